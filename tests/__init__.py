@@ -1,0 +1,1 @@
+"""Tests mirror the source tree; a name states the claim."""

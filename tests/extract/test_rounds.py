@@ -1,0 +1,75 @@
+"""Rounds: every unit gets exactly one receipt, and only what repeats alone is evidence."""
+
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+
+from wsvad.extract.rounds import CRASH_KIND, run_rounds
+from wsvad.extract.units import Receipt
+
+DONE, FAILED, SUSPECT, BAD, LOST = "done", "failed", "suspect", "quarantined", None
+
+
+def _run(script, *, nodes=lambda: frozenset({"a"})):
+    """Run units whose attempts end as ``script[unit]`` says, the last entry for ever; return receipts and rounds."""
+    units = [SimpleNamespace(unit_id=u) for u in script]
+    attempts, rounds, receipts = Counter(), [], {}
+
+    def execute(batch, alone):
+        rounds.append((tuple(u.unit_id for u in batch), alone))
+        for unit in batch:
+            outcomes = script[unit.unit_id]
+            outcome = outcomes[min(attempts[unit.unit_id], len(outcomes) - 1)]
+            attempts[unit.unit_id] += 1
+            if outcome is not LOST:
+                yield Receipt(unit.unit_id, outcome, kind="k")
+
+    def on_receipt(unit, receipt):
+        assert unit.unit_id not in receipts, "a unit was settled twice"
+        receipts[unit.unit_id] = receipt
+
+    run_rounds(units, execute, on_receipt, living_nodes=nodes, pause_s=0)
+    return {u: (r.status, r.kind) for u, r in receipts.items()}, rounds
+
+
+@pytest.mark.parametrize(
+    ("attempts", "ends_as", "tries"),
+    [
+        ([DONE], (DONE, "k"), 1),
+        ([BAD], (BAD, "k"), 1),
+        ([LOST, LOST, DONE], (DONE, "k"), 3),
+        ([LOST, LOST, LOST, DONE], (DONE, "k"), 4),
+        ([LOST], (BAD, CRASH_KIND), 5),
+        ([FAILED, DONE], (DONE, "k"), 2),
+        ([FAILED], (FAILED, "k"), 3),
+        ([LOST, LOST, FAILED], (FAILED, "k"), 3),
+        ([SUSPECT, DONE], (DONE, "k"), 2),
+        ([SUSPECT, SUSPECT], (BAD, "k"), 2),
+        ([SUSPECT, FAILED], (FAILED, "k"), 2),
+        ([LOST, SUSPECT, SUSPECT], (BAD, "k"), 3),
+    ],
+)
+def test_how_a_unit_ends(attempts, ends_as, tries):
+    """Missing is not bad, storage is never evidence, and a crash counts only when it repeats alone."""
+    receipts, rounds = _run({"u": attempts, "other": [DONE]})
+    assert receipts == {"u": ends_as, "other": (DONE, "k")}
+    assert sum("u" in units for units, _ in rounds) == tries
+
+
+def test_suspects_and_the_lost_run_with_nothing_beside_them():
+    """Isolation means alone."""
+    _, rounds = _run({"s": [SUSPECT], "l": [LOST], "ok": [DONE]})
+    assert [units for units, alone in rounds if alone] == [("s",), ("l",), ("l",)]
+
+
+def test_lost_node_is_no_evidence():
+    """A unit whose node died while it ran alone is failed, not quarantined."""
+    alive = iter([frozenset({"a", "b"}), frozenset({"a"}), frozenset({"a"}), frozenset({"a"})])
+    receipts, _ = _run({"u": [LOST]}, nodes=lambda: next(alive))
+    assert receipts == {"u": (FAILED, "NodeLost")}
+
+
+def test_nothing_to_do_runs_nothing():
+    """No unit, no round."""
+    assert _run({}) == ({}, [])

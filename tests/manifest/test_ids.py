@@ -1,0 +1,53 @@
+"""Ids are stable and safe, whatever the name."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wsvad.errors import ManifestError
+from wsvad.manifest.ids import MAX_ID_BYTES, check_id, content_id, id_from_key, id_problem
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "", "../up.mp4", "a/../../b", "/etc/passwd", "a//b", "./a", "a/", "a\\b", "tab\there", "nul\x00", "line\nbreak",
+        "\u202egpj.exe", "\udcff.mp4", " lead", "trail ", "x" * (MAX_ID_BYTES + 1), "e\u0301.mp4",
+    ],
+)  # fmt: skip
+def test_unsafe_ids_are_refused_in_manifests_and_hashed_in_listings(bad):
+    """Traversal, control characters, bidi tricks, bytes that are no text, length: never an id as they are."""
+    assert id_problem(bad)
+    with pytest.raises(ManifestError, match="row 3"):
+        check_id(bad, "m.csv, row 3")
+    made = id_from_key(bad)
+    assert id_problem(made) is None
+    assert re.search(r"~[0-9a-f]{16}", made)
+    assert id_from_key(bad) == made
+
+
+@pytest.mark.parametrize("good", ["a.mp4", "cam 7/2024-01-01/x.mkv", "Überwachung.mp4", "x" * MAX_ID_BYTES])
+def test_ordinary_names_are_their_own_id(good):
+    """People find their files again."""
+    assert id_from_key(good) == good == check_id(good, "here")
+
+
+@given(st.text(max_size=3000))
+def test_every_text_becomes_a_safe_id(text):
+    """No name whatever makes an unsafe id, and two-kilobyte names fit."""
+    assert id_problem(id_from_key(text)) is None
+
+
+@given(st.lists(st.text(max_size=40), min_size=2, max_size=2, unique=True))
+def test_different_names_get_different_ids(pair):
+    """Hashing does not merge names."""
+    assert id_from_key(pair[0]) != id_from_key(pair[1])
+
+
+def test_content_id_depends_on_every_part():
+    """The same bytes under two ids are two videos; a changed size or tag is another content."""
+    ids = {content_id("a", "1", "x"), content_id("b", "1", "x"), content_id("a", "2", "x"), content_id("a", "1", "y")}
+    assert len(ids) == 4
+    assert content_id("a", "1x") != content_id("a", "1", "x")

@@ -1,0 +1,128 @@
+"""Listings of files, folders and manifests, local and S3."""
+
+import os
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from wsvad.errors import ManifestError, UsageError
+from wsvad.manifest.listing import list_videos, printable
+from wsvad.storage import StoreOptions
+
+
+def _touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" + name.encode())
+
+
+def test_folder_is_listed_recursively_and_what_is_not_video_is_skipped_with_the_reason(tmp_path):
+    """Ids are keys below the root, sorted; hidden and other files are named with why they are out."""
+    _touch(tmp_path, "b.mp4", "sub/a.MKV", "notes.txt", "README", ".hidden.mp4", "sub/.cache/c.mp4")
+    found = list_videos(str(tmp_path))
+    assert [v.video_id for v in found.videos] == ["b.mp4", "sub/a.MKV"]
+    reasons = {s.uri.rsplit("/", 1)[-1]: s.reason for s in found.skipped}
+    assert reasons == {
+        "notes.txt": "not a video file name (.txt)",
+        "README": "not a video file name (no extension)",
+        ".hidden.mp4": "hidden",
+        "c.mp4": "hidden",
+    }
+
+
+def test_one_file_is_a_listing_of_one(tmp_path):
+    """Pointing at a file gives its name as id; a prefix goes before it."""
+    _touch(tmp_path, "one.mp4")
+    assert [v.video_id for v in list_videos(str(tmp_path / "one.mp4")).videos] == ["one.mp4"]
+    assert [v.video_id for v in list_videos(str(tmp_path), id_prefix="cam7/").videos] == ["cam7/one.mp4"]
+
+
+def test_identity_follows_the_content(tmp_path):
+    """The content id stays when nothing changes, changes with size or time; a digest ignores the time."""
+    _touch(tmp_path, "a.mp4")
+    first = list_videos(str(tmp_path)).videos[0].content_id
+    digest = list_videos(str(tmp_path), identity="digest").videos[0].content_id
+    assert list_videos(str(tmp_path)).videos[0].content_id == first
+    os.utime(tmp_path / "a.mp4", ns=(5, 5))
+    assert list_videos(str(tmp_path)).videos[0].content_id != first
+    assert list_videos(str(tmp_path), identity="digest").videos[0].content_id == digest
+    (tmp_path / "a.mp4").write_bytes(b"other")
+    assert list_videos(str(tmp_path), identity="digest").videos[0].content_id != digest
+
+
+def test_names_that_are_not_utf8_or_very_long_are_listed_under_safe_ids(tmp_path):
+    """Bytes that are no text, control characters and long names neither crash nor leak into ids."""
+    names = [b"caf\xe9.mp4", b"tab\there.mp4", b"n" * 240 + b".mp4"]
+    for name in names:
+        with open(os.fsencode(tmp_path) + b"/" + name, "wb") as f:
+            f.write(b"1")
+    found = list_videos(str(tmp_path))
+    assert len(found.videos) == 3
+    for video in found.videos:
+        assert "~" in video.video_id
+        assert video.video_id.isprintable()
+        assert printable(video.uri).isprintable()
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_manifest_states_ids_and_relative_uris(tmp_path, kind):
+    """A manifest's relative URIs count from its folder; ids that look like numbers stay text."""
+    _touch(tmp_path, "videos/1.mp4", "videos/2.mp4", "m/x")
+    rows = {"video_id": ["0012", "b"], "uri": ["../videos/1.mp4", str(tmp_path / "videos/2.mp4")], "label": [0, 1]}
+    if kind == "csv":
+        lines = zip(rows["video_id"], rows["uri"], rows["label"], strict=True)
+        (tmp_path / "m/list.csv").write_text("video_id,uri,label\n" + "".join(f"{a},{b},{c}\n" for a, b, c in lines))
+    else:
+        pq.write_table(pa.table(rows), tmp_path / "m/list.parquet")
+    found = list_videos(str(tmp_path / f"m/list.{kind}"))
+    assert [v.video_id for v in found.videos] == ["0012", "b"]
+    assert [v.info.size for v in found.videos] == [len("xvideos/1.mp4")] * 2
+
+
+def test_manifest_entry_that_is_not_there_is_unreachable_and_not_bad(tmp_path):
+    """Nothing is known against a video whose object is missing; the others are listed."""
+    _touch(tmp_path, "a.mp4")
+    (tmp_path / "m.csv").write_text("uri\na.mp4\ngone.mp4\n")
+    found = list_videos(str(tmp_path / "m.csv"))
+    assert [v.video_id for v in found.videos] == ["a.mp4"]
+    assert [u.video_id for u in found.unreachable] == ["gone.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name\nx\n", "needs a column 'uri'"),
+        ("uri\n", "no rows"),
+        ("video_id,uri\na,a.mp4\na,b.mp4\n", "unique"),
+        ("video_id,uri\n../a,a.mp4\n", "row 1: video_id"),
+        ("video_id,uri\na,\n", "row 1: the uri is empty"),
+        ("a,b\n1\n", "cannot be read"),
+    ],
+)
+def test_unusable_manifests_say_what_and_where(tmp_path, text, message):
+    """Every defect of a manifest is found before any work."""
+    _touch(tmp_path, "a.mp4", "b.mp4")
+    (tmp_path / "m.csv").write_text(text)
+    with pytest.raises(ManifestError, match=message):
+        list_videos(str(tmp_path / "m.csv"))
+
+
+def test_nothing_to_do_is_an_error_with_examples(tmp_path):
+    """An empty listing is a mistake in the command, not a success."""
+    _touch(tmp_path, "notes.txt")
+    with pytest.raises(ManifestError, match=r"no video found.*notes\.txt"):
+        list_videos(str(tmp_path))
+    with pytest.raises(UsageError):
+        list_videos("gopher://x/y")
+
+
+def test_link_that_leads_out_of_the_folder_needs_to_be_named_or_allowed(tmp_path):
+    """A folder's link to elsewhere is left out; named directly it is meant."""
+    _touch(tmp_path, "real/a.mp4", "in/b.mp4")
+    (tmp_path / "in/link.mp4").symlink_to(tmp_path / "real/a.mp4")
+    assert [v.video_id for v in list_videos(str(tmp_path / "in")).videos] == ["b.mp4"]
+    allowed = list_videos(str(tmp_path / "in"), options=StoreOptions(follow_links=True))
+    assert [v.video_id for v in allowed.videos] == ["b.mp4", "link.mp4"]
+    assert [v.video_id for v in list_videos(str(tmp_path / "in/link.mp4")).videos] == ["link.mp4"]

@@ -1,0 +1,215 @@
+"""What every store promises, shown on a folder and on a bucket."""
+
+from __future__ import annotations
+
+import pickle
+import time
+
+import pytest
+
+from tests.storage.conftest import Place
+from wsvad.errors import ObjectChanged, ObjectNotFound, UsageError
+from wsvad.storage import Created, Store, StoreOptions, open_object, open_store
+
+BAD_KEYS = ["", "/a", "a/", "a//b", "..", "../a", "a/../b", "./a", "a/.", "a\0b", ".tmp/x", "a/.tmp/b"]
+
+
+def test_what_is_created_is_read_back(store: Store) -> None:
+    """Create, stat and read agree, also for an empty object and one of several megabytes."""
+    for key, data in {"empty": b"", "a/b/deep.bin": b"\0\xff" * 7, "large": bytes(range(256)) * 20_000}.items():
+        assert store.create(key, data) is Created.NEW
+        assert store.read(key) == data
+        info = store.stat(key)
+        assert (info.key, info.size) == (key, len(data))
+        assert abs(info.mtime_ns / 1e9 - time.time()) < 60
+
+
+def test_create_never_overwrites(store: Store) -> None:
+    """A second create reports SAME for the same bytes, DIFFERENT for others of the same or another length."""
+    assert store.create("k", b"one") is Created.NEW
+    assert store.create("k", b"one") is Created.SAME
+    assert store.create("k", b"two") is Created.DIFFERENT
+    assert store.create("k", b"longer") is Created.DIFFERENT
+    assert store.read("k") == b"one"
+
+
+def test_without_conditional_writes_create_looks_first(place: Place) -> None:
+    """Told that the store ignores create-only, create gives the same answers to one writer after the other."""
+    store = place.open("data", conditional_writes=False)
+    assert store.create("k", b"one") is Created.NEW
+    assert store.create("k", b"one") is Created.SAME
+    assert store.create("k", b"two") is Created.DIFFERENT
+    assert store.read("k") == b"one"
+
+
+def test_replace_overwrites(store: Store) -> None:
+    """Replace writes a new object and over an old one."""
+    store.replace("r", b"one")
+    store.replace("r", b"second")
+    assert store.read("r") == b"second"
+
+
+def test_delete_is_idempotent(store: Store) -> None:
+    """Deleting twice, or what never was, is no error; afterwards the object is gone."""
+    store.create("a/k", b"x")
+    for _ in range(2):
+        store.delete("a/k")
+    store.delete("never/was")
+    with pytest.raises(ObjectNotFound):
+        store.stat("a/k")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [(0, 10, b"0123456789"), (3, 5, b"34"), (9, 10, b"9"), (8, 99, b"89"), (10, 12, b""), (50, 60, b""), (4, 4, b"")],
+)
+def test_a_range_is_exact_and_ends_with_the_object(store: Store, start: int, end: int, expected: bytes) -> None:
+    """[start, end) gives exactly those bytes, fewer only behind the end, with and without an expectation."""
+    store.create("ten", b"0123456789")
+    assert store.read_range("ten", start, end) == expected
+    assert store.read_range("ten", start, end, expect=store.stat("ten")) == expected
+
+
+def test_an_empty_object_has_only_empty_ranges(store: Store) -> None:
+    """Any range of an empty object is empty."""
+    store.create("empty", b"")
+    assert store.read_range("empty", 0, 10, expect=store.stat("empty")) == b""
+
+
+@pytest.mark.parametrize(("start", "end"), [(-1, 2), (5, 4)])
+def test_a_span_that_is_none_is_refused(store: Store, start: int, end: int) -> None:
+    """A negative start or an end before the start is a bug of the caller."""
+    with pytest.raises(ValueError, match="expected 0 <= start <= end"):
+        store.read_range("k", start, end)
+
+
+@pytest.mark.parametrize("replacement", [b"longer than before", b"1", b"ABCDEFGHIJ"])
+@pytest.mark.parametrize(("start", "end"), [(0, 4), (2, 99), (40, 50)])
+def test_a_changed_object_is_noticed(store: Store, replacement: bytes, start: int, end: int) -> None:
+    """A range of an object that was replaced since, even by one of its size, raises ObjectChanged, behind it too."""
+    store.create("k", b"0123456789")
+    listed = store.stat("k")
+    store.replace("k", replacement)
+    with pytest.raises(ObjectChanged, match=r"list it again"):
+        store.read_range("k", start, end, expect=listed)
+
+
+def test_a_vanished_object_is_not_found(store: Store) -> None:
+    """Every way to read an object that is not there says so, and names its URI."""
+    store.create("a/k", b"x")
+    info = store.stat("a/k")
+    store.delete("a/k")
+    for read in (store.stat, store.read, lambda key: store.read_range(key, 0, 1, expect=info)):
+        with pytest.raises(ObjectNotFound, match="a/k"):
+            read("a/k")
+    with pytest.raises(ObjectNotFound):
+        store.read("a/k/below")
+
+
+def test_listing_is_recursive_sorted_and_the_same_as_stat(store: Store) -> None:
+    """Keys come in the order of their bytes, across folders; a prefix is a prefix of the string, not a folder."""
+    keys = ["b", "a/z", "a-b/c", "a/b/c", "a.txt", "ä/ü", "Z", "a/b!", "with space/#%?&+.mp4"]
+    for key in keys:
+        store.create(key, key.encode())
+    listed = list(store.list())
+    assert [info.key for info in listed] == sorted(keys, key=str.encode)
+    assert [store.stat(info.key) for info in listed] == listed
+    assert [info.key for info in store.list("a/")] == ["a/b!", "a/b/c", "a/z"]
+    assert [info.key for info in store.list("a")] == ["a-b/c", "a.txt", "a/b!", "a/b/c", "a/z"]
+    assert [info.key for info in store.list("a/b")] == ["a/b!", "a/b/c"]
+    assert list(store.list("nothing/here")) == []
+
+
+def test_listing_goes_over_many_pages(store: Store) -> None:
+    """250 objects are listed each once (the server's pages hold 100)."""
+    keys = [f"units/{number:04}" for number in range(250)]
+    for key in keys:
+        store.create(key, b"")
+    assert [info.key for info in store.list("units/")] == keys
+
+
+def test_an_empty_store_lists_nothing(store: Store) -> None:
+    """A root where nothing was written yet is an empty listing."""
+    assert list(store.list()) == []
+
+
+def test_neighbours_with_a_longer_name_are_not_listed(place: Place) -> None:
+    """The root ``data`` does not see the objects of ``data2``."""
+    place.open("data2").create("k", b"x")
+    store = place.open("data")
+    assert list(store.list()) == []
+    store.create("k", b"y")
+    assert [info.key for info in store.list()] == ["k"]
+
+
+@pytest.mark.parametrize("key", BAD_KEYS)
+def test_a_key_that_cannot_be_one_is_refused_everywhere(store: Store, key: str) -> None:
+    """Traversal, absolute keys, empty segments, NUL and scratch space are refused by every operation."""
+    for act in (
+        store.stat,
+        store.read,
+        store.delete,
+        lambda key: store.read_range(key, 0, 1),
+        lambda key: store.create(key, b""),
+        lambda key: store.replace(key, b""),
+    ):
+        with pytest.raises(UsageError, match="the key"):
+            act(key)
+
+
+def test_the_probe_finds_create_only_and_leaves_nothing(store: Store) -> None:
+    """Both stores honour create-only; afterwards neither objects nor scratch objects are there."""
+    probe = store.probe()
+    assert probe.create_only
+    assert 0 < probe.latency_s < 10
+    assert list(store.list()) == []
+    assert store.sweep_temporary(-60) == 0
+
+
+def test_scratch_space_is_hidden_and_swept_by_age(place: Place) -> None:
+    """What a killed writer left is never listed, from above neither; a sweep takes it once it is old enough."""
+    store = place.open("out")
+    store.create("k", b"x")
+    place.open("out/left").create("a", b"half")  # a neighbour plays the killed writer ...
+    leftover = "out/.tmp/0123"
+    if place.kind == "local":
+        scratch = place.open("out").uri.removeprefix("file://")
+        with open(f"{scratch}/.tmp/0123", "wb") as file:
+            file.write(b"half")
+    else:
+        import boto3
+
+        client = boto3.client("s3", endpoint_url=place.endpoint_url)
+        client.put_object(Bucket=place.uri.removeprefix("s3://"), Key=leftover, Body=b"half")
+    place.open("out/left").delete("a")
+    assert [info.key for info in store.list()] == ["k"]
+    assert [info.key for info in place.open().list()] == ["out/k"]
+    assert store.sweep_temporary(3600) == 0
+    assert store.sweep_temporary(-60) == 1
+    assert store.sweep_temporary(-60) == 0
+    assert store.read("k") == b"x"
+
+
+def test_a_store_travels_by_pickle(store: Store) -> None:
+    """A copy made by pickle works, whether or not the original was used before."""
+    before = pickle.loads(pickle.dumps(store))
+    store.create("k", b"x")
+    after = pickle.loads(pickle.dumps(store))
+    assert before.read("k") == after.read("k") == b"x"
+    assert repr(after) == repr(store)
+
+
+@pytest.mark.parametrize("key", ["a", "a b/c#d?e%20f.mp4", "ü/日本.mkv", "x:y@z"])
+def test_the_uri_of_an_object_opens_it(store: Store, key: str) -> None:
+    """``open_object(store.uri_of(key))`` reads the same object, and the URI is its own canonical spelling."""
+    store.create(key, key.encode())
+    single, name = open_object(store.uri_of(key), store.options)
+    assert single.read(name) == key.encode()
+    assert single.uri_of(name) == store.uri_of(key)
+
+
+def test_roots_are_canonical(place: Place) -> None:
+    """Slashes at the end change nothing."""
+    options = StoreOptions(endpoint_url=place.endpoint_url)
+    assert open_store(f"{place.uri}/a///", options).uri == open_store(f"{place.uri}/a", options).uri
+    assert not place.open("a").uri.endswith("/")

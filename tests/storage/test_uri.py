@@ -1,0 +1,117 @@
+"""Which strings name a store, and how they are spelled."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wsvad.errors import UsageError
+from wsvad.storage import StoreOptions, key_problem, normalize_uri, open_object, open_store
+
+
+@pytest.mark.parametrize(
+    ("uri", "canonical"),
+    [
+        ("/data/videos", "file:///data/videos"),
+        ("/data//videos/../clips/", "file:///data/clips"),
+        ("//data", "file:///data"),
+        ("/", "file:///"),
+        ("file:///data/my%20clips", "file:///data/my%20clips"),
+        ("file://localhost/data", "file:///data"),
+        ("/data/my clips/100%#?.mp4", "file:///data/my%20clips/100%25%23%3F.mp4"),
+        ("FILE:///data", "file:///data"),
+        ("s3://bucket", "s3://bucket"),
+        ("S3://bucket/", "s3://bucket"),
+        ("s3://bucket/a/b//", "s3://bucket/a/b"),
+        ("s3://bucket/a b%20c", "s3://bucket/a b%20c"),
+    ],
+)
+def test_one_spelling(uri: str, canonical: str) -> None:
+    """Every way to write a root has one canonical form, which is its own."""
+    assert normalize_uri(uri) == canonical
+    assert normalize_uri(canonical) == canonical
+
+
+def test_plain_paths_are_relative_to_the_working_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A relative path and ``~`` mean what they mean to a shell."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert normalize_uri("a/b") == normalize_uri("~/a/b") == f"file://{tmp_path}/a/b"
+
+
+@pytest.mark.parametrize(
+    ("uri", "problem"),
+    [
+        ("", "empty string"),
+        ("a\0b", "NUL"),
+        ("file:///a%00b", "no usable path"),
+        ("file://", "no usable path"),
+        ("s3://", "without a bucket"),
+        ("s3:///key", "without a bucket"),
+        ("s3://a/key", "not a bucket name"),
+        ("s3://bad bucket/key", "not a bucket name"),
+        ("s3://bucket/a/../b", r"'\.\.' segment"),
+        ("s3://bucket/a//b", "empty segment"),
+        ("s3://bucket/.tmp", "reserved"),
+        ("https://host/x.mp4", "unknown scheme 'https'"),
+        ("gs://bucket/x", "unknown scheme 'gs'"),
+        ("file://server/share", "host 'server'"),
+    ],
+)
+def test_what_cannot_be_a_root_is_refused(uri: str, problem: str) -> None:
+    """The message says what is wrong with it."""
+    with pytest.raises(UsageError, match=problem):
+        open_store(uri)
+
+
+@pytest.mark.parametrize("uri", ["/", "s3://bucket", "s3://bucket/", "s3://bucket/folder/", "/data/folder/"])
+def test_a_folder_is_no_object(uri: str) -> None:
+    """A bucket, a root or a URI with a slash at its end cannot name one object."""
+    with pytest.raises(UsageError, match="one object"):
+        open_object(uri)
+
+
+@given(st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=4).map("/".join))
+def test_any_valid_key_survives_its_uri(key: str) -> None:
+    """Whatever a key is made of, its URI opens that key and is canonical."""
+    if key_problem(key) is not None:
+        with pytest.raises(UsageError):
+            open_store("/root").stat(key)
+        return
+    local, bucket = open_store("/root"), open_store("s3://bucket/prefix")
+    for store in (local, bucket):
+        if store is local and any("\ud800" <= c <= "\udfff" for c in key):
+            continue
+        uri = store.uri_of(key)
+        single, name = open_object(uri)
+        assert normalize_uri(uri) == uri
+        assert single.uri_of(name) == uri
+        assert f"{single.uri}/{name}".startswith(store.uri) or store is local
+
+
+def test_bytes_that_are_not_utf8_survive() -> None:
+    """A local name in another encoding comes back from its URI byte by byte."""
+    name = os.fsdecode(b"caf\xe9.mp4")
+    assert open_store("/root").uri_of(name) == "file:///root/caf%E9.mp4"
+    assert open_object("file:///root/caf%E9.mp4")[1] == name
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"max_attempts": 0}, "max_attempts"),
+        ({"read_timeout_s": 0}, "read_timeout_s"),
+        ({"min_bytes_per_s": -1}, "min_bytes_per_s"),
+        ({"endpoint_url": "localhost:9000"}, "endpoint"),
+        ({"endpoint_url": "http://[::1"}, "endpoint"),
+        ({"endpoint_url": "http://host/?token=x"}, "endpoint"),
+    ],
+)
+def test_options_state_their_bounds(options: dict[str, object], problem: str) -> None:
+    """An option that cannot work is refused when it is set."""
+    with pytest.raises(UsageError, match=problem):
+        StoreOptions(**options)  # type: ignore[arg-type]

@@ -1,0 +1,52 @@
+"""The pool fits the cluster, or the message says what is needed and what is there."""
+
+import pytest
+
+from wsvad.cluster import GIB, Node, PoolOptions, fit
+from wsvad.errors import UsageError
+
+SMALL = [Node(2, 0, 20 * GIB)]
+GPUS = [Node(96, 8, 1000 * GIB)]
+
+
+@pytest.mark.parametrize(
+    ("options", "nodes", "workers", "cpus", "gpus", "device"),
+    [
+        ({}, SMALL, 2, 1, 0, "cpu"),
+        ({}, [Node(64, 0, 16 * GIB)], 10, 1, 0, "cpu"),
+        ({}, [Node(2, 0, 1 * GIB)], 1, 1, 0, "cpu"),
+        ({"cpus_per_worker": 2}, SMALL, 1, 2, 0, "cpu"),
+        ({}, GPUS, 48, 2, 1 / 6, "cuda"),
+        ({}, [Node(224, 8, 2000 * GIB)], 64, 2, 1 / 8, "cuda"),
+        ({"gpus_per_worker": 1}, GPUS, 8, 2, 1, "cuda"),
+        ({"gpus_per_worker": 0, "workers": 3}, GPUS, 3, 1, 0, "cpu"),
+        ({}, [*SMALL, *SMALL, Node(0, 0, GIB)], 4, 1, 0, "cpu"),
+    ],
+)
+def test_pool_that_fits(options, nodes, workers, cpus, gpus, device):
+    """Two cores, many cores with little memory, eight GPUs: sensible without options."""
+    pool = fit(PoolOptions(**options), nodes)
+    assert (pool.workers, pool.cpus_per_worker, pool.device) == (workers, cpus, device)
+    assert pool.gpus_per_worker == pytest.approx(gpus)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"workers": 3}, "3 workers of 1 CPU were asked for, the cluster can hold 2; it has 2 CPU"),
+        ({"cpus_per_worker": 4}, "a worker needs 4 CPU, and no node can hold one; the cluster has 2 CPU, 0 GPU"),
+        ({"gpus_per_worker": 1}, "a worker needs 2 CPU, 1 GPU"),
+        ({"memory_per_worker": 64 * GIB}, "64.0 GiB memory, and no node"),
+    ],
+)
+def test_too_small_a_cluster_is_said_before_any_work(options, message):
+    """Needs X, the cluster has Y: never a job that waits for ever."""
+    with pytest.raises(UsageError, match=message):
+        fit(PoolOptions(**options), SMALL)
+
+
+@pytest.mark.parametrize("wrong", [{"workers": 0}, {"cpus_per_worker": -1.0}, {"in_flight": 0}])
+def test_impossible_options(wrong):
+    """Bounds are stated."""
+    with pytest.raises(UsageError, match="must"):
+        PoolOptions(**wrong)

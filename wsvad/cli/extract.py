@@ -1,0 +1,169 @@
+"""``wsvad extract``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import get_args
+
+from rich.console import Console
+
+from wsvad.backbones.extractor import Precision, default_precision
+from wsvad.cli.options import (
+    Verbs,
+    add_store_options,
+    add_verb,
+    natural,
+    positive_int,
+    require,
+    size_bytes,
+    store_options,
+)
+from wsvad.clips import ClipSpec, LastClip
+from wsvad.cluster import PoolOptions
+from wsvad.extract.config import Backbone, FeatureConfig
+from wsvad.extract.job import ExtractOptions, extract
+from wsvad.extract.snapshots import read_dataset
+from wsvad.extract.weights import resolve_weights, weights_identity
+from wsvad.manifest.listing import Identity
+from wsvad.storage import StoreOptions, open_store
+from wsvad.video import Limits
+from wsvad.video.geometry import GeometryKind
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Add the verb."""
+    parser = add_verb(verbs, "extract", run, "Extract I3D features of a folder, bucket or manifest of videos.")
+    parser.add_argument("--videos", metavar="URI", help="file, folder, prefix, or manifest (.csv, .parquet)")
+    parser.add_argument("--out", metavar="URI", help="root of the features data set, local or s3://")
+    parser.add_argument("--config", metavar="FILE", help="TOML file of these options; the command line wins over it")
+    parser.add_argument("--dry-run", action="store_true", help="list, index and plan; write nothing")
+    _add_feature_options(parser)
+    _add_video_options(parser)
+    _add_cluster_options(parser)
+    add_store_options(parser)
+
+
+def _add_feature_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("features (these make the fingerprint of the data set)")
+    group.add_argument("--backbone", choices=get_args(Backbone), default="i3d", help="the network")
+    group.add_argument(
+        "--weights",
+        metavar="FILE",
+        default="random",
+        help="public I3D RGB weights (.pt) or .safetensors; random[:SEED] is an untrained network",
+    )
+    group.add_argument(
+        "--geometry",
+        choices=get_args(GeometryKind),
+        default="squash",
+        help="squash: the whole frame to 224x224; center: shorter side 256, centre 224; ten-crop: ten 224 crops of that",
+    )
+    group.add_argument("--clip-length", type=positive_int, default=16, metavar="N", help="frames in a clip")
+    group.add_argument("--clip-stride", type=positive_int, default=16, metavar="N", help="frames between clip starts")
+    group.add_argument("--last-clip", choices=get_args(LastClip), default="pad", help="a partial last clip")
+    group.add_argument(
+        "--precision",
+        choices=("auto", *get_args(Precision)),
+        default="auto",
+        help="arithmetic of the network; auto: what the data set has, else bf16 where this machine has it in hardware",
+    )
+    group.add_argument(
+        "--cuboids",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="write the 49 cuboids a clip (with ten-crop each crop has its own grid)",
+    )
+    group.add_argument("--unit-s", type=float, default=600.0, metavar="S", help="seconds of footage in a unit of work")
+
+
+def _add_video_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("videos")
+    group.add_argument(
+        "--identity",
+        choices=get_args(Identity),
+        default="stat",
+        help="what tells that content changed: size and time or ETag, or a digest of every byte",
+    )
+    group.add_argument("--id-prefix", default="", metavar="TEXT", help="put before the ids of listed videos")
+    group.add_argument(
+        "--max-quarantine", type=natural, default=0, metavar="N", help="exit 0 with up to N quarantined, 3 with more"
+    )
+    group.add_argument("--retry-quarantined", action="store_true", help="try again what earlier runs set aside")
+    limits = Limits()
+    group.add_argument(
+        "--max-pixels", type=positive_int, default=limits.max_pixels, metavar="N", help="largest frame, width x height"
+    )
+    group.add_argument(
+        "--decoder-memory", type=size_bytes, default=limits.address_space, metavar="BYTES", help="of one decoder"
+    )
+    group.add_argument(
+        "--decoder-stall-s", type=float, default=limits.stall_s, metavar="S", help="a decoder silent for this long hangs"
+    )
+    group.add_argument("--queue-clips", type=positive_int, default=4, metavar="N", help="decoded clips that may wait")
+
+
+def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("cluster (default: what fits)")
+    group.add_argument("--address", help="of a Ray cluster; or RAY_ADDRESS; neither: a local Ray")
+    group.add_argument("--workers", type=positive_int, metavar="N", help="workers at once")
+    group.add_argument("--cpus-per-worker", type=float, metavar="N", help="CPU cores of a worker")
+    group.add_argument("--gpus-per-worker", type=float, metavar="N", help="GPUs of a worker, may be a fraction")
+    group.add_argument("--memory-per-worker", type=size_bytes, metavar="BYTES", help="memory to reserve, e.g. 2GiB")
+    group.add_argument("--in-flight", type=positive_int, default=2, metavar="N", help="units handed to a worker at once")
+
+
+def resolve_precision(asked: str, out: str, options: StoreOptions) -> Precision:
+    """Return the precision asked for; for ``auto`` that of the data set, or what suits this machine."""
+    if asked != "auto":
+        return "fp32" if asked == "fp32" else "bf16"
+    described = read_dataset(open_store(out, options)) or {}
+    there = described.get("features", {}).get("precision")
+    return there if there in get_args(Precision) else default_precision()
+
+
+def options_from(args: argparse.Namespace) -> ExtractOptions:
+    """Resolve parsed arguments; loads the weights."""
+    require(args, "videos", "out")
+    store = store_options(args)
+    weights = resolve_weights(args.weights, store)
+    features = FeatureConfig(
+        weights=weights_identity(weights),
+        backbone=args.backbone,
+        geometry=args.geometry,
+        clips=ClipSpec(args.clip_length, args.clip_stride, args.last_clip),
+        precision=resolve_precision(args.precision, args.out, store),
+        cuboids=args.cuboids,
+        unit_s=args.unit_s,
+    )
+    return ExtractOptions(
+        videos=args.videos,
+        out=args.out,
+        features=features,
+        weights=weights,
+        pool=PoolOptions(
+            args.workers, args.cpus_per_worker, args.gpus_per_worker, args.memory_per_worker, args.in_flight
+        ),
+        store=store,
+        limits=Limits(
+            max_pixels=args.max_pixels, address_space=args.decoder_memory, stall_s=args.decoder_stall_s
+        ),
+        identity=args.identity,
+        id_prefix=args.id_prefix,
+        address=args.address,
+        queue_clips=args.queue_clips,
+        max_quarantine=args.max_quarantine,
+        retry_quarantined=args.retry_quarantined,
+        dry_run=args.dry_run,
+        verbose=args.verbose,
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Extract, show the summary, return the exit code."""
+    summary = extract(options_from(args), Console(stderr=True))
+    if args.json:
+        sys.stdout.write(summary.to_json() + "\n")
+    else:
+        summary.show(Console())
+    return summary.exit_code

@@ -1,0 +1,40 @@
+"""``wsvad verify``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rich.console import Console
+
+from wsvad.cli.options import Verbs, add_store_options, add_verb, require, store_options
+from wsvad.extract.verify import verify
+from wsvad.manifest.listing import list_videos
+from wsvad.storage import open_store
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Add the verb."""
+    parser = add_verb(verbs, "verify", run, "Prove a features data set complete: whole objects, every clip once.")
+    parser.add_argument("--out", metavar="URI", help="root of the data set")
+    parser.add_argument("--videos", metavar="URI", help="also check that all of these videos are in it")
+    parser.add_argument("--id-prefix", default="", metavar="TEXT", help="as given to extract")
+    parser.add_argument("--identity", choices=("stat", "digest"), default="stat", help="as given to extract")
+    parser.add_argument("--quick", action="store_true", help="only presence and size of objects; read none")
+    parser.add_argument("--repair", action="store_true", help="remove damaged objects, so that extract makes them again")
+    add_store_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Verify, show the report, return the exit code."""
+    require(args, "out")
+    options = store_options(args)
+    listing = None
+    if args.videos:
+        listing = list_videos(args.videos, identity=args.identity, id_prefix=args.id_prefix, options=options)
+    report = verify(open_store(args.out, options), deep=not args.quick, listing=listing, repair=args.repair)
+    if args.json:
+        sys.stdout.write(report.to_json() + "\n")
+    else:
+        report.show(Console())
+    return report.exit_code

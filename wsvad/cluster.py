@@ -1,0 +1,170 @@
+"""Connecting to Ray, and finding out before any work whether it is large enough."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import ray
+
+from wsvad.errors import ClusterError, UsageError
+
+log = logging.getLogger(__name__)
+
+GIB = 1 << 30
+CPU_WORKER_BYTES = 3 * GIB // 2
+"""Memory that a worker and its decoder want on a CPU: the network, one unit's features, a queue of clips."""
+_LOCAL_OBJECT_STORE_BYTES = 300 << 20  # holds the weights and small receipts; frames never pass through it
+
+
+@dataclass(frozen=True)
+class PoolOptions:
+    """How many workers to run, and what each gets; ``None`` lets the cluster decide."""
+
+    workers: int | None = None
+    """Actors at once, at least 1."""
+    cpus_per_worker: float | None = None
+    """CPU cores reserved for (and used by) a worker; default 1, with a GPU 2 (one feeds, one decodes)."""
+    gpus_per_worker: float | None = None
+    """GPUs of a worker, may be a fraction; default: share every GPU between up to 8 workers, 0 without GPUs."""
+    memory_per_worker: int | None = None
+    """Bytes of memory that Ray reserves for a worker; default: none reserved, but the default number of workers
+    leaves 1.5 GiB for each."""
+    in_flight: int = 2
+    """Units handed to a worker at once: the second waits so that the worker never does."""
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise UsageError(f"workers must be at least 1, got {self.workers}")
+        for name in ("cpus_per_worker", "gpus_per_worker", "memory_per_worker"):
+            value = getattr(self, name)
+            if value is not None and (value < 0 or not math.isfinite(value)):
+                raise UsageError(f"{name} must not be negative, got {value}")
+        if self.in_flight < 1:
+            raise UsageError(f"in_flight must be at least 1, got {self.in_flight}")
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A pool that fits the cluster."""
+
+    workers: int
+    cpus_per_worker: float
+    gpus_per_worker: float
+    memory_per_worker: int
+    in_flight: int
+
+    @property
+    def device(self) -> str:
+        """Where the network runs."""
+        return "cuda" if self.gpus_per_worker else "cpu"
+
+    @property
+    def threads(self) -> int:
+        """Threads of the network on a CPU."""
+        return max(1, int(self.cpus_per_worker))
+
+
+@dataclass(frozen=True)
+class Node:
+    """Resources of one living node."""
+
+    cpus: float
+    gpus: float
+    memory: float
+
+
+@contextlib.contextmanager
+def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool = False) -> Iterator[None]:
+    """Connect to Ray for the length of a ``with`` block; use the connection that is there if there is one.
+
+    Args:
+        address: of a cluster (``auto``, ``host:port``); ``None`` takes ``RAY_ADDRESS`` (``ray job submit`` sets it)
+            and starts a private local Ray where that is not set either. A Ray that happens to run on this machine
+            is not joined unasked.
+        num_cpus: cores of a local Ray; default all that this process may use.
+        verbose: let Ray's own logs through.
+
+    Raises:
+        ClusterError: Ray cannot be reached or started.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    address = address or os.environ.get("RAY_ADDRESS") or None
+    level = logging.INFO if verbose else logging.ERROR
+    try:
+        if address and address != "local":
+            ray.init(address=address, logging_level=level, log_to_driver=verbose)
+        else:
+            ray.init(
+                address="local",
+                num_cpus=num_cpus or len(os.sched_getaffinity(0)),
+                object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                logging_level=level,
+                log_to_driver=verbose,
+            )
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        where = f"the Ray cluster at {address}" if address else "a local Ray"
+        raise ClusterError(f"cannot connect to {where}: {error}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def nodes() -> list[Node]:
+    """Return the living nodes' total resources."""
+    return [
+        Node(r.get("CPU", 0.0), r.get("GPU", 0.0), r.get("memory", 0.0))
+        for n in ray.nodes()
+        if n["Alive"]
+        for r in [n["Resources"]]
+    ]
+
+
+def living_nodes() -> frozenset[str]:
+    """Return the ids of the living nodes."""
+    return frozenset(n["NodeID"] for n in ray.nodes() if n["Alive"])
+
+
+def fit(options: PoolOptions, found: list[Node]) -> Pool:
+    """Choose the pool: what was asked for, else what the nodes can hold.
+
+    Raises:
+        UsageError: no node can hold a worker, or the cluster cannot hold the workers asked for; says what is needed
+            and what is there.
+    """
+    cpus, gpus = sum(n.cpus for n in found), sum(n.gpus for n in found)
+    gpus_each = options.gpus_per_worker
+    if gpus_each is None:
+        gpus_each = 1.0 / max(1, min(8, int(cpus / gpus / 2))) if gpus else 0.0
+    cpus_each = options.cpus_per_worker
+    if cpus_each is None:
+        cpus_each = 2.0 if gpus_each else 1.0
+    memory_each = options.memory_per_worker or 0
+    places = sum(_places(n, cpus_each, gpus_each, memory_each) for n in found)
+    need = f"{cpus_each:g} CPU" + (f", {gpus_each:g} GPU" if gpus_each else "")
+    need += f", {memory_each / GIB:.1f} GiB memory" if memory_each else ""
+    have = "; ".join(f"{n.cpus:g} CPU, {n.gpus:g} GPU, {n.memory / GIB:.1f} GiB" for n in found) or "no node"
+    if not places:
+        raise UsageError(f"a worker needs {need}, and no node can hold one; the cluster has {have}")
+    if options.workers is not None and options.workers > places:
+        raise UsageError(
+            f"{options.workers} workers of {need} were asked for, the cluster can hold {places}; it has {have}"
+        )
+    workers = options.workers
+    if workers is None:
+        roomy = sum(_places(n, cpus_each, gpus_each, memory_each or CPU_WORKER_BYTES) for n in found)
+        workers = max(1, min(places, roomy))
+    return Pool(workers, cpus_each, gpus_each, memory_each, options.in_flight)
+
+
+def _places(node: Node, cpus: float, gpus: float, memory: float) -> int:
+    limits = [have / each for have, each in ((node.cpus, cpus), (node.gpus, gpus), (node.memory, memory)) if each]
+    return int(min(limits) + 1e-6) if limits else 1

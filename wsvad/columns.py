@@ -1,0 +1,94 @@
+"""Every column name and Arrow schema of the tables at rest, in one place.
+
+Frames are numbered from 0; spans are half-open; times are presentation times in seconds.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+VIDEO_ID = "video_id"
+URI = "uri"
+LABEL = "label"
+SPLIT = "split"
+CATEGORY = "category"
+
+CLIP = "clip"
+START_FRAME = "start_frame"
+END_FRAME = "end_frame"
+START_S = "start_s"
+END_S = "end_s"
+CROP = "crop"
+POOLED = "pooled"
+CUBOIDS = "cuboids"
+
+CONTENT_ID = "content_id"
+INDEX = "index"
+KIND = "kind"
+MESSAGE = "message"
+
+# Keys in the Parquet schema's own metadata (bytes there, text here).
+META_FINGERPRINT = "wsvad.fingerprint"
+META_FEATURES = "wsvad.features"
+META_UNIT = "wsvad.unit"
+
+
+def features_schema(pooled_dim: int, cuboid_shape: tuple[int, int] | None) -> pa.Schema:
+    """Schema of the features table: one row a clip and crop.
+
+    Args:
+        pooled_dim: D, the width of ``pooled``.
+        cuboid_shape: ``(K, C)`` of ``cuboids``, e.g. ``(49, 528)``, or ``None`` to leave the column out.
+
+    Returns:
+        Columns ``video_id, clip, start_frame, end_frame, start_s, end_s, crop, pooled[, cuboids]``; tensors are
+        float16 ``FixedShapeTensor``.
+    """
+    fields = [
+        pa.field(VIDEO_ID, pa.string(), nullable=False),
+        pa.field(CLIP, pa.int32(), nullable=False),
+        pa.field(START_FRAME, pa.int64(), nullable=False),
+        pa.field(END_FRAME, pa.int64(), nullable=False),
+        pa.field(START_S, pa.float64(), nullable=False),
+        pa.field(END_S, pa.float64(), nullable=False),
+        pa.field(CROP, pa.int8(), nullable=False),
+        pa.field(POOLED, pa.fixed_shape_tensor(pa.float16(), (pooled_dim,)), nullable=False),
+    ]
+    if cuboid_shape is not None:
+        fields.append(pa.field(CUBOIDS, pa.fixed_shape_tensor(pa.float16(), cuboid_shape), nullable=False))
+    return pa.schema(fields)
+
+
+INDEX_SCHEMA = pa.schema(
+    [
+        pa.field(CONTENT_ID, pa.string(), nullable=False),
+        pa.field(VIDEO_ID, pa.string(), nullable=False),
+        pa.field(INDEX, pa.string()),  # VideoIndex as JSON; null where the video could not be indexed
+        pa.field(KIND, pa.string()),  # class of the evidence against the video; null where it could
+        pa.field(MESSAGE, pa.string()),
+    ]
+)
+"""Cached results of indexing, one row a video content; a pure function of the content, so duplicates are harmless."""
+
+VIDEOS_SCHEMA = pa.schema(
+    [
+        pa.field(VIDEO_ID, pa.string(), nullable=False),
+        pa.field(URI, pa.string(), nullable=False),
+        pa.field(CONTENT_ID, pa.string(), nullable=False),
+        pa.field("num_frames", pa.int64()),
+        pa.field("fps", pa.float64()),
+        pa.field("duration_s", pa.float64()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("rotation", pa.int16()),
+        pa.field("variable_rate", pa.bool_()),
+        pa.field("container", pa.string()),
+        pa.field("codec", pa.string()),
+        pa.field("expected_clips", pa.int64()),  # clips that num_frames implies
+        pa.field("clips", pa.int64(), nullable=False),  # clips that are there
+        pa.field("status", pa.string(), nullable=False),  # complete | partial | quarantined
+        pa.field(KIND, pa.string()),
+        pa.field(MESSAGE, pa.string()),
+    ]
+)
+"""One row a video of a snapshot: what it is, and how much of it was extracted."""

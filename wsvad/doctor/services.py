@@ -1,0 +1,188 @@
+"""What can be reached: the stores, the credentials for them (never their values), the Ray cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import wsvad
+from wsvad.doctor.report import Check, Value
+from wsvad.errors import EXIT_STORAGE, ObjectNotFound, UsageError, WsvadError
+from wsvad.storage import Store, StoreOptions, normalize_uri, open_object, open_store
+
+_CONNECT_S = 3.0
+_RAY_S = 25.0
+
+
+def check_store(uri: str, options: StoreOptions) -> Check:
+    """Write, overwrite and delete one probe object: may we write, and does the store honour create-only?"""
+    try:
+        probe = open_store(uri, options).probe()
+    except WsvadError as error:
+        return _unusable("store", uri, error)
+    data: dict[str, Value] = {"uri": _shown(uri), "create_only": probe.create_only, "latency_s": probe.latency_s}
+    honoured = "honoured" if probe.create_only else "NOT honoured"
+    summary = f"{uri} is writable, a write takes {1000 * probe.latency_s:.0f} ms; create-only {honoured}"
+    if not probe.create_only:
+        remedy = (
+            "one writer at a time is safe; two jobs into the same target could overwrite each other: "
+            f"use a store with conditional writes ({probe.detail})"
+        )
+        return Check("store", "warn", summary, remedy, data)
+    return Check("store", "ok", summary, data=data)
+
+
+def check_source(uri: str, options: StoreOptions) -> Check:
+    """List the first objects and read the first byte of one."""
+    try:
+        start = time.perf_counter()
+        store, keys = _first_keys(uri, options)
+        if keys:
+            store.read_range(keys[0], 0, 1)
+        elapsed_s = time.perf_counter() - start
+    except WsvadError as error:
+        return _unusable("videos", uri, error)
+    data: dict[str, Value] = {"uri": _shown(uri), "objects": bool(keys), "probe_s": elapsed_s}
+    if not keys:
+        return Check("videos", "warn", f"{uri} can be listed, but holds nothing", "is the prefix right?", data)
+    return Check("videos", "ok", f"{uri} can be listed and read ({elapsed_s:.2f} s)", data=data)
+
+
+def _first_keys(uri: str, options: StoreOptions) -> tuple[Store, list[str]]:
+    """The store, and the first key in it; where the URI names one object, that object's."""
+    try:
+        store, key = open_object(uri, options)
+        return store, [store.stat(key).key]
+    except (ObjectNotFound, UsageError):  # a folder, a prefix, or a whole bucket; what is wrong with it comes up again
+        store = open_store(uri, options)
+        return store, [info.key for info in islice(store.list(), 1)]
+
+
+def _unusable(name: str, uri: str, error: WsvadError) -> Check:
+    summary = f"{type(error).__name__}: {error}"
+    data: dict[str, Value] = {"uri": _shown(uri), "error": type(error).__name__}
+    return Check(name, "fail", summary, "see the message; then run doctor again", data, error.exit_code)
+
+
+def _shown(uri: str) -> str | None:
+    """The canonical spelling; nothing for what is no URI of ours, as a password may be part of what is wrong."""
+    try:
+        return normalize_uri(uri)
+    except UsageError:
+        return None
+
+
+def needs_credentials(*uris: str | None) -> bool:
+    """Whether any of the URIs is one that AWS credentials are for."""
+    return any(uri is not None and (_shown(uri) or "").startswith("s3://") for uri in uris)
+
+
+def check_credentials(options: StoreOptions) -> Check:
+    """Whether AWS credentials are found, and from where; their values are not looked at."""
+    import botocore.exceptions  # here: who has local files only need not have, nor wait for, it
+    import botocore.session
+
+    name = "credentials"
+    try:
+        session = botocore.session.Session(profile=options.profile)
+        credentials = session.get_credentials()
+    except botocore.exceptions.BotoCoreError as error:
+        remedy = "look at --profile, AWS_PROFILE and the files in ~/.aws"
+        return Check(name, "fail", f"{type(error).__name__}: {error}", remedy, exit_code=EXIT_STORAGE)
+    if credentials is None:
+        remedy = "set AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role"
+        return Check(name, "fail", "no AWS credentials found", remedy, {"found": False}, EXIT_STORAGE)
+    profile = session.profile or "default"
+    data: dict[str, Value] = {"found": True, "method": credentials.method, "profile": profile}
+    return Check(name, "ok", f"found: {credentials.method}, profile {profile}", data=data)
+
+
+def check_ray(address: str | None) -> Check:
+    """The cluster that is named: does it answer, what does it have?"""
+    address = address or os.environ.get("RAY_ADDRESS")
+    if not address or address == "local":
+        return Check("ray", "ok", "no cluster named; a job starts a local Ray and stops it", data={"address": None})
+    data: dict[str, Value] = {"address": address}
+    unreachable = _cannot_connect(address)
+    if unreachable:
+        remedy = "is `ray start --head` running there, and the port open from here?"
+        return Check("ray", "fail", f"{address}: {unreachable}", remedy, data, EXIT_STORAGE)
+    if address.startswith(("http://", "https://")):
+        summary = f"{address} answers: a job server, for `ray job submit`; a driver connects by host:port"
+        return Check("ray", "ok", summary, data=data)
+    found = _probe_ray(address)
+    if "error" in found:
+        remedy = "same version of Ray and Python on both sides? token in RAY_AUTH_TOKEN or ~/.ray/auth_token?"
+        return Check("ray", "fail", f"{address}: {found['error']}", remedy, data | found, EXIT_STORAGE)
+    summary = f"{address}: {found['nodes']} node(s), {found['cpus']:g} CPUs, {found['gpus']:g} GPUs"
+    return Check("ray", "ok", summary, data=data | found)
+
+
+def _cannot_connect(address: str) -> str:
+    """Why no TCP connection can be made, or nothing; ``auto`` is left for Ray to resolve."""
+    if address == "auto":
+        return ""
+    try:
+        parts = urlsplit(address if "://" in address else f"ray://{address}")
+        port = parts.port or {"ray": 10001, "http": 80, "https": 443}[parts.scheme]
+    except (ValueError, KeyError):
+        return "not an address: expected host:port, ray://host:port or auto"
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=_CONNECT_S).close()
+    except OSError as error:
+        return f"no connection: {error.strerror or error}"
+    return ""
+
+
+def _probe_ray(address: str) -> dict[str, Value]:
+    """Ask in a process of its own: Ray may wait long for a cluster that is not well, and cannot be interrupted."""
+    package_parent = str(Path(wsvad.__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", "wsvad.doctor.ray_probe", address]
+    try:
+        done = subprocess.run(
+            command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=_RAY_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"no answer within {_RAY_S:g} s"}
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        return {"error": f"the probe ended with status {done.returncode}: {last}"}
+    found: dict[str, Value] = json.loads(lines[-1])
+    return found
+
+
+def check_ray_auth(address: str | None) -> Check:
+    """Whether Ray would ask for a token: without one, whoever reaches the ports can run code."""
+    mode = os.environ.get("RAY_AUTH_MODE", "").lower()
+    source, file = _token_source()
+    data: dict[str, Value] = {"mode": mode or None, "token_from": source}
+    shown = f"RAY_AUTH_MODE {mode or 'is not set'}, token {'from ' + source if source else 'not found'}"
+    if file is not None and file.stat().st_mode & 0o077:
+        return Check("ray auth", "warn", f"{shown}, readable by other users", f"chmod 600 {file}", data)
+    named = (address or os.environ.get("RAY_ADDRESS") or "local") != "local"
+    if mode == "token" and not source:
+        return Check("ray auth", "warn", shown, "ray get-auth-token --generate, then the same token everywhere", data)
+    if mode == "disabled" or (named and mode != "token"):
+        remedy = "RAY_AUTH_MODE=token for `ray start` and the job: else whoever reaches the ports can run code"
+        return Check("ray auth", "warn", shown, remedy, data)
+    return Check("ray auth", "ok", shown + ("" if mode else "; a local Ray makes and uses its own"), data=data)
+
+
+def _token_source() -> tuple[str | None, Path | None]:
+    """Where Ray would find a token, in its own order (ray.exceptions.AuthenticationError), and in which file."""
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return "RAY_AUTH_TOKEN", None
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    file = Path(named) if named else Path.home() / ".ray" / "auth_token"
+    if file.is_file():
+        return ("RAY_AUTH_TOKEN_PATH" if named else "~/.ray/auth_token"), file
+    return None, None

@@ -1,0 +1,138 @@
+"""What is installed: versions, the build of torch, what FFmpeg can decode, which devices torch can use."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+import wsvad
+from wsvad.doctor.report import Check, Value
+
+PACKAGES = ("torch", "ray", "av", "pyarrow", "boto3", "numpy", "safetensors")
+DECODERS = ("h264", "hevc", "mpeg4", "vp9", "av1", "mjpeg")
+_INSTALL = "install again: pip install -c constraints.txt ."
+
+# torch and av are imported in the functions: a broken build must be a finding, not the end of the search.
+
+
+def check_versions() -> Check:
+    """Versions of Python, wsvad and what it stands on, held against the ranges that wsvad declares."""
+    versions: dict[str, Value] = {"python": platform.python_version(), "wsvad": wsvad.__version__}
+    missing, outside = [], []
+    ranges = _declared_ranges()
+    for name in PACKAGES:
+        try:
+            version = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            missing.append(name)
+            continue
+        versions[name] = version
+        # Local labels (+cu128) and pre-releases come with GPU images that bring their own build.
+        if name in ranges and not ranges[name].specifier.contains(version.split("+")[0], prereleases=True):
+            outside.append(f"{name} {version} is outside {ranges[name].specifier}")
+    summary = ", ".join(f"{name} {version}" for name, version in versions.items())
+    if missing:
+        return Check("versions", "fail", f"{summary}; missing: {', '.join(missing)}", _INSTALL, versions)
+    if outside:
+        return Check("versions", "warn", f"{summary}; {'; '.join(outside)}", _INSTALL, versions)
+    return Check("versions", "ok", summary, data=versions)
+
+
+def _declared_ranges() -> dict[str, Requirement]:
+    """The ranges of the installed distribution; none where wsvad runs from a folder that was shipped to a worker."""
+    try:
+        declared = metadata.requires("wsvad") or []
+    except metadata.PackageNotFoundError:
+        return {}
+    return {requirement.name: requirement for requirement in map(Requirement, declared)}
+
+
+def check_torch() -> Check:
+    """The build of torch: for which device, and with oneDNN, on which the fast path stands."""
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return Check("torch", "fail", f"torch cannot be imported: {error}", _INSTALL)
+    build = (
+        f"CUDA {torch.version.cuda}"
+        if torch.version.cuda
+        else f"ROCm {torch.version.hip}"
+        if torch.version.hip
+        else "CPU"
+    )
+    mkldnn = torch.backends.mkldnn.is_available()
+    capability = torch.backends.cpu.get_cpu_capability()
+    threads = torch.get_num_threads()
+    data: dict[str, Value] = {"build": build, "mkldnn": mkldnn, "cpu_capability": capability, "threads": threads}
+    summary = f"{torch.__version__}, {build} build, oneDNN {'yes' if mkldnn else 'no'}, {capability}, {threads} threads"
+    if not mkldnn:
+        remedy = "use an official build of torch: without oneDNN the model runs several times slower on a CPU"
+        return Check("torch", "warn", summary, remedy, data)
+    return Check("torch", "ok", summary, data=data)
+
+
+def check_devices(devices: Path = Path("/dev")) -> Check:
+    """CUDA devices that torch can use; or why there are none, when the machine seems to have one."""
+    try:
+        import torch
+    except (ImportError, OSError):
+        return Check("devices", "fail", "unknown, torch cannot be imported", _INSTALL)
+    if torch.cuda.is_available():
+        return _cuda_devices()
+    cards = sorted(path.name for path in devices.glob("nvidia[0-9]*"))
+    data: dict[str, Value] = {"cuda": [], "device_files": [*cards]}
+    if not cards:
+        return Check("devices", "ok", "CPU; no CUDA device on this machine", data=data)
+    if torch.version.cuda is None:
+        summary = f"CPU; {len(cards)} NVIDIA device(s) are here, but this build of torch is without CUDA"
+        return Check("devices", "warn", summary, "install a CUDA build of torch", data)
+    summary = f"CPU; {len(cards)} NVIDIA device(s) are here, but CUDA {torch.version.cuda} cannot use them"
+    return Check("devices", "warn", summary, "compare `nvidia-smi` (driver) with the build; CUDA_VISIBLE_DEVICES", data)
+
+
+def _cuda_devices() -> Check:
+    import torch
+
+    found: list[Value] = []
+    lines = []
+    try:
+        for number in range(torch.cuda.device_count()):
+            properties = torch.cuda.get_device_properties(number)
+            capability = f"{properties.major}.{properties.minor}"
+            found.append({"name": properties.name, "memory": properties.total_memory, "capability": capability})
+            lines.append(f"{properties.name} ({properties.total_memory / (1 << 30):.0f} GiB, sm {capability})")
+    except RuntimeError as error:
+        remedy = "look at `nvidia-smi`: is the device healthy and free?"
+        return Check("devices", "fail", f"CUDA is there but does not start: {str(error).splitlines()[0]}", remedy)
+    return Check("devices", "ok", "CUDA: " + ", ".join(lines), data={"cuda": found})
+
+
+def check_ffmpeg() -> Check:
+    """The FFmpeg inside PyAV, and which of the usual codecs of cameras it can decode."""
+    try:
+        import av
+        import av.codec
+    except (ImportError, OSError) as error:
+        return Check("ffmpeg", "fail", f"PyAV cannot be imported: {error}", _INSTALL)
+    decoders: dict[str, Value] = {}
+    for name in DECODERS:
+        try:
+            decoders[name] = av.codec.Codec(name, "r").name
+        except ValueError:  # av.codec.codec.UnknownCodecError
+            decoders[name] = None
+    libraries: dict[str, Value] = {
+        name: ".".join(map(str, numbers)) for name, numbers in sorted(av.library_versions.items())
+    }
+    data: dict[str, Value] = {"ffmpeg": av.ffmpeg_version_info, "libraries": libraries, "decoders": decoders}
+    missing = [name for name, decoder in decoders.items() if decoder is None]
+    present = ", ".join(name for name in DECODERS if name not in missing)
+    summary = f"FFmpeg {av.ffmpeg_version_info} in PyAV {av.__version__}, decodes {present or 'nothing'}"
+    if missing:
+        remedy = "use the wheel of PyAV: pip install --only-binary av av"
+        return Check(
+            "ffmpeg", "fail" if "h264" in missing else "warn", f"{summary}; not {', '.join(missing)}", remedy, data
+        )
+    return Check("ffmpeg", "ok", summary, data=data)

@@ -1,0 +1,1 @@
+"""Extraction: from a listing of videos to published, verified feature tables."""

@@ -1,0 +1,82 @@
+"""What decides the features of a data set, and the fingerprint over it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+from wsvad.backbones.extractor import Precision
+from wsvad.clips import ClipSpec
+from wsvad.errors import UsageError
+from wsvad.video.geometry import Geometry, GeometryKind
+
+Backbone = Literal["i3d"]
+
+TABLE_VERSION = 1
+"""Raised when the same input and options would give other rows; part of the fingerprint."""
+
+
+@dataclass(frozen=True)
+class FeatureConfig:
+    """Everything that the values in a features table depend on, besides the videos themselves."""
+
+    weights: str
+    """Identity of the weights: ``sha256:…`` of a file's tensors, or ``random:<seed>:<recipe>``."""
+    backbone: Backbone = "i3d"
+    """The network."""
+    geometry: GeometryKind = "squash"
+    """How a frame becomes 224x224: ``squash``, ``center`` or ``ten-crop``."""
+    clips: ClipSpec = field(default_factory=ClipSpec)
+    """Clip length, stride (frames), and what becomes of the last partial clip."""
+    precision: Precision = "bf16"
+    """Arithmetic of the network. ``fp32`` is what fidelity is tested with."""
+    cuboids: bool = True
+    """Whether the ``[49, 528]`` column is written."""
+    unit_s: float = 600.0
+    """Footage in a unit of work, seconds of video, 1 to 3600. In the fingerprint because it decides unit ids."""
+
+    def __post_init__(self) -> None:
+        if self.backbone not in get_args(Backbone):
+            raise UsageError(f"backbone must be one of {get_args(Backbone)}, got {self.backbone!r}")
+        if self.precision not in get_args(Precision):
+            raise UsageError(f"precision must be one of {get_args(Precision)}, got {self.precision!r}")
+        if self.geometry not in get_args(GeometryKind):
+            raise UsageError(f"geometry must be one of {get_args(GeometryKind)}, got {self.geometry!r}")
+        if not 1 <= self.unit_s <= 3600:
+            raise UsageError(f"a unit must hold 1 to 3600 seconds of footage, got {self.unit_s}")
+
+    @property
+    def views(self) -> int:
+        """Crops of a clip, i.e. rows a clip: 1, or 10 for ``ten-crop``."""
+        return Geometry(self.geometry).views
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the configuration as plain JSON values, with the table version."""
+        return {"table_version": TABLE_VERSION, **asdict(self)}
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the canonical JSON of :meth:`to_dict`."""
+        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def differences(self, other: dict[str, Any]) -> list[str]:
+        """List the settings in which another configuration (a :meth:`to_dict`) differs, for messages."""
+        mine, theirs = _flat(self.to_dict()), _flat(other)
+        return [
+            f"{key}: there {theirs.get(key)!r}, here {mine.get(key)!r}"
+            for key in sorted(mine.keys() | theirs.keys())
+            if mine.get(key) != theirs.get(key)
+        ]
+
+
+def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

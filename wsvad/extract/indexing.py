@@ -1,0 +1,196 @@
+"""Index every video of a listing once; what was learned is kept beside the data and reused."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wsvad.columns import CONTENT_ID, INDEX, INDEX_SCHEMA, KIND, MESSAGE, VIDEO_ID
+from wsvad.errors import StorageError, VideoError
+from wsvad.extract import layout
+from wsvad.extract.source import StoredVideo
+from wsvad.manifest.listing import VideoRef
+from wsvad.storage import Store, StoreOptions
+from wsvad.video import INDEX_VERSION, ISOLATION_KINDS, Limits, VideoIndex, VideoReader
+
+FLUSH_AFTER_S = 30.0
+_COMPACT_ABOVE = 32
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """What is known of one video: an index, or evidence against it, or neither because the store failed."""
+
+    video: VideoRef
+    index: VideoIndex | None = None
+    kind: str = ""
+    message: str = ""
+
+    @property
+    def unreachable(self) -> bool:
+        """The store failed: nothing is known, and the next run tries again."""
+        return self.index is None and not self.kind
+
+
+def index_video(reader: VideoReader, video: VideoRef, options: StoreOptions) -> Indexed:
+    """Index one video with a reader that the caller owns."""
+    try:
+        index = reader.index(StoredVideo(video, options), name=video.video_id)
+    except VideoError as error:
+        return Indexed(video, None, error.kind, str(error))
+    except StorageError as error:
+        return Indexed(video, None, "", str(error))
+    return Indexed(video, index)
+
+
+class IndexCache:
+    """Indexes kept as Parquet objects below ``index/``; a row is a pure function of a video's content.
+
+    Args:
+        store: the data set.
+        writable: ``False`` only reads (dry runs).
+        retry_bad: forget evidence against videos, so that they are indexed again.
+    """
+
+    def __init__(self, store: Store, *, writable: bool = True, retry_bad: bool = False) -> None:
+        self._store = store
+        self._writable = writable
+        self._retry_bad = retry_bad
+        self._keys = [info.key for info in store.list(self._prefix)]
+
+    @property
+    def _prefix(self) -> str:
+        return f"{layout.INDEX}v{INDEX_VERSION}/"
+
+    def load(self, videos: Sequence[VideoRef]) -> dict[str, Indexed]:
+        """Return what is known of these videos, by content id."""
+        wanted = {v.content_id: v for v in videos}
+        known: dict[str, Indexed] = {}
+        for key in self._keys:
+            table = pq.read_table(io.BytesIO(self._store.read(key)))
+            for row in table.to_pylist():
+                video = wanted.get(row[CONTENT_ID])
+                if video is None or (row[KIND] and (self._retry_bad or video.content_id in known)):
+                    continue  # an index stands over evidence: a later run with a better decoder found it
+                if video.content_id not in known or not row[KIND]:
+                    index = VideoIndex.from_dict(json.loads(row[INDEX])) if row[INDEX] else None
+                    known[video.content_id] = Indexed(video, index, row[KIND] or "", row[MESSAGE] or "")
+        if self._writable and len(self._keys) > _COMPACT_ABOVE:
+            self._compact()
+        return known
+
+    def add(self, results: Iterable[Indexed]) -> None:
+        """Keep results; those that the store made fail are left out, so that they are tried again."""
+        rows = [
+            {
+                CONTENT_ID: r.video.content_id,
+                VIDEO_ID: r.video.video_id,
+                INDEX: json.dumps(r.index.to_dict()) if r.index else None,
+                KIND: r.kind or None,
+                MESSAGE: r.message or None,
+            }
+            for r in results
+            if not r.unreachable
+        ]
+        if rows and self._writable:
+            self._write(pa.Table.from_pylist(rows, schema=INDEX_SCHEMA))
+
+    def _write(self, table: pa.Table) -> str:
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        data = sink.getvalue().to_pybytes()
+        key = f"{self._prefix}{hashlib.sha256(data).hexdigest()[:32]}.parquet"
+        self._store.create(key, data)
+        return key
+
+    def _compact(self) -> None:
+        """Merge many small objects into one. Safe beside other runs: duplicates and gaps are both harmless."""
+        tables = [pq.read_table(io.BytesIO(self._store.read(key))) for key in self._keys]
+        merged = self._write(pa.concat_tables(tables))
+        for key in self._keys:
+            if key != merged:
+                self._store.delete(key)
+
+
+def index_all(
+    videos: Sequence[VideoRef],
+    cache: IndexCache,
+    options: StoreOptions,
+    *,
+    threads: int,
+    limits: Limits | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[Indexed]:
+    """Index all videos, reading what is known from the cache and adding what is learned to it.
+
+    Args:
+        videos: what to index.
+        cache: where results are kept; written every 30 s, so a killed run loses little.
+        options: how to reach the videos.
+        threads: decoders' processes at once. They mostly wait for the store, so twice the cores is a good number.
+        limits: of each process.
+        on_progress: called with ``(done, total)`` of the videos that the cache did not know.
+
+    Returns:
+        One result a video, in the order of ``videos``.
+    """
+    known = cache.load(videos)
+    todo = [v for v in videos if v.content_id not in known]
+    if todo:
+        for batch in _index_in_batches(todo, options, threads, limits or Limits(), on_progress):
+            batch = [_alone(r, options, limits or Limits()) if r.kind in ISOLATION_KINDS else r for r in batch]
+            cache.add(batch)
+            known |= {r.video.content_id: r for r in batch}
+    return [known[v.content_id] for v in videos]
+
+
+def _alone(suspect: Indexed, options: StoreOptions, limits: Limits) -> Indexed:
+    """Index again, in a process of its own: a crash or a hang is evidence only if it repeats."""
+    with VideoReader(limits=limits) as reader:
+        return index_video(reader, suspect.video, options)
+
+
+def _index_in_batches(
+    todo: Sequence[VideoRef],
+    options: StoreOptions,
+    threads: int,
+    limits: Limits,
+    on_progress: Callable[[int, int], None] | None,
+) -> Iterable[list[Indexed]]:
+    local = threading.local()
+    readers: list[VideoReader] = []
+
+    def work(video: VideoRef) -> Indexed:
+        if not hasattr(local, "reader"):
+            local.reader = VideoReader(limits=limits)
+            readers.append(local.reader)
+        return index_video(local.reader, video, options)
+
+    pool = ThreadPoolExecutor(max(1, min(threads, len(todo))), thread_name_prefix="index")
+    try:
+        pending = {pool.submit(work, video) for video in todo}
+        batch: list[Indexed] = []
+        flushed = time.monotonic()
+        finished = 0
+        while pending:
+            done, pending = wait(pending, timeout=1.0, return_when=FIRST_COMPLETED)
+            batch += [future.result() for future in done]
+            finished += len(done)
+            if on_progress:
+                on_progress(finished, len(todo))
+            if batch and (not pending or time.monotonic() - flushed > FLUSH_AFTER_S):
+                yield batch
+                batch, flushed = [], time.monotonic()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for reader in readers:
+            reader.close()

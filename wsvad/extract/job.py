@@ -1,0 +1,237 @@
+"""Extraction from start to end: list, index, plan, run, publish. Reads like the method; the parts are elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import uuid
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+
+from wsvad.backbones.weights import Weights
+from wsvad.cluster import PoolOptions, connected, fit, living_nodes, nodes
+from wsvad.errors import ConflictError
+from wsvad.extract import layout
+from wsvad.extract.config import FeatureConfig
+from wsvad.extract.indexing import IndexCache, Indexed, index_all
+from wsvad.extract.progress import ProgressView
+from wsvad.extract.quarantine import QuarantineRecord, read_records, write_record
+from wsvad.extract.results import Outcome, summarize
+from wsvad.extract.rounds import run_rounds
+from wsvad.extract.run import UnitRunner
+from wsvad.extract.snapshots import Snapshot, check_dataset, claim_dataset, latest_snapshot, publish, read_videos
+from wsvad.extract.summary import ExtractSummary
+from wsvad.extract.units import Receipt, Unit, longest_first, plan_units, unit_id
+from wsvad.extract.worker import WorkerConfig
+from wsvad.manifest.listing import Identity, Listing, list_videos
+from wsvad.provenance import versions
+from wsvad.storage import Store, StoreOptions, open_store
+from wsvad.video import Limits
+
+log = logging.getLogger(__name__)
+
+_STALE_TEMPORARY_S = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class ExtractOptions:
+    """What to extract, where to, and how to run it; ``wsvad extract --help`` explains the same options."""
+
+    videos: str
+    """File, folder, prefix, or manifest (``.csv``, ``.parquet``)."""
+    out: str
+    """Root of the features data set."""
+    features: FeatureConfig
+    """What decides the features."""
+    weights: Weights
+    """The weights that ``features.weights`` names."""
+    pool: PoolOptions = field(default_factory=PoolOptions)
+    store: StoreOptions = field(default_factory=StoreOptions)
+    limits: Limits = field(default_factory=Limits)
+    identity: Identity = "stat"
+    id_prefix: str = ""
+    address: str | None = None
+    """Of a Ray cluster; ``None``: ``RAY_ADDRESS``, else a local Ray."""
+    queue_clips: int = 4
+    """Decoded clips that wait for the network."""
+    max_quarantine: int = 0
+    """Quarantined units and videos up to which the exit code is 0."""
+    retry_quarantined: bool = False
+    dry_run: bool = False
+    verbose: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the resolved options as JSON values; they hold no secret. Weights are their identity."""
+        plain = {f: getattr(self, f) for f in self.__dataclass_fields__ if f not in ("weights", "features")}
+        nested = {k: asdict(v) if hasattr(v, "__dataclass_fields__") else v for k, v in plain.items()}
+        return {**nested, "features": self.features.to_dict(), "fingerprint": self.features.fingerprint}
+
+
+def extract(options: ExtractOptions, console: Console | None = None) -> ExtractSummary:
+    """Extract features of every video into the data set at ``options.out``; safe to kill and to run again.
+
+    Returns:
+        What was found, done, set aside; ``exit_code`` says how it ended.
+
+    Raises:
+        UsageError, ManifestError: before any work.
+        ConflictError: the target was made by another configuration.
+        StorageError, ClusterError: run the same command again.
+    """
+    started = time.monotonic()
+    if options.weights.banner:
+        log.warning("%s", options.weights.banner)
+    out = _open_target(options)
+    listing = list_videos(
+        options.videos, identity=options.identity, id_prefix=options.id_prefix, options=options.store
+    )
+    log.info("%d videos listed, %d other files skipped", len(listing.videos), len(listing.skipped))
+    base = latest_snapshot(out)
+    _refuse_clashes(out, base, listing)
+    indexed = _index(options, out, listing)
+    units = longest_first(u for i in indexed if i.index for u in plan_units(i.video, i.index, options.features))
+    stored, set_aside = _state(out, options)
+    todo = [u for u in units if u.unit_id not in stored and u.unit_id not in set_aside]
+    outcome = Outcome(listing, indexed, units, options.features, todo)
+    if not options.dry_run:
+        claim_dataset(out, options.features)
+        if todo:
+            _run(options, out, outcome, console or Console(stderr=True))
+    _quarantine(out, outcome, set_aside, write=not options.dry_run)
+    outcome.gather(out, stored, base)
+    if options.dry_run:
+        return summarize(outcome, options, time.monotonic() - started, None)
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+    snapshot = _publish(out, options, outcome, run_id)
+    summary = summarize(outcome, options, time.monotonic() - started, snapshot)
+    if todo or snapshot.run_id == run_id:
+        record = {**options.to_dict(), "listing_sha256": listing.digest}
+        out.create(f"{layout.RUNS}{run_id}.json", summary.to_record(record, versions()))
+    return summary
+
+
+def _open_target(options: ExtractOptions) -> Store:
+    """Open the target, refuse another configuration's data set, and find out whether it honours create-only."""
+    out = open_store(options.out, options.store)
+    check_dataset(out, options.features)
+    if options.dry_run:
+        return out
+    probe = out.probe()
+    if not probe.create_only:
+        log.warning(
+            "%s does not honour create-only writes (%s): never let two runs write there at once", out.uri, probe.detail
+        )
+        out = open_store(options.out, replace(options.store, conditional_writes=False))
+    out.sweep_temporary(_STALE_TEMPORARY_S)
+    return out
+
+
+def _refuse_clashes(out: Store, base: Snapshot | None, listing: Listing) -> None:
+    """Refuse ids that the data set uses for other videos: publishing would silently replace their features."""
+    there = {v["video_id"]: v for v in read_videos(out, base)} if base else {}
+    for video in listing.videos:
+        old = there.get(video.video_id)
+        if old and old["content_id"] != video.content_id and old["uri"] != video.uri:
+            raise ConflictError(
+                f"{out.uri} has {video.video_id!r} from {old['uri']}; {video.uri} is another video of the same id. "
+                "Nothing was changed. Tell them apart with --id-prefix, or use another --out."
+            )
+
+
+def _index(options: ExtractOptions, out: Store, listing: Listing) -> list[Indexed]:
+    cache = IndexCache(out, writable=not options.dry_run, retry_bad=options.retry_quarantined)
+    last_line = time.monotonic()
+
+    def on_progress(done: int, total: int) -> None:
+        nonlocal last_line
+        if time.monotonic() - last_line > 10:
+            last_line = time.monotonic()
+            log.info("indexed %d of %d new videos", done, total)
+
+    threads = 2 * len(os.sched_getaffinity(0))
+    return index_all(
+        listing.videos, cache, options.store, threads=threads, limits=options.limits, on_progress=on_progress
+    )
+
+
+def _state(out: Store, options: ExtractOptions) -> tuple[set[str], set[str]]:
+    """Which units are stored, and which are set aside: two LISTs, no second book."""
+    stored = {layout.id_of(info.key) for info in out.list(layout.UNITS)}
+    aside = {layout.id_of(info.key) for info in out.list(layout.QUARANTINE)}
+    if options.retry_quarantined:
+        if not options.dry_run:
+            for uid in aside:
+                out.delete(layout.quarantine_key(uid))
+        aside = set()
+    return stored, aside
+
+
+def _run(options: ExtractOptions, out: Store, outcome: Outcome, console: Console) -> None:
+    todo = outcome.todo
+    with connected(options.address, verbose=options.verbose):
+        pool = fit(options.pool, nodes())
+        config = WorkerConfig(
+            options.features,
+            out.uri,
+            device=pool.device,
+            threads=pool.threads,
+            limits=options.limits,
+            queue_clips=options.queue_clips,
+            video_store=options.store,
+            out_store=out.options,
+        )
+        per_video = Counter(u.video.video_id for u in todo)
+        log.info(
+            "%d units of %d videos to do on %d workers (each %g CPU, %g GPU)",
+            len(todo), len(per_video), pool.workers, pool.cpus_per_worker, pool.gpus_per_worker,
+        )  # fmt: skip
+        runner = UnitRunner(config, options.weights, pool, verbose=options.verbose)
+        with ProgressView(sum(u.num_clips for u in todo), per_video, runner.in_progress, console) as view:
+
+            def on_receipt(unit: Unit, receipt: Receipt) -> None:
+                outcome.receipts[unit.unit_id] = receipt
+                view.add(unit, receipt)
+                if receipt.status != "done":
+                    log.warning("%s: %s %s: %s", unit.video.video_id, receipt.status, receipt.kind, receipt.message)
+
+            run_rounds(todo, runner, on_receipt, living_nodes=living_nodes)
+        outcome.first_clip_s = view.first_clip_s
+
+
+def _quarantine(out: Store, outcome: Outcome, set_aside: set[str], *, write: bool) -> None:
+    """Write records of what this run found bad, and read those of the plan that earlier runs left."""
+    fingerprint = outcome.features.fingerprint
+    found: list[QuarantineRecord] = []
+    for result in outcome.indexed:
+        if result.kind:
+            uid = unit_id(result.video.content_id, -1, -1, fingerprint)
+            found.append(QuarantineRecord.of(uid, result.video, None, result.kind, result.message))
+    for unit in outcome.todo:
+        receipt = outcome.receipts.get(unit.unit_id)
+        if receipt and receipt.status == "quarantined":
+            span = (unit.first_clip, unit.last_clip)
+            found.append(QuarantineRecord.of(unit.unit_id, unit.video, span, receipt.kind, receipt.message))
+    for record in found if write else ():
+        if record.unit_id not in set_aside:
+            write_record(out, record)
+    outcome.records = {r.unit_id: r for r in found}
+    planned = {u.unit_id for u in outcome.units}
+    outcome.records |= read_records(out, (set_aside & planned) - outcome.records.keys())
+
+
+def _publish(out: Store, options: ExtractOptions, outcome: Outcome, run_id: str) -> Snapshot:
+    return publish(
+        out,
+        options.features,
+        outcome.objects,
+        outcome.video_rows(),
+        outcome.skipped_rows(),
+        replaced_videos=frozenset(v.video_id for v in outcome.listing.videos),
+        run_id=run_id,
+        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+    )

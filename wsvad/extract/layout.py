@@ -1,0 +1,31 @@
+"""Where things lie below the root of a features data set. Names come from content, so a re-run writes the same ones."""
+
+from __future__ import annotations
+
+DATASET = "dataset.json"
+INDEX = "index/"
+UNITS = "units/"
+QUARANTINE = "quarantine/"
+SNAPSHOTS = "snapshots/"
+VIDEOS = "videos/"
+RUNS = "runs/"
+
+
+def unit_key(unit_id: str) -> str:
+    """Key of a unit's features."""
+    return f"{UNITS}{unit_id[:2]}/{unit_id}.parquet"
+
+
+def quarantine_key(unit_id: str) -> str:
+    """Key of a unit's quarantine record."""
+    return f"{QUARANTINE}{unit_id[:2]}/{unit_id}.json"
+
+
+def snapshot_key(number: int) -> str:
+    """Key of snapshot ``number``, from 1; names sort as the numbers do."""
+    return f"{SNAPSHOTS}{number:08d}.json"
+
+
+def id_of(key: str) -> str:
+    """The unit id in the key of a unit or of a quarantine record."""
+    return key.rsplit("/", 1)[-1].split(".", 1)[0]

@@ -1,0 +1,143 @@
+"""What a person sees while units run: a bar on a terminal, elsewhere a line every 30 seconds."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from wsvad.extract.units import Receipt, Unit
+
+log = logging.getLogger(__name__)
+
+LINE_EVERY_S = 30.0
+_POLL_EVERY_S = 0.5
+
+
+class ProgressView:
+    """Counts receipts and shows how far the run is. Use as a context manager; thread-safe.
+
+    Args:
+        total_clips: clips of all units of this run.
+        total_videos: videos of all units of this run.
+        units_left: by video id, how many units the video has in this run.
+        in_progress: asks how many clips each running unit has finished; may fail, then only receipts count.
+        console: where to draw; lines go to the log where it is no terminal.
+    """
+
+    def __init__(
+        self,
+        total_clips: int,
+        units_left: Mapping[str, int],
+        in_progress: Callable[[], Mapping[str, int]],
+        console: Console,
+    ) -> None:
+        self.total_clips, self.total_videos = total_clips, len(units_left)
+        self.quarantined = 0
+        self.first_clip_s: float | None = None
+        """Seconds from the start to the first news of a finished clip."""
+        self._left = dict(units_left)
+        self._settled: set[str] = set()
+        self._settled_clips = 0
+        self._running_clips = 0
+        self._in_progress = in_progress
+        self._started = self._last_line = time.monotonic()
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._console = console
+        self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
+
+    def __enter__(self) -> ProgressView:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join(timeout=10)
+
+    def add(self, unit: Unit, receipt: Receipt) -> None:
+        """Take note of a finished unit."""
+        with self._lock:
+            self._settled.add(unit.unit_id)
+            self._settled_clips += unit.num_clips
+            self._left[unit.video.video_id] -= 1
+            self.quarantined += receipt.status == "quarantined"
+            if receipt.clips and self.first_clip_s is None:
+                self.first_clip_s = time.monotonic() - self._started
+
+    @property
+    def clips(self) -> int:
+        """Clips settled so far, those of running units included."""
+        return min(self.total_clips, self._settled_clips + self._running_clips)
+
+    @property
+    def videos(self) -> int:
+        """Videos all of whose units are settled."""
+        return sum(1 for left in self._left.values() if left == 0)
+
+    @property
+    def clips_per_s(self) -> float:
+        """Mean rate since the first clip was heard of."""
+        begun = self.first_clip_s
+        elapsed = 0.0 if begun is None else time.monotonic() - self._started - begun
+        return self.clips / elapsed if elapsed > 1 else 0.0
+
+    def line(self) -> str:
+        """Return the state as one line of text."""
+        rate = self.clips_per_s
+        left = f"{(self.total_clips - self.clips) / rate:.0f} s left" if rate else "time left unknown"
+        return (
+            f"{self.clips}/{self.total_clips} clips, {self.videos}/{self.total_videos} videos, {rate:.1f} clips/s, "
+            f"{left}, {self.quarantined} quarantined"
+        )
+
+    def _poll(self) -> None:
+        try:
+            running = self._in_progress()
+        except Exception as error:  # the bar must never end a run: Ray may be busy losing a node
+            log.debug("no progress report: %s", error)
+            return
+        with self._lock:
+            self._running_clips = sum(n for unit, n in running.items() if unit not in self._settled)
+            if self._running_clips and self.first_clip_s is None:
+                self.first_clip_s = time.monotonic() - self._started
+
+    def _run(self) -> None:
+        if not self._console.is_terminal:
+            while not self._stop.wait(_POLL_EVERY_S):
+                self._poll()
+                if time.monotonic() - self._last_line >= LINE_EVERY_S:
+                    self._last_line = time.monotonic()
+                    log.info("%s", self.line())
+            return
+        columns: tuple[ProgressColumn, ...] = (
+            TextColumn("extracting"),
+            BarColumn(),
+            _StateColumn(self),
+            TimeRemainingColumn(compact=True),
+        )
+        with Progress(*columns, console=self._console, transient=True) as bar:
+            task = bar.add_task("", total=self.total_clips)
+            while not self._stop.wait(_POLL_EVERY_S):
+                self._poll()
+                bar.update(task, completed=self.clips)
+            bar.update(task, completed=self.clips)
+
+
+class _StateColumn(ProgressColumn):
+    def __init__(self, view: ProgressView) -> None:
+        super().__init__()
+        self._view = view
+
+    def render(self, task: Task) -> Text:
+        v = self._view
+        text = f"{v.clips}/{v.total_clips} clips  {v.videos}/{v.total_videos} videos  {v.clips_per_s:.1f} clips/s"
+        return Text(text + (f"  {v.quarantined} quarantined" if v.quarantined else ""))

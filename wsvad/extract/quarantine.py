@@ -1,0 +1,61 @@
+"""Quarantine records: the evidence against a unit, or against a whole video that cannot be indexed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from wsvad import __version__
+from wsvad.extract import layout
+from wsvad.manifest.listing import VideoRef, printable
+from wsvad.storage import Store
+
+
+@dataclass(frozen=True)
+class QuarantineRecord:
+    """Why a unit is set aside. It stays so until ``--retry-quarantined`` or until the video's content changes."""
+
+    unit_id: str
+    video_id: str
+    uri: str
+    content_id: str
+    first_clip: int | None
+    """First clip of the unit, or ``None`` where the whole video could not be indexed."""
+    last_clip: int | None
+    kind: str
+    """Class of the evidence, see ``docs/video-outcomes.md``."""
+    message: str
+    wsvad_version: str = __version__
+
+    @classmethod
+    def of(
+        cls, unit_id: str, video: VideoRef, span: tuple[int, int] | None, kind: str, message: str
+    ) -> QuarantineRecord:
+        """Make the record of a unit (``span`` in clips) or of a whole video (``None``)."""
+        first, last = span or (None, None)
+        return cls(unit_id, video.video_id, printable(video.uri), video.content_id, first, last, kind, printable(message))
+
+    def to_json(self) -> bytes:
+        """Return the record as it is stored."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> QuarantineRecord:
+        """Undo :meth:`to_json`."""
+        fields: dict[str, Any] = json.loads(data)
+        return cls(**fields)
+
+
+def write_record(store: Store, record: QuarantineRecord) -> None:
+    """Store a record; one that is there already stays."""
+    store.create(layout.quarantine_key(record.unit_id), record.to_json())
+
+
+def read_records(store: Store, unit_ids: Iterable[str]) -> dict[str, QuarantineRecord]:
+    """Read the records of these units."""
+    with ThreadPoolExecutor(16) as pool:
+        blobs = pool.map(lambda i: store.read(layout.quarantine_key(i)), ids := list(unit_ids))
+        return {i: QuarantineRecord.from_json(b) for i, b in zip(ids, blobs, strict=True)}

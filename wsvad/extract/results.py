@@ -1,0 +1,232 @@
+"""What a run amounts to: objects and videos to publish, gathered from receipts, snapshots and stored units."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from wsvad.backbones.weights import Weights
+from wsvad.errors import StorageError
+from wsvad.extract import layout
+from wsvad.extract.config import FeatureConfig
+from wsvad.extract.indexing import Indexed
+from wsvad.extract.quarantine import QuarantineRecord
+from wsvad.extract.snapshots import Snapshot, SnapshotObject
+from wsvad.extract.summary import ExtractSummary
+from wsvad.extract.units import Receipt, Unit
+from wsvad.extract.worker import receipt_of
+from wsvad.manifest.listing import Listing, printable, reasons
+from wsvad.storage import Store
+
+
+class RunFacts(Protocol):
+    """What a summary tells of a run's options."""
+
+    @property
+    def out(self) -> str: ...
+    @property
+    def weights(self) -> Weights: ...
+    @property
+    def dry_run(self) -> bool: ...
+    @property
+    def max_quarantine(self) -> int: ...
+
+
+def _failed(video_id: str, uri: str, kind: str, message: str) -> dict[str, str]:
+    return {"video_id": video_id, "uri": printable(uri), "outcome": "failed", "kind": kind, "message": printable(message)}
+
+
+@dataclass
+class Outcome:
+    """Everything a run learned; filled in as it goes."""
+
+    listing: Listing
+    indexed: Sequence[Indexed]
+    units: Sequence[Unit]
+    """The whole plan."""
+    features: FeatureConfig
+    todo: Sequence[Unit]
+    """Units that this run had to do."""
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    """By unit id: of this run, later of earlier ones too."""
+    records: dict[str, QuarantineRecord] = field(default_factory=dict)
+    """Quarantine of the plan's units and videos, by unit id."""
+    first_clip_s: float | None = None
+
+    def gather(self, out: Store, stored: set[str], base: Snapshot | None) -> None:
+        """Complete the receipts with those of units that earlier runs stored.
+
+        Taken from the newest snapshot where it names the unit, else read from the object itself: an interrupted
+        run left it, and this is also the moment to find out that it is whole.
+        """
+        published = {layout.id_of(o.key): o for o in base.objects} if base else {}
+        unread = []
+        for unit in self.units:
+            if unit.unit_id in self.receipts or unit.unit_id not in stored:
+                continue
+            known = published.get(unit.unit_id)
+            if known:
+                self.receipts[unit.unit_id] = Receipt(
+                    unit.unit_id, "done", known.clips, known.rows, known.bytes, known.sha256
+                )
+            else:
+                unread.append(unit.unit_id)
+        with ThreadPoolExecutor(16) as pool:
+            for receipt in pool.map(lambda uid: read_receipt(out, uid), unread):
+                self.receipts[receipt.unit_id] = receipt
+
+    @property
+    def objects(self) -> list[SnapshotObject]:
+        """The done units as objects of a snapshot."""
+        found = []
+        for unit in self.units:
+            receipt = self.receipts.get(unit.unit_id)
+            if receipt and receipt.status == "done":
+                found.append(
+                    SnapshotObject(
+                        layout.unit_key(unit.unit_id),
+                        unit.video.video_id,
+                        unit.video.content_id,
+                        unit.first_clip,
+                        unit.last_clip,
+                        receipt.clips,
+                        receipt.rows,
+                        receipt.bytes,
+                        receipt.sha256,
+                    )
+                )
+        return found
+
+    def skipped_rows(self) -> list[dict[str, str]]:
+        """What was listed and not taken for a video, as a snapshot says it."""
+        return [{"uri": s.uri, "reason": s.reason} for s in self.listing.skipped]
+
+    def problems(self) -> list[dict[str, str]]:
+        """Everything that went wrong, as rows ``video_id, uri, outcome, kind, message``."""
+        found = [
+            {"video_id": r.video_id, "uri": r.uri, "outcome": "quarantined", "kind": r.kind, "message": r.message}
+            for r in self.records.values()
+        ]
+        for lost in self.listing.unreachable:
+            found.append(_failed(lost.video_id, lost.uri, "StorageError", lost.message))
+        for result in self.indexed:
+            if result.unreachable:
+                found.append(_failed(result.video.video_id, result.video.uri, "StorageError", result.message))
+        for unit in self.todo:
+            receipt = self.receipts.get(unit.unit_id)
+            if receipt and receipt.status == "failed":
+                found.append(_failed(unit.video.video_id, unit.video.uri, receipt.kind, receipt.message))
+        return found
+
+    def video_rows(self) -> list[dict[str, Any]]:
+        """One row of the videos table for every listed video."""
+        clips: dict[str, int] = {}
+        unsettled: set[str] = set()
+        for unit in self.units:
+            receipt = self.receipts.get(unit.unit_id)
+            clips[unit.video.video_id] = clips.get(unit.video.video_id, 0) + (receipt.clips if receipt else 0)
+            if unit.unit_id not in self.records and (receipt is None or receipt.status == "failed"):
+                unsettled.add(unit.video.video_id)
+        evidence = {r.video_id: r for r in self.records.values()}
+        return [self._video_row(i, clips, unsettled, evidence) for i in self.indexed]
+
+    def _video_row(
+        self,
+        result: Indexed,
+        clips: Mapping[str, int],
+        unsettled: set[str],
+        evidence: Mapping[str, QuarantineRecord],
+    ) -> dict[str, Any]:
+        video, index = result.video, result.index
+        record = evidence.get(video.video_id)
+        row: dict[str, Any] = {
+            "video_id": video.video_id,
+            "uri": printable(video.uri),
+            "content_id": video.content_id,
+            "clips": clips.get(video.video_id, 0),
+            "kind": record.kind if record else None,
+            "message": record.message if record else None,
+        }
+        if index is None:
+            row["status"] = "quarantined" if record else "incomplete"
+            return row
+        expected = self.features.clips.count(index.num_frames)
+        if video.video_id in unsettled:
+            status = "incomplete"
+        elif row["clips"] == expected:
+            status = "complete"
+        else:
+            status = "partial" if row["clips"] else "quarantined"
+        described = ("num_frames", "fps", "duration_s", "width", "height", "rotation", "variable_rate", "container", "codec")
+        return row | {name: getattr(index, name) for name in described} | {"expected_clips": expected, "status": status}
+
+
+def summarize(outcome: Outcome, options: RunFacts, elapsed_s: float, snapshot: Snapshot | None) -> ExtractSummary:
+    """Condense an outcome to what people and programs are told."""
+    videos = outcome.video_rows()
+    states = Counter(v["status"] for v in videos)
+    now = [outcome.receipts[u.unit_id] for u in outcome.todo if u.unit_id in outcome.receipts]
+    done_now = [r for r in now if r.status == "done"]
+    objects = outcome.objects
+    clips_now = sum(r.clips for r in done_now)
+    return ExtractSummary(
+        out=options.out,
+        snapshot=layout.snapshot_key(snapshot.number) if snapshot else None,
+        fingerprint=outcome.features.fingerprint,
+        weights=f"{options.weights.name} ({options.weights.digest[:19]})",
+        banner=options.weights.banner,
+        dry_run=options.dry_run,
+        videos=len(outcome.listing.videos) + len(outcome.listing.unreachable),
+        videos_complete=states["complete"],
+        videos_partial=states["partial"],
+        videos_incomplete=states["incomplete"] + len(outcome.listing.unreachable),
+        videos_quarantined=states["quarantined"],
+        skipped=len(outcome.listing.skipped),
+        skipped_reasons=reasons(outcome.listing.skipped),
+        units=len(outcome.units),
+        units_done_before=len(objects) - len(done_now),
+        units_done_now=len(done_now),
+        units_failed=sum(r.status == "failed" for r in now),
+        units_to_do=len(outcome.todo),
+        quarantined=len(outcome.records),
+        max_quarantine=options.max_quarantine,
+        clips=sum(o.clips for o in objects),
+        expected_clips=sum(v.get("expected_clips") or 0 for v in videos),
+        rows=sum(o.rows for o in objects),
+        missing_frames=sum(missing_frames(r) for r in done_now),
+        clips_now=clips_now,
+        elapsed_s=round(elapsed_s, 3),
+        clips_per_s=round(clips_now / elapsed_s, 3) if elapsed_s else 0.0,
+        first_clip_s=None if outcome.first_clip_s is None else round(outcome.first_clip_s, 3),
+        decode_wait_s=round(sum(r.decode_wait_s for r in now), 3),
+        model_s=round(sum(r.model_s for r in now), 3),
+        store_s=round(sum(r.store_s for r in now), 3),
+        problems=outcome.problems()[:20],
+    )
+
+
+def read_receipt(out: Store, unit_id: str) -> Receipt:
+    """Read a stored unit's receipt from its object.
+
+    Raises:
+        StorageError: the object is no whole unit; names it and the remedy.
+    """
+    key = layout.unit_key(unit_id)
+    try:
+        return receipt_of(unit_id, out.read(key))
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise StorageError(
+            f"{out.uri}/{key} is damaged ({error}); `wsvad verify --out {out.uri} --repair` removes it, "
+            "and the next run makes it again"
+        ) from error
+
+
+def missing_frames(receipt: Receipt) -> int:
+    """Count the frames of a unit that could not be decoded."""
+    return sum(end - start for start, end in json.loads(receipt.missing))

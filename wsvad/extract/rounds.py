@@ -1,0 +1,79 @@
+"""Missing is not bad: units without an answer are run again, then alone, and only then judged."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from wsvad.extract.units import Receipt, Unit
+
+log = logging.getLogger(__name__)
+
+ROUNDS = 3
+ALONE_TRIES = 2
+CRASH_KIND = "worker_crash"
+
+Execute = Callable[[Sequence[Unit], bool], Iterable[Receipt]]
+"""``execute(units, alone)`` runs units and yields their receipts as they come, some perhaps never."""
+
+
+def run_rounds(
+    units: Sequence[Unit],
+    execute: Execute,
+    on_receipt: Callable[[Unit, Receipt], None],
+    *,
+    living_nodes: Callable[[], frozenset[str]],
+    pause_s: float = 5.0,
+) -> None:
+    """Run all units and hand over exactly one receipt for each, ``done``, ``quarantined`` or ``failed``.
+
+    A unit that got no receipt (its worker or node died) or whose store failed is planned again, in up to three
+    rounds. One that still has no receipt, or that is ``suspect`` (its decoder crashed, hung or ran out of something,
+    which a busy machine can cause too), is run alone. Only what repeats there is evidence against the video.
+
+    Args:
+        units: what to run, in the order to start them.
+        execute: runs a round.
+        on_receipt: called once for every unit.
+        living_nodes: ids of the nodes that live now.
+        pause_s: waited before the second round if a store failed, doubled before the third: it is given time.
+    """
+    open_units = {u.unit_id: u for u in units}
+    suspects: list[Unit] = []
+    failed: dict[str, Receipt] = {}
+    for round_number in range(1, ROUNDS + 1):
+        if not open_units:
+            break
+        if round_number > 1:
+            log.warning("round %d: %d units are planned again", round_number, len(open_units))
+            time.sleep(pause_s * 2 ** (round_number - 2) if failed else 0)
+        failed = {}
+        for receipt in execute(list(open_units.values()), False):
+            if receipt.unit_id not in open_units:
+                continue  # an attempt whose first reply was thought lost
+            if receipt.status == "failed":
+                failed[receipt.unit_id] = receipt
+            elif receipt.status == "suspect":
+                suspects.append(open_units.pop(receipt.unit_id))
+            else:
+                on_receipt(open_units.pop(receipt.unit_id), receipt)
+    for unit in suspects:
+        on_receipt(unit, _alone(unit, execute, living_nodes, tries=1))
+    for unit in open_units.values():
+        on_receipt(unit, failed.get(unit.unit_id) or _alone(unit, execute, living_nodes, tries=ALONE_TRIES))
+
+
+def _alone(unit: Unit, execute: Execute, living_nodes: Callable[[], frozenset[str]], tries: int) -> Receipt:
+    """Run a unit with nothing beside it, so that what happens is its own doing."""
+    nodes_lost = False
+    for _ in range(tries):
+        before = living_nodes()
+        for receipt in execute([unit], True):
+            return replace(receipt, status="quarantined") if receipt.status == "suspect" else receipt
+        nodes_lost = nodes_lost or not before <= living_nodes()
+    if nodes_lost:
+        return Receipt(unit.unit_id, "failed", kind="NodeLost", message="nodes were lost while it ran alone")
+    message = "took its worker down each time, also alone"
+    return Receipt(unit.unit_id, "quarantined", kind=CRASH_KIND, message=message)

@@ -1,0 +1,126 @@
+"""How a run ended: for people as a table, for programs as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from wsvad.errors import EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE
+
+
+@dataclass(frozen=True)
+class ExtractSummary:
+    """The end of an extraction run."""
+
+    out: str
+    snapshot: str | None
+    """Key of the published snapshot; ``None`` after a dry run."""
+    fingerprint: str
+    weights: str
+    banner: str
+    """A loud line when the features are of an untrained network, else empty."""
+    dry_run: bool
+    videos: int
+    """Videos listed."""
+    videos_complete: int
+    """Videos all of whose clips are there."""
+    videos_partial: int
+    """Videos with clips missing for good: damaged or quarantined parts."""
+    videos_incomplete: int
+    """Videos with work left because a store or a node failed: run again."""
+    videos_quarantined: int
+    """Videos without a single clip, on evidence."""
+    skipped: int
+    skipped_reasons: dict[str, int]
+    units: int
+    """Units of the whole plan."""
+    units_done_before: int
+    units_done_now: int
+    units_failed: int
+    units_to_do: int
+    """Units that this run had to do (in a dry run: would have)."""
+    quarantined: int
+    """Quarantine records of this plan: units, and videos that cannot be indexed."""
+    max_quarantine: int
+    clips: int
+    expected_clips: int
+    rows: int
+    missing_frames: int
+    """Frames that the units done now could not decode."""
+    clips_now: int
+    elapsed_s: float
+    clips_per_s: float
+    """Clips done now over the whole run's time."""
+    first_clip_s: float | None
+    """From the start of the workers to the first finished clip that was heard of."""
+    decode_wait_s: float
+    """Worker seconds spent waiting for the decoder, summed; likewise the next two."""
+    model_s: float
+    store_s: float
+    problems: list[dict[str, str]] = field(default_factory=list)
+    """The first 20 things that went wrong: ``video_id, uri, outcome, kind, message``."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 3 too much quarantined, 4 work is left because a store or the cluster failed."""
+        if self.units_failed or self.videos_incomplete:
+            return EXIT_STORAGE
+        return EXIT_QUARANTINE if self.quarantined > self.max_quarantine else EXIT_OK
+
+    def to_json(self) -> str:
+        """Return the summary as one JSON object, the exit code included."""
+        return json.dumps({**asdict(self), "exit_code": self.exit_code}, indent=1)
+
+    def show(self, console: Console) -> None:
+        """Print the summary as a table, problems first."""
+        for problem in self.problems:
+            text = "{outcome}: {uri}: {kind}: {message}".format(**problem)
+            console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        table = Table(show_header=False, box=None, pad_edge=False)
+        for name, value in self._rows():
+            table.add_row(name, value)
+        console.print(table)
+        if self.banner:
+            console.print(self.banner, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
+
+    def _rows(self) -> list[tuple[str, str]]:
+        states = [f"{self.videos_complete} complete"]
+        for count, word in (
+            (self.videos_partial, "partial"),
+            (self.videos_incomplete, "incomplete, run again"),
+            (self.videos_quarantined, "quarantined"),
+        ):
+            if count:
+                states.append(f"{count} {word}")
+        rows = [
+            ("videos", f"{self.videos} ({', '.join(states)})" if not self.dry_run else str(self.videos)),
+            ("units", f"{self.units} ({self.units_done_before} were done, {self.units_done_now} done now)"),
+            ("clips", f"{self.clips} of {self.expected_clips} in {self.rows} rows"),
+        ]
+        if self.skipped:
+            reasons = ", ".join(f"{n} {reason}" for reason, n in self.skipped_reasons.items())
+            rows.append(("skipped", f"{self.skipped} ({reasons})"))
+        if self.missing_frames:
+            rows.append(("not decodable", f"{self.missing_frames} frames"))
+        if self.units_failed:
+            rows.append(("failed", f"{self.units_failed} units; run the same command again"))
+        if self.quarantined:
+            rows.append(("quarantined", f"{self.quarantined} (allowed {self.max_quarantine})"))
+        if self.dry_run:
+            rows.append(("to do", f"{self.units_to_do} units (dry run: nothing was written)"))
+        elif self.units_to_do == 0:
+            rows.append(("done", f"nothing to do, {self.elapsed_s:.1f} s"))
+        else:
+            rows.append(("done", f"{self.clips_now} clips in {self.elapsed_s:.1f} s, {self.clips_per_s:.1f} clips/s"))
+        rows.append(("weights", self.weights))
+        rows.append(("features", f"{self.out}/{self.snapshot}" if self.snapshot else self.out))
+        return rows
+
+    def to_record(self, config: dict[str, Any], versions: dict[str, str]) -> bytes:
+        """Return what is saved as ``runs/<id>.json``: the resolved configuration, versions, and this summary."""
+        record = {"config": config, "versions": versions, "summary": {**asdict(self), "exit_code": self.exit_code}}
+        return json.dumps(record, indent=1, sort_keys=True).encode()

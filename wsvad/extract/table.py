@@ -1,0 +1,117 @@
+"""The bytes of a unit: a Parquet file that is a pure function of the unit's features and provenance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wsvad.columns import META_FEATURES, META_FINGERPRINT, META_UNIT, POOLED, features_schema
+
+ROWS_PER_GROUP = 256
+
+
+class ClipRows(NamedTuple):
+    """The rows of one clip: ``views`` crops that share the clip's span."""
+
+    clip: int
+    start_frame: int
+    end_frame: int
+    start_s: float
+    end_s: float
+    pooled_VD: np.ndarray
+    """float16 ``[views, D]``."""
+    cuboids_VKC: np.ndarray | None
+    """float16 ``[views, K, C]``, or ``None`` where cuboids are not written."""
+
+
+def encode_unit(
+    video_id: str,
+    clips: Sequence[ClipRows],
+    *,
+    fingerprint: str,
+    features: Mapping[str, Any],
+    unit: Mapping[str, Any],
+) -> bytes:
+    """Encode a unit's clips as Parquet bytes: columns of ``features_schema``, zstd, at most 256 rows a group.
+
+    The same input gives the same bytes: no time, host or attempt is in them.
+
+    Args:
+        video_id: id of the video, the same in every row.
+        clips: at least one clip, in order.
+        fingerprint: of the data set's configuration; in the schema's metadata, as are the next two.
+        features: the resolved feature configuration.
+        unit: range, content id and decode record.
+    """
+    views = clips[0].pooled_VD.shape[0]
+    pooled = np.concatenate([c.pooled_VD for c in clips])
+    cuboids = None if clips[0].cuboids_VKC is None else np.stack([c.cuboids_VKC for c in clips if c.cuboids_VKC is not None])
+    schema = features_schema(pooled.shape[1], None if cuboids is None else (cuboids.shape[2], cuboids.shape[3]))
+
+    def repeat(values: Sequence[float], kind: Any) -> pa.Array:
+        return pa.array(np.repeat(np.asarray(values), views), type=kind)
+
+    columns: list[pa.Array] = [
+        pa.array([video_id] * (len(clips) * views), pa.string()),
+        repeat([c.clip for c in clips], pa.int32()),
+        repeat([c.start_frame for c in clips], pa.int64()),
+        repeat([c.end_frame for c in clips], pa.int64()),
+        repeat([c.start_s for c in clips], pa.float64()),
+        repeat([c.end_s for c in clips], pa.float64()),
+        pa.array(np.tile(np.arange(views), len(clips)), pa.int8()),
+        tensor_array(pooled),
+    ]
+    if cuboids is not None:
+        columns.append(tensor_array(cuboids.reshape(-1, *cuboids.shape[2:])))
+    schema = schema.with_metadata(
+        {
+            META_FINGERPRINT: fingerprint,
+            META_FEATURES: json.dumps(features, sort_keys=True),
+            META_UNIT: json.dumps(unit, sort_keys=True),
+        }
+    )
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(
+        sink, schema, compression="zstd", compression_level=1, use_dictionary=["video_id"], write_statistics=True
+    ) as writer:
+        writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=ROWS_PER_GROUP)
+    return sink.getvalue().to_pybytes()
+
+
+def tensor_array(values_NX: np.ndarray) -> pa.FixedShapeTensorArray:
+    """Wrap a float16 array ``[N, ...]`` as N tensors, without copying where it is contiguous."""
+    return pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(values_NX))
+
+
+class UnitSummary(NamedTuple):
+    """What a unit's object says of itself, read back from its bytes."""
+
+    fingerprint: str
+    unit: dict[str, Any]
+    rows: int
+    keys: list[tuple[str, int, int]]
+    """``(video_id, clip, crop)`` of every row, in order."""
+    finite: bool
+    """No NaN or infinity among the pooled values."""
+
+
+def decode_unit(data: bytes) -> UnitSummary:
+    """Read a unit's bytes back for checking.
+
+    Raises:
+        pa.ArrowException, KeyError, ValueError: the bytes are no unit of ours, or damaged.
+    """
+    file = pq.ParquetFile(pa.BufferReader(data))
+    metadata = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
+    table = file.read(columns=["video_id", "clip", "crop", POOLED])
+    keys = list(zip(*(table[c].to_pylist() for c in ("video_id", "clip", "crop")), strict=True))
+    finite = all(
+        bool(np.isfinite(chunk.storage.flatten().to_numpy(zero_copy_only=False)).all())
+        for chunk in table[POOLED].chunks
+    )
+    return UnitSummary(metadata[META_FINGERPRINT], json.loads(metadata[META_UNIT]), table.num_rows, keys, finite)

@@ -1,0 +1,118 @@
+"""Units of work, and the plan: a pure function of the listing, the indexes and the configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from wsvad.extract.config import FeatureConfig
+from wsvad.manifest.listing import VideoRef
+from wsvad.storage import ObjectInfo
+from wsvad.video import VideoIndex
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A clip range of one video: what is extracted, written, retried and quarantined as a whole."""
+
+    unit_id: str
+    """32 hex digits over content id, range and fingerprint."""
+    video: VideoRef
+    index: VideoIndex
+    first_clip: int
+    """First clip of the range."""
+    last_clip: int
+    """End of the range, exclusive."""
+
+    @property
+    def num_clips(self) -> int:
+        """Clips that the range should hold."""
+        return self.last_clip - self.first_clip
+
+    def to_row(self) -> dict[str, Any]:
+        """Return plain values that survive a trip through an Arrow block."""
+        return {
+            "unit_id": self.unit_id,
+            "video_id": self.video.video_id,
+            "uri": self.video.uri,
+            "root": self.video.root,
+            "key": self.video.info.key.encode(errors="surrogateescape"),
+            "content_id": self.video.content_id,
+            "size": self.video.info.size,
+            "mtime_ns": self.video.info.mtime_ns,
+            "etag": self.video.info.etag,
+            "index": json.dumps(self.index.to_dict()),
+            "first_clip": self.first_clip,
+            "last_clip": self.last_clip,
+        }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Unit:
+        """Undo :meth:`to_row`."""
+        key = row["key"].decode(errors="surrogateescape")
+        info = ObjectInfo(key, int(row["size"]), int(row["mtime_ns"]), row["etag"])
+        video = VideoRef(row["video_id"], row["uri"], row["root"], info, row["content_id"])
+        index = VideoIndex.from_dict(json.loads(row["index"]))
+        return cls(row["unit_id"], video, index, int(row["first_clip"]), int(row["last_clip"]))
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a unit: the only thing that a worker sends back."""
+
+    unit_id: str
+    status: str
+    """``done``; ``quarantined`` (evidence against the video); ``suspect`` (evidence only if it repeats alone);
+    ``failed`` (storage, network or machine: try again)."""
+    clips: int = 0
+    """Clips in the object, each ``views`` rows."""
+    rows: int = 0
+    bytes: int = 0
+    sha256: str = ""
+    decoded_frames: int = 0
+    missing: str = "[]"
+    """Frame spans that could not be decoded, JSON ``[[start, end], …]``."""
+    corrupt_frames: int = 0
+    kind: str = ""
+    message: str = ""
+    node: str = ""
+    decode_wait_s: float = 0.0
+    model_s: float = 0.0
+    store_s: float = 0.0
+
+    def to_row(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+def unit_id(content_id: str, first_clip: int, last_clip: int, fingerprint: str) -> str:
+    """Return the id of a unit, 32 hex digits."""
+    text = f"{content_id}\x00{first_clip}\x00{last_clip}\x00{fingerprint}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def clips_per_unit(index: VideoIndex, config: FeatureConfig) -> int:
+    """Clips in a whole unit of this video: ``unit_s`` of footage, a tenth of it for ten crops.
+
+    Memory is bounded by this: at most about 100 MB of features a unit at 25 frames/s.
+    """
+    return max(1, int(config.unit_s * index.fps / config.clips.stride / config.views))
+
+
+def plan_units(video: VideoRef, index: VideoIndex, config: FeatureConfig) -> list[Unit]:
+    """Cut one video into its units, in order; together they hold every clip once."""
+    total = config.clips.count(index.num_frames)
+    step = clips_per_unit(index, config)
+    fingerprint = config.fingerprint
+    return [
+        Unit(unit_id(video.content_id, a, min(a + step, total), fingerprint), video, index, a, min(a + step, total))
+        for a in range(0, total, step)
+    ]
+
+
+def longest_first(units: Iterable[Unit]) -> list[Unit]:
+    """Order units so that no long one starts last; ties by id, so the order is the same on every run."""
+    return sorted(units, key=lambda u: (-u.num_clips * u.index.width * u.index.height, u.unit_id))

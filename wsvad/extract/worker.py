@@ -1,0 +1,200 @@
+"""The stage that does the work: one unit in, one stored object and one small receipt out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from traceback import format_exception
+from typing import Any
+
+import numpy as np
+
+from wsvad.backbones.extractor import FeatureExtractor
+from wsvad.backbones.weights import Weights
+from wsvad.errors import ObjectNotFound, StorageError, VideoError
+from wsvad.extract import layout
+from wsvad.extract.config import FeatureConfig
+from wsvad.extract.source import StoredVideo
+from wsvad.extract.table import ClipRows, decode_unit, encode_unit
+from wsvad.extract.units import Receipt, Unit
+from wsvad.storage import Created, Store, StoreOptions, open_store
+from wsvad.video import ISOLATION_KINDS, Clip, DecodeReport, Geometry, Limits, VideoReader
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """What a worker needs to know; holds no secret, so it can travel and be logged."""
+
+    features: FeatureConfig
+    out_uri: str
+    device: str = "cpu"
+    threads: int = 1
+    limits: Limits = field(default_factory=Limits)
+    queue_clips: int = 4
+    video_store: StoreOptions = field(default_factory=StoreOptions)
+    out_store: StoreOptions = field(default_factory=StoreOptions)
+
+
+class _Timer:
+    """Seconds spent in each of a unit's three kinds of work."""
+
+    def __init__(self) -> None:
+        self.decode_wait_s = self.model_s = self.store_s = 0.0
+
+
+class UnitExtractor:
+    """Extracts units. Columns read: those of ``Unit.to_row``; columns returned: those of ``Receipt``.
+
+    It owns a unit end to end: a child process decodes into a bounded queue, the network runs here, one object is
+    written. Whatever happens to a unit becomes its receipt, never an exception.
+
+    Args:
+        config: see :class:`WorkerConfig`.
+        weights: the network's weights.
+        on_clips: called with ``(unit_id, clips so far)`` as clips are finished, for progress.
+    """
+
+    def __init__(
+        self, config: WorkerConfig, weights: Weights, on_clips: Callable[[str, int], None] | None = None
+    ) -> None:
+        self._config = config
+        self._geometry = Geometry(config.features.geometry)
+        self._reader = VideoReader(limits=config.limits, queue_clips=config.queue_clips)
+        self._out: Store = open_store(config.out_uri, config.out_store)
+        self._on_clips = on_clips
+        self._model = FeatureExtractor(
+            weights, precision=config.features.precision, device=config.device, threads=config.threads
+        )
+
+    def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Extract the unit in ``row``."""
+        return self.extract(Unit.from_row(row)).to_row()
+
+    def extract(self, unit: Unit) -> Receipt:
+        """Extract one unit and return what became of it."""
+        try:
+            return self._stored(unit) or self._extract(unit)
+        except VideoError as error:
+            status = "suspect" if error.kind in ISOLATION_KINDS else "quarantined"
+            kind, message = error.kind, str(error)
+        except StorageError as error:
+            status, kind, message = "failed", type(error).__name__, str(error)
+        except Exception as error:  # a bug or a full machine: says nothing of the video, and must reach the summary
+            status, kind, message = "failed", type(error).__name__, "".join(format_exception(error)[-3:])
+        return Receipt(unit.unit_id, status, kind=kind, message=message, node=socket.gethostname())
+
+    def close(self) -> None:
+        """End the decoder's process."""
+        self._reader.close()
+
+    def _stored(self, unit: Unit) -> Receipt | None:
+        """The receipt of a unit whose object is there: an earlier attempt wrote it and its reply was lost."""
+        key = layout.unit_key(unit.unit_id)
+        try:
+            self._out.stat(key)
+            data = self._out.read(key)
+        except ObjectNotFound:
+            return None
+        return receipt_of(unit.unit_id, data)
+
+    def _extract(self, unit: Unit) -> Receipt:
+        timer = _Timer()
+        source = StoredVideo(unit.video, self._config.video_store)
+        clips = self._reader.clips(
+            source, unit.index, unit.first_clip, unit.last_clip, self._config.features.clips, self._geometry
+        )
+        rows = list(self._features(unit, clips, timer))
+        report = self._reader.report
+        if not rows:
+            raise VideoError("undecodable", f"none of {unit.num_clips} clips could be decoded: {_errors(report)}")
+        data = encode_unit(
+            unit.video.video_id,
+            rows,
+            fingerprint=self._config.features.fingerprint,
+            features=self._config.features.to_dict(),
+            unit=_unit_record(unit, report, len(rows)),
+        )
+        started = time.perf_counter()
+        outcome = self._out.create(layout.unit_key(unit.unit_id), data)
+        if outcome is Created.DIFFERENT:  # another worker was first; what is stored is what counts
+            data = self._out.read(layout.unit_key(unit.unit_id))
+        timer.store_s = time.perf_counter() - started
+        return receipt_of(unit.unit_id, data, timer)
+
+    def _features(self, unit: Unit, clips: Iterator[Clip], timer: _Timer) -> Iterator[ClipRows]:
+        """Run the network over the clips in fixed batches; frames go back to the decoder as soon as they are read."""
+        per_batch = max(1, self._model.batch_size // self._geometry.views)
+        batch: list[tuple[Clip, np.ndarray]] = []
+        started = time.perf_counter()
+        for clip in clips:
+            batch.append((clip, self._geometry.crops(clip.frames_THWC)))
+            if per_batch > 1:
+                batch[-1] = (clip, batch[-1][1].copy())
+                clip.release()
+            timer.decode_wait_s += time.perf_counter() - started
+            if len(batch) == per_batch:
+                yield from self._run(unit, batch, timer)
+                batch = []
+            started = time.perf_counter()
+        if batch:
+            yield from self._run(unit, batch, timer)
+
+    def _run(self, unit: Unit, batch: list[tuple[Clip, np.ndarray]], timer: _Timer) -> Iterator[ClipRows]:
+        started = time.perf_counter()
+        views_BTHWC = batch[0][1] if len(batch) == 1 else np.concatenate([crops for _, crops in batch])
+        features = self._model(views_BTHWC)
+        timer.model_s += time.perf_counter() - started
+        for i, (clip, crops) in enumerate(batch):
+            clip.release()
+            part = slice(i * len(crops), (i + 1) * len(crops))
+            cuboids = features.cuboids[part] if self._config.features.cuboids else None
+            yield ClipRows(
+                clip.clip, clip.start_frame, clip.end_frame, clip.start_s, clip.end_s, features.pooled[part], cuboids
+            )
+        if self._on_clips:
+            self._on_clips(unit.unit_id, batch[-1][0].clip + 1 - unit.first_clip)
+
+
+def _unit_record(unit: Unit, report: DecodeReport, clips: int) -> dict[str, Any]:
+    return {
+        "unit_id": unit.unit_id,
+        "video_id": unit.video.video_id,
+        "content_id": unit.video.content_id,
+        "first_clip": unit.first_clip,
+        "last_clip": unit.last_clip,
+        "clips": clips,
+        "expected_frames": report.expected_frames,
+        "decoded_frames": report.decoded_frames,
+        "missing": [list(span) for span in report.missing],
+        "corrupt_frames": report.corrupt_frames,
+        "errors": list(report.errors),
+    }
+
+
+def _errors(report: DecodeReport) -> str:
+    return "; ".join(report.errors[:3]) or f"{report.decoded_frames} of {report.expected_frames} frames decoded"
+
+
+def receipt_of(unit_id: str, data: bytes, timer: _Timer | None = None) -> Receipt:
+    """Read the receipt of a stored unit from its bytes."""
+    summary = decode_unit(data)
+    timer = timer or _Timer()
+    return Receipt(
+        unit_id,
+        "done",
+        clips=summary.unit["clips"],
+        rows=summary.rows,
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        decoded_frames=summary.unit["decoded_frames"],
+        missing=json.dumps(summary.unit["missing"]),
+        corrupt_frames=summary.unit["corrupt_frames"],
+        node=socket.gethostname(),
+        decode_wait_s=timer.decode_wait_s,
+        model_s=timer.model_s,
+        store_s=timer.store_s,
+    )

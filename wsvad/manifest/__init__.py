@@ -1,0 +1,1 @@
+"""Which videos there are: listings and manifests, with stable, safe ids."""

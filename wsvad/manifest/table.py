@@ -1,0 +1,62 @@
+"""Read a manifest, CSV or Parquet: ``video_id, uri`` and whatever else is known of each video."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from wsvad.columns import URI, VIDEO_ID
+from wsvad.errors import ManifestError
+
+
+@dataclass(frozen=True)
+class ManifestRow:
+    """What extraction needs of a manifest row."""
+
+    uri: str
+    video_id: str | None
+    where: str
+    """File and row, for messages."""
+
+
+def read_manifest(data: bytes, *, name: str) -> list[ManifestRow]:
+    """Read the rows of a manifest from its bytes.
+
+    Args:
+        data: the file; Parquet where it begins with ``PAR1``, else CSV with a header line.
+        name: for messages.
+
+    Raises:
+        ManifestError: unreadable, no ``uri`` column, no rows, or an empty ``uri``.
+    """
+    table = read_table(data, name=name)
+    if URI not in table.column_names:
+        raise ManifestError(f"{name}: a manifest needs a column 'uri'; found {table.column_names}")
+    if not table.num_rows:
+        raise ManifestError(f"{name}: the manifest has no rows")
+    uris = table[URI].to_pylist()
+    ids = table[VIDEO_ID].to_pylist() if VIDEO_ID in table.column_names else [None] * len(uris)
+    rows = []
+    for number, (uri, video_id) in enumerate(zip(uris, ids, strict=True), start=1):
+        where = f"{name}, row {number}"
+        if not isinstance(uri, str) or not uri.strip():
+            raise ManifestError(f"{where}: the uri is empty")
+        if video_id is not None and not isinstance(video_id, str):
+            raise ManifestError(f"{where}: video_id must be text, got {type(video_id).__name__}")
+        rows.append(ManifestRow(uri.strip(), video_id or None, where))
+    return rows
+
+
+def read_table(data: bytes, *, name: str) -> pa.Table:
+    """Parse CSV or Parquet bytes; ids and URIs stay text even where they look like numbers."""
+    try:
+        if data[:4] == b"PAR1":
+            return pq.read_table(io.BytesIO(data))
+        types = {VIDEO_ID: pa.string(), URI: pa.string()}
+        return pacsv.read_csv(io.BytesIO(data), convert_options=pacsv.ConvertOptions(column_types=types))
+    except (pa.ArrowException, OSError) as error:
+        raise ManifestError(f"{name}: cannot be read as a manifest: {error}") from error

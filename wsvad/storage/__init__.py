@@ -1,0 +1,17 @@
+"""Bytes at rest: ``file://`` (and plain paths) and ``s3://`` behind one small interface."""
+
+from wsvad.storage.base import Created, ObjectInfo, Store, StoreOptions, StoreProbe
+from wsvad.storage.opening import open_object, open_store
+from wsvad.storage.uri import key_problem, normalize_uri
+
+__all__ = [
+    "Created",
+    "ObjectInfo",
+    "Store",
+    "StoreOptions",
+    "StoreProbe",
+    "key_problem",
+    "normalize_uri",
+    "open_object",
+    "open_store",
+]

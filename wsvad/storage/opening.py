@@ -1,0 +1,47 @@
+"""From a URI to a store."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import replace
+
+from wsvad.errors import UsageError
+from wsvad.storage.base import Store, StoreOptions
+from wsvad.storage.local import LocalStore
+from wsvad.storage.uri import Location, parse_uri
+
+
+def open_store(uri: str, options: StoreOptions | None = None) -> Store:
+    """Return the store below a root URI. Touches neither disk nor network; the first operation does.
+
+    Raises:
+        UsageError: the URI cannot be one (unknown scheme, no bucket, credentials in it, ...).
+    """
+    return _store(parse_uri(uri), options or StoreOptions())
+
+
+def open_object(uri: str, options: StoreOptions | None = None) -> tuple[Store, str]:
+    """Return store and key for the URI of one object; the store's root is the folder that holds it.
+
+    Who names one file means that file, so a local one is read through links wherever they lead.
+
+    Raises:
+        UsageError: as ``open_store``, or the URI names a folder, bucket or prefix.
+    """
+    location = parse_uri(uri)
+    folder, key = posixpath.split(location.path)
+    if location.names_folder or not key:
+        raise UsageError(f"expected the URI of one object, got the folder {location.uri}")
+    options = options or StoreOptions()
+    if location.scheme == "file":
+        options = replace(options, follow_links=True)
+    return _store(location._replace(path=folder), options), key
+
+
+def _store(location: Location, options: StoreOptions) -> Store:
+    if location.scheme == "file":
+        return LocalStore(location, options)
+    # boto3 takes 0.2 s and 30 MB to import; a job on local files never pays for it
+    from wsvad.storage.s3 import S3Store
+
+    return S3Store(location, options)

@@ -1,0 +1,191 @@
+"""Objects in S3 or a store that speaks its protocol."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import re
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
+
+from wsvad.errors import ObjectChanged, ObjectNotFound, StorageError, UsageError
+from wsvad.storage.base import ConditionalWriteUnsupported, ObjectInfo, Store, StoreOptions
+from wsvad.storage.retry import Transient, retrying
+from wsvad.storage.s3_client import S3Client, s3_client
+from wsvad.storage.s3_errors import (
+    FOREIGN_ERRORS,
+    FeatureMissing,
+    PreconditionFailed,
+    RangeBeyondEnd,
+    translate_s3_error,
+)
+from wsvad.storage.uri import Location
+
+T = TypeVar("T")
+
+_MAX_KEY_BYTES = 1024
+_READ_BYTES = 1 << 20
+
+
+class S3Store(Store):
+    """A bucket, or a prefix of one.
+
+    Every write is one PUT, so nothing is ever visible in part and nothing is left behind by a killed writer. Reads are
+    checked for length, writes carry an MD5 that the store checks.
+    """
+
+    scheme: ClassVar[str] = "s3"
+
+    def __init__(self, location: Location, options: StoreOptions) -> None:
+        super().__init__(location.uri, options)
+        self._bucket = location.bucket
+        self._prefix = f"{location.path}/" if location.path else ""
+
+    def uri_of(self, key: str) -> str:
+        """Return the ``s3`` URI of one object; the key is taken literally."""
+        return f"{self.uri}/{key}"
+
+    def _checked(self, key: str) -> str:
+        super()._checked(key)
+        try:
+            length = len((self._prefix + key).encode())
+        except UnicodeEncodeError as exc:
+            raise UsageError(f"the key {key!r} is not Unicode; S3 knows no others (store {self.uri})") from exc
+        if length > _MAX_KEY_BYTES:
+            raise UsageError(f"the key has {length} bytes, S3 allows {_MAX_KEY_BYTES}: {key[:80]!r}... ({self.uri})")
+        return key
+
+    def _request(self, what: str, send: Callable[[S3Client], T]) -> T:
+        client = s3_client(self.options)
+
+        def attempt() -> T:
+            try:
+                return send(client)
+            except FOREIGN_ERRORS as exc:
+                raise translate_s3_error(exc, what) from exc
+
+        return retrying(attempt, what, self.options)
+
+    def _at(self, key: str) -> dict[str, str]:
+        return {"Bucket": self._bucket, "Key": self._prefix + key}
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def _stat(self, key: str) -> ObjectInfo:
+        reply = self._request(f"cannot look at {self._shown(key)}", lambda s3: s3.head_object(**self._at(key)))
+        return _info(key, reply["ContentLength"], reply["LastModified"], reply.get("ETag", ""))
+
+    def _list(self, prefix: str) -> Iterator[ObjectInfo]:
+        request: dict[str, Any] = {"Bucket": self._bucket, "Prefix": self._prefix + prefix}
+        while True:
+            page = self._request(f"cannot list {self.uri}", lambda s3: s3.list_objects_v2(**request))
+            for item in page.get("Contents", ()):
+                # a key with a slash at its end is how consoles draw an empty folder
+                if not item["Key"].endswith("/"):
+                    key = item["Key"].removeprefix(self._prefix)
+                    yield _info(key, item["Size"], item["LastModified"], item.get("ETag", ""))
+            if not page.get("IsTruncated"):
+                return
+            request["ContinuationToken"] = page["NextContinuationToken"]
+
+    def _read(self, key: str) -> bytes:
+        def send(s3: S3Client) -> bytes:
+            reply = s3.get_object(**self._at(key))
+            return self._body(reply, int(reply["ContentLength"]))
+
+        return self._request(f"cannot read {self._shown(key)}", send)
+
+    def _read_range(self, key: str, start: int, end: int, expect: ObjectInfo | None) -> bytes:
+        what = f"cannot read {self._shown(key)}"
+        request = {**self._at(key), "Range": f"bytes={start}-{end - 1}"}
+        if expect is not None and expect.etag:
+            request["IfMatch"] = f'"{expect.etag}"'
+
+        def send(s3: S3Client) -> tuple[bytes, int]:
+            reply = s3.get_object(**request)
+            span = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", reply.get("ContentRange", ""))
+            if span is None:
+                reply["Body"].close()
+                raise StorageError(f"{what}: the store or a proxy ignores byte ranges; videos cannot be read from it")
+            first, last, size = (int(number) for number in span.groups())
+            if (first, last) != (start, min(end, size) - 1):
+                reply["Body"].close()
+                raise Transient(f"the store sent bytes {first} to {last}, asked for {start} to {end - 1}")
+            return self._body(reply, last + 1 - first), size
+
+        try:
+            data, size = self._request(what, send)
+        except PreconditionFailed as exc:
+            raise self._changed(key) from exc
+        except RangeBeyondEnd as exc:
+            now = self._stat(key)
+            if expect is not None and now.etag != expect.etag:
+                raise self._changed(key) from exc
+            data, size = b"", now.size
+        if expect is not None and size != expect.size:
+            raise self._changed(key)
+        return data
+
+    def _changed(self, key: str) -> ObjectChanged:
+        return ObjectChanged(f"{self._shown(key)} changed since it was listed (size or ETag); list it again")
+
+    def _body(self, reply: dict[str, Any], length: int) -> bytes:
+        """Read a body of known length; break off one that is cut short or comes too slowly."""
+        deadline = time.monotonic() + self.options.read_timeout_s + length / self.options.min_bytes_per_s
+        data = bytearray()
+        # read1 returns what has arrived, so the clock is looked at even while bytes trickle
+        with reply["Body"] as stream:
+            while len(data) < length:
+                if time.monotonic() > deadline:
+                    raise Transient(f"the reply stalled after {len(data)} of {length} bytes")
+                part = stream.read1(min(_READ_BYTES, length - len(data)))
+                if not part:
+                    raise Transient(f"the reply broke off after {len(data)} of {length} bytes")
+                data += part
+        return bytes(data)
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def _put_new(self, key: str, data: bytes) -> bool:
+        try:
+            self._send(key, data, f"cannot create {self._shown(key)}", IfNoneMatch="*")
+        except PreconditionFailed:
+            return False
+        except FeatureMissing as exc:
+            raise ConditionalWriteUnsupported(
+                f"cannot create {self._shown(key)}: the store has no create-only writes; turn conditional writes off"
+            ) from exc
+        return True
+
+    def _put(self, key: str, data: bytes) -> None:
+        self._send(key, data, f"cannot write {self._shown(key)}")
+
+    def _send(self, key: str, data: bytes, what: str, **condition: str) -> None:
+        digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+
+        def send(s3: S3Client) -> None:
+            # as a file: it is sent in blocks, each with its own timeout, where bytes would have one for all of them
+            s3.put_object(**self._at(key), **condition, Body=io.BytesIO(data), ContentMD5=digest)
+
+        self._request(what, send)
+
+    def _delete(self, key: str) -> None:
+        try:
+            self._request(f"cannot delete {self._shown(key)}", lambda s3: s3.delete_object(**self._at(key)))
+        except ObjectNotFound:
+            return
+
+    def _holds(self, key: str, data: bytes) -> bool:
+        info = self._stat(key)
+        # the ETag of a plain PUT is the MD5; where it is something else (KMS, multipart) the bytes are compared
+        if info.etag == hashlib.md5(data, usedforsecurity=False).hexdigest():
+            return info.size == len(data)
+        return info.size == len(data) and self._read(key) == data
+
+
+def _info(key: str, size: int, modified: datetime, etag: str) -> ObjectInfo:
+    # whole seconds: HEAD has no finer time than that, and a listing must show the same
+    return ObjectInfo(key, int(size), int(modified.timestamp()) * 10**9, etag.strip('"'))

@@ -1,0 +1,133 @@
+"""What botocore and urllib3 raise, into ours, once.
+
+Messages carry the operation, the object and the store's error *code*; never the store's own words, a URL or a header,
+because those may repeat what was signed.
+"""
+
+from __future__ import annotations
+
+import re
+
+from botocore import exceptions as aws
+from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
+
+from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, UsageError
+from wsvad.storage.retry import Transient
+
+FOREIGN_ERRORS = (aws.BotoCoreError, aws.ClientError, ResponseParserError, HTTPError)
+"""Every exception that a request and the reading of its body may raise."""
+
+_TRANSIENT_CODES = frozenset(
+    {
+        "BadDigest",  # damaged on its way; the store refused it, the next copy will do
+        "BandwidthLimitExceeded",
+        "ConditionalRequestConflict",  # two create-only writes at once; one of the next tries is told 412
+        "IncompleteBody",
+        "InternalError",
+        "OperationAborted",
+        "PriorRequestNotComplete",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_EXPIRED_CODES = frozenset({"ExpiredToken", "InvalidToken", "TokenRefreshRequired"})
+_NO_CREDENTIALS = (
+    aws.NoCredentialsError,
+    aws.PartialCredentialsError,
+    aws.CredentialRetrievalError,
+    aws.TokenRetrievalError,
+    aws.UnauthorizedSSOTokenError,
+    aws.NoAuthTokenError,
+)
+_BROKEN_CONNECTION = (
+    aws.ConnectionError,
+    aws.HTTPClientError,
+    aws.IncompleteReadError,
+    ResponseParserError,
+    HTTPError,
+)
+
+
+class PreconditionFailed(StorageError):
+    """412: the object is there already, or is not the one that was expected. Callers give it its meaning."""
+
+
+class RangeBeyondEnd(StorageError):
+    """416: the first byte asked for lies behind the object's end."""
+
+
+class FeatureMissing(StorageError):
+    """501: the store does not know this kind of request or this header."""
+
+
+def error_code(exc: aws.ClientError) -> tuple[str, int]:
+    """Return the store's error code, fit to be shown, and the HTTP status (0 if unknown)."""
+    code = str(exc.response.get("Error", {}).get("Code", ""))
+    status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return (code if re.fullmatch(r"[A-Za-z0-9.]{1,64}", code) else "unnamed"), int(status)
+
+
+def translate_s3_error(exc: Exception, what: str) -> Exception:
+    """Return the error of ours (or ``Transient``) for one of ``FOREIGN_ERRORS``; the caller raises it ``from`` it.
+
+    ``what`` says in words what failed and at which URI.
+    """
+    if isinstance(exc, aws.ClientError):
+        code, status = error_code(exc)
+        # the original stays as the cause and is printed in tracebacks; a store may have echoed the request in its words
+        exc.args = (f"{exc.operation_name}: {status} {code}",)
+        return _translate_answer(code, status, what)
+    if isinstance(exc, _NO_CREDENTIALS):
+        exc.args = (type(exc).__name__,)  # it may quote what a credential helper printed
+        return AccessDenied(
+            f"{what}: no usable AWS credentials ({type(exc).__name__}); set AWS_PROFILE, or AWS_ACCESS_KEY_ID and"
+            " AWS_SECRET_ACCESS_KEY, or run where a role gives them"
+        )
+    if isinstance(exc, aws.ProfileNotFound | aws.ConfigNotFound | aws.ConfigParseError | aws.InvalidConfigError):
+        return UsageError(
+            f"{what}: the AWS configuration cannot be used ({type(exc).__name__}); check profile and files"
+        )
+    if isinstance(exc, aws.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(exc):
+        return StorageError(f"{what}: the store's TLS certificate is not trusted; set AWS_CA_BUNDLE to its authority")
+    if isinstance(exc, _BROKEN_CONNECTION):
+        return Transient(f"the connection failed ({type(exc).__name__})")
+    return StorageError(f"{what}: the request could not be made ({type(exc).__name__})")
+
+
+def _translate_answer(code: str, status: int, what: str) -> Exception:
+    answer = f"the store answered {status} {code}" if code != str(status) else f"the store answered {status}"
+    if code in _TRANSIENT_CODES or status == 429 or (status >= 500 and status != 501):
+        return Transient(answer)
+    if code in ("PreconditionFailed", "412") or status == 412:
+        return PreconditionFailed(f"{what}: {answer}")
+    if status == 416:
+        return RangeBeyondEnd(f"{what}: {answer}")
+    if status == 501 or code == "NotImplemented":
+        return FeatureMissing(f"{what}: {answer}")
+    if code == "NoSuchBucket":
+        return StorageError(f"{what}: there is no such bucket; create it or correct the URI, endpoint or region")
+    if status == 404:
+        return ObjectNotFound(f"{what}: there is no such object")
+    if code in _EXPIRED_CODES:
+        return AccessDenied(
+            f"{what}: {answer}; the credentials have expired, renew them and run the same command again"
+        )
+    if code == "RequestTimeTooSkewed":
+        return AccessDenied(f"{what}: {answer}; set this machine's clock")
+    if status in (401, 403):
+        return AccessDenied(
+            f"{what}: {answer}; check the credentials and their permissions on this bucket and prefix"
+            " (without permission to list, a missing object looks like this too)"
+        )
+    if status in (301, 307, 400) and code in ("PermanentRedirect", "AuthorizationHeaderMalformed", "301", "307"):
+        return StorageError(f"{what}: {answer}; the bucket is in another region, set AWS_REGION or the endpoint")
+    return StorageError(f"{what}: {answer}")

@@ -1,0 +1,133 @@
+"""URIs and keys: which strings name a store or an object, and the one spelling of each.
+
+A *root* is ``s3://bucket[/prefix]``, ``file:///folder`` or a plain path; a *key* is a relative POSIX path below it.
+``file`` URIs are percent-encoded, S3 keys are taken literally, as the AWS tools do.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Literal, NamedTuple
+from urllib.parse import quote, unquote_to_bytes
+
+from wsvad.errors import UsageError
+
+SCRATCH = ".tmp"
+"""Name of the folder (or S3 prefix) that holds unfinished writes. No key may have it as a segment."""
+
+_PATH_SAFE = "/:@&=+$,;!*'()~"
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+class Location(NamedTuple):
+    """A parsed URI. ``path`` is absolute for ``file`` and the key prefix, without slashes at its ends, for ``s3``."""
+
+    scheme: Literal["file", "s3"]
+    bucket: str
+    path: str
+    names_folder: bool
+    """Whether the URI ended with a slash, so that it cannot name one object."""
+
+    @property
+    def uri(self) -> str:
+        """The canonical spelling, without a trailing slash (except for the root folder itself)."""
+        if self.scheme == "file":
+            return f"file://{quote_path(self.path)}"
+        return f"s3://{self.bucket}/{self.path}" if self.path else f"s3://{self.bucket}"
+
+
+def parse_uri(uri: str) -> Location:
+    """Parse a root or object URI.
+
+    Raises:
+        UsageError: an unknown scheme, ``s3://`` without a bucket, credentials in the URL, a remote host in a ``file``
+            URI, a prefix that is no valid key, or a NUL character. Credentials are never repeated in the message.
+    """
+    if not uri:
+        raise UsageError("expected a path, file:// or s3:// URI, got an empty string")
+    if "\0" in uri:
+        raise UsageError("expected a path, file:// or s3:// URI, got one with a NUL character")
+    match = _SCHEME.match(uri)
+    if match is None:
+        return _local(os.path.expanduser(uri))
+    scheme, rest = match[1].lower(), uri[match.end() :]
+    authority, slash, path = rest.partition("/")
+    if scheme in ("s3", "file") and ("@" in authority or ":" in authority):
+        # not even partly repeated: a secret key may itself hold slashes
+        raise UsageError(
+            f"{scheme}:// URI with credentials, a port or an ARN before the first slash (not shown, it may be secret);"
+            " expected s3://bucket/prefix, with credentials in the AWS environment or a profile"
+        )
+    if scheme == "s3":
+        return _s3(authority, path)
+    if scheme == "file":
+        if authority not in ("", "localhost"):
+            raise UsageError(f"file:// URI with the host {authority!r}; expected file:///absolute/path")
+        return _local(os.fsdecode(unquote_to_bytes(slash + path)))
+    raise UsageError(f"unknown scheme {scheme!r}:// ; expected a plain path, file:// or s3://")
+
+
+def _local(path: str) -> Location:
+    if not path or "\0" in path:
+        raise UsageError("expected file:///absolute/path, got a file:// URI with no usable path")
+    absolute = "/" + os.path.abspath(path).lstrip("/")
+    return Location("file", "", absolute, names_folder=path.endswith("/"))
+
+
+def _s3(bucket: str, path: str) -> Location:
+    if not bucket:
+        raise UsageError("s3:// URI without a bucket; expected s3://bucket/prefix")
+    if not _BUCKET.fullmatch(bucket):
+        raise UsageError(f"{bucket!r} is not a bucket name; expected s3://bucket/prefix")
+    prefix = path.rstrip("/")
+    problem = key_problem(prefix) if prefix else None
+    if problem:
+        raise UsageError(f"s3://{bucket}/{prefix!r}: the prefix {problem}")
+    return Location("s3", bucket, prefix, names_folder=path.endswith("/") or not path)
+
+
+def normalize_uri(uri: str) -> str:
+    """Return the one spelling of a URI: absolute, scheme in lower case, no trailing slash. Idempotent.
+
+    Raises:
+        UsageError: as ``parse_uri``.
+    """
+    return parse_uri(uri).uri
+
+
+def quote_path(path: str) -> str:
+    """Percent-encode a local path or key for a ``file`` URI; bytes that are not UTF-8 survive the round trip."""
+    return quote(os.fsencode(path), safe=_PATH_SAFE)
+
+
+def key_problem(key: str) -> str | None:
+    """Return why ``key`` cannot be a key (to follow the word "key"), or None where it can.
+
+    Listings may show keys that this refuses, because other writers made them; every operation on one raises.
+    """
+    if not key:
+        return "is empty"
+    if "\0" in key:
+        return "has a NUL character"
+    if key.startswith("/"):
+        return "is absolute; expected one relative to the root"
+    for segment in key.split("/"):
+        if not segment:
+            return "has an empty segment ('//' or a slash at its end)"
+        if segment in (".", ".."):
+            return f"has a {segment!r} segment"
+        if segment == SCRATCH:
+            return f"has a {SCRATCH!r} segment, which is reserved for unfinished writes"
+    return None
+
+
+def is_scratch(key: str) -> bool:
+    """Whether a key lies in scratch space, which no listing shows."""
+    return SCRATCH in key.split("/")
+
+
+def printable(text: str) -> str:
+    """Escape what is not printable, so that a key cannot forge a line of a log or an escape sequence of a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

@@ -1,0 +1,117 @@
+"""Frames in, clips out, in the child: windows that overlap or leave gaps, the padded last clip, the gap record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from wsvad.clips import ClipSpec
+from wsvad.video.geometry import Frames
+
+
+class ClipTimes(NamedTuple):
+    """A complete clip: its number, true frame span and presentation times."""
+
+    clip: int
+    start_frame: int
+    end_frame: int
+    start_s: float
+    end_s: float
+
+
+Emit = Callable[[ClipTimes, tuple[Frames, ...]], None]
+"""Receives a clip and its frames as one or two pieces of a ring, in order; they are reused after the call."""
+
+
+@dataclass
+class _Pending:
+    clip: int
+    start_frame: int
+    end_frame: int
+
+
+class ClipAssembler:
+    """Cuts the frames of ``[first_clip, last_clip)`` into clips and records what was missing.
+
+    Frames come in rising order through ``slot`` (write the picture there) and ``added``. A clip is emitted once the
+    frame after it is known, because that says when its last frame ends.
+    """
+
+    def __init__(
+        self, spec: ClipSpec, num_frames: int, clips: tuple[int, int], width: int, height: int, emit: Emit
+    ) -> None:
+        self._spec = spec
+        self._num_frames = num_frames
+        self._last_clip = min(clips[1], spec.count(num_frames))
+        self._emit = emit
+        self._ring = np.zeros((spec.length, height, width, 3), dtype=np.uint8)
+        self._starts: dict[int, float] = {}
+        self._pending: list[_Pending] = []
+        self.start = clips[0] * spec.stride
+        self.stop = spec.span(self._last_clip - 1, num_frames)[1] if self._last_clip > clips[0] else self.start
+        self.missing: list[tuple[int, int]] = []
+        self.decoded = 0
+        self._first_clip = clips[0]
+        self._next = self.start
+        self._run_start = self.start
+
+    @property
+    def done(self) -> bool:
+        """True when no further frame can change what is emitted."""
+        return self._next >= self.stop and not self._pending
+
+    def slot(self, number: int) -> Frames:
+        """Return where the picture of frame ``number`` goes, ``[height, width, 3]``; call ``close`` first."""
+        place = number % self._spec.length
+        return self._ring[place : place + 1].reshape(self._ring.shape[1:])
+
+    def close(self, end_s: float) -> None:
+        """Emit clips whose last frame is in; ``end_s`` is the presentation end of that frame."""
+        for clip in self._pending:
+            times = ClipTimes(clip.clip, clip.start_frame, clip.end_frame, self._starts[clip.start_frame], end_s)
+            self._emit(times, self._pieces(clip.start_frame, clip.end_frame))
+        self._pending.clear()
+
+    def added(self, number: int, start_s: float) -> None:
+        """Note that the picture of frame ``number`` is in its slot."""
+        if number > self._next:
+            self._lost(self._next, number)
+        self._next = number + 1
+        self.decoded += 1
+        self._starts[number] = start_s
+        self._starts.pop(number - self._spec.length, None)
+        self._complete(self._next)
+
+    def finish(self, end_s: float) -> None:
+        """No more frames come: emit what is complete, record the rest as missing."""
+        self.close(end_s)
+        if self._next < self.stop:
+            self._lost(self._next, self.stop)
+            self._next = self.stop
+
+    def _lost(self, start: int, stop: int) -> None:
+        self.missing.append((start, stop))
+        self._run_start = stop
+
+    def _complete(self, end: int) -> None:
+        """Queue the clip that ends before frame ``end``, unless a frame of it is missing."""
+        length, stride = self._spec.length, self._spec.stride
+        clip, rest = divmod(end - length, stride)
+        if rest or clip < 0:
+            clip = -1
+        if end == self._num_frames and clip < 0 and self._spec.last == "pad":
+            clip = self._spec.count(self._num_frames) - 1
+        if not self._first_clip <= clip < self._last_clip:
+            return
+        start_frame, end_frame = self._spec.span(clip, self._num_frames)
+        if end_frame == end and start_frame >= self._run_start:
+            self._pending.append(_Pending(clip, start_frame, end_frame))
+
+    def _pieces(self, start: int, end: int) -> tuple[Frames, ...]:
+        length = self._spec.length
+        first, count = start % length, end - start
+        head = self._ring[first : min(first + count, length)]
+        return (head,) if len(head) == count else (head, self._ring[: count - len(head)])

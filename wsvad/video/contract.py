@@ -1,0 +1,167 @@
+"""What the stages around the decoder see: sources of bytes, the index of a video, limits, reports, failure kinds.
+
+Frames are numbered from 0 in presentation order of a full decode of the stored video; spans are half-open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any, Literal, Protocol, get_args
+
+from wsvad.errors import UsageError
+
+VideoErrorKind = Literal[
+    "empty",
+    "not_video",
+    "damaged",
+    "no_video_stream",
+    "unsupported_codec",
+    "no_frames",
+    "too_large",
+    "decoder_crash",
+    "decoder_hang",
+    "decoder_memory",
+    "decoder_cpu",
+    "decoder_killed",
+    "decoder_error",
+]
+"""Every ``VideoError.kind`` that this package raises; ``docs/video-outcomes.md`` says what each one means."""
+
+KINDS: tuple[VideoErrorKind, ...] = get_args(VideoErrorKind)
+
+ISOLATION_KINDS: frozenset[str] = frozenset(
+    {"decoder_crash", "decoder_hang", "decoder_memory", "decoder_cpu", "decoder_killed", "decoder_error"}
+)
+"""Kinds that a busy or failing machine can also cause: evidence against a video only when they repeat in isolation."""
+
+Clock = Literal["pts", "dts", "count"]
+"""What frame numbers come from: presentation stamps, decode stamps (no reordering), or counting from the start."""
+
+INDEX_VERSION = 1
+
+
+class ByteSource(Protocol):
+    """Random access to one stored object. It lives in the parent process; the decoder never sees it."""
+
+    size: int
+    """Length of the object in bytes."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return exactly ``length`` bytes from ``offset``, fewer only where the object ends.
+
+        Raises StorageError when the store fails; that is never taken as evidence against the video.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class SeekPoint:
+    """A key frame at which a decode may start and number its frames exactly as a decode from the start would."""
+
+    frame: int
+    """Number of the key frame."""
+    timestamp: int
+    """Time stamp of the key frame in units of the stream's time base, on the index's clock."""
+    decode_timestamp: int
+    """Decode stamp of the same packet (``timestamp`` where the container has none)."""
+
+
+@dataclass(frozen=True)
+class VideoIndex:
+    """What is known of a video before it is decoded. JSON-able: ``to_dict`` and ``from_dict`` are inverse.
+
+    ``num_frames`` is what a full decode of the undamaged file yields: packets that an edit list hides, empty packets,
+    and pictures that precede the first key frame are not counted. For a file cut short behind a complete sample
+    table (MP4 with its index at the front) it is what the table claims; the decode then reports what was missing.
+    """
+
+    num_frames: int
+    fps: float
+    """Average rate, frames per second of footage, above 0."""
+    duration_s: float
+    width: int
+    """Pixels across as displayed: after rotation, before any correction for non-square pixels."""
+    height: int
+    rotation: int
+    """Degrees clockwise (0, 90, 180, 270) by which stored pictures are turned to be upright."""
+    variable_rate: bool
+    """True when the time from one frame to the next differs by more than a tenth and more than rounding."""
+    container: str
+    codec: str
+    pixel_format: str
+    clock: Clock
+    time_base: str
+    """Seconds per time stamp unit as a fraction, e.g. ``1/12800``."""
+    first_timestamp: int
+    """Time stamp of frame 0; times in seconds count from here."""
+    skipped_packets: int
+    """Packets before the first key frame, which no decoder can use; they have no number."""
+    seek_points: tuple[SeekPoint, ...]
+    """At most one per ``SEEK_SPACING_S`` of footage, the first is frame 0; empty when only a decode from the start
+    numbers frames exactly."""
+    version: int = INDEX_VERSION
+
+    def seconds(self, timestamp: int) -> float:
+        """Return the time of a stamp in seconds after frame 0."""
+        return float((timestamp - self.first_timestamp) * Fraction(self.time_base))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types; seek points become ``[frame, timestamp, decode_timestamp]`` triples."""
+        plain = asdict(self)
+        plain["seek_points"] = [[p.frame, p.timestamp, p.decode_timestamp] for p in self.seek_points]
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> VideoIndex:
+        """Rebuild an index; raises UsageError when it was written by an incompatible version."""
+        if plain.get("version") != INDEX_VERSION:
+            raise UsageError(f"video index of version {plain.get('version')!r}, expected {INDEX_VERSION}; make it again")
+        return cls(**{**plain, "seek_points": tuple(SeekPoint(*point) for point in plain["seek_points"])})
+
+
+SEEK_SPACING_S = 30.0
+"""Footage between two seek points, at least. A unit of work is 10-15 minutes, so at most 5 % is decoded twice."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a decode child may use. Beyond them it is ended and the video gets the kind named at each field."""
+
+    address_space: int = 3 << 30
+    """Bytes of address space (``decoder_memory``). 8K H.264 with 16 reference pictures needs about 1.5 GiB."""
+    cpu_base_s: float = 60.0
+    """CPU seconds that any request may use (``decoder_cpu``)."""
+    cpu_per_footage_s: float = 30.0
+    """Further CPU seconds per second of footage; 8K at 60 frames/s takes about 20."""
+    cpu_per_gib_s: float = 120.0
+    """Further CPU seconds per GiB of file for indexing; reading and parsing packets takes about 10."""
+    stall_s: float = 60.0
+    """Wall-clock seconds without progress of the child (``decoder_hang``). Time that the parent spends reading from
+    storage, or holding all clips, does not count."""
+    max_pixels: int = 1 << 25
+    """Width x height of a picture (``too_large``), checked before decoding; 8K UHD is just below."""
+    open_files: int = 16
+    """File descriptors; the child opens nothing."""
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value <= 0:
+                raise UsageError(f"limit {name} must be above 0, got {value}")
+
+
+@dataclass(frozen=True)
+class DecodeReport:
+    """What came of one ``clips()`` run, in frames of the range that its clips cover."""
+
+    expected_frames: int = 0
+    decoded_frames: int = 0
+    missing: tuple[tuple[int, int], ...] = ()
+    """Half-open spans of frames that gave no picture; clips that touch them are not made."""
+    corrupt_frames: int = 0
+    """Decoded frames that the decoder itself flags as damaged; they are in the clips."""
+    errors: tuple[str, ...] = ()
+    """Distinct messages with their counts, at most 16."""
+    decoded_from: int = 0
+    """Frame at which the decode started: a seek point, or 0."""

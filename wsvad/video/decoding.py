@@ -1,0 +1,192 @@
+"""Decode a range of clips, in the child: seek exactly, go on behind damage, number every picture."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+
+import av
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from wsvad.clips import ClipSpec
+from wsvad.video.assembling import ClipAssembler, Emit
+from wsvad.video.contract import DecodeReport, SeekPoint, VideoIndex
+from wsvad.video.demux import Refused, VideoPacket, open_video, packet_time, pick_stream, read_packets, say
+from wsvad.video.geometry import Geometry
+from wsvad.video.numbering import CountNumbering, Numbering, TimestampNumbering
+from wsvad.video.remote import RemoteFile
+from wsvad.video.scaling import Scaler
+
+_REORDER_DEPTH = 16
+"""Most pictures that H.264 and HEVC let a decoder hold back."""
+_SEEK_BACK_S = (0, 2, 15)
+_MAX_MESSAGES = 16
+_BEGINNING = -(1 << 63)
+
+
+class _NotExact(Exception):
+    """A seek did not arrive at its point; decode from the start instead."""
+
+
+class Decoder:
+    """One run over ``[first_clip, last_clip)`` of one video."""
+
+    def __init__(
+        self,
+        source: RemoteFile,
+        index: VideoIndex,
+        clips: tuple[int, int],
+        spec: ClipSpec,
+        geometry: Geometry,
+        max_pixels: int,
+        emit: Emit,
+        beat: Callable[[], None],
+    ) -> None:
+        self._source = source
+        self._index = index
+        self._max_pixels = max_pixels
+        self._beat = beat
+        width, height = geometry.delivered(index.width, index.height)
+        self._assembler = ClipAssembler(spec, index.num_frames, clips, width, height, emit)
+        self._scaler = Scaler(geometry, index.width, index.height, max_pixels)
+        self._errors: Counter[str] = Counter()
+        self._corrupt = 0
+        self._ordinal = 0
+
+    def run(self) -> DecodeReport:
+        """Decode, emit clips, and say what was missing. Raises Refused (no_frames) when the range gave no picture."""
+        assembler = self._assembler
+        point = None
+        if assembler.stop > assembler.start:
+            point = self._point_before(assembler.start)
+            try:
+                self._decode_from(point)
+            except _NotExact as reason:
+                self._errors[f"seek to frame {point.frame if point else 0}: {reason}"] += 1
+                point = None
+                self._decode_from(None)
+            if not assembler.decoded:
+                first = next(iter(self._errors), "the decoder gave no picture")
+                raise Refused("no_frames", f"none of frames {assembler.start} to {assembler.stop} decodes: {first}")
+        return DecodeReport(
+            expected_frames=assembler.stop - assembler.start,
+            decoded_frames=assembler.decoded,
+            missing=tuple(assembler.missing),
+            corrupt_frames=self._corrupt,
+            errors=tuple(f"{text} (x{count})" for text, count in self._errors.most_common(_MAX_MESSAGES)),
+            decoded_from=point.frame if point else 0,
+        )
+
+    def _point_before(self, frame: int) -> SeekPoint | None:
+        """Return the last seek point at or before a frame; None where starting at the beginning is no further."""
+        points = [p for p in self._index.seek_points if p.frame <= frame]
+        return points[-1] if len(points) > 1 else None
+
+    def _decode_from(self, point: SeekPoint | None) -> None:
+        with open_video(self._source, self._max_pixels) as container:
+            stream = pick_stream(container, self._max_pixels)
+            numbering = self._numbering(stream, point)
+            packets = self._from_start(container, stream) if point is None else self._from_point(container, stream, point)
+            pictures = self._pictures(stream, packets, numbering, point)
+            for ordinal, frame in pictures:
+                self._take(numbering, ordinal, frame, point)
+                point = None
+                if self._assembler.done:
+                    return
+            if point is not None:
+                raise _NotExact("nothing decodes from there")
+            self._assembler.finish(numbering.last_end_s())
+
+    def _numbering(self, stream: VideoStream, point: SeekPoint | None) -> Numbering:
+        index = self._index
+        if index.clock == "count":
+            depth = _REORDER_DEPTH if index.codec in ("h264", "hevc", "vvc") else 2 * stream.codec_context.has_b_frames
+            return CountNumbering(depth, index.fps)
+        base, start = (point.frame, point.timestamp) if point else (0, _BEGINNING)
+        return TimestampNumbering(base, start, index.first_timestamp, Fraction(index.time_base), 1 / index.fps)
+
+    def _from_start(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
+        for number, packet in enumerate(read_packets(container, stream, self._note)):
+            if number >= self._index.skipped_packets:
+                yield packet
+
+    def _from_point(self, container: InputContainer, stream: VideoStream, point: SeekPoint) -> Iterator[VideoPacket]:
+        """Yield packets from the key frame of ``point`` on; raises _NotExact where no seek arrives before it."""
+        unit = float(Fraction(self._index.time_base))
+        targets = [point.timestamp, *(point.decode_timestamp - round(back / unit) for back in _SEEK_BACK_S)]
+        for target in targets:
+            try:
+                container.seek(target, stream=stream, backward=True)
+            except (av.FFmpegError, OSError, ValueError):
+                continue
+            packets = read_packets(container, stream, self._note)
+            for packet in packets:
+                self._beat()
+                if packet.is_keyframe and packet_time(packet, self._index.clock) == point.timestamp:
+                    yield packet
+                    yield from packets
+                    return
+                if packet.dts is not None and packet.dts > point.decode_timestamp:
+                    break
+        raise _NotExact("no seek arrives at its key frame")
+
+    def _pictures(
+        self, stream: VideoStream, packets: Iterator[VideoPacket], numbering: Numbering, point: SeekPoint | None
+    ) -> Iterator[tuple[int | None, VideoFrame]]:
+        """Decode packet by packet, going on behind those that the decoder refuses."""
+        context = stream.codec_context
+        counted = 0
+        for packet in packets:
+            self._beat()
+            self._ordinal += 1
+            ordinal = self._ordinal
+            if not packet.is_discard:
+                time = packet_time(packet, self._index.clock)
+                counted += point is None or (time is not None and time >= point.timestamp)
+                numbering.packet(ordinal, time, packet.dts, packet.duration or 0)
+            packet.pts = ordinal  # comes back on the picture, whatever the container's stamps were
+            try:
+                pictures = context.decode(packet)
+            except MemoryError:
+                raise
+            except (av.FFmpegError, ValueError, EOFError) as error:
+                self._refused(context.width, context.height, error)
+                numbering.trouble(ordinal)
+                continue
+            for frame in pictures:
+                yield frame.pts, frame
+        numbering.end_of_packets((point.frame if point else 0) + counted >= self._index.num_frames)
+        try:
+            for frame in context.decode(None):
+                yield frame.pts, frame
+        except MemoryError:
+            raise
+        except (av.FFmpegError, ValueError, EOFError) as error:
+            self._note(say(error))
+
+    def _take(self, numbering: Numbering, ordinal: int | None, frame: VideoFrame, point: SeekPoint | None) -> None:
+        assembler = self._assembler
+        numbered = numbering.picture(ordinal)
+        if point is not None and (numbered is None or numbered.number != point.frame or frame.is_corrupt):
+            raise _NotExact("the first picture is not its key frame")
+        if numbered is None:
+            return
+        if numbered.number >= assembler.stop:
+            assembler.finish(numbered.previous_end_s)
+            return
+        assembler.close(numbered.previous_end_s)
+        if numbered.number < assembler.start:
+            return
+        self._corrupt += frame.is_corrupt
+        self._scaler.convert(frame, assembler.slot(numbered.number))
+        assembler.added(numbered.number, numbered.start_s)
+
+    def _refused(self, width: int, height: int, error: Exception) -> None:
+        self._note(f"decoding: {say(error)}")
+
+    def _note(self, message: str) -> None:
+        if len(self._errors) < 4 * _MAX_MESSAGES or message in self._errors:
+            self._errors[message] += 1

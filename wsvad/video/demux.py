@@ -1,0 +1,186 @@
+"""Open hostile bytes as a video, in the child: no other file, no network, no play list, no picture too large."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Protocol, TypeAlias
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
+
+from wsvad.video.contract import Clock, VideoErrorKind
+
+VideoPacket: TypeAlias = "Packet[VideoStream]"
+
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,live_flv,asf,ogg,mxf,dhav,ivf,"
+    "h264,hevc,mpegvideo,m4v,mjpeg"
+)
+"""Demuxers that may see the bytes: recordings of cameras, recorders, phones and web sites. Nothing here can name
+another file or URL except MOV, whose references are off (``protocol_whitelist``, ``io_open``)."""
+
+CODECS = frozenset(
+    "h264 hevc av1 libdav1d vp8 vp9 libvpx-vp9 mpeg4 mpeg1video mpeg2video mpegvideo h263 h263p mjpeg flv theora vc1 "
+    "wmv1 wmv2 wmv3 msmpeg4v1 msmpeg4 msmpeg4v2 msmpeg4v3 prores dnxhd dvvideo ffv1 huffyuv utvideo rawvideo mjpegb "
+    "jpeg2000 libopenjpeg svq3 vvc".split()
+)
+"""Decoders that may run. FFmpeg has hundreds; the rest is attack surface without footage."""
+
+_BUFFER = 64 << 10
+_MAX_STALE_ERRORS = 32
+_NOT_REAL_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+_FLAG_GENPTS = 0x0001
+_PROBE = {"probesize": str(5 << 20), "analyzeduration": "5000000"}
+
+
+class Refused(Exception):
+    """Evidence against the video; becomes a VideoError of this kind in the parent."""
+
+    def __init__(self, kind: VideoErrorKind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class SeekableReader(Protocol):
+    """The file object that libav reads from."""
+
+    size: int
+
+    def read(self, length: int) -> bytes:
+        """Return up to ``length`` bytes."""
+        ...
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move and return the position."""
+        ...
+
+    def tell(self) -> int:
+        """Return the position."""
+        ...
+
+
+def say(error: BaseException) -> str:
+    """Return a libav error as one short line."""
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__)[:200]
+
+
+def _looks_like_video(head: bytes) -> bool:
+    """True where the first bytes are those of a known container, whether or not the rest can be read."""
+    return (
+        head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp", b"moof", b"pnot")
+        or head[:4] in (b"\x1aE\xdf\xa3", b"OggS", b"\x00\x00\x01\xba", b"DHAV", b"DKIF", b"\x06\x0e\x2b\x34")
+        or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
+        or head[:3] == b"FLV"
+        or head[:8] == bytes.fromhex("3026b2758e66cf11")
+        or (len(head) > 188 and head[0] == 0x47 and head[188] == 0x47)
+    )
+
+
+def _refuse_other_files(url: str, flags: int, options: dict[str, str]) -> object:
+    raise OSError("a video may not open other files")
+
+
+def open_video(source: SeekableReader, max_pixels: int) -> InputContainer:
+    """Open ``source``; raises Refused (empty, not_video, damaged)."""
+    if source.size == 0:
+        raise Refused("empty", "expected a video, got a file of 0 bytes")
+    options = {
+        "format_whitelist": FORMATS,
+        "protocol_whitelist": "",
+        "max_pixels": str(max_pixels),
+        "threads": "1",
+        **_PROBE,
+    }
+    try:
+        container = av.open(
+            source,
+            mode="r",
+            options=options,
+            buffer_size=_BUFFER,
+            metadata_errors="replace",
+            io_open=_refuse_other_files,
+        )
+    except MemoryError:
+        raise
+    except (av.FFmpegError, ValueError, OSError, EOFError) as error:
+        source.seek(0)
+        if _looks_like_video(source.read(512)):
+            message = f"the container is cut short or damaged before its streams are described: {say(error)}"
+            raise Refused("damaged", message) from error
+        raise Refused("not_video", f"not a video container that is accepted: {say(error)}") from error
+    container.flags &= ~_FLAG_GENPTS  # made-up presentation stamps are wrong where H.264 reorders
+    return container
+
+
+def pick_stream(container: InputContainer, max_pixels: int) -> VideoStream:
+    """Return the first stream of moving pictures, ready to decode on one thread.
+
+    Raises Refused (no_video_stream, unsupported_codec, too_large).
+    """
+    moving = [s for s in container.streams.video if not s.disposition & _NOT_REAL_PICTURES]
+    if not moving:
+        found = ", ".join(sorted({s.type for s in container.streams})) or "none"
+        raise Refused("no_video_stream", f"expected a video stream, found streams: {found}")
+    stream = moving[0]
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = Discard.all
+    context = stream.codec_context
+    if context is None:
+        raise Refused("unsupported_codec", f"no decoder for the video stream ({_tag(stream)})")
+    if context.name not in CODECS:
+        raise Refused("unsupported_codec", f"decoder {context.name!r} is not one that may run")
+    check_pixels(context.width, context.height, max_pixels)
+    context.thread_count = 1
+    context.options = {"max_pixels": str(max_pixels), "threads": "1"}
+    return stream
+
+
+def _tag(stream: VideoStream) -> str:
+    try:
+        return f"tag {stream.codec_tag!r}"
+    except (AttributeError, UnicodeDecodeError):
+        return "unknown tag"
+
+
+def check_pixels(width: int, height: int, max_pixels: int) -> None:
+    """Raise Refused (too_large) for pictures above the limit."""
+    if width * height > max_pixels:
+        message = f"expected pictures of at most {max_pixels} pixels, got {width}x{height} = {width * height}"
+        raise Refused("too_large", message)
+
+
+def read_packets(
+    container: InputContainer, stream: VideoStream, on_error: Callable[[str], None]
+) -> Iterator[VideoPacket]:
+    """Yield the stream's packets, going on behind read errors; empty packets, which carry no picture, are left out.
+
+    Ends at the end of the file, or when reading fails again and again without giving a packet.
+    """
+    stale = 0
+    while stale < _MAX_STALE_ERRORS:
+        try:
+            for packet in container.demux(stream):
+                if packet.size > 0:
+                    stale = 0
+                    yield packet
+            return
+        except MemoryError:
+            raise
+        except (av.FFmpegError, OSError, EOFError, ValueError) as error:
+            stale += 1
+            on_error(f"reading: {say(error)}")
+
+
+def packet_time(packet: VideoPacket, clock: Clock) -> int | None:
+    """Return the packet's time stamp on the index's clock."""
+    return packet.dts if clock == "dts" else packet.pts
+
+
+def unit_s(stream: VideoStream) -> Fraction:
+    """Return the seconds per time stamp unit of a stream."""
+    return stream.time_base or Fraction(1, 1000)

@@ -1,0 +1,171 @@
+"""Which frame is this? Numbers for decoded pictures, exact also after a seek and after lost packets.
+
+A decoder returns each picture with the ordinal of the packet that it came from. These classes turn ordinals into
+frame numbers: places in the presentation order of a full decode.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from fractions import Fraction
+from typing import NamedTuple, Protocol
+
+_REMEMBERED = 4096
+"""Packets whose picture is still awaited; no codec delays more than 32."""
+
+
+class Numbered(NamedTuple):
+    """A picture's place and time."""
+
+    number: int
+    start_s: float
+    previous_end_s: float
+    """Presentation end of the frame before this one (of ``number - 1`` where that was decoded)."""
+
+
+class Numbering(Protocol):
+    """Fed with every packet before it is decoded, and with every picture as it comes out."""
+
+    def packet(self, ordinal: int, time: int | None, decode_time: int | None, duration: int) -> None:
+        """Note a packet that should give one picture. Ordinals rise; times are in time base units."""
+        ...
+
+    def trouble(self, ordinal: int) -> None:
+        """Note that the decoder refused this packet."""
+        ...
+
+    def picture(self, ordinal: int | None) -> Numbered | None:
+        """Return the place of a picture, or None where it cannot be told or comes too late."""
+        ...
+
+    def last_end_s(self) -> float:
+        """Return the presentation end of the last numbered frame, once no more pictures come."""
+        ...
+
+    def end_of_packets(self, complete: bool) -> None:
+        """No more packets follow; ``complete`` is False when the file held fewer than its index claims."""
+        ...
+
+
+class TimestampNumbering:
+    """Number = ``base`` + rank of the picture's time among the times of all packets from ``start`` on.
+
+    Needs what the index has checked: every packet has a time, no two are equal, decode stamps never fall. A packet
+    that gives no picture keeps its rank, so what follows keeps its number.
+    """
+
+    def __init__(self, base: int, start: int, first_timestamp: int, unit_s: Fraction, frame_s: float) -> None:
+        self._next_number = base
+        self._start = start
+        self._first = first_timestamp
+        self._unit_s = unit_s
+        self._frame_s = frame_s
+        self._awaited: dict[int, tuple[int, int]] = {}
+        self._times: list[int] = []
+        self._last_time: int | None = None
+        self._last_duration = 0
+        self._last_decode_time: int | None = None
+        self._certain_before: float = float("inf")
+
+    def packet(self, ordinal: int, time: int | None, decode_time: int | None, duration: int) -> None:
+        """Note a packet; those that are presented before ``start`` (leading pictures of an open GOP) get no number."""
+        self._last_decode_time = decode_time
+        if time is None or time < self._start:
+            return
+        if self._last_time is not None and time <= self._last_time:
+            self._next_number += 1  # its picture is late and lost, but what follows stays in place
+            return
+        insort(self._times, time)
+        self._awaited[ordinal] = (time, duration)
+        if len(self._awaited) > 2 * _REMEMBERED:
+            self._awaited = dict(list(self._awaited.items())[-_REMEMBERED:])
+
+    def trouble(self, ordinal: int) -> None:
+        """Nothing to do: a lost packet keeps its rank."""
+
+    def end_of_packets(self, complete: bool) -> None:
+        """After a cut, a picture later than the last decode stamp may have unseen packets before it."""
+        if not complete:
+            self._certain_before = -1 if self._last_decode_time is None else self._last_decode_time + 1
+
+    def picture(self, ordinal: int | None) -> Numbered | None:
+        """Return the place of a picture; None for one before ``start``, late, or uncertain."""
+        if ordinal is None or ordinal not in self._awaited:
+            return None
+        time, duration = self._awaited.pop(ordinal)
+        if (self._last_time is not None and time <= self._last_time) or time >= self._certain_before:
+            return None
+        place = bisect_left(self._times, time)
+        number, following = self._next_number + place, self._times[0]
+        del self._times[: place + 1]
+        self._next_number = number + 1
+        self._last_time, self._last_duration = time, duration
+        return Numbered(number, self._seconds(time), self._seconds(following))
+
+    def last_end_s(self) -> float:
+        """Return when the next packet's picture would start, or the last frame's time plus its duration."""
+        if self._times:
+            return self._seconds(self._times[0])
+        if self._last_time is None:
+            return 0.0
+        own = float(self._last_duration * self._unit_s) if self._last_duration > 0 else self._frame_s
+        return self._seconds(self._last_time) + own
+
+    def _seconds(self, time: int) -> float:
+        return (time - self._first) * self._unit_s.numerator / self._unit_s.denominator
+
+
+class CountNumbering:
+    """Number = pictures that came out before + packets known lost before; only for decodes from the start.
+
+    Where the stream reorders pictures, the place of a lost packet is known only to within the reordering depth. So
+    after trouble no number is given until the decoder is ``2 * depth`` packets further; from there the count of lost
+    packets is certain again.
+    """
+
+    def __init__(self, reorder_depth: int, fps: float) -> None:
+        self._window = 2 * reorder_depth
+        self._fps = fps
+        self._packets = 0
+        self._awaited: dict[int, int] = {}
+        self._came_out = 0
+        self._lost = 0
+        self._uncertain_until = -1
+        self._last_number = -1
+
+    def packet(self, ordinal: int, time: int | None, decode_time: int | None, duration: int) -> None:
+        """Note a packet; its index among those that give pictures is what numbers hang on."""
+        self._awaited[ordinal] = self._packets
+        self._packets += 1
+
+    def trouble(self, ordinal: int) -> None:
+        """Give no numbers until the pictures are a whole reordering window past this packet."""
+        if ordinal in self._awaited:
+            self._uncertain_until = max(self._uncertain_until, self._awaited[ordinal] + self._window)
+
+    def end_of_packets(self, complete: bool) -> None:
+        """Nothing to do: pictures come out in order until the last."""
+
+    def picture(self, ordinal: int | None) -> Numbered | None:
+        """Return the place of a picture, or None while it cannot be told."""
+        if ordinal is None or ordinal not in self._awaited:
+            return None
+        index = self._awaited.pop(ordinal)
+        for waiting, place in list(self._awaited.items()):
+            if place >= index - self._window:
+                break
+            del self._awaited[waiting]
+            self._lost += 1
+        number = self._came_out + self._lost
+        self._came_out += 1
+        if self._window and index <= self._uncertain_until:
+            return None
+        if number <= self._last_number:
+            return None
+        previous_end_s = (self._last_number + 1) / self._fps
+        self._last_number = number
+        return Numbered(number, number / self._fps, previous_end_s)
+
+    def last_end_s(self) -> float:
+        """Return the end of the last numbered frame at the average rate."""
+        return (self._last_number + 1) / self._fps

@@ -1,0 +1,107 @@
+"""From a decoded picture to upright RGB of the target size, in the child."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from av.buffer import Buffer
+from av.filter import Graph
+from av.video.frame import VideoFrame
+
+from wsvad.video.demux import Refused, check_pixels
+from wsvad.video.geometry import Frames, Geometry
+
+_FLAGS = "flags=bilinear"
+_TWO_PASS = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p"})
+"""Formats that are resized as they are and then converted: 2.8 times as fast as both at once, and nearer to an exact
+conversion (measured, 320x240 to 224x224: 93 against 262 us a frame, mean error 1.1 against 1.4 levels)."""
+
+_Key = tuple[int, int, str, int, int, int]
+
+
+def clockwise(frame: VideoFrame) -> int:
+    """Return the degrees (0, 90, 180, 270) by which a stored picture must be turned clockwise to be upright."""
+    return round(-frame.rotation / 90) % 4 * 90
+
+
+def upright(frame: VideoFrame) -> tuple[int, int]:
+    """Return ``(width, height)`` of a picture as displayed."""
+    if clockwise(frame) in (90, 270):
+        return frame.height, frame.width
+    return frame.width, frame.height
+
+
+def _turns(frame: VideoFrame) -> list[tuple[str, str]]:
+    """Return the filters that make a picture upright, mirrored displays included."""
+    angle = clockwise(frame)
+    matrix = [1, 0, 0, 0, 1, 0, 0, 0, 1]
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if isinstance(data, Buffer):
+        matrix = np.frombuffer(bytes(data), dtype=np.int32).tolist()
+    if angle == 90:
+        return [("transpose", "cclock_flip" if matrix[3] > 0 else "clock")]
+    if angle == 270:
+        return [("transpose", "clock_flip" if matrix[3] < 0 else "cclock")]
+    flips = [("hflip", "")] if matrix[0] < 0 else []
+    return flips + ([("vflip", "")] if matrix[4] < 0 else [])
+
+
+class Scaler:
+    """Scales pictures of any size and format to ``geometry.delivered(width, height)`` of the video.
+
+    The filter graph is made anew whenever size, format, colours or rotation of the pictures change.
+    """
+
+    def __init__(self, geometry: Geometry, width: int, height: int, max_pixels: int) -> None:
+        self._geometry = geometry
+        self._delivered = geometry.delivered(width, height)
+        self._max_pixels = max_pixels
+        self._key: _Key | None = None
+        self._graph = Graph()
+
+    def convert(self, frame: VideoFrame, out: Frames) -> None:
+        """Write the picture into ``out`` ``[height, width, 3]``; raises Refused (too_large)."""
+        key = (
+            frame.width,
+            frame.height,
+            frame.format.name,
+            frame.colorspace,
+            frame.color_range,
+            frame.rotation,
+        )
+        if key != self._key:
+            check_pixels(frame.width, frame.height, self._max_pixels)
+            self._graph = self._build(frame)
+            self._key = key
+        self._graph.vpush(frame)
+        scaled = self._graph.vpull()
+        plane = scaled.planes[0]
+        height, width = out.shape[:2]
+        rows = np.frombuffer(memoryview(plane), dtype=np.uint8)[: height * plane.line_size].reshape(height, plane.line_size)
+        out.reshape(height, width * 3)[:] = rows[:, : width * 3]
+
+    def _build(self, frame: VideoFrame) -> Graph:
+        geometry = self._geometry
+        width, height = self._delivered
+        if geometry.kind == "center":
+            width, height = geometry.scaled(*upright(frame))
+            if width * height > self._max_pixels:
+                raise Refused("too_large", f"a frame of {frame.width}x{frame.height} would be resized to {width}x{height}")
+        stored = (height, width) if clockwise(frame) in (90, 270) else (width, height)
+        steps = [("scale", f"{stored[0]}:{stored[1]}:{_FLAGS}")]
+        if frame.format.name in _TWO_PASS:
+            steps += [("format", frame.format.name), ("scale", _FLAGS)]
+        steps += [("format", "rgb24"), *_turns(frame)]
+        if geometry.kind == "center":
+            ((left, top),) = geometry.offsets(width, height)
+            steps.append(("crop", f"{geometry.size}:{geometry.size}:{left}:{top}:exact=1"))
+        graph = Graph()
+        graph.threads = 1
+        nodes = [
+            graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000))
+        ]
+        nodes += [graph.add(name, arguments or None) for name, arguments in steps]
+        nodes.append(graph.add("buffersink"))
+        graph.link_nodes(*nodes).configure()
+        return graph

@@ -1,0 +1,71 @@
+"""Messages between the reader and its decode child: a JSON object and optional raw bytes on a stream socket."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from typing import Any
+
+_HEADER = struct.Struct("<II")
+MAX_JSON = 64 << 20
+"""Bytes of JSON accepted in one message; the largest is an index with a seek point per 30 s of footage."""
+
+Message = dict[str, Any]
+
+
+class Disconnected(Exception):
+    """The other end is gone."""
+
+
+def send(sock: socket.socket, message: Message, payload: bytes = b"", fds: tuple[int, ...] = ()) -> None:
+    """Send one message; raises Disconnected when the other end is gone. Callers serialise their own sends."""
+    text = json.dumps(message, separators=(",", ":")).encode()
+    head = _HEADER.pack(len(text), len(payload)) + text
+    try:
+        if fds:
+            sent = socket.send_fds(sock, [head], fds)
+            head = head[sent:]
+        sock.sendall(head)
+        if payload:
+            sock.sendall(payload)
+    except OSError as error:
+        raise Disconnected(str(error)) from error
+
+
+def _exactly(sock: socket.socket, length: int) -> bytearray:
+    data = bytearray(length)
+    view, done = memoryview(data), 0
+    while done < length:
+        try:
+            got = sock.recv_into(view[done:])
+        except OSError as error:
+            raise Disconnected(str(error)) from error
+        if got == 0:
+            raise Disconnected("end of stream")
+        done += got
+    return data
+
+
+def receive(sock: socket.socket, max_payload: int) -> tuple[Message, bytearray, list[int]]:
+    """Return the next message, its payload and the file descriptors that came with it.
+
+    Raises Disconnected at the end of the stream, and when a message breaks the rules of this module.
+    """
+    try:
+        head, fds, _, _ = socket.recv_fds(sock, _HEADER.size, 4)
+    except OSError as error:
+        raise Disconnected(str(error)) from error
+    if not head:
+        raise Disconnected("end of stream")
+    head += bytes(_exactly(sock, _HEADER.size - len(head)))
+    json_length, payload_length = _HEADER.unpack(head)
+    if json_length > MAX_JSON or payload_length > max_payload:
+        raise Disconnected(f"message of {json_length} + {payload_length} bytes refused")
+    try:
+        message = json.loads(_exactly(sock, json_length))
+    except ValueError as error:
+        raise Disconnected("message is not JSON") from error
+    if not isinstance(message, dict):
+        raise Disconnected("message is not an object")
+    return message, _exactly(sock, payload_length), fds
