@@ -9,6 +9,7 @@ Any credentials are accepted. The process ends with ``stop``, and by itself when
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 import os
@@ -69,6 +70,7 @@ class MotoServer:
         assert self._process is not None, "the server is not running"
         return self._process.pid
 
+    @functools.cached_property
     def client(self) -> Any:
         """A plain boto3 client straight to the server, for looking at it from outside."""
         return boto3.Session(
@@ -80,7 +82,7 @@ class MotoServer:
     def make_bucket(self, name: str | None = None) -> str:
         """Make an empty bucket and return its name."""
         name = name or f"bucket-{os.getpid()}-{next(self._names)}"
-        self.client().create_bucket(Bucket=name)
+        self.client.create_bucket(Bucket=name)
         return name
 
     def __enter__(self) -> MotoServer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -82,15 +83,12 @@ def test_any_valid_key_survives_its_uri(key: str) -> None:
         with pytest.raises(UsageError):
             open_store("/root").stat(key)
         return
-    local, bucket = open_store("/root"), open_store("s3://bucket/prefix")
-    for store in (local, bucket):
-        if store is local and any("\ud800" <= c <= "\udfff" for c in key):
-            continue
-        uri = store.uri_of(key)
+    for root in ("/root", "s3://bucket/prefix"):
+        uri = open_store(root).uri_of(key)
         single, name = open_object(uri)
         assert normalize_uri(uri) == uri
         assert single.uri_of(name) == uri
-        assert f"{single.uri}/{name}".startswith(store.uri) or store is local
+        assert name == key.rpartition("/")[2]
 
 
 def test_bytes_that_are_not_utf8_survive() -> None:
@@ -111,7 +109,7 @@ def test_bytes_that_are_not_utf8_survive() -> None:
         ({"endpoint_url": "http://host/?token=x"}, "endpoint"),
     ],
 )
-def test_options_state_their_bounds(options: dict[str, object], problem: str) -> None:
+def test_options_state_their_bounds(options: dict[str, Any], problem: str) -> None:
     """An option that cannot work is refused when it is set."""
     with pytest.raises(UsageError, match=problem):
-        StoreOptions(**options)  # type: ignore[arg-type]
+        StoreOptions(**options)

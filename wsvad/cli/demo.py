@@ -9,18 +9,16 @@ from pathlib import Path
 from rich.console import Console
 
 from wsvad.backbones.extractor import default_precision
-from wsvad.cli.options import Verbs, add_verb
-from wsvad.demo import render_demo
+from wsvad.demo.render import render_demo
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.job import ExtractOptions, extract
 from wsvad.extract.verify import verify
-from wsvad.extract.weights import resolve_weights, weights_identity
+from wsvad.extract.weights import resolve_weights
 from wsvad.storage import open_store
 
 
-def add_parser(verbs: Verbs) -> None:
-    """Add the verb."""
-    parser = add_verb(verbs, "demo", run, "Render small surveillance-like videos and extract their features.")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's options."""
     parser.add_argument("--folder", default="wsvad-demo", metavar="DIR", help="where videos and features go")
 
 
@@ -30,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     folder = Path(args.folder).resolve()
     manifest = render_demo(folder / "videos")
     weights = resolve_weights("random:0")
-    features = FeatureConfig(weights_identity(weights), precision=default_precision())
+    features = FeatureConfig(weights.identity, precision=default_precision())
     options = ExtractOptions(str(manifest), str(folder / "features"), features, weights)
     summary = extract(options, Console(stderr=True))
     report = verify(open_store(options.out))

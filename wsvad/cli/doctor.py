@@ -6,12 +6,11 @@ import argparse
 import sys
 
 from wsvad import doctor
-from wsvad.cli.options import Verbs, add_store_options, add_verb, store_options
+from wsvad.cli.options import add_store_options, store_options
 
 
-def add_parser(verbs: Verbs) -> None:
-    """Add the verb."""
-    parser = add_verb(verbs, "doctor", run, "Check this machine, a store and a cluster before a long job.")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's options."""
     parser.add_argument("--out", metavar="URI", help="where results would go: writable? create-only honoured?")
     parser.add_argument("--videos", metavar="URI", help="where videos would come from: readable?")
     parser.add_argument("--address", help="of a Ray cluster; or RAY_ADDRESS")

@@ -10,9 +10,7 @@ from rich.console import Console
 
 from wsvad.backbones.extractor import Precision, default_precision
 from wsvad.cli.options import (
-    Verbs,
     add_store_options,
-    add_verb,
     natural,
     positive_int,
     require,
@@ -24,16 +22,15 @@ from wsvad.cluster import PoolOptions
 from wsvad.extract.config import Backbone, FeatureConfig
 from wsvad.extract.job import ExtractOptions, extract
 from wsvad.extract.snapshots import read_dataset
-from wsvad.extract.weights import resolve_weights, weights_identity
+from wsvad.extract.weights import resolve_weights
 from wsvad.manifest.listing import Identity
 from wsvad.storage import StoreOptions, open_store
 from wsvad.video import Limits
 from wsvad.video.geometry import GeometryKind
 
 
-def add_parser(verbs: Verbs) -> None:
-    """Add the verb."""
-    parser = add_verb(verbs, "extract", run, "Extract I3D features of a folder, bucket or manifest of videos.")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's options."""
     parser.add_argument("--videos", metavar="URI", help="file, folder, prefix, or manifest (.csv, .parquet)")
     parser.add_argument("--out", metavar="URI", help="root of the features data set, local or s3://")
     parser.add_argument("--config", metavar="FILE", help="TOML file of these options; the command line wins over it")
@@ -128,7 +125,7 @@ def options_from(args: argparse.Namespace) -> ExtractOptions:
     store = store_options(args)
     weights = resolve_weights(args.weights, store)
     features = FeatureConfig(
-        weights=weights_identity(weights),
+        weights=weights.identity,
         backbone=args.backbone,
         geometry=args.geometry,
         clips=ClipSpec(args.clip_length, args.clip_stride, args.last_clip),

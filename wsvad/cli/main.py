@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import signal
@@ -11,21 +12,26 @@ from collections.abc import Sequence
 from types import FrameType
 
 from wsvad import __version__
-from wsvad.cli import demo, doctor, extract, verify
 from wsvad.cli.options import option_words
 from wsvad.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, WsvadError
 
 log = logging.getLogger("wsvad")
 
-_VERBS = (extract, verify, doctor, demo)
+VERBS = {
+    "extract": "Extract I3D features of a folder, bucket or manifest of videos.",
+    "verify": "Prove a features data set complete: whole objects, every clip once.",
+    "doctor": "Check this machine, a store and a cluster before a long job.",
+    "demo": "Render small surveillance-like videos and extract their features.",
+}
+"""Every verb with what it does; its module in this package bears its name."""
 
 
 class Terminated(BaseException):
     """SIGTERM arrived; unwinds like Ctrl-C does."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Build the parser of all verbs."""
+def build_parser(verb: str | None) -> argparse.ArgumentParser:
+    """Build the parser; only the options of ``verb`` are filled in, because a verb's module takes seconds to import."""
     parser = argparse.ArgumentParser(
         prog="wsvad",
         description="Find anomalies in surveillance video from video-level labels, at archive scale.",
@@ -33,21 +39,34 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"wsvad {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in _VERBS:
-        verb.add_parser(verbs)
+    for name, text in VERBS.items():
+        own = verbs.add_parser(
+            name,
+            help=text,
+            description=text,
+            allow_abbrev=False,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        if name == verb:
+            module = importlib.import_module(f"wsvad.cli.{name}")
+            own.add_argument("--json", action="store_true", help="print the end summary as JSON on standard output")
+            own.add_argument("--verbose", action="store_true", help="more logging, Ray's own included")
+            own.set_defaults(run=module.run, parser=own)
+            module.add_options(own)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (2 for wrong options, as argparse itself exits with)."""
     words = list(sys.argv[1:] if argv is None else argv)
-    args = build_parser().parse_args(words)
+    verb = next((word for word in words if word in VERBS), None)
+    args = build_parser(verb).parse_args(words)
     _set_up_logging(verbose=args.verbose)
     previous = signal.signal(signal.SIGTERM, _on_sigterm)
     try:
         if getattr(args, "config", None):
             words = [args.verb, *option_words(args.config, args.parser), *words[words.index(args.verb) + 1 :]]
-            args = build_parser().parse_args(words)
+            args = build_parser(verb).parse_args(words)
         return int(args.run(args))
     except WsvadError as error:
         log.error("%s", error)

@@ -4,32 +4,10 @@ from __future__ import annotations
 
 import argparse
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from wsvad.errors import UsageError
 from wsvad.storage import StoreOptions
-
-Verbs = Any  # argparse's own type of sub-parsers is private
-
-
-def add_verb(
-    verbs: Verbs, name: str, run: Callable[[argparse.Namespace], int], help_text: str
-) -> argparse.ArgumentParser:
-    """Add a verb's parser, with the options that every verb has."""
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name,
-        help=help_text,
-        description=help_text,
-        allow_abbrev=False,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("--json", action="store_true", help="print the end summary as JSON on standard output")
-    parser.add_argument("--verbose", action="store_true", help="more logging, Ray's own included")
-    parser.set_defaults(run=run, parser=parser)
-    return parser
-
 
 def add_store_options(parser: argparse.ArgumentParser) -> None:
     """Add how to reach object storage; credentials come from the standard AWS environment, never from options."""

@@ -7,15 +7,14 @@ import sys
 
 from rich.console import Console
 
-from wsvad.cli.options import Verbs, add_store_options, add_verb, require, store_options
+from wsvad.cli.options import add_store_options, require, store_options
 from wsvad.extract.verify import verify
 from wsvad.manifest.listing import list_videos
 from wsvad.storage import open_store
 
 
-def add_parser(verbs: Verbs) -> None:
-    """Add the verb."""
-    parser = add_verb(verbs, "verify", run, "Prove a features data set complete: whole objects, every clip once.")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's options."""
     parser.add_argument("--out", metavar="URI", help="root of the data set")
     parser.add_argument("--videos", metavar="URI", help="also check that all of these videos are in it")
     parser.add_argument("--id-prefix", default="", metavar="TEXT", help="as given to extract")

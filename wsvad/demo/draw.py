@@ -30,18 +30,34 @@ def stroke(canvas: Canvas, a: tuple[float, float], b: tuple[float, float], radiu
     top, bottom = max(0, int(min(a[1], b[1]) - reach)), min(height, int(max(a[1], b[1]) + reach) + 2)
     if left >= right or top >= bottom:
         return
-    x = np.arange(left, right, dtype=np.float32)[None, :] - np.float32(a[0])
-    y = np.arange(top, bottom, dtype=np.float32)[:, None] - np.float32(a[1])
+    x, y = _axis(left, right, a[0]), _axis(top, bottom, a[1])[:, None]
     along_x, along_y = b[0] - a[0], b[1] - a[1]
-    length2 = along_x * along_x + along_y * along_y
-    if length2 > 1e-6:
-        t = np.clip(x * (along_x / length2) + y * (along_y / length2), 0.0, 1.0, dtype=np.float32)
-        x, y = x - t * np.float32(along_x), y - t * np.float32(along_y)
-    distance = np.sqrt(x * x + y * y)
-    cover = np.clip(radius + 0.5 - distance, 0.0, 1.0)[..., None]
-    shade = 1.0 + (x * _LIGHT[0] + y * _LIGHT[1]) * np.float32(0.24 / max(radius, 0.5))
+    length2 = max(along_x * along_x + along_y * along_y, 1e-6)
+    # The nearest point of the stroke's axis, and from there the offset (x, y) of every pixel. This runs thousands of
+    # times a second of video on small arrays: in place, and without np.clip, whose wrapper costs more than its work.
+    t = x * (along_x / length2) + y * (along_y / length2)
+    np.maximum(t, 0.0, out=t)
+    np.minimum(t, 1.0, out=t)
+    x = x - t * np.float32(along_x)
+    y = y - t * np.float32(along_y)
+    cover = (radius + 0.5) - np.sqrt(x * x + y * y)
+    np.maximum(cover, 0.0, out=cover)
+    np.minimum(cover, 1.0, out=cover)
+    bright = 0.24 / max(radius, 0.5)
+    shade = x * (_LIGHT[0] * bright) + y * (_LIGHT[1] * bright)
+    shade += 1.0
     region = canvas[top:bottom, left:right]
-    region += cover * (np.asarray(color, np.float32) * shade[..., None] - region)
+    lit = shade[:, :, None] * np.array(color, np.float32)
+    lit -= region
+    lit *= cover[:, :, None]
+    region += lit
+
+
+def _axis(start: int, stop: int, origin: float) -> Field:
+    """The pixels ``start .. stop`` as seen from ``origin``."""
+    pixels = np.arange(start, stop, dtype=np.float32)
+    pixels -= origin
+    return pixels
 
 
 def shadow(canvas: Canvas, centre: tuple[float, float], radii: tuple[float, float], strength: float) -> None:
@@ -51,13 +67,15 @@ def shadow(canvas: Canvas, centre: tuple[float, float], radii: tuple[float, floa
     top, bottom = max(0, int(centre[1] - radii[1])), min(height, int(centre[1] + radii[1]) + 2)
     if left >= right or top >= bottom:
         return
-    x = (np.arange(left, right, dtype=np.float32)[None, :] - np.float32(centre[0])) / max(radii[0], 0.5)
-    y = (np.arange(top, bottom, dtype=np.float32)[:, None] - np.float32(centre[1])) / max(radii[1], 0.5)
-    canvas[top:bottom, left:right] *= 1.0 - strength * np.clip(1.0 - (x * x + y * y), 0.0, 1.0)[..., None]
+    x = _axis(left, right, centre[0]) / max(radii[0], 0.5)
+    y = _axis(top, bottom, centre[1])[:, None] / max(radii[1], 0.5)
+    dark = strength * (1.0 - x * x - y * y)
+    np.maximum(dark, 0.0, out=dark)
+    canvas[top:bottom, left:right] *= (1.0 - dark)[:, :, None]
 
 
-def text(canvas: Canvas, at: tuple[int, int], words: str, color: Color, *, zoom: int = 2) -> None:
-    """Write digits, ``:``, ``-`` and ``CAM`` with their upper left corner ``at``, on a dark ground.
+def lettering(words: str, *, zoom: int = 2) -> Field:
+    """Return digits, ``:``, ``-`` and ``CAM`` as a mask, ``[7 * zoom, (4 * letters + 1) * zoom, 1]`` of 0 and 1.
 
     Raises:
         KeyError: a character that has no glyph.
@@ -67,7 +85,12 @@ def text(canvas: Canvas, at: tuple[int, int], words: str, color: Color, *, zoom:
     ]
     bits = np.asarray(rows, np.float32).reshape(5, len(words), 3)
     spaced = np.pad(bits, ((1, 1), (0, 0), (0, 1))).reshape(7, -1)
-    mask = np.pad(np.kron(spaced, np.ones((zoom, zoom), np.float32)), ((0, 0), (zoom, 0)))[..., None]
+    mask: Field = np.pad(np.kron(spaced, np.ones((zoom, zoom), np.float32)), ((0, 0), (zoom, 0)))[..., None]
+    return mask
+
+
+def stamp(canvas: Canvas, at: tuple[int, int], mask: Field, color: Color) -> None:
+    """Put lettering on a darkened ground, its upper left corner ``at``; what does not fit is cut off."""
     region = canvas[at[1] : at[1] + mask.shape[0], at[0] : at[0] + mask.shape[1]]
     mask = mask[: region.shape[0], : region.shape[1]]
     region *= 0.45 * (1 - mask)

@@ -70,6 +70,15 @@ class Limb(NamedTuple):
     color: Color
 
 
+class Mark(NamedTuple):
+    """One stroke in pixels."""
+
+    a: tuple[float, float]
+    b: tuple[float, float]
+    radius: float
+    color: Color
+
+
 def random_look(rng: np.random.Generator) -> Look:
     """Return clothes and a height by chance."""
     tops = ((178, 58, 52), (62, 92, 150), (206, 196, 178), (74, 116, 84), (196, 158, 66), (96, 84, 120), (52, 54, 60))
@@ -80,39 +89,57 @@ def random_look(rng: np.random.Generator) -> Look:
     return Look(float(rng.uniform(1.6, 1.88)), pick[0], pick[1], pick[2], pick[3])
 
 
-def draw_figure(canvas: Canvas, scene: Scene, look: Look, pose: Pose) -> Box | None:
-    """Draw a person and the shadow at their feet.
-
-    Returns:
-        The pixels that the figure covers, ``(x1, y1, x2, y2)``, half-open, clipped to the canvas; ``None`` where the
-        figure is outside of the picture.
-    """
-    if not 1.5 < pose.z < scene.back_z - 0.3:
-        return None
+def draw_figure(canvas: Canvas, scene: Scene, look: Look, pose: Pose) -> None:
+    """Draw a person and the shadow at their feet; nothing where they are out of the picture."""
+    if _bounds(marks := _marks(scene, look, pose), scene) is None:
+        return
     foot_x, foot_y = scene.project(pose.x, pose.z)
-    scale = scene.focal / pose.z * look.height_m
+    scale = _scale(scene, look, pose)
+    shadow(canvas, (foot_x + 0.06 * scale, foot_y), ((0.2 + 0.3 * pose.fall) * scale, 0.07 * scale + 1), 0.5)
+    for a, b, radius, color in marks:
+        stroke(canvas, a, b, radius, color)
+
+
+def figure_box(scene: Scene, look: Look, pose: Pose) -> Box | None:
+    """Return the pixels that :func:`draw_figure` covers, ``(x1, y1, x2, y2)``, half-open, clipped to the picture.
+
+    ``None`` where the person is out of the picture. The shadow does not count.
+    """
+    return _bounds(_marks(scene, look, pose), scene)
+
+
+def _scale(scene: Scene, look: Look, pose: Pose) -> float:
+    """Pixels of the body's height."""
+    return scene.focal / pose.z * look.height_m
+
+
+def _marks(scene: Scene, look: Look, pose: Pose) -> list[Mark]:
+    """The strokes in the picture; none where the person is behind the camera, the wall, or far to a side."""
+    if not 1.5 < pose.z < scene.back_z - 0.3 or abs(pose.x) > scene.half_view(pose.z) + 2.0:
+        return []
+    foot_x, foot_y = scene.project(pose.x, pose.z)
+    scale = _scale(scene, look, pose)
     ahead, aside = cos(pose.heading), -sin(pose.heading)
     depth = 0.35 * scene.eye / pose.z  # the camera looks down: what is nearer is lower in the picture
-    shadow(canvas, (foot_x + 0.06 * scale, foot_y), ((0.2 + 0.3 * pose.fall) * scale, 0.07 * scale + 1), 0.5)
 
     def pixel(point: tuple[float, float, float]) -> tuple[float, float]:
         forward, up, left = point
-        nearer = -forward * aside * -1.0 - left * ahead
-        return foot_x + scale * (forward * ahead + left * aside), foot_y - scale * (up - depth * nearer)
+        farther = left * ahead - forward * aside
+        return foot_x + scale * (forward * ahead + left * aside), foot_y - scale * (up + depth * farther)
 
-    ends: list[tuple[float, float, float]] = []
-    for limb in _limbs(look, pose):
-        a, b, radius = pixel(limb.a), pixel(limb.b), max(limb.radius * scale, 0.6)
-        stroke(canvas, a, b, radius, limb.color)
-        ends += [(*a, radius), (*b, radius)]
-    return _bounds(ends, canvas.shape[1], canvas.shape[0])
+    limbs = _limbs(look, pose)
+    return [Mark(pixel(limb.a), pixel(limb.b), max(limb.radius * scale, 0.6), limb.color) for limb in limbs]
 
 
-def _bounds(ends: list[tuple[float, float, float]], width: int, height: int) -> Box | None:
-    x1, y1 = min(x - r for x, _, r in ends), min(y - r for _, y, r in ends)
-    x2, y2 = max(x + r for x, _, r in ends), max(y + r for _, y, r in ends)
+def _bounds(marks: list[Mark], scene: Scene) -> Box | None:
+    if not marks:
+        return None
+    x1 = min(min(m.a[0], m.b[0]) - m.radius for m in marks)
+    y1 = min(min(m.a[1], m.b[1]) - m.radius for m in marks)
+    x2 = max(max(m.a[0], m.b[0]) + m.radius for m in marks)
+    y2 = max(max(m.a[1], m.b[1]) + m.radius for m in marks)
     left, top = max(0, int(x1)), max(0, int(y1))
-    right, bottom = min(width, int(x2) + 1), min(height, int(y2) + 1)
+    right, bottom = min(scene.width, int(x2) + 1), min(scene.height, int(y2) + 1)
     return (left, top, right, bottom) if left < right and top < bottom else None
 
 
@@ -124,6 +151,7 @@ def _limbs(look: Look, pose: Pose) -> list[Limb]:
     neck = _add(hip, _TRUNK, pose.lean, up=True)
     head = _add(neck, _NECK_TO_HEAD, pose.lean * 0.6, up=True)
     near = 1 if cos(pose.heading) < 0 else -1  # the left side is the near one of who walks to the left
+    face = look.hair if sin(pose.heading) > 0.6 else look.skin
     limbs: list[Limb] = []
     for side in (-near, near):
         dim = 1.0 if side == near else 0.78
@@ -146,7 +174,7 @@ def _limbs(look: Look, pose: Pose) -> list[Limb]:
             Limb((*hip, 0.0), (hip[0], hip[1] + 0.05, 0.0), 0.080, look.trousers),
             Limb((hip[0], hip[1] + 0.06, 0.0), (neck[0], neck[1] - 0.06, 0.0), 0.086, look.top),
             Limb((neck[0], neck[1], 0.0), (*head, 0.0), 0.034, look.skin),
-            Limb((head[0] + 0.008, head[1] - 0.008, 0.0), (head[0] + 0.008, head[1] + 0.012, 0.0), 0.054, look.skin),
+            Limb((head[0] + 0.008, head[1] - 0.008, 0.0), (head[0] + 0.008, head[1] + 0.012, 0.0), 0.054, face),
             Limb((head[0] - 0.012, head[1] + 0.022, 0.0), (head[0] - 0.004, head[1] + 0.03, 0.0), 0.050, look.hair),
         ]
         limbs += [*arm, *leg, *trunk] if side != near else [*leg, *arm]

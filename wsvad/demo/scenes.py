@@ -53,7 +53,7 @@ class Scene:
     """Metres from the middle to a side wall, where there are any."""
     ceiling: float = 3.9
     """Metres, where there are side walls."""
-    near_z: float = 6.2
+    near_z: float = 5.2
     """People walk between here ..."""
     far_z: float = 12.5
     """... and here, metres."""
@@ -146,7 +146,7 @@ def _road(s: Surface, table: Field) -> Field:
 def _meadow(s: Surface, table: Field) -> Field:
     """Grass with a winding gravel path."""
     grass = _rgb(98, 128, 66, _grain(table, s.u * 2.3, s.v * 2.3) * (0.85 + 0.3 * value_noise(table, s.u, s.v / 3)))
-    bend = s.v - 9.4 - 0.8 * np.sin(s.u * 0.35)
+    bend = s.v - 9.4 - np.sin(s.u * 0.35) * 0.8
     path = np.abs(bend) < 1.5 + 0.12 * value_noise(table, s.u * 3, s.v * 3)
     return _mix(grass, _rgb(186, 170, 138, _grain(table, s.u * 3, s.v * 3)), path)
 
@@ -219,7 +219,7 @@ SCENES = (
     ),
     Scene(
         "corridor", _tiles, _office, side=_office, horizon=66.0, focal=210.0, eye=3.1, back_z=24.0, half_width=3.1,
-        ceiling=3.7, near_z=5.6, far_z=12.0, tint=(0.98, 1.02, 0.97),
+        ceiling=3.7, near_z=4.9, far_z=12.0, tint=(0.98, 1.02, 0.97),
     ),
 )  # fmt: skip
 

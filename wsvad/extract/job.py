@@ -13,7 +13,6 @@ from typing import Any
 
 from rich.console import Console
 
-from wsvad.backbones.weights import Weights
 from wsvad.cluster import PoolOptions, connected, fit, living_nodes, nodes
 from wsvad.errors import ConflictError
 from wsvad.extract import layout
@@ -27,6 +26,7 @@ from wsvad.extract.run import UnitRunner
 from wsvad.extract.snapshots import Snapshot, check_dataset, claim_dataset, latest_snapshot, publish, read_videos
 from wsvad.extract.summary import ExtractSummary
 from wsvad.extract.units import Receipt, Unit, longest_first, plan_units, unit_id
+from wsvad.extract.weights import WeightsSource
 from wsvad.extract.worker import WorkerConfig
 from wsvad.manifest.listing import Identity, Listing, list_videos
 from wsvad.provenance import versions
@@ -48,7 +48,7 @@ class ExtractOptions:
     """Root of the features data set."""
     features: FeatureConfig
     """What decides the features."""
-    weights: Weights
+    weights: WeightsSource
     """The weights that ``features.weights`` names."""
     pool: PoolOptions = field(default_factory=PoolOptions)
     store: StoreOptions = field(default_factory=StoreOptions)
@@ -190,7 +190,7 @@ def _run(options: ExtractOptions, out: Store, outcome: Outcome, console: Console
             "%d units of %d videos to do on %d workers (each %g CPU, %g GPU)",
             len(todo), len(per_video), pool.workers, pool.cpus_per_worker, pool.gpus_per_worker,
         )  # fmt: skip
-        runner = UnitRunner(config, options.weights, pool, verbose=options.verbose)
+        runner = UnitRunner(config, options.weights.load(), pool, verbose=options.verbose)
         with ProgressView(sum(u.num_clips for u in todo), per_video, runner.in_progress, console) as view:
 
             def on_receipt(unit: Unit, receipt: Receipt) -> None:

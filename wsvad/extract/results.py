@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from wsvad.backbones.weights import Weights
 from wsvad.errors import StorageError
 from wsvad.extract import layout
 from wsvad.extract.config import FeatureConfig
@@ -20,6 +19,7 @@ from wsvad.extract.quarantine import QuarantineRecord
 from wsvad.extract.snapshots import Snapshot, SnapshotObject
 from wsvad.extract.summary import ExtractSummary
 from wsvad.extract.units import Receipt, Unit
+from wsvad.extract.weights import WeightsSource
 from wsvad.extract.worker import receipt_of
 from wsvad.manifest.listing import Listing, printable, reasons
 from wsvad.storage import Store
@@ -31,7 +31,7 @@ class RunFacts(Protocol):
     @property
     def out(self) -> str: ...
     @property
-    def weights(self) -> Weights: ...
+    def weights(self) -> WeightsSource: ...
     @property
     def dry_run(self) -> bool: ...
     @property
@@ -179,7 +179,7 @@ def summarize(outcome: Outcome, options: RunFacts, elapsed_s: float, snapshot: S
         out=options.out,
         snapshot=layout.snapshot_key(snapshot.number) if snapshot else None,
         fingerprint=outcome.features.fingerprint,
-        weights=f"{options.weights.name} ({options.weights.digest[:19]})",
+        weights=options.weights.label,
         banner=options.weights.banner,
         dry_run=options.dry_run,
         videos=len(outcome.listing.videos) + len(outcome.listing.unreachable),

@@ -116,8 +116,9 @@ class VideoIndex:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> VideoIndex:
         """Rebuild an index; raises UsageError when it was written by an incompatible version."""
-        if plain.get("version") != INDEX_VERSION:
-            raise UsageError(f"video index of version {plain.get('version')!r}, expected {INDEX_VERSION}; make it again")
+        version = plain.get("version")
+        if version != INDEX_VERSION:
+            raise UsageError(f"video index of version {version!r}, expected {INDEX_VERSION}; make it again")
         return cls(**{**plain, "seek_points": tuple(SeekPoint(*point) for point in plain["seek_points"])})
 
 

@@ -89,9 +89,11 @@ class Decoder:
         with open_video(self._source, self._max_pixels) as container:
             stream = pick_stream(container, self._max_pixels)
             numbering = self._numbering(stream, point)
-            packets = self._from_start(container, stream) if point is None else self._from_point(container, stream, point)
-            pictures = self._pictures(stream, packets, numbering, point)
-            for ordinal, frame in pictures:
+            if point is None:
+                packets = self._from_start(container, stream)
+            else:
+                packets = self._from_point(container, stream, point)
+            for ordinal, frame in self._pictures(stream, packets, numbering, point):
                 self._take(numbering, ordinal, frame, point)
                 point = None
                 if self._assembler.done:

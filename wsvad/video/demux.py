@@ -24,9 +24,12 @@ FORMATS = (
 another file or URL except MOV, whose references are off (``protocol_whitelist``, ``io_open``)."""
 
 CODECS = frozenset(
-    "h264 hevc av1 libdav1d vp8 vp9 libvpx-vp9 mpeg4 mpeg1video mpeg2video mpegvideo h263 h263p mjpeg flv theora vc1 "
-    "wmv1 wmv2 wmv3 msmpeg4v1 msmpeg4 msmpeg4v2 msmpeg4v3 prores dnxhd dvvideo ffv1 huffyuv utvideo rawvideo mjpegb "
-    "jpeg2000 libopenjpeg svq3 vvc".split()
+    {
+        *("h264", "hevc", "vvc", "av1", "libdav1d", "vp8", "vp9"),
+        *("mpeg1video", "mpeg2video", "mpeg4", "h263", "mjpeg", "jpeg2000", "flv", "theora", "vc1"),
+        *("wmv1", "wmv2", "wmv3", "msmpeg4v1", "msmpeg4v2", "msmpeg4"),
+        *("prores", "dnxhd", "dvvideo", "ffv1", "huffyuv", "utvideo", "rawvideo"),
+    }
 )
 """Decoders that may run. FFmpeg has hundreds; the rest is attack surface without footage."""
 
@@ -95,6 +98,7 @@ def open_video(source: SeekableReader, max_pixels: int) -> InputContainer:
         "threads": "1",
         **_PROBE,
     }
+    source.seek(0)
     try:
         container = av.open(
             source,

@@ -201,7 +201,9 @@ def _choose_clock(pts: Stamps, dts: Stamps, reorders: bool) -> tuple[Clock, Stam
     return "count", pts
 
 
-def _seek_points(times: Stamps, dts: Stamps, ordered: Stamps, key: npt.NDArray[np.bool_], unit: Fraction) -> tuple[SeekPoint, ...]:
+def _seek_points(
+    times: Stamps, dts: Stamps, ordered: Stamps, key: npt.NDArray[np.bool_], unit: Fraction
+) -> tuple[SeekPoint, ...]:
     """Return the key frames, thinned, before which the file holds no frame that is presented after them."""
     highest_before = np.concatenate(([np.iinfo(np.int64).min], np.maximum.accumulate(times)[:-1]))
     points: list[SeekPoint] = []

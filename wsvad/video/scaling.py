@@ -78,7 +78,8 @@ class Scaler:
         scaled = self._graph.vpull()
         plane = scaled.planes[0]
         height, width = out.shape[:2]
-        rows = np.frombuffer(memoryview(plane), dtype=np.uint8)[: height * plane.line_size].reshape(height, plane.line_size)
+        line = plane.line_size
+        rows = np.frombuffer(memoryview(plane), dtype=np.uint8)[: height * line].reshape(height, line)
         out.reshape(height, width * 3)[:] = rows[:, : width * 3]
 
     def _build(self, frame: VideoFrame) -> Graph:
@@ -87,7 +88,8 @@ class Scaler:
         if geometry.kind == "center":
             width, height = geometry.scaled(*upright(frame))
             if width * height > self._max_pixels:
-                raise Refused("too_large", f"a frame of {frame.width}x{frame.height} would be resized to {width}x{height}")
+                size = f"{frame.width}x{frame.height}"
+                raise Refused("too_large", f"a frame of {size} would be resized to {width}x{height}")
         stored = (height, width) if clockwise(frame) in (90, 270) else (width, height)
         steps = [("scale", f"{stored[0]}:{stored[1]}:{_FLAGS}")]
         if frame.format.name in _TWO_PASS:

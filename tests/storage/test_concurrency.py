@@ -1,0 +1,92 @@
+"""Many writers of one key, in threads, in processes, after a fork: exactly one is told that it made the object."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+import threading
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+
+from tests.services.fault_proxy import Fault, FaultProxy, Rule
+from tests.storage.conftest import Place
+from wsvad.storage import Created, Store, StoreOptions, open_store
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def create(store: Store, key: str, data: bytes) -> Created:
+    """What a worker process runs; store and result travel by pickle."""
+    return store.create(key, data)
+
+
+def test_of_eight_threads_one_creates(store: Store) -> None:
+    """Ten rounds: of eight threads that write different bytes at once one is NEW, and its bytes are there."""
+    gate = threading.Barrier(8)
+
+    def work(number: int) -> list[Created]:
+        outcomes = []
+        for turn in range(10):
+            gate.wait()
+            outcomes.append(store.create(f"k{turn}", bytes([number]) * 50_000))
+        return outcomes
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(work, range(8)))
+    for turn in range(10):
+        told = [outcome[turn] for outcome in outcomes]
+        assert Counter(told) == {Created.NEW: 1, Created.DIFFERENT: 7}
+        assert store.read(f"k{turn}") == bytes([told.index(Created.NEW)]) * 50_000
+
+
+def test_of_four_processes_one_creates(place: Place) -> None:
+    """Of four processes that write the same bytes one is NEW, the others SAME, for each of 20 keys."""
+    store = place.open("data")
+    keys = [f"k{number // 4}" for number in range(80)]
+    with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as pool:
+        outcomes = list(pool.map(create, [store] * 80, keys, [b"same" * 1000] * 80))
+    told = Counter(zip(keys, outcomes, strict=True))
+    assert all(told[f"k{number}", Created.NEW] == 1 for number in range(20))
+    assert all(told[f"k{number}", Created.SAME] == 3 for number in range(20))
+
+
+def test_threads_whose_replies_are_lost_still_agree(s3_bucket: str, fault_proxy: FaultProxy) -> None:
+    """When replies are lost at most one writer is told NEW, nobody DIFFERENT, and the object is whole."""
+    store = open_store(f"s3://{s3_bucket}", StoreOptions(endpoint_url=fault_proxy.url))
+    fault_proxy.add(Rule(Fault.LOST_REPLY, method="PUT", times=4))
+    with ThreadPoolExecutor(8) as pool:
+        told = Counter(pool.map(lambda _: store.create("k", b"same" * 5000), range(8)))
+    assert fault_proxy.injected[Fault.LOST_REPLY] == 4
+    assert told[Created.NEW] <= 1
+    assert told[Created.NEW] + told[Created.SAME] == 8
+    assert store.read("k") == b"same" * 5000
+
+
+FORKING = """
+import os, sys
+from wsvad.storage import StoreOptions, open_store
+store = open_store(sys.argv[1], StoreOptions(endpoint_url=sys.argv[2] or None))
+for number in range(20):
+    store.create(f"{number}", bytes([number]) * 20_000)
+
+def read_all():
+    return all(store.read(f"{number}") == bytes([number]) * 20_000 for _ in range(3) for number in range(20))
+
+children = []
+for _ in range(3):
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if read_all() else 1)
+    children.append(child)
+assert read_all()
+print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
+"""
+
+
+def test_a_store_survives_a_fork(place: Place) -> None:
+    """A process that has used a store forks; parent and children read at once and never get each other's replies."""
+    command = [sys.executable, "-W", "error", "-c", FORKING, f"{place.uri}/data", place.endpoint_url or ""]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("[0, 0, 0]\n", "")

@@ -1,0 +1,192 @@
+"""An S3 that answers late, wrongly, in part or not at all. Every test counts that the fault really happened."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.services.fault_proxy import Fault, FaultProxy, Rule
+from tests.services.moto_server import MotoServer
+from wsvad.errors import ObjectChanged, ObjectNotFound, StorageError, StoreUnavailable, UsageError
+from wsvad.storage import Created, Store, StoreOptions, open_store
+from wsvad.storage.base import ConditionalWriteUnsupported
+
+DATA = bytes(range(256)) * 400
+
+
+@pytest.fixture
+def bucket(s3_bucket: str, moto_server: MotoServer) -> str:
+    """A bucket with one object of 102,400 bytes."""
+    moto_server.client.put_object(Bucket=s3_bucket, Key="k", Body=DATA)
+    return s3_bucket
+
+
+@pytest.fixture
+def store(bucket: str, fault_proxy: FaultProxy) -> Store:
+    """That bucket behind the proxy."""
+    return open_store(f"s3://{bucket}", StoreOptions(endpoint_url=fault_proxy.url))
+
+
+@pytest.mark.parametrize("fault", [Fault.SLOW_DOWN, Fault.RESET, Fault.LOST_REPLY, Fault.TRUNCATE, Fault.TRICKLE])
+def test_reads_outlast_every_fault(store: Store, fault_proxy: FaultProxy, fault: Fault) -> None:
+    """Whole reads, ranges and listings are exact although each of them is disturbed twice."""
+    for read, expected in (
+        (lambda: store.read("k"), DATA),
+        (lambda: store.read_range("k", 1000, 90_000), DATA[1000:90_000]),
+        (lambda: [info.key for info in store.list()], ["k"]),
+    ):
+        before = fault_proxy.injected[fault]
+        fault_proxy.add(Rule(fault, times=2 if fault is not Fault.TRICKLE else 1, trickle_s=0.3))
+        assert read() == expected
+        assert fault_proxy.injected[fault] - before == (2 if fault is not Fault.TRICKLE else 1)
+
+
+@pytest.mark.parametrize("fault", [Fault.SLOW_DOWN, Fault.RESET, Fault.LOST_REPLY])
+def test_writes_outlast_every_fault(store: Store, fault_proxy: FaultProxy, fault: Fault) -> None:
+    """Create, replace, stat and delete do their work once although each of them is disturbed twice."""
+    fault_proxy.add(Rule(fault, method="PUT", times=2))
+    expected = Created.SAME if fault is Fault.LOST_REPLY else Created.NEW
+    assert store.create("new", DATA) is expected
+    fault_proxy.add(Rule(fault, method="PUT", times=2))
+    store.replace("replaced", DATA)
+    fault_proxy.add(Rule(fault, method="HEAD", times=2))
+    assert store.stat("new").size == len(DATA)
+    fault_proxy.add(Rule(fault, method="DELETE", times=2))
+    store.delete("k")
+    assert fault_proxy.injected[fault] == 8
+    assert [info.key for info in store.list()] == ["new", "replaced"]
+    assert store.read("new") == store.read("replaced") == DATA
+
+
+def test_a_lost_reply_is_not_taken_for_success_over_other_bytes(store: Store, fault_proxy: FaultProxy) -> None:
+    """When the reply to a refused create is lost, the object that was there is still reported as DIFFERENT."""
+    fault_proxy.add(Rule(Fault.LOST_REPLY, method="PUT"))
+    assert store.create("k", b"other") is Created.DIFFERENT
+    assert fault_proxy.injected[Fault.LOST_REPLY] == 1
+    assert store.read("k") == DATA
+
+
+def test_the_probe_is_right_although_replies_are_lost(store: Store, fault_proxy: FaultProxy) -> None:
+    """The probe does not mistake its own retried write for another's."""
+    fault_proxy.add(Rule(Fault.LOST_REPLY, method="PUT", times=2))
+    assert store.probe().create_only
+    assert fault_proxy.injected[Fault.LOST_REPLY] == 2
+
+
+def test_a_reply_that_stalls_is_asked_for_again(bucket: str, fault_proxy: FaultProxy) -> None:
+    """Bytes that trickle below the least rate are not waited for, though no single wait is long."""
+    options = StoreOptions(endpoint_url=fault_proxy.url, read_timeout_s=0.5, min_bytes_per_s=1_000_000)
+    fault_proxy.add(Rule(Fault.TRICKLE, trickle_s=8.0))
+    started = time.monotonic()
+    assert open_store(f"s3://{bucket}", options).read("k") == DATA
+    assert time.monotonic() - started < 4
+    assert fault_proxy.injected[Fault.TRICKLE] == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.SLOW_DOWN, Fault.RESET, Fault.TRUNCATE])
+def test_retries_end(bucket: str, fault_proxy: FaultProxy, fault: Fault) -> None:
+    """A store that never recovers is given up after ``max_attempts`` tries, with object and remedy in the message."""
+    store = open_store(f"s3://{bucket}", StoreOptions(endpoint_url=fault_proxy.url, max_attempts=3))
+    fault_proxy.add(Rule(fault, times=None))
+    with pytest.raises(StoreUnavailable, match=rf"s3://{bucket}/k: .*after 3 tries .*run the same command again"):
+        store.read("k")
+    assert fault_proxy.injected[fault] == 3
+
+
+def test_retries_are_bounded_in_time(bucket: str, fault_proxy: FaultProxy) -> None:
+    """No try is begun once the budget is spent, however many are allowed."""
+    options = StoreOptions(endpoint_url=fault_proxy.url, max_attempts=1000, retry_budget_s=1.0)
+    fault_proxy.add(Rule(Fault.SLOW_DOWN, times=None))
+    started = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        open_store(f"s3://{bucket}", options).read("k")
+    assert time.monotonic() - started < 2
+
+
+def test_nobody_listening_is_unavailable(bucket: str, fault_proxy: FaultProxy) -> None:
+    """A refused connection is retried, then reported."""
+    options = StoreOptions(endpoint_url=fault_proxy.url, max_attempts=2)
+    fault_proxy.stop()
+    with pytest.raises(StoreUnavailable, match="after 2 tries"):
+        open_store(f"s3://{bucket}", options).read("k")
+
+
+def test_what_the_caller_did_wrong_is_not_retried(store: Store, bucket: str, fault_proxy: FaultProxy) -> None:
+    """404, 412 and a missing bucket are one request each; the bucket is not mistaken for a missing object."""
+    listed = store.stat("k")
+    store.replace("k", b"changed")
+    fault_proxy.requests.clear()
+    with pytest.raises(ObjectNotFound, match="no such object"):
+        store.read("missing")
+    with pytest.raises(ObjectChanged):
+        store.read_range("k", 0, 10, expect=listed)
+    assert fault_proxy.requests == {"GET": 2}
+    absent = open_store("s3://no-such-bucket-here/x", store.options)
+    for act in (lambda: list(absent.list()), lambda: absent.read("k"), lambda: absent.create("k", b"")):
+        with pytest.raises(StorageError, match="there is no such bucket; create it") as caught:
+            act()
+        assert type(caught.value) is StorageError
+    assert fault_proxy.requests == {"GET": 4, "PUT": 1}
+
+
+def test_connections_are_reused(store: Store, fault_proxy: FaultProxy) -> None:
+    """Thirty reads and writes one after the other are one connection: bodies are read to their end."""
+    for number in range(10):
+        store.create(f"n/{number}", DATA)
+        store.read("k")
+        store.read_range("k", 5, 50_000)
+    assert fault_proxy.connections == 1
+
+
+def test_a_store_without_create_only_is_found_out(bucket: str, moto_server: MotoServer) -> None:
+    """A store that ignores ``If-None-Match`` is recognised by the probe; told so, create still does not overwrite."""
+    with FaultProxy(moto_server.url, drop_headers=("If-None-Match",)) as proxy:
+        probe = open_store(f"s3://{bucket}", StoreOptions(endpoint_url=proxy.url)).probe()
+        assert not probe.create_only
+        assert "overwrites" in probe.detail
+        store = open_store(f"s3://{bucket}", StoreOptions(endpoint_url=proxy.url, conditional_writes=False))
+        assert store.create("k", b"other") is Created.DIFFERENT
+        assert [info.key for info in store.list()] == ["k"]
+
+
+def test_a_store_that_refuses_create_only_is_found_out(store: Store, fault_proxy: FaultProxy) -> None:
+    """A store that answers 501 to ``If-None-Match`` is recognised; create says what to do about it."""
+    fault_proxy.add(Rule(Fault.REFUSE, method="PUT", header="If-None-Match", times=None))
+    probe = store.probe()
+    assert (probe.create_only, probe.detail) == (False, "the store refuses create-only writes")
+    with pytest.raises(ConditionalWriteUnsupported, match="turn conditional writes off"):
+        store.create("new", b"x")
+    assert fault_proxy.injected[Fault.REFUSE] == 2
+
+
+def test_keys_of_other_programs_are_listed(store: Store, bucket: str, moto_server: MotoServer) -> None:
+    """Keys that ours cannot be are listed as they are, folder markers are not; reading one is refused."""
+    for key in ("a//b.mp4", "x/../y.mp4", "folder/", "a%20b"):
+        moto_server.client.put_object(Bucket=bucket, Key=key, Body=b"x")
+    assert [info.key for info in store.list()] == ["a%20b", "a//b.mp4", "k", "x/../y.mp4"]
+    with pytest.raises(UsageError, match="empty segment"):
+        store.read("a//b.mp4")
+
+
+@pytest.mark.parametrize(("key", "problem"), [("x" * 1025, "1025 bytes"), ("caf\udce9.mp4", "not Unicode")])
+def test_keys_that_s3_cannot_hold_are_refused(store: Store, key: str, problem: str) -> None:
+    """More than 1024 bytes, or a name that is not Unicode, never reaches the store."""
+    with pytest.raises(UsageError, match=problem):
+        store.create(key, b"x")
+
+
+def test_many_threads_in_bad_weather(store: Store, fault_proxy: FaultProxy) -> None:
+    """Six threads write and read 60 objects while a fifth of all requests goes wrong: each is there, whole."""
+    for fault in (Fault.SLOW_DOWN, Fault.RESET, Fault.LOST_REPLY, Fault.TRUNCATE):
+        fault_proxy.add(Rule(fault, times=None, probability=0.06))
+
+    def work(number: int) -> bool:
+        data = bytes([number]) * 3000
+        return store.create(f"n/{number:02}", data) is not Created.DIFFERENT and store.read(f"n/{number:02}") == data
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(work, range(60)))
+    assert [info.key for info in store.list("n/")] == [f"n/{number:02}" for number in range(60)]
+    assert all(fault_proxy.injected[fault] > 0 for fault in (Fault.SLOW_DOWN, Fault.RESET, Fault.LOST_REPLY))

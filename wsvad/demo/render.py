@@ -1,0 +1,211 @@
+"""Render the demo: frames with the faults of a real camera, encoded, and a manifest with the truth.
+
+``python -m wsvad.demo.render FOLDER SEED VIDEOS SECONDS NAME...`` renders the named videos of a plan; that is how
+:func:`render_demo` uses a second core, as drawing small strokes holds the interpreter's lock.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+from math import pi, sin
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+import wsvad
+from wsvad.columns import CATEGORY, LABEL, SPLIT, URI, VIDEO_ID
+from wsvad.demo.draw import Canvas, Field, lettering, stamp
+from wsvad.demo.figures import draw_figure
+from wsvad.demo.plan import DemoVideo, plan_demo
+from wsvad.demo.scenes import Scene, furnish, paint
+from wsvad.demo.story import FPS
+from wsvad.errors import StorageError, UsageError
+
+MANIFEST = "manifest.csv"
+SPANS = "spans"
+BOXES = "boxes"
+_RECIPE = ".recipe.json"
+_VERSION = 1  # of the recipe: moves whenever the same seed gives other pictures
+_MUXERS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}
+_NOISE_TILES = 16
+_MAX_JOBS = 4
+
+
+def render_demo(folder: Path, *, seed: int = 0, videos: int = 8, seconds: float = 12.0) -> Path:
+    """Render the demo videos and their manifest into ``folder``; what is there already is kept as it is.
+
+    The manifest has the columns ``video_id, uri, label, split, category, spans, boxes``; ``uri`` is relative to it;
+    ``spans`` is a JSON list of ``[start_frame, end_frame]`` and ``boxes`` one of
+    ``[start_frame, end_frame, x1, y1, x2, y2]``, all half-open, frames from 0, pixels of the stored video.
+
+    Args:
+        folder: made where it is missing.
+        seed: the same seed, with the same FFmpeg, gives the same bytes.
+        videos: how many, at least 1; neighbours share a scene, and one of the two is anomalous.
+        seconds: mean length, 2 to 3600; each video is within a quarter of it.
+
+    Returns:
+        The path of ``manifest.csv``, which is written last.
+
+    Raises:
+        UsageError: an argument out of bounds, or the folder holds something else.
+        StorageError: the folder cannot be written.
+    """
+    plan = plan_demo(seed, videos, seconds)
+    manifest = folder / MANIFEST
+    try:
+        _claim(folder, {"version": _VERSION, "seed": seed, "videos": videos, "seconds": float(seconds)})
+        missing = [video for video in plan if not (folder / video.name).is_file()]
+        if missing or not manifest.is_file():
+            _render_all(missing, folder, [str(seed), str(videos), str(seconds)])
+            _replace(manifest, _manifest(plan))
+    except OSError as error:
+        raise StorageError(f"cannot render the demo into {folder}: {error}; free space, or name another") from error
+    return manifest
+
+
+def _claim(folder: Path, recipe: dict[str, int | float]) -> None:
+    """Make the folder ours, or find that it is: rendered files are never mixed with other ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    note = folder / _RECIPE
+    if note.is_file():
+        if note.read_text(encoding="utf-8") != json.dumps(recipe):
+            raise UsageError(f"{folder} holds a demo of another seed, number or length: remove it, or name another")
+    elif any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty and holds no demo: name another folder")
+    else:
+        _replace(note, json.dumps(recipe))
+
+
+def _render_all(missing: list[DemoVideo], folder: Path, plan: list[str]) -> None:
+    """Share the work out to processes; with one core, or one video, do it here."""
+    jobs = min(len(os.sched_getaffinity(0)), len(missing), _MAX_JOBS)
+    if jobs < 2:
+        for video in missing:
+            render_video(video, folder)
+        return
+    package_parent = str(Path(wsvad.__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", "wsvad.demo.render", str(folder), *plan]
+    running: list[subprocess.Popen[str]] = []
+    try:
+        for job in range(jobs):
+            names = [video.name for video in missing[job::jobs]]
+            environment = os.environ | {"PYTHONPATH": path}
+            running.append(subprocess.Popen([*command, *names], env=environment, stderr=subprocess.PIPE, text=True))
+        for process in running:
+            _, said = process.communicate()
+            if process.returncode:
+                raise OSError((said.strip().splitlines() or [f"status {process.returncode}"])[-1])
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate()
+
+
+def render_video(video: DemoVideo, folder: Path) -> None:
+    """Render one video under its final name, which appears only when the file is whole.
+
+    Raises:
+        OSError: the file cannot be written (PyAV's errors are of this class).
+    """
+    unfinished = folder / f".{video.name}.part"
+    # bitexact: no random ids, no dates; the same seed then gives the same bytes
+    with av.open(
+        str(unfinished), "w", format=_MUXERS[video.format.suffix], options={"fflags": "+bitexact"}
+    ) as container:
+        options = {**video.format.options, "flags": "+bitexact"}
+        stream = container.add_stream(video.format.codec, rate=FPS, options=options)
+        stream.width, stream.height, stream.pix_fmt = video.scene.width, video.scene.height, "yuv420p"
+        for number, picture in enumerate(pictures(video)):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, FPS)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    os.replace(unfinished, folder / video.name)
+
+
+def pictures(video: DemoVideo) -> Iterator[NDArray[np.uint8]]:
+    """Yield the frames of a video, ``[height, width, 3]`` uint8 RGB, before the codec has been at them."""
+    scene, story, rng = video.scene, video.story(), video.rng(1)
+    still = paint(scene, rng)
+    furnish(scene, still, rng)
+    camera = Camera(scene, rng)
+    for number in range(video.num_frames):
+        canvas = still.copy()
+        posed = [(person.pose(number), person.look) for person in story.people]
+        for pose, look in sorted(posed, key=lambda who: -who[0].z):
+            draw_figure(canvas, scene, look, pose)
+        yield camera.expose(canvas, number)
+
+
+class Camera:
+    """What a cheap camera does to a picture: drifting exposure, sensor noise, the clock in the corner."""
+
+    def __init__(self, scene: Scene, rng: np.random.Generator) -> None:
+        shape = (_NOISE_TILES, scene.height, scene.width)
+        luma = rng.standard_normal(shape, dtype=np.float32)
+        luma = 2.6 * luma + 1.5 * np.roll(luma, 1, axis=2)
+        self._noise: Field = luma[..., None] + 1.3 * rng.standard_normal((*shape, 3), dtype=np.float32)
+        self._order = rng.permutation(1 << 14) % _NOISE_TILES
+        self._phases = [float(phase) for phase in rng.uniform(0, 2 * pi, 3)]
+        self._clock_s = int(rng.integers(6 * 3600, 21 * 3600))
+        self._number = int(rng.integers(1, 9))
+        self._clock = (-1, np.zeros((0, 0, 1), np.float32))
+
+    def expose(self, canvas: Canvas, frame: int) -> NDArray[np.uint8]:
+        """Return the picture that the camera delivers, uint8; ``canvas`` is used up."""
+        seconds = frame / FPS
+        slow, quick, mains = self._phases
+        gain = 1.0 + 0.045 * sin(0.31 * seconds + slow) + 0.012 * sin(1.7 * seconds + quick)
+        canvas *= np.float32(gain * (1.0 + 0.004 * sin(8.9 * seconds + mains)))
+        tile = self._noise[int(self._order[frame % len(self._order)])]
+        canvas += tile if frame // _NOISE_TILES % 2 else tile[:, ::-1]
+        stamp(canvas, (6, 6), self._clock_at(self._clock_s + int(seconds)), (236, 236, 230))
+        np.maximum(canvas, 0.0, out=canvas)
+        np.minimum(canvas, 255.0, out=canvas)
+        return canvas.astype(np.uint8)
+
+    def _clock_at(self, total_s: int) -> Field:
+        if self._clock[0] != total_s:
+            time = f"{total_s // 3600 % 24:02d}:{total_s // 60 % 60:02d}:{total_s % 60:02d}"
+            self._clock = (total_s, lettering(f"CAM {self._number} {time}"))
+        return self._clock[1]
+
+
+def _manifest(plan: list[DemoVideo]) -> str:
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow([VIDEO_ID, URI, LABEL, SPLIT, CATEGORY, SPANS, BOXES])
+    for video in plan:
+        boxes = json.dumps([[truth.start_frame, truth.end_frame, *truth.box] for truth in video.truths()])
+        anomalous = int(video.kind != "normal")
+        writer.writerow([video.name, video.name, anomalous, video.split, video.kind, json.dumps(video.spans()), boxes])
+    return table.getvalue()
+
+
+def _replace(path: Path, words: str) -> None:
+    unfinished = path.with_name(f".{path.name}.part")
+    unfinished.write_text(words, encoding="utf-8")
+    os.replace(unfinished, path)
+
+
+def main(argv: list[str]) -> None:
+    """Render the named videos of a plan: ``FOLDER SEED VIDEOS SECONDS NAME...``."""
+    folder, names = Path(argv[0]), frozenset(argv[4:])
+    for video in plan_demo(int(argv[1]), int(argv[2]), float(argv[3])):
+        if video.name in names:
+            render_video(video, folder)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,32 @@
+"""Index and decode hostile video: every file ends in clips, in a recorded gap, or in a named outcome."""
+
+from wsvad.video.contract import (
+    INDEX_VERSION,
+    ISOLATION_KINDS,
+    KINDS,
+    ByteSource,
+    DecodeReport,
+    Limits,
+    SeekPoint,
+    VideoErrorKind,
+    VideoIndex,
+)
+from wsvad.video.geometry import Geometry, GeometryKind
+from wsvad.video.reader import VideoReader
+from wsvad.video.ring import Clip
+
+__all__ = [
+    "INDEX_VERSION",
+    "ISOLATION_KINDS",
+    "KINDS",
+    "ByteSource",
+    "Clip",
+    "DecodeReport",
+    "Geometry",
+    "GeometryKind",
+    "Limits",
+    "SeekPoint",
+    "VideoErrorKind",
+    "VideoIndex",
+    "VideoReader",
+]

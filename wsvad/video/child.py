@@ -1,0 +1,262 @@
+"""Entry point of the decode child: one socket, one request at a time, hard limits, nothing else.
+
+Started by ``wsvad.video.process``; the arguments are the socket's file descriptor, the parent's process id, 1 when the
+kernel may end the child with the parent's thread, and the limits as JSON.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import mmap
+import os
+import queue
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+import numpy as np
+
+from wsvad.clips import ClipSpec
+from wsvad.video.assembling import ClipTimes
+from wsvad.video.contract import Limits, VideoIndex
+from wsvad.video.decoding import Decoder
+from wsvad.video.demux import Refused
+from wsvad.video.geometry import Frames, Geometry
+from wsvad.video.indexing import build_index
+from wsvad.video.remote import BLOCK, RemoteFile
+from wsvad.video.wire import Disconnected, Message, receive, send
+
+_BEAT_S = 0.25
+_PR_SET_PDEATHSIG = 1
+
+
+class _Cancelled(Exception):
+    """The parent wants no more of this request."""
+
+
+class _StorageFailed(Exception):
+    """The parent could not read; it keeps the reason."""
+
+
+class Channel:
+    """The child's end of the socket. A thread receives; only the main thread sends."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._changed = threading.Condition()
+        self._requests: queue.SimpleQueue[tuple[Message, list[int]]] = queue.SimpleQueue()
+        self._wanted: set[int] = set()
+        self._replies: dict[int, bytearray | None] = {}
+        self._ahead: tuple[int, int] | None = None
+        self._free: set[int] = set()
+        self._cancelled = False
+        self._ids = 0
+        self._last_beat = 0.0
+
+    def listen(self) -> None:
+        """Receive until the parent is gone, then end the process, whatever its main thread is doing."""
+        try:
+            while True:
+                message, payload, fds = receive(self._sock, BLOCK)
+                with self._changed:
+                    self._dispatch(message, payload, fds)
+                    self._changed.notify_all()
+        except Disconnected:
+            os._exit(0)
+
+    def _dispatch(self, message: Message, payload: bytearray, fds: list[int]) -> None:
+        match message["t"]:
+            case "data":
+                if message["id"] in self._wanted:
+                    self._wanted.discard(message["id"])
+                    self._replies[message["id"]] = None if message["failed"] else payload
+            case "free":
+                self._free.add(message["slot"])
+            case "cancel":
+                self._cancelled = True
+            case "request":
+                self._cancelled = False
+                self._free = set(message["free"])
+                self._requests.put((message, fds))
+
+    def next_request(self) -> tuple[Message, list[int]]:
+        """Wait for a request; forget what the last one left."""
+        message, fds = self._requests.get()
+        with self._changed:
+            self._wanted.clear()
+            self._replies.clear()
+            self._ahead = None
+        return message, fds
+
+    def send(self, message: Message) -> None:
+        """Send to the parent; without one the process has no purpose."""
+        try:
+            send(self._sock, message)
+        except Disconnected:
+            os._exit(0)
+
+    def beat(self) -> None:
+        """Tell the parent now and then that work goes on; raises when the request was cancelled."""
+        now = time.monotonic()
+        if now - self._last_beat >= _BEAT_S:
+            self._last_beat = now
+            self.send({"t": "beat"})
+        if self._cancelled:
+            raise _Cancelled
+
+    def _ask(self, offset: int, length: int) -> int:
+        with self._changed:
+            self._ids += 1
+            number = self._ids
+            self._wanted.add(number)
+        self.send({"t": "read", "id": number, "offset": offset, "length": length})
+        return number
+
+    def prefetch(self, offset: int, length: int) -> None:
+        """Ask for bytes that will be fetched soon; one such request is kept at a time."""
+        with self._changed:
+            if self._ahead is not None:
+                self._wanted.discard(self._ahead[1])
+                self._replies.pop(self._ahead[1], None)
+        self._ahead = (offset, self._ask(offset, length))
+
+    def fetch(self, offset: int, length: int) -> bytes:
+        """Return bytes of the video from the parent."""
+        if self._ahead is not None and self._ahead[0] == offset:
+            number = self._ahead[1]
+            self._ahead = None
+        else:
+            number = self._ask(offset, length)
+        with self._changed:
+            self._changed.wait_for(lambda: number in self._replies or self._cancelled)
+            if self._cancelled:
+                raise _Cancelled
+            data = self._replies.pop(number)
+        if data is None:
+            raise _StorageFailed
+        return bytes(data)
+
+    def take_slot(self) -> int:
+        """Wait until the parent has a free slot for a clip."""
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._free) or self._cancelled)
+            if self._cancelled:
+                raise _Cancelled
+            return self._free.pop()
+
+
+class Worker:
+    """Runs requests one after the other."""
+
+    def __init__(self, channel: Channel, limits: Limits) -> None:
+        self._channel = channel
+        self._limits = limits
+        self._memory: mmap.mmap | None = None
+
+    def run(self) -> None:
+        """Serve for ever; the process ends with the parent."""
+        self._channel.send({"t": "ready"})
+        while True:
+            request, fds = self._channel.next_request()
+            if fds:
+                self._memory = mmap.mmap(fds[0], os.fstat(fds[0]).st_size)
+                for fd in fds:
+                    os.close(fd)
+            self._channel.send(self._answer(request))
+
+    def _answer(self, request: Message) -> Message:
+        source = RemoteFile(request["size"], self._channel.fetch, self._channel.prefetch)
+        try:
+            _allow_cpu(request["cpu_s"])
+            if request["op"] == "index":
+                answer = build_index(source, self._limits.max_pixels, self._channel.beat).to_dict()
+            else:
+                answer = self._clips(source, request)
+            reply: Message = {"t": "done", "result": answer}
+        except _Cancelled:
+            return {"t": "cancelled"}
+        except Refused as refused:
+            reply = {"t": "refused", "kind": refused.kind, "message": str(refused)}
+        except MemoryError:
+            limit = self._limits.address_space
+            reply = {"t": "refused", "kind": "decoder_memory", "message": f"needed more than {limit} bytes of memory"}
+        except Exception as error:
+            message = f"{type(error).__name__}: {error}"[:500]
+            reply = {"t": "refused", "kind": "decoder_error", "message": message}
+        if source.failure is not None:
+            return {"t": "cancelled" if isinstance(source.failure, _Cancelled) else "storage"}
+        return reply
+
+    def _clips(self, source: RemoteFile, request: Message) -> dict[str, Any]:
+        spec, geometry = ClipSpec(**request["spec"]), Geometry(**request["geometry"])
+        index = VideoIndex.from_dict(request["index"])
+        width, height = geometry.delivered(index.width, index.height)
+        if self._memory is None:
+            raise RuntimeError("a decode was asked for before any shared memory came")
+        shape = (spec.length, height, width, 3)
+        slot_bytes = spec.length * height * width * 3
+        memory = np.frombuffer(self._memory, dtype=np.uint8)
+
+        def emit(times: ClipTimes, pieces: tuple[Frames, ...]) -> None:
+            slot = self._channel.take_slot()
+            target = memory[slot * slot_bytes : (slot + 1) * slot_bytes].reshape(shape)
+            filled = 0
+            for piece in pieces:
+                target[filled : filled + len(piece)] = piece
+                filled += len(piece)
+            target[filled:] = target[filled - 1]
+            self._channel.send({"t": "clip", "slot": slot, "times": list(times)})
+
+        decoder = Decoder(
+            source,
+            index,
+            (request["first_clip"], request["last_clip"]),
+            spec,
+            geometry,
+            self._limits.max_pixels,
+            emit,
+            self._channel.beat,
+        )
+        return vars(decoder.run())
+
+
+def _allow_cpu(seconds: float) -> None:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    soft = int(usage.ru_utime + usage.ru_stime + seconds) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+
+
+def _set_limits(limits: Limits) -> None:
+    for which, value in (
+        (resource.RLIMIT_AS, limits.address_space),
+        (resource.RLIMIT_NOFILE, limits.open_files),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(which)[1]
+        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(which, (bound, bound))
+
+
+def main(arguments: list[str]) -> None:
+    """Set the limits, then serve the parent at the other end of the socket until it is gone."""
+    fd, parent, tied, limits = int(arguments[0]), int(arguments[1]), arguments[2] == "1", json.loads(arguments[3])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole terminal; the parent decides
+    if tied:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)
+    _set_limits(Limits(**limits))
+    channel = Channel(socket.socket(fileno=fd))
+    threading.Thread(target=channel.listen, daemon=True).start()
+    Worker(channel, Limits(**limits)).run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

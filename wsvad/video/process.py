@@ -1,0 +1,156 @@
+"""Start, talk to and end the decode child, and say what its death means. The parent's side."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import asdict
+from pathlib import Path
+
+from wsvad.errors import ClusterError, VideoError
+from wsvad.video.contract import Limits
+from wsvad.video.wire import Disconnected, Message, receive, send
+
+_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TZ")
+"""Variables that the child gets, where they are set. Everything else, credentials above all, stays here."""
+
+_START_TIMEOUT_S = 120.0
+_STDERR_TAIL = 4096
+
+_BOOT = (
+    "import sys; sys.path[:0] = [sys.argv[1]]; sys.path += sys.argv[2].split(chr(0x1f)); "
+    "from wsvad.video.child import main; main(sys.argv[3:])"
+)
+
+
+def child_command() -> list[str]:
+    """Return the command that starts a child which finds this package, PyAV and numpy where this process found them."""
+    package_root = str(Path(__file__).resolve().parents[2])
+    specs = (importlib.util.find_spec(name) for name in ("av", "numpy"))
+    roots = [str(Path(spec.origin).resolve().parents[1]) for spec in specs if spec is not None and spec.origin]
+    return [sys.executable, "-I", "-B", "-c", _BOOT, package_root, "\x1f".join(roots)]
+
+
+class DecodeChild:
+    """One child process and the socket to it. ``send`` may be called from several threads, the rest from one."""
+
+    def __init__(self, limits: Limits, command: list[str] | None = None) -> None:
+        self._limits = limits
+        self._send_lock = threading.Lock()
+        self._sock, theirs = socket.socketpair()
+        stderr_read, stderr_write = os.pipe()
+        os.set_blocking(stderr_write, False)  # a child that floods it must not stop, nor fill memory
+        os.set_blocking(stderr_read, False)
+        self._stderr = stderr_read
+        tied = threading.current_thread() is threading.main_thread()  # the signal comes when the *thread* ends
+        try:
+            self._process = subprocess.Popen(
+                [
+                    *(command or child_command()),
+                    str(theirs.fileno()),
+                    str(os.getpid()),
+                    str(int(tied)),
+                    json.dumps(asdict(limits)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr_write,
+                pass_fds=(theirs.fileno(),),
+                env=_child_environment(),
+                cwd="/",
+            )
+        except OSError as error:
+            self._sock.close()
+            os.close(stderr_read)
+            raise ClusterError(f"this machine cannot start a decode process: {error}") from error
+        finally:
+            theirs.close()
+            os.close(stderr_write)
+        self._sock.settimeout(limits.stall_s)
+        self._await_ready()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the child."""
+        return self._process.pid
+
+    def alive(self) -> bool:
+        """True while the child runs."""
+        return self._process.poll() is None
+
+    def send(self, message: Message, payload: bytes = b"", fds: tuple[int, ...] = ()) -> None:
+        """Send one message; raises Disconnected when the child is gone or takes nothing for ``stall_s``."""
+        with self._send_lock:
+            send(self._sock, message, payload, fds)
+
+    def wait_for_message(self, timeout_s: float) -> bool:
+        """True when a message, or the end of the child, can be received within the time."""
+        poller = select.poll()  # select.select cannot take descriptors above 1023
+        poller.register(self._sock, select.POLLIN)
+        return bool(poller.poll(max(0.0, timeout_s) * 1000))
+
+    def receive(self) -> Message:
+        """Return the next message; raises Disconnected."""
+        message, _, fds = receive(self._sock, 0)
+        for fd in fds:
+            os.close(fd)
+        return message
+
+    def kill(self) -> None:
+        """End the child and free what belongs to it; may be called twice."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._sock.close()
+        if self._stderr >= 0:
+            os.close(self._stderr)
+            self._stderr = -1
+
+    def death(self, name: str) -> VideoError:
+        """Wait for a child that closed its end, and return what its exit says about the video it worked on."""
+        try:
+            code = self._process.wait(timeout=self._limits.stall_s)
+        except subprocess.TimeoutExpired:
+            return VideoError("decoder_hang", f"{name}: the decoder stopped answering")
+        if code == -signal.SIGXCPU:
+            return VideoError("decoder_cpu", f"{name}: the decoder used more CPU time than this footage may cost")
+        if code == -signal.SIGKILL:
+            return VideoError("decoder_killed", f"{name}: the decoder was killed, perhaps for lack of memory")
+        if code < 0:
+            return VideoError("decoder_crash", f"{name}: the decoder crashed ({signal.Signals(-code).name})")
+        tail = self._stderr_tail()
+        kind = "decoder_memory" if "MemoryError" in tail else "decoder_crash"
+        return VideoError(kind, f"{name}: the decoder ended with status {code}: {tail[-300:]}")
+
+    def _await_ready(self) -> None:
+        try:
+            if self.wait_for_message(_START_TIMEOUT_S) and self.receive().get("t") == "ready":
+                return
+            reason = "no answer"
+        except Disconnected as error:
+            reason = str(error)
+        self._process.kill()
+        self._process.wait()
+        reason = self._stderr_tail() or reason
+        self.kill()
+        raise ClusterError(f"the decode process did not start: {reason[-1000:]}")
+
+    def _stderr_tail(self) -> str:
+        if self._stderr < 0:
+            return ""
+        try:
+            return os.read(self._stderr, 1 << 16)[-_STDERR_TAIL:].decode(errors="replace").strip()
+        except BlockingIOError:
+            return ""
+
+
+def _child_environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    return {**kept, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}

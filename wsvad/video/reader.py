@@ -1,0 +1,225 @@
+"""``VideoReader``: index and decode hostile video in a child process, clips through shared memory."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import weakref
+from collections.abc import Iterator
+from dataclasses import asdict
+from types import TracebackType
+
+from wsvad.clips import ClipSpec
+from wsvad.errors import UsageError
+from wsvad.video.contract import ByteSource, DecodeReport, Limits, VideoIndex
+from wsvad.video.exchange import Exchange
+from wsvad.video.geometry import Geometry
+from wsvad.video.process import DecodeChild
+from wsvad.video.ring import Clip, Ring
+from wsvad.video.wire import Disconnected, Message
+
+_GIB = 1 << 30
+
+
+class VideoReader:
+    """Owns one persistent decode child; it is started when first needed and again after any failure.
+
+    Use it as a context manager and from one thread at a time (clips may be released from any). A generator of
+    ``clips`` must be finished or closed before the next call.
+    """
+
+    def __init__(
+        self, limits: Limits | None = None, queue_clips: int = 4, _child_command: list[str] | None = None
+    ) -> None:
+        if queue_clips < 1:
+            raise UsageError(f"queue_clips must be at least 1, got {queue_clips}")
+        self._limits = limits or Limits()
+        self._queue_clips = queue_clips
+        self._command = _child_command
+        self._child: DecodeChild | None = None
+        self._ring: Ring | None = None
+        self._ring_sent = False
+        self._busy = False
+        self._slots_lock = threading.Lock()
+        self.report = DecodeReport()
+        """What came of the last finished ``clips`` run."""
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the child. Clips that were not released stay readable."""
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+        if self._ring is not None:
+            self._ring.close()
+            self._ring = None
+
+    def index(self, source: ByteSource, *, name: str = "") -> VideoIndex:
+        """Index a video without decoding more than its first picture.
+
+        ``name`` is what messages call it. Raises VideoError with the evidence against the video; StorageError of
+        ``source`` comes through unchanged.
+        """
+        child = self._ready_child()
+        exchange = Exchange(child, source, name or "video", self._limits.stall_s, _no_clips, lambda: False)
+        cpu_s = self._limits.cpu_base_s + self._limits.cpu_per_gib_s * source.size / _GIB
+        self._send(child, {"t": "request", "op": "index", "size": source.size, "cpu_s": cpu_s}, None)
+        return VideoIndex.from_dict(exchange.run())
+
+    def clips(
+        self,
+        source: ByteSource,
+        index: VideoIndex,
+        first_clip: int,
+        last_clip: int,
+        spec: ClipSpec,
+        geometry: Geometry,
+        *,
+        name: str = "",
+    ) -> Iterator[Clip]:
+        """Yield the complete clips of ``[first_clip, last_clip)`` in order; ``report`` is set when they are through.
+
+        Frames of a clip are ``[T, H, W, 3]`` RGB of ``geometry.delivered(...)`` size; give each clip back with
+        ``release``: at most ``queue_clips`` are in memory. Raises VideoError with the evidence, also after clips that
+        were good; StorageError of ``source`` comes through unchanged; RuntimeError when all clips are held for so long
+        that no further one can come.
+        """
+        self.report = DecodeReport()
+        width, height = geometry.delivered(index.width, index.height)
+        shape = (spec.length, height, width, 3)
+        child = self._ready_child()
+        ring = self._ready_ring(spec.length * height * width * 3)
+        arrived: queue.SimpleQueue[Message | BaseException] = queue.SimpleQueue()
+
+        def on_clip(message: Message) -> None:
+            ring.occupy(message["slot"])
+            arrived.put(message)
+
+        exchange = Exchange(
+            child, source, name or "video", self._limits.stall_s, on_clip, lambda: not ring.free_slots()
+        )
+        self._send(child, self._request(source, index, (first_clip, last_clip), spec, geometry), ring)
+
+        def serve() -> None:
+            try:
+                arrived.put({"t": "done", "result": exchange.run()})
+            except BaseException as error:
+                arrived.put(error)
+
+        thread = threading.Thread(target=serve, name="wsvad-decode", daemon=True)
+        self._busy = True
+        thread.start()
+        try:
+            while True:
+                item = self._next(arrived, ring)
+                if isinstance(item, BaseException):
+                    raise item
+                if item["t"] == "done":
+                    self.report = _report(item["result"])
+                    return
+                yield self._clip(item, ring, shape)
+        finally:
+            exchange.cancel()
+            thread.join()
+            self._busy = False
+            _free_rest(arrived, ring)
+
+    def _next(self, arrived: queue.SimpleQueue[Message | BaseException], ring: Ring) -> Message | BaseException:
+        while True:
+            try:
+                return arrived.get(timeout=self._limits.stall_s)
+            except queue.Empty:
+                if not ring.free_slots():
+                    held = f"all {ring.slots} clips are held; call release() on each when it is used"
+                    raise RuntimeError(f"no further clip can come: {held}") from None
+
+    def _request(
+        self,
+        source: ByteSource,
+        index: VideoIndex,
+        clips: tuple[int, int],
+        spec: ClipSpec,
+        geometry: Geometry,
+    ) -> Message:
+        start = spec.span(clips[0], index.num_frames)[0]
+        stop = spec.span(max(clips[1] - 1, 0), index.num_frames)[1]
+        decoded_from = max((p.frame for p in index.seek_points if p.frame <= start), default=0)
+        footage_s = max(0, stop - decoded_from) / index.fps
+        return {
+            "t": "request",
+            "op": "clips",
+            "size": source.size,
+            "cpu_s": self._limits.cpu_base_s + self._limits.cpu_per_footage_s * footage_s,
+            "index": index.to_dict(),
+            "first_clip": clips[0],
+            "last_clip": clips[1],
+            "spec": asdict(spec),
+            "geometry": asdict(geometry),
+        }
+
+    def _send(self, child: DecodeChild, request: Message, ring: Ring | None) -> None:
+        """Send a request with the slots that are free at that moment, and the ring where the child lacks it."""
+        with self._slots_lock:
+            fds = (ring.fd,) if ring is not None and not self._ring_sent else ()
+            self._ring_sent = self._ring_sent or ring is not None
+            try:
+                child.send({**request, "free": ring.free_slots() if ring else []}, fds=fds)
+            except Disconnected:
+                return  # the exchange finds out why
+
+    def _clip(self, message: Message, ring: Ring, shape: tuple[int, int, int, int]) -> Clip:
+        slot = message["slot"]
+        clip, start_frame, end_frame, start_s, end_s = message["times"]
+
+        def on_release() -> None:
+            with self._slots_lock:
+                ring.free(slot)
+                if ring is self._ring and self._child is not None:
+                    try:
+                        self._child.send({"t": "free", "slot": slot})
+                    except Disconnected:
+                        return  # whoever waits for the child sees its end
+
+        return Clip(clip, (start_frame, end_frame), (start_s, end_s), ring.frames(slot, shape), on_release)
+
+    def _ready_child(self) -> DecodeChild:
+        if self._busy:
+            raise RuntimeError("a clips() run of this reader is not finished; exhaust or close it first")
+        if self._child is None or not self._child.alive():
+            if self._child is not None:
+                self._child.kill()
+            self._child = DecodeChild(self._limits, self._command)
+            weakref.finalize(self, self._child.kill)
+            self._ring_sent = False
+        return self._child
+
+    def _ready_ring(self, slot_bytes: int) -> Ring:
+        if self._ring is None or self._ring.slot_bytes != slot_bytes:
+            if self._ring is not None:
+                self._ring.close()
+            self._ring = Ring(self._queue_clips, slot_bytes)
+            self._ring_sent = False
+        return self._ring
+
+
+def _no_clips(message: Message) -> None:
+    raise Disconnected("the child sent a clip that nobody asked for")
+
+
+def _report(result: Message) -> DecodeReport:
+    missing = tuple((start, stop) for start, stop in result["missing"])
+    return DecodeReport(**{**result, "missing": missing, "errors": tuple(result["errors"])})
+
+
+def _free_rest(arrived: queue.SimpleQueue[Message | BaseException], ring: Ring) -> None:
+    while not arrived.empty():
+        item = arrived.get()
+        if isinstance(item, dict) and item["t"] == "clip":
+            ring.free(item["slot"])

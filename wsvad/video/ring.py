@@ -1,0 +1,98 @@
+"""Shared memory for clips between the decode child and the reader, and the clips that lie in it."""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from types import TracebackType
+
+import numpy as np
+
+from wsvad.video.geometry import Frames
+
+
+class Ring:
+    """``slots`` clips of at most ``slot_bytes`` bytes in memory that both processes map.
+
+    The size is sealed, so that a child which an attacker controls cannot shrink it under the parent's feet.
+    """
+
+    def __init__(self, slots: int, slot_bytes: int) -> None:
+        self.slots = slots
+        self.slot_bytes = slot_bytes
+        self.fd = os.memfd_create("wsvad-clips", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(self.fd, slots * slot_bytes)
+        fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+        self._close = weakref.finalize(self, os.close, self.fd)
+        self._memory = mmap.mmap(self.fd, slots * slot_bytes)
+        self._lock = threading.Lock()
+        self._free = set(range(slots))
+
+    def free_slots(self) -> list[int]:
+        """Return the slots that hold nothing that anyone uses."""
+        with self._lock:
+            return sorted(self._free)
+
+    def occupy(self, slot: int) -> None:
+        """Note that the child filled a slot. Raises ValueError for a slot that was not free."""
+        with self._lock:
+            if slot not in self._free:
+                raise ValueError(f"slot {slot!r} is not free")
+            self._free.remove(slot)
+
+    def free(self, slot: int) -> None:
+        """Give a slot back."""
+        with self._lock:
+            self._free.add(slot)
+
+    def frames(self, slot: int, shape: tuple[int, int, int, int]) -> Frames:
+        """Return the clip in a slot as a read-only view."""
+        count = shape[0] * shape[1] * shape[2] * shape[3]
+        flat: Frames = np.frombuffer(self._memory, dtype=np.uint8, count=count, offset=slot * self.slot_bytes)
+        view = flat.reshape(shape)
+        view.flags.writeable = False
+        return view
+
+    def close(self) -> None:
+        """Give up the descriptor; the memory goes when the last view of it does."""
+        self._close()
+
+
+class Clip:
+    """One clip of a video. ``frames_THWC`` is valid until ``release``, or the end of the ``with`` block."""
+
+    def __init__(
+        self,
+        clip: int,
+        span: tuple[int, int],
+        seconds: tuple[float, float],
+        frames_THWC: Frames,
+        on_release: Callable[[], None],
+    ) -> None:
+        self.clip = clip
+        """Number of the clip in its video."""
+        self.start_frame, self.end_frame = span
+        """True frame span, half-open; shorter than the clip where the end was padded."""
+        self.start_s, self.end_s = seconds
+        """Presentation start of the first and end of the last frame, seconds after frame 0."""
+        self.frames_THWC = frames_THWC
+        """``[T, H, W, 3]`` uint8 RGB in shared memory, read-only; padding repeats the last frame."""
+        self._on_release: Callable[[], None] | None = on_release
+
+    def release(self) -> None:
+        """Give the memory back to the decoder; the frames must not be used after. May be called twice."""
+        if self._on_release is not None:
+            on_release, self._on_release = self._on_release, None
+            on_release()
+
+    def __enter__(self) -> Clip:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
