@@ -27,7 +27,7 @@ help:
 	@sed -n 's/^#  *\(make .*\)/  \1/p' Makefile
 
 demo: $(VENV)/.installed
-	@"$(BIN)/python" -m wsvad.cli demo $(ARGS)
+	@"$(BIN)/python" -m wsvad demo $(ARGS)
 
 test: lint
 	"$(BIN)/python" -m pytest -m "not slow" $(ARGS)

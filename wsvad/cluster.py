@@ -97,18 +97,21 @@ def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool
         return
     address = address or os.environ.get("RAY_ADDRESS") or None
     level = logging.INFO if verbose else logging.ERROR
+    if not verbose:  # Ray's C++ core prints to the terminal by itself, and knows no other switch
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
-        if address and address != "local":
-            ray.init(address=address, logging_level=level, log_to_driver=verbose)
-        else:
-            ray.init(
-                address="local",
-                num_cpus=num_cpus or len(os.sched_getaffinity(0)),
-                object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
-                include_dashboard=False,
-                logging_level=level,
-                log_to_driver=verbose,
-            )
+        with contextlib.nullcontext() if verbose else _silent_stderr():
+            if address and address != "local":
+                ray.init(address=address, logging_level=level, log_to_driver=verbose)
+            else:
+                ray.init(
+                    address="local",
+                    num_cpus=num_cpus or len(os.sched_getaffinity(0)),
+                    object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
+                    include_dashboard=False,
+                    logging_level=level,
+                    log_to_driver=verbose,
+                )
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         where = f"the Ray cluster at {address}" if address else "a local Ray"
         raise ClusterError(f"cannot connect to {where}: {error}") from error
@@ -116,6 +119,19 @@ def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool
         yield
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Drop what is written to file descriptor 2: the C++ core announces there that it was told to be quiet."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def nodes() -> list[Node]:

@@ -32,6 +32,7 @@ def make_index(num_frames: int = 100, fps: float = 25.0, width: int = 320, heigh
         time_base="1/12800",
         first_timestamp=0,
         seek_points=(),
+        skipped_packets=0,
     )
 
 

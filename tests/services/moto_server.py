@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test-key",
@@ -77,7 +78,7 @@ class MotoServer:
             aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
-        ).client("s3", endpoint_url=self.url)
+        ).client("s3", endpoint_url=self.url, config=Config(proxies={}))
 
     def make_bucket(self, name: str | None = None) -> str:
         """Make an empty bucket and return its name."""

@@ -20,10 +20,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 def request(url: str, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
     """One request on its own connection."""
+    # the server reads for anybody who shows credentials, whatever they are
+    shown = {"Authorization": "AWS4-HMAC-SHA256 Credential=test-key/20260101/us-east-1/s3/aws4_request"}
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
     try:
-        # the server reads for anybody who shows credentials, whatever they are
-        connection.request(method, path, body, {"Authorization": "AWS4-HMAC-SHA256 Credential=test-key"})
+        connection.request(method, path, body, shown)
         reply = connection.getresponse()
         return reply.status, reply.read()
     finally:
@@ -46,7 +47,7 @@ def test_each_fault_does_what_it_says(s3_bucket: str, moto_server: MotoServer, f
     fault_proxy.add(Rule(Fault.TRUNCATE), Rule(Fault.TRICKLE, trickle_s=0.2))
     with pytest.raises(http.client.IncompleteRead) as caught:
         request(fault_proxy.url, "GET", path)
-    assert caught.value.partial == b"fo"
+    assert caught.value.partial == b"fou"
     started = time.monotonic()
     assert request(fault_proxy.url, "GET", path) == (200, b"fourth")
     assert time.monotonic() - started > 0.03
@@ -81,7 +82,7 @@ def test_probabilities_come_from_the_seed(moto_server: MotoServer) -> None:
     assert set(weather(1)) == {200, 503}
 
 
-def test_the_server_ends_with_its_parent(tmp_path: Path) -> None:
+def test_the_server_ends_with_its_parent() -> None:
     """A test run that is killed leaves no server behind."""
     program = (
         "from tests.services.moto_server import MotoServer\n"

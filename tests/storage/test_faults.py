@@ -161,6 +161,26 @@ def test_a_store_that_refuses_create_only_is_found_out(store: Store, fault_proxy
     assert fault_proxy.injected[Fault.REFUSE] == 2
 
 
+@pytest.mark.parametrize("start", [0, 200_000])
+def test_a_store_that_ignores_if_match_is_seen_through(bucket: str, moto_server: MotoServer, start: int) -> None:
+    """A change to other bytes of the same length is noticed although the store does not look for it."""
+    with FaultProxy(moto_server.url, drop_headers=("If-Match",)) as proxy:
+        store = open_store(f"s3://{bucket}", StoreOptions(endpoint_url=proxy.url))
+        listed = store.stat("k")
+        store.replace("k", DATA[::-1])
+        with pytest.raises(ObjectChanged):
+            store.read_range("k", start, start + 10, expect=listed)
+
+
+def test_a_store_that_ignores_ranges_is_refused(bucket: str, moto_server: MotoServer) -> None:
+    """A whole object is not taken for the range that was asked for, nor downloaded for it."""
+    with FaultProxy(moto_server.url, drop_headers=("Range",)) as proxy:
+        store = open_store(f"s3://{bucket}", StoreOptions(endpoint_url=proxy.url))
+        with pytest.raises(StorageError, match="ignores byte ranges"):
+            store.read_range("k", 5, 10)
+        assert proxy.requests == {"GET": 1}
+
+
 def test_keys_of_other_programs_are_listed(store: Store, bucket: str, moto_server: MotoServer) -> None:
     """Keys that ours cannot be are listed as they are, folder markers are not; reading one is refused."""
     for key in ("a//b.mp4", "x/../y.mp4", "folder/", "a%20b"):

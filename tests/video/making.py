@@ -21,6 +21,8 @@ class Recipe:
     codec: str = "libx264"
     options: dict[str, str] = field(default_factory=dict)
     num_frames: int = 400
+    first: int = 0
+    """Number and presentation stamp of the first frame."""
     width: int = 96
     height: int = 64
     fps: int = 5
@@ -29,6 +31,8 @@ class Recipe:
     container_options: dict[str, str] = field(default_factory=dict)
     rotation: int = 0
     """Degrees counter-clockwise written into the container's display matrix."""
+    mirrored: bool = False
+    """The display matrix also mirrors left and right, after the rotation."""
     stamp: Callable[[int], int] | None = None
     """Presentation stamp of a frame in units of 1/1000 s; None: constant rate."""
     metadata: dict[str, str] = field(default_factory=dict)
@@ -37,20 +41,20 @@ class Recipe:
 
 X264 = {"preset": "ultrafast", "crf": "30"}
 CLOSED_GOP = {"x264-params": "keyint=25:min-keyint=25:scenecut=0:bframes=3:b-adapt=0:open-gop=0", **X264}
-OPEN_GOP = {"x264-params": "keyint=25:min-keyint=25:scenecut=0:bframes=3:b-adapt=0:open-gop=1", **X264}
+OPEN_GOP = {"x264-params": "keyint=24:min-keyint=24:scenecut=0:bframes=3:b-adapt=0:open-gop=1", **X264}
 NO_B = {"x264-params": "keyint=25:min-keyint=25:scenecut=0:bframes=0", **X264}
 
 
 def picture(number: int, width: int, height: int) -> Frames:
     """Return frame ``number`` ``[height, width, 3]``: a moving bar on a slope, and the number as 12 black or white
-    blocks along the top, least significant first."""
+    blocks along the top, least significant first.
+    """
     y, x = np.mgrid[0:height, 0:width]
     slope = (x * 160 // width + y * 60 // height + 20).astype(np.uint8)
     image = np.stack([slope, np.roll(slope, number, axis=1), 220 - slope], axis=2).astype(np.uint8)
     image[:, (number * 3) % width : (number * 3) % width + max(2, width // 12)] = (230, 40, 40)
-    block = width // 12
     for bit in range(12):
-        image[: height // 4, bit * block : (bit + 1) * block] = 255 if number >> bit & 1 else 0
+        image[: height // 4, bit * width // 12 : (bit + 1) * width // 12] = 255 if number >> bit & 1 else 0
     return image
 
 
@@ -72,11 +76,11 @@ def make_video(path: Path, recipe: Recipe | None = None) -> Path:
         stream.codec_context.thread_count = 1
         base = Fraction(1, 1000) if recipe.stamp else Fraction(1, recipe.fps)
         stream.codec_context.time_base = base
-        if recipe.rotation:
-            stream.set_display_rotation(recipe.rotation)
-        sound = container.add_stream("aac" if path.suffix in (".mp4", ".mkv") else "mp2", rate=44100) if recipe.audio else None
-        for number in range(recipe.num_frames):
-            frame = av.VideoFrame.from_ndarray(picture(number, recipe.width, recipe.height), format="rgb24")
+        if recipe.rotation or recipe.mirrored:
+            stream.set_display_rotation(recipe.rotation, hflip=recipe.mirrored)
+        sound = container.add_stream("aac", rate=44100) if recipe.audio else None
+        for number in range(recipe.first, recipe.first + recipe.num_frames):
+            frame = av.VideoFrame.from_ndarray(_stored(number, recipe), format="rgb24")
             frame = frame.reformat(format=recipe.pixel_format)
             frame.pts = recipe.stamp(number) if recipe.stamp else number
             frame.time_base = base
@@ -86,6 +90,16 @@ def make_video(path: Path, recipe: Recipe | None = None) -> Path:
             assert isinstance(sound, av.AudioStream)
             add_silence(container, sound, recipe.num_frames / recipe.fps)
     return path
+
+
+def _stored(number: int, recipe: Recipe) -> Frames:
+    """Return the picture to store so that the player, who obeys the display matrix, shows ``picture(number)``."""
+    turned = recipe.rotation % 180 != 0
+    width, height = (recipe.height, recipe.width) if turned else (recipe.width, recipe.height)
+    shown = picture(number, width, height)
+    if recipe.mirrored:
+        shown = shown[:, ::-1]
+    return np.ascontiguousarray(np.rot90(shown, -recipe.rotation // 90))
 
 
 def add_silence(container: av.container.OutputContainer, sound: av.AudioStream, seconds: float) -> None:

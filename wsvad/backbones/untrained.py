@@ -11,7 +11,8 @@ during calibration weights and activations are small whole numbers, so that fp32
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -78,9 +79,20 @@ def untrained_state(seed: int) -> dict[str, Tensor]:
             _prepare(name, unit, seed, state)
     video_THWC = torch.from_numpy(moving_textures(seed))
     whole_numbers = (2 * video_THWC.float() - 255).permute(3, 0, 1, 2).unsqueeze(0)
-    with torch.no_grad():
+    with torch.no_grad(), _one_thread():
         model.maps(whole_numbers)
     return state
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute in one thread: on a machine where workers start at the same time, two that wait for each other crawl."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _prepare(name: str, unit: ConvUnit, seed: int, state: dict[str, Tensor]) -> None:

@@ -15,11 +15,19 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--s3-endpoint-url", metavar="URL", help="of an S3-compatible store; or AWS_ENDPOINT_URL")
     group.add_argument("--s3-profile", metavar="NAME", help="AWS profile; or AWS_PROFILE")
     group.add_argument("--s3-region", metavar="NAME", help="AWS region; or AWS_REGION")
+    group.add_argument(
+        "--s3-attempts", type=positive_int, default=8, metavar="N", help="tries of one request before it counts as failed"
+    )
 
 
 def store_options(args: argparse.Namespace) -> StoreOptions:
     """Make the store options of parsed arguments."""
-    return StoreOptions(endpoint_url=args.s3_endpoint_url, profile=args.s3_profile, region=args.s3_region)
+    return StoreOptions(
+        endpoint_url=args.s3_endpoint_url,
+        profile=args.s3_profile,
+        region=args.s3_region,
+        max_attempts=args.s3_attempts,
+    )
 
 
 def positive_int(text: str) -> int:

@@ -35,7 +35,7 @@ def stroke(canvas: Canvas, a: tuple[float, float], b: tuple[float, float], radiu
     length2 = max(along_x * along_x + along_y * along_y, 1e-6)
     # The nearest point of the stroke's axis, and from there the offset (x, y) of every pixel. This runs thousands of
     # times a second of video on small arrays: in place, and without np.clip, whose wrapper costs more than its work.
-    t = x * (along_x / length2) + y * (along_y / length2)
+    t: Field = x * np.float32(along_x / length2) + y * np.float32(along_y / length2)
     np.maximum(t, 0.0, out=t)
     np.minimum(t, 1.0, out=t)
     x = x - t * np.float32(along_x)

@@ -23,13 +23,13 @@ class Format(NamedTuple):
     options: dict[str, str]
 
 
-_H264 = {"preset": "veryfast", "crf": "23", "threads": "1", "g": "50"}
+_H264 = {"preset": "superfast", "crf": "23", "threads": "1", "g": "50"}
 # Both videos of a scene share scene, size, length, container and codec, so none of these tells the label.
 _FORMATS = (
     Format(".mp4", "libx264", _H264),
     Format(".mkv", "libx264", _H264),
     Format(".mp4", "libx264", _H264),
-    Format(".avi", "mpeg4", {"b": "900k", "threads": "1", "g": "50"}),
+    Format(".avi", "mpeg4", {"b": "600k", "threads": "1", "g": "50"}),
 )
 
 

@@ -105,24 +105,33 @@ def _render_all(missing: list[DemoVideo], folder: Path, plan: list[str]) -> None
         for process in running:
             _, said = process.communicate()
             if process.returncode:
-                raise OSError((said.strip().splitlines() or [f"status {process.returncode}"])[-1])
+                last = (said.strip().splitlines() or [f"status {process.returncode}"])[-1]
+                raise OSError(last.removeprefix("OSError: "))
     finally:
         for process in running:
-            process.kill()
-            process.communicate()
+            process.kill()  # only after a failure is there one left to end
+            process.wait()
+            if process.stderr:
+                process.stderr.close()
 
 
 def render_video(video: DemoVideo, folder: Path) -> None:
     """Render one video under its final name, which appears only when the file is whole.
 
     Raises:
-        OSError: the file cannot be written (PyAV's errors are of this class).
+        OSError: the file cannot be written.
     """
     unfinished = folder / f".{video.name}.part"
+    try:
+        _encode(video, unfinished)
+    except OSError as error:  # PyAV's own errors are of this class, and do not name the file
+        raise OSError(f"{unfinished}: {error}") from error
+    os.replace(unfinished, folder / video.name)
+
+
+def _encode(video: DemoVideo, path: Path) -> None:
     # bitexact: no random ids, no dates; the same seed then gives the same bytes
-    with av.open(
-        str(unfinished), "w", format=_MUXERS[video.format.suffix], options={"fflags": "+bitexact"}
-    ) as container:
+    with av.open(str(path), "w", format=_MUXERS[video.format.suffix], options={"fflags": "+bitexact"}) as container:
         options = {**video.format.options, "flags": "+bitexact"}
         stream = container.add_stream(video.format.codec, rate=FPS, options=options)
         stream.width, stream.height, stream.pix_fmt = video.scene.width, video.scene.height, "yuv420p"
@@ -131,7 +140,6 @@ def render_video(video: DemoVideo, folder: Path) -> None:
             frame.pts, frame.time_base = number, Fraction(1, FPS)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    os.replace(unfinished, folder / video.name)
 
 
 def pictures(video: DemoVideo) -> Iterator[NDArray[np.uint8]]:

@@ -145,7 +145,7 @@ def _road(s: Surface, table: Field) -> Field:
 
 def _meadow(s: Surface, table: Field) -> Field:
     """Grass with a winding gravel path."""
-    grass = _rgb(98, 128, 66, _grain(table, s.u * 2.3, s.v * 2.3) * (0.85 + 0.3 * value_noise(table, s.u, s.v / 3)))
+    grass = _rgb(98, 128, 66, _grain(table, s.u * 2.3, s.v * 2.3) * (0.85 + 0.3 * value_noise(table, s.u, s.v * 0.33)))
     bend = s.v - 9.4 - np.sin(s.u * 0.35) * 0.8
     path = np.abs(bend) < 1.5 + 0.12 * value_noise(table, s.u * 3, s.v * 3)
     return _mix(grass, _rgb(186, 170, 138, _grain(table, s.u * 3, s.v * 3)), path)

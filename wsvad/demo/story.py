@@ -101,7 +101,7 @@ def _few(scene: Scene, kind: Kind, start: int, end: int, rng: np.random.Generato
     z = float(rng.uniform(scene.near_z + 0.6, scene.near_z + 2.2))
     middle = Point(float(rng.uniform(-0.3, 0.3)) * scene.half_view(z), z)
     count = 2 if kind == "chase" or rng.random() < 0.4 else 3
-    room = 0.55 * scene.half_view(z) if scene.side is None else 0.6 * scene.half_width
+    room = min(2.1, 0.55 * scene.half_view(z))  # metres to each side; more would take a better sprinter
     looks = [random_look(rng) for _ in range(count)]
     people = []
     for number in range(count):
@@ -138,7 +138,7 @@ class _Part:
     def pose(self, frame: float) -> Pose:
         """The pose at a frame of ``[start, end)``; at both ends it is at ``place``."""
         seconds = (frame - self.start) / FPS
-        ramp = min(1.0, (frame - self.start) / 8, (self.end - frame) / 8)
+        ramp = min(1.0, (frame - self.start) / 12, (self.end - frame) / 12)
         act = {"normal": self._talk, "fight": self._fight, "chase": self._run}[self.kind]
         return act(seconds, max(0.0, ramp))
 
@@ -172,7 +172,7 @@ class _Part:
         """Round and round at a sprint, the hunter a third of a second behind."""
 
         def place_at(t: float) -> Point:
-            wide, deep = sin(2 * pi * 0.36 * t) + 0.25 * sin(2 * pi * 0.95 * t), sin(2 * pi * 0.55 * t + 0.9)
+            wide, deep = sin(2 * pi * 0.36 * t) + 0.2 * sin(2 * pi * 0.9 * t), sin(2 * pi * 0.5 * t + 0.9)
             x = self.middle.x * (1 - 0.6 * ramp) + self.room * wide
             return Point(x, self.middle.z + 0.7 + 1.2 * deep)
 

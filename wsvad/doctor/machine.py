@@ -38,7 +38,7 @@ def check_cpu(root: Path = Path("/")) -> Check:
         "bf16": has_bf16,
     }
     summary = f"{cores:g} core{'s' if cores != 1 else ''}, {model or 'unknown model'}; {advice}"
-    remedy = "" if has_bf16 else "use --precision fp32 (it is part of the fingerprint: one precision a data set)"
+    remedy = "" if has_bf16 else "jobs here run in fp32; say --precision fp32 on every machine that shares a data set"
     return Check("cpu", "ok" if has_bf16 else "warn", summary, remedy, data)
 
 
@@ -48,7 +48,7 @@ def _precision_advice(features: frozenset[str]) -> tuple[str, bool]:
     if "avx512_bf16" in features:
         return "AVX512-BF16: bf16 has its own instructions", True
     if {"asimd", "bf16"} <= features:
-        return "Arm BF16: bf16 has its own instructions", True
+        return "Arm: its bf16 instructions are not used", False
     if "avx512f" in features:
         return "AVX-512 without bf16 instructions: bf16 would be emulated, slower than fp32", False
     if "avx2" in features:
@@ -117,7 +117,7 @@ def memory_bytes(root: Path = Path("/")) -> tuple[int, int]:
 
 
 def check_memory(root: Path = Path("/")) -> Check:
-    """Memory: an extraction worker peaks near 1 GiB, Ray itself needs as much again."""
+    """Memory: an extraction worker on a CPU wants 1.5 GiB, Ray itself about half of one."""
     total, available = memory_bytes(root)
     summary = f"{available / GIB:.1f} GiB available of {total / GIB:.1f} GiB"
     data: dict[str, Value] = {"total": total, "available": available}

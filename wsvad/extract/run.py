@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,14 +21,22 @@ from wsvad.extract.worker import UnitExtractor, WorkerConfig
 
 log = logging.getLogger(__name__)
 
+TRIES_PER_ROUND = 2
 _REPORT_EVERY_S = 1.0
+_UNITS_PER_DATASET = 4096  # Ray Data takes 1 ms a row before the first is begun, and 8 ms to run an empty one
 
 
 class _Board:
-    """Actor beside the driver: how far each running unit is. Lost reports cost nothing but a smoother bar."""
+    """Actor beside the driver, with the two things that workers cannot know: tries so far, and who is how far."""
 
     def __init__(self) -> None:
+        self._tries: Counter[tuple[int, str]] = Counter()
         self._clips: dict[str, int] = {}
+
+    def begin(self, round_number: int, unit_id: str, limit: int) -> bool:
+        """Count a try; ``False`` where there were enough of them."""
+        self._tries[round_number, unit_id] += 1
+        return self._tries[round_number, unit_id] <= limit
 
     def report(self, unit_id: str, clips: int) -> None:
         self._clips[unit_id] = clips
@@ -37,7 +46,11 @@ class _Board:
 
 
 class _Worker:
-    """The Ray Data actor around :class:`UnitExtractor`: takes the weights from the object store, reports progress."""
+    """The Ray Data actor around :class:`UnitExtractor`.
+
+    Columns read: those of ``Unit.to_row``, ``round`` and ``limit``; columns returned: those of ``Receipt``. A unit
+    that took its worker down too often is not begun again; its receipt has the status ``lost``.
+    """
 
     def __init__(self, config: WorkerConfig, weights: ray.ObjectRef, board: Any) -> None:
         self._board = board
@@ -45,6 +58,8 @@ class _Worker:
         self._stage = UnitExtractor(config, ray.get(weights), self._report)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        if not ray.get(self._board.begin.remote(row["round"], row["unit_id"], row["limit"])):
+            return Receipt(row["unit_id"], "lost").to_row()
         return self._stage(row)
 
     def _report(self, unit_id: str, clips: int) -> None:
@@ -57,14 +72,15 @@ class _Worker:
 class UnitRunner:
     """Runs units on a pool of actors. A worker holds its network from unit to unit.
 
-    Ray's own retries are kept from deciding anything: actors restart for ever (nodes come and go), a unit is tried
-    at most three times, and one that is then given up simply has no receipt. (Ray Data's defaults retry a crashing
-    row for ever; finite restarts end in a pool without actors.)
+    Ray Data restarts actors and repeats rows for ever, which is right when nodes come and go, and wrong when a row
+    is what kills its actor. So the rows themselves stop: after two tries in a round a unit is given up, and has no
+    receipt. (Finite retries in Ray would also drop rows that merely waited in a dying actor's queue.)
     """
 
     def __init__(self, config: WorkerConfig, weights: Weights, pool: Pool, *, verbose: bool = False) -> None:
         self._config = config
         self._pool = pool
+        self._round = 0
         self._weights = ray.put(weights)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._board = ray.remote(_Board).options(num_cpus=0, scheduling_strategy=here).remote()
@@ -72,8 +88,7 @@ class UnitRunner:
         context.enable_progress_bars = False
         context.max_errored_blocks = -1
         if not verbose:
-            for name in ("ray.data", "ray.data.dataset"):
-                logging.getLogger(name).setLevel(logging.CRITICAL)
+            logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
     def in_progress(self) -> Mapping[str, int]:
         """Return the clips finished so far of every unit that was ever begun, by unit id; raises ``RayError``."""
@@ -81,25 +96,32 @@ class UnitRunner:
         return done
 
     def __call__(self, units: Sequence[Unit], alone: bool) -> Iterator[Receipt]:
-        """Run units and yield receipts as they come.
+        """Run units and yield receipts as they come; a unit that was given up has none.
 
         Raises:
             ClusterError: Ray itself failed, or no worker can start.
         """
+        self._round += 1
+        for start in range(0, len(units), _UNITS_PER_DATASET):
+            yield from self._run(units[start : start + _UNITS_PER_DATASET], alone)
+
+    def _run(self, units: Sequence[Unit], alone: bool) -> Iterator[Receipt]:
         pool = self._pool
-        workers = 1 if alone else min(pool.workers, len(units))
-        dataset = ray.data.from_items([u.to_row() for u in units], override_num_blocks=len(units)).map(
+        guard = {"round": self._round, "limit": 1 if alone else TRIES_PER_ROUND}
+        dataset = ray.data.from_items([u.to_row() | guard for u in units], override_num_blocks=len(units)).map(
             _Worker,
             fn_constructor_kwargs={"config": self._config, "weights": self._weights, "board": self._board},
-            compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1 if alone else pool.in_flight),
+            compute=ActorPoolStrategy(
+                size=1 if alone else min(pool.workers, len(units)),
+                max_tasks_in_flight_per_actor=1 if alone else pool.in_flight,
+            ),
             num_cpus=pool.cpus_per_worker,
             num_gpus=pool.gpus_per_worker or None,
             memory=pool.memory_per_worker or None,
-            max_restarts=-1,
-            max_task_retries=0 if alone else 2,
         )
         try:
             for row in dataset.iter_rows():
-                yield Receipt(**row)
+                if row["status"] != "lost":
+                    yield Receipt(**row)
         except RayError as error:
             raise ClusterError(f"Ray failed: {str(error).strip().splitlines()[-1]}") from error

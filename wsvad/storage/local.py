@@ -144,12 +144,9 @@ class LocalStore(Store):
 
     def _scan(self, folder: str, prefix: str) -> list[_Entry]:
         """Return a folder's entries, last one first; a folder sorts as its name and a slash, as its keys do."""
-        entries = []
         try:
             with os.scandir(folder) as found:
-                for item in found:
-                    if item.name != SCRATCH:
-                        entries.append(_entry(item, prefix))
+                entries = [_entry(item, prefix) for item in found]
         except FileNotFoundError:
             return []
         except NotADirectoryError as exc:

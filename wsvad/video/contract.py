@@ -36,8 +36,9 @@ ISOLATION_KINDS: frozenset[str] = frozenset(
 )
 """Kinds that a busy or failing machine can also cause: evidence against a video only when they repeat in isolation."""
 
-Clock = Literal["pts", "dts", "count"]
-"""What frame numbers come from: presentation stamps, decode stamps (no reordering), or counting from the start."""
+Clock = Literal["pts", "dts", "count", "table"]
+"""What frame numbers come from: presentation stamps; decode stamps (nothing is reordered); counting from the start;
+counting with the places of packets taken from the container's own table (AVI with damaged data)."""
 
 INDEX_VERSION = 1
 

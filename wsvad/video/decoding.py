@@ -14,7 +14,17 @@ from av.video.stream import VideoStream
 from wsvad.clips import ClipSpec
 from wsvad.video.assembling import ClipAssembler, Emit
 from wsvad.video.contract import DecodeReport, SeekPoint, VideoIndex
-from wsvad.video.demux import Refused, VideoPacket, open_video, packet_time, pick_stream, read_packets, say
+from wsvad.video.demux import (
+    Refused,
+    VideoPacket,
+    check_pixels,
+    open_video,
+    packet_time,
+    pick_stream,
+    read_packets,
+    say,
+    table_places,
+)
 from wsvad.video.geometry import Geometry
 from wsvad.video.numbering import CountNumbering, Numbering, TimestampNumbering
 from wsvad.video.remote import RemoteFile
@@ -24,7 +34,6 @@ _REORDER_DEPTH = 16
 """Most pictures that H.264 and HEVC let a decoder hold back."""
 _SEEK_BACK_S = (0, 2, 15)
 _MAX_MESSAGES = 16
-_BEGINNING = -(1 << 63)
 
 
 class _NotExact(Exception):
@@ -93,7 +102,7 @@ class Decoder:
                 packets = self._from_start(container, stream)
             else:
                 packets = self._from_point(container, stream, point)
-            for ordinal, frame in self._pictures(stream, packets, numbering, point):
+            for ordinal, frame in self._pictures(container, stream, packets, numbering, point):
                 self._take(numbering, ordinal, frame, point)
                 point = None
                 if self._assembler.done:
@@ -102,12 +111,19 @@ class Decoder:
                 raise _NotExact("nothing decodes from there")
             self._assembler.finish(numbering.last_end_s())
 
+    def _first_time(self, point: SeekPoint | None) -> int | None:
+        """Return the time stamp of the first frame that gets a number; None on the counting clock."""
+        if self._index.clock in ("count", "table"):
+            return None
+        return point.timestamp if point else self._index.first_timestamp
+
     def _numbering(self, stream: VideoStream, point: SeekPoint | None) -> Numbering:
         index = self._index
-        if index.clock == "count":
-            depth = _REORDER_DEPTH if index.codec in ("h264", "hevc", "vvc") else 2 * stream.codec_context.has_b_frames
+        start = self._first_time(point)
+        if start is None:
+            depth = _reorder_depth(stream)
             return CountNumbering(depth, index.fps)
-        base, start = (point.frame, point.timestamp) if point else (0, _BEGINNING)
+        base = point.frame if point else 0
         return TimestampNumbering(base, start, index.first_timestamp, Fraction(index.time_base), 1 / index.fps)
 
     def _from_start(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
@@ -136,10 +152,17 @@ class Decoder:
         raise _NotExact("no seek arrives at its key frame")
 
     def _pictures(
-        self, stream: VideoStream, packets: Iterator[VideoPacket], numbering: Numbering, point: SeekPoint | None
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        packets: Iterator[VideoPacket],
+        numbering: Numbering,
+        point: SeekPoint | None,
     ) -> Iterator[tuple[int | None, VideoFrame]]:
         """Decode packet by packet, going on behind those that the decoder refuses."""
         context = stream.codec_context
+        first = self._first_time(point)
+        places = table_places(container, stream) if self._index.clock == "table" else {}
         counted = 0
         for packet in packets:
             self._beat()
@@ -147,15 +170,17 @@ class Decoder:
             ordinal = self._ordinal
             if not packet.is_discard:
                 time = packet_time(packet, self._index.clock)
-                counted += point is None or (time is not None and time >= point.timestamp)
-                numbering.packet(ordinal, time, packet.dts, packet.duration or 0)
+                place = places.get(packet.pos) if packet.pos is not None else None
+                counted += first is None or (time is not None and time >= first)
+                numbering.packet(ordinal, time if place is None else place, packet.dts, packet.duration or 0)
             packet.pts = ordinal  # comes back on the picture, whatever the container's stamps were
             try:
                 pictures = context.decode(packet)
             except MemoryError:
                 raise
             except (av.FFmpegError, ValueError, EOFError) as error:
-                self._refused(context.width, context.height, error)
+                check_pixels(context.width, context.height, self._max_pixels)
+                self._note(f"decoding: {say(error)}")
                 numbering.trouble(ordinal)
                 continue
             for frame in pictures:
@@ -186,9 +211,13 @@ class Decoder:
         self._scaler.convert(frame, assembler.slot(numbered.number))
         assembler.added(numbered.number, numbered.start_s)
 
-    def _refused(self, width: int, height: int, error: Exception) -> None:
-        self._note(f"decoding: {say(error)}")
-
     def _note(self, message: str) -> None:
         if len(self._errors) < 4 * _MAX_MESSAGES or message in self._errors:
             self._errors[message] += 1
+
+
+def _reorder_depth(stream: VideoStream) -> int:
+    """Return how many pictures the decoder may hold back; 0 where it gives each as it comes."""
+    if not stream.codec_context.has_b_frames:
+        return 0
+    return _REORDER_DEPTH if stream.codec_context.name in ("h264", "hevc", "vvc") else 2

@@ -34,6 +34,7 @@ CODECS = frozenset(
 """Decoders that may run. FFmpeg has hundreds; the rest is attack surface without footage."""
 
 _BUFFER = 64 << 10
+_AVI_CHUNK_HEADER = 8
 _MAX_STALE_ERRORS = 32
 _NOT_REAL_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _FLAG_GENPTS = 0x0001
@@ -88,27 +89,14 @@ def _refuse_other_files(url: str, flags: int, options: dict[str, str]) -> object
 
 
 def open_video(source: SeekableReader, max_pixels: int) -> InputContainer:
-    """Open ``source``; raises Refused (empty, not_video, damaged)."""
+    """Open ``source`` from its beginning; raises Refused (empty, not_video, damaged, too_large)."""
     if source.size == 0:
         raise Refused("empty", "expected a video, got a file of 0 bytes")
-    options = {
-        "format_whitelist": FORMATS,
-        "protocol_whitelist": "",
-        "max_pixels": str(max_pixels),
-        "threads": "1",
-        **_PROBE,
-    }
-    source.seek(0)
     try:
-        container = av.open(
-            source,
-            mode="r",
-            options=options,
-            buffer_size=_BUFFER,
-            metadata_errors="replace",
-            io_open=_refuse_other_files,
-        )
-    except MemoryError:
+        container = _open(source, {"max_pixels": str(max_pixels), "codec_whitelist": ",".join(sorted(CODECS))})
+        if any(getattr(s.codec_context, "width", 1) == 0 for s in container.streams.video):
+            _check_declared_size(source, max_pixels)
+    except (Refused, MemoryError):
         raise
     except (av.FFmpegError, ValueError, OSError, EOFError) as error:
         source.seek(0)
@@ -118,6 +106,30 @@ def open_video(source: SeekableReader, max_pixels: int) -> InputContainer:
         raise Refused("not_video", f"not a video container that is accepted: {say(error)}") from error
     container.flags &= ~_FLAG_GENPTS  # made-up presentation stamps are wrong where H.264 reorders
     return container
+
+
+def _open(source: SeekableReader, options: dict[str, str]) -> InputContainer:
+    source.seek(0)
+    return av.open(
+        source,
+        mode="r",
+        options={"format_whitelist": FORMATS, "protocol_whitelist": "", "threads": "1", **_PROBE, **options},
+        buffer_size=_BUFFER,
+        metadata_errors="replace",
+        io_open=_refuse_other_files,
+    )
+
+
+def _check_declared_size(source: SeekableReader, max_pixels: int) -> None:
+    """Raise Refused (too_large) for what the container says where no decoder may run.
+
+    libav forgets a size above ``max_pixels`` that a container declares, so that it cannot be told from no size.
+    """
+    back = source.tell()
+    with _open(source, {"codec_whitelist": "-"}) as container:
+        for stream in container.streams.video:
+            check_pixels(stream.codec_context.width, stream.codec_context.height, max_pixels)
+    source.seek(back)
 
 
 def pick_stream(container: InputContainer, max_pixels: int) -> VideoStream:
@@ -181,8 +193,21 @@ def read_packets(
 
 
 def packet_time(packet: VideoPacket, clock: Clock) -> int | None:
-    """Return the packet's time stamp on the index's clock."""
-    return packet.dts if clock == "dts" else packet.pts
+    """Return the packet's time stamp on the index's clock; None on the clocks that count."""
+    if clock == "pts":
+        return packet.pts
+    return packet.dts if clock == "dts" else None
+
+
+def table_places(container: InputContainer, stream: VideoStream) -> dict[int, int]:
+    """Return, for an AVI with an index, the place of each packet among those that give pictures, by its position.
+
+    The demuxer numbers AVI packets by counting those that it finds, so behind damage only the position tells.
+    """
+    if container.format.name != "avi":
+        return {}
+    shown = (e.pos for e in stream.index_entries if e.size > 0)
+    return {pos + _AVI_CHUNK_HEADER: place for place, pos in enumerate(shown)}
 
 
 def unit_s(stream: VideoStream) -> Fraction:

@@ -22,6 +22,7 @@ from wsvad.video.demux import (
     pick_stream,
     read_packets,
     say,
+    table_places,
     unit_s,
 )
 from wsvad.video.remote import RemoteFile
@@ -43,9 +44,18 @@ class _Packets:
         self.pts, self.dts, self.duration = array("q"), array("q"), array("q")
         self.key = array("b")
         self.read = 0
+        self.before_key = 0
+        """Packets read before the first key frame; 0 where there is no key frame."""
+        self.shown_before_key = 0
+        """Those of them that no edit list hides."""
+        self._seen_key = False
+        self.first_picture = -1
+        """Place in these lists of the packet whose picture came out first."""
 
     def add(self, packet: VideoPacket, is_key: bool) -> None:
         """Take a packet; those that an edit list hides give no picture."""
+        if is_key and not self._seen_key:
+            self.before_key, self.shown_before_key, self._seen_key = self.read, len(self.pts), True
         self.read += 1
         if packet.is_discard:
             return
@@ -78,6 +88,7 @@ def _scan(
         packets.add(packet, is_key)
         if picture is not None or (packets.read > _FULL_PROBE and not is_key):
             continue
+        packet.pts = -1 if packet.is_discard else len(packets.pts) - 1  # comes back on the picture
         picture, trouble = _first_picture(stream, packet, packets.read > _FULL_PROBE)
         if picture is not None and (spans := sample_data_spans(container, source)):
             table_keys = frozenset(e.timestamp for e in stream.index_entries if e.is_keyframe)
@@ -89,6 +100,7 @@ def _scan(
     if picture is None:
         raise Refused("no_frames", f"no picture could be decoded from {packets.read} packets: {trouble}")
     check_pixels(picture.width, picture.height, max_pixels)
+    packets.first_picture = -1 if picture.pts is None else picture.pts
     return packets, picture
 
 
@@ -150,19 +162,27 @@ def _finish(
     container: InputContainer, stream: VideoStream, packets: _Packets, picture: VideoFrame, claimed: int
 ) -> VideoIndex:
     key = np.frombuffer(packets.key, dtype=np.int8).astype(bool)
-    skip = int(key.argmax())  # 0 where there is no key frame at all
+    skip = packets.shown_before_key
     pts, dts, duration = (
         np.frombuffer(stamps, dtype=np.int64)[skip:] for stamps in (packets.pts, packets.dts, packets.duration)
     )
     key = key[skip:]
     clock, times = _choose_clock(pts, dts, bool(stream.codec_context.has_b_frames))
+    if claimed and table_places(container, stream):
+        clock = "table"
+    if clock == "pts" and packets.first_picture == skip:
+        # A recording cut out of a longer one: pictures that lead the first key frame lack what they refer to, and
+        # the decoder, which gave the key frame first, drops them.
+        decodable = pts >= pts[0]
+        pts, dts, duration, key = pts[decodable], dts[decodable], duration[decodable], key[decodable]
+        times = pts
     unit = unit_s(stream)
     num_frames = len(times) + claimed
     rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
     seek_points: tuple[SeekPoint, ...] = ()
     variable = False
     footage = num_frames / rate
-    if clock != "count" and num_frames:
+    if clock in ("pts", "dts"):
         ordered = np.sort(times)
         seek_points = _seek_points(times, dts, ordered, key, unit)
         variable = _is_variable(ordered, unit)
@@ -183,8 +203,8 @@ def _finish(
         pixel_format=picture.format.name,
         clock=clock,
         time_base=str(unit),
-        first_timestamp=int(times.min()) if clock != "count" else 0,
-        skipped_packets=skip,
+        first_timestamp=int(times.min()) if clock in ("pts", "dts") else 0,
+        skipped_packets=packets.before_key,
         seek_points=seek_points,
     )
 

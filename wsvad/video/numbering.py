@@ -27,7 +27,7 @@ class Numbering(Protocol):
     """Fed with every packet before it is decoded, and with every picture as it comes out."""
 
     def packet(self, ordinal: int, time: int | None, decode_time: int | None, duration: int) -> None:
-        """Note a packet that should give one picture. Ordinals rise; times are in time base units."""
+        """Note a packet that should give one picture. Ordinals rise from 0; times are in time base units."""
         ...
 
     def trouble(self, ordinal: int) -> None:
@@ -134,9 +134,13 @@ class CountNumbering:
         self._last_number = -1
 
     def packet(self, ordinal: int, time: int | None, decode_time: int | None, duration: int) -> None:
-        """Note a packet; its index among those that give pictures is what numbers hang on."""
-        self._awaited[ordinal] = self._packets
-        self._packets += 1
+        """Note a packet; ``time`` is its place among those that give pictures, where the container tells it."""
+        place = self._packets if time is None else max(time, self._packets)
+        for lost in range(self._packets, place):
+            self._awaited[-1 - lost] = lost
+            self.trouble(-1 - lost)
+        self._awaited[ordinal] = place
+        self._packets = place + 1
 
     def trouble(self, ordinal: int) -> None:
         """Give no numbers until the pictures are a whole reordering window past this packet."""

@@ -1,0 +1,128 @@
+"""The fast form is the plain model: exactly where only the order of work changed, within stated bounds in bfloat16."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from tests.backbones.reference import as_video, cosine
+from wsvad.backbones.folded import FoldedI3d, FusedConv, Stem, neighbourhood_max, rounded, strided_pool
+from wsvad.backbones.i3d import MaxPoolSame, pool_maps
+from wsvad.backbones.untrained import moving_textures
+
+CPU = torch.device("cpu")
+SIZES = [(1, 5, 7), (2, 8, 9), (3, 14, 14), (4, 6, 2)]
+
+
+@pytest.fixture(scope="module")
+def untrained_maps(untrained, clips):
+    """Maps of the plain fp32 model for the test clips."""
+    with torch.inference_mode():
+        return untrained.model().maps(as_video(clips))
+
+
+def test_fp32_agrees_with_the_plain_model(untrained, clips, untrained_maps):
+    """In fp32 every position of both maps agrees to 1e-4 of the largest."""
+    fast = FoldedI3d(untrained.model(), dtype=torch.float32, device=CPU)
+    with torch.inference_mode():
+        maps = fast.maps(torch.from_numpy(clips[:1]))
+    for got, expected in zip(maps, untrained_maps, strict=True):
+        assert torch.allclose(got, expected[:1], rtol=0, atol=1e-4 * float(expected.max()))
+
+
+@pytest.mark.parametrize("frames", [1, 2, 7])
+def test_any_clip_length_agrees_with_the_plain_model(rule_model, frames):
+    """Clips of other lengths, where time is padded otherwise, agree as well, one length after another."""
+    fast = FoldedI3d(rule_model, dtype=torch.float32, device=CPU)
+    clip = moving_textures(9)[None, :frames]
+    with torch.inference_mode():
+        fast.maps(torch.from_numpy(clip[:, :1]))
+        for got, expected in zip(fast.maps(torch.from_numpy(clip)), rule_model.maps(as_video(clip)), strict=True):
+            assert torch.allclose(got, expected, rtol=0, atol=1e-4 * float(expected.max()))
+
+
+def test_bf16_stays_close_to_fp32(untrained, clips, untrained_maps):
+    """Cosine to fp32: Mixed_4e, position by position, at least 0.998; features 0.999.
+
+    An untrained network amplifies rounding more from layer to layer than a trained one, so this is the hard case.
+    """
+    fast = FoldedI3d(untrained.model(), dtype=torch.bfloat16, device=CPU)
+    for index, clip in enumerate(clips):
+        with torch.inference_mode():
+            maps = fast.maps(torch.from_numpy(clip[None]))
+        expected = type(untrained_maps)(*(each[index : index + 1] for each in untrained_maps))
+        assert cosine(maps.mixed_4e_BCTHW, expected.mixed_4e_BCTHW) > 0.998
+        for got, want in zip(pool_maps(maps), pool_maps(expected), strict=True):
+            assert cosine(got, want) > 0.999
+
+
+def test_bf16_on_the_reference_weights(rule_model, clips):
+    """On the published reference's weights the pooled features agree to a cosine of 0.9995, Mixed_4e to 0.998."""
+    fast = FoldedI3d(rule_model, dtype=torch.bfloat16, device=CPU)
+    with torch.inference_mode():
+        maps, expected = fast.maps(torch.from_numpy(clips[:1])), rule_model.maps(as_video(clips[:1]))
+    assert cosine(maps.mixed_4e_BCTHW, expected.mixed_4e_BCTHW) > 0.998
+    assert cosine(pool_maps(maps).pooled_BD, pool_maps(expected).pooled_BD) > 0.9995
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5, 16])
+def test_the_stem_on_bytes_is_the_convolution_on_pixels(rule_model, frames):
+    """The first convolution, rearranged to read bytes, gives what the plain one gives on normalised pixels."""
+    clip = moving_textures(3)[None, :frames]
+    unit = rule_model.Conv3d_1a_7x7
+    with torch.inference_mode():
+        got, expected = Stem(unit, torch.float32, CPU)(torch.from_numpy(clip)), unit(as_video(clip))
+    assert got.shape == expected.shape
+    assert torch.allclose(got, expected, rtol=0, atol=1e-5 * float(expected.max()))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("kernel", "stride"), [((1, 3, 3), (1, 2, 2)), ((3, 3, 3), (2, 2, 2)), ((2, 2, 2), (2, 2, 2))])
+def test_pools_without_padded_copies_are_the_same_pools(size, kernel, stride):
+    """Strided pools give the plain ones' bits on even, odd and single sizes."""
+    x = torch.rand(2, 8, *size).contiguous(memory_format=torch.channels_last_3d)
+    pool = MaxPoolSame(kernel, stride)
+    assert torch.equal(strided_pool(pool)(x), pool(x))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_maximum_axis_by_axis_is_the_maximum_over_the_cube(size):
+    """The 3x3x3 pool with stride 1 gives the plain one's bits, and leaves its input as it was."""
+    x = torch.rand(2, 8, *size).contiguous(memory_format=torch.channels_last_3d)
+    before = x.clone()
+    assert torch.equal(neighbourhood_max(x), MaxPoolSame((3, 3, 3), (1, 1, 1))(x))
+    assert torch.equal(x, before)
+
+
+def test_the_fused_call_is_convolution_bias_and_relu(monkeypatch):
+    """One oneDNN call gives what PyTorch's public functions give, with them as with the way without it."""
+    torch.manual_seed(0)
+    x = torch.randn(2, 8, 4, 9, 9).contiguous(memory_format=torch.channels_last_3d)
+    weight, bias = torch.randn(16, 8, 3, 3, 3), torch.randn(16)
+    expected = functional.conv3d(x, weight, bias, padding=1).relu()
+    with torch.inference_mode():
+        fused = FusedConv(weight, bias, (1, 1, 1))(x)
+        monkeypatch.delattr(torch.ops.mkldnn, "_convolution_pointwise")
+        monkeypatch.setattr(type(torch.ops.mkldnn), "__getattr__", lambda _self, name: _no_such_operator(name))
+        separate = FusedConv(weight, bias, (1, 1, 1))(x)
+    assert torch.allclose(fused, expected, rtol=1e-5, atol=1e-4)
+    assert torch.allclose(separate, expected, rtol=1e-5, atol=1e-4)
+
+
+def _no_such_operator(name: str) -> None:
+    raise AttributeError(name)
+
+
+def test_bf16_rounding_errors_cancel_over_a_kernel():
+    """What a whole kernel adds up to is off by at most half a step of one tap; plain rounding drifts further."""
+    weight = torch.from_numpy(np.random.default_rng(0).normal(size=(32, 16, 3, 3, 3)).astype(np.float32))
+    exact = weight.double().sum((2, 3, 4))
+    carried = (rounded(weight, torch.bfloat16).double().sum((2, 3, 4)) - exact).abs()
+    plain = (weight.bfloat16().double().sum((2, 3, 4)) - exact).abs()
+    half_step = weight.abs().amax((2, 3, 4)) * 2.0**-8
+    assert (carried <= half_step).all()
+    assert carried.mean() < plain.mean() / 3
+    assert torch.equal(rounded(weight[..., :1, :1, :1], torch.bfloat16), weight[..., :1, :1, :1].bfloat16())
+    assert rounded(weight, torch.float32) is weight

@@ -1,0 +1,249 @@
+"""Weight files: what is accepted, what is refused, and that nothing in them runs."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickle
+import subprocess
+import sys
+from collections import OrderedDict
+
+import pytest
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from tests.backbones.reference import rule_state
+from wsvad.backbones import weights as weights_module
+from wsvad.backbones.untrained import moving_textures, untrained_state
+from wsvad.backbones.weights import Weights, load_weights, random_weights, save_weights, weights_bytes
+from wsvad.errors import UsageError, WeightsError
+
+STEM = "Conv3d_1a_7x7.conv3d.weight"
+VARIANCE = "Mixed_4e.b0.bn.running_var"
+DIGEST_OF_SEED_0 = "sha256:c942ebc10281f130833f9715a7b4def6b91dde4692513c70bda3224238a4387c"
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, Tensor]:
+    """A state dict with the published names and shapes."""
+    return rule_state()
+
+
+@pytest.fixture(scope="module")
+def loaded(state) -> Weights:
+    """The same, loaded from a file."""
+    return load_weights(as_pt(state))
+
+
+def as_pt(content: object, *, legacy: bool = False) -> bytes:
+    """Return what ``torch.save`` writes, today or before 2020."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer, _use_new_zipfile_serialization=not legacy)
+    return buffer.getvalue()
+
+
+def same_tensors(left: Weights, right: Weights) -> bool:
+    """Tell whether two weights hold the same numbers under the same names."""
+    return left.state.keys() == right.state.keys() and all(
+        torch.equal(left.state[name], right.state[name]) for name in left.state
+    )
+
+
+def test_every_format_gives_the_same_weights_and_digest(state, loaded, tmp_path):
+    """Today's .pt, the older .pt that the public files are, and safetensors: one digest, the same tensors."""
+    path = tmp_path / "weights.safetensors"
+    save_weights(loaded, path)
+    for other in (load_weights(as_pt(OrderedDict(state), legacy=True)), load_weights(path), load_weights(str(path))):
+        assert (other.name, other.digest) == (loaded.name, loaded.digest)
+        assert same_tensors(other, loaded)
+    assert loaded.name == f"custom:{loaded.digest[7:19]}"
+    assert loaded.banner == ""
+    assert not loaded.untrained
+
+
+def test_the_digest_is_sha256_of_sorted_names_shapes_and_bytes(state, loaded):
+    """The digest can be recomputed by anybody from the tensors."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        if "logits" not in name and "num_batches" not in name:
+            total.update(f"{name} float32 {tuple(tensor.shape)}\n".encode() + tensor.numpy().tobytes())
+    assert loaded.digest == f"sha256:{total.hexdigest()}"
+
+
+def test_what_features_do_not_depend_on_may_differ(state, loaded):
+    """No classifier, 157 classes, ``module.`` before every name, no counters, double precision: the same digest."""
+    bare = {name: t for name, t in state.items() if "logits" not in name and "num_batches" not in name}
+    charades = {"logits.conv3d.weight": torch.zeros(157, 1024, 1, 1, 1), "logits.conv3d.bias": torch.zeros(157)}
+    variants = {
+        "no classifier, no counters": bare,
+        "157 classes": bare | charades,
+        "DataParallel": {f"module.{name}": t for name, t in state.items()},
+        "fp64": {name: t.double() if t.is_floating_point() else t for name, t in state.items()},
+        "parameters": {name: nn.Parameter(t, requires_grad=False) for name, t in bare.items()},
+    }
+    for what, variant in variants.items():
+        assert load_weights(as_pt(variant)).digest == loaded.digest, what
+    assert load_weights(as_pt(variants["157 classes"])).model().logits.conv3d.out_channels == 157
+    assert not hasattr(load_weights(as_pt(bare)).model(), "logits")
+
+
+def test_an_expected_digest_is_checked(state, loaded):
+    """The right digest passes; one changed number in the file does not."""
+    assert load_weights(as_pt(state), expected_digest=loaded.digest).digest == loaded.digest
+    changed = state | {STEM: state[STEM] + torch.eye(7)[None, None, None] * 1e-3}
+    with pytest.raises(WeightsError, match=rf"expected digest {loaded.digest}, got sha256:"):
+        load_weights(as_pt(changed), expected_digest=loaded.digest)
+
+
+def test_public_files_are_recognised_by_their_git_blob_id(state, monkeypatch):
+    """A file whose blob id is on the list bears the published name, also after conversion to safetensors."""
+    data = as_pt(state)
+    blob_id = hashlib.sha1(b"blob " + str(len(data)).encode() + b"\x00" + data).hexdigest()
+    monkeypatch.setitem(weights_module.PUBLIC_FILES, blob_id, "rgb_imagenet")
+    public = load_weights(data)
+    assert public.name == "rgb_imagenet"
+    assert load_weights(weights_bytes(public)).name == "rgb_imagenet"
+
+
+def test_a_name_in_metadata_holds_only_for_the_tensors_it_was_written_with(loaded):
+    """Metadata with another digest, or with a name that is not one, is ignored."""
+    tensors = {name: tensor.clone() for name, tensor in loaded.state.items()}
+    for metadata in ({"name": "rgb_imagenet", "digest": "sha256:0"}, {"name": "a\nb", "digest": loaded.digest}):
+        assert load_weights(safetensors.torch.save(tensors, metadata)).name == loaded.name
+
+
+def changes(state: dict[str, Tensor]) -> dict[str, tuple[object, str]]:
+    """What can be wrong with the content of a file, and what the error says about it."""
+    without_stem = {name: tensor for name, tensor in state.items() if name != STEM}
+    flow = torch.zeros(64, 2, 7, 7, 7)
+    infinite = state[STEM].clone()
+    infinite[0, 0, 0, 0, 0] = float("inf")
+    return {
+        "missing": (without_stem, f"missing '{STEM}'"),
+        "unexpected": (state | {"fc.weight": torch.zeros(3)}, "unexpected 'fc.weight'"),
+        "flow network": (state | {STEM: flow}, r"expected shape \(64, 3, 7, 7, 7\), got \(64, 2, 7, 7, 7\)"),
+        "not finite": (state | {STEM: infinite}, f"'{STEM}': has values that are not finite"),
+        "variance": (state | {VARIANCE: -state[VARIANCE]}, f"'{VARIANCE}': has negative variances"),
+        "integers": (state | {STEM: state[STEM].int()}, "expected a dense floating tensor, got torch.int32"),
+        "sparse": (state | {VARIANCE: state[VARIANCE].to_sparse()}, "expected a dense floating tensor"),
+        "number": (state | {STEM: 3}, "expected a tensor, got int"),
+        "half a classifier": ({k: v for k, v in state.items() if k != "logits.conv3d.bias"}, "missing 'logits"),
+        "empty classifier": (state | {"logits.conv3d.bias": torch.zeros(0)}, r"expected shape \(400,\), got \(0,\)"),
+        "nothing": ({}, r"missing .* and \d+ more"),
+        "wrapped": ({"state_dict": state, "epoch": 3}, "unexpected 'state_dict'; unexpected 'epoch'; missing"),
+        "a list": ([1, 2], "expected tensors by name, got list"),
+        "numbers as names": ({1: state[STEM]}, "expected tensors by name"),
+        "other network": ({"conv1.weight": torch.zeros(64, 3, 7, 7)}, r"unexpected 'conv1.weight'; missing .*more"),
+    }
+
+
+@pytest.mark.parametrize("what", list(changes(dict.fromkeys([STEM, VARIANCE], torch.zeros(1, 1, 1, 1, 1)))))
+def test_other_content_is_refused_and_the_first_differences_are_named(state, what):
+    """Wrong names, shapes, types or values: refused with at most four differences and the number of the rest."""
+    content, message = changes(state)[what]
+    with pytest.raises(WeightsError, match=message) as caught:
+        load_weights(as_pt(content))
+    assert len(str(caught.value)) < 800
+
+
+@pytest.mark.parametrize("kind", ["pt", "legacy pt", "safetensors"])
+def test_truncated_files_are_refused(state, loaded, kind):
+    """A file cut anywhere, from nothing to its last byte, is refused."""
+    whole = {"pt": as_pt(state), "legacy pt": as_pt(state, legacy=True), "safetensors": weights_bytes(loaded)}[kind]
+    for size in (0, 1, 7, 8, 9, 100, 5000, len(whole) // 2, len(whole) - 1):
+        with pytest.raises(WeightsError, match="damaged"):
+            load_weights(whole[:size])
+
+
+class Payload:
+    """An object whose unpickling would make a folder."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("kind", ["zip", "legacy", "plain pickle"])
+def test_code_in_a_file_is_not_executed(state, tmp_path, kind):
+    """A pickle that would act when loaded is refused and does nothing."""
+    canary = tmp_path / "executed"
+    content = dict(state) | {"payload": Payload(str(canary))}
+    data = pickle.dumps(content["payload"]) if kind == "plain pickle" else as_pt(content, legacy=kind == "legacy")
+    with pytest.raises(WeightsError, match="holds code"):
+        load_weights(data)
+    assert not canary.exists()
+    if kind == "plain pickle":
+        pickle.loads(data)
+        assert canary.exists(), "the payload of this test must work, or it proves nothing"
+
+
+def test_what_is_not_a_weight_file_is_refused(tmp_path):
+    """Text, random bytes, a folder, nothing at all: a weights error that names the path."""
+    (tmp_path / "text.pt").write_text("not weights\n" * 100)
+    (tmp_path / "noise.pt").write_bytes(bytes(range(256)) * 40)
+    (tmp_path / "header.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    for name in ("text.pt", "noise.pt", "header.safetensors", "", "absent.pt"):
+        path = tmp_path / name
+        with pytest.raises(WeightsError) as caught:
+            load_weights(path)
+        assert str(path) in str(caught.value)
+
+
+def test_untrained_weights_say_so_also_after_a_file(untrained, tmp_path):
+    """The banner is loud, names the seed, and survives saving and loading."""
+    path = tmp_path / "untrained.safetensors"
+    save_weights(untrained, path)
+    for weights in (untrained, load_weights(path, expected_digest=untrained.digest)):
+        assert weights.untrained
+        assert weights.name == "random:0:1"
+        assert weights.banner.startswith("FEATURES OF AN UNTRAINED NETWORK (random:0:1)")
+
+
+def test_untrained_weights_are_the_same_everywhere(untrained):
+    """The digest is a constant: the same here, in another process with narrower instructions, on another machine."""
+    script = "from wsvad.backbones.weights import random_weights; print(random_weights(0).digest)"
+    narrower = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+    other = subprocess.run([sys.executable, "-c", script], env=narrower, capture_output=True, text=True, check=True)
+    assert untrained.digest == other.stdout.strip() == DIGEST_OF_SEED_0
+
+
+def test_untrained_weights_do_not_depend_on_the_convolution_kernels(monkeypatch, untrained):
+    """Without oneDNN the numbers are the same to the last bit: sums during calibration are exact in any order."""
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    state = untrained_state(0)
+    assert all(torch.equal(state[name], tensor) for name, tensor in untrained.state.items())
+
+
+def test_other_seeds_give_other_weights_and_bad_ones_are_refused(untrained):
+    """Seed 1 differs from seed 0; a negative or huge seed is a usage error."""
+    assert random_weights(1).digest != untrained.digest
+    for seed in (-1, 2**32):
+        with pytest.raises(UsageError, match="seed of random weights must be 0 to 4294967295"):
+            random_weights(seed)
+
+
+def test_untrained_activations_are_normalised_at_every_layer(untrained):
+    """On a clip that it was not calibrated on, every batch norm gives a spread of 0.5 to 2 around a mean within 1."""
+    model = untrained.model()
+    seen: dict[str, tuple[float, float]] = {}
+
+    def watch(name: str) -> None:
+        def hook(_module: nn.Module, _inputs: object, out: Tensor) -> None:
+            seen[name] = (float(out.mean()), float(out.std()))
+
+        model.get_submodule(name).register_forward_hook(hook)
+
+    for name, module in model.named_modules():
+        if isinstance(module, nn.BatchNorm3d):
+            watch(name)
+    video = torch.from_numpy(moving_textures(55)).permute(3, 0, 1, 2).unsqueeze(0).float() / 127.5 - 1
+    with torch.inference_mode():
+        model.maps(video)
+    assert len(seen) == 57
+    outside = {name: stats for name, stats in seen.items() if abs(stats[0]) > 1 or not 0.5 < stats[1] < 2}
+    assert not outside

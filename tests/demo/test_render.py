@@ -1,0 +1,200 @@
+"""The rendered demo: whole, repeatable, honest about its truth, and careful with the folder."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from wsvad.demo.figures import draw_figure
+from wsvad.demo.plan import DemoVideo, plan_demo
+from wsvad.demo.render import pictures, render_demo
+from wsvad.errors import StorageError, UsageError
+from wsvad.manifest.listing import list_videos
+
+SECONDS = 2.5
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All eight videos, short."""
+    return render_demo(tmp_path_factory.mktemp("demo") / "videos", seed=5, seconds=SECONDS)
+
+
+def rows_of(manifest: Path) -> list[dict[str, str]]:
+    """The manifest, read by the standard library."""
+    with manifest.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Every file of a folder, hidden ones too."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+def test_every_video_decodes_to_exactly_what_was_planned(demo: Path) -> None:
+    """Frame count, size, rate and order of the time stamps, by a plain decode with PyAV."""
+    plan = plan_demo(5, 8, SECONDS)
+    assert {video.format.suffix for video in plan} == {".mp4", ".mkv", ".avi"}
+    for video in plan:
+        with av.open(str(demo.parent / video.name)) as container:
+            stream = container.streams.video[0]
+            frames = [(frame.pts, frame.width, frame.height) for frame in container.decode(stream)]
+            assert stream.average_rate == 25
+        assert len(frames) == video.num_frames, video.name
+        assert {frame[1:] for frame in frames} == {(video.scene.width, video.scene.height)}
+        assert [frame[0] for frame in frames] == sorted({frame[0] for frame in frames}), "pts in order, none twice"
+
+
+def test_nothing_but_the_content_tells_the_label(demo: Path) -> None:
+    """Neighbours differ in the label and agree in scene, size, length, container, codec and split."""
+    plan = plan_demo(5, 8, SECONDS)
+    for one, other in zip(plan[::2], plan[1::2], strict=True):
+        assert (one.scene, one.format, one.num_frames, one.split) == (
+            other.scene,
+            other.format,
+            other.num_frames,
+            other.split,
+        )
+        assert (one.kind == "normal") != (other.kind == "normal")
+    labels = [int(row["label"]) for row in rows_of(demo)]
+    assert len(set(labels[::2])) == 2, "the anomalous one is not always the first or the second"
+    assert {row["split"] for row in rows_of(demo)} == {"train", "test"}
+    sizes = np.array([(demo.parent / row["uri"]).stat().st_size for row in rows_of(demo)]).reshape(-1, 2)
+    assert np.all(sizes.max(axis=1) < 1.6 * sizes.min(axis=1)), "nor does the size of the file, much"
+
+
+def test_the_truth_lies_inside_the_video(demo: Path) -> None:
+    """Spans and boxes are half-open, within frames and picture; boxes cover the spans without a gap."""
+    frames = {
+        video.name: (video.num_frames, video.scene.width, video.scene.height) for video in plan_demo(5, 8, SECONDS)
+    }
+    for row in rows_of(demo):
+        num_frames, width, height = frames[row["video_id"]]
+        spans, boxes = json.loads(row["spans"]), json.loads(row["boxes"])
+        assert bool(spans) == bool(boxes) == (row["label"] == "1") == (row["category"] != "normal")
+        for start, end in spans:
+            assert 0 < start < end < num_frames
+            assert [box[0] for box in boxes] == [start, *(box[1] for box in boxes[:-1])]
+            assert boxes[-1][1] == end
+        for _, _, x1, y1, x2, y2 in boxes:
+            assert 0 <= x1 < x2 <= width
+            assert 0 <= y1 < y2 <= height
+
+
+def test_the_anomaly_moves_faster_than_the_people_who_only_talk() -> None:
+    """The same few people, seen by frame differences: those who fight or hunt move at least twice as much."""
+    for one, other in zip(*(plan_demo(2, 8, 4.0)[twin::2] for twin in (0, 1)), strict=True):
+        normal, anomalous = (one, other) if one.kind == "normal" else (other, one)
+        assert _motion(anomalous) > 2 * _motion(normal), anomalous.name
+
+
+def _motion(video: DemoVideo) -> float:
+    """Mean area, in pixels, that changes by more than noise does from frame to frame while the few are together."""
+    story = video.story()
+    alone = replace(story, people=tuple(person for person in story.people if person.takes_part))
+    span = range(story.start_frame, story.end_frame)
+    canvases = []
+    for frame in span:
+        canvas = np.full((video.scene.height, video.scene.width, 3), 128.0, np.float32)
+        for person in alone.people:
+            draw_figure(canvas, video.scene, person.look, person.pose(frame))
+        canvases.append(canvas)
+    changed = [np.abs(b - a).max(axis=2) > 15 for a, b in pairwise(canvases)]
+    return float(np.mean([mask.sum() for mask in changed]))
+
+
+def test_the_same_seed_gives_the_same_bytes(demo: Path, tmp_path: Path) -> None:
+    """Also where fewer videos, in other processes, are rendered; another seed gives other pictures."""
+    again = digests(render_demo(tmp_path / "again", seed=5, videos=3, seconds=SECONDS).parent)
+    videos = {name: digest for name, digest in again.items() if name[0] not in ".m"}
+    assert len(videos) == 3
+    assert videos.items() <= digests(demo.parent).items()
+    one, other = (next(pictures(plan_demo(seed, 1, SECONDS)[0])) for seed in (5, 6))
+    assert not np.array_equal(one, other)
+
+
+def test_a_second_call_touches_nothing(demo: Path) -> None:
+    """Neither bytes nor times of modification change, so a job that knows files by these has nothing to do."""
+    before = {path.name: path.stat().st_mtime_ns for path in demo.parent.iterdir()}
+    assert render_demo(demo.parent, seed=5, seconds=SECONDS) == demo
+    assert {path.name: path.stat().st_mtime_ns for path in demo.parent.iterdir()} == before
+
+
+def test_an_interrupted_rendering_is_taken_up_again(demo: Path) -> None:
+    """What is missing is made, to the same bytes; what is there is kept; leftovers do not stay."""
+    folder, whole = demo.parent, digests(demo.parent)
+    kept = {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.name.startswith("street")}
+    demo.unlink()
+    (folder / "park-1.mp4").rename(folder / ".park-1.mp4.part")
+    (folder / "corridor-2.avi").unlink()
+    render_demo(folder, seed=5, seconds=SECONDS)
+    assert digests(folder) == whole
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.name in kept} == kept
+
+
+def test_the_demo_is_a_manifest_that_a_job_accepts(demo: Path) -> None:
+    """The listing finds all eight by the manifest, and the same eight in the folder."""
+    named = list_videos(str(demo))
+    listed = list_videos(str(demo.parent))
+    assert not named.unreachable
+    assert (
+        [v.video_id for v in named.videos]
+        == [v.video_id for v in listed.videos]
+        == sorted(row["video_id"] for row in rows_of(demo))
+    )
+
+
+def test_videos_are_never_mixed_with_something_else(demo: Path, tmp_path: Path) -> None:
+    """A folder with another demo, or with files of the user's, is refused and left as it is."""
+    with pytest.raises(UsageError, match="another seed, number or length"):
+        render_demo(demo.parent, seed=6, seconds=SECONDS)
+    (tmp_path / "holiday.mp4").write_bytes(b"mine")
+    with pytest.raises(UsageError, match="not empty"):
+        render_demo(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["holiday.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"videos": 0}, "at least 1, got 0"),
+        ({"seconds": 1.0}, "2 to 3600 seconds long, got 1"),
+        ({"seconds": float("nan")}, "2 to 3600 seconds long, got nan"),
+        ({"seed": -1}, "at least 0, got -1"),
+    ],
+)
+def test_arguments_out_of_bounds_are_refused_before_anything_is_made(
+    tmp_path: Path, options: dict[str, int], message: str
+) -> None:
+    """The message states the bound and what came."""
+    with pytest.raises(UsageError, match=message):
+        render_demo(tmp_path / "new", **options)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
+    """A file is in the way."""
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match="cannot render the demo"):
+        render_demo(tmp_path / "file")
+
+
+def test_what_goes_wrong_in_a_process_of_its_own_is_reported(demo: Path, tmp_path: Path) -> None:
+    """A folder stands where one video is to be written: the error names it, and no manifest claims success."""
+    folder = tmp_path / "demo"
+    shutil.copytree(demo.parent, folder)
+    for name in ("manifest.csv", "courtyard-1.mp4", "courtyard-2.mp4"):
+        (folder / name).unlink()
+    (folder / ".courtyard-1.mp4.part").mkdir()
+    with pytest.raises(StorageError, match=r"courtyard-1\.mp4"):
+        render_demo(folder, seed=5, seconds=SECONDS)
+    assert not (folder / "manifest.csv").exists()

@@ -1,0 +1,94 @@
+"""Run the real command, in this process or in one of its own, and compare what it stored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from wsvad.cli import main
+from wsvad.storage import StoreOptions, open_store
+
+REPO = Path(__file__).resolve().parents[2]
+QUICK = ("--clip-length", "4", "--clip-stride", "4", "--precision", "fp32", "--json")
+"""Four frames a clip: a quarter of the work, the same code."""
+
+
+def run_here(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
+    """Run a command in this process, on the tests' Ray; return its exit code and its JSON."""
+    capsys.readouterr()
+    code = main(list(words))
+    out = capsys.readouterr().out
+    return code, json.loads(out) if out.strip() else {}
+
+
+def start(*words: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    """Start the command in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "wsvad", *words],
+        cwd=REPO,
+        env={**os.environ, **(env or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], timeout: float = 300) -> tuple[int, dict[str, Any], str]:
+    """Wait for a command; return exit code, JSON, and what it logged."""
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    return process.returncode, json.loads(out) if out.strip().startswith("{") else {}, err
+
+
+def stored(uri: str, options: StoreOptions | None = None) -> dict[str, str]:
+    """SHA-256 of every unit's bytes by key: two runs that agree here agree in every feature."""
+    store = open_store(uri, options or StoreOptions())
+    return {info.key: hashlib.sha256(store.read(info.key)).hexdigest() for info in store.list("units/")}
+
+
+def visible(folder: Path) -> Iterator[str]:
+    """Every file that a reader could take for a result: all but scratch space."""
+    for path in folder.rglob("*"):
+        if path.is_file() and ".tmp" not in path.relative_to(folder).parts:
+            yield str(path.relative_to(folder))
+
+
+def published_rows(folder: Path) -> list[tuple[str, int, int]]:
+    """``(video_id, clip, crop)`` of every row that the newest snapshot names, read as a user would."""
+    newest = sorted((folder / "snapshots").glob("*.json"))[-1]
+    rows: list[tuple[str, int, int]] = []
+    for o in json.loads(newest.read_text())["objects"]:
+        table = pq.read_table(folder / o["key"], columns=["video_id", "clip", "crop"])
+        rows += zip(*(table[c].to_pylist() for c in table.column_names), strict=True)
+    return rows
+
+
+def until(condition: Any, timeout: float = 60, every: float = 0.05) -> None:
+    """Wait until a condition holds."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(every)
+
+
+def pooled(folder: Path) -> np.ndarray:
+    """Pooled features of a data set, in the order of the newest snapshot."""
+    newest = sorted((folder / "snapshots").glob("*.json"))[-1]
+    parts = [pq.read_table(folder / o["key"])["pooled"] for o in json.loads(newest.read_text())["objects"]]
+    return np.concatenate([c.to_numpy_ndarray() for p in parts for c in p.chunks])

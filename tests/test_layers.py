@@ -1,0 +1,212 @@
+"""The house rules that imports can break: data-flow order, libraries in their few files, imports without effect."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Import order is data-flow order. A module may import its own unit and any unit of a line above, nothing else.
+LAYERS = (
+    ("errors",),
+    ("clips", "columns"),
+    ("storage",),
+    ("video",),
+    ("backbones",),
+    ("manifest",),
+    ("cluster", "provenance"),
+    ("extract",),
+    ("doctor", "demo"),
+    ("cli",),
+    ("__main__",),
+)
+
+# Foreign libraries with a home: nothing else imports them. Every file listed must exist, and must import the library.
+HOMES = {
+    # the wiring, and the doctor's question to a cluster; every other file is testable without Ray
+    "ray": ("wsvad/cluster.py", "wsvad/extract/run.py", "wsvad/doctor/ray_probe.py"),
+    # the decoder's process, and what renders the demo; the process that holds credentials never runs FFmpeg
+    "av": (
+        "wsvad/video/decoding.py",
+        "wsvad/video/demux.py",
+        "wsvad/video/indexing.py",
+        "wsvad/video/scaling.py",
+        "wsvad/demo/render.py",
+        "wsvad/doctor/software.py",
+    ),
+    "boto3": ("wsvad/storage/s3_client.py",),
+    "botocore": ("wsvad/storage/s3_client.py", "wsvad/storage/s3_errors.py", "wsvad/doctor/services.py"),
+    "urllib3": ("wsvad/storage/s3_errors.py",),
+    "torch": (
+        "wsvad/backbones/extractor.py",
+        "wsvad/backbones/folded.py",
+        "wsvad/backbones/i3d.py",
+        "wsvad/backbones/untrained.py",
+        "wsvad/backbones/weights.py",
+        "wsvad/doctor/software.py",
+    ),
+}
+
+# What importing a module must not load, directly or not: the time and memory of a process that has no use for it.
+LIGHT = {
+    "wsvad.cli.main": ("torch", "ray", "av", "boto3", "pyarrow", "numpy"),
+    "wsvad.storage": ("torch", "ray", "av", "boto3", "pyarrow", "numpy"),
+    "wsvad.video": ("torch", "ray", "av", "boto3", "pyarrow"),
+    "wsvad.video.child": ("torch", "ray", "boto3", "pyarrow"),
+    "wsvad.backbones.extractor": ("ray", "av", "boto3", "pyarrow"),
+    "wsvad.manifest.listing": ("torch", "ray", "av", "boto3"),
+    "wsvad.demo.render": ("torch", "ray", "boto3"),
+}
+
+
+def sources(folder: str) -> list[Path]:
+    """Every Python file below a folder of the repository."""
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and full name of everything that a file imports, at the top or inside of a function."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            assert node.module is not None
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def unit(module: str) -> str:
+    """``storage`` of ``wsvad.storage.uri.normalize_uri``; nothing of ``wsvad`` itself and its ``__version__``."""
+    name = ([*module.split("."), ""])[1]
+    return "" if name in ("__version__", "__file__") else name
+
+
+def module_name(path: Path) -> str:
+    """The dotted name under which a file of the package is imported."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_every_unit_of_the_package_has_its_layer() -> None:
+    """A unit that is not listed, and a listed one that is gone, are both mistakes."""
+    found = {
+        path.stem for path in (ROOT / "wsvad").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert found - {"__init__"} == set(chain(*LAYERS))
+
+
+@pytest.mark.parametrize("path", sources("wsvad"), ids=module_name)
+def test_a_module_imports_only_what_comes_before_it(path: Path) -> None:
+    """Its own unit, or a unit of an earlier layer."""
+    rank = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    own = unit(module_name(path))
+    wrong = [
+        f"line {line}: {name}"
+        for line, name in imports(path)
+        if name.split(".")[0] == "wsvad" and unit(name) and unit(name) != own
+        if rank.get(unit(name), len(LAYERS)) >= rank.get(own, -1)
+    ]
+    assert not wrong, f"{own} comes before what it imports: {wrong}"
+
+
+@pytest.mark.parametrize("path", sources("jobs"), ids=lambda path: path.name)
+def test_a_job_script_is_thin(path: Path) -> None:
+    """Of the package it imports the command line and nothing else; of foreign code, nothing."""
+    foreign = {name for _, name in imports(path)} - {"wsvad.cli.main"}
+    assert {name.split(".")[0] for name in foreign} <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_a_library_stays_in_its_files(library: str) -> None:
+    """Exactly the files listed import it; a list that no longer fits is a mistake, too."""
+    found = {
+        str(path.relative_to(ROOT))
+        for path in chain(sources("wsvad"), sources("jobs"))
+        if library in {name.split(".")[0] for _, name in imports(path)}
+    }
+    assert found == set(HOMES[library])
+
+
+def test_the_package_does_not_lean_on_its_tests() -> None:
+    """Nor on the tools that only developers install."""
+    banned = {"tests", "pytest", "hypothesis", "moto"}
+    wrong = [
+        f"{path}:{line}: {name}"
+        for path in chain(sources("wsvad"), sources("jobs"))
+        for line, name in imports(path)
+        if name.split(".")[0] in banned
+    ]
+    assert not wrong
+
+
+def run_python(code: str, *arguments: str) -> str:
+    """Standard output of a fresh interpreter in the repository's root."""
+    command = [sys.executable, "-W", "ignore", "-c", code, *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_what_a_module_does_not_need_is_not_loaded(module: str) -> None:
+    """Neither directly nor by way of something else."""
+    code = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
+    loaded = set(json.loads(run_python(code)))
+    assert not loaded & set(LIGHT[module])
+
+
+_IMPORT_ALL = """
+import importlib, json, logging, os, signal, sys, threading
+import av, av.codec, boto3, botocore.session, numpy, packaging.requirements, pyarrow.csv, pyarrow.parquet, ray, ray.data
+import ray.util.scheduling_strategies, rich.console, rich.live, rich.progress, rich.table, safetensors.torch, torch
+import concurrent.futures, multiprocessing.shared_memory
+
+effects = []
+WATCHED = ("socket.", "subprocess.", "os.", "shutil.", "tempfile.", "ctypes.dlopen", "urllib.", "signal.")
+HARMLESS = ("os.listdir", "os.scandir", "os.walk", "os.fwalk")
+
+def watch(event, arguments):
+    if event == "open":
+        mode, flags = str(arguments[1] or "r"), arguments[2] or 0
+        if set(mode) & set("wax+") or flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            effects.append(f"open {arguments[0]} {mode}")
+    elif event.startswith(WATCHED) and event not in HARMLESS:
+        effects.append(f"{event} {arguments}")
+
+def state():
+    handlers = {number: str(signal.getsignal(number)) for number in signal.valid_signals()}
+    return {
+        "environment": dict(os.environ), "cwd": os.getcwd(), "threads": len(threading.enumerate()), "argv": sys.argv,
+        "signals": handlers, "root logger": [str(logging.getLogger().handlers), logging.getLogger().level],
+        "files": sorted(os.listdir("/proc/self/fd"), key=int)[:-1], "torch threads": torch.get_num_threads(),
+        "seed": torch.initial_seed(), "default type": str(torch.get_default_dtype()),
+    }
+
+sys.argv = ["\\udcff", "--no-such-option", "", "extract", "--videos"]
+before = state()
+sys.addaudithook(watch)
+for name in NAMES:
+    importlib.import_module(name)
+seen = list(effects)
+after = state()
+changed = [name for name in before if before[name] != after[name]]
+started = [name for name, library in (("ray", ray), ("cuda", torch.cuda)) if library.is_initialized()]
+print(json.dumps({"effects": seen, "changed": changed, "started": started}))
+"""
+
+
+def test_importing_has_no_effect() -> None:
+    """Every module, with rubbish in argv: no file, socket, process, thread or handler, no change of environment."""
+    names = [module_name(path) for path in chain(sources("wsvad"), sources("jobs"))]
+    found = json.loads(run_python(f"NAMES = {names!r}\n{_IMPORT_ALL}"))
+    assert found == {"effects": [], "changed": [], "started": []}

@@ -1,0 +1,67 @@
+"""What is declared, what is pinned and what is imported agree with one another."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+import wsvad
+from tests.test_layers import imports, sources
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+RUNTIME = [Requirement(text) for text in PROJECT["dependencies"]]
+EXTRAS = [Requirement(text) for extra in PROJECT["optional-dependencies"].values() for text in extra]
+PINS = {
+    canonicalize_name(name): version
+    for name, version in (
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    )
+}
+
+
+@pytest.mark.parametrize("requirement", [*RUNTIME, *EXTRAS], ids=lambda requirement: requirement.name)
+def test_what_was_tested_is_in_the_declared_range(requirement: Requirement) -> None:
+    """Every dependency is pinned in ``constraints.txt``, to a version that ``pyproject.toml`` allows."""
+    assert requirement.specifier.contains(PINS[canonicalize_name(requirement.name)])
+
+
+def test_the_pins_are_plain_versions() -> None:
+    """No path, host, hash or local label: any index and any build of that version will do."""
+    for name, version in PINS.items():
+        assert re.fullmatch(r"[A-Za-z0-9_.-]+", name), name
+        assert str(Version(version)) == version, (name, version)
+        assert Version(version).local is None
+
+
+def test_torch_is_open_for_an_image_that_brings_its_own() -> None:
+    """The range of torch has no upper end, and its pin is the tested one."""
+    (torch,) = (requirement for requirement in RUNTIME if requirement.name == "torch")
+    assert {specifier.operator for specifier in torch.specifier} == {">="}
+    assert PINS["torch"] == "2.13.0"
+
+
+def test_whatever_the_package_imports_is_declared() -> None:
+    """Not merely there because something else needs it; and nothing is declared that is not imported."""
+    imported = {
+        name.split(".")[0] for path in chain(sources("wsvad"), sources("jobs")) for _, name in imports(path)
+    } - sys.stdlib_module_names
+    known_by_another_name = {"botocore": "boto3"}
+    assert {known_by_another_name.get(name, name) for name in imported - {"wsvad"}} == {r.name for r in RUNTIME}
+
+
+def test_the_version_is_one_that_pip_accepts() -> None:
+    """``wsvad.__version__`` is a canonical version, and the command points at a function that exists."""
+    assert str(Version(wsvad.__version__)) == wsvad.__version__
+    module, _, function = PROJECT["scripts"]["wsvad"].partition(":")
+    assert callable(getattr(__import__(module, fromlist=[function]), function))

@@ -1,0 +1,80 @@
+"""Clips from frames, against a naive loop over all clips."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from wsvad.clips import ClipSpec
+from wsvad.video.assembling import ClipAssembler, ClipTimes
+from wsvad.video.geometry import Frames
+
+Emitted = dict[int, tuple[ClipTimes, list[int]]]
+
+
+def run(spec: ClipSpec, num_frames: int, clips: tuple[int, int], lost: set[int]) -> tuple[Emitted, ClipAssembler]:
+    """Feed frames 0.. that are not lost; frame n is all n, starts at n seconds and ends at n + 1."""
+    emitted: Emitted = {}
+
+    def emit(times: ClipTimes, pieces: tuple[Frames, ...]) -> None:
+        emitted[times.clip] = (times, np.concatenate(pieces)[:, 0, 0, 0].tolist())
+
+    assembler = ClipAssembler(spec, num_frames, clips, 2, 2, emit)
+    previous = 0
+    for number in range(num_frames):
+        if number in lost:
+            continue
+        if number >= assembler.stop:
+            assembler.finish(previous + 1)
+            break
+        assembler.close(previous + 1)
+        previous = number
+        if number >= assembler.start:
+            assembler.slot(number)[:] = number
+            assembler.added(number, float(number))
+        if assembler.done:
+            break
+    else:
+        assembler.finish(previous + 1)
+    return emitted, assembler
+
+
+def naive(spec: ClipSpec, num_frames: int, clips: tuple[int, int], lost: set[int]) -> dict[int, list[int]]:
+    """The definition: every clip whose frames are all there."""
+    found = {}
+    for clip in range(clips[0], min(clips[1], spec.count(num_frames))):
+        start, end = spec.span(clip, num_frames)
+        if not lost & set(range(start, end)):
+            found[clip] = list(range(start, end))
+    return found
+
+
+SPECS = [
+    ClipSpec(4, 4),
+    ClipSpec(4, 2),
+    ClipSpec(4, 1),
+    ClipSpec(4, 6),
+    ClipSpec(1, 1),
+    ClipSpec(4, 3, "drop"),
+    ClipSpec(5, 5, "drop"),
+]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+@pytest.mark.parametrize("num_frames", [1, 3, 4, 5, 16, 23])
+def test_clips_are_those_of_a_naive_loop(spec: ClipSpec, num_frames: int) -> None:
+    """All ranges, with no frame, one frame and a run of frames lost."""
+    count = spec.count(num_frames)
+    for first, last in itertools.combinations(range(count + 1), 2):
+        for lost in (set(), {num_frames // 2}, {1, 2, 3}, {0}, {num_frames - 1}):
+            emitted, assembler = run(spec, num_frames, (first, last), lost)
+            expected = naive(spec, num_frames, (first, last), lost)
+            assert {clip: frames for clip, (_, frames) in emitted.items()} == expected
+            for clip, (times, _) in emitted.items():
+                start, end = spec.span(clip, num_frames)
+                assert times == (clip, start, end, start, end)
+            gone = {n for start, stop in assembler.missing for n in range(start, stop)}
+            assert gone == {n for n in lost if assembler.start <= n < assembler.stop}
+            assert assembler.decoded + len(gone) == assembler.stop - assembler.start
