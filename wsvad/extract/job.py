@@ -200,7 +200,7 @@ def _run(options: ExtractOptions, out: Store, outcome: Outcome, console: Console
                     log.warning("%s: %s %s: %s", unit.video.video_id, receipt.status, receipt.kind, receipt.message)
 
             run_rounds(todo, runner, on_receipt, living_nodes=living_nodes)
-        outcome.first_clip_s = view.first_clip_s
+        outcome.first_clip_s, outcome.steady_s = view.first_clip_s, view.steady_s
 
 
 def _quarantine(out: Store, outcome: Outcome, set_aside: set[str], *, write: bool) -> None:

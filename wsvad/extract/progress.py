@@ -45,6 +45,7 @@ class ProgressView:
         self._left = dict(units_left)
         self._settled: set[str] = set()
         self._settled_clips = 0
+        self._last_receipt_s = 0.0
         self._running_clips = 0
         self._in_progress = in_progress
         self._started = self._last_line = time.monotonic()
@@ -69,9 +70,15 @@ class ProgressView:
             self._settled.add(unit.unit_id)
             self._settled_clips += unit.num_clips
             self._left[unit.video.video_id] -= 1
+            self._last_receipt_s = time.monotonic() - self._started
             self.quarantined += receipt.status == "quarantined"
             if receipt.clips and self.first_clip_s is None:
                 self.first_clip_s = time.monotonic() - self._started
+
+    @property
+    def steady_s(self) -> float:
+        """Seconds from the first news of a clip to the last receipt so far."""
+        return max(0.0, self._last_receipt_s - self.first_clip_s) if self.first_clip_s is not None else 0.0
 
     @property
     def clips(self) -> int:

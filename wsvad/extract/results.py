@@ -58,6 +58,8 @@ class Outcome:
     records: dict[str, QuarantineRecord] = field(default_factory=dict)
     """Quarantine of the plan's units and videos, by unit id."""
     first_clip_s: float | None = None
+    steady_s: float = 0.0
+    """From the first clip that was heard of to the last receipt."""
 
     def gather(self, out: Store, stored: set[str], base: Snapshot | None) -> None:
         """Complete the receipts with those of units that earlier runs stored.
@@ -204,6 +206,7 @@ def summarize(outcome: Outcome, options: RunFacts, elapsed_s: float, snapshot: S
         elapsed_s=round(elapsed_s, 3),
         clips_per_s=round(clips_now / elapsed_s, 3) if elapsed_s else 0.0,
         first_clip_s=None if outcome.first_clip_s is None else round(outcome.first_clip_s, 3),
+        steady_clips_per_s=round(clips_now / outcome.steady_s, 3) if outcome.steady_s else 0.0,
         decode_wait_s=round(sum(r.decode_wait_s for r in now), 3),
         model_s=round(sum(r.model_s for r in now), 3),
         store_s=round(sum(r.store_s for r in now), 3),

@@ -57,6 +57,8 @@ class ExtractSummary:
     """Clips done now over the whole run's time."""
     first_clip_s: float | None
     """From the start of the workers to the first finished clip that was heard of."""
+    steady_clips_per_s: float
+    """Clips done now over the time from the first to the last of them."""
     decode_wait_s: float
     """Worker seconds spent waiting for the decoder, summed; likewise the next two."""
     model_s: float
