@@ -67,13 +67,13 @@ def test_bf16_on_the_reference_weights(rule_model, clips):
     assert cosine(pool_maps(maps).pooled_BD, pool_maps(expected).pooled_BD) > 0.9995
 
 
-@pytest.mark.parametrize("frames", [1, 2, 5, 16])
-def test_the_stem_on_bytes_is_the_convolution_on_pixels(rule_model, frames):
+@pytest.mark.parametrize(("frames", "channels"), [(1, 22), (2, 22), (5, 24), (16, 22), (16, 24)])
+def test_the_stem_on_bytes_is_the_convolution_on_pixels(rule_model, frames, channels):
     """The first convolution, rearranged to read bytes, gives what the plain one gives on normalised pixels."""
     clip = moving_textures(3)[None, :frames]
     unit = rule_model.Conv3d_1a_7x7
     with torch.inference_mode():
-        got, expected = Stem(unit, torch.float32, CPU)(torch.from_numpy(clip)), unit(as_video(clip))
+        got, expected = Stem(unit, channels, torch.float32, CPU)(torch.from_numpy(clip)), unit(as_video(clip))
     assert got.shape == expected.shape
     assert torch.allclose(got, expected, rtol=0, atol=1e-5 * float(expected.max()))
 

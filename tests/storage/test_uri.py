@@ -81,9 +81,9 @@ def test_any_valid_key_survives_its_uri(key: str) -> None:
     """Whatever a key is made of, its URI opens that key and is canonical."""
     if key_problem(key) is not None:
         with pytest.raises(UsageError):
-            open_store("/root").stat(key)
+            open_store("/data").stat(key)
         return
-    for root in ("/root", "s3://bucket/prefix"):
+    for root in ("/data", "s3://bucket/prefix"):
         uri = open_store(root).uri_of(key)
         single, name = open_object(uri)
         assert normalize_uri(uri) == uri
@@ -94,8 +94,8 @@ def test_any_valid_key_survives_its_uri(key: str) -> None:
 def test_bytes_that_are_not_utf8_survive() -> None:
     """A local name in another encoding comes back from its URI byte by byte."""
     name = os.fsdecode(b"caf\xe9.mp4")
-    assert open_store("/root").uri_of(name) == "file:///root/caf%E9.mp4"
-    assert open_object("file:///root/caf%E9.mp4")[1] == name
+    assert open_store("/data").uri_of(name) == "file:///data/caf%E9.mp4"
+    assert open_object("file:///data/caf%E9.mp4")[1] == name
 
 
 @pytest.mark.parametrize(

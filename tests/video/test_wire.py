@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from wsvad.video.wire import Disconnected, receive, send
+from wsvad.video.wire import Disconnected, Violation, receive, send
 
 
 @pytest.fixture
@@ -32,25 +32,36 @@ def test_messages_payloads_and_descriptors_arrive_in_order(pair: tuple[socket.so
             os.close(fd)
 
 
+@pytest.mark.parametrize("rest", [b"", b"\x01\x00", b"\x02\x00\x00\x00\x00\x00\x00\x00{"])
+def test_an_end_in_the_middle_of_anything_is_a_disconnection(
+    pair: tuple[socket.socket, socket.socket], rest: bytes
+) -> None:
+    """Whether between messages, in a header or in a body."""
+    ours, theirs = pair
+    with theirs:
+        with ours:
+            ours.sendall(rest)
+        with pytest.raises(Disconnected):
+            receive(theirs, 10)
+
+
 @pytest.mark.parametrize(
     "garbage",
     [
-        b"",
-        b"\x01\x00",
         b"\xff\xff\xff\xff\x00\x00\x00\x00",
         b"\x02\x00\x00\x00\x0b\x00\x00\x00{}",
         b"\x02\x00\x00\x00\x00\x00\x00\x00{x",
         b"\x02\x00\x00\x00\x00\x00\x00\x0042",
     ],
-    ids=["end", "half a header", "huge message", "payload not allowed", "not JSON", "not an object"],
+    ids=["huge message", "payload not allowed", "not JSON", "not an object"],
 )
-def test_garbage_is_a_disconnection(pair: tuple[socket.socket, socket.socket], garbage: bytes) -> None:
-    """Whatever a broken child writes, the parent sees a child that is gone, and allocates nothing for it."""
+def test_garbage_is_a_violation(pair: tuple[socket.socket, socket.socket], garbage: bytes) -> None:
+    """Whatever a broken child writes, the parent notices, and allocates nothing for it."""
     ours, theirs = pair
     with theirs:
         with ours:
             ours.sendall(garbage)
-        with pytest.raises(Disconnected):
+        with pytest.raises(Violation):
             receive(theirs, 10)
 
 

@@ -74,7 +74,7 @@ class FeatureExtractor:
             if threads < 1:
                 raise UsageError(f"threads must be at least 1, got {threads}")
             torch.set_num_threads(threads)
-        self.weights_name = weights.name
+        self._weights_name = weights.name
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         with torch.inference_mode():
             self._network = FoldedI3d(weights.model(), dtype=dtype, device=self._device)
@@ -122,7 +122,7 @@ class FeatureExtractor:
         values: NDArray[np.float16] = features[:count].half().cpu().numpy()
         if not np.isfinite(values).all():
             raise WeightsError(
-                f"weights {self.weights_name}: expected features below 65504, got {features[:count].max().item():g}; "
+                f"weights {self._weights_name}: expected features below 65504, got {features[:count].max().item():g}; "
                 "float16 cannot hold them"
             )
         return values

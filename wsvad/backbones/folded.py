@@ -27,8 +27,10 @@ from wsvad.backbones.i3d import ConvUnit, I3dMaps, InceptionI3d, MaxPoolSame, Mi
 
 SIDE = 224
 """Height and width of the frames, pixels."""
-STEM_TAPS = 22
+CPU_STEM_CHANNELS = 22
 """7 columns x 3 colours, and one channel of zero weight because bfloat16 dot products take channels in pairs."""
+CUDA_STEM_CHANNELS = 24
+"""The same, filled up to a multiple of 8, which tensor cores want."""
 
 Stage = Callable[[Tensor], Tensor]
 _LAYOUT = torch.channels_last_3d
@@ -93,13 +95,13 @@ class FusedConv:
 
 
 class Stem:
-    """The 7x7x7 convolution with stride 2, from bytes."""
+    """The 7x7x7 convolution with stride 2, from bytes, with ``channels`` (21 to 24) for columns x colours."""
 
-    def __init__(self, unit: ConvUnit, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, unit: ConvUnit, channels: int, dtype: torch.dtype, device: torch.device) -> None:
         weight, bias = fold_batch_norm(unit)
         weight = rounded(weight / 127.5, dtype)
         columns_as_channels = weight.permute(0, 4, 1, 2, 3).reshape(64, 21, 7, 7, 1)
-        self._weight = functional.pad(columns_as_channels, (0, 0, 0, 0, 0, 0, 0, STEM_TAPS - 21)).to(device)
+        self._weight = functional.pad(columns_as_channels, (0, 0, 0, 0, 0, 0, 0, channels - 21)).to(device)
         self._bias = bias.to(device)
         self._shape: tuple[int, int] | None = None
 
@@ -122,7 +124,7 @@ class Stem:
         padded = self._weight.new_zeros(clips, frames_padded, rows_padded, row)
         self._pixels = padded[:, :frames, :SIDE, left * 3 : (left + SIDE) * 3]
         self._windows = padded.as_strided(
-            (clips, frames_padded, rows_padded, SIDE // 2, STEM_TAPS),
+            (clips, frames_padded, rows_padded, SIDE // 2, self._weight.shape[1]),
             (frames_padded * rows_padded * row, rows_padded * row, row, 2 * 3, 1),
         )
         self._taps = torch.empty_like(self._windows, memory_format=torch.contiguous_format)
@@ -190,7 +192,8 @@ class FoldedI3d:
 
     def _fold(self, name: str, stage: nn.Module) -> Stage:
         if name == "Conv3d_1a_7x7" and isinstance(stage, ConvUnit):
-            return Stem(stage, self._dtype, self._device)
+            channels = CUDA_STEM_CHANNELS if self._device.type == "cuda" else CPU_STEM_CHANNELS
+            return Stem(stage, channels, self._dtype, self._device)
         if isinstance(stage, ConvUnit):
             return self._conv(stage)
         if isinstance(stage, MaxPoolSame):

@@ -12,7 +12,7 @@ import json
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import safetensors.torch
@@ -36,7 +36,7 @@ _NAME = re.compile(r"[\w.:-]{1,80}", re.ASCII)
 _SHOWN = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Weights:
     """Checked weights of an RGB I3D."""
 
@@ -45,7 +45,7 @@ class Weights:
     ``custom:<first 12 digits of the digest>``."""
     digest: str
     """``sha256:<hex>`` of the tensors that features depend on; the same for every file format."""
-    state: Mapping[str, Tensor]
+    state: Mapping[str, Tensor] = field(repr=False)
     """Parameters and statistics by public name, fp32, on the CPU; ``logits.*`` only where the file has them."""
 
     @property

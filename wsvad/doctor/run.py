@@ -16,8 +16,8 @@ def run(
 ) -> DoctorReport:
     """Check this machine, and the stores and the cluster that are named.
 
-    Takes about 3 s, plus at most some 20 s for what is named and does not answer. The only things it writes are the
-    probe object at ``out_uri``, which it removes again, and nothing elsewhere.
+    Takes about 3 s, and longer for what is named and does not answer (a cluster: 40 s; a store: its own retries). It
+    writes nothing but the probe object at ``out_uri``, which it removes again.
 
     Args:
         out_uri: where results would go: is it writable, and does it honour create-only writes?

@@ -18,7 +18,7 @@ from wsvad.errors import EXIT_STORAGE, ObjectNotFound, UsageError, WsvadError
 from wsvad.storage import Store, StoreOptions, normalize_uri, open_object, open_store
 
 _CONNECT_S = 3.0
-_RAY_S = 25.0
+_RAY_S = 40.0
 
 
 def check_store(uri: str, options: StoreOptions) -> Check:

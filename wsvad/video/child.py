@@ -29,7 +29,7 @@ from wsvad.video.demux import Refused
 from wsvad.video.geometry import Frames, Geometry
 from wsvad.video.indexing import build_index
 from wsvad.video.remote import BLOCK, RemoteFile
-from wsvad.video.wire import Disconnected, Message, receive, send
+from wsvad.video.wire import Disconnected, Message, Violation, receive, send
 
 _BEAT_S = 0.25
 _PR_SET_PDEATHSIG = 1
@@ -66,7 +66,7 @@ class Channel:
                 with self._changed:
                     self._dispatch(message, payload, fds)
                     self._changed.notify_all()
-        except Disconnected:
+        except (Disconnected, Violation):
             os._exit(0)
 
     def _dispatch(self, message: Message, payload: bytearray, fds: list[int]) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
-from wsvad.errors import StorageError, VideoError
+from wsvad.errors import StorageError, UsageError, VideoError
 from wsvad.video.contract import KINDS, ByteSource
 from wsvad.video.process import DecodeChild
 from wsvad.video.remote import BLOCK
-from wsvad.video.wire import Disconnected, Message
+from wsvad.video.wire import Disconnected, Message, Violation
+
+Result = TypeVar("Result")
 
 _POLL_S = 0.25
 _CANCEL_GRACE_S = 2.0
@@ -19,7 +22,7 @@ class Cancelled(Exception):
     """The request was given up as asked; the child is ready for the next one or dead."""
 
 
-class Exchange:
+class Exchange(Generic[Result]):
     """Serves the child's reads until it answers. ``cancel`` may be called from another thread."""
 
     def __init__(
@@ -28,6 +31,7 @@ class Exchange:
         source: ByteSource,
         name: str,
         stall_s: float,
+        parse: Callable[[Message], Result],
         on_clip: Callable[[Message], None],
         blocked: Callable[[], bool],
     ) -> None:
@@ -35,6 +39,7 @@ class Exchange:
         self._source = source
         self._name = name
         self._stall_s = stall_s
+        self._parse = parse
         self._on_clip = on_clip
         self._blocked = blocked
         self._give_up_at: float | None = None
@@ -50,30 +55,37 @@ class Exchange:
             except Disconnected:
                 return  # run() sees it too
 
-    def run(self) -> Message:
-        """Serve the child, which has been sent the request, and return its result.
+    def run(self) -> Result:
+        """Serve the child, which has been sent the request, and return its result as ``parse`` reads it.
 
         Raises VideoError with the evidence, what ``source.read_at`` raised, unchanged, or Cancelled. After a failure
         that may have left the child in an unknown state it is dead.
         """
         try:
-            answer = self._serve()
+            return self._result(self._serve())
+        except Violation as error:
+            self._child.kill()
+            raise VideoError("decoder_crash", f"{self._name}: the decoder gave a wrong answer: {error}") from error
         except Disconnected as error:
             failure = self._child.death(self._name)
             self._child.kill()
             if self._give_up_at is not None:
                 raise Cancelled from error
             raise self._storage_error or failure from error
+
+    def _result(self, answer: Message) -> Result:
         if answer["t"] == "done":
-            result: Message = answer["result"]
-            return result
+            try:
+                return self._parse(answer["result"])
+            except (KeyError, TypeError, ValueError, UsageError) as error:
+                raise Violation(f"{type(error).__name__}: {error}") from error
         if answer["t"] == "cancelled":
             raise Cancelled
         if self._storage_error is not None:
             raise self._storage_error
         kind, message = answer.get("kind"), f"{self._name}: {answer.get('message')}"
         if kind not in KINDS:
-            kind, message = "decoder_crash", f"{self._name}: the decoder gave a wrong answer"
+            raise Violation(f"unknown answer {str(answer)[:100]}")
         if kind.startswith("decoder_"):
             self._child.kill()
         raise VideoError(kind, message)
@@ -83,20 +95,29 @@ class Exchange:
         while True:
             if self._child.wait_for_message(min(_POLL_S, self._stall_s)):
                 message = self._child.receive()
-                match message.get("t"):
-                    case "read":
-                        self._read(message)
-                    case "clip":
-                        self._on_clip(message)
-                    case "beat":
-                        pass
-                    case _:
-                        self._answered = True
-                        return message
+                if self._is_answer(message):
+                    self._answered = True
+                    return message
                 last = time.monotonic()
             elif self._blocked():
                 last = time.monotonic()
             self._check(last)
+
+    def _is_answer(self, message: Message) -> bool:
+        """Do what a message asks for; True for the one that ends the request."""
+        try:
+            match message["t"]:
+                case "read":
+                    self._read(message["id"], message["offset"], message["length"])
+                case "clip":
+                    self._on_clip(message)
+                case "beat":
+                    pass
+                case _:
+                    return True
+        except (KeyError, TypeError, ValueError) as error:
+            raise Violation(f"{type(error).__name__}: {error}") from error
+        return False
 
     def _check(self, last_progress: float) -> None:
         now = time.monotonic()
@@ -107,10 +128,9 @@ class Exchange:
             self._child.kill()
             raise VideoError("decoder_hang", f"{self._name}: the decoder made no progress for {self._stall_s:g} s")
 
-    def _read(self, message: Message) -> None:
-        offset, length = int(message["offset"]), int(message["length"])
+    def _read(self, number: int, offset: int, length: int) -> None:
         if not (offset >= 0 and 0 < length <= BLOCK and offset + length <= self._source.size):
-            raise Disconnected("the child asked for bytes outside the video")
+            raise Violation("it asked for bytes outside the video")
         data = b""
         failed = self._give_up_at is not None
         if not failed and self._storage_error is None:
@@ -122,4 +142,4 @@ class Exchange:
             except BaseException as error:
                 self._storage_error = error
         failed = failed or self._storage_error is not None
-        self._child.send({"t": "data", "id": message["id"], "failed": failed}, b"" if failed else data)
+        self._child.send({"t": "data", "id": number, "failed": failed}, b"" if failed else data)

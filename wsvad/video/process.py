@@ -16,7 +16,7 @@ from pathlib import Path
 
 from wsvad.errors import ClusterError, VideoError
 from wsvad.video.contract import Limits
-from wsvad.video.wire import Disconnected, Message, receive, send
+from wsvad.video.wire import Disconnected, Message, Violation, receive, send
 
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TZ")
 """Variables that the child gets, where they are set. Everything else, credentials above all, stays here."""
@@ -97,7 +97,7 @@ class DecodeChild:
         return bool(poller.poll(max(0.0, timeout_s) * 1000))
 
     def receive(self) -> Message:
-        """Return the next message; raises Disconnected."""
+        """Return the next message; raises Disconnected or Violation."""
         message, _, fds = receive(self._sock, 0)
         for fd in fds:
             os.close(fd)
@@ -134,7 +134,7 @@ class DecodeChild:
             if self.wait_for_message(_START_TIMEOUT_S) and self.receive().get("t") == "ready":
                 return
             reason = "no answer"
-        except Disconnected as error:
+        except (Disconnected, Violation) as error:
             reason = str(error)
         self._process.kill()
         self._process.wait()

@@ -20,6 +20,8 @@ from wsvad.video.wire import Disconnected, Message
 
 _GIB = 1 << 30
 
+_Arrived = queue.SimpleQueue[Clip | DecodeReport | BaseException]
+
 
 class VideoReader:
     """Owns one persistent decode child; it is started when first needed and again after any failure.
@@ -68,10 +70,11 @@ class VideoReader:
         ``source`` comes through unchanged.
         """
         child = self._ready_child()
-        exchange = Exchange(child, source, name or "video", self._limits.stall_s, _no_clips, lambda: False)
+        parse = VideoIndex.from_dict
+        exchange = Exchange(child, source, name or "video", self._limits.stall_s, parse, _no_clips, lambda: False)
         cpu_s = self._limits.cpu_base_s + self._limits.cpu_per_gib_s * source.size / _GIB
         self._send(child, {"t": "request", "op": "index", "size": source.size, "cpu_s": cpu_s}, None)
-        return VideoIndex.from_dict(exchange.run())
+        return exchange.run()
 
     def clips(
         self,
@@ -96,20 +99,20 @@ class VideoReader:
         shape = (spec.length, height, width, 3)
         child = self._ready_child()
         ring = self._ready_ring(spec.length * height * width * 3)
-        arrived: queue.SimpleQueue[Message | BaseException] = queue.SimpleQueue()
+        arrived: _Arrived = queue.SimpleQueue()
 
         def on_clip(message: Message) -> None:
             ring.occupy(message["slot"])
-            arrived.put(message)
+            arrived.put(self._clip(message, ring, shape))
 
         exchange = Exchange(
-            child, source, name or "video", self._limits.stall_s, on_clip, lambda: not ring.free_slots()
+            child, source, name or "video", self._limits.stall_s, _report, on_clip, lambda: not ring.free_slots()
         )
         self._send(child, self._request(source, index, (first_clip, last_clip), spec, geometry), ring)
 
         def serve() -> None:
             try:
-                arrived.put({"t": "done", "result": exchange.run()})
+                arrived.put(exchange.run())
             except BaseException as error:
                 arrived.put(error)
 
@@ -121,17 +124,17 @@ class VideoReader:
                 item = self._next(arrived, ring)
                 if isinstance(item, BaseException):
                     raise item
-                if item["t"] == "done":
-                    self.report = _report(item["result"])
+                if isinstance(item, DecodeReport):
+                    self.report = item
                     return
-                yield self._clip(item, ring, shape)
+                yield item
         finally:
             exchange.cancel()
             thread.join()
             self._busy = False
-            _free_rest(arrived, ring)
+            _release_rest(arrived)
 
-    def _next(self, arrived: queue.SimpleQueue[Message | BaseException], ring: Ring) -> Message | BaseException:
+    def _next(self, arrived: _Arrived, ring: Ring) -> Clip | DecodeReport | BaseException:
         while True:
             try:
                 return arrived.get(timeout=self._limits.stall_s)
@@ -210,7 +213,7 @@ class VideoReader:
 
 
 def _no_clips(message: Message) -> None:
-    raise Disconnected("the child sent a clip that nobody asked for")
+    raise ValueError("a clip that nobody asked for")
 
 
 def _report(result: Message) -> DecodeReport:
@@ -218,8 +221,8 @@ def _report(result: Message) -> DecodeReport:
     return DecodeReport(**{**result, "missing": missing, "errors": tuple(result["errors"])})
 
 
-def _free_rest(arrived: queue.SimpleQueue[Message | BaseException], ring: Ring) -> None:
+def _release_rest(arrived: _Arrived) -> None:
     while not arrived.empty():
         item = arrived.get()
-        if isinstance(item, dict) and item["t"] == "clip":
-            ring.free(item["slot"])
+        if isinstance(item, Clip):
+            item.release()

@@ -18,6 +18,10 @@ class Disconnected(Exception):
     """The other end is gone."""
 
 
+class Violation(Exception):
+    """The other end is there, but does not keep to the rules of this module."""
+
+
 def send(sock: socket.socket, message: Message, payload: bytes = b"", fds: tuple[int, ...] = ()) -> None:
     """Send one message; raises Disconnected when the other end is gone. Callers serialise their own sends."""
     text = json.dumps(message, separators=(",", ":")).encode()
@@ -50,7 +54,7 @@ def _exactly(sock: socket.socket, length: int) -> bytearray:
 def receive(sock: socket.socket, max_payload: int) -> tuple[Message, bytearray, list[int]]:
     """Return the next message, its payload and the file descriptors that came with it.
 
-    Raises Disconnected at the end of the stream, and when a message breaks the rules of this module.
+    Raises Disconnected at the end of the stream, and Violation for anything but a message.
     """
     try:
         head, fds, _, _ = socket.recv_fds(sock, _HEADER.size, 4)
@@ -61,11 +65,11 @@ def receive(sock: socket.socket, max_payload: int) -> tuple[Message, bytearray, 
     head += bytes(_exactly(sock, _HEADER.size - len(head)))
     json_length, payload_length = _HEADER.unpack(head)
     if json_length > MAX_JSON or payload_length > max_payload:
-        raise Disconnected(f"message of {json_length} + {payload_length} bytes refused")
+        raise Violation(f"message of {json_length} + {payload_length} bytes refused")
     try:
         message = json.loads(_exactly(sock, json_length))
     except ValueError as error:
-        raise Disconnected("message is not JSON") from error
+        raise Violation("message is not JSON") from error
     if not isinstance(message, dict):
-        raise Disconnected("message is not an object")
+        raise Violation("message is not an object")
     return message, _exactly(sock, payload_length), fds

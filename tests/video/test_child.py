@@ -1,0 +1,174 @@
+"""The decode child: what it may see and use, and what its end means."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.video.corpus import sabotaged
+from tests.video.misbehaving import COMMAND, ROOT
+from tests.video.sources import BytesSource
+from wsvad.clips import ClipSpec
+from wsvad.errors import ClusterError, VideoError
+from wsvad.video import ISOLATION_KINDS, Geometry, Limits, VideoReader
+from wsvad.video.process import DecodeChild, child_command
+
+LIMITS = Limits(stall_s=1.0, cpu_base_s=1.0, cpu_per_footage_s=0.001, cpu_per_gib_s=0.001, address_space=1 << 30)
+
+
+@pytest.fixture
+def reader() -> Iterator[VideoReader]:
+    """A reader with tight limits whose child misbehaves on marked videos."""
+    with VideoReader(LIMITS, _child_command=COMMAND) as reader:
+        yield reader
+
+
+def run(reader: VideoReader, source: BytesSource) -> int:
+    """Index and decode; return the number of clips."""
+    index = reader.index(source, name="cam")
+    clips = 0
+    for clip in reader.clips(source, index, 0, 25, ClipSpec(), Geometry(size=32), name="cam"):
+        clips += 1
+        clip.release()
+    return clips
+
+
+@pytest.mark.parametrize("when", ["index", "clips"])
+@pytest.mark.parametrize(
+    ("deed", "kind"),
+    [
+        ("segfault", "decoder_crash"),
+        ("abort", "decoder_crash"),
+        ("exit", "decoder_crash"),
+        ("chatter", "decoder_crash"),
+        ("kill", "decoder_killed"),
+        ("hang", "decoder_hang"),
+        ("hang_with_lock", "decoder_hang"),
+        ("eat_memory", "decoder_memory"),
+        ("burn", "decoder_cpu"),
+        ("raise", "decoder_error"),
+    ],
+)
+def test_each_end_of_a_child_has_its_name_and_the_next_video_is_fine(
+    video: Path, reader: VideoReader, deed: str, kind: str, when: str
+) -> None:
+    """Real crashes, real hangs, real allocations; the reader starts a new child and goes on."""
+    data = video.read_bytes()
+    with pytest.raises(VideoError, match=r"^cam: ") as error:
+        run(reader, BytesSource(sabotaged(data, deed, "index" if when == "index" else "clips")))
+    assert error.value.kind == kind
+    assert kind in ISOLATION_KINDS
+    assert run(reader, BytesSource(data)) == 25
+
+
+def test_the_child_sees_no_credentials_and_no_other_variables(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole environment of the child is a handful of harmless names."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+    monkeypatch.setenv("SOME_TOKEN", "hush")
+    with VideoReader() as reader:
+        reader.index(BytesSource(video))
+        assert reader._child is not None
+        environment = Path(f"/proc/{reader._child.pid}/environ").read_bytes()
+    names = {entry.split(b"=")[0].decode() for entry in environment.split(b"\0") if entry}
+    allowed = {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TZ"}
+    assert names <= allowed | {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MALLOC_ARENA_MAX"}
+    assert b"hush" not in environment
+
+
+def test_the_child_is_under_its_limits_and_holds_no_other_files(video: Path, tmp_path: Path) -> None:
+    """The kernel's own account of limits and open files; a file that the parent holds open is not among them."""
+    with (tmp_path / "secret").open("w") as secret, VideoReader() as reader:
+        reader.index(BytesSource(video))
+        assert reader._child is not None
+        process = Path(f"/proc/{reader._child.pid}")
+        limits = {line[:26].strip(): line[26:].split()[:2] for line in (process / "limits").read_text().splitlines()}
+        opened = [os.readlink(entry) for entry in (process / "fd").iterdir()]
+        assert str(tmp_path / "secret") not in opened
+        assert secret.writable()
+    assert limits["Max address space"] == [str(3 << 30)] * 2
+    assert limits["Max file size"] == limits["Max core file size"] == ["0", "0"]
+    assert limits["Max open files"] == ["16", "16"]
+    assert 60 <= int(limits["Max cpu time"][0]) < 120
+    assert all(name.startswith(("/dev/null", "socket:", "pipe:")) for name in opened)
+
+
+def test_the_child_starts_fast_and_imports_nothing_heavy() -> None:
+    """No torch, Ray or pyarrow in the child; one second is generous for a busy machine (0.2 s when idle)."""
+    start = time.monotonic()
+    child = DecodeChild(Limits())
+    took = time.monotonic() - start
+    maps = Path(f"/proc/{child.pid}/maps").read_text()
+    child.kill()
+    assert took < 5
+    for heavy in ("torch", "/ray/", "pyarrow"):
+        assert heavy not in maps
+
+
+def test_the_child_finds_the_package_where_the_parent_found_it(tmp_path: Path) -> None:
+    """As in a Ray working directory: the package is a copy that only ``sys.path`` of the parent knows."""
+    command = child_command()
+    assert command[0] == sys.executable
+    assert str(ROOT) in command
+    assert "-I" in command
+
+
+def test_a_child_that_cannot_start_is_not_the_videos_fault(video: Path) -> None:
+    """No VideoError, so no quarantine; the message holds what the child wrote."""
+    broken = [sys.executable, "-c", "raise SystemExit('no module named av')"]
+    with VideoReader(_child_command=broken) as reader, pytest.raises(ClusterError, match="no module named av"):
+        reader.index(BytesSource(video))
+    with VideoReader(_child_command=["/nowhere/python"]) as reader, pytest.raises(ClusterError, match="cannot start"):
+        reader.index(BytesSource(video))
+
+
+ORPHAN = """
+import os, signal, sys
+sys.path[:0] = [sys.argv[1]]
+from tests.video.misbehaving import COMMAND
+from tests.video.sources import BytesSource
+from wsvad.video import Limits, VideoReader
+import threading
+reader = VideoReader(Limits(stall_s=600), _child_command=COMMAND)
+def work():
+    reader.index(BytesSource(open(sys.argv[2], "rb").read()))
+if sys.argv[3] == "busy":
+    reader._ready_child()
+    print(reader._child.pid, flush=True)
+    threading.Thread(target=work, daemon=True).start()
+    signal.sigtimedwait([], 0.5)
+else:
+    work()
+    print(reader._child.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("state", ["idle", "busy"])
+def test_the_child_dies_with_its_parent(video: Path, tmp_path: Path, state: str) -> None:
+    """Also one that hangs, when the parent is killed without a chance to clean up."""
+    path = video
+    if state == "busy":
+        path = tmp_path / "hangs.mp4"
+        path.write_bytes(sabotaged(video.read_bytes(), "hang", "index"))
+    parent = subprocess.run(
+        [sys.executable, "-c", ORPHAN, str(ROOT), str(path), state], capture_output=True, text=True, timeout=60
+    )
+    pid = int(parent.stdout)
+    deadline = time.monotonic() + 10
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(pid)
+
+
+def alive(pid: int) -> bool:
+    """True while a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,100 @@
+"""Damage in the middle: what can be decoded is, under its right number, and the rest is a recorded gap."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.video.corpus import mdat_span
+from tests.video.making import CLOSED_GOP, Recipe, make_video, number_in
+from tests.video.sources import BytesSource
+from wsvad.clips import ClipSpec
+from wsvad.video import Geometry, VideoReader
+
+SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
+SINGLE = ClipSpec(1, 1)
+
+
+def frames_of(reader: VideoReader, data: bytes) -> dict[int, int]:
+    """Decode frame by frame; return the number that each frame shows by the number that it was given."""
+    source = BytesSource(data)
+    index = reader.index(source)
+    shown = {}
+    for clip in reader.clips(source, index, 0, index.num_frames, SINGLE, Geometry(size=96)):
+        with clip:
+            shown[clip.start_frame] = number_in(clip.frames_THWC[0])
+    return shown
+
+
+def zeroed(data: bytes, start: float, share: float) -> bytes:
+    """Zero a share of a file."""
+    first, count = int(len(data) * start), int(len(data) * share)
+    return data[:first] + bytes(count) + data[first + count :]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("h264.mp4", "libx264", CLOSED_GOP),
+        ("h264.avi", "libx264", CLOSED_GOP),
+        ("mpeg4.avi", "mpeg4", {"g": "25"}),
+        ("mpeg4_b.avi", "mpeg4", {"g": "25", "bf": "2"}),
+        ("mjpeg.avi", "mjpeg", {}),
+    ],
+)
+def test_behind_a_zeroed_stretch_frames_keep_their_numbers(
+    tmp_path: Path, reader: VideoReader, name: str, codec: str, options: dict[str, str]
+) -> None:
+    """A twentieth of the file is zeroed. From the second key frame behind it on, every frame is there again and shows
+    the number it was given; frames in between may show what the decoder made up, and the report says what is missing.
+
+    AVI is the hard one: its demuxer counts the packets that it finds, so that all frames behind would move up.
+    """
+    pixel_format = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    path = make_video(tmp_path / name, Recipe(codec=codec, options=options, pixel_format=pixel_format))
+    shown = frames_of(reader, zeroed(path.read_bytes(), 0.45, 0.05))
+    report = reader.report
+    lost = {number for start, stop in report.missing for number in range(start, stop)}
+    assert lost
+    assert set(shown) | lost == set(range(400))
+    assert not set(shown) & lost
+    assert all(shown[number] == number for number in range(250, 400))
+    assert all(shown[number] == number for number in range(150))
+    assert min(lost) >= 150
+    assert max(lost) < 250
+
+
+def test_a_real_video_with_60_kb_zeroed_keeps_nine_tenths(reader: VideoReader) -> None:
+    """Where the first error ends a plain decode, packets are fed on; each clip that comes equals the undamaged one."""
+    path = SHARED / "survfight" / "temporal" / "videos" / "t_dev_train_001.mp4"
+    whole = path.read_bytes()
+    start, stop = mdat_span(whole)
+    middle = (start + stop) // 2
+    damaged = whole[:middle] + bytes(60_000) + whole[middle + 60_000 :]
+    clips = {}
+    for name, data in (("whole", whole), ("damaged", damaged)):
+        source = BytesSource(data)
+        index = reader.index(source)
+        for clip in reader.clips(source, index, 0, 55, ClipSpec(), Geometry()):
+            with clip:
+                clips[name, clip.clip] = clip.frames_THWC.tobytes()
+    assert index.num_frames == 879
+    assert 0.8 * 879 < reader.report.decoded_frames < 879
+    assert reader.report.missing
+    same = [clip for clip in range(55) if clips.get(("damaged", clip)) == clips["whole", clip]]
+    assert len(same) > 35
+    assert same[-1] == 54
+
+
+def test_behind_a_cut_no_frame_has_a_wrong_number(tmp_path: Path, reader: VideoReader) -> None:
+    """Table in front, cut at 30 places: what decodes is a prefix without pictures that moved up."""
+    recipe = Recipe(options=CLOSED_GOP, num_frames=100, container_options={"movflags": "faststart"})
+    whole = make_video(tmp_path / "front.mp4", recipe).read_bytes()
+    start, stop = mdat_span(whole)
+    for place in range(start + 2000, stop, (stop - start) // 30):
+        shown = frames_of(reader, whole[:place])
+        assert all(given == seen for given, seen in shown.items())
+        assert reader.report.expected_frames == 100
+        assert sorted(shown) == list(range(len(shown)))
+        assert reader.report.missing == ((len(shown), 100),)
