@@ -3,7 +3,7 @@
     ray job submit --working-dir . -- python jobs/extract.py --videos s3://archive/cam7 --out s3://features/cam7
 
 Takes the options of ``wsvad extract`` (``--help`` lists them). Kill it at any time and run it again: every clip ends up
-in the published snapshot exactly once. Expect about the time that ``--dry-run``'s clip count takes at the README's rates.
+in the published snapshot exactly once. Expect the time that ``--dry-run``'s count of clips takes at the README's rates.
 """
 
 import sys

@@ -6,6 +6,8 @@ import contextlib
 import logging
 import math
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -99,6 +101,7 @@ def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool
     level = logging.INFO if verbose else logging.ERROR
     if not verbose:  # Ray's C++ core prints to the terminal by itself, and knows no other switch
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         with contextlib.nullcontext() if verbose else _silent_stderr():
             if address and address != "local":
@@ -115,6 +118,8 @@ def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         where = f"the Ray cluster at {address}" if address else "a local Ray"
         raise ClusterError(f"cannot connect to {where}: {error}") from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_sigterm)  # ray.init takes it away, and exits with 15
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""SIGKILL of the driver, of workers and of raylets, at random times, on a three-node cluster: nothing lost or doubled."""
+"""SIGKILL of driver, workers and raylets, at random times, on a three-node cluster: nothing lost, nothing doubled."""
 
 from __future__ import annotations
 

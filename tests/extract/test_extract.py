@@ -84,7 +84,9 @@ def test_features_are_those_of_the_plain_network_on_plainly_decoded_frames(extra
 def test_another_configuration_is_a_conflict_and_changes_nothing(extracted, videos, capsys):
     """Exit code 5, the difference is named, the data set is as it was."""
     before = stored(str(extracted))
-    code = run_here(capsys, "extract", "--videos", str(videos), "--out", str(extracted), *QUICK, "--geometry", "center")[0]
+    code = run_here(
+        capsys, "extract", "--videos", str(videos), "--out", str(extracted), *QUICK, "--geometry", "center"
+    )[0]
     assert code == 5
     assert stored(str(extracted)) == before
 
@@ -212,7 +214,13 @@ def test_option_file_is_read_and_unknown_keys_are_refused(videos, tmp_path, caps
 
 def test_job_script_takes_the_same_options():
     """``jobs/extract.py`` is the same command: its help is that of the verb."""
-    def help_of(*command):
-        return subprocess.run([sys.executable, *command, "--help"], cwd=REPO, capture_output=True, text=True, check=True)
 
-    assert help_of("jobs/extract.py").stdout.split("options:")[1] == help_of("-m", "wsvad", "extract").stdout.split("options:")[1]
+    def help_of(*command):
+        return subprocess.run(
+            [sys.executable, *command, "--help"], cwd=REPO, capture_output=True, text=True, check=True
+        )
+
+    assert (
+        help_of("jobs/extract.py").stdout.split("options:")[1]
+        == help_of("-m", "wsvad", "extract").stdout.split("options:")[1]
+    )

@@ -99,5 +99,12 @@ def test_credentials_stay_out_of_everything_that_is_written(bucket, moto_server)
 def test_wrong_credentials_are_a_storage_failure(bucket, moto_server, capsys):
     """A bucket that is not there ends at once with exit code 4 and says so."""
     assert "AWS_ACCESS_KEY_ID" in os.environ
-    words = ("--videos", "s3://no-such-bucket-here/in", "--out", f"s3://{bucket}/x", "--s3-endpoint-url", moto_server.url)
+    words = (
+        "--videos",
+        "s3://no-such-bucket-here/in",
+        "--out",
+        f"s3://{bucket}/x",
+        "--s3-endpoint-url",
+        moto_server.url,
+    )
     assert run_here(capsys, "extract", *words, *QUICK)[0] == 4

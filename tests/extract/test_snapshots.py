@@ -34,7 +34,14 @@ def _store_units(store, video, frames=100, clips=None, config=CONFIG):
         span = (unit.first_clip, unit.last_clip)
         objects.append(
             SnapshotObject(
-                layout.unit_key(unit.unit_id), video.video_id, video.content_id, *span, r.clips, r.rows, r.bytes, r.sha256
+                layout.unit_key(unit.unit_id),
+                video.video_id,
+                video.content_id,
+                *span,
+                r.clips,
+                r.rows,
+                r.bytes,
+                r.sha256,
             )
         )
     have, expected = sum(o.clips for o in objects), config.clips.count(frames)
@@ -56,6 +63,7 @@ def _publish(store, objects, rows, run_id="r"):
 
 @pytest.fixture
 def store(tmp_path):
+    """An empty local data set."""
     return open_store(str(tmp_path / "data"))
 
 

@@ -35,13 +35,16 @@ def test_a_day_is_about_a_hundred_units_and_a_short_video_is_one():
 
 def test_plan_is_the_same_whatever_the_order_of_the_listing():
     """Longest first, ties by id."""
-    units = [u for n, v in ((50, "a"), (5000, "b"), (50, "c")) for u in plan_units(make_video(v), make_index(n), CONFIG)]
+    units = [
+        u for n, v in ((50, "a"), (5000, "b"), (50, "c")) for u in plan_units(make_video(v), make_index(n), CONFIG)
+    ]
     assert longest_first(units) == longest_first(reversed(units))
     assert longest_first(units)[0].video.video_id == "b"
 
 
 def test_unit_id_changes_with_content_range_and_configuration():
     """Another content, range or fingerprint is another unit; the same is the same."""
+
     def first(video=None, frames=100, config=CONFIG):
         return plan_units(video or make_video(), make_index(frames), config)[0].unit_id
 

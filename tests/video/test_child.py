@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from tests.video.sources import BytesSource
 from wsvad.clips import ClipSpec
 from wsvad.errors import ClusterError, VideoError
 from wsvad.video import ISOLATION_KINDS, Geometry, Limits, VideoReader
-from wsvad.video.process import DecodeChild, child_command
+from wsvad.video.process import DecodeChild
 
 LIMITS = Limits(stall_s=1.0, cpu_base_s=1.0, cpu_per_footage_s=0.001, cpu_per_gib_s=0.001, address_space=1 << 30)
 
@@ -110,12 +111,30 @@ def test_the_child_starts_fast_and_imports_nothing_heavy() -> None:
         assert heavy not in maps
 
 
-def test_the_child_finds_the_package_where_the_parent_found_it(tmp_path: Path) -> None:
-    """As in a Ray working directory: the package is a copy that only ``sys.path`` of the parent knows."""
-    command = child_command()
-    assert command[0] == sys.executable
-    assert str(ROOT) in command
-    assert "-I" in command
+ELSEWHERE = """
+import sys
+sys.path[:0] = [sys.argv[1]]
+from wsvad.video import VideoReader
+class Source:
+    data = open(sys.argv[2], "rb").read()
+    size = len(data)
+    def read_at(self, offset, length):
+        return self.data[offset : offset + length]
+with VideoReader() as reader:
+    print(reader.index(Source()).version)
+"""
+
+
+def test_the_child_finds_the_package_where_the_parent_found_it(video: Path, tmp_path: Path) -> None:
+    """As in a Ray working directory: a copy that only the parent's ``sys.path`` knows. Parent and child refuse each
+    other's index when their versions differ, and this copy has a version of its own.
+    """
+    shutil.copytree(ROOT / "wsvad", tmp_path / "wsvad")
+    contract = tmp_path / "wsvad" / "video" / "contract.py"
+    contract.write_text(contract.read_text().replace("INDEX_VERSION = 1\n", "INDEX_VERSION = 4711\n"))
+    command = [sys.executable, "-c", ELSEWHERE, str(tmp_path), str(video)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd="/")
+    assert done.stdout == "4711\n", done.stderr
 
 
 def test_a_child_that_cannot_start_is_not_the_videos_fault(video: Path) -> None:

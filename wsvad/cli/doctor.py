@@ -20,5 +20,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check, show the report, return the exit code."""
     report = doctor.run(args.out, store_options(args), args.address, videos_uri=args.videos)
-    sys.stdout.write((doctor.to_json(report) if args.json else doctor.render(report)) + "\n")
+    text = doctor.to_json(report) if args.json else doctor.render(report, color=sys.stdout.isatty())
+    sys.stdout.write(text.rstrip("\n") + "\n")
     return report.exit_code

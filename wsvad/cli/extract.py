@@ -54,7 +54,7 @@ def _add_feature_options(parser: argparse.ArgumentParser) -> None:
         "--geometry",
         choices=get_args(GeometryKind),
         default="squash",
-        help="squash: the whole frame to 224x224; center: shorter side 256, centre 224; ten-crop: ten 224 crops of that",
+        help="squash: the whole frame to 224x224; center: shorter side 256, middle 224; ten-crop: ten crops of that",
     )
     group.add_argument("--clip-length", type=positive_int, default=16, metavar="N", help="frames in a clip")
     group.add_argument("--clip-stride", type=positive_int, default=16, metavar="N", help="frames between clip starts")
@@ -82,6 +82,9 @@ def _add_video_options(parser: argparse.ArgumentParser) -> None:
         default="stat",
         help="what tells that content changed: size and time or ETag, or a digest of every byte",
     )
+    group.add_argument(
+        "--follow-links", action="store_true", help="also list what links in the folder lead to outside of it"
+    )
     group.add_argument("--id-prefix", default="", metavar="TEXT", help="put before the ids of listed videos")
     group.add_argument(
         "--max-quarantine", type=natural, default=0, metavar="N", help="exit 0 with up to N quarantined, 3 with more"
@@ -95,7 +98,11 @@ def _add_video_options(parser: argparse.ArgumentParser) -> None:
         "--decoder-memory", type=size_bytes, default=limits.address_space, metavar="BYTES", help="of one decoder"
     )
     group.add_argument(
-        "--decoder-stall-s", type=float, default=limits.stall_s, metavar="S", help="a decoder silent for this long hangs"
+        "--decoder-stall-s",
+        type=float,
+        default=limits.stall_s,
+        metavar="S",
+        help="a decoder silent for this long hangs",
     )
     group.add_argument("--queue-clips", type=positive_int, default=4, metavar="N", help="decoded clips that may wait")
 
@@ -107,7 +114,9 @@ def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--cpus-per-worker", type=float, metavar="N", help="CPU cores of a worker")
     group.add_argument("--gpus-per-worker", type=float, metavar="N", help="GPUs of a worker, may be a fraction")
     group.add_argument("--memory-per-worker", type=size_bytes, metavar="BYTES", help="memory to reserve, e.g. 2GiB")
-    group.add_argument("--in-flight", type=positive_int, default=2, metavar="N", help="units handed to a worker at once")
+    group.add_argument(
+        "--in-flight", type=positive_int, default=2, metavar="N", help="units handed to a worker at once"
+    )
 
 
 def resolve_precision(asked: str, out: str, options: StoreOptions) -> Precision:
@@ -142,11 +151,10 @@ def options_from(args: argparse.Namespace) -> ExtractOptions:
             args.workers, args.cpus_per_worker, args.gpus_per_worker, args.memory_per_worker, args.in_flight
         ),
         store=store,
-        limits=Limits(
-            max_pixels=args.max_pixels, address_space=args.decoder_memory, stall_s=args.decoder_stall_s
-        ),
+        limits=Limits(max_pixels=args.max_pixels, address_space=args.decoder_memory, stall_s=args.decoder_stall_s),
         identity=args.identity,
         id_prefix=args.id_prefix,
+        follow_links=args.follow_links,
         address=args.address,
         queue_clips=args.queue_clips,
         max_quarantine=args.max_quarantine,

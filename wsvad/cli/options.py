@@ -9,6 +9,7 @@ from pathlib import Path
 from wsvad.errors import UsageError
 from wsvad.storage import StoreOptions
 
+
 def add_store_options(parser: argparse.ArgumentParser) -> None:
     """Add how to reach object storage; credentials come from the standard AWS environment, never from options."""
     group = parser.add_argument_group("object storage (credentials: the standard AWS environment of every node)")
@@ -16,7 +17,11 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--s3-profile", metavar="NAME", help="AWS profile; or AWS_PROFILE")
     group.add_argument("--s3-region", metavar="NAME", help="AWS region; or AWS_REGION")
     group.add_argument(
-        "--s3-attempts", type=positive_int, default=8, metavar="N", help="tries of one request before it counts as failed"
+        "--s3-attempts",
+        type=positive_int,
+        default=8,
+        metavar="N",
+        help="tries of one request before it counts as failed",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -18,9 +19,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="URI", help="root of the data set")
     parser.add_argument("--videos", metavar="URI", help="also check that all of these videos are in it")
     parser.add_argument("--id-prefix", default="", metavar="TEXT", help="as given to extract")
+    parser.add_argument("--follow-links", action="store_true", help="as given to extract")
     parser.add_argument("--identity", choices=("stat", "digest"), default="stat", help="as given to extract")
     parser.add_argument("--quick", action="store_true", help="only presence and size of objects; read none")
-    parser.add_argument("--repair", action="store_true", help="remove damaged objects, so that extract makes them again")
+    parser.add_argument(
+        "--repair", action="store_true", help="remove damaged objects, so that extract makes them again"
+    )
     add_store_options(parser)
 
 
@@ -30,7 +34,12 @@ def run(args: argparse.Namespace) -> int:
     options = store_options(args)
     listing = None
     if args.videos:
-        listing = list_videos(args.videos, identity=args.identity, id_prefix=args.id_prefix, options=options)
+        listing = list_videos(
+            args.videos,
+            identity=args.identity,
+            id_prefix=args.id_prefix,
+            options=replace(options, follow_links=args.follow_links),
+        )
     report = verify(open_store(args.out, options), deep=not args.quick, listing=listing, repair=args.repair)
     if args.json:
         sys.stdout.write(report.to_json() + "\n")

@@ -55,6 +55,8 @@ class ExtractOptions:
     limits: Limits = field(default_factory=Limits)
     identity: Identity = "stat"
     id_prefix: str = ""
+    follow_links: bool = False
+    """Whether links that lead out of the listed folder are followed."""
     address: str | None = None
     """Of a Ray cluster; ``None``: ``RAY_ADDRESS``, else a local Ray."""
     queue_clips: int = 4
@@ -88,7 +90,10 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
         log.warning("%s", options.weights.banner)
     out = _open_target(options)
     listing = list_videos(
-        options.videos, identity=options.identity, id_prefix=options.id_prefix, options=options.store
+        options.videos,
+        identity=options.identity,
+        id_prefix=options.id_prefix,
+        options=replace(options.store, follow_links=options.follow_links),
     )
     log.info("%d videos listed, %d other files skipped", len(listing.videos), len(listing.skipped))
     base = latest_snapshot(out)
@@ -105,10 +110,10 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
     _quarantine(out, outcome, set_aside, write=not options.dry_run)
     outcome.gather(out, stored, base)
     if options.dry_run:
-        return summarize(outcome, options, time.monotonic() - started, None)
+        return _summary(options, outcome, None, started)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     snapshot = _publish(out, options, outcome, run_id)
-    summary = summarize(outcome, options, time.monotonic() - started, snapshot)
+    summary = _summary(options, outcome, snapshot, started)
     if todo or snapshot.run_id == run_id:
         record = {**options.to_dict(), "listing_sha256": listing.digest}
         out.create(f"{layout.RUNS}{run_id}.json", summary.to_record(record, versions()))
@@ -222,6 +227,18 @@ def _quarantine(out: Store, outcome: Outcome, set_aside: set[str], *, write: boo
     outcome.records = {r.unit_id: r for r in found}
     planned = {u.unit_id for u in outcome.units}
     outcome.records |= read_records(out, (set_aside & planned) - outcome.records.keys())
+
+
+def _summary(options: ExtractOptions, outcome: Outcome, snapshot: Snapshot | None, started: float) -> ExtractSummary:
+    return summarize(
+        outcome,
+        snapshot,
+        out=options.out,
+        weights=options.weights,
+        dry_run=options.dry_run,
+        max_quarantine=options.max_quarantine,
+        elapsed_s=time.monotonic() - started,
+    )
 
 
 def _publish(out: Store, options: ExtractOptions, outcome: Outcome, run_id: str) -> Snapshot:

@@ -36,7 +36,9 @@ class QuarantineRecord:
     ) -> QuarantineRecord:
         """Make the record of a unit (``span`` in clips) or of a whole video (``None``)."""
         first, last = span or (None, None)
-        return cls(unit_id, video.video_id, printable(video.uri), video.content_id, first, last, kind, printable(message))
+        return cls(
+            unit_id, video.video_id, printable(video.uri), video.content_id, first, last, kind, printable(message)
+        )
 
     def to_json(self) -> bytes:
         """Return the record as it is stored."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
@@ -25,21 +25,14 @@ from wsvad.manifest.listing import Listing, printable, reasons
 from wsvad.storage import Store
 
 
-class RunFacts(Protocol):
-    """What a summary tells of a run's options."""
-
-    @property
-    def out(self) -> str: ...
-    @property
-    def weights(self) -> WeightsSource: ...
-    @property
-    def dry_run(self) -> bool: ...
-    @property
-    def max_quarantine(self) -> int: ...
-
-
 def _failed(video_id: str, uri: str, kind: str, message: str) -> dict[str, str]:
-    return {"video_id": video_id, "uri": printable(uri), "outcome": "failed", "kind": kind, "message": printable(message)}
+    return {
+        "video_id": video_id,
+        "uri": printable(uri),
+        "outcome": "failed",
+        "kind": kind,
+        "message": printable(message),
+    }
 
 
 @dataclass
@@ -165,11 +158,30 @@ class Outcome:
             status = "complete"
         else:
             status = "partial" if row["clips"] else "quarantined"
-        described = ("num_frames", "fps", "duration_s", "width", "height", "rotation", "variable_rate", "container", "codec")
+        described = (
+            "num_frames",
+            "fps",
+            "duration_s",
+            "width",
+            "height",
+            "rotation",
+            "variable_rate",
+            "container",
+            "codec",
+        )
         return row | {name: getattr(index, name) for name in described} | {"expected_clips": expected, "status": status}
 
 
-def summarize(outcome: Outcome, options: RunFacts, elapsed_s: float, snapshot: Snapshot | None) -> ExtractSummary:
+def summarize(
+    outcome: Outcome,
+    snapshot: Snapshot | None,
+    *,
+    out: str,
+    weights: WeightsSource,
+    dry_run: bool,
+    max_quarantine: int,
+    elapsed_s: float,
+) -> ExtractSummary:
     """Condense an outcome to what people and programs are told."""
     videos = outcome.video_rows()
     states = Counter(v["status"] for v in videos)
@@ -178,12 +190,12 @@ def summarize(outcome: Outcome, options: RunFacts, elapsed_s: float, snapshot: S
     objects = outcome.objects
     clips_now = sum(r.clips for r in done_now)
     return ExtractSummary(
-        out=options.out,
+        out=out,
         snapshot=layout.snapshot_key(snapshot.number) if snapshot else None,
         fingerprint=outcome.features.fingerprint,
-        weights=options.weights.label,
-        banner=options.weights.banner,
-        dry_run=options.dry_run,
+        weights=weights.label,
+        banner=weights.banner,
+        dry_run=dry_run,
         videos=len(outcome.listing.videos) + len(outcome.listing.unreachable),
         videos_complete=states["complete"],
         videos_partial=states["partial"],
@@ -197,7 +209,7 @@ def summarize(outcome: Outcome, options: RunFacts, elapsed_s: float, snapshot: S
         units_failed=sum(r.status == "failed" for r in now),
         units_to_do=len(outcome.todo),
         quarantined=len(outcome.records),
-        max_quarantine=options.max_quarantine,
+        max_quarantine=max_quarantine,
         clips=sum(o.clips for o in objects),
         expected_clips=sum(v.get("expected_clips") or 0 for v in videos),
         rows=sum(o.rows for o in objects),

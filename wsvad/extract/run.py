@@ -52,7 +52,7 @@ class _Worker:
     that took its worker down too often is not begun again; its receipt has the status ``lost``.
     """
 
-    def __init__(self, config: WorkerConfig, weights: ray.ObjectRef, board: Any) -> None:
+    def __init__(self, config: WorkerConfig, weights: Any, board: Any) -> None:
         self._board = board
         self._reported = 0.0
         self._stage = UnitExtractor(config, ray.get(weights), self._report)
@@ -83,7 +83,7 @@ class UnitRunner:
         self._round = 0
         self._weights = ray.put(weights)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._board = ray.remote(_Board).options(num_cpus=0, scheduling_strategy=here).remote()
+        self._board: Any = ray.remote(_Board).options(num_cpus=0, scheduling_strategy=here).remote()
         context = DataContext.get_current()
         context.enable_progress_bars = False
         context.max_errored_blocks = -1
@@ -108,8 +108,9 @@ class UnitRunner:
     def _run(self, units: Sequence[Unit], alone: bool) -> Iterator[Receipt]:
         pool = self._pool
         guard = {"round": self._round, "limit": 1 if alone else TRIES_PER_ROUND}
+        stage: Any = _Worker  # Ray Data makes an actor of it and calls its instances
         dataset = ray.data.from_items([u.to_row() | guard for u in units], override_num_blocks=len(units)).map(
-            _Worker,
+            stage,
             fn_constructor_kwargs={"config": self._config, "weights": self._weights, "board": self._board},
             compute=ActorPoolStrategy(
                 size=1 if alone else min(pool.workers, len(units)),

@@ -50,7 +50,9 @@ def encode_unit(
     """
     views = clips[0].pooled_VD.shape[0]
     pooled = np.concatenate([c.pooled_VD for c in clips])
-    cuboids = None if clips[0].cuboids_VKC is None else np.stack([c.cuboids_VKC for c in clips if c.cuboids_VKC is not None])
+    cuboids = (
+        None if clips[0].cuboids_VKC is None else np.stack([c.cuboids_VKC for c in clips if c.cuboids_VKC is not None])
+    )
     schema = features_schema(pooled.shape[1], None if cuboids is None else (cuboids.shape[2], cuboids.shape[3]))
 
     def repeat(values: Sequence[float], kind: Any) -> pa.Array:
@@ -80,7 +82,8 @@ def encode_unit(
         sink, schema, compression="zstd", compression_level=1, use_dictionary=["video_id"], write_statistics=True
     ) as writer:
         writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=ROWS_PER_GROUP)
-    return sink.getvalue().to_pybytes()
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
 
 
 def tensor_array(values_NX: np.ndarray) -> pa.FixedShapeTensorArray:

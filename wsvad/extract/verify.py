@@ -1,4 +1,4 @@
-"""Prove a features data set complete: every object whole, every clip once, nothing missing that is not accounted for."""
+"""Prove a features data set complete: every object whole, every clip once, all that is missing accounted for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -67,8 +68,9 @@ class VerifyReport:
             console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
         how = "read and compared with their digests" if self.deep else "present in the right size (not read)"
         console.print(
-            f"snapshot {self.snapshot} of {self.out}: {self.objects} objects {how}; {self.videos_complete} of "
-            f"{self.videos} videos complete; {self.clips} of {self.expected_clips} clips, each once, in {self.rows} rows",
+            f"snapshot {self.snapshot} of {self.out}: {self.objects} objects {how}; "
+            f"{self.videos_complete} of {self.videos} videos complete; "
+            f"{self.clips} of {self.expected_clips} clips, each once, in {self.rows} rows",
             markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
         if self.unpublished:
@@ -136,7 +138,7 @@ def _overlaps(objects: Sequence[SnapshotObject]) -> Iterator[tuple[str, str]]:
         by_video[o.video_id].append(o)
     for video_id, parts in by_video.items():
         parts.sort(key=lambda o: o.first_clip)
-        for a, b in zip(parts, parts[1:], strict=False):
+        for a, b in pairwise(parts):
             if b.first_clip < a.last_clip:
                 yield "", f"{video_id}: {a.key} and {b.key} both hold clip {b.first_clip}"
 

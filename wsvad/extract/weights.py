@@ -14,10 +14,8 @@ class WeightsSource:
     """Weights that are known by name."""
 
     identity: str
-    """What names them in a fingerprint: ``sha256:<hex>`` of the tensors, or the recipe of an untrained network.
-
-    An untrained network is named by its recipe because its calibration is arithmetic, whose last bits are the
-    machine's: the same recipe on two kinds of machine is meant to be the same data set."""
+    """What names them in a fingerprint: ``sha256:<hex>`` of the tensors, or the recipe of an untrained network, which
+    makes the same tensors everywhere and need not run to be named."""
     label: str
     """What people are told."""
     banner: str

@@ -21,8 +21,10 @@ from wsvad.storage.uri import key_problem, parse_uri
 Identity = Literal["stat", "digest"]
 
 VIDEO_EXTENSIONS = frozenset(
-    ".3gp .asf .avi .divx .dav .flv .h264 .264 .h265 .265 .hevc .m2ts .m2v .m4v .mjpeg .mjpg .mkv .mov .mp4 .mpeg .mpg .mts .mxf"
-    " .ogv .ts .vob .webm .wmv".split()
+    (
+        ".264 .265 .3gp .asf .avi .dav .divx .flv .h264 .h265 .hevc .m2ts .m2v .m4v .mjpeg .mjpg .mkv .mov .mp4 .mpeg"
+        " .mpg .mts .mxf .ogv .ts .vob .webm .wmv"
+    ).split()
 )
 MANIFEST_EXTENSIONS = frozenset({".csv", ".parquet"})
 _DIGEST_CHUNK = 8 << 20
@@ -164,7 +166,9 @@ def _from_manifest(uri: str, options: StoreOptions) -> Listing:
     rows = read_manifest(store.read(key), name=uri)
 
     def find(row: ManifestRow) -> VideoRef | Unreachable:
-        video_id = check_id(row.video_id, row.where) if row.video_id else id_from_key(_SCHEME.sub("", row.uri).lstrip("/"))
+        video_id = (
+            check_id(row.video_id, row.where) if row.video_id else id_from_key(_SCHEME.sub("", row.uri).lstrip("/"))
+        )
         target = _resolve(uri, row.uri)
         try:
             video_store, video_key = open_object(target, _named(options))
@@ -198,9 +202,7 @@ def _with_digests(listing: Listing, options: StoreOptions) -> Listing:
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(digest, listing.videos))
     lost = (f for f in found if isinstance(f, Unreachable))
-    return Listing(
-        tuple(f for f in found if isinstance(f, VideoRef)), listing.skipped, (*listing.unreachable, *lost)
-    )
+    return Listing(tuple(f for f in found if isinstance(f, VideoRef)), listing.skipped, (*listing.unreachable, *lost))
 
 
 def _sha256(store: Store, info: ObjectInfo) -> str:
