@@ -69,10 +69,11 @@ def _good(folder: Path) -> dict[str, ExpectedOutcome]:
     make_video(folder / "rgb.mkv", replace(_BASE, codec="ffv1", options={}, pixel_format="bgr0"))
     make_video(folder / "odd_size.avi", replace(_INTRA, width=97, height=63))
     changing_size(folder / "changing_size.ts")
-    first, second = (make_video(folder / name, _BASE) for name in ("first.ts", "second.ts"))
-    (folder / "two_recordings.ts").write_bytes(first.read_bytes() + second.read_bytes())
-    first.unlink()
-    second.unlink()
+    joined = folder / "joined.ts"
+    silent, loud = (make_video(joined, replace(_BASE, audio=audio)).read_bytes() for audio in (False, True))
+    joined.unlink()
+    (folder / "two_recordings.ts").write_bytes(silent + silent)
+    (folder / "sound_from_the_middle.ts").write_bytes(silent + loud)
     tagged = make_video(folder / "non_utf8_metadata.mp4", replace(_BASE, metadata={"title": "Kamera am Eingang"}))
     tagged.write_bytes(_replace_once(tagged.read_bytes(), b"Kamera am Eingang", b"Kam\xe9ra \xff\xfe Eing\x80ng"))
     names = (
@@ -80,7 +81,10 @@ def _good(folder: Path) -> dict[str, ExpectedOutcome]:
         *("variable_rate.mp4", "rotated.mp4", "with_sound.mp4", "ten_bit.mp4", "grey.mkv", "rgb.mkv"),
         *("odd_size.avi", "changing_size.ts", "non_utf8_metadata.mp4"),
     )
-    return {**dict.fromkeys(names, _ALL), "two_recordings.ts": ExpectedOutcome("clips", num_frames=200)}
+    return {
+        **dict.fromkeys(names, _ALL),
+        **dict.fromkeys(("two_recordings.ts", "sound_from_the_middle.ts"), ExpectedOutcome("clips", num_frames=200)),
+    }
 
 
 def changing_size(path: Path, sizes: tuple[tuple[int, int], ...] = ((96, 64), (64, 96))) -> Path:

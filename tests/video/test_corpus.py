@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from wsvad.clips import ClipSpec
 from wsvad.errors import VideoError
 from wsvad.video import KINDS, Geometry, VideoReader
 
+IN_OPEN = 0x20
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "video-outcomes.md"
 
 
@@ -40,19 +45,39 @@ def test_every_file_ends_in_its_outcome_and_no_other_file_or_server_is_touched(c
     """One child for the whole corpus: bad files leave the good ones behind them alone. The canary server is never
     called, and the canary video that play lists name is opened by nothing but its own turn.
     """
-    before = (corpus.folder / "canary.mp4").stat().st_atime_ns
     found = {}
     with VideoReader() as reader:
-        for name in corpus.expected:
-            if name != "canary.mp4":
-                found[name] = outcome(reader, corpus.folder / name)[0]
-        assert (corpus.folder / "canary.mp4").stat().st_atime_ns == before
+        with watched(corpus.folder / "canary.mp4") as was_opened:
+            for name in corpus.expected:
+                if name != "canary.mp4":
+                    found[name] = outcome(reader, corpus.folder / name)[0]
+            assert not was_opened()
+            (corpus.folder / "canary.mp4").read_bytes()
+            assert was_opened()
         found["canary.mp4"] = outcome(reader, corpus.folder / "canary.mp4")[0]
     for name, expected in corpus.expected.items():
         got = found[name]
         assert (got.result, got.kind) == (expected.result, expected.kind), name
         assert expected.num_frames in (None, got.num_frames), name
     assert canary.calls == []
+
+
+@contextmanager
+def watched(path: Path) -> Iterator[Callable[[], bool]]:
+    """Let the kernel tell whether a file was opened by any process."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    assert fd >= 0
+    assert libc.inotify_add_watch(fd, os.fsencode(path), IN_OPEN) >= 0
+
+    def was_opened() -> bool:
+        try:
+            return bool(os.read(fd, 4096))
+        except BlockingIOError:
+            return False
+
+    yield was_opened
+    os.close(fd)
 
 
 def test_a_gap_costs_only_the_clips_that_touch_it(corpus: Corpus) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -23,7 +24,7 @@ from tests.video.making import (
 from tests.video.sources import BytesSource
 from wsvad.clips import ClipSpec
 from wsvad.errors import VideoError
-from wsvad.video import Geometry, Limits, VideoIndex, VideoReader
+from wsvad.video import Clip, Geometry, Limits, VideoIndex, VideoReader
 from wsvad.video.geometry import Frames
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
@@ -98,6 +99,22 @@ def test_a_decode_from_the_middle_gives_the_same_bytes(
         for clip, (*span, frames) in part.items():
             assert tuple(span) == full[clip][:4]
             assert np.array_equal(frames, full[clip][4])
+
+
+def test_behind_a_damaged_seek_point_the_one_before_is_used(video: Path, reader: VideoReader) -> None:
+    """The key frame at 300 is overwritten. What needs it is missing; what does not is decoded from 150 on."""
+    index = reader.index(BytesSource(video))
+    with av.open(str(video)) as container:
+        hit = [p for p in container.demux(video=0) if p.is_keyframe and p.pts == index.seek_points[2].timestamp]
+    data = bytearray(video.read_bytes())
+    assert hit[0].pos is not None
+    data[hit[0].pos : hit[0].pos + hit[0].size] = bytes(hit[0].size)
+    source = BytesSource(bytes(data))
+    clips = [clip.clip for clip in reader.clips(source, index, 18, 25, ClipSpec(), Geometry(size=96)) if released(clip)]
+    assert reader.report.decoded_from == 150
+    assert reader.report.missing[0][0] == 300
+    assert clips[-4:] == [21, 22, 23, 24]
+    assert 18 not in clips
 
 
 def test_times_are_those_of_presentation(tmp_path: Path, reader: VideoReader) -> None:
@@ -197,11 +214,17 @@ def test_a_size_that_grows_above_the_limit_midway_is_refused(tmp_path: Path) -> 
         source = BytesSource(path)
         index = reader.index(source)
         with pytest.raises(VideoError, match="640x480") as refused:
-            list(released(reader, source, index))
+            all_clips(reader, source, index)
         assert refused.value.kind == "too_large"
 
 
-def released(reader: VideoReader, source: BytesSource, index: VideoIndex) -> list[int]:
+def released(clip: Clip) -> bool:
+    """Give a clip back; always true."""
+    clip.release()
+    return True
+
+
+def all_clips(reader: VideoReader, source: BytesSource, index: VideoIndex) -> list[int]:
     """Run over all clips and return their numbers."""
     found = []
     for clip in reader.clips(source, index, 0, ClipSpec().count(index.num_frames), ClipSpec(), Geometry()):

@@ -17,7 +17,7 @@ from wsvad.extract.units import Receipt, Unit
 log = logging.getLogger(__name__)
 
 LINE_EVERY_S = 30.0
-_POLL_EVERY_S = 0.5
+_POLL_EVERY_S = 0.25
 
 
 class ProgressView:

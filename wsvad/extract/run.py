@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from wsvad.backbones.weights import Weights
 from wsvad.cluster import Pool
 from wsvad.errors import ClusterError
+from wsvad.extract.board import Board
 from wsvad.extract.units import Receipt, Unit
 from wsvad.extract.worker import UnitExtractor, WorkerConfig
 
@@ -24,25 +24,6 @@ log = logging.getLogger(__name__)
 TRIES_PER_ROUND = 2
 _REPORT_EVERY_S = 1.0
 _UNITS_PER_DATASET = 4096  # Ray Data takes 1 ms a row before the first is begun, and 8 ms to run an empty one
-
-
-class _Board:
-    """Actor beside the driver, with the two things that workers cannot know: tries so far, and who is how far."""
-
-    def __init__(self) -> None:
-        self._tries: Counter[tuple[int, str]] = Counter()
-        self._clips: dict[str, int] = {}
-
-    def begin(self, round_number: int, unit_id: str, limit: int) -> bool:
-        """Count a try; ``False`` where there were enough of them."""
-        self._tries[round_number, unit_id] += 1
-        return self._tries[round_number, unit_id] <= limit
-
-    def report(self, unit_id: str, clips: int) -> None:
-        self._clips[unit_id] = clips
-
-    def read(self) -> dict[str, int]:
-        return dict(self._clips)
 
 
 class _Worker:
@@ -83,7 +64,7 @@ class UnitRunner:
         self._round = 0
         self._weights = ray.put(weights)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._board: Any = ray.remote(_Board).options(num_cpus=0, scheduling_strategy=here).remote()
+        self._board: Any = ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
         context = DataContext.get_current()
         context.enable_progress_bars = False
         context.max_errored_blocks = -1

@@ -32,6 +32,7 @@ from wsvad.video.remote import BLOCK, RemoteFile
 from wsvad.video.wire import Disconnected, Message, Violation, receive, send
 
 _BEAT_S = 0.25
+_GIB = 1 << 30
 _PR_SET_PDEATHSIG = 1
 
 
@@ -172,8 +173,8 @@ class Worker:
     def _answer(self, request: Message) -> Message:
         source = RemoteFile(request["size"], self._channel.fetch, self._channel.prefetch)
         try:
-            _allow_cpu(request["cpu_s"])
             if request["op"] == "index":
+                _allow_cpu(self._limits.cpu_base_s + self._limits.cpu_per_gib_s * source.size / _GIB)
                 answer = build_index(source, self._limits.max_pixels, self._channel.beat).to_dict()
             else:
                 answer = self._clips(source, request)
@@ -221,6 +222,7 @@ class Worker:
             self._limits.max_pixels,
             emit,
             self._channel.beat,
+            lambda footage_s: _allow_cpu(self._limits.cpu_base_s + self._limits.cpu_per_footage_s * footage_s),
         )
         return vars(decoder.run())
 

@@ -33,6 +33,7 @@ from wsvad.video.scaling import Scaler
 _REORDER_DEPTH = 16
 """Most pictures that H.264 and HEVC let a decoder hold back."""
 _SEEK_BACK_S = (0, 2, 15)
+_SEEK_TRIES = 3
 _MAX_MESSAGES = 16
 
 
@@ -41,7 +42,10 @@ class _NotExact(Exception):
 
 
 class Decoder:
-    """One run over ``[first_clip, last_clip)`` of one video."""
+    """One run over ``[first_clip, last_clip)`` of one video.
+
+    ``beat`` is called at every packet, ``allow_footage`` with the seconds of footage that are about to be decoded.
+    """
 
     def __init__(
         self,
@@ -53,11 +57,13 @@ class Decoder:
         max_pixels: int,
         emit: Emit,
         beat: Callable[[], None],
+        allow_footage: Callable[[float], None],
     ) -> None:
         self._source = source
         self._index = index
         self._max_pixels = max_pixels
         self._beat = beat
+        self._allow_footage = allow_footage
         width, height = geometry.delivered(index.width, index.height)
         self._assembler = ClipAssembler(spec, index.num_frames, clips, width, height, emit)
         self._scaler = Scaler(geometry, index.width, index.height, max_pixels)
@@ -68,31 +74,33 @@ class Decoder:
     def run(self) -> DecodeReport:
         """Decode, emit clips, and say what was missing. Raises Refused (no_frames) when the range gave no picture."""
         assembler = self._assembler
-        point = None
-        if assembler.stop > assembler.start:
-            point = self._point_before(assembler.start)
-            try:
-                self._decode_from(point)
-            except _NotExact as reason:
-                self._errors[f"seek to frame {point.frame if point else 0}: {reason}"] += 1
-                point = None
-                self._decode_from(None)
-            if not assembler.decoded:
-                first = next(iter(self._errors), "the decoder gave no picture")
-                raise Refused("no_frames", f"none of frames {assembler.start} to {assembler.stop} decodes: {first}")
+        started = self._decode() if assembler.stop > assembler.start else 0
         return DecodeReport(
             expected_frames=assembler.stop - assembler.start,
             decoded_frames=assembler.decoded,
             missing=tuple(assembler.missing),
             corrupt_frames=self._corrupt,
             errors=tuple(f"{text} (x{count})" for text, count in self._errors.most_common(_MAX_MESSAGES)),
-            decoded_from=point.frame if point else 0,
+            decoded_from=started,
         )
 
-    def _point_before(self, frame: int) -> SeekPoint | None:
-        """Return the last seek point at or before a frame; None where starting at the beginning is no further."""
-        points = [p for p in self._index.seek_points if p.frame <= frame]
-        return points[-1] if len(points) > 1 else None
+    def _decode(self) -> int:
+        """Decode the range from the nearest point that turns out to be exact; return the frame it started at."""
+        start, stop = self._assembler.start, self._assembler.stop
+        before = [p for p in self._index.seek_points if p.frame <= start][1:]  # the first is the beginning
+        for point in [*before[: -1 - _SEEK_TRIES : -1], None]:
+            started = point.frame if point else 0
+            self._allow_footage((stop - started) / self._index.fps)
+            try:
+                self._decode_from(point)
+            except _NotExact as reason:
+                self._note(f"seek to frame {started}: {reason}")
+                continue
+            if not self._assembler.decoded:
+                first = next(iter(self._errors), "the decoder gave no picture")
+                raise Refused("no_frames", f"none of frames {start} to {stop} decodes: {first}")
+            return started
+        raise AssertionError("a decode from the beginning needs no seek")
 
     def _decode_from(self, point: SeekPoint | None) -> None:
         with open_video(self._source, self._max_pixels) as container:

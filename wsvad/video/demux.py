@@ -187,6 +187,8 @@ def read_packets(
             return
         except MemoryError:
             raise
+        except IndexError:
+            return  # PyAV 18.1 at the end of a file in which a stream came up that was not there at the beginning
         except (av.FFmpegError, OSError, EOFError, ValueError) as error:
             stale += 1
             on_error(f"reading: {say(error)}")

@@ -94,7 +94,7 @@ def _scan(
             table_keys = frozenset(e.timestamp for e in stream.index_entries if e.is_keyframe)
             source.read_as_zeros(spans)
     if picture is None:
-        picture, trouble = _first_picture(stream, None, False)
+        picture, _ = _first_picture(stream, None, False)
     if packets.read == 0:
         raise Refused("no_frames", "the video stream holds no packets")
     if picture is None:

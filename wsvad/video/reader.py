@@ -18,8 +18,6 @@ from wsvad.video.process import DecodeChild
 from wsvad.video.ring import Clip, Ring
 from wsvad.video.wire import Disconnected, Message
 
-_GIB = 1 << 30
-
 _Arrived = queue.SimpleQueue[Clip | DecodeReport | BaseException]
 
 
@@ -72,8 +70,7 @@ class VideoReader:
         child = self._ready_child()
         parse = VideoIndex.from_dict
         exchange = Exchange(child, source, name or "video", self._limits.stall_s, parse, _no_clips, lambda: False)
-        cpu_s = self._limits.cpu_base_s + self._limits.cpu_per_gib_s * source.size / _GIB
-        self._send(child, {"t": "request", "op": "index", "size": source.size, "cpu_s": cpu_s}, None)
+        self._send(child, {"t": "request", "op": "index", "size": source.size}, None)
         return exchange.run()
 
     def clips(
@@ -151,15 +148,10 @@ class VideoReader:
         spec: ClipSpec,
         geometry: Geometry,
     ) -> Message:
-        start = spec.span(clips[0], index.num_frames)[0]
-        stop = spec.span(max(clips[1] - 1, 0), index.num_frames)[1]
-        decoded_from = max((p.frame for p in index.seek_points if p.frame <= start), default=0)
-        footage_s = max(0, stop - decoded_from) / index.fps
         return {
             "t": "request",
             "op": "clips",
             "size": source.size,
-            "cpu_s": self._limits.cpu_base_s + self._limits.cpu_per_footage_s * footage_s,
             "index": index.to_dict(),
             "first_clip": clips[0],
             "last_clip": clips[1],

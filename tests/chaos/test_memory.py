@@ -1,0 +1,79 @@
+"""Memory is bounded by the unit, not by the video."""
+
+from __future__ import annotations
+
+import io
+import threading
+from pathlib import Path
+
+import av
+import psutil
+import pytest
+
+from tests.extract.harness import finish, start
+from tests.extract.videos import write_video
+
+pytestmark = pytest.mark.slow
+MINUTE = 60 * 25
+
+
+def repeat(source: Path, target: Path, times: int) -> Path:
+    """Write a video that is another one, several times over, without encoding anything again."""
+    data = source.read_bytes()
+    with av.open(str(target), "w") as out:
+        stream, offset = None, 0
+        for _ in range(times):
+            with av.open(io.BytesIO(data)) as container:
+                video = container.streams.video[0]
+                stream = stream or out.add_stream_from_template(video)
+                for packet in container.demux(video):
+                    if packet.dts is not None and packet.pts is not None:
+                        packet.pts += offset
+                        packet.dts += offset
+                        packet.stream = stream
+                        out.mux(packet)
+                offset += video.duration or 0
+    return target
+
+
+def peak_of(video: Path, out: Path) -> tuple[int, int]:
+    """Extract with one worker; return the peak memory of everything that the command started, and the clips.
+
+    Shared pages are counted once for each process: the same in every run, so that the ratio is on the safe side.
+    """
+    # one frame in 16 keeps the network quick; frames, rows and objects are those of a full run
+    words = ("--clip-length", "1", "--clip-stride", "16", "--workers", "1", "--precision", "fp32", "--json")
+    process = start("extract", "--videos", str(video), "--out", str(out), *words)
+    peak, done = 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.2):
+            total = 0
+            for member in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
+                try:
+                    total += member.memory_info().rss
+                except psutil.NoSuchProcess:
+                    continue
+            peak = max(peak, total)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        code, summary, log = finish(process, timeout=1500)
+    finally:
+        done.set()
+        watcher.join()
+    assert code == 0, log
+    return peak, summary["clips"]
+
+
+def test_two_hours_take_no_more_memory_than_ten_minutes(tmp_path):
+    """The peak of a two-hour video is within 15 % of that of a ten-minute one."""
+    write_video(tmp_path / "minute.mp4", MINUTE, size=(320, 240))
+    short = repeat(tmp_path / "minute.mp4", tmp_path / "short.mp4", 10)
+    long = repeat(tmp_path / "minute.mp4", tmp_path / "long.mp4", 120)
+    (peak_short, clips_short), (peak_long, clips_long) = peak_of(short, tmp_path / "a"), peak_of(long, tmp_path / "b")
+    print(f"peak of ten minutes {peak_short >> 20} MiB, of two hours {peak_long >> 20} MiB: {peak_long / peak_short:.3f}")
+    assert (clips_short, clips_long) == (-(-10 * MINUTE // 16), 120 * MINUTE // 16)
+    assert peak_long < 1.15 * peak_short
