@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import json
 import logging
 import math
 import os
@@ -10,6 +12,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import ray
 
@@ -21,6 +24,7 @@ GIB = 1 << 30
 CPU_WORKER_BYTES = 3 * GIB // 2
 """Memory that a worker and its decoder want on a CPU: the network, one unit's features, a queue of clips."""
 _LOCAL_OBJECT_STORE_BYTES = 300 << 20  # holds the weights and small receipts; frames never pass through it
+_TOLD_ALWAYS = "memory pressure"  # of all that Ray has to say, what explains a lost worker and can be acted upon
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool
         return
     address = address or os.environ.get("RAY_ADDRESS") or None
     level = logging.INFO if verbose else logging.ERROR
+    os.environ.setdefault("RAY_COLOR_PREFIX", "0")
     if not verbose:  # Ray's C++ core prints to the terminal by itself, and knows no other switch
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     on_sigterm = signal.getsignal(signal.SIGTERM)
@@ -120,10 +125,24 @@ def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool
         raise ClusterError(f"cannot connect to {where}: {error}") from error
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, on_sigterm)  # ray.init takes it away, and exits with 15
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    with contextlib.redirect_stdout(_RayMessages()):
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+class _RayMessages(io.TextIOBase):
+    """Standard output for as long as Ray runs: it prints there of dying workers, in the midst of a ``--json`` summary.
+
+    The lines go to the log: what explains a lost worker as a warning, everything else for ``--verbose`` only.
+    """
+
+    def write(self, text: str) -> int:
+        for line in text.splitlines():
+            if line.strip():
+                log.log(logging.WARNING if _TOLD_ALWAYS in line else logging.DEBUG, "Ray: %s", line)
+        return len(text)
 
 
 @contextlib.contextmanager
@@ -137,6 +156,18 @@ def _silent_stderr() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def is_job_copy(folder: str) -> bool:
+    """Whether a folder lies in the copy of the working directory that this submitted job runs in.
+
+    ``ray job submit --working-dir`` unpacks the directory on the head and deletes it after the job. A relative path
+    given to the job leads into that copy.
+    """
+    config = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR") or "{}")  # set by Ray's job supervisor
+    if not (config.get("runtime_env") or {}).get("working_dir"):
+        return False
+    return Path(folder).is_relative_to(Path.cwd())
 
 
 def nodes() -> list[Node]:

@@ -74,6 +74,8 @@ def test_two_hours_take_no_more_memory_than_ten_minutes(tmp_path):
     short = repeat(tmp_path / "minute.mp4", tmp_path / "short.mp4", 10)
     long = repeat(tmp_path / "minute.mp4", tmp_path / "long.mp4", 120)
     (peak_short, clips_short), (peak_long, clips_long) = peak_of(short, tmp_path / "a"), peak_of(long, tmp_path / "b")
-    print(f"peak of ten minutes {peak_short >> 20} MiB, of two hours {peak_long >> 20} MiB: {peak_long / peak_short:.3f}")
+    print(
+        f"peak of ten minutes {peak_short >> 20} MiB, of two hours {peak_long >> 20} MiB: {peak_long / peak_short:.3f}"
+    )
     assert (clips_short, clips_long) == (-(-10 * MINUTE // 16), 120 * MINUTE // 16)
     assert peak_long < 1.15 * peak_short

@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.video.conftest import Corpus
 from tests.video.corpus import sabotaged
 from tests.video.misbehaving import COMMAND, ROOT
 from tests.video.sources import BytesSource
@@ -20,14 +21,7 @@ from wsvad.errors import ClusterError, VideoError
 from wsvad.video import ISOLATION_KINDS, Geometry, Limits, VideoReader
 from wsvad.video.process import DecodeChild
 
-LIMITS = Limits(stall_s=1.0, cpu_base_s=1.0, cpu_per_footage_s=0.001, cpu_per_gib_s=0.001, address_space=1 << 30)
-
-
-@pytest.fixture
-def reader() -> Iterator[VideoReader]:
-    """A reader with tight limits whose child misbehaves on marked videos."""
-    with VideoReader(LIMITS, _child_command=COMMAND) as reader:
-        yield reader
+LIMITS = Limits(stall_s=30, cpu_base_s=1.0, cpu_per_footage_s=0.001, cpu_per_gib_s=0.001, address_space=600 << 20)
 
 
 def run(reader: VideoReader, source: BytesSource) -> int:
@@ -57,15 +51,17 @@ def run(reader: VideoReader, source: BytesSource) -> int:
     ],
 )
 def test_each_end_of_a_child_has_its_name_and_the_next_video_is_fine(
-    video: Path, reader: VideoReader, deed: str, kind: str, when: str
+    video: Path, deed: str, kind: str, when: str
 ) -> None:
     """Real crashes, real hangs, real allocations; the reader starts a new child and goes on."""
     data = video.read_bytes()
-    with pytest.raises(VideoError, match=r"^cam: ") as error:
-        run(reader, BytesSource(sabotaged(data, deed, "index" if when == "index" else "clips")))
-    assert error.value.kind == kind
-    assert kind in ISOLATION_KINDS
-    assert run(reader, BytesSource(data)) == 25
+    limits = replace(LIMITS, stall_s=2.0) if kind == "decoder_hang" else LIMITS
+    with VideoReader(limits, _child_command=COMMAND) as reader:
+        with pytest.raises(VideoError, match=r"^cam: ") as error:
+            run(reader, BytesSource(sabotaged(data, deed, "index" if when == "index" else "clips")))
+        assert error.value.kind == kind
+        assert kind in ISOLATION_KINDS
+        assert run(reader, BytesSource(data)) == 25
 
 
 def test_the_child_sees_no_credentials_and_no_other_variables(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +105,26 @@ def test_the_child_starts_fast_and_imports_nothing_heavy() -> None:
     assert took < 5
     for heavy in ("torch", "/ray/", "pyarrow"):
         assert heavy not in maps
+
+
+def test_too_little_memory_never_passes_for_damage(corpus: Corpus) -> None:
+    """FFmpeg calls a failed allocation invalid data. With any limit, a large good picture is decoded or is named
+    ``decoder_memory``; that limits below some 200 MB let no child start depends on the machine.
+    """
+    source, kinds = BytesSource(corpus.folder / "huge_picture.mp4"), []
+    for megabytes in range(200, 440, 40):
+        with VideoReader(Limits(address_space=megabytes << 20, max_pixels=1 << 27)) as reader:
+            try:
+                index = reader.index(source)
+                for clip in reader.clips(source, index, 0, 1, ClipSpec(), Geometry(size=32)):
+                    clip.release()
+                kinds.append("decoded")
+            except ClusterError:
+                assert not kinds
+            except VideoError as error:
+                kinds.append(error.kind)
+    assert set(kinds) == {"decoder_memory", "decoded"}
+    assert kinds == sorted(kinds, key=["decoder_memory", "decoded"].index)
 
 
 ELSEWHERE = """

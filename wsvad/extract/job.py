@@ -7,14 +7,15 @@ import os
 import time
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 
-from wsvad.cluster import PoolOptions, connected, fit, living_nodes, nodes
-from wsvad.errors import ConflictError
+from wsvad.cluster import PoolOptions, connected, fit, is_job_copy, living_nodes, nodes
+from wsvad.errors import ConflictError, UsageError
 from wsvad.extract import layout
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.indexing import IndexCache, Indexed, index_all
@@ -28,7 +29,7 @@ from wsvad.extract.summary import ExtractSummary
 from wsvad.extract.units import Receipt, Unit, longest_first, plan_units, unit_id
 from wsvad.extract.weights import WeightsSource
 from wsvad.extract.worker import WorkerConfig
-from wsvad.manifest.listing import Identity, Listing, list_videos
+from wsvad.manifest.listing import Identity, Listing, VideoRef, list_videos
 from wsvad.provenance import versions
 from wsvad.storage import Store, StoreOptions, open_store
 from wsvad.video import Limits
@@ -100,7 +101,7 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
     _refuse_clashes(out, base, listing)
     indexed = _index(options, out, listing)
     units = longest_first(u for i in indexed if i.index for u in plan_units(i.video, i.index, options.features))
-    stored, set_aside = _state(out, options)
+    stored, set_aside = _state(out, options, listing, units)
     todo = [u for u in units if u.unit_id not in stored and u.unit_id not in set_aside]
     outcome = Outcome(listing, indexed, units, options.features, todo)
     if not options.dry_run:
@@ -164,16 +165,21 @@ def _index(options: ExtractOptions, out: Store, listing: Listing) -> list[Indexe
     )
 
 
-def _state(out: Store, options: ExtractOptions) -> tuple[set[str], set[str]]:
+def _state(out: Store, options: ExtractOptions, listing: Listing, units: Sequence[Unit]) -> tuple[set[str], set[str]]:
     """Which units are stored, and which are set aside: two LISTs, no second book."""
     stored = {layout.id_of(info.key) for info in out.list(layout.UNITS)}
     aside = {layout.id_of(info.key) for info in out.list(layout.QUARANTINE)}
     if options.retry_quarantined:
-        if not options.dry_run:
-            for uid in aside:
-                out.delete(layout.quarantine_key(uid))
-        aside = set()
+        ours = {u.unit_id for u in units} | {_whole_video(v, options.features) for v in listing.videos}
+        for uid in aside & ours if not options.dry_run else ():
+            out.delete(layout.quarantine_key(uid))
+        aside -= ours
     return stored, aside
+
+
+def _whole_video(video: VideoRef, features: FeatureConfig) -> str:
+    """Id of the quarantine record of a video that has no units because it cannot be indexed."""
+    return unit_id(video.content_id, -1, -1, features.fingerprint)
 
 
 def _run(options: ExtractOptions, out: Store, outcome: Outcome, console: Console) -> None:
@@ -210,11 +216,10 @@ def _run(options: ExtractOptions, out: Store, outcome: Outcome, console: Console
 
 def _quarantine(out: Store, outcome: Outcome, set_aside: set[str], *, write: bool) -> None:
     """Write records of what this run found bad, and read those of the plan that earlier runs left."""
-    fingerprint = outcome.features.fingerprint
     found: list[QuarantineRecord] = []
     for result in outcome.indexed:
         if result.kind:
-            uid = unit_id(result.video.content_id, -1, -1, fingerprint)
+            uid = _whole_video(result.video, outcome.features)
             found.append(QuarantineRecord.of(uid, result.video, None, result.kind, result.message))
     for unit in outcome.todo:
         receipt = outcome.receipts.get(unit.unit_id)

@@ -99,6 +99,8 @@ class ProgressView:
 
     def line(self) -> str:
         """Return the state as one line of text."""
+        if self.first_clip_s is None:
+            return f"0/{self.total_clips} clips, waiting for the first worker to finish a clip"
         rate = self.clips_per_s
         left = f"{(self.total_clips - self.clips) / rate:.0f} s left" if rate else "time left unknown"
         return (

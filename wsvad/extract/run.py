@@ -68,6 +68,7 @@ class UnitRunner:
         context = DataContext.get_current()
         context.enable_progress_bars = False
         context.max_errored_blocks = -1
+        context.execution_no_progress_timeout_s = -1  # a unit of a slow network may well take half an hour
         if not verbose:
             logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 

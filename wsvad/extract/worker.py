@@ -110,7 +110,7 @@ class UnitExtractor:
         rows = list(self._features(unit, clips, timer))
         report = self._reader.report
         if not rows:
-            raise VideoError("undecodable", f"none of {unit.num_clips} clips could be decoded: {_errors(report)}")
+            raise VideoError("no_clips", f"none of {unit.num_clips} clips is whole: {_errors(report)}")
         data = encode_unit(
             unit.video.video_id,
             rows,

@@ -17,6 +17,7 @@ from wsvad.video.contract import DecodeReport, SeekPoint, VideoIndex
 from wsvad.video.demux import (
     Refused,
     VideoPacket,
+    check_memory,
     check_pixels,
     open_video,
     packet_time,
@@ -188,6 +189,7 @@ class Decoder:
                 raise
             except (av.FFmpegError, ValueError, EOFError) as error:
                 check_pixels(context.width, context.height, self._max_pixels)
+                check_memory(stream)
                 self._note(f"decoding: {say(error)}")
                 numbering.trouble(ordinal)
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Protocol, TypeAlias
@@ -35,6 +36,8 @@ CODECS = frozenset(
 
 _BUFFER = 64 << 10
 _AVI_CHUNK_HEADER = 8
+_SPARE_BYTES = 16 << 20
+_SPARE_PER_PIXEL = 12  # two pictures of three 16 bit components
 _MAX_STALE_ERRORS = 32
 _NOT_REAL_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _FLAG_GENPTS = 0x0001
@@ -168,6 +171,19 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         message = f"expected pictures of at most {max_pixels} pixels, got {width}x{height} = {width * height}"
         raise Refused("too_large", message)
+
+
+def check_memory(stream: VideoStream) -> None:
+    """Raise MemoryError where a picture or two could not be allocated now.
+
+    Decoders report a failed allocation as invalid data; without this question, asked when they do, a limit of ours
+    would pass for damage of the video.
+    """
+    context = stream.codec_context
+    try:
+        mmap.mmap(-1, _SPARE_BYTES + _SPARE_PER_PIXEL * context.width * context.height).close()
+    except (OSError, OverflowError) as error:
+        raise MemoryError("no room for another picture") from error
 
 
 def read_packets(

@@ -17,6 +17,7 @@ from wsvad.video.contract import SEEK_SPACING_S, Clock, SeekPoint, VideoIndex
 from wsvad.video.demux import (
     Refused,
     VideoPacket,
+    check_memory,
     check_pixels,
     open_video,
     pick_stream,
@@ -115,6 +116,7 @@ def _first_picture(stream: VideoStream, packet: VideoPacket | None, alone: bool)
     except MemoryError:
         raise
     except (av.FFmpegError, ValueError, EOFError) as error:
+        check_memory(stream)
         return None, say(error)
     return (pictures[0] if pictures else None), "the decoder gave none"
 
