@@ -12,11 +12,11 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import ray
 
 from wsvad.errors import ClusterError, UsageError
+from wsvad.storage import normalize_uri
 
 log = logging.getLogger(__name__)
 
@@ -158,8 +158,8 @@ def _silent_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-def is_job_copy(folder: str) -> bool:
-    """Whether a folder lies in the copy of the working directory that this submitted job runs in.
+def in_job_copy(uri: str) -> bool:
+    """Whether a URI or path lies in the copy of the working directory that this submitted job runs in.
 
     ``ray job submit --working-dir`` unpacks the directory on the head and deletes it after the job. A relative path
     given to the job leads into that copy.
@@ -167,7 +167,7 @@ def is_job_copy(folder: str) -> bool:
     config = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR") or "{}")  # set by Ray's job supervisor
     if not (config.get("runtime_env") or {}).get("working_dir"):
         return False
-    return Path(folder).is_relative_to(Path.cwd())
+    return f"{normalize_uri(uri)}/".startswith(f"{normalize_uri(os.getcwd())}/")
 
 
 def nodes() -> list[Node]:

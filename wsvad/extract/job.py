@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
 import uuid
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 
-from wsvad.cluster import PoolOptions, connected, fit, is_job_copy, living_nodes, nodes
+from wsvad.cluster import PoolOptions, connected, fit, in_job_copy, living_nodes, nodes
 from wsvad.errors import ConflictError, UsageError
 from wsvad.extract import layout
 from wsvad.extract.config import FeatureConfig
@@ -123,12 +125,19 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
 
 def _open_target(options: ExtractOptions) -> Store:
     """Open the target, refuse another configuration's data set, and find out whether it honours create-only."""
+    if in_job_copy(options.out):
+        raise UsageError(
+            f"--out {options.out} leads into the copy of the working directory that a submitted job runs in, and that "
+            "Ray deletes; give the absolute path of a folder that every node shares, or an s3:// URI"
+        )
     out = open_store(options.out, options.store)
     check_dataset(out, options.features)
     if options.dry_run:
         return out
     probe = out.probe()
-    if not probe.create_only:
+    if probe.create_only:
+        log.info("%s honours create-only writes", out.uri)
+    else:
         log.warning(
             "%s does not honour create-only writes (%s): never let two runs write there at once", out.uri, probe.detail
         )
@@ -184,7 +193,9 @@ def _whole_video(video: VideoRef, features: FeatureConfig) -> str:
 
 def _run(options: ExtractOptions, out: Store, outcome: Outcome, console: Console) -> None:
     todo = outcome.todo
-    with connected(options.address, verbose=options.verbose):
+    with ThreadPoolExecutor(1) as beside, contextlib.ExitStack() as stack:
+        weights = beside.submit(options.weights.load)  # seconds of work, while Ray starts
+        stack.enter_context(connected(options.address, verbose=options.verbose))
         pool = fit(options.pool, nodes())
         config = WorkerConfig(
             options.features,
@@ -201,7 +212,7 @@ def _run(options: ExtractOptions, out: Store, outcome: Outcome, console: Console
             "%d units of %d videos to do on %d workers (each %g CPU, %g GPU)",
             len(todo), len(per_video), pool.workers, pool.cpus_per_worker, pool.gpus_per_worker,
         )  # fmt: skip
-        runner = UnitRunner(config, options.weights.load(), pool, verbose=options.verbose)
+        runner = UnitRunner(config, weights.result(), pool, verbose=options.verbose)
         with ProgressView(sum(u.num_clips for u in todo), per_video, runner.in_progress, console) as view:
 
             def on_receipt(unit: Unit, receipt: Receipt) -> None:

@@ -133,7 +133,7 @@ class ProgressView:
             _StateColumn(self),
             TimeRemainingColumn(compact=True),
         )
-        with Progress(*columns, console=self._console, transient=True) as bar:
+        with Progress(*columns, console=self._console, transient=True, redirect_stdout=False) as bar:
             task = bar.add_task("", total=self.total_clips)
             while not self._stop.wait(_POLL_EVERY_S):
                 self._poll()

@@ -65,6 +65,7 @@ class UnitExtractor:
         self._geometry = Geometry(config.features.geometry)
         self._reader = VideoReader(limits=config.limits, queue_clips=config.queue_clips)
         self._out: Store = open_store(config.out_uri, config.out_store)
+        self._target_found = False
         self._on_clips = on_clips
         self._model = FeatureExtractor(
             weights, precision=config.features.precision, device=config.device, threads=config.threads
@@ -77,6 +78,7 @@ class UnitExtractor:
     def extract(self, unit: Unit) -> Receipt:
         """Extract one unit and return what became of it."""
         try:
+            self._find_target()
             return self._stored(unit) or self._extract(unit)
         except VideoError as error:
             status = "suspect" if error.kind in ISOLATION_KINDS else "quarantined"
@@ -90,6 +92,19 @@ class UnitExtractor:
     def close(self) -> None:
         """End the decoder's process."""
         self._reader.close()
+
+    def _find_target(self) -> None:
+        """Raise where the target is a folder that this node does not share: what is written there, nobody sees."""
+        if self._target_found:
+            return
+        try:
+            self._out.stat(layout.DATASET)
+        except ObjectNotFound as error:
+            raise StorageError(
+                f"{self._out.uri} on the node {socket.gethostname()} is not the data set that the job writes to; "
+                "several nodes need a folder that they share, or an s3:// URI"
+            ) from error
+        self._target_found = True
 
     def _stored(self, unit: Unit) -> Receipt | None:
         """The receipt of a unit whose object is there: an earlier attempt wrote it and its reply was lost."""

@@ -1,0 +1,190 @@
+"""A Ray cluster as people run it: ``ray start`` on a head and a worker node, token authentication, ``ray job submit``."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import sysconfig
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.extract.harness import REPO, until
+
+_RAY = "import sys; from ray.scripts.scripts import main; sys.argv[0] = 'ray'; sys.exit(main())"
+_LAST_STATES = ("SUCCEEDED", "FAILED", "STOPPED")
+
+
+def environment_without_wsvad(folder: Path) -> Path:
+    """Make a virtual environment with every package of this one but ours; return its folder of programs.
+
+    What runs there finds ``wsvad`` only if Ray brings it along, as on nodes where nobody installed it.
+    """
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    inside = next(folder.glob("lib/python3*/site-packages"))
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if "wsvad" not in path.name and path.suffix != ".pth":
+            (inside / path.name).symlink_to(path)
+    return folder / "bin"
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("", 0))
+        return [s.getsockname()[1] for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
+
+
+class RayHead:
+    """A head and one worker node of one CPU each, on ports and in folders of their own; ``close`` ends both by id.
+
+    Args:
+        folder: where everything goes; its path must be short, as Ray puts sockets below it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.programs = environment_without_wsvad(folder / "env")
+        (folder / "home").mkdir()
+        kept = ("LANG", "LC_ALL", "TZ", "TMPDIR")
+        self.environment = {name: os.environ[name] for name in kept if name in os.environ} | {
+            "PATH": f"{self.programs}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(folder / "home"),
+            "RAY_AUTH_MODE": "token",
+            "RAY_COLOR_PREFIX": "0",
+            "RAY_USAGE_STATS_ENABLED": "0",
+        }
+        self._token_file = folder / "home" / ".ray" / "auth_token"
+        gcs, dashboard, agent, client, other_agent = free_ports(5)
+        self.url = f"http://127.0.0.1:{dashboard}"
+        self._nodes: list[subprocess.Popen[str]] = []
+        made = self.ray("get-auth-token", "--generate", umask=0o077)
+        assert made.returncode == 0, made.stderr
+        self.address = f"127.0.0.1:{gcs}"
+        try:
+            self._start(
+                *("--head", "--node-ip-address=127.0.0.1", f"--port={gcs}", f"--temp-dir={folder / 'ray'}"),
+                *(f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"),
+                f"--dashboard-agent-listen-port={agent}",
+            )
+            until(lambda: self._nodes_alive() == 1, timeout=90, every=0.3)
+            self._start(f"--address={self.address}", f"--dashboard-agent-listen-port={other_agent}")
+            until(lambda: self._nodes_alive() == 2, timeout=90, every=0.3)
+        except BaseException:
+            self.close()
+            raise
+
+    def ray(
+        self, *words: str, env: dict[str, str] | None = None, cwd: Path = REPO, umask: int = -1
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the ``ray`` command as somebody who holds the token, in the repository's root."""
+        return subprocess.run(
+            [self.programs / "python", "-c", _RAY, *words],
+            cwd=cwd,
+            env=self.environment | {"RAY_API_SERVER_ADDRESS": self.url} | (env or {}),
+            capture_output=True,
+            text=True,
+            timeout=240,
+            umask=umask,
+            check=False,
+        )
+
+    def submit(self, name: str, *words: str, wait: bool = False) -> subprocess.CompletedProcess[str]:
+        """``ray job submit --working-dir . -- python jobs/extract.py WORDS``."""
+        options = ("--submission-id", name, "--working-dir", ".", *(() if wait else ("--no-wait",)))
+        return self.ray("job", "submit", *options, "--", "python", "jobs/extract.py", *words)
+
+    def token_mode(self) -> int:
+        """Permission bits of the token's file."""
+        return stat.S_IMODE(self._token_file.stat().st_mode)
+
+    def get(self, path: str, *, token: str | None = None) -> tuple[int, Any]:
+        """Ask the job server, by default with the right token; return the HTTP status and its JSON, if any."""
+        token = self._token_file.read_text() if token is None else token
+        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        try:
+            with urllib.request.urlopen(request, timeout=30) as reply:
+                return reply.status, json.load(reply)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, None
+
+    def ended(self, name: str, timeout: float = 180) -> dict[str, Any]:
+        """Wait for a job's end; return what the job server says of it."""
+        end = time.monotonic() + timeout
+        while (job := self.get(f"/api/jobs/{name}")[1])["status"] not in _LAST_STATES:
+            assert time.monotonic() < end, job
+            time.sleep(0.2)
+        return job
+
+    def logs(self, name: str) -> str:
+        """What ``ray job logs`` shows, of the job itself."""
+        return str(self.get(f"/api/jobs/{name}/logs")[1]["logs"])
+
+    def unpacked(self) -> list[Path]:
+        """The copies of working directories that jobs ran in."""
+        return [p for p in self._folder.glob("ray/session_2*/runtime_resources/working_dir_files/*") if p.is_dir()]
+
+    def close(self) -> None:
+        """End the nodes, and whatever of theirs is left."""
+        own = [p for node in self._nodes for p in _family(node.pid)]
+        for node in reversed(self._nodes):
+            node.send_signal(signal.SIGTERM)
+        for node in reversed(self._nodes):
+            try:
+                node.wait(timeout=40)
+            except subprocess.TimeoutExpired:
+                node.kill()
+                node.wait()
+        for process in psutil.wait_procs(own, timeout=5)[1]:
+            process.kill()
+
+    def _start(self, *words: str) -> None:
+        number = len(self._nodes)
+        with (self._folder / f"node{number}.log").open("w") as log:
+            self._nodes.append(
+                subprocess.Popen(
+                    [
+                        *(self.programs / "python", "-c", _RAY, "start", "--block", "--num-cpus=1", "--num-gpus=0"),
+                        *("--object-store-memory=100000000", "--min-worker-port=0", "--max-worker-port=0"),
+                        *words,
+                    ],
+                    cwd=self._folder,
+                    env=self.environment,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    start_new_session=True,
+                )
+            )
+
+    def _nodes_alive(self) -> int:
+        for number, node in enumerate(self._nodes):
+            assert node.poll() is None, (self._folder / f"node{number}.log").read_text()
+        try:
+            _, reply = self.get("/nodes?view=summary")
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return 0
+        return sum(n["raylet"].get("state") == "ALIVE" for n in reply["data"]["summary"]) if reply else 0
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
