@@ -1,8 +1,12 @@
 """The pool fits the cluster, or the message says what is needed and what is there."""
 
-import pytest
+import json
+import logging
 
-from wsvad.cluster import GIB, Node, PoolOptions, fit
+import pytest
+import ray
+
+from wsvad.cluster import GIB, Node, PoolOptions, connected, fit, in_job_copy
 from wsvad.errors import UsageError
 
 SMALL = [Node(2, 0, 20 * GIB)]
@@ -50,3 +54,45 @@ def test_impossible_options(wrong):
     """Bounds are stated."""
     with pytest.raises(UsageError, match="must"):
         PoolOptions(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("config", "uri", "inside"),
+    [
+        ({"runtime_env": {"working_dir": "gcs://_ray_pkg_0.zip"}}, "features", True),
+        ({"runtime_env": {"working_dir": "gcs://_ray_pkg_0.zip"}}, "{here}", True),
+        ({"runtime_env": {"working_dir": "gcs://_ray_pkg_0.zip"}}, "file://{here}/a%20b", True),
+        ({"runtime_env": {"working_dir": "gcs://_ray_pkg_0.zip"}}, "../features", False),
+        ({"runtime_env": {"working_dir": "gcs://_ray_pkg_0.zip"}}, "{here}-2/features", False),
+        ({"runtime_env": {"working_dir": "gcs://_ray_pkg_0.zip"}}, "s3://bucket/features", False),
+        ({"runtime_env": {}}, "features", False),
+        ({"metadata": {}}, "features", False),
+        (None, "features", False),
+    ],
+)
+def test_what_lies_in_the_copy_that_a_submitted_job_runs_in(config, uri, inside, tmp_path, monkeypatch):
+    """Only there, only in a job that was submitted with a working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
+    if config is not None:
+        monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps(config))
+    assert in_job_copy(uri.replace("{here}", str(tmp_path))) is inside
+
+
+def test_what_ray_prints_does_not_get_into_standard_output(monkeypatch, capsys, caplog):
+    """Ray prints news of its nodes on standard output, where a JSON summary belongs; they go to the log."""
+    for name in ("RAY_COLOR_PREFIX", "RAY_BACKEND_LOG_LEVEL"):
+        monkeypatch.setenv(name, "0")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **options: None)
+    monkeypatch.setattr(ray, "shutdown", lambda: print("(raylet) going"))
+    monkeypatch.setattr(logging.getLogger("wsvad"), "propagate", True)
+    with caplog.at_level(logging.DEBUG, "wsvad"), connected("elsewhere:1"):
+        print("(raylet) Task f failed.\n(raylet) 2 Workers killed due to memory pressure (OOM)")
+    print("{}")
+    assert capsys.readouterr().out == "{}\n"
+    assert [(r.levelname, r.message) for r in caplog.records] == [
+        ("DEBUG", "Ray: (raylet) Task f failed."),
+        ("WARNING", "Ray: (raylet) 2 Workers killed due to memory pressure (OOM)"),
+        ("DEBUG", "Ray: (raylet) going"),
+    ]

@@ -36,7 +36,7 @@ class PoolOptions:
     cpus_per_worker: float | None = None
     """CPU cores reserved for (and used by) a worker; default 1, with a GPU 2 (one feeds, one decodes)."""
     gpus_per_worker: float | None = None
-    """GPUs of a worker, may be a fraction; default: share every GPU between up to 8 workers, 0 without GPUs."""
+    """GPUs of a worker, whole ones or a fraction of one; default: up to 8 workers share a GPU; 0 without GPUs."""
     memory_per_worker: int | None = None
     """Bytes of memory that Ray reserves for a worker; default: none reserved, but the default number of workers
     leaves 1.5 GiB for each."""
@@ -46,10 +46,12 @@ class PoolOptions:
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise UsageError(f"workers must be at least 1, got {self.workers}")
-        for name in ("cpus_per_worker", "gpus_per_worker", "memory_per_worker"):
+        for name, least in (("cpus_per_worker", 0.01), ("gpus_per_worker", 0.0), ("memory_per_worker", 1)):
             value = getattr(self, name)
-            if value is not None and (value < 0 or not math.isfinite(value)):
-                raise UsageError(f"{name} must not be negative, got {value}")
+            if value is not None and not (least <= value < math.inf):
+                raise UsageError(f"{name} must be at least {least:g} and finite, got {value}")
+        if self.gpus_per_worker is not None and self.gpus_per_worker > 1 and self.gpus_per_worker % 1:
+            raise UsageError(f"gpus_per_worker must be a fraction of one GPU or whole GPUs, got {self.gpus_per_worker}")
         if self.in_flight < 1:
             raise UsageError(f"in_flight must be at least 1, got {self.in_flight}")
 

@@ -37,9 +37,9 @@ def repeat(source: Path, target: Path, times: int) -> Path:
 
 
 def peak_of(video: Path, out: Path) -> tuple[int, int]:
-    """Extract with one worker; return the peak memory of everything that the command started, and the clips.
+    """Extract with one worker; return the peak memory of driver, worker and decoder together, and the clips.
 
-    Shared pages are counted once for each process: the same in every run, so that the ratio is on the safe side.
+    Ray's own processes are left out: they are large, and would hide what grows.
     """
     # one frame in 16 keeps the network quick; frames, rows and objects are those of a full run
     words = ("--clip-length", "1", "--clip-stride", "16", "--workers", "1", "--precision", "fp32", "--json")
@@ -49,13 +49,13 @@ def peak_of(video: Path, out: Path) -> tuple[int, int]:
     def watch() -> None:
         nonlocal peak
         while not done.wait(0.2):
-            total = 0
-            for member in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
-                try:
-                    total += member.memory_info().rss
-                except psutil.NoSuchProcess:
-                    continue
-            peak = max(peak, total)
+            try:
+                driver = psutil.Process(process.pid)
+                workers = [p for p in driver.children(recursive=True) if p.name().startswith("ray::MapWorker")]
+                ours = [driver, *workers, *(child for w in workers for child in w.children())]
+                peak = max(peak, sum(p.memory_info().rss for p in ours))
+            except psutil.NoSuchProcess:
+                continue
 
     watcher = threading.Thread(target=watch)
     watcher.start()

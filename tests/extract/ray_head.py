@@ -1,10 +1,11 @@
-"""A Ray cluster as people run it: ``ray start`` on a head and a worker node, token authentication, ``ray job submit``."""
+"""A Ray cluster as people run it: ``ray start`` on a head and a worker node, with a token; ``ray job submit``."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import signal
+import shlex
 import socket
 import stat
 import subprocess
@@ -13,6 +14,7 @@ import sysconfig
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,7 @@ class RayHead:
             "RAY_AUTH_MODE": "token",
             "RAY_COLOR_PREFIX": "0",
             "RAY_USAGE_STATS_ENABLED": "0",
+            "AWS_EC2_METADATA_DISABLED": "true",
         }
         self._token_file = folder / "home" / ".ray" / "auth_token"
         gcs, dashboard, agent, client, other_agent = free_ports(5)
@@ -77,13 +80,13 @@ class RayHead:
         self.address = f"127.0.0.1:{gcs}"
         try:
             self._start(
-                *("--head", "--node-ip-address=127.0.0.1", f"--port={gcs}", f"--temp-dir={folder / 'ray'}"),
+                *("--head", "--node-ip-address=127.0.0.1", f"--port={gcs}"),
                 *(f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"),
                 f"--dashboard-agent-listen-port={agent}",
             )
-            until(lambda: self._nodes_alive() == 1, timeout=90, every=0.3)
+            until(lambda: self._nodes_alive() == 1, timeout=180, every=0.3)
             self._start(f"--address={self.address}", f"--dashboard-agent-listen-port={other_agent}")
-            until(lambda: self._nodes_alive() == 2, timeout=90, every=0.3)
+            until(lambda: self._nodes_alive() == 2, timeout=180, every=0.3)
         except BaseException:
             self.close()
             raise
@@ -108,14 +111,36 @@ class RayHead:
         options = ("--submission-id", name, "--working-dir", ".", *(() if wait else ("--no-wait",)))
         return self.ray("job", "submit", *options, "--", "python", "jobs/extract.py", *words)
 
+    def post(self, name: str, *words: str, runtime_env: dict[str, Any]) -> None:
+        """Submit without the command, whose start takes a second of work."""
+        job = {"submission_id": name, "entrypoint": shlex.join(("python", "jobs/extract.py", *words))}
+        status, _ = self.ask("/api/jobs/", body=job | {"runtime_env": runtime_env})
+        assert status == 200
+
+    @contextlib.contextmanager
+    def workers_frozen(self) -> Iterator[None]:
+        """Stop the processes of extraction actors where they are, for the length of a ``with`` block."""
+        workers = [p for node in self._nodes for p in _family(node.pid) if _name(p).startswith("ray::MapWorker")]
+        assert workers
+        for worker in workers:
+            worker.suspend()
+        try:
+            yield
+        finally:
+            for worker in workers:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    worker.resume()
+
     def token_mode(self) -> int:
         """Permission bits of the token's file."""
         return stat.S_IMODE(self._token_file.stat().st_mode)
 
-    def get(self, path: str, *, token: str | None = None) -> tuple[int, Any]:
+    def ask(self, path: str, *, token: str | None = None, body: dict[str, Any] | None = None) -> tuple[int, Any]:
         """Ask the job server, by default with the right token; return the HTTP status and its JSON, if any."""
         token = self._token_file.read_text() if token is None else token
-        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, headers)
         try:
             with urllib.request.urlopen(request, timeout=30) as reply:
                 return reply.status, json.load(reply)
@@ -123,44 +148,43 @@ class RayHead:
             with error:
                 return error.code, None
 
-    def ended(self, name: str, timeout: float = 180) -> dict[str, Any]:
+    def ended(self, name: str, timeout: float = 300) -> dict[str, Any]:
         """Wait for a job's end; return what the job server says of it."""
         end = time.monotonic() + timeout
-        while (job := self.get(f"/api/jobs/{name}")[1])["status"] not in _LAST_STATES:
+        while (job := self.ask(f"/api/jobs/{name}")[1])["status"] not in _LAST_STATES:
             assert time.monotonic() < end, job
             time.sleep(0.2)
         return job
 
     def logs(self, name: str) -> str:
         """What ``ray job logs`` shows, of the job itself."""
-        return str(self.get(f"/api/jobs/{name}/logs")[1]["logs"])
+        return str(self.ask(f"/api/jobs/{name}/logs")[1]["logs"])
 
     def unpacked(self) -> list[Path]:
         """The copies of working directories that jobs ran in."""
-        return [p for p in self._folder.glob("ray/session_2*/runtime_resources/working_dir_files/*") if p.is_dir()]
+        return [p for p in self._folder.glob("ray*/session_2*/runtime_resources/working_dir_files/*") if p.is_dir()]
 
     def close(self) -> None:
-        """End the nodes, and whatever of theirs is left."""
+        """End both nodes at once, by id. (Asked to end, a node waits up to 30 s for its actors to move elsewhere.)"""
         own = [p for node in self._nodes for p in _family(node.pid)]
-        for node in reversed(self._nodes):
-            node.send_signal(signal.SIGTERM)
-        for node in reversed(self._nodes):
-            try:
-                node.wait(timeout=40)
-            except subprocess.TimeoutExpired:
-                node.kill()
-                node.wait()
-        for process in psutil.wait_procs(own, timeout=5)[1]:
-            process.kill()
+        for process in own:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(own, timeout=10)
+        for node in self._nodes:
+            node.wait()
 
     def _start(self, *words: str) -> None:
         number = len(self._nodes)
+        # A temporary folder each, as on two machines: nodes that share one delete each other's copy of a package
+        (self._folder / f"ray{number}").mkdir()
         with (self._folder / f"node{number}.log").open("w") as log:
             self._nodes.append(
                 subprocess.Popen(
                     [
                         *(self.programs / "python", "-c", _RAY, "start", "--block", "--num-cpus=1", "--num-gpus=0"),
                         *("--object-store-memory=100000000", "--min-worker-port=0", "--max-worker-port=0"),
+                        f"--temp-dir={self._folder / f'ray{number}'}",
                         *words,
                     ],
                     cwd=self._folder,
@@ -176,7 +200,7 @@ class RayHead:
         for number, node in enumerate(self._nodes):
             assert node.poll() is None, (self._folder / f"node{number}.log").read_text()
         try:
-            _, reply = self.get("/nodes?view=summary")
+            _, reply = self.ask("/nodes?view=summary")
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return 0
         return sum(n["raylet"].get("state") == "ALIVE" for n in reply["data"]["summary"]) if reply else 0
@@ -188,3 +212,10 @@ def _family(pid: int) -> list[psutil.Process]:
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:
+        return ""

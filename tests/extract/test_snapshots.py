@@ -58,7 +58,9 @@ def _store_units(store, video, frames=100, clips=None, config=CONFIG):
 
 def _publish(store, objects, rows, run_id="r"):
     ids = frozenset(r["video_id"] for r in rows)
-    return publish(store, CONFIG, objects, rows, [], replaced_videos=ids, run_id=run_id, created_utc="t")
+    return publish(
+        store, CONFIG.fingerprint, CONFIG.to_dict(), objects, rows, replaced_videos=ids, run_id=run_id, created_utc="t"
+    )
 
 
 @pytest.fixture

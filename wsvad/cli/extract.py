@@ -12,9 +12,11 @@ from wsvad.backbones.extractor import Precision, default_precision
 from wsvad.cli.options import (
     add_store_options,
     natural,
+    positive_float,
     positive_int,
     require,
     size_bytes,
+    small_int,
     store_options,
 )
 from wsvad.clips import ClipSpec, LastClip
@@ -56,8 +58,8 @@ def _add_feature_options(parser: argparse.ArgumentParser) -> None:
         default="squash",
         help="squash: the whole frame to 224x224; center: shorter side 256, middle 224; ten-crop: ten crops of that",
     )
-    group.add_argument("--clip-length", type=positive_int, default=16, metavar="N", help="frames in a clip")
-    group.add_argument("--clip-stride", type=positive_int, default=16, metavar="N", help="frames between clip starts")
+    group.add_argument("--clip-length", type=small_int, default=16, metavar="N", help="frames in a clip")
+    group.add_argument("--clip-stride", type=small_int, default=16, metavar="N", help="frames between clip starts")
     group.add_argument("--last-clip", choices=get_args(LastClip), default="pad", help="a partial last clip")
     group.add_argument(
         "--precision",
@@ -71,7 +73,9 @@ def _add_feature_options(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="write the 49 cuboids a clip (with ten-crop each crop has its own grid)",
     )
-    group.add_argument("--unit-s", type=float, default=600.0, metavar="S", help="seconds of footage in a unit of work")
+    group.add_argument(
+        "--unit-s", type=positive_float, default=600.0, metavar="S", help="seconds of footage in a unit of work"
+    )
 
 
 def _add_video_options(parser: argparse.ArgumentParser) -> None:
@@ -104,15 +108,17 @@ def _add_video_options(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="a decoder silent for this long hangs",
     )
-    group.add_argument("--queue-clips", type=positive_int, default=4, metavar="N", help="decoded clips that may wait")
+    group.add_argument("--queue-clips", type=small_int, default=4, metavar="N", help="decoded clips that may wait")
 
 
 def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("cluster (default: what fits)")
     group.add_argument("--address", help="of a Ray cluster; or RAY_ADDRESS; neither: a local Ray")
     group.add_argument("--workers", type=positive_int, metavar="N", help="workers at once")
-    group.add_argument("--cpus-per-worker", type=float, metavar="N", help="CPU cores of a worker")
-    group.add_argument("--gpus-per-worker", type=float, metavar="N", help="GPUs of a worker, may be a fraction")
+    group.add_argument("--cpus-per-worker", type=positive_float, metavar="N", help="CPU cores of a worker")
+    group.add_argument(
+        "--gpus-per-worker", type=float, metavar="N", help="GPUs of a worker: whole ones, a fraction of one, or 0"
+    )
     group.add_argument("--memory-per-worker", type=size_bytes, metavar="BYTES", help="memory to reserve, e.g. 2GiB")
     group.add_argument(
         "--in-flight", type=positive_int, default=2, metavar="N", help="units handed to a worker at once"
@@ -130,7 +136,7 @@ def resolve_precision(asked: str, out: str, options: StoreOptions) -> Precision:
 
 def options_from(args: argparse.Namespace) -> ExtractOptions:
     """Resolve parsed arguments; loads the weights."""
-    require(args, "videos", "out")
+    require(args, "videos", "out", "weights")
     store = store_options(args)
     weights = resolve_weights(args.weights, store)
     features = FeatureConfig(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import tomllib
 from pathlib import Path
 
@@ -51,12 +52,32 @@ def natural(text: str) -> int:
     return value
 
 
+def small_int(text: str) -> int:
+    """Parse a whole number from 1 to 65,536: frames of a clip, clips of a queue."""
+    value = positive_int(text)
+    if value > 1 << 16:
+        raise argparse.ArgumentTypeError(f"must be at most {1 << 16}, got {value}")
+    return value
+
+
+def positive_float(text: str) -> float:
+    """Parse a finite number above 0."""
+    value = float(text)
+    if not (value > 0 and math.isfinite(value)):
+        raise argparse.ArgumentTypeError(f"must be above 0 and finite, got {text}")
+    return value
+
+
 def size_bytes(text: str) -> int:
-    """Parse bytes: a whole number, or one with KiB, MiB or GiB behind it."""
-    for unit, factor in (("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)):
+    """Parse bytes, at least 1: a whole number, or a number with KiB, MiB or GiB behind it."""
+    number, factor = text, 1
+    for unit, size in (("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)):
         if text.endswith(unit):
-            return int(float(text[: -len(unit)]) * factor)
-    return int(text)
+            number, factor = text[: -len(unit)], size
+    value = float(number) * factor
+    if not 1 <= value < 2**63:
+        raise argparse.ArgumentTypeError(f"must be 1 byte to 8 EiB, got {text}")
+    return int(value)
 
 
 def option_words(path: str, parser: argparse.ArgumentParser) -> list[str]:
@@ -71,25 +92,25 @@ def option_words(path: str, parser: argparse.ArgumentParser) -> list[str]:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"--config {path}: {error}") from error
-    known = {name for action in parser._actions for name in action.option_strings} - {"--config", "--help"}
+    switches = {name for a in parser._actions if a.nargs == 0 for name in a.option_strings}
+    known = {name for a in parser._actions for name in a.option_strings} - {"--config", "--help", "-h"}
     words: list[str] = []
     for key, value in table.items():
         name = "--" + key.replace("_", "-")
         if name not in known:
             raise UsageError(f"--config {path}: unknown key {key!r}; known: {', '.join(sorted(known))}")
-        if value is False:
-            words += [f"--no-{name[2:]}"] if f"--no-{name[2:]}" in known else []
-        elif value is True:
-            words += [name]
-        elif isinstance(value, str | int | float):
+        if isinstance(value, bool) and name in switches:
+            words += [name] if value else [f"--no-{name[2:]}"] if f"--no-{name[2:]}" in known else []
+        elif isinstance(value, str | int | float) and not isinstance(value, bool) and name not in switches:
             words += [f"{name}={value}"]
         else:
-            raise UsageError(f"--config {path}: {key!r} must be text, a number or true/false, got {value!r}")
+            wanted = "true or false" if name in switches else "text or a number"
+            raise UsageError(f"--config {path}: {key!r} must be {wanted}, got {value!r}")
     return words
 
 
 def require(args: argparse.Namespace, *names: str) -> None:
     """Raise ``UsageError`` naming the options that neither the command line nor the option file gave."""
-    absent = ["--" + n.replace("_", "-") for n in names if getattr(args, n) is None]
+    absent = ["--" + n.replace("_", "-") for n in names if not getattr(args, n)]
     if absent:
         raise UsageError(f"missing option: {', '.join(absent)}")

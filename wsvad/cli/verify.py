@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
             identity=args.identity,
             id_prefix=args.id_prefix,
             options=replace(options, follow_links=args.follow_links),
+            exclude=open_store(args.out, options).uri,
         )
     report = verify(open_store(args.out, options), deep=not args.quick, listing=listing, repair=args.repair)
     if args.json:

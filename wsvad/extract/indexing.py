@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -15,12 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wsvad.columns import CONTENT_ID, INDEX, INDEX_SCHEMA, KIND, MESSAGE, VIDEO_ID
-from wsvad.errors import StorageError, VideoError
+from wsvad.errors import ObjectNotFound, StorageError, VideoError
 from wsvad.extract import layout
 from wsvad.extract.source import StoredVideo
 from wsvad.manifest.listing import VideoRef
 from wsvad.storage import Store, StoreOptions
 from wsvad.video import INDEX_VERSION, ISOLATION_KINDS, Limits, VideoIndex, VideoReader
+
+log = logging.getLogger(__name__)
 
 FLUSH_AFTER_S = 30.0
 _COMPACT_ABOVE = 32
@@ -76,8 +79,7 @@ class IndexCache:
         wanted = {v.content_id: v for v in videos}
         known: dict[str, Indexed] = {}
         for key in self._keys:
-            table = pq.read_table(io.BytesIO(self._store.read(key)))
-            for row in table.to_pylist():
+            for row in self._read(key).to_pylist():
                 video = wanted.get(row[CONTENT_ID])
                 if video is None or (row[KIND] and (self._retry_bad or video.content_id in known)):
                     continue  # an index stands over evidence: a later run with a better decoder found it
@@ -104,6 +106,18 @@ class IndexCache:
         if rows and self._writable:
             self._write(pa.Table.from_pylist(rows, schema=INDEX_SCHEMA))
 
+    def _read(self, key: str) -> pa.Table:
+        """Read one object; one that is gone (another run merged it) or damaged is a gap, which is indexed again."""
+        try:
+            return pq.read_table(io.BytesIO(self._store.read(key)), schema=INDEX_SCHEMA)
+        except ObjectNotFound:
+            return INDEX_SCHEMA.empty_table()
+        except (pa.ArrowException, OSError) as error:
+            log.warning("%s/%s is damaged and not used: %s", self._store.uri, key, error)
+            if self._writable:
+                self._store.delete(key)
+            return INDEX_SCHEMA.empty_table()
+
     def _write(self, table: pa.Table) -> str:
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
@@ -114,8 +128,7 @@ class IndexCache:
 
     def _compact(self) -> None:
         """Merge many small objects into one. Safe beside other runs: duplicates and gaps are both harmless."""
-        tables = [pq.read_table(io.BytesIO(self._store.read(key))) for key in self._keys]
-        merged = self._write(pa.concat_tables(tables))
+        merged = self._write(pa.concat_tables([self._read(key) for key in self._keys]))
         for key in self._keys:
             if key != merged:
                 self._store.delete(key)
@@ -123,6 +136,7 @@ class IndexCache:
 
 def index_all(
     videos: Sequence[VideoRef],
+    known: Mapping[str, Indexed],
     cache: IndexCache,
     options: StoreOptions,
     *,
@@ -130,10 +144,11 @@ def index_all(
     limits: Limits | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Indexed]:
-    """Index all videos, reading what is known from the cache and adding what is learned to it.
+    """Index all videos that are not known, and add what is learned to the cache.
 
     Args:
         videos: what to index.
+        known: what the cache knows of them, by content id.
         cache: where results are kept; written every 30 s, so a killed run loses little.
         options: how to reach the videos.
         threads: decoders' processes at once. They mostly wait for the store, so twice the cores is a good number.
@@ -143,7 +158,7 @@ def index_all(
     Returns:
         One result a video, in the order of ``videos``.
     """
-    known = cache.load(videos)
+    known = dict(known)
     todo = [v for v in videos if v.content_id not in known]
     if todo:
         for batch in _index_in_batches(todo, options, threads, limits or Limits(), on_progress):

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 
-from wsvad.cluster import PoolOptions, connected, fit, in_job_copy, living_nodes, nodes
-from wsvad.errors import ConflictError, UsageError
+from wsvad.cluster import PoolOptions, in_job_copy, living_nodes
+from wsvad.errors import UsageError
 from wsvad.extract import layout
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.indexing import IndexCache, Indexed, index_all
+from wsvad.extract.preflight import Workplace
 from wsvad.extract.progress import ProgressView
 from wsvad.extract.quarantine import QuarantineRecord, read_records, write_record
-from wsvad.extract.results import Outcome, summarize
+from wsvad.extract.results import Outcome, adopt, summarize
 from wsvad.extract.rounds import run_rounds
 from wsvad.extract.run import UnitRunner
-from wsvad.extract.snapshots import Snapshot, check_dataset, claim_dataset, latest_snapshot, publish, read_videos
+from wsvad.extract.snapshots import (
+    Snapshot,
+    check_dataset,
+    claim_dataset,
+    latest_snapshot,
+    publish,
+    read_videos,
+    refuse_clashes,
+)
 from wsvad.extract.summary import ExtractSummary
 from wsvad.extract.units import Receipt, Unit, longest_first, plan_units, unit_id
 from wsvad.extract.weights import WeightsSource
@@ -85,7 +91,7 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
 
     Raises:
         UsageError, ManifestError: before any work.
-        ConflictError: the target was made by another configuration.
+        ConflictError: the target was made by another configuration, or holds other videos under the same ids.
         StorageError, ClusterError: run the same command again.
     """
     started = time.monotonic()
@@ -97,29 +103,26 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
         identity=options.identity,
         id_prefix=options.id_prefix,
         options=replace(options.store, follow_links=options.follow_links),
+        exclude=out.uri,
     )
     log.info("%d videos listed, %d other files skipped", len(listing.videos), len(listing.skipped))
-    base = latest_snapshot(out)
-    _refuse_clashes(out, base, listing)
-    indexed = _index(options, out, listing)
-    units = longest_first(u for i in indexed if i.index for u in plan_units(i.video, i.index, options.features))
-    stored, set_aside = _state(out, options, listing, units)
-    todo = [u for u in units if u.unit_id not in stored and u.unit_id not in set_aside]
-    outcome = Outcome(listing, indexed, units, options.features, todo)
-    if not options.dry_run:
+    with Workplace(options.pool, options.weights, options.address, verbose=options.verbose) as workplace:
+        outcome = _plan(options, out, listing, workplace)
+        if options.dry_run:
+            return _summary(options, outcome, None, started)
+        if outcome.todo:
+            workplace.open()
         claim_dataset(out, options.features)
-        if todo:
-            _run(options, out, outcome, console or Console(stderr=True))
-    _quarantine(out, outcome, set_aside, write=not options.dry_run)
-    outcome.gather(out, stored, base)
-    if options.dry_run:
-        return _summary(options, outcome, None, started)
+        if outcome.todo:
+            _run(options, out, outcome, workplace, console or Console(stderr=True))
+            outcome.receipts |= adopt(out, outcome.unsettled(), latest_snapshot(out), mend=False)
+    outcome.records |= _quarantine(out, outcome)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     snapshot = _publish(out, options, outcome, run_id)
     summary = _summary(options, outcome, snapshot, started)
-    if todo or snapshot.run_id == run_id:
-        record = {**options.to_dict(), "listing_sha256": listing.digest}
-        out.create(f"{layout.RUNS}{run_id}.json", summary.to_record(record, versions()))
+    if outcome.todo or snapshot.run_id == run_id:
+        inputs = {"listing_sha256": listing.digest, "skipped": outcome.skipped_rows()}
+        out.create(f"{layout.RUNS}{run_id}.json", summary.to_record({**options.to_dict(), **inputs}, versions()))
     return summary
 
 
@@ -146,20 +149,33 @@ def _open_target(options: ExtractOptions) -> Store:
     return out
 
 
-def _refuse_clashes(out: Store, base: Snapshot | None, listing: Listing) -> None:
-    """Refuse ids that the data set uses for other videos: publishing would silently replace their features."""
-    there = {v["video_id"]: v for v in read_videos(out, base)} if base else {}
-    for video in listing.videos:
-        old = there.get(video.video_id)
-        if old and old["content_id"] != video.content_id and old["uri"] != video.uri:
-            raise ConflictError(
-                f"{out.uri} has {video.video_id!r} from {old['uri']}; {video.uri} is another video of the same id. "
-                "Nothing was changed. Tell them apart with --id-prefix, or use another --out."
-            )
+def _plan(options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace) -> Outcome:
+    """Index what is new, cut the videos into units, and find out which of them are left to do."""
+    base = latest_snapshot(out)
+    indexed = _index(options, out, listing, workplace)
+    if base:
+        refuse_clashes(out, read_videos(out, base), Outcome(listing, indexed, [], options.features).video_rows())
+    units = longest_first(u for i in indexed if i.index for u in plan_units(i.video, i.index, options.features))
+    outcome = Outcome(listing, indexed, units, options.features)
+    outcome.receipts = adopt(out, units, base, mend=not options.dry_run)
+    set_aside = {layout.id_of(info.key) for info in out.list(layout.QUARANTINE)}
+    if options.retry_quarantined:
+        ours = {u.unit_id for u in units} | {_whole_video(v, options.features) for v in listing.videos}
+        for uid in set_aside & ours if not options.dry_run else ():
+            out.delete(layout.quarantine_key(uid))
+        set_aside -= ours
+    # a unit that is stored counts as done, also where another run set it aside
+    planned = {u.unit_id for u in units} - outcome.receipts.keys()
+    outcome.records = read_records(out, set_aside & planned)
+    outcome.todo = [u for u in units if u.unit_id in planned - outcome.records.keys()]
+    return outcome
 
 
-def _index(options: ExtractOptions, out: Store, listing: Listing) -> list[Indexed]:
+def _index(options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace) -> list[Indexed]:
     cache = IndexCache(out, writable=not options.dry_run, retry_bad=options.retry_quarantined)
+    known = cache.load(listing.videos)
+    if len(known) < len(listing.videos) and not options.dry_run:
+        workplace.open()  # hours of indexing must not end in a cluster that is too small
     last_line = time.monotonic()
 
     def on_progress(done: int, total: int) -> None:
@@ -170,20 +186,8 @@ def _index(options: ExtractOptions, out: Store, listing: Listing) -> list[Indexe
 
     threads = 2 * len(os.sched_getaffinity(0))
     return index_all(
-        listing.videos, cache, options.store, threads=threads, limits=options.limits, on_progress=on_progress
+        listing.videos, known, cache, options.store, threads=threads, limits=options.limits, on_progress=on_progress
     )
-
-
-def _state(out: Store, options: ExtractOptions, listing: Listing, units: Sequence[Unit]) -> tuple[set[str], set[str]]:
-    """Which units are stored, and which are set aside: two LISTs, no second book."""
-    stored = {layout.id_of(info.key) for info in out.list(layout.UNITS)}
-    aside = {layout.id_of(info.key) for info in out.list(layout.QUARANTINE)}
-    if options.retry_quarantined:
-        ours = {u.unit_id for u in units} | {_whole_video(v, options.features) for v in listing.videos}
-        for uid in aside & ours if not options.dry_run else ():
-            out.delete(layout.quarantine_key(uid))
-        aside -= ours
-    return stored, aside
 
 
 def _whole_video(video: VideoRef, features: FeatureConfig) -> str:
@@ -191,42 +195,38 @@ def _whole_video(video: VideoRef, features: FeatureConfig) -> str:
     return unit_id(video.content_id, -1, -1, features.fingerprint)
 
 
-def _run(options: ExtractOptions, out: Store, outcome: Outcome, console: Console) -> None:
-    todo = outcome.todo
-    with ThreadPoolExecutor(1) as beside, contextlib.ExitStack() as stack:
-        weights = beside.submit(options.weights.load)  # seconds of work, while Ray starts
-        stack.enter_context(connected(options.address, verbose=options.verbose))
-        pool = fit(options.pool, nodes())
-        config = WorkerConfig(
-            options.features,
-            out.uri,
-            device=pool.device,
-            threads=pool.threads,
-            limits=options.limits,
-            queue_clips=options.queue_clips,
-            video_store=options.store,
-            out_store=out.options,
-        )
-        per_video = Counter(u.video.video_id for u in todo)
-        log.info(
-            "%d units of %d videos to do on %d workers (each %g CPU, %g GPU)",
-            len(todo), len(per_video), pool.workers, pool.cpus_per_worker, pool.gpus_per_worker,
-        )  # fmt: skip
-        runner = UnitRunner(config, weights.result(), pool, verbose=options.verbose)
-        with ProgressView(sum(u.num_clips for u in todo), per_video, runner.in_progress, console) as view:
+def _run(options: ExtractOptions, out: Store, outcome: Outcome, workplace: Workplace, console: Console) -> None:
+    todo, pool = outcome.todo, workplace.open()
+    config = WorkerConfig(
+        options.features,
+        out.uri,
+        device=pool.device,
+        threads=pool.threads,
+        limits=options.limits,
+        queue_clips=options.queue_clips,
+        video_store=options.store,
+        out_store=out.options,
+    )
+    per_video = Counter(u.video.video_id for u in todo)
+    log.info(
+        "%d units of %d videos to do on %d workers (each %g CPU, %g GPU)",
+        len(todo), len(per_video), pool.workers, pool.cpus_per_worker, pool.gpus_per_worker,
+    )  # fmt: skip
+    runner = UnitRunner(config, workplace.weights(), pool, verbose=options.verbose)
+    with ProgressView(sum(u.num_clips for u in todo), per_video, runner.in_progress, console) as view:
 
-            def on_receipt(unit: Unit, receipt: Receipt) -> None:
-                outcome.receipts[unit.unit_id] = receipt
-                view.add(unit, receipt)
-                if receipt.status != "done":
-                    log.warning("%s: %s %s: %s", unit.video.video_id, receipt.status, receipt.kind, receipt.message)
+        def on_receipt(unit: Unit, receipt: Receipt) -> None:
+            outcome.receipts[unit.unit_id] = receipt
+            view.add(unit, receipt)
+            if receipt.status != "done":
+                log.warning("%s: %s %s: %s", unit.video.video_id, receipt.status, receipt.kind, receipt.message)
 
-            run_rounds(todo, runner, on_receipt, living_nodes=living_nodes)
-        outcome.first_clip_s, outcome.steady_s = view.first_clip_s, view.steady_s
+        run_rounds(todo, runner, on_receipt, living_nodes=living_nodes)
+    outcome.first_clip_s, outcome.steady_s = view.first_clip_s, view.steady_s
 
 
-def _quarantine(out: Store, outcome: Outcome, set_aside: set[str], *, write: bool) -> None:
-    """Write records of what this run found bad, and read those of the plan that earlier runs left."""
+def _quarantine(out: Store, outcome: Outcome) -> dict[str, QuarantineRecord]:
+    """Write records of what this run found bad; return them by unit id."""
     found: list[QuarantineRecord] = []
     for result in outcome.indexed:
         if result.kind:
@@ -237,12 +237,9 @@ def _quarantine(out: Store, outcome: Outcome, set_aside: set[str], *, write: boo
         if receipt and receipt.status == "quarantined":
             span = (unit.first_clip, unit.last_clip)
             found.append(QuarantineRecord.of(unit.unit_id, unit.video, span, receipt.kind, receipt.message))
-    for record in found if write else ():
-        if record.unit_id not in set_aside:
-            write_record(out, record)
-    outcome.records = {r.unit_id: r for r in found}
-    planned = {u.unit_id for u in outcome.units}
-    outcome.records |= read_records(out, (set_aside & planned) - outcome.records.keys())
+    for record in found:
+        write_record(out, record)
+    return {record.unit_id: record for record in found}
 
 
 def _summary(options: ExtractOptions, outcome: Outcome, snapshot: Snapshot | None, started: float) -> ExtractSummary:
@@ -260,11 +257,11 @@ def _summary(options: ExtractOptions, outcome: Outcome, snapshot: Snapshot | Non
 def _publish(out: Store, options: ExtractOptions, outcome: Outcome, run_id: str) -> Snapshot:
     return publish(
         out,
-        options.features,
+        options.features.fingerprint,
+        options.features.to_dict(),
         outcome.objects,
         outcome.video_rows(),
-        outcome.skipped_rows(),
-        replaced_videos=frozenset(v.video_id for v in outcome.listing.videos),
+        replaced_videos=frozenset(i.video.video_id for i in outcome.indexed if not i.unreachable),
         run_id=run_id,
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
     )

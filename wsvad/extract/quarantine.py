@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wsvad import __version__
+from wsvad.errors import StorageError
 from wsvad.extract import layout
 from wsvad.manifest.listing import VideoRef, printable
 from wsvad.storage import Store
@@ -57,7 +58,21 @@ def write_record(store: Store, record: QuarantineRecord) -> None:
 
 
 def read_records(store: Store, unit_ids: Iterable[str]) -> dict[str, QuarantineRecord]:
-    """Read the records of these units."""
+    """Read the records of these units.
+
+    Raises:
+        StorageError: one of them cannot be read.
+    """
+
+    def read(unit_id: str) -> QuarantineRecord:
+        key = layout.quarantine_key(unit_id)
+        try:
+            return QuarantineRecord.from_json(store.read(key))
+        except (ValueError, TypeError) as error:
+            raise StorageError(
+                f"{store.uri}/{key} is no readable quarantine record ({error}); "
+                "--retry-quarantined removes it and tries the unit again"
+            ) from error
+
     with ThreadPoolExecutor(16) as pool:
-        blobs = pool.map(lambda i: store.read(layout.quarantine_key(i)), ids := list(unit_ids))
-        return {i: QuarantineRecord.from_json(b) for i, b in zip(ids, blobs, strict=True)}
+        return {record.unit_id: record for record in pool.map(read, unit_ids)}

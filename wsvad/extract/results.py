@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
-
-from wsvad.errors import StorageError
+from wsvad.errors import ObjectNotFound
 from wsvad.extract import layout
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.indexing import Indexed
 from wsvad.extract.quarantine import QuarantineRecord
 from wsvad.extract.snapshots import Snapshot, SnapshotObject
 from wsvad.extract.summary import ExtractSummary
+from wsvad.extract.table import DamagedUnit
 from wsvad.extract.units import Receipt, Unit
 from wsvad.extract.weights import WeightsSource
 from wsvad.extract.worker import receipt_of
 from wsvad.manifest.listing import Listing, printable, reasons
 from wsvad.storage import Store
+
+log = logging.getLogger(__name__)
 
 
 def _failed(video_id: str, uri: str, kind: str, message: str) -> dict[str, str]:
@@ -44,7 +46,7 @@ class Outcome:
     units: Sequence[Unit]
     """The whole plan."""
     features: FeatureConfig
-    todo: Sequence[Unit]
+    todo: Sequence[Unit] = ()
     """Units that this run had to do."""
     receipts: dict[str, Receipt] = field(default_factory=dict)
     """By unit id: of this run, later of earlier ones too."""
@@ -54,27 +56,10 @@ class Outcome:
     steady_s: float = 0.0
     """From the first clip that was heard of to the last receipt."""
 
-    def gather(self, out: Store, stored: set[str], base: Snapshot | None) -> None:
-        """Complete the receipts with those of units that earlier runs stored.
-
-        Taken from the newest snapshot where it names the unit, else read from the object itself: an interrupted
-        run left it, and this is also the moment to find out that it is whole.
-        """
-        published = {layout.id_of(o.key): o for o in base.objects} if base else {}
-        unread = []
-        for unit in self.units:
-            if unit.unit_id in self.receipts or unit.unit_id not in stored:
-                continue
-            known = published.get(unit.unit_id)
-            if known:
-                self.receipts[unit.unit_id] = Receipt(
-                    unit.unit_id, "done", known.clips, known.rows, known.bytes, known.sha256
-                )
-            else:
-                unread.append(unit.unit_id)
-        with ThreadPoolExecutor(16) as pool:
-            for receipt in pool.map(lambda uid: read_receipt(out, uid), unread):
-                self.receipts[receipt.unit_id] = receipt
+    def unsettled(self) -> list[Unit]:
+        """Units that this run failed to settle; another run may have finished them meanwhile."""
+        failed = (u for u in self.todo if u.unit_id not in self.receipts or self.receipts[u.unit_id].status == "failed")
+        return list(failed)
 
     @property
     def objects(self) -> list[SnapshotObject]:
@@ -226,20 +211,43 @@ def summarize(
     )
 
 
-def read_receipt(out: Store, unit_id: str) -> Receipt:
-    """Read a stored unit's receipt from its object.
+def adopt(out: Store, units: Sequence[Unit], base: Snapshot | None, *, mend: bool) -> dict[str, Receipt]:
+    """Return the receipts of those units that are stored already, by unit id.
 
-    Raises:
-        StorageError: the object is no whole unit; names it and the remedy.
+    Taken from the snapshot where it names the unit, else from the object itself: an interrupted run left it, and this
+    is the moment to find out whether it is whole. One that is not counts as not stored.
+
+    Args:
+        out: the data set.
+        units: which units to look for; one LIST finds them.
+        base: the newest snapshot.
+        mend: remove objects that are damaged, so that they can be made again.
     """
-    key = layout.unit_key(unit_id)
-    try:
-        return receipt_of(unit_id, out.read(key))
-    except (pa.ArrowException, KeyError, ValueError) as error:
-        raise StorageError(
-            f"{out.uri}/{key} is damaged ({error}); `wsvad verify --out {out.uri} --repair` removes it, "
-            "and the next run makes it again"
-        ) from error
+    stored = {layout.id_of(info.key) for info in out.list(layout.UNITS)}
+    published = {layout.id_of(o.key): o for o in base.objects} if base else {}
+    found: dict[str, Receipt] = {}
+    unread: list[str] = []
+    for uid in (u.unit_id for u in units if u.unit_id in stored):
+        if uid in published:
+            o = published[uid]
+            found[uid] = Receipt(uid, "done", o.clips, o.rows, o.bytes, o.sha256)
+        else:
+            unread.append(uid)
+
+    def read(uid: str) -> Receipt | None:
+        key = layout.unit_key(uid)
+        try:
+            return receipt_of(uid, out.read(key))
+        except ObjectNotFound:
+            return None
+        except DamagedUnit as error:
+            log.warning("%s/%s is damaged and is made again: %s", out.uri, key, error)
+            if mend:
+                out.delete(key)
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        return found | {r.unit_id: r for r in pool.map(read, unread) if r}
 
 
 def missing_frames(receipt: Receipt) -> int:

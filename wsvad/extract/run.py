@@ -39,7 +39,11 @@ class _Worker:
         self._stage = UnitExtractor(config, ray.get(weights), self._report)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        if not ray.get(self._board.begin.remote(row["round"], row["unit_id"], row["limit"])):
+        try:
+            may_begin = ray.get(self._board.begin.remote(row["round"], row["unit_id"], row["limit"]))
+        except RayError as error:  # the books are gone: says nothing of the video
+            return Receipt(row["unit_id"], "failed", kind=type(error).__name__, message=str(error)).to_row()
+        if not may_begin:
             return Receipt(row["unit_id"], "lost").to_row()
         return self._stage(row)
 

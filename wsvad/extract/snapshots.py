@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -48,7 +48,6 @@ class Snapshot:
     run_id: str
     created_utc: str
     rows: int = 0
-    skipped: tuple[dict[str, str], ...] = field(default=())
 
     def to_json(self) -> bytes:
         """Return the snapshot as it is stored."""
@@ -63,9 +62,8 @@ class Snapshot:
         """
         try:
             fields = json.loads(data)
-            fields["objects"] = tuple(SnapshotObject(**o) for o in fields["objects"])
-            fields["skipped"] = tuple(fields["skipped"])
-            return cls(**fields)
+            known = {name: fields[name] for name in cls.__dataclass_fields__}  # a later version may say more
+            return cls(**known | {"objects": tuple(SnapshotObject(**o) for o in fields["objects"])})
         except (ValueError, KeyError, TypeError) as error:
             raise StorageError(f"{name} is not a readable snapshot: {error}") from error
 
@@ -87,7 +85,7 @@ def check_dataset(store: Store, config: FeatureConfig) -> None:
     there = read_dataset(store)
     if there is None or there.get("fingerprint") == config.fingerprint:
         return
-    differences = config.differences(there.get("features", {})) or ["its dataset.json is not a features data set"]
+    differences = config.differences(there["features"]) or ["its dataset.json is not a features data set"]
     raise ConflictError(
         f"{store.uri} holds features made by another configuration ({'; '.join(differences)}). "
         "Nothing was changed. Use the same options, or another --out."
@@ -95,13 +93,22 @@ def check_dataset(store: Store, config: FeatureConfig) -> None:
 
 
 def read_dataset(store: Store) -> dict[str, Any] | None:
-    """Return the data set's own description, or ``None`` where there is none."""
+    """Return the data set's own description, or ``None`` where there is none.
+
+    Raises:
+        StorageError: it is damaged.
+    """
     if not any(info.key == layout.DATASET for info in store.list(layout.DATASET)):
         return None
     try:
-        described: dict[str, Any] = json.loads(store.read(layout.DATASET))
-    except ValueError as error:
-        raise StorageError(f"{store.uri}/{layout.DATASET} is damaged: {error}") from error
+        described = json.loads(store.read(layout.DATASET))
+    except ValueError:
+        described = None
+    if not isinstance(described, dict) or not isinstance(described.get("features"), dict):
+        raise StorageError(
+            f"{store.uri}/{layout.DATASET} is damaged, and tells no configuration; put back what it was, or use another"
+            " target"
+        )
     return described
 
 
@@ -114,8 +121,19 @@ def latest_snapshot(store: Store) -> Snapshot | None:
 
 
 def read_videos(store: Store, snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Return the rows of a snapshot's videos table."""
-    rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(store.read(snapshot.videos_key))).to_pylist()
+    """Return the rows of a snapshot's videos table.
+
+    Raises:
+        StorageError: it is damaged.
+    """
+    try:
+        table = pq.read_table(io.BytesIO(store.read(snapshot.videos_key)), schema=VIDEOS_SCHEMA)
+    except (pa.ArrowException, OSError) as error:
+        raise StorageError(
+            f"{store.uri}/{snapshot.videos_key} is damaged ({error}); without snapshot {snapshot.number} and it, "
+            "the next run publishes both again"
+        ) from error
+    rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 
 
@@ -129,12 +147,28 @@ def write_videos(store: Store, rows: Sequence[dict[str, Any]]) -> str:
     return key
 
 
+def refuse_clashes(store: Store, there: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> None:
+    """Refuse ids that the data set uses for other videos: publishing would silently replace their features.
+
+    Raises:
+        ConflictError: an id with another URI and other content.
+    """
+    known = {v["video_id"]: v for v in there}
+    for row in rows:
+        old = known.get(row["video_id"])
+        if old and old["content_id"] != row["content_id"] and old["uri"] != row["uri"]:
+            raise ConflictError(
+                f"{store.uri} has {row['video_id']!r} from {old['uri']}; {row['uri']} is another video of the same id. "
+                "Nothing was replaced. Tell them apart with --id-prefix, or use another --out."
+            )
+
+
 def publish(
     store: Store,
-    config: FeatureConfig,
+    fingerprint: str,
+    features: dict[str, Any],
     objects: Iterable[SnapshotObject],
     videos: Sequence[dict[str, Any]],
-    skipped: Sequence[dict[str, str]],
     *,
     replaced_videos: frozenset[str],
     run_id: str,
@@ -142,33 +176,30 @@ def publish(
 ) -> Snapshot:
     """Publish these objects on top of the newest snapshot; a compare-and-swap on the snapshot's number.
 
-    Objects and rows of videos in ``replaced_videos`` (all that this run looked at) are taken from this run alone;
-    those of other videos stay as they were. A snapshot that would say the same as the newest is not written again.
+    Objects and rows of ``replaced_videos`` (what this run knows all about) are taken from this run alone; those of
+    other videos stay as they were, and rows of this run only add to them. A snapshot that would say the same as the
+    newest is not written again.
 
     Raises:
+        ConflictError: another run meanwhile published other videos under the same ids.
         StorageError: others published at the same time, ten times in a row.
     """
-    objects = list(objects)
+    objects = [o for o in objects if o.video_id in replaced_videos]
     for _ in range(10):
         base = latest_snapshot(store)
-        kept = [o for o in base.objects if o.video_id not in replaced_videos] if base else []
-        kept_videos = [v for v in read_videos(store, base) if v["video_id"] not in replaced_videos] if base else []
-        merged = tuple(sorted(kept + objects, key=lambda o: (o.video_id, o.first_clip)))
-        videos_key = write_videos(store, sorted(kept_videos + list(videos), key=lambda v: str(v["video_id"])))
-        if base and base.objects == merged and base.videos_key == videos_key and list(base.skipped) == list(skipped):
+        there = read_videos(store, base) if base else []
+        refuse_clashes(store, there, videos)
+        kept = [v for v in there if v["video_id"] not in replaced_videos]
+        kept_ids = {v["video_id"] for v in kept}
+        rows = kept + [v for v in videos if v["video_id"] not in kept_ids]
+        others = [o for o in base.objects if o.video_id not in replaced_videos] if base else []
+        merged = tuple(sorted(others + objects, key=lambda o: (o.video_id, o.first_clip)))
+        videos_key = write_videos(store, sorted(rows, key=lambda v: str(v["video_id"])))
+        if base and base.objects == merged and base.videos_key == videos_key:
             return base
         number = base.number + 1 if base else 1
-        snapshot = Snapshot(
-            number,
-            config.fingerprint,
-            config.to_dict(),
-            merged,
-            videos_key,
-            run_id,
-            created_utc,
-            sum(o.rows for o in merged),
-            tuple(skipped),
-        )
+        total = sum(o.rows for o in merged)
+        snapshot = Snapshot(number, fingerprint, features, merged, videos_key, run_id, created_utc, total)
         if store.create(layout.snapshot_key(number), snapshot.to_json()) is not Created.DIFFERENT:
             return snapshot
     raise StorageError(f"{store.uri}: other runs kept publishing at the same time; run the same command again")

@@ -79,7 +79,7 @@ def encode_unit(
     )
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
-        sink, schema, compression="zstd", compression_level=1, use_dictionary=["video_id"], write_statistics=True
+        sink, schema, compression="zstd", compression_level=1, use_dictionary=["video_id"], write_page_checksum=True
     ) as writer:
         writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=ROWS_PER_GROUP)
     data: bytes = sink.getvalue().to_pybytes()
@@ -89,6 +89,10 @@ def encode_unit(
 def tensor_array(values_NX: np.ndarray) -> pa.FixedShapeTensorArray:
     """Wrap a float16 array ``[N, ...]`` as N tensors, without copying where it is contiguous."""
     return pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(values_NX))
+
+
+class DamagedUnit(Exception):
+    """The bytes of a stored unit cannot be trusted."""
 
 
 class UnitSummary(NamedTuple):
@@ -104,14 +108,21 @@ class UnitSummary(NamedTuple):
 
 
 def decode_unit(data: bytes) -> UnitSummary:
-    """Read a unit's bytes back for checking.
+    """Read a unit's bytes back for checking; every page of every column is held against its checksum.
 
     Raises:
-        pa.ArrowException, KeyError, ValueError: the bytes are no unit of ours, or damaged.
+        DamagedUnit: the bytes are no unit of ours, or not what was written.
     """
-    file = pq.ParquetFile(pa.BufferReader(data))
+    try:
+        return _decode_unit(data)
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
+        raise DamagedUnit(f"no whole unit: {error}") from error
+
+
+def _decode_unit(data: bytes) -> UnitSummary:
+    file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
     metadata = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
-    table = file.read(columns=["video_id", "clip", "crop", POOLED])
+    table = file.read()
     keys = list(zip(*(table[c].to_pylist() for c in ("video_id", "clip", "crop")), strict=True))
     finite = all(
         bool(np.isfinite(chunk.storage.flatten().to_numpy(zero_copy_only=False)).all())

@@ -88,6 +88,10 @@ class Receipt:
         return asdict(self)
 
 
+MAX_ROWS = 2048
+"""Rows of a unit, at most; ten minutes at 25 frames/s and stride 16 have 937."""
+
+
 def unit_id(content_id: str, first_clip: int, last_clip: int, fingerprint: str) -> str:
     """Return the id of a unit, 32 hex digits."""
     text = f"{content_id}\x00{first_clip}\x00{last_clip}\x00{fingerprint}"
@@ -95,11 +99,12 @@ def unit_id(content_id: str, first_clip: int, last_clip: int, fingerprint: str) 
 
 
 def clips_per_unit(index: VideoIndex, config: FeatureConfig) -> int:
-    """Clips in a whole unit of this video: ``unit_s`` of footage, a tenth of it for ten crops.
+    """Clips in a whole unit of this video: ``unit_s`` of footage, less where that would be more than 2,048 rows.
 
-    Memory is bounded by this: at most about 100 MB of features a unit at 25 frames/s.
+    Memory is bounded by this: a row has 54 KB, so a unit has at most 110 MB of features.
     """
-    return max(1, int(config.unit_s * index.fps / config.clips.stride / config.views))
+    clips = min(int(config.unit_s * index.fps / config.clips.stride), MAX_ROWS)
+    return max(1, clips // config.views)
 
 
 def plan_units(video: VideoRef, index: VideoIndex, config: FeatureConfig) -> list[Unit]:

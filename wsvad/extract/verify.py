@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-import pyarrow as pa
 from rich.console import Console
 
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE, ObjectNotFound, UsageError
 from wsvad.extract import layout
-from wsvad.extract.snapshots import Snapshot, SnapshotObject, latest_snapshot, read_videos
-from wsvad.extract.table import decode_unit
+from wsvad.extract.snapshots import Snapshot, SnapshotObject, latest_snapshot, publish, read_videos
+from wsvad.extract.table import DamagedUnit, UnitSummary, decode_unit
 from wsvad.manifest.listing import Listing
 from wsvad.storage import Store
 
@@ -86,7 +86,7 @@ def verify(store: Store, *, deep: bool = True, listing: Listing | None = None, r
         store: root of the data set.
         deep: read every object, compare its digest, count its rows; else only presence and size.
         listing: videos that should be there; those that are not are reported.
-        repair: remove damaged objects, so that the next run makes them again.
+        repair: remove damaged objects and publish that they are gone, so that the next run makes them again.
 
     Raises:
         UsageError: there is no snapshot.
@@ -96,20 +96,19 @@ def verify(store: Store, *, deep: bool = True, listing: Listing | None = None, r
     if snapshot is None:
         raise UsageError(f"{store.uri} has no published snapshot; is it the --out of a finished `wsvad extract`?")
     sizes = {info.key: info.size for info in store.list(layout.UNITS)}
-    faults: list[tuple[str, str]] = list(_overlaps(snapshot.objects))
-    with ThreadPoolExecutor(8) as pool:
-        for found in pool.map(lambda o: list(_check_object(store, snapshot, o, sizes, deep)), snapshot.objects):
-            faults += found
+    faults = _faults(store, snapshot, sizes, deep=deep)
     videos = read_videos(store, snapshot)
-    counts: dict[str, int] = defaultdict(int)
+    counts: Counter[str] = Counter()
     for o in snapshot.objects:
         counts[o.video_id] += o.clips
-    faults += [("", f"{v['video_id']}: {v['clips']} clips by its row, {counts[v['video_id']]} in its objects")
-               for v in videos if v["clips"] != counts[v["video_id"]]]  # fmt: skip
-    damaged = sorted({key for key, _ in faults if key in sizes})
-    if repair:
-        for key in damaged:
-            store.delete(key)
+    general = _overlaps(snapshot.objects) + [
+        f"{v['video_id']}: {v['clips']} clips by its row, {counts[v['video_id']]} in its objects"
+        for v in videos
+        if v["clips"] != counts[v["video_id"]]
+    ]
+    repaired = repair and bool(faults) and not general
+    if repaired:
+        _repair(store, snapshot, videos, faults)
     absent = _absent(videos, listing)
     return VerifyReport(
         out=store.uri,
@@ -123,55 +122,98 @@ def verify(store: Store, *, deep: bool = True, listing: Listing | None = None, r
         clips=sum(counts.values()),
         unaccounted=[_shortfall(v) for v in videos if v["status"] != "complete"]
         + [f"{i}: listed, not in the snapshot" for i in absent],
-        unpublished=len(sizes.keys() - {o.key for o in snapshot.objects}),
-        faults=[text for _, text in faults],
-        damaged_keys=damaged,
-        repaired=repair and bool(faults),
+        unpublished=_unpublished(store, snapshot, sizes),
+        faults=general + [text for texts in faults.values() for text in texts],
+        damaged_keys=sorted(faults),
+        repaired=repaired,
         incomplete=len(absent) + sum(v["status"] == "incomplete" for v in videos),
     )
 
 
-def _overlaps(objects: Sequence[SnapshotObject]) -> Iterator[tuple[str, str]]:
+def _faults(store: Store, snapshot: Snapshot, sizes: dict[str, int], *, deep: bool) -> dict[str, list[str]]:
+    """What is wrong with the snapshot's objects, by key."""
+    with ThreadPoolExecutor(8) as pool:
+        checked = pool.map(lambda o: list(_check_object(store, snapshot, o, sizes, deep)), snapshot.objects)
+        return {o.key: found for o, found in zip(snapshot.objects, checked, strict=True) if found}
+
+
+def _repair(store: Store, snapshot: Snapshot, videos: Sequence[dict[str, Any]], damaged: Mapping[str, object]) -> None:
+    """Remove damaged objects and publish that they are gone; extract makes them again where their video is there."""
+    touched = {o.video_id for o in snapshot.objects if o.key in damaged}
+    kept = [o for o in snapshot.objects if o.video_id in touched and o.key not in damaged]
+    rows = []
+    for video in (v for v in videos if v["video_id"] in touched):
+        clips = sum(o.clips for o in kept if o.video_id == video["video_id"])
+        why = {"kind": "damaged_object", "message": "damaged in the store and removed; extract makes it again"}
+        rows.append(video | why | {"clips": clips, "status": "partial" if clips else "quarantined"})
+    now = datetime.now(UTC)
+    publish(
+        store,
+        snapshot.fingerprint,
+        snapshot.features,
+        kept,
+        rows,
+        replaced_videos=frozenset(touched),
+        run_id=f"repair-{now:%Y%m%dT%H%M%S}",
+        created_utc=now.isoformat(timespec="seconds"),
+    )
+    for key in damaged:
+        store.delete(key)
+
+
+def _unpublished(store: Store, snapshot: Snapshot, sizes: Mapping[str, int]) -> int:
+    """Count whole units that no snapshot ever named; those of replaced content were named by an earlier one."""
+    unknown = sizes.keys() - {o.key for o in snapshot.objects}
+    earlier = sorted((i.key for i in store.list(layout.SNAPSHOTS)), reverse=True)[1:] if unknown else []
+    for key in earlier:
+        unknown -= {o.key for o in Snapshot.from_json(store.read(key), f"{store.uri}/{key}").objects}
+        if not unknown:
+            break
+    return len(unknown)
+
+
+def _overlaps(objects: Sequence[SnapshotObject]) -> list[str]:
     """Two objects of one video must not share a clip."""
     by_video: dict[str, list[SnapshotObject]] = defaultdict(list)
     for o in objects:
         by_video[o.video_id].append(o)
-    for video_id, parts in by_video.items():
-        parts.sort(key=lambda o: o.first_clip)
-        for a, b in pairwise(parts):
-            if b.first_clip < a.last_clip:
-                yield "", f"{video_id}: {a.key} and {b.key} both hold clip {b.first_clip}"
+    return [
+        f"{video_id}: {a.key} and {b.key} both hold clip {b.first_clip}"
+        for video_id, parts in by_video.items()
+        for a, b in pairwise(sorted(parts, key=lambda o: o.first_clip))
+        if b.first_clip < a.last_clip
+    ]
 
 
 def _check_object(
     store: Store, snapshot: Snapshot, o: SnapshotObject, sizes: dict[str, int], deep: bool
-) -> Iterator[tuple[str, str]]:
-    """Yield ``(key, fault)`` of one object."""
+) -> Iterator[str]:
+    """Yield what is wrong with one object."""
     if o.key not in sizes:
-        yield o.key, f"{o.key} ({o.video_id}) is missing"
+        yield f"{o.key} ({o.video_id}) is missing"
         return
     if sizes[o.key] != o.bytes:
-        yield o.key, f"{o.key} ({o.video_id}) has {sizes[o.key]} bytes, the snapshot says {o.bytes}"
+        yield f"{o.key} ({o.video_id}) has {sizes[o.key]} bytes, the snapshot says {o.bytes}"
         return
     if not deep:
         return
     try:
         data = store.read(o.key)
     except ObjectNotFound:
-        yield o.key, f"{o.key} ({o.video_id}) vanished"
+        yield f"{o.key} ({o.video_id}) vanished"
         return
     if hashlib.sha256(data).hexdigest() != o.sha256:
-        yield o.key, f"{o.key} ({o.video_id}) is not what the snapshot's digest says"
+        yield f"{o.key} ({o.video_id}) is not what the snapshot's digest says"
         return
     try:
         unit = decode_unit(data)
-    except (pa.ArrowException, KeyError, ValueError) as error:
-        yield o.key, f"{o.key} ({o.video_id}) cannot be read: {error}"
+    except DamagedUnit as error:
+        yield f"{o.key} ({o.video_id}) cannot be read: {error}"
         return
-    yield from ((o.key, f"{o.key} ({o.video_id}): {text}") for text in _row_faults(snapshot, o, unit))
+    yield from (f"{o.key} ({o.video_id}): {text}" for text in _row_faults(snapshot, o, unit))
 
 
-def _row_faults(snapshot: Snapshot, o: SnapshotObject, unit: Any) -> Iterator[str]:
+def _row_faults(snapshot: Snapshot, o: SnapshotObject, unit: UnitSummary) -> Iterator[str]:
     if unit.fingerprint != snapshot.fingerprint:
         yield "made by another configuration"
     if unit.rows != o.rows:
@@ -188,7 +230,11 @@ def _row_faults(snapshot: Snapshot, o: SnapshotObject, unit: Any) -> Iterator[st
 
 def _absent(videos: Sequence[dict[str, Any]], listing: Listing | None) -> list[str]:
     there = {(v["video_id"], v["content_id"]) for v in videos}
-    return [v.video_id for v in listing.videos if (v.video_id, v.content_id) not in there] if listing else []
+    if listing is None:
+        return []
+    absent = [v.video_id for v in listing.videos if (v.video_id, v.content_id) not in there]
+    names = {v["video_id"] for v in videos}
+    return absent + [u.video_id for u in listing.unreachable if u.video_id not in names]
 
 
 def _shortfall(video: dict[str, Any]) -> str:

@@ -111,10 +111,9 @@ class UnitExtractor:
         key = layout.unit_key(unit.unit_id)
         try:
             self._out.stat(key)
-            data = self._out.read(key)
+            return receipt_of(unit.unit_id, self._out.read(key))
         except ObjectNotFound:
             return None
-        return receipt_of(unit.unit_id, data)
 
     def _extract(self, unit: Unit) -> Receipt:
         timer = _Timer()
@@ -195,7 +194,11 @@ def _errors(report: DecodeReport) -> str:
 
 
 def receipt_of(unit_id: str, data: bytes, timer: _Timer | None = None) -> Receipt:
-    """Read the receipt of a stored unit from its bytes."""
+    """Read the receipt of a stored unit from its bytes.
+
+    Raises:
+        DamagedUnit: they are not a whole unit.
+    """
     summary = decode_unit(data)
     timer = timer or _Timer()
     return Receipt(

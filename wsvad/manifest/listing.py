@@ -79,7 +79,12 @@ class Listing:
 
 
 def list_videos(
-    uri: str, *, identity: Identity = "stat", id_prefix: str = "", options: StoreOptions | None = None
+    uri: str,
+    *,
+    identity: Identity = "stat",
+    id_prefix: str = "",
+    options: StoreOptions | None = None,
+    exclude: str | None = None,
 ) -> Listing:
     """List the videos of a file, a folder, an object-store prefix, or a manifest (``.csv``, ``.parquet``).
 
@@ -88,6 +93,7 @@ def list_videos(
         identity: ``stat`` identifies content by size and ETag (or modification time); ``digest`` reads every byte.
         id_prefix: put before the ids of *listed* objects (``cam7/`` makes ``cam7/x.mp4``); a manifest states its ids.
         options: how to reach the store.
+        exclude: URI of a folder or prefix that is no part of the archive (the results, where they lie below it).
 
     Raises:
         ManifestError: nothing to do, or a manifest that cannot be used.
@@ -99,7 +105,7 @@ def list_videos(
     if PurePosixPath(uri).suffix.lower() in MANIFEST_EXTENSIONS and not uri.endswith("/"):
         found = _from_manifest(uri, options)
     else:
-        found = _from_store(uri, id_prefix, options)
+        found = _from_store(uri, id_prefix, options, exclude)
     if identity == "digest":
         found = _with_digests(found, options)
     if not found.videos and not found.unreachable:
@@ -116,14 +122,17 @@ def _ref(video_id: str, store: Store, info: ObjectInfo) -> VideoRef:
     return VideoRef(video_id, store.uri_of(info.key), store.uri, info, identity)
 
 
-def _from_store(uri: str, id_prefix: str, options: StoreOptions) -> Listing:
+def _from_store(uri: str, id_prefix: str, options: StoreOptions, exclude: str | None) -> Listing:
     single = _single_object(uri, options)
     if single is not None:
         store, info = single
         return Listing((_ref(id_from_key(id_prefix + PurePosixPath(info.key).name), store, info),))
     store = open_store(uri, options)
     videos, skipped = [], []
+    inside = f"{exclude}/" if exclude else None
     for info in store.list():
+        if inside and store.uri_of(info.key).startswith(inside):
+            continue
         reason = _skip_reason(info.key)
         if reason:
             skipped.append(Skipped(printable(f"{store.uri}/{info.key}"), reason))
@@ -172,6 +181,9 @@ def _from_manifest(uri: str, options: StoreOptions) -> Listing:
         target = _resolve(uri, row.uri)
         try:
             video_store, video_key = open_object(target, _named(options))
+        except UsageError as error:
+            raise ManifestError(f"{row.where}: {error}") from error
+        try:
             return _ref(video_id, video_store, video_store.stat(video_key))
         except StorageError as error:
             return Unreachable(video_id, printable(target), str(error))

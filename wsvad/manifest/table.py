@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -33,9 +35,7 @@ def read_manifest(data: bytes, *, name: str) -> list[ManifestRow]:
     Raises:
         ManifestError: unreadable, no ``uri`` column, no rows, or an empty ``uri``.
     """
-    table = read_table(data, name=name)
-    if URI not in table.column_names:
-        raise ManifestError(f"{name}: a manifest needs a column 'uri'; found {table.column_names}")
+    table = _read_columns(data, (VIDEO_ID, URI), name=name)
     if not table.num_rows:
         raise ManifestError(f"{name}: the manifest has no rows")
     uris = table[URI].to_pylist()
@@ -51,12 +51,20 @@ def read_manifest(data: bytes, *, name: str) -> list[ManifestRow]:
     return rows
 
 
-def read_table(data: bytes, *, name: str) -> pa.Table:
-    """Parse CSV or Parquet bytes; ids and URIs stay text even where they look like numbers."""
+def _read_columns(data: bytes, wanted: Sequence[str], *, name: str) -> pa.Table:
+    """Parse those of the wanted columns that are there, as text even where they look like numbers."""
     try:
         if data[:4] == b"PAR1":
-            return pq.read_table(io.BytesIO(data))
-        types = {VIDEO_ID: pa.string(), URI: pa.string()}
-        return pacsv.read_csv(io.BytesIO(data), convert_options=pacsv.ConvertOptions(column_types=types))
-    except (pa.ArrowException, OSError) as error:
+            there = pq.read_schema(io.BytesIO(data)).names
+        else:
+            there = next(csv.reader(io.StringIO(data.split(b"\n", 1)[0].decode("utf-8-sig"))), [])
+        if URI not in there:
+            raise ManifestError(f"{name}: a manifest needs a column 'uri'; found {there}")
+        columns = [c for c in wanted if c in there]
+        if data[:4] == b"PAR1":
+            return pq.read_table(io.BytesIO(data), columns=columns)
+        # the other columns are parsed for their commas only: what they hold must not decide whether this can be read
+        types = pacsv.ConvertOptions(include_columns=columns, column_types=dict.fromkeys(columns, pa.string()))
+        return pacsv.read_csv(io.BytesIO(data), convert_options=types)
+    except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"{name}: cannot be read as a manifest: {error}") from error
