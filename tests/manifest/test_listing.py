@@ -98,7 +98,8 @@ def test_manifest_entry_that_is_not_there_is_unreachable_and_not_bad(tmp_path):
         ("video_id,uri\na,a.mp4\na,b.mp4\n", "unique"),
         ("video_id,uri\n../a,a.mp4\n", "row 1: video_id"),
         ("video_id,uri\na,\n", "row 1: the uri is empty"),
-        ("a,b\n1\n", "cannot be read"),
+        ("uri,b\n1\n", "cannot be read"),
+        ("a,b\n1\n", "found .'a', 'b'."),
     ],
 )
 def test_unusable_manifests_say_what_and_where(tmp_path, text, message):

@@ -103,7 +103,7 @@ def _add_video_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--decoder-stall-s",
-        type=float,
+        type=positive_float,
         default=limits.stall_s,
         metavar="S",
         help="a decoder silent for this long hangs",

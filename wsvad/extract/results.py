@@ -175,7 +175,7 @@ def summarize(
     objects = outcome.objects
     clips_now = sum(r.clips for r in done_now)
     return ExtractSummary(
-        out=out,
+        out=printable(out),
         snapshot=layout.snapshot_key(snapshot.number) if snapshot else None,
         fingerprint=outcome.features.fingerprint,
         weights=weights.label,

@@ -18,7 +18,7 @@ from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE, 
 from wsvad.extract import layout
 from wsvad.extract.snapshots import Snapshot, SnapshotObject, latest_snapshot, publish, read_videos
 from wsvad.extract.table import DamagedUnit, UnitSummary, decode_unit
-from wsvad.manifest.listing import Listing
+from wsvad.manifest.listing import Listing, printable
 from wsvad.storage import Store
 
 
@@ -111,7 +111,7 @@ def verify(store: Store, *, deep: bool = True, listing: Listing | None = None, r
         _repair(store, snapshot, videos, faults)
     absent = _absent(videos, listing)
     return VerifyReport(
-        out=store.uri,
+        out=printable(store.uri),
         snapshot=snapshot.number,
         deep=deep,
         objects=len(snapshot.objects),

@@ -45,6 +45,8 @@ def read_manifest(data: bytes, *, name: str) -> list[ManifestRow]:
         where = f"{name}, row {number}"
         if not isinstance(uri, str) or not uri.strip():
             raise ManifestError(f"{where}: the uri is empty")
+        if uri.strip().endswith("/"):
+            raise ManifestError(f"{where}: the uri {uri.strip()!r:.200} names a folder; a row is one video")
         if video_id is not None and not isinstance(video_id, str):
             raise ManifestError(f"{where}: video_id must be text, got {type(video_id).__name__}")
         rows.append(ManifestRow(uri.strip(), video_id or None, where))
