@@ -10,6 +10,7 @@ from rich.console import Console
 
 from wsvad.backbones.extractor import default_precision
 from wsvad.demo.render import render_demo
+from wsvad.extract import layout
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.job import ExtractOptions, extract
 from wsvad.extract.verify import verify
@@ -40,12 +41,14 @@ def run(args: argparse.Namespace) -> int:
     console.rule("what verify says", align="left")
     report.show(console)
     console.rule("where it is", align="left")
-    out = open_store(options.out)
+    unit = next(open_store(options.out).list(layout.UNITS))
+    path = f"{options.out}/{unit.key}"
+    show = f"import pyarrow.parquet as p; print(p.read_table('{path}').drop(['pooled', 'cuboids']).to_pandas())"
     for what, where in (
         ("videos", str(manifest)),
         ("features", f"{options.out}/{summary.snapshot}"),
-        ("look inside", f"python -c \"import pyarrow.dataset as d; print(d.dataset('{options.out}/units').head(3))\""),
-        ("do it on yours", f"wsvad extract --videos FOLDER --out {out.uri.rsplit('/', 1)[0]}/mine"),
+        ("look inside", f'{sys.executable} -c "{show}"'),
+        ("do it on yours", f"{Path(sys.executable).parent / 'wsvad'} extract --videos FOLDER --out {folder / 'mine'}"),
     ):
         console.print(f"{what:15}{where}", markup=False, highlight=False, soft_wrap=True)
     return summary.exit_code or report.exit_code
