@@ -451,3 +451,37 @@ def test_names_that_are_no_utf8_pass_through_the_whole_job(tmp_path, capsys):
     assert (code, summary["videos_complete"], summary["quarantined"]) == (3, 1, 1)
     assert main(["extract", *words, *QUICK[:-1]]) == 3
     assert main(["verify", *words]) == 3
+
+
+# -- second look -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("out", [".", "in"])
+def test_target_that_holds_the_videos_does_not_hide_them(finished, tmp_path, capsys, out):
+    """``--out`` above ``--videos``, or the same folder: the videos are found, the results are not taken for any."""
+    shutil.copytree(finished[0], tmp_path / "in")
+    words = ("extract", "--videos", str(tmp_path / "in"), "--out", str(tmp_path / out), *QUICK, "--dry-run")
+    code, summary = run_here(capsys, *words)
+    assert (code, summary.get("videos"), summary.get("skipped")) == (0, 2, 0)
+
+
+def test_dry_run_counts_videos_that_cannot_be_indexed_as_the_run_will(tmp_path, capsys):
+    """What a run would quarantine is not "incomplete, run again" in the plan."""
+    write_video(tmp_path / "a.mp4", 4)
+    (tmp_path / "text.mp4").write_text("no video")
+    words = ("extract", "--videos", str(tmp_path), "--out", str(tmp_path / "out"), *QUICK, "--dry-run")
+    code, summary = run_here(capsys, *words)
+    assert (code, summary["quarantined"], summary["videos_incomplete"]) == (3, 1, 1)  # a.mp4 is to be done
+
+
+def test_known_evidence_is_not_written_again(tmp_path, capsys, monkeypatch):
+    """Ten thousand bad files must not cost ten thousand writes a night."""
+    (tmp_path / "in").mkdir()
+    write_video(tmp_path / "in" / "a.mp4", 4)
+    (tmp_path / "in" / "text.mp4").write_text("no video")
+    words = ("extract", "--videos", str(tmp_path / "in"), "--out", str(tmp_path / "out"), *QUICK)
+    assert run_here(capsys, *words)[0] == 3
+    written: list[str] = []
+    monkeypatch.setattr(job, "write_record", lambda store, record: written.append(record.unit_id))
+    assert run_here(capsys, *words)[0] == 3
+    assert written == []
