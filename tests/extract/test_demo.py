@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("ray_session")
 
 def test_demo_renders_extracts_verifies_and_then_has_nothing_to_do(tmp_path, capsys, monkeypatch):
     """Two calls: the first says what it did and where it is, the second that there is nothing to do."""
-    monkeypatch.setattr(demo, "render_demo", functools.partial(render_demo, videos=2, seconds=1.0))
+    monkeypatch.setattr(demo, "render_demo", functools.partial(render_demo, videos=2, seconds=2.0))
     words = ["demo", "--folder", str(tmp_path / "demo")]
     assert main(words) == 0
     shown = capsys.readouterr().out
