@@ -184,7 +184,7 @@ def test_damaged_unit_is_found_repaired_and_made_again(videos, tmp_path, capsys)
     ("words", "message"),
     [
         (("--videos", "nowhere-at-all"), "no video found"),
-        (("--videos", "{videos}", "--unit-s", "0"), "1 to 3600"),
+        (("--videos", "{videos}", "--unit-s", "9999"), "1 to 3600"),
         (("--videos", "{videos}", "--weights", "random:x"), "whole number"),
         (("--videos", "{videos}", "--weights", "{videos}/notes.txt"), "notes.txt"),
         (("--videos", "{videos}", "--workers", "99"), "the cluster can hold 2"),
@@ -195,8 +195,9 @@ def test_damaged_unit_is_found_repaired_and_made_again(videos, tmp_path, capsys)
 def test_wrong_options_are_usage_errors_before_any_work(videos, tmp_path, capsys, words, message):
     """Exit code 2, what is wrong, and no unit written."""
     words = [w.replace("{videos}", str(videos)) for w in words]
-    code, _ = run_here(capsys, "extract", *words, "--out", str(tmp_path / "out"), *QUICK)
-    assert code == 2
+    capsys.readouterr()
+    assert main(["extract", *words, "--out", str(tmp_path / "out"), *QUICK]) == 2
+    assert message in capsys.readouterr().err
     assert not list(tmp_path.glob("out/units/**/*.parquet"))
 
 
