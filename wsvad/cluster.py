@@ -50,6 +50,8 @@ class PoolOptions:
             value = getattr(self, name)
             if value is not None and not (least <= value < math.inf):
                 raise UsageError(f"{name} must be at least {least:g} and finite, got {value}")
+        if self.gpus_per_worker and self.gpus_per_worker < 0.01:
+            raise UsageError(f"gpus_per_worker must be 0 or at least 0.01, got {self.gpus_per_worker}")
         if self.gpus_per_worker is not None and self.gpus_per_worker > 1 and self.gpus_per_worker % 1:
             raise UsageError(f"gpus_per_worker must be a fraction of one GPU or whole GPUs, got {self.gpus_per_worker}")
         if self.in_flight < 1:
@@ -100,6 +102,8 @@ def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool
     Raises:
         ClusterError: Ray cannot be reached or started.
     """
+    if address is not None and not address.strip():
+        raise UsageError("the address of the Ray cluster is empty; leave the option out for a local Ray")
     if ray.is_initialized():
         yield
         return

@@ -20,7 +20,7 @@ from wsvad.backbones import extractor
 from wsvad.backbones.weights import random_weights
 from wsvad.cli import main
 from wsvad.clips import ClipSpec
-from wsvad.cluster import Node, Pool, PoolOptions, fit, living_nodes
+from wsvad.cluster import Node, Pool, PoolOptions, connected, fit, living_nodes
 from wsvad.errors import ConflictError, StoreUnavailable, UsageError
 from wsvad.extract import job, layout, rounds
 from wsvad.extract.indexing import IndexCache, Indexed
@@ -394,6 +394,12 @@ def test_damaged_unit_of_a_removed_video_can_be_settled(dataset, tmp_path, capsy
     run_here(capsys, *words)
     code, report = run_here(capsys, "verify", "--out", str(out), "--json", "--repair")
     assert code in (0, 3), report["faults"]
+
+
+def test_empty_address_is_a_usage_error():
+    """An unset shell variable must not silently start a local Ray."""
+    with pytest.raises(UsageError, match="empty"), connected(""):
+        pass
 
 
 # -- work ------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from wsvad.cli.options import add_store_options, require, store_options
+from wsvad.extract import layout
 from wsvad.extract.verify import verify
 from wsvad.manifest.listing import list_videos
 from wsvad.storage import open_store
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
             identity=args.identity,
             id_prefix=args.id_prefix,
             options=replace(options, follow_links=args.follow_links),
-            exclude=open_store(args.out, options).uri,
+            ours=layout.uris(open_store(args.out, options).uri),
         )
     report = verify(open_store(args.out, options), deep=not args.quick, listing=listing, repair=args.repair)
     if args.json:

@@ -206,6 +206,8 @@ def _index_in_batches(
                 yield batch
                 batch, flushed = [], time.monotonic()
     finally:
-        pool.shutdown(cancel_futures=True)
+        # on the way out of an interrupted run: ending the decoders ends what the threads wait for
+        pool.shutdown(wait=False, cancel_futures=True)
         for reader in readers:
             reader.close()
+        pool.shutdown()

@@ -103,12 +103,13 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
         identity=options.identity,
         id_prefix=options.id_prefix,
         options=replace(options.store, follow_links=options.follow_links),
-        exclude=out.uri,
+        ours=layout.uris(out.uri),
     )
     log.info("%d videos listed, %d other files skipped", len(listing.videos), len(listing.skipped))
     with Workplace(options.pool, options.weights, options.address, verbose=options.verbose) as workplace:
         outcome = _plan(options, out, listing, workplace)
         if options.dry_run:
+            outcome.records |= _evidence(outcome)
             return _summary(options, outcome, None, started)
         if outcome.todo:
             workplace.open()
@@ -116,7 +117,10 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
         if outcome.todo:
             _run(options, out, outcome, workplace, console or Console(stderr=True))
             outcome.receipts |= adopt(out, outcome.unsettled(), latest_snapshot(out), mend=False)
-    outcome.records |= _quarantine(out, outcome)
+    new = _evidence(outcome)
+    for uid in new.keys() - outcome.set_aside:
+        write_record(out, new[uid])
+    outcome.records |= new
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     snapshot = _publish(out, options, outcome, run_id)
     summary = _summary(options, outcome, snapshot, started)
@@ -164,6 +168,7 @@ def _plan(options: ExtractOptions, out: Store, listing: Listing, workplace: Work
         for uid in set_aside & ours if not options.dry_run else ():
             out.delete(layout.quarantine_key(uid))
         set_aside -= ours
+    outcome.set_aside = frozenset(set_aside)
     # a unit that is stored counts as done, also where another run set it aside
     planned = {u.unit_id for u in units} - outcome.receipts.keys()
     outcome.records = read_records(out, set_aside & planned)
@@ -225,8 +230,8 @@ def _run(options: ExtractOptions, out: Store, outcome: Outcome, workplace: Workp
     outcome.first_clip_s, outcome.steady_s = view.first_clip_s, view.steady_s
 
 
-def _quarantine(out: Store, outcome: Outcome) -> dict[str, QuarantineRecord]:
-    """Write records of what this run found bad; return them by unit id."""
+def _evidence(outcome: Outcome) -> dict[str, QuarantineRecord]:
+    """Records of what this run and the index know to be bad, by unit id."""
     found: list[QuarantineRecord] = []
     for result in outcome.indexed:
         if result.kind:
@@ -237,8 +242,6 @@ def _quarantine(out: Store, outcome: Outcome) -> dict[str, QuarantineRecord]:
         if receipt and receipt.status == "quarantined":
             span = (unit.first_clip, unit.last_clip)
             found.append(QuarantineRecord.of(unit.unit_id, unit.video, span, receipt.kind, receipt.message))
-    for record in found:
-        write_record(out, record)
     return {record.unit_id: record for record in found}
 
 

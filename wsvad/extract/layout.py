@@ -11,6 +11,11 @@ VIDEOS = "videos/"
 RUNS = "runs/"
 
 
+def uris(root: str) -> tuple[str, ...]:
+    """Prefixes of the URIs of everything that a data set at ``root`` holds."""
+    return tuple(f"{root}/{part}" for part in (DATASET, INDEX, UNITS, QUARANTINE, SNAPSHOTS, VIDEOS, RUNS))
+
+
 def unit_key(unit_id: str) -> str:
     """Key of a unit's features."""
     return f"{UNITS}{unit_id[:2]}/{unit_id}.parquet"

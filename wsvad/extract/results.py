@@ -52,6 +52,8 @@ class Outcome:
     """By unit id: of this run, later of earlier ones too."""
     records: dict[str, QuarantineRecord] = field(default_factory=dict)
     """Quarantine of the plan's units and videos, by unit id."""
+    set_aside: frozenset[str] = frozenset()
+    """Ids of the quarantine records that were there before."""
     first_clip_s: float | None = None
     steady_s: float = 0.0
     """From the first clip that was heard of to the last receipt."""

@@ -110,5 +110,5 @@ class UnitRunner:
             for row in dataset.iter_rows():
                 if row["status"] != "lost":
                     yield Receipt(**row)
-        except RayError as error:
-            raise ClusterError(f"Ray failed: {str(error).strip().splitlines()[-1]}") from error
+        except (RayError, ValueError) as error:  # Ray refuses some resource requests with a ValueError
+            raise ClusterError(f"Ray failed: {(str(error).strip() or repr(error)).splitlines()[-1]}") from error

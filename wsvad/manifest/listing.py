@@ -6,7 +6,7 @@ import hashlib
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -84,7 +84,7 @@ def list_videos(
     identity: Identity = "stat",
     id_prefix: str = "",
     options: StoreOptions | None = None,
-    exclude: str | None = None,
+    ours: Sequence[str] = (),
 ) -> Listing:
     """List the videos of a file, a folder, an object-store prefix, or a manifest (``.csv``, ``.parquet``).
 
@@ -93,7 +93,7 @@ def list_videos(
         identity: ``stat`` identifies content by size and ETag (or modification time); ``digest`` reads every byte.
         id_prefix: put before the ids of *listed* objects (``cam7/`` makes ``cam7/x.mp4``); a manifest states its ids.
         options: how to reach the store.
-        exclude: URI of a folder or prefix that is no part of the archive (the results, where they lie below it).
+        ours: prefixes of URIs of results: what lies there and is no video is not worth a word.
 
     Raises:
         ManifestError: nothing to do, or a manifest that cannot be used.
@@ -105,7 +105,7 @@ def list_videos(
     if PurePosixPath(uri).suffix.lower() in MANIFEST_EXTENSIONS and not uri.endswith("/"):
         found = _from_manifest(uri, options)
     else:
-        found = _from_store(uri, id_prefix, options, exclude)
+        found = _from_store(uri, id_prefix, options, tuple(ours))
     if identity == "digest":
         found = _with_digests(found, options)
     if not found.videos and not found.unreachable:
@@ -122,18 +122,17 @@ def _ref(video_id: str, store: Store, info: ObjectInfo) -> VideoRef:
     return VideoRef(video_id, store.uri_of(info.key), store.uri, info, identity)
 
 
-def _from_store(uri: str, id_prefix: str, options: StoreOptions, exclude: str | None) -> Listing:
+def _from_store(uri: str, id_prefix: str, options: StoreOptions, ours: tuple[str, ...]) -> Listing:
     single = _single_object(uri, options)
     if single is not None:
         store, info = single
         return Listing((_ref(id_from_key(id_prefix + PurePosixPath(info.key).name), store, info),))
     store = open_store(uri, options)
     videos, skipped = [], []
-    inside = f"{exclude}/" if exclude else None
     for info in store.list():
-        if inside and store.uri_of(info.key).startswith(inside):
-            continue
         reason = _skip_reason(info.key)
+        if reason and store.uri_of(info.key).startswith(ours):
+            continue
         if reason:
             skipped.append(Skipped(printable(f"{store.uri}/{info.key}"), reason))
         else:
