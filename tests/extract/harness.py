@@ -79,7 +79,7 @@ def published_rows(folder: Path) -> list[tuple[str, int, int]]:
     return rows
 
 
-def until(condition: Any, timeout: float = 60, every: float = 0.05) -> None:
+def until(condition: Any, timeout: float = 180, every: float = 0.05) -> None:
     """Wait until a condition holds."""
     end = time.monotonic() + timeout
     while not condition():

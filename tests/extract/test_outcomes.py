@@ -196,7 +196,7 @@ def test_stopping_by_signal_is_clean_and_resumable(tmp_path, how):
     process = start("extract", *words)
     until(lambda: process.poll() is not None or list(out.glob("units/*/*.parquet")))
     process.send_signal(getattr(signal, how))
-    code, _, log = finish(process, timeout=60)
+    code, _, log = finish(process, timeout=120)
     assert code == {"SIGINT": 130, "SIGTERM": 143}[how], log
     assert "the same command goes on from here" in log
     assert "Traceback" not in log
