@@ -126,7 +126,7 @@ def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool
                     logging_level=level,
                     log_to_driver=verbose,
                 )
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except Exception as error:  # Ray raises bare exceptions here, e.g. when a node takes too long to start
         where = f"the Ray cluster at {address}" if address else "a local Ray"
         raise ClusterError(f"cannot connect to {where}: {error}") from error
     if threading.current_thread() is threading.main_thread():

@@ -33,6 +33,10 @@ def run_here(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict
     return code, json.loads(out) if out.strip() else {}
 
 
+def _heed_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*words: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
     """Start the command in a process group of its own."""
     return subprocess.Popen(
@@ -43,6 +47,8 @@ def start(*words: str, env: dict[str, str] | None = None) -> subprocess.Popen[st
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # a suite that runs in the background of a shell has Ctrl-C ignored, and children inherit that
+        preexec_fn=_heed_ctrl_c,
     )
 
 

@@ -92,5 +92,4 @@ def _set_up_logging(*, verbose: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     log.handlers[:] = [handler]
-    log.propagate = False
     log.setLevel(logging.DEBUG if verbose else logging.INFO)
