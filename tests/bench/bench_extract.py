@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -67,24 +68,24 @@ def plain_loop(videos: Sequence[str], seconds: float) -> float:
     return done / (time.perf_counter() - started)
 
 
-def _model_worker(seconds: float, barrier: object, rates: object) -> None:
+def _model_worker(seconds: float, barrier: Any, rates: Any) -> None:
     extractor = FeatureExtractor(random_weights(0), precision=default_precision(), threads=1)
     clip = np.random.default_rng(0).integers(0, 255, (1, LENGTH, 224, 224, 3), dtype=np.uint8)
     extractor(clip)
-    barrier.wait()  # type: ignore[attr-defined]
+    barrier.wait()
     done, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
         extractor(clip)
         done += 1
-    rates.put(done / (time.perf_counter() - started))  # type: ignore[attr-defined]
+    rates.put(done / (time.perf_counter() - started))
 
 
-def _decode_worker(path: str, seconds: float, barrier: object, rates: object) -> None:
+def _decode_worker(path: str, seconds: float, barrier: Any, rates: Any) -> None:
     video = list_videos(path).videos[0]
     with VideoReader() as reader:
         index = index_video(reader, video, StoreOptions()).index
         assert index is not None
-        barrier.wait()  # type: ignore[attr-defined]
+        barrier.wait()
         done, started = 0, time.perf_counter()
         while time.perf_counter() - started < seconds:
             last = ClipSpec().count(index.num_frames)
@@ -92,7 +93,7 @@ def _decode_worker(path: str, seconds: float, barrier: object, rates: object) ->
             for clip in reader.clips(source, index, 0, last, ClipSpec(), Geometry("squash")):
                 clip.release()
                 done += 1
-        rates.put(done / (time.perf_counter() - started))  # type: ignore[attr-defined]
+        rates.put(done / (time.perf_counter() - started))
 
 
 def at_once(target: Callable[..., None], count: int, *args: object) -> float:
