@@ -20,11 +20,21 @@ LAYERS = (
     ("errors",),
     ("clips", "columns"),
     ("storage",),
+    ("dataset",),
     ("video",),
     ("backbones",),
     ("manifest",),
+    ("datasets",),
     ("cluster", "provenance"),
+    ("work",),
     ("extract",),
+    ("features",),
+    ("bags",),
+    ("models",),
+    ("checkpoint",),
+    ("train",),
+    ("score",),
+    ("evaluate",),
     ("doctor", "demo"),
     ("cli",),
     ("__main__",),
@@ -33,7 +43,7 @@ LAYERS = (
 # Foreign libraries with a home: nothing else imports them. Every file listed must exist, and must import the library.
 HOMES = {
     # the wiring, and the doctor's question to a cluster; every other file is testable without Ray
-    "ray": ("wsvad/cluster.py", "wsvad/extract/run.py", "wsvad/doctor/ray_probe.py"),
+    "ray": ("wsvad/cluster.py", "wsvad/work/run.py", "wsvad/doctor/ray_probe.py"),
     # the decoder's process, and what renders the demo; the process that holds credentials never runs FFmpeg
     "av": (
         "wsvad/video/decoding.py",

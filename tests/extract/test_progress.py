@@ -10,7 +10,8 @@ from tests.extract.factories import CONFIG, make_index, make_video
 from tests.extract.harness import until
 from wsvad.extract import progress
 from wsvad.extract.progress import ProgressView
-from wsvad.extract.units import Receipt, plan_units
+from wsvad.extract.units import plan_units
+from wsvad.work.receipt import Receipt
 
 
 def _units():

@@ -21,22 +21,25 @@ from wsvad.backbones.weights import random_weights
 from wsvad.cli import main
 from wsvad.clips import ClipSpec
 from wsvad.cluster import Node, Pool, PoolOptions, connected, fit, living_nodes
+from wsvad.dataset import layout
+from wsvad.dataset.snapshots import refuse_clashes
 from wsvad.errors import ConflictError, StoreUnavailable, UsageError
-from wsvad.extract import job, layout, rounds
+from wsvad.extract import job
 from wsvad.extract.indexing import IndexCache, Indexed
 from wsvad.extract.quarantine import QuarantineRecord, write_record
 from wsvad.extract.results import Outcome
-from wsvad.extract.rounds import run_rounds
-from wsvad.extract.run import UnitRunner
-from wsvad.extract.snapshots import refuse_clashes
 from wsvad.extract.source import StoredVideo
 from wsvad.extract.table import decode_unit
-from wsvad.extract.units import Receipt, clips_per_unit, plan_units
+from wsvad.extract.units import clips_per_unit, plan_units
 from wsvad.extract.worker import UnitExtractor, WorkerConfig
 from wsvad.manifest.listing import Listing, list_videos
 from wsvad.manifest.table import read_manifest
 from wsvad.storage import open_store
 from wsvad.video import VideoReader
+from wsvad.work import rounds
+from wsvad.work.receipt import Receipt
+from wsvad.work.rounds import run_rounds
+from wsvad.work.run import UnitRunner
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 
@@ -265,7 +268,7 @@ def test_replaced_content_of_a_key_with_a_narrow_space_is_no_clash(tmp_path):
 def test_lost_books_of_a_run_are_not_evidence_against_videos(tmp_path):
     """The actor that counts tries dies (a full head node): units fail or are done, none is quarantined."""
     units = plan_units(make_video(), make_index(), CONFIG)
-    runner = UnitRunner(WorkerConfig(CONFIG, str(tmp_path)), random_weights(0), Pool(1, 1.0, 0.0, 0, 2))
+    runner = UnitRunner(UnitExtractor, WorkerConfig(CONFIG, str(tmp_path)), random_weights(0), Pool(1, 1.0, 0.0, 0, 2))
     ray.kill(runner._board)
     got: list[str] = []
     try:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.extract.factories import CONFIG, make_index, make_video
 from wsvad.clips import ClipSpec
+from wsvad.dataset.config import differences
 from wsvad.errors import UsageError
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.units import Unit, clips_per_unit, longest_first, plan_units
@@ -87,4 +88,4 @@ def test_impossible_configurations_say_what_is_allowed(wrong, message):
 def test_differences_name_the_setting_on_both_sides():
     """A conflict message must tell what to change."""
     other = dataclasses.replace(CONFIG, clips=ClipSpec(32, 16)).to_dict()
-    assert CONFIG.differences(other) == ["clips.length: there 32, here 16"]
+    assert differences(CONFIG.to_dict(), other) == ["clips.length: there 32, here 16"]

@@ -3,7 +3,7 @@
 from tests.extract.factories import CONFIG, make_index, make_video
 from tests.extract.harness import visible
 from wsvad.backbones.weights import random_weights
-from wsvad.extract.snapshots import claim_dataset
+from wsvad.dataset.snapshots import claim_dataset
 from wsvad.extract.units import plan_units
 from wsvad.extract.worker import UnitExtractor, WorkerConfig
 from wsvad.storage import open_store

@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from wsvad.backbones.extractor import default_precision
+from wsvad.dataset import layout
 from wsvad.demo.render import render_demo
-from wsvad.extract import layout
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.job import ExtractOptions, extract
 from wsvad.extract.verify import verify

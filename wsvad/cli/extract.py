@@ -21,9 +21,9 @@ from wsvad.cli.options import (
 )
 from wsvad.clips import ClipSpec, LastClip
 from wsvad.cluster import PoolOptions
+from wsvad.dataset.snapshots import read_dataset
 from wsvad.extract.config import Backbone, FeatureConfig
 from wsvad.extract.job import ExtractOptions, extract
-from wsvad.extract.snapshots import read_dataset
 from wsvad.extract.weights import resolve_weights
 from wsvad.manifest.listing import Identity
 from wsvad.storage import StoreOptions, open_store
@@ -130,7 +130,7 @@ def resolve_precision(asked: str, out: str, options: StoreOptions) -> Precision:
     if asked != "auto":
         return "fp32" if asked == "fp32" else "bf16"
     described = read_dataset(open_store(out, options)) or {}
-    there = described.get("features", {}).get("precision")
+    there = described.get("config", {}).get("precision")
     return there if there in get_args(Precision) else default_precision()
 
 

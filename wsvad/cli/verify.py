@@ -9,7 +9,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from wsvad.cli.options import add_store_options, require, store_options
-from wsvad.extract import layout
+from wsvad.dataset import layout
 from wsvad.extract.verify import verify
 from wsvad.manifest.listing import list_videos
 from wsvad.storage import open_store

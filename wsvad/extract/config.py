@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from wsvad.backbones.extractor import Precision
 from wsvad.clips import ClipSpec
+from wsvad.dataset.config import fingerprint_of
 from wsvad.errors import UsageError
 from wsvad.video.geometry import Geometry, GeometryKind
 
@@ -21,6 +20,8 @@ TABLE_VERSION = 1
 @dataclass(frozen=True)
 class FeatureConfig:
     """Everything that the values in a features table depend on, besides the videos themselves."""
+
+    kind: ClassVar[str] = "features"
 
     weights: str
     """Identity of the weights: ``sha256:…`` of a file's tensors, or ``random:<seed>:<recipe>``."""
@@ -59,24 +60,4 @@ class FeatureConfig:
     @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the canonical JSON of :meth:`to_dict`."""
-        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
-
-    def differences(self, other: dict[str, Any]) -> list[str]:
-        """List the settings in which another configuration (a :meth:`to_dict`) differs, for messages."""
-        mine, theirs = _flat(self.to_dict()), _flat(other)
-        return [
-            f"{key}: there {theirs.get(key)!r}, here {mine.get(key)!r}"
-            for key in sorted(mine.keys() | theirs.keys())
-            if mine.get(key) != theirs.get(key)
-        ]
-
-
-def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
+        return fingerprint_of(self.to_dict())

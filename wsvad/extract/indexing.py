@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wsvad.columns import CONTENT_ID, INDEX, INDEX_SCHEMA, KIND, MESSAGE, VIDEO_ID
+from wsvad.dataset import layout
 from wsvad.errors import ObjectNotFound, StorageError, VideoError
-from wsvad.extract import layout
 from wsvad.extract.source import StoredVideo
 from wsvad.manifest.listing import VideoRef
 from wsvad.storage import Store, StoreOptions

@@ -14,17 +14,8 @@ from typing import Any
 from rich.console import Console
 
 from wsvad.cluster import PoolOptions, in_job_copy, living_nodes
-from wsvad.errors import UsageError
-from wsvad.extract import layout
-from wsvad.extract.config import FeatureConfig
-from wsvad.extract.indexing import IndexCache, Indexed, index_all
-from wsvad.extract.preflight import Workplace
-from wsvad.extract.progress import ProgressView
-from wsvad.extract.quarantine import QuarantineRecord, read_records, write_record
-from wsvad.extract.results import Outcome, adopt, summarize
-from wsvad.extract.rounds import run_rounds
-from wsvad.extract.run import UnitRunner
-from wsvad.extract.snapshots import (
+from wsvad.dataset import layout
+from wsvad.dataset.snapshots import (
     Snapshot,
     check_dataset,
     claim_dataset,
@@ -33,14 +24,24 @@ from wsvad.extract.snapshots import (
     read_videos,
     refuse_clashes,
 )
+from wsvad.errors import UsageError
+from wsvad.extract.config import FeatureConfig
+from wsvad.extract.indexing import IndexCache, Indexed, index_all
+from wsvad.extract.preflight import Workplace
+from wsvad.extract.progress import ProgressView
+from wsvad.extract.quarantine import QuarantineRecord, read_records, write_record
+from wsvad.extract.results import Outcome, adopt, summarize
 from wsvad.extract.summary import ExtractSummary
-from wsvad.extract.units import Receipt, Unit, longest_first, plan_units, unit_id
+from wsvad.extract.units import Unit, longest_first, plan_units, unit_id
 from wsvad.extract.weights import WeightsSource
-from wsvad.extract.worker import WorkerConfig
+from wsvad.extract.worker import UnitExtractor, WorkerConfig
 from wsvad.manifest.listing import Identity, Listing, VideoRef, list_videos
 from wsvad.provenance import versions
 from wsvad.storage import Store, StoreOptions, open_store
 from wsvad.video import Limits
+from wsvad.work.receipt import Receipt
+from wsvad.work.rounds import run_rounds
+from wsvad.work.run import UnitRunner
 
 log = logging.getLogger(__name__)
 
@@ -217,7 +218,7 @@ def _run(options: ExtractOptions, out: Store, outcome: Outcome, workplace: Workp
         "%d units of %d videos to do on %d workers (each %g CPU, %g GPU)",
         len(todo), len(per_video), pool.workers, pool.cpus_per_worker, pool.gpus_per_worker,
     )  # fmt: skip
-    runner = UnitRunner(config, workplace.weights(), pool, verbose=options.verbose)
+    runner = UnitRunner(UnitExtractor, config, workplace.weights(), pool, verbose=options.verbose)
     with ProgressView(sum(u.num_clips for u in todo), per_video, runner.in_progress, console) as view:
 
         def on_receipt(unit: Unit, receipt: Receipt) -> None:

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from wsvad.extract.units import Receipt, Unit
+from wsvad.extract.units import Unit
+from wsvad.work.receipt import Receipt
 
 log = logging.getLogger(__name__)
 

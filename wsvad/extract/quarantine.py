@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wsvad import __version__
+from wsvad.dataset import layout
 from wsvad.errors import StorageError
-from wsvad.extract import layout
 from wsvad.manifest.listing import VideoRef, printable
 from wsvad.storage import Store
 

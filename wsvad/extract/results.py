@@ -10,19 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from wsvad.dataset import layout
+from wsvad.dataset.snapshots import Snapshot, SnapshotObject
 from wsvad.errors import ObjectNotFound
-from wsvad.extract import layout
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.indexing import Indexed
 from wsvad.extract.quarantine import QuarantineRecord
-from wsvad.extract.snapshots import Snapshot, SnapshotObject
 from wsvad.extract.summary import ExtractSummary
 from wsvad.extract.table import DamagedUnit
-from wsvad.extract.units import Receipt, Unit
+from wsvad.extract.units import Unit
 from wsvad.extract.weights import WeightsSource
 from wsvad.extract.worker import receipt_of
 from wsvad.manifest.listing import Listing, printable, reasons
 from wsvad.storage import Store
+from wsvad.work.receipt import Receipt
 
 log = logging.getLogger(__name__)
 

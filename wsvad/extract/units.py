@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from wsvad.extract.config import FeatureConfig
@@ -57,35 +57,6 @@ class Unit:
         video = VideoRef(row["video_id"], row["uri"], row["root"], info, row["content_id"])
         index = VideoIndex.from_dict(json.loads(row["index"]))
         return cls(row["unit_id"], video, index, int(row["first_clip"]), int(row["last_clip"]))
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What became of a unit: the only thing that a worker sends back."""
-
-    unit_id: str
-    status: str
-    """``done``; ``quarantined`` (evidence against the video); ``suspect`` (evidence only if it repeats alone);
-    ``failed`` (storage, network or machine: try again)."""
-    clips: int = 0
-    """Clips in the object, each ``views`` rows."""
-    rows: int = 0
-    bytes: int = 0
-    sha256: str = ""
-    decoded_frames: int = 0
-    missing: str = "[]"
-    """Frame spans that could not be decoded, JSON ``[[start, end], …]``."""
-    corrupt_frames: int = 0
-    kind: str = ""
-    message: str = ""
-    node: str = ""
-    decode_wait_s: float = 0.0
-    model_s: float = 0.0
-    store_s: float = 0.0
-
-    def to_row(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
 
 
 MAX_ROWS = 2048

@@ -14,9 +14,9 @@ from typing import Any
 
 from rich.console import Console
 
+from wsvad.dataset import layout
+from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, publish, read_videos
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE, ObjectNotFound, UsageError
-from wsvad.extract import layout
-from wsvad.extract.snapshots import Snapshot, SnapshotObject, latest_snapshot, publish, read_videos
 from wsvad.extract.table import DamagedUnit, UnitSummary, decode_unit
 from wsvad.manifest.listing import Listing, printable
 from wsvad.storage import Store
@@ -150,7 +150,7 @@ def _repair(store: Store, snapshot: Snapshot, videos: Sequence[dict[str, Any]], 
     publish(
         store,
         snapshot.fingerprint,
-        snapshot.features,
+        snapshot.config,
         kept,
         rows,
         replaced_videos=frozenset(touched),

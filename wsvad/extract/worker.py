@@ -15,14 +15,15 @@ import numpy as np
 
 from wsvad.backbones.extractor import FeatureExtractor
 from wsvad.backbones.weights import Weights
+from wsvad.dataset import layout
 from wsvad.errors import ObjectNotFound, StorageError, VideoError
-from wsvad.extract import layout
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.source import StoredVideo
 from wsvad.extract.table import ClipRows, decode_unit, encode_unit
-from wsvad.extract.units import Receipt, Unit
+from wsvad.extract.units import Unit
 from wsvad.storage import Created, Store, StoreOptions, open_store
 from wsvad.video import ISOLATION_KINDS, Clip, DecodeReport, Geometry, Limits, VideoReader
+from wsvad.work.receipt import Receipt
 
 
 @dataclass(frozen=True)

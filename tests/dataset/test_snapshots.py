@@ -7,9 +7,8 @@ import json
 import pytest
 
 from tests.extract.factories import CONFIG, make_index, make_video, unit_bytes
-from wsvad.errors import ConflictError, UsageError
-from wsvad.extract import layout
-from wsvad.extract.snapshots import (
+from wsvad.dataset import layout
+from wsvad.dataset.snapshots import (
     SnapshotObject,
     claim_dataset,
     latest_snapshot,
@@ -17,6 +16,7 @@ from wsvad.extract.snapshots import (
     read_dataset,
     read_videos,
 )
+from wsvad.errors import ConflictError, UsageError
 from wsvad.extract.units import plan_units
 from wsvad.extract.verify import verify
 from wsvad.extract.worker import receipt_of

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from wsvad.extract.rounds import CRASH_KIND, run_rounds
-from wsvad.extract.units import Receipt
+from wsvad.work.receipt import Receipt
+from wsvad.work.rounds import CRASH_KIND, run_rounds
 
 DONE, FAILED, SUSPECT, BAD, LOST = "done", "failed", "suspect", "quarantined", None
 

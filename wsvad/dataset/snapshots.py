@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wsvad.columns import VIDEOS_SCHEMA
+from wsvad.dataset import layout
+from wsvad.dataset.config import DatasetConfig, differences
 from wsvad.errors import ConflictError, StorageError
-from wsvad.extract import layout
-from wsvad.extract.config import FeatureConfig
 from wsvad.storage import Created, Store
 
 
@@ -41,7 +41,8 @@ class Snapshot:
 
     number: int
     fingerprint: str
-    features: dict[str, Any]
+    config: dict[str, Any]
+    """What the data set was made with: ``DatasetConfig.to_dict``."""
     objects: tuple[SnapshotObject, ...]
     videos_key: str
     """Key of the videos table, see ``VIDEOS_SCHEMA``."""
@@ -68,26 +69,30 @@ class Snapshot:
             raise StorageError(f"{name} is not a readable snapshot: {error}") from error
 
 
-def claim_dataset(store: Store, config: FeatureConfig) -> None:
+def claim_dataset(store: Store, config: DatasetConfig) -> None:
     """Make the target this configuration's data set, or confirm that it is.
 
     Raises:
         ConflictError: it was made by another configuration; the message lists the differences.
     """
-    wanted = {"kind": "features", "fingerprint": config.fingerprint, "features": config.to_dict()}
+    wanted = {"kind": config.kind, "fingerprint": config.fingerprint, "config": config.to_dict()}
     data = json.dumps(wanted, indent=1, sort_keys=True).encode()
     if store.create(layout.DATASET, data) is Created.DIFFERENT:
         check_dataset(store, config)
 
 
-def check_dataset(store: Store, config: FeatureConfig) -> None:
+def check_dataset(store: Store, config: DatasetConfig) -> None:
     """Raise ``ConflictError`` if the target exists and was made by another configuration; write nothing."""
     there = read_dataset(store)
     if there is None or there.get("fingerprint") == config.fingerprint:
         return
-    differences = config.differences(there["features"]) or ["its dataset.json is not a features data set"]
+    if there.get("kind") != config.kind:
+        raise ConflictError(
+            f"{store.uri} holds {there.get('kind')!r}, not {config.kind!r}. Nothing was changed. Use another --out."
+        )
     raise ConflictError(
-        f"{store.uri} holds features made by another configuration ({'; '.join(differences)}). "
+        f"{store.uri} holds {config.kind} made by another configuration "
+        f"({'; '.join(differences(config.to_dict(), there['config']))}). "
         "Nothing was changed. Use the same options, or another --out."
     )
 
@@ -104,7 +109,7 @@ def read_dataset(store: Store) -> dict[str, Any] | None:
         described = json.loads(store.read(layout.DATASET))
     except ValueError:
         described = None
-    if not isinstance(described, dict) or not isinstance(described.get("features"), dict):
+    if not isinstance(described, dict) or not isinstance(described.get("config"), dict):
         raise StorageError(
             f"{store.uri}/{layout.DATASET} is damaged, and tells no configuration; put back what it was, or use another"
             " target"
@@ -166,7 +171,7 @@ def refuse_clashes(store: Store, there: Sequence[dict[str, Any]], rows: Sequence
 def publish(
     store: Store,
     fingerprint: str,
-    features: dict[str, Any],
+    config: dict[str, Any],
     objects: Iterable[SnapshotObject],
     videos: Sequence[dict[str, Any]],
     *,
@@ -199,7 +204,7 @@ def publish(
             return base
         number = base.number + 1 if base else 1
         total = sum(o.rows for o in merged)
-        snapshot = Snapshot(number, fingerprint, features, merged, videos_key, run_id, created_utc, total)
+        snapshot = Snapshot(number, fingerprint, config, merged, videos_key, run_id, created_utc, total)
         if store.create(layout.snapshot_key(number), snapshot.to_json()) is not Created.DIFFERENT:
             return snapshot
     raise StorageError(f"{store.uri}: other runs kept publishing at the same time; run the same command again")

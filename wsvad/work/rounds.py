@@ -6,8 +6,9 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
-from wsvad.extract.units import Receipt, Unit
+from wsvad.work.receipt import Receipt, WorkUnit
 
 log = logging.getLogger(__name__)
 
@@ -15,13 +16,14 @@ ROUNDS = 3
 ALONE_TRIES = 2
 CRASH_KIND = "worker_crash"
 
+Unit = TypeVar("Unit", bound=WorkUnit)
 Execute = Callable[[Sequence[Unit], bool], Iterable[Receipt]]
 """``execute(units, alone)`` runs units and yields their receipts as they come, some perhaps never."""
 
 
 def run_rounds(
     units: Sequence[Unit],
-    execute: Execute,
+    execute: Execute[Unit],
     on_receipt: Callable[[Unit, Receipt], None],
     *,
     living_nodes: Callable[[], frozenset[str]],
@@ -65,7 +67,7 @@ def run_rounds(
         on_receipt(unit, failed.get(unit.unit_id) or _alone(unit, execute, living_nodes, tries=ALONE_TRIES))
 
 
-def _alone(unit: Unit, execute: Execute, living_nodes: Callable[[], frozenset[str]], tries: int) -> Receipt:
+def _alone(unit: Unit, execute: Execute[Unit], living_nodes: Callable[[], frozenset[str]], tries: int) -> Receipt:
     """Run a unit with nothing beside it, so that what happens is its own doing."""
     nodes_lost = False
     for _ in range(tries):

@@ -1,0 +1,1 @@
+"""Known data sets, from their published annotation files to manifests with exact truth."""

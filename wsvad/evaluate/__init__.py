@@ -1,0 +1,1 @@
+"""From scores and truth to numbers, and a report that shows them."""

@@ -1,0 +1,1 @@
+"""Weakly supervised models, one file each; they know tensors and nothing else."""

@@ -1,0 +1,1 @@
+"""Scores of every clip and cuboid, published like features."""
