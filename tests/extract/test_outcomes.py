@@ -17,7 +17,6 @@ from tests.extract.videos import write_video
 from tests.video.corpus import make_corpus, sabotaged
 from tests.video.misbehaving import COMMAND
 from wsvad.extract import indexing, job, worker
-from wsvad.extract.worker import UnitExtractor
 from wsvad.video import VideoReader
 
 pytestmark = pytest.mark.usefixtures("ray_session")
@@ -87,8 +86,8 @@ def test_corpus_of_bad_inputs(tmp_path, canary, capsys):
 class _Here:
     """Runs units in this process, so that the decoder's command can be replaced."""
 
-    def __init__(self, config, weights, pool, *, verbose=False):
-        self._stage = UnitExtractor(config, weights)
+    def __init__(self, make_stage, config, weights, pool, *, verbose=False):
+        self._stage = make_stage(config, weights)
 
     def in_progress(self):
         return {}

@@ -174,7 +174,7 @@ def test_run_that_failed_does_not_take_back_what_another_run_finished(dataset, c
     shutil.rmtree(out)
 
     class OtherRunIsFaster:
-        def __init__(self, config, weights, pool, *, verbose=False):
+        def __init__(self, make_stage, config, weights, pool, *, verbose=False):
             monkeypatch.setattr(job, "UnitRunner", UnitRunner)
             assert run_here(capsys, *words)[0] == 0
 
