@@ -6,6 +6,7 @@
     ├── UsageError            2   wrong option, manifest or configuration; found before any work
     │   ├── ManifestError         a listing or manifest that cannot be used
     │   └── WeightsError          a weight file that is not what it should be; nothing was executed
+    ├── TrainingError         2   a loss that is not finite: the same options end the same way; the last state is kept
     ├── StorageError          4   the store failed; running again is safe and may be enough
     │   ├── ObjectNotFound        no object at that key (any more)
     │   ├── ObjectChanged         the object is not the one that was listed: other size, ETag or time
@@ -48,6 +49,14 @@ class ManifestError(UsageError):
 
 class WeightsError(UsageError):
     """A weight file that is truncated, altered, of another network, or more than plain tensors."""
+
+
+class TrainingError(WsvadError):
+    """Training met a loss that is not finite, at a step that the message names.
+
+    Running the same command again ends the same way, so the exit code is that of a configuration that cannot work;
+    the last state before it is kept.
+    """
 
 
 class StorageError(WsvadError):
