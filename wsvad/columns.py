@@ -12,6 +12,12 @@ URI = "uri"
 LABEL = "label"
 SPLIT = "split"
 CATEGORY = "category"
+NUM_FRAMES = "num_frames"
+WIDTH = "width"
+HEIGHT = "height"
+SPANS = "spans"
+BOXES = "boxes"
+TRACK = "track"
 
 CLIP = "clip"
 START_FRAME = "start_frame"
@@ -31,6 +37,32 @@ MESSAGE = "message"
 META_FINGERPRINT = "wsvad.fingerprint"
 META_FEATURES = "wsvad.features"
 META_UNIT = "wsvad.unit"
+
+
+MANIFEST_SCHEMA = pa.schema(
+    [
+        pa.field(VIDEO_ID, pa.string(), nullable=False),
+        pa.field(URI, pa.string(), nullable=False),
+        pa.field(LABEL, pa.int8()),  # 0 normal, 1 anomalous, null not known
+        pa.field(SPLIT, pa.string()),  # train | val | test
+        pa.field(CATEGORY, pa.string()),
+        pa.field(NUM_FRAMES, pa.int64()),
+        pa.field(WIDTH, pa.int32()),  # the pixels that the boxes refer to
+        pa.field(HEIGHT, pa.int32()),
+        pa.field(SPANS, pa.list_(pa.struct([(START_FRAME, pa.int64()), (END_FRAME, pa.int64())]))),  # null: not known
+        pa.field(
+            BOXES,
+            pa.list_(
+                pa.struct(
+                    [(START_FRAME, pa.int64()), (END_FRAME, pa.int64())]
+                    + [(corner, pa.float64()) for corner in ("x1", "y1", "x2", "y2")]
+                    + [(TRACK, pa.int32())]
+                )
+            ),
+        ),
+    ]
+)
+"""One row a video of a data set: where it is, and what is known of it. CSV manifests have the same columns as text."""
 
 
 def features_schema(pooled_dim: int, cuboid_shape: tuple[int, int] | None) -> pa.Schema:
@@ -75,11 +107,11 @@ VIDEOS_SCHEMA = pa.schema(
         pa.field(VIDEO_ID, pa.string(), nullable=False),
         pa.field(URI, pa.string(), nullable=False),
         pa.field(CONTENT_ID, pa.string(), nullable=False),
-        pa.field("num_frames", pa.int64()),
+        pa.field(NUM_FRAMES, pa.int64()),
         pa.field("fps", pa.float64()),
         pa.field("duration_s", pa.float64()),
-        pa.field("width", pa.int32()),
-        pa.field("height", pa.int32()),
+        pa.field(WIDTH, pa.int32()),
+        pa.field(HEIGHT, pa.int32()),
         pa.field("rotation", pa.int16()),
         pa.field("variable_rate", pa.bool_()),
         pa.field("container", pa.string()),

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from wsvad.errors import ManifestError
 
 MAX_ID_BYTES = 200
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SLUG = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -61,6 +62,11 @@ def id_from_key(key: str) -> str:
     stem = _SLUG.sub("_", path.stem).strip("._-")[:60] or "video"
     suffix = _SLUG.sub("", path.suffix)[:8]
     return f"{stem}~{digest}{suffix}"
+
+
+def row_id(video_id: str | None, uri: str, where: str) -> str:
+    """Return the id of a manifest's row: the one that it states, checked, or else one made from its URI."""
+    return check_id(video_id, where) if video_id else id_from_key(_SCHEME.sub("", uri).lstrip("/"))
 
 
 def content_id(video_id: str, *identity: str) -> str:

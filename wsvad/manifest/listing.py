@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from wsvad.errors import ManifestError, ObjectNotFound, StorageError, UsageError
-from wsvad.manifest.ids import check_id, content_id, id_from_key
+from wsvad.manifest.ids import content_id, id_from_key, row_id
 from wsvad.manifest.table import ManifestRow, read_manifest
 from wsvad.storage import ObjectInfo, Store, StoreOptions, open_object, open_store
 from wsvad.storage.uri import key_problem, parse_uri
@@ -174,9 +174,7 @@ def _from_manifest(uri: str, options: StoreOptions) -> Listing:
     rows = read_manifest(store.read(key), name=uri)
 
     def find(row: ManifestRow) -> VideoRef | Unreachable:
-        video_id = (
-            check_id(row.video_id, row.where) if row.video_id else id_from_key(_SCHEME.sub("", row.uri).lstrip("/"))
-        )
+        video_id = row_id(row.video_id, row.uri, row.where)
         target = _resolve(uri, row.uri)
         try:
             video_store, video_key = open_object(target, _named(options))

@@ -35,7 +35,7 @@ def read_manifest(data: bytes, *, name: str) -> list[ManifestRow]:
     Raises:
         ManifestError: unreadable, no ``uri`` column, no rows, or an empty ``uri``.
     """
-    table = _read_columns(data, (VIDEO_ID, URI), name=name)
+    table = read_columns(data, (VIDEO_ID, URI), name=name)
     if not table.num_rows:
         raise ManifestError(f"{name}: the manifest has no rows")
     uris = table[URI].to_pylist()
@@ -53,7 +53,7 @@ def read_manifest(data: bytes, *, name: str) -> list[ManifestRow]:
     return rows
 
 
-def _read_columns(data: bytes, wanted: Sequence[str], *, name: str) -> pa.Table:
+def read_columns(data: bytes, wanted: Sequence[str], *, name: str) -> pa.Table:
     """Parse those of the wanted columns that are there, as text even where they look like numbers."""
     try:
         if data[:4] == b"PAR1":
@@ -67,6 +67,8 @@ def _read_columns(data: bytes, wanted: Sequence[str], *, name: str) -> pa.Table:
             return pq.read_table(io.BytesIO(data), columns=columns)
         # the other columns are parsed for their commas only: what they hold must not decide whether this can be read
         types = pacsv.ConvertOptions(include_columns=columns, column_types=dict.fromkeys(columns, pa.string()))
-        return pacsv.read_csv(io.BytesIO(data), convert_options=types)
+        # one block: a row of a long video with many boxes is longer than the block that is usual
+        block = pacsv.ReadOptions(block_size=min(max(len(data), 1 << 20), 1 << 30))
+        return pacsv.read_csv(io.BytesIO(data), read_options=block, convert_options=types)
     except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"{name}: cannot be read as a manifest: {error}") from error

@@ -1,0 +1,185 @@
+"""Records of a manifest: they round-trip exactly, refuse contradictions, and are cut by a stated seed."""
+
+from itertools import pairwise
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wsvad.errors import ManifestError, UsageError
+from wsvad.manifest.listing import list_videos
+from wsvad.manifest.records import Box, VideoRecord, cut_val, encode_records, read_records, write_records
+from wsvad.manifest.records import decode_records as decode
+from wsvad.manifest.truth import merge_spans, parse_boxes, parse_spans
+
+_NUMBER = st.integers(1, 2**31 - 1)
+_TEXT = st.text(st.characters(codec="ascii", categories=("L", "N", "P", "S")), min_size=1, max_size=12)
+_CORNERS = st.tuples(*[st.floats(0, 1e6) for _ in range(4)]).filter(lambda c: c[0] < c[2] and c[1] < c[3])
+
+
+@st.composite
+def _records(draw):
+    edges = sorted(draw(st.sets(st.integers(0, 10_000), min_size=2, max_size=8)))
+    spans = tuple(zip(edges[::2], edges[1::2], strict=False))
+    boxes = tuple(Box(*span, *draw(_CORNERS), draw(st.none() | st.integers(0, 99))) for span in spans)
+    label = draw(st.sampled_from([None, 0, 1]))
+    return {
+        "uri": draw(_TEXT),
+        "label": label,
+        "split": draw(st.sampled_from([None, "train", "val", "test"])),
+        "category": draw(st.none() | _TEXT),
+        "num_frames": draw(st.none() | st.integers(10_000, 2**40)),
+        "width": draw(st.none() | _NUMBER),
+        "height": draw(st.none() | _NUMBER),
+        "spans": None if label == 0 else draw(st.sampled_from([None, spans])),
+        "boxes": None if label == 0 else draw(st.sampled_from([None, (), boxes])),
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(_records(), min_size=1, max_size=4), st.sampled_from([".csv", ".parquet"]))
+def test_what_is_written_is_read_back_exactly(rows, suffix):
+    """Every field of every record, floats to the last bit, commas and quotes in names, in both formats."""
+    records = [VideoRecord(video_id=f'v={number},"x".mp4', **row) for number, row in enumerate(rows)]
+    assert decode(encode_records(records, suffix=suffix), name="m") == records
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_manifest_of_records_is_what_extraction_lists(tmp_path, suffix):
+    """The same file gives extraction the same ids, and its relative URIs count from its folder."""
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos/a b.mp4").write_bytes(b"x")
+    records = [VideoRecord("a/b,c", "videos/a b.mp4", label=1, spans=((3, 5),), boxes=(Box(3, 5, 0, 0, 9, 9),))]
+    uri = str(tmp_path / f"m{suffix}")
+    write_records(uri, records)
+    assert read_records(uri) == records
+    assert [(v.video_id, v.info.size) for v in list_videos(uri).videos] == [("a/b,c", 1)]
+
+
+def test_csv_cells_read_as_documented():
+    """The text forms of spans and boxes; an empty cell is not known, ``none`` is known to be none."""
+    data = (
+        b"video_id,uri,label,spans,boxes,remark\n"
+        b'a,a.mp4,1,60-180 200-210,"60-180:0,95.5,23,128#7 200-210:1,2,3,4",hello\n'
+        b"b,b.mp4,,none,,\nc,c.mp4,0,,,\nd,d.mp4,1.0,,none,\n"
+    )
+    a, b, c, d = decode(data, name="m.csv")
+    assert a.spans == ((60, 180), (200, 210))
+    assert a.boxes == (Box(60, 180, 0, 95.5, 23, 128, 7), Box(200, 210, 1, 2, 3, 4))
+    assert (b.label, b.spans, b.boxes) == (None, (), None)
+    assert (c.label, c.spans, c.boxes) == (0, (), ())
+    assert (d.label, d.spans, d.boxes) == (1, None, ())
+
+
+def test_a_bare_manifest_of_uris_is_read_with_the_ids_that_extraction_makes(tmp_path):
+    """No id column, other columns of other programs, labels as floats with gaps (as pandas writes them)."""
+    table = pa.table({"uri": ["x/1.mp4", "s3://b/2.mp4"], "label": [1.0, float("nan")], "extra": [[1], [2]]})
+    pq.write_table(table, tmp_path / "m.parquet")
+    first, second = read_records(str(tmp_path / "m.parquet"))
+    assert (first.video_id, first.label) == ("x/1.mp4", 1)
+    assert (second.video_id, second.label) == ("b/2.mp4", None)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a,a.mp4,2,,,", "label must be 0"),
+        ("a,a.mp4,yes,,,", "could not convert"),
+        ("a,a.mp4,0.5,,,", "whole number"),
+        ("a,a.mp4,1,dev,,", "split must be one of train, val, test"),
+        ("a,a.mp4,0,,3-5,", "labelled normal"),
+        ("a,a.mp4,1,,none,", "labelled anomalous"),
+        ("a,a.mp4,1,,5-3,", "sorted and disjoint"),
+        ("a,a.mp4,1,,1-5 3-9,", "sorted and disjoint"),
+        ("a,a.mp4,1,,1_5,", "expected spans such as"),
+        ("a,a.mp4,1,,1-5,\"1-5:9,0,3,4\"", "x1 < x2"),
+        ("a,a.mp4,1,,1-5,1-5:9", "expected boxes such as"),
+        ("a,a.mp4,1,,1-5,\"5-5:1,2,3,4\"", "start_frame < end_frame"),
+        ("a,a.mp4,1,,1-5,\"1-5:0,0,nan,4\"", "finite"),
+        ("../a,a.mp4,1,,,", "cannot be used"),
+        ("a,,1,,,", "uri is empty"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_with_the_row(row, message):
+    """Contradictions, wrong values and unsafe ids name file, row and remedy."""
+    with pytest.raises(ManifestError, match=message) as caught:
+        decode(f"video_id,uri,label,split,spans,boxes\nok,ok.mp4,0,,,\n{row}\n".encode(), name="m.csv")
+    assert "m.csv, row 2" in str(caught.value)
+
+
+def test_truth_after_the_end_of_the_video_is_refused():
+    """Where the number of frames is known, spans and boxes end with it."""
+    for truth in ({"spans": ((0, 11),)}, {"boxes": (Box(0, 11, 0, 0, 1, 1),)}):
+        with pytest.raises(ManifestError, match="10 frames"):
+            VideoRecord("a", "a.mp4", num_frames=10, **truth)
+        assert VideoRecord("a", "a.mp4", num_frames=11, **truth).num_frames == 11
+
+
+def test_repeated_ids_and_other_formats_are_refused():
+    """When writing as well as when reading."""
+    records = [VideoRecord("a", "a.mp4"), VideoRecord("a", "b.mp4")]
+    with pytest.raises(ManifestError, match="unique; 1 are not"):
+        encode_records(records, suffix=".csv")
+    with pytest.raises(ManifestError, match="unique"):
+        decode(b"video_id,uri\na,1.mp4\na,2.mp4\n", name="m")
+    with pytest.raises(UsageError, match=r"a \.csv or a \.parquet file"):
+        encode_records(records[:1], suffix=".json")
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=12))
+def test_merged_spans_hold_the_same_frames(pairs):
+    """Against the set of frames; and what comes out is sorted, disjoint and does not touch."""
+    merged = merge_spans(pairs)
+    assert {f for s, e in merged for f in range(s, e)} == {f for s, e in pairs for f in range(s, e)}
+    assert all(a[1] < b[0] for a, b in pairwise(merged))
+
+
+def test_known_to_be_none_reads_as_none():
+    """The word, alone."""
+    assert parse_spans(" none ") == () == parse_boxes("none")
+
+
+def _train(**counts):
+    records = []
+    for name, count in counts.items():
+        label = int(name != "Normal")
+        records += [VideoRecord(f"{name}{i}", f"{name}{i}.mp4", label, "train", name) for i in range(count)]
+    return records
+
+
+def test_validation_is_cut_by_label_and_category():
+    """A fifth of each label, exactly; of each category, within one video; nothing else moves or changes."""
+    records = [*_train(Arson=10, Abuse=13, Normal=50), VideoRecord("t", "t.mp4", 1, "test", "Arson")]
+    cut = cut_val(records, 0.2, seed=0)
+    moved = [r.category for r in cut if r.split == "val"]
+    assert len(moved) - moved.count("Normal") == round(0.2 * 23)
+    assert moved.count("Normal") == 10
+    assert abs(moved.count("Arson") - 2) <= 1
+    assert [(r.video_id, r.label) for r in cut] == [(r.video_id, r.label) for r in records]
+    assert cut[-1].split == "test"
+
+
+def test_the_cut_depends_on_the_seed_and_the_ids_alone():
+    """Not on the order of the rows; another seed cuts otherwise."""
+    records = _train(Arson=20, Normal=20)
+
+    def val(rows, seed):
+        return {r.video_id for r in cut_val(rows, 0.25, seed) if r.split == "val"}
+
+    assert val(records, 1) == val(records[::-1], 1) != val(records, 2)
+
+
+@pytest.mark.parametrize(
+    ("records", "fraction", "message"),
+    [
+        (_train(Normal=4), 1.0, "above 0 and below 1"),
+        ([VideoRecord("a", "a.mp4", 1, "test")], 0.2, "no video has split 'train'"),
+        (_train(Normal=10, Arson=1), 0.2, "label 1: 1 of 1"),
+    ],
+)
+def test_a_cut_that_cannot_be_made_is_refused(records, fraction, message):
+    """Out of bounds, nothing to cut from, or a class that training would lose."""
+    with pytest.raises(UsageError, match=message):
+        cut_val(records, fraction, seed=0)

@@ -1,0 +1,284 @@
+"""Manifests with everything that is known of a video: label, split, and the truth in time and space."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any, Literal, get_args
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wsvad import columns as col
+from wsvad.errors import ManifestError, UsageError
+from wsvad.manifest.ids import check_id, row_id
+from wsvad.manifest.table import read_columns
+from wsvad.manifest.truth import (
+    Box,
+    Span,
+    box_problem,
+    format_boxes,
+    format_spans,
+    parse_boxes,
+    parse_spans,
+    spans_problem,
+)
+from wsvad.storage import StoreOptions, open_object
+
+__all__ = ["Box", "Span", "Split", "VideoRecord", "cut_val", "encode_records", "read_records", "write_records"]
+
+Split = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True)
+class VideoRecord:
+    """One video of a data set. Raises ``ManifestError`` where its parts contradict each other."""
+
+    video_id: str
+    """Stable, safe id; the features and scores of the video bear it."""
+    uri: str
+    """Where the video is, as the manifest says it: absolute, or relative to the manifest's folder."""
+    label: int | None = None
+    """0 normal, 1 anomalous, None not known."""
+    split: Split | None = None
+    category: str | None = None
+    """Kind of anomaly as the data set names it, e.g. ``Arson``; ``Normal`` for a normal video."""
+    num_frames: int | None = None
+    """Frames of the stored video; None: not known before it is decoded."""
+    width: int | None = None
+    """Pixels that the boxes refer to."""
+    height: int | None = None
+    spans: tuple[Span, ...] | None = None
+    """Anomalous frames, half-open, sorted, disjoint; None: not known; (): known to be none (any normal video)."""
+    boxes: tuple[Box, ...] | None = None
+    """Where in the picture; None: not known; (): known to be none (any normal video)."""
+
+    def __post_init__(self) -> None:
+        if self.label == 0:
+            object.__setattr__(self, "spans", self.spans or ())
+            object.__setattr__(self, "boxes", self.boxes or ())
+        problem = self._problem()
+        if problem:
+            raise ManifestError(f"video {self.video_id!r:.120}: {problem}")
+
+    def _problem(self) -> str | None:
+        if self.label not in (0, 1, None):
+            return f"label must be 0 (normal), 1 (anomalous) or nothing, got {self.label!r}"
+        if self.split not in (*get_args(Split), None):
+            return f"split must be one of {', '.join(get_args(Split))} or nothing, got {self.split!r}"
+        for name in ("num_frames", "width", "height"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                return f"{name} must be at least 1, got {value}"
+        if self.label == 0 and (self.spans or self.boxes):
+            return "it is labelled normal (0), yet has anomalous spans or boxes"
+        if self.label == 1 and self.spans == ():
+            return "it is labelled anomalous (1), yet its spans say that no frame is; leave them out if not known"
+        problems = (box_problem(box, self.num_frames) for box in self.boxes or ())
+        return spans_problem(self.spans or (), self.num_frames) or next((p for p in problems if p), None)
+
+
+def read_records(uri: str, options: StoreOptions | None = None) -> list[VideoRecord]:
+    """Read a manifest, CSV or Parquet, in its order.
+
+    Columns: ``uri``, and as far as they are there ``video_id, label, split, category, num_frames, width, height,
+    spans, boxes``; others are ignored. Without ``video_id`` the id is made from the URI, as ``wsvad extract`` makes it.
+
+    Raises:
+        ManifestError: unreadable, no ``uri`` column, no rows, a value that cannot be, an id that is unsafe or repeated.
+        StorageError: the file could not be read.
+    """
+    store, key = open_object(uri, options or StoreOptions())
+    return decode_records(store.read(key), name=uri)
+
+
+def write_records(uri: str, records: Sequence[VideoRecord], options: StoreOptions | None = None) -> None:
+    """Write a manifest over whatever is there; the URI's extension says which kind.
+
+    Raises:
+        UsageError: another extension than ``.csv`` and ``.parquet``.
+        StorageError: the store refused.
+    """
+    data = encode_records(records, suffix=PurePosixPath(uri).suffix.lower())
+    store, key = open_object(uri, options or StoreOptions())
+    store.replace(key, data)
+
+
+def decode_records(data: bytes, *, name: str) -> list[VideoRecord]:
+    """Read the records from a manifest's bytes; ``name`` is for messages. Raises ``ManifestError``."""
+    table = read_columns(data, col.MANIFEST_SCHEMA.names, name=name)
+    if not table.num_rows:
+        raise ManifestError(f"{name}: the manifest has no rows")
+    records = []
+    for number, row in enumerate(table.to_pylist(), start=1):
+        where = f"{name}, row {number}"
+        try:
+            records.append(_record(row, where))
+        except ManifestError as error:
+            raise ManifestError(str(error) if where in str(error) else f"{where}: {error}") from error
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
+            raise ManifestError(f"{where} ({row.get(col.VIDEO_ID) or row[col.URI]!r:.120}): {error}") from error
+    check_unique(records, name)
+    return records
+
+
+def check_unique(records: Iterable[VideoRecord], name: str) -> None:
+    """Raise ``ManifestError`` where two records share an id."""
+    repeated = [i for i, n in Counter(r.video_id for r in records).items() if n > 1]
+    if repeated:
+        raise ManifestError(f"{name}: video ids must be unique; {len(repeated)} are not, e.g. {repeated[0]!r:.120}")
+
+
+def _record(row: Mapping[str, Any], where: str) -> VideoRecord:
+    uri = _text(row, col.URI)
+    if uri is None:
+        raise ManifestError(f"{where}: the uri is empty")
+    return VideoRecord(
+        video_id=row_id(row.get(col.VIDEO_ID), uri, where),
+        uri=uri,
+        label=_integer(row, col.LABEL),
+        split=_split(_text(row, col.SPLIT)),
+        category=_text(row, col.CATEGORY),
+        num_frames=_integer(row, col.NUM_FRAMES),
+        width=_integer(row, col.WIDTH),
+        height=_integer(row, col.HEIGHT),
+        spans=_spans(row.get(col.SPANS)),
+        boxes=_boxes(row.get(col.BOXES)),
+    )
+
+
+def _text(row: Mapping[str, Any], column: str) -> str | None:
+    value = row.get(column)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{column} must be text, got {value!r:.80}")
+    return (value or "").strip() or None
+
+
+def _integer(row: Mapping[str, Any], column: str) -> int | None:
+    """A whole number or nothing; other programs write ``1`` as ``1.0`` and nothing as NaN."""
+    value = row.get(column)
+    if value is None or value != value or (isinstance(value, str) and not value.strip()):
+        return None
+    number = float(value)
+    if number != int(number):
+        raise ValueError(f"{column} must be a whole number, got {value!r}")
+    return int(number)
+
+
+def _split(text: str | None) -> Split | None:
+    for split in get_args(Split):
+        if text == split:
+            known: Split = split
+            return known
+    if text is not None:
+        raise ValueError(f"split must be one of {', '.join(get_args(Split))} or nothing, got {text!r:.80}")
+    return None
+
+
+def _spans(value: Any) -> tuple[Span, ...] | None:
+    if isinstance(value, str):
+        return parse_spans(value) if value.strip() else None
+    return None if value is None else tuple((int(s[col.START_FRAME]), int(s[col.END_FRAME])) for s in value)
+
+
+def _boxes(value: Any) -> tuple[Box, ...] | None:
+    if isinstance(value, str):
+        return parse_boxes(value) if value.strip() else None
+    return None if value is None else tuple(Box(**box) for box in value)
+
+
+def encode_records(records: Sequence[VideoRecord], *, suffix: str) -> bytes:
+    """Write records as ``.parquet`` or ``.csv``; :func:`decode_records` gives back exactly the same.
+
+    Raises:
+        ManifestError: an id that is unsafe or repeated.
+        UsageError: another suffix.
+    """
+    for number, record in enumerate(records, start=1):
+        check_id(record.video_id, f"record {number}")
+    check_unique(records, "manifest")
+    if suffix == ".csv":
+        return _encode_csv(records)
+    if suffix == ".parquet":
+        return _encode_parquet(records)
+    raise UsageError(f"a manifest is a .csv or a .parquet file, got {suffix!r}")
+
+
+def _encode_csv(records: Sequence[VideoRecord]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(col.MANIFEST_SCHEMA.names)
+    for record in records:
+        values = {name: getattr(record, name) for name in col.MANIFEST_SCHEMA.names}
+        values[col.SPANS] = None if record.spans is None else format_spans(record.spans)
+        values[col.BOXES] = None if record.boxes is None else format_boxes(record.boxes)
+        writer.writerow(values.values())
+    return text.getvalue().encode()
+
+
+def _encode_parquet(records: Sequence[VideoRecord]) -> bytes:
+    rows = []
+    for record in records:
+        values = {name: getattr(record, name) for name in col.MANIFEST_SCHEMA.names}
+        if record.spans is not None:
+            values[col.SPANS] = [{col.START_FRAME: start, col.END_FRAME: end} for start, end in record.spans]
+        if record.boxes is not None:
+            values[col.BOXES] = [box._asdict() for box in record.boxes]
+        rows.append(values)
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema=col.MANIFEST_SCHEMA), sink)
+    return sink.getvalue()
+
+
+def cut_val(records: Sequence[VideoRecord], fraction: float, seed: int) -> list[VideoRecord]:
+    """Move a share of the training videos to ``split="val"``, the same share of every label and, nearly, category.
+
+    Which videos move depends on their ids and the seed alone, not on their order. Of each label
+    ``round(fraction * videos)`` move, at least 1, spread over the categories by largest remainder.
+
+    Args:
+        records: any; those of other splits stay as they are.
+        fraction: above 0 and below 1.
+        seed: any whole number.
+
+    Raises:
+        UsageError: the fraction is out of bounds, there is no training video, or a label would keep none.
+    """
+    if not 0 < fraction < 1:
+        raise UsageError(f"the validation fraction must be above 0 and below 1, got {fraction}")
+    by_label: dict[int | None, list[VideoRecord]] = defaultdict(list)
+    for record in records:
+        if record.split == "train":
+            by_label[record.label].append(record)
+    if not by_label:
+        raise UsageError("no video has split 'train', so none can be set aside for validation")
+    chosen: set[str] = set()
+    for label, members in by_label.items():
+        wanted = max(1, round(fraction * len(members)))
+        if wanted >= len(members):
+            raise UsageError(f"label {label}: {wanted} of {len(members)} training videos for validation leave none")
+        chosen |= _spread(members, wanted, seed)
+    return [replace(r, split="val") if r.video_id in chosen else r for r in records]
+
+
+def _spread(members: Sequence[VideoRecord], wanted: int, seed: int) -> set[str]:
+    """Ids of ``wanted`` members: of each category its share, rounded so that the shares add up."""
+    by_category: dict[str, list[str]] = defaultdict(list)
+    for record in members:
+        by_category[record.category or ""].append(record.video_id)
+    exact = {name: wanted * len(ids) / len(members) for name, ids in by_category.items()}
+    counts = {name: int(share) for name, share in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: (counts[name] - exact[name], _draw(name, seed)))
+    for name in by_remainder[: wanted - sum(counts.values())]:
+        counts[name] += 1
+    return {i for name, ids in by_category.items() for i in sorted(ids, key=lambda i: _draw(i, seed))[: counts[name]]}
+
+
+def _draw(text: str, seed: int) -> bytes:
+    """A fixed random place in the order of everything, for each seed another."""
+    return hashlib.sha256(f"{seed}\x00{text}".encode()).digest()
