@@ -63,6 +63,12 @@ HOMES = {
         "wsvad/backbones/untrained.py",
         "wsvad/backbones/weights.py",
         "wsvad/doctor/software.py",
+        "wsvad/models/choose.py",
+        "wsvad/models/contract.py",
+        "wsvad/models/dynamic_labels.py",
+        "wsvad/models/heads.py",
+        "wsvad/models/losses.py",
+        "wsvad/models/sultani.py",
     ),
 }
 

@@ -1,0 +1,119 @@
+"""From a model's name to its classes: the one place that knows them all.
+
+A model is its configuration, its network and its criterion, each in the file of its name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from wsvad.errors import UsageError
+from wsvad.models.contract import Criterion, MilModel, ModelConfig, Recipe
+from wsvad.models.dynamic_labels import DynamicLabels
+from wsvad.models.presets import PRESETS, Preset
+from wsvad.models.sultani import Sultani, SultaniConfig, SultaniCriterion
+
+
+class ModelKind(NamedTuple):
+    """The three classes that make a model."""
+
+    config: type[ModelConfig]
+    network: Callable[[Any], MilModel]
+    criterion: Callable[[Any], Criterion]
+
+
+MODELS: Mapping[str, ModelKind] = {
+    "sultani": ModelKind(SultaniConfig, Sultani, SultaniCriterion),
+}
+
+
+def default_config(name: str, input_dim: int, *, preset: str = "paper", **overrides: Any) -> ModelConfig:
+    """Return a model's configuration.
+
+    Args:
+        name: one of ``MODELS``.
+        input_dim: D or C of the features.
+        preset: one of ``PRESETS[name]``.
+        overrides: fields of the configuration that are to differ from the preset.
+
+    Raises:
+        UsageError: no such model, preset or field, or a value that the field does not take.
+    """
+    settings = {**_preset(name, preset).settings, **overrides}
+    return config_from_dict({"name": name, "input_dim": input_dim, **settings})
+
+
+def default_recipe(name: str, *, preset: str = "paper") -> Recipe:
+    """Return how a preset is trained where the user says nothing.
+
+    Raises:
+        UsageError: no such model or preset.
+    """
+    return _preset(name, preset).recipe
+
+
+def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
+    """Return the configuration that ``ModelConfig.to_dict`` wrote; a field that is left out takes its default.
+
+    Raises:
+        UsageError: no such model, a field that it does not have, no ``input_dim``, or a value that does not fit.
+    """
+    fields = dict(values)
+    kind = _kind(fields.pop("name", None))
+    known = [field.name for field in dataclasses.fields(kind.config)]
+    unknown = sorted(set(fields) - set(known))
+    if unknown:
+        raise UsageError(
+            f"model {kind.config.name} has no setting {', '.join(map(repr, unknown))}; it has {', '.join(known)}"
+        )
+    if "input_dim" not in fields:
+        raise UsageError(f"model {kind.config.name}: input_dim is missing")
+    return kind.config(**fields)
+
+
+def build_model(config: ModelConfig, *, seed: int) -> MilModel:
+    """Return the network on the CPU, in training mode; its weights are a function of ``config`` and ``seed`` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _kind(config.name).network(config)
+
+
+def build_criterion(config: ModelConfig) -> Criterion:
+    """Return the loss that goes with the network."""
+    return _kind(config.name).criterion(config)
+
+
+def build_dynamic_labels(config: ModelConfig, labels_N: Tensor, *, segments: int) -> DynamicLabels | None:
+    """Return fresh soft labels for training videos, or None where the model uses none.
+
+    Args:
+        config: of the model.
+        labels_N: 0 or 1 for each training video.
+        segments: T of the training bags.
+    """
+    index = build_criterion(config).label_index
+    if index is None:
+        return None
+    values = config.to_dict()
+    columns = min(values["k"], segments) if index == "rank" else segments
+    return DynamicLabels(
+        labels_N, columns=columns, index=index, alpha=values["label_alpha"], period=values["label_period"]
+    )
+
+
+def _kind(name: object) -> ModelKind:
+    if not isinstance(name, str) or name not in MODELS:
+        raise UsageError(f"model must be one of {', '.join(MODELS)}, got {name!r}")
+    return MODELS[name]
+
+
+def _preset(name: str, preset: str) -> Preset:
+    _kind(name)
+    if preset not in PRESETS[name]:
+        raise UsageError(f"model {name}: preset must be one of {', '.join(PRESETS[name])}, got {preset!r}")
+    return PRESETS[name][preset]

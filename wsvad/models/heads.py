@@ -1,0 +1,62 @@
+"""The two small classifiers that the models share, and how weights start.
+
+Axes: D features, ``…`` any leading axes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class SultaniHead(nn.Module):
+    """FC 512 ReLU, dropout, FC 32 (linear), dropout, FC 1 (Sultani et al., CVPR 2018, section 4.1)."""
+
+    hidden_dim = 512
+
+    def __init__(self, input_dim: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(input_dim, self.hidden_dim),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(self.hidden_dim, 32),
+            nn.Dropout(dropout),
+            nn.Linear(32, 1),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map ``[…, D]`` to logits ``[…]``."""
+        logits: Tensor = self.layers(features)
+        return logits.squeeze(-1)
+
+
+class SnippetHead(nn.Module):
+    """FC 512 ReLU, dropout, FC 128 ReLU, dropout, FC 1 (RTFM; LTGS-Net, section 4.2)."""
+
+    def __init__(self, input_dim: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(input_dim, 512),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(512, 128),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(128, 1),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map ``[…, D]`` to logits ``[…]``."""
+        logits: Tensor = self.layers(features)
+        return logits.squeeze(-1)
+
+
+@torch.no_grad()
+def initialise(network: nn.Module) -> None:
+    """Start linear and convolution weights as Glorot & Bengio (2010) do, uniformly, and biases at 0."""
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Conv1d):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

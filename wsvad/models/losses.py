@@ -1,0 +1,156 @@
+"""The losses of all models: pure functions of tensors, named by their axes.
+
+Sources: Sultani et al., CVPR 2018, section 3.2 (ranking, sparsity, smoothness); Tian et al., ICCV 2021, section 3
+(magnitude, top-k); LTGS-Net, Sensors 25(16) 4884, section 3.4. Each returns a scalar, a mean over bags or pairs.
+
+Axes: B bags, T clips, K cuboids, X any number of anything, D features, k chosen clips.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from wsvad.models.contract import Pairs
+
+
+class Classes(NamedTuple):
+    """Rows of a batch by label, in batch order."""
+
+    anomalous: Tensor
+    """int64, rows with label 1."""
+    normal: Tensor
+    """int64, rows with label 0."""
+
+
+def classes_of(labels_B: Tensor, *, paired: bool = True) -> Classes:
+    """Find the rows of each class.
+
+    Raises:
+        ValueError: labels other than 0 and 1, a class without a row, or (``paired``) classes of different size.
+    """
+    if labels_B.ndim != 1 or not ((labels_B == 0) | (labels_B == 1)).all():
+        raise ValueError(f"expected labels [B] of 0 and 1, got {labels_B.tolist()}")
+    found = Classes((labels_B == 1).nonzero().squeeze(1), (labels_B == 0).nonzero().squeeze(1))
+    counts = len(found.anomalous), len(found.normal)
+    if min(counts) == 0:
+        raise ValueError(f"a batch needs anomalous and normal bags, got {counts[0]} and {counts[1]}")
+    if paired and counts[0] != counts[1]:
+        raise ValueError(f"pairs need as many anomalous as normal bags, got {counts[0]} and {counts[1]}")
+    return found
+
+
+def hinge_ranking(bag_scores_BX: Tensor, labels_B: Tensor, *, pairs: Pairs = "aligned", margin: float = 1.0) -> Tensor:
+    """Ask of each anomalous bag to score ``margin`` above a normal one (Sultani et al., equation 7).
+
+    Args:
+        bag_scores_BX: ``[B]``, or ``[B, X]`` where a video holds X bags, compared place by place.
+        labels_B: ``[B]``, 0 or 1.
+        pairs: ``aligned`` compares the i-th anomalous with the i-th normal bag; ``all`` each with each, as Sultani's
+            own code does (that one adds up; this is the mean, as for ``aligned``).
+        margin: in units of the score.
+    """
+    anomalous, normal = classes_of(labels_B, paired=pairs == "aligned")
+    above, below = bag_scores_BX[anomalous], bag_scores_BX[normal]
+    if pairs == "all":
+        above, below = above.unsqueeze(1), below.unsqueeze(0)
+    return functional.relu(margin - above + below).mean()
+
+
+def sparsity(scores_BX: Tensor, *, reduce: Literal["sum", "mean"]) -> Tensor:
+    """Return the scores of a bag added up (Sultani et al., equation 8) or averaged (LTGS-Net), mean over bags."""
+    flat_BX = scores_BX.flatten(1)
+    return (flat_BX.sum(1) if reduce == "sum" else flat_BX.mean(1)).mean()
+
+
+def smoothness(scores_BTX: Tensor, *, kind: Literal["squared_sum", "absolute_mean"]) -> Tensor:
+    """Return how much scores change from clip to clip within a video; 0 where a video has one clip.
+
+    ``squared_sum`` is Sultani et al., equation 8; ``absolute_mean`` is LTGS-Net. With cuboids ``[B, T, K]`` each place
+    in the frame is followed through time. Never across the border of two videos.
+    """
+    steps_BX = (scores_BTX[:, 1:] - scores_BTX[:, :-1]).flatten(1)
+    if steps_BX.shape[1] == 0:
+        return scores_BTX.sum() * 0
+    return steps_BX.square().sum(1).mean() if kind == "squared_sum" else steps_BX.abs().mean()
+
+
+def top_clips(ranking_BT: Tensor, k: int) -> Tensor:
+    """Return the indices ``[B, min(k, T)]`` of the clips that rank highest, best first."""
+    return ranking_BT.topk(min(k, ranking_BT.shape[1]), dim=1).indices
+
+
+def gather_clips(values_BTX: Tensor, clips_Bk: Tensor) -> Tensor:
+    """Pick clips: ``[B, T]`` or ``[B, T, D]`` and ``[B, k]`` to ``[B, k]`` or ``[B, k, D]``."""
+    if values_BTX.ndim == 2:
+        return values_BTX.gather(1, clips_Bk)
+    return values_BTX.gather(1, clips_Bk.unsqueeze(2).expand(-1, -1, values_BTX.shape[2]))
+
+
+def bce_topk(logits_Bk: Tensor, targets_Bk: Tensor) -> Tensor:
+    """Binary cross-entropy of chosen clips with soft targets in [0, 1] (LTGS-Net; its print lacks the minus sign)."""
+    return functional.binary_cross_entropy_with_logits(logits_Bk, targets_Bk)
+
+
+def bce_of_mean_score(logits_Bk: Tensor, labels_B: Tensor) -> Tensor:
+    """Binary cross-entropy of the mean score of a bag's chosen clips (RTFM), without leaving the log domain."""
+    classes_of(labels_B, paired=False)
+    log_k = math.log(logits_Bk.shape[1])
+    log_anomalous_B = functional.logsigmoid(logits_Bk).logsumexp(1) - log_k
+    log_normal_B = functional.logsigmoid(-logits_Bk).logsumexp(1) - log_k
+    return -torch.where(labels_B == 1, log_anomalous_B, log_normal_B).mean()
+
+
+def magnitude(features_BkD: Tensor, labels_B: Tensor, *, margin: float) -> Tensor:
+    """Push the features of anomalous bags to length ``margin`` and those of normal bags to 0, pair by pair.
+
+    ``mean((|margin - ‖f_a‖| + ‖f_n‖)²)`` with f the mean feature of a bag's chosen clips: RTFM as published, and
+    LTGS-Net, which takes it over.
+    """
+    anomalous, normal = classes_of(labels_B)
+    lengths_B: Tensor = torch.linalg.vector_norm(features_BkD.mean(1), dim=1)
+    return ((margin - lengths_B[anomalous]).abs() + lengths_B[normal]).square().mean()
+
+
+def region_spread(cuboid_scores_BTK: Tensor) -> Tensor:
+    """Return how far the scores of a clip are spread over the frame, 0 (all in one cuboid) to 1 (two far corners).
+
+    The variance of place under the clip's scores as a distribution over its cuboids, in units of the largest that the
+    grid allows; clips count by their strongest cuboid (without gradient), as spread matters where something is seen.
+
+    Raises:
+        ValueError: K is not the square of a whole number.
+    """
+    side = grid_side(cuboid_scores_BTK.shape[2])
+    if side == 1:
+        return cuboid_scores_BTK.sum() * 0
+    axis = torch.linspace(-1, 1, side, device=cuboid_scores_BTK.device, dtype=cuboid_scores_BTK.dtype)
+    places_K2 = torch.cartesian_prod(axis, axis)
+    mass_BT1 = cuboid_scores_BTK.sum(2, keepdim=True).clamp_min(torch.finfo(cuboid_scores_BTK.dtype).tiny)
+    share_BTK = cuboid_scores_BTK / mass_BT1
+    centre_BT2 = share_BTK @ places_K2
+    variance_BT = share_BTK @ places_K2.square().sum(1) - centre_BT2.square().sum(2)
+    weight_BT = cuboid_scores_BTK.detach().amax(2)
+    return (weight_BT * variance_BT / 2).mean()
+
+
+def grid_side(cuboids: int) -> int:
+    """Return the side of a square grid of that many cuboids.
+
+    Raises:
+        ValueError: there is none.
+    """
+    side = math.isqrt(cuboids)
+    if side * side != cuboids:
+        raise ValueError(f"expected a square grid of cuboids, as 49 = 7x7, got {cuboids}")
+    return side
+
+
+def with_total(terms: dict[str, Tensor], weights: dict[str, float]) -> dict[str, Tensor]:
+    """Return the terms and ``total``, the sum of each times its weight."""
+    weighted = [term * weights[name] for name, term in terms.items()]
+    return {"total": torch.stack(weighted).sum(), **terms}
