@@ -28,8 +28,8 @@ LAYERS = (
     ("cluster", "provenance"),
     ("work",),
     ("extract",),
+    ("bags",),  # arithmetic on arrays: what is read is pooled as it comes
     ("features",),
-    ("bags",),
     ("models",),
     ("checkpoint",),
     ("train",),
@@ -62,6 +62,7 @@ HOMES = {
         "wsvad/backbones/i3d.py",
         "wsvad/backbones/untrained.py",
         "wsvad/backbones/weights.py",
+        "wsvad/bags/batches.py",
         "wsvad/doctor/software.py",
         "wsvad/models/choose.py",
         "wsvad/models/contract.py",
@@ -79,6 +80,7 @@ LIGHT = {
     "wsvad.video": ("torch", "ray", "av", "boto3", "pyarrow"),
     "wsvad.video.child": ("torch", "ray", "boto3", "pyarrow"),
     "wsvad.backbones.extractor": ("ray", "av", "boto3", "pyarrow"),
+    "wsvad.features.reading": ("torch", "ray", "av", "boto3"),
     "wsvad.manifest.listing": ("torch", "ray", "av", "boto3"),
     "wsvad.demo.render": ("torch", "ray", "boto3"),
 }
