@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import shutil
 from dataclasses import replace
 from itertools import pairwise
@@ -19,6 +18,7 @@ from wsvad.demo.plan import DemoVideo, plan_demo
 from wsvad.demo.render import pictures, render_demo
 from wsvad.errors import StorageError, UsageError
 from wsvad.manifest.listing import list_videos
+from wsvad.manifest.records import read_records
 
 SECONDS = 2.5
 
@@ -77,17 +77,19 @@ def test_the_truth_lies_inside_the_video(demo: Path) -> None:
     frames = {
         video.name: (video.num_frames, video.scene.width, video.scene.height) for video in plan_demo(5, 8, SECONDS)
     }
-    for row in rows_of(demo):
-        num_frames, width, height = frames[row["video_id"]]
-        spans, boxes = json.loads(row["spans"]), json.loads(row["boxes"])
-        assert bool(spans) == bool(boxes) == (row["label"] == "1") == (row["category"] != "normal")
-        for start, end in spans:
+    for record in read_records(str(demo)):
+        num_frames, width, height = frames[record.video_id]
+        assert (record.num_frames, record.width, record.height) == (num_frames, width, height)
+        assert record.spans is not None
+        assert record.boxes is not None
+        assert bool(record.spans) == bool(record.boxes) == (record.label == 1) == (record.category != "normal")
+        for start, end in record.spans:
             assert 0 < start < end < num_frames
-            assert [box[0] for box in boxes] == [start, *(box[1] for box in boxes[:-1])]
-            assert boxes[-1][1] == end
-        for _, _, x1, y1, x2, y2 in boxes:
-            assert 0 <= x1 < x2 <= width
-            assert 0 <= y1 < y2 <= height
+            assert [box.start_frame for box in record.boxes] == [start, *(box.end_frame for box in record.boxes[:-1])]
+            assert record.boxes[-1].end_frame == end
+        for box in record.boxes:
+            assert 0 <= box.x1 < box.x2 <= width
+            assert 0 <= box.y1 < box.y2 <= height
 
 
 def test_the_anomaly_moves_faster_than_the_people_who_only_talk() -> None:

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import subprocess
@@ -22,19 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 import wsvad
-from wsvad.columns import CATEGORY, LABEL, SPLIT, URI, VIDEO_ID
 from wsvad.demo.draw import Canvas, Field, lettering, stamp
 from wsvad.demo.figures import draw_figure
 from wsvad.demo.plan import DemoVideo, plan_demo
 from wsvad.demo.scenes import Scene, furnish, paint
 from wsvad.demo.story import FPS
 from wsvad.errors import StorageError, UsageError
+from wsvad.manifest.records import Box, VideoRecord, encode_records
 
 MANIFEST = "manifest.csv"
-SPANS = "spans"
-BOXES = "boxes"
 _RECIPE = ".recipe.json"
-_VERSION = 1  # of the recipe: moves whenever the same seed gives other pictures
+_VERSION = 2  # of the recipe: moves whenever the same seed gives other files
 _MUXERS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}
 _NOISE_TILES = 16
 _MAX_JOBS = 4
@@ -43,9 +39,7 @@ _MAX_JOBS = 4
 def render_demo(folder: Path, *, seed: int = 0, videos: int = 8, seconds: float = 12.0) -> Path:
     """Render the demo videos and their manifest into ``folder``; what is there already is kept as it is.
 
-    The manifest has the columns ``video_id, uri, label, split, category, spans, boxes``; ``uri`` is relative to it;
-    ``spans`` is a JSON list of ``[start_frame, end_frame]`` and ``boxes`` one of
-    ``[start_frame, end_frame, x1, y1, x2, y2]``, all half-open, frames from 0, pixels of the stored video.
+    The manifest has every column of ``wsvad.manifest.records``: labels, splits, and the exact truth of every video.
 
     Args:
         folder: made where it is missing.
@@ -83,7 +77,7 @@ def _claim(folder: Path, recipe: dict[str, int | float]) -> None:
     elif any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty and holds no demo: name another folder")
     else:
-        _replace(note, json.dumps(recipe))
+        _replace(note, json.dumps(recipe).encode())
 
 
 def _render_all(missing: list[DemoVideo], folder: Path, plan: list[str]) -> None:
@@ -190,20 +184,28 @@ class Camera:
         return self._clock[1]
 
 
-def _manifest(plan: list[DemoVideo]) -> str:
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow([VIDEO_ID, URI, LABEL, SPLIT, CATEGORY, SPANS, BOXES])
-    for video in plan:
-        boxes = json.dumps([[truth.start_frame, truth.end_frame, *truth.box] for truth in video.truths()])
-        anomalous = int(video.kind != "normal")
-        writer.writerow([video.name, video.name, anomalous, video.split, video.kind, json.dumps(video.spans()), boxes])
-    return table.getvalue()
+def _manifest(plan: list[DemoVideo]) -> bytes:
+    records = [
+        VideoRecord(
+            video.name,
+            video.name,
+            label=int(video.kind != "normal"),
+            split=video.split,
+            category=video.kind,
+            num_frames=video.num_frames,
+            width=video.scene.width,
+            height=video.scene.height,
+            spans=tuple(video.spans()),
+            boxes=tuple(Box(t.start_frame, t.end_frame, *t.box, track=0) for t in video.truths()),
+        )
+        for video in plan
+    ]
+    return encode_records(records, suffix=".csv")
 
 
-def _replace(path: Path, words: str) -> None:
+def _replace(path: Path, data: bytes) -> None:
     unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text(words, encoding="utf-8")
+    unfinished.write_bytes(data)
     os.replace(unfinished, path)
 
 
