@@ -104,7 +104,8 @@ class BalancedSampler:
             _order(self.seed, label, epoch, len(members))[places[epochs == epoch]]
             for epoch in range(int(epochs[0]), int(epochs[-1]) + 1)
         ]
-        return members[np.concatenate(orders)]
+        chosen: np.ndarray = members[np.concatenate(orders)]
+        return chosen
 
 
 @lru_cache(maxsize=8)

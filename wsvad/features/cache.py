@@ -1,0 +1,170 @@
+"""The features of chosen videos, pooled to segments, held once per node in a memory-mapped file.
+
+Processes of a node share its pages, and it can be larger than memory. Axes: S segments, D/C features, K cuboids.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Literal
+
+import numpy as np
+
+from wsvad.bags.pooling import SegmentPooler
+from wsvad.errors import StorageError, UsageError
+from wsvad.features.cache_folder import CACHE, PREFIX, UNUSED_S, build_once, default_folder, mark_used
+from wsvad.features.reading import FeatureSet
+
+log = logging.getLogger(__name__)
+
+InputKind = Literal["pooled", "cuboids"]
+
+CACHE_VERSION = 1
+"""Raised when the same features would be pooled to other values; part of the file's name."""
+
+
+@dataclass(frozen=True)
+class SegmentCache:
+    """Videos as S segments each: crops averaged, clips pooled as RTFM does (``pool_segments``), float16.
+
+    Small and cheap to pickle for another process of the same node, which maps the same file.
+    """
+
+    video_ids: tuple[str, ...]
+    path: Path
+    """The file, a plain ``.npy``."""
+
+    @classmethod
+    def build(
+        cls,
+        features: FeatureSet,
+        video_ids: Sequence[str],
+        *,
+        segments: int,
+        kind: InputKind,
+        folder: Path | None = None,
+    ) -> SegmentCache:
+        """Open the cache of these videos; build it first where no process of this node has yet.
+
+        It is found by content: features that change, other videos, another order, or other arguments make another file.
+        While building, memory holds a few stored units (10 minutes of footage each) and one video's segments.
+
+        Args:
+            features: where they are read from, with every check of ``FeatureSet.stream``.
+            video_ids: at least one, each once, with at least one clip each.
+            segments: S; 32 in the papers.
+            kind: ``pooled`` ``[D]`` or ``cuboids`` ``[K, C]``.
+            folder: where the file goes; by default this user's, below the system's temporary folder. There, caches that
+                were not used for two weeks make room for a new one.
+
+        Raises:
+            UsageError: no videos, one that is twice or not there, no segment, or features without cuboids.
+            StorageError: too little room on the disk, or damaged features.
+        """
+        ids = tuple(video_ids)
+        shape = (len(ids), segments, *_shape(features, ids, segments, kind))
+        unused_s = UNUSED_S if folder is None else None
+        folder = default_folder() if folder is None else folder
+        path = folder / f"{PREFIX}{_name(features, ids, segments, kind)}{CACHE}"
+        header = _header(shape)
+
+        def write(file: IO[bytes]) -> None:
+            file.write(header)
+            started = time.monotonic()
+            for row in _rows(features, ids, segments, kind):
+                file.write(row.tobytes())
+            log.info("cached %d videos as %s in %.1f s: %s", len(ids), shape, time.monotonic() - started, path)
+
+        for _ in range(3):
+            build_once(path, len(header) + 2 * math.prod(shape), write, unused_s=unused_s)
+            with suppress(FileNotFoundError):  # pruned by another process since the line above
+                mark_used(path)
+                return cls(ids, path)._opened(shape)
+        raise StorageError(f"the cache {path} is removed by others as soon as it is built; set TMPDIR")
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        """``np.memmap`` float16, read-only: ``[videos, S, D]`` or ``[videos, S, K, C]``."""
+        mapped: np.ndarray = np.load(self.path, mmap_mode="r")
+        return mapped
+
+    def _opened(self, shape: tuple[int, ...]) -> SegmentCache:
+        """Map the file, and confirm that it is what its name says."""
+        try:
+            found = self.features.shape
+        except (ValueError, EOFError) as error:
+            raise StorageError(f"the cache {self.path} is damaged ({error}); remove it") from error
+        if found != shape:
+            raise StorageError(f"the cache {self.path} is damaged: its shape is {found}, not {shape}; remove it")
+        return self
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the map out: pickled, it would be a copy of everything."""
+        return {"video_ids": self.video_ids, "path": self.path}
+
+
+def _shape(features: FeatureSet, ids: tuple[str, ...], segments: int, kind: InputKind) -> tuple[int, ...]:
+    """Shape of a segment, once the request is found to be possible."""
+    if not ids:
+        raise UsageError("no videos to cache; expected at least one")
+    if len(set(ids)) != len(ids):
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        raise UsageError(f"videos must be there once each; {twice[0]!r} and {len(twice) - 1} others are repeated")
+    if segments < 1:
+        raise UsageError(f"expected at least 1 segment, got {segments}")
+    for video_id in ids:
+        features.num_clips(video_id)
+    if kind == "pooled":
+        return (features.pooled_dim,)
+    if features.cuboid_shape is None:
+        raise UsageError(f"{features.uri} has no cuboids, which this model needs; extract without --no-cuboids")
+    return features.cuboid_shape
+
+
+def _name(features: FeatureSet, ids: tuple[str, ...], segments: int, kind: InputKind) -> str:
+    """Digest of everything that the values depend on."""
+    whole = json.dumps([CACHE_VERSION, features.digest(ids), ids, segments, kind])
+    return hashlib.sha256(whole.encode()).hexdigest()[:32]
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    """The bytes of a ``.npy`` file before its values."""
+    sink = _Sink()
+    described = {"descr": "<f2", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(sink, described)
+    return bytes(sink)
+
+
+class _Sink(bytearray):
+    """Collects what is written."""
+
+    def write(self, data: bytes) -> None:
+        self.extend(data)
+
+
+def _rows(features: FeatureSet, ids: tuple[str, ...], segments: int, kind: InputKind) -> Iterator[np.ndarray]:
+    """Yield the segments of each video in order, float16 ``[S, ...]``."""
+    with_cuboids = kind == "cuboids"
+    units = features.stream(ids, cuboids=with_cuboids)
+    for video_id in ids:
+        num_clips = features.num_clips(video_id)
+        pooler = SegmentPooler(num_clips, segments)
+        added = 0
+        while added < num_clips:
+            unit = next(units)
+            values = unit.cuboids_TVKC if with_cuboids else unit.pooled_TVD
+            assert values is not None
+            pooler.add(values[:, 0] if values.shape[1] == 1 else values.mean(axis=1, dtype=np.float32))
+            added += len(unit.clip)
+        row = pooler.result().astype(np.float16)
+        assert np.isfinite(row).all(), f"means of finite values of {video_id} are not finite"
+        yield row

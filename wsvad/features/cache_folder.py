@@ -1,0 +1,169 @@
+"""A folder of caches that the processes of a node share: who builds, who waits, what is cleaned up.
+
+A cache is one file. It is built under a temporary name while an exclusive lock on a file beside it is held, and renamed
+when it is whole, so that what has the final name is complete; a killed builder loses its lock with its process and
+leaves a temporary file, which the next one replaces.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from wsvad.errors import StorageError, UsageError
+
+log = logging.getLogger(__name__)
+
+PREFIX = "segments-"
+CACHE, TEMPORARY, LOCK = ".npy", ".tmp", ".lock"
+SPARE_BYTES = 64 << 20
+"""Left free on the disk, for what else writes there meanwhile."""
+UNUSED_S = 14 * 24 * 3600.0
+"""Age since its last use at which a cache in the default folder is removed when another one is built."""
+
+
+def default_folder() -> Path:
+    """Return this user's folder for caches below the system's temporary one (``TMPDIR``), made where it is missing.
+
+    Raises:
+        UsageError: what has its name is not ours, so that another user could change what we read.
+    """
+    folder = Path(tempfile.gettempdir()) / f"wsvad-{os.getuid()}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
+        raise UsageError(f"{folder} must be a folder that only this user can write; remove it, or set TMPDIR")
+    return folder
+
+
+def build_once(path: Path, size: int, write: Callable[[IO[bytes]], None], *, unused_s: float | None = None) -> None:
+    """Return once ``path`` is there, whole: written by this call, or by another process of this node.
+
+    Args:
+        path: ``<folder>/segments-….npy``; its name must say all that its content depends on.
+        size: bytes that will be written.
+        write: writes them all.
+        unused_s: before building, remove other caches of the folder that were not opened for so many seconds.
+
+    Raises:
+        StorageError: the disk has too little room, or cannot be written; also whatever ``write`` raises. Nothing is
+            left behind.
+    """
+    try:
+        if path.exists():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(path.with_suffix(LOCK)):
+            if not path.exists():
+                if unused_s is not None:
+                    prune_caches(path.parent, unused_s=unused_s)
+                _build(path, size, write)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write the cache {path} of {_mib(size)}: {error.strerror or error}; make room or get permission "
+            "there, or set TMPDIR to another folder"
+        ) from error
+
+
+def _build(path: Path, size: int, write: Callable[[IO[bytes]], None]) -> None:
+    """Write a cache; the caller holds its lock."""
+    temporary = path.with_suffix(TEMPORARY)
+    temporary.unlink(missing_ok=True)
+    _check_room(path.parent, size)
+    try:
+        with temporary.open("xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        assert temporary.stat().st_size == size, f"expected {size} bytes, wrote {temporary.stat().st_size}"
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def mark_used(path: Path) -> None:
+    """Note that a cache is in use now, for :func:`prune_caches`; one that another user made is not ours to mark."""
+    with suppress(PermissionError):
+        os.utime(path)
+
+
+def prune_caches(folder: Path | None = None, *, unused_s: float = 0.0) -> int:
+    """Remove caches that were not opened for some time, and what killed builders left; return the bytes that it frees.
+
+    A process that has a removed cache open keeps it, and its disk space, until it ends. One that is being built is
+    left alone.
+
+    Args:
+        folder: of the caches; by default this user's.
+        unused_s: seconds since a cache was last opened; 0 removes all.
+    """
+    folder = default_folder() if folder is None else folder
+    limit = time.time() - unused_s
+    freed = 0
+    for lock in sorted(folder.glob(f"{PREFIX}*{LOCK}")):
+        path, temporary = lock.with_suffix(CACHE), lock.with_suffix(TEMPORARY)
+        with suppress(BlockingIOError), _lock(lock, wait=False):
+            stale = [temporary]
+            if not path.exists() or path.stat().st_mtime <= limit:
+                stale += [path, lock]
+            for file in stale:
+                with suppress(FileNotFoundError):
+                    size = file.stat().st_size
+                    file.unlink()
+                    freed += size
+    return freed
+
+
+@contextmanager
+def _lock(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock of a cache. Without ``wait``, raises ``BlockingIOError`` where another process holds it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _take(descriptor, path, wait=wait)
+            if _is(path, descriptor):
+                yield
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _take(descriptor: int, path: Path, *, wait: bool) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if not wait:
+            raise
+        log.info("another process is building %s; waiting for it", path.with_suffix(CACHE))
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _is(path: Path, descriptor: int) -> bool:
+    """Whether the name still stands for the file that was locked: whoever prunes removes it while he holds it."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _check_room(folder: Path, size: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < size + SPARE_BYTES:
+        raise StorageError(
+            f"{folder} has {_mib(free)} free, the cache of these videos needs {_mib(size)} and {_mib(SPARE_BYTES)} to "
+            "spare; make room there, set TMPDIR to a folder on a larger disk, or use fewer segments or videos"
+        )
+
+
+def _mib(size: int) -> str:
+    return f"{size / (1 << 20):.1f} MiB"
