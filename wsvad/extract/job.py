@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from wsvad.backbones.weights import Weights
 from wsvad.cluster import PoolOptions, in_job_copy, living_nodes
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import (
@@ -27,21 +28,22 @@ from wsvad.dataset.snapshots import (
 from wsvad.errors import UsageError
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.indexing import IndexCache, Indexed, index_all
-from wsvad.extract.preflight import Workplace
-from wsvad.extract.progress import ProgressView
 from wsvad.extract.quarantine import QuarantineRecord, read_records, write_record
-from wsvad.extract.results import Outcome, adopt, summarize
+from wsvad.extract.results import Outcome, summarize
 from wsvad.extract.summary import ExtractSummary
 from wsvad.extract.units import Unit, longest_first, plan_units, unit_id
 from wsvad.extract.weights import WeightsSource
-from wsvad.extract.worker import UnitExtractor, WorkerConfig
+from wsvad.extract.worker import UnitExtractor, WorkerConfig, receipt_of
 from wsvad.manifest.listing import Identity, Listing, VideoRef, list_videos
 from wsvad.provenance import versions
 from wsvad.storage import Store, StoreOptions, open_store
 from wsvad.video import Limits
+from wsvad.work.progress import ProgressView
 from wsvad.work.receipt import Receipt
 from wsvad.work.rounds import run_rounds
 from wsvad.work.run import UnitRunner
+from wsvad.work.stored import adopt
+from wsvad.work.workplace import Workplace
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +109,7 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
         ours=layout.uris(out.uri),
     )
     log.info("%d videos listed, %d other files skipped", len(listing.videos), len(listing.skipped))
-    with Workplace(options.pool, options.weights, options.address, verbose=options.verbose) as workplace:
+    with Workplace(options.pool, options.weights.load, options.address, verbose=options.verbose) as workplace:
         outcome = _plan(options, out, listing, workplace)
         if options.dry_run:
             outcome.records |= _evidence(outcome)
@@ -117,7 +119,7 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
         claim_dataset(out, options.features)
         if outcome.todo:
             _run(options, out, outcome, workplace, console or Console(stderr=True))
-            outcome.receipts |= adopt(out, outcome.unsettled(), latest_snapshot(out), mend=False)
+            outcome.receipts |= adopt(out, outcome.unsettled(), latest_snapshot(out), receipt_of, mend=False)
     new = _evidence(outcome)
     for uid in new.keys() - outcome.set_aside:
         write_record(out, new[uid])
@@ -154,7 +156,7 @@ def _open_target(options: ExtractOptions) -> Store:
     return out
 
 
-def _plan(options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace) -> Outcome:
+def _plan(options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace[Weights]) -> Outcome:
     """Index what is new, cut the videos into units, and find out which of them are left to do."""
     base = latest_snapshot(out)
     indexed = _index(options, out, listing, workplace)
@@ -162,7 +164,7 @@ def _plan(options: ExtractOptions, out: Store, listing: Listing, workplace: Work
         refuse_clashes(out, read_videos(out, base), Outcome(listing, indexed, [], options.features).video_rows())
     units = longest_first(u for i in indexed if i.index for u in plan_units(i.video, i.index, options.features))
     outcome = Outcome(listing, indexed, units, options.features)
-    outcome.receipts = adopt(out, units, base, mend=not options.dry_run)
+    outcome.receipts = adopt(out, units, base, receipt_of, mend=not options.dry_run)
     set_aside = {layout.id_of(info.key) for info in out.list(layout.QUARANTINE)}
     if options.retry_quarantined:
         ours = {u.unit_id for u in units} | {_whole_video(v, options.features) for v in listing.videos}
@@ -177,7 +179,7 @@ def _plan(options: ExtractOptions, out: Store, listing: Listing, workplace: Work
     return outcome
 
 
-def _index(options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace) -> list[Indexed]:
+def _index(options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace[Weights]) -> list[Indexed]:
     cache = IndexCache(out, writable=not options.dry_run, retry_bad=options.retry_quarantined)
     known = cache.load(listing.videos)
     if len(known) < len(listing.videos) and not options.dry_run:
@@ -201,7 +203,9 @@ def _whole_video(video: VideoRef, features: FeatureConfig) -> str:
     return unit_id(video.content_id, -1, -1, features.fingerprint)
 
 
-def _run(options: ExtractOptions, out: Store, outcome: Outcome, workplace: Workplace, console: Console) -> None:
+def _run(
+    options: ExtractOptions, out: Store, outcome: Outcome, workplace: Workplace[Weights], console: Console
+) -> None:
     todo, pool = outcome.todo, workplace.open()
     config = WorkerConfig(
         options.features,
@@ -218,7 +222,7 @@ def _run(options: ExtractOptions, out: Store, outcome: Outcome, workplace: Workp
         "%d units of %d videos to do on %d workers (each %g CPU, %g GPU)",
         len(todo), len(per_video), pool.workers, pool.cpus_per_worker, pool.gpus_per_worker,
     )  # fmt: skip
-    runner = UnitRunner(UnitExtractor, config, workplace.weights(), pool, verbose=options.verbose)
+    runner = UnitRunner(UnitExtractor, config, workplace.payload(), pool, verbose=options.verbose)
     with ProgressView(sum(u.num_clips for u in todo), per_video, runner.in_progress, console) as view:
 
         def on_receipt(unit: Unit, receipt: Receipt) -> None:

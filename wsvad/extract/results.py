@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject
-from wsvad.errors import ObjectNotFound
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.indexing import Indexed
 from wsvad.extract.quarantine import QuarantineRecord
 from wsvad.extract.summary import ExtractSummary
-from wsvad.extract.table import DamagedUnit
 from wsvad.extract.units import Unit
 from wsvad.extract.weights import WeightsSource
-from wsvad.extract.worker import receipt_of
 from wsvad.manifest.listing import Listing, printable, reasons
-from wsvad.storage import Store
 from wsvad.work.receipt import Receipt
-
-log = logging.getLogger(__name__)
 
 
 def _failed(video_id: str, uri: str, kind: str, message: str) -> dict[str, str]:
@@ -212,45 +204,6 @@ def summarize(
         store_s=round(sum(r.store_s for r in now), 3),
         problems=outcome.problems()[:20],
     )
-
-
-def adopt(out: Store, units: Sequence[Unit], base: Snapshot | None, *, mend: bool) -> dict[str, Receipt]:
-    """Return the receipts of those units that are stored already, by unit id.
-
-    Taken from the snapshot where it names the unit, else from the object itself: an interrupted run left it, and this
-    is the moment to find out whether it is whole. One that is not counts as not stored.
-
-    Args:
-        out: the data set.
-        units: which units to look for; one LIST finds them.
-        base: the newest snapshot.
-        mend: remove objects that are damaged, so that they can be made again.
-    """
-    stored = {layout.id_of(info.key) for info in out.list(layout.UNITS)}
-    published = {layout.id_of(o.key): o for o in base.objects} if base else {}
-    found: dict[str, Receipt] = {}
-    unread: list[str] = []
-    for uid in (u.unit_id for u in units if u.unit_id in stored):
-        if uid in published:
-            o = published[uid]
-            found[uid] = Receipt(uid, "done", o.clips, o.rows, o.bytes, o.sha256)
-        else:
-            unread.append(uid)
-
-    def read(uid: str) -> Receipt | None:
-        key = layout.unit_key(uid)
-        try:
-            return receipt_of(uid, out.read(key))
-        except ObjectNotFound:
-            return None
-        except DamagedUnit as error:
-            log.warning("%s/%s is damaged and is made again: %s", out.uri, key, error)
-            if mend:
-                out.delete(key)
-            return None
-
-    with ThreadPoolExecutor(8) as pool:
-        return found | {r.unit_id: r for r in pool.map(read, unread) if r}
 
 
 def missing_frames(receipt: Receipt) -> int:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wsvad.columns import META_FEATURES, META_FINGERPRINT, META_UNIT, POOLED, features_schema
+from wsvad.work.stored import DamagedUnit
 
 ROWS_PER_GROUP = 256
 
@@ -89,10 +90,6 @@ def encode_unit(
 def tensor_array(values_NX: np.ndarray) -> pa.FixedShapeTensorArray:
     """Wrap a float16 array ``[N, ...]`` as N tensors, without copying where it is contiguous."""
     return pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(values_NX))
-
-
-class DamagedUnit(Exception):
-    """The bytes of a stored unit cannot be trusted."""
 
 
 class UnitSummary(NamedTuple):

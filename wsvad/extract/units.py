@@ -28,6 +28,11 @@ class Unit:
     """End of the range, exclusive."""
 
     @property
+    def video_id(self) -> str:
+        """Id of the video."""
+        return self.video.video_id
+
+    @property
     def num_clips(self) -> int:
         """Clips that the range should hold."""
         return self.last_clip - self.first_clip

@@ -17,9 +17,10 @@ from rich.console import Console
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, publish, read_videos
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE, ObjectNotFound, UsageError
-from wsvad.extract.table import DamagedUnit, UnitSummary, decode_unit
+from wsvad.extract.table import UnitSummary, decode_unit
 from wsvad.manifest.listing import Listing, printable
 from wsvad.storage import Store
+from wsvad.work.stored import DamagedUnit
 
 
 @dataclass(frozen=True)

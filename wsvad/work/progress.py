@@ -7,18 +7,32 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from wsvad.extract.units import Unit
-from wsvad.work.receipt import Receipt
+from wsvad.work.receipt import Receipt, WorkUnit
 
 log = logging.getLogger(__name__)
 
 LINE_EVERY_S = 30.0
 _POLL_EVERY_S = 0.25
+
+
+class VideoUnit(WorkUnit, Protocol):
+    """A unit that is part of one video."""
+
+    @property
+    def video_id(self) -> str:
+        """The video."""
+        ...
+
+    @property
+    def num_clips(self) -> int:
+        """Clips that the unit should hold."""
+        ...
 
 
 class ProgressView:
@@ -30,6 +44,7 @@ class ProgressView:
         units_left: by video id, how many units the video has in this run.
         in_progress: asks how many clips each running unit has finished; may fail, then only receipts count.
         console: where to draw; lines go to the log where it is no terminal.
+        doing: what the bar says is going on.
     """
 
     def __init__(
@@ -38,6 +53,7 @@ class ProgressView:
         units_left: Mapping[str, int],
         in_progress: Callable[[], Mapping[str, int]],
         console: Console,
+        doing: str = "extracting",
     ) -> None:
         self.total_clips, self.total_videos = total_clips, len(units_left)
         self.quarantined = 0
@@ -53,6 +69,7 @@ class ProgressView:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._console = console
+        self._doing = doing
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
 
     def __enter__(self) -> ProgressView:
@@ -65,12 +82,12 @@ class ProgressView:
         self._stop.set()
         self._thread.join(timeout=10)
 
-    def add(self, unit: Unit, receipt: Receipt) -> None:
+    def add(self, unit: VideoUnit, receipt: Receipt) -> None:
         """Take note of a finished unit."""
         with self._lock:
             self._settled.add(unit.unit_id)
             self._settled_clips += unit.num_clips
-            self._left[unit.video.video_id] -= 1
+            self._left[unit.video_id] -= 1
             self._last_receipt_s = time.monotonic() - self._started
             self.quarantined += receipt.status == "quarantined"
             if receipt.clips and self.first_clip_s is None:
@@ -129,7 +146,7 @@ class ProgressView:
                     log.info("%s", self.line())
             return
         columns: tuple[ProgressColumn, ...] = (
-            TextColumn("extracting"),
+            TextColumn(self._doing),
             BarColumn(),
             _StateColumn(self),
             TimeRemainingColumn(compact=True),

@@ -8,9 +8,9 @@ from rich.console import Console
 
 from tests.extract.factories import CONFIG, make_index, make_video
 from tests.extract.harness import until
-from wsvad.extract import progress
-from wsvad.extract.progress import ProgressView
 from wsvad.extract.units import plan_units
+from wsvad.work import progress
+from wsvad.work.progress import ProgressView
 from wsvad.work.receipt import Receipt
 
 

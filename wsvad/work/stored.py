@@ -1,0 +1,66 @@
+"""What earlier runs left: which units are stored already, and whether their objects are whole."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from wsvad.dataset import layout
+from wsvad.dataset.snapshots import Snapshot
+from wsvad.errors import ObjectNotFound
+from wsvad.storage import Store
+from wsvad.work.receipt import Receipt, WorkUnit
+
+log = logging.getLogger(__name__)
+
+
+class DamagedUnit(Exception):
+    """The bytes of a stored unit cannot be trusted."""
+
+
+def adopt(
+    out: Store,
+    units: Sequence[WorkUnit],
+    base: Snapshot | None,
+    receipt_of: Callable[[str, bytes], Receipt],
+    *,
+    mend: bool,
+) -> dict[str, Receipt]:
+    """Return the receipts of those units that are stored already, by unit id.
+
+    Taken from the snapshot where it names the unit, else from the object itself: an interrupted run left it, and this
+    is the moment to find out whether it is whole. One that is not counts as not stored.
+
+    Args:
+        out: the data set.
+        units: which units to look for; one LIST finds them.
+        base: the newest snapshot.
+        receipt_of: reads a stored unit's receipt from its bytes; raises ``DamagedUnit`` where they are not whole.
+        mend: remove objects that are damaged, so that they can be made again.
+    """
+    stored = {layout.id_of(info.key) for info in out.list(layout.UNITS)}
+    published = {layout.id_of(o.key): o for o in base.objects} if base else {}
+    found: dict[str, Receipt] = {}
+    unread: list[str] = []
+    for uid in (u.unit_id for u in units if u.unit_id in stored):
+        if uid in published:
+            o = published[uid]
+            found[uid] = Receipt(uid, "done", o.clips, o.rows, o.bytes, o.sha256)
+        else:
+            unread.append(uid)
+
+    def read(uid: str) -> Receipt | None:
+        key = layout.unit_key(uid)
+        try:
+            return receipt_of(uid, out.read(key))
+        except ObjectNotFound:
+            return None
+        except DamagedUnit as error:
+            log.warning("%s/%s is damaged and is made again: %s", out.uri, key, error)
+            if mend:
+                out.delete(key)
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        return found | {r.unit_id: r for r in pool.map(read, unread) if r}
