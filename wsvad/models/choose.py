@@ -15,7 +15,11 @@ from torch import Tensor
 from wsvad.errors import UsageError
 from wsvad.models.contract import Criterion, MilModel, ModelConfig, Recipe
 from wsvad.models.dynamic_labels import DynamicLabels
+from wsvad.models.ltgs import Ltgs, LtgsConfig, LtgsCriterion
 from wsvad.models.presets import PRESETS, Preset
+from wsvad.models.rtfm import Rtfm, RtfmConfig, RtfmCriterion
+from wsvad.models.st_ltgs import StLtgs, StLtgsConfig, StLtgsCriterion
+from wsvad.models.st_mil import StMil, StMilConfig, StMilCriterion
 from wsvad.models.sultani import Sultani, SultaniConfig, SultaniCriterion
 
 
@@ -29,6 +33,10 @@ class ModelKind(NamedTuple):
 
 MODELS: Mapping[str, ModelKind] = {
     "sultani": ModelKind(SultaniConfig, Sultani, SultaniCriterion),
+    "rtfm": ModelKind(RtfmConfig, Rtfm, RtfmCriterion),
+    "st_mil": ModelKind(StMilConfig, StMil, StMilCriterion),
+    "ltgs": ModelKind(LtgsConfig, Ltgs, LtgsCriterion),
+    "st_ltgs": ModelKind(StLtgsConfig, StLtgs, StLtgsCriterion),
 }
 
 

@@ -1,6 +1,6 @@
 """The two small classifiers that the models share, and how weights start.
 
-Axes: D features, ``…`` any leading axes.
+Axes: D features, H hidden features, ``…`` any leading axes.
 """
 
 from __future__ import annotations
@@ -16,19 +16,24 @@ class SultaniHead(nn.Module):
 
     def __init__(self, input_dim: int, dropout: float) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(input_dim, self.hidden_dim),
-            nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
-            nn.Linear(self.hidden_dim, 32),
-            nn.Dropout(dropout),
-            nn.Linear(32, 1),
-        )
+        self.fc1 = nn.Linear(input_dim, self.hidden_dim)
+        self.fc2 = nn.Linear(self.hidden_dim, 32)
+        self.fc3 = nn.Linear(32, 1)
+        self.dropout = nn.Dropout(dropout)
+
+    def hidden(self, features: Tensor) -> Tensor:
+        """Map ``[…, D]`` to ``[…, H = 512]``."""
+        hidden: Tensor = self.dropout(self.fc1(features).relu())
+        return hidden
+
+    def classify(self, hidden: Tensor) -> Tensor:
+        """Map ``[…, H]`` to logits ``[…]``."""
+        logits: Tensor = self.fc3(self.dropout(self.fc2(hidden)))
+        return logits.squeeze(-1)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map ``[…, D]`` to logits ``[…]``."""
-        logits: Tensor = self.layers(features)
-        return logits.squeeze(-1)
+        return self.classify(self.hidden(features))
 
 
 class SnippetHead(nn.Module):
@@ -36,19 +41,15 @@ class SnippetHead(nn.Module):
 
     def __init__(self, input_dim: int, dropout: float) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(input_dim, 512),
-            nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
-            nn.Linear(512, 128),
-            nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
-            nn.Linear(128, 1),
-        )
+        self.fc1 = nn.Linear(input_dim, 512)
+        self.fc2 = nn.Linear(512, 128)
+        self.fc3 = nn.Linear(128, 1)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map ``[…, D]`` to logits ``[…]``."""
-        logits: Tensor = self.layers(features)
+        hidden = self.dropout(self.fc1(features).relu())
+        logits: Tensor = self.fc3(self.dropout(self.fc2(hidden).relu()))
         return logits.squeeze(-1)
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wsvad.models.contract import Pairs
+from wsvad.models.contract import LabelIndex, Pairs
 
 
 class Classes(NamedTuple):
@@ -94,6 +94,32 @@ def gather_clips(values_BTX: Tensor, clips_Bk: Tensor) -> Tensor:
 def bce_topk(logits_Bk: Tensor, targets_Bk: Tensor) -> Tensor:
     """Binary cross-entropy of chosen clips with soft targets in [0, 1] (LTGS-Net; its print lacks the minus sign)."""
     return functional.binary_cross_entropy_with_logits(logits_Bk, targets_Bk)
+
+
+def soft_targets(labels_B: Tensor, clips_Bk: Tensor, soft_labels_BX: Tensor | None, index: LabelIndex | None) -> Tensor:
+    """Return the targets ``[B, k]`` of chosen clips.
+
+    Args:
+        labels_B: ``[B]``, 0 or 1: the targets where there are no soft labels.
+        clips_Bk: the chosen clips, best first.
+        soft_labels_BX: ``[B, at least k]`` by rank, or ``[B, T]`` by segment, or None.
+        index: what the columns of the soft labels stand for.
+
+    Raises:
+        ValueError: soft labels without an index, or too few of them.
+    """
+    hard_Bk = labels_B.float().unsqueeze(1).expand(clips_Bk.shape)
+    if soft_labels_BX is None:
+        return hard_Bk
+    if index is None:
+        raise ValueError("got soft labels, but the model is set to use none")
+    soft_labels_BX = soft_labels_BX.to(clips_Bk.device)
+    if index == "rank":
+        if soft_labels_BX.shape[1] < clips_Bk.shape[1]:
+            raise ValueError(f"expected soft labels of {clips_Bk.shape[1]} ranks, got {soft_labels_BX.shape[1]}")
+        return soft_labels_BX[:, : clips_Bk.shape[1]]
+    # The best clip keeps the video's label, as in Algorithm 1: otherwise an anomalous video may lose all of its own.
+    return torch.cat([hard_Bk[:, :1], soft_labels_BX.gather(1, clips_Bk)[:, 1:]], dim=1)
 
 
 def bce_of_mean_score(logits_Bk: Tensor, labels_B: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Named settings: what each paper says, and its ablations.
 
-Every model has ``paper``, which is the default; a preset is what differs from the configuration's defaults, and how
-it is trained.
+Every model has ``paper``, which is the default. A preset is what differs from the defaults of the configuration, and
+how it is trained: the optimiser is Adam in all.
 """
 
 from __future__ import annotations
@@ -20,11 +20,67 @@ class Preset(NamedTuple):
     """Fields of the configuration that differ from its defaults."""
 
 
-SULTANI_RECIPE = Recipe(learning_rate=1e-3, weight_decay=1e-3, pairs=30, steps=20_000)
+def _presets(recipe: Recipe, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Preset]:
+    return {"paper": Preset(recipe, {}), **{name: Preset(recipe, values) for name, values in settings.items()}}
+
+
+# Sultani et al., section 4.1: 30 + 30 videos; learning rate and weight decay of its ports to Adam.
+_SULTANI = Recipe(learning_rate=1e-3, weight_decay=1e-3, pairs=30, steps=20_000)
+# The paper says nothing of training: Sultani's batch, and steps that 1,568 instances a video make long enough.
+_ST_MIL = Recipe(learning_rate=1e-3, weight_decay=1e-3, pairs=30, steps=5_000)
+# Tian et al., section 4.2.
+_RTFM = Recipe(learning_rate=1e-3, weight_decay=5e-3, pairs=32, steps=15_000)
+# LTGS-Net, section 4.2; section 5.1 has other numbers for the ablations.
+_LTGS = Recipe(learning_rate=1e-3, weight_decay=5e-3, pairs=32, steps=15_000)
+_LTGS_ABLATION = Recipe(learning_rate=1e-4, weight_decay=5e-3, pairs=32, steps=30_000)
+_ST_LTGS = Recipe(learning_rate=1e-3, weight_decay=1e-3, pairs=16, steps=5_000)
 
 PRESETS: Mapping[str, Mapping[str, Preset]] = {
-    "sultani": {
-        "paper": Preset(SULTANI_RECIPE, {}),
-        "all_pairs": Preset(SULTANI_RECIPE, {"pairs": "all"}),
+    "sultani": _presets(_SULTANI, {"all_pairs": {"pairs": "all"}}),
+    "rtfm": _presets(_RTFM, {}),
+    "st_mil": _presets(
+        _ST_MIL,
+        {
+            "bag_video": {"bag": "video"},
+            "bag_clip": {"bag": "clip"},
+            "attention": {"pooling": "attention"},
+            "one_region": {"region_weight": 0.1},
+            "regularised": {"sparsity_weight": 8e-5, "smoothness_weight": 8e-5},
+        },
+    ),
+    "ltgs": {
+        **_presets(
+            _LTGS,
+            {
+                "shanghaitech": {"label_period": 1000},
+                "paper_eq": {"classify_weight": 0.0, "magnitude_weight": 0.0},
+                "segment_labels": {"label_index": "segment"},
+                "matrix_decay": {"decay": "matmul"},
+                "additive_decay": {"decay": "additive"},
+                "full_global": {"full_global": True},
+                "k8": {"k": 8},
+            },
+        ),
+        "ablation": Preset(_LTGS_ABLATION, {}),
+        "no_local": Preset(_LTGS_ABLATION, {"local_module": False}),
+        "no_global": Preset(_LTGS_ABLATION, {"global_module": False}),
+        "no_dynamic": Preset(_LTGS_ABLATION, {"dynamic_labels": False}),
+        "no_decay": Preset(_LTGS_ABLATION, {"decay": "none"}),
+        "one_head": Preset(_LTGS_ABLATION, {"heads": 1}),
+        "hard_update": Preset(_LTGS_ABLATION, {"label_alpha": 0.0}),
+        "attention_only": Preset(_LTGS_ABLATION, {"global_module": False, "dynamic_labels": False}),
+        "attention_and_global": Preset(_LTGS_ABLATION, {"dynamic_labels": False}),
     },
+    "st_ltgs": _presets(
+        _ST_LTGS,
+        {
+            "no_local": {"local_module": False},
+            "no_neighbours": {"neighbours": False},
+            "no_global": {"global_module": False},
+            "no_dynamic": {"dynamic_labels": False},
+            "no_decay": {"decay": "none"},
+            "no_region": {"region_weight": 0.0},
+            "no_background": {"background": "subtract"},
+        },
+    ),
 }

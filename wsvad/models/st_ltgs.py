@@ -1,0 +1,222 @@
+"""ST-LTGS, our own: LTGS-Net's modelling of time over ST-MIL's cuboids, with scores that keep to one region.
+
+One network gives the score of a clip and of its 49 cuboids. It takes from LTGS-Net (Sensors 2025, 25(16), 4884) the
+attention that decays with distance in time, the module that sees the whole video, and labels that follow the model;
+from ST-MIL (arXiv 2605.13746) the cuboids, the maximum over them, and the region regulariser that it leaves to future
+work. Choices:
+
+* Cuboids are projected to d = 128 first. All that follows works on that, for a fifth of a million parameters and less
+  arithmetic than ST-MIL's first layer.
+* Attention runs along time at each place, and then over each place's 3x3 neighbours (``neighbours``), never over the
+  whole frame: a network in which every cuboid sees every other can put its maximum anywhere, and the place of the
+  maximum is what is wanted. Decay is ``additive`` by default: a weight near 0 for a cuboid that is far, where the
+  elementwise product of LTGS-Net gives it a logit of 0.
+* Nothing knows its absolute place, so that no camera's layout can be learned by heart. ``background="subtract"`` also
+  takes the video's mean at each place away, which is what a fixed camera shows when nothing happens.
+* Training looks at the mean logit of a clip's ``cuboids`` best places, since an event covers several; the score of a
+  clip is the maximum, as for every cuboid model.
+* Clips rank by that logit and not by length of features, which layer normalisation would make meaningless.
+* ``region`` is the variance of place of an anomalous clip's scores: mass in one region costs nothing, two do.
+
+Axes: B bags, T clips, K cuboids, C features, D = d projected features, k chosen clips.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from wsvad.models.attention import Decay, DecayedAttention, DecayRows, GlobalModule, temporal_decay
+from wsvad.models.contract import Criterion, Inputs, LabelIndex, MilModel, MilOutput, ModelConfig
+from wsvad.models.heads import initialise
+from wsvad.models.losses import (
+    bce_topk,
+    classes_of,
+    gather_clips,
+    grid_side,
+    hinge_ranking,
+    region_spread,
+    smoothness,
+    soft_targets,
+    sparsity,
+    top_clips,
+    with_total,
+)
+
+
+@dataclass(frozen=True)
+class StLtgsConfig(ModelConfig):
+    """Configuration of ST-LTGS."""
+
+    name: ClassVar[str] = "st_ltgs"
+    inputs: ClassVar[Inputs] = "cuboids"
+
+    dim: int = 128
+    """d, at least 1."""
+    background: Literal["keep", "subtract"] = "keep"
+    """Whether the video's mean at each place is taken away."""
+    local_module: bool = True
+    """Whether each place attends along time."""
+    neighbours: bool = True
+    """Whether each place attends to the places around it."""
+    global_module: bool = True
+    """Whether what the whole video holds scales the features."""
+    heads: int = 4
+    """Attention heads, at least 1."""
+    head_dim: int = 32
+    """Width of a head, at least 1."""
+    decay: Decay = "additive"
+    """How attention decays with distance in time; over the frame it is always ``additive``."""
+    attention_dropout: float = 0.1
+    """Share of attention weights left out in training, [0, 1)."""
+    dropout: float = 0.5
+    """Share of the classifier's units left out in training, [0, 1)."""
+    k: int = 3
+    """Clips that speak for a video, at least 1; all of them where a video has fewer."""
+    cuboids: int = 3
+    """Cuboids that speak for a clip in training, at least 1; all of them where there are fewer."""
+    dynamic_labels: bool = True
+    """Whether the targets of the classification follow the model; otherwise they are the video's label."""
+    label_index: LabelIndex = "rank"
+    """What a soft label belongs to."""
+    label_alpha: float = 0.9
+    """Share of the old label in the new one, [0, 1]; 0 is a hard update."""
+    label_period: int = 500
+    """Steps between refreshes of the labels, at least 1."""
+    classify_weight: float = 1.0
+    """Weight of the cross-entropy on the top k clips, at least 0."""
+    rank_weight: float = 1.0
+    """Weight of the hinge between the best cuboids of a pair of videos, at least 0."""
+    sparsity_weight: float = 8e-4
+    """Weight of the mean cuboid score of anomalous videos, at least 0."""
+    smoothness_weight: float = 2e-5
+    """Weight of the mean absolute step in time at each place of anomalous videos, at least 0."""
+    region_weight: float = 0.1
+    """Weight of the spread of an anomalous video's scores over the frame, at least 0."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._at_least(1, "dim", "heads", "head_dim", "k", "cuboids", "label_period")
+        self._share("attention_dropout", "dropout")
+        if not 0 <= self.label_alpha <= 1:
+            raise self._error("label_alpha", "a number in [0, 1]", self.label_alpha)
+        self._at_least(0, "classify_weight", "rank_weight", "sparsity_weight", "smoothness_weight", "region_weight")
+        if self.classify_weight + self.rank_weight == 0:
+            raise self._error("classify_weight or rank_weight", "above 0, or scores are never trained", 0.0)
+
+
+def neighbour_decay(cuboids: int, like: Tensor) -> DecayRows:
+    """Return the rows of the decay over the frame: the cosines of time's decay along both axes, 0 beyond 3x3.
+
+    Raises:
+        ValueError: ``cuboids`` is not the square of a whole number.
+    """
+    side = grid_side(cuboids)
+    axis = torch.arange(side, device=like.device)
+    places_K2 = torch.cartesian_prod(axis, axis)
+    steps_KK2 = (places_K2.unsqueeze(1) - places_K2).abs()
+    decay_KK = torch.cos(steps_KK2 * (math.pi / (2 * side))).prod(2) * (steps_KK2.amax(2) <= 1)
+    decay_KK = decay_KK.to(like.dtype)
+    return lambda start, end: decay_KK[start:end]
+
+
+class StLtgs(MilModel):
+    """Project, attend along time, attend to neighbours, scale by the whole video, classify each cuboid."""
+
+    def __init__(self, config: StLtgsConfig) -> None:
+        super().__init__()
+        dim = config.dim
+        self.subtract = config.background == "subtract"
+        self.project = nn.Linear(config.input_dim, dim)
+        self.time_norm, self.time = None, None
+        self.space_norm, self.space = None, None
+        if config.local_module:
+            self.time_norm, self.time = nn.LayerNorm(dim), _attention(config, config.decay)
+        if config.neighbours:
+            self.space_norm, self.space = nn.LayerNorm(dim), _attention(config, "additive")
+        self.global_module = GlobalModule(dim, bottleneck=max(1, dim // 4)) if config.global_module else None
+        self.head = nn.Sequential(
+            nn.Linear(dim, dim), nn.ReLU(inplace=True), nn.Dropout(config.dropout), nn.Linear(dim, 1)
+        )
+        initialise(self)
+
+    def forward(self, features: Tensor) -> MilOutput:
+        """Score cuboids ``[B, T, K, C]``; K is the square of a whole number."""
+        bags, clips, cuboids, _ = features.shape
+        x_BTKD = self.project(features)
+        if self.subtract:
+            x_BTKD = x_BTKD - x_BTKD.mean(1, keepdim=True)
+        x_BTKD = x_BTKD.relu()
+        if self.time is not None and self.time_norm is not None:
+            along_time = self.time_norm(x_BTKD).transpose(1, 2).flatten(0, 1)
+            attended = self.time(along_time, temporal_decay(clips, x_BTKD))
+            x_BTKD = x_BTKD + attended.unflatten(0, (bags, cuboids)).transpose(1, 2)
+        if self.space is not None and self.space_norm is not None:
+            attended = self.space(self.space_norm(x_BTKD).flatten(0, 1), neighbour_decay(cuboids, x_BTKD))
+            x_BTKD = x_BTKD + attended.unflatten(0, (bags, clips))
+        if self.global_module is not None:
+            x_BTKD = self.global_module(x_BTKD.flatten(1, 2)).unflatten(1, (clips, cuboids))
+        cuboid_logits_BTK = self.head(x_BTKD).squeeze(3)
+        logits_BT = cuboid_logits_BTK.amax(2)
+        return MilOutput(
+            scores_BT=logits_BT.sigmoid(),
+            logits_BT=logits_BT,
+            cuboid_scores_BTK=cuboid_logits_BTK.sigmoid(),
+            cuboid_logits_BTK=cuboid_logits_BTK,
+        )
+
+
+def _attention(config: StLtgsConfig, decay: Decay) -> DecayedAttention:
+    return DecayedAttention(
+        config.dim, heads=config.heads, head_dim=config.head_dim, decay=decay, dropout=config.attention_dropout
+    )
+
+
+class StLtgsCriterion(Criterion):
+    """Weights x (``classify``, ``rank``, ``sparsity``, ``smoothness``, ``region``); those of 0 are left out."""
+
+    def __init__(self, config: StLtgsConfig) -> None:
+        self._config = config
+        self.label_index = config.label_index if config.dynamic_labels and config.classify_weight else None
+
+    def __call__(self, output: MilOutput, labels_B: Tensor, soft_labels_BX: Tensor | None = None) -> dict[str, Tensor]:
+        """Return ``total`` and its terms."""
+        config = self._config
+        assert output.cuboid_scores_BTK is not None
+        anomalous_BTK = output.cuboid_scores_BTK[classes_of(labels_B).anomalous]
+        terms: dict[str, Tensor] = {}
+        if config.classify_weight:
+            logits_BT = self._clip_logits(output)
+            clips_Bk = top_clips(logits_BT.detach(), config.k)
+            targets_Bk = soft_targets(labels_B, clips_Bk, soft_labels_BX, self.label_index)
+            terms["classify"] = bce_topk(gather_clips(logits_BT, clips_Bk), targets_Bk.to(logits_BT))
+        if config.rank_weight:
+            terms["rank"] = hinge_ranking(output.scores_BT.amax(1), labels_B)
+        if config.sparsity_weight:
+            terms["sparsity"] = sparsity(anomalous_BTK, reduce="mean")
+        if config.smoothness_weight:
+            terms["smoothness"] = smoothness(anomalous_BTK, kind="absolute_mean")
+        if config.region_weight:
+            terms["region"] = region_spread(anomalous_BTK)
+        return with_total(terms, {name: getattr(config, f"{name}_weight") for name in terms})
+
+    @torch.no_grad()
+    def label_predictions(self, output: MilOutput) -> Tensor:
+        """Return the scores of the top k clips in order of rank, or of all segments."""
+        if self.label_index is None:
+            return super().label_predictions(output)
+        scores_BT = self._clip_logits(output).sigmoid()
+        if self.label_index == "segment":
+            return scores_BT
+        return gather_clips(scores_BT, top_clips(scores_BT, self._config.k))
+
+    def _clip_logits(self, output: MilOutput) -> Tensor:
+        """Return ``[B, T]``: the mean logit of each clip's best cuboids."""
+        assert output.cuboid_logits_BTK is not None
+        cuboids = min(self._config.cuboids, output.cuboid_logits_BTK.shape[2])
+        best_BT: Tensor = output.cuboid_logits_BTK.topk(cuboids, dim=2).values.mean(2)
+        return best_BT

@@ -1,0 +1,145 @@
+"""ST-MIL: weakly supervised anomaly detection in time and space, by ranking cuboids.
+
+Paper: Gianchandani, Tirupattur & Shah, *Weakly-Supervised Spatiotemporal Anomaly Detection*, arXiv 2605.13746 (2026).
+The paper leaves much open; what is built here:
+
+* An instance is a cuboid: one of 7x7 places of a clip, a vector of C features (528 of RGB I3D's ``Mixed_4e``, or 1056
+  with a flow stream). Each goes alone through Sultani's classifier.
+* A bag is a whole video, T x K instances (``bag="video"``): that an anomalous video holds an anomalous cuboid is true.
+  ``bag="clip"`` is the literal reading, K instances of one clip, though most clips of an anomalous video hold none.
+* The score of a bag is the maximum of its instances; the hinge with margin 1 compares aligned pairs (and, for clips,
+  the clips of a pair place by place).
+* Sparsity and smoothness as Sultani's, sums over the cuboids of an anomalous video; weights 0 unless set, since the
+  paper has none.
+* What the paper names as future work is an option: ``region_weight`` penalises scores that are spread over the frame,
+  ``pooling="attention"`` pools bags by gated attention (Ilse, Tomczak & Welling, ICML 2018, equation 9).
+* The score of a clip is the maximum over its cuboids.
+
+Axes: B bags, T clips, K cuboids, C features, H hidden features, X bags of a video (1 or T).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+
+from wsvad.models.contract import Criterion, Inputs, MilModel, MilOutput, ModelConfig, Pairs
+from wsvad.models.heads import SultaniHead, initialise
+from wsvad.models.losses import classes_of, hinge_ranking, region_spread, smoothness, sparsity, with_total
+
+Bag = Literal["video", "clip"]
+Pooling = Literal["max", "attention"]
+
+
+@dataclass(frozen=True)
+class StMilConfig(ModelConfig):
+    """Configuration of ST-MIL."""
+
+    name: ClassVar[str] = "st_mil"
+    inputs: ClassVar[Inputs] = "cuboids"
+
+    bag: Bag = "video"
+    """What is labelled: all cuboids of a video, or those of one clip."""
+    pooling: Pooling = "max"
+    """How a bag's score comes from its instances."""
+    attention_dim: int = 128
+    """Width of the gated attention, at least 1; unused with ``pooling="max"``."""
+    dropout: float = 0.6
+    """Share of units left out in training, [0, 1)."""
+    pairs: Pairs = "aligned"
+    """Which bags the ranking compares."""
+    sparsity_weight: float = 0.0
+    """Weight of the sum of an anomalous video's cuboid scores, at least 0."""
+    smoothness_weight: float = 0.0
+    """Weight of the sum of squared steps in time of an anomalous video's cuboid scores, at least 0."""
+    region_weight: float = 0.0
+    """Weight of the spread of an anomalous video's scores over the frame, at least 0; K must be a square."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._share("dropout")
+        self._at_least(1, "attention_dim")
+        self._at_least(0, "sparsity_weight", "smoothness_weight", "region_weight")
+
+
+class GatedAttention(nn.Module):
+    """Weights of the instances of a bag: ``softmax(w · (tanh(V h) ⊙ sigmoid(U h)))``."""
+
+    def __init__(self, hidden_dim: int, attention_dim: int) -> None:
+        super().__init__()
+        self.content = nn.Linear(hidden_dim, attention_dim)
+        self.gate = nn.Linear(hidden_dim, attention_dim)
+        # A bias would move every instance of a bag alike, which softmax does not see.
+        self.weight = nn.Linear(attention_dim, 1, bias=False)
+
+    def forward(self, hidden_XIH: Tensor) -> Tensor:
+        """Pool the instances I of each bag, ``[…, I, H]`` to ``[…, H]``."""
+        gated = self.content(hidden_XIH).tanh() * self.gate(hidden_XIH).sigmoid()
+        weights_X1I = self.weight(gated).softmax(-2).transpose(-1, -2)
+        pooled: Tensor = (weights_X1I @ hidden_XIH).squeeze(-2)
+        return pooled
+
+
+class StMil(MilModel):
+    """A classifier that looks at each cuboid alone."""
+
+    def __init__(self, config: StMilConfig) -> None:
+        super().__init__()
+        self.bag = config.bag
+        self.head = SultaniHead(config.input_dim, config.dropout)
+        self.attention = (
+            GatedAttention(SultaniHead.hidden_dim, config.attention_dim) if config.pooling == "attention" else None
+        )
+        initialise(self)
+
+    def forward(self, features: Tensor) -> MilOutput:
+        """Score cuboids ``[B, T, K, C]``."""
+        hidden_BTKH = self.head.hidden(features)
+        cuboid_logits_BTK = self.head.classify(hidden_BTKH)
+        logits_BT = cuboid_logits_BTK.amax(2)
+        bag_logits_BX = None
+        if self.attention is not None:
+            instances_BXIH = hidden_BTKH if self.bag == "clip" else hidden_BTKH.flatten(1, 2).unsqueeze(1)
+            bag_logits_BX = self.head.classify(self.attention(instances_BXIH))
+        return MilOutput(
+            scores_BT=logits_BT.sigmoid(),
+            logits_BT=logits_BT,
+            cuboid_scores_BTK=cuboid_logits_BTK.sigmoid(),
+            cuboid_logits_BTK=cuboid_logits_BTK,
+            bag_logits_BX=bag_logits_BX,
+        )
+
+
+class StMilCriterion(Criterion):
+    """``rank`` + weights x (``sparsity``, ``smoothness``, ``region``); terms of weight 0 are left out."""
+
+    def __init__(self, config: StMilConfig) -> None:
+        self._config = config
+
+    def __call__(self, output: MilOutput, labels_B: Tensor, soft_labels_BX: Tensor | None = None) -> dict[str, Tensor]:
+        """Return ``total`` and its terms."""
+        config = self._config
+        terms = {"rank": hinge_ranking(self._bag_scores(output), labels_B, pairs=config.pairs)}
+        assert output.cuboid_scores_BTK is not None
+        anomalous_BTK = output.cuboid_scores_BTK[classes_of(labels_B, paired=False).anomalous]
+        if config.sparsity_weight:
+            terms["sparsity"] = sparsity(anomalous_BTK, reduce="sum")
+        if config.smoothness_weight:
+            terms["smoothness"] = smoothness(anomalous_BTK, kind="squared_sum")
+        if config.region_weight:
+            terms["region"] = region_spread(anomalous_BTK)
+        weights = {
+            "rank": 1.0,
+            "sparsity": config.sparsity_weight,
+            "smoothness": config.smoothness_weight,
+            "region": config.region_weight,
+        }
+        return with_total(terms, weights)
+
+    def _bag_scores(self, output: MilOutput) -> Tensor:
+        """Return ``[B, X]``."""
+        if output.bag_logits_BX is not None:
+            return output.bag_logits_BX.sigmoid()
+        return output.scores_BT if self._config.bag == "clip" else output.scores_BT.amax(1, keepdim=True)
