@@ -1,1 +1,1 @@
-"""Known data sets, from their published annotation files to manifests with exact truth."""
+"""Manifests of the public data sets, from their published annotation files."""
