@@ -1,0 +1,168 @@
+"""RBDC and TBDC: by hand, and against an implementation that walks over frames, thresholds and pixels."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from wsvad.evaluate.detection import area_to_one, detect, detection_curve, level_thresholds
+from wsvad.evaluate.grids import Grid, make_grid
+from wsvad.evaluate.ranking import UndefinedMetric
+from wsvad.evaluate.spatial import area_statistic
+from wsvad.manifest.records import Box
+
+VIEW = (0.0, 0.0, 70.0, 70.0)
+
+
+def ours(grids: list[Grid], alpha: float = 0.1, beta: float = 0.1) -> tuple[float, float]:
+    """RBDC and TBDC."""
+    thresholds = level_thresholds(grids)
+    found = [detect(grid, thresholds, alpha, beta) for grid in grids]
+    false, frames = sum(d.false_positives_L for d in found), sum(d.frames for d in found)
+    region = sum(d.region_hits_L for d in found), sum(d.regions for d in found)
+    track = sum(d.track_hits_L for d in found), sum(d.tracks for d in found)
+    return tuple(area_to_one(detection_curve(hits, n, false, frames, thresholds)) for hits, n in (region, track))
+
+
+def flood(flags: np.ndarray) -> list[tuple[float, float, float, float]]:
+    """Boxes around connected cells, by walking."""
+    left, boxes = {(int(r), int(c)) for r, c in np.argwhere(flags)}, []
+    while left:
+        queue, seen = [left.pop()], []
+        while queue:
+            r, c = queue.pop()
+            seen.append((r, c))
+            near = {(r + i, c + j) for i in (-1, 0, 1) for j in (-1, 0, 1)} & left
+            left -= near
+            queue += near
+        rows, columns = [r for r, _ in seen], [c for _, c in seen]
+        boxes.append((10 * min(columns), 10 * min(rows), 10 * max(columns) + 10, 10 * max(rows) + 10))
+    return boxes
+
+
+def pixel_iou(a: tuple, b: tuple) -> float:
+    """Of boxes with whole-numbered corners, by counting pixels."""
+    canvas = np.zeros((2, 70, 70), bool)
+    for layer, (x1, y1, x2, y2) in zip(canvas, (a, b), strict=True):
+        layer[int(y1) : int(y2), int(x1) : int(x2)] = True
+    return float((canvas[0] & canvas[1]).sum() / (canvas[0] | canvas[1]).sum())
+
+
+def naive(videos: list[tuple[np.ndarray, list[Box]]], alpha: float, beta: float) -> tuple[float, float]:
+    """As the paper tells it, frame by frame at every threshold."""
+    points = [(0.0, 0.0, 0.0)]
+    for threshold in sorted({float(v) for scores, _ in videos for v in scores.ravel()}):
+        hits = total = false = frames = 0
+        tracks: dict[tuple[int, int], list[bool]] = {}
+        for video, (scores, boxes) in enumerate(videos):
+            for frame in range(16 * len(scores)):
+                regions = flood(scores[frame // 16].reshape(7, 7) >= threshold)
+                truth = [b for b in boxes if b.start_frame <= frame < b.end_frame]
+                for b in truth:
+                    hit = any(pixel_iou(b[2:6], r) >= beta for r in regions)
+                    hits, total = hits + hit, total + 1
+                    tracks.setdefault((video, b.track or 0), []).append(hit)
+                false += sum(all(pixel_iou(b[2:6], r) < beta for b in truth) for r in regions)
+                frames += 1
+        found = sum(np.mean(t) >= alpha for t in tracks.values())
+        points.append((false / frames, hits / total, found / len(tracks)))
+    return tuple(step_area([(x, p[which]) for x, *p in points]) for which in (0, 1))
+
+
+def step_area(points: list[tuple[float, float]], grid: int = 0) -> float:
+    """Integral over x in [0, 1] of the best y that lies at or left of x."""
+    edges = sorted({x for x, _ in points if x <= 1} | {1.0})
+    return sum((right - left) * max(y for x, y in points if x <= left) for left, right in pairwise(edges))
+
+
+@pytest.mark.parametrize(("seed", "alpha", "beta"), [(0, 0.1, 0.1), (1, 0.5, 0.1), (2, 0.1, 0.4), (3, 1.0, 0.2)])
+def test_the_criteria_are_those_of_a_walk_over_frames(seed: int, alpha: float, beta: float) -> None:
+    """Random scores of four levels; tracks that move, meet, leave and come back; normal videos."""
+    rng = np.random.default_rng(seed)
+    videos, grids = [], []
+    for n in range(3):
+        scores = rng.choice([0.1, 0.3, 0.6, 0.9], (3, 49), p=[0.7, 0.15, 0.1, 0.05])
+        boxes = []
+        for track in range(n):
+            x, y = rng.integers(0, 40, 2)
+            for start, end in ((3, 20), (20, 21), (30, 44)):
+                x, y = x + rng.integers(0, 6), y + rng.integers(0, 6)
+                boxes.append(Box(start, end, int(x), int(y), int(x + 18), int(y + 12), track))
+        videos.append((scores, boxes))
+        grids.append(make_grid(scores, [(0, 16), (16, 32), (32, 48)], VIEW, boxes, 48))
+    assert ours(grids, alpha, beta) == pytest.approx(naive(videos, alpha, beta), abs=1e-12)
+
+
+def hand(cells: dict[int, float], boxes: list[Box], frames: int = 16) -> Grid:
+    """One clip with these cells above zero, and the others at zero."""
+    scores = np.zeros((1, 49))
+    for cell, score in cells.items():
+        scores[0, cell] = score
+    return make_grid(scores, [(0, frames)], VIEW, boxes, frames)
+
+
+@pytest.mark.parametrize(
+    ("grid", "rbdc", "tbdc"),
+    [
+        # the one true cell is found first, without a false positive
+        (hand({0: 0.9}, [Box(0, 16, 0, 0, 10, 10, 1)]), 1.0, 1.0),
+        # a false region comes first: 1 a frame from the first threshold on, so that nothing counts before x = 1
+        (hand({48: 0.9, 0: 0.8}, [Box(0, 16, 0, 0, 10, 10, 1)]), 0.0, 0.0),
+        # the truth is there in a quarter of the frames only: a false positive in the other 12 of 16
+        (hand({0: 0.9}, [Box(0, 4, 0, 0, 10, 10, 1)]), 0.25, 0.25),
+        # two regions of one track, the cell finds one of them: half the regions, yet the whole track
+        (hand({0: 0.9}, [Box(0, 8, 0, 0, 10, 10, 1), Box(0, 8, 40, 40, 70, 70, 1)], 8), 0.5, 1.0),
+    ],
+)
+def test_the_criteria_by_hand(grid: Grid, rbdc: float, tbdc: float) -> None:
+    """At the last threshold, 0, the whole picture is one region, which never matches a box of one cell."""
+    assert ours([grid]) == pytest.approx((rbdc, tbdc))
+
+
+def test_cells_that_touch_at_a_corner_are_one_region() -> None:
+    """Cells 0 and 8 make the box of the 2x2 cells, IoU 1 with the truth."""
+    grid = hand({0: 0.9, 8: 0.9}, [Box(0, 16, 0, 0, 20, 20, 1)])
+    assert ours([grid], beta=1.0) == (1.0, 1.0)
+    assert detect(grid, np.array([0.9])).false_positives_L.tolist() == [0]
+
+
+def test_frames_without_scores_are_missed_and_boxes_past_the_end_are_not_there() -> None:
+    """20 frames, of which the clip covers 16; the box holds through frames 8 to 99."""
+    scores = np.zeros((1, 49))
+    scores[0, 0] = 0.9
+    grid = make_grid(scores, [(0, 16)], VIEW, [Box(8, 99, 0, 0, 10, 10, 1), Box(50, 60, 0, 0, 9, 9, 2)], 20)
+    found = detect(grid, np.array([0.9]))
+    assert (found.region_hits_L[0], found.regions, found.tracks, found.frames) == (8, 12, 1, 20)
+    assert found.false_positives_L[0] == 8
+
+
+def test_nothing_to_detect_is_undefined() -> None:
+    """Normal videos alone."""
+    with pytest.raises(UndefinedMetric, match="no box"):
+        ours([hand({0: 0.9}, [])])
+
+
+def test_the_resampled_area_is_the_area() -> None:
+    """Weights of one give the value; weights of two for one video, that of two copies."""
+    grids = [hand({0: 0.9, 30: 0.5}, [Box(0, 9, 0, 0, 10, 10, 1)]), hand({20: 0.7, 3: 0.6}, [])]
+    thresholds = level_thresholds(grids)
+    found = [detect(g, thresholds) for g in grids]
+    parts = [
+        np.stack([d.region_hits_L for d in found]),
+        np.array([float(d.regions) for d in found]),
+        np.stack([d.false_positives_L for d in found]),
+        np.array([float(d.frames) for d in found]),
+    ]
+    once, twice = area_statistic(*parts)(np.array([[1.0, 1.0], [2.0, 1.0]]))
+    assert once == pytest.approx(ours(grids)[0])
+    assert twice == pytest.approx(ours([grids[0], grids[0], grids[1]])[0])
+
+
+def test_many_thresholds_are_thinned_out() -> None:
+    """Lowest and highest score stay."""
+    scores = np.linspace(0, 1, 490).reshape(10, 49)
+    grid = make_grid(scores, [(16 * t, 16 * t + 16) for t in range(10)], VIEW, [], 160)
+    thresholds = level_thresholds([grid])
+    assert (thresholds.size, thresholds[0], thresholds[-1]) == (200, 1.0, 0.0)

@@ -1,0 +1,161 @@
+"""Curves and what is read off them, against scikit-learn and by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from wsvad.errors import UsageError
+from wsvad.evaluate.ranking import (
+    UndefinedMetric,
+    average_precision,
+    false_alarm_rate,
+    precision_recall_curve,
+    roc_auc,
+    roc_curve,
+    steps,
+    threshold_at,
+)
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Truth with both classes, scores with many ties, whole weights."""
+    size = draw(st.integers(2, 40))
+    truth = np.array([True, False, *draw(st.lists(st.booleans(), min_size=size - 2, max_size=size - 2))])
+    levels = draw(st.integers(1, 12))
+    scores = np.array(draw(st.lists(st.integers(0, levels), min_size=size, max_size=size))) / 7
+    weights = np.array(draw(st.lists(st.integers(1, 4), min_size=size, max_size=size)), dtype=float)
+    return truth, scores, weights
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems())
+def test_areas_are_those_of_scikit_learn(problem: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """With ties and weights, to rounding."""
+    truth, scores, weights = problem
+    assert roc_auc(truth, scores) == pytest.approx(sk.roc_auc_score(truth, scores), abs=1e-12)
+    assert average_precision(truth, scores) == pytest.approx(sk.average_precision_score(truth, scores), abs=1e-12)
+    weighted = sk.roc_auc_score(truth, scores, sample_weight=weights)
+    assert roc_auc(truth, scores, weights) == pytest.approx(weighted, abs=1e-12)
+    weighted = sk.average_precision_score(truth, scores, sample_weight=weights)
+    assert average_precision(truth, scores, weights) == pytest.approx(weighted, abs=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(problems())
+def test_curves_are_those_of_scikit_learn(problem: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """Point by point, thresholds included."""
+    truth, scores, _ = problem
+    ours, theirs = roc_curve(truth, scores), sk.roc_curve(truth, scores, drop_intermediate=False)
+    np.testing.assert_allclose(ours, theirs, atol=1e-12)
+    recall, precision, thresholds = precision_recall_curve(truth, scores)
+    their_precision, their_recall, their_thresholds = sk.precision_recall_curve(truth, scores)
+    np.testing.assert_allclose(precision[::-1], their_precision, atol=1e-12)
+    np.testing.assert_allclose(recall[::-1], their_recall, atol=1e-12)
+    np.testing.assert_allclose(thresholds[:0:-1], their_thresholds)
+
+
+@settings(max_examples=30, deadline=None)
+@given(problems())
+def test_auc_counts_pairs(problem: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """It is the share of (anomalous, normal) pairs in the right order, ties half."""
+    truth, scores, _ = problem
+    a, n = scores[truth][:, None], scores[~truth][None]
+    assert roc_auc(truth, scores) == pytest.approx(np.mean((a > n) + 0.5 * (a == n)), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("truth", "scores", "auc", "ap"),
+    [
+        ([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], 0.75, 0.5 * 1 + 0.5 * 2 / 3),
+        ([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4], 1.0, 1.0),
+        ([0, 0, 1, 1], [0.4, 0.3, 0.2, 0.1], 0.0, 0.5 * 1 / 3 + 0.5 * 2 / 4),
+        ([0, 1, 1, 0], [0.5, 0.5, 0.5, 0.5], 0.5, 0.5),
+        ([0, 1], [0.5, 0.5], 0.5, 0.5),
+        ([1, 0, 1], [0.9, 0.9, 0.1], 0.25, 0.5 * 1 / 2 + 0.5 * 2 / 3),
+    ],
+)
+def test_areas_by_hand(truth: list[int], scores: list[float], auc: float, ap: float) -> None:
+    """Perfect, reversed, constant and tied orders."""
+    assert roc_auc(truth, scores) == pytest.approx(auc)
+    assert average_precision(truth, scores) == pytest.approx(ap)
+
+
+@pytest.mark.parametrize("truth", [[0, 0], [1, 1], []])
+def test_one_class_has_no_auc(truth: list[int]) -> None:
+    """It is an error that says why, never NaN and never one half."""
+    with pytest.raises(UndefinedMetric, match=r"one class only|nothing to score"):
+        roc_auc(truth, [0.5] * len(truth))
+
+
+def test_average_precision_without_normal_items_is_one() -> None:
+    """It needs anomalous items only; without them it is undefined."""
+    assert average_precision([1, 1], [0.1, 0.2]) == 1.0
+    with pytest.raises(UndefinedMetric, match="nothing is anomalous"):
+        average_precision([0, 0], [0.1, 0.2])
+
+
+@pytest.mark.parametrize(
+    ("truth", "scores", "weights", "message"),
+    [
+        ([0, 1], [0.1, np.nan], None, "scores must be finite; 1 of 2 are not"),
+        ([0, 1], [0.1, np.inf], None, "scores must be finite"),
+        ([0, 1], [0.1], None, r"vectors of one length, got \(2,\), \(1,\)"),
+        ([[0, 1]], [[0.1, 0.2]], None, "vectors of one length"),
+        ([0, 1], [0.1, 0.2], [1, -1], "weights must be finite and at least 0"),
+    ],
+)
+def test_hostile_input_is_refused(truth: list, scores: list, weights: list | None, message: str) -> None:
+    """NaN, infinity and lengths that disagree are errors."""
+    with pytest.raises(UsageError, match=message):
+        steps(truth, scores, weights)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "rate"), [(0.0, 1.0), (0.3, 0.75), (0.31, 0.5), (0.5, 0.5), (0.9, 0.25), (0.91, 0.0)]
+)
+def test_false_alarm_rate_by_hand(threshold: float, rate: float) -> None:
+    """A score equal to the threshold is an alarm."""
+    assert false_alarm_rate([0.1, 0.3, 0.5, 0.9], threshold) == rate
+
+
+@pytest.mark.parametrize(
+    ("rate", "threshold", "reached", "detection"),
+    [
+        (0.0, 0.95, 0.0, 1 / 3),  # the lowest score above all normal ones
+        (0.25, 0.6, 0.25, 2 / 3),
+        (0.3, 0.6, 0.25, 2 / 3),
+        (0.5, 0.5, 0.5, 2 / 3),
+        (1.0, 0.05, 1.0, 1.0),
+    ],
+)
+def test_threshold_at_a_false_alarm_rate_by_hand(
+    rate: float, threshold: float, reached: float, detection: float
+) -> None:
+    """The lowest threshold that is still rare enough, of the scores that occur."""
+    point = threshold_at([0.1, 0.3, 0.5, 0.9], rate, [0.95, 0.6, 0.05])
+    assert point == pytest.approx((threshold, reached, detection))
+
+
+def test_threshold_above_everything() -> None:
+    """Where the highest normal score is too frequent, the threshold is just above it."""
+    point = threshold_at([0.5, 0.5], 0.1, [0.5, 0.2])
+    assert point == (np.nextafter(0.5, 1), 0.0, 0.0)
+    assert threshold_at([0.5], 0.0).detection_rate is None
+    with pytest.raises(UndefinedMetric):
+        threshold_at([], 0.1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(problems(), st.floats(0, 1))
+def test_threshold_keeps_its_promise(problem: tuple[np.ndarray, np.ndarray, np.ndarray], rate: float) -> None:
+    """At most the rate asked for, and no lower score that occurs would do."""
+    truth, scores, _ = problem
+    point = threshold_at(scores[~truth], rate, scores[truth])
+    assert false_alarm_rate(scores[~truth], point.threshold) == point.false_alarm_rate <= rate
+    lower = scores[scores < point.threshold]
+    assert all(false_alarm_rate(scores[~truth], s) > rate for s in lower)

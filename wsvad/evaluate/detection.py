@@ -1,0 +1,155 @@
+"""RBDC and TBDC: the region-based and track-based detection criteria.
+
+Ramachandra & Jones 2020, *Street Scene: A new dataset and evaluation protocol for video anomaly detection* (WACV),
+section 4. At a threshold, what is flagged in a frame falls into connected regions.
+
+* An anomalous region of the truth (one box in one frame) is detected if the intersection over union with any flagged
+  region of its frame is at least beta. A track is detected if at least the share alpha of its regions is.
+* A flagged region is a false positive if its intersection over union with every true region of its frame is below beta.
+* The criterion is the area under the detection rate over false positives per frame, from 0 to 1.
+
+What the paper leaves open, and how it is read here: a flagged region is the box around cells of the grid that touch,
+at a side or a corner; all frames of a clip have the clip's regions; as regions merge when the threshold falls, neither
+axis grows steadily, so the rate at x is the best that any threshold reaches with at most x false positives per frame.
+Axes: T clips, K cuboids, M boxes of the truth, L thresholds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wsvad.evaluate.grids import Grid, Ints, iou
+from wsvad.evaluate.ranking import Curve, Floats, UndefinedMetric
+
+ALPHA = 0.1
+BETA = 0.1
+MAX_THRESHOLDS = 200
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Counts of one video at each of L thresholds; the counts of several videos add up."""
+
+    region_hits_L: Floats
+    track_hits_L: Floats
+    false_positives_L: Floats
+    regions: int
+    tracks: int
+    frames: int
+
+
+def level_thresholds(grids: Sequence[Grid], most: int = MAX_THRESHOLDS) -> Floats:
+    """Return the distinct cuboid scores, descending; of more than ``most``, as many evenly spaced quantiles."""
+    distinct = np.unique(np.concatenate([np.unique(g.scores_TK) for g in grids] or [np.empty(0)]))
+    if distinct.size > most:
+        distinct = np.unique(np.quantile(distinct, np.linspace(0, 1, most), method="nearest"))
+    return distinct[::-1]
+
+
+def detect(grid: Grid, thresholds_L: Floats, alpha: float = ALPHA, beta: float = BETA) -> Detections:
+    """Count what the thresholds find in one video. Boxes without a track are tracks of their own."""
+    levels = len(thresholds_L)
+    hit_frames_LM = np.zeros((levels, len(grid.boxes_M4)))
+    false_L = np.zeros(levels)
+    owned_T2 = np.clip(grid.owned_T2, 0, grid.num_frames)
+    clip_C, level_C, box_C4 = _regions(grid, thresholds_L)
+    order = np.argsort(clip_C, kind="stable")
+    bounds = np.searchsorted(clip_C[order], np.arange(len(grid.scores_TK) + 1))
+    for clip, (start, end) in enumerate(owned_T2):
+        mine = order[bounds[clip] : bounds[clip + 1]]
+        if end <= start or not mine.size:
+            continue
+        here = np.flatnonzero((grid.box_spans_M2[:, 0] < end) & (start < grid.box_spans_M2[:, 1]))
+        spans = np.clip(grid.box_spans_M2[here], start, end)
+        match_CM = iou(box_C4[mine], grid.boxes_M4[here]) >= beta
+        for place, box in enumerate(here):
+            found = np.bincount(level_C[mine][match_CM[:, place]], minlength=levels) > 0
+            hit_frames_LM[:, box] += found * (spans[place, 1] - spans[place, 0])
+        frames_F = np.arange(start, end)[:, None]
+        active_FM = (spans[:, 0] <= frames_F) & (frames_F < spans[:, 1])
+        matched_CF = match_CM.astype(np.int64) @ active_FM.T.astype(np.int64) > 0
+        false_L += np.bincount(level_C[mine], weights=(~matched_CF).sum(axis=1), minlength=levels)
+    box_spans_M2 = np.clip(grid.box_spans_M2, 0, grid.num_frames)
+    lengths_M = box_spans_M2[:, 1] - box_spans_M2[:, 0]
+    track_hits_L, tracks = _tracks(grid.tracks_M, hit_frames_LM, lengths_M, alpha)
+    return Detections(
+        hit_frames_LM.sum(axis=1), track_hits_L, false_L, int(lengths_M.sum()), tracks, int(grid.num_frames)
+    )
+
+
+def detection_curve(
+    hits_L: Floats, total: float, false_positives_L: Floats, frames: float, thresholds_L: Floats
+) -> Curve:
+    """Best detection rate (y, in [0, 1]) at no more false positives per frame (x) than that; x ascends from 0.
+
+    Raises:
+        UndefinedMetric: there is nothing to detect.
+    """
+    if not total > 0:
+        raise UndefinedMetric("no box of the truth lies within the frames that were scored")
+    x = np.concatenate(([0.0], false_positives_L / frames))
+    y = np.concatenate(([0.0], hits_L / total))
+    order = np.lexsort((y, x))
+    best = np.maximum.accumulate(y[order])
+    return Curve(x[order], best, np.concatenate(([np.inf], thresholds_L))[order])
+
+
+def area_to_one(curve: Curve) -> float:
+    """Area under a detection curve for 0 to 1 false positives per frame, in [0, 1]; steps, nothing interpolated.
+
+    1 means that everything is detected without a false positive.
+    """
+    inside = curve.x <= 1
+    edges = np.append(curve.x[inside], 1.0)
+    return float(np.sum(np.diff(edges) * curve.y[inside]))
+
+
+def _tracks(tracks_M: Ints, hit_frames_LM: Floats, lengths_M: Ints, alpha: float) -> tuple[Floats, int]:
+    """Detected tracks at each threshold, and how many tracks there are."""
+    alone = tracks_M < 0
+    names = np.where(alone, -1 - np.arange(tracks_M.size), tracks_M)
+    kept = lengths_M > 0
+    _, track_of_M = np.unique(names[kept], return_inverse=True)
+    count = int(track_of_M.max()) + 1 if track_of_M.size else 0
+    member_MT = np.zeros((track_of_M.size, count))
+    member_MT[np.arange(track_of_M.size), track_of_M] = 1
+    share_LT = (hit_frames_LM[:, kept] @ member_MT) / (lengths_M[kept] @ member_MT)
+    return ((share_LT >= alpha) & (share_LT > 0)).sum(axis=1).astype(np.float64), count
+
+
+def _regions(grid: Grid, thresholds_L: Floats) -> tuple[Ints, Ints, Floats]:
+    """Clip, threshold index and box of every connected region at every threshold."""
+    clips, count = grid.scores_TK.shape
+    side = math.isqrt(count)
+    found: list[tuple[Ints, Ints, Floats]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 4)))]
+    for level, threshold in enumerate(thresholds_L):
+        labels = _components((grid.scores_TK >= threshold).reshape(clips, side, side)).reshape(clips, count)
+        clip, cell = np.nonzero(labels >= 0)
+        names, region = np.unique(clip * count + labels[clip, cell], return_inverse=True)
+        boxes = np.tile([np.inf, np.inf, -np.inf, -np.inf], (names.size, 1))
+        np.minimum.at(boxes[:, :2], region, grid.cells_K4[cell, :2])
+        np.maximum.at(boxes[:, 2:], region, grid.cells_K4[cell, 2:])
+        found.append((names // count, np.full(names.size, level), boxes))
+    clip_C, level_C, box_C4 = (np.concatenate(part) for part in zip(*found, strict=True))
+    return clip_C, level_C, box_C4
+
+
+def _components(flagged_THW: np.ndarray) -> Ints:
+    """Label connected cells of each clip with the number of one of them; -1 where nothing is flagged."""
+    height, width = flagged_THW.shape[1:]
+    own = np.broadcast_to(np.arange(height * width).reshape(height, width), flagged_THW.shape)
+    labels = np.where(flagged_THW, own, -1)
+    while True:
+        padded = np.pad(labels, ((0, 0), (1, 1), (1, 1)), constant_values=-1)
+        grown = labels
+        for down in range(3):
+            for right in range(3):
+                grown = np.maximum(grown, padded[:, down : down + height, right : right + width])
+        grown = np.where(flagged_THW, grown, -1)
+        if np.array_equal(grown, labels):
+            return labels
+        labels = grown

@@ -1,0 +1,252 @@
+"""Bring scores and truth together, video by video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from wsvad.errors import UsageError
+from wsvad.evaluate.grids import Grid, Ints, make_grid
+from wsvad.evaluate.ranking import Floats
+from wsvad.evaluate.truth import Bools, TruthMode, fit, frame_truth, truth_spans
+from wsvad.manifest.records import Box, Split, VideoRecord
+from wsvad.video.geometry import Geometry, GeometryKind
+
+
+class Scores(Protocol):
+    """The scores of one video, as ``wsvad.score`` reads them."""
+
+    @property
+    def start_frame(self) -> Ints:
+        """``[T]``, ascending."""
+
+    @property
+    def end_frame(self) -> Ints:
+        """``[T]``, exclusive."""
+
+    @property
+    def score_T(self) -> npt.NDArray[np.floating]:
+        """Score of each clip, in [0, 1]."""
+
+    @property
+    def cuboid_scores_TK(self) -> npt.NDArray[np.floating] | None:
+        """Scores of each clip's cuboids, in [0, 1]."""
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of the video."""
+
+    @property
+    def width(self) -> int:
+        """Of the video as displayed, in pixels."""
+
+    @property
+    def height(self) -> int:
+        """Of the video as displayed, in pixels."""
+
+
+Load = Callable[[str], Scores]
+Expand = Callable[[Any], npt.NDArray[np.floating]]
+
+
+@dataclass(frozen=True)
+class VideoResult:
+    """One video with what was found and what is true."""
+
+    record: VideoRecord
+    anomalous: bool | None
+    """Its label, or what its truth implies; None: not known."""
+    scores: Scores
+    frame_scores_N: Floats
+    """At the length that the truth mode asks for."""
+    frame_truth_N: Bools | None
+    """None: not known."""
+    true_spans: tuple[tuple[int, int], ...] | None
+    """At true length, cut to the video."""
+    true_boxes: tuple[Box, ...] | None
+    """In pixels of the video as displayed, cut to its frames."""
+    grid: Grid | None
+    """None: no cuboid scores, no known boxes, or a geometry that boxes cannot be mapped to."""
+
+    @property
+    def peak_clip(self) -> int:
+        """Position of the first clip with the highest score."""
+        return int(np.argmax(self.scores.score_T))
+
+
+@dataclass
+class Gathered:
+    """All that is evaluated, and what is to be said about it."""
+
+    results: list[VideoResult] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    """Ids in the manifest that have no scores."""
+    without_truth: list[str] = field(default_factory=list)
+    """Ids of which neither label, spans nor boxes are known; they are left out."""
+    notes: list[str] = field(default_factory=list)
+    """What a reader of the figures should know."""
+
+
+def choose(records: Sequence[VideoRecord], split: Split) -> list[VideoRecord]:
+    """Return the records of a split.
+
+    Raises:
+        UsageError: there is none.
+    """
+    chosen = [record for record in records if record.split == split]
+    if not chosen:
+        counts = {name: sum(r.split == name for r in records) for name in ("train", "val", "test", None)}
+        there = ", ".join(f"{name or 'no split'}: {n}" for name, n in counts.items() if n)
+        raise UsageError(f"no video of the manifest has split {split!r} ({there}); choose another with --split")
+    return chosen
+
+
+def view_of(features_config: Mapping[str, Any], width: int, height: int) -> tuple[float, float, float, float] | None:
+    """Return the box of the displayed video that the grid covers; None where crops were averaged, or nothing is said.
+
+    Features made elsewhere, whose configuration names no geometry, have no known view.
+    """
+    for kind in get_args(GeometryKind):
+        if kind == features_config.get("geometry"):
+            geometry = Geometry(kind)
+            return geometry.box_of(0, width, height) if geometry.views == 1 else None
+    return None
+
+
+def gather(
+    records: Sequence[VideoRecord],
+    scored_ids: Sequence[str],
+    load: Load,
+    expand: Expand,
+    features_config: Mapping[str, Any],
+    mode: TruthMode = "true",
+    *,
+    allow_missing: bool = False,
+) -> Gathered:
+    """Load and check the scores of the records and lay their truth beside them.
+
+    Args:
+        records: what is to be evaluated.
+        scored_ids: ids that have scores.
+        load: from an id to its scores.
+        expand: from scores to one score a frame, at true length.
+        features_config: configuration of the features, for where the grid lies.
+        mode: length of the frame truth, see :func:`wsvad.evaluate.truth.fit`.
+        allow_missing: leave out records without scores instead of refusing.
+
+    Raises:
+        UsageError: records without scores, none left, or scores that no model gives (NaN, outside of [0, 1], lengths
+            that disagree).
+    """
+    there = set(scored_ids)
+    found = Gathered(missing=[r.video_id for r in records if r.video_id not in there])
+    if found.missing and not allow_missing:
+        raise UsageError(
+            f"{len(found.missing)} of {len(records)} videos have no scores: {_some(found.missing)}. Score them, or "
+            "leave them out of the figures with --allow-missing; the report will name them."
+        )
+    for record in records:
+        if record.video_id not in there:
+            continue
+        if record.label is None and truth_spans(record) is None:
+            found.without_truth.append(record.video_id)
+            continue
+        found.results.append(_result(record, load(record.video_id), expand, features_config, mode, found.notes))
+    if not found.results:
+        raise UsageError(
+            f"none of the {len(records)} videos can be evaluated: {len(found.missing)} have no scores, "
+            f"{len(found.without_truth)} have no truth (label, spans or boxes) in the manifest"
+        )
+    for what, names in (("scores", found.missing), ("truth", found.without_truth)):
+        if names:
+            found.notes.append(f"{len(names)} videos without {what} were left out: {_some(names)}")
+    return found
+
+
+def _result(
+    record: VideoRecord,
+    scores: Scores,
+    expand: Expand,
+    features_config: Mapping[str, Any],
+    mode: TruthMode,
+    notes: list[str],
+) -> VideoResult:
+    check_scores(record.video_id, scores)
+    frame_scores = np.asarray(expand(scores), dtype=np.float64)
+    if frame_scores.shape != (scores.num_frames,) or not np.isfinite(frame_scores).all():
+        raise UsageError(f"video {record.video_id!r:.120}: its scores do not cover its {scores.num_frames} frames")
+    if record.num_frames not in (None, scores.num_frames):
+        notes.append(
+            f"{record.video_id}: the manifest says {record.num_frames} frames, the scored video has "
+            f"{scores.num_frames}; truth is laid on the frames of the video"
+        )
+    given = truth_spans(record)
+    spans = boxes = truth = None
+    if given is not None:
+        truth = frame_truth(given, scores.num_frames)
+        spans = tuple((a, min(b, scores.num_frames)) for a, b in given if a < scores.num_frames)
+        if spans != given:
+            notes.append(f"{record.video_id}: truth past the last frame ({scores.num_frames}) was cut off")
+        truth, frame_scores = fit(truth, frame_scores, mode)
+    if record.boxes is not None:
+        boxes = _displayed(record, scores)
+    grid = _grid(scores, boxes, features_config)
+    label = bool(record.label) if record.label is not None else bool(given)
+    return VideoResult(record, label, scores, frame_scores, truth, spans, boxes, grid)
+
+
+def check_scores(video_id: str, scores: Scores) -> None:
+    """Raise ``UsageError`` naming the video where its scores are not what a model gives."""
+    score_T, cuboids_TK = np.asarray(scores.score_T), scores.cuboid_scores_TK
+    clips = score_T.shape[0] if score_T.ndim == 1 else -1
+    shapes = {np.shape(scores.start_frame), np.shape(scores.end_frame)}
+    if clips < 1 or shapes != {(clips,)} or (cuboids_TK is not None and len(cuboids_TK) != clips):
+        raise UsageError(
+            f"video {video_id!r:.120}: expected as many scores as clips and at least one, got scores {score_T.shape}, "
+            f"spans {sorted(shapes)}, cuboid scores {None if cuboids_TK is None else np.shape(cuboids_TK)}"
+        )
+    for name, values in (("scores", score_T), ("cuboid scores", cuboids_TK)):
+        if values is not None and not ((values >= 0) & (values <= 1)).all():
+            bad = np.asarray(values)[~((values >= 0) & (values <= 1))]
+            raise UsageError(
+                f"video {video_id!r:.120}: {name} must be in [0, 1]; {bad.size} of {np.size(values)} are not, "
+                f"e.g. {bad.flat[0]}. Score it again."
+            )
+
+
+def _displayed(record: VideoRecord, scores: Scores) -> tuple[Box, ...]:
+    """The record's boxes in pixels of the displayed video, cut to its frames."""
+    x_scale = scores.width / record.width if record.width else 1.0
+    y_scale = scores.height / record.height if record.height else 1.0
+    return tuple(
+        Box(
+            box.start_frame,
+            min(box.end_frame, scores.num_frames),
+            box.x1 * x_scale,
+            box.y1 * y_scale,
+            box.x2 * x_scale,
+            box.y2 * y_scale,
+            box.track,
+        )
+        for box in record.boxes or ()
+        if box.start_frame < scores.num_frames
+    )
+
+
+def _grid(scores: Scores, boxes: tuple[Box, ...] | None, features_config: Mapping[str, Any]) -> Grid | None:
+    if boxes is None or scores.cuboid_scores_TK is None:
+        return None
+    view = view_of(features_config, scores.width, scores.height)
+    if view is None:
+        return None
+    spans = np.stack((scores.start_frame, scores.end_frame), axis=1)
+    return make_grid(scores.cuboid_scores_TK, spans, view, boxes, scores.num_frames)
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(f"{name:.120}" for name in names[:most]) + more

@@ -1,0 +1,72 @@
+"""Frame truth at true length, and at the two other lengths in circulation; spans of frames and how they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from wsvad.evaluate.ranking import Floats, UndefinedMetric
+from wsvad.manifest.records import VideoRecord
+from wsvad.manifest.truth import Span, merge_spans
+
+Bools = npt.NDArray[np.bool_]
+TruthMode = Literal["true", "floor16", "pad16"]
+BLOCK = 16
+"""Frames that the public truth files count in, whatever the clip length is here."""
+
+
+def truth_spans(record: VideoRecord) -> tuple[Span, ...] | None:
+    """Return the anomalous frames of a video: its spans, else the frames with any box; None where nothing is known."""
+    if record.spans is not None:
+        return record.spans
+    if record.boxes is not None:
+        return merge_spans((box.start_frame, box.end_frame) for box in record.boxes)
+    return None
+
+
+def frame_truth(spans: Iterable[Span], num_frames: int) -> Bools:
+    """Return ``[num_frames]`` bool, true inside of any half-open span; what lies past the end is cut off."""
+    truth_N = np.zeros(num_frames, dtype=np.bool_)
+    for start, end in spans:
+        truth_N[start:end] = True
+    return truth_N
+
+
+def fit(truth_N: Bools, scores_N: Floats, mode: TruthMode) -> tuple[Bools, Floats]:
+    """Bring truth and scores of one video to the length that a published number was computed at.
+
+    Args:
+        truth_N: bool, one a frame.
+        scores_N: float, one a frame.
+        mode: ``true`` leaves both alone. ``floor16`` drops the frames past the last whole block of 16: n becomes
+            ``16 * floor(n / 16)``, so that a video of fewer than 16 frames vanishes. ``pad16`` fills up the last block:
+            n becomes ``16 * ceil(n / 16)``, with truth 0 and the last score repeated.
+    """
+    frames = scores_N.size
+    if mode == "floor16":
+        kept = BLOCK * (frames // BLOCK)
+        return truth_N[:kept], scores_N[:kept]
+    if mode == "pad16" and frames:
+        more = -frames % BLOCK
+        return np.append(truth_N, np.zeros(more, dtype=np.bool_)), np.append(scores_N, np.repeat(scores_N[-1:], more))
+    return truth_N, scores_N
+
+
+def temporal_iou(truth_N: Bools, flagged_N: Bools) -> float:
+    """Intersection over union of flagged and anomalous frames of a video, in [0, 1]; 1: the same frames.
+
+    Raises:
+        UndefinedMetric: no frame is anomalous.
+    """
+    if not truth_N.any():
+        raise UndefinedMetric("no frame of the video is anomalous")
+    return float(np.count_nonzero(truth_N & flagged_N) / np.count_nonzero(truth_N | flagged_N))
+
+
+def runs(flagged_N: Bools) -> list[Span]:
+    """Return the half-open spans of consecutive true frames."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], flagged_N, [False])).astype(np.int8)))
+    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
