@@ -27,6 +27,8 @@ END_S = "end_s"
 CROP = "crop"
 POOLED = "pooled"
 CUBOIDS = "cuboids"
+SCORE = "score"
+CUBOID_SCORES = "cuboid_scores"
 
 CONTENT_ID = "content_id"
 INDEX = "index"
@@ -36,6 +38,7 @@ MESSAGE = "message"
 # Keys in the Parquet schema's own metadata (bytes there, text here).
 META_FINGERPRINT = "wsvad.fingerprint"
 META_FEATURES = "wsvad.features"
+META_SCORES = "wsvad.scores"
 META_UNIT = "wsvad.unit"
 
 
@@ -88,6 +91,30 @@ def features_schema(pooled_dim: int, cuboid_shape: tuple[int, int] | None) -> pa
     ]
     if cuboid_shape is not None:
         fields.append(pa.field(CUBOIDS, pa.fixed_shape_tensor(pa.float16(), cuboid_shape), nullable=False))
+    return pa.schema(fields)
+
+
+def scores_schema(cuboids: int | None) -> pa.Schema:
+    """Schema of the scores table: one row a clip.
+
+    Args:
+        cuboids: K of ``cuboid_scores``, e.g. 49, or ``None`` to leave the column out.
+
+    Returns:
+        Columns ``video_id, clip, start_frame, end_frame, start_s, end_s, score[, cuboid_scores]``; scores are float32
+        in [0, 1], those of cuboids a ``FixedShapeTensor`` ``[K]``.
+    """
+    fields = [
+        pa.field(VIDEO_ID, pa.string(), nullable=False),
+        pa.field(CLIP, pa.int32(), nullable=False),
+        pa.field(START_FRAME, pa.int64(), nullable=False),
+        pa.field(END_FRAME, pa.int64(), nullable=False),
+        pa.field(START_S, pa.float64(), nullable=False),
+        pa.field(END_S, pa.float64(), nullable=False),
+        pa.field(SCORE, pa.float32(), nullable=False),
+    ]
+    if cuboids is not None:
+        fields.append(pa.field(CUBOID_SCORES, pa.fixed_shape_tensor(pa.float32(), (cuboids,)), nullable=False))
     return pa.schema(fields)
 
 

@@ -1,4 +1,4 @@
-"""Where things lie below the root of a features data set. Names come from content, so a re-run writes the same ones."""
+"""Where things lie below the root of a published data set. Names come from content, so a re-run writes the same ones."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ QUARANTINE = "quarantine/"
 SNAPSHOTS = "snapshots/"
 VIDEOS = "videos/"
 RUNS = "runs/"
+TRAINING_IDS = "training_ids.json"
 
 
 def uris(root: str) -> tuple[str, ...]:
     """Prefixes of the URIs of everything that a data set at ``root`` holds."""
-    return tuple(f"{root}/{part}" for part in (DATASET, INDEX, UNITS, QUARANTINE, SNAPSHOTS, VIDEOS, RUNS))
+    return tuple(
+        f"{root}/{part}" for part in (DATASET, INDEX, UNITS, QUARANTINE, SNAPSHOTS, VIDEOS, RUNS, TRAINING_IDS)
+    )
 
 
 def unit_key(unit_id: str) -> str:
-    """Key of a unit's features."""
+    """Key of a unit's rows."""
     return f"{UNITS}{unit_id[:2]}/{unit_id}.parquet"
 
 

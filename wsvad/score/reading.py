@@ -1,0 +1,155 @@
+"""Reads a published scores data set: the newest snapshot, one video at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from wsvad.dataset import layout
+from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, read_dataset, read_videos
+from wsvad.errors import ConflictError, ObjectNotFound, StorageError, UsageError
+from wsvad.score.config import ScoreConfig
+from wsvad.score.table import VideoScores, decode_scores
+from wsvad.storage import Store, StoreOptions, open_store
+from wsvad.work.stored import DamagedUnit
+
+__all__ = ["ScoreSet", "VideoScores"]
+
+
+@dataclass(frozen=True)
+class ScoreSet:
+    """The scores of a snapshot. Small; values are read when asked for. Made by :meth:`open`."""
+
+    store: Store
+    snapshot: Snapshot
+    training_ids: tuple[str, ...] = field(repr=False)
+    """Ids of every video that the checkpoint's training or selection saw; none of them may be in a test."""
+    units: Mapping[str, SnapshotObject] = field(repr=False)
+    """The stored object of each scored video."""
+    videos: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    """Row of the videos table by video id, also of videos without scores."""
+
+    @classmethod
+    def open(cls, uri: str, options: StoreOptions | None = None) -> ScoreSet:
+        """Open the newest snapshot of a scores data set.
+
+        Args:
+            uri: root of the data set, the ``--out`` of ``wsvad score``.
+            options: how to reach the store.
+
+        Raises:
+            UsageError: no data set, none of scores, nothing published, or not one score in it.
+            ConflictError: the snapshot was made by another configuration than the data set.
+            StorageError: the store failed, or what it holds is damaged.
+        """
+        store = open_store(uri, options)
+        snapshot = _published(store)
+        units = {o.video_id: o for o in snapshot.objects if o.clips}
+        if not units:
+            raise UsageError(f"snapshot {snapshot.number} of {store.uri} holds no score; score again")
+        videos = {str(row["video_id"]): row for row in read_videos(store, snapshot)}
+        unlisted = sorted(units.keys() - videos.keys())
+        if unlisted:
+            raise StorageError(f"{store.uri}/{snapshot.videos_key} lacks {unlisted[:3]}, which the snapshot has")
+        return cls(store, snapshot, _training_ids(store), dict(sorted(units.items())), videos)
+
+    @property
+    def uri(self) -> str:
+        """Root of the data set."""
+        return self.store.uri
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the configuration that made the scores."""
+        return self.snapshot.fingerprint
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the scores were made with: ``ScoreConfig.to_dict``."""
+        return self.snapshot.config
+
+    @property
+    def video_ids(self) -> tuple[str, ...]:
+        """Videos with scores, sorted."""
+        return tuple(self.units)
+
+    @property
+    def snapshot_digest(self) -> str:
+        """SHA-256 (hex) over exactly what the snapshot holds; equal content has equal digests."""
+        whole = hashlib.sha256(self.fingerprint.encode())
+        for unit in self.units.values():
+            whole.update(f"\0{unit.video_id}\0{unit.sha256}".encode())
+        return whole.hexdigest()
+
+    def load(self, video_id: str) -> VideoScores:
+        """Read the scores of one video, held against the snapshot's digest.
+
+        Raises:
+            UsageError: the video is not there, or has no scores.
+            StorageError: its object is gone or damaged.
+        """
+        unit = self._unit(video_id)
+        uri = self.store.uri_of(unit.key)
+        try:
+            data = self.store.read(unit.key)
+        except ObjectNotFound as error:
+            raise ObjectNotFound(f"scores of {video_id!r} are gone: {uri} is not there; score again") from error
+        if hashlib.sha256(data).hexdigest() != unit.sha256:
+            raise StorageError(f"scores of {video_id!r} are damaged: {uri} has not the digest that the snapshot names")
+        try:
+            stored = decode_scores(data)
+        except DamagedUnit as error:
+            raise StorageError(f"scores of {video_id!r} cannot be read: {uri}: {error}") from error
+        if stored.fingerprint != self.fingerprint or stored.values["video_id"] != video_id:
+            raise ConflictError(f"{uri} holds other scores than {video_id!r} of {self.fingerprint[:12]}")
+        row = self.videos[video_id]
+        frames = row["num_frames"] if row["num_frames"] is not None else stored.values["end_frame"][-1]
+        return VideoScores(**stored.values, num_frames=int(frames), width=row["width"], height=row["height"])
+
+    def _unit(self, video_id: str) -> SnapshotObject:
+        if video_id in self.units:
+            return self.units[video_id]
+        row = self.videos.get(video_id)
+        if row is None:
+            raise UsageError(
+                f"{self.uri} has no video {video_id!r}; it has {len(self.units)}, such as {self.video_ids[0]!r}"
+            )
+        why = f" ({row['kind']}: {row['message']})" if row["kind"] else ""
+        raise UsageError(f"{self.uri} has no scores of {video_id!r}, which is {row['status']}{why}")
+
+
+def _published(store: Store) -> Snapshot:
+    described = read_dataset(store)
+    if described is None:
+        raise UsageError(f"{store.uri} is no data set; expected the --out of `wsvad score`")
+    if described.get("kind") != ScoreConfig.kind:
+        raise UsageError(
+            f"{store.uri} holds {described.get('kind')!r}, expected {ScoreConfig.kind!r}: an --out of `wsvad score`"
+        )
+    snapshot = latest_snapshot(store)
+    if snapshot is None:
+        raise UsageError(f"{store.uri} has nothing published yet; let `wsvad score` finish first")
+    if snapshot.fingerprint != described.get("fingerprint"):
+        raise ConflictError(
+            f"snapshot {snapshot.number} of {store.uri} was made by another configuration: its fingerprint is "
+            f"{snapshot.fingerprint[:12]}, the data set's is {str(described.get('fingerprint'))[:12]}"
+        )
+    return snapshot
+
+
+def _training_ids(store: Store) -> tuple[str, ...]:
+    try:
+        found = json.loads(store.read(layout.TRAINING_IDS))
+    except ObjectNotFound as error:
+        raise StorageError(
+            f"{store.uri}/{layout.TRAINING_IDS} is gone, without which nobody can tell whether a test is honest; "
+            "score again with the same options puts it back"
+        ) from error
+    except ValueError as error:
+        raise StorageError(f"{store.uri}/{layout.TRAINING_IDS} is damaged: {error}") from error
+    if not isinstance(found, list) or not all(isinstance(i, str) for i in found):
+        raise StorageError(f"{store.uri}/{layout.TRAINING_IDS} is damaged: expected a list of ids")
+    return tuple(found)
