@@ -95,7 +95,7 @@ class _Fault:
 
     def __call__(self, what: str) -> StorageError:
         return StorageError(
-            f"features of {self.video_id!r} in {self.uri} are damaged: {what}. "
+            f"features of {self.video_id!r} in {self.uri} are damaged: {what.rstrip('.')}. "
             "`wsvad verify --repair` removes the object, `wsvad extract` then makes it again."
         )
 

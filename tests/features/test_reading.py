@@ -1,0 +1,304 @@
+"""What was published is read back exactly, and what is damaged is never read."""
+
+import json
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.features.factories import CONFIG, HEIGHT, WIDTH, random_videos, store_object, video_row, write_features
+from wsvad.dataset import layout
+from wsvad.dataset.snapshots import claim_dataset, latest_snapshot, publish
+from wsvad.errors import ConflictError, ObjectNotFound, StorageError, UsageError
+from wsvad.extract.table import ClipRows, encode_unit
+from wsvad.features import reading
+from wsvad.features.decoding import decode_features
+from wsvad.features.reading import FeatureSet
+from wsvad.storage import open_store
+
+SHAPE = (4, 6)
+
+
+def clip_rows(clips, views: int = 1, dim: int = 8, shape: tuple[int, int] | None = None) -> list[ClipRows]:
+    """Rows of zeros."""
+    tensor = None if shape is None else np.zeros((views, *shape), np.float16)
+    return [
+        ClipRows(c, 16 * c, 16 * c + 16, 0.64 * c, 0.64 * c + 0.64, np.zeros((views, dim), np.float16), tensor)
+        for c in clips
+    ]
+
+
+def unit(video_id: str, rows: list[ClipRows], fingerprint: str = CONFIG.fingerprint) -> bytes:
+    """A unit as extraction encodes it."""
+    return encode_unit(video_id, rows, fingerprint=fingerprint, features=CONFIG.to_dict(), unit={})
+
+
+def edited(data: bytes, edit) -> bytes:
+    """The same unit with its table edited."""
+    sink = pa.BufferOutputStream()
+    table = pq.read_table(pa.BufferReader(data))
+    pq.write_table(edit(table).replace_schema_metadata(table.schema.metadata), sink)
+    return sink.getvalue().to_pybytes()
+
+
+def published(folder: Path, data: bytes, clips: int, views: int = 1, last: int | None = None, rows=None) -> FeatureSet:
+    """A data set of one whole video, ``good``, and of ``bad`` with the given object."""
+    pooled, _ = random_videos({"good": 3}, views=views)
+    store = open_store(write_features(folder, pooled))
+    described = store_object(store, "bad", data, 0, clips if last is None else last, clips, views)
+    described = described if rows is None else replace(described, rows=rows)
+    publish_objects(store, [described], [video_row("bad", 16 * clips, clips)])
+    return FeatureSet.open(store.uri)
+
+
+def publish_objects(store, objects, rows) -> None:
+    """Publish on top of what is there."""
+    ids = frozenset(row["video_id"] for row in rows)
+    more = {"replaced_videos": ids, "run_id": "r", "created_utc": "2026-01-01T00:00:00+00:00"}
+    publish(store, CONFIG.fingerprint, CONFIG.to_dict(), objects, rows, **more)
+
+
+@pytest.mark.parametrize("views", [1, 3])
+@pytest.mark.parametrize("clips_per_unit", [1000, 7])
+def test_a_video_is_read_as_it_was_written(tmp_path, views: int, clips_per_unit: int) -> None:
+    """Every value and span, from one object or several; also once pickled to another process."""
+    pooled, cuboids = random_videos({"b/1.mp4": 30, "a": 5, "none": 0}, views, cuboid_shape=SHAPE)
+    uri = write_features(tmp_path, pooled, cuboids, num_frames={"b/1.mp4": 475}, clips_per_unit=clips_per_unit)
+    features = pickle.loads(pickle.dumps(FeatureSet.open(uri)))
+    assert features.video_ids == ("a", "b/1.mp4")
+    assert (features.pooled_dim, features.cuboid_shape, features.views) == (8, SHAPE, views)
+    assert (features.fingerprint, features.config) == (CONFIG.fingerprint, json.loads(json.dumps(CONFIG.to_dict())))
+    video = features.load("b/1.mp4")
+    assert features.num_clips("b/1.mp4") == 30
+    np.testing.assert_array_equal(video.pooled_TVD, pooled["b/1.mp4"])
+    np.testing.assert_array_equal(video.cuboids_TVKC, cuboids["b/1.mp4"])
+    assert video.clip.tolist() == list(range(30))
+    assert video.start_frame.tolist() == list(range(0, 480, 16))
+    assert video.end_frame.tolist() == [*range(16, 480, 16), 475]
+    np.testing.assert_allclose(video.start_s, np.arange(30) * 0.64)
+    np.testing.assert_allclose(video.end_s, video.end_frame / 25)
+    assert (video.num_frames, video.width, video.height) == (475, WIDTH, HEIGHT)
+    kinds = [a.dtype.name for a in (video.clip, video.start_frame, video.end_frame, video.start_s, video.pooled_TVD)]
+    assert kinds == ["int32", "int64", "int64", "float64", "float16"]
+
+
+def test_gaps_stay_gaps(tmp_path) -> None:
+    """Clips that could not be decoded are not there, within an object and between objects."""
+    pooled, _ = random_videos({"a": 6})
+    uri = write_features(tmp_path, pooled, clips={"a": [0, 1, 4, 20, 21, 30]}, clips_per_unit=8)
+    video = FeatureSet.open(uri).load("a")
+    assert video.clip.tolist() == [0, 1, 4, 20, 21, 30]
+    assert video.start_frame.tolist() == [0, 16, 64, 320, 336, 480]
+    assert len(latest_snapshot(open_store(uri)).objects) == 3
+
+
+def test_cuboids_are_left_out_where_nobody_asks(tmp_path) -> None:
+    """Their pages are not decoded; a data set without them gives none."""
+    pooled, cuboids = random_videos({"a": 4}, cuboid_shape=SHAPE)
+    assert (
+        FeatureSet.open(write_features(tmp_path / "1", pooled, cuboids)).load("a", cuboids=False).cuboids_TVKC is None
+    )
+    bare = FeatureSet.open(write_features(tmp_path / "2", pooled))
+    assert bare.cuboid_shape is None
+    assert bare.load("a").cuboids_TVKC is None
+
+
+def test_a_long_video_comes_in_units_and_few_are_held(tmp_path, monkeypatch) -> None:
+    """``stream`` reads a bounded number of bytes ahead of its caller."""
+    pooled, _ = random_videos({"a": 40, "b": 3})
+    features = FeatureSet.open(write_features(tmp_path, pooled, clips_per_unit=2))
+    size = features.units["a"][0].bytes
+    monkeypatch.setattr(reading, "READ_AHEAD_BYTES", 2.5 * size)
+    begun, ahead, parts = [], [], []
+
+    def counted(data: bytes, described, **options):
+        begun.append(described)
+        return decode_features(data, described, **options)
+
+    monkeypatch.setattr(reading, "decode_features", counted)
+    for part in features.stream(["a", "b"]):
+        parts.append(part)
+        ahead.append(len(begun) - len(parts))
+    assert max(ahead) <= 3
+    np.testing.assert_array_equal(np.concatenate([p.pooled_TVD for p in parts[:20]]), pooled["a"])
+    assert [p.video_id for p in parts] == ["a"] * 20 + ["b"] * 2
+
+
+def test_only_the_newest_snapshot_counts(tmp_path) -> None:
+    """A video that is made again replaces its rows; the digest follows content, and only that."""
+    first, _ = random_videos({"a": 3, "b": 3}, seed=1)
+    second, _ = random_videos({"a": 4}, seed=2)
+    uri = write_features(tmp_path / "1", first)
+    before = FeatureSet.open(uri)
+    write_features(tmp_path / "1", second)
+    after = FeatureSet.open(uri)
+    np.testing.assert_array_equal(after.load("a").pooled_TVD, second["a"])
+    np.testing.assert_array_equal(after.load("b").pooled_TVD, first["b"])
+    assert before.snapshot_digest != after.snapshot_digest
+    assert before.digest(["b"]) == after.digest(["b"])
+    elsewhere = FeatureSet.open(write_features(tmp_path / "2", second | {"b": first["b"]}))
+    assert elsewhere.snapshot_digest == after.snapshot_digest
+
+
+def test_what_is_no_features_data_set_is_refused(tmp_path) -> None:
+    """Each with what it is, and what was expected."""
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="is no data set"):
+        FeatureSet.open(str(tmp_path / "empty"))
+    store = open_store(str(tmp_path / "claimed"))
+    claim_dataset(store, CONFIG)
+    with pytest.raises(UsageError, match="nothing published yet"):
+        FeatureSet.open(store.uri)
+    pooled, _ = random_videos({"a": 0})
+    with pytest.raises(UsageError, match="holds no clip of any video"):
+        FeatureSet.open(write_features(tmp_path / "clipless", pooled))
+    described = json.dumps({"kind": "scores", "fingerprint": "f", "config": {}}).encode()
+    open_store(str(tmp_path / "scores")).create(layout.DATASET, described)
+    with pytest.raises(UsageError, match="holds 'scores', expected 'features'"):
+        FeatureSet.open(str(tmp_path / "scores"))
+
+
+def test_unknown_and_clipless_videos_are_named(tmp_path) -> None:
+    """With the reason that extraction gave."""
+    pooled, _ = random_videos({"a": 2, "none": 0})
+    store = open_store(write_features(tmp_path, pooled))
+    row = video_row("broken", 16, 0) | {"kind": "no_video_stream", "message": "audio only"}
+    publish_objects(store, [], [row])
+    features = FeatureSet.open(store.uri)
+    with pytest.raises(UsageError, match="has no video 'other'; it has 1, such as 'a'"):
+        features.load("other")
+    with pytest.raises(UsageError, match="no clip of 'none', which is quarantined; leave it out"):
+        features.num_clips("none")
+    with pytest.raises(UsageError, match=r"no clip of 'broken', .*no_video_stream: audio only"):
+        features.stream(["a", "broken"])
+
+
+def test_another_configuration_is_a_conflict(tmp_path) -> None:
+    """In one object, or in the snapshot."""
+    features = published(tmp_path / "1", unit("bad", clip_rows(range(99)), fingerprint="0123456789abcdef"), 99)
+    with pytest.raises(ConflictError, match=r"\(bad\) was made by another configuration: .* 0123456789ab"):
+        features.load("bad")
+    assert features.load("good").clip.tolist() == [0, 1, 2]
+    uri = write_features(tmp_path / "2", random_videos({"a": 1})[0])
+    store = open_store(uri)
+    snapshot = replace(latest_snapshot(store), number=2, fingerprint="other")
+    store.create(layout.snapshot_key(2), snapshot.to_json())
+    with pytest.raises(ConflictError, match=r"snapshot 2 .* its fingerprint is other"):
+        FeatureSet.open(uri)
+
+
+def test_altered_and_lost_objects_are_found(tmp_path) -> None:
+    """One flipped bit, a truncated object, none at all: an error that names video and object, never other values."""
+    pooled, _ = random_videos({"a": 50, "b": 2})
+    features = FeatureSet.open(write_features(tmp_path, pooled))
+    (described,) = features.units["a"]
+    path = tmp_path / described.key
+    whole = path.read_bytes()
+    for damage in (whole[:-500], whole[:300] + bytes([whole[300] ^ 1]) + whole[301:], b""):
+        path.write_bytes(damage)
+        with pytest.raises(StorageError, match=r"features of 'a' in file://.*parquet are damaged: .*verify --repair"):
+            features.load("a")
+    path.unlink()
+    with pytest.raises(ObjectNotFound, match="features of 'a' are gone: snapshot 1 names"):
+        features.load("a")
+    assert len(features.load("b").clip) == 2
+
+
+def not_finite(value: float) -> bytes:
+    """Three clips, the second of which has a value that is no number."""
+    rows = clip_rows([0, 1, 2])
+    rows[1].pooled_VD[0, 3] = value
+    return unit("bad", rows)
+
+
+THREE = clip_rows([0, 1, 2])
+TWO_CROPS = unit("bad", clip_rows([0, 1, 2], views=2))
+BAD = {
+    "nan": (not_finite(float("nan")), {}, "1 clips have NaN or infinite pooled, the first is 1"),
+    "inf": (not_finite(float("-inf")), {}, "1 clips have NaN or infinite pooled, the first is 1"),
+    "other video": (unit("good", THREE), {}, r"rows of other videos: \['good'\]"),
+    "clip twice": (unit("bad", clip_rows([0, 1, 1])), {}, "around clip 1, expected 3 clips with crops 0 to 0 each"),
+    "clip outside": (unit("bad", clip_rows([0, 1, 5])), {}, r"clips 0 to 5, expected \[0, 3\)"),
+    "clip missing": (unit("bad", clip_rows([0, 1])), {}, "expected 3 rows of 3 clips, got 2"),
+    "crop missing": (edited(TWO_CROPS, lambda t: t.slice(0, 5)), {"views": 2, "rows": 5}, "expected 5 rows of 3 clips"),
+    "crop twice": (
+        edited(TWO_CROPS, lambda t: t.take([0, 1, 2, 2, 4, 5])),
+        {"views": 2},
+        "around clip 1, expected 3 clips with crops 0 to 1 each, once",
+    ),
+    "column missing": (edited(unit("bad", THREE), lambda t: t.drop_columns(["crop"])), {}, "no features table"),
+    "not Parquet": (b"PAR1 and then nothing", {}, "no features table"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_damaged_rows_are_found(tmp_path, case: str) -> None:
+    """What the digest vouches for and is wrong all the same: each a clear error with the video's name."""
+    data, options, message = BAD[case]
+    with pytest.raises(StorageError, match=f"features of 'bad' in file://.* are damaged: {message}"):
+        published(tmp_path, data, 3, **options).load("bad")
+
+
+def test_nan_in_cuboids_is_found(tmp_path) -> None:
+    """Only where they are read."""
+    pooled, cuboids = random_videos({"a": 3}, cuboid_shape=SHAPE)
+    cuboids["a"][2, 0, 3, 5] = np.nan
+    pooled["b"], cuboids["b"] = random_videos({"b": 1}, cuboid_shape=SHAPE, seed=1)[0]["b"], cuboids["a"][:1]
+    features = FeatureSet.open(write_features(tmp_path, pooled, cuboids))
+    features.load("a", cuboids=False)
+    with pytest.raises(StorageError, match=r"'a' .* infinite cuboids, the first is 2"):
+        features.load("a")
+
+
+def test_rows_in_any_order_are_sorted(tmp_path) -> None:
+    """Another program may have rewritten the table."""
+    rows = clip_rows([0, 1, 2], views=2)
+    for row in rows:
+        row.pooled_VD[:] = [[row.clip], [row.clip + 10]]
+    data = edited(unit("bad", rows), lambda t: t.take([5, 0, 3, 1, 4, 2]))
+    video = published(tmp_path, data, 3, views=2).load("bad")
+    assert video.clip.tolist() == [0, 1, 2]
+    assert video.pooled_TVD[:, :, 0].tolist() == [[0, 10], [1, 11], [2, 12]]
+    assert video.start_frame.tolist() == [0, 16, 32]
+
+
+@pytest.mark.parametrize(("dim", "shape"), [(9, SHAPE), (8, (4, 7)), (8, None)])
+def test_other_dimensions_are_found(tmp_path, dim: int, shape: tuple[int, int] | None) -> None:
+    """An object that fits the fingerprint, not the others."""
+    pooled, cuboids = random_videos({"good": 1}, cuboid_shape=SHAPE)
+    store = open_store(write_features(tmp_path, pooled, cuboids))
+    data = unit("bad", clip_rows(range(30), dim=dim, shape=shape))
+    publish_objects(store, [store_object(store, "bad", data, 0, 30, 30)], [video_row("bad", 480, 30)])
+    features = FeatureSet.open(store.uri)
+    with pytest.raises(StorageError, match=r"have 1 crops, .* values and cuboids .*; expected 1, .* as elsewhere"):
+        list(features.stream(["good", "bad"]))
+
+
+def test_a_damaged_snapshot_is_found(tmp_path) -> None:
+    """Objects that overlap, or whose video the table does not know."""
+    uri = write_features(tmp_path, random_videos({"a": 4})[0], clips_per_unit=2)
+    store = open_store(uri)
+    snapshot = latest_snapshot(store)
+    first, second = snapshot.objects
+    clash = replace(snapshot, number=2, objects=(first, replace(second, first_clip=1)))
+    store.create(layout.snapshot_key(2), clash.to_json())
+    with pytest.raises(StorageError, match=r"is damaged: .* of 'a' both hold clip 1"):
+        FeatureSet.open(uri)
+    stray = replace(snapshot, number=3, objects=(replace(first, video_id="z"),))
+    store.create(layout.snapshot_key(3), stray.to_json())
+    with pytest.raises(StorageError, match=r"lacks \['z'\], which the snapshot has"):
+        FeatureSet.open(uri)
+
+
+def test_without_a_frame_count_the_last_clip_says_it(tmp_path) -> None:
+    """Features that others made do not know their video."""
+    store = open_store(write_features(tmp_path, random_videos({"a": 1})[0]))
+    data = unit("b", clip_rows([0, 1]))
+    row = video_row("b", 32, 2) | {"num_frames": None, "width": None, "height": None}
+    publish_objects(store, [store_object(store, "b", data, 0, 2, 2)], [row])
+    video = FeatureSet.open(store.uri).load("b")
+    assert (video.num_frames, video.width, video.height) == (32, None, None)
