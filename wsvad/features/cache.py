@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, get_args
 
 import numpy as np
 
@@ -123,6 +123,8 @@ def _shape(features: FeatureSet, ids: tuple[str, ...], segments: int, kind: Inpu
         raise UsageError(f"expected at least 1 segment, got {segments}")
     for video_id in ids:
         features.num_clips(video_id)
+    if kind not in get_args(InputKind):
+        raise UsageError(f"expected kind 'pooled' or 'cuboids', got {kind!r}")
     if kind == "pooled":
         return (features.pooled_dim,)
     if features.cuboid_shape is None:
