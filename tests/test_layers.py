@@ -43,7 +43,7 @@ LAYERS = (
 # Foreign libraries with a home: nothing else imports them. Every file listed must exist, and must import the library.
 HOMES = {
     # the wiring, and the doctor's question to a cluster; every other file is testable without Ray
-    "ray": ("wsvad/cluster.py", "wsvad/work/run.py", "wsvad/doctor/ray_probe.py"),
+    "ray": ("wsvad/cluster.py", "wsvad/work/run.py", "wsvad/train/run.py", "wsvad/doctor/ray_probe.py"),
     # the decoder's process, and what renders the demo; the process that holds credentials never runs FFmpeg
     "av": (
         "wsvad/video/decoding.py",
@@ -63,6 +63,8 @@ HOMES = {
         "wsvad/backbones/untrained.py",
         "wsvad/backbones/weights.py",
         "wsvad/bags/batches.py",
+        "wsvad/checkpoint/folder.py",
+        "wsvad/checkpoint/tensors.py",
         "wsvad/doctor/software.py",
         "wsvad/models/attention.py",
         "wsvad/models/choose.py",
@@ -75,6 +77,13 @@ HOMES = {
         "wsvad/models/st_ltgs.py",
         "wsvad/models/st_mil.py",
         "wsvad/models/sultani.py",
+        "wsvad/train/curve.py",
+        "wsvad/train/group.py",
+        "wsvad/train/held_out.py",
+        "wsvad/train/job.py",
+        "wsvad/train/state.py",
+        "wsvad/train/trainer.py",
+        "wsvad/train/worker.py",
     ),
 }
 
@@ -87,6 +96,7 @@ LIGHT = {
     "wsvad.backbones.extractor": ("ray", "av", "boto3", "pyarrow"),
     "wsvad.features.reading": ("torch", "ray", "av", "boto3"),
     "wsvad.manifest.listing": ("torch", "ray", "av", "boto3"),
+    "wsvad.train.job": ("ray", "av", "boto3"),
     "wsvad.demo.render": ("torch", "ray", "boto3"),
 }
 

@@ -1,1 +1,5 @@
-"""A trained model at rest: a folder of safetensors, JSON and a model card."""
+"""A trained model at rest: a folder of ``model.safetensors``, ``config.json`` and ``README.md``. Never pickle."""
+
+from wsvad.checkpoint.folder import Checkpoint, load_checkpoint, save_checkpoint
+
+__all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]

@@ -1,1 +1,1 @@
-"""Training: the loop, its state, selection on held-out videos; run.py alone speaks to Ray Train."""
+"""Training: one loop, from a segment cache to a checkpoint, alone or on Ray Train."""

@@ -1,0 +1,145 @@
+"""Which videos train, which select, which only measure: the manifest and the features brought together, or refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from wsvad.errors import ManifestError, UsageError
+from wsvad.features.reading import FeatureSet
+from wsvad.manifest.records import VideoRecord, cut_val
+
+log = logging.getLogger(__name__)
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The videos of a run."""
+
+    train_ids: tuple[str, ...]
+    train_labels: tuple[int, ...]
+    """0 normal, 1 anomalous, in the order of the ids."""
+    val_ids: tuple[str, ...]
+    val_labels: tuple[int, ...]
+    val_is_cut: bool
+    """Whether the validation videos were cut from the training videos for want of a split ``val``."""
+    missing: tuple[str, ...]
+    """Videos of the manifest without features that were left out as allowed."""
+    test: tuple[VideoRecord, ...] = ()
+    """Test videos with known frame truth and features; only to report beside the result."""
+
+    @property
+    def seen_ids(self) -> tuple[str, ...]:
+        """Every video that training or selection looks at, sorted."""
+        return tuple(sorted({*self.train_ids, *self.val_ids}))
+
+    @property
+    def can_select(self) -> bool:
+        """Whether the validation videos have both classes, so that there is an AUC to select by."""
+        return len(set(self.val_labels)) == 2
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) over ids, labels and roles."""
+        parts = (self.train_ids, self.train_labels, self.val_ids, self.val_labels)
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def training_data(
+    records: Sequence[VideoRecord],
+    features: FeatureSet,
+    *,
+    val_fraction: float,
+    seed: int,
+    allow_missing: bool = False,
+    report_test: bool = False,
+) -> TrainingData:
+    """Choose the videos of a run.
+
+    Args:
+        records: the manifest; videos without a split are not used.
+        features: where their features are.
+        val_fraction: share of the training videos that is held out where no video has split ``val``; 0: none.
+        seed: of that cut.
+        allow_missing: leave out videos without features, with a warning, instead of refusing.
+        report_test: also take the test videos with known frame truth.
+
+    Raises:
+        ManifestError: no training videos, a training or validation video without a label, a video file that is both in
+            training and in test.
+        UsageError: one class only, or videos without features.
+    """
+    if not any(r.split == "train" for r in records):
+        raise ManifestError("expected videos with split 'train' in the manifest, got none")
+    _refuse_unlabelled(records)
+    _refuse_shared_files(records)
+    there = frozenset(features.video_ids)
+    wanted = [r for r in records if r.split in ("train", "val")]
+    tested = [r for r in records if r.split == "test" and r.spans is not None] if report_test else []
+    missing = tuple(r.video_id for r in (*wanted, *tested) if r.video_id not in there)
+    if missing:
+        _refuse_missing(missing, len(wanted) + len(tested), features, allow_missing)
+        wanted = [r for r in wanted if r.video_id in there]
+    cut = val_fraction > 0 and not any(r.split == "val" for r in records)
+    _refuse_one_class([r for r in wanted if r.split == "train"], "training")
+    if cut:
+        wanted = _cut(wanted, val_fraction, seed)
+    train = [r for r in wanted if r.split == "train"]
+    val = [r for r in wanted if r.split == "val"]
+    return TrainingData(
+        *(tuple(r.video_id for r in train), tuple(int(r.label or 0) for r in train)),
+        *(tuple(r.video_id for r in val), tuple(int(r.label or 0) for r in val)),
+        val_is_cut=cut,
+        missing=missing,
+        test=tuple(r for r in tested if r.video_id in there),
+    )
+
+
+def _cut(records: list[VideoRecord], fraction: float, seed: int) -> list[VideoRecord]:
+    smaller = min(sum(r.label == label for r in records) for label in (0, 1))
+    if smaller < 2:
+        log.warning("a class has one training video only, so none is held out and the last step will be kept")
+        return records
+    return cut_val(records, fraction, seed)
+
+
+def _refuse_unlabelled(records: Iterable[VideoRecord]) -> None:
+    unlabelled = [r.video_id for r in records if r.split in ("train", "val") and r.label is None]
+    if unlabelled:
+        raise ManifestError(
+            f"expected a label (0 or 1) for every training and validation video; {len(unlabelled)} have none: "
+            f"{_named(unlabelled)}"
+        )
+
+
+def _refuse_shared_files(records: Iterable[VideoRecord]) -> None:
+    records = list(records)
+    tested = {r.uri: r.video_id for r in records if r.split == "test"}
+    both = [f"{r.video_id} and {tested[r.uri]}" for r in records if r.split in ("train", "val") and r.uri in tested]
+    if both:
+        raise ManifestError(
+            f"{len(both)} video files are in training and in test under two ids: {_named(both)}; take them out of one"
+        )
+
+
+def _refuse_one_class(train: Sequence[VideoRecord], what: str) -> None:
+    anomalous = sum(r.label == 1 for r in train)
+    if not 0 < anomalous < len(train):
+        raise UsageError(
+            f"expected {what} videos of both classes, got {anomalous} anomalous and {len(train) - anomalous} normal"
+        )
+
+
+def _refuse_missing(missing: Sequence[str], total: int, features: FeatureSet, allowed: bool) -> None:
+    text = f"{len(missing)} of {total} videos of the manifest have no features at {features.uri}: {_named(missing)}"
+    if not allowed:
+        raise UsageError(f"{text}; extract them, or leave them out with --allow-missing")
+    log.warning("%s; left out", text)
+
+
+def _named(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:_SHOWN]) + (f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else "")

@@ -1,0 +1,56 @@
+"""The workers that train one model together, as the loop sees them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+import torch.distributed
+from torch import Tensor
+
+
+class Group(Protocol):
+    """Workers that all run the same steps; every one of them makes every call."""
+
+    @property
+    def rank(self) -> int:
+        """Number of this worker, from 0."""
+        ...
+
+    @property
+    def world_size(self) -> int:
+        """Workers in the group."""
+        ...
+
+    def sum(self, tensor: Tensor) -> None:
+        """Replace the tensor by its sum over all workers, the same bits everywhere."""
+        ...
+
+
+class Alone:
+    """A group of one."""
+
+    rank = 0
+    world_size = 1
+
+    def sum(self, tensor: Tensor) -> None:
+        """Leave the tensor as it is."""
+
+
+class Distributed:
+    """The default process group of ``torch.distributed``: gloo on CPUs, NCCL on GPUs."""
+
+    def __init__(self) -> None:
+        self.rank = torch.distributed.get_rank()
+        self.world_size = torch.distributed.get_world_size()
+
+    def sum(self, tensor: Tensor) -> None:
+        """All-reduce in place."""
+        torch.distributed.all_reduce(tensor)
+
+
+def agree(group: Group, value: int, device: torch.device) -> int:
+    """Return the first worker's ``value`` on every worker; exact below 2**53."""
+    shared = torch.tensor([value if group.rank == 0 else 0], dtype=torch.float64, device=device)
+    group.sum(shared)
+    return int(shared.item())

@@ -1,0 +1,81 @@
+"""Whole videos that the loop scores now and then: every clip, as in the test, not the segments of training.
+
+Axes: T clips of a video, N clips of all videos.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from wsvad.features.reading import FeatureSet
+from wsvad.models.contract import Inputs, MilModel
+from wsvad.train.group import Group
+
+MAX_CLIPS = 1024
+"""Clips of one forward pass; longer videos are scored piece by piece, as attention grows with the square."""
+
+
+class HeldOut:
+    """Videos shared among the workers of a group: each keeps the clips of its share in an unnamed file, mapped to
+    memory, crops averaged, float16.
+
+    Args:
+        features: where the videos are.
+        video_ids: of every video, the same on every worker.
+        kind: what the model reads.
+        group: the workers.
+    """
+
+    def __init__(self, features: FeatureSet, video_ids: Sequence[str], kind: Inputs, group: Group) -> None:
+        self._group = group
+        lengths = [features.num_clips(video_id) for video_id in video_ids]
+        self.edges = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        """int64 [videos + 1]: clips of video ``i`` are ``edges[i]:edges[i + 1]`` of N."""
+        self._own = range(group.rank, len(video_ids), group.world_size)
+        self.start_frame_N, self.end_frame_N = (np.zeros(self.edges[-1], np.int64) for _ in range(2))
+        shape = (features.pooled_dim,) if kind == "pooled" else features.cuboid_shape
+        assert shape is not None
+        own_clips = sum(lengths[i] for i in self._own)
+        self._clips: np.ndarray = np.zeros((0, *shape), np.float16)
+        if own_clips:
+            with tempfile.TemporaryFile() as file:
+                self._clips = np.memmap(file, np.float16, "w+", shape=(own_clips, *shape))
+        self._fill(features, [video_ids[i] for i in self._own], kind)
+
+    def scores(self, model: MilModel, device: torch.device) -> np.ndarray:
+        """Return the score of every clip of every video, float64 [N], the same on every worker."""
+        scores_N = torch.zeros(int(self.edges[-1]), dtype=torch.float64)
+        model.eval()
+        at = 0
+        with torch.no_grad():
+            for video in self._own:
+                start, end = int(self.edges[video]), int(self.edges[video + 1])
+                for first in range(start, end, MAX_CLIPS):
+                    last = min(first + MAX_CLIPS, end)
+                    piece = torch.from_numpy(self._clips[at : at + last - first].astype(np.float32))
+                    scores_N[first:last] = model(piece[None].to(device)).scores_BT[0].double().cpu()
+                    at += last - first
+        model.train()
+        shared = scores_N.to(device)
+        self._group.sum(shared)
+        return shared.cpu().numpy()
+
+    def _fill(self, features: FeatureSet, own_ids: Sequence[str], kind: Inputs) -> None:
+        at = 0
+        frames = torch.zeros(2, int(self.edges[-1]), dtype=torch.float64)
+        own = [np.arange(self.edges[i], self.edges[i + 1]) for i in self._own]
+        places = np.concatenate([np.zeros(0, np.int64), *own])
+        for unit in features.stream(own_ids, cuboids=kind == "cuboids"):
+            values = unit.pooled_TVD if kind == "pooled" else unit.cuboids_TVKC
+            assert values is not None
+            end = at + len(values)
+            self._clips[at:end] = values.mean(axis=1, dtype=np.float32)
+            frames[0, places[at:end]] = torch.from_numpy(unit.start_frame.astype(np.float64))
+            frames[1, places[at:end]] = torch.from_numpy(unit.end_frame.astype(np.float64))
+            at = end
+        self._group.sum(frames)
+        self.start_frame_N, self.end_frame_N = frames.numpy().astype(np.int64)

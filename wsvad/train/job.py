@@ -1,0 +1,278 @@
+"""A training run from start to end: resolve, claim, train, keep. Reads like the method; the parts are elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rich.console import Console
+
+from wsvad.checkpoint import Checkpoint, save_checkpoint
+from wsvad.dataset.config import differences
+from wsvad.dataset.layout import DATASET
+from wsvad.errors import ConflictError, StorageError, UsageError
+from wsvad.features.reading import FeatureSet
+from wsvad.manifest.records import read_records
+from wsvad.models.choose import config_from_dict, default_config, default_recipe
+from wsvad.models.contract import ModelConfig
+from wsvad.provenance import versions
+from wsvad.storage import Created, Store, normalize_uri, open_store
+from wsvad.train.config import TrainConfig, train_config
+from wsvad.train.curve import TEST_AUC, Curve
+from wsvad.train.data import TrainingData, training_data
+from wsvad.train.group import Alone
+from wsvad.train.options import TrainOptions
+from wsvad.train.overrides import parse_overrides
+from wsvad.train.progress import TrainView
+from wsvad.train.selection import best_on_test, selected_step
+from wsvad.train.state import TrainState, newest_state
+from wsvad.train.summary import TrainSummary
+from wsvad.train.trainer import selected_weights
+from wsvad.train.worker import TrainPlan, run_worker
+
+log = logging.getLogger(__name__)
+
+CLAIM, RUN, CHECKPOINT = "training.json", "run.json", "checkpoint"
+
+
+@dataclass(frozen=True)
+class _Resolved:
+    """Options brought together with what is there."""
+
+    features: FeatureSet
+    model: ModelConfig
+    config: TrainConfig
+    data: TrainingData
+
+    def claim(self) -> dict[str, Any]:
+        """What decides the result, as JSON values; how often states are saved does not."""
+        training = {k: v for k, v in self.config.to_dict().items() if k not in ("save_every", "keep")}
+        tested = [r.video_id for r in self.data.test]
+        return {
+            "kind": "training",
+            "model": self.model.to_dict(),
+            "training": training,
+            "features": {
+                "fingerprint": self.features.fingerprint,
+                "content": self.features.digest(sorted({*self.data.seen_ids, *tested})),
+            },
+            "videos": {"train": len(self.data.train_ids), "val": len(self.data.val_ids), "digest": self.data.digest},
+            "reported_test": hashlib.sha256(json.dumps(tested).encode()).hexdigest() if tested else "",
+        }
+
+
+def train(options: TrainOptions, console: Console | None = None) -> TrainSummary:
+    """Train a model into ``options.out``; safe to kill and to run again.
+
+    Raises:
+        UsageError, ManifestError: before any work.
+        ConflictError: the target holds a run with other options or other data.
+        TrainingError: a loss that is not finite.
+        StorageError, ClusterError: run the same command again.
+    """
+    started = time.monotonic()
+    resolved = _resolve(options)
+    _refuse_job_copy(options)
+    out = open_store(options.out, options.store)
+    _check_claim(out, resolved.claim())
+    before = newest_state(out)
+    summary = _begin(options, resolved, before)
+    if summary.banner:
+        log.warning("%s", summary.banner)
+    if options.dry_run:
+        return summary
+    done = _finished_before(out)
+    if done:
+        return done
+    out = _claim(options, out, resolved.claim())
+    plan = TrainPlan(
+        features=resolved.features,
+        out=options.out,
+        store=out.options,
+        model=resolved.model.to_dict(),
+        config=resolved.config,
+        data=resolved.data,
+        cache_folder=options.cache_folder,
+    )
+    if not (before and before.finished):
+        with TrainView(resolved.config.steps, console or Console(stderr=True)) as view:
+            workers, device = _run(options, plan, view.add)
+        summary = replace(summary, workers=workers, device=device, steps_per_s=view.steps_per_s)
+    return _keep(options, resolved, out, summary, started)
+
+
+def _resolve(options: TrainOptions) -> _Resolved:
+    features = FeatureSet.open(options.features, options.store)
+    recipe = default_recipe(options.model, preset=options.preset)
+    config = train_config(recipe, options.training)
+    kind = default_config(options.model, 1, preset=options.preset)
+    if kind.inputs == "cuboids" and features.cuboid_shape is None:
+        raise UsageError(
+            f"model {options.model} reads cuboids, and the features at {features.uri} have none; extract them with "
+            "--cuboids, or choose a model that reads pooled features"
+        )
+    dim = features.cuboid_shape[1] if kind.inputs == "cuboids" and features.cuboid_shape else features.pooled_dim
+    overrides = parse_overrides(options.overrides, type(kind))
+    model = default_config(options.model, dim, preset=options.preset, **overrides)
+    records = read_records(options.manifest, options.store)
+    data = training_data(
+        records,
+        features,
+        val_fraction=config.val_fraction,
+        seed=config.seed,
+        allow_missing=options.allow_missing,
+        report_test=options.report_test,
+    )
+    return _Resolved(features, model, config, data)
+
+
+def _refuse_job_copy(options: TrainOptions) -> None:
+    if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:
+        return
+    from wsvad.cluster import in_job_copy  # brings Ray with it; a run without Ray never pays for it
+
+    if in_job_copy(options.out):
+        raise UsageError(
+            f"--out {options.out} leads into the copy of the working directory that a submitted job runs in, and that "
+            "Ray deletes; give the absolute path of a folder that every node shares, or an s3:// URI"
+        )
+
+
+def _check_claim(out: Store, claim: dict[str, Any]) -> None:
+    """Refuse a target that holds another run, or anything else."""
+    there = {info.key for name in (CLAIM, DATASET) for info in out.list(name)}
+    if DATASET in there:
+        raise ConflictError(f"{out.uri} holds a data set, not a training run. Nothing was changed. Use another --out.")
+    if CLAIM not in there:
+        return
+    try:
+        theirs = json.loads(out.read(CLAIM))
+    except ValueError as error:
+        raise StorageError(f"{out.uri}/{CLAIM} is damaged: {error}; use another --out") from error
+    different = differences(claim, theirs)
+    if different:
+        raise ConflictError(
+            f"{out.uri} holds a training run with other options or data ({'; '.join(different)}). "
+            "Nothing was changed. Use the same options, or another --out."
+        )
+
+
+def _claim(options: TrainOptions, out: Store, claim: dict[str, Any]) -> Store:
+    probe = out.probe()
+    if not probe.create_only:
+        log.warning(
+            "%s does not honour create-only writes (%s): never let two runs write there at once", out.uri, probe.detail
+        )
+        out = open_store(options.out, replace(options.store, conditional_writes=False))
+    if out.create(CLAIM, json.dumps(claim, indent=1, sort_keys=True).encode()) is Created.DIFFERENT:
+        _check_claim(out, claim)
+    return out
+
+
+def _begin(options: TrainOptions, resolved: _Resolved, before: TrainState | None) -> TrainSummary:
+    data, weights = resolved.data, str(resolved.features.config.get("weights", ""))
+    if data.val_ids and not data.can_select:
+        log.warning("the validation videos are of one class, so nothing can be selected by them")
+    return TrainSummary(
+        out=normalize_uri(options.out),
+        model=resolved.model.name,
+        features=resolved.features.uri,
+        features_fingerprint=resolved.features.fingerprint,
+        banner=(
+            f"TRAINED ON FEATURES OF AN UNTRAINED NETWORK ({weights}): the model's scores mean nothing for detection."
+            if weights.startswith("random:")
+            else ""
+        ),
+        train_anomalous=sum(data.train_labels),
+        train_normal=len(data.train_labels) - sum(data.train_labels),
+        val_anomalous=sum(data.val_labels),
+        val_normal=len(data.val_labels) - sum(data.val_labels),
+        val_is_cut=data.val_is_cut,
+        missing=len(data.missing),
+        steps=resolved.config.steps,
+        steps_before=before.step if before else 0,
+        steps_done=before.step if before else 0,
+        dry_run=options.dry_run,
+    )
+
+
+def _finished_before(out: Store) -> TrainSummary | None:
+    wanted = {RUN, f"{CHECKPOINT}/config.json"}
+    if not wanted <= {info.key for name in wanted for info in out.list(name)}:
+        return None
+    return replace(TrainSummary.from_dict(json.loads(out.read(RUN))["summary"]), nothing_to_do=True)
+
+
+def _run(options: TrainOptions, plan: TrainPlan, on_row: Callable[[dict[str, float]], None]) -> tuple[int, str]:
+    """Train, here or on Ray; return how many workers did it, on which kind of device."""
+    if options.use_ray:
+        from wsvad.train.run import train_on_ray  # brings Ray with it
+
+        return train_on_ray(plan, options, on_row)
+    import torch
+
+    device = "cuda" if options.gpus_per_worker != 0 and torch.cuda.is_available() else "cpu"
+    run_worker(replace(plan, device=device, threads=int(options.cpus_per_worker or 1)), Alone(), on_row)
+    return 1, device
+
+
+def _keep(
+    options: TrainOptions, resolved: _Resolved, out: Store, summary: TrainSummary, started: float
+) -> TrainSummary:
+    """Write the selected weights as a checkpoint, and the record of the run."""
+    state = newest_state(out)
+    if state is None or not state.finished:
+        raise StorageError(f"the last state of the run at {out.uri} is gone; run the same command again")
+    curve = Curve(state.columns, state.tensors["curve"].tolist())
+    step, val_auc = selected_step(curve)
+    rule = "validation videos" if not math.isnan(val_auc) else f"last step: {_why_last(resolved.data)}"
+    selection = {"by": rule, "step": step, "val_auc": _number(val_auc), "val_videos": len(resolved.data.val_ids)}
+    training: dict[str, Any] = {
+        **resolved.config.to_dict(), "preset": options.preset, "step": step, "selection": selection
+    }  # fmt: skip
+    best_step, best = best_on_test(curve)
+    if not math.isnan(best):
+        at_kept = dict(curve.column(TEST_AUC)).get(step, math.nan)
+        training["best_on_test"] = {"frame_auc": best, "step": best_step, "used_to_select": False}
+        summary = replace(
+            summary, best_on_test_frame_auc=best, best_on_test_step=best_step, test_frame_auc=_number(at_kept)
+        )
+    checkpoint = Checkpoint(
+        model_config=config_from_dict(resolved.model.to_dict()),
+        state=selected_weights(state),
+        features_config=resolved.features.config,
+        features_fingerprint=resolved.features.fingerprint,
+        training_ids=resolved.data.seen_ids,
+        training=training,
+        versions=versions(),
+    )
+    save_checkpoint(out, CHECKPOINT, checkpoint)
+    summary = replace(
+        summary,
+        steps_done=state.step,
+        finished=state.finished,
+        selected_by=rule,
+        selected_step=step,
+        val_auc=_number(val_auc),
+        checkpoint=f"{out.uri}/{CHECKPOINT}",
+        checkpoint_digest=checkpoint.digest,
+        elapsed_s=time.monotonic() - started,
+    )
+    record = {"options": options.to_dict(), "resolved": resolved.claim(), "versions": versions()}
+    out.replace(RUN, json.dumps({**record, "summary": summary.to_dict()}, indent=1, sort_keys=True).encode())
+    return summary
+
+
+def _why_last(data: TrainingData) -> str:
+    return "the validation videos are of one class" if data.val_ids else "there are no validation videos"
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value

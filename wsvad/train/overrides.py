@@ -1,0 +1,54 @@
+"""Settings of a model as text on the command line, ``key=value``, made values of the field's type."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from wsvad.errors import UsageError
+from wsvad.models.contract import ModelConfig
+
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def parse_overrides(words: Sequence[str], config: type[ModelConfig]) -> dict[str, Any]:
+    """Return the settings that words such as ``k=4`` name.
+
+    Args:
+        words: each ``key=value``.
+        config: the class whose fields they are.
+
+    Raises:
+        UsageError: no ``=``, a key twice, no such field, or text that is no value of the field's type.
+    """
+    hints = get_type_hints(config)
+    known = [f.name for f in dataclasses.fields(config) if f.name != "input_dim"]
+    found: dict[str, Any] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        key = key.strip().replace("-", "_")
+        if not equals:
+            raise UsageError(f"expected --set key=value, got {word!r}")
+        if key not in known:
+            raise UsageError(f"model {config.name} has no setting {key!r}; it has {', '.join(known)}")
+        if key in found:
+            raise UsageError(f"--set {key} is given twice")
+        found[key] = _value(key, text.strip(), hints[key])
+    return found
+
+
+def _value(key: str, text: str, kind: Any) -> Any:
+    if get_origin(kind) is Literal:
+        by_text = {str(choice): choice for choice in get_args(kind)}
+        if text not in by_text:
+            raise UsageError(f"--set {key}: expected one of {', '.join(by_text)}, got {text!r}")
+        return by_text[text]
+    if kind is bool:
+        if text.lower() not in _TRUTH:
+            raise UsageError(f"--set {key}: expected true or false, got {text!r}")
+        return _TRUTH[text.lower()]
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise UsageError(f"--set {key}: expected a value of type {kind.__name__}, got {text!r}") from error

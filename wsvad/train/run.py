@@ -1,0 +1,198 @@
+"""Wiring of the loop to Ray Train: workers in a group, news to the driver, a question back, lost workers replaced."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import ray
+import ray.train
+import ray.train.torch
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from wsvad.cluster import Pool, PoolOptions, connected, fit, nodes
+from wsvad.errors import ClusterError, TrainingError, UsageError, WsvadError
+from wsvad.train.board import TrainBoard
+from wsvad.train.group import Distributed
+from wsvad.train.options import TrainOptions
+from wsvad.train.worker import TrainPlan, run_worker
+
+log = logging.getLogger(__name__)
+
+_ASK_EVERY_S = 0.5
+_STOP_S = 30.0  # what workers get to finish a step and save after Ctrl-C
+_GROUP_TIMEOUT_S = 600  # of one message: the first waits for the worker that builds the node's segment cache
+
+
+def train_on_ray(plan: TrainPlan, options: TrainOptions, on_row: Callable[[dict[str, float]], None]) -> tuple[int, str]:
+    """Run the loop on Ray Train; a lost worker's group starts again from the newest state.
+
+    Args:
+        plan: what to train; device and threads are set here.
+        options: how many workers, and what each gets.
+        on_row: called with a row of the curve now and then.
+
+    Returns:
+        How many workers did it, on which kind of device.
+
+    Raises:
+        UsageError: the cluster cannot hold the workers.
+        TrainingError, StorageError: as ``run_worker``.
+        ClusterError: Ray failed, or lost workers more often than ``max_failures``.
+    """
+    with connected(options.address, verbose=options.verbose):
+        pool = _pool(options)
+        if plan.config.pairs % pool.workers or len(plan.data.train_ids) < pool.workers:
+            raise UsageError(
+                f"expected a number of workers that divides the {plan.config.pairs} pairs of a batch and is at most "
+                f"{len(plan.data.train_ids)}, the training videos; got {pool.workers}"
+            )
+        log.info("%d workers (each %g CPU, %g GPU)", pool.workers, pool.cpus_per_worker, pool.gpus_per_worker)
+        placed = replace(plan, device=pool.device, threads=pool.threads)
+        with tempfile.TemporaryDirectory(prefix="wsvad-train-") as folder:  # Ray's own books; ours go to the store
+            _fit(placed, pool, options, folder, on_row)
+        return pool.workers, pool.device
+
+
+def _pool(options: TrainOptions) -> Pool:
+    found = nodes()
+    gpus = sum(n.gpus for n in found)
+    each = options.gpus_per_worker if options.gpus_per_worker is not None else float(gpus >= 1)
+    workers = options.workers or (max(1, int(gpus / each)) if each else 1)
+    return fit(PoolOptions(workers, options.cpus_per_worker or 1.0, each), found)
+
+
+def _fit(
+    plan: TrainPlan, pool: Pool, options: TrainOptions, folder: str, on_row: Callable[[dict[str, float]], None]
+) -> None:
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    board: Any = ray.remote(TrainBoard).options(num_cpus=0, scheduling_strategy=here).remote()
+    resources = {"CPU": pool.cpus_per_worker} | ({"GPU": pool.gpus_per_worker} if pool.gpus_per_worker else {})
+    quiet: dict[str, Any] = {}
+    if not options.verbose:
+        logging.getLogger("ray.train").setLevel(logging.CRITICAL)
+        quiet["logging_config"] = ray.train.LoggingConfig(log_level="CRITICAL")
+    loop: Any = _worker  # what it returns comes back in the result, which Ray's types do not know
+    trainer = ray.train.torch.TorchTrainer(
+        loop,
+        train_loop_config={"plan": plan, "board": board},
+        torch_config=ray.train.torch.TorchConfig(
+            backend="nccl" if plan.device == "cuda" else "gloo", timeout_s=_GROUP_TIMEOUT_S
+        ),
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=pool.workers, use_gpu=plan.device == "cuda", resources_per_worker=resources
+        ),
+        run_config=ray.train.RunConfig(
+            name="run",
+            storage_path=folder,
+            failure_config=ray.train.FailureConfig(max_failures=options.max_failures),
+            **quiet,
+        ),
+    )
+    _wait(_InThread(trainer.fit), board, on_row)
+
+
+class _InThread(threading.Thread):
+    """``TorchTrainer.fit`` beside the main thread, where it would take Ctrl-C for itself."""
+
+    def __init__(self, fit: Callable[[], Any]) -> None:
+        super().__init__(name="ray-train", daemon=True)
+        self._fit = fit
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Fit, and keep what comes of it."""
+        try:
+            self.result = self._fit()
+        except BaseException as error:  # whatever it is, the main thread raises it
+            self.error = error
+
+
+def _wait(thread: _InThread, board: Any, on_row: Callable[[dict[str, float]], None]) -> None:
+    """Pass on the news until the thread ends; whatever interrupts this stops the workers first."""
+    last: dict[str, float] = {}
+    try:
+        while thread.is_alive():
+            thread.join(_ASK_EVERY_S)
+            row = _news(board)
+            if row and row != last:
+                on_row(row)
+                last = row
+    except BaseException:
+        board.stop.remote()
+        thread.join(_STOP_S)
+        raise
+    if thread.error is not None:
+        raise _ours(thread.error) from thread.error
+    outcome = thread.result.return_value
+    if outcome["error"]:
+        raise TrainingError(outcome["error"])
+    if not outcome["finished"]:
+        raise ClusterError("training stopped before its end; run the same command again")
+
+
+def _news(board: Any) -> dict[str, float]:
+    try:
+        row: dict[str, float] = ray.get(board.read.remote(), timeout=5)
+    except RayError:  # only news; whether the run itself is well, Ray Train finds out
+        return {}
+    return row
+
+
+def _ours(error: BaseException) -> WsvadError:
+    """Translate what Ray Train raised: a worker's own error where it is one of ours, else a failure of the cluster."""
+    failures: Mapping[int, BaseException] = getattr(error, "worker_failures", {})
+    for failure in failures.values():
+        cause: BaseException | None = failure
+        while cause is not None:
+            if isinstance(cause, WsvadError):
+                return cause
+            cause = getattr(cause, "_base_exc", None) or cause.__cause__
+    lines = (str(error).strip() or repr(error)).splitlines()
+    return ClusterError(f"training on Ray failed: {lines[-1]}; run the same command again")
+
+
+def _worker(config: dict[str, Any]) -> dict[str, str]:
+    """Run in every worker: train, with news to the board. An error that all workers share is returned, not raised.
+
+    What is raised is taken for a lost worker by Ray Train, and tried again.
+    """
+    plan: TrainPlan = config["plan"]
+    link = _Link(config["board"])
+    if plan.device == "cuda":
+        plan = replace(plan, device=str(ray.train.torch.get_device()))
+    try:
+        return {"finished": run_worker(plan, Distributed(), link.report, link.should_stop), "error": ""}
+    except TrainingError as error:
+        return {"finished": "", "error": str(error)}
+
+
+class _Link:
+    """A worker's line to the board: at most a message every half second, and never a wait for the answer."""
+
+    def __init__(self, board: Any) -> None:
+        self._board = board
+        self._sent = 0.0
+        self._answer: Any = None
+        self._stop = False
+
+    def report(self, row: dict[str, float]) -> None:
+        """Send a row, if it is time; only the first worker does."""
+        if ray.train.get_context().get_world_rank() == 0 and time.monotonic() - self._sent >= _ASK_EVERY_S:
+            self._sent = time.monotonic()
+            self._answer = self._board.report.remote(row)
+
+    def should_stop(self) -> bool:
+        """Whether the answer to the last report said so."""
+        if self._answer is not None and ray.wait([self._answer], timeout=0)[0]:
+            self._stop = self._stop or bool(ray.get(self._answer))
+            self._answer = None
+        return self._stop

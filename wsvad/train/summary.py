@@ -1,0 +1,115 @@
+"""How a training run ended: for people as a table, for programs as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class TrainSummary:
+    """The end of a training run, or of the look at what it would do."""
+
+    out: str
+    model: str
+    features: str
+    features_fingerprint: str
+    banner: str
+    """A loud line when the features are of an untrained network, else empty."""
+    train_anomalous: int
+    """Training videos that are labelled anomalous; likewise the next three."""
+    train_normal: int
+    val_anomalous: int
+    val_normal: int
+    val_is_cut: bool
+    """Whether the validation videos were cut from the training videos by the seed."""
+    missing: int
+    """Videos of the manifest that were left out for want of features."""
+    steps: int
+    """Steps asked for."""
+    steps_before: int
+    """Steps that earlier runs had done."""
+    steps_done: int = 0
+    finished: str = ""
+    """``steps`` or ``patience``."""
+    selected_by: str = ""
+    """``validation videos``, or ``last step`` and why."""
+    selected_step: int = 0
+    val_auc: float | None = None
+    """Video-level AUC of the selected step on the validation videos, 0 to 1."""
+    best_on_test_frame_auc: float | None = None
+    """Best frame-level AUC of any evaluated step on the test; never used to select. Only with ``--report-test``."""
+    best_on_test_step: int | None = None
+    test_frame_auc: float | None = None
+    """Frame-level AUC of the selected step on the test, over frames that clips cover."""
+    checkpoint: str | None = None
+    """URI of the checkpoint folder."""
+    checkpoint_digest: str | None = None
+    workers: int = 1
+    device: str = "cpu"
+    elapsed_s: float = 0.0
+    steps_per_s: float = 0.0
+    """Steps done now over the time of the loop."""
+    dry_run: bool = False
+    nothing_to_do: bool = False
+    exit_code: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary as JSON values."""
+        return asdict(self)
+
+    def to_json(self) -> str:
+        """Return the summary as one JSON object."""
+        return json.dumps(self.to_dict(), indent=1)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrainSummary:
+        """Undo :meth:`to_dict`; what a later version says beyond it is left out."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+    def show(self, console: Console) -> None:
+        """Print the summary as a table."""
+        table = Table(show_header=False, box=None, pad_edge=False)
+        for name, value in self._rows():
+            table.add_row(name, value)
+        console.print(table)
+        if self.banner:
+            console.print(self.banner, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
+
+    def _rows(self) -> list[tuple[str, str]]:
+        cut = ", cut from training" if self.val_is_cut and self.val_anomalous else ""
+        rows = [
+            ("model", self.model),
+            ("training", f"{self.train_anomalous} anomalous and {self.train_normal} normal videos"),
+            ("validation", f"{self.val_anomalous} anomalous and {self.val_normal} normal videos{cut}"),
+        ]
+        if self.missing:
+            rows.append(("left out", f"{self.missing} videos without features"))
+        if self.dry_run:
+            left = self.steps - self.steps_before
+            return [*rows, ("to do", f"{left} of {self.steps} steps (dry run: nothing was written)")]
+        rows.append(("steps", f"{self.steps_done} of {self.steps}" + self._why()))
+        rows.append(("kept", f"step {self.selected_step} ({self.selected_by})"))
+        if self.val_auc is not None:
+            rows.append(("video AUC", f"{self.val_auc:.4f} on the validation videos"))
+        if self.best_on_test_frame_auc is not None:
+            kept = "" if self.test_frame_auc is None else f"{self.test_frame_auc:.4f} at the kept step; "
+            best = f"{self.best_on_test_frame_auc:.4f} best-on-test (step {self.best_on_test_step}, not used to select)"
+            rows.append(("frame AUC", kept + best))
+        if self.nothing_to_do:
+            rows.append(("done", "nothing to do: this run was finished before"))
+        else:
+            rows.append(("done", f"{self.elapsed_s:.1f} s, {self.steps_per_s:.1f} steps/s, {self.workers} workers"))
+        rows.append(("checkpoint", str(self.checkpoint)))
+        return rows
+
+    def _why(self) -> str:
+        before = f"{self.steps_before} were done before" if self.steps_before else ""
+        early = "stopped early, validation no longer improved" if self.finished == "patience" else ""
+        text = ", ".join(t for t in (before, early) if t)
+        return f" ({text})" if text else ""

@@ -1,0 +1,218 @@
+"""The loop: one process's part of training one model, the same alone and among others.
+
+Whatever a step depends on is either in the state or a function of (seed, step, rank): batches come from a stateless
+sampler, and dropout is seeded anew each step. So a run that is killed and resumed on as many workers continues the
+same curve, bit for bit. Workers share every batch and average gradients in one all-reduce a step, so that with dropout
+off several workers do what one does, to rounding.
+
+Axes: B bags of a batch, T segments, N training videos, X columns of soft labels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wsvad.bags.batches import Batch
+from wsvad.errors import TrainingError
+from wsvad.models.contract import Criterion, MilModel
+from wsvad.models.dynamic_labels import DynamicLabels
+from wsvad.train.config import TrainConfig
+from wsvad.train.curve import STEP, VAL_AUC, Curve
+from wsvad.train.group import Group
+from wsvad.train.selection import is_selected, out_of_patience
+from wsvad.train.state import TrainState
+
+TOTAL, GRAD_NORM = "total", "grad_norm"
+_PREDICT_VIDEOS = 64  # a batch of the papers' size: no more memory than a step
+
+
+@dataclass(frozen=True)
+class Bags:
+    """What the loop reads its bags from, so that it need not know where they are."""
+
+    batch: Callable[[int], Batch]
+    """This worker's share of the batch of a step, steps from 0."""
+    rows: Callable[[np.ndarray], Tensor]
+    """Features, float32 [B, T, ...], of training videos by their index."""
+    num_videos: int
+
+
+class Trainer:
+    """Trains ``model`` in place. ``curve`` holds a row for every step done.
+
+    Args:
+        model: in training mode, on ``device``.
+        criterion: its loss.
+        bags: where batches come from.
+        config: steps, optimiser, when to evaluate.
+        group: who else trains the same model; every worker gets the same arguments but for ``bags``.
+        device: where the model is.
+        labels: soft labels of the training videos, if the model uses them.
+        measures: by column of the curve, functions that score the model, the same result on every worker;
+            ``val_auc`` decides which step is kept.
+    """
+
+    def __init__(
+        self,
+        model: MilModel,
+        criterion: Criterion,
+        bags: Bags,
+        config: TrainConfig,
+        group: Group,
+        device: torch.device,
+        labels: DynamicLabels | None = None,
+        measures: Mapping[str, Callable[[MilModel], float]] | None = None,
+    ) -> None:
+        self.model, self.criterion, self.bags, self.config = model, criterion, bags, config
+        self.group, self.device, self.labels = group, device, labels
+        self.measures = dict(measures or {})
+        self.curve = Curve()
+        self.finished = ""
+        """Why training is over (``steps``, ``patience``); empty while it is not."""
+        self._parameters = list(model.parameters())
+        self._optimizer = torch.optim.Adam(self._parameters, lr=config.lr, weight_decay=config.weight_decay)
+        self._best: dict[str, Tensor] = {}
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return len(self.curve.rows)
+
+    def train(self) -> Iterator[dict[str, float]]:
+        """Train to the end, yielding each step's row of the curve; stop asking to stop training.
+
+        Raises:
+            TrainingError: a loss or gradient is not finite; names the step. The weights are those before the step.
+        """
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            while not self.finished:
+                row = self.train_step(self.step)
+                row |= self._measure(self.step + 1)
+                self.curve.add(row)
+                self.finished = self._why_finished()
+                yield row
+
+    def train_step(self, step: int) -> dict[str, float]:
+        """Do step ``step``, from 0; return its number from 1, its loss terms and the norm of the gradient."""
+        if self.labels and self.labels.due(step):
+            self.labels.update(step, self._predict())
+        torch.manual_seed(_seed(self.config.seed, step, self.group.rank))
+        batch = self.bags.batch(step)
+        soft = self.labels.targets(batch.video_B).to(self.device) if self.labels else None
+        self._optimizer.zero_grad(set_to_none=True)
+        output = self.model(batch.features.to(self.device))
+        terms = self.criterion(output, batch.labels_B.to(self.device), soft)
+        terms[TOTAL].backward()
+        values = self._average(terms)
+        if not all(math.isfinite(v) for v in values.values()):
+            shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
+            raise TrainingError(
+                f"the loss is not finite at step {step + 1} ({shown}); nothing of this step was kept. Lower --lr, or "
+                "look for features far out of range with `wsvad verify`"
+            )
+        self._optimizer.step()
+        return {STEP: float(step + 1), **values}
+
+    def state(self) -> TrainState:
+        """Return all that a resumed run needs; tensors are not copied."""
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self._best.items()}
+        for number, values in self._optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in values.items()}
+        if self.labels:
+            labels = self.labels.state_dict()
+            tensors |= {f"labels.{name}": torch.as_tensor(value) for name, value in labels.items()}
+        tensors["curve"] = self.curve.to_tensor()
+        return TrainState(self.step, tensors, self.curve.columns, self.finished)
+
+    def restore(self, state: TrainState) -> None:
+        """Go on from a state of the same model, data and configuration."""
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}, "labels": {}}
+        for name, tensor in state.tensors.items():
+            part, _, rest = name.partition(".")
+            parts.setdefault(part, {})[rest] = tensor
+        self.model.load_state_dict(parts["model"])
+        self._best = parts["best"]
+        by_number: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in parts["optimizer"].items():
+            number, _, key = name.partition(".")
+            by_number.setdefault(int(number), {})[key] = tensor
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": by_number, "param_groups": groups})
+        if self.labels:
+            self.labels.load_state_dict({name: _plain(tensor) for name, tensor in parts["labels"].items()})
+        self.curve = Curve(state.columns, state.tensors["curve"].tolist())
+        self.finished = state.finished
+
+    def _average(self, terms: Mapping[str, Tensor]) -> dict[str, float]:
+        """Average gradients and terms over the workers, in one all-reduce; return the terms and the gradient's norm."""
+        shared = torch.stack([term.detach().float() for term in terms.values()])
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        if self.group.world_size > 1:
+            flat = torch.cat([*(g.reshape(-1) for g in gradients), shared])
+            self.group.sum(flat)
+            flat /= self.group.world_size
+            *averaged, shared = flat.split([*(g.numel() for g in gradients), len(shared)])
+            for gradient, mean in zip(gradients, averaged, strict=True):
+                gradient.copy_(mean.view_as(gradient))
+        norm = torch.nn.utils.get_total_norm(gradients)
+        return dict(zip((*terms, GRAD_NORM), [*shared.tolist(), norm.item()], strict=True))
+
+    def _measure(self, step: int) -> dict[str, float]:
+        """Measure where it is time to, and keep the weights of a step that is selected."""
+        due = step % self.config.eval_every == 0 or step == self.config.steps
+        found = {name: measure(self.model) if due else math.nan for name, measure in self.measures.items()}
+        auc = found.get(VAL_AUC, math.nan)
+        if is_selected(auc, [value for _, value in self.curve.column(VAL_AUC)]):
+            self._best = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
+        return found
+
+    def _why_finished(self) -> str:
+        if self.step >= self.config.steps:
+            return "steps"
+        column = self.curve.column(VAL_AUC)
+        measured_now = bool(column) and column[-1][0] == self.step
+        if measured_now and out_of_patience([auc for _, auc in column], self.config.patience):
+            return "patience"
+        return ""
+
+    def _predict(self) -> Tensor:
+        """Predictions [N, X] of every training video by the model as it stands; workers share the videos."""
+        self.model.eval()
+        total, found = self.bags.num_videos, torch.zeros(0)
+        own = np.arange(self.group.rank, total, self.group.world_size)
+        parts = []
+        with torch.no_grad():
+            for start in range(0, len(own), _PREDICT_VIDEOS):
+                output = self.model(self.bags.rows(own[start : start + _PREDICT_VIDEOS]).to(self.device))
+                parts.append(self.criterion.label_predictions(output).float())
+        self.model.train()
+        assert parts, "fewer training videos than workers"
+        found = torch.zeros(total, parts[0].shape[1], device=self.device)
+        found[torch.from_numpy(own).to(self.device)] = torch.cat(parts)
+        self.group.sum(found)
+        return found
+
+
+def selected_weights(state: TrainState) -> dict[str, Tensor]:
+    """Return the weights that a finished run keeps: of the selected step, else the last."""
+    for part in ("best.", "model."):
+        found = {name.removeprefix(part): t for name, t in state.tensors.items() if name.startswith(part)}
+        if found:
+            return found
+    raise AssertionError("a state without weights")
+
+
+def _seed(seed: int, step: int, rank: int) -> int:
+    return int(np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _plain(tensor: Tensor) -> Any:
+    return tensor if tensor.ndim else tensor.item()

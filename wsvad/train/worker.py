@@ -1,0 +1,172 @@
+"""One worker of a training run, from the features to its last state; alone or in a group."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from wsvad.bags.batches import BalancedSampler, make_batch
+from wsvad.features.cache import SegmentCache
+from wsvad.features.reading import FeatureSet
+from wsvad.models.choose import build_criterion, build_dynamic_labels, build_model, config_from_dict
+from wsvad.models.contract import Inputs, MilModel
+from wsvad.storage import Store, StoreOptions, open_store
+from wsvad.train.config import TrainConfig
+from wsvad.train.curve import TEST_AUC, VAL_AUC, tensorboard_events
+from wsvad.train.data import TrainingData
+from wsvad.train.group import Group, agree
+from wsvad.train.held_out import HeldOut
+from wsvad.train.selection import positive_frames, rank_auc
+from wsvad.train.state import load_state, newest_state, save_state
+from wsvad.train.trainer import Bags, Trainer
+
+log = logging.getLogger(__name__)
+
+METRICS, EVENTS = "metrics.csv", "tensorboard/"
+_ASK_EVERY = 10  # steps between the questions whether to stop: each is a message between all workers
+_SAVE_AFTER_S = 120.0  # of slow steps, no more than this is done again after a kill
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """All that a worker has to know; small, and travels to every one of them."""
+
+    features: FeatureSet = field(repr=False)
+    out: str
+    store: StoreOptions
+    """How to reach ``out``."""
+    model: dict[str, Any]
+    """``ModelConfig.to_dict()``."""
+    config: TrainConfig
+    data: TrainingData = field(repr=False)
+    device: str = "cpu"
+    threads: int = 1
+    """Threads of the arithmetic on a CPU; another number can change the last bits of a curve."""
+    cache_folder: str | None = None
+    """Where the node keeps its segment cache; ``None``: a folder of the user's below the temporary one."""
+
+
+def run_worker(
+    plan: TrainPlan,
+    group: Group,
+    on_row: Callable[[dict[str, float]], None] = lambda row: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> str:
+    """Train from the newest state at ``plan.out`` to the end; the first worker writes states, curve and events.
+
+    Args:
+        plan: the same for every worker.
+        group: this worker's group.
+        on_row: called with every row of the curve that this call adds.
+        should_stop: asked now and then of the first worker; all stop together then, with a state saved.
+
+    Returns:
+        Why training is over (``steps``, ``patience``), or ``""`` if it was asked to stop.
+
+    Raises:
+        TrainingError: a loss is not finite.
+        UsageError, StorageError: of features that cannot be used or reached.
+    """
+    torch.set_num_threads(plan.threads)
+    device = torch.device(plan.device)
+    store = open_store(plan.out, plan.store)
+    trainer = _make_trainer(plan, group, device)
+    _resume(trainer, store, group, device)
+    log.info("worker %d of %d: training from step %d", group.rank + 1, group.world_size, trainer.step)
+    saved, saved_at = trainer.step, time.monotonic()
+    for row in trainer.train():
+        on_row(row)
+        step = trainer.step
+        stop = step % _ASK_EVERY == 0 and bool(agree(group, int(group.rank == 0 and should_stop()), device))
+        late = time.monotonic() - saved_at > _SAVE_AFTER_S
+        if group.rank == 0 and (trainer.finished or stop or late or step % plan.config.save_every == 0):
+            _save(trainer, store, saved)
+            saved, saved_at = step, time.monotonic()
+        if stop:
+            break
+    return trainer.finished
+
+
+def _make_trainer(plan: TrainPlan, group: Group, device: torch.device) -> Trainer:
+    model_config, data, config = config_from_dict(plan.model), plan.data, plan.config
+    cache = SegmentCache.build(
+        plan.features,
+        data.train_ids,
+        segments=config.segments,
+        kind=model_config.inputs,
+        folder=Path(plan.cache_folder) if plan.cache_folder else None,
+    )
+    labels_N = np.asarray(data.train_labels)
+    sampler = BalancedSampler(
+        labels_N, pairs=config.pairs, seed=config.seed, rank=group.rank, world_size=group.world_size
+    )
+    bags = Bags(
+        batch=lambda step: make_batch(cache, sampler.batch(step), labels_N),
+        rows=lambda videos: make_batch(cache, videos, labels_N).features,
+        num_videos=len(labels_N),
+    )
+    return Trainer(
+        build_model(model_config, seed=config.seed).to(device),
+        build_criterion(model_config),
+        bags,
+        config,
+        group,
+        device,
+        labels=build_dynamic_labels(model_config, torch.from_numpy(labels_N), segments=config.segments),
+        measures=_measures(plan, model_config.inputs, group, device),
+    )
+
+
+def _measures(
+    plan: TrainPlan, kind: Inputs, group: Group, device: torch.device
+) -> dict[str, Callable[[MilModel], float]]:
+    """What is measured while training: on validation videos to select, on test videos to report only."""
+    data = plan.data
+    found: dict[str, Callable[[MilModel], float]] = {}
+    if data.can_select:
+        val = HeldOut(plan.features, data.val_ids, kind, group)
+        labels = np.asarray(data.val_labels)
+
+        def val_auc(model: MilModel) -> float:
+            highest = np.maximum.reduceat(val.scores(model, device), val.edges[:-1])
+            return rank_auc(highest, labels == 1, labels == 0)
+
+        found[VAL_AUC] = val_auc
+    if data.test:
+        test = HeldOut(plan.features, [r.video_id for r in data.test], kind, group)
+        positive = np.concatenate(
+            [
+                positive_frames(test.start_frame_N[a:b], test.end_frame_N[a:b], r.spans or ())
+                for r, a, b in zip(data.test, test.edges[:-1], test.edges[1:], strict=True)
+            ]
+        )
+        negative = test.end_frame_N - test.start_frame_N - positive
+        found[TEST_AUC] = lambda model: rank_auc(test.scores(model, device), positive, negative)
+    return found
+
+
+def _resume(trainer: Trainer, store: Store, group: Group, device: torch.device) -> None:
+    """Restore the state that the first worker finds to be the newest whole one."""
+    state = newest_state(store) if group.rank == 0 else None
+    step = agree(group, state.step if state else 0, device)
+    if step:
+        trainer.restore(state or load_state(store, step))
+    if group.rank == 0:
+        for info in store.list(EVENTS):  # of steps that a killed run did, and that are done again now
+            if int(info.key.rsplit(".", 2)[-2]) >= step:
+                store.delete(info.key)
+
+
+def _save(trainer: Trainer, store: Store, since: int) -> None:
+    """Write the state, and what people look at: the curve as CSV, and the new steps as TensorBoard events."""
+    if trainer.step > since:
+        store.create(f"{EVENTS}events.out.tfevents.{since:010d}.wsvad", tensorboard_events(trainer.curve, since))
+    save_state(store, trainer.state(), keep=trainer.config.keep)
+    store.replace(METRICS, trainer.curve.to_csv())
