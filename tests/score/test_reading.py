@@ -1,6 +1,9 @@
 """Published scores are read back as they were written, or not at all."""
 
+import io
+
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from tests.features.factories import random_videos, write_features
@@ -43,10 +46,18 @@ def test_bytes_are_a_function_of_the_scores():
     assert decode_scores(data).values["cuboid_scores_TK"] is None
 
 
-@pytest.mark.parametrize("damage", [lambda d: d[:-9], lambda d: d[:60] + bytes([d[60] ^ 255]) + d[61:], lambda d: b""])
+def _flipped(data):
+    """One wrong bit among the scores themselves."""
+    column = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(0).column(6)
+    at = column.data_page_offset + column.total_compressed_size - 5
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+@pytest.mark.parametrize("damage", [lambda d: d[:-9], _flipped, lambda d: b""])
 def test_damaged_bytes_are_noticed(damage):
     """Cut short, a flipped byte, empty."""
-    data = encode_scores(make_scores("a", [0.25] * 50), fingerprint="f", config={}, unit={"clips": 50})
+    scores = make_scores("a", np.random.default_rng(0).random(50))
+    data = encode_scores(scores, fingerprint="f", config={}, unit={"clips": 50})
     with pytest.raises(DamagedUnit):
         decode_scores(damage(data))
 

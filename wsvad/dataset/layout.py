@@ -1,4 +1,4 @@
-"""Where things lie below the root of a published data set. Names come from content, so a re-run writes the same ones."""
+"""Where things lie below the root of a data set. Names come from content, so a re-run writes the same ones."""
 
 from __future__ import annotations
 
