@@ -175,7 +175,7 @@ def _from_manifest(uri: str, options: StoreOptions) -> Listing:
 
     def find(row: ManifestRow) -> VideoRef | Unreachable:
         video_id = row_id(row.video_id, row.uri, row.where)
-        target = _resolve(uri, row.uri)
+        target = resolve_uri(uri, row.uri)
         try:
             video_store, video_key = open_object(target, _named(options))
         except UsageError as error:
@@ -191,7 +191,7 @@ def _from_manifest(uri: str, options: StoreOptions) -> Listing:
     return Listing(tuple(videos), (), tuple(f for f in found if isinstance(f, Unreachable)))
 
 
-def _resolve(manifest_uri: str, uri: str) -> str:
+def resolve_uri(manifest_uri: str, uri: str) -> str:
     """Resolve a manifest's relative URI against the folder that the manifest is in."""
     if _SCHEME.match(uri) or uri.startswith("/"):
         return uri
