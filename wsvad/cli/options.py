@@ -7,6 +7,7 @@ import math
 import tomllib
 from pathlib import Path
 
+from wsvad.cluster import PoolOptions
 from wsvad.errors import UsageError
 from wsvad.storage import StoreOptions
 
@@ -34,6 +35,26 @@ def store_options(args: argparse.Namespace) -> StoreOptions:
         region=args.s3_region,
         max_attempts=args.s3_attempts,
     )
+
+
+def add_cluster_options(parser: argparse.ArgumentParser) -> None:
+    """Add where units run, and how many at once."""
+    group = parser.add_argument_group("cluster (default: what fits)")
+    group.add_argument("--address", help="of a Ray cluster; or RAY_ADDRESS; neither: a local Ray")
+    group.add_argument("--workers", type=positive_int, metavar="N", help="workers at once")
+    group.add_argument("--cpus-per-worker", type=positive_float, metavar="N", help="CPU cores of a worker")
+    group.add_argument(
+        "--gpus-per-worker", type=float, metavar="N", help="GPUs of a worker: whole ones, a fraction of one, or 0"
+    )
+    group.add_argument("--memory-per-worker", type=size_bytes, metavar="BYTES", help="memory to reserve, e.g. 2GiB")
+    group.add_argument(
+        "--in-flight", type=positive_int, default=2, metavar="N", help="units handed to a worker at once"
+    )
+
+
+def pool_options(args: argparse.Namespace) -> PoolOptions:
+    """Make the pool options of parsed arguments."""
+    return PoolOptions(args.workers, args.cpus_per_worker, args.gpus_per_worker, args.memory_per_worker, args.in_flight)
 
 
 def positive_int(text: str) -> int:
@@ -93,6 +114,7 @@ def option_words(path: str, parser: argparse.ArgumentParser) -> list[str]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"--config {path}: {error}") from error
     switches = {name for a in parser._actions if a.nargs == 0 for name in a.option_strings}
+    lists = {name for a in parser._actions if isinstance(a.default, list) for name in a.option_strings}
     known = {name for a in parser._actions for name in a.option_strings} - {"--config", "--help", "-h"}
     words: list[str] = []
     for key, value in table.items():
@@ -103,6 +125,8 @@ def option_words(path: str, parser: argparse.ArgumentParser) -> list[str]:
             words += [name] if value else [f"--no-{name[2:]}"] if f"--no-{name[2:]}" in known else []
         elif isinstance(value, str | int | float) and not isinstance(value, bool) and name not in switches:
             words += [f"{name}={value}"]
+        elif name in lists and isinstance(value, list) and all(isinstance(v, str) for v in value):
+            words += [f"{name}={v}" for v in value]
         else:
             wanted = "true or false" if name in switches else "text or a number"
             raise UsageError(f"--config {path}: {key!r} must be {wanted}, got {value!r}")
