@@ -16,14 +16,18 @@ from wsvad.manifest.truth import merge_spans, parse_boxes, parse_spans
 
 _NUMBER = st.integers(1, 2**31 - 1)
 _TEXT = st.text(st.characters(codec="ascii", categories=("L", "N", "P", "S")), min_size=1, max_size=12)
-_CORNERS = st.tuples(*[st.floats(0, 1e6) for _ in range(4)]).filter(lambda c: c[0] < c[2] and c[1] < c[3])
+_EDGES = st.lists(st.floats(0, 1e6), min_size=2, max_size=2, unique=True).map(sorted)
 
 
 @st.composite
 def _records(draw):
     edges = sorted(draw(st.sets(st.integers(0, 10_000), min_size=2, max_size=8)))
     spans = tuple(zip(edges[::2], edges[1::2], strict=False))
-    boxes = tuple(Box(*span, *draw(_CORNERS), draw(st.none() | st.integers(0, 99))) for span in spans)
+    corners = [(draw(_EDGES), draw(_EDGES)) for _ in spans]
+    boxes = tuple(
+        Box(*span, x[0], y[0], x[1], y[1], draw(st.none() | st.integers(0, 99)))
+        for span, (x, y) in zip(spans, corners, strict=True)
+    )
     label = draw(st.sampled_from([None, 0, 1]))
     return {
         "uri": draw(_TEXT),

@@ -75,9 +75,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(summary: dict[str, Any]) -> None:
-    table = Table(title=f"{summary['data_set']}: {summary['videos']} videos in {summary['out']}", title_justify="left")
+    console = Console()
+    console.print(
+        f"{summary['data_set']}: {summary['videos']:,} videos in {summary['out']}", soft_wrap=True, markup=False
+    )
+    table = Table()
     for column in ("split", "normal", "anomalous", "anomalous frames", "boxes"):
         table.add_column(column, justify="left" if column == "split" else "right")
     for split, counts in summary["splits"].items():
-        table.add_row(split, *(f"{value:,}" for value in counts.values()))
-    Console().print(table)
+        table.add_row(split, *("not known" if value is None else f"{value:,}" for value in counts.values()))
+    console.print(table)

@@ -166,11 +166,13 @@ def _summary(
     for split in ("train", "val", "test"):
         members = [r for r in records if r.split == split]
         if members:
+            in_time = all(r.spans is not None for r in members)
+            in_space = all(r.boxes is not None for r in members)
             splits[split] = {
                 "normal": sum(r.label == 0 for r in members),
                 "anomalous": sum(r.label == 1 for r in members),
-                "anomalous_frames": sum(end - start for r in members for start, end in r.spans or ()),
-                "boxes": sum(len(r.boxes or ()) for r in members),
+                "anomalous_frames": sum(e - s for r in members for s, e in r.spans or ()) if in_time else None,
+                "boxes": sum(len(r.boxes or ()) for r in members) if in_space else None,
             }
     return {
         "data_set": config.name,

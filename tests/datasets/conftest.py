@@ -1,0 +1,31 @@
+"""The published annotation files, unpacked once, and small copies of data sets to find videos in."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ARCHIVE = Path(__file__).resolve().parents[1] / "data" / "annotations.zip"
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory):
+    """The folder of all published annotation files; not to be written to."""
+    folder = tmp_path_factory.mktemp("published")
+    with zipfile.ZipFile(ARCHIVE) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+@pytest.fixture
+def copied(published, tmp_path):
+    """Copy a data set's annotation files to where a test may change them; the function returns the folder."""
+
+    def copy(name):
+        target = tmp_path / "root"
+        target.mkdir(exist_ok=True)
+        for path in (published / name).iterdir():
+            (target / path.name).write_bytes(path.read_bytes())
+        return target
+
+    return copy
