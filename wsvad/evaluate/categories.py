@@ -47,7 +47,6 @@ def video_rows(results: Sequence[VideoResult], options: MetricOptions) -> list[d
 
 def _video_row(result: VideoResult, options: MetricOptions) -> dict[str, Any]:
     truth, scores = result.frame_truth_N, result.frame_scores_N
-    peak = result.peak_clip
     own_auc = overlap = hit = None
     if truth is not None:
         try:
@@ -66,7 +65,7 @@ def _video_row(result: VideoResult, options: MetricOptions) -> dict[str, Any]:
         "anomalous_frames": None if truth is None else int(np.count_nonzero(truth)),
         "max_score": float(result.scores.score_T.max()),
         "mean_score": float(np.mean(result.scores.score_T, dtype=np.float64)),
-        "peak_frame": (int(result.scores.start_frame[peak]) + int(result.scores.end_frame[peak])) // 2,
+        "peak_frame": result.peak_frame,
         "frame_auc": own_auc,
         "temporal_iou": overlap,
         "pointing_peak": hit,

@@ -4,53 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from wsvad.errors import UsageError
-from wsvad.evaluate.grids import Grid, Ints, make_grid
+from wsvad.evaluate.grids import Grid, make_grid
 from wsvad.evaluate.ranking import Floats
 from wsvad.evaluate.truth import Bools, TruthMode, fit, frame_truth, truth_spans
 from wsvad.manifest.records import Box, Split, VideoRecord
+from wsvad.score.table import VideoScores
 from wsvad.video.geometry import Geometry, GeometryKind
 
-
-class Scores(Protocol):
-    """The scores of one video, as ``wsvad.score`` reads them."""
-
-    @property
-    def start_frame(self) -> Ints:
-        """``[T]``, ascending."""
-
-    @property
-    def end_frame(self) -> Ints:
-        """``[T]``, exclusive."""
-
-    @property
-    def score_T(self) -> npt.NDArray[np.floating]:
-        """Score of each clip, in [0, 1]."""
-
-    @property
-    def cuboid_scores_TK(self) -> npt.NDArray[np.floating] | None:
-        """Scores of each clip's cuboids, in [0, 1]."""
-
-    @property
-    def num_frames(self) -> int:
-        """Frames of the video."""
-
-    @property
-    def width(self) -> int:
-        """Of the video as displayed, in pixels."""
-
-    @property
-    def height(self) -> int:
-        """Of the video as displayed, in pixels."""
-
-
-Load = Callable[[str], Scores]
-Expand = Callable[[Any], npt.NDArray[np.floating]]
+Load = Callable[[str], VideoScores]
 
 
 @dataclass(frozen=True)
@@ -60,7 +26,7 @@ class VideoResult:
     record: VideoRecord
     anomalous: bool | None
     """Its label, or what its truth implies; None: not known."""
-    scores: Scores
+    scores: VideoScores
     frame_scores_N: Floats
     """At the length that the truth mode asks for."""
     frame_truth_N: Bools | None
@@ -76,6 +42,12 @@ class VideoResult:
     def peak_clip(self) -> int:
         """Position of the first clip with the highest score."""
         return int(np.argmax(self.scores.score_T))
+
+    @property
+    def peak_frame(self) -> int:
+        """The frame in the middle of that clip."""
+        clip = self.peak_clip
+        return (int(self.scores.start_frame[clip]) + int(self.scores.end_frame[clip]) - 1) // 2
 
 
 @dataclass
@@ -121,7 +93,6 @@ def gather(
     records: Sequence[VideoRecord],
     scored_ids: Sequence[str],
     load: Load,
-    expand: Expand,
     features_config: Mapping[str, Any],
     mode: TruthMode = "true",
     *,
@@ -133,7 +104,6 @@ def gather(
         records: what is to be evaluated.
         scored_ids: ids that have scores.
         load: from an id to its scores.
-        expand: from scores to one score a frame, at true length.
         features_config: configuration of the features, for where the grid lies.
         mode: length of the frame truth, see :func:`wsvad.evaluate.truth.fit`.
         allow_missing: leave out records without scores instead of refusing.
@@ -155,7 +125,7 @@ def gather(
         if record.label is None and truth_spans(record) is None:
             found.without_truth.append(record.video_id)
             continue
-        found.results.append(_result(record, load(record.video_id), expand, features_config, mode, found.notes))
+        found.results.append(_result(record, load(record.video_id), features_config, mode, found.notes))
     if not found.results:
         raise UsageError(
             f"none of the {len(records)} videos can be evaluated: {len(found.missing)} have no scores, "
@@ -169,16 +139,13 @@ def gather(
 
 def _result(
     record: VideoRecord,
-    scores: Scores,
-    expand: Expand,
+    scores: VideoScores,
     features_config: Mapping[str, Any],
     mode: TruthMode,
     notes: list[str],
 ) -> VideoResult:
     check_scores(record.video_id, scores)
-    frame_scores = np.asarray(expand(scores), dtype=np.float64)
-    if frame_scores.shape != (scores.num_frames,) or not np.isfinite(frame_scores).all():
-        raise UsageError(f"video {record.video_id!r:.120}: its scores do not cover its {scores.num_frames} frames")
+    frame_scores = np.asarray(scores.frame_scores(), dtype=np.float64)
     if record.num_frames not in (None, scores.num_frames):
         notes.append(
             f"{record.video_id}: the manifest says {record.num_frames} frames, the scored video has "
@@ -194,12 +161,12 @@ def _result(
         truth, frame_scores = fit(truth, frame_scores, mode)
     if record.boxes is not None:
         boxes = _displayed(record, scores)
-    grid = _grid(scores, boxes, features_config)
+    grid = _grid(record, scores, boxes, features_config)
     label = bool(record.label) if record.label is not None else bool(given)
     return VideoResult(record, label, scores, frame_scores, truth, spans, boxes, grid)
 
 
-def check_scores(video_id: str, scores: Scores) -> None:
+def check_scores(video_id: str, scores: VideoScores) -> None:
     """Raise ``UsageError`` naming the video where its scores are not what a model gives."""
     score_T, cuboids_TK = np.asarray(scores.score_T), scores.cuboid_scores_TK
     clips = score_T.shape[0] if score_T.ndim == 1 else -1
@@ -218,10 +185,15 @@ def check_scores(video_id: str, scores: Scores) -> None:
             )
 
 
-def _displayed(record: VideoRecord, scores: Scores) -> tuple[Box, ...]:
+def displayed_size(record: VideoRecord, scores: VideoScores) -> tuple[int | None, int | None]:
+    """Return width and height of the video as displayed: as the scores know it, else as the manifest does."""
+    return scores.width or record.width, scores.height or record.height
+
+
+def _displayed(record: VideoRecord, scores: VideoScores) -> tuple[Box, ...]:
     """The record's boxes in pixels of the displayed video, cut to its frames."""
-    x_scale = scores.width / record.width if record.width else 1.0
-    y_scale = scores.height / record.height if record.height else 1.0
+    x_scale = scores.width / record.width if record.width and scores.width else 1.0
+    y_scale = scores.height / record.height if record.height and scores.height else 1.0
     return tuple(
         Box(
             box.start_frame,
@@ -237,10 +209,13 @@ def _displayed(record: VideoRecord, scores: Scores) -> tuple[Box, ...]:
     )
 
 
-def _grid(scores: Scores, boxes: tuple[Box, ...] | None, features_config: Mapping[str, Any]) -> Grid | None:
+def _grid(
+    record: VideoRecord, scores: VideoScores, boxes: tuple[Box, ...] | None, features_config: Mapping[str, Any]
+) -> Grid | None:
     if boxes is None or scores.cuboid_scores_TK is None:
         return None
-    view = view_of(features_config, scores.width, scores.height)
+    width, height = displayed_size(record, scores)
+    view = view_of(features_config, width, height) if width and height else None
     if view is None:
         return None
     spans = np.stack((scores.start_frame, scores.end_frame), axis=1)

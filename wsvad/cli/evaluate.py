@@ -1,0 +1,106 @@
+"""``wsvad evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import get_args
+
+from rich.console import Console
+
+from wsvad.cli.options import add_store_options, natural, require, store_options
+from wsvad.evaluate.job import EvaluateOptions, evaluate
+from wsvad.evaluate.metrics import MetricOptions
+from wsvad.evaluate.truth import TruthMode
+from wsvad.manifest.records import Split
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's options."""
+    parser.add_argument("--scores", metavar="URI", help="root of a scores data set, the --out of score")
+    parser.add_argument("--manifest", metavar="URI", help="manifest with splits, labels and truth (.csv, .parquet)")
+    parser.add_argument("--out", metavar="URI", help="folder of report.json and report.html, local or s3://")
+    parser.add_argument("--config", metavar="FILE", help="TOML file of these options; the command line wins over it")
+    parser.add_argument("--replace", action="store_true", help="write over a report of other inputs or options")
+    _add_truth_options(parser)
+    _add_metric_options(parser)
+    add_store_options(parser)
+
+
+def _add_truth_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("videos and truth")
+    group.add_argument("--split", choices=get_args(Split), default="test", help="which videos")
+    group.add_argument(
+        "--truth-mode",
+        choices=get_args(TruthMode),
+        default="true",
+        help="frames of a video: as they are, cut to whole blocks of 16, or filled up to them (published numbers)",
+    )
+    group.add_argument("--allow-missing", action="store_true", help="leave out videos that have no scores")
+    group.add_argument(
+        "--distinct-names",
+        action="store_true",
+        help="videos that share a file name with training videos are different ones; the report lists them",
+    )
+    group.add_argument("--videos-root", metavar="URI", help="what relative video URIs are relative to, for the frames")
+    group.add_argument(
+        "--frames", action=argparse.BooleanOptionalAction, default=True, help="show frames of the videos in the report"
+    )
+
+
+def _add_metric_options(parser: argparse.ArgumentParser) -> None:
+    default = MetricOptions()
+    group = parser.add_argument_group("metrics")
+    group.add_argument("--threshold", type=float, default=default.threshold, metavar="S", help="score that flags")
+    group.add_argument(
+        "--false-alarm-rate", type=float, default=default.false_alarm_rate, metavar="R", help="to find a threshold for"
+    )
+    group.add_argument(
+        "--min-overlap",
+        type=float,
+        default=default.min_overlap,
+        metavar="SHARE",
+        help="of the smaller of cell and box, for a cuboid to be anomalous; 0: any",
+    )
+    group.add_argument("--alpha", type=float, default=default.alpha, metavar="SHARE", help="of a track to find (TBDC)")
+    group.add_argument(
+        "--beta", type=float, default=default.beta, metavar="IOU", help="that finds a region (RBDC, TBDC)"
+    )
+    group.add_argument(
+        "--resamples", type=natural, default=default.resamples, metavar="N", help="of the bootstrap; 0: no intervals"
+    )
+    group.add_argument("--seed", type=natural, default=default.seed, metavar="N", help="of the bootstrap")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, show the summary, return the exit code."""
+    require(args, "scores", "manifest", "out")
+    options = EvaluateOptions(
+        scores=args.scores,
+        manifest=args.manifest,
+        out=args.out,
+        split=args.split,
+        truth_mode=args.truth_mode,
+        metrics=MetricOptions(
+            threshold=args.threshold,
+            false_alarm_rate=args.false_alarm_rate,
+            min_overlap=args.min_overlap,
+            alpha=args.alpha,
+            beta=args.beta,
+            resamples=args.resamples,
+            seed=args.seed,
+        ),
+        allow_missing=args.allow_missing,
+        distinct_names=args.distinct_names,
+        replace=args.replace,
+        frames=args.frames,
+        videos_root=args.videos_root,
+        store=store_options(args),
+        command=sys.argv,
+    )
+    summary = evaluate(options)
+    if args.json:
+        sys.stdout.write(summary.to_json() + "\n")
+    else:
+        summary.show(Console())
+    return summary.exit_code

@@ -1,0 +1,80 @@
+"""The 7x7 grid over the frame of the peak, with the boxes of the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from wsvad.evaluate.gather import VideoResult, displayed_size
+from wsvad.evaluate.grids import cells
+from wsvad.evaluate.png import data_uri, encode_png
+from wsvad.evaluate.svg import number, text
+
+ANOMALOUS, NORMAL = 16, 8
+
+View = tuple[float, float, float, float]
+
+
+def choose(results: Sequence[VideoResult], rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Pick the videos to show, of those with cuboid scores: the highest peaks, anomalous videos first."""
+    there = [n for n, r in enumerate(results) if r.scores.cuboid_scores_TK is not None]
+    ranked = sorted(there, key=lambda n: (-rows[n]["max_score"], rows[n]["video_id"]))
+    anomalous = [n for n in ranked if results[n].anomalous]
+    normal = [n for n in ranked if not results[n].anomalous]
+    return anomalous[:ANOMALOUS] + normal[:NORMAL]
+
+
+def picture(
+    result: VideoResult,
+    row: dict[str, Any],
+    view: View | None,
+    scale: tuple[float, float],
+    frame: np.ndarray | None,
+) -> str:
+    """Draw one video's peak: frame (grey where there is none), grid, boxes that hold in that frame, caption."""
+    width, height = displayed_size(result.record, result.scores)
+    wide, high = (width or 320, height or 240)
+    number_of_frame = result.peak_frame
+    boxes = [b for b in result.true_boxes or () if b.start_frame <= number_of_frame < b.end_frame]
+    shown = (
+        f'<image href="{data_uri(encode_png(frame))}" width="{wide}" height="{high}" preserveAspectRatio="none"/>'
+        if frame is not None
+        else f'<rect class="blank" width="{wide}" height="{high}"/>'
+    )
+    truth = "".join(
+        f'<rect class="box" x="{b.x1:.1f}" y="{b.y1:.1f}" width="{b.x2 - b.x1:.1f}" height="{b.y2 - b.y1:.1f}"/>'
+        for b in boxes
+    )
+    hit = row["pointing_peak"]
+    verdict = (
+        ""
+        if hit is None
+        else f'<span class="{"hit" if hit >= 0.5 else "miss"}">{"hit" if hit >= 0.5 else "miss"}</span>'
+    )
+    kind = "anomalous" if result.anomalous else "normal"
+    return (
+        f'<div class="heat"><svg viewBox="0 0 {wide} {high}" role="img" aria-label="peak of {text(row["video_id"])}">'
+        f"{shown}{_cells(result, view or (0.0, 0.0, float(wide), float(high)), scale)}{truth}</svg>"
+        f'<div class="head"><b title="{text(row["video_id"])}">{text(row["video_id"])}</b>{verdict}</div>'
+        f'<div class="foot"><span>{kind}, frame {number_of_frame:,}</span>'
+        f"<span>peak {number(row['max_score'], 2)}</span></div></div>"
+    )
+
+
+def _cells(result: VideoResult, view: View, scale: tuple[float, float]) -> str:
+    cuboids_TK = result.scores.cuboid_scores_TK
+    if cuboids_TK is None:
+        return ""
+    scores_K = np.asarray(cuboids_TK[result.peak_clip], dtype=np.float64)
+    strength_K = np.clip((scores_K - scale[0]) / (scale[1] - scale[0]), 0, 1)
+    strongest = scores_K.max()
+    parts = []
+    for box, score, strength in zip(cells(view, scores_K.size), scores_K, strength_K, strict=True):
+        peak = " peak" if score == strongest else ""
+        parts.append(
+            f'<rect class="cell{peak}" x="{box[0]:.1f}" y="{box[1]:.1f}" width="{box[2] - box[0]:.1f}" '
+            f'height="{box[3] - box[1]:.1f}" fill-opacity="{0.75 * strength:.2f}"><title>{score:.3f}</title></rect>'
+        )
+    return "".join(parts)

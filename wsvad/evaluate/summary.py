@@ -1,0 +1,47 @@
+"""What an evaluation says when it is done."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from wsvad.errors import EXIT_OK
+from wsvad.evaluate.svg import number
+
+
+@dataclass(frozen=True)
+class EvaluateSummary:
+    """The report and where it is."""
+
+    document: dict[str, Any]
+    json_uri: str
+    html_uri: str
+
+    @property
+    def exit_code(self) -> int:
+        """0: done."""
+        return EXIT_OK
+
+    def to_json(self) -> str:
+        """The figures without the tables of videos and curves, which are in the report."""
+        shown = {k: self.document[k] for k in ("title", "split", "identity", "warnings", "videos", "metrics")}
+        return json.dumps(shown | {"report": self.json_uri, "page": self.html_uri}, indent=1)
+
+    def show(self, console: Console) -> None:
+        """Print the figures and the places of the report."""
+        table = Table(box=None, pad_edge=False)
+        for name, side in (("metric", "left"), ("value", "right"), ("interval", "right"), ("", "left")):
+            table.add_column(name, justify="right" if side == "right" else "left")
+        for name, metric in self.document["metrics"].items():
+            spread = metric["interval"]
+            said = f"{number(spread[0])} - {number(spread[1])}" if spread else ""
+            table.add_row(name, number(metric["value"]), said, escape(metric["reason"] or ""))
+        console.print(table)
+        for warning in self.document["warnings"]:
+            console.print(f"[bold yellow]note[/]  {escape(warning)}")
+        console.print(f"report  {escape(self.json_uri)}\npage    {escape(self.html_uri)}", soft_wrap=True)
