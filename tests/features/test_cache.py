@@ -99,7 +99,7 @@ def test_damaged_features_leave_no_cache(tmp_path) -> None:
     pooled, _ = random_videos({"a": 3, "b": 40})
     pooled["b"][7, 0, 2] = np.inf
     features = FeatureSet.open(write_features(tmp_path / "f", pooled))
-    with pytest.raises(StorageError, match=r"features of 'b' .* the first is 7"):
+    with pytest.raises(StorageError, match=r"features of 'b' .* first in clip 7"):
         SegmentCache.build(features, ["a", "b"], segments=4, kind="pooled", folder=tmp_path / "c")
     assert [p.suffix for p in (tmp_path / "c").iterdir()] == [".lock"]
 

@@ -218,8 +218,8 @@ def not_finite(value: float) -> bytes:
 THREE = clip_rows([0, 1, 2])
 TWO_CROPS = unit("bad", clip_rows([0, 1, 2], views=2))
 BAD = {
-    "nan": (not_finite(float("nan")), {}, "1 clips have NaN or infinite pooled, the first is 1"),
-    "inf": (not_finite(float("-inf")), {}, "1 clips have NaN or infinite pooled, the first is 1"),
+    "nan": (not_finite(float("nan")), {}, "NaN or infinite pooled, first in clip 1"),
+    "inf": (not_finite(float("-inf")), {}, "NaN or infinite pooled, first in clip 1"),
     "other video": (unit("good", THREE), {}, r"rows of other videos: \['good'\]"),
     "clip twice": (unit("bad", clip_rows([0, 1, 1])), {}, "around clip 1, expected 3 clips with crops 0 to 0 each"),
     "clip outside": (unit("bad", clip_rows([0, 1, 5])), {}, r"clips 0 to 5, expected \[0, 3\)"),
@@ -250,7 +250,7 @@ def test_nan_in_cuboids_is_found(tmp_path) -> None:
     pooled["b"], cuboids["b"] = random_videos({"b": 1}, cuboid_shape=SHAPE, seed=1)[0]["b"], cuboids["a"][:1]
     features = FeatureSet.open(write_features(tmp_path, pooled, cuboids))
     features.load("a", cuboids=False)
-    with pytest.raises(StorageError, match=r"'a' .* infinite cuboids, the first is 2"):
+    with pytest.raises(StorageError, match=r"'a' .* infinite cuboids, first in clip 2"):
         features.load("a")
 
 

@@ -6,6 +6,8 @@ Axes: T clips in time, V crops, D/C features, K cuboids.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,22 +68,46 @@ def decode_features(
             infinite.
     """
     fault = _Fault(described.video_id, uri)
+    with _opened(data, described, fault, uri, fingerprint) as file:
+        wanted = [columns.POOLED]
+        if cuboids and columns.CUBOIDS in file.schema_arrow.names:
+            wanted.append(columns.CUBOIDS)
+        return _unit(file, wanted, described, fault)
+
+
+def decode_shapes(
+    data: bytes, described: SnapshotObject, *, uri: str, fingerprint: str
+) -> tuple[int, tuple[int, int] | None]:
+    """Return D and ``(K, C)`` of a unit's object, or ``None`` for the latter where there are no cuboids.
+
+    Arguments and errors are those of :func:`decode_features`; rows are not looked at.
+    """
+    fault = _Fault(described.video_id, uri)
+    with _opened(data, described, fault, uri, fingerprint) as file:
+        schema = file.schema_arrow
+        (pooled_dim,) = schema.field(columns.POOLED).type.shape
+        if columns.CUBOIDS not in schema.names:
+            return pooled_dim, None
+        K, C = schema.field(columns.CUBOIDS).type.shape
+        return pooled_dim, (K, C)
+
+
+@contextmanager
+def _opened(
+    data: bytes, described: SnapshotObject, fault: _Fault, uri: str, fingerprint: str
+) -> Iterator[pq.ParquetFile]:
+    """Open an object that is the snapshot's, and the configuration's; what Arrow says of it is translated."""
     if hashlib.sha256(data).hexdigest() != described.sha256:
         raise fault(f"{len(data)} bytes, not the {described.bytes} that the snapshot's digest stands for")
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
-        has_cuboids = columns.CUBOIDS in file.schema_arrow.names
-        wanted = [columns.VIDEO_ID, *_ROW_COLUMNS, columns.POOLED]
-        if cuboids and has_cuboids:
-            wanted.append(columns.CUBOIDS)
         made_by = (file.schema_arrow.metadata or {}).get(columns.META_FINGERPRINT.encode(), b"").decode()
         if made_by != fingerprint:
             raise ConflictError(
                 f"{uri} ({described.video_id}) was made by another configuration: its fingerprint is "
                 f"{made_by[:12] or 'missing'}, the data set's is {fingerprint[:12]}. Extract into another --out."
             )
-        table = file.read(columns=wanted, use_threads=False)
-        return _unit(table, described, fault)
+        yield file
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise fault(f"no features table: {error}") from error
 
@@ -100,43 +126,48 @@ class _Fault:
         )
 
 
-def _unit(table: pa.Table, described: SnapshotObject, fault: _Fault) -> UnitFeatures:
-    if table.num_rows != described.rows or described.clips < 1 or described.rows % described.clips:
-        raise fault(f"expected {described.rows} rows of {described.clips} clips, got {table.num_rows}")
+def _unit(file: pq.ParquetFile, tensors: Sequence[str], described: SnapshotObject, fault: _Fault) -> UnitFeatures:
+    N = file.metadata.num_rows
+    if described.rows != N or described.clips < 1 or described.rows % described.clips:
+        raise fault(f"expected {described.rows} rows of {described.clips} clips, got {N}")
+    table = file.read(columns=[columns.VIDEO_ID, *_ROW_COLUMNS], use_threads=False)
     ids = table[columns.VIDEO_ID].unique().to_pylist()
     if ids != [described.video_id]:
         raise fault(f"rows of other videos: {ids[:3]}")
     T, V = described.clips, described.rows // described.clips
-    rows = {name: table[name].to_numpy() for name in _ROW_COLUMNS}
-    tensors = {name: _tensors(table[name]) for name in (columns.POOLED, columns.CUBOIDS) if name in table.column_names}
-    order = np.lexsort((rows[columns.CROP], rows[columns.CLIP]))
+    values = {name: table[name].to_numpy() for name in _ROW_COLUMNS}
+    values |= {name: _tensors(file, name, values[columns.CLIP], fault) for name in tensors}
+    order = np.lexsort((values[columns.CROP], values[columns.CLIP]))
     if (np.diff(order) != 1).any():
-        rows = {name: values[order] for name, values in rows.items()}
-        tensors = {name: values[order] for name, values in tensors.items()}
-    clip_TV = rows[columns.CLIP].reshape(T, V)
-    _check_clips(clip_TV, rows[columns.CROP].reshape(T, V), described, fault)
-    for name, values in tensors.items():
-        _check_finite(name, values.reshape(T, -1), clip_TV[:, 0], fault)
-    first = {name: values.reshape(T, V)[:, 0].copy() for name, values in rows.items()}
-    pooled, cuboids = tensors[columns.POOLED], tensors.get(columns.CUBOIDS)
+        values = {name: rows[order] for name, rows in values.items()}
+    values = {name: rows.reshape(T, V, *rows.shape[1:]) for name, rows in values.items()}
+    _check_clips(values[columns.CLIP], values[columns.CROP], described, fault)
     return UnitFeatures(
         described.video_id,
-        first[columns.CLIP],
-        first[columns.START_FRAME],
-        first[columns.END_FRAME],
-        first[columns.START_S],
-        first[columns.END_S],
-        pooled.reshape(T, V, *pooled.shape[1:]),
-        None if cuboids is None else cuboids.reshape(T, V, *cuboids.shape[1:]),
+        values[columns.CLIP][:, 0].copy(),
+        values[columns.START_FRAME][:, 0].copy(),
+        values[columns.END_FRAME][:, 0].copy(),
+        values[columns.START_S][:, 0].copy(),
+        values[columns.END_S][:, 0].copy(),
+        values[columns.POOLED],
+        values.get(columns.CUBOIDS),
     )
 
 
-def _tensors(column: pa.ChunkedArray) -> np.ndarray:
-    """A column of float16 tensors as one array ``[rows, ...]``."""
-    if column.null_count or column.type.value_type != pa.float16():
-        raise ValueError(f"expected float16 tensors without nulls, got {column.type}")
-    chunks = [chunk.to_numpy_ndarray() for chunk in column.chunks if len(chunk)]
-    return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+def _tensors(file: pq.ParquetFile, name: str, clip_N: np.ndarray, fault: _Fault) -> np.ndarray:
+    """A column of float16 tensors as one array ``[N, ...]``, read by row groups: two copies of it would be 200 MB."""
+    kind = file.schema_arrow.field(name).type
+    if kind.value_type != pa.float16():
+        raise ValueError(f"expected float16 tensors as {name}, got {kind}")
+    values_NX = np.empty((len(clip_N), *kind.shape), np.float16)
+    at = 0
+    for group in range(file.num_row_groups):
+        for chunk in file.read_row_group(group, columns=[name], use_threads=False)[name].chunks:
+            part = chunk.to_numpy_ndarray()
+            _check_finite(name, part, clip_N[at:], fault)
+            values_NX[at : at + len(part)] = part
+            at += len(part)
+    return values_NX
 
 
 def _check_clips(clip_TV: np.ndarray, crop_TV: np.ndarray, described: SnapshotObject, fault: _Fault) -> None:
@@ -153,8 +184,9 @@ def _check_clips(clip_TV: np.ndarray, crop_TV: np.ndarray, described: SnapshotOb
         )
 
 
-def _check_finite(name: str, values_TX: np.ndarray, clip_T: np.ndarray, fault: _Fault) -> None:
+def _check_finite(name: str, values_NX: np.ndarray, clip_N: np.ndarray, fault: _Fault) -> None:
     # Half of np.isfinite's time for float16, which matters where cuboids are gigabytes.
-    bad_T = ((values_TX.view(np.uint16) & _FLOAT16_EXPONENT) == _FLOAT16_EXPONENT).any(axis=1)
-    if bad_T.any():
-        raise fault(f"{int(bad_T.sum())} clips have NaN or infinite {name}, the first is {int(clip_T[bad_T.argmax()])}")
+    bad_NX = (values_NX.view(np.uint16) & _FLOAT16_EXPONENT) == _FLOAT16_EXPONENT
+    if bad_NX.any():
+        row = int(bad_NX.reshape(len(bad_NX), -1).any(axis=1).argmax())
+        raise fault(f"NaN or infinite {name}, first in clip {int(clip_N[row])}")

@@ -17,7 +17,7 @@ import numpy as np
 
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, read_dataset, read_videos
 from wsvad.errors import ConflictError, ObjectNotFound, StorageError, UsageError
-from wsvad.features.decoding import UnitFeatures, decode_features
+from wsvad.features.decoding import UnitFeatures, decode_features, decode_shapes
 from wsvad.storage import Store, StoreOptions, open_store
 
 KIND = "features"
@@ -82,10 +82,9 @@ class FeatureSet:
         if unlisted:
             raise StorageError(f"{store.uri}/{snapshot.videos_key} lacks {unlisted[:3]}, which the snapshot has")
         smallest = min((o for parts in units.values() for o in parts), key=lambda o: (o.bytes, o.key))
-        sample = _read_unit(store, snapshot, smallest, cuboids=True)
-        _, V, D = sample.pooled_TVD.shape
-        cuboid_shape = None if sample.cuboids_TVKC is None else sample.cuboids_TVKC.shape[2:]
-        return cls(store, snapshot, D, cuboid_shape, V, units, videos)
+        data, uri = _read(store, snapshot, smallest), store.uri_of(smallest.key)
+        pooled_dim, cuboid_shape = decode_shapes(data, smallest, uri=uri, fingerprint=snapshot.fingerprint)
+        return cls(store, snapshot, pooled_dim, cuboid_shape, smallest.rows // smallest.clips, units, videos)
 
     @property
     def uri(self) -> str:
@@ -183,12 +182,13 @@ class FeatureSet:
         raise UsageError(f"{self.uri} has no clip of {video_id!r}, which is {row['status']}{why}; leave it out")
 
     def _read(self, unit: SnapshotObject, cuboids: bool) -> UnitFeatures:
-        features = _read_unit(self.store, self.snapshot, unit, cuboids=cuboids)
+        data, uri = _read(self.store, self.snapshot, unit), self.store.uri_of(unit.key)
+        features = decode_features(data, unit, uri=uri, fingerprint=self.fingerprint, cuboids=cuboids)
         _, V, D = features.pooled_TVD.shape
         shape = None if features.cuboids_TVKC is None else features.cuboids_TVKC.shape[2:]
         if (self.views, self.pooled_dim) != (V, D) or (cuboids and shape != self.cuboid_shape):
             raise StorageError(
-                f"features of {unit.video_id!r} in {self.store.uri_of(unit.key)} have {V} crops, {D} values and "
+                f"features of {unit.video_id!r} in {uri} have {V} crops, {D} values and "
                 f"cuboids {shape}; expected {self.views}, {self.pooled_dim} and {self.cuboid_shape} as elsewhere in "
                 f"{self.uri}"
             )
@@ -249,13 +249,11 @@ def _by_video(store: Store, snapshot: Snapshot) -> dict[str, tuple[SnapshotObjec
     return {video_id: tuple(units) for video_id, units in found.items()}
 
 
-def _read_unit(store: Store, snapshot: Snapshot, unit: SnapshotObject, *, cuboids: bool) -> UnitFeatures:
-    uri = store.uri_of(unit.key)
+def _read(store: Store, snapshot: Snapshot, unit: SnapshotObject) -> bytes:
     try:
-        data = store.read(unit.key)
+        return store.read(unit.key)
     except ObjectNotFound as error:
         raise ObjectNotFound(
-            f"features of {unit.video_id!r} are gone: snapshot {snapshot.number} names {uri}, which is not there; "
-            "run `wsvad extract` again"
+            f"features of {unit.video_id!r} are gone: snapshot {snapshot.number} names {store.uri_of(unit.key)}, "
+            "which is not there; run `wsvad extract` again"
         ) from error
-    return decode_features(data, unit, uri=uri, fingerprint=snapshot.fingerprint, cuboids=cuboids)
