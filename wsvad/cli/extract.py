@@ -19,8 +19,8 @@ from wsvad.cli.options import (
     small_int,
     store_options,
 )
+from wsvad.cli.pool import add_cluster_options, pool_options
 from wsvad.clips import ClipSpec, LastClip
-from wsvad.cluster import PoolOptions
 from wsvad.dataset.snapshots import read_dataset
 from wsvad.extract.config import Backbone, FeatureConfig
 from wsvad.extract.job import ExtractOptions, extract
@@ -39,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="list, index and plan; write nothing")
     _add_feature_options(parser)
     _add_video_options(parser)
-    _add_cluster_options(parser)
+    add_cluster_options(parser)
     add_store_options(parser)
 
 
@@ -111,20 +111,6 @@ def _add_video_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--queue-clips", type=small_int, default=4, metavar="N", help="decoded clips that may wait")
 
 
-def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("cluster (default: what fits)")
-    group.add_argument("--address", help="of a Ray cluster; or RAY_ADDRESS; neither: a local Ray")
-    group.add_argument("--workers", type=positive_int, metavar="N", help="workers at once")
-    group.add_argument("--cpus-per-worker", type=positive_float, metavar="N", help="CPU cores of a worker")
-    group.add_argument(
-        "--gpus-per-worker", type=float, metavar="N", help="GPUs of a worker: whole ones, a fraction of one, or 0"
-    )
-    group.add_argument("--memory-per-worker", type=size_bytes, metavar="BYTES", help="memory to reserve, e.g. 2GiB")
-    group.add_argument(
-        "--in-flight", type=positive_int, default=2, metavar="N", help="units handed to a worker at once"
-    )
-
-
 def resolve_precision(asked: str, out: str, options: StoreOptions) -> Precision:
     """Return the precision asked for; for ``auto`` that of the data set, or what suits this machine."""
     if asked != "auto":
@@ -153,9 +139,7 @@ def options_from(args: argparse.Namespace) -> ExtractOptions:
         out=args.out,
         features=features,
         weights=weights,
-        pool=PoolOptions(
-            args.workers, args.cpus_per_worker, args.gpus_per_worker, args.memory_per_worker, args.in_flight
-        ),
+        pool=pool_options(args),
         store=store,
         limits=Limits(max_pixels=args.max_pixels, address_space=args.decoder_memory, stall_s=args.decoder_stall_s),
         identity=args.identity,

@@ -7,7 +7,6 @@ import math
 import tomllib
 from pathlib import Path
 
-from wsvad.cluster import PoolOptions
 from wsvad.errors import UsageError
 from wsvad.storage import StoreOptions
 
@@ -35,26 +34,6 @@ def store_options(args: argparse.Namespace) -> StoreOptions:
         region=args.s3_region,
         max_attempts=args.s3_attempts,
     )
-
-
-def add_cluster_options(parser: argparse.ArgumentParser) -> None:
-    """Add where units run, and how many at once."""
-    group = parser.add_argument_group("cluster (default: what fits)")
-    group.add_argument("--address", help="of a Ray cluster; or RAY_ADDRESS; neither: a local Ray")
-    group.add_argument("--workers", type=positive_int, metavar="N", help="workers at once")
-    group.add_argument("--cpus-per-worker", type=positive_float, metavar="N", help="CPU cores of a worker")
-    group.add_argument(
-        "--gpus-per-worker", type=float, metavar="N", help="GPUs of a worker: whole ones, a fraction of one, or 0"
-    )
-    group.add_argument("--memory-per-worker", type=size_bytes, metavar="BYTES", help="memory to reserve, e.g. 2GiB")
-    group.add_argument(
-        "--in-flight", type=positive_int, default=2, metavar="N", help="units handed to a worker at once"
-    )
-
-
-def pool_options(args: argparse.Namespace) -> PoolOptions:
-    """Make the pool options of parsed arguments."""
-    return PoolOptions(args.workers, args.cpus_per_worker, args.gpus_per_worker, args.memory_per_worker, args.in_flight)
 
 
 def positive_int(text: str) -> int:

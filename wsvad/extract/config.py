@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
@@ -56,6 +57,22 @@ class FeatureConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as plain JSON values, with the table version."""
         return {"table_version": TABLE_VERSION, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, described: Mapping[str, Any]) -> FeatureConfig:
+        """Undo :meth:`to_dict`.
+
+        Raises:
+            UsageError: it was written by another table version, or is no such configuration.
+        """
+        fields = dict(described)
+        version = fields.pop("table_version", None)
+        if version != TABLE_VERSION:
+            raise UsageError(f"features of table version {version!r} cannot be made; this wsvad makes {TABLE_VERSION}")
+        try:
+            return cls(**fields | {"clips": ClipSpec(**fields["clips"])})
+        except (KeyError, TypeError) as error:
+            raise UsageError(f"no configuration of features that this wsvad can make: {error}") from error
 
     @property
     def fingerprint(self) -> str:

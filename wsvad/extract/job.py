@@ -14,18 +14,16 @@ from typing import Any
 from rich.console import Console
 
 from wsvad.backbones.weights import Weights
-from wsvad.cluster import PoolOptions, in_job_copy, living_nodes
+from wsvad.cluster import PoolOptions, living_nodes
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import (
     Snapshot,
-    check_dataset,
     claim_dataset,
     latest_snapshot,
     publish,
     read_videos,
     refuse_clashes,
 )
-from wsvad.errors import UsageError
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.indexing import IndexCache, Indexed, index_all
 from wsvad.extract.quarantine import QuarantineRecord, read_records, write_record
@@ -36,18 +34,17 @@ from wsvad.extract.weights import WeightsSource
 from wsvad.extract.worker import UnitExtractor, WorkerConfig, receipt_of
 from wsvad.manifest.listing import Identity, Listing, VideoRef, list_videos
 from wsvad.provenance import versions
-from wsvad.storage import Store, StoreOptions, open_store
+from wsvad.storage import Store, StoreOptions
 from wsvad.video import Limits
 from wsvad.work.progress import ProgressView
 from wsvad.work.receipt import Receipt
 from wsvad.work.rounds import run_rounds
 from wsvad.work.run import UnitRunner
 from wsvad.work.stored import adopt
+from wsvad.work.target import open_target
 from wsvad.work.workplace import Workplace
 
 log = logging.getLogger(__name__)
-
-_STALE_TEMPORARY_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
     started = time.monotonic()
     if options.weights.banner:
         log.warning("%s", options.weights.banner)
-    out = _open_target(options)
+    out = open_target(options.out, options.store, options.features, dry_run=options.dry_run)
     listing = list_videos(
         options.videos,
         identity=options.identity,
@@ -131,29 +128,6 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
         inputs = {"listing_sha256": listing.digest, "skipped": outcome.skipped_rows()}
         out.create(f"{layout.RUNS}{run_id}.json", summary.to_record({**options.to_dict(), **inputs}, versions()))
     return summary
-
-
-def _open_target(options: ExtractOptions) -> Store:
-    """Open the target, refuse another configuration's data set, and find out whether it honours create-only."""
-    if in_job_copy(options.out):
-        raise UsageError(
-            f"--out {options.out} leads into the copy of the working directory that a submitted job runs in, and that "
-            "Ray deletes; give the absolute path of a folder that every node shares, or an s3:// URI"
-        )
-    out = open_store(options.out, options.store)
-    check_dataset(out, options.features)
-    if options.dry_run:
-        return out
-    probe = out.probe()
-    if probe.create_only:
-        log.info("%s honours create-only writes", out.uri)
-    else:
-        log.warning(
-            "%s does not honour create-only writes (%s): never let two runs write there at once", out.uri, probe.detail
-        )
-        out = open_store(options.out, replace(options.store, conditional_writes=False))
-    out.sweep_temporary(_STALE_TEMPORARY_S)
-    return out
 
 
 def _plan(options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace[Weights]) -> Outcome:

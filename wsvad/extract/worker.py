@@ -24,6 +24,7 @@ from wsvad.extract.units import Unit
 from wsvad.storage import Created, Store, StoreOptions, open_store
 from wsvad.video import ISOLATION_KINDS, Clip, DecodeReport, Geometry, Limits, VideoReader
 from wsvad.work.receipt import Receipt
+from wsvad.work.stored import confirm_target
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,9 @@ class UnitExtractor:
     def extract(self, unit: Unit) -> Receipt:
         """Extract one unit and return what became of it."""
         try:
-            self._find_target()
+            if not self._target_found:
+                confirm_target(self._out)
+                self._target_found = True
             return self._stored(unit) or self._extract(unit)
         except VideoError as error:
             status = "suspect" if error.kind in ISOLATION_KINDS else "quarantined"
@@ -93,19 +96,6 @@ class UnitExtractor:
     def close(self) -> None:
         """End the decoder's process."""
         self._reader.close()
-
-    def _find_target(self) -> None:
-        """Raise where the target is a folder that this node does not share: what is written there, nobody sees."""
-        if self._target_found:
-            return
-        try:
-            self._out.stat(layout.DATASET)
-        except ObjectNotFound as error:
-            raise StorageError(
-                f"{self._out.uri} on the node {socket.gethostname()} is not the data set that the job writes to; "
-                "several nodes need a folder that they share, or an s3:// URI"
-            ) from error
-        self._target_found = True
 
     def _stored(self, unit: Unit) -> Receipt | None:
         """The receipt of a unit whose object is there: an earlier attempt wrote it and its reply was lost."""

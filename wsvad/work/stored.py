@@ -1,14 +1,15 @@
-"""What earlier runs left: which units are stored already, and whether their objects are whole."""
+"""The data set that units are written to, and what earlier runs left in it."""
 
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import Snapshot
-from wsvad.errors import ObjectNotFound
+from wsvad.errors import ObjectNotFound, StorageError
 from wsvad.storage import Store
 from wsvad.work.receipt import Receipt, WorkUnit
 
@@ -64,3 +65,18 @@ def adopt(
 
     with ThreadPoolExecutor(8) as pool:
         return found | {r.unit_id: r for r in pool.map(read, unread) if r}
+
+
+def confirm_target(out: Store) -> None:
+    """Raise where the target is a folder that this node does not share: what is written there, nobody sees.
+
+    Raises:
+        StorageError: there is no data set.
+    """
+    try:
+        out.stat(layout.DATASET)
+    except ObjectNotFound as error:
+        raise StorageError(
+            f"{out.uri} on the node {socket.gethostname()} is not the data set that the job writes to; "
+            "several nodes need a folder that they share, or an s3:// URI"
+        ) from error

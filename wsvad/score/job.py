@@ -1,0 +1,197 @@
+"""Scoring from start to end: agree, plan, run, publish. Reads like the method; the parts are elsewhere."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import uuid
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+
+from wsvad.checkpoint import Checkpoint, load_checkpoint
+from wsvad.cluster import PoolOptions, living_nodes
+from wsvad.dataset import layout
+from wsvad.dataset.snapshots import Snapshot, claim_dataset, latest_snapshot, publish, read_videos, refuse_clashes
+from wsvad.errors import ConflictError
+from wsvad.features.reading import FeatureSet
+from wsvad.provenance import versions
+from wsvad.score.agreement import agree
+from wsvad.score.config import WINDOW, ScoreConfig
+from wsvad.score.results import Outcome
+from wsvad.score.summary import ScoreSummary
+from wsvad.score.units import ScoreUnit, plan_units
+from wsvad.score.worker import Payload, VideoScorer, WorkerConfig, receipt_of
+from wsvad.storage import Created, Store, StoreOptions
+from wsvad.work import inline
+from wsvad.work.inline import InlineRunner
+from wsvad.work.progress import ProgressView
+from wsvad.work.receipt import Receipt
+from wsvad.work.rounds import run_rounds
+from wsvad.work.run import UnitRunner
+from wsvad.work.stored import adopt
+from wsvad.work.target import open_target
+from wsvad.work.workplace import Workplace
+
+log = logging.getLogger(__name__)
+
+UNTRAINED = (
+    "SCORES OF AN UNTRAINED NETWORK'S FEATURES: they test the machinery and mean nothing for detection. "
+    "Extract with --weights and train again for real scores."
+)
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What to score, where to, and how to run it; ``wsvad score --help`` explains the same options."""
+
+    features: str
+    """Root of a features data set."""
+    checkpoint: str
+    """Folder of a checkpoint."""
+    out: str
+    """Root of the scores data set."""
+    window: int = WINDOW
+    """Clips that the model sees at once."""
+    pool: PoolOptions = field(default_factory=PoolOptions)
+    store: StoreOptions = field(default_factory=StoreOptions)
+    address: str | None = None
+    """Of a Ray cluster; ``None``: ``RAY_ADDRESS``, else a local Ray."""
+    use_ray: bool = True
+    """False scores in this process, one video after the other."""
+    max_quarantine: int = 0
+    """Quarantined videos up to which the exit code is 0."""
+    dry_run: bool = False
+    verbose: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the resolved options as JSON values; they hold no secret."""
+        return asdict(self)
+
+
+def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary:
+    """Score every video of the features snapshot into the data set at ``options.out``; safe to kill and run again.
+
+    Returns:
+        What was found, done, set aside; ``exit_code`` says how it ended.
+
+    Raises:
+        UsageError, WeightsError: before any work.
+        ConflictError: checkpoint and features do not agree, or the target was made by another configuration.
+        StorageError, ClusterError: run the same command again.
+    """
+    started = time.monotonic()
+    checkpoint = load_checkpoint(options.checkpoint, options.store)
+    features = FeatureSet.open(options.features, options.store)
+    config = agree(checkpoint, features, options.window)
+    if checkpoint.untrained_features:
+        log.warning("%s", UNTRAINED)
+    out = open_target(options.out, options.store, config, dry_run=options.dry_run)
+    outcome = _plan(options, out, features, config)
+    run_id, snapshot = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", None
+    if not options.dry_run:
+        payload = Payload(checkpoint, features)
+        with Workplace(options.pool, lambda: payload, options.address, verbose=options.verbose) as workplace:
+            if outcome.todo and options.use_ray:
+                workplace.open()  # a cluster that is too small is found out before anything is written
+            _claim(out, config, checkpoint)
+            if outcome.todo:
+                _run(options, config, out, outcome, payload, workplace, console or Console(stderr=True))
+                outcome.receipts |= adopt(out, outcome.unsettled(), latest_snapshot(out), receipt_of, mend=False)
+        snapshot = _publish(out, config, outcome, run_id)
+    summary = ScoreSummary(
+        out=options.out,
+        snapshot=layout.snapshot_key(snapshot.number) if snapshot else None,
+        fingerprint=config.fingerprint,
+        checkpoint=config.checkpoint,
+        model=checkpoint.model_config.name,
+        banner=UNTRAINED if checkpoint.untrained_features else "",
+        features=features.uri,
+        dry_run=options.dry_run,
+        max_quarantine=options.max_quarantine,
+        **_rates(outcome, time.monotonic() - started),
+    )
+    if snapshot and (outcome.todo or snapshot.run_id == run_id):
+        inputs = {"features_digest": features.snapshot_digest, "features_snapshot": features.snapshot.number}
+        resolved = {**options.to_dict(), **inputs, "scores": config.to_dict(), "fingerprint": config.fingerprint}
+        out.create(f"{layout.RUNS}{run_id}.json", summary.to_record(resolved, versions()))
+    return summary
+
+
+def _plan(options: ScoreOptions, out: Store, features: FeatureSet, config: ScoreConfig) -> Outcome:
+    """Find out which videos are left to do."""
+    outcome = Outcome(features, plan_units(features, config.fingerprint))
+    base = latest_snapshot(out)
+    if base:
+        refuse_clashes(out, read_videos(out, base), outcome.video_rows())
+    outcome.receipts = adopt(out, outcome.units, base, receipt_of, mend=not options.dry_run)
+    outcome.todo = [u for u in outcome.units if u.unit_id not in outcome.receipts]
+    return outcome
+
+
+def _claim(out: Store, config: ScoreConfig, checkpoint: Checkpoint) -> None:
+    """Make the target this configuration's data set, with the ids that a test must not meet."""
+    claim_dataset(out, config)
+    if out.create(layout.TRAINING_IDS, json.dumps(checkpoint.training_ids).encode()) is Created.DIFFERENT:
+        raise ConflictError(
+            f"{out.uri}/{layout.TRAINING_IDS} has other ids than the checkpoint was trained on; it was altered. "
+            "Nothing was changed. Remove it, or use another --out."
+        )
+
+
+def _run(
+    options: ScoreOptions,
+    config: ScoreConfig,
+    out: Store,
+    outcome: Outcome,
+    payload: Payload,
+    workplace: Workplace[Payload],
+    console: Console,
+) -> None:
+    todo = outcome.todo
+    runner: UnitRunner | InlineRunner
+    if options.use_ray:
+        pool = workplace.open()
+        worker = WorkerConfig(config, out.uri, pool.device, pool.threads, out.options)
+        log.info("%d videos to score on %d workers (each %g CPU, %g GPU)",
+                 len(todo), pool.workers, pool.cpus_per_worker, pool.gpus_per_worker)  # fmt: skip
+        runner = UnitRunner(VideoScorer, worker, workplace.payload(), pool, verbose=options.verbose)
+    else:
+        worker = WorkerConfig(config, out.uri, out_store=out.options)
+        log.info("%d videos to score in this process", len(todo))
+        runner = InlineRunner(VideoScorer, worker, payload)
+    per_video = Counter(u.video_id for u in todo)
+    total = sum(u.num_clips for u in todo)
+    with ProgressView(total, per_video, runner.in_progress, console, "scoring") as view:
+
+        def on_receipt(unit: ScoreUnit, receipt: Receipt) -> None:
+            outcome.receipts[unit.unit_id] = receipt
+            view.add(unit, receipt)
+            if receipt.status != "done":
+                log.warning("%s: %s %s: %s", unit.video_id, receipt.status, receipt.kind, receipt.message)
+
+        alive = living_nodes if options.use_ray else inline.living_nodes
+        run_rounds(todo, runner, on_receipt, living_nodes=alive)
+
+
+def _rates(outcome: Outcome, elapsed_s: float) -> dict[str, Any]:
+    counts = outcome.counts()
+    rate = round(counts["clips_now"] / elapsed_s, 3) if elapsed_s else 0.0
+    return {**counts, "elapsed_s": round(elapsed_s, 3), "clips_per_s": rate}
+
+
+def _publish(out: Store, config: ScoreConfig, outcome: Outcome, run_id: str) -> Snapshot:
+    return publish(
+        out,
+        config.fingerprint,
+        config.to_dict(),
+        outcome.objects,
+        outcome.video_rows(),
+        replaced_videos=frozenset(outcome.features.videos),
+        run_id=run_id,
+        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
