@@ -96,3 +96,15 @@ def test_what_ray_prints_does_not_get_into_standard_output(monkeypatch, capsys, 
         ("WARNING", "Ray: (raylet) 2 Workers killed due to memory pressure (OOM)"),
         ("DEBUG", "Ray: (raylet) going"),
     ]
+
+
+def test_gpu_fraction_above_one_is_a_usage_error():
+    """Ray takes fractions of one GPU, or whole GPUs."""
+    with pytest.raises(UsageError):
+        fit(PoolOptions(gpus_per_worker=1.5), [Node(16, 4, 1 << 36)])
+
+
+def test_empty_address_is_a_usage_error():
+    """An unset shell variable must not silently start a local Ray."""
+    with pytest.raises(UsageError, match="empty"), connected(""):
+        pass

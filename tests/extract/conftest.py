@@ -1,33 +1,22 @@
-"""One Ray for all tests of extraction that run in this process, and a few small videos."""
+"""A way to extract without Ray, and a few small videos."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 
 import pytest
-import ray
 
+from tests.extract.harness import QUICK
+from tests.extract.in_process import patch_all
 from tests.extract.videos import write_video
-from tests.services.moto_server import CREDENTIALS
+from wsvad.cli import main
 
 
-@pytest.fixture(scope="session")
-def ray_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A small Ray whose workers may use the tests' S3; commands that run in this process use it."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in CREDENTIALS.items():
-            patch.setenv(name, value)
-        ray.init(
-            address="local",
-            num_cpus=2,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="ERROR",
-            object_store_memory=300 << 20,
-        )
-    yield
-    ray.shutdown()
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that run in this process need neither Ray nor a network; see ``tests.extract.in_process``."""
+    patch_all(monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +34,24 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_video(folder / name, frames, codec=codec)
     (folder / "notes.txt").write_text("not a video")
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A small finished data set with its videos, made in this process: ``(videos, out)``, 3 and 2 clips."""
+    root = tmp_path_factory.mktemp("finished")
+    (root / "in").mkdir()
+    write_video(root / "in" / "a.mp4", 9)
+    write_video(root / "in" / "b.mp4", 6)
+    with pytest.MonkeyPatch.context() as patch:
+        patch_all(patch)
+        assert main(["extract", "--videos", str(root / "in"), "--out", str(root / "out"), *QUICK]) == 0
+    return root / "in", root / "out"
+
+
+@pytest.fixture
+def dataset(finished: tuple[Path, Path], tmp_path: Path) -> tuple[Path, tuple[str, ...]]:
+    """A copy of the data set that a test may spoil, with the words that extract it again."""
+    videos, out = finished
+    shutil.copytree(out, tmp_path / "out")
+    return tmp_path / "out", ("extract", "--videos", str(videos), "--out", str(tmp_path / "out"), *QUICK)

@@ -7,7 +7,7 @@ import pytest
 from wsvad.cli import demo, main
 from wsvad.demo.render import render_demo
 
-pytestmark = pytest.mark.usefixtures("ray_session")
+pytestmark = pytest.mark.usefixtures("in_process")
 
 
 def test_demo_renders_extracts_verifies_and_then_has_nothing_to_do(tmp_path, capsys, monkeypatch):

@@ -6,10 +6,12 @@ import functools
 import http.server
 import os
 import shutil
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.extract.harness import QUICK, finish, published_rows, run_here, start, stored, until
@@ -18,8 +20,9 @@ from tests.video.corpus import make_corpus, sabotaged
 from tests.video.misbehaving import COMMAND
 from wsvad.extract import indexing, job, worker
 from wsvad.video import VideoReader
+from wsvad.work import rounds
 
-pytestmark = pytest.mark.usefixtures("ray_session")
+pytestmark = pytest.mark.usefixtures("in_process")
 
 
 @pytest.fixture
@@ -54,8 +57,6 @@ def test_corpus_of_bad_inputs(tmp_path, canary, capsys):
     code, summary = run_here(capsys, "extract", "--videos", str(folder), "--out", str(out), *words)
     assert code == 3
     assert calls == []
-    import pyarrow.parquet as pq
-
     videos = {v["video_id"]: v for v in pq.read_table(next((out / "videos").iterdir())).to_pylist()}
     assert videos.keys() == expected.keys()
     got = {}
@@ -83,20 +84,6 @@ def test_corpus_of_bad_inputs(tmp_path, canary, capsys):
     assert tolerant[0] == 0
 
 
-class _Here:
-    """Runs units in this process, so that the decoder's command can be replaced."""
-
-    def __init__(self, make_stage, config, weights, pool, *, verbose=False):
-        self._stage = make_stage(config, weights)
-
-    def in_progress(self):
-        return {}
-
-    def __call__(self, units, alone):
-        for unit in units:
-            yield self._stage.extract(unit)
-
-
 @pytest.mark.parametrize(
     ("deed", "when", "kind"),
     [
@@ -117,8 +104,8 @@ def test_decoder_that_misbehaves_is_contained(tmp_path, capsys, monkeypatch, dee
     reader = functools.partial(VideoReader, _child_command=COMMAND)
     monkeypatch.setattr(worker, "VideoReader", reader)
     monkeypatch.setattr(indexing, "VideoReader", reader)
-    monkeypatch.setattr(job, "UnitRunner", _Here)
-    words = ("--videos", str(folder), "--out", str(tmp_path / "out"), *QUICK, "--decoder-stall-s", "3")
+    stall_s = "3" if deed == "hang" else "60"
+    words = ("--videos", str(folder), "--out", str(tmp_path / "out"), *QUICK, "--decoder-stall-s", stall_s)
     code, summary = run_here(capsys, "extract", *words)
     assert (code, summary["quarantined"], summary["videos_complete"]) == (3, 1, 2)
     assert [(p["video_id"], p["kind"]) for p in summary["problems"]] == [("bad.mp4", kind)]
@@ -143,7 +130,6 @@ def test_quarantine_is_tried_again_only_on_request(tmp_path, capsys, monkeypatch
         reader = functools.partial(VideoReader, _child_command=COMMAND)
         patch.setattr(worker, "VideoReader", reader)
         patch.setattr(indexing, "VideoReader", reader)
-        patch.setattr(job, "UnitRunner", _Here)
         assert run_here(capsys, "extract", *words)[1]["quarantined"] == 2
     code, summary = run_here(capsys, "extract", *words)
     assert (code, summary["units_to_do"], summary["quarantined"]) == (3, 0, 2)
@@ -152,23 +138,29 @@ def test_quarantine_is_tried_again_only_on_request(tmp_path, capsys, monkeypatch
     assert run_here(capsys, "extract", *words)[0] == 0
 
 
-def test_video_that_vanishes_or_changes_between_plan_and_read_is_not_bad(tmp_path):
+def test_video_that_vanishes_or_changes_between_plan_and_read_is_not_bad(tmp_path, capsys, monkeypatch):
     """Exit code 4 and no quarantine; the next run settles it."""
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
-    write_video(folder / "long.mp4", 150)
+    write_video(folder / "stays.mp4", 20)
     write_video(folder / "vanishes.mp4", 20)
     write_video(folder / "changes.mp4", 24)
-    words = ("--videos", str(folder), "--out", str(out), "--workers", "1", "--in-flight", "1", *QUICK)
-    process = start("extract", *words)
-    until(lambda: process.poll() is not None or list(out.glob("index/*/*.parquet")))
-    os.unlink(folder / "vanishes.mp4")
-    write_video(folder / "changes.mp4", 12)
-    code, summary, log = finish(process)
-    assert (code, summary["quarantined"], summary["videos_complete"]) == (4, 0, 1), log
+    words = ("extract", "--videos", str(folder), "--out", str(out), *QUICK)
+    claim = job.claim_dataset
+
+    def after_the_plan(*args):
+        os.unlink(folder / "vanishes.mp4")
+        write_video(folder / "changes.mp4", 12)
+        claim(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "claim_dataset", after_the_plan)
+        patch.setattr(rounds.time, "sleep", lambda s: None)
+        code, summary = run_here(capsys, *words)
+    assert (code, summary["quarantined"], summary["videos_complete"]) == (4, 0, 1)
     assert {p["kind"] for p in summary["problems"]} == {"ObjectNotFound", "ObjectChanged"}
-    code, summary, log = finish(start("extract", *words))
-    assert (code, summary["videos"], summary["videos_complete"]) == (0, 2, 2), log
+    code, summary = run_here(capsys, *words)
+    assert (code, summary["videos"], summary["videos_complete"]) == (0, 2, 2)
 
 
 def test_unreadable_video_is_a_storage_failure(tmp_path, capsys):
@@ -183,15 +175,13 @@ def test_unreadable_video_is_a_storage_failure(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM"])
-def test_stopping_by_signal_is_clean_and_resumable(tmp_path, how):
+def test_stopping_by_signal_is_clean_and_resumable(tmp_path, capsys, how):
     """Ctrl-C and SIGTERM end the run with their own exit codes; what was finished is kept."""
-    import signal
-
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
-    for i in range(4):
-        write_video(folder / f"{i}.mp4", 60)
-    words = ("--videos", str(folder), "--out", str(out), "--unit-s", "1", *QUICK)
+    for i in range(2):
+        write_video(folder / f"{i}.mp4", 120)
+    words = ("--videos", str(folder), "--out", str(out), "--unit-s", "1", "--workers", "1", *QUICK)
     process = start("extract", *words)
     until(lambda: process.poll() is not None or list(out.glob("units/*/*.parquet")))
     process.send_signal(getattr(signal, how))
@@ -200,6 +190,6 @@ def test_stopping_by_signal_is_clean_and_resumable(tmp_path, how):
     assert "the same command goes on from here" in log
     assert "Traceback" not in log
     kept = stored(str(out))
-    code, summary, log = finish(start("extract", *words))
+    code, summary = run_here(capsys, "extract", *words)
     assert (code, summary["units_done_before"]) == (0, len(kept)), log
     assert kept.items() <= stored(str(out)).items()

@@ -11,7 +11,7 @@ from tests.services.fault_proxy import Fault, Rule
 from tests.services.moto_server import CREDENTIALS
 from wsvad.storage import StoreOptions, open_store
 
-pytestmark = pytest.mark.usefixtures("ray_session")
+pytestmark = pytest.mark.usefixtures("in_process")
 
 
 @pytest.fixture

@@ -89,3 +89,11 @@ def test_differences_name_the_setting_on_both_sides():
     """A conflict message must tell what to change."""
     other = dataclasses.replace(CONFIG, clips=ClipSpec(32, 16)).to_dict()
     assert differences(CONFIG.to_dict(), other) == ["clips.length: there 32, here 16"]
+
+
+def test_unit_of_overlapping_clips_is_bounded_too():
+    """``Memory is bounded by this: at most about 100 MB of features``, at every stride and rate."""
+    row = 2 * (1024 + 49 * 528)
+    for stride, fps in ((16, 25.0), (1, 25.0), (16, 240.0)):
+        config = dataclasses.replace(CONFIG, clips=ClipSpec(16, stride))
+        assert clips_per_unit(make_index(fps=fps), config) * row < 150e6, (stride, fps)

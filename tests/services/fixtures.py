@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+import ray
 
 from tests.services.fault_proxy import FaultProxy
 from tests.services.moto_server import CREDENTIALS, MotoServer
@@ -41,3 +42,21 @@ def fault_proxy(moto_server: MotoServer) -> Iterator[FaultProxy]:
     """A proxy in front of ``moto_server`` that does no harm until it is given rules."""
     with FaultProxy(moto_server.url) as proxy:
         yield proxy
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[None]:
+    """A small Ray whose workers may use the tests' S3; commands that run in this process use it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        ray.init(
+            address="local",
+            num_cpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+            object_store_memory=300 << 20,
+        )
+    yield
+    ray.shutdown()

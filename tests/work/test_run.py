@@ -48,7 +48,7 @@ def _run(runner, names):
 
 
 def test_unit_that_kills_its_workers_is_found_out_and_its_neighbours_are_done():
-    """Ray restarts workers and repeats rows for ever; only the unit that does it again and again, also alone, is bad."""
+    """Ray repeats rows for ever; only the unit that takes workers down again and again, also alone, is bad."""
     runner = UnitRunner(_Deed, "hello", {"weights": 7}, POOL)
     settled = _run(runner, ["a", "kills its worker", "b", "c", "d"])
     bad = settled.pop("kills its worker")
