@@ -35,6 +35,7 @@ LAYERS = (
     ("train",),
     ("score",),
     ("evaluate",),
+    ("compare",),
     ("doctor", "demo"),
     ("cli",),
     ("__main__",),
@@ -43,7 +44,13 @@ LAYERS = (
 # Foreign libraries with a home: nothing else imports them. Every file listed must exist, and must import the library.
 HOMES = {
     # the wiring, and the doctor's question to a cluster; every other file is testable without Ray
-    "ray": ("wsvad/cluster.py", "wsvad/work/run.py", "wsvad/train/run.py", "wsvad/doctor/ray_probe.py"),
+    "ray": (
+        "wsvad/cluster.py",
+        "wsvad/work/run.py",
+        "wsvad/train/run.py",
+        "wsvad/compare/run.py",
+        "wsvad/doctor/ray_probe.py",
+    ),
     # the decoder's process, and what renders the demo; the process that holds credentials never runs FFmpeg
     "av": (
         "wsvad/video/decoding.py",
@@ -94,7 +101,7 @@ LIGHT = {
     "wsvad.video": ("torch", "ray", "av", "boto3", "pyarrow"),
     "wsvad.video.child": ("torch", "ray", "boto3", "pyarrow"),
     "wsvad.backbones.extractor": ("ray", "av", "boto3", "pyarrow"),
-    "wsvad.features.reading": ("torch", "ray", "av", "boto3"),
+    "wsvad.features.cache": ("torch", "ray", "av", "boto3"),
     "wsvad.manifest.listing": ("torch", "ray", "av", "boto3"),
     "wsvad.train.job": ("ray", "av", "boto3"),
     "wsvad.demo.render": ("torch", "ray", "boto3"),
