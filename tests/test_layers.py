@@ -84,6 +84,7 @@ HOMES = {
         "wsvad/models/st_ltgs.py",
         "wsvad/models/st_mil.py",
         "wsvad/models/sultani.py",
+        "wsvad/score/scorer.py",
         "wsvad/train/curve.py",
         "wsvad/train/group.py",
         "wsvad/train/held_out.py",
@@ -104,6 +105,8 @@ LIGHT = {
     "wsvad.features.cache": ("torch", "ray", "av", "boto3"),
     "wsvad.manifest.listing": ("torch", "ray", "av", "boto3"),
     "wsvad.train.job": ("ray", "av", "boto3"),
+    "wsvad.score.reading": ("torch", "ray", "av", "boto3"),
+    "wsvad.score.inferencer": ("ray", "av", "boto3"),
     "wsvad.demo.render": ("torch", "ray", "boto3"),
 }
 

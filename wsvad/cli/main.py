@@ -20,6 +20,7 @@ log = logging.getLogger("wsvad")
 VERBS = {
     "extract": "Extract I3D features of a folder, bucket or manifest of videos.",
     "train": "Train a model on features and video-level labels; Ray Train, or one process.",
+    "score": "Score every clip of features, or of videos, with a trained model.",
     "evaluate": "Compare scores with the truth of a manifest: figures with intervals, and a page.",
     "verify": "Prove a features data set complete: whole objects, every clip once.",
     "manifest": "Make the manifest of a public data set from its published annotation files.",

@@ -41,11 +41,72 @@ class WorkerConfig:
     out_store: StoreOptions = field(default_factory=StoreOptions)
 
 
-class _Timer:
+class Timer:
     """Seconds spent in each of a unit's three kinds of work."""
 
     def __init__(self) -> None:
         self.decode_wait_s = self.model_s = self.store_s = 0.0
+
+
+class ClipNetwork:
+    """The network over decoded clips: from frames to rows of the features table.
+
+    Args:
+        features: what decides the rows.
+        weights: the network's weights.
+        device: where it runs.
+        threads: of the network on a CPU; ``None`` leaves them as they are.
+    """
+
+    def __init__(
+        self, features: FeatureConfig, weights: Weights, *, device: str = "cpu", threads: int | None = None
+    ) -> None:
+        self.geometry = Geometry(features.geometry)
+        self._cuboids = features.cuboids
+        self._model = FeatureExtractor(weights, precision=features.precision, device=device, threads=threads)
+
+    def rows(
+        self, clips: Iterator[Clip], timer: Timer, on_clip: Callable[[int], None] | None = None
+    ) -> Iterator[ClipRows]:
+        """Run the network over the clips in fixed batches; frames go back to the decoder as soon as they are read.
+
+        Args:
+            clips: as the reader yields them.
+            timer: counts the seconds.
+            on_clip: called with the number of the last clip that is finished.
+        """
+        per_batch = max(1, self._model.batch_size // self.geometry.views)
+        batch: list[tuple[Clip, np.ndarray]] = []
+        started = time.perf_counter()
+        for clip in clips:
+            batch.append((clip, self.geometry.crops(clip.frames_THWC)))
+            if per_batch > 1:
+                batch[-1] = (clip, batch[-1][1].copy())
+                clip.release()
+            timer.decode_wait_s += time.perf_counter() - started
+            if len(batch) == per_batch:
+                yield from self._run(batch, timer)
+                if on_clip:
+                    on_clip(batch[-1][0].clip)
+                batch = []
+            started = time.perf_counter()
+        if batch:
+            yield from self._run(batch, timer)
+            if on_clip:
+                on_clip(batch[-1][0].clip)
+
+    def _run(self, batch: list[tuple[Clip, np.ndarray]], timer: Timer) -> Iterator[ClipRows]:
+        started = time.perf_counter()
+        views_BTHWC = batch[0][1] if len(batch) == 1 else np.concatenate([crops for _, crops in batch])
+        features = self._model(views_BTHWC)
+        timer.model_s += time.perf_counter() - started
+        for i, (clip, crops) in enumerate(batch):
+            clip.release()
+            part = slice(i * len(crops), (i + 1) * len(crops))
+            cuboids = features.cuboids[part] if self._cuboids else None
+            yield ClipRows(
+                clip.clip, clip.start_frame, clip.end_frame, clip.start_s, clip.end_s, features.pooled[part], cuboids
+            )
 
 
 class UnitExtractor:
@@ -64,14 +125,11 @@ class UnitExtractor:
         self, config: WorkerConfig, weights: Weights, on_clips: Callable[[str, int], None] | None = None
     ) -> None:
         self._config = config
-        self._geometry = Geometry(config.features.geometry)
         self._reader = VideoReader(limits=config.limits, queue_clips=config.queue_clips)
         self._out: Store = open_store(config.out_uri, config.out_store)
         self._target_found = False
         self._on_clips = on_clips
-        self._model = FeatureExtractor(
-            weights, precision=config.features.precision, device=config.device, threads=config.threads
-        )
+        self._network = ClipNetwork(config.features, weights, device=config.device, threads=config.threads)
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Extract the unit in ``row``."""
@@ -107,12 +165,17 @@ class UnitExtractor:
             return None
 
     def _extract(self, unit: Unit) -> Receipt:
-        timer = _Timer()
+        timer = Timer()
         source = StoredVideo(unit.video, self._config.video_store)
         clips = self._reader.clips(
-            source, unit.index, unit.first_clip, unit.last_clip, self._config.features.clips, self._geometry
+            source, unit.index, unit.first_clip, unit.last_clip, self._config.features.clips, self._network.geometry
         )
-        rows = list(self._features(unit, clips, timer))
+
+        def on_clip(last: int) -> None:
+            if self._on_clips:
+                self._on_clips(unit.unit_id, last + 1 - unit.first_clip)
+
+        rows = list(self._network.rows(clips, timer, on_clip))
         report = self._reader.report
         if not rows:
             raise VideoError("no_clips", f"none of {unit.num_clips} clips is whole: {_errors(report)}")
@@ -129,39 +192,6 @@ class UnitExtractor:
             data = self._out.read(layout.unit_key(unit.unit_id))
         timer.store_s = time.perf_counter() - started
         return receipt_of(unit.unit_id, data, timer)
-
-    def _features(self, unit: Unit, clips: Iterator[Clip], timer: _Timer) -> Iterator[ClipRows]:
-        """Run the network over the clips in fixed batches; frames go back to the decoder as soon as they are read."""
-        per_batch = max(1, self._model.batch_size // self._geometry.views)
-        batch: list[tuple[Clip, np.ndarray]] = []
-        started = time.perf_counter()
-        for clip in clips:
-            batch.append((clip, self._geometry.crops(clip.frames_THWC)))
-            if per_batch > 1:
-                batch[-1] = (clip, batch[-1][1].copy())
-                clip.release()
-            timer.decode_wait_s += time.perf_counter() - started
-            if len(batch) == per_batch:
-                yield from self._run(unit, batch, timer)
-                batch = []
-            started = time.perf_counter()
-        if batch:
-            yield from self._run(unit, batch, timer)
-
-    def _run(self, unit: Unit, batch: list[tuple[Clip, np.ndarray]], timer: _Timer) -> Iterator[ClipRows]:
-        started = time.perf_counter()
-        views_BTHWC = batch[0][1] if len(batch) == 1 else np.concatenate([crops for _, crops in batch])
-        features = self._model(views_BTHWC)
-        timer.model_s += time.perf_counter() - started
-        for i, (clip, crops) in enumerate(batch):
-            clip.release()
-            part = slice(i * len(crops), (i + 1) * len(crops))
-            cuboids = features.cuboids[part] if self._config.features.cuboids else None
-            yield ClipRows(
-                clip.clip, clip.start_frame, clip.end_frame, clip.start_s, clip.end_s, features.pooled[part], cuboids
-            )
-        if self._on_clips:
-            self._on_clips(unit.unit_id, batch[-1][0].clip + 1 - unit.first_clip)
 
 
 def _unit_record(unit: Unit, report: DecodeReport, clips: int) -> dict[str, Any]:
@@ -184,14 +214,14 @@ def _errors(report: DecodeReport) -> str:
     return "; ".join(report.errors[:3]) or f"{report.decoded_frames} of {report.expected_frames} frames decoded"
 
 
-def receipt_of(unit_id: str, data: bytes, timer: _Timer | None = None) -> Receipt:
+def receipt_of(unit_id: str, data: bytes, timer: Timer | None = None) -> Receipt:
     """Read the receipt of a stored unit from its bytes.
 
     Raises:
         DamagedUnit: they are not a whole unit.
     """
     summary = decode_unit(data)
-    timer = timer or _Timer()
+    timer = timer or Timer()
     return Receipt(
         unit_id,
         "done",
