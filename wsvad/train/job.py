@@ -20,7 +20,7 @@ from wsvad.dataset.layout import DATASET
 from wsvad.errors import ConflictError, StorageError, UsageError
 from wsvad.features.reading import FeatureSet
 from wsvad.manifest.records import read_records
-from wsvad.models.choose import config_from_dict, default_config, default_recipe
+from wsvad.models.choose import MODELS, config_from_dict, default_config, default_recipe
 from wsvad.models.contract import ModelConfig
 from wsvad.provenance import versions
 from wsvad.storage import Created, Store, normalize_uri, open_store
@@ -112,14 +112,14 @@ def _resolve(options: TrainOptions) -> _Resolved:
     features = FeatureSet.open(options.features, options.store)
     recipe = default_recipe(options.model, preset=options.preset)
     config = train_config(recipe, options.training)
-    kind = default_config(options.model, 1, preset=options.preset)
+    kind = MODELS[options.model].config  # the recipe was found, so there is such a model
     if kind.inputs == "cuboids" and features.cuboid_shape is None:
         raise UsageError(
             f"model {options.model} reads cuboids, and the features at {features.uri} have none; extract them with "
             "--cuboids, or choose a model that reads pooled features"
         )
     dim = features.cuboid_shape[1] if kind.inputs == "cuboids" and features.cuboid_shape else features.pooled_dim
-    overrides = parse_overrides(options.overrides, type(kind))
+    overrides = parse_overrides(options.overrides, kind)
     model = default_config(options.model, dim, preset=options.preset, **overrides)
     records = read_records(options.manifest, options.store)
     data = training_data(
