@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +146,19 @@ def store_object(
     key = layout.unit_key(unit_id(content, first_clip, last_clip, digest))
     store.create(key, data)
     return SnapshotObject(key, video_id, content, first_clip, last_clip, clips, clips * views, len(data), digest)
+
+
+def zero_rows(
+    clips: Iterable[int], views: int = 1, dim: int = 8, shape: tuple[int, int] | None = None
+) -> list[ClipRows]:
+    """Clips of zeros, for :func:`unit_bytes`."""
+    tensor = None if shape is None else np.zeros((views, *shape), np.float16)
+    return [
+        ClipRows(c, 16 * c, 16 * c + 16, 0.64 * c, 0.64 * c + 0.64, np.zeros((views, dim), np.float16), tensor)
+        for c in clips
+    ]
+
+
+def unit_bytes(video_id: str, rows: Sequence[ClipRows], fingerprint: str = CONFIG.fingerprint) -> bytes:
+    """A unit as extraction encodes it."""
+    return encode_unit(video_id, rows, fingerprint=fingerprint, features=CONFIG.to_dict(), unit={})

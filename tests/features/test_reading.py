@@ -3,56 +3,30 @@
 import json
 import pickle
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from tests.features.factories import CONFIG, HEIGHT, WIDTH, random_videos, store_object, video_row, write_features
+from tests.features.factories import (
+    CONFIG,
+    HEIGHT,
+    WIDTH,
+    random_videos,
+    store_object,
+    unit_bytes,
+    video_row,
+    write_features,
+    zero_rows,
+)
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import claim_dataset, latest_snapshot, publish
 from wsvad.errors import ConflictError, ObjectNotFound, StorageError, UsageError
-from wsvad.extract.table import ClipRows, encode_unit
 from wsvad.features import reading
 from wsvad.features.decoding import decode_features
 from wsvad.features.reading import FeatureSet
 from wsvad.storage import open_store
 
 SHAPE = (4, 6)
-
-
-def clip_rows(clips, views: int = 1, dim: int = 8, shape: tuple[int, int] | None = None) -> list[ClipRows]:
-    """Rows of zeros."""
-    tensor = None if shape is None else np.zeros((views, *shape), np.float16)
-    return [
-        ClipRows(c, 16 * c, 16 * c + 16, 0.64 * c, 0.64 * c + 0.64, np.zeros((views, dim), np.float16), tensor)
-        for c in clips
-    ]
-
-
-def unit(video_id: str, rows: list[ClipRows], fingerprint: str = CONFIG.fingerprint) -> bytes:
-    """A unit as extraction encodes it."""
-    return encode_unit(video_id, rows, fingerprint=fingerprint, features=CONFIG.to_dict(), unit={})
-
-
-def edited(data: bytes, edit) -> bytes:
-    """The same unit with its table edited."""
-    sink = pa.BufferOutputStream()
-    table = pq.read_table(pa.BufferReader(data))
-    pq.write_table(edit(table).replace_schema_metadata(table.schema.metadata), sink)
-    return sink.getvalue().to_pybytes()
-
-
-def published(folder: Path, data: bytes, clips: int, views: int = 1, last: int | None = None, rows=None) -> FeatureSet:
-    """A data set of one whole video, ``good``, and of ``bad`` with the given object."""
-    pooled, _ = random_videos({"good": 3}, views=views)
-    store = open_store(write_features(folder, pooled))
-    described = store_object(store, "bad", data, 0, clips if last is None else last, clips, views)
-    described = described if rows is None else replace(described, rows=rows)
-    publish_objects(store, [described], [video_row("bad", 16 * clips, clips)])
-    return FeatureSet.open(store.uri)
 
 
 def publish_objects(store, objects, rows) -> None:
@@ -179,7 +153,10 @@ def test_unknown_and_clipless_videos_are_named(tmp_path) -> None:
 
 def test_another_configuration_is_a_conflict(tmp_path) -> None:
     """In one object, or in the snapshot."""
-    features = published(tmp_path / "1", unit("bad", clip_rows(range(99)), fingerprint="0123456789abcdef"), 99)
+    store = open_store(write_features(tmp_path / "1", random_videos({"good": 3})[0]))
+    data = unit_bytes("bad", zero_rows(range(99)), fingerprint="0123456789abcdef")
+    publish_objects(store, [store_object(store, "bad", data, 0, 99, 99)], [video_row("bad", 1584, 99)])
+    features = FeatureSet.open(store.uri)
     with pytest.raises(ConflictError, match=r"\(bad\) was made by another configuration: .* 0123456789ab"):
         features.load("bad")
     assert features.load("good").clip.tolist() == [0, 1, 2]
@@ -208,41 +185,6 @@ def test_altered_and_lost_objects_are_found(tmp_path) -> None:
     assert len(features.load("b").clip) == 2
 
 
-def not_finite(value: float) -> bytes:
-    """Three clips, the second of which has a value that is no number."""
-    rows = clip_rows([0, 1, 2])
-    rows[1].pooled_VD[0, 3] = value
-    return unit("bad", rows)
-
-
-THREE = clip_rows([0, 1, 2])
-TWO_CROPS = unit("bad", clip_rows([0, 1, 2], views=2))
-BAD = {
-    "nan": (not_finite(float("nan")), {}, "NaN or infinite pooled, first in clip 1"),
-    "inf": (not_finite(float("-inf")), {}, "NaN or infinite pooled, first in clip 1"),
-    "other video": (unit("good", THREE), {}, r"rows of other videos: \['good'\]"),
-    "clip twice": (unit("bad", clip_rows([0, 1, 1])), {}, "around clip 1, expected 3 clips with crops 0 to 0 each"),
-    "clip outside": (unit("bad", clip_rows([0, 1, 5])), {}, r"clips 0 to 5, expected \[0, 3\)"),
-    "clip missing": (unit("bad", clip_rows([0, 1])), {}, "expected 3 rows of 3 clips, got 2"),
-    "crop missing": (edited(TWO_CROPS, lambda t: t.slice(0, 5)), {"views": 2, "rows": 5}, "expected 5 rows of 3 clips"),
-    "crop twice": (
-        edited(TWO_CROPS, lambda t: t.take([0, 1, 2, 2, 4, 5])),
-        {"views": 2},
-        "around clip 1, expected 3 clips with crops 0 to 1 each, once",
-    ),
-    "column missing": (edited(unit("bad", THREE), lambda t: t.drop_columns(["crop"])), {}, "no features table"),
-    "not Parquet": (b"PAR1 and then nothing", {}, "no features table"),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_damaged_rows_are_found(tmp_path, case: str) -> None:
-    """What the digest vouches for and is wrong all the same: each a clear error with the video's name."""
-    data, options, message = BAD[case]
-    with pytest.raises(StorageError, match=f"features of 'bad' in file://.* are damaged: {message}"):
-        published(tmp_path, data, 3, **options).load("bad")
-
-
 def test_nan_in_cuboids_is_found(tmp_path) -> None:
     """Only where they are read."""
     pooled, cuboids = random_videos({"a": 3}, cuboid_shape=SHAPE)
@@ -254,24 +196,12 @@ def test_nan_in_cuboids_is_found(tmp_path) -> None:
         features.load("a")
 
 
-def test_rows_in_any_order_are_sorted(tmp_path) -> None:
-    """Another program may have rewritten the table."""
-    rows = clip_rows([0, 1, 2], views=2)
-    for row in rows:
-        row.pooled_VD[:] = [[row.clip], [row.clip + 10]]
-    data = edited(unit("bad", rows), lambda t: t.take([5, 0, 3, 1, 4, 2]))
-    video = published(tmp_path, data, 3, views=2).load("bad")
-    assert video.clip.tolist() == [0, 1, 2]
-    assert video.pooled_TVD[:, :, 0].tolist() == [[0, 10], [1, 11], [2, 12]]
-    assert video.start_frame.tolist() == [0, 16, 32]
-
-
 @pytest.mark.parametrize(("dim", "shape"), [(9, SHAPE), (8, (4, 7)), (8, None)])
 def test_other_dimensions_are_found(tmp_path, dim: int, shape: tuple[int, int] | None) -> None:
     """An object that fits the fingerprint, not the others."""
     pooled, cuboids = random_videos({"good": 1}, cuboid_shape=SHAPE)
     store = open_store(write_features(tmp_path, pooled, cuboids))
-    data = unit("bad", clip_rows(range(30), dim=dim, shape=shape))
+    data = unit_bytes("bad", zero_rows(range(30), dim=dim, shape=shape))
     publish_objects(store, [store_object(store, "bad", data, 0, 30, 30)], [video_row("bad", 480, 30)])
     features = FeatureSet.open(store.uri)
     with pytest.raises(StorageError, match=r"have 1 crops, .* values and cuboids .*; expected 1, .* as elsewhere"):
@@ -297,7 +227,7 @@ def test_a_damaged_snapshot_is_found(tmp_path) -> None:
 def test_without_a_frame_count_the_last_clip_says_it(tmp_path) -> None:
     """Features that others made do not know their video."""
     store = open_store(write_features(tmp_path, random_videos({"a": 1})[0]))
-    data = unit("b", clip_rows([0, 1]))
+    data = unit_bytes("b", zero_rows([0, 1]))
     row = video_row("b", 32, 2) | {"num_frames": None, "width": None, "height": None}
     publish_objects(store, [store_object(store, "b", data, 0, 2, 2)], [row])
     video = FeatureSet.open(store.uri).load("b")
