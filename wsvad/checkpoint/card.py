@@ -24,7 +24,11 @@ def model_card(checkpoint: Checkpoint) -> str:
         + "Scores clips of surveillance video from 0 (normal) to 1 (anomalous); learned from video-level labels.\n\n"
         + _table("Model", config)
         + _table("Training", {k: v for k, v in training.items() if not isinstance(v, dict)})
-        + "".join(_table(k.capitalize(), v) for k, v in sorted(training.items()) if isinstance(v, dict) and v)
+        + "".join(
+            _table(k.capitalize().replace("_", " "), v)
+            for k, v in sorted(training.items())
+            if isinstance(v, dict) and v
+        )
         + _table(
             "Data",
             {

@@ -16,11 +16,11 @@ def parse_overrides(words: Sequence[str], config: type[ModelConfig]) -> dict[str
     """Return the settings that words such as ``k=4`` name.
 
     Args:
-        words: each ``key=value``.
+        words: each ``key=value``; the last one of a key counts, so that the command line wins over an option file.
         config: the class whose fields they are.
 
     Raises:
-        UsageError: no ``=``, a key twice, no such field, or text that is no value of the field's type.
+        UsageError: no ``=``, no such field, or text that is no value of the field's type.
     """
     hints = get_type_hints(config)
     known = [f.name for f in dataclasses.fields(config) if f.name != "input_dim"]
@@ -32,8 +32,6 @@ def parse_overrides(words: Sequence[str], config: type[ModelConfig]) -> dict[str
             raise UsageError(f"expected --set key=value, got {word!r}")
         if key not in known:
             raise UsageError(f"model {config.name} has no setting {key!r}; it has {', '.join(known)}")
-        if key in found:
-            raise UsageError(f"--set {key} is given twice")
         found[key] = _value(key, text.strip(), hints[key])
     return found
 

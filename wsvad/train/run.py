@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 _ASK_EVERY_S = 0.5
 _STOP_S = 30.0  # what workers get to finish a step and save after Ctrl-C
-_GROUP_TIMEOUT_S = 600  # of one message: the first waits for the worker that builds the node's segment cache
+_GROUP_TIMEOUT_S = 7200  # the first message waits for the slowest node's cache; a lost worker is noticed at once
 
 
 def train_on_ray(plan: TrainPlan, options: TrainOptions, on_row: Callable[[dict[str, float]], None]) -> tuple[int, str]:
