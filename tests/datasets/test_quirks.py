@@ -57,7 +57,12 @@ def test_line_ends_blank_lines_byte_order_marks_and_subfolders_do_not_matter(pub
         ("shanghaitech", "test_frame_intervals.csv", ("154-230", "154:230"), "line 2: expected spans"),
         ("shanghaitech", "SH_Test_NEW.txt", ("01_001,0", "01_001,2"), "line 1: expected name,label"),
         ("shanghaitech", "SH_Train_new.txt", ("01_0014,1\n", ""), "175 normal and 63 anomalous"),
-        ("xd_violence", "annotations.txt", ("v=S-7rRLrxnVQ", "v=S-7rRLrxnV"), "line 1: 'v=S-7rRLrxnV__"),
+        (
+            "xd_violence",
+            "annotations.txt",
+            ("v=S-7rRLrxnVQ", "v=S-7rRLrxnV"),
+            "line 1: no anomalous video of the test list",
+        ),
         ("xd_violence", "test_videos.txt", ("label_G-B2-B6 1", "label_G-B2-B6 0"), "list says label 0"),
         ("xd_violence", "train_videos.txt", ("_label_A 0", "_label_Q 0"), "line 1: expected a name"),
         ("ucsd_ped2", "videos.csv", ("video,part,frames", "video,part,length"), "missing ['frames']"),
@@ -94,6 +99,27 @@ def test_boxes_must_be_of_the_videos_of_the_list(published, copied, tmp_path):
         with pytest.raises(ManifestError) as caught:
             records_of("ucf-crime-boxes", root)
         assert message in str(caught.value)
+
+
+def test_names_with_commas_and_spaces(copied):
+    """A film's title as it is: in the list, in the annotation, in the id."""
+    root = copied("xd_violence")
+    old, new = "Bad.Boys.1995__#01-11-55_01-12-40_label_G-B2-B6", "Bad Boys, 1995__#01-11-55_01-12-40_label_G-B2-B6"
+    for name in ("test_videos.txt", "annotations.txt"):
+        _edit(root / name, old, new)
+    record = next(r for r in records_of("xd-violence", root) if r.video_id == new)
+    assert (record.uri, record.spans[0]) == (f"{new}.mp4", (157, 180))
+
+
+def test_boxes_of_training_videos_may_be_missing(copied):
+    """Weak supervision does not have them; those of the test videos are needed."""
+    root = copied("ucf_crime")
+    copied("ucf_crime_boxes")
+    (root / "train_boxes.csv").unlink()
+    assert sum(r.boxes is not None for r in records_of("ucf-crime-boxes", root)) == 140 + 150 + 800
+    (root / "test_boxes.csv").unlink()
+    with pytest.raises(ManifestError, match=r"test_boxes\.csv is not below"):
+        records_of("ucf-crime-boxes", root)
 
 
 def test_survfight_like_folders_of_one_split_need_no_files_of_the_other(copied):

@@ -44,18 +44,28 @@ def read(folder: Folder) -> list[VideoRecord]:
 
 
 def read_with_boxes(folder: Folder) -> list[VideoRecord]:
-    """Read the videos of ``ucf-crime-boxes``: as :func:`read`, with the boxes of Liu and Ma."""
+    """Read the videos of ``ucf-crime-boxes``: as :func:`read`, with the boxes of Liu and Ma.
+
+    Those of the training videos, which weak supervision does not have, may be missing.
+    """
     records = read(folder)
-    boxes = {"train": _boxes(folder, "train_boxes.csv"), "test": _boxes(folder, "test_boxes.csv")}
-    for split, name in (("train", "train_boxes.csv"), ("test", "test_boxes.csv")):
-        known = {r.video_id for r in records if r.split == split and r.label == 1}
-        if set(boxes[split]) != known:
-            odd = sorted(set(boxes[split]) ^ known)
-            raise ManifestError(
-                f"{folder.where(name)}: expected boxes for exactly the {len(known)} anomalous {split} videos;"
-                f" {len(odd)} do not match, e.g. {odd[0]}"
-            )
-    return [r if r.label == 0 else _with_boxes(r, boxes[r.split or ""][r.video_id], folder) for r in records]
+    for split in ("train", "test"):
+        if split == "test" or folder.has("train_boxes.csv"):
+            records = _add_boxes(folder, records, split)
+    return records
+
+
+def _add_boxes(folder: Folder, records: list[VideoRecord], split: str) -> list[VideoRecord]:
+    name = f"{split}_boxes.csv"
+    boxes = _boxes(folder, name)
+    known = {r.video_id for r in records if r.split == split and r.label == 1}
+    if set(boxes) != known:
+        odd = sorted(set(boxes) ^ known)
+        raise ManifestError(
+            f"{folder.where(name)}: expected boxes for exactly the {len(known)} anomalous {split} videos;"
+            f" {len(odd)} do not match, e.g. {odd[0]}"
+        )
+    return [_with_boxes(r, boxes[r.video_id], folder) if r.video_id in boxes else r for r in records]
 
 
 def _train(folder: Folder) -> list[VideoRecord]:

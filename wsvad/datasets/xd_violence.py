@@ -29,6 +29,7 @@ CATEGORIES = {
 """What the codes stand for. A video with several has the first, the most important one, as its category."""
 
 _LABEL = re.compile(r"_label_([A-Z]\d?)(?:-[A-Z0-9]+)*$")
+_ANNOTATION = re.compile(r"(?P<name>.*_label_[A-Z0-9-]+(?:\.[A-Za-z0-9]+)?)\s+(?P<frames>.*)")
 _FEATURE_FILE = re.compile(r"(?:__\d+)?\.npy$")
 
 
@@ -36,14 +37,14 @@ def read(folder: Folder) -> list[VideoRecord]:
     """Read the videos of both splits, with the spans of the test videos. Raises ``ManifestError``."""
     train = _videos(folder, ("train_videos.txt", "rgb.list"), "train")
     test = {video.video_id: video for video in _videos(folder, ("test_videos.txt", "rgb_test.list"), "test")}
-    where_found: dict[str, str] = {}
+    seen: set[str] = set()
     for where, line in folder.lines("annotations.txt"):
-        name, *words = line.split()
-        video = test.get(stem(name))
-        if video is None or video.label == 0 or video.video_id in where_found:
-            raise ManifestError(f"{where}: {name!r:.120} is no anomalous video of the test list, or is there twice")
-        where_found[video.video_id] = where
-        test[video.video_id] = replace(video, spans=merge_spans(frame_pairs(words, where, first=0)))
+        match = _ANNOTATION.fullmatch(line)
+        video = test.get(stem(match["name"])) if match else None
+        if match is None or video is None or video.label == 0 or video.video_id in seen:
+            raise ManifestError(f"{where}: no anomalous test video, or one that is there twice: {line!r:.160}")
+        seen.add(video.video_id)
+        test[video.video_id] = replace(video, spans=merge_spans(frame_pairs(match["frames"].split(), where, first=0)))
     bare = [i for i, video in test.items() if video.label == 1 and not video.spans]
     if bare:
         raise ManifestError(
