@@ -164,3 +164,29 @@ def test_verifying_nothing_is_a_usage_error(store):
     """A target without a snapshot is a mistake in the command."""
     with pytest.raises(UsageError, match="no published snapshot"):
         verify(store)
+
+
+def test_old_content_of_a_changed_video_stays_until_the_new_is_complete(store):
+    """A reader never loses a video because it is being made again; the row says that it is outdated."""
+    old, row = _store_units(store, make_video("a.mp4"))
+    _publish(store, old, [row])
+    changed, new_row = _store_units(store, make_video("a.mp4", version="2"), frames=200)
+    half = _publish(store, [], [new_row | {"clips": 0, "status": "incomplete"}])
+    assert list(half.objects) == old
+    (shown,) = read_videos(store, half)
+    assert (shown["content_id"], shown["clips"], shown["status"], shown["kind"]) == (
+        old[0].content_id, row["clips"], "incomplete", "changed",
+    )  # fmt: skip
+    assert _publish(store, [], [new_row | {"clips": 0, "status": "incomplete"}], run_id="again") == half
+    report = verify(store)
+    assert (report.exit_code, report.faults) == (4, [])
+    assert list(_publish(store, changed, [new_row]).objects) == changed
+    assert verify(store).exit_code == 0
+
+
+def test_old_content_gives_way_to_evidence_against_the_new(store):
+    """A video that was replaced by something that is none: its clips are of nothing that is there."""
+    old, row = _store_units(store, make_video("a.mp4"))
+    _publish(store, old, [row])
+    new = {"video_id": "a.mp4", "uri": row["uri"], "content_id": "other", "clips": 0, "status": "quarantined"}
+    assert _publish(store, [], [new]).objects == ()

@@ -21,7 +21,7 @@ from wsvad.extract.results import Outcome
 from wsvad.extract.source import StoredVideo
 from wsvad.manifest.listing import Listing
 from wsvad.storage import open_store
-from wsvad.work import rounds
+from wsvad.work import interim, rounds
 from wsvad.work.receipt import Receipt
 
 pytestmark = pytest.mark.usefixtures("in_process")
@@ -175,3 +175,52 @@ def test_known_evidence_is_not_written_again(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(job, "write_record", lambda store, record: written.append(record.unit_id))
     assert run_here(capsys, *words)[0] == 3
     assert written == []
+
+
+def test_long_run_publishes_while_it_runs(finished, tmp_path, capsys, monkeypatch):
+    """A run that is killed after its first unit has told readers of it; what is not there yet is said to be missing."""
+    monkeypatch.setattr(interim, "FIRST_AFTER_S", 0.0)
+    monkeypatch.setattr(interim, "SHARE", 0.0)
+    out = tmp_path / "out"
+
+    class Killed(Exception):
+        pass
+
+    class StopsAfterOne(InProcess):
+        def __call__(self, units, alone):
+            yield next(super().__call__(units, alone))
+            raise Killed
+
+    monkeypatch.setattr(job, "UnitRunner", StopsAfterOne)
+    words = ("extract", "--videos", str(finished[0]), "--out", str(out), *QUICK)
+    with pytest.raises(Killed):
+        run_here(capsys, *words)
+    assert [video for video, _, _ in published_rows(out)] == ["a.mp4"] * 3
+    code, report = run_here(capsys, "verify", "--out", str(out), "--json")
+    assert (code, report["faults"], report["unaccounted"]) == (4, [], ["b.mp4: incomplete, 0 of 2 clips"])
+    monkeypatch.setattr(job, "UnitRunner", InProcess)
+    code, summary = run_here(capsys, *words)
+    assert (code, summary["units_done_before"], summary["videos_complete"]) == (0, 1, 2)
+
+
+def test_rows_of_a_changed_video_stay_while_its_new_units_fail(dataset, tmp_path, capsys, monkeypatch):
+    """The store takes no more units: readers keep the old rows, and are told; the next run replaces them."""
+    out, words = dataset
+    shutil.copytree(words[2], tmp_path / "in")
+    words = ("extract", "--videos", str(tmp_path / "in"), *words[3:])
+    assert run_here(capsys, *words)[0] == 0
+    write_video(tmp_path / "in" / "a.mp4", 21)
+
+    class Fails(InProcess):
+        def __call__(self, units, alone):
+            return (Receipt(u.unit_id, "failed", kind="StoreUnavailable", message="503") for u in units)
+
+    monkeypatch.setattr(job, "UnitRunner", Fails)
+    monkeypatch.setattr(rounds.time, "sleep", lambda s: None)
+    assert run_here(capsys, *words)[0] == 4
+    assert len(published_rows(out)) == 5
+    report = run_here(capsys, "verify", "--out", str(out), "--json")[1]
+    assert report["unaccounted"][0].startswith("a.mp4: incomplete, 3 of 3 clips: changed: the video has changed since")
+    monkeypatch.setattr(job, "UnitRunner", InProcess)
+    assert run_here(capsys, *words)[0] == 0
+    assert len(published_rows(out)) == 6 + 2

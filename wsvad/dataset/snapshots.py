@@ -142,14 +142,12 @@ def read_videos(store: Store, snapshot: Snapshot) -> list[dict[str, Any]]:
     return rows
 
 
-def write_videos(store: Store, rows: Sequence[dict[str, Any]]) -> str:
-    """Store a videos table under the digest of its bytes and return its key."""
+def _encode_videos(rows: Sequence[dict[str, Any]]) -> tuple[str, bytes]:
+    """Encode a videos table and name it by the digest of its bytes."""
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(list(rows), schema=VIDEOS_SCHEMA), sink, compression="zstd")
     data = sink.getvalue().to_pybytes()
-    key = f"{layout.VIDEOS}{hashlib.sha256(data).hexdigest()[:32]}.parquet"
-    store.create(key, data)
-    return key
+    return f"{layout.VIDEOS}{hashlib.sha256(data).hexdigest()[:32]}.parquet", data
 
 
 def refuse_clashes(store: Store, there: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> None:
@@ -168,6 +166,20 @@ def refuse_clashes(store: Store, there: Sequence[dict[str, Any]], rows: Sequence
             )
 
 
+_OUTDATED = {
+    "status": "incomplete",
+    "kind": "changed",
+    "message": "the video has changed since; these clips are of what it was, until those of what it is are complete",
+}
+
+
+def _outlives(old: dict[str, Any], new: dict[str, Any] | None) -> bool:
+    """Whether a published video stays although its content has changed: not all of the new content is there yet."""
+    if new is None or new["content_id"] == old["content_id"]:
+        return False
+    return bool(new["status"] == "incomplete" and old["clips"])
+
+
 def publish(
     store: Store,
     fingerprint: str,
@@ -182,26 +194,37 @@ def publish(
     """Publish these objects on top of the newest snapshot; a compare-and-swap on the snapshot's number.
 
     Objects and rows of ``replaced_videos`` (what this run knows all about) are taken from this run alone; those of
-    other videos stay as they were, and rows of this run only add to them. A snapshot that would say the same as the
-    newest is not written again.
+    other videos stay as they were, and rows of this run only add to them. So do those of a video whose content changed,
+    until this run has all of the new content: a row that says ``incomplete`` takes no other content's place, which is
+    marked as outdated instead. A snapshot that would say the same as the newest is not written again.
 
     Raises:
         ConflictError: another run meanwhile published other videos under the same ids.
         StorageError: others published at the same time, ten times in a row.
     """
-    objects = [o for o in objects if o.video_id in replaced_videos]
+    objects = list(objects)
+    here = {v["video_id"]: v for v in videos}
     for _ in range(10):
         base = latest_snapshot(store)
         there = read_videos(store, base) if base else []
         refuse_clashes(store, there, videos)
-        kept = [v for v in there if v["video_id"] not in replaced_videos]
+        outdated = {v["video_id"] for v in there if _outlives(v, here.get(v["video_id"]))}
+        replaced = replaced_videos - outdated
+        kept = [v | _OUTDATED if v["video_id"] in outdated else v for v in there if v["video_id"] not in replaced]
         kept_ids = {v["video_id"] for v in kept}
         rows = kept + [v for v in videos if v["video_id"] not in kept_ids]
-        others = [o for o in base.objects if o.video_id not in replaced_videos] if base else []
-        merged = tuple(sorted(others + objects, key=lambda o: (o.video_id, o.first_clip)))
-        videos_key = write_videos(store, sorted(rows, key=lambda v: str(v["video_id"])))
+        others = [o for o in base.objects if o.video_id not in replaced] if base else []
+        merged = tuple(
+            sorted(
+                others + [o for o in objects if o.video_id in replaced],
+                key=lambda o: (o.video_id, o.first_clip),
+            )
+        )
+        videos_key, table = _encode_videos(sorted(rows, key=lambda v: str(v["video_id"])))
         if base and base.objects == merged and base.videos_key == videos_key:
             return base
+        if store.create(videos_key, table) is Created.SAME:
+            store.replace(videos_key, table)  # as if written now: nobody takes it for a leftover of long ago
         number = base.number + 1 if base else 1
         total = sum(o.rows for o in merged)
         snapshot = Snapshot(number, fingerprint, config, merged, videos_key, run_id, created_utc, total)

@@ -36,6 +36,7 @@ from wsvad.manifest.listing import Identity, Listing, VideoRef, list_videos
 from wsvad.provenance import versions
 from wsvad.storage import Store, StoreOptions
 from wsvad.video import Limits
+from wsvad.work.interim import Interim
 from wsvad.work.progress import ProgressView
 from wsvad.work.receipt import Receipt
 from wsvad.work.rounds import run_rounds
@@ -95,6 +96,7 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
         StorageError, ClusterError: run the same command again.
     """
     started = time.monotonic()
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     if options.weights.banner:
         log.warning("%s", options.weights.banner)
     out = open_target(options.out, options.store, options.features, dry_run=options.dry_run)
@@ -115,13 +117,8 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
             workplace.open()
         claim_dataset(out, options.features)
         if outcome.todo:
-            _run(options, out, outcome, workplace, console or Console(stderr=True))
+            _run(options, out, outcome, workplace, run_id, console or Console(stderr=True))
             outcome.receipts |= adopt(out, outcome.unsettled(), latest_snapshot(out), receipt_of, mend=False)
-    new = _evidence(outcome)
-    for uid in new.keys() - outcome.set_aside:
-        write_record(out, new[uid])
-    outcome.records |= new
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     snapshot = _publish(out, options, outcome, run_id)
     summary = _summary(options, outcome, snapshot, started)
     if outcome.todo or snapshot.run_id == run_id:
@@ -178,7 +175,7 @@ def _whole_video(video: VideoRef, features: FeatureConfig) -> str:
 
 
 def _run(
-    options: ExtractOptions, out: Store, outcome: Outcome, workplace: Workplace[Weights], console: Console
+    options: ExtractOptions, out: Store, outcome: Outcome, workplace: Workplace[Weights], run_id: str, console: Console
 ) -> None:
     todo, pool = outcome.todo, workplace.open()
     config = WorkerConfig(
@@ -196,6 +193,7 @@ def _run(
         "%d units of %d videos to do on %d workers (each %g CPU, %g GPU)",
         len(todo), len(per_video), pool.workers, pool.cpus_per_worker, pool.gpus_per_worker,
     )  # fmt: skip
+    publish_now_and_then = Interim(lambda: _publish(out, options, outcome, run_id))
     runner = UnitRunner(UnitExtractor, config, workplace.payload(), pool, verbose=options.verbose)
     with ProgressView(sum(u.num_clips for u in todo), per_video, runner.in_progress, console) as view:
 
@@ -204,6 +202,7 @@ def _run(
             view.add(unit, receipt)
             if receipt.status != "done":
                 log.warning("%s: %s %s: %s", unit.video.video_id, receipt.status, receipt.kind, receipt.message)
+            publish_now_and_then()
 
         run_rounds(todo, runner, on_receipt, living_nodes=living_nodes)
     outcome.first_clip_s, outcome.steady_s = view.first_clip_s, view.steady_s
@@ -237,6 +236,12 @@ def _summary(options: ExtractOptions, outcome: Outcome, snapshot: Snapshot | Non
 
 
 def _publish(out: Store, options: ExtractOptions, outcome: Outcome, run_id: str) -> Snapshot:
+    """Keep the evidence, and publish what is settled so far; at the end that is everything."""
+    new = _evidence(outcome)
+    for uid in new.keys() - outcome.set_aside:
+        write_record(out, new[uid])
+    outcome.set_aside |= new.keys()
+    outcome.records |= new
     return publish(
         out,
         options.features.fingerprint,
