@@ -61,7 +61,7 @@ def test_line_ends_blank_lines_byte_order_marks_and_subfolders_do_not_matter(pub
             "xd_violence",
             "annotations.txt",
             ("v=S-7rRLrxnVQ", "v=S-7rRLrxnV"),
-            "line 1: no anomalous video of the test list",
+            "line 1: no anomalous test video",
         ),
         ("xd_violence", "test_videos.txt", ("label_G-B2-B6 1", "label_G-B2-B6 0"), "list says label 0"),
         ("xd_violence", "train_videos.txt", ("_label_A 0", "_label_Q 0"), "line 1: expected a name"),
