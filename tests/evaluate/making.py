@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tests.score.factories import make_scores
 from wsvad.evaluate.gather import Gathered, gather
 from wsvad.manifest.records import Box, VideoRecord
+from wsvad.score.table import VideoScores
 
 
-@dataclass(frozen=True)
-class MadeScores:
-    """The scores of one video, as the evaluation wants them."""
-
-    start_frame: np.ndarray
-    end_frame: np.ndarray
-    score_T: np.ndarray
-    cuboid_scores_TK: np.ndarray | None
-    num_frames: int
-    width: int = 70
-    height: int = 70
-
-
-def scores(values: Any, cuboids: Any = None, num_frames: int | None = None, **more: int) -> MadeScores:
-    """Clips of 16 frames, the last one as short as ``num_frames`` makes it."""
-    values = np.asarray(values, dtype=np.float32)
-    frames = 16 * len(values) if num_frames is None else num_frames
-    start = 16 * np.arange(len(values))
-    grid = None if cuboids is None else np.asarray(cuboids, dtype=np.float32)
-    return MadeScores(start, np.minimum(start + 16, frames), values, grid, frames, **more)
-
-
-def repeat(made: MadeScores) -> np.ndarray:
-    """A score for each frame: that of its clip."""
-    return np.repeat(made.score_T, made.end_frame - made.start_frame)
+def scores(values: Any, cuboids: Any = None, num_frames: int | None = None, **more: Any) -> VideoScores:
+    """Clips of 16 frames of a 70x70 video, the last one as short as ``num_frames`` makes it."""
+    grid = None if cuboids is None else np.asarray(cuboids)
+    return make_scores("v", values, grid, num_frames=num_frames, **{"width": 70, "height": 70} | more)
 
 
 def record(video_id: str, spans: Any = None, boxes: list[Box] | None = None, **more: Any) -> VideoRecord:
@@ -49,16 +29,16 @@ def record(video_id: str, spans: Any = None, boxes: list[Box] | None = None, **m
     )
 
 
-def gathered(videos: dict[VideoRecord, MadeScores] | list[tuple[VideoRecord, MadeScores]], **more: Any) -> Gathered:
+def gathered(videos: dict[VideoRecord, VideoScores] | list[tuple[VideoRecord, VideoScores]], **more: Any) -> Gathered:
     """Gather records with their scores."""
     pairs = list(videos.items()) if isinstance(videos, dict) else videos
     by_id = {r.video_id: s for r, s in pairs}
-    return gather([r for r, _ in pairs], list(by_id), by_id.__getitem__, repeat, {"geometry": "squash"}, **more)
+    return gather([r for r, _ in pairs], list(by_id), by_id.__getitem__, {"geometry": "squash"}, **more)
 
 
 def planted(
     strength: float, videos: int = 12, clips: int = 12, seed: int = 0, shuffled: bool = False
-) -> list[tuple[VideoRecord, MadeScores]]:
+) -> list[tuple[VideoRecord, VideoScores]]:
     """Half the videos hold an anomaly in time and place; its scores exceed the noise by ``strength``."""
     rng = np.random.default_rng(seed)
     made = []

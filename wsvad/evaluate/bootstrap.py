@@ -19,7 +19,7 @@ Statistic = Callable[[Floats], Floats]
 """From ``weights_RV`` to the metric's value in each resample; NaN where it is undefined in that resample."""
 
 CHUNK = 100
-MAX_BINS = 4096
+MAX_BINS = 2048
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from wsvad.evaluate.grids import Grid, Ints, iou
 from wsvad.evaluate.ranking import Curve, Floats, UndefinedMetric
+from wsvad.evaluate.truth import Bools
 
 ALPHA = 0.1
 BETA = 0.1
 MAX_THRESHOLDS = 200
+CELLS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -126,30 +129,34 @@ def _regions(grid: Grid, thresholds_L: Floats) -> tuple[Ints, Ints, Floats]:
     clips, count = grid.scores_TK.shape
     side = math.isqrt(count)
     found: list[tuple[Ints, Ints, Floats]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 4)))]
-    for level, threshold in enumerate(thresholds_L):
-        labels = _components((grid.scores_TK >= threshold).reshape(clips, side, side)).reshape(clips, count)
-        clip, cell = np.nonzero(labels >= 0)
-        names, region = np.unique(clip * count + labels[clip, cell], return_inverse=True)
-        boxes = np.tile([np.inf, np.inf, -np.inf, -np.inf], (names.size, 1))
-        np.minimum.at(boxes[:, :2], region, grid.cells_K4[cell, :2])
-        np.maximum.at(boxes[:, 2:], region, grid.cells_K4[cell, 2:])
-        found.append((names // count, np.full(names.size, level), boxes))
+    at_once = max(1, CELLS_AT_ONCE // max(clips * count, 1))
+    for first in range(0, len(thresholds_L), at_once):
+        flagged_LTK = grid.scores_TK[None] >= thresholds_L[first : first + at_once, None, None]
+        labels = _components(flagged_LTK.reshape(-1, side, side)).reshape(-1, count)
+        map_P, cell_P = np.nonzero(labels)
+        name_P = map_P * (count + 1) + labels[map_P, cell_P]
+        order = np.argsort(name_P, kind="stable")
+        starts = np.flatnonzero(np.diff(name_P[order], prepend=-1))
+        if not starts.size:
+            continue
+        corners = grid.cells_K4[cell_P[order]]
+        low, high = np.minimum.reduceat(corners[:, :2], starts), np.maximum.reduceat(corners[:, 2:], starts)
+        level_C, clip_C = np.divmod(map_P[order][starts], clips)
+        found.append((clip_C, level_C + first, np.concatenate((low, high), axis=1)))
     clip_C, level_C, box_C4 = (np.concatenate(part) for part in zip(*found, strict=True))
     return clip_C, level_C, box_C4
 
 
-def _components(flagged_THW: np.ndarray) -> Ints:
-    """Label connected cells of each clip with the number of one of them; -1 where nothing is flagged."""
-    height, width = flagged_THW.shape[1:]
-    own = np.broadcast_to(np.arange(height * width).reshape(height, width), flagged_THW.shape)
-    labels = np.where(flagged_THW, own, -1)
+def _components(flagged_PHW: Bools) -> npt.NDArray[np.int16]:
+    """Number the connected cells of each map from 1 on, not densely; 0 where nothing is flagged."""
+    height, width = flagged_PHW.shape[1:]
+    numbers = np.arange(1, height * width + 1, dtype=np.int16).reshape(height, width)
+    labels = np.pad(flagged_PHW * numbers, ((0, 0), (1, 1), (1, 1)))
+    inner, before = labels[:, 1:-1, 1:-1], np.empty(flagged_PHW.shape, np.int16)
     while True:
-        padded = np.pad(labels, ((0, 0), (1, 1), (1, 1)), constant_values=-1)
-        grown = labels
-        for down in range(3):
-            for right in range(3):
-                grown = np.maximum(grown, padded[:, down : down + height, right : right + width])
-        grown = np.where(flagged_THW, grown, -1)
-        if np.array_equal(grown, labels):
-            return labels
-        labels = grown
+        before[:] = inner
+        across = np.maximum(np.maximum(labels[:, :, :-2], labels[:, :, 1:-1]), labels[:, :, 2:])
+        down = np.maximum(np.maximum(across[:, :-2], across[:, 1:-1]), across[:, 2:])
+        np.multiply(down, flagged_PHW, out=inner)
+        if np.array_equal(before, inner):
+            return before
