@@ -28,3 +28,12 @@ def test_verify_does_not_promise_to_publish_replaced_content(finished, tmp_path,
     write_video(tmp_path / "in" / "a.mp4", 5)
     run_here(capsys, "extract", *words, *QUICK)
     assert run_here(capsys, "verify", *words, "--json")[1]["unpublished"] == 0
+
+
+def test_collecting_is_asked_for_on_the_command_line(dataset, capsys):
+    """``--collect`` reports what it deleted; too short a grace is a usage error."""
+    words = ("verify", "--out", str(dataset[0]), "--collect")
+    code, report = run_here(capsys, *words, "--json")
+    assert (code, report["collected"]) == (0, {"snapshots": 0, "objects": 0, "bytes": 0})
+    assert run_here(capsys, *words, "--grace-hours", "1", "--json")[0] == 2
+    assert run_here(capsys, "verify", "--out", str(dataset[0]), "--json")[1]["collected"] is None

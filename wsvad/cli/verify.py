@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from wsvad.cli.options import add_store_options, require, store_options
+from wsvad.cli.options import add_store_options, positive_float, require, store_options
 from wsvad.dataset import layout
+from wsvad.dataset.collect import DEFAULT_GRACE_HOURS
 from wsvad.extract.verify import verify
 from wsvad.manifest.listing import list_videos
 from wsvad.storage import open_store
@@ -25,6 +26,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="only presence and size of objects; read none")
     parser.add_argument(
         "--repair", action="store_true", help="remove damaged objects, so that extract makes them again"
+    )
+    parser.add_argument(
+        "--collect", action="store_true", help="if all is well, delete objects and snapshots that nobody needs any more"
+    )
+    parser.add_argument(
+        "--grace-hours",
+        type=positive_float,
+        default=DEFAULT_GRACE_HOURS,
+        metavar="H",
+        help="--collect keeps what was written, or named by the newest snapshot, within so many hours (at least 24)",
     )
     add_store_options(parser)
 
@@ -42,7 +53,13 @@ def run(args: argparse.Namespace) -> int:
             options=replace(options, follow_links=args.follow_links),
             ours=layout.uris(open_store(args.out, options).uri),
         )
-    report = verify(open_store(args.out, options), deep=not args.quick, listing=listing, repair=args.repair)
+    report = verify(
+        open_store(args.out, options),
+        deep=not args.quick,
+        listing=listing,
+        repair=args.repair,
+        collect_after_hours=args.grace_hours if args.collect else None,
+    )
     if args.json:
         sys.stdout.write(report.to_json() + "\n")
     else:

@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from wsvad.dataset import layout
+from wsvad.dataset.collect import Collected, collect
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, publish, read_videos
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE, ObjectNotFound, UsageError
 from wsvad.extract.table import UnitSummary, decode_unit
@@ -47,6 +48,8 @@ class VerifyReport:
     repaired: bool = False
     incomplete: int = 0
     """Videos with work left, or listed and not in the snapshot."""
+    collected: Collected | None = None
+    """What no recent snapshot named and was deleted; ``None`` where that was not asked for, or there are faults."""
 
     @property
     def exit_code(self) -> int:
@@ -76,11 +79,24 @@ class VerifyReport:
         )  # fmt: skip
         if self.unpublished:
             console.print(f"{self.unpublished} finished units wait for the next run to publish them", markup=False)
+        if self.collected:
+            c = self.collected
+            console.print(
+                f"{c.objects} objects and {c.snapshots} snapshots of the past deleted, {c.bytes / 2**20:.1f} MiB",
+                markup=False, highlight=False,
+            )  # fmt: skip
         verdict = {EXIT_OK: "complete", EXIT_QUARANTINE: "complete but for what is listed above"}
         console.print(verdict.get(self.exit_code, "NOT complete" if not self.faults else "DAMAGED"), style="bold")
 
 
-def verify(store: Store, *, deep: bool = True, listing: Listing | None = None, repair: bool = False) -> VerifyReport:
+def verify(
+    store: Store,
+    *,
+    deep: bool = True,
+    listing: Listing | None = None,
+    repair: bool = False,
+    collect_after_hours: float | None = None,
+) -> VerifyReport:
     """Check the newest snapshot against the store.
 
     Args:
@@ -88,6 +104,8 @@ def verify(store: Store, *, deep: bool = True, listing: Listing | None = None, r
         deep: read every object, compare its digest, count its rows; else only presence and size.
         listing: videos that should be there; those that are not are reported.
         repair: remove damaged objects and publish that they are gone, so that the next run makes them again.
+        collect_after_hours: also delete what no recent snapshot names, see ``wsvad.dataset.collect``; not where there
+            are faults, because an older snapshot may then be the better one.
 
     Raises:
         UsageError: there is no snapshot.
@@ -111,6 +129,9 @@ def verify(store: Store, *, deep: bool = True, listing: Listing | None = None, r
     if repaired:
         _repair(store, snapshot, videos, faults)
     absent = _absent(videos, listing)
+    collected = None
+    if collect_after_hours is not None and not faults and not general:
+        collected = collect(store, grace_hours=collect_after_hours)
     return VerifyReport(
         out=printable(store.uri),
         snapshot=snapshot.number,
@@ -127,6 +148,7 @@ def verify(store: Store, *, deep: bool = True, listing: Listing | None = None, r
         faults=general + [text for texts in faults.values() for text in texts],
         damaged_keys=sorted(faults),
         repaired=repaired,
+        collected=collected,
         incomplete=len(absent) + sum(v["status"] == "incomplete" for v in videos),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +15,8 @@ from wsvad.storage import Store
 from wsvad.work.receipt import Receipt, WorkUnit
 
 log = logging.getLogger(__name__)
+
+_OLD_NS = 3600 * 10**9
 
 
 class DamagedUnit(Exception):
@@ -31,16 +34,17 @@ def adopt(
     """Return the receipts of those units that are stored already, by unit id.
 
     Taken from the snapshot where it names the unit, else from the object itself: an interrupted run left it, and this
-    is the moment to find out whether it is whole. One that is not counts as not stored.
+    is the moment to find out whether it is whole. One that is not counts as not stored. One that is old is written
+    anew, the same bytes: to ``wsvad.dataset.collect`` it was rubbish until now.
 
     Args:
         out: the data set.
         units: which units to look for; one LIST finds them.
         base: the newest snapshot.
         receipt_of: reads a stored unit's receipt from its bytes; raises ``DamagedUnit`` where they are not whole.
-        mend: remove objects that are damaged, so that they can be made again.
+        mend: whether anything may be written: damaged objects are removed, so that they can be made again.
     """
-    stored = {layout.id_of(info.key) for info in out.list(layout.UNITS)}
+    stored = {layout.id_of(info.key): info for info in out.list(layout.UNITS)}
     published = {layout.id_of(o.key): o for o in base.objects} if base else {}
     found: dict[str, Receipt] = {}
     unread: list[str] = []
@@ -54,7 +58,11 @@ def adopt(
     def read(uid: str) -> Receipt | None:
         key = layout.unit_key(uid)
         try:
-            return receipt_of(uid, out.read(key))
+            data = out.read(key)
+            receipt = receipt_of(uid, data)
+            if mend and time.time_ns() - stored[uid].mtime_ns > _OLD_NS:
+                out.replace(key, data)
+            return receipt
         except ObjectNotFound:
             return None
         except DamagedUnit as error:

@@ -1,0 +1,134 @@
+"""What nobody needs any more is deleted, and nothing that anybody may need."""
+
+import os
+import time
+
+import pytest
+
+from tests.dataset.test_snapshots import _publish, _store_units
+from tests.extract.factories import CONFIG, make_index, make_video, unit_bytes
+from wsvad.dataset import layout
+from wsvad.dataset.collect import Collected, collect
+from wsvad.dataset.snapshots import latest_snapshot
+from wsvad.errors import UsageError
+from wsvad.extract.units import plan_units
+from wsvad.extract.verify import verify
+from wsvad.extract.worker import receipt_of
+from wsvad.storage import open_store
+from wsvad.work.stored import adopt
+
+DAY = 24 * 3600
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An empty local data set."""
+    return open_store(str(tmp_path / "data"))
+
+
+def _age(store, days, prefix=""):
+    """Make everything below a prefix that much older."""
+    for info in store.list(prefix):
+        then = time.time_ns() - int(days * DAY * 1e9)
+        os.utime(store.uri_of(info.key).removeprefix("file://"), ns=(then, then))
+
+
+def _keys(store, prefix=""):
+    return [info.key for info in store.list(prefix)]
+
+
+def test_objects_of_replaced_content_go_once_their_snapshot_is_old(store):
+    """Of two published versions of a video the first goes, with its snapshot and its table; the other stays whole."""
+    old, row = _store_units(store, make_video("a.mp4"))
+    first = _publish(store, old, [row])
+    _age(store, 30)
+    new, row = _store_units(store, make_video("a.mp4", version="2"))
+    second = _publish(store, new, [row])
+    assert collect(store, grace_hours=24) == Collected(), "the first was the newest a moment ago: somebody may read it"
+    _age(store, 2)
+    planned = collect(store, grace_hours=24, dry_run=True)
+    assert {old[0].key, first.videos_key, layout.snapshot_key(1)} <= set(_keys(store))
+    assert collect(store, grace_hours=24) == planned
+    assert (planned.snapshots, planned.objects) == (1, 2)
+    assert sorted(_keys(store)) == sorted([new[0].key, second.videos_key, layout.snapshot_key(2)])
+    assert planned.bytes > old[0].bytes
+    assert verify(store).exit_code == 0
+    assert latest_snapshot(store) == second
+
+
+def test_what_is_young_stays_and_what_nobody_went_on_with_goes(store):
+    """Units that no snapshot names: of a run at work, or of one that was killed long ago."""
+    named, row = _store_units(store, make_video("a.mp4"))
+    _publish(store, named, [row])
+    left, _ = _store_units(store, make_video("left.mp4"))
+    _age(store, 9)
+    running, _ = _store_units(store, make_video("running.mp4"))
+    assert collect(store).objects == 1
+    assert set(_keys(store, layout.UNITS)) == {named[0].key, running[0].key}
+    assert left[0].key not in _keys(store)
+
+
+def test_unit_that_a_run_takes_over_is_young_again(store):
+    """Between its adoption and its publication no collector takes it for a leftover; its bytes are the same."""
+    (unit,) = plan_units(make_video("a.mp4"), make_index(), CONFIG)
+    key = layout.unit_key(unit.unit_id)
+    store.create(key, unit_bytes(unit))
+    _age(store, 30)
+    adopt(store, [unit], None, receipt_of, mend=False)  # a dry run writes nothing
+    assert collect(store, dry_run=True).objects == 1
+    adopt(store, [unit], None, receipt_of, mend=True)
+    assert collect(store) == Collected()
+    assert store.read(key) == unit_bytes(unit)
+
+
+def test_table_that_is_published_again_is_young_again(store):
+    """Videos that change back: the table of the past is named once more, and not deleted under the new snapshot."""
+    old, row = _store_units(store, make_video("a.mp4"))
+    first = _publish(store, old, [row])
+    new, new_row = _store_units(store, make_video("a.mp4", version="2"))
+    _publish(store, new, [new_row])
+    _age(store, 30)
+    assert _publish(store, old, [row]).videos_key == first.videos_key
+    (info,) = [i for i in store.list(layout.VIDEOS) if i.key == first.videos_key]
+    assert time.time_ns() - info.mtime_ns < DAY * 1e9
+    _age(store, 2)
+    collect(store)
+    assert verify(store).exit_code == 0
+
+
+def test_object_written_anew_since_it_was_listed_stays(store, monkeypatch):
+    """The race with a run that adopts a unit while the collector is about to delete it."""
+    named, row = _store_units(store, make_video("a.mp4"))
+    _publish(store, named, [row])
+    left, _ = _store_units(store, make_video("left.mp4"))
+    _age(store, 30)
+    listing = type(store).list
+
+    def list_and_adopt(self, prefix=""):
+        found = list(listing(self, prefix))
+        if prefix == layout.SNAPSHOTS:  # the last look of the collector
+            store.replace(left[0].key, store.read(left[0].key))
+        return iter(found)
+
+    monkeypatch.setattr(type(store), "list", list_and_adopt)
+    assert collect(store) == Collected()
+
+
+def test_damaged_data_set_keeps_its_past(store):
+    """Where the newest snapshot is broken an older one may be the better; nothing is deleted."""
+    old, row = _store_units(store, make_video("a.mp4"))
+    _publish(store, old, [row])
+    new, row = _store_units(store, make_video("a.mp4", version="2"))
+    _publish(store, new, [row])
+    _age(store, 30)
+    store.replace(new[0].key, b"rubbish")
+    report = verify(store, collect_after_hours=24)
+    assert (report.exit_code, report.collected) == (5, None)
+    assert old[0].key in _keys(store)
+
+
+@pytest.mark.parametrize("hours", [0.0, 23.9, float("nan")])
+def test_grace_that_a_run_could_outlast_is_refused(store, hours):
+    """Runs publish at least every six hours; a day is the least that is safe beside them."""
+    with pytest.raises(UsageError, match="at least 24"):
+        collect(store, grace_hours=hours)
