@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import ray
 
+from wsvad.cores import whole_cores
 from wsvad.errors import ClusterError, UsageError
 from wsvad.storage import normalize_uri
 
@@ -96,7 +97,7 @@ def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool
         address: of a cluster (``auto``, ``host:port``); ``None`` takes ``RAY_ADDRESS`` (``ray job submit`` sets it)
             and starts a private local Ray where that is not set either. A Ray that happens to run on this machine
             is not joined unasked.
-        num_cpus: cores of a local Ray; default all that this process may use.
+        num_cpus: cores of a local Ray; default all that this process may use, a container's quota included.
         verbose: let Ray's own logs through.
 
     Raises:
@@ -120,7 +121,7 @@ def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool
             else:
                 ray.init(
                     address="local",
-                    num_cpus=num_cpus or len(os.sched_getaffinity(0)),
+                    num_cpus=num_cpus or whole_cores(),
                     object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
                     include_dashboard=False,
                     logging_level=level,

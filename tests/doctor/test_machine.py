@@ -66,35 +66,6 @@ def test_the_advice_is_what_jobs_do_here() -> None:
     assert machine.check_cpu().data["bf16"] == (default_precision("cpu") == "bf16")
 
 
-@pytest.mark.parametrize(
-    ("files", "cores"),
-    [
-        ({}, None),
-        ({"sys/fs/cgroup/cpu.max": "max 100000\n"}, None),
-        ({"sys/fs/cgroup/cpu.max": "50000 100000\n"}, 0.5),
-        ({"proc/self/cgroup": "0::/jobs/a\n", "sys/fs/cgroup/jobs/cpu.max": "75000 100000\n"}, 0.75),
-        (
-            {
-                "proc/self/cgroup": "0::/jobs/a\n",
-                "sys/fs/cgroup/jobs/cpu.max": "90000 100000\n",
-                "sys/fs/cgroup/jobs/a/cpu.max": "25000 100000\n",
-            },
-            0.25,
-        ),
-        ({"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "30000\n", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n"}, 0.3),
-        ({"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n"}, None),
-        ({"sys/fs/cgroup/cpu.max": "rubbish\n"}, None),
-    ],
-    ids=["bare", "v2 unlimited", "v2", "v2 parent", "v2 nested", "v1", "v1 unlimited", "unreadable"],
-)
-def test_a_container_has_as_many_cores_as_it_is_given(
-    tmp_path: Path, files: dict[str, str], cores: float | None
-) -> None:
-    """The tightest limit on the way up counts; without one it is the affinity (``None`` in the table)."""
-    root = lay_out(tmp_path, files)
-    assert machine.usable_cores(root) == pytest.approx(cores or len(os.sched_getaffinity(0)))
-
-
 MEMINFO = "MemTotal:       16384000 kB\nMemFree:  100 kB\nMemAvailable:    8192000 kB\n"
 
 

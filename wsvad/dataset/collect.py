@@ -47,8 +47,7 @@ def collect(store: Store, *, grace_hours: float = DEFAULT_GRACE_HOURS, dry_run: 
         UsageError: a shorter grace.
         StorageError: the store failed, or a recent snapshot cannot be read; then nothing was deleted.
     """
-    if not grace_hours >= LEAST_GRACE_HOURS:
-        raise UsageError(f"the grace time must be at least {LEAST_GRACE_HOURS:g} hours, got {grace_hours:g}")
+    check_grace(grace_hours)
     before_ns = time.time_ns() - int(grace_hours * 3600e9)
     # snapshots last: what a run publishes meanwhile is in the list, or was written after it began
     stored = [*store.list(layout.UNITS), *store.list(layout.VIDEOS)]
@@ -64,6 +63,12 @@ def collect(store: Store, *, grace_hours: float = DEFAULT_GRACE_HOURS, dry_run: 
             info for info, done in zip(unnamed, pool.map(lambda i: _delete(store, i), unnamed), strict=True) if done
         ]
     return Collected(len(old), len(gone), sum(info.size for info in [*old, *gone]))
+
+
+def check_grace(hours: float) -> None:
+    """Raise ``UsageError`` for a grace time that a run could outlast."""
+    if not hours >= LEAST_GRACE_HOURS:
+        raise UsageError(f"the grace time must be at least {LEAST_GRACE_HOURS:g} hours, got {hours:g}")
 
 
 def _by_age(snapshots: Sequence[ObjectInfo], before_ns: int) -> tuple[list[ObjectInfo], list[ObjectInfo]]:

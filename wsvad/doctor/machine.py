@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from wsvad.cores import cgroup_folders, kernel_text, usable_cores
 from wsvad.doctor.report import Check, Value
 
 GIB = 1 << 30
@@ -59,7 +60,7 @@ def _precision_advice(features: frozenset[str]) -> tuple[str, bool]:
 def cpu_features(root: Path = Path("/")) -> tuple[str, frozenset[str]]:
     """Return the model name and the feature flags of the first processor, as Linux names them (lower case)."""
     model, features = "", frozenset[str]()
-    for line in _read(root / "proc/cpuinfo").splitlines():
+    for line in kernel_text(root / "proc/cpuinfo").splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "model name" and not model:
             model = value.strip()
@@ -70,47 +71,16 @@ def cpu_features(root: Path = Path("/")) -> tuple[str, frozenset[str]]:
     return model, features
 
 
-def usable_cores(root: Path = Path("/")) -> float:
-    """Return how many cores this process may use: its affinity, or the share its container is given if less."""
-    affinity = float(len(os.sched_getaffinity(0)))
-    return min([affinity, *_cgroup_cores(root)])
-
-
-def _cgroup_cores(root: Path) -> list[float]:
-    shares = []
-    for folder in _cgroup_folders(root, "cpu"):
-        quota, _, period = _read(folder / "cpu.max").partition(" ")  # cgroup v2
-        if not quota:
-            quota, period = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")  # v1
-        if quota.strip().isdigit() and period.strip().isdigit() and int(period):
-            shares.append(int(quota) / int(period))
-    return shares
-
-
-def _cgroup_folders(root: Path, controller: str) -> list[Path]:
-    """Folders whose limits bind this process, its own first: the lowest limit on the way up counts."""
-    mount = root / "sys/fs/cgroup"
-    folders = [mount, mount / controller]
-    for line in _read(root / "proc/self/cgroup").splitlines():
-        _, controllers, path = ([*line.split(":", 2), "", ""])[:3]
-        if controllers and controller not in controllers.split(","):
-            continue
-        base = mount / controller if controllers else mount
-        below = base / path.strip("/")
-        folders += [below, *(p for p in below.parents if base in p.parents)]
-    return list(dict.fromkeys(folders))
-
-
 def memory_bytes(root: Path = Path("/")) -> tuple[int, int]:
     """Return ``(total, available)`` bytes; total is the container's limit where that is less than the machine's."""
     info = {}
-    for line in _read(root / "proc/meminfo").splitlines():
+    for line in kernel_text(root / "proc/meminfo").splitlines():
         name, _, value = line.partition(":")
         info[name] = int(value.split()[0]) * 1024 if value.split() else 0
     total = info.get("MemTotal", 0)
-    for folder in _cgroup_folders(root, "memory"):
+    for folder in cgroup_folders(root, "memory"):
         for name in ("memory.max", "memory.limit_in_bytes"):
-            limit = _read(folder / name).strip()
+            limit = kernel_text(folder / name).strip()
             if limit.isdigit():
                 total = min(total, int(limit))
     return total, min(info.get("MemAvailable", total), total)
@@ -174,11 +144,3 @@ def check_file_limit(limits: tuple[int, int] | None = None) -> Check:
     if hard != unlimited and hard < _RAY_MIN_FILES:
         return Check("open files", "warn", summary, "ulimit -Hn 8192 (or the container's --ulimit nofile=8192)", data)
     return Check("open files", "ok", summary, data=data)
-
-
-def _read(path: Path) -> str:
-    """The text of a small file of the kernel's, or nothing where this kernel or container has none."""
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""

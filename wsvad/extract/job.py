@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 import uuid
 from collections import Counter
@@ -15,6 +14,7 @@ from rich.console import Console
 
 from wsvad.backbones.weights import Weights
 from wsvad.cluster import PoolOptions, living_nodes
+from wsvad.cores import whole_cores
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import (
     Snapshot,
@@ -163,7 +163,7 @@ def _index(options: ExtractOptions, out: Store, listing: Listing, workplace: Wor
             last_line = time.monotonic()
             log.info("indexed %d of %d new videos", done, total)
 
-    threads = 2 * len(os.sched_getaffinity(0))
+    threads = 2 * whole_cores()
     return index_all(
         listing.videos, known, cache, options.store, threads=threads, limits=options.limits, on_progress=on_progress
     )

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from wsvad.dataset import layout
-from wsvad.dataset.collect import Collected, collect
+from wsvad.dataset.collect import Collected, check_grace, collect
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, publish, read_videos
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE, ObjectNotFound, UsageError
 from wsvad.extract.table import UnitSummary, decode_unit
@@ -111,6 +111,8 @@ def verify(
         UsageError: there is no snapshot.
         StorageError: the store failed.
     """
+    if collect_after_hours is not None:
+        check_grace(collect_after_hours)
     snapshot = latest_snapshot(store)
     if snapshot is None:
         raise UsageError(f"{store.uri} has no published snapshot; is it the --out of a finished `wsvad extract`?")
