@@ -1,0 +1,95 @@
+"""The loop on Ray Train: two workers give one's curve, and a worker that is killed costs nothing but time."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from tests.extract.harness import finish, start, until
+from tests.train.factories import QUICK, run_train
+from wsvad.cli import main
+
+STILL = ("--model", "sultani", "--set", "dropout=0")
+SLOW_STEPS = (
+    "--steps",
+    "3000",
+    "--pairs",
+    "4",
+    "--segments",
+    "8",
+    "--eval-every",
+    "500",
+    "--save-every",
+    "20",
+    "--json",
+)
+
+
+def curve(out: Path) -> np.ndarray:
+    """The numbers of ``metrics.csv``, NaN where there is none."""
+    rows = list(csv.reader((out / "metrics.csv").read_text().splitlines()))[1:]
+    return np.array([[float(value or "nan") for value in row] for row in rows])
+
+
+def train_on_ray(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
+    """Run the command on the tests' Ray with two workers; return its summary."""
+    capsys.readouterr()
+    assert main(["train", *words, "--workers", "2"]) == 0
+    summary: dict[str, object] = json.loads(capsys.readouterr().out)
+    return summary
+
+
+def test_two_workers_give_the_curve_of_one(planted, capsys, tmp_path, ray_session):
+    """gloo between processes: every loss and gradient norm agrees to rounding, as do the measures."""
+    words = (*planted.words, *STILL, *QUICK, "--report-test")
+    assert run_train(capsys, *words, "--out", str(tmp_path / "one"))[0] == 0
+    summary = train_on_ray(capsys, *words, "--out", str(tmp_path / "two"))
+    assert (summary["workers"], summary["device"], summary["steps_done"]) == (2, "cpu", 12)
+    np.testing.assert_allclose(curve(tmp_path / "two"), curve(tmp_path / "one"), rtol=1e-3, atol=1e-5)
+    assert main(["train", *words, "--out", str(tmp_path / "three"), "--workers", "3"]) == 2
+    assert not (tmp_path / "three/metrics.csv").exists()
+
+
+def kill_a_worker(out: Path) -> None:
+    """SIGKILL one of the processes that train, once there is a state to resume from."""
+    until(lambda: list(out.glob("state/*/state.json")), timeout=240)
+    workers = [p for p in psutil.Process().children(recursive=True) if p.name().startswith("ray::RayTrain")]
+    assert len(workers) == 2
+    workers[1].kill()
+
+
+@pytest.mark.slow
+def test_killed_worker_changes_nothing(planted, capsys, tmp_path, ray_session):
+    """Ray Train starts the group again, which resumes: the curve is the undisturbed one, bit for bit."""
+    words = (*planted.words, "--model", "sultani", *SLOW_STEPS)
+    train_on_ray(capsys, *words, "--out", str(tmp_path / "calm"))
+    killer = threading.Thread(target=kill_a_worker, args=(tmp_path / "stormy",))
+    killer.start()
+    train_on_ray(capsys, *words, "--out", str(tmp_path / "stormy"))
+    killer.join()
+    assert (tmp_path / "stormy/metrics.csv").read_bytes() == (tmp_path / "calm/metrics.csv").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_stopped_driver_goes_on_when_run_again(planted, tmp_path, number, code):
+    """Ctrl-C and a killed driver, each with a local Ray of its own; then the same command to the end."""
+    words = ("train", *planted.words, "--model", "sultani", *SLOW_STEPS, "--out")
+    process = start(*words, str(tmp_path / "out"))
+    until(lambda: list((tmp_path / "out").glob("state/*/state.json")), timeout=240)
+    process.send_signal(number)
+    found, _, log = finish(process)
+    assert found == code, log
+    found, summary, log = finish(start(*words, str(tmp_path / "out")))
+    assert (found, summary["steps_done"]) == (0, 3000), log
+    assert summary["steps_before"] > 0
+    found, _, log = finish(start(*words, str(tmp_path / "calm")))
+    assert found == 0, log
+    assert (tmp_path / "out/metrics.csv").read_bytes() == (tmp_path / "calm/metrics.csv").read_bytes()
