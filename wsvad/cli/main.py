@@ -22,6 +22,7 @@ VERBS = {
     "train": "Train a model on features and video-level labels; Ray Train, or one process.",
     "score": "Score every clip of features, or of videos, with a trained model.",
     "evaluate": "Compare scores with the truth of a manifest: figures with intervals, and a page.",
+    "compare": "Train, score and evaluate several models with several seeds; one table.",
     "verify": "Prove a features data set complete: whole objects, every clip once.",
     "manifest": "Make the manifest of a public data set from its published annotation files.",
     "doctor": "Check this machine, a store and a cluster before a long job.",

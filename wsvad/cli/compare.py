@@ -1,0 +1,66 @@
+"""``wsvad compare``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rich.console import Console
+
+from wsvad.cli.options import add_store_options, positive_float, positive_int, require, store_options
+from wsvad.compare.job import compare
+from wsvad.compare.options import CompareOptions, parse_variants
+
+_TRAINING = ("steps", "pairs", "lr", "weight_decay", "segments", "eval_every", "patience", "val_fraction")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's options."""
+    parser.add_argument("--features", metavar="URI", help="root of a features data set, from extract")
+    parser.add_argument("--manifest", metavar="URI", help=".csv or .parquet with labels, splits and truth")
+    parser.add_argument("--out", metavar="URI", help="folder of the table and of every run, local or s3://")
+    parser.add_argument("--config", metavar="FILE", help="TOML file of these options; the command line wins over it")
+    parser.add_argument(
+        "--models", default="all", metavar="LIST", help="e.g. ltgs,ltgs:no_decay,st_mil (model:preset); all: each once"
+    )
+    parser.add_argument("--seeds", type=positive_int, default=5, metavar="N", help="runs of each")
+    parser.add_argument("--split", choices=("test", "val"), default="test", help="which the figures are of")
+    parser.add_argument("--allow-missing", action="store_true", help="leave out videos that have no features")
+    group = parser.add_argument_group("training of every model (default: its own recipe, see wsvad train)")
+    group.add_argument("--steps", type=positive_int, metavar="N", help="updates of the weights")
+    group.add_argument("--pairs", type=positive_int, metavar="N", help="anomalous videos a step, and as many normal")
+    group.add_argument("--lr", type=positive_float, metavar="X", help="learning rate")
+    group.add_argument("--weight-decay", type=float, metavar="X", help="L2 penalty")
+    group.add_argument("--segments", type=positive_int, metavar="N", help="segments of a video")
+    group.add_argument("--eval-every", type=positive_int, metavar="N", help="steps between evaluations")
+    group.add_argument("--patience", type=positive_int, metavar="N", help="evaluations without a better one to stop at")
+    group.add_argument("--val-fraction", type=float, metavar="X", help="share of the training videos to hold out")
+    place = parser.add_argument_group("where it runs")
+    place.add_argument("--no-ray", action="store_true", help="one run after the other in this process")
+    place.add_argument("--address", help="of a Ray cluster; or RAY_ADDRESS; neither: a local Ray")
+    add_store_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare, show the table, return the exit code."""
+    require(args, "features", "manifest", "out")
+    options = CompareOptions(
+        features=args.features,
+        manifest=args.manifest,
+        out=args.out,
+        variants=parse_variants(args.models),
+        seeds=args.seeds,
+        training={name: getattr(args, name) for name in _TRAINING if getattr(args, name) is not None},
+        split=args.split,
+        allow_missing=args.allow_missing,
+        use_ray=not args.no_ray,
+        address=args.address,
+        store=store_options(args),
+        verbose=args.verbose,
+    )
+    summary = compare(options)
+    if args.json:
+        sys.stdout.write(summary.to_json() + "\n")
+    else:
+        summary.show(Console())
+    return summary.exit_code

@@ -1,0 +1,90 @@
+"""A comparison from start to end: run every trial, then one table."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from wsvad.compare.options import CompareOptions, Trial
+from wsvad.compare.table import COLUMNS, Rows, as_csv, as_markdown, summarize
+from wsvad.compare.trial import Figures, run_trial
+from wsvad.errors import EXIT_OK
+from wsvad.provenance import versions
+from wsvad.storage import open_store
+
+log = logging.getLogger(__name__)
+
+JSON, MARKDOWN, CSV = "table.json", "table.md", "figures.csv"
+
+
+@dataclass(frozen=True)
+class CompareSummary:
+    """The table and where it is."""
+
+    out: str
+    seeds: int
+    rows: Rows
+    exit_code: int = EXIT_OK
+
+    def to_json(self) -> str:
+        """Return every figure as one JSON object."""
+        return json.dumps(
+            {"out": self.out, "seeds": self.seeds, "rows": _plain(self.rows), "exit_code": self.exit_code}, indent=1
+        )
+
+    def show(self, console: Console) -> None:
+        """Print the table and the places of its files."""
+        table = Table(box=None, pad_edge=False)
+        table.add_column(f"{self.seeds} seeds")
+        for name in self.rows:
+            table.add_column(name, justify="right")
+        for metric, title in COLUMNS.items():
+            cells = [row[metric].text() if metric in row else "–" for row in self.rows.values()]
+            if any(cell != "–" for cell in cells):
+                table.add_row(title, *cells)
+        console.print(table)
+        console.print(f"table {self.out}/{MARKDOWN}\nevery figure {self.out}/{CSV}", markup=False, soft_wrap=True)
+
+
+def compare(options: CompareOptions) -> CompareSummary:
+    """Train, score and evaluate every variant with every seed; safe to kill and to run again.
+
+    Raises:
+        UsageError, ManifestError: before any work.
+        ConflictError: the target holds a comparison with other options or data.
+        StorageError, ClusterError: run the same command again.
+    """
+    trials = list(options.trials())
+    figures: dict[Trial, Figures] = {}
+    for trial, found in _run(options, trials):
+        figures[trial] = found
+        auc = found["frame_auc"]
+        said = "undefined" if auc is None else f"{auc:.3f}"
+        log.info("%d/%d  %s seed %d: frame AUC %s", len(figures), len(trials), trial.variant.name, trial.seed, said)
+    rows = summarize(options.variants, figures)
+    out = open_store(options.out, options.store)
+    record: dict[str, Any] = {"options": options.to_dict(), "versions": versions(), "rows": _plain(rows)}
+    out.replace(CSV, as_csv(rows).encode())
+    out.replace(MARKDOWN, as_markdown(rows).encode())
+    out.replace(JSON, json.dumps(record, indent=1, sort_keys=True).encode())
+    return CompareSummary(out.uri, options.seeds, rows)
+
+
+def _run(options: CompareOptions, trials: list[Trial]) -> Iterator[tuple[Trial, Figures]]:
+    if options.use_ray:
+        from wsvad.compare.run import run_on_ray  # brings Ray with it
+
+        yield from run_on_ray(options, trials)
+        return
+    for trial in trials:
+        yield trial, run_trial(options, trial)
+
+
+def _plain(rows: Rows) -> dict[str, dict[str, Any]]:
+    return {name: {metric: asdict(spread) for metric, spread in row.items()} for name, row in rows.items()}
