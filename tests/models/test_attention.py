@@ -1,0 +1,118 @@
+"""Attention against a naive loop, its decay by the printed formula, bounded memory without other numbers."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from wsvad.models import attention
+from wsvad.models.attention import EPSILON, DecayedAttention, GlobalModule, temporal_decay
+from wsvad.models.heads import initialise
+from wsvad.models.st_ltgs import neighbour_decay
+
+MODES = ["elementwise", "matmul", "additive", "none"]
+
+
+def module(decay: str) -> DecayedAttention:
+    """Two heads of width 3 on 5 features, no dropout."""
+    torch.manual_seed(3)
+    return DecayedAttention(5, heads=2, head_dim=3, decay=decay, dropout=0.0)
+
+
+def printed_decay(clips: int) -> list[list[float]]:
+    """``sin((T + i - j) π / 2T)``, as the paper prints it."""
+    return [[math.sin((clips + i - j) * math.pi / (2 * clips)) for j in range(clips)] for i in range(clips)]
+
+
+def naive(layer: DecayedAttention, x_NTD: torch.Tensor) -> torch.Tensor:
+    """Loop over sequences, heads and queries."""
+    out = torch.zeros_like(x_NTD)
+    clips = x_NTD.shape[1]
+    decay = torch.tensor(printed_decay(clips))
+    for n, x in enumerate(x_NTD):
+        q, k, v = (part.reshape(clips, 2, 3) for part in layer.qkv(x).split(6, dim=1))
+        heads = []
+        for h in range(2):
+            logits = q[:, h] @ k[:, h].T / math.sqrt(3)
+            logits = {
+                "elementwise": logits * decay,
+                "matmul": logits @ decay,
+                "additive": logits + torch.log(decay + EPSILON),
+                "none": logits,
+            }[layer.decay]
+            weights = torch.stack([row.exp() / row.exp().sum() for row in logits])
+            heads.append(weights @ v[:, h])
+        out[n] = layer.out(torch.cat(heads, dim=1))
+    return out
+
+
+@pytest.mark.parametrize("clips", [1, 2, 7, 32, 501])
+def test_decay_is_the_printed_sine(clips):
+    """1 on the diagonal, never negative, symmetric."""
+    rows = temporal_decay(clips, torch.zeros(1))(0, clips)
+    assert torch.allclose(rows, torch.tensor(printed_decay(clips)), atol=1e-6)
+    assert float(rows.min()) >= 0
+
+
+@pytest.mark.parametrize("decay", MODES)
+@pytest.mark.parametrize("clips", [1, 2, 9])
+def test_attention_is_the_naive_loop(decay, clips):
+    """For every way in which the decay enters."""
+    layer, x = module(decay), torch.randn(3, clips, 5)
+    assert torch.allclose(layer(x, temporal_decay(clips, x)), naive(layer, x), atol=1e-5)
+
+
+@pytest.mark.parametrize("decay", MODES)
+def test_chunks_do_not_change_the_result(decay, monkeypatch):
+    """A long video is attended to in parts where there is no gradient, to the same numbers."""
+    layer, x = module(decay), torch.randn(2, 23, 5)
+    whole = layer(x, temporal_decay(23, x))
+    monkeypatch.setattr(attention, "CHUNK_ELEMENTS", 2 * 2 * 23 * 5)
+    with torch.no_grad():
+        assert torch.allclose(layer(x, temporal_decay(23, x)), whole, atol=1e-6)
+
+
+def test_sequences_do_not_see_each_other():
+    """Changing one leaves the others as they were."""
+    layer, x = module("elementwise"), torch.randn(3, 6, 5)
+    changed = x.clone()
+    changed[1] += 1
+    before, after = (layer(each, temporal_decay(6, x)) for each in (x, changed))
+    assert torch.equal(before[[0, 2]], after[[0, 2]])
+    assert not torch.allclose(before[1], after[1])
+
+
+def test_neighbours_are_the_eight_around():
+    """In a corner, on an edge and inside; nearer counts more; no cell is told where it is."""
+    decay = neighbour_decay(49, torch.zeros(1))(0, 49)
+    step = math.cos(math.pi / 14)
+    assert [(int((decay[cell] > 0).sum())) for cell in (0, 3, 24)] == [4, 6, 9]
+    assert decay[24, 24] == 1
+    assert float(decay[24, 25]) == pytest.approx(step)
+    assert float(decay[24, 32]) == pytest.approx(step**2)
+    assert torch.equal(decay, decay.T)
+
+
+def test_global_module_starts_near_the_identity_and_sees_the_whole_video():
+    """A gate at 0 changes nothing; one clip that differs changes the scale of all."""
+    torch.manual_seed(0)
+    layer = GlobalModule(6, bottleneck=4)
+    initialise(layer)
+    x = torch.randn(2, 5, 6)
+    changed = x.clone()
+    changed[0, 3] += 10
+    ratio = layer(changed)[0, 0] / changed[0, 0]
+    assert not torch.allclose(ratio, layer(x)[0, 0] / x[0, 0])
+    assert torch.equal(layer(changed)[1], layer(x)[1])
+    torch.nn.init.zeros_(layer.mlp[2].weight)
+    assert torch.equal(layer(x), x)
+
+
+@pytest.mark.parametrize(
+    ("full", "parameters"), [(False, 2 * 6 + 3 + (6 * 4 + 4) + (4 * 6 + 6)), (True, 2 * 36 + 3 + 2 * 42)]
+)
+def test_global_module_has_as_many_parameters_as_counted_by_hand(full, parameters):
+    """W1, W2, the convolution of two channels, the MLP."""
+    assert sum(p.numel() for p in GlobalModule(6, bottleneck=4, full=full).parameters()) == parameters

@@ -1,0 +1,145 @@
+"""Names, settings, presets, and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from wsvad.errors import UsageError
+from wsvad.models.choose import MODELS, build_model, config_from_dict, default_config, default_recipe
+from wsvad.models.presets import PRESETS
+
+
+@pytest.mark.parametrize(("name", "preset"), [(name, preset) for name in MODELS for preset in PRESETS[name]])
+def test_a_configuration_survives_json(name, preset):
+    """What a checkpoint says is what was trained."""
+    config = default_config(name, 528, preset=preset)
+    assert config_from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    assert config.to_dict()["name"] == name
+
+
+def test_every_model_has_the_paper_as_its_default():
+    """The preset ``paper`` is the configuration's own defaults."""
+    assert set(PRESETS) == set(MODELS)
+    for name, kind in MODELS.items():
+        assert kind.config.name == name
+        assert default_config(name, 64) == kind.config(input_dim=64)
+
+
+def test_presets_are_what_their_papers_say():
+    """Numbers of LTGS-Net, sections 4.2 and 5.1."""
+    assert default_recipe("ltgs") == (1e-3, 5e-3, 32, 15_000)
+    assert default_recipe("ltgs", preset="ablation") == (1e-4, 5e-3, 32, 30_000)
+    assert default_recipe("ltgs", preset="no_local").steps == 30_000
+    paper = default_config("ltgs", 2048).to_dict()
+    assert [paper[key] for key in ("heads", "head_dim", "k", "dropout", "label_alpha", "margin")] == [
+        16,
+        128,
+        3,
+        0.7,
+        0.9,
+        100.0,
+    ]
+    assert default_config("ltgs", 2048, preset="shanghaitech").to_dict()["label_period"] == 1000
+
+
+def test_an_override_wins_over_the_preset():
+    """And a whole number is taken where a real one is wanted."""
+    config = default_config("ltgs", 64, preset="k8", k=5, margin=50)
+    assert config.to_dict()["k"] == 5
+    assert config.to_dict()["margin"] == 50.0
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"name": "mgfn", "input_dim": 8}, "model must be one of sultani, rtfm, st_mil, ltgs, st_ltgs, got 'mgfn'"),
+        ({"input_dim": 8}, "model must be one of"),
+        ({"name": "ltgs"}, "input_dim is missing"),
+        ({"name": "ltgs", "input_dim": 8, "kk": 3}, "has no setting 'kk'; it has input_dim, local_module"),
+        ({"name": "ltgs", "input_dim": "8"}, "input_dim must be a value of type int, got '8'"),
+        ({"name": "ltgs", "input_dim": 0}, "input_dim must be a finite number of at least 1, got 0"),
+        ({"name": "ltgs", "input_dim": 8, "k": True}, "k must be a value of type int, got True"),
+        ({"name": "ltgs", "input_dim": 8, "k": 2.0}, "k must be a value of type int, got 2.0"),
+        ({"name": "ltgs", "input_dim": 8, "decay": "cosine"}, "decay must be one of elementwise, matmul"),
+        ({"name": "ltgs", "input_dim": 8, "decay": []}, "decay must be one of"),
+        ({"name": "ltgs", "input_dim": 8, "dropout": 1.0}, r"dropout must be a number in \[0, 1\), got 1.0"),
+        ({"name": "ltgs", "input_dim": 8, "label_alpha": 1.1}, r"label_alpha must be a number in \[0, 1\]"),
+        ({"name": "ltgs", "input_dim": 8, "margin": float("nan")}, "margin must be a finite number"),
+        ({"name": "ltgs", "input_dim": 8, "rank_weight": float("inf")}, "rank_weight must be a finite number"),
+        ({"name": "ltgs", "input_dim": 8, "rank_weight": 0, "classify_weight": 0}, "scores are never trained"),
+        ({"name": "st_ltgs", "input_dim": 8, "rank_weight": 0, "classify_weight": 0}, "scores are never trained"),
+        ({"name": "st_ltgs", "input_dim": 8, "label_alpha": -1.0}, "label_alpha must be"),
+        ({"name": "st_mil", "input_dim": 8, "bag": "frame"}, "bag must be one of video, clip, got 'frame'"),
+        (
+            {"name": "st_mil", "input_dim": 8, "region_weight": -1},
+            "region_weight must be a finite number of at least 0",
+        ),
+        ({"name": "rtfm", "input_dim": 3}, "input_dim must be a finite number of at least 4, got 3"),
+        ({"name": "sultani", "input_dim": 8, "pairs": "some"}, "pairs must be one of aligned, all"),
+    ],
+)
+def test_settings_that_cannot_be(values, message):
+    """Before any work, with what was expected and what came."""
+    with pytest.raises(UsageError, match=message):
+        config_from_dict(values)
+
+
+def test_an_unknown_preset_names_those_there_are():
+    """For the recipe as for the configuration."""
+    for ask in (lambda: default_config("rtfm", 8, preset="big"), lambda: default_recipe("rtfm", preset="big")):
+        with pytest.raises(UsageError, match="preset must be one of paper, got 'big'"):
+            ask()
+
+
+def head(dim: int, *widths: int) -> int:
+    """Parameters of fully connected layers with biases."""
+    total = 0
+    for width in widths:
+        total, dim = total + dim * width + width, width
+    return total
+
+
+@pytest.mark.parametrize("dim", [528, 1024, 2048])
+def test_parameter_counts_by_hand(dim):
+    """Each layer of each model, written out."""
+    quarter, inner, wide = dim // 4, dim // 8, 16 * 128
+    expected = {
+        "sultani": head(dim, 512, 32, 1),
+        "st_mil": head(dim, 512, 32, 1),
+        "rtfm": 3 * (3 * dim * quarter + quarter)
+        + dim * quarter
+        + 3 * head(quarter, inner)
+        + head(inner, quarter)
+        + 3 * 4 * quarter * dim
+        + head(dim, 512, 128, 1),
+        "ltgs": 3 * head(dim, wide) + head(wide, dim) + 2 * dim + 3 + head(dim, 64, dim) + head(dim, 512, 128, 1),
+        "st_ltgs": head(dim, 128)
+        + 2 * (2 * 128 + 3 * head(128, 128) + head(128, 128))
+        + 2 * 128
+        + 3
+        + head(128, 32, 128)
+        + head(128, 128, 1),
+    }
+    for name, count in expected.items():
+        with torch.device("meta"):
+            model = build_model(default_config(name, dim), seed=0)
+        assert sum(parameter.numel() for parameter in model.parameters()) == count, name
+
+
+def test_one_head_has_a_sixteenth_of_the_projections():
+    """The width of a head stays 128."""
+    full, one = (build_model(default_config("ltgs", 64, preset=p), seed=0) for p in ("ablation", "one_head"))
+    counts = [
+        sum(p.numel() for name, p in m.named_parameters() if name.startswith("local_module.qkv")) for m in (full, one)
+    ]
+    assert counts[0] == 16 * counts[1]
+
+
+def test_configurations_are_frozen():
+    """A setting cannot change behind the back of what was built from it."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        default_config("ltgs", 8).input_dim = 9
