@@ -12,14 +12,17 @@ import numpy as np
 
 from tests.features.factories import CONFIG as FEATURES
 from tests.features.factories import HEIGHT, WIDTH, video_row
+from wsvad.checkpoint import Checkpoint, save_checkpoint
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import SnapshotObject, claim_dataset, publish
+from wsvad.extract.config import FeatureConfig
 from wsvad.extract.units import unit_id
+from wsvad.models.choose import build_model, default_config
 from wsvad.score.config import ScoreConfig
 from wsvad.score.table import VideoScores, encode_scores
 from wsvad.storage import open_store
 
-CONFIG = ScoreConfig("sha256:test", {"name": "test"}, FEATURES.fingerprint, FEATURES.to_dict())
+CONFIG = ScoreConfig("sha256:test", {"name": "test"}, FEATURES.fingerprint, FEATURES.to_dict(), 4096)
 
 
 def make_scores(
@@ -92,4 +95,34 @@ def write_scores(
         run_id="test",
         created_utc="2026-01-01T00:00:00+00:00",
     )
+    return store.uri
+
+
+def make_checkpoint(
+    name: str = "sultani",
+    input_dim: int = 8,
+    *,
+    seed: int = 0,
+    features: FeatureConfig = FEATURES,
+    training_ids: Sequence[str] = ("seen-1", "seen-2"),
+    scale: float = 1.0,
+    **settings: Any,
+) -> Checkpoint:
+    """A checkpoint of an untrained model; ``scale`` multiplies its weights."""
+    config = default_config(name, input_dim, **settings)
+    state = {k: v * scale for k, v in build_model(config, seed=seed).state_dict().items()}
+    return Checkpoint(
+        model_config=config,
+        state=state,
+        features_config=features.to_dict(),
+        features_fingerprint=features.fingerprint,
+        training_ids=tuple(training_ids),
+        training={"seed": seed},
+    )
+
+
+def write_checkpoint(folder: Path | str, checkpoint: Checkpoint) -> str:
+    """Save a checkpoint and return its URI."""
+    store = open_store(str(folder))
+    save_checkpoint(store, "", checkpoint)
     return store.uri

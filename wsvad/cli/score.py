@@ -10,7 +10,6 @@ from rich.console import Console
 from wsvad.cli.options import add_store_options, natural, positive_int, require, store_options
 from wsvad.cli.pool import add_cluster_options, pool_options
 from wsvad.errors import UsageError
-from wsvad.score.config import WINDOW
 from wsvad.score.from_video import VideoSource, score_videos
 from wsvad.score.job import ScoreOptions, score
 
@@ -25,9 +24,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--window",
         type=positive_int,
-        default=WINDOW,
         metavar="N",
-        help="clips that the model sees at once; longer videos are scored in windows that overlap by half",
+        help="clips that the model sees at once (default: 4096, of cuboids 1024); longer videos are scored in "
+        "windows that overlap by half",
     )
     parser.add_argument(
         "--max-quarantine", type=natural, default=0, metavar="N", help="exit 0 with up to N quarantined, 3 with more"

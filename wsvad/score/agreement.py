@@ -6,10 +6,10 @@ from wsvad.checkpoint import Checkpoint
 from wsvad.dataset.config import differences
 from wsvad.errors import ConflictError, UsageError
 from wsvad.features.reading import FeatureSet
-from wsvad.score.config import ScoreConfig
+from wsvad.score.config import ScoreConfig, window_of
 
 
-def agree(checkpoint: Checkpoint, features: FeatureSet, window: int) -> ScoreConfig:
+def agree(checkpoint: Checkpoint, features: FeatureSet, window: int | None) -> ScoreConfig:
     """Return the configuration of the scores that this checkpoint gives these features.
 
     Raises:
@@ -32,4 +32,6 @@ def agree(checkpoint: Checkpoint, features: FeatureSet, window: int) -> ScoreCon
     width = cuboid_dim if model.inputs == "cuboids" else features.pooled_dim
     if width != model.input_dim:
         raise UsageError(f"the model takes {model.input_dim} values, {features.uri} has {width} ({model.inputs})")
-    return ScoreConfig(checkpoint.digest, model.to_dict(), features.fingerprint, features.config, window)
+    return ScoreConfig(
+        checkpoint.digest, model.to_dict(), features.fingerprint, features.config, window_of(model.inputs, window)
+    )

@@ -10,8 +10,8 @@ from wsvad.errors import UsageError
 
 TABLE_VERSION = 1
 """Raised when the same features and checkpoint would give other rows; part of the fingerprint."""
-WINDOW = 4096
-"""Clips that a model sees at once by default: 43 minutes at 25 frames/s and stride 16."""
+WINDOWS = {"pooled": 4096, "cuboids": 1024}
+"""Clips that a model sees at once by default: 43 and 11 minutes at 25 frames/s and stride 16, under 1 GB of memory."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ScoreConfig:
     """Of the features that are scored, which are those that the checkpoint was trained on."""
     features: dict[str, Any] = field(hash=False)
     """``FeatureConfig.to_dict`` of them."""
-    window: int = WINDOW
+    window: int
     """Clips that the model sees at once, at least 2; longer videos are scored in overlapping windows."""
 
     def __post_init__(self) -> None:
@@ -50,3 +50,8 @@ class ScoreConfig:
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the canonical JSON of :meth:`to_dict`."""
         return fingerprint_of(self.to_dict())
+
+
+def window_of(inputs: str, window: int | None) -> int:
+    """Return the window asked for, or the default for models with these ``inputs``."""
+    return WINDOWS[inputs] if window is None else window

@@ -16,7 +16,6 @@ from wsvad.extract.weights import WeightsSource
 from wsvad.extract.worker import ClipNetwork, Timer
 from wsvad.features.reading import VideoFeatures
 from wsvad.manifest.listing import VideoRef, list_videos
-from wsvad.score.config import WINDOW
 from wsvad.score.scorer import Scorer
 from wsvad.score.table import VideoScores
 from wsvad.score.weights import backbone_of
@@ -43,7 +42,7 @@ class Inferencer:
         checkpoint: the trained model.
         features: how its features are made.
         weights: of the backbone; loaded when the first video is scored.
-        window: clips that the model sees at once.
+        window: clips that the model sees at once; ``None``: as many as ``wsvad score`` shows it.
         device: where both networks run.
         threads: of the networks on a CPU; ``None`` leaves them as they are. Bits are those of the job with one.
         limits: of the decoder.
@@ -56,7 +55,7 @@ class Inferencer:
         features: FeatureConfig,
         weights: WeightsSource,
         *,
-        window: int = WINDOW,
+        window: int | None = None,
         device: str = "cpu",
         threads: int | None = 1,
         limits: Limits | None = None,

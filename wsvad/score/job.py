@@ -21,7 +21,7 @@ from wsvad.errors import ConflictError
 from wsvad.features.reading import FeatureSet
 from wsvad.provenance import versions
 from wsvad.score.agreement import agree
-from wsvad.score.config import WINDOW, ScoreConfig
+from wsvad.score.config import ScoreConfig
 from wsvad.score.results import Outcome
 from wsvad.score.summary import ScoreSummary
 from wsvad.score.units import ScoreUnit, plan_units
@@ -55,8 +55,8 @@ class ScoreOptions:
     """Folder of a checkpoint."""
     out: str
     """Root of the scores data set."""
-    window: int = WINDOW
-    """Clips that the model sees at once."""
+    window: int | None = None
+    """Clips that the model sees at once; ``None``: 4096, for models that look at cuboids 1024."""
     pool: PoolOptions = field(default_factory=PoolOptions)
     store: StoreOptions = field(default_factory=StoreOptions)
     address: str | None = None

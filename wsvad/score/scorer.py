@@ -15,7 +15,7 @@ from wsvad.checkpoint import Checkpoint
 from wsvad.errors import UsageError, VideoError
 from wsvad.features.decoding import UnitFeatures
 from wsvad.features.reading import VideoFeatures
-from wsvad.score.config import WINDOW
+from wsvad.score.config import window_of
 from wsvad.score.table import VideoScores
 from wsvad.score.windows import windows
 
@@ -33,20 +33,20 @@ class Scorer:
 
     Args:
         checkpoint: the trained model.
-        window: clips that the model sees at once, at least 2.
+        window: clips that the model sees at once, at least 2; ``None`` takes the default of ``WINDOWS``.
         device: ``cpu``, ``cuda``, ``cuda:1``.
         threads: of the process on a CPU; ``None`` leaves them as they are.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, *, window: int = WINDOW, device: str = "cpu", threads: int | None = None
+        self, checkpoint: Checkpoint, *, window: int | None = None, device: str = "cpu", threads: int | None = None
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
         self._device = torch.device(device)
         self._model = checkpoint.model().to(self._device).eval()
         self._dim = checkpoint.model_config.input_dim
-        self._window = window
+        self._window = window_of(checkpoint.model_config.inputs, window)
         self.uses_cuboids = checkpoint.model_config.inputs == "cuboids"
 
     def __call__(self, features: VideoFeatures) -> VideoScores:
