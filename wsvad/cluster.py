@@ -10,10 +10,13 @@ import math
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import ray
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from wsvad.cores import whole_cores
 from wsvad.errors import ClusterError, UsageError
@@ -21,10 +24,13 @@ from wsvad.storage import normalize_uri
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 GIB = 1 << 30
 CPU_WORKER_BYTES = 3 * GIB // 2
 """Memory that a worker and its decoder want on a CPU: the network, one unit's features, a queue of clips."""
 _LOCAL_OBJECT_STORE_BYTES = 300 << 20  # holds the weights and small receipts; frames never pass through it
+_ANSWER_S = 180.0  # a node imports PyTorch before it can tell
 _TOLD_ALWAYS = "memory pressure"  # of all that Ray has to say, what explains a lost worker and can be acted upon
 
 
@@ -108,7 +114,7 @@ def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool
     if ray.is_initialized():
         yield
         return
-    address = address or os.environ.get("RAY_ADDRESS") or None
+    address = cluster_address(address)
     level = logging.INFO if verbose else logging.ERROR
     os.environ.setdefault("RAY_COLOR_PREFIX", "0")
     if not verbose:  # Ray's C++ core prints to the terminal by itself, and knows no other switch
@@ -116,7 +122,7 @@ def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         with contextlib.nullcontext() if verbose else _silent_stderr():
-            if address and address != "local":
+            if address:
                 ray.init(address=address, logging_level=level, log_to_driver=verbose)
             else:
                 ray.init(
@@ -177,14 +183,53 @@ def in_job_copy(uri: str) -> bool:
     return f"{normalize_uri(uri)}/".startswith(f"{normalize_uri(os.getcwd())}/")
 
 
+def cluster_address(given: str | None) -> str | None:
+    """Return the address of the cluster that a run will use; ``None`` for a local Ray of its own."""
+    address = given or os.environ.get("RAY_ADDRESS") or None
+    return None if address == "local" else address
+
+
 def nodes() -> list[Node]:
     """Return the living nodes' total resources."""
-    return [
-        Node(r.get("CPU", 0.0), r.get("GPU", 0.0), r.get("memory", 0.0))
+    return list(_nodes_by_id().values())
+
+
+def _nodes_by_id() -> dict[str, Node]:
+    return {
+        n["NodeID"]: Node(r.get("CPU", 0.0), r.get("GPU", 0.0), r.get("memory", 0.0))
         for n in ray.nodes()
         if n["Alive"]
         for r in [n["Resources"]]
+    }
+
+
+def ask_nodes(question: Callable[[], T], pool: Pool) -> dict[str, T]:
+    """Run a small function on every node that can hold a worker of this pool; return its answers by node id.
+
+    It runs where a worker would, with a worker's GPU.
+
+    Raises:
+        ClusterError: a node does not answer, or cannot.
+    """
+    need = (pool.cpus_per_worker, pool.gpus_per_worker, pool.memory_per_worker)
+    asked = [node_id for node_id, node in _nodes_by_id().items() if _places(node, *need)]
+    task = ray.remote(lambda: question())
+    answers = [
+        task.options(
+            num_cpus=0,
+            num_gpus=pool.gpus_per_worker or None,
+            max_retries=1,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False),
+        ).remote()
+        for node_id in asked
     ]
+    try:
+        return dict(zip(asked, ray.get(answers, timeout=_ANSWER_S), strict=True))
+    except RayError as error:
+        raise ClusterError(
+            f"not every node of the cluster could be asked what it is ({(str(error).strip() or repr(error))[-300:]}); "
+            "say --precision, or run the same command again"
+        ) from error
 
 
 def living_nodes() -> frozenset[str]:

@@ -8,7 +8,7 @@ from typing import get_args
 
 from rich.console import Console
 
-from wsvad.backbones.extractor import Precision, default_precision
+from wsvad.backbones.extractor import Precision
 from wsvad.cli.options import (
     add_store_options,
     natural,
@@ -21,12 +21,11 @@ from wsvad.cli.options import (
 )
 from wsvad.cli.pool import add_cluster_options, pool_options
 from wsvad.clips import ClipSpec, LastClip
-from wsvad.dataset.snapshots import read_dataset
 from wsvad.extract.config import Backbone, FeatureConfig
 from wsvad.extract.job import ExtractOptions, extract
+from wsvad.extract.precision import resolve_precision
 from wsvad.extract.weights import resolve_weights
 from wsvad.manifest.listing import Identity
-from wsvad.storage import StoreOptions, open_store
 from wsvad.video import Limits
 from wsvad.video.geometry import GeometryKind
 
@@ -65,7 +64,7 @@ def _add_feature_options(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("auto", *get_args(Precision)),
         default="auto",
-        help="arithmetic of the network; auto: what the data set has, else bf16 where this machine has it in hardware",
+        help="arithmetic of the network; auto: what the data set has, else bf16 where all nodes have it in hardware",
     )
     group.add_argument(
         "--cuboids",
@@ -111,26 +110,18 @@ def _add_video_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--queue-clips", type=small_int, default=4, metavar="N", help="decoded clips that may wait")
 
 
-def resolve_precision(asked: str, out: str, options: StoreOptions) -> Precision:
-    """Return the precision asked for; for ``auto`` that of the data set, or what suits this machine."""
-    if asked != "auto":
-        return "fp32" if asked == "fp32" else "bf16"
-    described = read_dataset(open_store(out, options)) or {}
-    there = described.get("config", {}).get("precision")
-    return there if there in get_args(Precision) else default_precision()
-
-
 def options_from(args: argparse.Namespace) -> ExtractOptions:
     """Resolve parsed arguments; loads the weights."""
     require(args, "videos", "out", "weights")
     store = store_options(args)
     weights = resolve_weights(args.weights, store)
+    pool = pool_options(args)
     features = FeatureConfig(
         weights=weights.identity,
         backbone=args.backbone,
         geometry=args.geometry,
         clips=ClipSpec(args.clip_length, args.clip_stride, args.last_clip),
-        precision=resolve_precision(args.precision, args.out, store),
+        precision=resolve_precision(args.precision, args.out, store, pool, args.address, verbose=args.verbose),
         cuboids=args.cuboids,
         unit_s=args.unit_s,
     )
@@ -139,7 +130,7 @@ def options_from(args: argparse.Namespace) -> ExtractOptions:
         out=args.out,
         features=features,
         weights=weights,
-        pool=pool_options(args),
+        pool=pool,
         store=store,
         limits=Limits(max_pixels=args.max_pixels, address_space=args.decoder_memory, stall_s=args.decoder_stall_s),
         identity=args.identity,
