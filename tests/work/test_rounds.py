@@ -58,9 +58,9 @@ def test_how_a_unit_ends(attempts, ends_as, tries):
 
 
 def test_suspects_and_the_lost_run_with_nothing_beside_them():
-    """Isolation means alone."""
-    _, rounds = _run({"s": [SUSPECT], "l": [LOST], "ok": [DONE]})
-    assert [units for units, alone in rounds if alone] == [("s",), ("l",), ("l",)]
+    """Isolation means alone: one after the other; what is settled there is not run again."""
+    _, rounds = _run({"s": [SUSPECT], "l": [LOST], "m": [LOST, LOST, LOST, DONE], "t": [SUSPECT, DONE], "ok": [DONE]})
+    assert [units for units, alone in rounds if alone] == [("s", "t"), ("l", "m"), ("l",)]
 
 
 def test_lost_node_is_no_evidence():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TypeVar
 
 from wsvad.work.receipt import Receipt, WorkUnit
@@ -18,7 +19,8 @@ CRASH_KIND = "worker_crash"
 
 Unit = TypeVar("Unit", bound=WorkUnit)
 Execute = Callable[[Sequence[Unit], bool], Iterable[Receipt]]
-"""``execute(units, alone)`` runs units and yields their receipts as they come, some perhaps never."""
+"""``execute(units, alone)`` runs units and yields their receipts as they come, some perhaps never; ``alone`` means one
+after the other."""
 
 
 def run_rounds(
@@ -61,21 +63,32 @@ def run_rounds(
                 suspects.append(open_units.pop(receipt.unit_id))
             else:
                 on_receipt(open_units.pop(receipt.unit_id), receipt)
-    for unit in suspects:
-        on_receipt(unit, _alone(unit, execute, living_nodes, tries=1))
-    for unit in open_units.values():
-        on_receipt(unit, failed.get(unit.unit_id) or _alone(unit, execute, living_nodes, tries=ALONE_TRIES))
+    lost = [unit for unit in open_units.values() if unit.unit_id not in failed]
+    for unit, receipt in chain(
+        ((unit, failed[uid]) for uid, unit in open_units.items() if uid in failed),
+        _alone(suspects, execute, living_nodes, tries=1),
+        _alone(lost, execute, living_nodes, tries=ALONE_TRIES),
+    ):
+        on_receipt(unit, receipt)
 
 
-def _alone(unit: Unit, execute: Execute[Unit], living_nodes: Callable[[], frozenset[str]], tries: int) -> Receipt:
-    """Run a unit with nothing beside it, so that what happens is its own doing."""
+def _alone(
+    units: Sequence[Unit], execute: Execute[Unit], living_nodes: Callable[[], frozenset[str]], tries: int
+) -> Iterator[tuple[Unit, Receipt]]:
+    """Run units one after the other with nothing beside them, so that what happens is their own doing."""
+    left = {unit.unit_id: unit for unit in units}
     nodes_lost = False
-    for _ in range(tries):
+    for _ in range(tries if left else 0):
         before = living_nodes()
-        for receipt in execute([unit], True):
-            return replace(receipt, status="quarantined") if receipt.status == "suspect" else receipt
+        for receipt in execute(list(left.values()), True) if left else ():
+            if receipt.unit_id in left:
+                verdict = replace(receipt, status="quarantined") if receipt.status == "suspect" else receipt
+                yield left.pop(receipt.unit_id), verdict
         nodes_lost = nodes_lost or not before <= living_nodes()
-    if nodes_lost:
-        return Receipt(unit.unit_id, "failed", kind="NodeLost", message="nodes were lost while it ran alone")
-    message = "took its worker down each time, also alone"
-    return Receipt(unit.unit_id, "quarantined", kind=CRASH_KIND, message=message)
+    for unit in left.values():
+        if nodes_lost:
+            message = "nodes were lost while it ran alone"
+            yield unit, Receipt(unit.unit_id, "failed", kind="NodeLost", message=message)
+        else:
+            message = "took its worker down each time, also alone"
+            yield unit, Receipt(unit.unit_id, "quarantined", kind=CRASH_KIND, message=message)
