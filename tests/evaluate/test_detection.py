@@ -161,8 +161,31 @@ def test_the_resampled_area_is_the_area() -> None:
 
 
 def test_many_thresholds_are_thinned_out() -> None:
-    """Lowest and highest score stay."""
+    """Lowest and highest score stay; the others are closest together at the top, where the first alarms are."""
     scores = np.linspace(0, 1, 490).reshape(10, 49)
     grid = make_grid(scores, [(16 * t, 16 * t + 16) for t in range(10)], VIEW, [], 160)
-    thresholds = level_thresholds([grid])
-    assert (thresholds.size, thresholds[0], thresholds[-1]) == (200, 1.0, 0.0)
+    thresholds = level_thresholds([grid], most=200)
+    assert thresholds.size <= 200
+    assert (thresholds[0], thresholds[-1]) == (1.0, 0.0)
+    assert thresholds[:30].tolist() == np.linspace(0, 1, 490)[::-1][:30].tolist()
+
+
+def test_thinned_thresholds_hardly_move_the_area() -> None:
+    """Four videos of 1,960 distinct scores in all: within a point of the value over every threshold."""
+    rng = np.random.default_rng(5)
+    grids = []
+    for n in range(4):
+        scores = rng.random((10, 49))
+        boxes = [Box(16 * t, 16 * t + 16, 10 * t % 50, 20, 10 * t % 50 + 20, 40, n) for t in range(2, 8)]
+        scores[2:8, 14:28] += 0.6 * rng.random((6, 14)) if n % 2 else 0
+        grids.append(make_grid(scores, [(16 * t, 16 * t + 16) for t in range(10)], VIEW, boxes if n % 2 else [], 160))
+    some, every = level_thresholds(grids, most=200), level_thresholds(grids, most=5000)
+    assert (len(some) < 200, len(every)) == (True, 1960)
+    areas = []
+    for thresholds in (some, every):
+        found = [detect(g, thresholds) for g in grids]
+        sums = [
+            sum(getattr(d, name) for d in found) for name in ("region_hits_L", "regions", "false_positives_L", "frames")
+        ]
+        areas.append(area_to_one(detection_curve(*sums, thresholds)))
+    assert areas[0] == pytest.approx(areas[1], abs=0.01)

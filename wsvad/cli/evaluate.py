@@ -72,6 +72,18 @@ def _add_metric_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--seed", type=natural, default=default.seed, metavar="N", help="of the bootstrap")
 
 
+def command_of(args: argparse.Namespace) -> list[str]:
+    """Return the command that gives these options, those of an option file included; defaults are left out."""
+    words = ["wsvad", "evaluate"]
+    for action in args.parser._actions:
+        value = getattr(args, action.dest, action.default)
+        if value == action.default or action.dest in ("help", "config", "json", "verbose"):
+            continue
+        name = action.option_strings[-1] if value is False else action.option_strings[0]
+        words += [name] if isinstance(value, bool) else [name, str(value)]
+    return words
+
+
 def run(args: argparse.Namespace) -> int:
     """Evaluate, show the summary, return the exit code."""
     require(args, "scores", "manifest", "out")
@@ -96,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
         frames=args.frames,
         videos_root=args.videos_root,
         store=store_options(args),
-        command=sys.argv,
+        command=command_of(args),
     )
     summary = evaluate(options)
     if args.json:

@@ -29,7 +29,8 @@ from wsvad.evaluate.truth import Bools
 
 ALPHA = 0.1
 BETA = 0.1
-MAX_THRESHOLDS = 200
+MAX_THRESHOLDS = 300
+"""Enough to come within half a point, from below, of the value over every threshold."""
 CELLS_AT_ONCE = 1 << 20
 
 
@@ -46,11 +47,15 @@ class Detections:
 
 
 def level_thresholds(grids: Sequence[Grid], most: int = MAX_THRESHOLDS) -> Floats:
-    """Return the distinct cuboid scores, descending; of more than ``most``, as many evenly spaced quantiles."""
+    """Return the distinct cuboid scores, descending; of many, up to ``most``, close together among the highest.
+
+    One false positive per frame is reached among the highest scores, so that most thresholds must lie there.
+    """
     distinct = np.unique(np.concatenate([np.unique(g.scores_TK) for g in grids] or [np.empty(0)]))
+    descending = distinct[::-1]
     if distinct.size > most:
-        distinct = np.unique(np.quantile(distinct, np.linspace(0, 1, most), method="nearest"))
-    return distinct[::-1]
+        descending = descending[np.unique(np.geomspace(1, distinct.size, most).round().astype(int)) - 1]
+    return descending
 
 
 def detect(grid: Grid, thresholds_L: Floats, alpha: float = ALPHA, beta: float = BETA) -> Detections:
@@ -109,6 +114,13 @@ def area_to_one(curve: Curve) -> float:
     inside = curve.x <= 1
     edges = np.append(curve.x[inside], 1.0)
     return float(np.sum(np.diff(edges) * curve.y[inside]))
+
+
+def stepped(curve: Curve) -> Curve:
+    """Return the corners of a detection curve as it is integrated: level up to the next point, and up to 1."""
+    inside = curve.x <= 1
+    x, y, thresholds = (part[inside] for part in curve)
+    return Curve(np.append(np.repeat(x, 2)[1:], 1.0), np.repeat(y, 2), np.repeat(thresholds, 2))
 
 
 def _tracks(tracks_M: Ints, hit_frames_LM: Floats, lengths_M: Ints, alpha: float) -> tuple[Floats, int]:

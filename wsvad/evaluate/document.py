@@ -9,6 +9,7 @@ from typing import Any
 
 from wsvad.evaluate.categories import category_rows, video_rows
 from wsvad.evaluate.definitions import DEFINITIONS
+from wsvad.evaluate.detection import stepped
 from wsvad.evaluate.gather import Gathered
 from wsvad.evaluate.metrics import Draws, MetricOptions, plain
 from wsvad.evaluate.ranking import Curve, UndefinedMetric, precision_recall_curve, roc_curve
@@ -50,7 +51,7 @@ def figures(found: Gathered, options: MetricOptions) -> dict[str, Any]:
         "metrics": {name: plain(computed[name]) | _meaning(name) for name in DEFINITIONS},
         "categories": category_rows(results, draws),
         "per_video": video_rows(results, options),
-        "curves": curves | {name: _thin(curve) for name, curve in spatial.curves.items()},
+        "curves": curves | {name: _thin(stepped(curve)) for name, curve in spatial.curves.items()},
         "notes": list(found.notes),
     }
 

@@ -11,6 +11,7 @@ import numpy as np
 from wsvad.errors import UsageError
 from wsvad.evaluate.grids import Grid, make_grid
 from wsvad.evaluate.ranking import Floats
+from wsvad.evaluate.svg import count
 from wsvad.evaluate.truth import Bools, TruthMode, fit, frame_truth, truth_spans
 from wsvad.manifest.records import Box, Split, VideoRecord
 from wsvad.score.table import VideoScores
@@ -133,7 +134,7 @@ def gather(
         )
     for what, names in (("scores", found.missing), ("truth", found.without_truth)):
         if names:
-            found.notes.append(f"{len(names)} videos without {what} were left out: {_some(names)}")
+            found.notes.append(f"{count(len(names), 'videos')} without {what} left out: {_some(names)}")
     return found
 
 
