@@ -1,54 +1,118 @@
-"""``wsvad demo``: the main job on videos that it renders itself."""
+"""``wsvad demo``: the whole story on videos that it renders itself."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from wsvad.backbones.extractor import default_precision
+from wsvad.cluster import connected
+from wsvad.compare.table import COLUMNS
 from wsvad.dataset import layout
 from wsvad.demo.render import render_demo
+from wsvad.evaluate.job import EvaluateOptions, evaluate
+from wsvad.evaluate.summary import EvaluateSummary
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.job import ExtractOptions, extract
-from wsvad.extract.verify import verify
+from wsvad.extract.summary import ExtractSummary
+from wsvad.extract.verify import VerifyReport, verify
 from wsvad.extract.weights import resolve_weights
+from wsvad.score.job import ScoreOptions, score
 from wsvad.storage import open_store
+from wsvad.train.job import train
+from wsvad.train.options import TrainOptions
+from wsvad.train.summary import TrainSummary
+
+MODELS = ("st_mil", "ltgs")
+"""The two papers' models."""
+TRAINING: dict[str, Any] = {"steps": 60, "pairs": 2, "val_fraction": 0.0, "eval_every": 30, "save_every": 30}
+"""Two anomalous and two normal training videos: the loop is the real one, its length is that of a demo."""
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What became of one model."""
+
+    trained: TrainSummary
+    report: EvaluateSummary
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the verb's options."""
-    parser.add_argument("--folder", default="wsvad-demo", metavar="DIR", help="where videos and features go")
+    parser.add_argument("--folder", default="wsvad-demo", metavar="DIR", help="where everything goes")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Render what is not there, extract, verify, say where everything is."""
-    console = Console(stderr=args.json)
+    """Render what is not there, extract, verify, train both models, score, evaluate, say where everything is."""
+    console, notes = Console(stderr=args.json), Console(stderr=True)
     folder = Path(args.folder).resolve()
     manifest = render_demo(folder / "videos")
+    with connected(None, verbose=args.verbose):  # one local Ray for all of it
+        extracted, found = _extract(manifest, folder, notes)
+        models = {name: _model(name, manifest, folder, notes) for name in MODELS}
+    if args.json:
+        told = {
+            name: {"train": m.trained.to_dict(), "evaluate": json.loads(m.report.to_json())}
+            for name, m in models.items()
+        }
+        sys.stdout.write(json.dumps({"extract": json.loads(extracted.to_json()), "models": told}, indent=1) + "\n")
+        return extracted.exit_code or found.exit_code
+    _show(console, folder, manifest, extracted, found, models)
+    return extracted.exit_code or found.exit_code
+
+
+def _extract(manifest: Path, folder: Path, notes: Console) -> tuple[ExtractSummary, VerifyReport]:
     weights = resolve_weights("random:0")
     features = FeatureConfig(weights.identity, precision=default_precision())
     options = ExtractOptions(str(manifest), str(folder / "features"), features, weights)
-    summary = extract(options, Console(stderr=True))
-    report = verify(open_store(options.out))
-    if args.json:
-        sys.stdout.write(summary.to_json() + "\n")
-        return summary.exit_code or report.exit_code
-    console.rule("what it did", align="left")
-    summary.show(console)
+    summary = extract(options, notes)
+    return summary, verify(open_store(options.out))
+
+
+def _model(name: str, manifest: Path, folder: Path, notes: Console) -> _Trained:
+    """Train a model, score all videos with it, and evaluate it on the test split."""
+    features, root = str(folder / "features"), folder / name
+    trained = train(TrainOptions(features, str(manifest), name, str(root / "train"), training=TRAINING), notes)
+    score(ScoreOptions(features, str(root / "train" / "checkpoint"), str(root / "scores")), notes)
+    return _Trained(trained, evaluate(EvaluateOptions(str(root / "scores"), str(manifest), str(root / "report"))))
+
+
+def _show(
+    console: Console,
+    folder: Path,
+    manifest: Path,
+    extracted: ExtractSummary,
+    found: VerifyReport,
+    models: dict[str, _Trained],
+) -> None:
+    console.rule("features", align="left")
+    extracted.show(console)
     console.rule("what verify says", align="left")
-    report.show(console)
+    found.show(console)
+    for name, model in models.items():
+        console.rule(f"model {name}", align="left")
+        metrics = model.report.document["metrics"]
+        figures = [f"{COLUMNS[m]} {metrics[m]['value']:.2f}" for m in COLUMNS if metrics.get(m, {}).get("value")]
+        steps = "nothing to do, was trained" if model.trained.nothing_to_do else f"{model.trained.steps_done} steps"
+        _line(console, "trained", f"{steps}; {model.trained.checkpoint}")
+        _line(console, "on the test", f"{', '.join(figures[:5])} (4 videos, untrained features: a test of the machine)")
+        _line(console, "report", model.report.html_uri)
     console.rule("where it is", align="left")
-    unit = next(open_store(options.out).list(layout.UNITS))
-    path = f"{options.out}/{unit.key}"
+    unit = next(open_store(str(folder / "features")).list(layout.UNITS))
+    path = f"{folder / 'features'}/{unit.key}"
     show = f"import pyarrow.parquet as p; print(p.read_table('{path}').drop(['pooled', 'cuboids']).to_pandas())"
-    for what, where in (
-        ("videos", str(manifest)),
-        ("features", f"{options.out}/{summary.snapshot}"),
-        ("look inside", f'{sys.executable} -c "{show}"'),
-        ("do it on yours", f"{Path(sys.executable).parent / 'wsvad'} extract --videos FOLDER --out {folder / 'mine'}"),
-    ):
-        console.print(f"{what:15}{where}", markup=False, highlight=False, soft_wrap=True)
-    return summary.exit_code or report.exit_code
+    _line(console, "videos", str(manifest))
+    _line(console, "features", f"{extracted.out}/{extracted.snapshot}")
+    _line(console, "look inside", f'{sys.executable} -c "{show}"')
+    command = f"{Path(sys.executable).parent / 'wsvad'} extract --videos FOLDER --out {folder / 'mine'}"
+    _line(console, "do it on yours", command)
+
+
+def _line(console: Console, what: str, where: str) -> None:
+    console.print(f"{what:15}{where}", markup=False, highlight=False, soft_wrap=True)

@@ -26,7 +26,7 @@ VERBS = {
     "verify": "Prove a features data set complete: whole objects, every clip once.",
     "manifest": "Make the manifest of a public data set from its published annotation files.",
     "doctor": "Check this machine, a store and a cluster before a long job.",
-    "demo": "Render small surveillance-like videos and extract their features.",
+    "demo": "The whole story on videos that it renders itself: features, both models, a report.",
 }
 """Every verb with what it does; its module in this package bears its name."""
 
