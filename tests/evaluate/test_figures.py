@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -233,3 +234,11 @@ def test_impossible_options_are_refused(changes: dict, message: str) -> None:
     """Each with its bound."""
     with pytest.raises(UsageError, match=message):
         MetricOptions(**changes)
+
+
+def test_the_docs_say_what_the_report_says() -> None:
+    """Title, definition, meaning of 1 and source of every metric, word by word."""
+    docs = (Path(__file__).resolve().parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    for name, what in DEFINITIONS.items():
+        assert f"### `{name}`: {what.title}\n" in docs
+        assert f"{what.text} *1 means:* {what.one_means}. *Source:* {what.source}." in docs

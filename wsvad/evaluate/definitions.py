@@ -22,21 +22,21 @@ DEFINITIONS = {
         "model: the highest of its cuboids); it is anomalous within a span of the truth, or, where only boxes are "
         "known, if it has any box.",
         "every anomalous frame scores above every normal one; 0.5 is chance",
-        "Sultani et al. 2018, section 5.2",
+        "Sultani et al. 2018",
     ),
     "frame_ap": Definition(
         "Frame AP",
         "Average precision over the frames of all videos pooled: mean precision over the gains in recall, without "
         "interpolation.",
         "every anomalous frame scores above every normal one; chance is the share of anomalous frames",
-        "Wu et al. 2020 (XD-Violence), section 5.2",
+        "Wu et al. 2020 (XD-Violence)",
     ),
     "anomalous_auc": Definition(
         "Frame AUC, anomalous videos",
         "Frame AUC over the frames of anomalous videos only. Normal videos, which are easy to tell by their looks, "
         "cannot help: it shows whether the moment is found.",
         "within the pooled anomalous videos every anomalous frame scores above every normal one; 0.5 is chance",
-        "Feng et al. 2021 (MIST), section 4.2",
+        "Feng et al. 2021 (MIST)",
     ),
     "video_auc": Definition(
         "Video AUC",
@@ -55,7 +55,7 @@ DEFINITIONS = {
         "False alarm rate",
         "Share of the frames of normal videos that score at least the threshold.",
         "every frame of every normal video raises an alarm; 0 is best",
-        "Sultani et al. 2018, section 5.4",
+        "Sultani et al. 2018",
         higher_is_better=False,
     ),
     "threshold_at_far": Definition(
@@ -88,13 +88,13 @@ DEFINITIONS = {
         "Does the strongest cuboid of a whole video hold the anomaly? Mean over videos with boxes; equally strong "
         "cuboids count by the share of them that do.",
         "it does in every video; chance is the mean share of anomalous cuboids",
-        "pointing game: Zhang et al. 2016, section 4.2, on cells",
+        "pointing game: Zhang et al. 2016 (Excitation Backprop), on cells",
     ),
     "pointing_clips": Definition(
         "Pointing, anomalous clips",
         "The same for the strongest cuboid of each clip that has a box: where, given when. Mean over these clips.",
         "it does in every such clip; chance is the share of anomalous cuboids in them",
-        "pointing game: Zhang et al. 2016, section 4.2, on cells",
+        "pointing game: Zhang et al. 2016 (Excitation Backprop), on cells",
     ),
     "box_iou": Definition(
         "Box IoU at the threshold",
@@ -107,7 +107,7 @@ DEFINITIONS = {
         "Box IoU at half the peak",
         "The same with the cells that score at least half of the clip's strongest: independent of the scale of scores.",
         "the same box in every clip",
-        "after Zhou et al. 2016 (CAM), section 3.2",
+        "after Zhou et al. 2016 (CAM)",
     ),
     "rbdc": Definition(
         "RBDC",
@@ -115,14 +115,14 @@ DEFINITIONS = {
         "region meets with an IoU of at least beta, over false positive regions per frame, from 0 to 1. A flagged "
         "region is the box around touching cells; the rate at x is the best that any threshold reaches with at most x.",
         "every true region is found without a false positive",
-        "Ramachandra & Jones 2020 (Street Scene), section 4",
+        "Ramachandra & Jones 2020 (Street Scene)",
     ),
     "tbdc": Definition(
         "TBDC",
         "Track-based detection criterion: as RBDC, over tracks; a track is found if at least the share alpha of its "
         "regions is.",
         "every track is found without a false positive",
-        "Ramachandra & Jones 2020 (Street Scene), section 4",
+        "Ramachandra & Jones 2020 (Street Scene)",
     ),
 }
 """By name, in the order of the report."""

@@ -1,7 +1,7 @@
 """RBDC and TBDC: the region-based and track-based detection criteria.
 
-Ramachandra & Jones 2020, *Street Scene: A new dataset and evaluation protocol for video anomaly detection* (WACV),
-section 4. At a threshold, what is flagged in a frame falls into connected regions.
+Ramachandra & Jones 2020, *Street Scene: A new dataset and evaluation protocol for video anomaly detection* (WACV).
+At a threshold, what is flagged in a frame falls into connected regions.
 
 * An anomalous region of the truth (one box in one frame) is detected if the intersection over union with any flagged
   region of its frame is at least beta. A track is detected if at least the share alpha of its regions is.

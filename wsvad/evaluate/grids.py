@@ -116,7 +116,7 @@ def region_truth(grid: Grid, min_overlap: float = 0.0) -> Bools:
 def pointing(scores_K: Floats, truth_K: Bools) -> float:
     """Does the strongest cuboid hit? 1 or 0, and the share of hits among equally strong ones.
 
-    The pointing game of Zhang et al. 2016 (Excitation Backprop, section 4.2), on cells instead of pixels.
+    The pointing game of Zhang et al. 2016 (Excitation Backprop), on cells instead of pixels.
     """
     return float(np.mean(truth_K[scores_K == scores_K.max()]))
 

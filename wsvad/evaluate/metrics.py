@@ -20,7 +20,7 @@ class MetricOptions:
     """What the figures depend on besides scores and truth."""
 
     threshold: float = 0.5
-    """Score from which on a clip or cuboid is flagged, in [0, 1] (0.5: Sultani et al. 2018, section 5.4)."""
+    """Score from which on a clip or cuboid is flagged, in [0, 1] (0.5: Sultani et al. 2018)."""
     false_alarm_rate: float = 0.01
     """Of normal frames, in (0, 1): where ``threshold_at_far`` and ``detection_at_far`` are read off."""
     min_overlap: float = 0.0

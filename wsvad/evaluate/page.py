@@ -257,7 +257,7 @@ def _metrics(document: Document) -> str:
             f"<tr><td><b>{text(what.title)}</b><br><code>{name}</code></td>"
             f"<td class=n><b>{number(metric['value'])}</b><br><small>{said}</small></td>"
             f"<td class=n>{number(metric['chance'])}</td><td>{text(what.text)} 1 means: {text(what.one_means)}. "
-            f"<small>{text(what.source)}. Over {text(over)}.</small>{why}</td></tr>"
+            f"<small>Source: {text(what.source)}. Over {text(over)}.</small>{why}</td></tr>"
         )
     head = "<th>Metric</th><th class=n>Value</th><th class=n>Chance</th><th>What it is</th>"
     return _section("All figures", "", f"<div class=wide><table><tr>{head}</tr>{''.join(rows)}</table></div>")

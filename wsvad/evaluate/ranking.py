@@ -131,7 +131,7 @@ def average_precision(truth_N: npt.ArrayLike, scores_N: npt.ArrayLike, weights_N
 def false_alarm_rate(normal_scores_N: npt.ArrayLike, threshold: float) -> float:
     """Share of normal items that score at least ``threshold``, in [0, 1]; 1 means that all raise an alarm.
 
-    Sultani et al. 2018 (section 5.4) report it over the frames of normal videos at 0.5.
+    Sultani et al. 2018 report it over the frames of normal videos at 0.5.
 
     Raises:
         UndefinedMetric: there is no normal item.
