@@ -1,6 +1,8 @@
 """``wsvad demo``: what a stranger runs first."""
 
+import contextlib
 import functools
+import json
 
 import pytest
 
@@ -10,15 +12,38 @@ from wsvad.demo.render import render_demo
 pytestmark = pytest.mark.usefixtures("in_process")
 
 
-def test_demo_renders_extracts_verifies_and_then_has_nothing_to_do(tmp_path, capsys, monkeypatch):
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """Six videos of two seconds, four steps, no Ray: the words of the command."""
+    monkeypatch.setattr(demo, "render_demo", functools.partial(render_demo, videos=6, seconds=2.0))
+    monkeypatch.setattr(demo, "connected", lambda address, verbose: contextlib.nullcontext())
+    monkeypatch.setattr(demo, "train", lambda options, notes, run=demo.train: run(_here(options), notes))
+    monkeypatch.setattr(demo, "score", lambda options, notes, run=demo.score: run(_here(options), notes))
+    monkeypatch.setattr(demo, "TRAINING", {**demo.TRAINING, "steps": 4})
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    return ["demo", "--folder", str(tmp_path / "demo")]
+
+
+def _here(options):
+    object.__setattr__(options, "use_ray", False)
+    return options
+
+
+def test_demo_goes_from_videos_to_reports_and_then_has_nothing_to_do(small, tmp_path, capsys):
     """Two calls: the first says what it did and where it is, the second that there is nothing to do."""
-    monkeypatch.setattr(demo, "render_demo", functools.partial(render_demo, videos=2, seconds=2.0))
-    words = ["demo", "--folder", str(tmp_path / "demo")]
-    assert main(words) == 0
+    assert main(small) == 0
     shown = capsys.readouterr().out
-    assert "2 (2 complete)" in shown
+    assert "6 (6 complete)" in shown
     assert "\ncomplete\n" in shown
     assert str(tmp_path / "demo" / "features" / "snapshots" / "00000001.json") in shown
     assert "UNTRAINED" in shown
-    assert main(words) == 0
-    assert "nothing to do" in capsys.readouterr().out
+    for model in demo.MODELS:
+        page = tmp_path / "demo" / model / "report" / "report.html"
+        assert f"file://{page}" in shown
+        assert "<svg" in page.read_text()
+    assert main([*small, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["extract"]["units_done_now"] == 0
+    assert all(told["models"][model]["train"]["nothing_to_do"] for model in demo.MODELS)
+    assert all(told["models"][model]["evaluate"]["videos"]["evaluated"] == 2 for model in demo.MODELS)
