@@ -174,6 +174,22 @@ def test_features_that_are_gone_are_no_evidence(run, tmp_path, monkeypatch):
     assert (code, summary["units_done_before"], summary["units_done_now"]) == (0, 1, 1)
 
 
+def test_verify_proves_scores_complete_and_repairs_them(run, capsys, tmp_path):
+    """Whole; with a wrong byte it is found, removed on request, and made again to the same bytes."""
+    words = ("verify", "--out", str(tmp_path / "scores"), "--json")
+    assert run()[0] == 0
+    before = stored(str(tmp_path / "scores"))
+    code, report = run_here(capsys, *words)
+    assert (code, report["faults"], report["clips"], report["expected_clips"]) == (3, [], CLIPS, CLIPS + 1)
+    assert [line.split(":")[0] for line in report["unaccounted"]] == ["none"]
+    path = tmp_path / "scores" / min(before)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert run_here(capsys, *words)[0] == 5
+    assert run_here(capsys, *words, "--repair")[1]["repaired"]
+    assert run()[1]["units_done_now"] == 1
+    assert stored(str(tmp_path / "scores")) == before
+
+
 def test_a_list_of_training_ids_that_was_altered_is_a_conflict(run, tmp_path):
     """It decides whether a test is honest."""
     assert run()[0] == 0

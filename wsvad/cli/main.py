@@ -23,7 +23,7 @@ VERBS = {
     "score": "Score every clip of features, or of videos, with a trained model.",
     "evaluate": "Compare scores with the truth of a manifest: figures with intervals, and a page.",
     "compare": "Train, score and evaluate several models with several seeds; one table.",
-    "verify": "Prove a features data set complete: whole objects, every clip once.",
+    "verify": "Prove features or scores complete: whole objects, every clip once.",
     "manifest": "Make the manifest of a public data set from its published annotation files.",
     "doctor": "Check this machine, a store and a cluster before a long job.",
     "demo": "The whole story on videos that it renders itself: features, both models, a report.",

@@ -11,8 +11,12 @@ from rich.console import Console
 from wsvad.cli.options import add_store_options, positive_float, require, store_options
 from wsvad.dataset import layout
 from wsvad.dataset.collect import DEFAULT_GRACE_HOURS
+from wsvad.dataset.snapshots import read_dataset
+from wsvad.extract.table import decode_unit
 from wsvad.extract.verify import verify
 from wsvad.manifest.listing import list_videos
+from wsvad.score.config import ScoreConfig
+from wsvad.score.table import summarize_scores
 from wsvad.storage import open_store
 
 
@@ -53,8 +57,11 @@ def run(args: argparse.Namespace) -> int:
             options=replace(options, follow_links=args.follow_links),
             ours=layout.uris(open_store(args.out, options).uri),
         )
+    out = open_store(args.out, options)
+    of_scores = (read_dataset(out) or {}).get("kind") == ScoreConfig.kind
     report = verify(
-        open_store(args.out, options),
+        out,
+        decode=summarize_scores if of_scores else decode_unit,
         deep=not args.quick,
         listing=listing,
         repair=args.repair,

@@ -1,11 +1,11 @@
-"""Prove a features data set complete: every object whole, every clip once, all that is missing accounted for."""
+"""Prove a published data set complete: every object whole, every clip once, all that is missing accounted for."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -96,6 +96,7 @@ def verify(
     listing: Listing | None = None,
     repair: bool = False,
     collect_after_hours: float | None = None,
+    decode: Callable[[bytes], UnitSummary] = decode_unit,
 ) -> VerifyReport:
     """Check the newest snapshot against the store.
 
@@ -106,6 +107,7 @@ def verify(
         repair: remove damaged objects and publish that they are gone, so that the next run makes them again.
         collect_after_hours: also delete what no recent snapshot names, see ``wsvad.dataset.collect``; not where there
             are faults, because an older snapshot may then be the better one.
+        decode: reads a unit of this kind of data set; raises ``DamagedUnit``.
 
     Raises:
         UsageError: there is no snapshot.
@@ -115,9 +117,11 @@ def verify(
         check_grace(collect_after_hours)
     snapshot = latest_snapshot(store)
     if snapshot is None:
-        raise UsageError(f"{store.uri} has no published snapshot; is it the --out of a finished `wsvad extract`?")
+        raise UsageError(
+            f"{store.uri} has no published snapshot; is it the --out of a finished `wsvad extract` or `wsvad score`?"
+        )
     sizes = {info.key: info.size for info in store.list(layout.UNITS)}
-    faults = _faults(store, snapshot, sizes, deep=deep)
+    faults = _faults(store, snapshot, sizes, decode if deep else None)
     videos = read_videos(store, snapshot)
     counts: Counter[str] = Counter()
     for o in snapshot.objects:
@@ -155,21 +159,23 @@ def verify(
     )
 
 
-def _faults(store: Store, snapshot: Snapshot, sizes: dict[str, int], *, deep: bool) -> dict[str, list[str]]:
+def _faults(
+    store: Store, snapshot: Snapshot, sizes: dict[str, int], decode: Callable[[bytes], UnitSummary] | None
+) -> dict[str, list[str]]:
     """What is wrong with the snapshot's objects, by key."""
     with ThreadPoolExecutor(8) as pool:
-        checked = pool.map(lambda o: list(_check_object(store, snapshot, o, sizes, deep)), snapshot.objects)
+        checked = pool.map(lambda o: list(_check_object(store, snapshot, o, sizes, decode)), snapshot.objects)
         return {o.key: found for o, found in zip(snapshot.objects, checked, strict=True) if found}
 
 
 def _repair(store: Store, snapshot: Snapshot, videos: Sequence[dict[str, Any]], damaged: Mapping[str, object]) -> None:
-    """Remove damaged objects and publish that they are gone; extract makes them again where their video is there."""
+    """Remove damaged objects and publish that they are gone; the next run makes them again."""
     touched = {o.video_id for o in snapshot.objects if o.key in damaged}
     kept = [o for o in snapshot.objects if o.video_id in touched and o.key not in damaged]
     rows = []
     for video in (v for v in videos if v["video_id"] in touched):
         clips = sum(o.clips for o in kept if o.video_id == video["video_id"])
-        why = {"kind": "damaged_object", "message": "damaged in the store and removed; extract makes it again"}
+        why = {"kind": "damaged_object", "message": "damaged in the store and removed; the next run makes it again"}
         rows.append(video | why | {"clips": clips, "status": "partial" if clips else "quarantined"})
     now = datetime.now(UTC)
     publish(
@@ -211,7 +217,11 @@ def _overlaps(objects: Sequence[SnapshotObject]) -> list[str]:
 
 
 def _check_object(
-    store: Store, snapshot: Snapshot, o: SnapshotObject, sizes: dict[str, int], deep: bool
+    store: Store,
+    snapshot: Snapshot,
+    o: SnapshotObject,
+    sizes: dict[str, int],
+    decode: Callable[[bytes], UnitSummary] | None,
 ) -> Iterator[str]:
     """Yield what is wrong with one object."""
     if o.key not in sizes:
@@ -220,7 +230,7 @@ def _check_object(
     if sizes[o.key] != o.bytes:
         yield f"{o.key} ({o.video_id}) has {sizes[o.key]} bytes, the snapshot says {o.bytes}"
         return
-    if not deep:
+    if decode is None:
         return
     try:
         data = store.read(o.key)
@@ -231,7 +241,7 @@ def _check_object(
         yield f"{o.key} ({o.video_id}) is not what the snapshot's digest says"
         return
     try:
-        unit = decode_unit(data)
+        unit = decode(data)
     except DamagedUnit as error:
         yield f"{o.key} ({o.video_id}) cannot be read: {error}"
         return

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wsvad import columns
-from wsvad.extract.table import tensor_array
+from wsvad.extract.table import UnitSummary, tensor_array
 from wsvad.score.expand import expand_scores
 from wsvad.work.stored import DamagedUnit
 
@@ -127,3 +127,12 @@ def _decode(data: bytes) -> StoredScores:
     if columns.CUBOID_SCORES in table.column_names:
         values["cuboid_scores_TK"] = table[columns.CUBOID_SCORES].chunk(0).to_numpy_ndarray()
     return StoredScores(metadata[columns.META_FINGERPRINT], json.loads(metadata[columns.META_UNIT]), values)
+
+
+def summarize_scores(data: bytes) -> UnitSummary:
+    """Read a unit back for ``wsvad verify``: every clip is a row, of crop 0. Raises as :func:`decode_scores`."""
+    stored = decode_scores(data)
+    values, cuboids = stored.values, stored.values["cuboid_scores_TK"]
+    finite = bool(np.isfinite(values["score_T"]).all()) and (cuboids is None or bool(np.isfinite(cuboids).all()))
+    keys = [(str(values["video_id"]), int(clip), 0) for clip in values["clip"]]
+    return UnitSummary(stored.fingerprint, stored.unit, len(keys), keys, finite)
