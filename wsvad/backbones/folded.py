@@ -68,11 +68,15 @@ def rounded(weight: Tensor, dtype: torch.dtype) -> Tensor:
 class FusedConv:
     """Convolution, bias and ReLU: one oneDNN call on weights packed once where PyTorch offers it, else three calls.
 
-    ``padding`` is the same on both sides, in (time, height, width); ``bias`` is fp32 whatever the weight is.
+    ``padding`` is the same on both sides, in (time, height, width); ``bias`` is fp32 whatever the weight is. A CPU that
+    has no bfloat16 arithmetic at all does the same sums in fp32, on the same rounded numbers.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, padding: Triple, stride: Triple = _ONE) -> None:
         self.padding, self.stride = list(padding), list(stride)
+        self._emulated = weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and not _cpu_takes_bf16()
+        if self._emulated:
+            weight = weight.float()
         self.weight = weight.contiguous(memory_format=_LAYOUT)
         self.bias = bias
         self._fused = weight.device.type == "cpu" and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
@@ -80,6 +84,11 @@ class FusedConv:
 
     def __call__(self, x_BCTHW: Tensor) -> Tensor:
         """Map ``[B, in, T, H, W]`` to ``[B, out, …]``, not negative."""
+        if self._emulated:
+            return self._run(x_BCTHW.float()).bfloat16()
+        return self._run(x_BCTHW)
+
+    def _run(self, x_BCTHW: Tensor) -> Tensor:
         if not self._fused:
             out_BCTHW = functional.conv3d(x_BCTHW, self.weight, None, self.stride, self.padding)
             return out_BCTHW.add_(self.bias.reshape(-1, 1, 1, 1)).relu_()
@@ -92,6 +101,10 @@ class FusedConv:
             x_BCTHW, self._packed, self.bias, self.padding, self.stride, dilation, groups, "relu", [], ""
         )
         return fused
+
+
+def _cpu_takes_bf16() -> bool:
+    return bool(hasattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported") and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 class Stem:
