@@ -144,7 +144,9 @@ def _regions(grid: Grid, thresholds_L: Floats) -> tuple[Ints, Ints, Floats]:
     at_once = max(1, CELLS_AT_ONCE // max(clips * count, 1))
     for first in range(0, len(thresholds_L), at_once):
         flagged_LTK = grid.scores_TK[None] >= thresholds_L[first : first + at_once, None, None]
-        labels = _components(flagged_LTK.reshape(-1, side, side)).reshape(-1, count)
+        flagged_MK = flagged_LTK.reshape(-1, count)
+        some_M = np.flatnonzero(flagged_MK.any(axis=1))
+        labels = _components(flagged_MK[some_M].reshape(-1, side, side)).reshape(-1, count)
         map_P, cell_P = np.nonzero(labels)
         name_P = map_P * (count + 1) + labels[map_P, cell_P]
         order = np.argsort(name_P, kind="stable")
@@ -153,7 +155,7 @@ def _regions(grid: Grid, thresholds_L: Floats) -> tuple[Ints, Ints, Floats]:
             continue
         corners = grid.cells_K4[cell_P[order]]
         low, high = np.minimum.reduceat(corners[:, :2], starts), np.maximum.reduceat(corners[:, 2:], starts)
-        level_C, clip_C = np.divmod(map_P[order][starts], clips)
+        level_C, clip_C = np.divmod(some_M[map_P[order][starts]], clips)
         found.append((clip_C, level_C + first, np.concatenate((low, high), axis=1)))
     clip_C, level_C, box_C4 = (np.concatenate(part) for part in zip(*found, strict=True))
     return clip_C, level_C, box_C4
