@@ -2,12 +2,13 @@
 
 import json
 import logging
+from contextlib import nullcontext
 
 import pytest
 import ray
 
 from wsvad.cluster import GIB, Node, PoolOptions, connected, fit, in_job_copy
-from wsvad.errors import UsageError
+from wsvad.errors import ClusterError, UsageError
 
 SMALL = [Node(2, 0, 20 * GIB)]
 GPUS = [Node(96, 8, 1000 * GIB)]
@@ -108,3 +109,25 @@ def test_empty_address_is_a_usage_error():
     """An unset shell variable must not silently start a local Ray."""
     with pytest.raises(UsageError, match="empty"), connected(""):
         pass
+
+
+@pytest.mark.parametrize(
+    ("failures", "code"), [(["timed out during startup"], 0), (["x"], 1), (["timed out during startup"] * 2, 1)]
+)
+def test_busy_machine_gets_a_second_try(monkeypatch, failures, code):
+    """Ray gives its own node 30 s; only that, and only once, is tried again, and a failure is an error of ours."""
+    monkeypatch.setenv("RAY_COLOR_PREFIX", "0")
+    monkeypatch.setenv("RAY_BACKEND_LOG_LEVEL", "fatal")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    left = list(failures)
+
+    def init(**options):
+        if left:
+            raise Exception(f"The current node {left.pop()}")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with pytest.raises(ClusterError, match="cannot connect to a local Ray") if code else nullcontext(), connected(None):
+        pass
+    assert left == []

@@ -12,7 +12,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import ray
 from ray.exceptions import RayError
@@ -31,6 +31,7 @@ CPU_WORKER_BYTES = 3 * GIB // 2
 """Memory that a worker and its decoder want on a CPU: the network, one unit's features, a queue of clips."""
 _LOCAL_OBJECT_STORE_BYTES = 300 << 20  # holds the weights and small receipts; frames never pass through it
 _ANSWER_S = 180.0  # a node imports PyTorch before it can tell
+_TOO_SLOW = "timed out during startup"  # what Ray says of a start that took more than its 30 s
 _TOLD_ALWAYS = "memory pressure"  # of all that Ray has to say, what explains a lost worker and can be acted upon
 
 
@@ -125,14 +126,7 @@ def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool
             if address:
                 ray.init(address=address, logging_level=level, log_to_driver=verbose)
             else:
-                ray.init(
-                    address="local",
-                    num_cpus=num_cpus or whole_cores(),
-                    object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
-                    include_dashboard=False,
-                    logging_level=level,
-                    log_to_driver=verbose,
-                )
+                start_local(num_cpus or whole_cores(), logging_level=level, log_to_driver=verbose)
     except Exception as error:  # Ray raises bare exceptions here, e.g. when a node takes too long to start
         where = f"the Ray cluster at {address}" if address else "a local Ray"
         raise ClusterError(f"cannot connect to {where}: {error}") from error
@@ -142,6 +136,30 @@ def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool
         try:
             yield
         finally:
+            ray.shutdown()
+
+
+def start_local(num_cpus: int, **options: Any) -> None:
+    """Start a Ray of this process's own; once more if the machine is too busy for it to be ready within Ray's 30 s.
+
+    Args:
+        num_cpus: cores that it has.
+        options: more of ``ray.init``.
+    """
+    for patient in (True, False):
+        try:
+            ray.init(
+                address="local",
+                num_cpus=num_cpus,
+                object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                **options,
+            )
+            return
+        except Exception as error:  # a bare one
+            if not patient or _TOO_SLOW not in str(error):
+                raise
+            log.debug("Ray did not start within its time, once more: %s", error)
             ray.shutdown()
 
 

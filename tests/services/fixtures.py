@@ -10,6 +10,7 @@ import ray
 
 from tests.services.fault_proxy import FaultProxy
 from tests.services.moto_server import CREDENTIALS, MotoServer
+from wsvad.cluster import start_local
 
 
 @pytest.fixture(scope="session")
@@ -50,13 +51,6 @@ def ray_session() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
-        ray.init(
-            address="local",
-            num_cpus=2,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="ERROR",
-            object_store_memory=300 << 20,
-        )
+        start_local(2, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()
