@@ -6,11 +6,9 @@ import os
 from collections.abc import Iterator
 
 import pytest
-import ray
 
 from tests.services.fault_proxy import FaultProxy
 from tests.services.moto_server import CREDENTIALS, MotoServer
-from wsvad.cluster import start_local
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +46,10 @@ def fault_proxy(moto_server: MotoServer) -> Iterator[FaultProxy]:
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """A small Ray whose workers may use the tests' S3; commands that run in this process use it."""
+    import ray  # seconds that tests without it need not wait
+
+    from wsvad.cluster import start_local
+
     with pytest.MonkeyPatch.context() as patch:
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
