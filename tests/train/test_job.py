@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.features.factories import CONFIG, random_videos, write_features
@@ -139,6 +140,16 @@ def test_videos_of_one_clip_train(capsys, tmp_path):
     code, summary = run_train(capsys, *data.words, *words, "--out", str(tmp_path / "out"), *QUICK[:4], "--json")
     assert code == 0
     assert summary["steps_done"] == 12
+
+
+def test_features_of_no_clip_are_refused(planted, capsys, caplog, tmp_path):
+    """A snapshot in which every video is without a clip: exit code 2, and nothing is written."""
+    records = planted_records()
+    empty = write_features(tmp_path / "empty", {r.video_id: np.zeros((0, 1, 8), np.float16) for r in records})
+    words = ("--features", empty, "--manifest", planted.manifest, "--model", "rtfm", "--out", str(tmp_path / "out"))
+    assert run_train(capsys, *words, *QUICK)[0] == 2
+    assert empty in caplog.text
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

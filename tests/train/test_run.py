@@ -43,7 +43,9 @@ def test_two_workers_give_the_curve_of_one(planted, capsys, tmp_path, ray_sessio
     assert (summary["workers"], summary["device"], summary["steps_done"]) == (2, "cpu", 12)
     np.testing.assert_allclose(curve(tmp_path / "two"), curve(tmp_path / "one"), rtol=1e-3, atol=1e-5)
     assert main(["train", *words, "--out", str(tmp_path / "three"), "--workers", "3"]) == 2
-    assert not (tmp_path / "three/metrics.csv").exists()
+    assert main(["train", *words, "--out", str(tmp_path / "all"), "--workers", "2", "--preset", "all_pairs"]) == 2
+    for refused in ("three", "all"):
+        assert not (tmp_path / refused / "metrics.csv").exists()
 
 
 def kill_a_worker(out: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.train.groups import make_trainer, together
-from wsvad.errors import TrainingError
+from wsvad.errors import TrainingError, UsageError
 from wsvad.train.group import Alone
 from wsvad.train.trainer import selected_weights
 
@@ -65,6 +65,7 @@ def test_the_loop_leaves_the_callers_random_numbers_alone():
         ("rtfm", STILL),
         ("st_mil", STILL),
         ("ltgs", {**SMALL_LTGS, **STILL, "attention_dropout": 0.0}),
+        ("st_ltgs", {**SMALL_LTGS, **STILL, "attention_dropout": 0.0, "dim": 6}),
     ],
 )
 def test_workers_together_do_what_one_does(model, settings):
@@ -88,6 +89,18 @@ def test_workers_together_do_what_one_does(model, settings):
                 torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
             torch.testing.assert_close(state.tensors["curve"], alone.tensors["curve"], rtol=1e-2, atol=1e-3)
             same(state, results[0][2])
+
+
+@pytest.mark.parametrize("model", ["sultani", "st_mil"])
+def test_a_loss_over_all_pairs_is_not_shared_out(model):
+    """Each worker would pair its own share only, which is another loss: refused; one worker may."""
+
+    def work(group):
+        return make_trainer(model, group, settings={"pairs": "all"})
+
+    with pytest.raises(UsageError, match=r"pairs=all.*2 workers.*--workers 1"):
+        together(2, work)
+    assert work(Alone()).train_step(0)["step"] == 1
 
 
 def test_dropout_differs_between_workers_and_steps():

@@ -106,8 +106,11 @@ class Criterion(ABC):
 
     Every term is a mean over the bags of a class or over pairs, so that the mean of the gradients of equal shares of a
     batch (as many anomalous and normal bags in each, pairs kept together) is the gradient of the whole batch. The one
-    exception is ``pairs="all"``, which pairs the bags of one share only.
+    exception is ``pairs="all"``, see ``needs_whole_batch``.
     """
+
+    needs_whole_batch: bool = False
+    """Whether a term compares bags of different pairs: shares of a batch do not average to it, so it is for one worker."""
 
     label_index: LabelIndex | None = None
     """What the columns of soft labels stand for; None where the model uses none."""

@@ -117,6 +117,7 @@ class StMilCriterion(Criterion):
 
     def __init__(self, config: StMilConfig) -> None:
         self._config = config
+        self.needs_whole_batch = config.pairs == "all"
 
     def __call__(self, output: MilOutput, labels_B: Tensor, soft_labels_BX: Tensor | None = None) -> dict[str, Tensor]:
         """Return ``total`` and its terms."""

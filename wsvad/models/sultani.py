@@ -4,7 +4,8 @@ Paper: Sultani, Chen & Shah, *Real-World Anomaly Detection in Surveillance Video
 
 * A bag is a video, its score the maximum over its clips; the hinge has margin 1 (section 3.2, equation 7).
 * The paper's code adds the hinge up over all pairs of a batch, its ports over aligned pairs. Here it is a mean over
-  aligned pairs, because that one is the same for one worker and for several; ``pairs="all"`` gives the other.
+  aligned pairs, because that one is the same for one worker and for several; ``pairs="all"`` gives the other (its
+  mean, too), to one worker only.
 * Sparsity and smoothness (equation 8) are sums over the clips of an anomalous video, then a mean over such videos.
 * Any feature may come in: the paper's are C3D's 4096.
 
@@ -64,6 +65,7 @@ class SultaniCriterion(Criterion):
 
     def __init__(self, config: SultaniConfig) -> None:
         self._config = config
+        self.needs_whole_batch = config.pairs == "all"
 
     def __call__(self, output: MilOutput, labels_B: Tensor, soft_labels_BX: Tensor | None = None) -> dict[str, Tensor]:
         """Return ``total`` and its terms."""

@@ -18,9 +18,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from wsvad.cluster import Pool, PoolOptions, connected, fit, nodes
 from wsvad.errors import ClusterError, TrainingError, UsageError, WsvadError
+from wsvad.models.choose import build_criterion, config_from_dict
 from wsvad.train.board import TrainBoard
 from wsvad.train.group import Distributed
 from wsvad.train.options import TrainOptions
+from wsvad.train.trainer import refuse_shares
 from wsvad.train.worker import TrainPlan, run_worker
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,7 @@ def train_on_ray(plan: TrainPlan, options: TrainOptions, on_row: Callable[[dict[
         How many workers did it, on which kind of device.
 
     Raises:
-        UsageError: the cluster cannot hold the workers.
+        UsageError: the cluster cannot hold the workers, or the loss cannot be shared out to them.
         TrainingError, StorageError: as ``run_worker``.
         ClusterError: Ray failed, or lost workers more often than ``max_failures``.
     """
@@ -53,6 +55,7 @@ def train_on_ray(plan: TrainPlan, options: TrainOptions, on_row: Callable[[dict[
                 f"expected a number of workers that divides the {plan.config.pairs} pairs of a batch and is at most "
                 f"{len(plan.data.train_ids)}, the training videos; got {pool.workers}"
             )
+        refuse_shares(build_criterion(config_from_dict(plan.model)), pool.workers)
         log.info("%d workers (each %g CPU, %g GPU)", pool.workers, pool.cpus_per_worker, pool.gpus_per_worker)
         placed = replace(plan, device=pool.device, threads=pool.threads)
         with tempfile.TemporaryDirectory(prefix="wsvad-train-") as folder:  # Ray's own books; ours go to the store

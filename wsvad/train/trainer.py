@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from wsvad.bags.batches import Batch
-from wsvad.errors import TrainingError
+from wsvad.errors import TrainingError, UsageError
 from wsvad.models.contract import Criterion, MilModel
 from wsvad.models.dynamic_labels import DynamicLabels
 from wsvad.train.config import TrainConfig
@@ -57,6 +57,9 @@ class Trainer:
         labels: soft labels of the training videos, if the model uses them.
         measures: by column of the curve, functions that score the model, the same result on every worker;
             ``val_auc`` decides which step is kept.
+
+    Raises:
+        UsageError: the loss cannot be shared out, see :func:`refuse_shares`.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Trainer:
         labels: DynamicLabels | None = None,
         measures: Mapping[str, Callable[[MilModel], float]] | None = None,
     ) -> None:
+        refuse_shares(criterion, group.world_size)
         self.model, self.criterion, self.bags, self.config = model, criterion, bags, config
         self.group, self.device, self.labels = group, device, labels
         self.measures = dict(measures or {})
@@ -199,6 +203,15 @@ class Trainer:
         found[torch.from_numpy(own).to(self.device)] = torch.cat(parts)
         self.group.sum(found)
         return found
+
+
+def refuse_shares(criterion: Criterion, workers: int) -> None:
+    """Raise ``UsageError`` where several workers would train by another loss than one."""
+    if criterion.needs_whole_batch and workers > 1:
+        raise UsageError(
+            f"with pairs=all every anomalous video of a batch is compared with every normal one, which {workers} "
+            "workers that hold a share each cannot do; use --workers 1, or pairs=aligned"
+        )
 
 
 def selected_weights(state: TrainState) -> dict[str, Tensor]:
