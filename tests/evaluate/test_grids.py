@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,23 @@ def test_tight_box_iou_by_hand(flagged: list[int], value: float) -> None:
     scores[0, flagged] = 0.8
     grid = make_grid(scores, SPANS, VIEW, [Box(0, 9, 0, 0, 20, 15), Box(3, 5, 0, 10, 20, 20)], 40)
     assert tight_box_iou(grid, 0, 0.5) == pytest.approx(value)
+
+
+def test_a_long_video_needs_no_room_for_every_clip_with_every_box() -> None:
+    """A box of its own in each of 20,000 frames: a table of clips and boxes would be 25 MB, with cells 1.2 GB."""
+    frames = 20_000
+    boxes = [Box(n, n + 1, 0, 0, 10, 10) for n in range(frames)]
+    spans = [(start, start + 16) for start in range(0, frames, 16)]
+    grid = make_grid(np.zeros((len(spans), 49)), spans, VIEW, boxes, frames)
+    tracemalloc.start()
+    truth = region_truth(grid)
+    overlap = [tight_box_iou(grid, clip, 0.0) for clip in range(3)]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert truth[:, 0].all()
+    assert not truth[:, 1:].any()
+    assert overlap == pytest.approx([1 / 49] * 3)
+    assert peak < 150e6
 
 
 def test_overlapping_clips_own_each_frame_once() -> None:

@@ -43,12 +43,10 @@ class Grid:
         owned[:-1, 1] = np.minimum(owned[:-1, 1], owned[1:, 0])
         return owned
 
-    @property
-    def in_clip_TM(self) -> Bools:
-        """Whether a box holds in any frame of a clip."""
-        starts, ends = self.box_spans_M2.T
-        holds: Bools = (self.spans_T2[:, :1] < ends) & (starts < self.spans_T2[:, 1:])
-        return holds
+    def boxes_in(self, clip: int | np.integer[Any]) -> Bools:
+        """Whether each box holds in any frame of a clip, ``[M]``; a table for all clips would not fit long videos."""
+        start, end = self.spans_T2[clip]
+        return np.asarray((self.box_spans_M2[:, 0] < end) & (start < self.box_spans_M2[:, 1]))
 
 
 def cells(view: tuple[float, float, float, float], count: int = 49) -> Floats:
@@ -110,7 +108,10 @@ def region_truth(grid: Grid, min_overlap: float = 0.0) -> Bools:
     shared_KM = intersections(grid.cells_K4, grid.boxes_M4)
     smaller_KM = np.minimum(areas(grid.cells_K4)[:, None], areas(grid.boxes_M4)[None, :])
     overlaps_KM = (shared_KM > 0) & (shared_KM >= min_overlap * smaller_KM)
-    return np.asarray((grid.in_clip_TM[:, None, :] & overlaps_KM[None]).any(axis=2))
+    truth_TK = np.zeros(grid.scores_TK.shape, np.bool_)
+    for clip, truth_K in enumerate(truth_TK):
+        truth_K[:] = overlaps_KM[:, grid.boxes_in(clip)].any(axis=1)
+    return truth_TK
 
 
 def pointing(scores_K: Floats, truth_K: Bools) -> float:
@@ -129,7 +130,7 @@ def tight_box_iou(grid: Grid, clip: int | np.integer[Any], level: float) -> floa
     found = grid.cells_K4[grid.scores_TK[clip] >= level]
     if not len(found):
         return 0.0
-    truth = grid.boxes_M4[grid.in_clip_TM[clip]]
+    truth = grid.boxes_M4[grid.boxes_in(clip)]
     return float(iou(_around(found), _around(truth))[0, 0])
 
 

@@ -110,7 +110,7 @@ class Criterion(ABC):
     """
 
     needs_whole_batch: bool = False
-    """Whether a term compares bags of different pairs: shares of a batch do not average to it, so it is for one worker."""
+    """Whether a term compares bags of different pairs: shares of a batch do not average to it, one worker must do."""
 
     label_index: LabelIndex | None = None
     """What the columns of soft labels stand for; None where the model uses none."""
