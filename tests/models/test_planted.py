@@ -6,6 +6,7 @@ be measured on, a few dozen steps.
 
 from __future__ import annotations
 
+from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
 import pytest
@@ -15,8 +16,8 @@ from tests.models.planted import Planted, auc, frame_auc, planted_cuboids, plant
 from wsvad.models.choose import MODELS
 from wsvad.models.contract import MilOutput
 
-PLAIN, FAINT = 8.0, 2.5
-"""Length of the anomaly in deviations of the noise; faint is what true labels still teach."""
+PLAIN = 8.0
+"""Length of the anomaly in deviations of the noise."""
 
 
 class Case(NamedTuple):
@@ -43,11 +44,13 @@ def videos(name: str, count: int, strength: float, seed: int) -> Planted:
     return planted_pooled(count, dim=16, strength=strength, seed=seed)
 
 
-def held_out(name: str, strength: float, labels_N: torch.Tensor | None = None) -> tuple[MilOutput, Planted]:
+def held_out(
+    name: str, strength: float, labels_N: torch.Tensor | None = None, *, seed: int = 1
+) -> tuple[MilOutput, Planted]:
     """Train on some videos and score others."""
-    case, test = CASES[name], videos(name, 60, strength, seed=102)
+    case, test = CASES[name], videos(name, 60, strength, seed=seed + 100)
     model = train(
-        name, videos(name, 40, strength, seed=2), steps=case.steps, labels_N=labels_N, seed=2, **case.settings
+        name, videos(name, 40, strength, seed=seed), steps=case.steps, labels_N=labels_N, seed=seed, **case.settings
     )
     return score(model, test.features), test
 
@@ -75,24 +78,37 @@ def test_where_there_is_nothing_the_score_is_chance(name):
         assert 0.4 < region_auc(output, test) < 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_shuffled_labels_teach_nothing(name):
-    """Half of the anomalous and half of the normal videos are called anomalous, then the other halves.
+    """Labels drawn by chance, half of each class: on average over draws the plain anomaly is not found.
 
-    A model that was taught nothing still scores a common direction high or low, so that one run may give any AUC; the
-    mean of the two has to be near 0.5, and is compared on an anomaly faint enough for chance to have its say.
+    One run proves nothing: a model that was taught nothing still scores a strong common direction high or low, so each
+    gives nearly any AUC. Six draws are taken, each with its complement. The mean of cuboid models is above 0.5 by
+    nature: the maximum over cuboids is high wherever features are long. True labels give more than 0.95.
     """
-    half = (torch.arange(40) % 2).float()
-    outputs = [held_out(name, FAINT, labels_N) for labels_N in (half, 1 - half)]
-    assert 0.25 < sum(frame_auc(*each) for each in outputs) / 2 < 0.75
-    if name in CUBOIDS:
-        assert 0.25 < sum(region_auc(*each) for each in outputs) / 2 < 0.75
+    frames, regions = [], []
+    for seed in range(6):
+        for labels_N in _shuffled(seed):
+            output, test = held_out(name, PLAIN, labels_N, seed=seed)
+            frames.append(frame_auc(output, test))
+            if name in CUBOIDS:
+                regions.append(region_auc(output, test))
+    print(
+        f"{name}: frame {fmean(frames):.3f} ± {stdev(frames):.3f}" + (f", region {fmean(regions):.3f}" * bool(regions))
+    )
+    assert 0.2 < fmean(frames) < 0.8
+    if regions:
+        assert 0.2 < fmean(regions) < 0.8
 
 
-@pytest.mark.parametrize("name", POOLED)
-def test_true_labels_teach_what_shuffled_labels_do_not(name):
-    """The same faint anomaly."""
-    assert frame_auc(*held_out(name, FAINT)) > 0.8
+def _shuffled(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Call half of the anomalous and half of the normal videos anomalous; and the other halves."""
+    generator = torch.Generator().manual_seed(seed)
+    labels_N = torch.zeros(40)
+    for part in (torch.arange(20), torch.arange(20, 40)):
+        labels_N[part[torch.randperm(20, generator=generator)[:10]]] = 1
+    return labels_N, 1 - labels_N
 
 
 def test_the_rank_sum_is_the_area():
