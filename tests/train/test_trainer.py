@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -150,6 +151,17 @@ def test_selected_weights_are_of_the_selected_step():
     list(plain.train())
     last = plain.model.state_dict()
     assert all(torch.equal(t, last[name]) for name, t in selected_weights(plain.state()).items())
+
+
+def test_the_curve_is_looked_through_at_evaluations_only(monkeypatch):
+    """Not at every step, which would make a run's time grow with the square of its steps."""
+    looks, trainer = [], make_trainer(measures={"val_auc": lambda m: 0.5}, patience=9)
+    column = type(trainer.curve).column
+    monkeypatch.setattr(
+        "wsvad.train.curve.Curve.column", lambda curve, name: looks.append(curve) or column(curve, name)
+    )
+    seen = [len(looks) for _ in trainer.train()]
+    assert [step for step, (a, b) in enumerate(pairwise([0, *seen]), 1) if b > a] == [3, 6, 9, 10]
 
 
 def test_early_stopping():

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from wsvad.bags.windows import WINDOWS
 from wsvad.dataset.config import fingerprint_of
 from wsvad.errors import UsageError
 
 TABLE_VERSION = 1
 """Raised when the same features and checkpoint would give other rows; part of the fingerprint."""
-WINDOWS = {"pooled": 4096, "cuboids": 1024}
-"""Clips that a model sees at once by default: 43 and 11 minutes at 25 frames/s and stride 16, under 1 GB of memory."""
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from wsvad.bags.windows import windows
 from wsvad.checkpoint import Checkpoint
 from wsvad.errors import UsageError, VideoError
 from wsvad.features.decoding import UnitFeatures
 from wsvad.features.reading import VideoFeatures
 from wsvad.score.config import window_of
 from wsvad.score.table import VideoScores
-from wsvad.score.windows import windows
 
 BAD_SCORES = "scores_not_finite"
 """Kind of the evidence against a video whose features make the model give NaN or infinity."""
@@ -28,7 +28,7 @@ class Scorer:
 
     The crops of a clip are averaged before the model sees them, in float32 and rounded to float16, as the training did.
     At test time there are no segments: the model sees all T clips of a video at once (RTFM, section 4), or windows of
-    ``window`` of them where a video is longer (see :func:`wsvad.score.windows.windows`). The same features give the
+    ``window`` of them where a video is longer (see :func:`wsvad.bags.windows.windows`). The same features give the
     same bits on the same kind of machine.
 
     Args:

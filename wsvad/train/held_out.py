@@ -1,22 +1,23 @@
-"""Whole videos that the loop scores now and then: every clip, as in the test, not the segments of training.
+"""Whole videos that the loop scores now and then: every clip, as `wsvad score` does, not the segments of training.
 
 Axes: T clips of a video, N clips of all videos.
 """
 
 from __future__ import annotations
 
+import math
+import os
 import tempfile
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
+from wsvad.bags.windows import WINDOWS, windows
+from wsvad.errors import StorageError
 from wsvad.features.reading import FeatureSet
 from wsvad.models.contract import Inputs, MilModel
 from wsvad.train.group import Group
-
-MAX_CLIPS = 1024
-"""Clips of one forward pass; longer videos are scored piece by piece, as attention grows with the square."""
 
 
 class HeldOut:
@@ -28,10 +29,16 @@ class HeldOut:
         video_ids: of every video, the same on every worker.
         kind: what the model reads.
         group: the workers.
+        device: where the model is, and what workers tell each other.
+
+    Raises:
+        StorageError: no room for the file; else as ``FeatureSet.stream``.
     """
 
-    def __init__(self, features: FeatureSet, video_ids: Sequence[str], kind: Inputs, group: Group) -> None:
-        self._group = group
+    def __init__(
+        self, features: FeatureSet, video_ids: Sequence[str], kind: Inputs, group: Group, device: torch.device
+    ) -> None:
+        self._group, self._device, self._window = group, device, WINDOWS[kind]
         lengths = [features.num_clips(video_id) for video_id in video_ids]
         self.edges = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         """int64 [videos + 1]: clips of video ``i`` are ``edges[i]:edges[i + 1]`` of N."""
@@ -43,24 +50,31 @@ class HeldOut:
         self._clips: np.ndarray = np.zeros((0, *shape), np.float16)
         if own_clips:
             with tempfile.TemporaryFile() as file:
+                _claim_room(file.fileno(), own_clips * math.prod(shape) * np.dtype(np.float16).itemsize)
                 self._clips = np.memmap(file, np.float16, "w+", shape=(own_clips, *shape))
         self._fill(features, [video_ids[i] for i in self._own], kind)
 
-    def scores(self, model: MilModel, device: torch.device) -> np.ndarray:
-        """Return the score of every clip of every video, float64 [N], the same on every worker."""
+    def scores(self, model: MilModel) -> np.ndarray:
+        """Return the score of every clip of every video, float64 [N], the same on every worker.
+
+        Videos that are longer than ``WINDOWS`` are scored in windows, as the scorer does.
+        """
         scores_N = torch.zeros(int(self.edges[-1]), dtype=torch.float64)
         model.eval()
         at = 0
         with torch.no_grad():
             for video in self._own:
                 start, end = int(self.edges[video]), int(self.edges[video + 1])
-                for first in range(start, end, MAX_CLIPS):
-                    last = min(first + MAX_CLIPS, end)
-                    piece = torch.from_numpy(self._clips[at : at + last - first].astype(np.float32))
-                    scores_N[first:last] = model(piece[None].to(device)).scores_BT[0].double().cpu()
-                    at += last - first
+                for window in windows(end - start, self._window):
+                    seen = self._clips[at + window.start : at + window.stop]
+                    piece = torch.from_numpy(seen.astype(np.float32))[None].to(self._device)
+                    found = model(piece).scores_BT[
+                        0, window.keep_start - window.start : window.keep_stop - window.start
+                    ]
+                    scores_N[start + window.keep_start : start + window.keep_stop] = found.double().cpu()
+                at += end - start
         model.train()
-        shared = scores_N.to(device)
+        shared = scores_N.to(self._device)
         self._group.sum(shared)
         return shared.cpu().numpy()
 
@@ -77,5 +91,18 @@ class HeldOut:
             frames[0, places[at:end]] = torch.from_numpy(unit.start_frame.astype(np.float64))
             frames[1, places[at:end]] = torch.from_numpy(unit.end_frame.astype(np.float64))
             at = end
+        frames = frames.to(self._device)
         self._group.sum(frames)
+        frames = frames.cpu()
         self.start_frame_N, self.end_frame_N = frames.numpy().astype(np.int64)
+
+
+def _claim_room(descriptor: int, size: int) -> None:
+    """Make room for what is written through a map later, when a full disk would end the process without a word."""
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        raise StorageError(
+            f"no room for {size} bytes of validation and test features in {tempfile.gettempdir()}: {error.strerror}; "
+            "set TMPDIR to a larger disk, or --val-fraction to less"
+        ) from error

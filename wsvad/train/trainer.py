@@ -171,8 +171,9 @@ class Trainer:
 
     def _measure(self, step: int) -> dict[str, float]:
         """Measure where it is time to, and keep the weights of a step that is selected."""
-        due = step % self.config.eval_every == 0 or step == self.config.steps
-        found = {name: measure(self.model) if due else math.nan for name, measure in self.measures.items()}
+        if step % self.config.eval_every and step != self.config.steps:
+            return dict.fromkeys(self.measures, math.nan)
+        found = {name: measure(self.model) for name, measure in self.measures.items()}
         auc = found.get(VAL_AUC, math.nan)
         if is_selected(auc, [value for _, value in self.curve.column(VAL_AUC)]):
             self._best = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
@@ -181,16 +182,15 @@ class Trainer:
     def _why_finished(self) -> str:
         if self.step >= self.config.steps:
             return "steps"
-        column = self.curve.column(VAL_AUC)
-        measured_now = bool(column) and column[-1][0] == self.step
-        if measured_now and out_of_patience([auc for _, auc in column], self.config.patience):
-            return "patience"
-        return ""
+        if self.step % self.config.eval_every or not self.config.patience:
+            return ""
+        aucs = [auc for _, auc in self.curve.column(VAL_AUC)]
+        return "patience" if out_of_patience(aucs, self.config.patience) else ""
 
     def _predict(self) -> Tensor:
         """Predictions [N, X] of every training video by the model as it stands; workers share the videos."""
         self.model.eval()
-        total, found = self.bags.num_videos, torch.zeros(0)
+        total = self.bags.num_videos
         own = np.arange(self.group.rank, total, self.group.world_size)
         parts = []
         with torch.no_grad():

@@ -131,16 +131,16 @@ def _measures(
     data = plan.data
     found: dict[str, Callable[[MilModel], float]] = {}
     if data.can_select:
-        val = HeldOut(plan.features, data.val_ids, kind, group)
+        val = HeldOut(plan.features, data.val_ids, kind, group, device)
         labels = np.asarray(data.val_labels)
 
         def val_auc(model: MilModel) -> float:
-            highest = np.maximum.reduceat(val.scores(model, device), val.edges[:-1])
+            highest = np.maximum.reduceat(val.scores(model), val.edges[:-1])
             return rank_auc(highest, labels == 1, labels == 0)
 
         found[VAL_AUC] = val_auc
     if data.test:
-        test = HeldOut(plan.features, [r.video_id for r in data.test], kind, group)
+        test = HeldOut(plan.features, [r.video_id for r in data.test], kind, group, device)
         positive = np.concatenate(
             [
                 positive_frames(test.start_frame_N[a:b], test.end_frame_N[a:b], r.spans or ())
@@ -148,7 +148,7 @@ def _measures(
             ]
         )
         negative = test.end_frame_N - test.start_frame_N - positive
-        found[TEST_AUC] = lambda model: rank_auc(test.scores(model, device), positive, negative)
+        found[TEST_AUC] = lambda model: rank_auc(test.scores(model), positive, negative)
     return found
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsvad.score.windows import Window, windows
+from wsvad.bags.windows import Window, windows
 
 
 @pytest.mark.parametrize(

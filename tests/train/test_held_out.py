@@ -1,0 +1,55 @@
+"""Held-out videos are scored as `wsvad score` scores them, whoever shares the work."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from tests.features.factories import random_videos, write_features
+from tests.train.groups import together
+from wsvad.bags.windows import WINDOWS
+from wsvad.checkpoint import Checkpoint
+from wsvad.errors import StorageError
+from wsvad.features.reading import FeatureSet
+from wsvad.models.choose import build_model, default_config
+from wsvad.score.scorer import Scorer
+from wsvad.train.group import Alone
+from wsvad.train.held_out import HeldOut
+
+CPU = torch.device("cpu")
+LENGTHS = {"a": 3, "b": 17, "c": 1, "d": 8}
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory) -> FeatureSet:
+    """Four videos of two crops, some longer than the window of these tests."""
+    pooled, cuboids = random_videos(LENGTHS, views=2, cuboid_shape=(4, 6))
+    return FeatureSet.open(write_features(tmp_path_factory.mktemp("held"), pooled, cuboids))
+
+
+@pytest.mark.parametrize(("model", "kind", "dim"), [("rtfm", "pooled", 8), ("st_ltgs", "cuboids", 6)])
+def test_scores_are_those_of_the_scorer(features, monkeypatch, model, kind, dim):
+    """To the bit, also of videos that are longer than a window: what selects is what is reported."""
+    monkeypatch.setitem(WINDOWS, kind, 6)
+    config = default_config(model, dim)
+    network = build_model(config, seed=0)
+    scorer = Scorer(Checkpoint(config, network.state_dict(), {}, "", (), {}))
+    expected = np.concatenate([scorer(features.load(video_id)).score_T for video_id in LENGTHS])
+    held = HeldOut(features, list(LENGTHS), kind, Alone(), CPU)
+    np.testing.assert_array_equal(held.scores(network).astype(np.float32), expected)
+    assert network.training
+    assert held.end_frame_N.tolist() == [16 * (clip + 1) for length in LENGTHS.values() for clip in range(length)]
+    shared = together(3, lambda group: HeldOut(features, list(LENGTHS), kind, group, CPU).end_frame_N)
+    assert all((one == held.end_frame_N).all() for one in shared)
+
+
+def test_a_full_disk_is_an_error_and_no_crash(features, monkeypatch):
+    """Room is claimed before it is written to through the map, where a lack of it would kill the process."""
+
+    def full(descriptor, start, size):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(StorageError, match=r"464 bytes.*validation.*TMPDIR"):
+        HeldOut(features, list(LENGTHS), "pooled", Alone(), CPU)
