@@ -9,6 +9,7 @@ import pytest
 from tests.train.factories import planted_records
 from wsvad.errors import ManifestError, UsageError
 from wsvad.features.reading import FeatureSet
+from wsvad.manifest.truth import Box
 from wsvad.train.data import training_data
 
 RECORDS = planted_records()
@@ -44,6 +45,19 @@ def test_test_videos_are_taken_only_to_report(features):
     assert [r.video_id for r in resolve(RECORDS, features, report_test=True).test] == [
         f"v{n}.mp4" for n in range(18, 24)
     ]
+
+
+def test_truth_may_be_boxes_alone(features, caplog):
+    """Their frames are the truth, as in an evaluation; where there is none at all, that is said."""
+    boxes = (Box(20, 40, 0, 0, 9, 9), Box(30, 50, 0, 0, 9, 9))
+    boxed = [replace(r, spans=None, boxes=boxes) for r in RECORDS if r.label]
+    test = resolve([r for r in RECORDS if not r.label] + boxed, features, report_test=True).test
+    assert {r.spans for r in test if r.label} == {((20, 50),)}
+    assert {r.spans for r in test if not r.label} == {()}
+    assert "report" not in caplog.text
+    untested = [r for r in RECORDS if r.split != "test"]
+    assert resolve(untested, features, report_test=True).test == ()
+    assert "no test video with known frames of anomaly, so there is nothing to report" in caplog.text
 
 
 def test_videos_without_features_are_named(features, caplog):

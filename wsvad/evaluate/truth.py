@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from wsvad.evaluate.ranking import Floats, UndefinedMetric
 from wsvad.manifest.records import VideoRecord
-from wsvad.manifest.truth import Span, merge_spans
+from wsvad.manifest.truth import Span, known_spans
 
 Bools = npt.NDArray[np.bool_]
 TruthMode = Literal["true", "floor16", "pad16"]
@@ -19,12 +19,8 @@ BLOCK = 16
 
 
 def truth_spans(record: VideoRecord) -> tuple[Span, ...] | None:
-    """Return the anomalous frames of a video: its spans, else the frames with any box; None where nothing is known."""
-    if record.spans is not None:
-        return record.spans
-    if record.boxes is not None:
-        return merge_spans((box.start_frame, box.end_frame) for box in record.boxes)
-    return None
+    """Return the anomalous frames of a video, see :func:`wsvad.manifest.truth.known_spans`."""
+    return known_spans(record.spans, record.boxes)
 
 
 def frame_truth(spans: Iterable[Span], num_frames: int) -> Bools:

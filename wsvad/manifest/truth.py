@@ -41,6 +41,13 @@ def merge_spans(spans: Iterable[Span]) -> tuple[Span, ...]:
     return tuple(merged)
 
 
+def known_spans(spans: Sequence[Span] | None, boxes: Iterable[Box] | None) -> tuple[Span, ...] | None:
+    """Return a video's anomalous frames: its spans, else the frames with any box; None where nothing is known."""
+    if spans is not None:
+        return tuple(spans)
+    return None if boxes is None else merge_spans((box.start_frame, box.end_frame) for box in boxes)
+
+
 def spans_problem(spans: Sequence[Span], num_frames: int | None = None) -> str | None:
     """Say what is wrong with the spans of a video of ``num_frames`` frames, or return None."""
     previous = 0

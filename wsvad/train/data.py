@@ -6,11 +6,12 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wsvad.errors import ManifestError, UsageError
 from wsvad.features.reading import FeatureSet
 from wsvad.manifest.records import VideoRecord, cut_val
+from wsvad.manifest.truth import known_spans
 
 log = logging.getLogger(__name__)
 _SHOWN = 5
@@ -30,7 +31,7 @@ class TrainingData:
     missing: tuple[str, ...]
     """Videos of the manifest without features that were left out as allowed."""
     test: tuple[VideoRecord, ...] = ()
-    """Test videos with known frame truth and features; only to report beside the result."""
+    """Test videos with known frame truth (as ``spans``) and features; only to report beside the result."""
 
     @property
     def seen_ids(self) -> tuple[str, ...]:
@@ -79,7 +80,7 @@ def training_data(
     _refuse_shared_files(records)
     there = frozenset(features.video_ids)
     wanted = [r for r in records if r.split in ("train", "val")]
-    tested = [r for r in records if r.split == "test" and r.spans is not None] if report_test else []
+    tested = _tested(records) if report_test else []
     missing = tuple(r.video_id for r in (*wanted, *tested) if r.video_id not in there)
     if missing:
         _refuse_missing(missing, len(wanted) + len(tested), features, allow_missing)
@@ -105,6 +106,15 @@ def _cut(records: list[VideoRecord], fraction: float, seed: int) -> list[VideoRe
         log.warning("a class has one training video only, so none is held out and the last step will be kept")
         return records
     return cut_val(records, fraction, seed)
+
+
+def _tested(records: Iterable[VideoRecord]) -> list[VideoRecord]:
+    """Test videos whose anomalous frames are known, as spans."""
+    spans = [(r, known_spans(r.spans, r.boxes)) for r in records if r.split == "test"]
+    found = [replace(r, spans=known) for r, known in spans if known is not None]
+    if not any(r.spans for r in found):
+        log.warning("the manifest has no test video with known frames of anomaly, so there is nothing to report")
+    return found
 
 
 def _refuse_unlabelled(records: Iterable[VideoRecord]) -> None:
