@@ -10,8 +10,11 @@ Paper: Tian et al., *Weakly-supervised Video Anomaly Detection with Robust Tempo
 * The top k clips of a video are those whose features are longest, k = 3 (section 3.2).
 * ``magnitude`` is ``mean((|margin - ‖f_a‖| + ‖f_n‖)²)`` over aligned pairs, as the authors' code computes it, with
   margin 100 and weight 1e-4. ``classify`` is the cross-entropy of the mean score of the top k clips.
-* Sparsity and smoothness are Sultani's, sums over the clips of an anomalous video, weights 8e-3 and 8e-4. The authors'
-  code lets smoothness run across the border of two videos; here it does not.
+* Dropout is the classifier's alone. The authors' code also drops features before their length is taken, and draws at
+  random among the lengths when it picks the top k in training; the paper says neither.
+* Sparsity and smoothness are Sultani's, sums over the clips of an anomalous video, weights 8e-3 and 8e-4, then a
+  mean over such videos. The authors' code takes the Euclidean norm of all scores of a batch for sparsity, and adds
+  smoothness up over the batch, across the borders of its videos.
 
 Axes: B bags, T clips, D features, E = D/4 channels, k chosen clips.
 """
@@ -113,7 +116,6 @@ class Rtfm(MilModel):
     def __init__(self, config: RtfmConfig) -> None:
         super().__init__()
         self.temporal = MultiScaleTemporalNetwork(config.input_dim)
-        self.dropout = nn.Dropout(config.dropout)
         self.head = SnippetHead(config.input_dim, config.dropout)
         initialise(self)
         nn.init.zeros_(self.temporal.non_local.expand.weight)
