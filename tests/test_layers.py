@@ -29,6 +29,7 @@ LAYERS = (
     ("cluster", "provenance"),
     ("work",),
     ("extract",),
+    ("importing",),
     ("bags",),  # arithmetic on arrays: what is read is pooled as it comes
     ("features",),
     ("models",),

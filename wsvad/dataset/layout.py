@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 DATASET = "dataset.json"
 INDEX = "index/"
 UNITS = "units/"
@@ -17,6 +19,12 @@ def uris(root: str) -> tuple[str, ...]:
     return tuple(
         f"{root}/{part}" for part in (DATASET, INDEX, UNITS, QUARANTINE, SNAPSHOTS, VIDEOS, RUNS, TRAINING_IDS)
     )
+
+
+def unit_id(content_id: str, first_clip: int, last_clip: int, fingerprint: str) -> str:
+    """Return the id of a unit, 32 hex digits: its content, its range of clips, and the configuration."""
+    text = f"{content_id}\x00{first_clip}\x00{last_clip}\x00{fingerprint}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def unit_key(unit_id: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wsvad.dataset import layout
 from wsvad.extract.config import FeatureConfig
 from wsvad.manifest.listing import VideoRef
 from wsvad.storage import ObjectInfo
@@ -70,8 +70,7 @@ MAX_ROWS = 2048
 
 def unit_id(content_id: str, first_clip: int, last_clip: int, fingerprint: str) -> str:
     """Return the id of a unit, 32 hex digits."""
-    text = f"{content_id}\x00{first_clip}\x00{last_clip}\x00{fingerprint}"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return layout.unit_id(content_id, first_clip, last_clip, fingerprint)
 
 
 def clips_per_unit(index: VideoIndex, config: FeatureConfig) -> int:

@@ -6,6 +6,7 @@ from wsvad.checkpoint import Checkpoint
 from wsvad.errors import ConflictError, UsageError
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.weights import WeightsSource, resolve_weights
+from wsvad.importing.config import BACKBONE
 from wsvad.storage import StoreOptions
 
 
@@ -21,10 +22,16 @@ def backbone_of(
         options: how to reach the store.
 
     Raises:
-        UsageError: no weights were given and they are not made from a seed.
+        UsageError: no weights were given and they are not made from a seed, or the features were imported.
         ConflictError: they are not the ones that the checkpoint was trained with.
         WeightsError, StorageError: as ``resolve_weights``.
     """
+    if checkpoint.features_config.get("backbone") == BACKBONE:
+        raise UsageError(
+            f"the checkpoint was trained on features that were made elsewhere "
+            f"({checkpoint.features_config.get('weights')}) and cannot be made here; import those of these videos, and "
+            "give --features instead of --videos"
+        )
     features = FeatureConfig.from_dict(checkpoint.features_config)
     if weights is None:
         kind, _, rest = features.weights.partition(":")

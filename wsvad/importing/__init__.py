@@ -1,0 +1,1 @@
+"""Features made by others, turned into the same published data set as extraction makes."""

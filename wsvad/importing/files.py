@@ -1,0 +1,180 @@
+"""From what a user points at to videos with their feature files: which layout it is, and which id each name means."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Literal
+
+from wsvad.errors import ObjectNotFound, UsageError
+from wsvad.manifest.ids import id_problem
+from wsvad.manifest.listing import Skipped, printable
+from wsvad.storage import ObjectInfo, Store, StoreOptions, open_object, open_store
+from wsvad.storage.uri import key_problem, parse_uri
+
+Layout = Literal["npy", "npy-crops", "segments-text"]
+
+STRIPPED: Mapping[Layout, tuple[str, ...]] = {
+    "npy": ("_i3d",),
+    "npy-crops": ("_i3d",),
+    "segments-text": ("_C", "_c3d"),
+}
+"""Ends of file names that are no part of a video's name, by layout."""
+_CROP = re.compile(r"(?P<name>.+)__(?P<crop>0|[1-9][0-9]{0,2})")
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How file names become video ids: folders and extension go, then one of ``strip``; the rest is put around it."""
+
+    strip: tuple[str, ...] | None = None
+    """Ends of names to cut off, the first that fits; ``None``: those of :data:`STRIPPED`."""
+    id_prefix: str = ""
+    id_suffix: str = ""
+    """Put behind the name, such as ``.mp4``, unless it is there."""
+
+    def id_of(self, name: str, layout: Layout) -> str:
+        """Return the video id that a name without folders, extension and crop means."""
+        for end in STRIPPED[layout] if self.strip is None else self.strip:
+            if end and name.endswith(end) and name != end:
+                name = name.removesuffix(end)
+                break
+        suffix = "" if name.endswith(self.id_suffix) else self.id_suffix
+        return f"{self.id_prefix}{name}{suffix}"
+
+
+@dataclass(frozen=True)
+class SourceVideo:
+    """The files that hold the features of one video."""
+
+    video_id: str
+    files: tuple[ObjectInfo, ...]
+    """One, or one a crop in the order of the crops."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a folder or prefix holds."""
+
+    store: Store
+    layout: Layout
+    videos: tuple[SourceVideo, ...]
+    """By video id."""
+    skipped: tuple[Skipped, ...] = ()
+
+
+def find_videos(uri: str, layout: Layout | None, naming: Naming, options: StoreOptions, ours: Sequence[str]) -> Found:
+    """List the feature files of a file, folder or prefix, and group them by video.
+
+    Args:
+        uri: what the user pointed at.
+        layout: ``None`` finds it out from the names.
+        naming: how names become ids.
+        options: how to reach the store.
+        ours: prefixes of URIs of results, not worth a word.
+
+    Raises:
+        UsageError: no feature file, several layouts, ids that cannot be or that two files share, crops missing.
+        StorageError: the listing failed.
+    """
+    store, infos = _listed(uri, options)
+    usable: dict[str, ObjectInfo] = {}
+    skipped = []
+    for info in infos:
+        reason = _unusable(info.key)
+        if reason is None:
+            usable[info.key] = info
+        elif not store.uri_of(info.key).startswith(tuple(ours)):
+            skipped.append(Skipped(printable(store.uri_of(info.key)), reason))
+    layout = layout or _layout_of(usable, uri)
+    taken = {}
+    for key, info in usable.items():
+        if layout == _kind(key) or (layout == "npy" and key.lower().endswith(".npy")):
+            taken[key] = info
+        else:
+            skipped.append(Skipped(printable(store.uri_of(key)), f"not of the layout {layout}"))
+    if not taken:
+        raise UsageError(f"no feature file of the layout {layout} found in {printable(uri)} ({len(skipped)} others)")
+    return Found(store, layout, _grouped(store, taken, layout, naming), tuple(skipped))
+
+
+def _listed(uri: str, options: StoreOptions) -> tuple[Store, list[ObjectInfo]]:
+    location = parse_uri(uri)
+    if not location.names_folder and location.path.strip("/"):
+        store, key = open_object(uri, replace(options, follow_links=True))
+        try:
+            return store, [store.stat(key)]
+        except ObjectNotFound:
+            pass  # a folder or a prefix
+    store = open_store(uri, options)
+    return store, list(store.list())
+
+
+def _unusable(key: str) -> str | None:
+    path = PurePosixPath(key)
+    problem = key_problem(key)
+    if problem:
+        return f"unusable name: it {problem}"
+    if any(part.startswith(".") for part in path.parts):
+        return "hidden"
+    return None if _kind(key) else f"not a feature file name ({printable(path.suffix) or 'no extension'})"
+
+
+def _kind(key: str) -> Layout | None:
+    path = PurePosixPath(key)
+    if path.suffix.lower() == ".npy":
+        return "npy-crops" if _CROP.fullmatch(path.stem) else "npy"
+    return "segments-text" if path.suffix.lower() == ".txt" else None
+
+
+def _layout_of(keys: Mapping[str, ObjectInfo], uri: str) -> Layout:
+    """The one layout that all files have."""
+    by_kind: dict[Layout, list[str]] = defaultdict(list)
+    for key in keys:
+        kind = _kind(key)
+        if kind is not None:
+            by_kind[kind].append(key)
+    if not by_kind:
+        raise UsageError(f"no feature file (.npy, .txt) found in {printable(uri)}")
+    if len(by_kind) > 1:
+        told = "; ".join(f"{kind}: {len(found)}, such as {printable(found[0])}" for kind, found in by_kind.items())
+        raise UsageError(f"{printable(uri)} has files of several layouts ({told}); choose one with --layout")
+    return next(iter(by_kind))
+
+
+def _grouped(store: Store, taken: Mapping[str, ObjectInfo], layout: Layout, naming: Naming) -> tuple[SourceVideo, ...]:
+    videos: dict[str, dict[int, ObjectInfo]] = defaultdict(dict)
+    for key, info in taken.items():
+        stem = PurePosixPath(key).stem
+        match = _CROP.fullmatch(stem) if layout == "npy-crops" else None
+        name, crop = (match["name"], int(match["crop"])) if match else (stem, 0)
+        video_id = naming.id_of(name, layout)
+        problem = id_problem(video_id)
+        if problem:
+            raise UsageError(
+                f"{printable(store.uri_of(key))}: its name gives the id {video_id!r:.120}, which cannot be used: "
+                f"{problem}"
+            )
+        other = videos[video_id].get(crop)
+        if other is not None:
+            raise UsageError(
+                f"{printable(store.uri_of(other.key))} and {printable(store.uri_of(key))} both are features of "
+                f"{video_id!r:.120}; ids are file names without folders. Import one folder, or tell them apart with "
+                "--id-prefix"
+            )
+        videos[video_id][crop] = info
+    return tuple(_video(store, video_id, videos[video_id]) for video_id in sorted(videos))
+
+
+def _video(store: Store, video_id: str, crops: Mapping[int, ObjectInfo]) -> SourceVideo:
+    absent = set(range(max(crops) + 1)) - crops.keys()
+    if absent:
+        there = store.uri_of(crops[max(crops)].key)
+        raise UsageError(
+            f"{video_id!r:.120} has {printable(there)}, but no file of crop {min(absent)}; expected crops 0 to "
+            f"{max(crops)}, one file each"
+        )
+    return SourceVideo(video_id, tuple(crops[crop] for crop in sorted(crops)))

@@ -1,0 +1,265 @@
+"""Which videos are imported, how long they are, and the units that they are cut into. Reads headers, no values.
+
+Axes: T clips, V crops, D values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from wsvad.clips import ClipSpec
+from wsvad.dataset import layout
+from wsvad.errors import UsageError
+from wsvad.importing.config import SEGMENTS, ImportedConfig
+from wsvad.importing.files import Found, SourceVideo
+from wsvad.importing.npy import ArraySource, Axes, Header, array_sources, read_header
+from wsvad.importing.segments import TextSource, read_text
+from wsvad.manifest.ids import content_id
+from wsvad.manifest.listing import printable
+from wsvad.manifest.records import VideoRecord
+from wsvad.storage import Store
+
+MAX_ROWS = 2048
+"""Rows of a unit, at most, as extraction has it."""
+MAX_VALUES = 1 << 25
+"""Values of a unit, at most: 64 MiB as they are written."""
+_SHOWN = 5
+_HEADER_THREADS = 16
+
+
+class Source(Protocol):
+    """Features of one video, wherever they are."""
+
+    @property
+    def uri(self) -> str:
+        """Of the (first) file."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """T, V and D."""
+        ...
+
+    def problem(self) -> str | None:
+        """Say what is wrong as far as can be told without the values, or ``None``."""
+        ...
+
+    def read(self, store: Store, first: int, last: int) -> tuple[np.ndarray, str]:
+        """Return the values of some clips, ``[n, V, D]``, and the SHA-256 of the bytes that held them."""
+        ...
+
+
+@dataclass(frozen=True)
+class PlannedVideo:
+    """A video that is imported."""
+
+    video_id: str
+    source: Source
+    content_id: str
+    """Changes with the files, their reading, and the lengths and rates that the rows are made with."""
+    num_frames: int
+    assumed: bool
+    """Whether ``num_frames`` follows from the number of clips, because nobody said it."""
+    fps: float
+    width: int | None
+    height: int | None
+
+    def span(self, clip: int, clips: ClipSpec | None) -> tuple[int, int]:
+        """Return the frames of a clip, half-open; those of segment ``i`` of 32 where features came pooled."""
+        if clips is not None:
+            return clips.span(clip, self.num_frames)
+        return clip * self.num_frames // SEGMENTS, (clip + 1) * self.num_frames // SEGMENTS
+
+    def row(self, container: str) -> dict[str, Any]:
+        """Return the row of the videos table."""
+        T = self.source.shape[0]
+        told = {"kind": "assumed_frames", "message": "the number of frames is not known and follows from the clips"}
+        return {
+            "video_id": self.video_id,
+            "uri": printable(self.source.uri),
+            "content_id": self.content_id,
+            "num_frames": self.num_frames,
+            "fps": self.fps,
+            "duration_s": self.num_frames / self.fps,
+            "width": self.width,
+            "height": self.height,
+            "container": container,
+            "expected_clips": T,
+            "clips": T,
+            "status": "complete",
+            **(told if self.assumed else {}),
+        }
+
+
+@dataclass(frozen=True)
+class ImportUnit:
+    """A clip range of one video: what is read and written as a whole."""
+
+    unit_id: str
+    video: PlannedVideo
+    first_clip: int
+    last_clip: int
+    """End of the range, exclusive."""
+
+    @property
+    def video_id(self) -> str:
+        """Id of the video."""
+        return self.video.video_id
+
+    @property
+    def num_clips(self) -> int:
+        """Clips in the range."""
+        return self.last_clip - self.first_clip
+
+    def to_row(self) -> dict[str, Any]:
+        """Return what names the unit; it is never sent anywhere."""
+        return {"unit_id": self.unit_id, "video_id": self.video_id}
+
+
+def refuse(faults: Sequence[str]) -> None:
+    """Raise one ``UsageError`` for all faults, if there are any."""
+    if faults:
+        more = f"\nand {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        raise UsageError("\n".join(faults[:_SHOWN]) + more + "\nNothing was published.")
+
+
+def matched(
+    videos: Sequence[SourceVideo], records: Sequence[VideoRecord] | None, *, allow_unmatched: bool
+) -> tuple[list[SourceVideo], dict[str, VideoRecord], list[str]]:
+    """Hold the ids against the manifest.
+
+    Returns:
+        The videos that are in it, its records by id, and the ids that are not in it and are left out.
+
+    Raises:
+        UsageError: there are such ids and that is not allowed, or no id is in the manifest.
+    """
+    if records is None:
+        return list(videos), {}, []
+    by_id = {record.video_id: record for record in records}
+    chosen = [video for video in videos if video.video_id in by_id]
+    unmatched = [video.video_id for video in videos if video.video_id not in by_id]
+    if unmatched and (not chosen or not allow_unmatched):
+        shown = ", ".join(f"{i!r:.120}" for i in unmatched[:_SHOWN])
+        more = f" and {len(unmatched) - _SHOWN} more" if len(unmatched) > _SHOWN else ""
+        remedy = "leave them out with --allow-unmatched" if chosen else "see --id-suffix, --id-prefix and --strip"
+        raise UsageError(
+            f"{len(unmatched)} of {len(videos)} feature files give ids that the manifest does not have: {shown}{more}; "
+            f"its ids are like {next(iter(by_id))!r:.120}; {remedy}"
+        )
+    return chosen, by_id, unmatched
+
+
+def open_sources(found: Found, videos: Sequence[SourceVideo], axes: Axes | None) -> dict[str, Source]:
+    """Read what every file says of its shape, and check that they agree.
+
+    Raises:
+        UsageError: names every file that cannot be used, or two whose shapes do not go together.
+    """
+    sources = _texts(found, videos) if found.layout == "segments-text" else _arrays(found, videos, axes)
+    refuse([problem for source in sources.values() for problem in [source.problem()] if problem])
+    first = next(iter(sources.values()))
+    _, V, D = first.shape
+    refuse(
+        [
+            f"{other.uri}: expected {V} crops of {D} values as in {first.uri}, got {other.shape[1]} of {other.shape[2]}"
+            for other in sources.values()
+            if other.shape[1:] != (V, D)
+        ]
+    )
+    return sources
+
+
+def _texts(found: Found, videos: Sequence[SourceVideo]) -> dict[str, Source]:
+    first = videos[0].files[0]
+    values_TD, _ = read_text(found.store, first, found.store.uri_of(first.key))
+    dim = values_TD.shape[1]
+    return {v.video_id: TextSource(v.files[0], found.store.uri_of(v.files[0].key), dim) for v in videos}
+
+
+def _arrays(found: Found, videos: Sequence[SourceVideo], axes: Axes | None) -> dict[str, Source]:
+    def read(video: SourceVideo) -> tuple[Header, ...] | str:
+        try:
+            return tuple(read_header(found.store, info) for info in video.files)
+        except UsageError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(_HEADER_THREADS) as pool:
+        answers = {v.video_id: a for v, a in zip(videos, pool.map(read, videos), strict=True)}
+    refuse([answer for answer in answers.values() if isinstance(answer, str)])
+    headers = {video_id: a for video_id, a in answers.items() if not isinstance(a, str)}
+    return dict(array_sources({v.video_id: v.files for v in videos}, headers, axes))
+
+
+def plan_videos(
+    videos: Sequence[SourceVideo],
+    sources: Mapping[str, Source],
+    records: Mapping[str, VideoRecord],
+    clips: ClipSpec | None,
+    fps: float,
+) -> list[PlannedVideo]:
+    """Find out how long every video is. Raises ``UsageError`` naming those whose number of clips cannot be."""
+    planned, faults = [], []
+    for video in videos:
+        source, record = sources[video.video_id], records.get(video.video_id)
+        known = record.num_frames if record else None
+        try:
+            num_frames = _num_frames(source, known, clips)
+        except UsageError as error:
+            faults.append(str(error))
+            continue
+        reading = source.axes if isinstance(source, ArraySource) else "text"
+        files = [f"{info.size} {info.etag or info.mtime_ns}" for info in video.files]
+        planned.append(
+            PlannedVideo(
+                video.video_id,
+                source,
+                content_id(video.video_id, *files, reading, str(num_frames), repr(fps)),
+                num_frames,
+                known is None,
+                fps,
+                record.width if record else None,
+                record.height if record else None,
+            )
+        )
+    refuse(faults)
+    return planned
+
+
+def _num_frames(source: Source, known: int | None, clips: ClipSpec | None) -> int:
+    T = source.shape[0]
+    if clips is None:
+        if known is None or known < SEGMENTS:
+            raise UsageError(
+                f"{source.uri}: {SEGMENTS} segments need a manifest (--manifest) with num_frames of at least {SEGMENTS}"
+                f" for this video, got {known or 'none'}"
+            )
+        return known
+    if known is None:
+        return (T - 1) * clips.stride + clips.length
+    whole = ClipSpec(clips.length, clips.stride, "drop").count(known)
+    least, most = max(1, whole - 1), clips.count(known)  # some extractors leave out the last whole clip
+    if not least <= T <= most:
+        raise UsageError(
+            f"{source.uri}: {T} clips, but the manifest's {known} frames are {least} to {most} clips of {clips.length} "
+            f"frames at stride {clips.stride}; see --clip-length and --clip-stride, or correct num_frames"
+        )
+    return known
+
+
+def plan_units(videos: Sequence[PlannedVideo], config: ImportedConfig) -> list[ImportUnit]:
+    """Cut the videos into units, in order; together they hold every clip once."""
+    rows = min(MAX_ROWS, MAX_VALUES // config.pooled_dim)
+    step, fingerprint = max(1, rows // config.views), config.fingerprint
+    units = []
+    for video in videos:
+        T = video.source.shape[0]
+        for first in range(0, T, step):
+            last = min(first + step, T)
+            units.append(ImportUnit(layout.unit_id(video.content_id, first, last, fingerprint), video, first, last))
+    return units
