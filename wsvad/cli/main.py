@@ -19,6 +19,7 @@ log = logging.getLogger("wsvad")
 
 VERBS = {
     "extract": "Extract I3D features of a folder, bucket or manifest of videos.",
+    "import-features": "Import features made by others (.npy, text) as a features data set.",
     "train": "Train a model on features and video-level labels; Ray Train, or one process.",
     "score": "Score every clip of features, or of videos, with a trained model.",
     "evaluate": "Compare scores with the truth of a manifest: figures with intervals, and a page.",
@@ -28,7 +29,7 @@ VERBS = {
     "doctor": "Check this machine, a store and a cluster before a long job.",
     "demo": "The whole story on videos that it renders itself: features, both models, a report.",
 }
-"""Every verb with what it does; its module in this package bears its name."""
+"""Every verb with what it does; its module in this package bears its name, with ``_`` for ``-``."""
 
 
 class Terminated(BaseException):
@@ -53,7 +54,7 @@ def build_parser(verb: str | None) -> argparse.ArgumentParser:
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
         if name == verb:
-            module = importlib.import_module(f"wsvad.cli.{name}")
+            module = importlib.import_module(f"wsvad.cli.{name.replace('-', '_')}")
             own.add_argument("--json", action="store_true", help="print the end summary as JSON on standard output")
             own.add_argument("--verbose", action="store_true", help="more logging, Ray's own included")
             own.set_defaults(run=module.run, parser=own)
