@@ -121,6 +121,54 @@ def test_the_criteria_by_hand(grid: Grid, rbdc: float, tbdc: float) -> None:
     assert ours([grid]) == pytest.approx((rbdc, tbdc))
 
 
+def ranked(videos: list[tuple[np.ndarray, list[Box]]], alpha: float, beta: float) -> tuple[float, float]:
+    """As public scripts have it: regions with a score each, the best first, trapezoids up to one false one a frame."""
+    frames = sum(16 * len(scores) for scores, _ in videos)
+    regions = [
+        (float(score), video, 16 * clip + frame, (10 * (cell % 7), 10 * (cell // 7)))
+        for video, (scores, _) in enumerate(videos)
+        for (clip, cell), score in np.ndenumerate(scores)
+        for frame in range(16)
+        if score
+    ]
+    truth = [(video, frame, b) for video, (_, boxes) in enumerate(videos) for b in boxes for frame in range(*b[:2])]
+    tracks = {(video, b.track): sum(t[0] == video and t[2].track == b.track for t in truth) for video, _, b in truth}
+    seen: set[int] = set()
+    points, false = [(0.0, 0.0, 0.0)], 0
+    for _, video, frame, (x, y) in sorted(regions, key=lambda r: -r[0]):
+        where = (x, y, x + 10, y + 10)
+        met = {n for n, (v, f, b) in enumerate(truth) if (v, f) == (video, frame) and pixel_iou(b[2:6], where) >= beta}
+        false, seen = false + (not met), seen | met
+        parts = [sum((truth[n][0], truth[n][2].track) == track for n in seen) / size for track, size in tracks.items()]
+        points.append((false / frames, len(seen) / len(truth), float(np.mean(np.array(parts) >= alpha))))
+    inside = [p for p in points if p[0] <= 1]
+    x, *rates = np.array([*inside, (1.0, *inside[-1][1:])]).T
+    return tuple(float(np.trapezoid(y, x)) for y in rates)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_regions_that_keep_their_score_give_what_public_scripts_give(seed: int) -> None:
+    """Cells that never touch, a score each, boxes that hold through whole clips: then both walks are one."""
+    rng = np.random.default_rng(seed)
+    apart = np.array([0, 2, 4, 6, 14, 16, 18, 20, 28, 30, 32, 34, 42, 44, 46, 48])
+    videos = []
+    for n in range(2):
+        scores = np.zeros((4, 49))
+        for clip in range(4):
+            scores[clip, rng.choice(apart, 3, replace=False)] = rng.random(3) * 0.9 + 0.1
+        places = [divmod(int(np.argmax(scores[clip])), 7) for clip in (0, 1, 3)]
+        spans = [(0, 16), (16, 32), (48, 64)]
+        boxes = [
+            Box(*s, 10 * c, 10 * r, 10 * c + 10, 10 * r + 10, t // 2)
+            for t, (s, (r, c)) in enumerate(zip(spans, places, strict=True))
+        ]
+        videos.append((scores, boxes if n else boxes[:1]))
+    grids = [make_grid(scores, [(16 * t, 16 * t + 16) for t in range(4)], VIEW, boxes, 64) for scores, boxes in videos]
+    found = ours(grids)
+    assert found == pytest.approx(ranked(videos, 0.1, 0.1), abs=1e-12)
+    assert 0 < found[0] < 1
+
+
 def test_cells_that_touch_at_a_corner_are_one_region() -> None:
     """Cells 0 and 8 make the box of the 2x2 cells, IoU 1 with the truth."""
     grid = hand({0: 0.9, 8: 0.9}, [Box(0, 16, 0, 0, 20, 20, 1)])

@@ -11,6 +11,7 @@ At a threshold, what is flagged in a frame falls into connected regions.
 What the paper leaves open, and how it is read here: a flagged region is the box around cells of the grid that touch,
 at a side or a corner; all frames of a clip have the clip's regions; as regions merge when the threshold falls, neither
 axis grows steadily, so the rate at x is the best that any threshold reaches with at most x false positives per frame.
+Regions that never touch and differ in score give what the public script gives, which takes regions that keep one score.
 Axes: T clips, K cuboids, M boxes of the truth, L thresholds.
 """
 
