@@ -106,6 +106,8 @@ LIGHT = {
     "wsvad.backbones.extractor": ("ray", "av", "boto3", "pyarrow"),
     "wsvad.features.cache": ("torch", "ray", "av", "boto3"),
     "wsvad.manifest.listing": ("torch", "ray", "av", "boto3"),
+    "wsvad.importing.plan": ("torch", "ray", "av", "boto3"),
+    "wsvad.cli.import_features": ("torch", "av", "boto3"),
     "wsvad.train.job": ("ray", "av", "boto3"),
     "wsvad.score.reading": ("torch", "ray", "av", "boto3"),
     "wsvad.score.inferencer": ("ray", "av", "boto3"),

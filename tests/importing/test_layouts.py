@@ -126,6 +126,15 @@ def test_one_file(capsys, tmp_path):
     assert run_import(capsys, str(tmp_path / "a.npy"), tmp_path / "out")[1]["videos"] == 1
 
 
+def test_links_out_of_the_folder(capsys, tmp_path):
+    """Data sets are often folders of links; those that lead out of it are followed when that is said."""
+    save(tmp_path / "in", {"a.npy": np.ones((3, 4))})
+    save(tmp_path / "elsewhere", {"b.npy": np.ones((3, 4))})
+    (tmp_path / "in" / "b.npy").symlink_to(tmp_path / "elsewhere" / "b.npy")
+    assert run_import(capsys, str(tmp_path / "in"), tmp_path / "out")[1]["videos"] == 1
+    assert run_import(capsys, str(tmp_path / "in"), tmp_path / "out", "--follow-links")[1]["videos"] == 2
+
+
 @pytest.mark.parametrize(
     ("frames", "words", "last_end"),
     [

@@ -43,6 +43,7 @@ def _add_name_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--id-suffix", default="", metavar="TEXT", help="put behind the names, e.g. .mp4")
     group.add_argument("--id-prefix", default="", metavar="TEXT", help="put before the names")
+    group.add_argument("--follow-links", action="store_true", help="also list links that lead out of the folder")
     group.add_argument("--allow-unmatched", action="store_true", help="leave out what the manifest does not have")
 
 
@@ -80,6 +81,7 @@ def options_from(args: argparse.Namespace) -> ImportOptions:
         clips=ClipSpec(args.clip_length, args.clip_stride),
         fps=args.fps,
         naming=Naming(tuple(args.strip) or None, args.id_prefix, args.id_suffix),
+        follow_links=args.follow_links,
         allow_unmatched=args.allow_unmatched,
         store=store_options(args),
         dry_run=args.dry_run,

@@ -67,6 +67,8 @@ class ImportOptions:
     fps: float = 25.0
     """Frames a second, for the times in the table; frame numbers do not depend on it."""
     naming: Naming = field(default_factory=Naming)
+    follow_links: bool = False
+    """Whether links that lead out of the listed folder are followed."""
     allow_unmatched: bool = False
     """Leave out files whose ids are not in the manifest, instead of refusing."""
     store: StoreOptions = field(default_factory=StoreOptions)
@@ -133,7 +135,8 @@ def import_features(options: ImportOptions, console: Console | None = None) -> I
 def _plan(options: ImportOptions) -> _Plan:
     records = read_records(options.manifest, options.store) if options.manifest else None
     ours = places.uris(normalize_uri(options.out))
-    found = find_videos(options.files, options.layout, options.naming, options.store, ours)
+    files = replace(options.store, follow_links=options.follow_links)
+    found = find_videos(options.files, options.layout, options.naming, files, ours)
     chosen, by_id, unmatched = matched(found.videos, records, allow_unmatched=options.allow_unmatched)
     log.info("%d videos with features of the layout %s", len(chosen), found.layout)
     if unmatched:

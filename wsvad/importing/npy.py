@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -56,9 +55,7 @@ def read_header(store: Store, info: ObjectInfo) -> Header:
         version = npy_format.read_magic(stream)
         if version not in readers:
             raise ValueError(f"version {version} of the format")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # numpy warns of headers that Python 2 wrote; it reads them
-            shape, fortran, dtype = readers[version](stream, _HEAD_BYTES)
+        shape, fortran, dtype = readers[version](stream, _HEAD_BYTES)
     except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError) as error:
         raise UsageError(f"{uri}: expected an .npy file, got {info.size} bytes that are none: {error}") from error
     header = Header(uri, tuple(int(n) for n in shape), dtype, stream.tell())

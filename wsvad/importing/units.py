@@ -37,7 +37,8 @@ def to_float16(values_TVD: np.ndarray, uri: str, first_clip: int) -> np.ndarray:
         clip, crop, place = (int(i) for i in np.argwhere(bad_TVD)[0])
         raise UsageError(
             f"{uri}: expected finite values of at most {LARGEST:.0f} in size, got {values_TVD[clip, crop, place]} in "
-            f"clip {first_clip + clip}, crop {crop}, value {place} ({int(bad_TVD.sum())} such values near it)"
+            f"clip {first_clip + clip}, crop {crop}, value {place} (of {int(bad_TVD.sum())} in clips {first_clip} to "
+            f"{first_clip + len(bad_TVD) - 1})"
         )
     return values_TVD.astype(np.float16)
 
