@@ -3,6 +3,7 @@
 import csv
 import json
 import statistics
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from wsvad.cli import main
 from wsvad.compare.options import Variant, parse_variants
 from wsvad.compare.table import Spread, as_markdown
 from wsvad.errors import UsageError
+from wsvad.manifest.records import write_records
 
 TRAINING = [word for word in QUICK if word not in ("--save-every", "5", "--json")]
 
@@ -77,12 +79,26 @@ def test_the_table_is_that_of_the_reports_and_a_second_call_trains_nothing(plant
     with (out / "figures.csv").open(newline="") as file:
         found = {(r["model"], r["metric"], int(r["seed"])): r["value"] for r in csv.DictReader(file)}
     assert float(found["st_mil", "frame_auc", 1]) == rows["st_mil"]["frame_auc"]["values"][1]
+    assert (out / "table.md").read_text().splitlines()[-1].startswith("Split `test`, 2 seeds: ")
     trained = {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")}
     assert len(trained) >= 4
     assert main([*words, "--no-ray", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == rows
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")} == trained
     assert main([*words, "--no-ray", "--lr", "0.5"]) == 5, "other options: another --out"
+
+
+def test_what_cannot_be_evaluated_is_not_trained(planted, tmp_path, capsys, caplog):
+    """A split without videos, and test videos that are training videos by name: found out before hours of work."""
+    words = ["compare", "--features", planted.features, "--models", "sultani", "--seeds", "1", *TRAINING, "--no-ray"]
+    out = ["--out", str(tmp_path / "out")]
+    assert main([*words, *out, "--manifest", planted.manifest, "--split", "val"]) == 2
+    assert "no video of the manifest has split 'val'" in caplog.text
+    twice = [*planted_records(), replace(planted_records()[-1], video_id="other/V01.mp4")]
+    write_records(str(tmp_path / "twice.csv"), twice)
+    assert main([*words, *out, "--manifest", str(tmp_path / "twice.csv")]) == 2
+    assert "seem to be training videos under another id" in caplog.text
+    assert not (tmp_path / "out").exists()
 
 
 def test_runs_are_tasks_on_ray(planted, tmp_path, capsys, ray_session):

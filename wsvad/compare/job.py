@@ -15,6 +15,9 @@ from wsvad.compare.options import CompareOptions, Trial
 from wsvad.compare.table import COLUMNS, Rows, as_csv, as_markdown, summarize
 from wsvad.compare.trial import Figures, run_trial
 from wsvad.errors import EXIT_OK
+from wsvad.evaluate.gather import choose
+from wsvad.evaluate.leaks import refuse_leaks
+from wsvad.manifest.records import read_records
 from wsvad.provenance import versions
 from wsvad.storage import open_store
 
@@ -60,6 +63,7 @@ def compare(options: CompareOptions) -> CompareSummary:
         ConflictError: the target holds a comparison with other options or data.
         StorageError, ClusterError: run the same command again.
     """
+    _check(options)
     trials = list(options.trials())
     figures: dict[Trial, Figures] = {}
     for trial, found in _run(options, trials):
@@ -71,9 +75,23 @@ def compare(options: CompareOptions) -> CompareSummary:
     out = open_store(options.out, options.store)
     record: dict[str, Any] = {"options": options.to_dict(), "versions": versions(), "rows": _plain(rows)}
     out.replace(CSV, as_csv(rows).encode())
-    out.replace(MARKDOWN, as_markdown(rows).encode())
+    out.replace(MARKDOWN, (as_markdown(rows) + _caption(options)).encode())
     out.replace(JSON, json.dumps(record, indent=1, sort_keys=True).encode())
     return CompareSummary(out.uri, options.seeds, rows)
+
+
+def _check(options: CompareOptions) -> None:
+    """Refuse what the evaluation at the end of every run would refuse."""
+    records = read_records(options.manifest, options.store)
+    evaluated = choose(records, options.split)
+    if options.split == "test":
+        refuse_leaks([r.video_id for r in records if r.split in ("train", "val")], evaluated, records)
+
+
+def _caption(options: CompareOptions) -> str:
+    spread = "mean ± sample standard deviation"
+    best = "Best-on-test is the step that looked best on the test; it selects nothing."
+    return f"\nSplit `{options.split}`, {options.seeds} seeds: {spread}. {best}\n"
 
 
 def _run(options: CompareOptions, trials: list[Trial]) -> Iterator[tuple[Trial, Figures]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from wsvad.errors import UsageError
 from wsvad.models.choose import MODELS
@@ -63,8 +63,8 @@ class CompareOptions:
     """Runs of each variant, with the seeds 0, 1, …; at least 1."""
     training: dict[str, Any] = field(default_factory=dict)
     """Options of ``TrainConfig`` for all variants, over their recipes."""
-    split: str = "test"
-    """Which split the figures are of: ``test`` or ``val``."""
+    split: Literal["test", "val"] = "test"
+    """Which split the figures are of."""
     allow_missing: bool = False
     use_ray: bool = True
     """Whether runs are tasks on Ray, side by side, or follow each other in this process."""

@@ -37,7 +37,7 @@ def run_trial(options: CompareOptions, trial: Trial) -> Figures:
             f"{root}/scores",
             options.manifest,
             f"{root}/report",
-            split="val" if options.split == "val" else "test",
+            split=options.split,
             allow_missing=options.allow_missing,
             frames=False,
             metrics=MetricOptions(resamples=0),
