@@ -43,12 +43,6 @@ def test_region_truth_by_hand(box: Box, min_overlap: float, clip: int, positive:
     assert np.flatnonzero(region_truth(grid, min_overlap)[clip]).tolist() == positive
 
 
-def test_boxes_of_other_pixels_are_scaled() -> None:
-    """Truth in 140x35 pixels, video shown as 70x70."""
-    grid = make_grid(np.zeros((3, 49)), SPANS, VIEW, [Box(0, 9, 0, 0, 20, 5)], 40, (0.5, 2.0))
-    assert np.flatnonzero(region_truth(grid)[0]).tolist() == [0]
-
-
 @pytest.mark.parametrize(
     ("scores", "truth", "value"),
     [

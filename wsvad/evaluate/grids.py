@@ -63,16 +63,15 @@ def make_grid(
     view: tuple[float, float, float, float],
     boxes: Sequence[Box],
     num_frames: int,
-    scale: tuple[float, float] = (1.0, 1.0),
 ) -> Grid:
-    """Put scores and boxes side by side; ``scale`` takes the boxes' pixels (x, y) to those of ``view``."""
+    """Put scores and boxes side by side; boxes are in the pixels of ``view``."""
     scores = np.asarray(scores_TK, dtype=np.float64)
     corners = np.array([box[2:6] for box in boxes], dtype=np.float64).reshape(-1, 4)
     return Grid(
         scores,
         np.asarray(spans_T2, dtype=np.int64).reshape(-1, 2),
         cells(view, scores.shape[1]),
-        corners * [scale[0], scale[1], scale[0], scale[1]],
+        corners,
         np.array([box[:2] for box in boxes], dtype=np.int64).reshape(-1, 2),
         np.array([-1 if box.track is None else box.track for box in boxes], dtype=np.int64),
         num_frames,
