@@ -18,7 +18,7 @@ Span = tuple[int, int]
 
 
 class Box(NamedTuple):
-    """A rectangle that holds through some frames. Everything is half-open; pixels are the stored video's."""
+    """A rectangle that holds through some frames. Everything is half-open; pixels are those of the picture as shown."""
 
     start_frame: int
     end_frame: int
