@@ -49,6 +49,11 @@ class Distributed:
         torch.distributed.all_reduce(tensor)
 
 
+def most_workers(places: int, *, pairs: int, videos: int) -> int:
+    """Return the largest number of workers, at most ``places``, that share ``pairs`` evenly and get a video each."""
+    return max(n for n in range(1, max(1, min(places, videos)) + 1) if pairs % n == 0)
+
+
 def agree(group: Group, value: int, device: torch.device) -> int:
     """Return the first worker's ``value`` on every worker; exact below 2**53."""
     shared = torch.tensor([value if group.rank == 0 else 0], dtype=torch.float64, device=device)

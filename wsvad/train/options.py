@@ -32,7 +32,7 @@ class TrainOptions:
     address: str | None = None
     """Of a Ray cluster; ``None``: ``RAY_ADDRESS``, else a local Ray."""
     workers: int | None = None
-    """Workers that share every batch; ``None``: one for each GPU, without GPUs one."""
+    """Workers that share every batch; ``None``: one for each GPU that can share it evenly, without GPUs one."""
     cpus_per_worker: float | None = None
     """CPU cores (and threads) of a worker; ``None``: one."""
     gpus_per_worker: float | None = None

@@ -20,7 +20,7 @@ from wsvad.cluster import Pool, PoolOptions, connected, fit, nodes
 from wsvad.errors import ClusterError, TrainingError, UsageError, WsvadError
 from wsvad.models.choose import build_criterion, config_from_dict
 from wsvad.train.board import TrainBoard
-from wsvad.train.group import Distributed
+from wsvad.train.group import Distributed, most_workers
 from wsvad.train.options import TrainOptions
 from wsvad.train.trainer import refuse_shares
 from wsvad.train.worker import TrainPlan, run_worker
@@ -49,13 +49,14 @@ def train_on_ray(plan: TrainPlan, options: TrainOptions, on_row: Callable[[dict[
         ClusterError: Ray failed, or lost workers more often than ``max_failures``.
     """
     with connected(options.address, verbose=options.verbose):
-        pool = _pool(options)
+        criterion = build_criterion(config_from_dict(plan.model))
+        pool = _pool(options, plan, 1 if criterion.needs_whole_batch else None)
         if plan.config.pairs % pool.workers or len(plan.data.train_ids) < pool.workers:
             raise UsageError(
                 f"expected a number of workers that divides the {plan.config.pairs} pairs of a batch and is at most "
                 f"{len(plan.data.train_ids)}, the training videos; got {pool.workers}"
             )
-        refuse_shares(build_criterion(config_from_dict(plan.model)), pool.workers)
+        refuse_shares(criterion, pool.workers)
         log.info("%d workers (each %g CPU, %g GPU)", pool.workers, pool.cpus_per_worker, pool.gpus_per_worker)
         placed = replace(plan, device=pool.device, threads=pool.threads)
         with tempfile.TemporaryDirectory(prefix="wsvad-train-") as folder:  # Ray's own books; ours go to the store
@@ -63,11 +64,14 @@ def train_on_ray(plan: TrainPlan, options: TrainOptions, on_row: Callable[[dict[
         return pool.workers, pool.device
 
 
-def _pool(options: TrainOptions) -> Pool:
+def _pool(options: TrainOptions, plan: TrainPlan, at_most: int | None) -> Pool:
+    """As many workers as were asked for, else one a GPU as far as they can share a batch, else one."""
     found = nodes()
     gpus = sum(n.gpus for n in found)
     each = options.gpus_per_worker if options.gpus_per_worker is not None else float(gpus >= 1)
-    workers = options.workers or (max(1, int(gpus / each)) if each else 1)
+    places = int(gpus / each) if each else 1
+    sharing = most_workers(at_most or places, pairs=plan.config.pairs, videos=len(plan.data.train_ids))
+    workers = options.workers or sharing
     return fit(PoolOptions(workers, options.cpus_per_worker or 1.0, each), found)
 
 
