@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.features.factories import CONFIG, random_videos, write_features
 from tests.train.factories import QUICK, Planted, plant, planted_records, run_train
@@ -96,6 +97,25 @@ def test_a_data_set_is_no_target(planted, capsys, caplog):
     assert "holds a data set, not a training run" in caplog.text
 
 
+def test_nothing_of_the_test_reaches_a_checkpoint(planted, capsys, tmp_path):
+    """Other features, labels and truth of the test videos, reported or not: the same weights, to the bit."""
+    records = [
+        replace(r, label=1 - r.label, spans=((0, 20),) if r.label == 0 else ()) if r.split == "test" else r
+        for r in planted_records()
+    ]
+    other = plant(tmp_path / "other", records, strength=2.0)
+    found = []
+    for number, (data, more) in enumerate([(planted, ["--report-test"]), (planted, []), (other, ["--report-test"])]):
+        out = tmp_path / str(number)
+        words = (*data.words, "--model", "rtfm", "--out", str(out), *QUICK, *more)
+        assert run_train(capsys, *words)[0] == 0
+        found.append(load_checkpoint(str(out / "checkpoint")))
+    assert found[0].training["best_on_test"] != found[2].training["best_on_test"]
+    for checkpoint in found[1:]:
+        assert checkpoint.training["step"] == found[0].training["step"]
+        assert all(torch.equal(tensor, found[0].state[name]) for name, tensor in checkpoint.state.items())
+
+
 def test_dry_run_writes_nothing(planted, capsys, tmp_path):
     """It says what there is to do."""
     code, summary = run_train(
@@ -160,8 +180,10 @@ def test_features_of_no_clip_are_refused(planted, capsys, caplog, tmp_path):
         (("--model", "rtfm", "--features", "{tmp}"), 2, "is no data set"),
         (("--model", "rtfm", "--manifest", "{tmp}/none.csv"), 4, "none.csv"),
         (("--model", "st_mil", "--features", "{plain}"), 2, "reads cuboids"),
-        (("--model", "rtfm", "--weight-decay", "nan"), 2, "weight_decay must be"),
+        (("--model", "rtfm", "--val-fraction", "1.5"), 2, "val_fraction must be"),
         (("--model", "rtfm", "--lr", "1e30", "--set", "dropout=0"), 2, "is not finite at step"),
+        (("--model", "rtfm", "--workers", "2"), 2, "leave out --workers"),
+        (("--model", "rtfm", "--address", "auto"), 2, "leave out --address"),
         ((), 2, "missing option: --model"),
     ],
 )

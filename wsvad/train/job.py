@@ -78,6 +78,7 @@ def train(options: TrainOptions, console: Console | None = None) -> TrainSummary
         StorageError, ClusterError: run the same command again.
     """
     started = time.monotonic()
+    _refuse_unused(options)
     resolved = _resolve(options)
     _refuse_job_copy(options)
     out = open_store(options.out, options.store)
@@ -131,6 +132,12 @@ def _resolve(options: TrainOptions) -> _Resolved:
         report_test=options.report_test,
     )
     return _Resolved(features, model, config, data)
+
+
+def _refuse_unused(options: TrainOptions) -> None:
+    given = [name for name, value in (("workers", (options.workers or 1) > 1), ("address", options.address)) if value]
+    if given and not options.use_ray:
+        raise UsageError(f"--no-ray trains alone in this process: leave out --{' and --'.join(given)}, or --no-ray")
 
 
 def _refuse_job_copy(options: TrainOptions) -> None:
