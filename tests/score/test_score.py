@@ -197,6 +197,13 @@ def test_a_list_of_training_ids_that_was_altered_is_a_conflict(run, tmp_path):
     assert run()[0] == 5
 
 
+@pytest.mark.parametrize("words", [("--workers", "2"), ("--address", "auto")])
+def test_what_only_ray_can_do_is_not_left_out_in_silence(run, tmp_path, words):
+    """Exit code 2: one process has no workers and no cluster."""
+    assert run(*words)[0] == 2
+    assert not (tmp_path / "scores").exists()
+
+
 @pytest.mark.parametrize(
     "words",
     [(), ("--features", "f", "--videos", "v"), ("--features", "f", "--weights", "w"), ("--videos", "v", "--no-ray")],

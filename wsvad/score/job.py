@@ -17,7 +17,7 @@ from wsvad.checkpoint import Checkpoint, load_checkpoint
 from wsvad.cluster import PoolOptions, living_nodes
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import Snapshot, claim_dataset, latest_snapshot, publish, read_videos, refuse_clashes
-from wsvad.errors import ConflictError
+from wsvad.errors import ConflictError, UsageError
 from wsvad.features.reading import FeatureSet
 from wsvad.provenance import versions
 from wsvad.score.agreement import agree
@@ -85,6 +85,7 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
         StorageError, ClusterError: run the same command again.
     """
     started = time.monotonic()
+    _refuse_unused(options)
     checkpoint = load_checkpoint(options.checkpoint, options.store)
     features = FeatureSet.open(options.features, options.store)
     config = agree(checkpoint, features, options.window)
@@ -120,6 +121,12 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
         resolved = {**options.to_dict(), **inputs, "scores": config.to_dict(), "fingerprint": config.fingerprint}
         out.create(f"{layout.RUNS}{run_id}.json", summary.to_record(resolved, versions()))
     return summary
+
+
+def _refuse_unused(options: ScoreOptions) -> None:
+    more = (options.pool.workers or 1) > 1
+    if not options.use_ray and (more or options.address):
+        raise UsageError("--no-ray scores alone in this process: leave out --workers and --address, or --no-ray")
 
 
 def _plan(options: ScoreOptions, out: Store, features: FeatureSet, config: ScoreConfig) -> Outcome:
