@@ -89,3 +89,27 @@ def test_option_file_becomes_words(tmp_path):
         path.write_text(text)
         with pytest.raises(errors.UsageError, match=message):
             option_words(str(path), parser)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--workers", "many"), "must be a whole number, got 'many'"),
+        (("--cpus-per-worker", "half"), "must be a number, got 'half'"),
+        (("--gpus-per-worker", "-1"), "must be at least 0 and finite, got -1"),
+        (("--memory-per-worker", "lots"), "must be a number, got 'lots'"),
+    ],
+)
+def test_a_value_that_is_no_number_is_told_in_words(words, said, capsys):
+    """Nothing of how the program parses shows in the message."""
+    with pytest.raises(SystemExit):
+        main(["extract", *words])
+    assert f"argument {words[0]}: {said}" in capsys.readouterr().err
+
+
+def test_help_names_defaults_where_there_are_any():
+    """``(default: 5)`` helps; ``(default: None)`` and ``(default: False)`` are noise."""
+    parser = next(a for a in build_parser("compare")._actions if a.choices).choices["compare"]
+    shown = " ".join(parser.format_help().split())
+    assert "runs of each (default: 5)" in shown
+    assert not [noise for noise in ("None)", "False)", "[])", "default: )") if noise in shown]

@@ -2,10 +2,13 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 from tests.extract.harness import QUICK, run_here
 from tests.extract.videos import write_video
+from tests.features.factories import random_videos, write_features
+from wsvad.cli import main
 
 pytestmark = pytest.mark.usefixtures("in_process")
 
@@ -37,3 +40,15 @@ def test_collecting_is_asked_for_on_the_command_line(dataset, capsys):
     assert (code, report["collected"]) == (0, {"snapshots": 0, "objects": 0, "bytes": 0})
     assert run_here(capsys, *words, "--grace-hours", "1", "--json")[0] == 2
     assert run_here(capsys, "verify", "--out", str(dataset[0]), "--json")[1]["collected"] is None
+
+
+@pytest.mark.parametrize("which", ["pooled", "cuboids"])
+def test_values_that_are_not_finite_are_found_and_their_removal_is_told(which, tmp_path, capsys):
+    """What training refuses, verify finds: in the pooled features and in the cuboids."""
+    pooled, cuboids = random_videos({"a.mp4": 2, "b.mp4": 3}, cuboid_shape=(49, 4))
+    {"pooled": pooled, "cuboids": cuboids}[which]["b.mp4"][1].flat[-1] = np.inf
+    uri = write_features(tmp_path / "features", pooled, cuboids)
+    assert main(["verify", "--out", uri]) == 5
+    assert "(b.mp4): values that are not finite" in capsys.readouterr().out
+    assert main(["verify", "--out", uri, "--repair"]) == 4
+    assert "1 damaged objects removed; run the command that made the data set again" in capsys.readouterr().out

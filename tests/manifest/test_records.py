@@ -90,9 +90,10 @@ def test_a_bare_manifest_of_uris_is_read_with_the_ids_that_extraction_makes(tmp_
     ("row", "message"),
     [
         ("a,a.mp4,2,,,", "label must be 0"),
-        ("a,a.mp4,yes,,,", "could not convert"),
+        ("a,a.mp4,yes,,,", "label must be a whole number, got 'yes'"),
         ("a,a.mp4,0.5,,,", "whole number"),
         ("a,a.mp4,1,dev,,", "split must be one of train, val, test"),
+        ("a,a.mp4,inf,,,", "label must be a whole number, got 'inf'"),
         ("a,a.mp4,0,,3-5,", "labelled normal"),
         ("a,a.mp4,1,,none,", "labelled anomalous"),
         ("a,a.mp4,1,,5-3,", "sorted and disjoint"),
@@ -111,6 +112,12 @@ def test_what_cannot_be_is_refused_with_the_row(row, message):
     with pytest.raises(ManifestError, match=message) as caught:
         decode(f"video_id,uri,label,split,spans,boxes\nok,ok.mp4,0,,,\n{row}\n".encode(), name="m.csv")
     assert "m.csv, row 2" in str(caught.value)
+
+
+def test_a_manifest_that_is_not_there_is_a_wrong_option(tmp_path):
+    """Running again does not bring it: exit code 2, and the name as it was given."""
+    with pytest.raises(ManifestError, match=f"file://{tmp_path}/none.csv: there is no such file"):
+        read_records(str(tmp_path / "none.csv"))
 
 
 def test_truth_after_the_end_of_the_video_is_refused():

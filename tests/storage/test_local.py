@@ -59,6 +59,13 @@ def test_the_root_itself_may_be_a_link(root: Path, tmp_path: Path) -> None:
     assert keys(store) == ["new", "sub/real.mp4"]
 
 
+def test_objects_of_the_root_folder_have_whole_uris() -> None:
+    """``/x.csv`` is ``file:///x.csv``, which leads back to it."""
+    store, key = open_object("/x.csv")
+    assert store.uri_of(key) == "file:///x.csv"
+    assert open_object(store.uri_of(key))[1] == key
+
+
 def test_links_never_lead_outside_the_root(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Links to the outside are left out with one warning, and neither read, written nor deleted through."""
     (root / "file.mp4").symlink_to(root.parent / "outside/secret.mp4")

@@ -7,7 +7,16 @@ import sys
 
 from rich.console import Console
 
-from wsvad.cli.options import add_store_options, positive_float, positive_int, require, store_options
+from wsvad.cli.options import (
+    add_store_options,
+    natural,
+    natural_float,
+    number,
+    positive_float,
+    positive_int,
+    require,
+    store_options,
+)
 from wsvad.compare.job import compare
 from wsvad.compare.options import CompareOptions, parse_variants
 
@@ -30,11 +39,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--steps", type=positive_int, metavar="N", help="updates of the weights")
     group.add_argument("--pairs", type=positive_int, metavar="N", help="anomalous videos a step, and as many normal")
     group.add_argument("--lr", type=positive_float, metavar="X", help="learning rate")
-    group.add_argument("--weight-decay", type=float, metavar="X", help="L2 penalty")
+    group.add_argument("--weight-decay", type=natural_float, metavar="X", help="L2 penalty")
     group.add_argument("--segments", type=positive_int, metavar="N", help="segments of a video")
     group.add_argument("--eval-every", type=positive_int, metavar="N", help="steps between evaluations")
-    group.add_argument("--patience", type=positive_int, metavar="N", help="evaluations without a better one to stop at")
-    group.add_argument("--val-fraction", type=float, metavar="X", help="share of the training videos to hold out")
+    group.add_argument("--patience", type=natural, metavar="N", help="evaluations without a better one to stop at")
+    group.add_argument("--val-fraction", type=number, metavar="X", help="share of the training videos to hold out")
     place = parser.add_argument_group("where it runs")
     place.add_argument("--no-ray", action="store_true", help="one run after the other in this process")
     place.add_argument("--address", help="of a Ray cluster; or RAY_ADDRESS; neither: a local Ray")

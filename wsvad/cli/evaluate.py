@@ -8,7 +8,7 @@ from typing import get_args
 
 from rich.console import Console
 
-from wsvad.cli.options import add_store_options, natural, require, store_options
+from wsvad.cli.options import add_store_options, natural, number, require, store_options
 from wsvad.evaluate.job import EvaluateOptions, evaluate
 from wsvad.evaluate.metrics import MetricOptions
 from wsvad.evaluate.truth import TruthMode
@@ -51,20 +51,20 @@ def _add_truth_options(parser: argparse.ArgumentParser) -> None:
 def _add_metric_options(parser: argparse.ArgumentParser) -> None:
     default = MetricOptions()
     group = parser.add_argument_group("metrics")
-    group.add_argument("--threshold", type=float, default=default.threshold, metavar="S", help="score that flags")
+    group.add_argument("--threshold", type=number, default=default.threshold, metavar="S", help="score that flags")
     group.add_argument(
-        "--false-alarm-rate", type=float, default=default.false_alarm_rate, metavar="R", help="to find a threshold for"
+        "--false-alarm-rate", type=number, default=default.false_alarm_rate, metavar="R", help="to find a threshold for"
     )
     group.add_argument(
         "--min-overlap",
-        type=float,
+        type=number,
         default=default.min_overlap,
         metavar="SHARE",
         help="of the smaller of cell and box, for a cuboid to be anomalous; 0: any",
     )
-    group.add_argument("--alpha", type=float, default=default.alpha, metavar="SHARE", help="of a track to find (TBDC)")
+    group.add_argument("--alpha", type=number, default=default.alpha, metavar="SHARE", help="of a track to find (TBDC)")
     group.add_argument(
-        "--beta", type=float, default=default.beta, metavar="IOU", help="that finds a region (RBDC, TBDC)"
+        "--beta", type=number, default=default.beta, metavar="IOU", help="that finds a region (RBDC, TBDC)"
     )
     group.add_argument(
         "--resamples", type=natural, default=default.resamples, metavar="N", help="of the bootstrap; 0: no intervals"

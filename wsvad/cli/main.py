@@ -32,6 +32,15 @@ VERBS = {
 """Every verb with what it does; its module in this package bears its name, with ``_`` for ``-``."""
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Names a default where there is one to know."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.nargs == 0 or action.default in (None, "", []):
+            return action.help
+        return super()._get_help_string(action)
+
+
 class Terminated(BaseException):
     """SIGTERM arrived; unwinds like Ctrl-C does."""
 
@@ -51,7 +60,7 @@ def build_parser(verb: str | None) -> argparse.ArgumentParser:
             help=text,
             description=text,
             allow_abbrev=False,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=_Help,
         )
         if name == verb:
             module = importlib.import_module(f"wsvad.cli.{name.replace('-', '_')}")

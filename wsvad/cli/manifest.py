@@ -11,7 +11,7 @@ from typing import Any, get_args
 from rich.console import Console
 from rich.table import Table
 
-from wsvad.cli.options import add_store_options, require, store_options
+from wsvad.cli.options import add_store_options, natural, number, require, store_options
 from wsvad.datasets.build import DATASETS, ManifestConfig, build, write
 from wsvad.datasets.ucsd_ped2 import Ped2Split
 
@@ -27,12 +27,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--annotations", metavar="URI", help="where the annotation files are, if not below the root")
     parser.add_argument(
         "--val-fraction",
-        type=float,
+        type=number,
         default=0.0,
         metavar="SHARE",
         help="of the training videos, by label and category, to set aside as split 'val'",
     )
-    parser.add_argument("--seed", type=int, default=0, help="which videos are set aside")
+    parser.add_argument("--seed", type=natural, default=0, help="which videos are set aside")
     parser.add_argument("--allow-missing", action="store_true", help="leave out videos that are not below the root")
     parser.add_argument("--train-truth", action="store_true", help="keep spans and boxes of training videos, too")
     parser.add_argument(

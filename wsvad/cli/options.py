@@ -36,9 +36,32 @@ def store_options(args: argparse.Namespace) -> StoreOptions:
     )
 
 
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r:.80}") from error
+
+
+def number(text: str) -> float:
+    """Parse a number."""
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be a number, got {text!r:.80}") from error
+
+
+def natural_float(text: str) -> float:
+    """Parse a finite number of at least 0."""
+    value = number(text)
+    if not (value >= 0 and math.isfinite(value)):
+        raise argparse.ArgumentTypeError(f"must be at least 0 and finite, got {text}")
+    return value
+
+
 def positive_int(text: str) -> int:
     """Parse a whole number of at least 1."""
-    value = int(text)
+    value = _whole(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
     return value
@@ -46,7 +69,7 @@ def positive_int(text: str) -> int:
 
 def natural(text: str) -> int:
     """Parse a whole number of at least 0."""
-    value = int(text)
+    value = _whole(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"must be at least 0, got {value}")
     return value
@@ -62,7 +85,7 @@ def small_int(text: str) -> int:
 
 def positive_float(text: str) -> float:
     """Parse a finite number above 0."""
-    value = float(text)
+    value = number(text)
     if not (value > 0 and math.isfinite(value)):
         raise argparse.ArgumentTypeError(f"must be above 0 and finite, got {text}")
     return value
@@ -70,11 +93,11 @@ def positive_float(text: str) -> float:
 
 def size_bytes(text: str) -> int:
     """Parse bytes, at least 1: a whole number, or a number with KiB, MiB or GiB behind it."""
-    number, factor = text, 1
+    digits, factor = text, 1
     for unit, size in (("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)):
         if text.endswith(unit):
-            number, factor = text[: -len(unit)], size
-    value = float(number) * factor
+            digits, factor = text[: -len(unit)], size
+    value = number(digits) * factor
     if not 1 <= value < 2**63:
         raise argparse.ArgumentTypeError(f"must be 1 byte to 8 EiB, got {text}")
     return int(value)

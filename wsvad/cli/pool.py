@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from wsvad.cli.options import positive_float, positive_int, size_bytes
+from wsvad.cli.options import natural_float, positive_float, positive_int, size_bytes
 from wsvad.cluster import PoolOptions
 
 
@@ -15,7 +15,10 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--workers", type=positive_int, metavar="N", help="workers at once")
     group.add_argument("--cpus-per-worker", type=positive_float, metavar="N", help="CPU cores of a worker")
     group.add_argument(
-        "--gpus-per-worker", type=float, metavar="N", help="GPUs of a worker: whole ones, a fraction of one, or 0"
+        "--gpus-per-worker",
+        type=natural_float,
+        metavar="N",
+        help="GPUs of a worker: whole ones, a fraction of one, or 0",
     )
     group.add_argument("--memory-per-worker", type=size_bytes, metavar="BYTES", help="memory to reserve, e.g. 2GiB")
     group.add_argument(

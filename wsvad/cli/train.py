@@ -7,7 +7,16 @@ import sys
 
 from rich.console import Console
 
-from wsvad.cli.options import add_store_options, natural, positive_float, positive_int, require, store_options
+from wsvad.cli.options import (
+    add_store_options,
+    natural,
+    natural_float,
+    number,
+    positive_float,
+    positive_int,
+    require,
+    store_options,
+)
 from wsvad.models.choose import MODELS
 from wsvad.models.presets import PRESETS
 from wsvad.train.config import TrainConfig
@@ -57,7 +66,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         "--pairs", type=positive_int, metavar="N", help=f"anomalous videos a step, and as many normal; {_OF_THE_MODEL}"
     )
     group.add_argument("--lr", type=positive_float, metavar="X", help=f"learning rate of Adam; {_OF_THE_MODEL}")
-    group.add_argument("--weight-decay", type=float, metavar="X", help=f"L2 penalty; {_OF_THE_MODEL}")
+    group.add_argument("--weight-decay", type=natural_float, metavar="X", help=f"L2 penalty; {_OF_THE_MODEL}")
     group.add_argument("--segments", type=positive_int, default=d.segments, metavar="N", help="segments of a video")
     group.add_argument("--seed", type=natural, default=d.seed, metavar="N", help="of weights, batches, dropout, cut")
     group.add_argument(
@@ -72,7 +81,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--val-fraction",
-        type=float,
+        type=number,
         default=d.val_fraction,
         metavar="X",
         help="share of the training videos to hold out where the manifest has no split val; 0: none",
@@ -95,7 +104,9 @@ def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
         "--workers", type=positive_int, metavar="N", help="share every batch; default: one a GPU, else 1"
     )
     group.add_argument("--cpus-per-worker", type=positive_float, default=1.0, metavar="N", help="cores of a worker")
-    group.add_argument("--gpus-per-worker", type=float, metavar="N", help="default: 1 where there are any, else 0")
+    group.add_argument(
+        "--gpus-per-worker", type=natural_float, metavar="N", help="default: 1 where there are any, else 0"
+    )
     group.add_argument("--max-failures", type=natural, default=3, metavar="N", help="times lost workers are replaced")
     group.add_argument(
         "--cache-folder", metavar="DIR", help="where each node keeps segments; default: temporary folder"

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wsvad.columns import META_FEATURES, META_FINGERPRINT, META_UNIT, POOLED, features_schema
+from wsvad.columns import CUBOIDS, META_FEATURES, META_FINGERPRINT, META_UNIT, POOLED, features_schema
 from wsvad.work.stored import DamagedUnit
 
 ROWS_PER_GROUP = 256
@@ -101,7 +101,7 @@ class UnitSummary(NamedTuple):
     keys: list[tuple[str, int, int]]
     """``(video_id, clip, crop)`` of every row, in order."""
     finite: bool
-    """No NaN or infinity among the pooled values."""
+    """No NaN or infinity among the pooled values and the cuboids."""
 
 
 def decode_unit(data: bytes) -> UnitSummary:
@@ -123,6 +123,8 @@ def _decode_unit(data: bytes) -> UnitSummary:
     keys = list(zip(*(table[c].to_pylist() for c in ("video_id", "clip", "crop")), strict=True))
     finite = all(
         bool(np.isfinite(chunk.storage.flatten().to_numpy(zero_copy_only=False)).all())
-        for chunk in table[POOLED].chunks
+        for name in (POOLED, CUBOIDS)
+        if name in table.column_names
+        for chunk in table[name].chunks
     )
     return UnitSummary(metadata[META_FINGERPRINT], json.loads(metadata[META_UNIT]), table.num_rows, keys, finite)

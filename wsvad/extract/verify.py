@@ -85,6 +85,11 @@ class VerifyReport:
                 f"{c.objects} objects and {c.snapshots} snapshots of the past deleted, {c.bytes / 2**20:.1f} MiB",
                 markup=False, highlight=False,
             )  # fmt: skip
+        if self.repaired:
+            console.print(
+                f"{len(self.damaged_keys)} damaged objects removed; run the command that made the data set again",
+                markup=False, highlight=False,
+            )  # fmt: skip
         verdict = {EXIT_OK: "complete", EXIT_QUARANTINE: "complete but for what is listed above"}
         console.print(verdict.get(self.exit_code, "NOT complete" if not self.faults else "DAMAGED"), style="bold")
 

@@ -97,7 +97,7 @@ def _opened(
 ) -> Iterator[pq.ParquetFile]:
     """Open an object that is the snapshot's, and the configuration's; what Arrow says of it is translated."""
     if hashlib.sha256(data).hexdigest() != described.sha256:
-        raise fault(f"{len(data)} bytes, not the {described.bytes} that the snapshot's digest stands for")
+        raise fault(f"{len(data)} of {described.bytes} bytes, and not those that the snapshot's digest stands for")
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
         made_by = (file.schema_arrow.metadata or {}).get(columns.META_FINGERPRINT.encode(), b"").decode()

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wsvad import columns as col
-from wsvad.errors import ManifestError, UsageError
+from wsvad.errors import ManifestError, ObjectNotFound, UsageError
 from wsvad.manifest.ids import check_id, row_id
 from wsvad.manifest.table import read_columns
 from wsvad.manifest.truth import (
@@ -90,11 +90,16 @@ def read_records(uri: str, options: StoreOptions | None = None) -> list[VideoRec
     spans, boxes``; others are ignored. Without ``video_id`` the id is made from the URI, as ``wsvad extract`` makes it.
 
     Raises:
-        ManifestError: unreadable, no ``uri`` column, no rows, a value that cannot be, an id that is unsafe or repeated.
+        ManifestError: not there, unreadable, no ``uri`` column, no rows, a value that cannot be, an id that is unsafe
+            or repeated.
         StorageError: the file could not be read.
     """
     store, key = open_object(uri, options or StoreOptions())
-    return decode_records(store.read(key), name=uri)
+    try:
+        data = store.read(key)
+    except ObjectNotFound as error:
+        raise ManifestError(f"no manifest there: {error}") from error
+    return decode_records(data, name=uri)
 
 
 def write_records(uri: str, records: Sequence[VideoRecord], options: StoreOptions | None = None) -> None:
@@ -164,10 +169,13 @@ def _integer(row: Mapping[str, Any], column: str) -> int | None:
     value = row.get(column)
     if value is None or value != value or (isinstance(value, str) and not value.strip()):
         return None
-    number = float(value)
-    if number != int(number):
+    try:
+        whole = int(float(value))
+    except (ValueError, OverflowError):
+        raise ValueError(f"{column} must be a whole number, got {value!r:.80}") from None
+    if whole != float(value):
         raise ValueError(f"{column} must be a whole number, got {value!r}")
-    return int(number)
+    return whole
 
 
 def _split(text: str | None) -> Split | None:

@@ -40,7 +40,7 @@ class LocalStore(Store):
 
     def uri_of(self, key: str) -> str:
         """Return the ``file`` URI of one object, percent-encoded."""
-        return f"{self.uri.rstrip('/')}/{quote_path(key)}"
+        return f"{self.uri.removesuffix('/')}/{quote_path(key)}"
 
     def _path(self, key: str) -> str:
         return os.path.join(self._root, key)
