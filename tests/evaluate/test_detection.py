@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from wsvad.evaluate import detection
 from wsvad.evaluate.detection import area_to_one, detect, detection_curve, level_thresholds
 from wsvad.evaluate.grids import Grid, make_grid
 from wsvad.evaluate.ranking import UndefinedMetric
@@ -206,6 +207,20 @@ def test_the_resampled_area_is_the_area() -> None:
     once, twice = area_statistic(*parts)(np.array([[1.0, 1.0], [2.0, 1.0]]))
     assert once == pytest.approx(ours(grids)[0])
     assert twice == pytest.approx(ours([grids[0], grids[0], grids[1]])[0])
+
+
+def test_a_long_video_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many clips are looked at together, the counts are the same."""
+    rng = np.random.default_rng(2)
+    boxes = [Box(20 * n, 20 * n + 30, 5 * n, 10, 5 * n + 20, 30, n // 2) for n in range(7)]
+    grid = make_grid(rng.random((10, 49)), [(16 * t, 16 * t + 16) for t in range(10)], VIEW, boxes, 160)
+    thresholds = level_thresholds([grid], most=50)
+    whole = detect(grid, thresholds)
+    for clips in (1, 3):
+        monkeypatch.setattr(detection, "CLIPS_AT_ONCE", clips)
+        parts = detect(grid, thresholds)
+        for name, value in vars(whole).items():
+            assert np.array_equal(getattr(parts, name), value), name
 
 
 def test_many_thresholds_are_thinned_out() -> None:

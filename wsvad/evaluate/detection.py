@@ -18,8 +18,9 @@ Axes: T clips, K cuboids, M boxes of the truth, L thresholds.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,8 @@ BETA = 0.1
 MAX_THRESHOLDS = 300
 """Enough to come within half a point, from below, of the value over every threshold."""
 CELLS_AT_ONCE = 1 << 20
+CLIPS_AT_ONCE = 4096
+"""Clips whose regions at all thresholds are held: 200 MB, where a day of video would need 5 GB."""
 
 
 @dataclass(frozen=True)
@@ -65,23 +68,20 @@ def detect(grid: Grid, thresholds_L: Floats, alpha: float = ALPHA, beta: float =
     hit_frames_LM = np.zeros((levels, len(grid.boxes_M4)))
     false_L = np.zeros(levels)
     owned_T2 = np.clip(grid.owned_T2, 0, grid.num_frames)
-    clip_C, level_C, box_C4 = _regions(grid, thresholds_L)
-    order = np.argsort(clip_C, kind="stable")
-    bounds = np.searchsorted(clip_C[order], np.arange(len(grid.scores_TK) + 1))
-    for clip, (start, end) in enumerate(owned_T2):
-        mine = order[bounds[clip] : bounds[clip + 1]]
-        if end <= start or not mine.size:
+    for clip, level_C, box_C4 in _regions_by_clip(grid, thresholds_L):
+        start, end = owned_T2[clip]
+        if end <= start:
             continue
         here = np.flatnonzero((grid.box_spans_M2[:, 0] < end) & (start < grid.box_spans_M2[:, 1]))
         spans = np.clip(grid.box_spans_M2[here], start, end)
-        match_CM = iou(box_C4[mine], grid.boxes_M4[here]) >= beta
+        match_CM = iou(box_C4, grid.boxes_M4[here]) >= beta
         for place, box in enumerate(here):
-            found = np.bincount(level_C[mine][match_CM[:, place]], minlength=levels) > 0
+            found = np.bincount(level_C[match_CM[:, place]], minlength=levels) > 0
             hit_frames_LM[:, box] += found * (spans[place, 1] - spans[place, 0])
         frames_F = np.arange(start, end)[:, None]
         active_FM = (spans[:, 0] <= frames_F) & (frames_F < spans[:, 1])
         matched_CF = match_CM.astype(np.int64) @ active_FM.T.astype(np.int64) > 0
-        false_L += np.bincount(level_C[mine], weights=(~matched_CF).sum(axis=1), minlength=levels)
+        false_L += np.bincount(level_C, weights=(~matched_CF).sum(axis=1), minlength=levels)
     box_spans_M2 = np.clip(grid.box_spans_M2, 0, grid.num_frames)
     lengths_M = box_spans_M2[:, 1] - box_spans_M2[:, 0]
     track_hits_L, tracks = _tracks(grid.tracks_M, hit_frames_LM, lengths_M, alpha)
@@ -137,14 +137,27 @@ def _tracks(tracks_M: Ints, hit_frames_LM: Floats, lengths_M: Ints, alpha: float
     return ((share_LT >= alpha) & (share_LT > 0)).sum(axis=1).astype(np.float64), count
 
 
-def _regions(grid: Grid, thresholds_L: Floats) -> tuple[Ints, Ints, Floats]:
+def _regions_by_clip(grid: Grid, thresholds_L: Floats) -> Iterator[tuple[int, Ints, Floats]]:
+    """Yield each clip that has a region at any threshold, with the threshold index and the box of every one."""
+    for first in range(0, len(grid.scores_TK), CLIPS_AT_ONCE):
+        scores_TK = grid.scores_TK[first : first + CLIPS_AT_ONCE]
+        clip_C, level_C, box_C4 = _regions(scores_TK, grid.cells_K4, thresholds_L)
+        order = np.argsort(clip_C, kind="stable")
+        bounds = np.searchsorted(clip_C[order], np.arange(len(scores_TK) + 1))
+        for clip, (start, end) in enumerate(pairwise(bounds)):
+            if end > start:
+                mine = order[start:end]
+                yield first + clip, level_C[mine], box_C4[mine]
+
+
+def _regions(scores_TK: Floats, cells_K4: Floats, thresholds_L: Floats) -> tuple[Ints, Ints, Floats]:
     """Clip, threshold index and box of every connected region at every threshold."""
-    clips, count = grid.scores_TK.shape
+    clips, count = scores_TK.shape
     side = math.isqrt(count)
     found: list[tuple[Ints, Ints, Floats]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 4)))]
     at_once = max(1, CELLS_AT_ONCE // max(clips * count, 1))
     for first in range(0, len(thresholds_L), at_once):
-        flagged_LTK = grid.scores_TK[None] >= thresholds_L[first : first + at_once, None, None]
+        flagged_LTK = scores_TK[None] >= thresholds_L[first : first + at_once, None, None]
         flagged_MK = flagged_LTK.reshape(-1, count)
         some_M = np.flatnonzero(flagged_MK.any(axis=1))
         labels = _components(flagged_MK[some_M].reshape(-1, side, side)).reshape(-1, count)
@@ -154,7 +167,7 @@ def _regions(grid: Grid, thresholds_L: Floats) -> tuple[Ints, Ints, Floats]:
         starts = np.flatnonzero(np.diff(name_P[order], prepend=-1))
         if not starts.size:
             continue
-        corners = grid.cells_K4[cell_P[order]]
+        corners = cells_K4[cell_P[order]]
         low, high = np.minimum.reduceat(corners[:, :2], starts), np.maximum.reduceat(corners[:, 2:], starts)
         level_C, clip_C = np.divmod(some_M[map_P[order][starts]], clips)
         found.append((clip_C, level_C + first, np.concatenate((low, high), axis=1)))
