@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.features.factories import random_videos, write_features
 from tests.train.factories import QUICK, plant, planted_records
 from wsvad.cli import main
 from wsvad.compare.options import Variant, parse_variants
@@ -99,6 +100,19 @@ def test_what_cannot_be_evaluated_is_not_trained(planted, tmp_path, capsys, capl
     assert main([*words, *out, "--manifest", str(tmp_path / "twice.csv")]) == 2
     assert "seem to be training videos under another id" in caplog.text
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_later_variant_cannot_train_on_stops_the_first(planted, tmp_path, capsys, caplog):
+    """Features without cuboids, and a data set at the target: nothing is trained before that is found out."""
+    pooled, _ = random_videos({r.video_id: 3 for r in planted_records()})
+    words = ["compare", "--manifest", planted.manifest, "--models", "sultani,st_mil", "--seeds", "1", *TRAINING]
+    features = write_features(tmp_path / "pooled", pooled)
+    assert main([*words, "--no-ray", "--features", features, "--out", str(tmp_path / "out")]) == 2
+    assert "model st_mil reads cuboids" in caplog.text
+    assert not (tmp_path / "out").exists()
+    assert main([*words, "--no-ray", "--features", planted.features, "--out", features]) == 5
+    assert "holds a data set, not a comparison" in caplog.text
+    assert not (tmp_path / "pooled/runs").exists()
 
 
 def test_runs_are_tasks_on_ray(planted, tmp_path, capsys, ray_session):

@@ -13,8 +13,9 @@ from rich.table import Table
 
 from wsvad.compare.options import CompareOptions, Trial
 from wsvad.compare.table import COLUMNS, Rows, as_csv, as_markdown, summarize
-from wsvad.compare.trial import Figures, run_trial
-from wsvad.errors import EXIT_OK
+from wsvad.compare.trial import Figures, check_trial, run_trial
+from wsvad.dataset.layout import DATASET
+from wsvad.errors import EXIT_OK, ConflictError
 from wsvad.evaluate.gather import choose
 from wsvad.evaluate.leaks import refuse_leaks
 from wsvad.manifest.records import read_records
@@ -81,11 +82,16 @@ def compare(options: CompareOptions) -> CompareSummary:
 
 
 def _check(options: CompareOptions) -> None:
-    """Refuse what the evaluation at the end of every run would refuse."""
+    """Refuse what the training of any variant, or the evaluation at the end of every run, would refuse."""
+    out = open_store(options.out, options.store)
+    if any(info.key == DATASET for info in out.list(DATASET)):
+        raise ConflictError(f"{out.uri} holds a data set, not a comparison. Nothing was changed. Use another --out.")
     records = read_records(options.manifest, options.store)
     evaluated = choose(records, options.split)
     if options.split == "test":
         refuse_leaks([r.video_id for r in records if r.split in ("train", "val")], evaluated, records)
+    for variant in options.variants:
+        check_trial(options, Trial(variant, seed=0))
 
 
 def _caption(options: CompareOptions) -> str:

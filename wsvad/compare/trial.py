@@ -10,11 +10,16 @@ from wsvad.compare.options import CompareOptions, Trial
 from wsvad.evaluate.job import EvaluateOptions, evaluate
 from wsvad.evaluate.metrics import MetricOptions
 from wsvad.score.job import ScoreOptions, score
-from wsvad.train.job import train
+from wsvad.train.job import check, train
 from wsvad.train.options import TrainOptions
 
 Figures = dict[str, float | None]
 """Metrics by name; None: undefined."""
+
+
+def check_trial(options: CompareOptions, trial: Trial) -> None:
+    """Raise what the training of a run would raise before any work; write nothing."""
+    check(_training(options, trial))
 
 
 def run_trial(options: CompareOptions, trial: Trial) -> Figures:
@@ -23,9 +28,9 @@ def run_trial(options: CompareOptions, trial: Trial) -> Figures:
     Raises:
         WsvadError: as the three steps do.
     """
-    root = f"{options.out.rstrip('/')}/{trial.folder}"
+    root = _root(options, trial)
     quiet = Console(quiet=True)
-    trained = train(_training(options, trial, f"{root}/train"), quiet)
+    trained = train(_training(options, trial), quiet)
     score(
         ScoreOptions(
             options.features, f"{root}/train/checkpoint", f"{root}/scores", use_ray=False, store=options.store
@@ -51,14 +56,18 @@ def run_trial(options: CompareOptions, trial: Trial) -> Figures:
     return figures
 
 
-def _training(options: CompareOptions, trial: Trial, out: str) -> TrainOptions:
+def _root(options: CompareOptions, trial: Trial) -> str:
+    return f"{options.out.rstrip('/')}/{trial.folder}"
+
+
+def _training(options: CompareOptions, trial: Trial) -> TrainOptions:
     settings: dict[str, Any] = {**options.training, "seed": trial.seed}
     return TrainOptions(
         features=options.features,
         manifest=options.manifest,
         model=trial.variant.model,
         preset=trial.variant.preset,
-        out=out,
+        out=f"{_root(options, trial)}/train",
         training=settings,
         allow_missing=options.allow_missing,
         report_test=options.split == "test",

@@ -109,6 +109,13 @@ def train(options: TrainOptions, console: Console | None = None) -> TrainSummary
     return _keep(options, resolved, out, summary, started)
 
 
+def check(options: TrainOptions) -> None:
+    """Raise what :func:`train` would raise before any work; write nothing."""
+    claim = _resolve(options).claim()
+    _refuse_job_copy(options)
+    _check_claim(open_store(options.out, options.store), claim)
+
+
 def _resolve(options: TrainOptions) -> _Resolved:
     features = FeatureSet.open(options.features, options.store)
     recipe = default_recipe(options.model, preset=options.preset)
