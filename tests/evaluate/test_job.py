@@ -120,7 +120,7 @@ def test_figures_on_training_videos_are_labelled(inputs: tuple[str, ...], tmp_pa
     ("change", "code"),
     [
         (("--scores", "/no/such/folder"), 2),
-        (("--manifest", "/no/such.csv"), 4),
+        (("--manifest", "/no/such.csv"), 2),
         (("--threshold", "2"), 2),
         (("--split", "val"), 2),
     ],

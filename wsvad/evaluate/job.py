@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from wsvad.errors import ConflictError, ObjectNotFound
+from wsvad.errors import ConflictError, ManifestError, ObjectNotFound
 from wsvad.evaluate import heatmaps
 from wsvad.evaluate.document import REPORT_VERSION, figures, identity_of, warnings_of
 from wsvad.evaluate.frames import Pictures, peak_frames
@@ -115,7 +115,10 @@ def evaluate(options: EvaluateOptions) -> EvaluateSummary:
 
 def _open(options: EvaluateOptions) -> _Inputs:
     store, key = open_object(options.manifest, options.store)
-    manifest = store.read(key)
+    try:
+        manifest = store.read(key)
+    except ObjectNotFound as error:
+        raise ManifestError(f"no manifest there: {error}") from error
     records = decode_records(manifest, name=options.manifest)
     scores = ScoreSet.open(options.scores, options.store)
     chosen = choose(records, options.split)
