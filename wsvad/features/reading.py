@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, read_dataset, read_videos
-from wsvad.errors import ConflictError, ObjectNotFound, StorageError, UsageError
+from wsvad.dataset.published import published_snapshot, published_videos
+from wsvad.dataset.snapshots import Snapshot, SnapshotObject
+from wsvad.errors import ObjectNotFound, StorageError, UsageError
 from wsvad.features.decoding import UnitFeatures, decode_features, decode_shapes
 from wsvad.storage import Store, StoreOptions, open_store
 
@@ -70,17 +71,14 @@ class FeatureSet:
             StorageError: the store failed, or what it holds is damaged.
         """
         store = open_store(uri, options)
-        snapshot = _published(store)
+        snapshot = published_snapshot(store, KIND, "extract")
         units = _by_video(store, snapshot)
         if not units:
             raise UsageError(
                 f"snapshot {snapshot.number} of {store.uri} holds no clip of any video; see the reasons with "
                 f"`wsvad verify --out {store.uri}`, then extract again"
             )
-        videos = {str(row["video_id"]): row for row in read_videos(store, snapshot)}
-        unlisted = sorted(units.keys() - videos.keys())
-        if unlisted:
-            raise StorageError(f"{store.uri}/{snapshot.videos_key} lacks {unlisted[:3]}, which the snapshot has")
+        videos = published_videos(store, snapshot, units)
         smallest = min((o for parts in units.values() for o in parts), key=lambda o: (o.bytes, o.key))
         data, uri = _read(store, snapshot, smallest), store.uri_of(smallest.key)
         pooled_dim, cuboid_shape = decode_shapes(data, smallest, uri=uri, fingerprint=snapshot.fingerprint)
@@ -213,24 +211,6 @@ def _joined(units: Iterable[UnitFeatures], num_clips: int) -> dict[str, Any]:
             whole[name][at:until] = array
         at = until
     return whole
-
-
-def _published(store: Store) -> Snapshot:
-    """The newest snapshot of a features data set."""
-    described = read_dataset(store)
-    if described is None:
-        raise UsageError(f"{store.uri} is no data set; expected the --out of `wsvad extract`")
-    if described.get("kind") != KIND:
-        raise UsageError(f"{store.uri} holds {described.get('kind')!r}, expected {KIND!r}: an --out of `wsvad extract`")
-    snapshot = latest_snapshot(store)
-    if snapshot is None:
-        raise UsageError(f"{store.uri} has nothing published yet; let `wsvad extract` finish first")
-    if snapshot.fingerprint != described.get("fingerprint"):
-        raise ConflictError(
-            f"snapshot {snapshot.number} of {store.uri} was made by another configuration: its fingerprint is "
-            f"{snapshot.fingerprint[:12]}, the data set's is {str(described.get('fingerprint'))[:12]}"
-        )
-    return snapshot
 
 
 def _by_video(store: Store, snapshot: Snapshot) -> dict[str, tuple[SnapshotObject, ...]]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wsvad.dataset import layout
-from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, read_dataset, read_videos
+from wsvad.dataset.published import published_snapshot, published_videos
+from wsvad.dataset.snapshots import Snapshot, SnapshotObject
 from wsvad.errors import ConflictError, ObjectNotFound, StorageError, UsageError
 from wsvad.score.config import ScoreConfig
 from wsvad.score.table import VideoScores, decode_scores
@@ -46,14 +47,11 @@ class ScoreSet:
             StorageError: the store failed, or what it holds is damaged.
         """
         store = open_store(uri, options)
-        snapshot = _published(store)
+        snapshot = published_snapshot(store, ScoreConfig.kind, "score")
         units = {o.video_id: o for o in snapshot.objects if o.clips}
         if not units:
             raise UsageError(f"snapshot {snapshot.number} of {store.uri} holds no score; score again")
-        videos = {str(row["video_id"]): row for row in read_videos(store, snapshot)}
-        unlisted = sorted(units.keys() - videos.keys())
-        if unlisted:
-            raise StorageError(f"{store.uri}/{snapshot.videos_key} lacks {unlisted[:3]}, which the snapshot has")
+        videos = published_videos(store, snapshot, units)
         return cls(store, snapshot, _training_ids(store), dict(sorted(units.items())), videos)
 
     @property
@@ -119,25 +117,6 @@ class ScoreSet:
             )
         why = f" ({row['kind']}: {row['message']})" if row["kind"] else ""
         raise UsageError(f"{self.uri} has no scores of {video_id!r}, which is {row['status']}{why}")
-
-
-def _published(store: Store) -> Snapshot:
-    described = read_dataset(store)
-    if described is None:
-        raise UsageError(f"{store.uri} is no data set; expected the --out of `wsvad score`")
-    if described.get("kind") != ScoreConfig.kind:
-        raise UsageError(
-            f"{store.uri} holds {described.get('kind')!r}, expected {ScoreConfig.kind!r}: an --out of `wsvad score`"
-        )
-    snapshot = latest_snapshot(store)
-    if snapshot is None:
-        raise UsageError(f"{store.uri} has nothing published yet; let `wsvad score` finish first")
-    if snapshot.fingerprint != described.get("fingerprint"):
-        raise ConflictError(
-            f"snapshot {snapshot.number} of {store.uri} was made by another configuration: its fingerprint is "
-            f"{snapshot.fingerprint[:12]}, the data set's is {str(described.get('fingerprint'))[:12]}"
-        )
-    return snapshot
 
 
 def _training_ids(store: Store) -> tuple[str, ...]:

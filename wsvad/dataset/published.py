@@ -1,0 +1,57 @@
+"""What a reader needs before anything else: the newest snapshot, known to be of the right kind and configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from wsvad.dataset.snapshots import Snapshot, latest_snapshot, read_dataset, read_videos
+from wsvad.errors import ConflictError, StorageError, UsageError
+from wsvad.storage import Store
+
+
+def published_snapshot(store: Store, kind: str, verb: str) -> Snapshot:
+    """Return the newest snapshot of a data set.
+
+    Args:
+        store: root of the data set.
+        kind: what it must hold, e.g. ``features``.
+        verb: the command whose ``--out`` it is, for messages.
+
+    Raises:
+        UsageError: no data set, one of another kind, or nothing published.
+        ConflictError: the snapshot was made by another configuration than the data set.
+        StorageError: the store failed, or what it holds is damaged.
+    """
+    described = read_dataset(store)
+    if described is None:
+        raise UsageError(f"{store.uri} is no data set; expected the --out of `wsvad {verb}`")
+    if described.get("kind") != kind:
+        raise UsageError(f"{store.uri} holds {described.get('kind')!r}, expected {kind!r}: an --out of `wsvad {verb}`")
+    snapshot = latest_snapshot(store)
+    if snapshot is None:
+        raise UsageError(f"{store.uri} has nothing published yet; let `wsvad {verb}` finish first")
+    if snapshot.fingerprint != described.get("fingerprint"):
+        raise ConflictError(
+            f"snapshot {snapshot.number} of {store.uri} was made by another configuration: its fingerprint is "
+            f"{snapshot.fingerprint[:12]}, the data set's is {str(described.get('fingerprint'))[:12]}"
+        )
+    return snapshot
+
+
+def published_videos(store: Store, snapshot: Snapshot, with_units: Iterable[str]) -> Mapping[str, Mapping[str, Any]]:
+    """Return the rows of a snapshot's videos table by video id.
+
+    Args:
+        store: root of the data set.
+        snapshot: of it.
+        with_units: ids of the videos that have objects.
+
+    Raises:
+        StorageError: the table is damaged, or lacks a video that has objects.
+    """
+    videos = {str(row["video_id"]): row for row in read_videos(store, snapshot)}
+    unlisted = sorted(set(with_units) - videos.keys())
+    if unlisted:
+        raise StorageError(f"{store.uri}/{snapshot.videos_key} lacks {unlisted[:3]}, which the snapshot has")
+    return videos
