@@ -115,6 +115,18 @@ def test_what_a_later_variant_cannot_train_on_stops_the_first(planted, tmp_path,
     assert not (tmp_path / "pooled/runs").exists()
 
 
+def test_a_dry_run_checks_everything_and_writes_nothing(planted, tmp_path, capsys):
+    """It says how many runs there would be; what a run would refuse, it refuses."""
+    words = ["compare", *planted.words, "--models", "all", "--seeds", "3", "--dry-run", "--out", str(tmp_path / "out")]
+    assert main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["runs"], told["rows"], told["dry_run"]) == (15, {}, True)
+    assert not (tmp_path / "out").exists()
+    assert main(words) == 0
+    assert "15 runs to do" in capsys.readouterr().out
+    assert main([*words, "--features", str(tmp_path / "nothing")]) == 2
+
+
 def test_runs_are_tasks_on_ray(planted, tmp_path, capsys, ray_session):
     """The same figures as in one process; what a run raises comes back as it was."""
     words = ["compare", *planted.words, "--models", "sultani", "--seeds", "2", *TRAINING, "--json"]

@@ -54,6 +54,13 @@ def inputs(tmp_path: Path) -> tuple[str, ...]:
     return ("--scores", scored, "--manifest", manifest, "--out", str(tmp_path / "report"), *QUICK)
 
 
+def test_a_data_set_is_not_littered_with_a_report(inputs: tuple[str, ...], tmp_path: Path) -> None:
+    """Exit code 5 where the target is the scores themselves; nothing is written."""
+    words = [str(tmp_path / "scores") if word == str(tmp_path / "report") else word for word in inputs]
+    assert main(["evaluate", *words]) == 5
+    assert not (tmp_path / "scores" / "report.json").exists()
+
+
 def test_a_report_is_written_with_frames_of_the_videos(
     inputs: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,6 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", metavar="URI", help=".csv or .parquet with labels, splits and truth")
     parser.add_argument("--out", metavar="URI", help="folder of the table and of every run, local or s3://")
     parser.add_argument("--config", metavar="FILE", help="TOML file of these options; the command line wins over it")
+    parser.add_argument("--dry-run", action="store_true", help="check everything; train and write nothing")
     parser.add_argument(
         "--models", default="all", metavar="LIST", help="e.g. ltgs,ltgs:no_decay,st_mil (model:preset); all: each once"
     )
@@ -65,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
         use_ray=not args.no_ray,
         address=args.address,
         store=store_options(args),
+        dry_run=args.dry_run,
         verbose=args.verbose,
     )
     summary = compare(options)

@@ -101,7 +101,8 @@ def _show(
         figures = [f"{COLUMNS[m]} {metrics[m]['value']:.2f}" for m in COLUMNS if metrics.get(m, {}).get("value")]
         steps = "nothing to do, was trained" if model.trained.nothing_to_do else f"{model.trained.steps_done} steps"
         _line(console, "trained", f"{steps}; {model.trained.checkpoint}")
-        _line(console, "on the test", f"{', '.join(figures[:5])} (4 videos, untrained features: a test of the machine)")
+        said = f"{model.report.document['videos']['evaluated']} videos, untrained features: these test the machinery"
+        _line(console, "on the test", f"{'; '.join(figures[:5])} ({said})")
         _line(console, "report", model.report.html_uri)
     console.rule("where it is", align="left")
     unit = next(open_store(str(folder / "features")).list(layout.UNITS))

@@ -14,8 +14,8 @@ from rich.table import Table
 from wsvad.compare.options import CompareOptions, Trial
 from wsvad.compare.table import COLUMNS, Rows, as_csv, as_markdown, summarize
 from wsvad.compare.trial import Figures, check_trial, run_trial
-from wsvad.dataset.layout import DATASET
-from wsvad.errors import EXIT_OK, ConflictError
+from wsvad.dataset.published import refuse_data_set
+from wsvad.errors import EXIT_OK
 from wsvad.evaluate.gather import choose
 from wsvad.evaluate.leaks import refuse_leaks
 from wsvad.manifest.records import read_records
@@ -34,16 +34,22 @@ class CompareSummary:
     out: str
     seeds: int
     rows: Rows
+    """Empty after a dry run."""
+    runs: int
+    """Runs that the comparison is made of."""
+    dry_run: bool = False
     exit_code: int = EXIT_OK
 
     def to_json(self) -> str:
         """Return every figure as one JSON object."""
-        return json.dumps(
-            {"out": self.out, "seeds": self.seeds, "rows": _plain(self.rows), "exit_code": self.exit_code}, indent=1
-        )
+        plain = {"out": self.out, "seeds": self.seeds, "runs": self.runs, "dry_run": self.dry_run}
+        return json.dumps({**plain, "rows": _plain(self.rows), "exit_code": self.exit_code}, indent=1)
 
     def show(self, console: Console) -> None:
         """Print the table and the places of its files."""
+        if self.dry_run:
+            console.print(f"{self.runs} runs to do (dry run: nothing was written)", markup=False)
+            return
         table = Table(box=None, pad_edge=False)
         table.add_column(f"{self.seeds} seeds")
         for name in self.rows:
@@ -66,6 +72,9 @@ def compare(options: CompareOptions) -> CompareSummary:
     """
     _check(options)
     trials = list(options.trials())
+    out = open_store(options.out, options.store)
+    if options.dry_run:
+        return CompareSummary(out.uri, options.seeds, {}, len(trials), dry_run=True)
     figures: dict[Trial, Figures] = {}
     for trial, found in _run(options, trials):
         figures[trial] = found
@@ -73,19 +82,16 @@ def compare(options: CompareOptions) -> CompareSummary:
         said = "undefined" if auc is None else f"{auc:.3f}"
         log.info("%d/%d  %s seed %d: frame AUC %s", len(figures), len(trials), trial.variant.name, trial.seed, said)
     rows = summarize(options.variants, figures)
-    out = open_store(options.out, options.store)
     record: dict[str, Any] = {"options": options.to_dict(), "versions": versions(), "rows": _plain(rows)}
     out.replace(CSV, as_csv(rows).encode())
     out.replace(MARKDOWN, (as_markdown(rows) + _caption(options)).encode())
     out.replace(JSON, json.dumps(record, indent=1, sort_keys=True).encode())
-    return CompareSummary(out.uri, options.seeds, rows)
+    return CompareSummary(out.uri, options.seeds, rows, len(trials))
 
 
 def _check(options: CompareOptions) -> None:
     """Refuse what the training of any variant, or the evaluation at the end of every run, would refuse."""
-    out = open_store(options.out, options.store)
-    if any(info.key == DATASET for info in out.list(DATASET)):
-        raise ConflictError(f"{out.uri} holds a data set, not a comparison. Nothing was changed. Use another --out.")
+    refuse_data_set(open_store(options.out, options.store), "a comparison")
     records = read_records(options.manifest, options.store)
     evaluated = choose(records, options.split)
     if options.split == "test":

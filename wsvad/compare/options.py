@@ -71,6 +71,8 @@ class CompareOptions:
     address: str | None = None
     """Of a Ray cluster; ``None``: ``RAY_ADDRESS``, else a local Ray."""
     store: StoreOptions = field(default_factory=StoreOptions)
+    dry_run: bool = False
+    """Check everything; train and write nothing."""
     verbose: bool = False
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from wsvad.compare.trial import Figures
 COLUMNS = {
     "frame_auc": "frame AUC",
     "frame_ap": "frame AP",
-    "anomalous_auc": "AUC, anomalous videos",
+    "anomalous_auc": "AUC within anomalous videos",
     "video_auc": "video AUC",
     "region_auc": "region AUC",
     "region_ap": "region AP",

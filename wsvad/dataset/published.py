@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from wsvad.dataset.layout import DATASET
 from wsvad.dataset.snapshots import Snapshot, latest_snapshot, read_dataset, read_videos
 from wsvad.errors import ConflictError, StorageError, UsageError
 from wsvad.storage import Store
@@ -55,3 +56,9 @@ def published_videos(store: Store, snapshot: Snapshot, with_units: Iterable[str]
     if unlisted:
         raise StorageError(f"{store.uri}/{snapshot.videos_key} lacks {unlisted[:3]}, which the snapshot has")
     return videos
+
+
+def refuse_data_set(store: Store, wanted: str) -> None:
+    """Raise ``ConflictError`` where a target that is to hold something else, e.g. ``a report``, holds a data set."""
+    if any(info.key == DATASET for info in store.list(DATASET)):
+        raise ConflictError(f"{store.uri} holds a data set, not {wanted}. Nothing was changed. Use another --out.")

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from wsvad.dataset.published import refuse_data_set
 from wsvad.errors import ConflictError, ManifestError, ObjectNotFound
 from wsvad.evaluate import heatmaps
 from wsvad.evaluate.document import REPORT_VERSION, figures, identity_of, warnings_of
@@ -80,6 +81,7 @@ def evaluate(options: EvaluateOptions) -> EvaluateSummary:
     """
     given = _open(options)
     target = open_store(options.out, options.store)
+    refuse_data_set(target, "a report")
     if not options.replace:
         _refuse_other(target, given.identity)
     scores = given.scores
