@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.data_sets import DATA_SETS, needs_data_sets
 from tests.video.conftest import Corpus
 from tests.video.corpus import mdat_span
 from tests.video.making import CLOSED_GOP, Recipe, make_video, number_in
@@ -15,7 +16,6 @@ from wsvad.clips import ClipSpec
 from wsvad.errors import VideoError
 from wsvad.video import ISOLATION_KINDS, Geometry, VideoReader
 
-SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 SINGLE = ClipSpec(1, 1)
 
 
@@ -68,9 +68,10 @@ def test_behind_a_zeroed_stretch_frames_keep_their_numbers(
     assert max(lost) < 250
 
 
+@needs_data_sets
 def test_a_real_video_with_60_kb_zeroed_keeps_nine_tenths(reader: VideoReader) -> None:
     """Where the first error ends a plain decode, packets are fed on; each clip that comes equals the undamaged one."""
-    path = SHARED / "survfight" / "temporal" / "videos" / "t_dev_train_001.mp4"
+    path = DATA_SETS / "survfight" / "temporal" / "videos" / "t_dev_train_001.mp4"
     whole = path.read_bytes()
     start, stop = mdat_span(whole)
     middle = (start + stop) // 2

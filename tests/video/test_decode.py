@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from tests.data_sets import DATA_SETS, needs_data_sets
 from tests.video.corpus import changing_size
 from tests.video.making import (
     CLOSED_GOP,
@@ -27,7 +28,6 @@ from wsvad.errors import VideoError
 from wsvad.video import Clip, Geometry, Limits, VideoIndex, VideoReader
 from wsvad.video.geometry import Frames
 
-SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 BASE = Recipe(options=CLOSED_GOP)
 X265 = "keyint=24:min-keyint=24:scenecut=0:bframes=3:b-adapt=0:open-gop=1:log-level=none:pools=1:frame-threads=1"
 HEVC = {"preset": "ultrafast", "x265-params": X265}
@@ -127,10 +127,11 @@ def test_times_are_those_of_presentation(tmp_path: Path, reader: VideoReader) ->
         assert end_s == pytest.approx(times[end] if end < 100 else index.duration_s)
 
 
+@needs_data_sets
 @pytest.mark.parametrize("geometry", [Geometry(), Geometry("center"), Geometry("ten-crop")], ids=lambda g: g.kind)
 def test_pixels_are_those_of_a_plain_decode_resized(reader: VideoReader, geometry: Geometry) -> None:
     """A real video, against PyAV's own conversion of each frame and numpy slices; within 2.5 levels on average."""
-    path = SHARED / "ucsd_ped2" / "videos" / "Test004.mp4"
+    path = DATA_SETS / "ucsd_ped2" / "videos" / "Test004.mp4"
     index, clips = decode(reader, path, geometry=geometry)
     frames = plain_decode(path)
     assert index.num_frames == len(frames)
@@ -147,10 +148,11 @@ def test_pixels_are_those_of_a_plain_decode_resized(reader: VideoReader, geometr
         assert np.abs(got - want).mean() < 2.5
 
 
+@needs_data_sets
 def test_real_videos_decode_whole(reader: VideoReader) -> None:
     """A few of SurvFight, every frame decoded once."""
     for name in ("temporal/videos/t_dev_test_001.mp4", "spatial/videos/s_dev_train_002.mp4"):
-        index, clips = decode(reader, SHARED / "survfight" / name)
+        index, clips = decode(reader, DATA_SETS / "survfight" / name)
         assert len(clips) == ClipSpec().count(index.num_frames)
         assert reader.report.decoded_frames == reader.report.expected_frames == index.num_frames
         assert reader.report.missing == ()

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.data_sets import DATA_SETS, needs_data_sets
 from tests.video.making import CLOSED_GOP, OPEN_GOP, Recipe, make_video, plain_decode, plain_times
 from tests.video.sources import BytesSource
 from wsvad.errors import UsageError
 from wsvad.video import SeekPoint, VideoIndex, VideoReader
 
-SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 BASE = Recipe(options=CLOSED_GOP, num_frames=200)
 
 
@@ -24,15 +24,16 @@ def listed(table: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(rows))
 
 
+@needs_data_sets
 @pytest.mark.parametrize(
     ("data", "count"), [("survfight/temporal", 108), ("survfight/spatial", 92), ("ucsd_ped2", 28)], ids=str
 )
 def test_frame_counts_rates_and_sizes_are_those_of_the_data_sets(reader: VideoReader, data: str, count: int) -> None:
     """All 200 SurvFight videos and all 28 of Ped2, against the tables that came with them."""
-    rows = listed(SHARED / data / "videos.csv")
+    rows = listed(DATA_SETS / data / "videos.csv")
     assert len(rows) == count
     for row in rows:
-        index = reader.index(BytesSource(SHARED / data / "videos" / row["video"]))
+        index = reader.index(BytesSource(DATA_SETS / data / "videos" / row["video"]))
         found = (index.num_frames, index.fps, index.width, index.height, index.rotation, index.variable_rate)
         size = (int(row["width"]), int(row["height"]))
         assert found == (int(row["frames"]), float(row["fps"]), *size, 0, False), row["video"]

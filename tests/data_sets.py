@@ -1,0 +1,14 @@
+"""Real surveillance video for the tests that need it: its owners allow research, not that it travels with the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+DATA_SETS = Path(__file__).resolve().parents[2] / "shared" / "data"
+"""SurvFight and UCSD Ped2, in a folder beside the checkout."""
+
+needs_data_sets = pytest.mark.skipif(
+    not DATA_SETS.is_dir(), reason=f"needs SurvFight and UCSD Ped2 in {DATA_SETS}, which is not there"
+)
