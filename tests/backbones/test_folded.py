@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from tests.backbones.reference import as_video, cosine
 from wsvad.backbones.folded import FoldedI3d, FusedConv, Stem, neighbourhood_max, rounded, strided_pool
-from wsvad.backbones.i3d import MaxPoolSame, pool_maps
+from wsvad.backbones.i3d import InceptionI3d, MaxPoolSame, pool_maps
 from wsvad.backbones.untrained import moving_textures
 
 CPU = torch.device("cpu")
@@ -67,13 +68,39 @@ def test_bf16_on_the_reference_weights(rule_model, clips):
     assert cosine(pool_maps(maps).pooled_BD, pool_maps(expected).pooled_BD) > 0.9995
 
 
-@pytest.mark.parametrize(("frames", "channels"), [(1, 22), (2, 22), (5, 24), (16, 22), (16, 24)])
-def test_the_stem_on_bytes_is_the_convolution_on_pixels(rule_model, frames, channels):
+@pytest.fixture(scope="module")
+def small_model() -> InceptionI3d:
+    """A quarter of the width, on 2 channels, with weights and statistics that nothing is symmetric in."""
+    torch.manual_seed(0)
+    model = InceptionI3d(None, width_divisor=4, in_channels=2).eval().requires_grad_(False)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm3d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.1, 0.3)
+    return model
+
+
+@pytest.mark.parametrize("size", [(16, 112, 112), (16, 224, 224), (3, 49, 50)])
+def test_any_width_channels_and_side_agree_with_the_plain_model(small_model, size):
+    """A narrow network on two channels agrees on small, large and odd frames, from bytes and from numbers alike."""
+    fast = FoldedI3d(small_model, dtype=torch.float32, device=CPU)
+    clip = np.random.default_rng(1).integers(0, 256, (1, *size, 2), np.uint8)
+    with torch.inference_mode():
+        expected = small_model.maps(as_video(clip))
+        for clips in (torch.from_numpy(clip), torch.from_numpy(clip).float() / 127.5 - 1):
+            for got, want in zip(fast.maps(clips), expected, strict=True):
+                assert got.shape == want.shape
+                assert float(want.max()) > 0
+                assert torch.allclose(got, want, rtol=0, atol=1e-4 * float(want.max()))
+
+
+@pytest.mark.parametrize(("frames", "multiple"), [(1, 2), (2, 2), (5, 8), (16, 2), (16, 8)])
+def test_the_stem_on_bytes_is_the_convolution_on_pixels(rule_model, frames, multiple):
     """The first convolution, rearranged to read bytes, gives what the plain one gives on normalised pixels."""
     clip = moving_textures(3)[None, :frames]
     unit = rule_model.Conv3d_1a_7x7
     with torch.inference_mode():
-        got, expected = Stem(unit, channels, torch.float32, CPU)(torch.from_numpy(clip)), unit(as_video(clip))
+        got, expected = Stem(unit, multiple, torch.float32, CPU)(torch.from_numpy(clip)), unit(as_video(clip))
     assert got.shape == expected.shape
     assert torch.allclose(got, expected, rtol=0, atol=1e-5 * float(expected.max()))
 

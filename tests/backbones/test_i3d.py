@@ -89,12 +89,42 @@ def test_cuboids_are_means_of_2x2_cells_row_by_row():
     np.testing.assert_allclose(features.pooled_BD, mixed_5c.mean((2, 3, 4), dtype=np.float64), rtol=1e-5)
 
 
-@pytest.mark.parametrize(("height", "width"), [(13, 14), (14, 15), (16, 16), (7, 7)])
+@pytest.mark.parametrize(("height", "width"), [(13, 14), (14, 15), (16, 16), (21, 21), (7, 14)])
 def test_a_map_without_7x7_cuboids_is_refused(height, width):
-    """Maps that are not 14x14 are a usage error that names the frame size to give."""
+    """Maps that are neither 14x14 nor 7x7 are a usage error that names the frame sizes to give."""
     maps = I3dMaps(torch.zeros(1, 528, 4, height, width), torch.zeros(1, 1024, 2, 7, 7))
-    with pytest.raises(UsageError, match=rf"14x14 cells, got {height}x{width}: give frames of 224x224"):
+    with pytest.raises(UsageError, match=rf"14x14 or 7x7 cells, got {height}x{width}: give frames of 224x224"):
         pool_maps(maps)
+
+
+def test_a_map_of_7x7_cells_has_a_cuboid_a_cell():
+    """On frames of 112x112 pixels a cuboid is one cell: the mean over time alone."""
+    mixed_4e = torch.rand(2, 132, 4, 7, 7)
+    features = pool_maps(I3dMaps(mixed_4e, torch.rand(2, 256, 2, 4, 4)))
+    assert torch.allclose(features.cuboids_BKC, mixed_4e.mean(2).flatten(2).transpose(1, 2), atol=1e-6)
+
+
+def test_a_quarter_of_the_width_is_a_quarter_of_every_convolution():
+    """Divisor 4: the public names, every width a quarter, and the 7x7 grid on frames of 112x112."""
+    with torch.device("meta"):
+        full, quarter = InceptionI3d(None).state_dict(), InceptionI3d(None, width_divisor=4).state_dict()
+    assert full.keys() == quarter.keys()
+    for name, tensor in full.items():
+        if tensor.ndim == 1:
+            assert len(quarter[name]) * 4 == len(tensor)
+    model = InceptionI3d(10, width_divisor=4).eval()
+    with torch.inference_mode():
+        maps = model.maps(torch.rand(1, 3, 16, 112, 112) * 2 - 1)
+    assert [tuple(m.shape) for m in maps] == [(1, 132, 4, 7, 7), (1, 256, 2, 4, 4)]
+    assert model.logits.conv3d.in_channels == 256
+    assert pool_maps(maps).cuboids_BKC.shape == (1, 49, 132)
+
+
+@pytest.mark.parametrize("options", [{"width_divisor": 3}, {"width_divisor": 0}, {"in_channels": 0}])
+def test_widths_that_cannot_be_are_refused(options):
+    """A divisor that does not divide every width, or no channels, is a usage error."""
+    with pytest.raises(UsageError, match=next(iter(options))):
+        InceptionI3d(None, **options)
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wsvad.backbones.folded import SIDE, FoldedI3d
+from wsvad.backbones.folded import FoldedI3d
 from wsvad.backbones.i3d import CUBOID_DIM, GRID, POOLED_DIM, I3dFeatures, pool_maps
 from wsvad.backbones.weights import Weights
 from wsvad.errors import UsageError, WeightsError
 
 Precision = Literal["fp32", "bf16"]
 
+SIDE = 224
+"""Height and width of the frames, pixels."""
 CPU_BATCH = 1
 """Clips in one pass on a CPU: more only push each other out of the cache (5 % slower in twos, 8 % in fours)."""
 CUDA_BATCH = 16

@@ -6,7 +6,8 @@ Nothing is approximated but the arithmetic's precision; in fp32 the maps agree w
 * Tensors are channels-last, batch norm is folded into the convolutions, the ReLU is fused into them where PyTorch can.
 * The first convolution reads bytes: pixels become ``x - 127.5``, which bfloat16 holds exactly, and the scale 1/127.5
   goes into the weights. Its 7 columns x 3 colours become 22 input channels (the last one is zero, so that they pair
-  up), which leaves a 7x7x1 kernel that runs at full speed, as one on 3 channels does not.
+  up), which leaves a 7x7x1 kernel that runs at full speed, as one on 3 channels does not. Numbers in [-1, 1] are read
+  as well, times 127.5.
 * bfloat16 weights are rounded so that the errors of neighbouring taps cancel, and biases stay fp32, which removes a
   quarter of the error.
 * ``SAME`` padding is left to the kernels, which skip it; all that is copied for it is a frame, a row and two columns.
@@ -25,12 +26,11 @@ from torch.nn import functional
 
 from wsvad.backbones.i3d import ConvUnit, I3dMaps, InceptionI3d, MaxPoolSame, MixedBlock, Triple, same_padding
 
-SIDE = 224
-"""Height and width of the frames, pixels."""
-CPU_STEM_CHANNELS = 22
-"""7 columns x 3 colours, and one channel of zero weight because bfloat16 dot products take channels in pairs."""
-CUDA_STEM_CHANNELS = 24
-"""The same, filled up to a multiple of 8, which tensor cores want."""
+CPU_MULTIPLE = 2
+"""The stem's input channels (7 columns x colours) are filled up to a multiple of this with channels of zero weight,
+because bfloat16 dot products take them in pairs: 22 for RGB."""
+CUDA_MULTIPLE = 8
+"""The same on a GPU, whose tensor cores want eights: 24 for RGB."""
 
 Stage = Callable[[Tensor], Tensor]
 _LAYOUT = torch.channels_last_3d
@@ -108,41 +108,46 @@ def _cpu_takes_bf16() -> bool:
 
 
 class Stem:
-    """The 7x7x7 convolution with stride 2, from bytes, with ``channels`` (21 to 24) for columns x colours."""
+    """The 7x7x7 convolution with stride 2, its columns x colours filled up to a ``multiple`` of channels."""
 
-    def __init__(self, unit: ConvUnit, channels: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, unit: ConvUnit, multiple: int, dtype: torch.dtype, device: torch.device) -> None:
         weight, bias = fold_batch_norm(unit)
         weight = rounded(weight / 127.5, dtype)
-        columns_as_channels = weight.permute(0, 4, 1, 2, 3).reshape(64, 21, 7, 7, 1)
-        self._weight = functional.pad(columns_as_channels, (0, 0, 0, 0, 0, 0, 0, channels - 21)).to(device)
+        out_channels, self._colours = weight.shape[:2]
+        columns_as_channels = weight.permute(0, 4, 1, 2, 3).reshape(out_channels, 7 * self._colours, 7, 7, 1)
+        spare = -columns_as_channels.shape[1] % multiple
+        self._weight = functional.pad(columns_as_channels, (0, 0, 0, 0, 0, 0, 0, spare)).to(device)
         self._bias = bias.to(device)
-        self._shape: tuple[int, int] | None = None
+        self._shape: tuple[int, ...] | None = None
 
     def __call__(self, clips_BTHWC: Tensor) -> Tensor:
-        """Map bytes ``[B, T, 224, 224, 3]`` to ``[B, 64, ceil(T/2), 112, 112]``."""
-        clips, frames = clips_BTHWC.shape[:2]
-        if self._shape != (clips, frames):
-            self._allocate(clips, frames)
-        self._pixels.copy_(clips_BTHWC.flatten(3))
-        self._pixels.sub_(127.5)
+        """Map bytes, or numbers in [-1, 1], ``[B, T, H, W, C]`` to ``[B, out, ceil(T/2), ceil(H/2), ceil(W/2)]``."""
+        if self._shape != clips_BTHWC.shape[:4]:
+            self._allocate(*clips_BTHWC.shape[:4])
+        if clips_BTHWC.dtype == torch.uint8:
+            self._pixels.copy_(clips_BTHWC.flatten(3))
+            self._pixels.sub_(127.5)
+        else:
+            torch.mul(clips_BTHWC.flatten(3), 127.5, out=self._pixels)
         self._taps.copy_(self._windows)
         return self._conv(self._taps.permute(0, 4, 1, 2, 3))
 
-    def _allocate(self, clips: int, frames: int) -> None:
+    def _allocate(self, clips: int, frames: int, height: int, width: int) -> None:
         """Make the work space: zero frames, rows and columns around the pixels stand for the padding."""
         front, back = same_padding(frames, 7, 2)
-        left, right = same_padding(SIDE, 7, 2)
-        row = (left + SIDE + right + 1) * 3
-        frames_padded, rows_padded = frames + back - front, SIDE + right - left
+        top, bottom = same_padding(height, 7, 2)
+        left, right = same_padding(width, 7, 2)
+        row = (left + width + right + 1) * self._colours
+        frames_padded, rows_padded = frames + back - front, height + bottom - top
         padded = self._weight.new_zeros(clips, frames_padded, rows_padded, row)
-        self._pixels = padded[:, :frames, :SIDE, left * 3 : (left + SIDE) * 3]
+        self._pixels = padded[:, :frames, :height, left * self._colours : (left + width) * self._colours]
         self._windows = padded.as_strided(
-            (clips, frames_padded, rows_padded, SIDE // 2, self._weight.shape[1]),
-            (frames_padded * rows_padded * row, rows_padded * row, row, 2 * 3, 1),
+            (clips, frames_padded, rows_padded, -(-width // 2), self._weight.shape[1]),
+            (frames_padded * rows_padded * row, rows_padded * row, row, 2 * self._colours, 1),
         )
         self._taps = torch.empty_like(self._windows, memory_format=torch.contiguous_format)
-        self._conv = FusedConv(self._weight, self._bias, (front, left, 0), (2, 2, 1))
-        self._shape = (clips, frames)
+        self._conv = FusedConv(self._weight, self._bias, (front, top, 0), (2, 2, 1))
+        self._shape = (clips, frames, height, width)
 
 
 def strided_pool(pool: MaxPoolSame) -> Stage:
@@ -173,7 +178,7 @@ class FoldedI3d:
     """I3D from bytes to maps, with the weights of ``model`` at the time of construction.
 
     Args:
-        model: the plain model, in evaluation mode.
+        model: the plain model of any width and input channels, in evaluation mode.
         dtype: ``torch.float32`` or ``torch.bfloat16``; sums inside a convolution are fp32 in both.
         device: where it runs.
 
@@ -190,7 +195,8 @@ class FoldedI3d:
         """Run the network.
 
         Args:
-            clips_BTHWC: RGB bytes ``[B, T, 224, 224, 3]``, uint8, on this instance's device.
+            clips_BTHWC: ``[B, T, H, W, in_channels]`` on this instance's device: bytes (uint8, which stand for
+                ``x / 127.5 - 1``), or floating numbers in [-1, 1].
 
         Returns:
             ``Mixed_4e`` and ``Mixed_5c`` in this instance's dtype.
@@ -205,8 +211,8 @@ class FoldedI3d:
 
     def _fold(self, name: str, stage: nn.Module) -> Stage:
         if name == "Conv3d_1a_7x7" and isinstance(stage, ConvUnit):
-            channels = CUDA_STEM_CHANNELS if self._device.type == "cuda" else CPU_STEM_CHANNELS
-            return Stem(stage, channels, self._dtype, self._device)
+            multiple = CUDA_MULTIPLE if self._device.type == "cuda" else CPU_MULTIPLE
+            return Stem(stage, multiple, self._dtype, self._device)
         if isinstance(stage, ConvUnit):
             return self._conv(stage)
         if isinstance(stage, MaxPoolSame):

@@ -8,6 +8,8 @@ Paper: Carreira & Zisserman, *Quo Vadis, Action Recognition? A New Model and the
   element at the end. Pools pad with zeros, which is no pool's maximum because every pool follows a ReLU.
 * Batch norm's epsilon is 1e-3, as in the TensorFlow original.
 * One forward pass gives both outputs, the cuboids of ``Mixed_4e`` on the way to the pooled ``Mixed_5c``.
+* The same graph comes narrower (``width_divisor``) and for other inputs (``in_channels``: 2 for optical flow); widths
+  in docstrings are those of the full network.
 
 Axes: B clips, C channels, T time, H height, W width, D pooled features (1024), K cuboids (49, row by row).
 """
@@ -27,8 +29,8 @@ POOLED_DIM = 1024
 CUBOID_DIM = 528
 GRID = 7
 """Cuboids along each side of the frame."""
-CELLS = 2
-"""Cells of the ``Mixed_4e`` map along each side of a cuboid."""
+CELLS = (1, 2)
+"""Cells of the ``Mixed_4e`` map along each side of a cuboid: 1 for frames of 112x112 pixels, 2 for 224x224."""
 
 Triple = tuple[int, int, int]
 
@@ -48,7 +50,7 @@ class I3dFeatures(NamedTuple):
     pooled_BD: Tensor
     """``[B, 1024]``: ``Mixed_5c``, mean over time and space."""
     cuboids_BKC: Tensor
-    """``[B, 49, 528]``: ``Mixed_4e``, mean over time and 2x2 cells, row by row from the top left."""
+    """``[B, 49, 528]``: ``Mixed_4e``, mean over time and a cuboid's cells, row by row from the top left."""
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -70,17 +72,18 @@ def pool_maps(maps: I3dMaps) -> I3dFeatures:
     """Average the maps into features, in fp32.
 
     Raises:
-        UsageError: the ``Mixed_4e`` map is not 14x14 cells, so that there is no grid of 7x7 cuboids of 2x2 cells
-            (height and width of the video must be 209 to 224 pixels).
+        UsageError: the ``Mixed_4e`` map is neither 14x14 nor 7x7 cells, so that there is no grid of 7x7 cuboids (height
+            and width of the video must be 209 to 224 pixels, or 97 to 112).
     """
-    side = GRID * CELLS
     height, width = maps.mixed_4e_BCTHW.shape[3:]
-    if (height, width) != (side, side):
+    cells = height // GRID
+    if height != width or height % GRID or cells not in CELLS:
         raise UsageError(
-            f"cuboids need a Mixed_4e map of {side}x{side} cells, got {height}x{width}: give frames of 224x224 pixels"
+            f"cuboids need a Mixed_4e map of 14x14 or 7x7 cells, got {height}x{width}: give frames of 224x224 pixels, "
+            "or of 112x112"
         )
     cells_BCHW = maps.mixed_4e_BCTHW.float().mean(2)
-    cuboids_BCHW = cells_BCHW.unflatten(3, (GRID, CELLS)).unflatten(2, (GRID, CELLS)).mean((3, 5))
+    cuboids_BCHW = cells_BCHW.unflatten(3, (GRID, cells)).unflatten(2, (GRID, cells)).mean((3, 5))
     pooled_BD = maps.mixed_5c_BCTHW.float().mean((2, 3, 4))
     return I3dFeatures(pooled_BD, cuboids_BCHW.flatten(2).transpose(1, 2).contiguous())
 
@@ -126,6 +129,10 @@ class Widths(NamedTuple):
         """Channels of the block's output."""
         return self.b0 + self.b1b + self.b2b + self.b3b
 
+    def divided(self, divisor: int) -> Widths:
+        """Return the widths of a network that is ``divisor`` times as narrow."""
+        return Widths(*(width // divisor for width in self))
+
 
 class MixedBlock(nn.Module):
     """Four branches on one input, side by side in the output channels: 1x1, 1x1 -> 3x3x3 (twice), pool -> 1x1."""
@@ -155,9 +162,9 @@ class MixedBlock(nn.Module):
 class Classifier(nn.Module):
     """The 1x1 convolution that gives class logits; features do not need it, public weight files have it."""
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()
-        self.conv3d = nn.Conv3d(POOLED_DIM, num_classes, 1)
+        self.conv3d = nn.Conv3d(in_channels, num_classes, 1)
 
     def forward(self, mixed_5c_BCTHW: Tensor) -> Tensor:
         """Return logits ``[B, num_classes, T', H', W']``, one for each 2x7x7 window of the map."""
@@ -178,37 +185,53 @@ MIXED_WIDTHS = {
 }
 """Figure 3 of the paper; widths from Szegedy et al. 2015, table 1. Public I3D's ``Mixed_4e`` is 528 wide."""
 
+WIDTH_DIVISORS = (1, 2, 4, 8)
+"""What divides every width of the network."""
+
 
 class InceptionI3d(nn.Module):
-    """RGB I3D on Inception-v1, 12.3 million parameters besides the classifier.
+    """I3D on Inception-v1, 12.3 million parameters besides the classifier at full width.
 
     Args:
         num_classes: width of the classifier ``logits`` (public Kinetics weights: 400); ``None`` leaves it out.
+        width_divisor: 1 for the paper's network, 2, 4 or 8 for one whose every convolution has so many times fewer
+            channels (``Conv3d_1a_7x7`` 64, 32, 16 or 8; ``Mixed_4e`` 528, 264, 132 or 66).
+        in_channels: 3 for RGB, 2 for optical flow.
+
+    Raises:
+        UsageError: the widths cannot be divided so, or fewer than one channel.
     """
 
-    def __init__(self, num_classes: int | None = NUM_CLASSES) -> None:
+    def __init__(self, num_classes: int | None = NUM_CLASSES, *, width_divisor: int = 1, in_channels: int = 3) -> None:
         super().__init__()
-        self.Conv3d_1a_7x7 = ConvUnit(3, 64, (7, 7, 7), (2, 2, 2))
+        if width_divisor not in WIDTH_DIVISORS:
+            raise UsageError(f"width_divisor must be one of {WIDTH_DIVISORS}, got {width_divisor}")
+        if in_channels < 1:
+            raise UsageError(f"in_channels must be at least 1, got {in_channels}")
+        self.in_channels = in_channels
+        narrow, wide = 64 // width_divisor, 192 // width_divisor
+        self.Conv3d_1a_7x7 = ConvUnit(in_channels, narrow, (7, 7, 7), (2, 2, 2))
         self.MaxPool3d_2a_3x3 = MaxPoolSame((1, 3, 3), (1, 2, 2))
-        self.Conv3d_2b_1x1 = ConvUnit(64, 64, (1, 1, 1))
-        self.Conv3d_2c_3x3 = ConvUnit(64, 192, (3, 3, 3))
+        self.Conv3d_2b_1x1 = ConvUnit(narrow, narrow, (1, 1, 1))
+        self.Conv3d_2c_3x3 = ConvUnit(narrow, wide, (3, 3, 3))
         self.MaxPool3d_3a_3x3 = MaxPoolSame((1, 3, 3), (1, 2, 2))
-        in_channels = 192
-        for name, widths in MIXED_WIDTHS.items():
+        width = wide
+        for name, full in MIXED_WIDTHS.items():
             if name == "Mixed_4b":
                 self.MaxPool3d_4a_3x3 = MaxPoolSame((3, 3, 3), (2, 2, 2))
             elif name == "Mixed_5b":
                 self.MaxPool3d_5a_2x2 = MaxPoolSame((2, 2, 2), (2, 2, 2))
-            self.add_module(name, MixedBlock(in_channels, widths))
-            in_channels = widths.total
+            widths = full.divided(width_divisor)
+            self.add_module(name, MixedBlock(width, widths))
+            width = widths.total
         if num_classes is not None:
-            self.logits = Classifier(num_classes)
+            self.logits = Classifier(width, num_classes)
 
     def maps(self, video_BCTHW: Tensor) -> I3dMaps:
         """Run the network up to ``Mixed_5c``.
 
         Args:
-            video_BCTHW: RGB ``[B, 3, T, H, W]`` in [-1, 1], at least one frame and one pixel.
+            video_BCTHW: ``[B, in_channels, T, H, W]`` in [-1, 1], at least one frame and one pixel.
 
         Returns:
             ``Mixed_4e`` and ``Mixed_5c``, in the dtype of the input.
@@ -225,9 +248,9 @@ class InceptionI3d(nn.Module):
         return I3dMaps(mixed_4e_BCTHW, x_BCTHW)
 
     def forward(self, video_BCTHW: Tensor) -> I3dFeatures:
-        """Turn RGB ``[B, 3, T, 224, 224]`` in [-1, 1] into pooled features ``[B, 1024]`` and cuboids ``[B, 49, 528]``.
+        """Turn ``[B, in_channels, T, 224, 224]`` in [-1, 1] into pooled features and cuboids.
 
         Raises:
-            UsageError: frames whose ``Mixed_4e`` map is not 14x14 (see ``pool_maps``).
+            UsageError: frames whose ``Mixed_4e`` map is neither 14x14 nor 7x7 (see ``pool_maps``).
         """
         return pool_maps(self.maps(video_BCTHW))
