@@ -11,6 +11,7 @@ from wsvad.video.contract import (
     VideoErrorKind,
     VideoIndex,
 )
+from wsvad.video.flow import FlowMethod, crop_flow, require_flow
 from wsvad.video.geometry import Geometry, GeometryKind
 from wsvad.video.reader import VideoReader
 from wsvad.video.ring import Clip
@@ -22,6 +23,7 @@ __all__ = [
     "ByteSource",
     "Clip",
     "DecodeReport",
+    "FlowMethod",
     "Geometry",
     "GeometryKind",
     "Limits",
@@ -29,4 +31,6 @@ __all__ = [
     "VideoErrorKind",
     "VideoIndex",
     "VideoReader",
+    "crop_flow",
+    "require_flow",
 ]

@@ -13,6 +13,7 @@ from wsvad.clips import ClipSpec
 from wsvad.errors import UsageError
 from wsvad.video.contract import ByteSource, DecodeReport, Limits, VideoIndex
 from wsvad.video.exchange import Exchange
+from wsvad.video.flow import FlowMethod, require_flow
 from wsvad.video.geometry import Geometry
 from wsvad.video.process import DecodeChild
 from wsvad.video.ring import Clip, Ring
@@ -83,6 +84,7 @@ class VideoReader:
         geometry: Geometry,
         *,
         name: str = "",
+        flow: FlowMethod | None = None,
     ) -> Iterator[Clip]:
         """Yield the complete clips of ``[first_clip, last_clip)`` in order; ``report`` is set when they are through.
 
@@ -91,6 +93,9 @@ class VideoReader:
         were good; StorageError of ``source`` comes through unchanged; RuntimeError when all clips are held for so long
         that no further one can come.
         """
+        if flow is not None:
+            require_flow(flow)
+            raise NotImplementedError("optical flow is not computed yet")
         self.report = DecodeReport()
         width, height = geometry.delivered(index.width, index.height)
         shape = (spec.length, height, width, 3)

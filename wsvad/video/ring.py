@@ -72,6 +72,7 @@ class Clip:
         seconds: tuple[float, float],
         frames_THWC: Frames,
         on_release: Callable[[], None],
+        flow_THWC: Frames | None = None,
     ) -> None:
         self.clip = clip
         """Number of the clip in its video."""
@@ -81,6 +82,9 @@ class Clip:
         """Presentation start of the first and end of the last frame, seconds after frame 0."""
         self.frames_THWC = frames_THWC
         """``[T, H, W, 3]`` uint8 RGB in shared memory, read-only; padding repeats the last frame."""
+        self.flow_THWC = flow_THWC
+        """``[T, H, W, 2]`` uint8 displacement (x, y) to the next frame, as ``wsvad.video.flow`` defines it, in the same
+        memory; None where no flow was asked for."""
         self._on_release: Callable[[], None] | None = on_release
 
     def release(self) -> None:
