@@ -66,6 +66,7 @@ HOMES = {
     "botocore": ("wsvad/storage/s3_client.py", "wsvad/storage/s3_errors.py", "wsvad/doctor/services.py"),
     "urllib3": ("wsvad/storage/s3_errors.py",),
     "torch": (
+        "wsvad/backbones/choose.py",
         "wsvad/backbones/extractor.py",
         "wsvad/backbones/folded.py",
         "wsvad/backbones/i3d.py",

