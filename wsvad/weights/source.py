@@ -1,0 +1,137 @@
+"""Weights in whatever layout they are published in, read as checked weights of a network; nothing is executed."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from wsvad.backbones.choose import Architecture
+from wsvad.backbones.weights import Weights, load_weights
+from wsvad.errors import WeightsError
+from wsvad.storage import Store, StoreOptions, open_object
+from wsvad.weights.caffe2 import resnet_state
+from wsvad.weights.catalogue import CATALOGUE
+from wsvad.weights.digests import Digest, bytes_digest
+from wsvad.weights.download import MAX_BYTES
+from wsvad.weights.inception import inception_state
+from wsvad.weights.pickles import read_arrays
+from wsvad.weights.sstable import MAGIC
+from wsvad.weights.tensorflow import Bundle
+
+Format = Literal["safetensors", "pytorch", "tensorflow", "caffe2"]
+
+_BUNDLE = re.compile(r"(?P<prefix>.+)\.(?:index|data-\d{5}-of-\d{5}|meta)")
+_PICKLE = b"\x80"
+_TORCH_PICKLE = re.compile(rb"\x80[\x02-\x05](?:\x95.{8})?\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", re.DOTALL)
+"""How PyTorch's files began before they were zip archives: a number that is its mark."""
+_SETTINGS_SHOWN = "expected a .pt, .pth or .safetensors file, a TensorFlow checkpoint (.index), or a Caffe2 .pkl"
+
+
+@dataclass(frozen=True, eq=False)
+class SourceWeights:
+    """Weights, and where they came from."""
+
+    weights: Weights
+    format: Format
+    files: Mapping[str, Digest]
+    """URI and git blob id of every file that was read."""
+    known: str | None
+    """Name in the catalogue of weights that these are, by the digest of every file; else ``None``."""
+
+
+def read_weights(
+    uri: str, architecture: Architecture | None = None, options: StoreOptions | None = None
+) -> SourceWeights:
+    """Read weights of any known layout, and check them.
+
+    Args:
+        uri: of a file, local or ``s3://``; of a TensorFlow checkpoint any of its files, or their common beginning.
+        architecture: the network that they must be for; ``None``: whatever they seem to be for.
+        options: how to reach the store.
+
+    Raises:
+        WeightsError: damaged, hostile, too large, or not weights of a network that is known here.
+        StorageError: a file cannot be reached.
+        UsageError: the URI cannot be one.
+    """
+    store, key = open_object(uri, options or StoreOptions(follow_links=True))
+    files: dict[str, bytes] = {}
+    try:
+        prefix = _bundle_prefix(store, key)
+        if prefix is not None:
+            kind: Format = "tensorflow"
+            content = _read_bundle(store, prefix, files)
+        else:
+            content = _read(store, key, files)
+            kind = _format(content)
+            if kind == "caffe2":
+                content = _as_safetensors(resnet_state(read_arrays(content)))
+        weights = load_weights(content, architecture)
+    except WeightsError as error:
+        raise WeightsError(f"{uri}: {error}") from error
+    digests = {store.uri_of(name): bytes_digest(data, "git") for name, data in files.items()}
+    known = _known(digests)
+    if known is not None:
+        weights = replace(weights, name=known)
+    return SourceWeights(weights, kind, digests, known)
+
+
+def _bundle_prefix(store: Store, key: str) -> str | None:
+    """Return the common beginning of a TensorFlow checkpoint's files, if the key names one."""
+    match = _BUNDLE.fullmatch(key)
+    if match is not None:
+        return match["prefix"]
+    if posixpath.splitext(key)[1] in (".pt", ".pth", ".pkl", ".safetensors"):
+        return None
+    index = f"{key}.index"
+    return key if any(info.key == index for info in store.list(index)) else None
+
+
+def _read_bundle(store: Store, prefix: str, files: dict[str, bytes]) -> bytes:
+    def shard(part: str) -> bytes:
+        return _read(store, f"{prefix}.data-{part}", files)
+
+    return _as_safetensors(inception_state(Bundle(_read(store, f"{prefix}.index", files), shard)))
+
+
+def _read(store: Store, key: str, files: dict[str, bytes]) -> bytes:
+    size = store.stat(key).size
+    if size > MAX_BYTES:
+        raise WeightsError(f"{store.uri_of(key)} has {size} bytes; expected at most {MAX_BYTES}")
+    files[key] = store.read(key)
+    return files[key]
+
+
+def _format(data: bytes) -> Format:
+    if data[8:9] == b"{":
+        return "safetensors"
+    if data.startswith(b"PK\x03\x04") or _TORCH_PICKLE.match(data):
+        return "pytorch"
+    if data.startswith(_PICKLE):
+        return "caffe2"
+    if data.endswith(MAGIC):
+        raise WeightsError("this is the index of a TensorFlow checkpoint; its name must end in .index, beside its data")
+    if data[:64].lstrip().lower().startswith((b"<!doctype", b"<html")):
+        raise WeightsError(f"this is a web page, perhaps of a download that needed a login; {_SETTINGS_SHOWN}")
+    if data.startswith(b"version https://git-lfs"):
+        raise WeightsError(f"this is a pointer of Git LFS, not the file it points at; {_SETTINGS_SHOWN}")
+    raise WeightsError(f"damaged, or of a kind that is not known here; {_SETTINGS_SHOWN}")
+
+
+def _as_safetensors(state: Mapping[str, NDArray[np.float32]]) -> bytes:
+    return safetensors.numpy.save(dict(state))
+
+
+def _known(digests: Mapping[str, Digest]) -> str | None:
+    found = set(digests.values())
+    for known in CATALOGUE.values():
+        if known.files and known.pinned and {file.digest for file in known.files} == found:
+            return known.name
+    return None
