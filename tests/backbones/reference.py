@@ -12,16 +12,19 @@ from torch import Tensor
 DATA = Path(__file__).resolve().parents[1] / "data"
 
 
-def published_shapes() -> dict[str, tuple[int, ...]]:
+INCEPTION, RESNET = "i3d_inception_keys.txt", "i3d_r50_keys.txt"
+
+
+def published_shapes(keys: str = INCEPTION) -> dict[str, tuple[int, ...]]:
     """Return the names and shapes of the public weight files, as the public implementation lists them."""
-    lines = (DATA / "i3d_inception_keys.txt").read_text().splitlines()
+    lines = (DATA / keys).read_text().splitlines()
     pairs = (line.split(" ", 1) for line in lines)
     return {name: tuple(int(n) for n in shape.strip("()").split(",") if n.strip()) for name, shape in pairs}
 
 
-def rule_state() -> dict[str, Tensor]:
+def rule_state(keys: str = INCEPTION) -> dict[str, Tensor]:
     """Return the weights that the reference numbers were computed with."""
-    return {name: _rule(name, shape) for name, shape in published_shapes().items()}
+    return {name: _rule(name, shape) for name, shape in published_shapes(keys).items()}
 
 
 def _rule(name: str, shape: tuple[int, ...]) -> Tensor:
@@ -31,9 +34,9 @@ def _rule(name: str, shape: tuple[int, ...]) -> Tensor:
     normal = rng.standard_normal(shape).astype(np.float32)
     if name.endswith("running_var"):
         values = np.exp(np.float32(0.2) * normal)
-    elif name.endswith(".bn.weight"):
+    elif name.endswith(".weight") and len(shape) == 1:
         values = 1 + np.float32(0.1) * normal
-    elif name.endswith((".bn.bias", ".running_mean", ".conv3d.bias")):
+    elif name.endswith((".bias", ".running_mean")):
         values = np.float32(0.1) * normal
     else:
         values = normal * np.float32(np.sqrt(2 / np.prod(shape[1:])))

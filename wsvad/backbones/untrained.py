@@ -86,13 +86,13 @@ def untrained_state(seed: int, model: InceptionI3d | None = None, side: int = SI
             _prepare(name, unit, seed, state)
     video_THWC = torch.from_numpy(moving_textures(seed)[:, :: SIDE // side, :: SIDE // side][..., channels])
     whole_numbers = (2 * video_THWC.float() - 255).permute(3, 0, 1, 2).unsqueeze(0)
-    with torch.no_grad(), _one_thread():
+    with torch.no_grad(), one_thread():
         model.maps(whole_numbers)
     return state
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Compute in one thread: on a machine where workers start at the same time, two that wait for each other crawl."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -104,15 +104,41 @@ def _one_thread() -> Iterator[None]:
 
 def _prepare(name: str, unit: ConvUnit, seed: int, state: dict[str, Tensor]) -> None:
     """Give one unit whole weights and a hook that stands in for its batch norm and writes ``state`` as it goes."""
+    input_step = 1 / 255 if name == STEM else 1 / ACTIVATION_STEPS
+    weight, norm = f"{name}.conv3d.weight", f"{name}.bn"
+    whole_weights(name, unit.conv3d, seed, input_step, unit.bn.eps, weight, norm, state)
+    unit.register_module("bn", nn.Identity())
+
+
+def whole_weights(
+    name: str,
+    conv: nn.Conv3d,
+    seed: int,
+    input_step: float,
+    eps: float,
+    weight: str,
+    norm: str,
+    state: dict[str, Tensor],
+) -> None:
+    """Give a convolution whole weights and a hook that stands in for its batch norm and writes ``state`` as it goes.
+
+    Args:
+        name: of the convolution, from which, with ``seed``, its weights follow.
+        conv: without a bias.
+        seed: as for ``untrained_state``.
+        input_step: what 1 in the convolution's input is worth.
+        eps: of the batch norm.
+        weight: name of the convolution's weight in ``state``.
+        norm: name of the batch norm in ``state``.
+        state: takes the weight at once, and the batch norm's numbers when the convolution runs.
+    """
     rng = np.random.Generator(np.random.PCG64([seed, zlib.crc32(name.encode())]))
-    shape = unit.conv3d.weight.shape
+    shape = conv.weight.shape
     steps = torch.from_numpy(np.rint(rng.standard_normal(shape, dtype=np.float32) * WEIGHT_STEPS))
     weight_step = float(np.sqrt(2 / shape[1:].numel())) / WEIGHT_STEPS
-    state[f"{name}.conv3d.weight"] = steps * weight_step
-    input_step = 1 / 255 if name == STEM else 1 / ACTIVATION_STEPS
-    unit.conv3d.weight = nn.Parameter(steps.contiguous(memory_format=torch.channels_last_3d), requires_grad=False)
-    unit.conv3d.register_forward_hook(_normalise(f"{name}.bn", unit.bn.eps, weight_step * input_step, state))
-    unit.register_module("bn", nn.Identity())
+    state[weight] = steps * weight_step
+    conv.weight = nn.Parameter(steps.contiguous(memory_format=torch.channels_last_3d), requires_grad=False)
+    conv.register_forward_hook(_normalise(norm, eps, weight_step * input_step, state))
 
 
 def _normalise(

@@ -1,0 +1,147 @@
+"""The ResNet-50 I3D, rearranged for speed: what runs in production, by the means that ``folded`` describes.
+
+What is different here:
+
+* Pixels become ``x - 115``, which bfloat16 holds exactly, as it does not ``x - 114.75``; the quarter is put into the
+  bias, and into what stands for the padding: frames, rows and columns of -0.25.
+* The sum of a block is taken, and cut off at zero, inside of its last convolution, in the memory of its shortcut.
+
+Axes: as in ``resnet``.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wsvad.backbones.folded import CPU_MULTIPLE, CUDA_MULTIPLE, FusedConv, Stage, rounded
+from wsvad.backbones.i3d import I3dFeatures, I3dMaps, Triple, pool_maps
+from wsvad.backbones.resnet import (
+    DEVIATION,
+    MEAN,
+    POOL1,
+    POOL2,
+    Bottleneck,
+    ResNet50I3d,
+    ResNetMaps,
+    check_frames,
+)
+
+ZERO = 115
+"""The whole number next to the mean; pixels enter as the difference from it."""
+
+
+def fold(conv: nn.Conv3d, norm: nn.BatchNorm3d) -> tuple[Tensor, Tensor]:
+    """Return the weight ``[out, in, T, H, W]`` and bias ``[out]`` of one convolution that does what the two did."""
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None
+    assert variance is not None
+    scale = norm.weight.double() / torch.sqrt(variance.double() + norm.eps)
+    weight = conv.weight.double() * scale.reshape(-1, 1, 1, 1, 1)
+    bias = norm.bias.double() - mean.double() * scale
+    return weight.float().detach(), bias.float().detach()
+
+
+class Stem:
+    """The 5x7x7 convolution with stride 2, from bytes; 7 columns x 3 colours are its channels, and a few of zeros."""
+
+    def __init__(self, conv: nn.Conv3d, norm: nn.BatchNorm3d, dtype: torch.dtype, device: torch.device) -> None:
+        weight, bias = fold(conv, norm)
+        weight = rounded(weight / DEVIATION, dtype)
+        self._bias = (bias + (ZERO - MEAN) * weight.float().sum((1, 2, 3, 4))).to(device)
+        out_channels, colours, *taps = weight.shape
+        self._reach = [size // 2 for size in taps]
+        columns_as_channels = weight.permute(0, 4, 1, 2, 3).reshape(out_channels, taps[2] * colours, *taps[:2], 1)
+        spare = -columns_as_channels.shape[1] % (CUDA_MULTIPLE if device.type == "cuda" else CPU_MULTIPLE)
+        self._weight = functional.pad(columns_as_channels, (0, 0, 0, 0, 0, 0, 0, spare)).to(device)
+        self._conv = FusedConv(self._weight, self._bias, (0, 0, 0), (2, 2, 1))
+        self._shape: torch.Size | None = None
+
+    def __call__(self, clips_BTHWC: Tensor) -> Tensor:
+        """Map bytes ``[B, T, H, W, 3]`` to ``[B, 64, ceil(T/2), ceil(H/2), ceil(W/2)]``."""
+        if self._shape != clips_BTHWC.shape:
+            self._allocate(clips_BTHWC.shape)
+        self._pixels.copy_(clips_BTHWC.flatten(3))
+        self._pixels.sub_(ZERO)
+        self._taps.copy_(self._windows)
+        return self._conv(self._taps.permute(0, 4, 1, 2, 3))
+
+    def _allocate(self, shape: torch.Size) -> None:
+        """Make the work space: pixels, what stands around them for the padding, and a column that weighs nothing."""
+        clips, frames, height, width, colours = shape
+        front, top, left = self._reach
+        row = (width + 2 * left + 1) * colours
+        padded = self._weight.new_full((clips, frames + 2 * front, height + 2 * top, row), MEAN - ZERO)
+        columns = slice(left * colours, (left + width) * colours)
+        self._pixels = padded[:, front : front + frames, top : top + height, columns]
+        self._windows = padded.as_strided(
+            (*padded.shape[:3], -(-width // 2), self._weight.shape[1]), (*padded.stride()[:3], 2 * colours, 1)
+        )
+        self._taps = torch.empty_like(self._windows, memory_format=torch.contiguous_format)
+        self._shape = shape
+
+
+class FoldedResNet50I3d:
+    """The ResNet-50 I3D from bytes to maps, with the weights of ``model`` at the time of construction.
+
+    Args:
+        model: the plain model, in evaluation mode.
+        dtype: ``torch.float32`` or ``torch.bfloat16``; sums inside a convolution are fp32 in both.
+        device: where it runs.
+
+    One instance serves one thread: it keeps its work space between calls.
+    """
+
+    def __init__(self, model: ResNet50I3d, *, dtype: torch.dtype, device: torch.device) -> None:
+        self._dtype, self._device = dtype, device
+        self._stem = Stem(model.conv1, model.bn1, dtype, device)
+        self._layer1, self._layer2, self._layer3, self._layer4 = (
+            [self._block(cast(Bottleneck, block)) for block in layer]
+            for layer in (model.layer1, model.layer2, model.layer3, model.layer4)
+        )
+
+    def maps(self, clips_BTHWC: Tensor) -> ResNetMaps:
+        """Run the network.
+
+        Args:
+            clips_BTHWC: RGB bytes ``[B, T, H, W, 3]``, uint8, at least 7 frames, on this instance's device.
+
+        Returns:
+            ``res4`` and ``res5`` in this instance's dtype.
+
+        Raises:
+            UsageError: too few frames.
+        """
+        check_frames(clips_BTHWC.shape[1])
+        x = functional.max_pool3d(self._stem(clips_BTHWC), POOL1, 2)
+        x = functional.max_pool3d(_through(self._layer1, x), POOL2)
+        res4 = _through(self._layer3, _through(self._layer2, x))
+        return ResNetMaps(res4, _through(self._layer4, res4))
+
+    def features(self, clips_BTHWC: Tensor) -> I3dFeatures:
+        """Run the network and average its maps; arguments and errors as for :meth:`maps` and of ``pool_maps``."""
+        return pool_maps(I3dMaps(*self.maps(clips_BTHWC)))
+
+    def _block(self, block: Bottleneck) -> Stage:
+        conv1, conv2 = self._conv(block.conv1, block.bn1), self._conv(block.conv2, block.bn2)
+        conv3 = self._conv(block.conv3, block.bn3)
+        if block.downsample is None:
+            # The block's input is its shortcut; nothing needs it afterwards.
+            return lambda x: conv3(conv2(conv1(x)), x)
+        shortcut = self._conv(*cast(tuple[nn.Conv3d, nn.BatchNorm3d], tuple(block.downsample)), relu=False)
+        return lambda x: conv3(conv2(conv1(x)), shortcut(x))
+
+    def _conv(self, conv: nn.Conv3d, norm: nn.BatchNorm3d, *, relu: bool = True) -> FusedConv:
+        weight, bias = fold(conv, norm)
+        padding, stride = cast(Triple, conv.padding), cast(Triple, conv.stride)
+        weight = rounded(weight, self._dtype).to(self._device)
+        return FusedConv(weight, bias.to(self._device), padding, stride, relu=relu)
+
+
+def _through(blocks: list[Stage], x_BCTHW: Tensor) -> Tensor:
+    for block in blocks:
+        x_BCTHW = block(x_BCTHW)
+    return x_BCTHW
