@@ -63,6 +63,7 @@ HOMES = {
         "wsvad/demo/render.py",
         "wsvad/doctor/software.py",
     ),
+    "cv2": ("wsvad/video/flow.py",),  # an extra; loaded where flow is computed, in the decoder's process
     "boto3": ("wsvad/storage/s3_client.py",),
     "botocore": ("wsvad/storage/s3_client.py", "wsvad/storage/s3_errors.py", "wsvad/doctor/services.py"),
     "urllib3": ("wsvad/storage/s3_errors.py",),
@@ -106,8 +107,8 @@ HOMES = {
 LIGHT = {
     "wsvad.cli.main": ("torch", "ray", "av", "boto3", "pyarrow", "numpy"),
     "wsvad.storage": ("torch", "ray", "av", "boto3", "pyarrow", "numpy"),
-    "wsvad.video": ("torch", "ray", "av", "boto3", "pyarrow"),
-    "wsvad.video.child": ("torch", "ray", "boto3", "pyarrow"),
+    "wsvad.video": ("torch", "ray", "av", "cv2", "boto3", "pyarrow"),
+    "wsvad.video.child": ("torch", "ray", "cv2", "boto3", "pyarrow"),
     "wsvad.backbones.extractor": ("ray", "av", "boto3", "pyarrow"),
     "wsvad.cli.weights": ("torch", "ray", "av", "boto3", "pyarrow"),
     "wsvad.features.cache": ("torch", "ray", "av", "boto3"),

@@ -69,12 +69,12 @@ def main() -> None:
     class Decoder(real_decoder):
         """Does its deed where the first clip would go out."""
 
-        def __init__(self, source, index, clips, spec, geometry, max_pixels, emit, beat, allow_footage) -> None:
-            def emit_or_else(times, pieces) -> None:
-                emit(times, pieces)
+        def __init__(self, source, index, clips, spec, geometry, max_pixels, emit, beat, *others) -> None:
+            def emit_or_else(times, frames, flow) -> None:
+                emit(times, frames, flow)
                 obey(source, "clips", beat)
 
-            super().__init__(source, index, clips, spec, geometry, max_pixels, emit_or_else, beat, allow_footage)
+            super().__init__(source, index, clips, spec, geometry, max_pixels, emit_or_else, beat, *others)
 
     child.build_index, child.Decoder = build_index, Decoder
     child.main(sys.argv[1:])

@@ -18,7 +18,8 @@ def run(spec: ClipSpec, num_frames: int, clips: tuple[int, int], lost: set[int])
     """Feed frames 0.. that are not lost; frame n is all n, starts at n seconds and ends at n + 1."""
     emitted: Emitted = {}
 
-    def emit(times: ClipTimes, pieces: tuple[Frames, ...]) -> None:
+    def emit(times: ClipTimes, pieces: tuple[Frames, ...], flow: tuple[Frames, ...]) -> None:
+        assert flow == ()
         emitted[times.clip] = (times, np.concatenate(pieces)[:, 0, 0, 0].tolist())
 
     assembler = ClipAssembler(spec, num_frames, clips, 2, 2, emit)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wsvad.clips import ClipSpec
+from wsvad.video.flow import STILL
 from wsvad.video.geometry import Frames
 
 
@@ -22,8 +23,9 @@ class ClipTimes(NamedTuple):
     end_s: float
 
 
-Emit = Callable[[ClipTimes, tuple[Frames, ...]], None]
-"""Receives a clip and its frames as one or two pieces of a ring, in order; they are reused after the call."""
+Emit = Callable[[ClipTimes, tuple[Frames, ...], tuple[Frames, ...]], None]
+"""Receives a clip and its frames as one or two pieces of a ring, in order, and its flow likewise (no pieces where none
+was asked for); they are reused after the call."""
 
 
 @dataclass
@@ -37,17 +39,28 @@ class ClipAssembler:
     """Cuts the frames of ``[first_clip, last_clip)`` into clips and records what was missing.
 
     Frames come in rising order through ``slot`` (write the picture there) and ``added``. A clip is emitted once the
-    frame after it is known, because that says when its last frame ends.
+    frame after it is known, because that says when its last frame ends. With ``flow``, that of a frame comes through
+    ``add_flow`` when the frame after it is known, before ``close``.
     """
 
     def __init__(
-        self, spec: ClipSpec, num_frames: int, clips: tuple[int, int], width: int, height: int, emit: Emit
+        self,
+        spec: ClipSpec,
+        num_frames: int,
+        clips: tuple[int, int],
+        width: int,
+        height: int,
+        emit: Emit,
+        *,
+        flow: bool = False,
     ) -> None:
         self._spec = spec
         self._num_frames = num_frames
         self._last_clip = min(clips[1], spec.count(num_frames))
         self._emit = emit
         self._ring = np.zeros((spec.length, height, width, 3), dtype=np.uint8)
+        self._flow = np.zeros((spec.length, height, width, 2), dtype=np.uint8) if flow else None
+        self._last_flow = -1
         self._starts: dict[int, float] = {}
         self._pending: list[_Pending] = []
         self.start = clips[0] * spec.stride
@@ -68,11 +81,24 @@ class ClipAssembler:
         place = number % self._spec.length
         return self._ring[place : place + 1].reshape(self._ring.shape[1:])
 
+    def wants_flow(self, number: int) -> bool:
+        """True when a clip of the range may show the flow of frame ``number``."""
+        return self.start <= number < self.stop and number % self._spec.stride < self._spec.length
+
+    def add_flow(self, number: int, flow_HWC: Frames) -> None:
+        """Take the flow of frame ``number``, ``[height, width, 2]``, which leads to the frame after it."""
+        assert self._flow is not None
+        self._flow[number % self._spec.length] = flow_HWC
+        self._last_flow = number
+
     def close(self, end_s: float) -> None:
         """Emit clips whose last frame is in; ``end_s`` is the presentation end of that frame."""
         for clip in self._pending:
+            self._complete_flow(clip)
             times = ClipTimes(clip.clip, clip.start_frame, clip.end_frame, self._starts[clip.start_frame], end_s)
-            self._emit(times, self._pieces(clip.start_frame, clip.end_frame))
+            span = (clip.start_frame, clip.end_frame)
+            flow = () if self._flow is None else self._pieces(self._flow, *span)
+            self._emit(times, self._pieces(self._ring, *span), flow)
         self._pending.clear()
 
     def added(self, number: int, start_s: float) -> None:
@@ -110,8 +136,16 @@ class ClipAssembler:
         if end_frame == end and start_frame >= self._run_start:
             self._pending.append(_Pending(clip, start_frame, end_frame))
 
-    def _pieces(self, start: int, end: int) -> tuple[Frames, ...]:
+    def _complete_flow(self, clip: _Pending) -> None:
+        """Give the last frame of a clip a flow where nothing came behind it: the one before, or no motion."""
+        last = clip.end_frame - 1
+        if self._flow is None or self._last_flow == last:
+            return
+        before = self._flow[(last - 1) % self._spec.length] if last > clip.start_frame else STILL
+        self._flow[last % self._spec.length] = before
+
+    def _pieces(self, ring: Frames, start: int, end: int) -> tuple[Frames, ...]:
         length = self._spec.length
         first, count = start % length, end - start
-        head = self._ring[first : min(first + count, length)]
-        return (head,) if len(head) == count else (head, self._ring[: count - len(head)])
+        head = ring[first : min(first + count, length)]
+        return (head,) if len(head) == count else (head, ring[: count - len(head)])

@@ -26,9 +26,11 @@ from wsvad.video.assembling import ClipTimes
 from wsvad.video.contract import Limits, VideoIndex
 from wsvad.video.decoding import Decoder
 from wsvad.video.demux import Refused
+from wsvad.video.flow import Motion
 from wsvad.video.geometry import Frames, Geometry
 from wsvad.video.indexing import build_index
 from wsvad.video.remote import BLOCK, RemoteFile
+from wsvad.video.ring import SlotPlace
 from wsvad.video.wire import Disconnected, Message, Violation, receive, send
 
 _BEAT_S = 0.25
@@ -196,21 +198,19 @@ class Worker:
     def _clips(self, source: RemoteFile, request: Message) -> dict[str, Any]:
         spec, geometry = ClipSpec(**request["spec"]), Geometry(**request["geometry"])
         index = VideoIndex.from_dict(request["index"])
+        motion = Motion(request["flow"]) if request["flow"] else None
         width, height = geometry.delivered(index.width, index.height)
         if self._memory is None:
             raise RuntimeError("a decode was asked for before any shared memory came")
-        shape = (spec.length, height, width, 3)
-        slot_bytes = spec.length * height * width * 3
+        place = SlotPlace(spec.length, height, width, motion is not None)
         memory = np.frombuffer(self._memory, dtype=np.uint8)
 
-        def emit(times: ClipTimes, pieces: tuple[Frames, ...]) -> None:
+        def emit(times: ClipTimes, frames: tuple[Frames, ...], flow: tuple[Frames, ...]) -> None:
             slot = self._channel.take_slot()
-            target = memory[slot * slot_bytes : (slot + 1) * slot_bytes].reshape(shape)
-            filled = 0
-            for piece in pieces:
-                target[filled : filled + len(piece)] = piece
-                filled += len(piece)
-            target[filled:] = target[filled - 1]
+            frames_THWC, flow_THWC = place.views(memory, slot)
+            _fill(frames_THWC, frames)
+            if flow_THWC is not None:
+                _fill(flow_THWC, flow)
             self._channel.send({"t": "clip", "slot": slot, "times": list(times)})
 
         decoder = Decoder(
@@ -222,9 +222,24 @@ class Worker:
             self._limits.max_pixels,
             emit,
             self._channel.beat,
-            lambda footage_s: _allow_cpu(self._limits.cpu_base_s + self._limits.cpu_per_footage_s * footage_s),
+            self._allow,
+            motion,
         )
         return vars(decoder.run())
+
+    def _allow(self, footage_s: float, flow_megapixels: float) -> None:
+        limits = self._limits
+        flow_s = limits.cpu_per_flow_megapixel_s * flow_megapixels
+        _allow_cpu(limits.cpu_base_s + limits.cpu_per_footage_s * footage_s + flow_s)
+
+
+def _fill(target_THWC: Frames, pieces: tuple[Frames, ...]) -> None:
+    """Copy the pieces one after the other; what is left repeats the last."""
+    filled = 0
+    for piece in pieces:
+        target_THWC[filled : filled + len(piece)] = piece
+        filled += len(piece)
+    target_THWC[filled:] = target_THWC[filled - 1]
 
 
 def _allow_cpu(seconds: float) -> None:

@@ -137,6 +137,9 @@ class Limits:
     """CPU seconds that any request may use (``decoder_cpu``)."""
     cpu_per_footage_s: float = 30.0
     """Further CPU seconds per second of footage; 8K at 60 frames/s takes about 20."""
+    cpu_per_flow_megapixel_s: float = 400.0
+    """Further CPU seconds per megapixel of optical flow (20 a frame of 224x224); TV-L1 that does not converge takes 145
+    on a slow core. Also the wall-clock seconds by which a frame of a megapixel may exceed ``stall_s``."""
     cpu_per_gib_s: float = 120.0
     """Further CPU seconds per GiB of file for indexing; reading and parsing packets takes about 10."""
     stall_s: float = 60.0

@@ -26,8 +26,9 @@ from wsvad.video.demux import (
     say,
     table_places,
 )
-from wsvad.video.geometry import Geometry
-from wsvad.video.numbering import CountNumbering, Numbering, TimestampNumbering
+from wsvad.video.flow import Motion, flow_megapixels
+from wsvad.video.geometry import Frames, Geometry
+from wsvad.video.numbering import CountNumbering, Numbered, Numbering, TimestampNumbering
 from wsvad.video.remote import RemoteFile
 from wsvad.video.scaling import Scaler
 
@@ -45,7 +46,8 @@ class _NotExact(Exception):
 class Decoder:
     """One run over ``[first_clip, last_clip)`` of one video.
 
-    ``beat`` is called at every packet, ``allow_footage`` with the seconds of footage that are about to be decoded.
+    ``beat`` is called at every packet, ``allow`` with the seconds of footage that are about to be decoded and the
+    megapixels of flow that are about to be computed.
     """
 
     def __init__(
@@ -58,15 +60,18 @@ class Decoder:
         max_pixels: int,
         emit: Emit,
         beat: Callable[[], None],
-        allow_footage: Callable[[float], None],
+        allow: Callable[[float, float], None],
+        motion: Motion | None = None,
     ) -> None:
         self._source = source
         self._index = index
         self._max_pixels = max_pixels
         self._beat = beat
-        self._allow_footage = allow_footage
+        self._allow = allow
+        self._motion = motion
         width, height = geometry.delivered(index.width, index.height)
-        self._assembler = ClipAssembler(spec, index.num_frames, clips, width, height, emit)
+        self._assembler = ClipAssembler(spec, index.num_frames, clips, width, height, emit, flow=motion is not None)
+        self._flow_megapixels = flow_megapixels(geometry, index.width, index.height) if motion is not None else 0.0
         self._scaler = Scaler(geometry, index.width, index.height, max_pixels)
         self._errors: Counter[str] = Counter()
         self._corrupt = 0
@@ -91,7 +96,7 @@ class Decoder:
         before = [p for p in self._index.seek_points if p.frame <= start][1:]  # the first is the beginning
         for point in [*before[: -1 - _SEEK_TRIES : -1], None]:
             started = point.frame if point else 0
-            self._allow_footage((stop - started) / self._index.fps)
+            self._allow((stop - started) / self._index.fps, (stop - start) * self._flow_megapixels)
             try:
                 self._decode_from(point)
             except _NotExact as reason:
@@ -209,17 +214,35 @@ class Decoder:
         numbered = numbering.picture(ordinal)
         if point is not None and (numbered is None or numbered.number != point.frame or frame.is_corrupt):
             raise _NotExact("the first picture is not its key frame")
-        if numbered is None:
+        if numbered is None or numbered.number < assembler.start:
             return
-        if numbered.number >= assembler.stop:
+        number = numbered.number
+        if number > assembler.stop or (number == assembler.stop and self._motion is None):
+            assembler.finish(numbered.previous_end_s)
+            return
+        whole = self._scaled(frame, numbered)
+        if self._motion is not None and whole is not None:
+            flow = self._motion.to(number, whole, wanted=assembler.wants_flow(number - 1))
+            self._beat()
+            if flow is not None:
+                assembler.add_flow(number - 1, self._scaler.crop(flow))
+        if number == assembler.stop or whole is None:
             assembler.finish(numbered.previous_end_s)
             return
         assembler.close(numbered.previous_end_s)
-        if numbered.number < assembler.start:
-            return
         self._corrupt += frame.is_corrupt
-        self._scaler.convert(frame, assembler.slot(numbered.number))
-        assembler.added(numbered.number, numbered.start_s)
+        assembler.slot(number)[:] = self._scaler.crop(whole)
+        assembler.added(number, numbered.start_s)
+
+    def _scaled(self, frame: VideoFrame, numbered: Numbered) -> Frames | None:
+        """Return the whole picture, or None for one behind the last clip that cannot be had."""
+        try:
+            return self._scaler.scale(frame)
+        except Refused:
+            if numbered.number == self._assembler.stop:
+                return None
+            self._assembler.close(numbered.previous_end_s)
+            raise
 
     def _note(self, message: str) -> None:
         if len(self._errors) < 4 * _MAX_MESSAGES or message in self._errors:

@@ -24,18 +24,33 @@ _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TZ")
 _START_TIMEOUT_S = 120.0
 _STDERR_TAIL = 4096
 
-_BOOT = (
-    "import sys; sys.path[:0] = [sys.argv[1]]; sys.path += sys.argv[2].split(chr(0x1f)); "
-    "from wsvad.video.child import main; main(sys.argv[3:])"
-)
+_BOOT = "import sys; sys.path[:0] = [sys.argv[1]]; sys.path += sys.argv[2].split(chr(0x1f)); "
+_SERVE = "from wsvad.video.child import main; main(sys.argv[3:])"
 
 
-def child_command() -> list[str]:
-    """Return the command that starts a child which finds this package, PyAV and numpy where this process found them."""
+def child_command(code: str = _SERVE) -> list[str]:
+    """Return the command of a child that finds this package and its libraries where this process found them."""
     package_root = str(Path(__file__).resolve().parents[2])
-    specs = (importlib.util.find_spec(name) for name in ("av", "numpy"))
+    specs = (importlib.util.find_spec(name) for name in ("av", "numpy", "cv2"))
     roots = [str(Path(spec.origin).resolve().parents[1]) for spec in specs if spec is not None and spec.origin]
-    return [sys.executable, "-I", "-B", "-c", _BOOT, package_root, "\x1f".join(roots)]
+    return [sys.executable, "-I", "-B", "-c", _BOOT + code, package_root, "\x1f".join(dict.fromkeys(roots))]
+
+
+def run_beside(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code as a decode child would run it, without its limits, and return how that ended.
+
+    Raises OSError where no process can be started, and subprocess.TimeoutExpired.
+    """
+    return subprocess.run(
+        child_command(code),
+        env=_child_environment(),
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_START_TIMEOUT_S,
+    )
 
 
 class DecodeChild:

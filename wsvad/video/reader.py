@@ -13,10 +13,10 @@ from wsvad.clips import ClipSpec
 from wsvad.errors import UsageError
 from wsvad.video.contract import ByteSource, DecodeReport, Limits, VideoIndex
 from wsvad.video.exchange import Exchange
-from wsvad.video.flow import FlowMethod, require_flow
+from wsvad.video.flow import FlowMethod, flow_megapixels, require_flow
 from wsvad.video.geometry import Geometry
 from wsvad.video.process import DecodeChild
-from wsvad.video.ring import Clip, Ring
+from wsvad.video.ring import Clip, Ring, SlotPlace
 from wsvad.video.wire import Disconnected, Message
 
 _Arrived = queue.SimpleQueue[Clip | DecodeReport | BaseException]
@@ -88,29 +88,29 @@ class VideoReader:
     ) -> Iterator[Clip]:
         """Yield the complete clips of ``[first_clip, last_clip)`` in order; ``report`` is set when they are through.
 
-        Frames of a clip are ``[T, H, W, 3]`` RGB of ``geometry.delivered(...)`` size; give each clip back with
-        ``release``: at most ``queue_clips`` are in memory. Raises VideoError with the evidence, also after clips that
-        were good; StorageError of ``source`` comes through unchanged; RuntimeError when all clips are held for so long
-        that no further one can come.
+        Frames of a clip are ``[T, H, W, 3]`` RGB of ``geometry.delivered(...)`` size, with ``flow`` its optical flow
+        is ``[T, H, W, 2]`` beside them, see ``wsvad.video.flow``. Give each clip back with ``release``: at most
+        ``queue_clips`` are in memory. Raises VideoError with the evidence, also after clips that were good;
+        StorageError of ``source`` comes through unchanged; UsageError where flow cannot be computed; RuntimeError when
+        all clips are held for so long that no further one can come.
         """
-        if flow is not None:
-            require_flow(flow)
-            raise NotImplementedError("optical flow is not computed yet")
         self.report = DecodeReport()
         width, height = geometry.delivered(index.width, index.height)
-        shape = (spec.length, height, width, 3)
+        stall_s = self._limits.stall_s
+        if flow is not None:
+            require_flow(flow, geometry.size)
+            stall_s += self._limits.cpu_per_flow_megapixel_s * flow_megapixels(geometry, index.width, index.height)
+        place = SlotPlace(spec.length, height, width, flow is not None)
         child = self._ready_child()
-        ring = self._ready_ring(spec.length * height * width * 3)
+        ring = self._ready_ring(place.slot_bytes)
         arrived: _Arrived = queue.SimpleQueue()
 
         def on_clip(message: Message) -> None:
             ring.occupy(message["slot"])
-            arrived.put(self._clip(message, ring, shape))
+            arrived.put(self._clip(message, ring, place))
 
-        exchange = Exchange(
-            child, source, name or "video", self._limits.stall_s, _report, on_clip, lambda: not ring.free_slots()
-        )
-        self._send(child, self._request(source, index, (first_clip, last_clip), spec, geometry), ring)
+        exchange = Exchange(child, source, name or "video", stall_s, _report, on_clip, lambda: not ring.free_slots())
+        self._send(child, self._request(source, index, (first_clip, last_clip), spec, geometry, flow), ring)
 
         def serve() -> None:
             try:
@@ -152,6 +152,7 @@ class VideoReader:
         clips: tuple[int, int],
         spec: ClipSpec,
         geometry: Geometry,
+        flow: FlowMethod | None,
     ) -> Message:
         return {
             "t": "request",
@@ -162,6 +163,7 @@ class VideoReader:
             "last_clip": clips[1],
             "spec": asdict(spec),
             "geometry": asdict(geometry),
+            "flow": flow,
         }
 
     def _send(self, child: DecodeChild, request: Message, ring: Ring | None) -> None:
@@ -174,7 +176,7 @@ class VideoReader:
             except Disconnected:
                 return  # the exchange finds out why
 
-    def _clip(self, message: Message, ring: Ring, shape: tuple[int, int, int, int]) -> Clip:
+    def _clip(self, message: Message, ring: Ring, place: SlotPlace) -> Clip:
         slot = message["slot"]
         clip, start_frame, end_frame, start_s, end_s = message["times"]
 
@@ -187,7 +189,8 @@ class VideoReader:
                     except Disconnected:
                         return  # whoever waits for the child sees its end
 
-        return Clip(clip, (start_frame, end_frame), (start_s, end_s), ring.frames(slot, shape), on_release)
+        frames_THWC, flow_THWC = ring.views(slot, place)
+        return Clip(clip, (start_frame, end_frame), (start_s, end_s), frames_THWC, on_release, flow_THWC)
 
     def _ready_child(self) -> DecodeChild:
         if self._busy:

@@ -9,10 +9,32 @@ import threading
 import weakref
 from collections.abc import Callable
 from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 
 from wsvad.video.geometry import Frames
+
+
+class SlotPlace(NamedTuple):
+    """Where things lie in a slot: the frames, ``[length, height, width, 3]``, then the flow, ``[..., 2]``, if any."""
+
+    length: int
+    height: int
+    width: int
+    flow: bool
+
+    @property
+    def slot_bytes(self) -> int:
+        """Bytes of a slot."""
+        return self.length * self.height * self.width * (5 if self.flow else 3)
+
+    def views(self, memory: Frames, slot: int) -> tuple[Frames, Frames | None]:
+        """Return frames and flow in a slot of a ring's memory, seen as bytes."""
+        pixels = self.length * self.height * self.width
+        taken = memory[slot * self.slot_bytes : (slot + 1) * self.slot_bytes]
+        frames = taken[: pixels * 3].reshape(*self[:3], 3)
+        return frames, taken[pixels * 3 :].reshape(*self[:3], 2) if self.flow else None
 
 
 class Ring:
@@ -49,13 +71,11 @@ class Ring:
         with self._lock:
             self._free.add(slot)
 
-    def frames(self, slot: int, shape: tuple[int, int, int, int]) -> Frames:
-        """Return the clip in a slot as a read-only view."""
-        count = shape[0] * shape[1] * shape[2] * shape[3]
-        flat: Frames = np.frombuffer(self._memory, dtype=np.uint8, count=count, offset=slot * self.slot_bytes)
-        view = flat.reshape(shape)
-        view.flags.writeable = False
-        return view
+    def views(self, slot: int, place: SlotPlace) -> tuple[Frames, Frames | None]:
+        """Return frames and flow of the clip in a slot as read-only views."""
+        memory: Frames = np.frombuffer(self._memory, dtype=np.uint8)
+        memory.flags.writeable = False
+        return place.views(memory, slot)
 
     def close(self) -> None:
         """Give up the descriptor; the memory goes when the last view of it does."""

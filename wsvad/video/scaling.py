@@ -66,7 +66,7 @@ def _resize(frame: VideoFrame, width: int, height: int) -> list[tuple[str, str]]
 
 
 class Scaler:
-    """Scales pictures of any size and format to ``geometry.delivered(width, height)`` of the video.
+    """Scales pictures of any size and format: ``crop(scale(frame))`` has ``geometry.delivered(width, height)`` pixels.
 
     The filter graph is made anew whenever size, format, colours or rotation of the pictures change.
     """
@@ -78,8 +78,11 @@ class Scaler:
         self._key: _Key | None = None
         self._graph = Graph()
 
-    def convert(self, frame: VideoFrame, out: Frames) -> None:
-        """Write the picture into ``out`` ``[height, width, 3]``; raises Refused (too_large)."""
+    def scale(self, frame: VideoFrame) -> Frames:
+        """Return the whole picture, upright and resized, ``[height, width, 3]``; raises Refused (too_large).
+
+        The size is the same for every picture, except with ``center``, where it goes by the picture's own.
+        """
         key = (
             frame.width,
             frame.height,
@@ -95,10 +98,18 @@ class Scaler:
         self._graph.vpush(frame)
         scaled = self._graph.vpull()
         plane = scaled.planes[0]
-        height, width = out.shape[:2]
-        line = plane.line_size
-        rows = np.frombuffer(memoryview(plane), dtype=np.uint8)[: height * line].reshape(height, line)
-        out.reshape(height, width * 3)[:] = rows[:, : width * 3]
+        height, width, line = scaled.height, scaled.width, plane.line_size
+        rows: Frames = np.frombuffer(memoryview(plane), dtype=np.uint8)[: height * line].reshape(height, line)
+        return rows[:, : width * 3].reshape(height, width, 3)
+
+    def crop(self, whole_HWC: Frames) -> Frames:
+        """Return the part of a scaled picture, or of anything of its size, that is delivered; a view."""
+        geometry = self._geometry
+        if geometry.kind != "center":
+            return whole_HWC
+        height, width = whole_HWC.shape[:2]
+        ((left, top),) = geometry.offsets(width, height)
+        return whole_HWC[top : top + geometry.size, left : left + geometry.size]
 
     def _build(self, frame: VideoFrame) -> Graph:
         geometry = self._geometry
@@ -110,9 +121,6 @@ class Scaler:
                 raise Refused("too_large", f"a frame of {size} would be resized to {width}x{height}")
         stored = (height, width) if clockwise(frame) in (90, 270) else (width, height)
         steps = [*_resize(frame, *stored), ("format", "rgb24"), *_turns(frame)]
-        if geometry.kind == "center":
-            ((left, top),) = geometry.offsets(width, height)
-            steps.append(("crop", f"{geometry.size}:{geometry.size}:{left}:{top}:exact=1"))
         graph = Graph()
         graph.threads = 1
         nodes = [
