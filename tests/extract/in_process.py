@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from wsvad.backbones import extractor
+from wsvad.backbones.choose import BACKBONES
 from wsvad.backbones.extractor import Features
-from wsvad.backbones.i3d import CUBOID_DIM, GRID, POOLED_DIM
+from wsvad.backbones.i3d import GRID
 from wsvad.backbones.weights import Weights, untrained_name
 from wsvad.cluster import GIB, Node, Pool
 from wsvad.extract import job, weights, worker
@@ -27,25 +28,43 @@ NODES = [Node(2, 0, 16 * GIB)]
 
 
 class PixelMeans:
-    """Stands in for ``FeatureExtractor``: weighted means of the pixels, of each cell and of the whole clip."""
+    """Stands in for ``FeatureExtractor``: weighted means of the pixels, of each cell and of the whole clip.
 
-    def __init__(self, given: Weights, *, precision: str, device: str = "cpu", threads: int | None = None) -> None:
-        self._cuboids = np.linspace(1, 2, CUBOID_DIM, dtype=np.float32)
-        self._pooled = np.linspace(1, 2, POOLED_DIM, dtype=np.float32)
+    Flow is looked at as pictures are; the features of two streams stand side by side.
+    """
+
+    def __init__(
+        self,
+        given: Weights,
+        flow_given: Weights | None = None,
+        *,
+        precision: str,
+        device: str = "cpu",
+        threads: int | None = None,
+    ) -> None:
+        architectures = tuple(w.architecture for w in (given, flow_given) if w)
+        (self._spec,) = (spec for spec in BACKBONES.values() if spec.architectures == architectures)
 
     @property
     def batch_size(self) -> int:
         return extractor.CPU_BATCH
 
-    def __call__(self, clips_BTHWC: np.ndarray) -> Features:
+    def __call__(self, clips_BTHWC: np.ndarray | None, flow_BTHWC: np.ndarray | None = None) -> Features:
+        given = {"rgb": clips_BTHWC, "flow": flow_BTHWC}
+        assert tuple(name for name, clips in given.items() if clips is not None) == self._spec.streams
+        parts = [self._of_one(clips) for clips in given.values() if clips is not None]
+        return Features(*(np.concatenate(values, -1) for values in zip(*parts, strict=True)))
+
+    def _of_one(self, clips_BTHWC: np.ndarray) -> Features:
         assert clips_BTHWC.dtype == np.uint8
-        batch, frames = clips_BTHWC.shape[:2]
-        assert clips_BTHWC.shape[2:] == (32 * GRID, 32 * GRID, 3)
-        cells = clips_BTHWC[:, :, 16::32, 16::32].astype(np.float32)
+        batch, frames, height, width = clips_BTHWC.shape[:4]
+        assert height == width == self._spec.size
+        cell, streams = self._spec.size // GRID, len(self._spec.streams)
+        cells = clips_BTHWC[:, :, cell // 2 :: cell, cell // 2 :: cell].astype(np.float32)
         in_time = np.arange(1, frames + 1, dtype=np.float32)[:, None, None, None]
         means_BK = (cells * in_time).mean((1, 4)).reshape(batch, GRID * GRID) / 255
-        cuboids = means_BK[..., None] * self._cuboids
-        pooled = means_BK.mean(1)[:, None] * self._pooled
+        cuboids = means_BK[..., None] * np.linspace(1, 2, self._spec.cuboid_dim // streams, dtype=np.float32)
+        pooled = means_BK.mean(1)[:, None] * np.linspace(1, 2, self._spec.pooled_dim // streams, dtype=np.float32)
         return Features(pooled.astype(np.float16), cuboids.astype(np.float16))
 
 
@@ -68,7 +87,7 @@ def patch_all(patch: pytest.MonkeyPatch) -> None:
     """Put this process in the place of the cluster."""
     patch.setattr(job, "UnitRunner", InProcess)
     patch.setattr(worker, "FeatureExtractor", PixelMeans)
-    patch.setattr(weights, "random_weights", lambda seed: Weights(untrained_name(seed), "", {}))
+    patch.setattr(weights, "random_weights", lambda seed, network: Weights(untrained_name(seed), "", {}, network))
     patch.setattr(workplace, "connected", lambda address, verbose: contextlib.nullcontext())
     patch.setattr(workplace, "nodes", lambda: NODES)
     patch.setattr(job, "living_nodes", lambda: frozenset({"here"}))

@@ -59,7 +59,7 @@ def test_features_are_those_of_the_plain_network_on_plainly_decoded_frames(extra
         frames = [
             f.reformat(224, 224, "rgb24", interpolation="BILINEAR").to_ndarray() for f in container.decode(video=0)
         ]
-    model = random_weights(0).model()
+    model = random_weights(0, "inception-compact").model()
     expected = []
     spec = ClipSpec(4, 4)
     for clip in range(spec.count(len(frames))):

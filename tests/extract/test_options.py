@@ -83,7 +83,7 @@ def test_wrong_options_are_usage_errors_before_any_work(videos, tmp_path, capsys
     """Exit code 2, what is wrong, and no unit written."""
     words = [w.replace("{videos}", str(videos)) for w in words]
     capsys.readouterr()
-    assert main(["extract", *words, "--out", str(tmp_path / "out"), *QUICK]) == 2
+    assert main(["extract", *QUICK, *words, "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.glob("out/units/**/*.parquet"))
 

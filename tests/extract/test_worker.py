@@ -17,13 +17,14 @@ from wsvad.dataset.snapshots import claim_dataset
 from wsvad.extract.source import StoredVideo
 from wsvad.extract.table import decode_unit
 from wsvad.extract.units import plan_units
+from wsvad.extract.weights import LoadedWeights
 from wsvad.extract.worker import UnitExtractor, WorkerConfig
 from wsvad.manifest.listing import list_videos
 from wsvad.storage import open_store
 from wsvad.video import VideoReader
 
 pytestmark = pytest.mark.usefixtures("in_process")
-UNTRAINED = Weights(untrained_name(0), "", {})
+UNTRAINED = LoadedWeights(Weights(untrained_name(0), "", {}, "inception-compact"))
 
 
 def test_a_node_that_does_not_share_the_target_says_so_and_writes_nothing(tmp_path):

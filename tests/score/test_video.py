@@ -42,7 +42,7 @@ def videos(tmp_path_factory):
 @pytest.fixture
 def checkpoint(tmp_path):
     """Of a cuboid model, on features of the untrained network."""
-    return write_checkpoint(tmp_path / "checkpoint", make_checkpoint("st_mil", 528, features=FEATURES))
+    return write_checkpoint(tmp_path / "checkpoint", make_checkpoint("st_mil", 132, features=FEATURES))
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_weights_must_be_those_of_the_checkpoint(run, tmp_path):
     """Another seed is a conflict; weights that no seed makes must be named."""
     assert run("--weights", "random:1")[0] == 5
     public = FeatureConfig("sha256:" + "0" * 64, precision="fp32")
-    other = write_checkpoint(tmp_path / "public", make_checkpoint("sultani", 1024, features=public))
+    other = write_checkpoint(tmp_path / "public", make_checkpoint("sultani", 256, features=public))
     with pytest.raises(UsageError, match="name their file"):
         Inferencer.load(other)
     with pytest.raises(ConflictError, match="random:0"):

@@ -52,8 +52,8 @@ class ArchitectureSpec:
 
     title: str
     """What it is called in messages, behind "those of"."""
-    channels: int
-    """Of its input: 3 for RGB, 2 for flow."""
+    public: str
+    """Name of public weights for it."""
     size: int
     """Height and width of its input, pixels."""
     model: Callable[[int | None], nn.Module]
@@ -67,17 +67,17 @@ class ArchitectureSpec:
 ARCHITECTURES: Mapping[Architecture, ArchitectureSpec] = {
     "inception-compact": ArchitectureSpec(
         "a compact RGB I3D on Inception-v1",
-        channels=3,
-        size=112,
+        public="embedded",
+        size=224,
         model=lambda classes: InceptionI3d(classes, width_divisor=COMPACT_DIVISOR),
         network=_Pooled,
     ),
     "inception-rgb": ArchitectureSpec(
-        "an RGB I3D on Inception-v1", channels=3, size=224, model=InceptionI3d, network=_Pooled
+        "an RGB I3D on Inception-v1", public="rgb_imagenet", size=224, model=InceptionI3d, network=_Pooled
     ),
     "inception-flow": ArchitectureSpec(
         "a flow I3D on Inception-v1",
-        channels=2,
+        public="flow_imagenet",
         size=224,
         model=lambda classes: InceptionI3d(classes, in_channels=2),
         network=_Pooled,
@@ -102,6 +102,8 @@ class BackboneSpec:
     """Height and width of the frames that it sees, pixels."""
     resize: int = 256
     """Shorter side before crops are taken, pixels; ``squash`` does not use it."""
+    min_frames: int = 1
+    """Frames that a clip must have."""
 
     @property
     def cuboid_shape(self) -> tuple[int, int]:
@@ -123,15 +125,13 @@ BACKBONES: Mapping[Backbone, BackboneSpec] = {
             ("inception-compact",),
             POOLED_DIM // COMPACT_DIVISOR,
             CUBOID_DIM // COMPACT_DIVISOR,
-            size=112,
-            resize=128,
         ),
         BackboneSpec("i3d", ("rgb",), ("inception-rgb",), POOLED_DIM, CUBOID_DIM),
         BackboneSpec("i3d-flow", ("flow",), ("inception-flow",), POOLED_DIM, CUBOID_DIM),
         BackboneSpec(
             "i3d-two-stream", ("rgb", "flow"), ("inception-rgb", "inception-flow"), 2 * POOLED_DIM, 2 * CUBOID_DIM
         ),
-        BackboneSpec("i3d-r50", ("rgb",), ("resnet50",), 2048, 1024),
+        BackboneSpec("i3d-r50", ("rgb",), ("resnet50",), 2048, 1024, min_frames=7),
     )
 }
 

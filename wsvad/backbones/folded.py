@@ -6,7 +6,7 @@ Nothing is approximated but the arithmetic's precision; in fp32 the maps agree w
 * Tensors are channels-last, batch norm is folded into the convolutions, the ReLU is fused into them where PyTorch can.
 * The first convolution reads bytes: pixels become ``x - 127.5``, which bfloat16 holds exactly, and the scale 1/127.5
   goes into the weights. Its 7 columns x 3 colours become 22 input channels (the last one is zero, so that they pair
-  up), which leaves a 7x7x1 kernel that runs at full speed, as one on 3 channels does not. Numbers in [-1, 1] are read
+  up), which leaves a 7x7x1 kernel that runs at full speed, as one on 3 channels does not. Fp32 is read
   as well, times 127.5.
 * bfloat16 weights are rounded so that the errors of neighbouring taps cancel, and biases stay fp32, which removes a
   quarter of the error.
@@ -133,7 +133,7 @@ def _cpu_takes_bf16() -> bool:
 
 
 class Stem:
-    """The 7x7x7 convolution with stride 2, its columns x colours filled up to a ``multiple`` of channels."""
+    """The 7x7x7 convolution, its columns x colours filled up to a ``multiple`` of channels."""
 
     def __init__(self, unit: ConvUnit, multiple: int, dtype: torch.dtype, device: torch.device) -> None:
         weight, bias = fold_batch_norm(unit)
@@ -143,10 +143,11 @@ class Stem:
         spare = -columns_as_channels.shape[1] % multiple
         self._weight = functional.pad(columns_as_channels, (0, 0, 0, 0, 0, 0, 0, spare)).to(device)
         self._bias = bias.to(device)
+        self._stride = unit.stride
         self._shape: tuple[int, ...] | None = None
 
     def __call__(self, clips_BTHWC: Tensor) -> Tensor:
-        """Map bytes, or numbers in [-1, 1], ``[B, T, H, W, C]`` to ``[B, out, ceil(T/2), ceil(H/2), ceil(W/2)]``."""
+        """Map bytes ``[B, T, H, W, C]``, which stand for [-1, 1], or fp32 as it is, to ``[B, out, T', H', W']``."""
         if self._shape != clips_BTHWC.shape[:4]:
             self._allocate(*clips_BTHWC.shape[:4])
         if clips_BTHWC.dtype == torch.uint8:
@@ -159,19 +160,20 @@ class Stem:
 
     def _allocate(self, clips: int, frames: int, height: int, width: int) -> None:
         """Make the work space: zero frames, rows and columns around the pixels stand for the padding."""
-        front, back = same_padding(frames, 7, 2)
-        top, bottom = same_padding(height, 7, 2)
-        left, right = same_padding(width, 7, 2)
+        step = self._stride
+        (front, back), (top, bottom), (left, right) = (
+            same_padding(size, 7, stride) for size, stride in zip((frames, height, width), step, strict=True)
+        )
         row = (left + width + right + 1) * self._colours
         frames_padded, rows_padded = frames + back - front, height + bottom - top
         padded = self._weight.new_zeros(clips, frames_padded, rows_padded, row)
         self._pixels = padded[:, :frames, :height, left * self._colours : (left + width) * self._colours]
         self._windows = padded.as_strided(
-            (clips, frames_padded, rows_padded, -(-width // 2), self._weight.shape[1]),
-            (frames_padded * rows_padded * row, rows_padded * row, row, 2 * self._colours, 1),
+            (clips, frames_padded, rows_padded, -(-width // step[2]), self._weight.shape[1]),
+            (frames_padded * rows_padded * row, rows_padded * row, row, step[2] * self._colours, 1),
         )
         self._taps = torch.empty_like(self._windows, memory_format=torch.contiguous_format)
-        self._conv = FusedConv(self._weight, self._bias, (front, top, 0), (2, 2, 1))
+        self._conv = FusedConv(self._weight, self._bias, (front, top, 0), (step[0], step[1], 1))
         self._shape = (clips, frames, height, width)
 
 
@@ -221,7 +223,7 @@ class FoldedI3d:
 
         Args:
             clips_BTHWC: ``[B, T, H, W, in_channels]`` on this instance's device: bytes (uint8, which stand for
-                ``x / 127.5 - 1``), or floating numbers in [-1, 1].
+                ``x / 127.5 - 1``), or fp32 as the plain model takes it.
 
         Returns:
             ``Mixed_4e`` and ``Mixed_5c`` in this instance's dtype.

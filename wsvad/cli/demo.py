@@ -11,6 +11,8 @@ from typing import Any
 
 from rich.console import Console
 
+from wsvad.backbones.choose import DEFAULT_BACKBONE
+from wsvad.backbones.embedded import has_embedded_weights
 from wsvad.backbones.extractor import default_precision
 from wsvad.cluster import connected
 from wsvad.compare.table import COLUMNS
@@ -22,7 +24,7 @@ from wsvad.extract.config import FeatureConfig
 from wsvad.extract.job import ExtractOptions, extract
 from wsvad.extract.summary import ExtractSummary
 from wsvad.extract.verify import VerifyReport, verify
-from wsvad.extract.weights import resolve_weights
+from wsvad.extract.weights import resolve_backbone
 from wsvad.score.job import ScoreOptions, score
 from wsvad.storage import open_store
 from wsvad.train.job import train
@@ -68,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _extract(manifest: Path, folder: Path, notes: Console) -> tuple[ExtractSummary, VerifyReport]:
-    weights = resolve_weights("random:0")
-    features = FeatureConfig(weights.identity, precision=default_precision())
+    weights = resolve_backbone(DEFAULT_BACKBONE, None if has_embedded_weights() else "random:0")
+    features = FeatureConfig(weights.weights.identity, DEFAULT_BACKBONE, precision=default_precision())
     options = ExtractOptions(str(manifest), str(folder / "features"), features, weights)
     summary = extract(options, notes)
     return summary, verify(open_store(options.out))

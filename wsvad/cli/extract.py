@@ -8,6 +8,7 @@ from typing import get_args
 
 from rich.console import Console
 
+from wsvad.backbones.choose import BACKBONES, DEFAULT_BACKBONE, backbone_spec
 from wsvad.backbones.extractor import Precision
 from wsvad.cli.options import (
     add_store_options,
@@ -21,12 +22,13 @@ from wsvad.cli.options import (
 )
 from wsvad.cli.pool import add_cluster_options, pool_options
 from wsvad.clips import ClipSpec, LastClip
-from wsvad.extract.config import Backbone, FeatureConfig
+from wsvad.errors import UsageError
+from wsvad.extract.config import FeatureConfig
 from wsvad.extract.job import ExtractOptions, extract
 from wsvad.extract.precision import resolve_precision
-from wsvad.extract.weights import resolve_weights
+from wsvad.extract.weights import resolve_backbone
 from wsvad.manifest.listing import Identity
-from wsvad.video import Limits
+from wsvad.video import FlowMethod, Limits, require_flow
 from wsvad.video.geometry import GeometryKind
 
 
@@ -44,12 +46,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_feature_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("features (these make the fingerprint of the data set)")
-    group.add_argument("--backbone", choices=get_args(Backbone), default="i3d", help="the network")
+    group.add_argument(
+        "--backbone",
+        choices=tuple(BACKBONES),
+        default=DEFAULT_BACKBONE,
+        help="the network; i3d-flow and i3d-two-stream look at optical flow",
+    )
     group.add_argument(
         "--weights",
-        metavar="FILE",
-        default="random",
-        help="public I3D RGB weights (.pt) or .safetensors; random[:SEED] is an untrained network",
+        metavar="NAME|FILE|URI",
+        help="embedded (comes with the package; the default of i3d-compact), a name of `wsvad weights list`, a file "
+        "(.pt, .safetensors), or random[:SEED] for an untrained network",
+    )
+    group.add_argument(
+        "--flow-weights", metavar="NAME|FILE|URI", help="the same, for the flow stream of i3d-two-stream"
+    )
+    group.add_argument(
+        "--flow",
+        choices=get_args(FlowMethod),
+        help="how optical flow is computed, for the backbones that look at it (default: tvl1; dis is faster)",
     )
     group.add_argument(
         "--geometry",
@@ -112,18 +127,20 @@ def _add_video_options(parser: argparse.ArgumentParser) -> None:
 
 def options_from(args: argparse.Namespace) -> ExtractOptions:
     """Resolve parsed arguments; loads the weights."""
-    require(args, "videos", "out", "weights")
-    store = store_options(args)
-    weights = resolve_weights(args.weights, store)
+    require(args, "videos", "out")
+    store, flow = store_options(args), _flow(args)
+    weights = resolve_backbone(args.backbone, args.weights, args.flow_weights, store)
     pool = pool_options(args)
     features = FeatureConfig(
-        weights=weights.identity,
+        weights=weights.weights.identity,
         backbone=args.backbone,
         geometry=args.geometry,
         clips=ClipSpec(args.clip_length, args.clip_stride, args.last_clip),
         precision=resolve_precision(args.precision, args.out, store, pool, args.address, verbose=args.verbose),
         cuboids=args.cuboids,
         unit_s=args.unit_s,
+        flow_weights=weights.flow_weights.identity if weights.flow_weights else None,
+        flow=flow,
     )
     return ExtractOptions(
         videos=args.videos,
@@ -143,6 +160,17 @@ def options_from(args: argparse.Namespace) -> ExtractOptions:
         dry_run=args.dry_run,
         verbose=args.verbose,
     )
+
+
+def _flow(args: argparse.Namespace) -> FlowMethod | None:
+    """Return how optical flow is computed, and find out first whether this machine can."""
+    if not backbone_spec(args.backbone).uses_flow:
+        if args.flow:
+            raise UsageError(f"--flow goes with i3d-flow and i3d-two-stream; backbone {args.backbone} looks at none")
+        return None
+    flow: FlowMethod = args.flow or "tvl1"
+    require_flow(flow)
+    return flow
 
 
 def run(args: argparse.Namespace) -> int:

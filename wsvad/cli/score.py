@@ -40,7 +40,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _add_video_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("straight from video (extracts into OUT/features first, as the checkpoint wants)")
     group.add_argument("--videos", metavar="URI", help="file, folder, prefix, or manifest; instead of --features")
-    group.add_argument("--weights", metavar="FILE", help="the backbone's; not needed where it is the untrained network")
+    group.add_argument(
+        "--weights",
+        metavar="NAME|FILE|URI",
+        help="the backbone's; not needed where they come with the package, or are an untrained network's",
+    )
+    group.add_argument("--flow-weights", metavar="NAME|FILE|URI", help="likewise, of the second of two streams")
     group.add_argument(
         "--identity", choices=("stat", "digest"), default="stat", help="what tells videos apart, as for extract"
     )
@@ -58,8 +63,8 @@ def options_from(args: argparse.Namespace) -> ScoreOptions:
     require(args, "checkpoint", "out")
     if bool(args.features) == bool(args.videos):
         raise UsageError("give either --features or --videos")
-    if args.features and args.weights:
-        raise UsageError("--weights goes with --videos; features are made already")
+    if args.features and (args.weights or args.flow_weights):
+        raise UsageError("--weights and --flow-weights go with --videos; features are made already")
     return ScoreOptions(
         features=args.features or "",
         checkpoint=args.checkpoint,
@@ -80,7 +85,13 @@ def run(args: argparse.Namespace) -> int:
     options, console = options_from(args), Console(stderr=True)
     if args.videos:
         source = VideoSource(
-            args.videos, args.weights, args.identity, args.id_prefix, args.follow_links, args.retry_quarantined
+            videos=args.videos,
+            weights=args.weights,
+            flow_weights=args.flow_weights,
+            identity=args.identity,
+            id_prefix=args.id_prefix,
+            follow_links=args.follow_links,
+            retry_quarantined=args.retry_quarantined,
         )
         summary = score_videos(options, source, console)
     else:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, get_args
 
+from wsvad.backbones.choose import DEFAULT_BACKBONE, Backbone, BackboneSpec, backbone_spec
 from wsvad.backbones.extractor import Precision
 from wsvad.clips import ClipSpec
 from wsvad.dataset.config import fingerprint_of
 from wsvad.errors import UsageError
+from wsvad.video.flow import FlowMethod
 from wsvad.video.geometry import Geometry, GeometryKind
-
-Backbone = Literal["i3d"]
 
 TABLE_VERSION = 1
 """Raised when the same input and options would give other rows; part of the fingerprint."""
@@ -25,23 +25,26 @@ class FeatureConfig:
     kind: ClassVar[str] = "features"
 
     weights: str
-    """Identity of the weights: ``sha256:…`` of a file's tensors, or ``random:<seed>:<recipe>``."""
-    backbone: Backbone = "i3d"
-    """The network."""
+    """Identity of the (first) network's weights: ``sha256:…`` of a file's tensors, or ``random:<seed>:<recipe>``."""
+    backbone: Backbone = DEFAULT_BACKBONE
+    """The network, or two side by side."""
     geometry: GeometryKind = "squash"
-    """How a frame becomes 224x224: ``squash``, ``center`` or ``ten-crop``."""
+    """How a frame becomes the square that the network sees: ``squash``, ``center`` or ``ten-crop``."""
     clips: ClipSpec = field(default_factory=ClipSpec)
     """Clip length, stride (frames), and what becomes of the last partial clip."""
     precision: Precision = "bf16"
     """Arithmetic of the network. ``fp32`` is what fidelity is tested with."""
     cuboids: bool = True
-    """Whether the ``[49, 528]`` column is written."""
+    """Whether the ``[49, C]`` column is written."""
     unit_s: float = 600.0
     """Footage in a unit of work, seconds of video, 1 to 3600. In the fingerprint because it decides unit ids."""
+    flow_weights: str | None = None
+    """Identity of the second of two streams' weights; ``None`` where the backbone has one network."""
+    flow: FlowMethod | None = None
+    """How optical flow is computed; ``None`` where the backbone looks at none."""
 
     def __post_init__(self) -> None:
-        if self.backbone not in get_args(Backbone):
-            raise UsageError(f"backbone must be one of {get_args(Backbone)}, got {self.backbone!r}")
+        self._check_backbone(backbone_spec(self.backbone))
         if self.precision not in get_args(Precision):
             raise UsageError(f"precision must be one of {get_args(Precision)}, got {self.precision!r}")
         if self.geometry not in get_args(GeometryKind):
@@ -49,14 +52,43 @@ class FeatureConfig:
         if not 1 <= self.unit_s <= 3600:
             raise UsageError(f"a unit must hold 1 to 3600 seconds of footage, got {self.unit_s}")
 
+    def _check_backbone(self, spec: BackboneSpec) -> None:
+        if spec.uses_flow != (self.flow is not None):
+            wanted = f"how flow is computed: one of {get_args(FlowMethod)}" if spec.uses_flow else "no optical flow"
+            raise UsageError(f"backbone {self.backbone} needs {wanted}, got {self.flow!r}")
+        if self.flow is not None and self.flow not in get_args(FlowMethod):
+            raise UsageError(f"flow must be one of {get_args(FlowMethod)}, got {self.flow!r}")
+        if (len(spec.streams) > 1) != (self.flow_weights is not None):
+            wanted = "weights for its second network" if len(spec.streams) > 1 else "no second weights"
+            raise UsageError(f"backbone {self.backbone} needs {wanted}, got {self.flow_weights!r}")
+        if self.clips.length < spec.min_frames:
+            raise UsageError(
+                f"backbone {self.backbone} needs clips of at least {spec.min_frames} frames, got {self.clips.length}"
+            )
+
+    @property
+    def spec(self) -> BackboneSpec:
+        """What the backbone takes and gives."""
+        return backbone_spec(self.backbone)
+
+    @property
+    def frames(self) -> Geometry:
+        """How the frames of a clip become views, in the sizes of the backbone."""
+        return Geometry(self.geometry, self.spec.size, self.spec.resize)
+
     @property
     def views(self) -> int:
         """Crops of a clip, i.e. rows a clip: 1, or 10 for ``ten-crop``."""
-        return Geometry(self.geometry).views
+        return self.frames.views
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the configuration as plain JSON values, with the table version."""
-        return {"table_version": TABLE_VERSION, **asdict(self)}
+        """Return the configuration as plain JSON values, with the table version; nothing of flow where there is none.
+
+        So a data set of RGB features has the fingerprint that it had before there was any flow.
+        """
+        plain = asdict(self)
+        unused = [name for name in ("flow_weights", "flow") if plain[name] is None]
+        return {"table_version": TABLE_VERSION, **{k: v for k, v in plain.items() if k not in unused}}
 
     @classmethod
     def from_dict(cls, described: Mapping[str, Any]) -> FeatureConfig:

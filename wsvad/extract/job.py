@@ -12,7 +12,6 @@ from typing import Any
 
 from rich.console import Console
 
-from wsvad.backbones.weights import Weights
 from wsvad.cluster import PoolOptions, living_nodes
 from wsvad.cores import whole_cores
 from wsvad.dataset import layout
@@ -30,7 +29,7 @@ from wsvad.extract.quarantine import QuarantineRecord, read_records, write_recor
 from wsvad.extract.results import Outcome, summarize
 from wsvad.extract.summary import ExtractSummary
 from wsvad.extract.units import Unit, longest_first, plan_units, unit_id
-from wsvad.extract.weights import WeightsSource
+from wsvad.extract.weights import BackboneSource, LoadedWeights
 from wsvad.extract.worker import UnitExtractor, WorkerConfig, receipt_of
 from wsvad.manifest.listing import Identity, Listing, VideoRef, list_videos
 from wsvad.provenance import versions
@@ -58,8 +57,8 @@ class ExtractOptions:
     """Root of the features data set."""
     features: FeatureConfig
     """What decides the features."""
-    weights: WeightsSource
-    """The weights that ``features.weights`` names."""
+    weights: BackboneSource
+    """The weights that ``features.weights`` and ``features.flow_weights`` name."""
     pool: PoolOptions = field(default_factory=PoolOptions)
     store: StoreOptions = field(default_factory=StoreOptions)
     limits: Limits = field(default_factory=Limits)
@@ -127,7 +126,7 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
     return summary
 
 
-def _plan(options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace[Weights]) -> Outcome:
+def _plan(options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace[LoadedWeights]) -> Outcome:
     """Index what is new, cut the videos into units, and find out which of them are left to do."""
     base = latest_snapshot(out)
     indexed = _index(options, out, listing, workplace)
@@ -150,7 +149,7 @@ def _plan(options: ExtractOptions, out: Store, listing: Listing, workplace: Work
     return outcome
 
 
-def _index(options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace[Weights]) -> list[Indexed]:
+def _index(options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace[LoadedWeights]) -> list[Indexed]:
     cache = IndexCache(out, writable=not options.dry_run, retry_bad=options.retry_quarantined)
     known = cache.load(listing.videos)
     if len(known) < len(listing.videos) and not options.dry_run:
@@ -175,7 +174,12 @@ def _whole_video(video: VideoRef, features: FeatureConfig) -> str:
 
 
 def _run(
-    options: ExtractOptions, out: Store, outcome: Outcome, workplace: Workplace[Weights], run_id: str, console: Console
+    options: ExtractOptions,
+    out: Store,
+    outcome: Outcome,
+    workplace: Workplace[LoadedWeights],
+    run_id: str,
+    console: Console,
 ) -> None:
     todo, pool = outcome.todo, workplace.open()
     config = WorkerConfig(

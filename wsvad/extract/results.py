@@ -15,7 +15,7 @@ from wsvad.extract.indexing import Indexed
 from wsvad.extract.quarantine import QuarantineRecord
 from wsvad.extract.summary import ExtractSummary
 from wsvad.extract.units import Unit
-from wsvad.extract.weights import WeightsSource
+from wsvad.extract.weights import BackboneSource
 from wsvad.manifest.listing import Listing, printable, reasons
 from wsvad.work.receipt import Receipt
 
@@ -157,7 +157,7 @@ def summarize(
     snapshot: Snapshot | None,
     *,
     out: str,
-    weights: WeightsSource,
+    weights: BackboneSource,
     dry_run: bool,
     max_quarantine: int,
     elapsed_s: float,

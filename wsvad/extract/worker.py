@@ -9,20 +9,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from traceback import format_exception
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from wsvad.backbones.extractor import FeatureExtractor
-from wsvad.backbones.weights import Weights
 from wsvad.dataset import layout
 from wsvad.errors import ObjectNotFound, StorageError, VideoError
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.source import StoredVideo
 from wsvad.extract.table import ClipRows, decode_unit, encode_unit
 from wsvad.extract.units import Unit
+from wsvad.extract.weights import LoadedWeights
 from wsvad.storage import Created, Store, StoreOptions, open_store
-from wsvad.video import ISOLATION_KINDS, Clip, DecodeReport, Geometry, Limits, VideoReader
+from wsvad.video import ISOLATION_KINDS, Clip, DecodeReport, Limits, VideoReader, crop_flow
 from wsvad.work.receipt import Receipt
 from wsvad.work.stored import confirm_target
 
@@ -48,22 +48,32 @@ class Timer:
         self.decode_wait_s = self.model_s = self.store_s = 0.0
 
 
+class _Views(NamedTuple):
+    """A clip, and what the network sees of it."""
+
+    clip: Clip
+    frames_VTHWC: np.ndarray | None
+    flow_VTHWC: np.ndarray | None
+
+
 class ClipNetwork:
-    """The network over decoded clips: from frames to rows of the features table.
+    """The backbone over decoded clips: from frames to rows of the features table.
 
     Args:
         features: what decides the rows.
-        weights: the network's weights.
+        weights: the networks' weights.
         device: where it runs.
         threads: of the network on a CPU; ``None`` leaves them as they are.
     """
 
     def __init__(
-        self, features: FeatureConfig, weights: Weights, *, device: str = "cpu", threads: int | None = None
+        self, features: FeatureConfig, weights: LoadedWeights, *, device: str = "cpu", threads: int | None = None
     ) -> None:
-        self.geometry = Geometry(features.geometry)
+        self.geometry = features.frames
+        self.flow = features.flow
+        self._streams = features.spec.streams
         self._cuboids = features.cuboids
-        self._model = FeatureExtractor(weights, precision=features.precision, device=device, threads=threads)
+        self._model = FeatureExtractor(*weights, precision=features.precision, device=device, threads=threads)
 
     def rows(
         self, clips: Iterator[Clip], timer: Timer, on_clip: Callable[[int], None] | None = None
@@ -76,37 +86,56 @@ class ClipNetwork:
             on_clip: called with the number of the last clip that is finished.
         """
         per_batch = max(1, self._model.batch_size // self.geometry.views)
-        batch: list[tuple[Clip, np.ndarray]] = []
+        batch: list[_Views] = []
         started = time.perf_counter()
         for clip in clips:
-            batch.append((clip, self.geometry.crops(clip.frames_THWC)))
+            views = self._views(clip)
             if per_batch > 1:
-                batch[-1] = (clip, batch[-1][1].copy())
+                views = _Views(clip, _own(views.frames_VTHWC), _own(views.flow_VTHWC))
                 clip.release()
+            batch.append(views)
             timer.decode_wait_s += time.perf_counter() - started
             if len(batch) == per_batch:
                 yield from self._run(batch, timer)
                 if on_clip:
-                    on_clip(batch[-1][0].clip)
+                    on_clip(batch[-1].clip.clip)
                 batch = []
             started = time.perf_counter()
         if batch:
             yield from self._run(batch, timer)
             if on_clip:
-                on_clip(batch[-1][0].clip)
+                on_clip(batch[-1].clip.clip)
 
-    def _run(self, batch: list[tuple[Clip, np.ndarray]], timer: Timer) -> Iterator[ClipRows]:
+    def _views(self, clip: Clip) -> _Views:
+        frames = self.geometry.crops(clip.frames_THWC) if "rgb" in self._streams else None
+        if self.flow is None:
+            return _Views(clip, frames, None)
+        assert clip.flow_THWC is not None, "the reader was asked for flow"
+        return _Views(clip, frames, crop_flow(self.geometry, clip.flow_THWC))
+
+    def _run(self, batch: list[_Views], timer: Timer) -> Iterator[ClipRows]:
         started = time.perf_counter()
-        views_BTHWC = batch[0][1] if len(batch) == 1 else np.concatenate([crops for _, crops in batch])
-        features = self._model(views_BTHWC)
+        frames, flow = _together([v.frames_VTHWC for v in batch]), _together([v.flow_VTHWC for v in batch])
+        features = self._model(frames, flow)
         timer.model_s += time.perf_counter() - started
-        for i, (clip, crops) in enumerate(batch):
+        count = self.geometry.views
+        for i, (clip, *_) in enumerate(batch):
             clip.release()
-            part = slice(i * len(crops), (i + 1) * len(crops))
+            part = slice(i * count, (i + 1) * count)
             cuboids = features.cuboids[part] if self._cuboids else None
             yield ClipRows(
                 clip.clip, clip.start_frame, clip.end_frame, clip.start_s, clip.end_s, features.pooled[part], cuboids
             )
+
+
+def _own(views: np.ndarray | None) -> np.ndarray | None:
+    return None if views is None else views.copy()
+
+
+def _together(views: list[np.ndarray | None]) -> np.ndarray | None:
+    """Put the views of several clips into one array; none where there is no such stream."""
+    there = [v for v in views if v is not None]
+    return there[0] if len(there) == 1 else np.concatenate(there) if there else None
 
 
 class UnitExtractor:
@@ -117,12 +146,12 @@ class UnitExtractor:
 
     Args:
         config: see :class:`WorkerConfig`.
-        weights: the network's weights.
+        weights: the networks' weights.
         on_clips: called with ``(unit_id, clips so far)`` as clips are finished, for progress.
     """
 
     def __init__(
-        self, config: WorkerConfig, weights: Weights, on_clips: Callable[[str, int], None] | None = None
+        self, config: WorkerConfig, weights: LoadedWeights, on_clips: Callable[[str, int], None] | None = None
     ) -> None:
         self._config = config
         self._reader = VideoReader(limits=config.limits, queue_clips=config.queue_clips)
@@ -167,8 +196,15 @@ class UnitExtractor:
     def _extract(self, unit: Unit) -> Receipt:
         timer = Timer()
         source = StoredVideo(unit.video, self._config.video_store)
+        network = self._network
         clips = self._reader.clips(
-            source, unit.index, unit.first_clip, unit.last_clip, self._config.features.clips, self._network.geometry
+            source,
+            unit.index,
+            unit.first_clip,
+            unit.last_clip,
+            self._config.features.clips,
+            network.geometry,
+            flow=network.flow,
         )
 
         def on_clip(last: int) -> None:

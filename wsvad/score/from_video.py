@@ -26,11 +26,13 @@ class VideoSource:
     videos: str
     """File, folder, prefix, or manifest (``.csv``, ``.parquet``)."""
     weights: str | None = None
-    """File of the backbone's weights; ``None`` where the checkpoint names an untrained network."""
+    """The backbone's weights; ``None`` where the checkpoint names the embedded ones or an untrained network."""
     identity: Identity = "stat"
     id_prefix: str = ""
     follow_links: bool = False
     retry_quarantined: bool = False
+    flow_weights: str | None = None
+    """Of the second of two streams."""
 
 
 def features_uri(out: str) -> str:
@@ -58,7 +60,7 @@ def score_videos(
     if not options.use_ray:
         raise UsageError("extraction runs on Ray: leave out --no-ray, or extract first and score --features")
     checkpoint = load_checkpoint(options.checkpoint, options.store)
-    features, weights = backbone_of(checkpoint, source.weights, options.store)
+    features, weights = backbone_of(checkpoint, source.weights, options.store, flow_weights=source.flow_weights)
     where = features_uri(options.out)
     extraction = extract(
         ExtractOptions(

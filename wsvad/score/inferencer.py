@@ -12,7 +12,7 @@ from wsvad.errors import UsageError, VideoError
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.source import StoredVideo
 from wsvad.extract.table import ClipRows
-from wsvad.extract.weights import WeightsSource
+from wsvad.extract.weights import BackboneSource
 from wsvad.extract.worker import ClipNetwork, Timer
 from wsvad.features.reading import VideoFeatures
 from wsvad.manifest.listing import VideoRef, list_videos
@@ -35,8 +35,8 @@ class Inferencer:
             scores.cuboid_scores_TK     # float32 [T, 49] over a 7x7 grid, or None
 
     A child process without credentials decodes; leaving the ``with`` block (or :meth:`close`) ends it. The features of
-    the whole video are held in memory: 108 KB a clip with cuboids, 2 KB without, so 360 MB for an hour at 16 frames a
-    clip. For archives there is ``wsvad score``.
+    the whole video are held in memory: of full I3D 54 KB a clip with cuboids, 2 KB without, so 300 MB for an hour at 16
+    frames a clip; a quarter of it of the compact one. For archives there is ``wsvad score``.
 
     Args:
         checkpoint: the trained model.
@@ -53,7 +53,7 @@ class Inferencer:
         self,
         checkpoint: Checkpoint,
         features: FeatureConfig,
-        weights: WeightsSource,
+        weights: BackboneSource,
         *,
         window: int | None = None,
         device: str = "cpu",
@@ -72,13 +72,21 @@ class Inferencer:
 
     @classmethod
     def load(
-        cls, checkpoint_uri: str, weights: str | None = None, *, store: StoreOptions | None = None, **options: Any
+        cls,
+        checkpoint_uri: str,
+        weights: str | None = None,
+        *,
+        flow_weights: str | None = None,
+        store: StoreOptions | None = None,
+        **options: Any,
     ) -> Inferencer:
         """Load a checkpoint folder, and find the backbone's weights.
 
         Args:
             checkpoint_uri: local folder or ``s3://`` prefix.
-            weights: file or URI of the backbone's weights; ``None`` where the checkpoint names an untrained network.
+            weights: file or URI of the backbone's weights; ``None`` where the checkpoint names the embedded ones or an
+                untrained network.
+            flow_weights: likewise, of the second of two streams.
             store: how to reach object storage.
             options: ``window``, ``device``, ``threads``, ``limits``.
 
@@ -87,7 +95,7 @@ class Inferencer:
             ConflictError: other weights than the checkpoint was trained with.
         """
         checkpoint = load_checkpoint(checkpoint_uri, store)
-        features, source = backbone_of(checkpoint, weights, store)
+        features, source = backbone_of(checkpoint, weights, store, flow_weights=flow_weights)
         return cls(checkpoint, features, source, store=store, **options)
 
     def __enter__(self) -> Inferencer:
@@ -130,7 +138,8 @@ class Inferencer:
         source = StoredVideo(video, self._store)
         index = self._reader.index(source, name=video.video_id)
         spec = self._features.clips
-        clips = self._reader.clips(source, index, 0, spec.count(index.num_frames), spec, self._network.geometry)
+        num_clips, network = spec.count(index.num_frames), self._network
+        clips = self._reader.clips(source, index, 0, num_clips, spec, network.geometry, flow=network.flow)
         rows = list(self._network.rows(clips, Timer()))
         if not rows:
             raise VideoError("no_clips", f"none of the clips of {video.uri} can be decoded")

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from wsvad.backbones.embedded import embedded_weights, has_embedded_weights
 from wsvad.checkpoint import Checkpoint
 from wsvad.errors import ConflictError, UsageError
 from wsvad.extract.config import FeatureConfig
-from wsvad.extract.weights import WeightsSource, resolve_weights
+from wsvad.extract.weights import EMBEDDED, BackboneSource, resolve_backbone
 from wsvad.importing.config import BACKBONE
 from wsvad.storage import StoreOptions
 
 
 def backbone_of(
-    checkpoint: Checkpoint, weights: str | None, options: StoreOptions | None = None
-) -> tuple[FeatureConfig, WeightsSource]:
+    checkpoint: Checkpoint,
+    weights: str | None,
+    options: StoreOptions | None = None,
+    *,
+    flow_weights: str | None = None,
+) -> tuple[FeatureConfig, BackboneSource]:
     """Return how this checkpoint's features are made, and the weights for it.
 
     Args:
         checkpoint: the trained model.
-        weights: file or URI of the backbone's weights; ``None`` where the checkpoint names an untrained network, which
-            can be made again from its seed.
+        weights: of the backbone, as ``--weights`` takes them; ``None`` where the checkpoint names those that come with
+            the package, or an untrained network, which can be made again from its seed.
         options: how to reach the store.
+        flow_weights: likewise, of the second of two streams.
 
     Raises:
-        UsageError: no weights were given and they are not made from a seed, or the features were imported.
+        UsageError: no weights were given and they are not at hand, or the features were imported.
         ConflictError: they are not the ones that the checkpoint was trained with.
         WeightsError, StorageError: as ``resolve_weights``.
     """
@@ -33,17 +39,32 @@ def backbone_of(
             "give --features instead of --videos"
         )
     features = FeatureConfig.from_dict(checkpoint.features_config)
-    if weights is None:
-        kind, _, rest = features.weights.partition(":")
-        if kind != "random":
-            raise UsageError(
-                f"the checkpoint was trained on features of the weights {features.weights}; name their file: --weights"
-            )
-        weights = f"random:{rest.partition(':')[0]}"
-    source = resolve_weights(weights, options)
-    if source.identity != features.weights:
-        raise ConflictError(
-            f"the checkpoint was trained on features of the weights {features.weights}, --weights {weights} are "
-            f"{source.identity}; give the weights that the features of its training were extracted with"
-        )
+    weights = weights or _at_hand(features.weights, "--weights")
+    if features.flow_weights is not None:
+        flow_weights = flow_weights or _at_hand(features.flow_weights, "--flow-weights")
+    source = resolve_backbone(features.backbone, weights, flow_weights, options)
+    _same("--weights", weights, source.weights.identity, features.weights)
+    if source.flow_weights is not None:
+        _same("--flow-weights", str(flow_weights), source.flow_weights.identity, str(features.flow_weights))
     return features, source
+
+
+def _at_hand(identity: str, option: str) -> str:
+    """Return how weights are named that need no file."""
+    kind, _, rest = identity.partition(":")
+    if kind == "random":
+        return f"random:{rest.partition(':')[0]}"
+    if has_embedded_weights() and embedded_weights().digest == identity:
+        return EMBEDDED
+    raise UsageError(
+        f"the checkpoint was trained on features of the weights {identity}, which do not come with this wsvad; name "
+        f"their file: {option}"
+    )
+
+
+def _same(option: str, named: str, got: str, expected: str) -> None:
+    if got != expected:
+        raise ConflictError(
+            f"the checkpoint was trained on features of the weights {expected}, {option} {named} are {got}; give the "
+            "weights that the features of its training were extracted with"
+        )
