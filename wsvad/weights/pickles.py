@@ -2,7 +2,7 @@
 
 Python's own unpickler imports and calls what a file names. This one calls nothing: of the objects that a pickle can
 build it knows containers, plain numbers, text, and arrays of plain numbers, whatever Python and NumPy wrote them
-(protocols 2 to 4, Python 2's text as latin-1). Anything else is refused, by name. Memory is bounded by the size of the
+(protocols 2 to 5, Python 2's text as latin-1). Anything else is refused, by name. Memory is bounded by the size of the
 file, time by its number of instructions.
 """
 
@@ -27,12 +27,15 @@ _NUMPY = ("numpy.core.multiarray", "numpy._core.multiarray")
 _GLOBALS = {
     "numpy ndarray": "ndarray",
     "numpy dtype": "dtype",
+    "numpy.core.numeric _frombuffer": "_frombuffer",
+    "numpy._core.numeric _frombuffer": "_frombuffer",
     "_codecs encode": "encode",
+    "__builtin__ bytes": "bytes",
     "collections OrderedDict": "OrderedDict",
 } | {f"{module} {name}": name for module in _NUMPY for name in ("_reconstruct", "scalar")}
 _PLAIN = frozenset(
     "BININT BININT1 BININT2 LONG1 BINFLOAT BINSTRING SHORT_BINSTRING BINUNICODE SHORT_BINUNICODE BINBYTES "
-    "SHORT_BINBYTES".split()
+    "SHORT_BINBYTES BINBYTES8 BYTEARRAY8".split()
 )
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 
@@ -192,6 +195,10 @@ class _Machine:
                 raise WeightsError(f"an array of the type {code!r:.40}; expected plain numbers")
             case "scalar", (_Dtype() as dtype, str() | bytes() as content):
                 self._stack.append(_Array(self._values((), dtype, content, "C")))
+            case "_frombuffer", (bytes() | bytearray() as content, _Dtype() as dtype, tuple(shape), "C" | "F" as order):
+                self._stack.append(_Array(self._values(shape, dtype, bytes(content), order)))
+            case "bytes", ():
+                self._stack.append(b"")
             case "encode", (str(text), "latin1" | "latin-1"):
                 self._stack.append(text.encode("latin-1"))
             case "encode", (str(text),):
