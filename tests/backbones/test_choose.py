@@ -135,6 +135,26 @@ def test_weights_of_another_network_say_whose_they_seem_to_be(held, wanted, mess
     assert load_weights(data, None).architecture == held
 
 
+def test_weights_of_a_resnet_are_known_from_those_of_an_inception():
+    """Names and shapes tell them apart, with a classifier and without one."""
+    for classes in (None, 400):
+        state = {name: torch.ones(t.shape) for name, t in hollow("resnet50", classes).state_dict().items()}
+        weights = load_weights(weights_bytes(Weights("custom:x", "sha256:0", state, "resnet50")), None)
+        assert weights.architecture == "resnet50"
+        assert ("fc.bias" in weights.state) == (classes is not None)
+        with pytest.raises(WeightsError, match="seems to hold those of an RGB I3D on ResNet-50"):
+            load_weights(weights_bytes(weights), "inception-rgb")
+
+
+def test_the_resnet_runs_as_a_backbone(clip):
+    """2048 pooled features and 49 cuboids of 1024, from bytes, with untrained weights."""
+    extractor = FeatureExtractor(random_weights(0, "resnet50"), precision="fp32")
+    features = extractor(np.concatenate([clip, clip], 1)[:, :7])
+    assert extractor.spec.name == "i3d-r50"
+    assert features.pooled.shape == (1, 2048)
+    assert features.cuboids.shape == (1, 49, 1024)
+
+
 def test_a_saved_network_is_the_same_network(compact):
     """Name, digest and architecture survive a file; a digest belongs to one architecture's numbers."""
     again = load_weights(weights_bytes(compact), "inception-compact", expected_digest=compact.digest)

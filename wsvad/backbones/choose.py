@@ -12,8 +12,13 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from wsvad.backbones import resnet
 from wsvad.backbones.folded import FoldedI3d
 from wsvad.backbones.i3d import CUBOID_DIM, GRID, POOLED_DIM, I3dFeatures, InceptionI3d
+from wsvad.backbones.resnet import ResNet50I3d
+from wsvad.backbones.resnet_folded import FoldedResNet50I3d
+from wsvad.backbones.resnet_untrained import untrained_resnet_state
+from wsvad.backbones.untrained import untrained_state
 from wsvad.errors import UsageError
 
 Stream = Literal["rgb", "flow"]
@@ -35,15 +40,14 @@ class Network(Protocol):
         ...
 
 
-class _Pooled:
-    """Inception in its fast form, its maps averaged into features."""
+def _inception(model: nn.Module, dtype: torch.dtype, device: torch.device) -> Network:
+    assert isinstance(model, InceptionI3d)
+    return FoldedI3d(model, dtype=dtype, device=device)
 
-    def __init__(self, model: nn.Module, dtype: torch.dtype, device: torch.device) -> None:
-        assert isinstance(model, InceptionI3d)
-        self._folded = FoldedI3d(model, dtype=dtype, device=device)
 
-    def features(self, clips_BTHWC: Tensor) -> I3dFeatures:
-        return self._folded.features(clips_BTHWC)
+def _resnet(model: nn.Module, dtype: torch.dtype, device: torch.device) -> Network:
+    assert isinstance(model, ResNet50I3d)
+    return FoldedResNet50I3d(model, dtype=dtype, device=device)
 
 
 @dataclass(frozen=True)
@@ -54,33 +58,58 @@ class ArchitectureSpec:
     """What it is called in messages, behind "those of"."""
     public: str
     """Name of public weights for it."""
-    size: int
-    """Height and width of its input, pixels."""
     model: Callable[[int | None], nn.Module]
     """Makes the plain fp32 model with a classifier of so many classes, or without one."""
     network: Callable[[nn.Module, torch.dtype, torch.device], Network]
     """Makes what runs in production, of a model with its weights in evaluation mode."""
-    classifier: str = "logits."
-    """Begins the names of what features do not depend on."""
+    untrained: Callable[[int], dict[str, Tensor]]
+    """Makes the state of an untrained network without a classifier from a seed."""
+    classes: str = "logits.conv3d.bias"
+    """Name of the classifier's bias, one number a class."""
+
+    @property
+    def classifier(self) -> str:
+        """Begins the names of what features do not depend on."""
+        return self.classes.partition(".")[0] + "."
+
+
+def _compact_model(num_classes: int | None = None) -> InceptionI3d:
+    return InceptionI3d(num_classes, width_divisor=COMPACT_DIVISOR)
+
+
+def _flow_model(num_classes: int | None = None) -> InceptionI3d:
+    return InceptionI3d(num_classes, in_channels=CHANNELS["flow"])
 
 
 ARCHITECTURES: Mapping[Architecture, ArchitectureSpec] = {
     "inception-compact": ArchitectureSpec(
         "a compact RGB I3D on Inception-v1",
         public="embedded",
-        size=224,
-        model=lambda classes: InceptionI3d(classes, width_divisor=COMPACT_DIVISOR),
-        network=_Pooled,
+        model=_compact_model,
+        network=_inception,
+        untrained=lambda seed: untrained_state(seed, _compact_model),
     ),
     "inception-rgb": ArchitectureSpec(
-        "an RGB I3D on Inception-v1", public="rgb_imagenet", size=224, model=InceptionI3d, network=_Pooled
+        "an RGB I3D on Inception-v1",
+        public="rgb_imagenet",
+        model=InceptionI3d,
+        network=_inception,
+        untrained=untrained_state,
     ),
     "inception-flow": ArchitectureSpec(
         "a flow I3D on Inception-v1",
         public="flow_imagenet",
-        size=224,
-        model=lambda classes: InceptionI3d(classes, in_channels=2),
-        network=_Pooled,
+        model=_flow_model,
+        network=_inception,
+        untrained=lambda seed: untrained_state(seed, _flow_model),
+    ),
+    "resnet50": ArchitectureSpec(
+        "an RGB I3D on ResNet-50",
+        public="i3d_r50_kinetics",
+        model=ResNet50I3d,
+        network=_resnet,
+        untrained=untrained_resnet_state,
+        classes="fc.bias",
     ),
 }
 
@@ -131,7 +160,9 @@ BACKBONES: Mapping[Backbone, BackboneSpec] = {
         BackboneSpec(
             "i3d-two-stream", ("rgb", "flow"), ("inception-rgb", "inception-flow"), 2 * POOLED_DIM, 2 * CUBOID_DIM
         ),
-        BackboneSpec("i3d-r50", ("rgb",), ("resnet50",), 2048, 1024, min_frames=7),
+        BackboneSpec(
+            "i3d-r50", ("rgb",), ("resnet50",), resnet.POOLED_DIM, resnet.CUBOID_DIM, min_frames=resnet.MIN_FRAMES
+        ),
     )
 }
 

@@ -66,25 +66,23 @@ def moving_textures(seed: int) -> NDArray[np.uint8]:
     return video
 
 
-def untrained_state(seed: int, model: InceptionI3d | None = None, side: int = SIDE) -> dict[str, Tensor]:
+def untrained_state(seed: int, make: Callable[[], InceptionI3d] | None = None) -> dict[str, Tensor]:
     """Return the state dict of an untrained, calibrated network, in fp32.
 
     Args:
         seed: not negative; the same seed gives the same numbers.
-        model: of any width and input channels, without a classifier, on the meta device; it is used up. ``None``:
-            ``InceptionI3d(num_classes=None)``.
-        side: height and width of its frames, pixels, a divisor of 224.
+        make: makes it, of any width and for up to three input channels in [-1, 1], without a classifier; ``None``: the
+            full RGB network.
     """
-    if model is None:
-        with torch.device("meta"):
-            model = InceptionI3d(num_classes=None)
-    state = model.state_dict()
-    channels = np.arange(model.in_channels) % 3
+    with torch.device("meta"):
+        model = InceptionI3d(num_classes=None) if make is None else make()
+        state = model.state_dict()
+    channels = model.in_channels
     model = model.to_empty(device="cpu")
     for name, unit in model.named_modules():
         if isinstance(unit, ConvUnit):
             _prepare(name, unit, seed, state)
-    video_THWC = torch.from_numpy(moving_textures(seed)[:, :: SIDE // side, :: SIDE // side][..., channels])
+    video_THWC = torch.from_numpy(moving_textures(seed)[..., :channels])
     whole_numbers = (2 * video_THWC.float() - 255).permute(3, 0, 1, 2).unsqueeze(0)
     with torch.no_grad(), one_thread():
         model.maps(whole_numbers)

@@ -20,8 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from wsvad.backbones.choose import BACKBONES, Architecture, architecture_spec, hollow, resembles
-from wsvad.backbones.i3d import NUM_CLASSES, InceptionI3d
-from wsvad.backbones.untrained import RECIPE, untrained_state
+from wsvad.backbones.containers import check_container
+from wsvad.backbones.i3d import NUM_CLASSES
+from wsvad.backbones.untrained import RECIPE
 from wsvad.errors import UsageError, WeightsError
 
 PUBLIC_FILES = {
@@ -68,8 +69,8 @@ class Weights:
 
     def model(self) -> nn.Module:
         """Return the plain fp32 network with these weights, in evaluation mode; a classifier only if they have one."""
-        logits = self.state.get("logits.conv3d.bias")
-        model = hollow(self.architecture, None if logits is None else len(logits))
+        classes = self.state.get(architecture_spec(self.architecture).classes)
+        model = hollow(self.architecture, None if classes is None else len(classes))
         model.load_state_dict(dict(self.state), assign=True)
         return model.eval()
 
@@ -144,9 +145,7 @@ def random_weights(seed: int, architecture: Architecture = "inception-rgb") -> W
     """
     if not 0 <= seed < 2**32:
         raise UsageError(f"seed of random weights must be 0 to {2**32 - 1}, got {seed}")
-    model = hollow(architecture)
-    assert isinstance(model, InceptionI3d)
-    state = untrained_state(seed, model, architecture_spec(architecture).size)
+    state = architecture_spec(architecture).untrained(seed)
     return Weights(untrained_name(seed), _digest(state, architecture), state, architecture)
 
 
@@ -166,6 +165,10 @@ def _read(source: str | Path | bytes) -> tuple[str, bytes]:
 
 def _parse(where: str, data: bytes) -> tuple[dict[str, object], dict[str, str]]:
     """Return the named objects of a file and what its metadata says."""
+    try:
+        check_container(data)
+    except WeightsError as error:
+        raise WeightsError(f"weights {where}: {error}") from error
     header_size = int.from_bytes(data[:8], "little")
     is_safetensors = data[8:9] == b"{" and 8 + header_size <= len(data)
     try:
@@ -205,7 +208,7 @@ def _instead(tensors: Mapping[str, object], architecture: Architecture) -> str:
 
 def _check(where: str, tensors: Mapping[str, object], architecture: Architecture) -> dict[str, Tensor]:
     """Return the tensors as fp32 in the order of the network, or refuse them."""
-    network = hollow(architecture, _num_classes(tensors))
+    network = hollow(architecture, _num_classes(tensors, architecture))
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     optional = {name for name in wanted if name.endswith(".num_batches_tracked")}
     problems = [f"unexpected {name!r}" for name in tensors if name not in wanted]
@@ -230,9 +233,10 @@ def _check(where: str, tensors: Mapping[str, object], architecture: Architecture
     return state
 
 
-def _num_classes(tensors: Mapping[str, object]) -> int | None:
-    bias = tensors.get("logits.conv3d.bias")
-    if not any(name.startswith("logits.") for name in tensors):
+def _num_classes(tensors: Mapping[str, object], architecture: Architecture) -> int | None:
+    spec = architecture_spec(architecture)
+    bias = tensors.get(spec.classes)
+    if not any(name.startswith(spec.classifier) for name in tensors):
         return None
     return len(bias) if isinstance(bias, Tensor) and bias.ndim == 1 and len(bias) else NUM_CLASSES
 

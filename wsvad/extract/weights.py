@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 from wsvad.backbones.choose import DEFAULT_BACKBONE, Architecture, architecture_spec, backbone_spec
 from wsvad.backbones.embedded import embedded_weights
-from wsvad.backbones.weights import Weights, load_weights, random_weights, untrained_name
-from wsvad.errors import UsageError, WeightsError
-from wsvad.storage import StoreOptions, open_object
+from wsvad.backbones.weights import Weights, random_weights, untrained_name
+from wsvad.errors import UsageError
+from wsvad.storage import StoreOptions
+from wsvad.weights import catalogue
+from wsvad.weights.folder import find_weights
+from wsvad.weights.source import read_weights
 
 EMBEDDED = "embedded"
 """What ``--weights`` calls the weights that come with the package."""
@@ -122,7 +125,8 @@ def resolve_weights(
     """Find the weights of one network.
 
     Args:
-        source: ``embedded``; ``random`` or ``random:<seed>`` for an untrained network; else the path or URI of a file.
+        source: ``embedded``; ``random`` or ``random:<seed>`` for an untrained network; a name of ``wsvad weights list``
+            or of a file in the folder of weights; else the path or URI of a file of any layout that is known here.
         architecture: the network.
         options: how to reach the store.
 
@@ -137,15 +141,12 @@ def resolve_weights(
             raise UsageError(f"random:SEED takes a whole number below 2**32, got {source!r}")
         name = untrained_name(int(text))
         return WeightsSource(name, name, Weights(name, "", {}).banner, architecture, int(text))
-    if source == EMBEDDED:
+    if source in (EMBEDDED, catalogue.EMBEDDED):
         if architecture != "inception-compact":
             raise UsageError(f"there are no embedded weights of {architecture_spec(architecture).title}")
         return _known(embedded_weights())
-    store, key = open_object(source, options or StoreOptions(follow_links=True))
-    try:
-        return _known(load_weights(store.read(key), architecture))
-    except WeightsError as error:
-        raise WeightsError(f"{source}: {error}") from error
+    where = source if "://" in source else str(find_weights(source))
+    return _known(read_weights(where, architecture, options).weights)
 
 
 def _known(weights: Weights) -> WeightsSource:
