@@ -1,0 +1,68 @@
+"""Files that claim more than they hold are refused before they are unpacked."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+import torch
+
+from wsvad.backbones.containers import check_container
+from wsvad.backbones.weights import load_weights
+from wsvad.errors import WeightsError
+
+
+def archive(parts: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+    """A zip archive."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as file:
+        for name, content in parts.items():
+            file.writestr(name, content)
+    return out.getvalue()
+
+
+def test_files_of_pytorch_pass() -> None:
+    """What ``torch.save`` writes, and what is no container at all."""
+    out = io.BytesIO()
+    torch.save({"w": torch.zeros(1000), "b": torch.ones(3, 3)}, out)
+    for data in (out.getvalue(), b"", b"\x80\x02}.", bytes(100)):
+        check_container(data)
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked() -> None:
+    """A megabyte that would be a gigabyte."""
+    bomb = archive({"archive/data.pkl": b"\x80\x02}.", "archive/data/0": bytes(1 << 24)}, zipfile.ZIP_DEFLATED)
+    assert len(bomb) < 1 << 16
+    with pytest.raises(WeightsError, match="a packed archive"):
+        load_weights(bomb)
+
+
+def test_parts_that_overlap_are_refused() -> None:
+    """Many names for the same bytes: more than the file holds."""
+    data = archive({"archive/data.pkl": b"\x80\x02}.", "archive/data/0": bytes(4000)})
+    start = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 1)
+    end = data.index(b"PK\x05\x06")
+    entry, tail = data[start:end], data[end:]
+    many = 50
+    forged = data[:end] + entry * many + tail[:8] + (2 + many).to_bytes(2, "little") * 2
+    forged += (int.from_bytes(tail[12:16], "little") + len(entry) * many).to_bytes(4, "little") + tail[16:]
+    assert len(zipfile.ZipFile(io.BytesIO(forged)).infolist()) == 2 + many
+    with pytest.raises(WeightsError, match=r"the parts of the archive are more than its \d+ bytes"):
+        load_weights(forged)
+
+
+def test_an_absurd_header_is_refused() -> None:
+    """A safetensors header of terabytes, or one that is merely enormous."""
+    for size in (2**63, (16 << 20) + 1):
+        with pytest.raises(WeightsError, match=f"a safetensors header of {size} bytes"):
+            load_weights(size.to_bytes(8, "little") + b"{" + b" " * 100)
+    with pytest.raises(WeightsError, match="list of tensors is larger"):
+        load_weights(archive({"archive/data.pkl": bytes((16 << 20) + 1)}))
+
+
+def test_a_cut_archive_is_refused() -> None:
+    """The list of parts stands at the end of a zip archive."""
+    data = archive({"archive/data.pkl": b"\x80\x02}."})
+    with pytest.raises(WeightsError, match="damaged: not a whole zip archive"):
+        load_weights(data[:-4])
