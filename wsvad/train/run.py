@@ -20,12 +20,15 @@ from wsvad.cluster import Pool, PoolOptions, connected, fit, nodes
 from wsvad.errors import ClusterError, TrainingError, UsageError, WsvadError
 from wsvad.models.choose import build_criterion, config_from_dict
 from wsvad.train.board import TrainBoard
-from wsvad.train.group import Distributed, most_workers
+from wsvad.train.group import Distributed, Group, most_workers
 from wsvad.train.options import TrainOptions
 from wsvad.train.trainer import refuse_shares
 from wsvad.train.worker import TrainPlan, run_worker
 
 log = logging.getLogger(__name__)
+
+Work = Callable[[Any, Group, Callable[[dict[str, float]], None], Callable[[], bool]], str]
+"""A worker's loop: plan, group, what to call with rows, what to ask whether to stop; returns why it is over, or ``""``."""
 
 _ASK_EVERY_S = 0.5
 _STOP_S = 30.0  # what workers get to finish a step and save after Ctrl-C
@@ -59,8 +62,7 @@ def train_on_ray(plan: TrainPlan, options: TrainOptions, on_row: Callable[[dict[
         refuse_shares(criterion, pool.workers)
         log.info("%d workers (each %g CPU, %g GPU)", pool.workers, pool.cpus_per_worker, pool.gpus_per_worker)
         placed = replace(plan, device=pool.device, threads=pool.threads)
-        with tempfile.TemporaryDirectory(prefix="wsvad-train-") as folder:  # Ray's own books; ours go to the store
-            _fit(placed, pool, options, folder, on_row)
+        run_group(run_worker, placed, pool, on_row, max_failures=options.max_failures, verbose=options.verbose)
         return pool.workers, pool.device
 
 
@@ -75,20 +77,42 @@ def _pool(options: TrainOptions, plan: TrainPlan, at_most: int | None) -> Pool:
     return fit(PoolOptions(workers, options.cpus_per_worker or 1.0, each), found)
 
 
-def _fit(
-    plan: TrainPlan, pool: Pool, options: TrainOptions, folder: str, on_row: Callable[[dict[str, float]], None]
+def run_group(
+    work: Work, plan: Any, pool: Pool, on_row: Callable[[dict[str, float]], None], *, max_failures: int, verbose: bool
 ) -> None:
+    """Run a loop in every worker of a group, on the Ray that is connected.
+
+    Args:
+        work: the loop; a lost worker's group calls it again.
+        plan: what the loop is told; a dataclass with a ``device``, small.
+        pool: the workers.
+        on_row: called with a row of the curve now and then.
+        max_failures: times that lost workers are replaced.
+        verbose: whether Ray Train says what it does.
+
+    Raises:
+        TrainingError, StorageError: as the loop.
+        ClusterError: Ray failed, or lost workers more often than ``max_failures``.
+    """
+    with tempfile.TemporaryDirectory(prefix="wsvad-train-") as folder:  # Ray's own books; ours go to the store
+        _fit(work, plan, pool, folder, on_row, max_failures=max_failures, verbose=verbose)
+
+
+def _fit(
+    work: Work, plan: Any, pool: Pool, folder: str, on_row: Callable[[dict[str, float]], None], *,
+    max_failures: int, verbose: bool,
+) -> None:  # fmt: skip
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     board: Any = ray.remote(TrainBoard).options(num_cpus=0, scheduling_strategy=here).remote()
     resources = {"CPU": pool.cpus_per_worker} | ({"GPU": pool.gpus_per_worker} if pool.gpus_per_worker else {})
     quiet: dict[str, Any] = {}
-    if not options.verbose:
+    if not verbose:
         logging.getLogger("ray.train").setLevel(logging.CRITICAL)
         quiet["logging_config"] = ray.train.LoggingConfig(log_level="CRITICAL")
     loop: Any = _worker  # what it returns comes back in the result, which Ray's types do not know
     trainer = ray.train.torch.TorchTrainer(
         loop,
-        train_loop_config={"plan": plan, "board": board},
+        train_loop_config={"work": work, "plan": plan, "board": board},
         torch_config=ray.train.torch.TorchConfig(
             backend="nccl" if plan.device == "cuda" else "gloo", timeout_s=_GROUP_TIMEOUT_S
         ),
@@ -98,7 +122,7 @@ def _fit(
         run_config=ray.train.RunConfig(
             name="run",
             storage_path=folder,
-            failure_config=ray.train.FailureConfig(max_failures=options.max_failures),
+            failure_config=ray.train.FailureConfig(max_failures=max_failures),
             **quiet,
         ),
     )
@@ -172,12 +196,12 @@ def _worker(config: dict[str, Any]) -> dict[str, str]:
 
     What is raised is taken for a lost worker by Ray Train, and tried again.
     """
-    plan: TrainPlan = config["plan"]
+    plan = config["plan"]
     link = _Link(config["board"])
     if plan.device == "cuda":
         plan = replace(plan, device=str(ray.train.torch.get_device()))
     try:
-        return {"finished": run_worker(plan, Distributed(), link.report, link.should_stop), "error": ""}
+        return {"finished": config["work"](plan, Distributed(), link.report, link.should_stop), "error": ""}
     except TrainingError as error:
         return {"finished": "", "error": str(error)}
 

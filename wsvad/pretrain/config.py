@@ -1,0 +1,49 @@
+"""What the weights depend on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from wsvad.errors import UsageError
+
+VAL_SHARDS = 1
+"""Shards, the first ones, that nothing is trained on: what they show decides nothing, either."""
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """A recipe. Two workers follow it as one does, up to rounding and their batch norms' statistics."""
+
+    seed: int = 0
+    """Of the clips, the weights and the order."""
+    shards: int = 81
+    """Shards of rendered clips, the one for validation among them."""
+    shard_clips: int = 128
+    """Clips in a shard."""
+    steps: int = 1600
+    """Updates of the weights."""
+    batch: int = 16
+    """Clips a step, of all workers together."""
+    lr: float = 3e-3
+    """Highest learning rate: reached after ``warmup`` steps, and led to 0 along a cosine."""
+    warmup: int = 60
+    weight_decay: float = 0.02
+    """Of AdamW (Loshchilov & Hutter 2019)."""
+    gradient_norm: float = 5.0
+    """Longest gradient; longer ones are shortened."""
+    eval_every: int = 100
+    """Steps between looks at the validation clips, and between saved states."""
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value < (0 if name in ("seed", "warmup", "weight_decay") else 1e-9):
+                raise UsageError(f"{name} of a recipe is too small: {value}")
+        if self.shards <= VAL_SHARDS:
+            raise UsageError(f"expected more than {VAL_SHARDS} shards, got {self.shards}")
+        if self.batch > self.shard_clips:
+            raise UsageError(f"expected a batch of at most {self.shard_clips} clips, a shard,, got {self.batch}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as JSON values."""
+        return asdict(self)

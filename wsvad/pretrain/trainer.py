@@ -1,0 +1,174 @@
+"""The loop over steps: forward, backward, gradients averaged, weights updated; validation now and then."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wsvad.errors import TrainingError
+from wsvad.pretrain.config import PretrainConfig
+from wsvad.pretrain.network import PretrainNetwork, losses
+from wsvad.pretrain.order import Clips
+from wsvad.pretrain.targets import MEASURES
+from wsvad.train.curve import STEP, Curve
+from wsvad.train.group import Group
+from wsvad.train.state import TrainState
+
+TERMS = ("motion", "labels", "clip", "total")
+_VAL_BATCH = 16
+_GAIN = 0.3
+"""Deviation of the logarithm of the contrast that clips are given by chance."""
+
+
+class PretrainTrainer:
+    """One worker's part of the training.
+
+    Args:
+        config: the recipe.
+        group: the workers.
+        device: of the network.
+        source: batches from a given step on.
+        validation: clips to look at; only the first worker's are used.
+    """
+
+    def __init__(
+        self,
+        config: PretrainConfig,
+        group: Group,
+        device: torch.device,
+        source: Callable[[int], Iterator[Clips]],
+        validation: Clips,
+    ) -> None:
+        self.config, self.group, self.device = config, group, device
+        self._source, self._validation = source, validation
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.network = PretrainNetwork()
+        for weight in self.network.trunk.parameters():
+            if weight.ndim == 5:
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
+        self.network.to(device).train()
+        self._parameters = list(self.network.parameters())
+        self._optimizer = torch.optim.AdamW(self._parameters, lr=config.lr, weight_decay=config.weight_decay)
+        self._mirror = torch.tensor([-1.0 if name == "right" else 1.0 for name in MEASURES], device=device)
+        self.curve = Curve()
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return len(self.curve.rows)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the recipe's steps are done."""
+        return self.step >= self.config.steps
+
+    def train(self) -> Iterator[dict[str, float]]:
+        """Train to the end, yielding each step's row of the curve.
+
+        Raises:
+            TrainingError: a loss is not finite.
+        """
+        if self.finished:
+            return
+        for clips in self._source(self.step):
+            row = {STEP: float(self.step + 1), **self._train_step(clips)}
+            looked = (self.step + 1) % self.config.eval_every == 0 or self.step + 1 == self.config.steps
+            row |= self._validate() if looked else dict.fromkeys((f"val_{name}" for name in TERMS), math.nan)
+            self.curve.add(row)
+            yield row
+            if self.step >= self.config.steps:
+                return
+
+    def _train_step(self, clips: Clips) -> dict[str, float]:
+        rng = np.random.default_rng([self.config.seed, self.step, self.group.rank])
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._rate()
+        frames, motion, labels, clip = self._tensors(clips)
+        if rng.random() < 0.5:
+            frames, motion, labels = frames.flip(3), motion.flip(3) * self._mirror, labels.flip(2)
+        contrast = float(np.exp(rng.normal(0, _GAIN)))
+        terms = losses(self.network(frames.float() * contrast), motion, labels, clip)
+        self._optimizer.zero_grad(set_to_none=True)
+        terms["total"].backward()
+        values = self._average([terms[name] for name in TERMS])
+        if not all(math.isfinite(value) for value in values):
+            raise TrainingError(f"the loss is not finite at step {self.step + 1}: {values}; lower the learning rate")
+        torch.nn.utils.clip_grad_norm_(self._parameters, self.config.gradient_norm)
+        self._optimizer.step()
+        return dict(zip(TERMS, values, strict=True))
+
+    def _rate(self) -> float:
+        warm = min(1.0, (self.step + 1) / max(1, self.config.warmup))
+        return self.config.lr * warm * (0.5 + 0.5 * math.cos(math.pi * self.step / self.config.steps)) + 1e-5
+
+    def _tensors(self, clips: Clips) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        frames = torch.from_numpy(clips["frames"]).to(self.device)
+        motion, labels, clip = (torch.from_numpy(clips[name]).float().to(self.device) for name in TERMS[:3])
+        return frames, motion, labels, clip
+
+    def _average(self, terms: list[Tensor]) -> list[float]:
+        """Average gradients and losses over the workers."""
+        shared = torch.stack([term.detach() for term in terms])
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        if self.group.world_size > 1:
+            flat = torch.cat([*(g.reshape(-1) for g in gradients), shared])
+            self.group.sum(flat)
+            flat /= self.group.world_size
+            *averaged, shared = flat.split([*(g.numel() for g in gradients), len(shared)])
+            for gradient, mean in zip(gradients, averaged, strict=True):
+                gradient.copy_(mean.view_as(gradient))
+        values: list[float] = shared.tolist()
+        return values
+
+    def _validate(self) -> dict[str, float]:
+        """Return the mean losses over the validation clips, by the workers' mean batch norm statistics."""
+        self._share_statistics()
+        sums, count = np.zeros(len(TERMS)), len(self._validation["frames"])
+        self.network.eval()
+        with torch.inference_mode():
+            for start in range(0, count, _VAL_BATCH):
+                part = {name: values[start : start + _VAL_BATCH] for name, values in self._validation.items()}
+                frames, *truth = self._tensors(part)
+                found = losses(self.network(frames), truth[0], truth[1], truth[2])
+                sums += [found[name].item() * len(frames) for name in TERMS]
+        self.network.train()
+        return {f"val_{name}": value / count for name, value in zip(TERMS, sums.tolist(), strict=True)}
+
+    def _share_statistics(self) -> None:
+        """Replace each batch norm's running statistics by the workers' mean; nobody's data counts more."""
+        if self.group.world_size == 1:
+            return
+        for name, buffer in self.network.named_buffers():
+            if buffer.is_floating_point():
+                assert "running" in name
+                self.group.sum(buffer)
+                buffer /= self.group.world_size
+
+    def state(self) -> TrainState:
+        """Return all that a resumed run needs."""
+        tensors = {f"model.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        for number, values in self._optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in values.items()}
+        tensors["curve"] = self.curve.to_tensor()
+        return TrainState(self.step, tensors, self.curve.columns, "steps" if self.finished else "")
+
+    def restore(self, state: TrainState) -> None:
+        """Go on from a state of the same recipe."""
+        model: dict[str, Tensor] = {}
+        optimizer: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in state.tensors.items():
+            part, _, rest = name.partition(".")
+            if part == "model":
+                model[rest] = tensor
+            elif part == "optimizer":
+                number, _, key = rest.partition(".")
+                optimizer.setdefault(int(number), {})[key] = tensor
+        self.network.load_state_dict(model)
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
+        self.curve = Curve(state.columns, state.tensors["curve"].tolist())

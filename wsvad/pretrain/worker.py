@@ -1,0 +1,138 @@
+"""One worker of the training: renders its share of the clips, trains on them, keeps states and the curve."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from wsvad.pretrain.config import VAL_SHARDS, PretrainConfig
+from wsvad.pretrain.order import Clips, batches, own_shards
+from wsvad.pretrain.shards import read_shard, render_shard
+from wsvad.pretrain.trainer import PretrainTrainer
+from wsvad.storage import Store, open_store
+from wsvad.train.curve import tensorboard_events
+from wsvad.train.group import Group, agree
+from wsvad.train.state import load_state, newest_state, save_state
+
+log = logging.getLogger(__name__)
+
+CURVE, EVENTS, CLIPS = "curve.csv", "tensorboard/", "clips"
+_KEEP = 2
+_ASK_EVERY = 10
+
+
+@dataclass(frozen=True)
+class PretrainPlan:
+    """All that a worker has to know."""
+
+    config: PretrainConfig
+    out: str
+    """Folder of the run, which every worker reaches; states, curve and events go there."""
+    clips: str
+    """Folder of the rendered clips on each worker's own node; what is there is not rendered again."""
+    renderers: int = 1
+    """Processes of each worker that render, beside its training."""
+    device: str = "cpu"
+    threads: int = 1
+
+
+def run_pretraining(
+    plan: PretrainPlan,
+    group: Group,
+    on_row: Callable[[dict[str, float]], None] = lambda row: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> str:
+    """Train from the newest state to the end of the recipe.
+
+    Args:
+        plan: the same for every worker.
+        group: this worker's group.
+        on_row: called with every row of the curve that this call adds.
+        should_stop: asked now and then of the first worker; all stop together then, with a state saved.
+
+    Returns:
+        ``steps``, or ``""`` if it was asked to stop.
+
+    Raises:
+        TrainingError: a loss is not finite.
+        UsageError: there are fewer shards than workers.
+    """
+    torch.set_num_threads(plan.threads)
+    config, device, store = plan.config, torch.device(plan.device), open_store(plan.out)
+    own = own_shards(config.shards, group.rank, group.world_size)
+    with Renderer(Path(plan.clips), config, [*range(VAL_SHARDS), *own], plan.renderers) as renderer:
+        size = config.batch // group.world_size
+
+        def source(step: int) -> Iterator[Clips]:
+            return batches(
+                own, renderer.read, size=size, seed=config.seed, rank=group.rank, shard_clips=config.shard_clips,
+                first_step=step,
+            )  # fmt: skip
+
+        trainer = PretrainTrainer(config, group, device, source, renderer.read(0))
+        _resume(trainer, store, group, device)
+        saved = trainer.step
+        for row in trainer.train():
+            on_row(row)
+            stop = trainer.step % _ASK_EVERY == 0 and bool(agree(group, int(group.rank == 0 and should_stop()), device))
+            if group.rank == 0 and (trainer.finished or stop or trainer.step % config.eval_every == 0):
+                _save(trainer, store, saved)
+                saved = trainer.step
+            if stop:
+                break
+    return "steps" if trainer.finished else ""
+
+
+def _resume(trainer: PretrainTrainer, store: Store, group: Group, device: torch.device) -> None:
+    state = newest_state(store) if group.rank == 0 else None
+    step = agree(group, state.step if state else 0, device)
+    if step:
+        trainer.restore(state or load_state(store, step))
+        log.info("going on from step %d", step)
+
+
+def _save(trainer: PretrainTrainer, store: Store, since: int) -> None:
+    if trainer.step > since:
+        store.replace(f"{EVENTS}events.out.tfevents.{since:010d}.wsvad", tensorboard_events(trainer.curve, since))
+    save_state(store, trainer.state(), keep=_KEEP)
+    store.replace(CURVE, trainer.curve.to_csv())
+
+
+class Renderer:
+    """Renders shards in processes of its own, in the order in which they are first wanted.
+
+    Args:
+        folder: of the shards; made where it is missing.
+        config: which clips.
+        numbers: of the shards.
+        processes: at least 1.
+    """
+
+    def __init__(self, folder: Path, config: PretrainConfig, numbers: list[int], processes: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+        self._shards: dict[int, Future[Path]] = {
+            number: self._pool.submit(render_shard, folder, config.seed, number, config.shard_clips)
+            for number in numbers
+        }
+
+    def __enter__(self) -> Renderer:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def read(self, number: int) -> Clips:
+        """Return a shard, waiting until it is there."""
+        started = time.monotonic()
+        path = self._shards[number].result()
+        if (waited := time.monotonic() - started) > 1:
+            log.info("waited %.0f s for shard %d; more renderers would help", waited, number)
+        return read_shard(path)
