@@ -1,0 +1,93 @@
+"""A small web server on this machine that can do what real ones do to a download."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Behaviour:
+    """How the next requests are answered."""
+
+    content: bytes = b""
+    etag: str = '"v1"'
+    ranges: bool = True
+    """Whether parts are served; else always the whole file."""
+    break_after: list[int] = field(default_factory=list)
+    """Bytes of its body after which each of the next answers breaks off."""
+    statuses: list[int] = field(default_factory=list)
+    """Status of each of the next answers, before any file is served."""
+    says_length: bool = True
+    location: str = ""
+    """Where ``/moved`` leads."""
+    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    """Path and headers of all requests so far."""
+
+
+class WebServer:
+    """Serves one file under every path, on 127.0.0.1."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        handler = type("Handler", (_Handler,), {"behaviour": behaviour})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @contextmanager
+    def running(self) -> Iterator[WebServer]:
+        """Serve until the block ends."""
+        thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._server.shutdown()
+            thread.join()
+            self._server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    behaviour: Behaviour
+
+    def do_GET(self) -> None:
+        does = self.behaviour
+        does.requests.append((self.path, dict(self.headers)))
+        if does.statuses:
+            self._answer(does.statuses.pop(0), {}, b"no")
+        elif self.path == "/moved":
+            self._answer(302, {"Location": does.location}, b"")
+        else:
+            self._serve()
+
+    def _serve(self) -> None:
+        does = self.behaviour
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        same = self.headers.get("If-Range") in (None, does.etag)
+        start = int(asked[1]) if asked and does.ranges and same else 0
+        headers = {"ETag": does.etag} if does.etag else {}
+        if start > len(does.content) or (start and start == len(does.content)):
+            self._answer(416, {"Content-Range": f"bytes */{len(does.content)}"}, b"")
+            return
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(does.content) - 1}/{len(does.content)}"
+        self._answer(206 if start else 200, headers, does.content[start:])
+
+    def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        does = self.behaviour
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if does.says_length:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        breaks = does.break_after.pop(0) if does.break_after and status in (200, 206) else len(body)
+        self.wfile.write(body[:breaks])
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass

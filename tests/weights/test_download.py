@@ -1,0 +1,255 @@
+"""Downloads: resumed, proven, given their name at the end, and clear about what went wrong."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.weights.server import WebServer
+from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, StoreUnavailable, UsageError, WeightsError
+from wsvad.weights import download as downloads
+from wsvad.weights.digests import Digest, file_digest, parse_digest
+from wsvad.weights.download import Patience, download
+from wsvad.weights.http import shown
+
+CONTENT = np.random.default_rng(0).bytes(1_000_000)
+OTHER = np.random.default_rng(1).bytes(1_000_000)
+DIGEST = Digest("sha256", hashlib.sha256(CONTENT).hexdigest())
+PATIENCE = Patience(attempts=3, timeout_s=5, first_wait_s=0.001)
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """Where the file goes: a folder that is not there yet."""
+    return tmp_path / "weights" / "rgb.pt"
+
+
+def get(web: WebServer, target: Path, path: str = "/rgb.pt", **options: object) -> None:
+    """Fetch the file with little patience."""
+    download(web.url + path, target, DIGEST, patience=PATIENCE, **options)
+
+
+def left(target: Path) -> list[str]:
+    """Names in the folder."""
+    return sorted(path.name for path in target.parent.iterdir())
+
+
+def starts(web: WebServer) -> list[str | None]:
+    """Range that each request asked for."""
+    return [headers.get("Range") for _, headers in web.behaviour.requests]
+
+
+def test_a_whole_file_arrives_and_progress_is_told(web: WebServer, target: Path) -> None:
+    """One request; nothing but the file is left."""
+    web.behaviour.content = CONTENT
+    told: list[tuple[int, int | None]] = []
+    get(web, target, progress=lambda here, total: told.append((here, total)))
+    assert target.read_bytes() == CONTENT
+    assert left(target) == ["rgb.pt"]
+    assert starts(web) == [None]
+    assert told[0] == (0, len(CONTENT))
+    assert told[-1] == (len(CONTENT), len(CONTENT))
+
+
+def test_broken_connections_are_taken_up_where_they_broke(web: WebServer, target: Path) -> None:
+    """More breaks than attempts, but bytes with each: it goes on, with the entity tag of the first answer."""
+    web.behaviour.content = CONTENT
+    web.behaviour.break_after = [300_000, 1000, 1000, 1000, 1000, 500_000]
+    get(web, target)
+    assert target.read_bytes() == CONTENT
+    assert starts(web)[:3] == [None, "bytes=300000-", "bytes=301000-"]
+    assert {headers.get("If-Range") for _, headers in web.behaviour.requests[1:]} == {'"v1"'}
+
+
+def test_the_next_run_goes_on_from_what_is_kept(web: WebServer, target: Path) -> None:
+    """After giving up: the part is there, and only the rest is asked for."""
+    web.behaviour.content = CONTENT
+    web.behaviour.break_after = [400_000, 0, 0, 0]
+    with pytest.raises(StoreUnavailable, match="400000 bytes are kept, the same command goes on from there"):
+        get(web, target)
+    assert left(target) == ["rgb.pt.part", "rgb.pt.part.json"]
+    web.behaviour.requests.clear()
+    web.behaviour.break_after.clear()
+    get(web, target)
+    assert starts(web) == ["bytes=400000-"]
+    assert target.read_bytes() == CONTENT
+    assert left(target) == ["rgb.pt"]
+
+
+@pytest.mark.parametrize("what", ["another file", "no ranges", "no tag", "weak tag", "another URL", "note is rubbish"])
+def test_a_part_that_cannot_be_gone_on_with_is_begun_again(web: WebServer, target: Path, what: str) -> None:
+    """The file changed, the server serves no parts, nothing proves the part's origin: the right file all the same."""
+    does = web.behaviour
+    does.content, does.break_after = (
+        OTHER if what in ("another file", "no tag", "weak tag") else CONTENT,
+        [400_000, 0, 0, 0],
+    )
+    does.etag = {"no tag": "", "weak tag": 'W/"v1"'}.get(what, '"v1"')
+    with pytest.raises(StoreUnavailable):
+        get(web, target)
+    does.break_after.clear()
+    does.content = CONTENT
+    does.ranges = what != "no ranges"
+    does.etag = {"another file": '"v2"'}.get(what, does.etag)
+    if what == "note is rubbish":
+        (target.parent / "rgb.pt.part.json").write_text("[]")
+    get(web, target, "/elsewhere/rgb.pt" if what == "another URL" else "/rgb.pt")
+    assert target.read_bytes() == CONTENT
+    assert left(target) == ["rgb.pt"]
+
+
+def test_a_part_that_is_whole_already_needs_no_more_bytes(web: WebServer, target: Path) -> None:
+    """Killed between the last byte and the name: the server says that there is no more, and the digest agrees."""
+    web.behaviour.content = CONTENT
+    target.parent.mkdir()
+    (target.parent / "rgb.pt.part").write_bytes(CONTENT)
+    note = {"url": f"{web.url}/rgb.pt", "validator": '"v1"'}
+    (target.parent / "rgb.pt.part.json").write_text(json.dumps(note))
+    get(web, target)
+    assert target.read_bytes() == CONTENT
+    web.behaviour.requests.clear()
+    (target.parent / "rgb.pt.part").write_bytes(CONTENT)
+    (target.parent / "rgb.pt.part.json").write_text(json.dumps(note))
+    get(web, target, size=len(CONTENT))
+    assert web.behaviour.requests == []
+
+
+def test_another_content_is_removed_and_what_was_there_stays(web: WebServer, target: Path) -> None:
+    """Wrong digest: no file under the name but the old one, no part; the message says both digests and what came."""
+    target.parent.mkdir()
+    target.write_bytes(b"old")
+    web.behaviour.content = OTHER
+    with pytest.raises(WeightsError, match=rf"expected {DIGEST}, got 1000000 bytes of another content; it was removed"):
+        get(web, target)
+    assert target.read_bytes() == b"old"
+    assert left(target) == ["rgb.pt"]
+    web.behaviour.content = b"<!DOCTYPE html><p>Please log in"
+    with pytest.raises(WeightsError, match="a web page"):
+        get(web, target)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "message", "tries"),
+    [
+        (404, ObjectNotFound, "answers 404, there is no such file", 1),
+        (410, ObjectNotFound, "answers 410", 1),
+        (403, AccessDenied, "answers 403, it refuses", 1),
+        (400, StorageError, "answers 400", 1),
+        (503, StoreUnavailable, "answers 503, try again; 0 bytes are kept", 3),
+        (429, StoreUnavailable, "answers 429", 3),
+    ],
+)
+def test_answers_that_are_no_file(web, target, status: int, error: type, message: str, tries: int) -> None:
+    """What cannot get better is told at once, the rest after a few tries."""
+    web.behaviour.statuses = [status] * 9
+    with pytest.raises(error, match=message):
+        get(web, target)
+    assert len(web.behaviour.requests) == tries
+
+
+def test_a_server_that_recovers_is_waited_for(web: WebServer, target: Path) -> None:
+    """Two bad answers, then the file."""
+    web.behaviour.content, web.behaviour.statuses = CONTENT, [503, 500]
+    get(web, target)
+    assert target.read_bytes() == CONTENT
+
+
+def test_no_network_is_said_plainly(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host without an address, and a port where nobody listens."""
+
+    def no_address(*args: object, **options: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/rgb.pt"
+        with pytest.raises(StoreUnavailable, match="Connection refused"):
+            download(url, target, DIGEST, patience=PATIENCE)
+    monkeypatch.setattr(socket, "getaddrinfo", no_address)
+    with pytest.raises(StoreUnavailable, match=r"https://host\.invalid/rgb\.pt: its host has no address here"):
+        download("https://host.invalid/rgb.pt", target, DIGEST, patience=PATIENCE)
+
+
+def test_redirections_are_followed_to_the_web_only(web: WebServer, target: Path, tmp_path: Path) -> None:
+    """Another path is fine; a local file is not read."""
+    web.behaviour.content, web.behaviour.location = CONTENT, "/rgb.pt"
+    get(web, target, "/moved")
+    assert target.read_bytes() == CONTENT
+    secret = tmp_path / "secret"
+    secret.write_bytes(CONTENT)
+    web.behaviour.location = f"file://{secret}"
+    target.unlink()
+    with pytest.raises(StorageError):
+        get(web, target, "/moved")
+    assert not target.exists()
+
+
+def test_more_bytes_than_there_can_be_are_not_written(web, target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is announced too large, and one that never ends."""
+    web.behaviour.content = CONTENT
+    with pytest.raises(StorageError, match="1000000 bytes; expected at most 1000"):
+        get(web, target, size=1000)
+    web.behaviour.says_length = False
+    monkeypatch.setattr(downloads, "MAX_BYTES", 500_000)
+    with pytest.raises(StorageError, match="more than 500000 bytes come"):
+        get(web, target)
+    assert not target.exists()
+
+
+def test_a_full_disk_is_said(web: WebServer, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the file and what to do."""
+    web.behaviour.content = CONTENT
+
+    def full(*args: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(downloads, "_copy", full)
+    with pytest.raises(StorageError, match=r"cannot write .*rgb\.pt\.part: No space left on device; make room"):
+        get(web, target)
+
+
+def test_two_downloads_into_one_folder_do_not_meet(web: WebServer, target: Path) -> None:
+    """The second is told to wait."""
+    target.parent.mkdir()
+    descriptor = os.open(target.parent, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with pytest.raises(StorageError, match=r"another download into .* is at work"):
+        get(web, target)
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://host/a.pt", "file:///etc/passwd", "http://", "https://me:pw@host/a.pt", "http://a b/c"]
+)
+def test_only_plain_web_addresses_are_taken(url: str, target: Path) -> None:
+    """No other scheme, and no password in it, which is not repeated."""
+    with pytest.raises(UsageError, match="expected http") as caught:
+        download(url, target, DIGEST)
+    assert "pw" not in str(caught.value)
+
+
+def test_a_signature_in_a_url_is_not_shown() -> None:
+    """Queries may be secret."""
+    assert shown("https://host/a.pt?X-Amz-Signature=s3cret") == "https://host/a.pt?…"
+
+
+def test_digests_are_those_of_git_and_sha256sum(tmp_path: Path) -> None:
+    """``git hash-object`` of an empty file and of ``hello``, and the usual SHA-256."""
+    path = tmp_path / "file"
+    path.write_bytes(b"")
+    assert file_digest(path, "git").hex == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+    path.write_bytes(b"hello\n")
+    assert str(file_digest(path, "git")) == "git:ce013625030ba8dba906f756967f9e9ca394464a"
+    assert parse_digest(file_digest(path, "sha256").hex).agrees(path)
+    assert parse_digest("GIT:CE013625030BA8DBA906F756967F9E9CA394464A").agrees_with(b"hello\n")
+    for text in ("", "sha256:12", "git:" + "0" * 64, "md5:" + "0" * 40, "0" * 41):
+        with pytest.raises(UsageError, match="--digest takes"):
+            parse_digest(text)
