@@ -11,22 +11,26 @@ from wsvad.clips import ClipSpec
 from wsvad.video.assembling import ClipAssembler, ClipTimes
 from wsvad.video.geometry import Frames
 
-Emitted = dict[int, tuple[ClipTimes, list[int]]]
+Emitted = dict[int, tuple[ClipTimes, list[int], list[int]]]
 
 
 def run(spec: ClipSpec, num_frames: int, clips: tuple[int, int], lost: set[int]) -> tuple[Emitted, ClipAssembler]:
-    """Feed frames 0.. that are not lost; frame n is all n, starts at n seconds and ends at n + 1."""
+    """Feed frames 0.. that are not lost; frame n is all n, starts at n seconds and ends at n + 1, its flow is all
+    100 + n.
+    """
     emitted: Emitted = {}
 
     def emit(times: ClipTimes, pieces: tuple[Frames, ...], flow: tuple[Frames, ...]) -> None:
-        assert flow == ()
-        emitted[times.clip] = (times, np.concatenate(pieces)[:, 0, 0, 0].tolist())
+        shown = (np.concatenate(pieces)[:, 0, 0, 0].tolist(), np.concatenate(flow)[:, 0, 0, 0].tolist())
+        emitted[times.clip] = (times, *shown)
 
-    assembler = ClipAssembler(spec, num_frames, clips, 2, 2, emit)
-    previous = 0
+    assembler = ClipAssembler(spec, num_frames, clips, 2, 2, emit, flow=True)
+    previous = -1
     for number in range(num_frames):
         if number in lost:
             continue
+        if previous == number - 1 and assembler.wants_flow(previous):
+            assembler.add_flow(previous, np.full((2, 2, 2), 100 + previous, dtype=np.uint8))
         if number >= assembler.stop:
             assembler.finish(previous + 1)
             break
@@ -52,6 +56,13 @@ def naive(spec: ClipSpec, num_frames: int, clips: tuple[int, int], lost: set[int
     return found
 
 
+def naive_flow(start: int, end: int, behind: bool) -> list[int]:
+    """The definition: that of each frame; without a frame behind the clip, the last one's is the one before or none."""
+    if behind:
+        return list(range(100 + start, 100 + end))
+    return [*range(100 + start, 100 + end - 1), 98 + end if end - start > 1 else 128]
+
+
 SPECS = [
     ClipSpec(4, 4),
     ClipSpec(4, 2),
@@ -72,10 +83,11 @@ def test_clips_are_those_of_a_naive_loop(spec: ClipSpec, num_frames: int) -> Non
         for lost in (set(), {num_frames // 2}, {1, 2, 3}, {0}, {num_frames - 1}):
             emitted, assembler = run(spec, num_frames, (first, last), lost)
             expected = naive(spec, num_frames, (first, last), lost)
-            assert {clip: frames for clip, (_, frames) in emitted.items()} == expected
-            for clip, (times, _) in emitted.items():
+            assert {clip: frames for clip, (_, frames, _) in emitted.items()} == expected
+            for clip, (times, _, flow) in emitted.items():
                 start, end = spec.span(clip, num_frames)
                 assert times == (clip, start, end, start, end)
+                assert flow == naive_flow(start, end, behind=end < num_frames and end not in lost)
             gone = {n for start, stop in assembler.missing for n in range(start, stop)}
             assert gone == {n for n in lost if assembler.start <= n < assembler.stop}
             assert assembler.decoded + len(gone) == assembler.stop - assembler.start

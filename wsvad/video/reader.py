@@ -96,10 +96,7 @@ class VideoReader:
         """
         self.report = DecodeReport()
         width, height = geometry.delivered(index.width, index.height)
-        stall_s = self._limits.stall_s
-        if flow is not None:
-            require_flow(flow, geometry.size)
-            stall_s += self._limits.cpu_per_flow_megapixel_s * flow_megapixels(geometry, index.width, index.height)
+        stall_s = self._limits.stall_s if flow is None else self._stall_with_flow(index, geometry, flow)
         place = SlotPlace(spec.length, height, width, flow is not None)
         child = self._ready_child()
         ring = self._ready_ring(place.slot_bytes)
@@ -135,6 +132,11 @@ class VideoReader:
             thread.join()
             self._busy = False
             _release_rest(arrived)
+
+    def _stall_with_flow(self, index: VideoIndex, geometry: Geometry, flow: FlowMethod) -> float:
+        require_flow(flow, geometry.size)
+        megapixels = flow_megapixels(geometry, index.width, index.height)
+        return self._limits.stall_s + self._limits.cpu_per_flow_megapixel_s * megapixels
 
     def _next(self, arrived: _Arrived, ring: Ring) -> Clip | DecodeReport | BaseException:
         while True:
