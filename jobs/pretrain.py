@@ -8,7 +8,7 @@ the weights in the package.
 
 import sys
 
-from wsvad.pretrain.job import main
+from wsvad.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["pretrain", *sys.argv[1:]]))

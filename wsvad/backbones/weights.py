@@ -133,6 +133,16 @@ def weights_bytes(weights: Weights) -> bytes:
     return safetensors.torch.save({name: tensor.contiguous() for name, tensor in weights.state.items()}, metadata)
 
 
+def named_weights(name: str, tensors: Mapping[str, Tensor], architecture: Architecture) -> Weights:
+    """Return weights that are at hand, checked as those of a file.
+
+    Raises:
+        WeightsError: other names or shapes than the network's, or values that are not finite.
+    """
+    state = _check(name, tensors, architecture)
+    return Weights(name, _digest(state, architecture), state, architecture)
+
+
 def random_weights(seed: int, architecture: Architecture = "inception-rgb") -> Weights:
     """Return weights of an untrained network that look like a network's: seeded, with calibrated batch norm.
 

@@ -27,6 +27,7 @@ VERBS = {
     "verify": "Prove features or scores complete: whole objects, every clip once.",
     "manifest": "Make the manifest of a public data set from its published annotation files.",
     "weights": "List, fetch, convert and verify weights of the networks that features come from.",
+    "pretrain": "Train the embedded backbone again, on video that it renders itself; Ray Train.",
     "doctor": "Check this machine, a store and a cluster before a long job.",
     "demo": "The whole story on videos that it renders itself: features, both models, a report.",
 }

@@ -1,0 +1,116 @@
+"""The whole job, small: render, train, resume, export; the same curve whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from wsvad.backbones.compact import CompactNetwork, FoldedCompactNetwork
+from wsvad.backbones.weights import load_weights
+from wsvad.cli import main
+from wsvad.pretrain.config import PretrainConfig
+from wsvad.pretrain.trainer import PretrainTrainer
+from wsvad.pretrain.worker import PretrainPlan, run_pretraining
+from wsvad.train.group import Alone
+
+SMALL = PretrainConfig(shards=3, shard_clips=4, steps=4, batch=2, eval_every=2, warmup=1)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Rendered clips that the tests of this module share."""
+    return str(tmp_path_factory.mktemp("clips"))
+
+
+def _words(out: Path, clips: str) -> list[str]:
+    words = ["pretrain", "--out", str(out), "--clips", clips, "--no-ray", "--json"]
+    for name, value in SMALL.to_dict().items():
+        words += [f"--{name.replace('_', '-')}", str(value)]
+    return words
+
+
+def test_the_verb_renders_trains_and_writes_weights(
+    tmp_path: Path, clips: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And a second call has nothing left to do."""
+    for _ in range(2):
+        assert main(_words(tmp_path / "run", clips)) == 0
+        said = json.loads(capsys.readouterr().out)
+    weights = load_weights(said["weights"], "inception-compact")
+    assert weights.digest == said["digest"]
+    assert weights.name == "i3d-compact"
+    rows = (tmp_path / "run" / "curve.csv").read_text().splitlines()
+    assert len(rows) == 1 + SMALL.steps
+
+
+def test_a_run_that_was_ended_goes_on_as_it_would_have(tmp_path: Path, clips: str) -> None:
+    """Ended after the second step, against one that never was."""
+    curves = []
+    for name, stops in (("calm", (99,)), ("ended", (2, 99))):
+        plan = PretrainPlan(SMALL, str(tmp_path / name), clips)
+        for stop in stops:
+            rows: list[dict[str, float]] = []
+            try:
+                run_pretraining(plan, Alone(), lambda row, rows=rows, stop=stop: _stop_at(row, rows, stop))
+            except _EndedError:
+                continue
+        curves.append((tmp_path / name / "curve.csv").read_text())
+    assert curves[0] == curves[1]
+
+
+class _EndedError(Exception):
+    """Stands for a kill."""
+
+
+def _stop_at(row: dict[str, float], rows: list[dict[str, float]], stop: int) -> None:
+    rows.append(row)
+    if row["step"] > stop:  # the state of step `stop` is saved by now
+        raise _EndedError
+
+
+def test_another_recipe_in_the_same_folder_is_refused(tmp_path: Path, clips: str) -> None:
+    """Its states are not ours to go on from."""
+    words = _words(tmp_path, clips)
+    (tmp_path / "recipe.json").write_text("{}")
+    assert main(words) == 2
+
+
+def test_what_is_trained_on_is_learned() -> None:
+    """The loss of a handful of clips falls by a third within twelve steps."""
+    rng = np.random.default_rng(0)
+    batch = {
+        "frames": rng.integers(0, 255, (2, 16, 224, 224), dtype=np.uint8),
+        "motion": np.ones((2, 4, 7, 7, 11), np.float16),
+        "labels": np.zeros((2, 7, 7, 17), np.uint8),
+        "clip": np.zeros((2, 24), np.float16),
+    }
+    config = PretrainConfig(steps=12, batch=2, eval_every=100, warmup=2)
+    trainer = PretrainTrainer(config, Alone(), torch.device("cpu"), lambda _step: iter([batch] * 12), batch)
+    losses = [row["total"] for row in trainer.train()]
+    assert losses[-1] < 0.67 * losses[0]
+
+
+def test_the_fast_form_is_the_plain_network() -> None:
+    """To fp32 rounding, on a network with statistics of its own; scenery that stands still changes nothing."""
+    torch.manual_seed(0)
+    model = CompactNetwork()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm3d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    model.eval()
+    clips = torch.randint(0, 200, (1, 16, 224, 224, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        plain = model(clips)
+        fast = FoldedCompactNetwork(model, dtype=torch.float32, device=torch.device("cpu")).features(clips)
+        scenery = torch.randint(0, 55, (1, 1, 224, 224, 1), dtype=torch.uint8).expand(1, 16, -1, -1, 3)
+        elsewhere = model(clips + scenery)
+    for a, b, c in zip(plain, fast, elsewhere, strict=True):
+        torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(c, a, rtol=1e-4, atol=1e-4)
+    assert plain.pooled_BD.shape == (1, 520)
+    assert plain.cuboids_BKC.shape == (1, 49, 132)

@@ -1,0 +1,77 @@
+"""``wsvad pretrain``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, fields
+
+from rich.console import Console
+
+from wsvad.cli.options import natural, natural_float, positive_float, positive_int, require
+from wsvad.pretrain.config import PretrainConfig
+from wsvad.pretrain.job import PretrainOptions, pretrain
+
+_HELP = {
+    "seed": "of the clips, the weights and the order",
+    "shards": "of rendered clips; the first is for validation",
+    "shard_clips": "clips in a shard",
+    "steps": "updates of the weights",
+    "batch": "clips a step, of all workers together",
+    "lr": "highest learning rate",
+    "warmup": "steps until it is reached",
+    "weight_decay": "of AdamW",
+    "gradient_norm": "longest gradient",
+    "eval_every": "steps between looks at the validation clips, and between saved states",
+}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's options."""
+    parser.add_argument("--out", metavar="FOLDER", help="of the run, on a file system that all workers reach")
+    parser.add_argument("--config", metavar="FILE", help="TOML file of these options; the command line wins over it")
+    parser.add_argument("--clips", metavar="FOLDER", help="of rendered clips on every worker's node; none: OUT/clips")
+    recipe = parser.add_argument_group("recipe (the defaults are that of the embedded weights)")
+    for field in fields(PretrainConfig):
+        if isinstance(field.default, int):
+            kind = natural if field.name in ("seed", "warmup") else positive_int
+        else:
+            kind = natural_float if field.name == "weight_decay" else positive_float
+        option = f"--{field.name.replace('_', '-')}"
+        recipe.add_argument(option, type=kind, default=field.default, metavar="N", help=_HELP[field.name])
+    where = parser.add_argument_group("where it runs")
+    where.add_argument("--no-ray", action="store_true", help="train in this process")
+    where.add_argument("--address", help="of a Ray cluster; or RAY_ADDRESS; neither: a local Ray")
+    where.add_argument("--workers", type=positive_int, default=1, metavar="N", help="that share every batch")
+    where.add_argument("--renderers", type=positive_int, default=1, metavar="N", help="processes of each that render")
+    where.add_argument("--threads", type=positive_int, default=1, metavar="N", help="of each worker's arithmetic")
+    where.add_argument("--gpus-per-worker", type=natural_float, metavar="X", help="none: 1 where there are any")
+    where.add_argument("--max-failures", type=natural, default=3, metavar="N", help="lost workers to replace")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, and say what came of it."""
+    require(args, "out")
+    config = PretrainConfig(**{field.name: getattr(args, field.name) for field in fields(PretrainConfig)})
+    exported = pretrain(
+        PretrainOptions(
+            out=args.out,
+            config=config,
+            clips=args.clips,
+            workers=args.workers,
+            renderers=args.renderers,
+            threads=args.threads,
+            gpus_per_worker=args.gpus_per_worker,
+            max_failures=args.max_failures,
+            address=args.address,
+            use_ray=not args.no_ray,
+            verbose=args.verbose,
+        ),
+        Console(stderr=True),
+    )
+    if args.json:
+        sys.stdout.write(json.dumps(asdict(exported)) + "\n")
+    else:
+        Console().print(f"{exported.steps} steps, validation loss {exported.loss:.4f}: {exported.weights}")
+    return 0
