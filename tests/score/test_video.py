@@ -86,7 +86,7 @@ def test_weights_must_be_those_of_the_checkpoint(run, tmp_path):
     """Another seed is a conflict; weights that no seed makes must be named."""
     assert run("--weights", "random:1")[0] == 5
     public = FeatureConfig("sha256:" + "0" * 64, precision="fp32")
-    other = write_checkpoint(tmp_path / "public", make_checkpoint("sultani", 256, features=public))
+    other = write_checkpoint(tmp_path / "public", make_checkpoint("sultani", 520, features=public))
     with pytest.raises(UsageError, match="name their file"):
         Inferencer.load(other)
     with pytest.raises(ConflictError, match="random:0"):

@@ -9,10 +9,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wsvad.backbones import resnet
+from wsvad.backbones.compact import (
+    COMPACT_CUBOID_DIM,
+    COMPACT_POOLED_DIM,
+    CONTRAST,
+    CompactNetwork,
+    FoldedCompactNetwork,
+)
 from wsvad.backbones.folded import FoldedI3d
 from wsvad.backbones.i3d import CUBOID_DIM, GRID, POOLED_DIM, I3dFeatures, InceptionI3d
 from wsvad.backbones.resnet import ResNet50I3d
@@ -28,8 +37,6 @@ Architecture = Literal["inception-compact", "inception-rgb", "inception-flow", "
 DEFAULT_BACKBONE: Backbone = "i3d-compact"
 CHANNELS: Mapping[Stream, int] = {"rgb": 3, "flow": 2}
 """Last axis of a stream's clips: red, green, blue; or the motion to the right and down."""
-COMPACT_DIVISOR = 4
-"""How many times narrower the compact network is."""
 
 
 class Network(Protocol):
@@ -38,6 +45,17 @@ class Network(Protocol):
     def features(self, clips_BTHWC: Tensor) -> I3dFeatures:
         """Turn bytes ``[B, T, size, size, channels]`` on that device into fp32 features, not negative."""
         ...
+
+
+def _compact(model: nn.Module, dtype: torch.dtype, device: torch.device) -> Network:
+    assert isinstance(model, CompactNetwork)
+    return FoldedCompactNetwork(model, dtype=dtype, device=device)
+
+
+def _compact_sees(video_THWC: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
+    """What ``changes`` makes of one colour, as whole numbers, and what 1 of them is worth at the network's input."""
+    values = video_THWC[..., :1].astype(np.float32)
+    return values - np.rint(values.mean(0)), 1 / (255 * CONTRAST)
 
 
 def _inception(model: nn.Module, dtype: torch.dtype, device: torch.device) -> Network:
@@ -73,21 +91,17 @@ class ArchitectureSpec:
         return self.classes.partition(".")[0] + "."
 
 
-def _compact_model(num_classes: int | None = None) -> InceptionI3d:
-    return InceptionI3d(num_classes, width_divisor=COMPACT_DIVISOR)
-
-
 def _flow_model(num_classes: int | None = None) -> InceptionI3d:
     return InceptionI3d(num_classes, in_channels=CHANNELS["flow"])
 
 
 ARCHITECTURES: Mapping[Architecture, ArchitectureSpec] = {
     "inception-compact": ArchitectureSpec(
-        "a compact RGB I3D on Inception-v1",
+        "the compact I3D of this project",
         public="embedded",
-        model=_compact_model,
-        network=_inception,
-        untrained=lambda seed: untrained_state(seed, _compact_model),
+        model=lambda _classes: CompactNetwork(),
+        network=_compact,
+        untrained=lambda seed: untrained_state(seed, CompactNetwork, _compact_sees),
     ),
     "inception-rgb": ArchitectureSpec(
         "an RGB I3D on Inception-v1",
@@ -152,8 +166,8 @@ BACKBONES: Mapping[Backbone, BackboneSpec] = {
             "i3d-compact",
             ("rgb",),
             ("inception-compact",),
-            POOLED_DIM // COMPACT_DIVISOR,
-            CUBOID_DIM // COMPACT_DIVISOR,
+            COMPACT_POOLED_DIM,
+            COMPACT_CUBOID_DIM,
         ),
         BackboneSpec("i3d", ("rgb",), ("inception-rgb",), POOLED_DIM, CUBOID_DIM),
         BackboneSpec("i3d-flow", ("flow",), ("inception-flow",), POOLED_DIM, CUBOID_DIM),

@@ -39,6 +39,10 @@ ACTIVATION_STEPS = 32
 """Steps in one standard deviation of an activation: sums of 5,184 products stay far below 2**24."""
 
 
+Video = NDArray[np.uint8]
+Seen = tuple[NDArray[np.float32], float]
+
+
 def moving_textures(seed: int) -> NDArray[np.uint8]:
     """Return a clip of patches of coloured waves, coarse and fine, half of the patches still and half drifting.
 
@@ -66,27 +70,33 @@ def moving_textures(seed: int) -> NDArray[np.uint8]:
     return video
 
 
-def untrained_state(seed: int, make: Callable[[], InceptionI3d] | None = None) -> dict[str, Tensor]:
+def untrained_state(
+    seed: int, make: Callable[[], InceptionI3d] | None = None, see: Callable[[Video], Seen] | None = None
+) -> dict[str, Tensor]:
     """Return the state dict of an untrained, calibrated network, in fp32.
 
     Args:
         seed: not negative; the same seed gives the same numbers.
-        make: makes it, of any width and for up to three input channels in [-1, 1], without a classifier; ``None``: the
-            full RGB network.
+        make: makes it, of any width and input channels, without a classifier; ``None``: the full RGB network.
+        see: turns a clip of bytes ``[T, H, W, 3]`` into what the network sees of it: small whole numbers
+            ``[T, H, W, channels]``, and what 1 of them is worth. ``None``: colours in [-1, 1].
     """
     with torch.device("meta"):
         model = InceptionI3d(num_classes=None) if make is None else make()
         state = model.state_dict()
-    channels = model.in_channels
+    seen_THWC, step = (see or _colours)(moving_textures(seed))
     model = model.to_empty(device="cpu")
     for name, unit in model.named_modules():
         if isinstance(unit, ConvUnit):
-            _prepare(name, unit, seed, state)
-    video_THWC = torch.from_numpy(moving_textures(seed)[..., :channels])
-    whole_numbers = (2 * video_THWC.float() - 255).permute(3, 0, 1, 2).unsqueeze(0)
+            _prepare(name, unit, seed, step if name == STEM else 1 / ACTIVATION_STEPS, state)
+    whole_numbers = torch.from_numpy(seen_THWC)[..., : model.in_channels].permute(3, 0, 1, 2).unsqueeze(0)
     with torch.no_grad(), one_thread():
         model.maps(whole_numbers)
     return state
+
+
+def _colours(video_THWC: Video) -> Seen:
+    return 2 * video_THWC.astype(np.float32) - 255, 1 / 255
 
 
 @contextmanager
@@ -100,9 +110,8 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _prepare(name: str, unit: ConvUnit, seed: int, state: dict[str, Tensor]) -> None:
+def _prepare(name: str, unit: ConvUnit, seed: int, input_step: float, state: dict[str, Tensor]) -> None:
     """Give one unit whole weights and a hook that stands in for its batch norm and writes ``state`` as it goes."""
-    input_step = 1 / 255 if name == STEM else 1 / ACTIVATION_STEPS
     weight, norm = f"{name}.conv3d.weight", f"{name}.bn"
     whole_weights(name, unit.conv3d, seed, input_step, unit.bn.eps, weight, norm, state)
     unit.register_module("bn", nn.Identity())
