@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, fields
 
 from rich.console import Console
@@ -34,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", metavar="FOLDER", help="of rendered clips on every worker's node; none: OUT/clips")
     recipe = parser.add_argument_group("recipe (the defaults are that of the embedded weights)")
     for field in fields(PretrainConfig):
+        kind: Callable[[str], float]
         if isinstance(field.default, int):
             kind = natural if field.name in ("seed", "warmup") else positive_int
         else:
