@@ -50,7 +50,7 @@ def fetch(
     *,
     digest: Digest | None = None,
     console: Console,
-    patience: Patience = PATIENT,
+    patience: Patience | None = None,
     options: StoreOptions | None = None,
 ) -> Fetched:
     """Get weights and prove them; what is there already is proven and not fetched again.
@@ -60,7 +60,7 @@ def fetch(
         folder: of weights.
         digest: of the file; needed where none is published, unless the file is copied.
         console: where progress is drawn.
-        patience: how long to try.
+        patience: how long to try; ``None``: as long as ``download`` does by itself.
         options: how to reach a store.
 
     Raises:
@@ -74,7 +74,7 @@ def fetch(
         raise UsageError(f"{EMBEDDED} comes with the package ({embedded_path()}); there is nothing to fetch")
     fetched = []
     for file in _with_digest(known, digest).files:
-        if _get(known, file, folder, console, patience, options):
+        if _get(known, file, folder, console, patience or PATIENT, options):
             fetched.append(file)
     path = folder / known.usable_as
     from wsvad.weights.convert import convert, describe  # PyTorch takes seconds to load; nothing before needs it

@@ -1,0 +1,255 @@
+"""Fetching and converting, from a web server to weights that load, by the command line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import torch
+
+from tests.backbones.reference import published_shapes
+from tests.weights.making import caffe2_names, python2_pickle, unpacked
+from tests.weights.server import WebServer
+from wsvad.backbones.choose import hollow
+from wsvad.backbones.weights import load_weights
+from wsvad.cli import main
+from wsvad.weights import fetch as fetching
+from wsvad.weights.catalogue import CATALOGUE
+from wsvad.weights.digests import bytes_digest
+from wsvad.weights.download import Patience
+from wsvad.weights.folder import default_folder, find_weights
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tries without waiting."""
+    monkeypatch.setattr(fetching, "PATIENT", Patience(attempts=2, timeout_s=5, first_wait_s=0.001))
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> dict[str, bytes]:
+    """A whole I3D as TensorFlow wrote it."""
+    return unpacked("tensorflow_i3d.tar.xz")
+
+
+@pytest.fixture(scope="module")
+def small_pt(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A whole I3D as PyTorch writes it, all nought but its variances."""
+    state = {
+        name: torch.ones(shape) if name.endswith("running_var") else torch.zeros(shape)
+        for name, shape in published_shapes().items()
+        if not name.startswith("logits") and not name.endswith("num_batches_tracked")
+    }
+    path = tmp_path_factory.mktemp("pt") / "rgb.pt"
+    torch.save(state, path)
+    return path.read_bytes()
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, object], str]:
+    """Run ``wsvad weights``; return exit code, JSON summary and what was logged."""
+    capsys.readouterr()
+    code = main(["weights", *words, "--json"])
+    out, err = capsys.readouterr()
+    return code, json.loads(out) if out else {}, err
+
+
+def serve(
+    web: WebServer, monkeypatch: pytest.MonkeyPatch, name: str, contents: list[bytes], *, pinned: bool = True
+) -> None:
+    """Let a name of the catalogue be on the web server, pinned to these contents."""
+    known = CATALOGUE[name]
+    files = tuple(
+        replace(file, url=f"{web.url}/{i}", size=len(content), digest=bytes_digest(content, "git") if pinned else None)
+        for i, (file, content) in enumerate(zip(known.files, contents, strict=True))
+    )
+    monkeypatch.setitem(CATALOGUE, name, replace(known, files=files))
+
+
+def test_a_checkpoint_of_tensorflow_is_fetched_converted_and_loaded(web, monkeypatch, capsys, checkpoint) -> None:
+    """Two files, proven and converted; bears the published name; a second run fetches nothing."""
+    contents = [checkpoint["model.ckpt.index"], checkpoint["model.ckpt.data-00000-of-00001"]]
+    serve(web, monkeypatch, "kinetics-i3d-rgb", contents)
+    monkeypatch.setattr(
+        type(web.behaviour),
+        "content",
+        property(lambda does: contents[int(does.requests[-1][0][1:])], lambda does, value: None),
+    )
+    code, done, _ = run(capsys, "fetch", "kinetics-i3d-rgb")
+    assert code == 0
+    assert (done["name"], done["architecture"], len(done["files"])) == ("kinetics-i3d-rgb", "inception-rgb", 2)
+    weights = load_weights(find_weights("kinetics-i3d-rgb"), "inception-rgb")
+    assert (weights.name, weights.digest) == ("kinetics-i3d-rgb", done["digest"])
+    assert len(weights.state["logits.conv3d.bias"]) == 400
+    code, again, _ = run(capsys, "fetch", "kinetics-i3d-rgb")
+    assert (code, again["files"], again["digest"]) == (0, [], done["digest"])
+    assert len(web.behaviour.requests) == 2
+
+
+def test_a_checkpoint_is_verified_by_any_of_its_files(tmp_path, capsys, checkpoint) -> None:
+    """The common beginning of its names is enough; one bit that is flipped in the data is found."""
+    for name, content in checkpoint.items():
+        (tmp_path / name).write_bytes(content)
+    code, found, _ = run(capsys, "verify", str(tmp_path / "model.ckpt"))
+    assert (code, found["format"], found["known"], found["classes"]) == (0, "tensorflow", False, 400)
+    data = tmp_path / "model.ckpt.data-00000-of-00001"
+    altered = bytearray(data.read_bytes())
+    altered[1_000_000] ^= 1
+    data.write_bytes(altered)
+    code, _, err = run(capsys, "verify", str(data))
+    assert code == 5
+    assert "is damaged: its checksum does not agree" in err
+
+
+def test_a_pytorch_file_is_kept_as_it_is(web, monkeypatch, capsys, small_pt) -> None:
+    """Fetched by name; listed as verified; found by name; a mirror's URL is held to the published digest."""
+    serve(web, monkeypatch, "rgb_imagenet", [small_pt])
+    web.behaviour.content = small_pt
+    code, done, _ = run(capsys, "fetch", f"{web.url}/mirror/rgb_imagenet.pt")
+    assert (code, done["bytes_fetched"]) == (0, len(small_pt))
+    assert find_weights("rgb_imagenet").read_bytes() == small_pt
+    _, listed, _ = run(capsys, "list")
+    assert {line["name"]: line["state"] for line in listed["weights"]}["rgb_imagenet"] == "verified"
+    code, found, _ = run(capsys, "verify", "rgb_imagenet")
+    assert (code, found["known"], found["classes"], found["name"]) == (0, True, None, "rgb_imagenet")
+
+
+def test_nothing_is_fetched_that_cannot_be_proven(web, capsys, small_pt) -> None:
+    """A URL, and the ResNet, of which nobody published a digest: refused without ``--digest``, fetched with it."""
+    web.behaviour.content = small_pt
+    for what in (f"{web.url}/mine.pt", "i3d_r50_kinetics"):
+        code, _, err = run(capsys, "fetch", what)
+        assert (code, web.behaviour.requests) == (2, [])
+        assert "nobody published a digest" in err
+    code, done, _ = run(capsys, "fetch", f"{web.url}/mine.pt", "--digest", str(bytes_digest(small_pt, "sha256")))
+    assert (code, done["path"]) == (0, str(default_folder() / "mine.pt"))
+    assert find_weights("mine") == default_folder() / "mine.pt"
+    code, _, err = run(capsys, "fetch", f"{web.url}/other.pt", "--digest", "0" * 64)
+    assert code == 2
+    assert "it was removed, nothing was kept" in err
+    code, _, err = run(capsys, "fetch", "rgb_imagenet", "--digest", "0" * 64)
+    assert code == 2
+    assert "has the published digest git:73a4" in err
+
+
+def test_offline_says_how_to_do_it_by_hand(web, monkeypatch, capsys) -> None:
+    """The URL, the digest and the place, and exit code 4; the same where the server has no such file."""
+    serve(web, monkeypatch, "flow_imagenet", [b"x"])
+    for status in (503, 404):
+        web.behaviour.statuses = [status] * 2
+        code, _, err = run(capsys, "fetch", "flow_imagenet")
+        assert code == 4
+        by_hand = f"By hand: get {web.url}/0 on a connected machine, check that it is {bytes_digest(b'x', 'git')}"
+        assert f"{by_hand}, copy it to {default_folder() / 'flow_imagenet.pt'}" in err
+
+
+def test_files_are_copied_from_anywhere_that_a_store_reaches(tmp_path, capsys, small_pt) -> None:
+    """A path needs no digest; one that is given is held to."""
+    (tmp_path / "mine.pt").write_bytes(small_pt)
+    code, done, _ = run(capsys, "fetch", str(tmp_path / "mine.pt"), "--to", str(tmp_path / "to"))
+    assert (code, done["path"]) == (0, str(tmp_path / "to" / "mine.pt"))
+    code, _, err = run(capsys, "fetch", str(tmp_path / "mine.pt"), "--digest", "0" * 64)
+    assert code == 2
+    assert "it was not copied" in err
+    assert not (default_folder() / "mine.pt").exists()
+
+
+def test_a_caffe2_pickle_becomes_the_resnet(tmp_path, capsys) -> None:
+    """A whole network as Python 2 pickled it, momentum and learning rate beside it."""
+    shapes = {n: tuple(t.shape) for n, t in hollow("resnet50", 400).state_dict().items() if "num_batches" not in n}
+    names = caffe2_names(shapes)
+    blobs: dict[str, object] = {"model_iter": 400_000, "lr": np.array([0.1], np.float32)}
+    for at, (caffe2, (_, shape)) in enumerate(names.items()):
+        blobs[caffe2] = np.full(shape, 1 + at / 1000, np.float32)
+    blobs["conv1_w_momentum"] = np.zeros(3, np.float32)
+    source, out = tmp_path / "i3d.pkl", tmp_path / "r50.safetensors"
+    source.write_bytes(python2_pickle(blobs))
+    code, done, err = run(capsys, "convert", str(source), "--out", str(out), "--architecture", "resnet50")
+    assert code == 0, err
+    assert (done["format"], done["architecture"], done["classes"]) == ("caffe2", "resnet50", 400)
+    tensors = safetensors.numpy.load_file(out)
+    assert set(shapes) <= set(tensors)
+    for caffe2, (name, shape) in names.items():
+        assert tensors[name].shape == shape
+        assert tensors[name].flat[0] == blobs[caffe2].flat[0], name
+    assert load_weights(out, "resnet50").digest == done["digest"]
+
+
+def test_converting_never_overwrites_another_file(tmp_path, capsys, small_pt) -> None:
+    """The same bytes again are fine; another file is a conflict until it may be replaced."""
+    source, out = tmp_path / "mine.pt", tmp_path / "mine.safetensors"
+    source.write_bytes(small_pt)
+    assert run(capsys, "convert", str(source), "--out", str(out))[0] == 0
+    assert run(capsys, "convert", str(source), "--out", str(out))[0] == 0
+    out.write_bytes(b"another")
+    code, _, err = run(capsys, "convert", str(source), "--out", str(out))
+    assert code == 5
+    assert "--overwrite" in err
+    assert run(capsys, "convert", str(source), "--out", str(out), "--overwrite")[0] == 0
+    assert load_weights(out).name.startswith("custom:")
+    code, _, err = run(capsys, "convert", str(source), "--out", str(out), "--architecture", "inception-flow")
+    assert code == 2
+    assert "not those of a flow I3D" in err
+
+
+HOSTILE = {
+    "page.pt": (b"<!DOCTYPE html><p>Please log in", "a web page"),
+    "pointer.pt": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a pointer of Git LFS"),
+    "noise.pt": (bytes(range(256)), "of a kind that is not known here"),
+    "empty.pt": (b"", "of a kind that is not known here"),
+    "header.safetensors": ((1 << 60).to_bytes(8, "little") + b"{", "a safetensors header of"),
+    "code.pkl": (b"\x80\x02cposix\nsystem\nU\x02id\x85R.", "asks for 'posix.system'"),
+    "foreign.pkl": (python2_pickle({"fc6_w": np.ones(3, np.float32)}), "has 'fc6_w', which a ResNet-50 I3D has not"),
+    "few.pkl": (python2_pickle({"conv1_w": np.ones(3, np.float32)}), "missing"),
+    "cut.zip.pt": (b"PK\x03\x04" + bytes(100), "not a whole zip archive"),
+    "alone.index": (b"rubbish", "does not end like one"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_verify_refuses_what_is_damaged_foreign_or_hostile(tmp_path: Path, capsys, name: str) -> None:
+    """Exit code 5 and one line that names the file; the JSON summary has the fault."""
+    content, message = HOSTILE[name]
+    (tmp_path / name).write_bytes(content)
+    code, report, err = run(capsys, "verify", str(tmp_path / name))
+    assert (code, report["exit_code"]) == (5, 5)
+    assert message in err
+    assert message in report["fault"]
+    assert name in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["list", "rgb_imagenet"], 2, "takes no name"),
+        (["fetch"], 2, "say what"),
+        (["fetch", "rgb-imagenet"], 2, "expected a name"),
+        (["fetch", "i3d-compact"], 2, "comes with the package"),
+        (["fetch", "https://me:pw@host/a.pt"], 2, "expected http"),
+        (["fetch", "https://host/a.ckpt"], 2, "expected the URL of a file named NAME.safetensors"),
+        (["convert", "a.pt"], 2, "missing option: --out"),
+        (["convert", "a.pt", "--out", "b.pt"], 2, "must end in .safetensors"),
+        (["convert", "a.pt", "--out", "b.safetensors", "--architecture", "vgg"], 2, "--architecture must be one of"),
+        (["verify", "a.pt", "--digest", "0"], 2, "verify does not take --digest"),
+        (["verify", "/absent/a.pt"], 4, "no such file"),
+        (["verify", "flow_charades"], 5, "not on this machine"),
+    ],
+)
+def test_wrong_use_is_told(capsys, words: list[str], code: int, message: str) -> None:
+    """One line, and nothing is done."""
+    got, _, err = run(capsys, *words)
+    assert (got, message in err) == (code, True), err
+
+
+def test_the_list_for_people_names_every_name(capsys) -> None:
+    """One line each, the licence and what is here."""
+    assert main(["weights", "list"]) == 0
+    out = capsys.readouterr().out
+    for name, known in CATALOGUE.items():
+        (line,) = (line for line in out.splitlines() if line.split()[:1] == [name])
+        assert known.licence in line
+    assert "bring your own" in out
