@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 import torch
@@ -19,6 +21,7 @@ from wsvad.video.geometry import Geometry
 
 TOLERANCE = 1e-4
 CPU = torch.device("cpu")
+DIGEST_OF_SEED_0 = "8f9ead65fddc3b85f7ab78e6cf7c8ab715a561f5cb4eb255aebb58587e43f028"
 DTYPES = [torch.float32, torch.bfloat16]
 
 
@@ -237,6 +240,15 @@ def test_an_untrained_network_is_calibrated_exactly(untrained):
     variance, mean = torch.var_mean(conv, (0, 2, 3, 4), correction=0)
     assert_close(untrained["bn1.running_mean"][:4].double(), mean, 1e-5)
     assert_close(untrained["bn1.running_var"][:4].double(), variance, 1e-5)
+
+
+def test_a_seed_gives_the_same_numbers_everywhere(untrained):
+    """The tensors of seed 0, by name, have this digest; sums of whole numbers below 2**24 know no order."""
+    total = hashlib.sha256()
+    for name in sorted(untrained):
+        if not name.endswith("num_batches_tracked"):
+            total.update(name.encode() + untrained[name].numpy().tobytes())
+    assert total.hexdigest() == DIGEST_OF_SEED_0
 
 
 def test_every_convolution_has_its_batch_norm(model):
