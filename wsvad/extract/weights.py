@@ -8,7 +8,7 @@ from typing import NamedTuple
 from wsvad.backbones.choose import DEFAULT_BACKBONE, Architecture, architecture_spec, backbone_spec
 from wsvad.backbones.embedded import embedded_weights
 from wsvad.backbones.weights import Weights, random_weights, untrained_name
-from wsvad.errors import UsageError
+from wsvad.errors import UsageError, WeightsError
 from wsvad.storage import StoreOptions
 from wsvad.weights import catalogue
 from wsvad.weights.folder import find_weights
@@ -105,6 +105,8 @@ def resolve_backbone(
             raise UsageError(_missing(backbone, option, architecture))
         try:
             sources.append(resolve_weights(source, architecture, options))
+        except WeightsError as error:
+            raise WeightsError(f"{option} {error}") from error
         except UsageError as error:
             raise UsageError(f"{option}: {error}") from error
     return BackboneSource(*sources)

@@ -9,6 +9,7 @@ from wsvad.extract.config import FeatureConfig
 from wsvad.extract.weights import EMBEDDED, BackboneSource, resolve_backbone
 from wsvad.importing.config import BACKBONE
 from wsvad.storage import StoreOptions
+from wsvad.video import require_flow
 
 
 def backbone_of(
@@ -28,7 +29,8 @@ def backbone_of(
         flow_weights: likewise, of the second of two streams.
 
     Raises:
-        UsageError: no weights were given and they are not at hand, or the features were imported.
+        UsageError: no weights were given and they are not at hand, the features were imported, or they need optical
+            flow, which cannot be computed here.
         ConflictError: they are not the ones that the checkpoint was trained with.
         WeightsError, StorageError: as ``resolve_weights``.
     """
@@ -39,6 +41,8 @@ def backbone_of(
             "give --features instead of --videos"
         )
     features = FeatureConfig.from_dict(checkpoint.features_config)
+    if features.flow is not None:
+        require_flow(features.flow)
     weights = weights or _at_hand(features.weights, "--weights")
     if features.flow_weights is not None:
         flow_weights = flow_weights or _at_hand(features.flow_weights, "--flow-weights")
