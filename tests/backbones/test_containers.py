@@ -66,3 +66,28 @@ def test_a_cut_archive_is_refused() -> None:
     data = archive({"archive/data.pkl": b"\x80\x02}."})
     with pytest.raises(WeightsError, match="damaged: not a whole zip archive"):
         load_weights(data[:-4])
+
+
+DOUBLED = b")" + b"q\x00h\x00\x86" * 80
+"""A tuple of 2**80 tuples in 400 bytes."""
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        b"\x80\x02}" + DOUBLED + b"K\x01s.",
+        b"\x80\x02}(" + DOUBLED + b"K\x01u.",
+        b"\x80\x02ccollections\nOrderedDict\n(]" + DOUBLED + b"K\x01\x86atR.",
+    ],
+)
+@pytest.mark.parametrize("form", ["zip", "legacy", "plain"])
+def test_keys_that_take_for_ever_are_refused_at_once(pickled: bytes, form: str) -> None:
+    """Python would still be hashing them when the sun goes out."""
+    data = archive({"archive/data.pkl": pickled, "archive/version": b"3\n"}) if form == "zip" else pickled
+    if form == "legacy":
+        out = io.BytesIO()
+        torch.save({}, out, _use_new_zipfile_serialization=False)
+        start = [place for place, byte in enumerate(out.getvalue()) if byte == 0x80][3]
+        data = out.getvalue()[:start] + pickled
+    with pytest.raises(WeightsError, match="tuples within tuples"):
+        load_weights(data)

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from wsvad.cli.options import add_store_options, require, store_options
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, UsageError, WeightsError
-from wsvad.weights.catalogue import CATALOGUE
+from wsvad.weights.catalogue import CATALOGUE, EMBEDDED
 from wsvad.weights.digests import parse_digest
 from wsvad.weights.fetch import fetch
 from wsvad.weights.folder import default_folder, find_weights
@@ -154,6 +154,8 @@ def _verify(args: argparse.Namespace, folder: Path) -> int:
         _print_json({**asdict(found), "exit_code": EXIT_OK})
         return EXIT_OK
     published = "as published, byte for byte" if found.known else "no published file, but whole"
+    if args.what == EMBEDDED:
+        published = "comes with the package"
     classes = "none" if found.classes is None else f"{found.classes} classes"
     _show({
         "name": f"{found.name} ({published})", "for": found.architecture, "format": found.format, "classifier": classes,

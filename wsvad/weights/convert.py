@@ -92,7 +92,7 @@ def convert(
 
 
 def _in_fixed_order(content: bytes) -> bytes:
-    """Write the metadata of a safetensors file in the order of its keys: the library's order differs with every call."""
+    """Put the metadata of a safetensors file in the order of its keys: the library's differs with every call."""
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
