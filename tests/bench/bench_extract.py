@@ -41,7 +41,7 @@ from wsvad.extract.indexing import index_video
 from wsvad.extract.job import ExtractOptions, extract
 from wsvad.extract.source import StoredVideo
 from wsvad.extract.summary import ExtractSummary
-from wsvad.extract.weights import resolve_weights
+from wsvad.extract.weights import resolve_backbone
 from wsvad.manifest.listing import list_videos
 from wsvad.storage import StoreOptions
 from wsvad.video import Geometry, VideoReader
@@ -111,8 +111,8 @@ def at_once(target: Callable[..., None], count: int, *args: object) -> float:
 
 def job(videos: str, out: Path) -> ExtractSummary:
     """(d): the command itself, on the Ray that is running."""
-    weights = resolve_weights("random:0")
-    features = FeatureConfig(weights.identity, precision=default_precision())
+    weights = resolve_backbone("i3d", "random:0")
+    features = FeatureConfig(weights.weights.identity, "i3d", precision=default_precision())
     return extract(ExtractOptions(videos, str(out), features, weights), Console(stderr=True))
 
 

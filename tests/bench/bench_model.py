@@ -1,8 +1,10 @@
-"""Clips per second of I3D alone, form by form, against the plain model and against the machine's matrix multiplication.
+"""Clips per second of the networks alone: every backbone against full I3D, and I3D form by form.
 
-Run ``python -m tests.bench.bench_model`` (one minute; ``--inductor`` adds ``torch.compile``, which needs a C++ compiler
-and two more minutes; ``--threads 2`` for more than one thread). The forms take turns, so that a busy machine slows all
-alike, and the best of the rounds counts; with one thread it is processor time, which other processes hardly touch.
+Run ``python -m tests.bench.bench_model --backbones`` for the first (one minute), without it for the second, against the
+plain model and the machine's matrix multiplication (one minute; ``--inductor`` adds ``torch.compile``, which needs a C++
+compiler and two more minutes); ``--threads 2`` for more than one thread. What is compared takes turns, so that a busy
+machine slows all alike, and the best of the rounds counts; with one thread it is processor time, which other processes
+hardly touch.
 """
 
 from __future__ import annotations
@@ -12,9 +14,12 @@ import json
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wsvad.backbones.choose import BACKBONES, BackboneSpec
+from wsvad.backbones.extractor import FeatureExtractor, default_precision
 from wsvad.backbones.folded import FoldedI3d
 from wsvad.backbones.i3d import InceptionI3d
 from wsvad.backbones.untrained import moving_textures
@@ -59,6 +64,21 @@ def forms(model: InceptionI3d, clip_THWC: Tensor, *, inductor: bool) -> dict[str
     return found
 
 
+def backbones(clip_THWC: Tensor) -> dict[str, tuple[Form, int]]:
+    """Return every backbone in the form and precision that jobs use here, full I3D first, with untrained weights."""
+    names = sorted(BACKBONES, key=lambda name: name != "i3d")
+    rgb = clip_THWC.unsqueeze(0).numpy()
+
+    def call(spec: BackboneSpec) -> Form:
+        weights = [random_weights(0, architecture) for architecture in spec.architectures]
+        extractor = FeatureExtractor(*weights, precision=default_precision())
+        frames = rgb if "rgb" in spec.streams else None
+        flow = np.ascontiguousarray(rgb[..., :2]) if spec.uses_flow else None
+        return lambda: extractor(frames, flow)
+
+    return {name: (call(BACKBONES[name]), 1) for name in names}
+
+
 def model_copy(model: InceptionI3d) -> InceptionI3d:
     """Return the same network in its own memory."""
     copy = InceptionI3d(None).eval().requires_grad_(False)
@@ -100,6 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--backbones", action="store_true", help="compare backbones instead of forms of one")
     parser.add_argument("--inductor", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -107,47 +128,64 @@ def main() -> None:
     clock = time.thread_time if options.threads == 1 else time.perf_counter
     clip_THWC = torch.from_numpy(moving_textures(1))
     with torch.inference_mode():
+        if options.backbones:
+            compared = backbones(clip_THWC)
+            first, best = measured(compared, options.rounds, clock)
+            report(compared, first, best, as_json=options.json)
+            return
         model = random_weights(0).model()
         work = multiply_adds(model, clip_THWC)
         peak = {name: matrix_peak(dtype, clock) for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))}
+        if not options.json:
+            print(
+                f"{work:.1f} G multiply-adds a clip; matrix peak fp32 {peak['fp32']:.0f}, bf16 {peak['bf16']:.0f} G/s"
+            )
         compared = forms(model, clip_THWC, inductor=options.inductor)
-        first = {name: timed(call, time.perf_counter) for name, (call, _) in compared.items()}
-        best = dict.fromkeys(compared, float("inf"))
-        for _ in range(options.rounds):
-            for name, (call, clips) in compared.items():
-                best[name] = min(best[name], timed(call, clock) / clips)
-    report(compared, first, best, work, peak, as_json=options.json)
+        first, best = measured(compared, options.rounds, clock)
+    shares = {name: round(work / best[name] / peak["bf16" if "bf16" in name else "fp32"], 2) for name in compared}
+    report(compared, first, best, shares, as_json=options.json)
+
+
+def measured(
+    compared: dict[str, tuple[Form, int]], rounds: int, clock: Callable[[], float]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return how long the first call of each took, and a clip in the best of the rounds, seconds."""
+    first = {name: timed(call, time.perf_counter) for name, (call, _) in compared.items()}
+    best = dict.fromkeys(compared, float("inf"))
+    for _ in range(rounds):
+        for name, (call, clips) in compared.items():
+            best[name] = min(best[name], timed(call, clock) / clips)
+    return first, best
 
 
 def report(
     compared: dict[str, tuple[Form, int]],
     first: dict[str, float],
     best: dict[str, float],
-    work: float,
-    peak: dict[str, float],
+    shares: dict[str, float] | None = None,
     *,
     as_json: bool,
 ) -> None:
-    """Print what was measured."""
+    """Print what was measured, against what is compared first; ``shares`` are of the matrix peak."""
     base = best[next(iter(compared))]
     rows = [
         {
-            "form": name,
+            "what": name,
             "ms_per_clip": round(best[name] * 1e3, 1),
             "clips_per_s": round(1 / best[name], 2),
-            "times_plain": round(base / best[name], 2),
-            "share_of_matrix_peak": round(work / best[name] / peak["bf16" if "bf16" in name else "fp32"], 2),
+            "times_first": round(base / best[name], 2),
             "first_call_s": round(first[name], 2),
+            **({"share_of_matrix_peak": shares[name]} if shares else {}),
         }
         for name in compared
     ]
     if as_json:
         print("\n".join(json.dumps(row) for row in rows))
         return
-    print(f"{work:.1f} G multiply-adds a clip; matrix peak fp32 {peak['fp32']:.0f}, bf16 {peak['bf16']:.0f} G/s")
-    print(f"{'':28}{'ms/clip':>9}{'clips/s':>9}{'x plain':>9}{'of peak':>9}{'first s':>9}")
+    titles = ("ms/clip", "clips/s", "x first", "start s", *(("of peak",) if shares else ()))
+    print(" " * 28 + "".join(f"{title:>9}" for title in titles))
     for row in rows:
-        print(f"{row['form']:28}" + "".join(f"{value:>9}" for key, value in row.items() if key != "form"))
+        print(f"{row['what']:28}" + "".join(f"{value:>9}" for key, value in row.items() if key != "what"))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ UNITS = ("--unit-s", "1", "--workers", "2", *QUICK, "--clip-length", "1")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An untrained network in a file, because making one takes longer than most of these runs."""
     path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
-    save_weights(random_weights(0), path)
+    save_weights(random_weights(0, "inception-compact"), path)
     return str(path)
 
 
@@ -49,7 +49,7 @@ def undisturbed(footage: Path, weights: str, tmp_path_factory: pytest.TempPathFa
     """Digests of every unit of a run that nothing disturbed, on a Ray of its own."""
     out = tmp_path_factory.mktemp("undisturbed") / "out"
     code, _, log = finish(
-        start("extract", "--videos", str(footage), "--out", str(out), "--weights", weights, *UNITS), timeout=600
+        start("extract", "--videos", str(footage), "--out", str(out), *UNITS, "--weights", weights), timeout=600
     )
     assert code == 0, log
     return stored(str(out))
@@ -108,7 +108,7 @@ def test_killed_at_random_and_run_again(trial, footage, weights, undisturbed, cl
     what = list(KILLS)[trial % len(KILLS)]
     out = tmp_path / "out"
     words = ("extract", "--videos", str(footage), "--out", str(out), "--address", cluster.address)
-    words = (*words, "--weights", weights, *UNITS)
+    words = (*words, *UNITS, "--weights", weights)
     run = start(*words)
     begun = rng.choice([0, 1, 3, 6, 9])  # units that are done when the killing starts
     until(lambda: run.poll() is not None or len(list(out.glob("units/*/*.parquet"))) >= begun, timeout=300)

@@ -103,7 +103,9 @@ def _show(
         figures = [f"{COLUMNS[m]} {metrics[m]['value']:.2f}" for m in COLUMNS if metrics.get(m, {}).get("value")]
         steps = "nothing to do, was trained" if model.trained.nothing_to_do else f"{model.trained.steps_done} steps"
         _line(console, "trained", f"{steps}; {model.trained.checkpoint}")
-        said = f"{model.report.document['videos']['evaluated']} videos, untrained features: these test the machinery"
+        said = f"{model.report.document['videos']['evaluated']} videos"
+        if extracted.banner:
+            said += ", untrained features: these test the machinery"
         _line(console, "on the test", f"{'; '.join(figures[:5])} ({said})")
         _line(console, "report", model.report.html_uri)
     console.rule("where it is", align="left")

@@ -33,6 +33,7 @@ def run(
         software.check_versions(),
         software.check_torch(),
         software.check_ffmpeg(),
+        software.check_weights(),
         machine.check_cpu(),
         software.check_devices(),
         machine.check_memory(),

@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 
 import wsvad
 from wsvad.doctor.report import Check, Value
+from wsvad.errors import UsageError, WeightsError
 
 PACKAGES = ("torch", "ray", "av", "pyarrow", "boto3", "numpy", "safetensors")
 DECODERS = ("h264", "hevc", "mpeg4", "vp9", "av1", "mjpeg")
@@ -108,6 +109,29 @@ def _cuda_devices() -> Check:
         remedy = "look at `nvidia-smi`: is the device healthy and free?"
         return Check("devices", "fail", f"CUDA is there but does not start: {str(error).splitlines()[0]}", remedy)
     return Check("devices", "ok", "CUDA: " + ", ".join(lines), data={"cuda": found})
+
+
+def check_weights() -> Check:
+    """The weights that come with the package, and whether optical flow can be computed."""
+    try:
+        from wsvad.backbones.embedded import NAME, embedded_weights, has_embedded_weights
+    except (ImportError, OSError) as error:
+        return Check("weights", "fail", f"unknown, torch cannot be imported: {error}", _INSTALL)
+    from wsvad.video import require_flow
+
+    try:
+        require_flow("tvl1")
+        flow, said = True, "optical flow can be computed"
+    except UsageError:
+        flow, said = False, "no optical flow (pip install 'wsvad[flow]')"
+    data: dict[str, Value] = {"embedded": None, "flow": flow}
+    if not has_embedded_weights():
+        return Check("weights", "warn", f"{NAME}: not in this installation; {said}", _INSTALL, data)
+    try:
+        digest = embedded_weights().digest
+    except WeightsError as error:
+        return Check("weights", "fail", str(error), _INSTALL, data)
+    return Check("weights", "ok", f"{NAME} ({digest[:19]}) is embedded; {said}", data=data | {"embedded": digest})
 
 
 def check_ffmpeg() -> Check:
