@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from tests.backbones.reference import as_video, cosine
 from wsvad.backbones.folded import FoldedI3d, FusedConv, Stem, neighbourhood_max, rounded, strided_pool
-from wsvad.backbones.i3d import InceptionI3d, MaxPoolSame, pool_maps
+from wsvad.backbones.i3d import ConvUnit, InceptionI3d, MaxPoolSame, pool_maps
 from wsvad.backbones.untrained import moving_textures
 
 CPU = torch.device("cpu")
@@ -92,6 +92,20 @@ def test_any_width_channels_and_side_agree_with_the_plain_model(small_model, siz
                 assert got.shape == want.shape
                 assert float(want.max()) > 0
                 assert torch.allclose(got, want, rtol=0, atol=1e-4 * float(want.max()))
+
+
+@pytest.mark.parametrize("multiple", [2, 8])
+def test_a_stem_of_other_steps_and_one_channel_is_the_same_convolution(multiple):
+    """Steps of 4 pixels over numbers that are no bytes, as the compact network has them; sizes that fit and do not."""
+    torch.manual_seed(0)
+    unit = ConvUnit(1, 16, (7, 7, 7), (2, 4, 4)).eval().requires_grad_(False)
+    for size in ((16, 224, 224), (3, 50, 45)):
+        video = torch.randn(1, *size, 1)
+        with torch.inference_mode():
+            got = Stem(unit, multiple, torch.float32, CPU)(video)
+            expected = unit(video.permute(0, 4, 1, 2, 3))
+        assert got.shape == expected.shape
+        assert torch.allclose(got, expected, rtol=0, atol=1e-4 * float(expected.max()))
 
 
 @pytest.mark.parametrize(("frames", "multiple"), [(1, 2), (2, 2), (5, 8), (16, 2), (16, 8)])

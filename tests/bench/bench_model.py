@@ -1,10 +1,10 @@
 """Clips per second of the networks alone: every backbone against full I3D, and I3D form by form.
 
 Run ``python -m tests.bench.bench_model --backbones`` for the first (one minute), without it for the second, against the
-plain model and the machine's matrix multiplication (one minute; ``--inductor`` adds ``torch.compile``, which needs a C++
-compiler and two more minutes); ``--threads 2`` for more than one thread. What is compared takes turns, so that a busy
-machine slows all alike, and the best of the rounds counts; with one thread it is processor time, which other processes
-hardly touch.
+plain model and the machine's matrix multiplication (one minute; ``--inductor`` adds ``torch.compile``, which needs a
+C++ compiler and two more minutes); ``--threads 2`` for more than one thread. What is compared takes turns, so that a
+busy machine slows all alike, and the best of the rounds counts; with one thread it is processor time, which other
+processes hardly touch.
 """
 
 from __future__ import annotations
