@@ -9,13 +9,16 @@ from tests.extract.harness import run_here
 from tests.extract.in_process import patch_all
 from tests.extract.videos import write_video
 from tests.score.factories import make_checkpoint, write_checkpoint
-from wsvad.backbones.weights import untrained_name
+from wsvad.backbones.weights import Weights, untrained_name
 from wsvad.clips import ClipSpec
 from wsvad.errors import ConflictError, UsageError, VideoError
+from wsvad.extract import weights as extract_weights
 from wsvad.extract.config import FeatureConfig
 from wsvad.score import job
+from wsvad.score import weights as score_weights
 from wsvad.score.inferencer import Inferencer
 from wsvad.score.reading import ScoreSet
+from wsvad.score.weights import backbone_of
 from wsvad.work.inline import InlineRunner
 
 FEATURES = FeatureConfig(untrained_name(0), clips=ClipSpec(4, 4), precision="fp32")
@@ -91,3 +94,30 @@ def test_weights_must_be_those_of_the_checkpoint(run, tmp_path):
         Inferencer.load(other)
     with pytest.raises(ConflictError, match="random:0"):
         Inferencer.load(other, weights="random:0")
+
+
+def test_embedded_weights_need_no_name(monkeypatch):
+    """A checkpoint that was trained on embedded weights finds them by their digest; another release's do not do."""
+    ours = Weights("i3d-compact", "sha256:" + "1" * 64, {}, "inception-compact")
+    for module in (score_weights, extract_weights):
+        monkeypatch.setattr(module, "embedded_weights", lambda: ours)
+    monkeypatch.setattr(score_weights, "has_embedded_weights", lambda: True)
+    for digest, found in ((ours.digest, True), ("sha256:" + "2" * 64, False)):
+        features = FeatureConfig(digest, precision="fp32")
+        checkpoint = make_checkpoint("sultani", 520, features=features)
+        if found:
+            assert backbone_of(checkpoint, None)[1].weights.loaded is ours
+        else:
+            with pytest.raises(UsageError, match="do not come with this wsvad; name their file: --weights"):
+                backbone_of(checkpoint, None)
+
+
+def test_both_networks_of_two_streams_are_held_against_the_checkpoint():
+    """Untrained ones are made again from their seeds; another second network is a conflict that names its option."""
+    features = FeatureConfig(untrained_name(1), "i3d-two-stream", flow_weights=untrained_name(2), flow="dis")
+    checkpoint = make_checkpoint("sultani", 2048, features=features)
+    pytest.importorskip("cv2")
+    source = backbone_of(checkpoint, None)[1]
+    assert (source.weights.seed, source.flow_weights.seed) == (1, 2)
+    with pytest.raises(ConflictError, match="--flow-weights random:3"):
+        backbone_of(checkpoint, None, flow_weights="random:3")

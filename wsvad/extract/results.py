@@ -173,6 +173,7 @@ def summarize(
         out=printable(out),
         snapshot=layout.snapshot_key(snapshot.number) if snapshot else None,
         fingerprint=outcome.features.fingerprint,
+        backbone=outcome.features.backbone,
         weights=weights.label,
         banner=weights.banner,
         dry_run=dry_run,

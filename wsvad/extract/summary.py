@@ -20,6 +20,7 @@ class ExtractSummary:
     snapshot: str | None
     """Key of the published snapshot; ``None`` after a dry run."""
     fingerprint: str
+    backbone: str
     weights: str
     banner: str
     """A loud line when the features are of an untrained network, else empty."""
@@ -118,6 +119,7 @@ class ExtractSummary:
             rows.append(("done", f"nothing to do, {self.elapsed_s:.1f} s"))
         else:
             rows.append(("done", f"{self.clips_now} clips in {self.elapsed_s:.1f} s, {self.clips_per_s:.1f} clips/s"))
+        rows.append(("backbone", self.backbone))
         rows.append(("weights", self.weights))
         rows.append(("features", f"{self.out}/{self.snapshot}" if self.snapshot else self.out))
         return rows
