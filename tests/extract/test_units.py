@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.extract.factories import CONFIG, make_index, make_video
+from wsvad.backbones.choose import BACKBONES
 from wsvad.clips import ClipSpec
 from wsvad.dataset.config import differences
 from wsvad.errors import UsageError
@@ -93,7 +94,15 @@ def test_differences_name_the_setting_on_both_sides():
 
 def test_unit_of_overlapping_clips_is_bounded_too():
     """``Memory is bounded by this: at most about 100 MB of features``, at every stride and rate."""
-    row = 2 * (1024 + 49 * 528)
-    for stride, fps in ((16, 25.0), (1, 25.0), (16, 240.0)):
-        config = dataclasses.replace(CONFIG, clips=ClipSpec(16, stride))
-        assert clips_per_unit(make_index(fps=fps), config) * row < 150e6, (stride, fps)
+    for spec in BACKBONES.values():
+        row = 2 * (spec.pooled_dim + 49 * spec.cuboid_dim)
+        flow = {"flow": "dis" if spec.uses_flow else None, "flow_weights": "w" if len(spec.streams) > 1 else None}
+        for stride, fps in ((16, 25.0), (1, 25.0), (16, 240.0)):
+            config = FeatureConfig("w", spec.name, clips=ClipSpec(16, stride), **flow)
+            assert clips_per_unit(make_index(fps=fps), config) * row < 111e6, (spec.name, stride, fps)
+
+
+def test_units_of_full_i3d_are_cut_as_ever():
+    """2,048 rows whatever the stride: unit ids of data sets that there are depend on it."""
+    config = FeatureConfig("w", "i3d", clips=ClipSpec(16, 1))
+    assert clips_per_unit(make_index(), config) == 2048

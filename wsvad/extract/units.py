@@ -66,6 +66,8 @@ class Unit:
 
 MAX_ROWS = 2048
 """Rows of a unit, at most; ten minutes at 25 frames/s and stride 16 have 937."""
+MAX_BYTES = MAX_ROWS * 2 * (1024 + 49 * 528)
+"""Features of a unit, at most: as many rows of full I3D."""
 
 
 def unit_id(content_id: str, first_clip: int, last_clip: int, fingerprint: str) -> str:
@@ -76,9 +78,12 @@ def unit_id(content_id: str, first_clip: int, last_clip: int, fingerprint: str) 
 def clips_per_unit(index: VideoIndex, config: FeatureConfig) -> int:
     """Clips in a whole unit of this video: ``unit_s`` of footage, less where that would be more than 2,048 rows.
 
-    Memory is bounded by this: a row has 54 KB, so a unit has at most 110 MB of features.
+    Memory is bounded by this: a row of full I3D has 54 KB, so a unit has at most 110 MB of features; of backbones whose
+    rows are larger it has fewer.
     """
-    clips = min(int(config.unit_s * index.fps / config.clips.stride), MAX_ROWS)
+    places, width = config.spec.cuboid_shape
+    row_bytes = 2 * (config.spec.pooled_dim + places * width)
+    clips = min(int(config.unit_s * index.fps / config.clips.stride), MAX_ROWS, MAX_BYTES // row_bytes)
     return max(1, clips // config.views)
 
 

@@ -35,8 +35,9 @@ class Inferencer:
             scores.cuboid_scores_TK     # float32 [T, 49] over a 7x7 grid, or None
 
     A child process without credentials decodes; leaving the ``with`` block (or :meth:`close`) ends it. The features of
-    the whole video are held in memory: of full I3D 54 KB a clip with cuboids, 2 KB without, so 300 MB for an hour at 16
-    frames a clip; a quarter of it of the compact one. For archives there is ``wsvad score``.
+    the whole video are held in memory: of full I3D 54 KB a clip with cuboids, and twice that while they are put
+    together, so 600 MB for an hour of 25 frames a second; of the compact one a quarter. For archives there is
+    ``wsvad score``.
 
     Args:
         checkpoint: the trained model.
