@@ -10,7 +10,7 @@ import numpy as np
 from tests.features.factories import HEIGHT, WIDTH, write_features
 from wsvad.manifest.records import Box, VideoRecord, write_records
 
-DIM, SIDE, CHANNELS = 8, 7, 4
+DIM, SIDE, CHANNELS = 8, 7, 32
 CLIPS, FIRST, LAST = 16, 5, 9
 """Clips of a video, and those of an anomalous one, ``[FIRST, LAST)``, that hold the anomaly."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from wsvad.models.choose import MODELS, build_criterion, build_dynamic_labels, build_model, default_config
 from wsvad.models.contract import MilOutput, ModelConfig
+from wsvad.models.heads import unit_length
 from wsvad.models.presets import PRESETS
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -82,7 +84,18 @@ def test_a_clip_scores_as_its_strongest_cuboid(name):
     output = build_model(config, seed=0)(bags(config))
     assert output.cuboid_scores_BTK is not None
     assert output.cuboid_scores_BTK.shape == (4, 6, 9)
-    assert torch.equal(output.scores_BT, output.cuboid_scores_BTK.amax(2))
+    torch.testing.assert_close(output.scores_BT, output.cuboid_scores_BTK.amax(2), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["sultani", "st_mil"])
+def test_the_length_of_features_does_not_matter_where_they_are_scaled(name):
+    """As in Sultani et al., section 4.1; with ``unit_length`` off it does."""
+    given = config_of(name)
+    for config, alike in ((given, True), (dataclasses.replace(given, unit_length=False), False)):
+        model = build_model(config, seed=0).eval()
+        features = bags(config)
+        one, ten = model(features).scores_BT, model(10 * features).scores_BT
+        assert torch.allclose(one, ten, atol=1e-6) is alike
 
 
 @pytest.mark.parametrize(("name", "preset"), PRESET_CASES)
@@ -219,7 +232,7 @@ def test_gated_attention_is_the_published_formula():
     config = config_of("st_mil", "attention")
     model: Any = build_model(config, seed=0).eval()
     features = bags(config)
-    hidden = model.head.fc1(features).relu().flatten(1, 2)
+    hidden = model.head.fc1(unit_length(features)).relu().flatten(1, 2)
     gate = model.attention
     weights = torch.tanh(gate.content(hidden)) * torch.sigmoid(gate.gate(hidden)) @ gate.weight.weight[0]
     expected = [

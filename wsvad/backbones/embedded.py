@@ -11,6 +11,8 @@ from wsvad.errors import WeightsError
 FILE = "i3d_compact.safetensors"
 NAME = DEFAULT_BACKBONE
 """Name of the embedded weights, in their file and in messages."""
+DIGEST = "sha256:aacd2a2a7ef98a21b92fd6cc14aee59f827362fbc1a57cb56fe580db1a605033"
+"""Of the weights that were published with this version; ``docs/i3d-compact.md`` says how they were made."""
 
 
 def has_embedded_weights() -> bool:
@@ -33,6 +35,6 @@ def embedded_weights() -> Weights:
             "file, --weights FILE, or an untrained network, --weights random[:SEED]"
         ) from error
     weights = load_weights(data, "inception-compact")
-    if weights.name != NAME:  # a name holds only with the digest that it was written with
+    if (weights.name, weights.digest) != (NAME, DIGEST):
         raise WeightsError(f"the embedded weights of {NAME} were altered: {path} holds {weights.name}; install again")
     return weights

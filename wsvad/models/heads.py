@@ -7,6 +7,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+
+def unit_length(features: Tensor) -> Tensor:
+    """Scale vectors ``[…, D]`` to length 1; one of length 0 stays."""
+    return functional.normalize(features, dim=-1)
 
 
 class SultaniHead(nn.Module):

@@ -26,7 +26,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from wsvad.models.contract import Criterion, Inputs, MilModel, MilOutput, ModelConfig, Pairs
-from wsvad.models.heads import SultaniHead, initialise
+from wsvad.models.heads import SultaniHead, initialise, unit_length
 from wsvad.models.losses import classes_of, hinge_ranking, region_spread, smoothness, sparsity, with_total
 
 Bag = Literal["video", "clip"]
@@ -50,6 +50,8 @@ class StMilConfig(ModelConfig):
     """Share of units left out in training, [0, 1)."""
     pairs: Pairs = "aligned"
     """Which bags the ranking compares."""
+    unit_length: bool = True
+    """Whether the features of a cuboid are scaled to length 1 first, as Sultani's are."""
     sparsity_weight: float = 0.0
     """Weight of the sum of an anomalous video's cuboid scores, at least 0."""
     smoothness_weight: float = 0.0
@@ -87,7 +89,7 @@ class StMil(MilModel):
 
     def __init__(self, config: StMilConfig) -> None:
         super().__init__()
-        self.bag = config.bag
+        self.bag, self.unit_length = config.bag, config.unit_length
         self.head = SultaniHead(config.input_dim, config.dropout)
         self.attention = (
             GatedAttention(SultaniHead.hidden_dim, config.attention_dim) if config.pooling == "attention" else None
@@ -96,7 +98,7 @@ class StMil(MilModel):
 
     def forward(self, features: Tensor) -> MilOutput:
         """Score cuboids ``[B, T, K, C]``."""
-        hidden_BTKH = self.head.hidden(features)
+        hidden_BTKH = self.head.hidden(unit_length(features) if self.unit_length else features)
         cuboid_logits_BTK = self.head.classify(hidden_BTKH)
         logits_BT = cuboid_logits_BTK.amax(2)
         bag_logits_BX = None

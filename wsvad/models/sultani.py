@@ -7,6 +7,8 @@ Paper: Sultani, Chen & Shah, *Real-World Anomaly Detection in Surveillance Video
   aligned pairs, because that one is the same for one worker and for several; ``pairs="all"`` gives the other (its
   mean, too), to one worker only.
 * Sparsity and smoothness (equation 8) are sums over the clips of an anomalous video, then a mean over such videos.
+* Features have length 1 (section 4.1), here those of a segment, after pooling. Without it (``unit_length=False``)
+  features as large as I3D's drive the scores of both bags to 1 before anything is learned.
 * Any feature may come in: the paper's are C3D's 4096.
 
 Axes: B bags, T clips, D features.
@@ -20,7 +22,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from wsvad.models.contract import Criterion, Inputs, MilModel, MilOutput, ModelConfig, Pairs
-from wsvad.models.heads import SultaniHead, initialise
+from wsvad.models.heads import SultaniHead, initialise, unit_length
 from wsvad.models.losses import classes_of, hinge_ranking, smoothness, sparsity, with_total
 
 
@@ -35,6 +37,8 @@ class SultaniConfig(ModelConfig):
     """Share of units left out in training, [0, 1)."""
     pairs: Pairs = "aligned"
     """Which bags the ranking compares."""
+    unit_length: bool = True
+    """Whether features are scaled to length 1 first."""
     sparsity_weight: float = 8e-5
     """Weight of the sum of an anomalous video's scores, at least 0."""
     smoothness_weight: float = 8e-5
@@ -51,12 +55,13 @@ class Sultani(MilModel):
 
     def __init__(self, config: SultaniConfig) -> None:
         super().__init__()
+        self.unit_length = config.unit_length
         self.head = SultaniHead(config.input_dim, config.dropout)
         initialise(self)
 
     def forward(self, features: Tensor) -> MilOutput:
         """Score clips ``[B, T, D]``."""
-        logits_BT = self.head(features)
+        logits_BT = self.head(unit_length(features) if self.unit_length else features)
         return MilOutput(logits_BT.sigmoid(), logits_BT)
 
 
