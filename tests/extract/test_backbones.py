@@ -9,7 +9,6 @@ import pytest
 
 from tests.extract.harness import QUICK, run_here
 from wsvad.backbones import embedded
-from wsvad.backbones.choose import hollow
 from wsvad.backbones.weights import Weights, load_weights, random_weights, save_weights, weights_bytes
 from wsvad.cli import extract as verb
 from wsvad.cli import main
@@ -26,11 +25,9 @@ pytestmark = pytest.mark.usefixtures("in_process")
 
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
-    """An installation with embedded weights; returns the path of their file, whatever is really shipped."""
-    state = {n: t.new_ones(t.shape, device="cpu") for n, t in hollow("inception-compact").state_dict().items()}
-    digest = load_weights(weights_bytes(Weights("x", "", state, "inception-compact")), "inception-compact").digest
+    """A copy of the installation's embedded weights, to be altered; returns the path of their file."""
     path = tmp_path / embedded.FILE
-    save_weights(Weights(embedded.NAME, digest, state, "inception-compact"), path)
+    path.write_bytes((embedded.files("wsvad.backbones") / embedded.FILE).read_bytes())
     monkeypatch.setattr(embedded, "files", lambda package: tmp_path)
     return path
 
@@ -64,9 +61,12 @@ def test_the_default_is_the_embedded_network(shipped):
 def test_missing_or_altered_embedded_weights_are_refused(shipped, capsys):
     """A clear error that says what else there is, and nothing done."""
     whole = shipped.read_bytes()
-    shipped.write_bytes(whole[:-4] + b"\0\0\0\0")
-    with pytest.raises(WeightsError, match="embedded weights of i3d-compact were altered"):
-        embedded.embedded_weights()
+    others = random_weights(0, "inception-compact")
+    renamed = Weights(embedded.NAME, others.digest, others.state, "inception-compact")
+    for altered in (whole[:-4] + b"\0\0\0\0", weights_bytes(renamed)):
+        shipped.write_bytes(altered)
+        with pytest.raises(WeightsError, match="embedded weights of i3d-compact were altered"):
+            embedded.embedded_weights()
     shipped.unlink()
     assert not embedded.has_embedded_weights()
     assert main(["extract", "--videos", "v", "--out", "o", "--precision", "fp32"]) == 2
