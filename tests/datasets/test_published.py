@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -174,3 +175,11 @@ def test_survfight_truth_in_time_and_space_is_one(published, track):
             int(row[c]) for c in ("frames", "width", "height")
         )
         assert [b.track for b in record.boxes or ()] == list(range(len(record.boxes or ())))
+
+
+def test_a_test_list_that_is_for_selection_becomes_the_validation_split(published):
+    """With its truth, as figures are reported on it; SurvFight's README says that its list is one."""
+    folder = published / "survfight" / "spatial"
+    plain, val = records_of("survfight-spatial", folder), records_of("survfight-spatial", folder, test_as_val=True)
+    assert [replace(r, split="val" if r.split == "test" else r.split) for r in plain] == list(val)
+    assert any(r.spans for r in val if r.split == "val")

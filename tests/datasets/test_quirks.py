@@ -139,5 +139,7 @@ def test_wrong_options_are_refused(published):
         records_of("ucf-crime", published, ped2_split="original")
     with pytest.raises(UsageError, match="below 1"):
         records_of("ucf-crime", published, val_fraction=1.0)
+    with pytest.raises(UsageError, match="not both"):
+        records_of("ucf-crime", published, val_fraction=0.1, test_as_val=True)
     with pytest.raises(ManifestError, match="nothing is there"):
         records_of("ucf-crime", published / "nowhere")

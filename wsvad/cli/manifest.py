@@ -33,6 +33,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="of the training videos, by label and category, to set aside as split 'val'",
     )
     parser.add_argument("--seed", type=natural, default=0, help="which videos are set aside")
+    parser.add_argument(
+        "--test-as-val", action="store_true", help="the published test videos are for selection: make them split 'val'"
+    )
     parser.add_argument("--allow-missing", action="store_true", help="leave out videos that are not below the root")
     parser.add_argument("--train-truth", action="store_true", help="keep spans and boxes of training videos, too")
     parser.add_argument(
@@ -56,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         annotations=args.annotations,
         val_fraction=args.val_fraction,
         seed=args.seed,
+        test_as_val=args.test_as_val,
         allow_missing=args.allow_missing,
         train_truth=args.train_truth,
         ped2_split=args.ped2_split,

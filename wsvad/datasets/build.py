@@ -77,6 +77,9 @@ class ManifestConfig:
     """Share of the training videos that becomes ``split="val"``, below 1; 0: none."""
     seed: int = 0
     """Which videos those are."""
+    test_as_val: bool = False
+    """Make the published test videos the validation videos: for data sets whose test list is there to select on, as
+    SurvFight's. Their truth is kept, so that figures can be reported on them, as validation figures."""
     allow_missing: bool = False
     """Leave out videos that are not below the root, instead of an error."""
     train_truth: bool = False
@@ -89,6 +92,8 @@ class ManifestConfig:
             raise UsageError(f"unknown data set {self.name!r:.80}; known: {', '.join(DATASETS)}")
         if not 0 <= self.val_fraction < 1:
             raise UsageError(f"the validation fraction must be at least 0 and below 1, got {self.val_fraction}")
+        if self.test_as_val and self.val_fraction:
+            raise UsageError("validation videos are either cut from the training videos or the test videos, not both")
         if self.ped2_split != "weak" and self.name != "ucsd-ped2":
             raise UsageError(f"--ped2-split is for ucsd-ped2, not for {self.name}")
 
@@ -122,6 +127,8 @@ def build(config: ManifestConfig, out: str, options: StoreOptions | None = None)
         chosen = cut_val(chosen, config.val_fraction, config.seed)
     if not config.train_truth:
         chosen = [_weak(record) for record in chosen]
+    if config.test_as_val:
+        chosen = [replace(record, split="val") if record.split == "test" else record for record in chosen]
     return Built(tuple(chosen), _summary(config, chosen, located, annotations.digests))
 
 
