@@ -118,9 +118,7 @@ class FusedConv:
         where = (self._packed, self.bias, self.padding, self.stride, dilation, groups)
         fused: Tensor
         if onto is None:
-            fused = torch.ops.mkldnn._convolution_pointwise(
-                x_BCTHW, *where, "relu" if self._relu else "none", [], ""
-            )
+            fused = torch.ops.mkldnn._convolution_pointwise(x_BCTHW, *where, "relu" if self._relu else "none", [], "")
         else:
             fused = torch.ops.mkldnn._convolution_pointwise_.binary(
                 onto, x_BCTHW, *where, "add", None, "relu" if self._relu else None, [], None

@@ -28,7 +28,7 @@ from wsvad.train.worker import TrainPlan, run_worker
 log = logging.getLogger(__name__)
 
 Work = Callable[[Any, Group, Callable[[dict[str, float]], None], Callable[[], bool]], str]
-"""A worker's loop: plan, group, what to call with rows, what to ask whether to stop; returns why it is over, or ``""``."""
+"""A worker's loop: plan, group, what takes rows, what says whether to stop; returns why it is over, or ``""``."""
 
 _ASK_EVERY_S = 0.5
 _STOP_S = 30.0  # what workers get to finish a step and save after Ctrl-C
