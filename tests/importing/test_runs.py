@@ -158,7 +158,7 @@ def test_import_train_score_evaluate(capsys, caplog, tmp_path):
             )
         )
         values = rng.random((8 + number % 3, 2, 8), dtype=np.float32)
-        values[2:5] += 2.0 * anomalous
+        values[2:5, :, 0] += 4.0 * anomalous
         save_crops(tmp_path / ("test" if test else "train"), f"v{number:02d}_i3d", values)
     write_records(str(tmp_path / "m.csv"), records)
     out = {name: str(tmp_path / "out" / name) for name in ("train", "test", "run", "scores", "report")}
