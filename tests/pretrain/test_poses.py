@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wsvad.pretrain import poses
-from wsvad.pretrain.poses import ACTIONS, joints
+from wsvad.pretrain import skeleton as poses
+from wsvad.pretrain.poses import ACTIONS
+from wsvad.pretrain.skeleton import joints
 
 T = np.arange(40) * 0.04
 BONES = {

@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wsvad.pretrain import poses
-from wsvad.pretrain.poses import Angles, Array, Rng
+from wsvad.pretrain import skeleton
+from wsvad.pretrain.poses import Rng
+from wsvad.pretrain.skeleton import Angles, Array
 
 Picture = NDArray[np.uint8]
 _SHIFT = 4
@@ -88,15 +89,15 @@ def polygon(picture: Picture, corners: Array, shade: int) -> None:
 
 
 _LIMBS = (  # from, to, width in body heights, which shade
-    (poses.L_HIP, poses.L_KNEE, 0.105, "legs"),
-    (poses.L_KNEE, poses.L_FOOT, 0.07, "legs"),
-    (poses.R_HIP, poses.R_KNEE, 0.105, "legs"),
-    (poses.R_KNEE, poses.R_FOOT, 0.07, "legs"),
-    (poses.PELVIS, poses.NECK, 0.17, "top"),
-    (poses.L_SHOULDER, poses.L_ELBOW, 0.07, "top"),
-    (poses.L_ELBOW, poses.L_HAND, 0.055, "arms"),
-    (poses.R_SHOULDER, poses.R_ELBOW, 0.07, "top"),
-    (poses.R_ELBOW, poses.R_HAND, 0.055, "arms"),
+    (skeleton.L_HIP, skeleton.L_KNEE, 0.105, "legs"),
+    (skeleton.L_KNEE, skeleton.L_FOOT, 0.07, "legs"),
+    (skeleton.R_HIP, skeleton.R_KNEE, 0.105, "legs"),
+    (skeleton.R_KNEE, skeleton.R_FOOT, 0.07, "legs"),
+    (skeleton.PELVIS, skeleton.NECK, 0.17, "top"),
+    (skeleton.L_SHOULDER, skeleton.L_ELBOW, 0.07, "top"),
+    (skeleton.L_ELBOW, skeleton.L_HAND, 0.055, "arms"),
+    (skeleton.R_SHOULDER, skeleton.R_ELBOW, 0.07, "top"),
+    (skeleton.R_ELBOW, skeleton.R_HAND, 0.055, "arms"),
 )
 _ALONG = np.array([0.15, 0.5, 0.85])
 """Places along a limb that are followed."""
@@ -128,7 +129,7 @@ class Person:
         labels: dict[str, float] | None = None,
     ) -> None:
         size = view.size(foot[1]) * scale
-        place = poses.joints(angles, t, rng.uniform(0.85, 1.2))
+        place = skeleton.joints(angles, t, rng.uniform(0.85, 1.2))
         turn = heading + np.broadcast_to(angles.turn, t.shape)
         ahead, aside = np.broadcast_to(angles.forward, t.shape), np.broadcast_to(angles.sideways, t.shape)
         step_x = np.diff(ahead, prepend=ahead[:1]) * np.cos(turn) - np.diff(aside, prepend=aside[:1]) * np.sin(turn)
@@ -158,7 +159,7 @@ class Person:
         limbs = (a + (b - a) * _ALONG[:, None]).reshape(len(t), -1, 2)
         mass = np.repeat([limb[2] * (0.31 if limb[3] == "top" else 0.22) for limb in _LIMBS], len(_ALONG)) / 3
         self.body = Body(
-            np.concatenate([limbs, self._joints[:, poses.HEAD : poses.HEAD + 1]], 1),
+            np.concatenate([limbs, self._joints[:, skeleton.HEAD : skeleton.HEAD + 1]], 1),
             np.append(mass, 0.014) * size**2,
             size,
             {"person": 1.0, **angles.labels, **(labels or {})},
@@ -172,7 +173,7 @@ class Person:
         """See :class:`Actor`."""
         size, at = self._size, self._drawn[index]
         if self._shadow:
-            _shadow(picture, self._joints[index, [poses.L_FOOT, poses.R_FOOT]].mean(0), size)
+            _shadow(picture, self._joints[index, [skeleton.L_FOOT, skeleton.R_FOOT]].mean(0), size)
         for a, b, width, shade in _LIMBS:
             tone, wide = self._shades[shade], width * size * self._bulk
             cv2.line(picture, at[a], at[b], tone, max(1, round(wide)), cv2.LINE_AA, _SHIFT)
@@ -183,10 +184,10 @@ class Person:
                 cv2.line(picture, from_, to, lit, max(1, round(0.35 * wide)), cv2.LINE_AA, _SHIFT)
         if self._stripes is not None and size > 16:
             for share in (0.3, 0.65):
-                middle = (1 - share) * self._joints[index, poses.PELVIS] + share * self._joints[index, poses.NECK]
+                middle = (1 - share) * self._joints[index, skeleton.PELVIS] + share * self._joints[index, skeleton.NECK]
                 half = np.array([0.07 * size * self._bulk, 0.0])
                 line(picture, middle - half, middle + half, 0.05 * size, self._stripes)
-        head = self._joints[index, poses.HEAD]
+        head = self._joints[index, skeleton.HEAD]
         disc(picture, head, 0.062 * size, self._shades["skin"])
         if size > 14:
             disc(picture, head - np.array([0.0, 0.022 * size]), 0.052 * size, self._shades["hair"])

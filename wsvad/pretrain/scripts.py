@@ -12,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 
 from wsvad.pretrain.actors import Actor, Blob, Person, Vehicle, View
-from wsvad.pretrain.poses import ACTIONS, Angles, Array, Rng, wander
+from wsvad.pretrain.poses import ACTIONS, Rng, wander
+from wsvad.pretrain.skeleton import Angles, Array
 
 Place = tuple[float, float]
 Script = Callable[[Rng, View, Array, Place], list[Actor]]

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from wsvad.pretrain.actors import Actor, Picture, View, line, polygon
-from wsvad.pretrain.poses import Array, Rng, wander
+from wsvad.pretrain.poses import Rng, wander
 from wsvad.pretrain.scripts import cast
+from wsvad.pretrain.skeleton import Array
 
 Overlay = Callable[[Picture, int], None]
 

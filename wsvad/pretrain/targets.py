@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsvad.pretrain.actors import Body
-from wsvad.pretrain.poses import Array
 from wsvad.pretrain.scripts import LABELS
+from wsvad.pretrain.skeleton import Array
 
 SIDE, GRID, WINDOWS = 224, 7, 4
 CAMERA = ("shake", "pan", "zoom", "flicker", "cut")
