@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
-from wsvad.backbones.embedded import FILE, NAME, embedded_weights, has_embedded_weights
+from wsvad.backbones import shipped
+from wsvad.backbones.embedded import embedded_weights, has_embedded_weights
 
 LARGEST = 8 << 20
 """Bytes that a wheel may well carry."""
@@ -14,5 +13,5 @@ def test_what_is_shipped_is_whole_and_small() -> None:
     """They bear their name, which holds only with the digest that they were published with."""
     assert has_embedded_weights()
     weights = embedded_weights()
-    assert (weights.name, weights.architecture, weights.banner) == (NAME, "inception-compact", "")
-    assert len((files("wsvad.backbones") / FILE).read_bytes()) < LARGEST
+    assert (weights.name, weights.architecture, weights.banner) == (shipped.NAME, "inception-compact", "")
+    assert len(shipped.path().read_bytes()) < LARGEST

@@ -11,7 +11,7 @@ import av
 import pytest
 import torch
 
-from wsvad.backbones import embedded
+from wsvad.backbones import shipped
 from wsvad.doctor import Check, DoctorReport, render, run, software, to_json
 from wsvad.errors import EXIT_STORAGE
 
@@ -141,9 +141,9 @@ def _no_codec(name: str, mode: str) -> None:
 
 def test_missing_and_altered_embedded_weights_are_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An installation without its weights is one to look at, one with damaged weights is not fit."""
-    monkeypatch.setattr(embedded, "files", lambda package: tmp_path)
+    monkeypatch.setattr(shipped, "path", lambda: tmp_path / shipped.FILE)
     assert software.check_weights().status == "warn"
-    (tmp_path / embedded.FILE).write_bytes(b"not weights at all")
+    shipped.path().write_bytes(b"not weights at all")
     found = software.check_weights()
     assert (found.status, found.data["embedded"]) == ("fail", None)
     assert "damaged" in found.summary

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.extract.harness import QUICK, run_here
-from wsvad.backbones import embedded
+from wsvad.backbones import shipped as published
+from wsvad.backbones.embedded import embedded_weights, has_embedded_weights
 from wsvad.backbones.weights import Weights, load_weights, random_weights, save_weights, weights_bytes
 from wsvad.cli import extract as verb
 from wsvad.cli import main
@@ -26,9 +27,9 @@ pytestmark = pytest.mark.usefixtures("in_process")
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
     """A copy of the installation's embedded weights, to be altered; returns the path of their file."""
-    path = tmp_path / embedded.FILE
-    path.write_bytes((embedded.files("wsvad.backbones") / embedded.FILE).read_bytes())
-    monkeypatch.setattr(embedded, "files", lambda package: tmp_path)
+    path = tmp_path / published.FILE
+    path.write_bytes(published.path().read_bytes())
+    monkeypatch.setattr(published, "path", lambda: path)
     return path
 
 
@@ -62,13 +63,13 @@ def test_missing_or_altered_embedded_weights_are_refused(shipped, capsys):
     """A clear error that says what else there is, and nothing done."""
     whole = shipped.read_bytes()
     others = random_weights(0, "inception-compact")
-    renamed = Weights(embedded.NAME, others.digest, others.state, "inception-compact")
+    renamed = Weights(published.NAME, others.digest, others.state, "inception-compact")
     for altered in (whole[:-4] + b"\0\0\0\0", weights_bytes(renamed)):
         shipped.write_bytes(altered)
         with pytest.raises(WeightsError, match="embedded weights of i3d-compact were altered"):
-            embedded.embedded_weights()
+            embedded_weights()
     shipped.unlink()
-    assert not embedded.has_embedded_weights()
+    assert not has_embedded_weights()
     assert main(["extract", "--videos", "v", "--out", "o", "--precision", "fp32"]) == 2
     assert "are not in this installation" in capsys.readouterr().err
 

@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 import torch
 
+from tests.services.moto_server import MotoServer
 from wsvad.backbones.compact import CompactNetwork, FoldedCompactNetwork
-from wsvad.backbones.weights import load_weights
 from wsvad.cli import main
+from wsvad.pretrain import job
 from wsvad.pretrain.config import PretrainConfig
+from wsvad.pretrain.shards import read_shard, render_shard
 from wsvad.pretrain.trainer import PretrainTrainer
 from wsvad.pretrain.worker import PretrainPlan, run_pretraining
+from wsvad.storage import StoreOptions
 from wsvad.train.group import Alone
+from wsvad.weights.source import read_weights
 
 SMALL = PretrainConfig(shards=3, shard_clips=4, steps=4, batch=2, eval_every=2, warmup=1)
 
@@ -40,7 +44,7 @@ def test_the_verb_renders_trains_and_writes_weights(
     for _ in range(2):
         assert main(_words(tmp_path / "run", clips)) == 0
         said = json.loads(capsys.readouterr().out)
-    weights = load_weights(said["weights"], "inception-compact")
+    weights = read_weights(said["weights"], "inception-compact").weights
     assert weights.digest == said["digest"]
     assert weights.name == "i3d-compact"
     rows = (tmp_path / "run" / "curve.csv").read_text().splitlines()
@@ -73,10 +77,83 @@ def _stop_at(row: dict[str, float], rows: list[dict[str, float]], stop: int) -> 
 
 
 def test_another_recipe_in_the_same_folder_is_refused(tmp_path: Path, clips: str) -> None:
-    """Its states are not ours to go on from."""
+    """Its states are not ours to go on from, and its file stays as it is."""
     words = _words(tmp_path, clips)
     (tmp_path / "recipe.json").write_text("{}")
-    assert main(words) == 2
+    assert main(words) == 5
+    assert (tmp_path / "recipe.json").read_text() == "{}"
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_two_workers_on_ray_share_the_clips(tmp_path: Path, clips: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each trains on a shard of its own; one curve and one file come of it, and they are not what one worker makes."""
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    assert main(_words(alone, clips)) == 0
+    words = [word for word in _words(together, clips) if word != "--no-ray"]
+    assert main([*words, "--workers", "2"]) == 0
+    one, two = (json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{"))
+    assert two["digest"] != one["digest"]
+    assert read_weights(two["weights"], "inception-compact").weights.digest == two["digest"]
+    columns, *rows = (together / "curve.csv").read_text().splitlines()
+    assert columns == (alone / "curve.csv").read_text().splitlines()[0]
+    assert len(rows) == SMALL.steps
+    assert np.isfinite(two["loss"])
+
+
+def test_results_may_be_objects(
+    s3_bucket: str, moto_server: MotoServer, clips: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Clips may not: a folder is asked for."""
+    words = _words(Path("OUT"), clips)
+    words[words.index("OUT")] = f"s3://{s3_bucket}/run"
+    words += ["--s3-endpoint-url", moto_server.url]
+    assert main(words) == 0
+    said = json.loads(capsys.readouterr().out)
+    store = StoreOptions(endpoint_url=moto_server.url)
+    assert read_weights(said["weights"], "inception-compact", store).weights.digest == said["digest"]
+    where = words.index("--clips")
+    assert main([*words[:where], *words[where + 2 :]]) == 2
+    assert "--clips" in capsys.readouterr().err
+
+
+def test_clips_of_another_recipe_are_not_taken(tmp_path: Path) -> None:
+    """Neither another seed's nor another size's."""
+    paths = {render_shard(tmp_path, seed, 0, count) for seed, count in ((0, 1), (1, 1), (0, 2))}
+    assert len(paths) == 3
+    frames = [read_shard(path)["frames"] for path in sorted(paths)]
+    assert [len(found) for found in frames] == [1, 2, 1]
+    assert np.array_equal(frames[0][0], frames[1][0])
+    assert not np.array_equal(frames[0][0], frames[2][0])
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [("--shards", "1", "more than 1 shards"), ("--batch", "5", "at most 4 clips")],
+)
+def test_impossible_recipes_are_refused(
+    tmp_path: Path, clips: str, capsys: pytest.CaptureFixture[str], option: str, value: str, message: str
+) -> None:
+    """Before anything is rendered."""
+    assert main([*_words(tmp_path / "run", clips), option, value]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_opencv_nothing_is_begun(
+    tmp_path: Path, clips: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it is said what to install."""
+    monkeypatch.setattr(job.importlib.util, "find_spec", lambda name: None)
+    assert main(_words(tmp_path / "run", clips)) == 2
+    assert "wsvad[flow]" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(tmp_path: Path, clips: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the step that it came up in; the weights of the step before are not lost by it."""
+    assert main([*_words(tmp_path / "run", clips), "--lr", "1e30", "--warmup", "0"]) == 2
+    assert "not finite at step" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "i3d_compact.safetensors").exists()
 
 
 def test_what_is_trained_on_is_learned() -> None:

@@ -14,8 +14,9 @@ import torch
 from tests.backbones.reference import published_shapes
 from tests.weights.making import caffe2_names, python2_pickle, unpacked
 from tests.weights.server import WebServer
+from wsvad.backbones import shipped
 from wsvad.backbones.choose import hollow
-from wsvad.backbones.weights import load_weights
+from wsvad.backbones.weights import load_weights, random_weights, save_weights
 from wsvad.cli import main
 from wsvad.weights import fetch as fetching
 from wsvad.weights.catalogue import CATALOGUE
@@ -253,3 +254,15 @@ def test_the_list_for_people_names_every_name(capsys) -> None:
         (line,) = (line for line in out.splitlines() if line.split()[:1] == [name])
         assert known.licence in line
     assert "bring your own" in out
+
+
+def test_verify_knows_what_came_with_the_package(tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name and as a file; another file in its place is refused."""
+    for what in ("i3d-compact", str(shipped.path())):
+        assert main(["weights", "verify", what]) == 0
+        assert "those that come with the package" in capsys.readouterr().out
+    other = tmp_path / shipped.FILE
+    save_weights(random_weights(0, "inception-compact"), other)
+    monkeypatch.setattr(shipped, "path", lambda: other)
+    assert main(["weights", "verify", "i3d-compact"]) == 5
+    assert "not what came with this version" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from wsvad.backbones import shipped
 from wsvad.backbones.choose import ARCHITECTURES
 from wsvad.backbones.weights import PUBLIC_FILES
 from wsvad.errors import WeightsError
@@ -136,7 +137,7 @@ def test_the_list_shows_everything(here: Path) -> None:
 def test_the_embedded_weights_are_the_packages_own(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Found where the package is, and missed loudly."""
     own = here / "i3d_compact.safetensors"
-    monkeypatch.setattr(folders, "embedded_path", lambda: own)
+    monkeypatch.setattr(shipped, "path", lambda: own)
     with pytest.raises(WeightsError, match="missing from the package"):
         find_weights(EMBEDDED, here)
     own.write_bytes(b"1")

@@ -1,8 +1,7 @@
 """The embedded backbone: Inception-v1's graph at a quarter of its width, over what moves in a grey picture.
 
 A detector that learns from weak labels will tell recordings apart by their scenery if it can. So this network never
-sees any: from every pixel its own mean over the clip is taken away, and what stands still is nought. What moves stays,
-with its surroundings' contrast taken out as far as a clip allows.
+sees any: from every pixel its own mean over the clip is taken away, and what stands still is nought.
 
 ``docs/i3d-compact.md`` is its model card: how it was trained, what came of it, what it is not good for.
 
@@ -40,11 +39,14 @@ def changes(clips_BTHWC: Tensor) -> Tensor:
     Returns:
         ``[B, 1, T, H, W]`` fp32, mean 0 over T at every pixel.
     """
-    video = clips_BTHWC.float()
-    colours = video.shape[4]
-    grey_BTHW = video @ torch.tensor(_LUMA, device=video.device) if colours == 3 else video[..., 0]
-    changes_BTHW = (grey_BTHW - grey_BTHW.mean(1, keepdim=True)) / (255 * CONTRAST)
-    return changes_BTHW.unsqueeze(1)
+    first, *others = clips_BTHWC.unbind(4)
+    if others:  # one colour onto another: a third of the time of a product with the weights
+        grey_BTHW = first.float().mul_(_LUMA[0])
+        for colour, share in zip(others, _LUMA[1:], strict=True):
+            grey_BTHW.add_(colour, alpha=share)
+    else:
+        grey_BTHW = first.float()
+    return grey_BTHW.sub(grey_BTHW.mean(1, keepdim=True)).div_(255 * CONTRAST).unsqueeze(1)
 
 
 def pool_compact(maps: I3dMaps) -> I3dFeatures:

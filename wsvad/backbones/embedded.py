@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
-from wsvad.backbones.choose import DEFAULT_BACKBONE
+from wsvad.backbones import shipped
+from wsvad.backbones.shipped import DIGEST, NAME
 from wsvad.backbones.weights import Weights, load_weights
 from wsvad.errors import WeightsError
-
-FILE = "i3d_compact.safetensors"
-NAME = DEFAULT_BACKBONE
-"""Name of the embedded weights, in their file and in messages."""
-DIGEST = "sha256:aacd2a2a7ef98a21b92fd6cc14aee59f827362fbc1a57cb56fe580db1a605033"
-"""Of the weights that were published with this version; ``docs/i3d-compact.md`` says how they were made."""
 
 
 def has_embedded_weights() -> bool:
     """Tell whether this installation has the embedded weights."""
-    return (files("wsvad.backbones") / FILE).is_file()
+    return shipped.path().is_file()
 
 
 def embedded_weights() -> Weights:
@@ -26,7 +19,7 @@ def embedded_weights() -> Weights:
     Raises:
         WeightsError: they are not in this installation, or not as they were published.
     """
-    path = files("wsvad.backbones") / FILE
+    path = shipped.path()
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -123,14 +123,28 @@ def save_weights(weights: Weights, path: str | Path) -> None:
 
 
 def weights_bytes(weights: Weights) -> bytes:
-    """Return what ``save_weights`` writes; ``load_weights`` of it gives the same name, digest and tensors."""
+    """Return what ``save_weights`` writes; ``load_weights`` of it gives the same name, digest and tensors.
+
+    The same weights give the same bytes.
+    """
     metadata = {
         "format": "pt",
         "name": weights.name,
         "digest": weights.digest,
         "architecture": weights.architecture,
     }
-    return safetensors.torch.save({name: tensor.contiguous() for name, tensor in weights.state.items()}, metadata)
+    tensors = {name: tensor.contiguous() for name, tensor in weights.state.items()}
+    return _in_fixed_order(safetensors.torch.save(tensors, metadata))
+
+
+def _in_fixed_order(content: bytes) -> bytes:
+    """Put the metadata of a safetensors file in the order of its keys: the library's differs with every call."""
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def named_weights(name: str, tensors: Mapping[str, Tensor], architecture: Architecture) -> Weights:

@@ -10,7 +10,15 @@ from dataclasses import asdict, fields
 
 from rich.console import Console
 
-from wsvad.cli.options import natural, natural_float, positive_float, positive_int, require
+from wsvad.cli.options import (
+    add_store_options,
+    natural,
+    natural_float,
+    positive_float,
+    positive_int,
+    require,
+    store_options,
+)
 from wsvad.pretrain.config import PretrainConfig
 from wsvad.pretrain.job import PretrainOptions, pretrain
 
@@ -30,9 +38,9 @@ _HELP = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the verb's options."""
-    parser.add_argument("--out", metavar="FOLDER", help="of the run, on a file system that all workers reach")
+    parser.add_argument("--out", metavar="URI", help="folder of the run, one that all workers reach, or s3://")
     parser.add_argument("--config", metavar="FILE", help="TOML file of these options; the command line wins over it")
-    parser.add_argument("--clips", metavar="FOLDER", help="of rendered clips on every worker's node; none: OUT/clips")
+    parser.add_argument("--clips", metavar="FOLDER", help="of rendered clips on every node; none: OUT/clips")
     recipe = parser.add_argument_group("recipe (the defaults are that of the embedded weights)")
     for field in fields(PretrainConfig):
         kind: Callable[[str], float]
@@ -50,6 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--threads", type=positive_int, default=1, metavar="N", help="of each worker's arithmetic")
     where.add_argument("--gpus-per-worker", type=natural_float, metavar="X", help="none: 1 where there are any")
     where.add_argument("--max-failures", type=natural, default=3, metavar="N", help="lost workers to replace")
+    add_store_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -68,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
             max_failures=args.max_failures,
             address=args.address,
             use_ray=not args.no_ray,
+            store=store_options(args),
             verbose=args.verbose,
         ),
         Console(stderr=True),

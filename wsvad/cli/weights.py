@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from wsvad.backbones import shipped
 from wsvad.cli.options import add_store_options, require, store_options
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, UsageError, WeightsError
 from wsvad.weights.catalogue import CATALOGUE, EMBEDDED
@@ -145,6 +146,8 @@ def _verify(args: argparse.Namespace, folder: Path) -> int:
     try:
         uri = str(find_weights(args.what, folder)) if args.what in CATALOGUE else args.what
         found = describe(uri, architecture=args.architecture, options=store_options(args))
+        if args.what == EMBEDDED and found.digest != shipped.DIGEST:
+            raise WeightsError(f"{uri}: not what came with this version ({shipped.DIGEST}); install it again")
     except WeightsError as error:
         log.error("%s", error)
         if args.json:
@@ -154,8 +157,8 @@ def _verify(args: argparse.Namespace, folder: Path) -> int:
         _print_json({**asdict(found), "exit_code": EXIT_OK})
         return EXIT_OK
     published = "as published, byte for byte" if found.known else "no published file, but whole"
-    if args.what == EMBEDDED:
-        published = "comes with the package"
+    if found.digest == shipped.DIGEST:
+        published = "those that come with the package"
     classes = "none" if found.classes is None else f"{found.classes} classes"
     _show({
         "name": f"{found.name} ({published})", "for": found.architecture, "format": found.format, "classifier": classes,

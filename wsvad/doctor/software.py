@@ -114,7 +114,8 @@ def _cuda_devices() -> Check:
 def check_weights() -> Check:
     """The weights that come with the package, and whether optical flow can be computed."""
     try:
-        from wsvad.backbones.embedded import NAME, embedded_weights, has_embedded_weights
+        from wsvad.backbones.embedded import embedded_weights, has_embedded_weights
+        from wsvad.backbones.shipped import NAME
     except (ImportError, OSError) as error:
         return Check("weights", "fail", f"unknown, torch cannot be imported: {error}", _INSTALL)
     from wsvad.video import require_flow

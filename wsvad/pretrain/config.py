@@ -13,7 +13,7 @@ VAL_SHARDS = 1
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """A recipe. Two workers follow it as one does, up to rounding and their batch norms' statistics."""
+    """A recipe. Several workers share its clips and batches: another number of them is another order of clips."""
 
     seed: int = 0
     """Of the clips, the weights and the order."""
@@ -42,7 +42,7 @@ class PretrainConfig:
         if self.shards <= VAL_SHARDS:
             raise UsageError(f"expected more than {VAL_SHARDS} shards, got {self.shards}")
         if self.batch > self.shard_clips:
-            raise UsageError(f"expected a batch of at most {self.shard_clips} clips, a shard,, got {self.batch}")
+            raise UsageError(f"expected a batch of at most {self.shard_clips} clips, a shard's, got {self.batch}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as JSON values."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from wsvad.backbones.choose import DEFAULT_BACKBONE
+from wsvad.backbones import shipped
 from wsvad.backbones.weights import named_weights, weights_bytes
 from wsvad.errors import UsageError
 from wsvad.pretrain.config import PretrainConfig
-from wsvad.storage import open_store
+from wsvad.storage import Store
 from wsvad.train.state import newest_state
-
-WEIGHTS = "i3d_compact.safetensors"
 
 
 @dataclass(frozen=True)
@@ -20,27 +17,25 @@ class Exported:
     """What came of a run."""
 
     weights: str
-    """The file."""
+    """Where they are."""
     digest: str
     steps: int
     loss: float
     """Of the last look at the validation clips."""
 
 
-def export(out: Path, config: PretrainConfig) -> Exported:
+def export(out: Store, config: PretrainConfig) -> Exported:
     """Write the backbone, without the heads that it was trained with.
 
     Raises:
         UsageError: the run is not finished.
     """
-    state = newest_state(open_store(str(out)))
+    state = newest_state(out)
     if state is None or state.step < config.steps:
         raise UsageError(
-            f"{out}: {state.step if state else 0} of {config.steps} steps done; run the same command again"
+            f"{out.uri}: {state.step if state else 0} of {config.steps} steps done; run the same command again"
         )
-    prefix = "model.trunk."
-    trunk = {name.removeprefix(prefix): t for name, t in state.tensors.items() if name.startswith(prefix)}
-    weights = named_weights(DEFAULT_BACKBONE, trunk, "inception-compact")
-    (out / WEIGHTS).write_bytes(weights_bytes(weights))
+    weights = named_weights(shipped.NAME, state.part("model.trunk"), "inception-compact")
+    out.replace(shipped.FILE, weights_bytes(weights))
     loss = state.tensors["curve"][-1, state.columns.index("val_total")].item()
-    return Exported(str(out / WEIGHTS), weights.digest, state.step, loss)
+    return Exported(f"{out.uri}/{shipped.FILE}", weights.digest, state.step, loss)

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from rich.console import Console
 
 from wsvad.cluster import PoolOptions, connected, fit, nodes
-from wsvad.errors import UsageError
+from wsvad.errors import ConflictError, UsageError
 from wsvad.pretrain.config import PretrainConfig
 from wsvad.pretrain.export import Exported, export
 from wsvad.pretrain.worker import CLIPS, PretrainPlan, run_pretraining
+from wsvad.storage import Created, Store, StoreOptions, normalize_uri, open_store
 from wsvad.train.group import Alone
 from wsvad.train.progress import TrainView
 from wsvad.train.run import run_group
-
-log = logging.getLogger(__name__)
 
 RECIPE = "recipe.json"
 
@@ -29,10 +28,10 @@ class PretrainOptions:
     """What to train and where; ``wsvad pretrain --help`` explains the same options."""
 
     out: str
-    """Folder of the run, on a file system that all workers reach."""
+    """Folder of the run, local (on a file system that all workers reach) or ``s3://``."""
     config: PretrainConfig = field(default_factory=PretrainConfig)
     clips: str | None = None
-    """Folder of the rendered clips on every worker's node; ``None``: ``OUT/clips``."""
+    """Folder of the rendered clips on every worker's node; ``None``: ``OUT/clips``, where OUT is a folder."""
     workers: int = 1
     renderers: int = 1
     threads: int = 1
@@ -40,6 +39,7 @@ class PretrainOptions:
     max_failures: int = 3
     address: str | None = None
     use_ray: bool = True
+    store: StoreOptions = field(default_factory=StoreOptions)
     verbose: bool = False
 
 
@@ -51,16 +51,18 @@ def pretrain(options: PretrainOptions, console: Console) -> Exported:
         console: where progress is drawn.
 
     Raises:
-        UsageError: no OpenCV here, the folder holds a run of another recipe, or the batch cannot be shared out.
+        UsageError: no OpenCV here, no folder for the clips, or the batch cannot be shared out.
+        ConflictError: the folder holds a run of another recipe.
         TrainingError: a loss is not finite.
         ClusterError, StorageError: as everywhere.
     """
     if importlib.util.find_spec("cv2") is None:
         raise UsageError("rendering needs OpenCV: pip install 'wsvad[flow]'")
-    out = Path(options.out)
+    uri = normalize_uri(options.out)
+    clips = _clips_folder(options.clips, uri)
+    out = open_store(uri, options.store)
     _claim(out, options.config)
-    clips = options.clips or str(out / CLIPS)
-    plan = PretrainPlan(options.config, str(out), clips, options.renderers, threads=options.threads)
+    plan = PretrainPlan(options.config, uri, clips, options.renderers, store=out.options, threads=options.threads)
     with TrainView(options.config.steps, console) as view:
         if options.use_ray:
             _on_ray(plan, options, view)
@@ -82,11 +84,16 @@ def _on_ray(plan: PretrainPlan, options: PretrainOptions, view: TrainView) -> No
         )  # fmt: skip
 
 
-def _claim(out: Path, config: PretrainConfig) -> None:
+def _clips_folder(given: str | None, out: str) -> str:
+    """Return where workers keep what they render, which is no place for objects."""
+    parts = urlsplit(out)
+    if given is None and parts.scheme != "file":
+        raise UsageError(f"{out} is no folder: say with --clips where each node keeps what it renders")
+    return given or str(Path(unquote(parts.path)) / CLIPS)
+
+
+def _claim(out: Store, config: PretrainConfig) -> None:
     """Make the folder this recipe's, or find that it is."""
-    out.mkdir(parents=True, exist_ok=True)
-    recipe = json.dumps(config.to_dict(), indent=1)
-    note = out / RECIPE
-    if note.exists() and note.read_text(encoding="utf-8") != recipe:
-        raise UsageError(f"{out} holds a run of another recipe ({note}): name another folder")
-    note.write_text(recipe, encoding="utf-8")
+    recipe = json.dumps(config.to_dict(), indent=1).encode()
+    if out.create(RECIPE, recipe) is Created.DIFFERENT:
+        raise ConflictError(f"{out.uri}/{RECIPE} is another recipe's. Nothing was changed. Use another --out.")

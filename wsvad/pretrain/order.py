@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,13 +59,18 @@ def batches(
                 passed += count
                 continue
             shards = [read(int(number)) for number in group]
-            clips = {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
+            clips = joined(shards)
             shuffled = np.random.default_rng([seed, rank, turn, start]).permutation(len(group) * shard_clips)
             for number in range(count):
                 if passed >= first_step:
                     chosen = shuffled[number * size : (number + 1) * size]
                     yield {name: values[chosen] for name, values in clips.items()}
                 passed += 1
+
+
+def joined(shards: Sequence[Clips]) -> Clips:
+    """Return the clips of some shards, one after another."""
+    return {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
 
 
 def _turns() -> Iterator[int]:

@@ -11,16 +11,13 @@ from numpy.typing import NDArray
 
 from wsvad.pretrain.clips import render_clip
 
+RENDERER = 1
+"""Raised when the same seed gives other clips: what an older one rendered is not taken for them."""
 _FIELDS = ("frames", "motion", "labels", "clip")
 
 
-def shard_path(folder: Path, number: int) -> Path:
-    """Return where a shard lies."""
-    return folder / f"shard-{number:05d}.npz"
-
-
 def render_shard(folder: Path, seed: int, number: int, clips: int) -> Path:
-    """Render one shard, unless it is there; it appears under its name only when it is whole.
+    """Render one shard, unless it is there; it appears only when it is whole, under a name that says what it is.
 
     Args:
         folder: exists.
@@ -28,7 +25,7 @@ def render_shard(folder: Path, seed: int, number: int, clips: int) -> Path:
         number: of the shard, from 0.
         clips: how many a shard holds; shard ``n`` has those numbered from ``n * clips`` on.
     """
-    path = shard_path(folder, number)
+    path = folder / f"renderer-{RENDERER}-seed-{seed}-clips-{clips}-{number:05d}.npz"
     if path.exists():
         return path
     cv2.setNumThreads(1)

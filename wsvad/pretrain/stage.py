@@ -135,6 +135,7 @@ class Scene:
     still: Picture
     actors: list[Actor]
     overlays: list[Overlay]
+    """Drawn behind the actors, but the last one, which is in front of everything: mostly the clock."""
     moves_T23: Array
     """Affine motion of the camera, from scene to picture; the identity where it hangs still."""
     gain_T: Array

@@ -64,7 +64,7 @@ def measure(bodies: Sequence[Placed], camera: dict[str, float]) -> Targets:
     frames = 4 * WINDOWS
     cells = WINDOWS * GRID * GRID
     labels = np.zeros((GRID * GRID, len(LABELS)), np.uint8)
-    sums = np.zeros((12, cells))
+    sums = np.zeros((8, cells))
     peak, body_peak = np.zeros(cells), np.zeros(cells)
     moving = 0
     for placed in bodies:

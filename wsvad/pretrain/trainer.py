@@ -15,10 +15,11 @@ from wsvad.pretrain.network import PretrainNetwork, losses
 from wsvad.pretrain.order import Clips
 from wsvad.pretrain.targets import MEASURES
 from wsvad.train.curve import STEP, Curve
-from wsvad.train.group import Group
-from wsvad.train.state import TrainState
+from wsvad.train.group import Group, average
+from wsvad.train.state import TrainState, optimizer_tensors, restore_optimizer
 
 TERMS = ("motion", "labels", "clip", "total")
+_VAL_TERMS = tuple(f"val_{name}" for name in TERMS)
 _VAL_BATCH = 16
 _GAIN = 0.3
 """Deviation of the logarithm of the contrast that clips are given by chance."""
@@ -32,7 +33,7 @@ class PretrainTrainer:
         group: the workers.
         device: of the network.
         source: batches from a given step on.
-        validation: clips to look at; only the first worker's are used.
+        validation: clips to look at; ``None`` for all workers but the first.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class PretrainTrainer:
         group: Group,
         device: torch.device,
         source: Callable[[int], Iterator[Clips]],
-        validation: Clips,
+        validation: Clips | None,
     ) -> None:
         self.config, self.group, self.device = config, group, device
         self._source, self._validation = source, validation
@@ -78,7 +79,7 @@ class PretrainTrainer:
         for clips in self._source(self.step):
             row = {STEP: float(self.step + 1), **self._train_step(clips)}
             looked = (self.step + 1) % self.config.eval_every == 0 or self.step + 1 == self.config.steps
-            row |= self._validate() if looked else dict.fromkeys((f"val_{name}" for name in TERMS), math.nan)
+            row |= self._validate() if looked else dict.fromkeys(_VAL_TERMS, math.nan)
             self.curve.add(row)
             yield row
             if self.step >= self.config.steps:
@@ -95,9 +96,10 @@ class PretrainTrainer:
         terms = losses(self.network(frames.float() * contrast), motion, labels, clip)
         self._optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()
-        values = self._average([terms[name] for name in TERMS])
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        values = average(self.group, gradients, torch.stack([terms[name].detach() for name in TERMS])).tolist()
         if not all(math.isfinite(value) for value in values):
-            raise TrainingError(f"the loss is not finite at step {self.step + 1}: {values}; lower the learning rate")
+            raise TrainingError(f"the loss is not finite at step {self.step + 1}: {values}; lower --lr")
         torch.nn.utils.clip_grad_norm_(self._parameters, self.config.gradient_norm)
         self._optimizer.step()
         return dict(zip(TERMS, values, strict=True))
@@ -111,23 +113,14 @@ class PretrainTrainer:
         motion, labels, clip = (torch.from_numpy(clips[name]).float().to(self.device) for name in TERMS[:3])
         return frames, motion, labels, clip
 
-    def _average(self, terms: list[Tensor]) -> list[float]:
-        """Average gradients and losses over the workers."""
-        shared = torch.stack([term.detach() for term in terms])
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
-        if self.group.world_size > 1:
-            flat = torch.cat([*(g.reshape(-1) for g in gradients), shared])
-            self.group.sum(flat)
-            flat /= self.group.world_size
-            *averaged, shared = flat.split([*(g.numel() for g in gradients), len(shared)])
-            for gradient, mean in zip(gradients, averaged, strict=True):
-                gradient.copy_(mean.view_as(gradient))
-        values: list[float] = shared.tolist()
-        return values
-
     def _validate(self) -> dict[str, float]:
-        """Return the mean losses over the validation clips, by the workers' mean batch norm statistics."""
+        """Return the mean losses over the validation clips, by the workers' mean batch norm statistics.
+
+        The first worker looks; the others, who write no curve, have nothing to show.
+        """
         self._share_statistics()
+        if self._validation is None:
+            return dict.fromkeys(_VAL_TERMS, math.nan)
         sums, count = np.zeros(len(TERMS)), len(self._validation["frames"])
         self.network.eval()
         with torch.inference_mode():
@@ -137,7 +130,7 @@ class PretrainTrainer:
                 found = losses(self.network(frames), truth[0], truth[1], truth[2])
                 sums += [found[name].item() * len(frames) for name in TERMS]
         self.network.train()
-        return {f"val_{name}": value / count for name, value in zip(TERMS, sums.tolist(), strict=True)}
+        return dict(zip(_VAL_TERMS, (sums / count).tolist(), strict=True))
 
     def _share_statistics(self) -> None:
         """Replace each batch norm's running statistics by the workers' mean; nobody's data counts more."""
@@ -152,23 +145,12 @@ class PretrainTrainer:
     def state(self) -> TrainState:
         """Return all that a resumed run needs."""
         tensors = {f"model.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        for number, values in self._optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in values.items()}
+        tensors |= optimizer_tensors(self._optimizer)
         tensors["curve"] = self.curve.to_tensor()
         return TrainState(self.step, tensors, self.curve.columns, "steps" if self.finished else "")
 
     def restore(self, state: TrainState) -> None:
         """Go on from a state of the same recipe."""
-        model: dict[str, Tensor] = {}
-        optimizer: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in state.tensors.items():
-            part, _, rest = name.partition(".")
-            if part == "model":
-                model[rest] = tensor
-            elif part == "optimizer":
-                number, _, key = rest.partition(".")
-                optimizer.setdefault(int(number), {})[key] = tensor
-        self.network.load_state_dict(model)
-        groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
+        self.network.load_state_dict(state.part("model"))
+        restore_optimizer(self._optimizer, state)
         self.curve = Curve(state.columns, state.tensors["curve"].tolist())

@@ -7,16 +7,16 @@ import multiprocessing
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from wsvad.pretrain.config import VAL_SHARDS, PretrainConfig
-from wsvad.pretrain.order import Clips, batches, own_shards
+from wsvad.pretrain.order import Clips, batches, joined, own_shards
 from wsvad.pretrain.shards import read_shard, render_shard
 from wsvad.pretrain.trainer import PretrainTrainer
-from wsvad.storage import Store, open_store
+from wsvad.storage import Store, StoreOptions, open_store
 from wsvad.train.curve import tensorboard_events
 from wsvad.train.group import Group, agree
 from wsvad.train.state import load_state, newest_state, save_state
@@ -34,11 +34,12 @@ class PretrainPlan:
 
     config: PretrainConfig
     out: str
-    """Folder of the run, which every worker reaches; states, curve and events go there."""
+    """URI of the run, which every worker reaches; states, curve and events go there."""
     clips: str
     """Folder of the rendered clips on each worker's own node; what is there is not rendered again."""
     renderers: int = 1
     """Processes of each worker that render, beside its training."""
+    store: StoreOptions = field(default_factory=StoreOptions)
     device: str = "cpu"
     threads: int = 1
 
@@ -65,9 +66,10 @@ def run_pretraining(
         UsageError: there are fewer shards than workers.
     """
     torch.set_num_threads(plan.threads)
-    config, device, store = plan.config, torch.device(plan.device), open_store(plan.out)
+    config, device, store = plan.config, torch.device(plan.device), open_store(plan.out, plan.store)
     own = own_shards(config.shards, group.rank, group.world_size)
-    with Renderer(Path(plan.clips), config, [*range(VAL_SHARDS), *own], plan.renderers) as renderer:
+    looked_at = range(VAL_SHARDS) if group.rank == 0 else ()  # the others write no curve
+    with Renderer(Path(plan.clips), config, [*looked_at, *own], plan.renderers) as renderer:
         size = config.batch // group.world_size
 
         def source(step: int) -> Iterator[Clips]:
@@ -76,7 +78,8 @@ def run_pretraining(
                 first_step=step,
             )  # fmt: skip
 
-        trainer = PretrainTrainer(config, group, device, source, renderer.read(0))
+        validation = joined([renderer.read(number) for number in looked_at]) if looked_at else None
+        trainer = PretrainTrainer(config, group, device, source, validation)
         _resume(trainer, store, group, device)
         saved = trainer.step
         for row in trainer.train():

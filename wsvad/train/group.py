@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -47,6 +48,28 @@ class Distributed:
     def sum(self, tensor: Tensor) -> None:
         """All-reduce in place."""
         torch.distributed.all_reduce(tensor)
+
+
+def average(group: Group, gradients: Sequence[Tensor], values: Tensor) -> Tensor:
+    """Average gradients, in place, and some values over the workers, in one all-reduce.
+
+    Args:
+        group: the workers.
+        gradients: of the same parameters on every one of them.
+        values: fp32 ``[N]``, losses and the like.
+
+    Returns:
+        The means of the values.
+    """
+    if group.world_size == 1:
+        return values
+    flat = torch.cat([*(g.reshape(-1) for g in gradients), values])
+    group.sum(flat)
+    flat /= group.world_size
+    *averaged, values = flat.split([*(g.numel() for g in gradients), len(values)])
+    for gradient, mean in zip(gradients, averaged, strict=True):
+        gradient.copy_(mean.view_as(gradient))
+    return values
 
 
 def most_workers(places: int, *, pairs: int, videos: int) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
+from torch.optim import Optimizer
 
 from wsvad.checkpoint.tensors import decode_tensors, digest_of, encode_tensors
 from wsvad.errors import ObjectNotFound, StorageError, WeightsError
@@ -32,6 +33,27 @@ class TrainState:
     """Names of the curve's columns."""
     finished: str
     """Why there is no next step (``steps``, ``patience``); empty while there is one."""
+
+    def part(self, name: str) -> dict[str, Tensor]:
+        """Return the tensors whose names begin with ``name.``, without it."""
+        prefix = f"{name}."
+        return {key.removeprefix(prefix): tensor for key, tensor in self.tensors.items() if key.startswith(prefix)}
+
+
+def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
+    """Return what an optimiser remembers of each parameter, as ``optimizer.<parameter>.<name>``."""
+    remembered = optimizer.state_dict()["state"]
+    return {f"optimizer.{number}.{name}": t for number, values in remembered.items() for name, t in values.items()}
+
+
+def restore_optimizer(optimizer: Optimizer, state: TrainState) -> None:
+    """Undo :func:`optimizer_tensors`, in an optimiser of the same parameters; its settings stay."""
+    by_number: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in state.part("optimizer").items():
+        number, _, name = key.partition(".")
+        by_number.setdefault(int(number), {})[name] = tensor
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": by_number, "param_groups": groups})
 
 
 def save_state(store: Store, state: TrainState, *, keep: int) -> None:

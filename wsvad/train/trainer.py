@@ -25,9 +25,9 @@ from wsvad.models.contract import Criterion, MilModel
 from wsvad.models.dynamic_labels import DynamicLabels
 from wsvad.train.config import TrainConfig
 from wsvad.train.curve import STEP, VAL_AUC, Curve
-from wsvad.train.group import Group
+from wsvad.train.group import Group, average
 from wsvad.train.selection import is_selected, out_of_patience
-from wsvad.train.state import TrainState
+from wsvad.train.state import TrainState, optimizer_tensors, restore_optimizer
 
 TOTAL, GRAD_NORM = "total", "grad_norm"
 _PREDICT_VIDEOS = 64  # a batch of the papers' size: no more memory than a step
@@ -128,8 +128,7 @@ class Trainer:
         """Return all that a resumed run needs; tensors are not copied."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self._best.items()}
-        for number, values in self._optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in values.items()}
+        tensors |= optimizer_tensors(self._optimizer)
         if self.labels:
             labels = self.labels.state_dict()
             tensors |= {f"labels.{name}": torch.as_tensor(value) for name, value in labels.items()}
@@ -138,34 +137,18 @@ class Trainer:
 
     def restore(self, state: TrainState) -> None:
         """Go on from a state of the same model, data and configuration."""
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}, "labels": {}}
-        for name, tensor in state.tensors.items():
-            part, _, rest = name.partition(".")
-            parts.setdefault(part, {})[rest] = tensor
-        self.model.load_state_dict(parts["model"])
-        self._best = parts["best"]
-        by_number: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in parts["optimizer"].items():
-            number, _, key = name.partition(".")
-            by_number.setdefault(int(number), {})[key] = tensor
-        groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": by_number, "param_groups": groups})
+        self.model.load_state_dict(state.part("model"))
+        self._best = state.part("best")
+        restore_optimizer(self._optimizer, state)
         if self.labels:
-            self.labels.load_state_dict({name: _plain(tensor) for name, tensor in parts["labels"].items()})
+            self.labels.load_state_dict({name: _plain(tensor) for name, tensor in state.part("labels").items()})
         self.curve = Curve(state.columns, state.tensors["curve"].tolist())
         self.finished = state.finished
 
     def _average(self, terms: Mapping[str, Tensor]) -> dict[str, float]:
         """Average gradients and terms over the workers, in one all-reduce; return the terms and the gradient's norm."""
-        shared = torch.stack([term.detach().float() for term in terms.values()])
         gradients = [p.grad for p in self._parameters if p.grad is not None]
-        if self.group.world_size > 1:
-            flat = torch.cat([*(g.reshape(-1) for g in gradients), shared])
-            self.group.sum(flat)
-            flat /= self.group.world_size
-            *averaged, shared = flat.split([*(g.numel() for g in gradients), len(shared)])
-            for gradient, mean in zip(gradients, averaged, strict=True):
-                gradient.copy_(mean.view_as(gradient))
+        shared = average(self.group, gradients, torch.stack([term.detach().float() for term in terms.values()]))
         norm = torch.nn.utils.get_total_norm(gradients)
         return dict(zip((*terms, GRAD_NORM), [*shared.tolist(), norm.item()], strict=True))
 
@@ -216,9 +199,8 @@ def refuse_shares(criterion: Criterion, workers: int) -> None:
 
 def selected_weights(state: TrainState) -> dict[str, Tensor]:
     """Return the weights that a finished run keeps: of the selected step, else the last."""
-    for part in ("best.", "model."):
-        found = {name.removeprefix(part): t for name, t in state.tensors.items() if name.startswith(part)}
-        if found:
+    for part in ("best", "model"):
+        if found := state.part(part):
             return found
     raise AssertionError("a state without weights")
 

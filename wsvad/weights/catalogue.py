@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from wsvad.backbones import shipped
 from wsvad.weights.digests import Digest
 
 Layout = Literal["pytorch", "tensorflow", "caffe2", "embedded"]
@@ -26,7 +27,7 @@ _KINETICS_I3D_RAW = (
 _NONLOCAL = "https://github.com/facebookresearch/video-nonlocal-net"
 _NONLOCAL_FILES = "https://dl.fbaipublicfiles.com/video-nonlocal"
 
-EMBEDDED = "i3d-compact"
+EMBEDDED = shipped.NAME
 """Name of the weights that the package brings along."""
 
 

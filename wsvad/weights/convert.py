@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 
 from wsvad.backbones.choose import ARCHITECTURES, Architecture
@@ -83,22 +82,12 @@ def convert(
     read = read_weights(source, _architecture(architecture), options)
     if name is not None and read.known is None:
         read = replace(read, weights=replace(read.weights, name=name))
-    content = _in_fixed_order(weights_bytes(read.weights))
+    content = weights_bytes(read.weights)
     if overwrite:
         store.replace(key, content)
     elif store.create(key, content) is Created.DIFFERENT:
         raise ConflictError(f"another file is at {store.uri_of(key)}; give --overwrite to replace it")
     return _described(source, read)
-
-
-def _in_fixed_order(content: bytes) -> bytes:
-    """Put the metadata of a safetensors file in the order of its keys: the library's differs with every call."""
-    size = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + size])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def _architecture(name: str | None) -> Architecture | None:

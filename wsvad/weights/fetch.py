@@ -12,12 +12,13 @@ from urllib.parse import unquote, urlsplit
 
 from rich.console import Console
 
+from wsvad.backbones import shipped
 from wsvad.errors import AccessDenied, ObjectNotFound, StoreUnavailable, UsageError, WeightsError
 from wsvad.storage import StoreOptions, open_object, open_store
 from wsvad.weights.catalogue import CATALOGUE, EMBEDDED, KnownWeights, Layout, WeightFile
 from wsvad.weights.digests import Digest, bytes_digest
 from wsvad.weights.download import MAX_BYTES, PATIENT, Patience, download
-from wsvad.weights.folder import SUFFIXES, embedded_path
+from wsvad.weights.folder import SUFFIXES
 from wsvad.weights.http import check_url, shown
 from wsvad.weights.progress import DownloadView
 
@@ -71,7 +72,7 @@ def fetch(
     started = time.monotonic()
     known = CATALOGUE.get(source) or _own(source, digest)
     if known.name == EMBEDDED:
-        raise UsageError(f"{EMBEDDED} comes with the package ({embedded_path()}); there is nothing to fetch")
+        raise UsageError(f"{EMBEDDED} comes with the package ({shipped.path()}); there is nothing to fetch")
     fetched = []
     for file in _with_digest(known, digest).files:
         if _get(known, file, folder, console, patience or PATIENT, options):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import wsvad
+from wsvad.backbones import shipped
 from wsvad.errors import WeightsError
 from wsvad.weights.catalogue import CATALOGUE, EMBEDDED, KnownWeights, WeightFile
 
@@ -44,11 +44,6 @@ def default_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return base / "wsvad" / "weights"
 
 
-def embedded_path() -> Path:
-    """Return where the package keeps its own weights."""
-    return Path(wsvad.__file__).parent / "backbones" / "i3d_compact.safetensors"
-
-
 def held(known: KnownWeights, folder: Path) -> Held:
     """Look for weights in a folder; pinned files are read whole and compared with their digests.
 
@@ -56,7 +51,7 @@ def held(known: KnownWeights, folder: Path) -> Held:
         WeightsError: a file cannot be read.
     """
     if known.name == EMBEDDED:
-        own = embedded_path()
+        own = shipped.path()
         return Held("embedded", own) if own.is_file() else Held("absent", None)
     usable = folder / known.usable_as
     states = [_file_state(file, folder) for file in known.files]
