@@ -46,7 +46,7 @@ def motion() -> np.ndarray:
 @pytest.mark.parametrize(
     ("name", "streams", "size", "resize", "pooled", "cuboids"),
     [
-        ("i3d-compact", ("rgb",), 224, 256, 520, (49, 132)),
+        ("i3d-compact", ("rgb",), 224, 256, 56, (49, 28)),
         ("i3d", ("rgb",), 224, 256, 1024, (49, 528)),
         ("i3d-flow", ("flow",), 224, 256, 1024, (49, 528)),
         ("i3d-two-stream", ("rgb", "flow"), 224, 256, 2048, (49, 1056)),
@@ -169,7 +169,7 @@ def test_untrained_networks_are_calibrated_whatever_they_see(compact, flow):
     for weights, video in ((compact, torch.from_numpy(textures)), (flow, as_video(textures[:, :8, ..., :2]))):
         with torch.inference_mode():
             pooled = weights.model()(video).pooled_BD
-        assert 0.1 < float(pooled.mean()) < 2
+        assert 0.1 < float(pooled.abs().mean()) < 2
 
 
 def test_every_architecture_resembles_itself_most():

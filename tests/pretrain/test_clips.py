@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from wsvad.backbones.compact import MEASURES
 from wsvad.pretrain.clips import render_clip
 from wsvad.pretrain.faults import recode
-from wsvad.pretrain.targets import MEASURES
 
 
 def test_a_clip_is_a_function_of_seed_and_number() -> None:

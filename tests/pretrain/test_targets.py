@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from wsvad.backbones.compact import LABELS, MEASURES
 from wsvad.pretrain.actors import Body
-from wsvad.pretrain.scripts import LABELS
-from wsvad.pretrain.targets import CAMERA, MEASURES, Placed, Targets, measure
+from wsvad.pretrain.targets import CAMERA, Placed, Targets, measure
 
 STILL = dict.fromkeys(CAMERA, 0.0)
 

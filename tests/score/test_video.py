@@ -45,7 +45,7 @@ def videos(tmp_path_factory):
 @pytest.fixture
 def checkpoint(tmp_path):
     """Of a cuboid model, on features of the untrained network."""
-    return write_checkpoint(tmp_path / "checkpoint", make_checkpoint("st_mil", 132, features=FEATURES))
+    return write_checkpoint(tmp_path / "checkpoint", make_checkpoint("st_mil", 28, features=FEATURES))
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_weights_must_be_those_of_the_checkpoint(run, tmp_path):
     """Another seed is a conflict; weights that no seed makes must be named."""
     assert run("--weights", "random:1")[0] == 5
     public = FeatureConfig("sha256:" + "0" * 64, precision="fp32")
-    other = write_checkpoint(tmp_path / "public", make_checkpoint("sultani", 520, features=public))
+    other = write_checkpoint(tmp_path / "public", make_checkpoint("sultani", 56, features=public))
     with pytest.raises(UsageError, match="name their file"):
         Inferencer.load(other)
     with pytest.raises(ConflictError, match="random:0"):
@@ -104,7 +104,7 @@ def test_embedded_weights_need_no_name(monkeypatch):
     monkeypatch.setattr(score_weights, "has_embedded_weights", lambda: True)
     for digest, found in ((ours.digest, True), ("sha256:" + "2" * 64, False)):
         features = FeatureConfig(digest, precision="fp32")
-        checkpoint = make_checkpoint("sultani", 520, features=features)
+        checkpoint = make_checkpoint("sultani", 56, features=features)
         if found:
             assert backbone_of(checkpoint, None)[1].weights.loaded is ours
         else:

@@ -9,19 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wsvad.backbones import resnet
 from wsvad.backbones.compact import (
     COMPACT_CUBOID_DIM,
     COMPACT_POOLED_DIM,
-    CONTRAST,
     CompactNetwork,
     FoldedCompactNetwork,
 )
+from wsvad.backbones.compact_untrained import untrained_compact_state
 from wsvad.backbones.folded import FoldedI3d
 from wsvad.backbones.i3d import CUBOID_DIM, GRID, POOLED_DIM, I3dFeatures, InceptionI3d
 from wsvad.backbones.resnet import ResNet50I3d
@@ -43,19 +41,13 @@ class Network(Protocol):
     """A network on one device, ready to run."""
 
     def features(self, clips_BTHWC: Tensor) -> I3dFeatures:
-        """Turn bytes ``[B, T, size, size, channels]`` on that device into fp32 features, not negative."""
+        """Turn bytes ``[B, T, size, size, channels]`` on that device into fp32 features."""
         ...
 
 
 def _compact(model: nn.Module, dtype: torch.dtype, device: torch.device) -> Network:
     assert isinstance(model, CompactNetwork)
     return FoldedCompactNetwork(model, dtype=dtype, device=device)
-
-
-def _compact_sees(video_THWC: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
-    """What ``changes`` makes of one colour, as whole numbers, and what 1 of them is worth at the network's input."""
-    values = video_THWC[..., :1].astype(np.float32)
-    return values - np.rint(values.mean(0)), 1 / (255 * CONTRAST)
 
 
 def _inception(model: nn.Module, dtype: torch.dtype, device: torch.device) -> Network:
@@ -101,7 +93,7 @@ ARCHITECTURES: Mapping[Architecture, ArchitectureSpec] = {
         public="embedded",
         model=lambda _classes: CompactNetwork(),
         network=_compact,
-        untrained=lambda seed: untrained_state(seed, CompactNetwork, _compact_sees),
+        untrained=untrained_compact_state,
     ),
     "inception-rgb": ArchitectureSpec(
         "an RGB I3D on Inception-v1",

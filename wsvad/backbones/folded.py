@@ -28,7 +28,6 @@ from wsvad.backbones.i3d import (
     ConvUnit,
     I3dFeatures,
     I3dMaps,
-    InceptionI3d,
     MaxPoolSame,
     MixedBlock,
     Triple,
@@ -203,14 +202,14 @@ class FoldedI3d:
     """I3D from bytes to maps, with the weights of ``model`` at the time of construction.
 
     Args:
-        model: the plain model of any width and input channels, in evaluation mode.
+        model: the plain model of any width and input channels, or its first stages; in evaluation mode.
         dtype: ``torch.float32`` or ``torch.bfloat16``; sums inside a convolution are fp32 in both.
         device: where it runs.
 
     One instance serves one thread: it keeps its work space between calls.
     """
 
-    def __init__(self, model: InceptionI3d, *, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, model: nn.Module, *, dtype: torch.dtype, device: torch.device) -> None:
         self._dtype, self._device = dtype, device
         self._stages: list[tuple[str, Stage]] = [
             (name, self._fold(name, stage)) for name, stage in model.named_children() if name != "logits"
@@ -233,6 +232,13 @@ class FoldedI3d:
             if name in ("Mixed_4e", "Mixed_5c"):
                 kept[name] = x
         return I3dMaps(kept["Mixed_4e"], kept["Mixed_5c"])
+
+    def last(self, clips_BTHWC: Tensor) -> Tensor:
+        """Return what the last stage gives, in this instance's dtype; arguments as for :meth:`maps`."""
+        x = clips_BTHWC
+        for _name, stage in self._stages:
+            x = stage(x)
+        return x
 
     def features(self, clips_BTHWC: Tensor) -> I3dFeatures:
         """Run the network and average its maps; arguments as for :meth:`maps`, errors as of ``pool_maps``."""

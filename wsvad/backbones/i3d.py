@@ -16,6 +16,7 @@ Axes: B clips, C channels, T time, H height, W width, D pooled features (1024), 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -45,7 +46,7 @@ class I3dMaps(NamedTuple):
 
 
 class I3dFeatures(NamedTuple):
-    """What a clip is turned into; both not negative, of unbounded range, in units of the last ReLU."""
+    """What a clip is turned into: of I3D both not negative, of unbounded range, in units of the last ReLU."""
 
     pooled_BD: Tensor
     """``[B, 1024]``: ``Mixed_5c``, mean over time and space."""
@@ -189,6 +190,27 @@ WIDTH_DIVISORS = (1, 2, 4, 8)
 """What divides every width of the network."""
 
 
+def inception_stages(
+    in_channels: int, width_divisor: int, stem_stride: Triple = (2, 2, 2)
+) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the network's stages and their names in the public files, from the pixels on; arguments as for it."""
+    narrow, wide = 64 // width_divisor, 192 // width_divisor
+    yield "Conv3d_1a_7x7", ConvUnit(in_channels, narrow, (7, 7, 7), stem_stride)
+    yield "MaxPool3d_2a_3x3", MaxPoolSame((1, 3, 3), (1, 2, 2))
+    yield "Conv3d_2b_1x1", ConvUnit(narrow, narrow, (1, 1, 1))
+    yield "Conv3d_2c_3x3", ConvUnit(narrow, wide, (3, 3, 3))
+    yield "MaxPool3d_3a_3x3", MaxPoolSame((1, 3, 3), (1, 2, 2))
+    width = wide
+    for name, full in MIXED_WIDTHS.items():
+        if name == "Mixed_4b":
+            yield "MaxPool3d_4a_3x3", MaxPoolSame((3, 3, 3), (2, 2, 2))
+        elif name == "Mixed_5b":
+            yield "MaxPool3d_5a_2x2", MaxPoolSame((2, 2, 2), (2, 2, 2))
+        widths = full.divided(width_divisor)
+        yield name, MixedBlock(width, widths)
+        width = widths.total
+
+
 class InceptionI3d(nn.Module):
     """I3D on Inception-v1, 12.3 million parameters besides the classifier at full width.
 
@@ -209,23 +231,10 @@ class InceptionI3d(nn.Module):
         if in_channels < 1:
             raise UsageError(f"in_channels must be at least 1, got {in_channels}")
         self.in_channels = in_channels
-        narrow, wide = 64 // width_divisor, 192 // width_divisor
-        self.Conv3d_1a_7x7 = ConvUnit(in_channels, narrow, (7, 7, 7), (2, 2, 2))
-        self.MaxPool3d_2a_3x3 = MaxPoolSame((1, 3, 3), (1, 2, 2))
-        self.Conv3d_2b_1x1 = ConvUnit(narrow, narrow, (1, 1, 1))
-        self.Conv3d_2c_3x3 = ConvUnit(narrow, wide, (3, 3, 3))
-        self.MaxPool3d_3a_3x3 = MaxPoolSame((1, 3, 3), (1, 2, 2))
-        width = wide
-        for name, full in MIXED_WIDTHS.items():
-            if name == "Mixed_4b":
-                self.MaxPool3d_4a_3x3 = MaxPoolSame((3, 3, 3), (2, 2, 2))
-            elif name == "Mixed_5b":
-                self.MaxPool3d_5a_2x2 = MaxPoolSame((2, 2, 2), (2, 2, 2))
-            widths = full.divided(width_divisor)
-            self.add_module(name, MixedBlock(width, widths))
-            width = widths.total
+        for name, stage in inception_stages(in_channels, width_divisor):
+            self.add_module(name, stage)
         if num_classes is not None:
-            self.logits = Classifier(width, num_classes)
+            self.logits = Classifier(MIXED_WIDTHS["Mixed_5c"].divided(width_divisor).total, num_classes)
 
     def maps(self, video_BCTHW: Tensor) -> I3dMaps:
         """Run the network up to ``Mixed_5c``.

@@ -71,13 +71,14 @@ def moving_textures(seed: int) -> NDArray[np.uint8]:
 
 
 def untrained_state(
-    seed: int, make: Callable[[], InceptionI3d] | None = None, see: Callable[[Video], Seen] | None = None
+    seed: int, make: Callable[[], nn.Module] | None = None, see: Callable[[Video], Seen] | None = None
 ) -> dict[str, Tensor]:
     """Return the state dict of an untrained, calibrated network, in fp32.
 
     Args:
         seed: not negative; the same seed gives the same numbers.
-        make: makes it, of any width and input channels, without a classifier; ``None``: the full RGB network.
+        make: makes it, of any width and input channels: stages, one after another, without a classifier; ``None``: the
+            full RGB network.
         see: turns a clip of bytes ``[T, H, W, 3]`` into what the network sees of it: small whole numbers
             ``[T, H, W, channels]``, and what 1 of them is worth. ``None``: colours in [-1, 1].
     """
@@ -89,9 +90,12 @@ def untrained_state(
     for name, unit in model.named_modules():
         if isinstance(unit, ConvUnit):
             _prepare(name, unit, seed, step if name == STEM else 1 / ACTIVATION_STEPS, state)
-    whole_numbers = torch.from_numpy(seen_THWC)[..., : model.in_channels].permute(3, 0, 1, 2).unsqueeze(0)
+    stem = model.get_submodule(STEM)
+    assert isinstance(stem, ConvUnit)
+    whole_numbers = torch.from_numpy(seen_THWC)[..., : stem.conv3d.in_channels].permute(3, 0, 1, 2).unsqueeze(0)
     with torch.no_grad(), one_thread():
-        model.maps(whole_numbers)
+        for stage in model.children():
+            whole_numbers = stage(whole_numbers)
     return state
 
 

@@ -35,7 +35,7 @@ def export(out: Store, config: PretrainConfig) -> Exported:
         raise UsageError(
             f"{out.uri}: {state.step if state else 0} of {config.steps} steps done; run the same command again"
         )
-    weights = named_weights(shipped.NAME, state.part("model.trunk"), "inception-compact")
+    weights = named_weights(shipped.NAME, state.part("model.backbone"), "inception-compact")
     out.replace(shipped.FILE, weights_bytes(weights))
     loss = state.tensors["curve"][-1, state.columns.index("val_total")].item()
     return Exported(f"{out.uri}/{shipped.FILE}", weights.digest, state.step, loss)

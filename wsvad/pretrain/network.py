@@ -11,17 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wsvad.backbones.compact import COMPACT_CUBOID_DIM as CUBOID_DIM
-from wsvad.backbones.compact import WIDTH_DIVISOR, CompactNetwork, changes
-from wsvad.backbones.i3d import POOLED_DIM
-from wsvad.pretrain.scripts import LABELS
-from wsvad.pretrain.targets import CAMERA, MEASURES
+from wsvad.backbones.compact import LABELS, STEM_STRIDE, WIDTH_DIVISOR, CompactNetwork, changes
+from wsvad.backbones.i3d import POOLED_DIM, inception_stages
+from wsvad.pretrain.targets import CAMERA
 
 _COUNTS = 2
 _HIDDEN = 96
 
 
-class Answers(NamedTuple):
+class Said(NamedTuple):
     """What the heads say."""
 
     motion_BMWYX: Tensor
@@ -31,33 +29,37 @@ class Answers(NamedTuple):
 
 
 class PretrainNetwork(nn.Module):
-    """The backbone with three heads: motion in each cell and window, labels in each cell, the clip as a whole."""
+    """The backbone, and what only training needs: the rest of the graph, and a head that is asked of the whole clip.
+
+    Pictures are not enlarged here: training sees at 7x7 cells what the backbone will see at 14x14.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = CompactNetwork()
-        self.motion = nn.Sequential(
-            nn.Conv3d(CUBOID_DIM, _HIDDEN, 1), nn.ReLU(), nn.Conv3d(_HIDDEN, len(MEASURES), 1)
-        )  # fmt: skip
-        self.labels = nn.Sequential(nn.Conv2d(CUBOID_DIM, _HIDDEN, 1), nn.ReLU(), nn.Conv2d(_HIDDEN, len(LABELS), 1))
+        self.backbone = CompactNetwork()
+        self.deep = nn.Sequential(*_deep_stages())
         self.clip = nn.Sequential(
             nn.Linear(2 * POOLED_DIM // WIDTH_DIVISOR, _HIDDEN),
             nn.ReLU(),
             nn.Linear(_HIDDEN, len(LABELS) + len(CAMERA) + _COUNTS),
         )
 
-    def forward(self, frames_BTHW: Tensor) -> Answers:
+    def forward(self, frames_BTHW: Tensor) -> Said:
         """Answer for grey clips ``[B, 16, 224, 224]`` of bytes."""
         video = changes(frames_BTHW.unsqueeze(4)).contiguous(memory_format=torch.channels_last_3d)
-        maps = self.trunk.maps(video)
-        deep = maps.mixed_5c_BCTHW
+        cells = self.backbone.trunk(video)
+        deep = self.deep(cells)
         whole = torch.cat([deep.mean((2, 3, 4)), deep.amax((2, 3, 4))], 1)
-        return Answers(
-            self.motion(maps.mixed_4e_BCTHW), self.labels(maps.mixed_4e_BCTHW.mean(2)), self.clip(whole)
-        )  # fmt: skip
+        answers = self.backbone.answers
+        return Said(answers.motion(cells), answers.labels(cells.mean(2)), self.clip(whole))
 
 
-def losses(answers: Answers, motion_BWYXM: Tensor, labels_BYXL: Tensor, clip_B: Tensor) -> dict[str, Tensor]:
+def _deep_stages() -> list[nn.Module]:
+    names, stages = zip(*inception_stages(1, WIDTH_DIVISOR, STEM_STRIDE), strict=True)
+    return list(stages[names.index("Mixed_4e") + 1 :])
+
+
+def losses(answers: Said, motion_BWYXM: Tensor, labels_BYXL: Tensor, clip_B: Tensor) -> dict[str, Tensor]:
     """Score the answers.
 
     Args:

@@ -217,10 +217,3 @@ def cast(rng: Rng, view: View, t: Array, width: int, height: int) -> list[Actor]
             actor.body.seen_T = seen if rng.random() < 0.5 else ~seen
             actor.body.labels["appear"] = 1.0
     return actors
-
-
-LABELS = (
-    "person", "vehicle", "small", "walk", "run", "gesture", "bend", "exercise", "fight", "contact", "fall", "down",
-    "chase", "drive", "collision", "erratic", "appear",
-)  # fmt: skip
-"""Everything that a body can be labelled with."""

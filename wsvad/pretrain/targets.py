@@ -14,17 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from wsvad.backbones.compact import LABELS, MEASURES
 from wsvad.pretrain.actors import Body
-from wsvad.pretrain.scripts import LABELS
 from wsvad.pretrain.skeleton import Array
 
 SIDE, GRID, WINDOWS = 224, 7, 4
 CAMERA = ("shake", "pan", "zoom", "flicker", "cut")
-MEASURES = (
-    "mass", "right", "down", "speed", "spread", "peak", "change", "body_speed", "body_peak", "limbs", "crossing",
-)  # fmt: skip
-"""Of what moves in a cell: how much; mean velocity; mean, deviation and peak of the speed; acceleration; mean and peak
-speed in body heights; motion of the limbs against the body's own; how far directions cancel."""
 
 
 class Targets(NamedTuple):

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wsvad.backbones.compact import MEASURES, changes, enlarged
 from wsvad.errors import TrainingError
 from wsvad.pretrain.config import PretrainConfig
 from wsvad.pretrain.network import PretrainNetwork, losses
 from wsvad.pretrain.order import Clips
-from wsvad.pretrain.targets import MEASURES
 from wsvad.train.curve import STEP, Curve
 from wsvad.train.group import Group, average
 from wsvad.train.state import TrainState, optimizer_tensors, restore_optimizer
@@ -49,7 +49,7 @@ class PretrainTrainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.network = PretrainNetwork()
-        for weight in self.network.trunk.parameters():
+        for weight in self.network.parameters():
             if weight.ndim == 5:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
         self.network.to(device).train()
@@ -81,6 +81,8 @@ class PretrainTrainer:
             looked = (self.step + 1) % self.config.eval_every == 0 or self.step + 1 == self.config.steps
             row |= self._validate() if looked else dict.fromkeys(_VAL_TERMS, math.nan)
             self.curve.add(row)
+            if self.step >= self.config.steps:
+                self._measure_usual()
             yield row
             if self.step >= self.config.steps:
                 return
@@ -132,13 +134,25 @@ class PretrainTrainer:
         self.network.train()
         return dict(zip(_VAL_TERMS, (sums / count).tolist(), strict=True))
 
+    def _measure_usual(self) -> None:
+        """Give the backbone its answers to the validation clips as what is usual."""
+        if self._validation is None:
+            return
+        backbone, frames = self.network.backbone.eval(), torch.from_numpy(self._validation["frames"])
+        with torch.inference_mode():
+            answers = [
+                backbone.answers.raw(backbone.trunk(enlarged(changes(clips.to(self.device).unsqueeze(4)))))
+                for clips in frames.split(_VAL_BATCH)
+            ]
+            backbone.answers.measure_usual(torch.cat(answers))
+        self.network.train()
+
     def _share_statistics(self) -> None:
         """Replace each batch norm's running statistics by the workers' mean; nobody's data counts more."""
         if self.group.world_size == 1:
             return
         for name, buffer in self.network.named_buffers():
-            if buffer.is_floating_point():
-                assert "running" in name
+            if "running" in name:
                 self.group.sum(buffer)
                 buffer /= self.group.world_size
 

@@ -1,0 +1,71 @@
+"""The compact network: fast and plain are one, scenery is nothing to it, its features count from what is usual."""
+
+from __future__ import annotations
+
+import torch
+
+from wsvad.backbones.compact import Answers, CompactNetwork, FoldedCompactNetwork, enlarged, pooled
+
+
+def test_the_fast_form_is_the_plain_network() -> None:
+    """To fp32 rounding, on a network with statistics of its own; scenery that stands still changes nothing."""
+    torch.manual_seed(0)
+    model = CompactNetwork()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm3d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    model.eval()
+    clips = torch.randint(0, 200, (1, 16, 224, 224, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        plain = model(clips)
+        fast = FoldedCompactNetwork(model, dtype=torch.float32, device=torch.device("cpu")).features(clips)
+        scenery = torch.randint(0, 55, (1, 1, 224, 224, 1), dtype=torch.uint8).expand(1, 16, -1, -1, 3)
+        elsewhere = model(clips + scenery)
+    for a, b, c in zip(plain, fast, elsewhere, strict=True):
+        torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(c, a, rtol=1e-4, atol=1e-4)
+    assert plain.pooled_BD.shape == (1, 56)
+    assert plain.cuboids_BKC.shape == (1, 49, 28)
+
+
+def test_features_count_from_what_is_usual() -> None:
+    """Over the clips that were taken as usual, every feature has mean 0 and deviation 1."""
+    torch.manual_seed(0)
+    answers = Answers()
+    maps = torch.rand(6, 132, 4, 14, 14) * torch.arange(0, 60, 10).reshape(6, 1, 1, 1, 1)
+    with torch.inference_mode():
+        raw = answers.raw(maps)
+        answers.measure_usual(raw)
+        features = answers(maps)
+    assert raw.shape == (6, 49, 28)
+    for values in (features.pooled_BD, features.cuboids_BKC.flatten(0, 1)):
+        torch.testing.assert_close(values.mean(0), torch.zeros(values.shape[1]), atol=1e-3, rtol=0)
+        deviation = values.std(0, correction=0)
+        assert bool(((deviation > 0.5) & (deviation < 1.001)).all())  # a little below 1, where it is next to nothing
+    usual = torch.cat([raw.mean(1), raw.amax(1)], 1)
+    torch.testing.assert_close(pooled(raw), usual)
+
+
+def test_a_cuboid_gives_the_highest_answer_of_its_four_cells() -> None:
+    """And the cuboids are row by row: what is at the right end of the first row is in the seventh."""
+    torch.manual_seed(0)
+    answers = Answers()
+    maps = torch.zeros(1, 132, 4, 14, 14)
+    quiet = answers.raw(maps)
+    maps[:, :, :, 1, 12] = 5.0
+    with torch.inference_mode():
+        loud = answers.raw(maps)
+    higher = (loud > quiet).any(2)[0]
+    assert higher.nonzero().flatten().tolist() == [6]
+
+
+def test_pictures_are_enlarged_without_a_shift() -> None:
+    """A plane stays a plane: the middle of each pixel is the middle of the four that come of it."""
+    rows, columns = torch.meshgrid(torch.arange(8.0), torch.arange(8.0), indexing="ij")
+    video = (2 * rows + 3 * columns).expand(1, 1, 2, 8, 8)
+    large = enlarged(video)
+    assert large.shape == (1, 1, 2, 16, 16)
+    torch.testing.assert_close(
+        torch.nn.functional.avg_pool2d(large[0, 0], 2)[:, 1:-1, 1:-1], video[0, 0, :, 1:-1, 1:-1]
+    )
