@@ -109,6 +109,10 @@ def flip(path: Path, at: int) -> None:
         (lambda f: edit(f, format=2), "expected format 1, got 2"),
         (lambda f: edit(f, model={"name": "other", "input_dim": 8}), "model must be one of"),
         (lambda f: edit(f, model={"name": "sultani", "input_dim": 8, "depth": 3}), "has no setting 'depth'"),
+        (
+            lambda f: edit(f, model={"name": "sultani", "input_dim": 8}),
+            "earlier version, whose sultani had no .*unit_len",
+        ),
         (lambda f: (f / "config.json").write_text("{"), "damaged"),
         (lambda f: (f / "config.json").unlink(), "no checkpoint at"),
     ],

@@ -114,7 +114,7 @@ def load_checkpoint(uri: str, options: StoreOptions | None = None) -> Checkpoint
     """Read a checkpoint folder and check it; nothing in it is executed.
 
     Raises:
-        UsageError: there is no checkpoint, or it was written by a later version or for an unknown model.
+        UsageError: there is no checkpoint, or it was written by another version or for an unknown model.
         WeightsError: it is damaged or altered, or its tensors are not those of its model.
     """
     store = open_store(uri, options)
@@ -129,8 +129,14 @@ def load_checkpoint(uri: str, options: StoreOptions | None = None) -> Checkpoint
         state = decode_tensors(store.read(MODEL), f"{store.uri}/{MODEL}")
     except ObjectNotFound as error:
         raise WeightsError(f"{store.uri} has {CONFIG} and no {MODEL}; it is not whole") from error
+    config = config_from_dict(described["model"])
+    newer = sorted(config.to_dict().keys() - described["model"].keys())
+    if newer:  # a default of today's may not be what it was trained with
+        raise UsageError(
+            f"{store.uri} was written by an earlier version, whose {config.name} had no {', '.join(newer)}; train again"
+        )
     checkpoint = Checkpoint(
-        model_config=config_from_dict(described["model"]),
+        model_config=config,
         state=state,
         features_config=described["features"],
         features_fingerprint=described["features_fingerprint"],
