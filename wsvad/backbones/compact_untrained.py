@@ -20,9 +20,8 @@ def untrained_compact_state(seed: int) -> dict[str, Tensor]:
         seed: not negative; the same seed gives the same numbers.
     """
     state = {f"trunk.{name}": tensor for name, tensor in untrained_state(seed, Trunk, _seen).items()}
-    with torch.device("meta"):
-        heads = Answers()
-    answers = heads.to_empty(device="cpu")
+    with torch.device("meta"):  # names and shapes are all that is wanted
+        answers = Answers()
     for name, module in answers.named_modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d):
             rng = np.random.Generator(np.random.PCG64([seed, zlib.crc32(f"answers.{name}".encode())]))
@@ -31,7 +30,7 @@ def untrained_compact_state(seed: int) -> dict[str, Tensor]:
             state[f"answers.{name}.weight"] = torch.from_numpy(weight)
             state[f"answers.{name}.bias"] = torch.zeros(len(weight))
     for name, buffer in answers.named_buffers():
-        state[f"answers.{name}"] = torch.full(buffer.shape, float(name.endswith("deviation")))
+        state[f"answers.{name}"] = torch.full(buffer.shape, 1.0 if name.endswith("deviation") else 0.0)
     return state
 
 
