@@ -11,6 +11,7 @@ import torch
 
 from tests.services.moto_server import MotoServer
 from wsvad.cli import main
+from wsvad.errors import UsageError
 from wsvad.pretrain import job
 from wsvad.pretrain.config import PretrainConfig
 from wsvad.pretrain.shards import read_shard, render_shard
@@ -128,7 +129,12 @@ def test_clips_of_another_recipe_are_not_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("option", "value", "message"),
-    [("--shards", "1", "more than 1 shards"), ("--batch", "5", "at most 4 clips")],
+    [
+        ("--shards", "1", "more than 1 shards"),
+        ("--batch", "5", "at most 4 clips"),
+        ("--workers", "2", "--no-ray trains alone"),
+        ("--address", "auto", "--no-ray trains alone"),
+    ],
 )
 def test_impossible_recipes_are_refused(
     tmp_path: Path, clips: str, capsys: pytest.CaptureFixture[str], option: str, value: str, message: str
@@ -137,6 +143,24 @@ def test_impossible_recipes_are_refused(
     assert main([*_words(tmp_path / "run", clips), option, value]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("workers", "message"), [("4", "cannot be shared evenly"), ("3", "do not give 3 workers one")])
+def test_what_workers_cannot_share_is_refused_before_the_folder_is_claimed(
+    tmp_path: Path, clips: str, capsys: pytest.CaptureFixture[str], workers: str, message: str
+) -> None:
+    """So the command with the mistake mended is not a conflict with itself."""
+    words = [word for word in _words(tmp_path / "run", clips) if word != "--no-ray"]
+    batch = "3" if workers == "3" else "2"
+    assert main([*words, "--workers", workers, "--batch", batch]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_recipe_of_nothing_is_refused() -> None:
+    """In Python, too, where no option's type stands before it."""
+    with pytest.raises(UsageError, match="steps of a recipe is too small"):
+        PretrainConfig(steps=0)
 
 
 def test_without_opencv_nothing_is_begun(

@@ -25,7 +25,7 @@ class Exported:
 
 
 def export(out: Store, config: PretrainConfig) -> Exported:
-    """Write the backbone, without the heads that it was trained with.
+    """Write the backbone, without what only training needs.
 
     Raises:
         UsageError: the run is not finished.

@@ -14,6 +14,7 @@ from wsvad.cluster import PoolOptions, connected, fit, nodes
 from wsvad.errors import ConflictError, UsageError
 from wsvad.pretrain.config import PretrainConfig
 from wsvad.pretrain.export import Exported, export
+from wsvad.pretrain.order import own_shards
 from wsvad.pretrain.worker import CLIPS, PretrainPlan, run_pretraining
 from wsvad.storage import Created, Store, StoreOptions, normalize_uri, open_store
 from wsvad.train.group import Alone
@@ -51,13 +52,14 @@ def pretrain(options: PretrainOptions, console: Console) -> Exported:
         console: where progress is drawn.
 
     Raises:
-        UsageError: no OpenCV here, no folder for the clips, or the batch cannot be shared out.
+        UsageError: no OpenCV here, no folder for the clips, workers without Ray, or what they cannot share evenly.
         ConflictError: the folder holds a run of another recipe.
         TrainingError: a loss is not finite.
         ClusterError, StorageError: as everywhere.
     """
     if importlib.util.find_spec("cv2") is None:
         raise UsageError("rendering needs OpenCV: pip install 'wsvad[flow]'")
+    _refuse_shares(options)
     uri = normalize_uri(options.out)
     clips = _clips_folder(options.clips, uri)
     out = open_store(uri, options.store)
@@ -76,12 +78,19 @@ def _on_ray(plan: PretrainPlan, options: PretrainOptions, view: TrainView) -> No
         found = nodes()
         gpus = options.gpus_per_worker if options.gpus_per_worker is not None else float(any(n.gpus for n in found))
         pool = fit(PoolOptions(options.workers, float(options.threads), gpus), found)
-        if plan.config.batch % pool.workers:
-            raise UsageError(f"a batch of {plan.config.batch} clips cannot be shared evenly by {pool.workers} workers")
         placed = replace(plan, device=pool.device)
         run_group(
             run_pretraining, placed, pool, view.add, max_failures=options.max_failures, verbose=options.verbose
         )  # fmt: skip
+
+
+def _refuse_shares(options: PretrainOptions) -> None:
+    """Raise what the workers would, while nothing is claimed: a mended command is not another recipe's then."""
+    if not options.use_ray and (options.workers > 1 or options.address):
+        raise UsageError("--no-ray trains alone in this process: leave out --workers and --address, or --no-ray")
+    if options.config.batch % options.workers:
+        raise UsageError(f"{options.config.batch} clips a batch cannot be shared evenly by {options.workers} workers")
+    own_shards(options.config.shards, 0, options.workers)
 
 
 def _clips_folder(given: str | None, out: str) -> str:
