@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import sys
 from collections.abc import Callable
@@ -19,8 +20,8 @@ from wsvad.cli.options import (
     require,
     store_options,
 )
+from wsvad.errors import UsageError
 from wsvad.pretrain.config import PretrainConfig
-from wsvad.pretrain.job import PretrainOptions, pretrain
 
 _HELP = {
     "seed": "of the clips, the weights and the order",
@@ -64,6 +65,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, and say what came of it."""
     require(args, "out")
+    if importlib.util.find_spec("cv2") is None:
+        raise UsageError("rendering needs OpenCV: pip install 'wsvad[flow]'")
+    from wsvad.pretrain.job import PretrainOptions, pretrain  # which cannot be imported without it
+
     config = PretrainConfig(**{field.name: getattr(args, field.name) for field in fields(PretrainConfig)})
     exported = pretrain(
         PretrainOptions(

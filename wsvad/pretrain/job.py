@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -52,13 +51,11 @@ def pretrain(options: PretrainOptions, console: Console) -> Exported:
         console: where progress is drawn.
 
     Raises:
-        UsageError: no OpenCV here, no folder for the clips, workers without Ray, or what they cannot share evenly.
+        UsageError: no folder for the clips, workers without Ray, or what they cannot share evenly.
         ConflictError: the folder holds a run of another recipe.
         TrainingError: a loss is not finite.
         ClusterError, StorageError: as everywhere.
     """
-    if importlib.util.find_spec("cv2") is None:
-        raise UsageError("rendering needs OpenCV: pip install 'wsvad[flow]'")
     _refuse_shares(options)
     uri = normalize_uri(options.out)
     clips = _clips_folder(options.clips, uri)
