@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from wsvad.backbones.compact import Answers, CompactNetwork, FoldedCompactNetwork, enlarged, pooled
+from wsvad.backbones.compact import CompactNetwork, FoldedCompactNetwork, Readout, enlarged, pooled
 
 
 def test_the_fast_form_is_the_plain_network() -> None:
@@ -26,38 +26,49 @@ def test_the_fast_form_is_the_plain_network() -> None:
         torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(c, a, rtol=1e-4, atol=1e-4)
     assert plain.pooled_BD.shape == (1, 56)
-    assert plain.cuboids_BKC.shape == (1, 49, 28)
+    assert plain.cuboids_BKC.shape == (1, 49, 160)
 
 
 def test_features_count_from_what_is_usual() -> None:
-    """Over the clips that were taken as usual, every feature has mean 0 and deviation 1."""
+    """Of clips taken as usual, cuboids' answers have mean 0; all deviate by 1; what is only scaled keeps its nought."""
     torch.manual_seed(0)
-    answers = Answers()
-    maps = torch.rand(6, 132, 4, 14, 14) * torch.arange(0, 60, 10).reshape(6, 1, 1, 1, 1)
+    readout = Readout()
+    loudness = torch.arange(0, 60, 10).reshape(6, 1, 1, 1, 1)
+    large, small = torch.rand(6, 132, 4, 14, 14) * loudness, torch.rand(6, 132, 4, 7, 7) * loudness
     with torch.inference_mode():
-        raw = answers.raw(maps)
-        answers.measure_usual(raw)
-        features = answers(maps)
-    assert raw.shape == (6, 49, 28)
-    for values in (features.pooled_BD, features.cuboids_BKC.flatten(0, 1)):
-        torch.testing.assert_close(values.mean(0), torch.zeros(values.shape[1]), atol=1e-3, rtol=0)
+        raw = readout.raw(large, small)
+        readout.measure_usual(raw)
+        features = readout(large, small)
+    assert raw.answers_BKA.shape == (6, 49, 28)
+    assert raw.activations_BKC.shape == (6, 49, 132)
+    cuboids = features.cuboids_BKC.flatten(0, 1)
+    torch.testing.assert_close(cuboids[:, :28].mean(0), torch.zeros(28), atol=1e-3, rtol=0)
+    for values in (features.pooled_BD, cuboids):
         deviation = values.std(0, correction=0)
         assert bool(((deviation > 0.5) & (deviation < 1.001)).all())  # a little below 1, where it is next to nothing
-    usual = torch.cat([raw.mean(1), raw.amax(1)], 1)
-    torch.testing.assert_close(pooled(raw), usual)
+    usual = torch.cat([raw.answers_BKA.mean(1), raw.answers_BKA.amax(1)], 1)
+    torch.testing.assert_close(pooled(raw.answers_BKA), usual)
+    # Lengths are to mean something: what is nought stays nought.
+    assert bool((features.cuboids_BKC[0, :, 28:] == 0).all())
+    torch.testing.assert_close(features.pooled_BD * (readout.pooled_deviation + 1e-3), usual, rtol=1e-5, atol=1e-6)
 
 
-def test_a_cuboid_gives_the_highest_answer_of_its_four_cells() -> None:
+def test_a_cuboid_gives_the_highest_of_its_four_cells_and_both_scales() -> None:
     """And the cuboids are row by row: what is at the right end of the first row is in the seventh."""
     torch.manual_seed(0)
-    answers = Answers()
-    maps = torch.zeros(1, 132, 4, 14, 14)
-    quiet = answers.raw(maps)
-    maps[:, :, :, 1, 12] = 5.0
+    readout = Readout()
+    large, small = torch.zeros(1, 132, 4, 14, 14), torch.zeros(1, 132, 4, 7, 7)
+    quiet = readout.raw(large, small)
+    large[:, :, :, 1, 12] = 5.0
     with torch.inference_mode():
-        loud = answers.raw(maps)
-    higher = (loud > quiet).any(2)[0]
-    assert higher.nonzero().flatten().tolist() == [6]
+        loud = readout.raw(large, small)
+        small[:, :, :, 1, 0] = 3.0
+        both = readout.raw(large, small)
+    assert (loud.answers_BKA > quiet.answers_BKA).any(2)[0].nonzero().flatten().tolist() == [6]
+    torch.testing.assert_close(both.answers_BKA, loud.answers_BKA, rtol=0, atol=0)  # they are the large picture's
+    expected = torch.zeros(49)
+    expected[6], expected[7] = 2.5, 1.5
+    torch.testing.assert_close(both.activations_BKC[0], expected.unsqueeze(1).expand(-1, 132))
 
 
 def test_pictures_are_enlarged_without_a_shift() -> None:

@@ -87,7 +87,7 @@ def patch_all(patch: pytest.MonkeyPatch) -> None:
     """Put this process in the place of the cluster."""
     patch.setattr(job, "UnitRunner", InProcess)
     patch.setattr(worker, "FeatureExtractor", PixelMeans)
-    patch.setattr(weights, "random_weights", lambda seed, network: Weights(untrained_name(seed), "", {}, network))
+    patch.setattr(weights, "random_weights", lambda seed, net: Weights(untrained_name(seed, net), "", {}, net))
     patch.setattr(workplace, "connected", lambda address, verbose: contextlib.nullcontext())
     patch.setattr(workplace, "nodes", lambda: NODES)
     patch.setattr(job, "living_nodes", lambda: frozenset({"here"}))

@@ -171,7 +171,7 @@ def test_configurations_that_no_backbone_has_are_refused(wrong, message):
 
 @pytest.mark.parametrize(
     ("backbone", "pooled", "cuboids"),
-    [("i3d-compact", 56, [49, 28]), ("i3d", 1024, [49, 528]), ("i3d-r50", 2048, [49, 1024])],
+    [("i3d-compact", 56, [49, 160]), ("i3d", 1024, [49, 528]), ("i3d-r50", 2048, [49, 1024])],
 )
 def test_the_widths_of_the_table_are_those_of_the_backbone(videos, tmp_path, capsys, backbone, pooled, cuboids):
     """The columns that a reader finds have the widths that the backbone declares."""

@@ -24,7 +24,7 @@ from wsvad.storage import open_store
 from wsvad.video import VideoReader
 
 pytestmark = pytest.mark.usefixtures("in_process")
-UNTRAINED = LoadedWeights(Weights(untrained_name(0), "", {}, "inception-compact"))
+UNTRAINED = LoadedWeights(Weights(untrained_name(0, "inception-compact"), "", {}, "inception-compact"))
 
 
 def test_a_node_that_does_not_share_the_target_says_so_and_writes_nothing(tmp_path):

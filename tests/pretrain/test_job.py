@@ -48,7 +48,7 @@ def test_the_verb_renders_trains_and_writes_weights(
     weights = read_weights(said["weights"], "inception-compact").weights
     assert weights.digest == said["digest"]
     assert weights.name == "i3d-compact"
-    assert bool((weights.state["answers.pooled_deviation"] != 1).all())  # it was measured
+    assert bool((weights.state["readout.pooled_deviation"] != 1).all())  # it was measured
     rows = (tmp_path / "run" / "curve.csv").read_text().splitlines()
     assert len(rows) == 1 + SMALL.steps
 

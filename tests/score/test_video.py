@@ -21,7 +21,7 @@ from wsvad.score.reading import ScoreSet
 from wsvad.score.weights import backbone_of
 from wsvad.work.inline import InlineRunner
 
-FEATURES = FeatureConfig(untrained_name(0), clips=ClipSpec(4, 4), precision="fp32")
+FEATURES = FeatureConfig(untrained_name(0, "inception-compact"), clips=ClipSpec(4, 4), precision="fp32")
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def videos(tmp_path_factory):
 @pytest.fixture
 def checkpoint(tmp_path):
     """Of a cuboid model, on features of the untrained network."""
-    return write_checkpoint(tmp_path / "checkpoint", make_checkpoint("st_mil", 28, features=FEATURES))
+    return write_checkpoint(tmp_path / "checkpoint", make_checkpoint("st_mil", 160, features=FEATURES))
 
 
 @pytest.fixture

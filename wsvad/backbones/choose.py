@@ -19,13 +19,13 @@ from wsvad.backbones.compact import (
     CompactNetwork,
     FoldedCompactNetwork,
 )
-from wsvad.backbones.compact_untrained import untrained_compact_state
+from wsvad.backbones.compact_untrained import COMPACT_RECIPE, untrained_compact_state
 from wsvad.backbones.folded import FoldedI3d
 from wsvad.backbones.i3d import CUBOID_DIM, GRID, POOLED_DIM, I3dFeatures, InceptionI3d
 from wsvad.backbones.resnet import ResNet50I3d
 from wsvad.backbones.resnet_folded import FoldedResNet50I3d
 from wsvad.backbones.resnet_untrained import untrained_resnet_state
-from wsvad.backbones.untrained import untrained_state
+from wsvad.backbones.untrained import RECIPE, untrained_state
 from wsvad.errors import UsageError
 
 Stream = Literal["rgb", "flow"]
@@ -76,6 +76,8 @@ class ArchitectureSpec:
     """Makes the state of an untrained network without a classifier from a seed."""
     classes: str = "logits.conv3d.bias"
     """Name of the classifier's bias, one number a class."""
+    recipe: int = RECIPE
+    """Version of what ``untrained`` makes, and of the features that come of it."""
 
     @property
     def classifier(self) -> str:
@@ -94,6 +96,7 @@ ARCHITECTURES: Mapping[Architecture, ArchitectureSpec] = {
         model=lambda _classes: CompactNetwork(),
         network=_compact,
         untrained=untrained_compact_state,
+        recipe=COMPACT_RECIPE,
     ),
     "inception-rgb": ArchitectureSpec(
         "an RGB I3D on Inception-v1",

@@ -2,20 +2,28 @@
 
 A detector that learns from weak labels will tell recordings apart by their scenery if it can. So this network never
 sees any: from every pixel its own mean over the clip is taken away, and what stands still is nought. And what it
-tells of a cuboid are not activations but its answers to 28 questions, which it was trained to answer on video whose
-truth is exact: a small set of names in which a fight here and a fight there are alike.
+tells of a cuboid begins with its answers to 28 questions, which it was trained to answer on video whose truth is
+exact: a small set of names in which a fight here and a fight there are alike. For what has no name, the activations
+that it answers from follow.
 
 ``docs/i3d-compact.md`` is its model card: how it was trained, what came of it, what it is not good for.
 
 Against public I3D (``i3d.py``): one channel in; every width divided by 4; the first convolution steps by 4 pixels
-instead of 2; the graph ends with ``Mixed_4e``. It was trained on pictures of 224x224 pixels, and looks at them twice
-enlarged, so that people of a dozen pixels, of whom surveillance is full, are of the size of those that it knows. The
-map is 14x14 then, and a cuboid's answer is the highest of its four cells: an event is small.
+instead of 2; the graph ends with ``Mixed_4e``. It was trained on pictures of 224x224 pixels, and looks at them as they
+are and enlarged twice, so that people of a dozen pixels, of whom surveillance is full, are of the size of those that
+it knows. The large picture's map has 14x14 cells, and a cuboid has the highest value of its four: an event is small.
+Answers are the large picture's, activations the mean of both.
 
-Axes: B clips, T time, H height, W width, C channels, A answers (28), K cuboids (49, row by row), D pooled features.
+Cuboids' answers count from their mean on rendered video, where nearly all cuboids are quiet. All else is scaled, not
+moved: models that take the length of a clip's features for how unusual it is must find quiet clips short.
+
+Axes: B clips, T time, H height, W width, C activations (132), A answers (28), K cuboids (49, row by row), D pooled
+features (56).
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -37,8 +45,9 @@ body heights; motion of the limbs against the body's own; how far directions can
 WIDTH_DIVISOR = 4
 MAP_DIM = CUBOID_DIM // WIDTH_DIVISOR
 """Channels of ``Mixed_4e``."""
-COMPACT_CUBOID_DIM = len(LABELS) + len(MEASURES)
-COMPACT_POOLED_DIM = 2 * COMPACT_CUBOID_DIM
+ANSWERS = len(LABELS) + len(MEASURES)
+COMPACT_CUBOID_DIM = ANSWERS + MAP_DIM
+COMPACT_POOLED_DIM = 2 * ANSWERS
 STEM_STRIDE = (2, 4, 4)
 ENLARGED = 2
 CONTRAST = 0.15
@@ -90,49 +99,64 @@ class Trunk(nn.Module):
         return video_BCTHW
 
 
-class Answers(nn.Module):
-    """Two heads over the map, and what their answers are on rendered video: their features count from there."""
+class Raw(NamedTuple):
+    """What is read from the maps, on the scale that it has there."""
 
-    cells_mean: Tensor
-    cells_deviation: Tensor
-    pooled_mean: Tensor
+    answers_BKA: Tensor
+    activations_BKC: Tensor
+
+
+class Readout(nn.Module):
+    """Two heads over the maps, and what is usual on rendered video: features are counted in its deviations."""
+
+    answers_mean: Tensor
+    answers_deviation: Tensor
     pooled_deviation: Tensor
+    activations_deviation: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.labels = nn.Sequential(nn.Conv2d(MAP_DIM, _HIDDEN, 1), nn.ReLU(), nn.Conv2d(_HIDDEN, len(LABELS), 1))
         self.motion = nn.Sequential(nn.Conv3d(MAP_DIM, _HIDDEN, 1), nn.ReLU(), nn.Conv3d(_HIDDEN, len(MEASURES), 1))
-        for name, size in (("cells", COMPACT_CUBOID_DIM), ("pooled", COMPACT_POOLED_DIM)):
-            self.register_buffer(f"{name}_mean", torch.zeros(size))
-            self.register_buffer(f"{name}_deviation", torch.ones(size))
+        self.register_buffer("answers_mean", torch.zeros(ANSWERS))
+        self.register_buffer("answers_deviation", torch.ones(ANSWERS))
+        self.register_buffer("pooled_deviation", torch.ones(COMPACT_POOLED_DIM))
+        self.register_buffer("activations_deviation", torch.ones(MAP_DIM))
 
-    def raw(self, map_BCTHW: Tensor) -> Tensor:
-        """Return each cuboid's highest answers ``[B, 49, 28]``, labels first, for a map whose sides 7 divides."""
-        labels_BAHW = self.labels(map_BCTHW.mean(2)).sigmoid()
-        measures_BAHW = self.motion(map_BCTHW).mean(2)
-        answers_BAHW = torch.cat([labels_BAHW, measures_BAHW], 1)
-        return functional.adaptive_max_pool2d(answers_BAHW, GRID).flatten(2).transpose(1, 2)
+    def raw(self, large_BCTHW: Tensor, small_BCTHW: Tensor) -> Raw:
+        """Read the maps of the enlarged and of the plain picture; 7 divides the sides of both."""
+        labels_BAHW = self.labels(large_BCTHW.mean(2)).sigmoid()
+        measures_BAHW = self.motion(large_BCTHW).mean(2)
+        activations_BKC = (_cuboids(large_BCTHW.mean(2)) + _cuboids(small_BCTHW.mean(2))) / 2
+        return Raw(_cuboids(torch.cat([labels_BAHW, measures_BAHW], 1)), activations_BKC)
 
-    def forward(self, map_BCTHW: Tensor) -> I3dFeatures:
-        """Turn a map into features, in deviations from what is usual."""
-        cells_BKA = self.raw(map_BCTHW)
-        pooled_BD = pooled(cells_BKA)
+    def forward(self, large_BCTHW: Tensor, small_BCTHW: Tensor) -> I3dFeatures:
+        """Turn both maps into features."""
+        raw = self.raw(large_BCTHW, small_BCTHW)
+        answers_BKA = (raw.answers_BKA - self.answers_mean) / (self.answers_deviation + _LEAST_DEVIATION)
+        activations_BKC = raw.activations_BKC / (self.activations_deviation + _LEAST_DEVIATION)
         return I3dFeatures(
-            (pooled_BD - self.pooled_mean) / (self.pooled_deviation + _LEAST_DEVIATION),
-            ((cells_BKA - self.cells_mean) / (self.cells_deviation + _LEAST_DEVIATION)).contiguous(),
+            pooled(raw.answers_BKA) / (self.pooled_deviation + _LEAST_DEVIATION),
+            torch.cat([answers_BKA, activations_BKC], 2),
         )
 
-    def measure_usual(self, cells_BKA: Tensor) -> None:
+    def measure_usual(self, raw: Raw) -> None:
         """Take what ``raw`` gave for clips as what is usual."""
-        pooled_BD = pooled(cells_BKA)
-        for name, values in (("cells", cells_BKA.flatten(0, 1)), ("pooled", pooled_BD)):
-            getattr(self, f"{name}_mean").copy_(values.mean(0))
-            getattr(self, f"{name}_deviation").copy_(values.std(0, correction=0))
+        answers_NA, activations_NC = raw.answers_BKA.flatten(0, 1), raw.activations_BKC.flatten(0, 1)
+        self.answers_mean.copy_(answers_NA.mean(0))
+        self.answers_deviation.copy_(answers_NA.std(0, correction=0))
+        self.pooled_deviation.copy_(pooled(raw.answers_BKA).std(0, correction=0))
+        self.activations_deviation.copy_(activations_NC.std(0, correction=0))
 
 
-def pooled(cells_BKA: Tensor) -> Tensor:
+def _cuboids(map_BCHW: Tensor) -> Tensor:
+    """Return the highest of each cuboid's cells, ``[B, 49, C]``."""
+    return functional.adaptive_max_pool2d(map_BCHW, GRID).flatten(2).transpose(1, 2)
+
+
+def pooled(answers_BKA: Tensor) -> Tensor:
     """Return mean and maximum over the cuboids, ``[B, 56]``."""
-    return torch.cat([cells_BKA.mean(1), cells_BKA.amax(1)], 1)
+    return torch.cat([answers_BKA.mean(1), answers_BKA.amax(1)], 1)
 
 
 class CompactNetwork(nn.Module):
@@ -141,12 +165,17 @@ class CompactNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.trunk = Trunk()
-        self.answers = Answers()
+        self.readout = Readout()
 
     def forward(self, clips_BTHWC: Tensor) -> I3dFeatures:
-        """Turn bytes ``[B, T, 224, 224, 3]`` into pooled features ``[B, 56]`` and cuboids ``[B, 49, 28]``."""
-        features: I3dFeatures = self.answers(self.trunk(enlarged(changes(clips_BTHWC))))
+        """Turn bytes ``[B, T, 224, 224, 3]`` into pooled features ``[B, 56]`` and cuboids ``[B, 49, 160]``."""
+        features: I3dFeatures = self.readout(*self.maps(clips_BTHWC))
         return features
+
+    def maps(self, clips_BTHWC: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the maps of the enlarged and of the plain picture, as ``Readout`` takes them."""
+        small_BCTHW = changes(clips_BTHWC)
+        return self.trunk(enlarged(small_BCTHW)), self.trunk(small_BCTHW)
 
 
 class FoldedCompactNetwork:
@@ -160,10 +189,13 @@ class FoldedCompactNetwork:
 
     def __init__(self, model: CompactNetwork, *, dtype: torch.dtype, device: torch.device) -> None:
         self._trunk = FoldedI3d(model.trunk, dtype=dtype, device=device)
-        self._answers = model.answers.to(device)
+        self._readout = model.readout.to(device)
 
     def features(self, clips_BTHWC: Tensor) -> I3dFeatures:
         """Turn bytes ``[B, T, 224, 224, 3]`` on that device into fp32 features."""
-        video_BTHWC = enlarged(changes(clips_BTHWC)).permute(0, 2, 3, 4, 1)
-        features: I3dFeatures = self._answers(self._trunk.last(video_BTHWC).float())
+        small_BCTHW = changes(clips_BTHWC)
+        features: I3dFeatures = self._readout(self._map(enlarged(small_BCTHW)), self._map(small_BCTHW))
         return features
+
+    def _map(self, video_BCTHW: Tensor) -> Tensor:
+        return self._trunk.last(video_BCTHW.permute(0, 2, 3, 4, 1)).float()

@@ -9,8 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wsvad.backbones.compact import CONTRAST, Answers, Trunk
+from wsvad.backbones.compact import CONTRAST, Readout, Trunk
 from wsvad.backbones.untrained import untrained_state
+
+COMPACT_RECIPE = 3
+"""As ``untrained.RECIPE``; a change of the backbone that changes its features raises it, too."""
 
 
 def untrained_compact_state(seed: int) -> dict[str, Tensor]:
@@ -21,16 +24,16 @@ def untrained_compact_state(seed: int) -> dict[str, Tensor]:
     """
     state = {f"trunk.{name}": tensor for name, tensor in untrained_state(seed, Trunk, _seen).items()}
     with torch.device("meta"):  # names and shapes are all that is wanted
-        answers = Answers()
-    for name, module in answers.named_modules():
+        readout = Readout()
+    for name, module in readout.named_modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d):
-            rng = np.random.Generator(np.random.PCG64([seed, zlib.crc32(f"answers.{name}".encode())]))
+            rng = np.random.Generator(np.random.PCG64([seed, zlib.crc32(f"readout.{name}".encode())]))
             shape = tuple(module.weight.shape)
             weight = rng.standard_normal(shape, dtype=np.float32) * np.float32(np.sqrt(2 / np.prod(shape[1:])))
-            state[f"answers.{name}.weight"] = torch.from_numpy(weight)
-            state[f"answers.{name}.bias"] = torch.zeros(len(weight))
-    for name, buffer in answers.named_buffers():
-        state[f"answers.{name}"] = torch.full(buffer.shape, 1.0 if name.endswith("deviation") else 0.0)
+            state[f"readout.{name}.weight"] = torch.from_numpy(weight)
+            state[f"readout.{name}.bias"] = torch.zeros(len(weight))
+    for name, buffer in readout.named_buffers():
+        state[f"readout.{name}"] = torch.full(buffer.shape, 1.0 if name.endswith("deviation") else 0.0)
     return state
 
 

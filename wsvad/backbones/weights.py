@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from wsvad.backbones.choose import BACKBONES, Architecture, architecture_spec, hollow, resembles
 from wsvad.backbones.containers import check_container
 from wsvad.backbones.i3d import NUM_CLASSES
-from wsvad.backbones.untrained import RECIPE
 from wsvad.errors import UsageError, WeightsError
 
 PUBLIC_FILES = {
@@ -170,12 +169,12 @@ def random_weights(seed: int, architecture: Architecture = "inception-rgb") -> W
     if not 0 <= seed < 2**32:
         raise UsageError(f"seed of random weights must be 0 to {2**32 - 1}, got {seed}")
     state = architecture_spec(architecture).untrained(seed)
-    return Weights(untrained_name(seed), _digest(state, architecture), state, architecture)
+    return Weights(untrained_name(seed, architecture), _digest(state, architecture), state, architecture)
 
 
-def untrained_name(seed: int) -> str:
+def untrained_name(seed: int, architecture: Architecture = "inception-rgb") -> str:
     """Return the name that ``random_weights`` of this seed has."""
-    return f"{_UNTRAINED}{seed}:{RECIPE}"
+    return f"{_UNTRAINED}{seed}:{architecture_spec(architecture).recipe}"
 
 
 def _read(source: str | Path | bytes) -> tuple[str, bytes]:

@@ -141,7 +141,7 @@ def resolve_weights(
         text = source.partition(":")[2] or "0"
         if not (text.isascii() and text.isdecimal() and int(text) < 2**32):
             raise UsageError(f"random:SEED takes a whole number below 2**32, got {source!r}")
-        name = untrained_name(int(text))
+        name = untrained_name(int(text), architecture)
         return WeightsSource(name, name, Weights(name, "", {}).banner, architecture, int(text))
     if source in (EMBEDDED, catalogue.EMBEDDED):
         if architecture != "inception-compact":

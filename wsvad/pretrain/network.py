@@ -50,8 +50,8 @@ class PretrainNetwork(nn.Module):
         cells = self.backbone.trunk(video)
         deep = self.deep(cells)
         whole = torch.cat([deep.mean((2, 3, 4)), deep.amax((2, 3, 4))], 1)
-        answers = self.backbone.answers
-        return Said(answers.motion(cells), answers.labels(cells.mean(2)), self.clip(whole))
+        readout = self.backbone.readout
+        return Said(readout.motion(cells), readout.labels(cells.mean(2)), self.clip(whole))
 
 
 def _deep_stages() -> list[nn.Module]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wsvad.backbones.compact import MEASURES, changes, enlarged
+from wsvad.backbones.compact import MEASURES, Raw
 from wsvad.errors import TrainingError
 from wsvad.pretrain.config import PretrainConfig
 from wsvad.pretrain.network import PretrainNetwork, losses
@@ -135,16 +135,16 @@ class PretrainTrainer:
         return dict(zip(_VAL_TERMS, (sums / count).tolist(), strict=True))
 
     def _measure_usual(self) -> None:
-        """Give the backbone its answers to the validation clips as what is usual."""
+        """Give the backbone what it reads from the validation clips as what is usual."""
         if self._validation is None:
             return
         backbone, frames = self.network.backbone.eval(), torch.from_numpy(self._validation["frames"])
         with torch.inference_mode():
-            answers = [
-                backbone.answers.raw(backbone.trunk(enlarged(changes(clips.to(self.device).unsqueeze(4)))))
+            read = [
+                backbone.readout.raw(*backbone.maps(clips.to(self.device).unsqueeze(4)))
                 for clips in frames.split(_VAL_BATCH)
             ]
-            backbone.answers.measure_usual(torch.cat(answers))
+            backbone.readout.measure_usual(Raw(*(torch.cat(part) for part in zip(*read, strict=True))))
         self.network.train()
 
     def _share_statistics(self) -> None:
