@@ -23,6 +23,7 @@ features (56).
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import torch
@@ -189,7 +190,7 @@ class FoldedCompactNetwork:
 
     def __init__(self, model: CompactNetwork, *, dtype: torch.dtype, device: torch.device) -> None:
         self._trunk = FoldedI3d(model.trunk, dtype=dtype, device=device)
-        self._readout = model.readout.to(device)
+        self._readout = copy.deepcopy(model.readout).to(device)
 
     def features(self, clips_BTHWC: Tensor) -> I3dFeatures:
         """Turn bytes ``[B, T, 224, 224, 3]`` on that device into fp32 features."""
