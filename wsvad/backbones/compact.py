@@ -189,14 +189,17 @@ class FoldedCompactNetwork:
     """
 
     def __init__(self, model: CompactNetwork, *, dtype: torch.dtype, device: torch.device) -> None:
-        self._trunk = FoldedI3d(model.trunk, dtype=dtype, device=device)
+        # One of each size: a folded network keeps work space and packed weights for one shape, and makes them anew for
+        # another, which costs more than the small picture does.
+        self._large, self._small = (FoldedI3d(model.trunk, dtype=dtype, device=device) for _ in range(2))
         self._readout = copy.deepcopy(model.readout).to(device)
 
     def features(self, clips_BTHWC: Tensor) -> I3dFeatures:
         """Turn bytes ``[B, T, 224, 224, 3]`` on that device into fp32 features."""
         small_BCTHW = changes(clips_BTHWC)
-        features: I3dFeatures = self._readout(self._map(enlarged(small_BCTHW)), self._map(small_BCTHW))
+        features: I3dFeatures = self._readout(_map(self._large, enlarged(small_BCTHW)), _map(self._small, small_BCTHW))
         return features
 
-    def _map(self, video_BCTHW: Tensor) -> Tensor:
-        return self._trunk.last(video_BCTHW.permute(0, 2, 3, 4, 1)).float()
+
+def _map(trunk: FoldedI3d, video_BCTHW: Tensor) -> Tensor:
+    return trunk.last(video_BCTHW.permute(0, 2, 3, 4, 1)).float()
