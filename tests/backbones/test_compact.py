@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from wsvad.backbones.compact import CompactNetwork, FoldedCompactNetwork, Readout, enlarged, pooled
+from wsvad.backbones.compact import CompactNetwork, Readout, enlarged, pooled
+from wsvad.backbones.compact_folded import EnlargingStem, FoldedCompactNetwork
+from wsvad.backbones.i3d import ConvUnit
 
 
 def test_the_fast_form_is_the_plain_network() -> None:
@@ -27,6 +30,21 @@ def test_the_fast_form_is_the_plain_network() -> None:
         torch.testing.assert_close(c, a, rtol=1e-4, atol=1e-4)
     assert plain.pooled_BD.shape == (1, 56)
     assert plain.cuboids_BKC.shape == (1, 49, 160)
+
+
+@pytest.mark.parametrize(("height", "width"), [(224, 224), (14, 9), (7, 32), (1, 2), (3, 1)])
+@pytest.mark.parametrize("frames", [16, 5])
+def test_what_is_not_enlarged_gives_what_the_enlarged_picture_gives(frames: int, height: int, width: int) -> None:
+    """To rounding, at the borders too, for sides of any size; and again with the work space of another clip."""
+    torch.manual_seed(0)
+    unit = ConvUnit(1, 16, (7, 7, 7), (2, 4, 4)).eval()
+    assert unit.bn.running_mean is not None
+    unit.bn.running_mean.normal_()
+    stem = EnlargingStem(unit, dtype=torch.float32, device=torch.device("cpu"))
+    with torch.inference_mode():
+        for _ in range(2):
+            video = torch.randn(2, 1, frames, height, width)
+            torch.testing.assert_close(stem(video.permute(0, 2, 3, 4, 1)), unit(enlarged(video)), rtol=1e-4, atol=1e-5)
 
 
 def test_features_count_from_what_is_usual() -> None:

@@ -17,8 +17,8 @@ from wsvad.backbones.compact import (
     COMPACT_CUBOID_DIM,
     COMPACT_POOLED_DIM,
     CompactNetwork,
-    FoldedCompactNetwork,
 )
+from wsvad.backbones.compact_folded import FoldedCompactNetwork
 from wsvad.backbones.compact_untrained import COMPACT_RECIPE, untrained_compact_state
 from wsvad.backbones.folded import FoldedI3d
 from wsvad.backbones.i3d import CUBOID_DIM, GRID, POOLED_DIM, I3dFeatures, InceptionI3d

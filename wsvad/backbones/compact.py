@@ -23,14 +23,12 @@ features (56).
 
 from __future__ import annotations
 
-import copy
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wsvad.backbones.folded import FoldedI3d
 from wsvad.backbones.i3d import CUBOID_DIM, GRID, I3dFeatures, inception_stages
 
 LABELS = (
@@ -177,29 +175,3 @@ class CompactNetwork(nn.Module):
         """Return the maps of the enlarged and of the plain picture, as ``Readout`` takes them."""
         small_BCTHW = changes(clips_BTHWC)
         return self.trunk(enlarged(small_BCTHW)), self.trunk(small_BCTHW)
-
-
-class FoldedCompactNetwork:
-    """The same, rearranged for speed (``folded.py``).
-
-    Args:
-        model: with its weights, in evaluation mode.
-        dtype: ``torch.float32`` or ``torch.bfloat16``, of the trunk.
-        device: where it runs.
-    """
-
-    def __init__(self, model: CompactNetwork, *, dtype: torch.dtype, device: torch.device) -> None:
-        # One of each size: a folded network keeps work space and packed weights for one shape, and makes them anew for
-        # another, which costs more than the small picture does.
-        self._large, self._small = (FoldedI3d(model.trunk, dtype=dtype, device=device) for _ in range(2))
-        self._readout = copy.deepcopy(model.readout).to(device)
-
-    def features(self, clips_BTHWC: Tensor) -> I3dFeatures:
-        """Turn bytes ``[B, T, 224, 224, 3]`` on that device into fp32 features."""
-        small_BCTHW = changes(clips_BTHWC)
-        features: I3dFeatures = self._readout(_map(self._large, enlarged(small_BCTHW)), _map(self._small, small_BCTHW))
-        return features
-
-
-def _map(trunk: FoldedI3d, video_BCTHW: Tensor) -> Tensor:
-    return trunk.last(video_BCTHW.permute(0, 2, 3, 4, 1)).float()

@@ -5,8 +5,8 @@ Nothing is approximated but the arithmetic's precision; in fp32 the maps agree w
 
 * Tensors are channels-last, batch norm is folded into the convolutions, the ReLU is fused into them where PyTorch can.
 * The first convolution reads bytes: pixels become ``x - 127.5``, which bfloat16 holds exactly, and the scale 1/127.5
-  goes into the weights. Its 7 columns x 3 colours become 22 input channels (the last one is zero, so that they pair
-  up), which leaves a 7x7x1 kernel that runs at full speed, as one on 3 channels does not. Fp32 is read
+  goes into the weights. Its 7 columns x 3 colours become 21 input channels (in bfloat16 22, the last one zero, so that
+  they pair up), which leaves a 7x7x1 kernel that runs at full speed, as one on 3 channels does not. Fp32 is read
   as well, times 127.5.
 * bfloat16 weights are rounded so that the errors of neighbouring taps cancel, and biases stay fp32, which removes a
   quarter of the error.
@@ -34,12 +34,6 @@ from wsvad.backbones.i3d import (
     pool_maps,
     same_padding,
 )
-
-CPU_MULTIPLE = 2
-"""The stem's input channels (7 columns x colours) are filled up to a multiple of this with channels of zero weight,
-because bfloat16 dot products take them in pairs: 22 for RGB."""
-CUDA_MULTIPLE = 8
-"""The same on a GPU, whose tensor cores want eights: 24 for RGB."""
 
 Stage = Callable[[Tensor], Tensor]
 _LAYOUT = torch.channels_last_3d
@@ -72,6 +66,16 @@ def rounded(weight: Tensor, dtype: torch.dtype) -> Tensor:
         out[..., tap] = wanted
         carried = wanted - out[..., tap]
     return out.reshape(weight.shape)
+
+
+def channel_multiple(dtype: torch.dtype, device: torch.device) -> int:
+    """Return what the input channels of a first convolution (7 columns x colours) are filled up to a multiple of.
+
+    A GPU's tensor cores want eights (24 for RGB), bfloat16 dot products take pairs (22), fp32 has no such wish.
+    """
+    if device.type == "cuda":
+        return 8
+    return 2 if dtype == torch.bfloat16 else 1
 
 
 class FusedConv:
@@ -202,7 +206,8 @@ class FoldedI3d:
     """I3D from bytes to maps, with the weights of ``model`` at the time of construction.
 
     Args:
-        model: the plain model of any width and input channels, or its first stages; in evaluation mode.
+        model: the plain model of any width and input channels, or stages of it that follow each other; in evaluation
+            mode.
         dtype: ``torch.float32`` or ``torch.bfloat16``; sums inside a convolution are fp32 in both.
         device: where it runs.
 
@@ -246,8 +251,7 @@ class FoldedI3d:
 
     def _fold(self, name: str, stage: nn.Module) -> Stage:
         if name == "Conv3d_1a_7x7" and isinstance(stage, ConvUnit):
-            multiple = CUDA_MULTIPLE if self._device.type == "cuda" else CPU_MULTIPLE
-            return Stem(stage, multiple, self._dtype, self._device)
+            return Stem(stage, channel_multiple(self._dtype, self._device), self._dtype, self._device)
         if isinstance(stage, ConvUnit):
             return self._conv(stage)
         if isinstance(stage, MaxPoolSame):

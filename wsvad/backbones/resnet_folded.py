@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wsvad.backbones.folded import CPU_MULTIPLE, CUDA_MULTIPLE, FusedConv, Stage, rounded
+from wsvad.backbones.folded import FusedConv, Stage, channel_multiple, rounded
 from wsvad.backbones.i3d import I3dFeatures, I3dMaps, Triple, pool_maps
 from wsvad.backbones.resnet import (
     DEVIATION,
@@ -55,7 +55,7 @@ class Stem:
         out_channels, colours, *taps = weight.shape
         self._reach = [size // 2 for size in taps]
         columns_as_channels = weight.permute(0, 4, 1, 2, 3).reshape(out_channels, taps[2] * colours, *taps[:2], 1)
-        spare = -columns_as_channels.shape[1] % (CUDA_MULTIPLE if device.type == "cuda" else CPU_MULTIPLE)
+        spare = -columns_as_channels.shape[1] % channel_multiple(dtype, device)
         self._weight = functional.pad(columns_as_channels, (0, 0, 0, 0, 0, 0, 0, spare)).to(device)
         self._conv = FusedConv(self._weight, self._bias, (0, 0, 0), (2, 2, 1))
         self._shape: torch.Size | None = None
