@@ -80,6 +80,7 @@ HOMES = {
     "torch": (
         "wsvad/backbones/choose.py",
         "wsvad/backbones/compact.py",
+        "wsvad/backbones/compact_folded.py",
         "wsvad/backbones/compact_untrained.py",
         "wsvad/backbones/extractor.py",
         "wsvad/backbones/folded.py",

@@ -21,7 +21,7 @@ from wsvad.cli.options import (
     store_options,
 )
 from wsvad.errors import UsageError
-from wsvad.pretrain.config import PretrainConfig
+from wsvad.pretrain.config import MAY_BE_NOUGHT, PretrainConfig
 
 _HELP = {
     "seed": "of the clips, the weights and the order",
@@ -33,6 +33,10 @@ _HELP = {
     "warmup": "steps until it is reached",
     "weight_decay": "of AdamW",
     "gradient_norm": "longest gradient",
+    "motion_weight": "of the loss over measures of motion, in each cell",
+    "labels_weight": "of the loss over labels, in each cell",
+    "clip_weight": "of the loss over what is asked of the whole clip",
+    "hidden": "share of the clips whose last four frames are hidden: motion is foretold there",
     "eval_every": "steps between looks at the validation clips, and between saved states",
 }
 
@@ -46,9 +50,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for field in fields(PretrainConfig):
         kind: Callable[[str], float]
         if isinstance(field.default, int):
-            kind = natural if field.name in ("seed", "warmup") else positive_int
+            kind = natural if field.name in MAY_BE_NOUGHT else positive_int
         else:
-            kind = natural_float if field.name == "weight_decay" else positive_float
+            kind = natural_float if field.name in MAY_BE_NOUGHT else positive_float
         option = f"--{field.name.replace('_', '-')}"
         recipe.add_argument(option, type=kind, default=field.default, metavar="N", help=_HELP[field.name])
     where = parser.add_argument_group("where it runs")

@@ -10,6 +10,8 @@ from wsvad.errors import UsageError
 VAL_SHARDS = 1
 """Shards, the first ones, that nothing is trained on: what they show decides nothing, either."""
 
+MAY_BE_NOUGHT = ("seed", "warmup", "weight_decay", "motion_weight", "labels_weight", "clip_weight", "hidden")
+
 
 @dataclass(frozen=True)
 class PretrainConfig:
@@ -32,13 +34,25 @@ class PretrainConfig:
     """Of AdamW (Loshchilov & Hutter 2019)."""
     gradient_norm: float = 5.0
     """Longest gradient; longer ones are shortened."""
+    motion_weight: float = 2.0
+    """Of the loss over measures of motion, in each cell and window; at least 0."""
+    labels_weight: float = 4.0
+    """Of the loss over labels of each cell; at least 0."""
+    clip_weight: float = 1.0
+    """Of the loss over what is asked of the whole clip; at least 0."""
+    hidden: float = 0.0
+    """Share of the clips whose last four frames are hidden, [0, 1]: how things move in them must then be foretold."""
     eval_every: int = 100
     """Steps between looks at the validation clips, and between saved states."""
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if value < (0 if name in ("seed", "warmup", "weight_decay") else 1e-9):
+            if value < (0 if name in MAY_BE_NOUGHT else 1e-9):
                 raise UsageError(f"{name} of a recipe is too small: {value}")
+        if self.hidden > 1:
+            raise UsageError(f"hidden is a share of the clips, got {self.hidden}")
+        if self.motion_weight + self.labels_weight + self.clip_weight == 0:
+            raise UsageError("nothing is asked: one of motion_weight, labels_weight and clip_weight must be above 0")
         if self.shards <= VAL_SHARDS:
             raise UsageError(f"expected more than {VAL_SHARDS} shards, got {self.shards}")
         if self.batch > self.shard_clips:

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from wsvad.backbones.compact import LABELS, STEM_STRIDE, WIDTH_DIVISOR, CompactNetwork, changes
 from wsvad.backbones.i3d import POOLED_DIM, inception_stages
+from wsvad.models.losses import with_total
 from wsvad.pretrain.targets import CAMERA
 
 _COUNTS = 2
@@ -59,7 +60,9 @@ def _deep_stages() -> list[nn.Module]:
     return list(stages[names.index("Mixed_4e") + 1 :])
 
 
-def losses(answers: Said, motion_BWYXM: Tensor, labels_BYXL: Tensor, clip_B: Tensor) -> dict[str, Tensor]:
+def losses(
+    answers: Said, motion_BWYXM: Tensor, labels_BYXL: Tensor, clip_B: Tensor, weights: dict[str, float]
+) -> dict[str, Tensor]:
     """Score the answers.
 
     Args:
@@ -67,6 +70,7 @@ def losses(answers: Said, motion_BWYXM: Tensor, labels_BYXL: Tensor, clip_B: Ten
         motion_BWYXM: true measures.
         labels_BYXL: true labels, 0 or 1.
         clip_B: true labels, camera and counts of the clip.
+        weights: of the three terms.
 
     Returns:
         ``motion`` (smooth L1; what an empty cell has no value for counts little), ``labels``, ``clip`` (cross-entropy
@@ -85,5 +89,4 @@ def losses(answers: Said, motion_BWYXM: Tensor, labels_BYXL: Tensor, clip_B: Ten
         "clip": functional.binary_cross_entropy_with_logits(answers.clip_B[:, :-_COUNTS], clip_B[:, :-_COUNTS])
         + 0.3 * functional.smooth_l1_loss(answers.clip_B[:, -_COUNTS:], clip_B[:, -_COUNTS:]),
     }
-    terms["total"] = 2 * terms["motion"] + 4 * terms["labels"] + terms["clip"]
-    return terms
+    return with_total(terms, weights)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from wsvad.train.state import TrainState, optimizer_tensors, restore_optimizer
 TERMS = ("motion", "labels", "clip", "total")
 _VAL_TERMS = tuple(f"val_{name}" for name in TERMS)
 _VAL_BATCH = 16
+_HIDDEN_FRAMES = 4
 _GAIN = 0.3
 """Deviation of the logarithm of the contrast that clips are given by chance."""
 
@@ -56,6 +57,7 @@ class PretrainTrainer:
         self._parameters = list(self.network.parameters())
         self._optimizer = torch.optim.AdamW(self._parameters, lr=config.lr, weight_decay=config.weight_decay)
         self._mirror = torch.tensor([-1.0 if name == "right" else 1.0 for name in MEASURES], device=device)
+        self._weights = {name: getattr(config, f"{name}_weight") for name in TERMS[:3]}
         self.curve = Curve()
 
     @property
@@ -95,7 +97,9 @@ class PretrainTrainer:
         if rng.random() < 0.5:
             frames, motion, labels = frames.flip(3), motion.flip(3) * self._mirror, labels.flip(2)
         contrast = float(np.exp(rng.normal(0, _GAIN)))
-        terms = losses(self.network(frames.float() * contrast), motion, labels, clip)
+        frames = frames.float() * contrast
+        hide_the_end(frames, np.flatnonzero(rng.random(len(frames)) < self.config.hidden).tolist())
+        terms = losses(self.network(frames), motion, labels, clip, self._weights)
         self._optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()
         gradients = [p.grad for p in self._parameters if p.grad is not None]
@@ -129,7 +133,7 @@ class PretrainTrainer:
             for start in range(0, count, _VAL_BATCH):
                 part = {name: values[start : start + _VAL_BATCH] for name, values in self._validation.items()}
                 frames, *truth = self._tensors(part)
-                found = losses(self.network(frames), truth[0], truth[1], truth[2])
+                found = losses(self.network(frames), truth[0], truth[1], truth[2], self._weights)
                 sums += [found[name].item() * len(frames) for name in TERMS]
         self.network.train()
         return dict(zip(_VAL_TERMS, (sums / count).tolist(), strict=True))
@@ -168,3 +172,9 @@ class PretrainTrainer:
         self.network.load_state_dict(state.part("model"))
         restore_optimizer(self._optimizer, state)
         self.curve = Curve(state.columns, state.tensors["curve"].tolist())
+
+
+def hide_the_end(frames_BTHW: Tensor, hidden: Sequence[int]) -> None:
+    """Give the last four frames of the clips ``hidden`` the mean of their others, which says nothing of them."""
+    for clip in hidden:
+        frames_BTHW[clip, -_HIDDEN_FRAMES:] = frames_BTHW[clip, :-_HIDDEN_FRAMES].mean(0)
