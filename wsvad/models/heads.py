@@ -15,17 +15,36 @@ def unit_length(features: Tensor) -> Tensor:
     return functional.normalize(features, dim=-1)
 
 
+class AlikeDropout(nn.Module):
+    """Dropout that leaves out the same units of every instance of a bag.
+
+    With units left out by chance for each instance, the highest of 1,568 scores is that of the luckiest instance, in an
+    anomalous bag as in a normal one: both rise together, and there is nothing to learn from their difference.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Map ``[B, …, H]`` to the same shape, one mask ``[H]`` for each of the B bags."""
+        if not self.training or not self.share:
+            return values
+        mask = values.new_ones(values.shape[0], *(1,) * (values.ndim - 2), values.shape[-1])
+        return values * functional.dropout(mask, self.share)
+
+
 class SultaniHead(nn.Module):
     """FC 512 ReLU, dropout, FC 32 (linear), dropout, FC 1 (Sultani et al., CVPR 2018, section 4.1)."""
 
     hidden_dim = 512
 
-    def __init__(self, input_dim: int, dropout: float) -> None:
+    def __init__(self, input_dim: int, dropout: float, *, alike: bool = False) -> None:
         super().__init__()
         self.fc1 = nn.Linear(input_dim, self.hidden_dim)
         self.fc2 = nn.Linear(self.hidden_dim, 32)
         self.fc3 = nn.Linear(32, 1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = AlikeDropout(dropout) if alike else nn.Dropout(dropout)
 
     def hidden(self, features: Tensor) -> Tensor:
         """Map ``[…, D]`` to ``[…, H = 512]``."""

@@ -26,9 +26,7 @@ def _presets(recipe: Recipe, settings: Mapping[str, Mapping[str, Any]]) -> dict[
 
 # Sultani et al., section 4.1: 30 + 30 videos; learning rate and weight decay of its ports to Adam.
 _SULTANI = Recipe(learning_rate=1e-3, weight_decay=1e-3, pairs=30, steps=20_000)
-# The paper says nothing of training: Sultani's batch, and steps that 1,568 instances a video make long enough. No weight
-# decay: the hinge begins on a plateau, where the best instances of both bags are alike and their gradients cancel, and
-# Adam's decay, which does not cancel, holds many seeds there (docs/results/survfight.md).
+# The paper says nothing of training: Sultani's batch, and steps that 1,568 instances a video make long enough.
 _ST_MIL = Recipe(learning_rate=1e-3, weight_decay=0.0, pairs=30, steps=5_000)
 # Tian et al., section 4.2.
 _RTFM = Recipe(learning_rate=1e-3, weight_decay=5e-3, pairs=32, steps=15_000)
