@@ -12,7 +12,7 @@ The paper leaves much open; what is built here:
 * Sparsity and smoothness as Sultani's, sums over the cuboids of an anomalous video; weights 0 unless set, since the
   paper has none.
 * Dropout leaves out the same units of all cuboids of a video (``dropout_mask``): Sultani's per-instance masks, over
-  1,568 instances instead of 32, make the maximum that of the luckiest mask, and half of the seeds learned nothing.
+  1,568 instances instead of 32, make the maximum that of the luckiest mask, and many seeds learn nothing.
 * What the paper names as future work is an option: ``region_weight`` penalises scores that are spread over the frame,
   ``pooling="attention"`` pools bags by gated attention (Ilse, Tomczak & Welling, ICML 2018, equation 9).
 * The score of a clip is the maximum over its cuboids.
