@@ -47,6 +47,18 @@ def test_what_is_not_enlarged_gives_what_the_enlarged_picture_gives(frames: int,
             torch.testing.assert_close(stem(video.permute(0, 2, 3, 4, 1)), unit(enlarged(video)), rtol=1e-4, atol=1e-5)
 
 
+def test_weights_of_fewer_bits_are_near() -> None:
+    """In bfloat16 the taps are filled up with a channel that weighs nothing."""
+    torch.manual_seed(0)
+    unit = ConvUnit(1, 16, (7, 7, 7), (2, 4, 4)).eval()
+    video = torch.randn(1, 1, 8, 14, 14)
+    with torch.inference_mode():
+        stem = EnlargingStem(unit, dtype=torch.bfloat16, device=torch.device("cpu"))
+        got = stem(video.permute(0, 2, 3, 4, 1))
+        torch.testing.assert_close(got.float(), unit(enlarged(video)), rtol=0.02, atol=0.02)
+    assert got.dtype == torch.bfloat16
+
+
 def test_features_count_from_what_is_usual() -> None:
     """Of clips taken as usual, cuboids' answers have mean 0; all deviate by 1; what is only scaled keeps its nought."""
     torch.manual_seed(0)

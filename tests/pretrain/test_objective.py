@@ -12,7 +12,8 @@ from wsvad.errors import UsageError
 from wsvad.pretrain.config import PretrainConfig
 from wsvad.pretrain.network import PretrainNetwork, losses
 from wsvad.pretrain.targets import CAMERA, GRID, WINDOWS
-from wsvad.pretrain.trainer import hide_the_end
+from wsvad.pretrain.trainer import PretrainTrainer, hide_the_end
+from wsvad.train.group import Alone
 
 TRUTH = (
     torch.rand(2, WINDOWS, GRID, GRID, len(MEASURES)),
@@ -48,6 +49,22 @@ def test_hidden_frames_show_no_change_and_other_clips_keep_theirs() -> None:
     moving = changes(seen.unsqueeze(4))[:, 0]
     torch.testing.assert_close(moving[[0, 2], 12:], torch.zeros(2, 4, 8, 8), atol=1e-5, rtol=0)
     assert bool((moving[1, 12:].abs() > 1e-3).any())
+
+
+def test_the_trainer_hides_and_weighs_as_its_recipe_says() -> None:
+    """The first step of three recipes on the same clips: hidden frames change the loss, weights only the total."""
+    rng = np.random.default_rng(0)
+    clips = {"frames": rng.integers(0, 255, (2, 16, 224, 224), np.uint8)}
+    clips |= {name: truth.numpy() for name, truth in zip(("motion", "labels", "clip"), TRUTH, strict=True)}
+    rows = []
+    for settings in ({}, {"hidden": 1.0}, {"clip_weight": 0.0}):
+        config = PretrainConfig(batch=2, steps=9, **settings)
+        trainer = PretrainTrainer(config, Alone(), torch.device("cpu"), lambda _step: iter([clips]), None)
+        rows.append(next(trainer.train()))
+    plain, hidden, weighed = rows
+    assert hidden["motion"] != pytest.approx(plain["motion"], abs=1e-6)
+    assert weighed["motion"] == pytest.approx(plain["motion"], abs=1e-6)
+    assert weighed["total"] == pytest.approx(plain["total"] - plain["clip"], abs=1e-4)
 
 
 @pytest.mark.parametrize(

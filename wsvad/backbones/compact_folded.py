@@ -71,10 +71,7 @@ class EnlargingStem:
         rows_padded, columns_padded = (_STEP * (outputs - 1) + _WINDOW for outputs in (rows, columns))
         padded = torch.zeros(clips, frames_padded, rows_padded, columns_padded, dtype=self._dtype, device=self._device)
         self._pixels = padded[:, :frames, top : top + height, left : left + width]
-        self._windows = padded.as_strided(
-            (clips, frames_padded, rows_padded, columns, _WINDOW),
-            (*padded.stride()[:3], _STEP, 1),
-        )
+        self._windows = padded.unfold(3, _WINDOW, _STEP)
         multiple = channel_multiple(self._dtype, self._device)
         channels = -(-_WINDOW // multiple) * multiple
         self._taps = torch.zeros((*self._windows.shape[:4], channels), dtype=self._dtype, device=self._device)
