@@ -97,6 +97,19 @@ def test_boxes_meet_the_grid_in_displayed_pixels() -> None:
     assert np.flatnonzero(region_truth(grid)).tolist() == [48]
 
 
+def test_boxes_of_the_whole_picture_are_noted() -> None:
+    """Figures of place are none there: a cuboid of an anomalous clip cannot be wrong."""
+    whole, part = [Box(0, 5, 0, 0, 70, 70)], [Box(0, 5, 0, 0, 60, 70)]
+    cuboids = np.zeros((1, 49))
+    made = [(record("w", None, whole, label=1), scores([0.5], cuboids)), (record("n", label=0), scores([0.5], cuboids))]
+    (note,) = gathered(made).notes
+    assert "1 video of 1 with boxes" in note
+    assert "say nothing of where" in note
+    both = [(record("p", None, part, label=1), scores([0.5], cuboids)), *made]
+    assert "1 video of 2 with boxes" in gathered(both).notes[0]
+    assert gathered(both[:1]).notes == []
+
+
 @pytest.mark.parametrize(
     ("config", "view"),
     [

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 
 from wsvad.errors import UsageError
-from wsvad.evaluate.grids import Grid, make_grid
+from wsvad.evaluate.grids import Grid, make_grid, reaches_everywhere
 from wsvad.evaluate.ranking import Floats
 from wsvad.evaluate.svg import count
 from wsvad.evaluate.truth import Bools, TruthMode, fit, frame_truth, truth_spans
@@ -135,7 +135,19 @@ def gather(
     for what, names in (("scores", found.missing), ("truth", found.without_truth)):
         if names:
             found.notes.append(f"{count(len(names), 'videos')} without {what} left out: {_some(names)}")
+    _note_boxes_of_the_whole_picture(found)
     return found
+
+
+def _note_boxes_of_the_whole_picture(found: Gathered) -> None:
+    boxed = [r.grid for r in found.results if r.grid is not None and len(r.grid.boxes_M4)]
+    whole = sum(map(reaches_everywhere, boxed))
+    if whole:
+        found.notes.append(
+            f"{count(whole, 'videos')} of {len(boxed)} with boxes: the boxes reach every cuboid. Figures of the place "
+            "say nothing of where there: pointing cannot miss, and region AUC asks that all cuboids of an anomalous "
+            "clip score high, which scores that mark one place do not"
+        )
 
 
 def _result(

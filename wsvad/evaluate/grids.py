@@ -113,6 +113,12 @@ def region_truth(grid: Grid, min_overlap: float = 0.0) -> Bools:
     return truth_TK
 
 
+def reaches_everywhere(grid: Grid) -> bool:
+    """Whether every box of the truth, and there is one, reaches every cuboid, so that no place could be wrong."""
+    reached_KM = intersections(grid.cells_K4, grid.boxes_M4) > 0
+    return bool(reached_KM.size) and bool(reached_KM.all())
+
+
 def pointing(scores_K: Floats, truth_K: Bools) -> float:
     """Does the strongest cuboid hit? 1 or 0, and the share of hits among equally strong ones.
 
