@@ -117,12 +117,7 @@ def test_parameter_counts_by_hand(dim):
         + 3 * 4 * quarter * dim
         + head(dim, 512, 128, 1),
         "ltgs": 3 * head(dim, wide) + head(wide, dim) + 2 * dim + 3 + head(dim, 64, dim) + head(dim, 512, 128, 1),
-        "st_ltgs": head(dim, 128)
-        + 2 * (2 * 128 + 3 * head(128, 128) + head(128, 128))
-        + 2 * 128
-        + 3
-        + head(128, 32, 128)
-        + head(128, 128, 1),
+        "st_ltgs": head(dim, 128) + 2 * (2 * 128 + 3 * head(128, 128) + head(128, 128)) + head(128, 128, 1),
     }
     for name, count in expected.items():
         with torch.device("meta"):

@@ -250,3 +250,17 @@ def test_subtracted_background_makes_scores_blind_to_what_never_changes():
     assert torch.allclose(model(features).scores_BT, model(moved).scores_BT, atol=1e-5)
     kept = build_model(config_of("st_ltgs"), seed=0).eval()
     assert not torch.allclose(kept(features).scores_BT, kept(moved).scores_BT, atol=1e-3)
+
+
+def test_a_place_is_judged_by_what_is_around_it_and_not_by_the_far_end_of_the_frame():
+    """Unless the module that sees the whole video is asked for."""
+    changed = {}
+    for preset in ("paper", "global"):
+        config = config_of("st_ltgs", preset)
+        model, features = build_model(config, seed=0).eval(), bags(config)
+        moved = features.clone()
+        moved[:, :, 8] += 3  # the bottom right of 3x3 places
+        logits = [model(each).cuboid_logits_BTK for each in (features, moved)]
+        changed[preset] = (logits[0] - logits[1]).abs().amax((0, 1)) > 1e-6
+    assert changed["paper"].tolist() == [place in (4, 5, 7, 8) for place in range(9)]
+    assert changed["global"].all()

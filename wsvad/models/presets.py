@@ -77,7 +77,7 @@ PRESETS: Mapping[str, Mapping[str, Preset]] = {
         {
             "no_local": {"local_module": False},
             "no_neighbours": {"neighbours": False},
-            "no_global": {"global_module": False},
+            "global": {"global_module": True},
             "no_dynamic": {"dynamic_labels": False},
             "no_decay": {"decay": "none"},
             "no_region": {"region_weight": 0.0},

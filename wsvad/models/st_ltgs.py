@@ -1,9 +1,8 @@
 """ST-LTGS, our own: LTGS-Net's modelling of time over ST-MIL's cuboids, with scores that keep to one region.
 
 One network gives the score of a clip and of its 49 cuboids. It takes from LTGS-Net (Sensors 2025, 25(16), 4884) the
-attention that decays with distance in time, the module that sees the whole video, and labels that follow the model;
-from ST-MIL (arXiv 2605.13746) the cuboids, the maximum over them, and the region regulariser that it leaves to future
-work. Choices:
+attention that decays with distance in time and labels that follow the model; from ST-MIL (arXiv 2605.13746) the
+cuboids, the maximum over them, and the region regulariser that it leaves to future work. Choices:
 
 * Cuboids are projected to d = 128 first. All that follows works on that, for a fifth of a million parameters and less
   arithmetic than ST-MIL's first layer.
@@ -13,6 +12,9 @@ work. Choices:
   elementwise product of LTGS-Net gives it a logit of 0.
 * Nothing knows its absolute place, so that no camera's layout can be learned by heart. ``background="subtract"`` also
   takes the video's mean at each place away, which is what a fixed camera shows when nothing happens.
+* LTGS-Net's module that sees the whole video is an option, ``global_module``. What a whole video holds tells recordings
+  apart, which few videos are learned by heart with: without it scores of unseen sources are as good in time and better
+  in space (docs/results/survfight.md).
 * Training looks at the mean logit of a clip's ``cuboids`` best places, since an event covers several; the score of a
   clip is the maximum, as for every cuboid model.
 * Clips rank by that logit and not by length of features, which layer normalisation would make meaningless.
@@ -63,8 +65,8 @@ class StLtgsConfig(ModelConfig):
     """Whether each place attends along time."""
     neighbours: bool = True
     """Whether each place attends to the places around it."""
-    global_module: bool = True
-    """Whether what the whole video holds scales the features."""
+    global_module: bool = False
+    """Whether what the whole video holds scales the features, as in LTGS-Net."""
     heads: int = 4
     """Attention heads, at least 1."""
     head_dim: int = 32
@@ -125,7 +127,7 @@ def neighbour_decay(cuboids: int, like: Tensor) -> DecayRows:
 
 
 class StLtgs(MilModel):
-    """Project, attend along time, attend to neighbours, scale by the whole video, classify each cuboid."""
+    """Project, attend along time, attend to neighbours, classify each cuboid."""
 
     def __init__(self, config: StLtgsConfig) -> None:
         super().__init__()
