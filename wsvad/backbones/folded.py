@@ -81,9 +81,9 @@ def channel_multiple(dtype: torch.dtype, device: torch.device) -> int:
 class FusedConv:
     """Convolution, bias and ReLU: one oneDNN call on weights packed once where PyTorch offers it, else three calls.
 
-    ``padding`` is the same on both sides, in (time, height, width); ``bias`` is fp32 whatever the weight is; without
-    ``relu`` the sum is given as it is. A CPU that has no bfloat16 arithmetic at all does the same sums in fp32, on the
-    same rounded numbers.
+    ``padding`` is the same on both sides, in (time, height, width); ``bias`` is fp32 whatever the weight is
+    (rounded like it where a shortcut is added); without ``relu`` the sum is given as it is. A CPU that has no bfloat16
+    arithmetic at all does the same sums in fp32, on the same rounded weights.
     """
 
     def __init__(
@@ -118,13 +118,17 @@ class FusedConv:
             self._packed = torch.ops.aten.mkldnn_reorder_conv3d_weight(
                 self.weight.to_mkldnn(), self.padding, self.stride, dilation, groups, x_BCTHW.shape
             )
-        where = (self._packed, self.bias, self.padding, self.stride, dilation, groups)
+        where = (self.padding, self.stride, dilation, groups)
         fused: Tensor
         if onto is None:
-            fused = torch.ops.mkldnn._convolution_pointwise(x_BCTHW, *where, "relu" if self._relu else "none", [], "")
+            fused = torch.ops.mkldnn._convolution_pointwise(
+                x_BCTHW, self._packed, self.bias, *where, "relu" if self._relu else "none", [], ""
+            )
         else:
+            # This call alone refuses a bias of another type than its input's.
+            bias = self.bias.to(x_BCTHW.dtype)
             fused = torch.ops.mkldnn._convolution_pointwise_.binary(
-                onto, x_BCTHW, *where, "add", None, "relu" if self._relu else None, [], None
+                onto, x_BCTHW, self._packed, bias, *where, "add", None, "relu" if self._relu else None, [], None
             )
         return fused
 
