@@ -19,11 +19,11 @@ class PretrainConfig:
 
     seed: int = 0
     """Of the clips, the weights and the order."""
-    shards: int = 81
+    shards: int = 161
     """Shards of rendered clips, the one for validation among them."""
     shard_clips: int = 128
     """Clips in a shard."""
-    steps: int = 1600
+    steps: int = 3200
     """Updates of the weights."""
     batch: int = 16
     """Clips a step, of all workers together."""
