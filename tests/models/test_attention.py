@@ -56,6 +56,15 @@ def test_decay_is_the_printed_sine(clips):
     assert float(rows.min()) >= 0
 
 
+def test_a_reach_is_the_same_in_any_video():
+    """The logarithm falls by 1 every ``reach`` clips, in both directions, whatever the number of clips."""
+    for clips in (1, 7, 40):
+        rows = temporal_decay(clips, torch.zeros(1), reach=2.5)
+        apart = torch.arange(clips)[:, None] - torch.arange(clips)
+        assert torch.allclose(rows(0, clips).log(), -apart.abs() / 2.5, atol=1e-5)
+        assert torch.equal(rows(clips - 1, clips), rows(0, clips)[-1:])
+
+
 @pytest.mark.parametrize("decay", MODES)
 @pytest.mark.parametrize("clips", [1, 2, 9])
 def test_attention_is_the_naive_loop(decay, clips):

@@ -264,3 +264,18 @@ def test_a_place_is_judged_by_what_is_around_it_and_not_by_the_far_end_of_the_fr
         changed[preset] = (logits[0] - logits[1]).abs().amax((0, 1)) > 1e-6
     assert changed["paper"].tolist() == [place in (4, 5, 7, 8) for place in range(9)]
     assert changed["global"].all()
+
+
+def test_a_clip_is_judged_by_what_is_near_in_time_in_a_long_video_as_in_a_short_one():
+    """What changes at the other end moves a score less than 1e-3 of what changes beside it; the cosine sees it all."""
+    for preset, is_local in (("paper", True), ("cosine", False)):
+        config = config_of("st_ltgs", preset)
+        model = build_model(config, seed=0).eval()
+        features = torch.randn(1, 60, 9, DIM)
+        effects = []
+        for clip in (1, 59):
+            moved = features.clone()
+            moved[:, clip] += 3
+            outputs = [model(each).cuboid_logits_BTK for each in (features, moved)]
+            effects.append((outputs[0] - outputs[1])[:, 0].abs().max())
+        assert (effects[1] < 1e-3 * effects[0]) == is_local

@@ -32,8 +32,18 @@ CHUNK_ELEMENTS = 2**25
 """Elements of the attention matrix that are held at a time where there is no gradient: 128 MiB of float32."""
 
 
-def temporal_decay(clips: int, like: Tensor) -> DecayRows:
-    """Return the rows of ``H`` for that many clips, with the dtype and device of ``like``."""
+def temporal_decay(clips: int, like: Tensor, *, reach: float = 0.0) -> DecayRows:
+    """Return the rows of a decay along time for that many clips, with the dtype and device of ``like``.
+
+    Args:
+        clips: T.
+        like: any tensor.
+        reach: clips over which the decay falls to 1/e, the same in a long video as in a short one; added to logits, as
+            its logarithm, it is the linear bias of ALiBi (Press et al. 2022). 0 is LTGS-Net's ``H``.
+    """
+    if reach:
+        time_T = torch.arange(clips, device=like.device, dtype=torch.float64) / reach
+        return lambda start, end: torch.exp(-(time_T[start:end, None] - time_T).abs()).to(like.dtype)
     angle_T = torch.arange(clips, device=like.device, dtype=torch.float64) * (math.pi / (2 * clips))
 
     def rows(start: int, end: int) -> Tensor:

@@ -80,6 +80,7 @@ PRESETS: Mapping[str, Mapping[str, Preset]] = {
             "global": {"global_module": True},
             "no_dynamic": {"dynamic_labels": False},
             "no_decay": {"decay": "none"},
+            "cosine": {"reach": 0.0},
             "no_region": {"region_weight": 0.0},
             "no_background": {"background": "subtract"},
         },

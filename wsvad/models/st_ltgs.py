@@ -8,8 +8,10 @@ cuboids, the maximum over them, and the region regulariser that it leaves to fut
   arithmetic than ST-MIL's first layer.
 * Attention runs along time at each place, and then over each place's 3x3 neighbours (``neighbours``), never over the
   whole frame: a network in which every cuboid sees every other can put its maximum anywhere, and the place of the
-  maximum is what is wanted. Decay is ``additive`` by default: a weight near 0 for a cuboid that is far, where the
-  elementwise product of LTGS-Net gives it a logit of 0.
+  maximum is what is wanted.
+* In time it falls to 1/e within ``reach`` = 2 clips. LTGS-Net's cosine spans the video, whatever its length: near the
+  middle all clips get over 0.7 of the weight, which smears what happens over what does not. Decay is ``additive``: a
+  weight near 0 for a clip that is far, where the elementwise product of LTGS-Net gives it a logit of 0.
 * Nothing knows its absolute place, so that no camera's layout can be learned by heart. ``background="subtract"`` also
   takes the video's mean at each place away, which is what a fixed camera shows when nothing happens.
 * LTGS-Net's module that sees the whole video is an option, ``global_module``. What a whole video holds tells recordings
@@ -73,6 +75,8 @@ class StLtgsConfig(ModelConfig):
     """Width of a head, at least 1."""
     decay: Decay = "additive"
     """How attention decays with distance in time; over the frame it is always ``additive``."""
+    reach: float = 2.0
+    """Clips over which attention along time falls to 1/e, at least 0; 0 is LTGS-Net's cosine over the whole video."""
     attention_dropout: float = 0.1
     """Share of attention weights left out in training, [0, 1)."""
     dropout: float = 0.5
@@ -106,7 +110,9 @@ class StLtgsConfig(ModelConfig):
         self._share("attention_dropout", "dropout")
         if not 0 <= self.label_alpha <= 1:
             raise self._error("label_alpha", "a number in [0, 1]", self.label_alpha)
-        self._at_least(0, "classify_weight", "rank_weight", "sparsity_weight", "smoothness_weight", "region_weight")
+        self._at_least(
+            0, "reach", "classify_weight", "rank_weight", "sparsity_weight", "smoothness_weight", "region_weight"
+        )
         if self.classify_weight + self.rank_weight == 0:
             raise self._error("classify_weight or rank_weight", "above 0, or scores are never trained", 0.0)
 
@@ -132,7 +138,7 @@ class StLtgs(MilModel):
     def __init__(self, config: StLtgsConfig) -> None:
         super().__init__()
         dim = config.dim
-        self.subtract = config.background == "subtract"
+        self.subtract, self.reach = config.background == "subtract", config.reach
         self.project = nn.Linear(config.input_dim, dim)
         self.time_norm, self.time = None, None
         self.space_norm, self.space = None, None
@@ -155,7 +161,7 @@ class StLtgs(MilModel):
         x_BTKD = x_BTKD.relu()
         if self.time is not None and self.time_norm is not None:
             along_time = self.time_norm(x_BTKD).transpose(1, 2).flatten(0, 1)
-            attended = self.time(along_time, temporal_decay(clips, x_BTKD))
+            attended = self.time(along_time, temporal_decay(clips, x_BTKD, reach=self.reach))
             x_BTKD = x_BTKD + attended.unflatten(0, (bags, cuboids)).transpose(1, 2)
         if self.space is not None and self.space_norm is not None:
             attended = self.space(self.space_norm(x_BTKD).flatten(0, 1), neighbour_decay(cuboids, x_BTKD))
