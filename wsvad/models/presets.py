@@ -58,6 +58,7 @@ PRESETS: Mapping[str, Mapping[str, Preset]] = {
                 "segment_labels": {"label_index": "segment"},
                 "matrix_decay": {"decay": "matmul"},
                 "additive_decay": {"decay": "additive"},
+                "local": {"decay": "additive", "reach": 2.0},
                 "full_global": {"full_global": True},
                 "k8": {"k": 8},
             },
