@@ -9,7 +9,7 @@ cuboids, the maximum over them, and the region regulariser that it leaves to fut
 * Attention runs along time at each place, and then over each place's 3x3 neighbours (``neighbours``), never over the
   whole frame: a network in which every cuboid sees every other can put its maximum anywhere, and the place of the
   maximum is what is wanted.
-* In time it falls to 1/e within ``reach`` = 2 clips. LTGS-Net's cosine spans the video, whatever its length: near the
+* In time it falls to 1/e with every clip (``reach``). LTGS-Net's cosine spans the video, whatever its length: near the
   middle all clips get over 0.7 of the weight, which smears what happens over what does not. Decay is ``additive``: a
   weight near 0 for a clip that is far, where the elementwise product of LTGS-Net gives it a logit of 0.
 * Nothing knows its absolute place, so that no camera's layout can be learned by heart. ``background="subtract"`` also
@@ -75,8 +75,8 @@ class StLtgsConfig(ModelConfig):
     """Width of a head, at least 1."""
     decay: Decay = "additive"
     """How attention decays with distance in time; over the frame it is always ``additive``."""
-    reach: float = 2.0
-    """Clips over which attention along time falls to 1/e, at least 0; 0 is LTGS-Net's cosine over the whole video."""
+    reach: float = 1.0
+    """Clips within which attention along time falls to 1/e, at least 0; 0 is LTGS-Net's cosine over the whole video."""
     attention_dropout: float = 0.1
     """Share of attention weights left out in training, [0, 1)."""
     dropout: float = 0.5
