@@ -73,6 +73,8 @@ def test_an_override_wins_over_the_preset():
         ({"name": "ltgs", "input_dim": 8, "rank_weight": 0, "classify_weight": 0}, "scores are never trained"),
         ({"name": "st_ltgs", "input_dim": 8, "rank_weight": 0, "classify_weight": 0}, "scores are never trained"),
         ({"name": "st_ltgs", "input_dim": 8, "label_alpha": -1.0}, "label_alpha must be"),
+        ({"name": "st_ltgs", "input_dim": 8, "reach": -1.0}, "reach must be a finite number of at least 0"),
+        ({"name": "ltgs", "input_dim": 8, "reach": float("inf")}, "reach must be a finite number of at least 0"),
         ({"name": "st_mil", "input_dim": 8, "bag": "frame"}, "bag must be one of video, clip, got 'frame'"),
         (
             {"name": "st_mil", "input_dim": 8, "region_weight": -1},

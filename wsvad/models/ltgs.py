@@ -14,8 +14,8 @@ the labels ``dynamic_labels``):
   and λ2 = 2e-5 (exponents are lost in print).
 * Soft labels belong to ranks (Algorithm 1) or, ``label_index="segment"``, to segments. The best-ranked clip of an
   anomalous video always has label 1.
-* The paper's attention is called local, but its cosine gives a clip at the other end of half the video 0.7 of the
-  weight. The preset ``local`` is ours: an exponential of two clips, added to the logits; it does better
+* The paper's attention is called local, but its cosine leaves 0.7 of the weight to a clip that is half the video
+  away. The preset ``local`` is ours: an exponential of two clips, added to the logits; it does better
   (docs/results/survfight.md).
 * 16 heads x 128 = 2048, whatever D is; no normalisation layers, as length is what the features are to say.
 
