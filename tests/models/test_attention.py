@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from wsvad.models import attention
-from wsvad.models.attention import EPSILON, DecayedAttention, GlobalModule, temporal_decay
+from wsvad.models.attention import DecayedAttention, DecayMatrix, GlobalModule, temporal_decay
 from wsvad.models.heads import initialise
 from wsvad.models.st_ltgs import neighbour_decay
 
@@ -26,11 +26,15 @@ def printed_decay(clips: int) -> list[list[float]]:
     return [[math.sin((clips + i - j) * math.pi / (2 * clips)) for j in range(clips)] for i in range(clips)]
 
 
-def naive(layer: DecayedAttention, x_NTD: torch.Tensor) -> torch.Tensor:
+def whole(decay: DecayMatrix) -> torch.Tensor:
+    """All of it at once."""
+    return decay.block(slice(0, decay.size), slice(0, decay.size))
+
+
+def naive(layer: DecayedAttention, x_NTD: torch.Tensor, decay: torch.Tensor) -> torch.Tensor:
     """Loop over sequences, heads and queries."""
     out = torch.zeros_like(x_NTD)
     clips = x_NTD.shape[1]
-    decay = torch.tensor(printed_decay(clips))
     for n, x in enumerate(x_NTD):
         q, k, v = (part.reshape(clips, 2, 3) for part in layer.qkv(x).split(6, dim=1))
         heads = []
@@ -39,7 +43,7 @@ def naive(layer: DecayedAttention, x_NTD: torch.Tensor) -> torch.Tensor:
             logits = {
                 "elementwise": logits * decay,
                 "matmul": logits @ decay,
-                "additive": logits + torch.log(decay + EPSILON),
+                "additive": logits + torch.log(decay),
                 "none": logits,
             }[layer.decay]
             weights = torch.stack([row.exp() / row.exp().sum() for row in logits])
@@ -50,19 +54,25 @@ def naive(layer: DecayedAttention, x_NTD: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("clips", [1, 2, 7, 32, 501])
 def test_decay_is_the_printed_sine(clips):
-    """1 on the diagonal, never negative, symmetric."""
-    rows = temporal_decay(clips, torch.zeros(1))(0, clips)
+    """1 on the diagonal, above 0 everywhere, symmetric; parts are parts of it."""
+    decay = temporal_decay(clips, torch.zeros(1))
+    rows = whole(decay)
     assert torch.allclose(rows, torch.tensor(printed_decay(clips)), atol=1e-6)
-    assert float(rows.min()) >= 0
+    assert float(rows.min()) > 0
+    assert torch.equal(decay.block(slice(clips // 2, clips), slice(0, 1)), rows[clips // 2 :, :1])
 
 
 def test_a_reach_is_the_same_in_any_video():
-    """The logarithm falls by 1 every ``reach`` clips, in both directions, whatever the number of clips."""
-    for clips in (1, 7, 40):
-        rows = temporal_decay(clips, torch.zeros(1), reach=2.5)
-        apart = torch.arange(clips)[:, None] - torch.arange(clips)
-        assert torch.allclose(rows(0, clips).log(), -apart.abs() / 2.5, atol=1e-5)
-        assert torch.equal(rows(clips - 1, clips), rows(0, clips)[-1:])
+    """The logarithm falls by 1 every ``reach`` clips, in both directions, whatever the number of clips, then is 0."""
+    for clips in (1, 7, 40, 90):
+        decay = temporal_decay(clips, torch.zeros(1), reach=2.5)
+        apart = (torch.arange(clips)[:, None] - torch.arange(clips)).abs()
+        seen = apart <= 2.5 * math.log(1e6)
+        rows = whole(decay)
+        assert torch.allclose(rows[seen].log(), -apart[seen] / 2.5, atol=1e-5)
+        assert not rows[~seen].any()
+        assert torch.equal(decay.block(slice(clips - 1, clips), slice(0, clips)), rows[-1:])
+        assert decay.band == 34
 
 
 @pytest.mark.parametrize("decay", MODES)
@@ -70,17 +80,40 @@ def test_a_reach_is_the_same_in_any_video():
 def test_attention_is_the_naive_loop(decay, clips):
     """For every way in which the decay enters."""
     layer, x = module(decay), torch.randn(3, clips, 5)
-    assert torch.allclose(layer(x, temporal_decay(clips, x)), naive(layer, x), atol=1e-5)
+    expected = naive(layer, x, torch.tensor(printed_decay(clips)))
+    assert torch.allclose(layer(x, temporal_decay(clips, x)), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("reach", [0.0, 0.2, 0.6])
 @pytest.mark.parametrize("decay", MODES)
-def test_chunks_do_not_change_the_result(decay, monkeypatch):
+def test_chunks_do_not_change_the_result(decay, reach, monkeypatch):
     """A long video is attended to in parts where there is no gradient, to the same numbers."""
     layer, x = module(decay), torch.randn(2, 23, 5)
-    whole = layer(x, temporal_decay(23, x))
+    matrix = temporal_decay(23, x, reach=reach)
+    expected = naive(layer, x, whole(matrix))
+    assert torch.allclose(layer(x, matrix), expected, atol=1e-5)
     monkeypatch.setattr(attention, "CHUNK_ELEMENTS", 2 * 2 * 23 * 5)
     with torch.no_grad():
-        assert torch.allclose(layer(x, temporal_decay(23, x)), whole, atol=1e-6)
+        assert torch.allclose(layer(x, matrix), expected, atol=1e-5)
+
+
+def test_where_only_near_clips_count_only_they_are_looked_at(monkeypatch):
+    """Twice the video is twice the work, not four times, and far clips change nothing at all."""
+    layer, looked_at = module("additive"), []
+    attend = layer._attend
+    monkeypatch.setattr(
+        layer, "_attend", lambda q, k, v, decay: looked_at.append(decay.numel()) or attend(q, k, v, decay)
+    )
+    x = torch.randn(1, 4000, 5)
+    work = []
+    with torch.no_grad():
+        for clips in (2000, 4000):
+            scores = layer(x[:, :clips], temporal_decay(clips, x, reach=1.0))
+            work.append(sum(looked_at))
+            looked_at.clear()
+        near = layer(x[:, :100], temporal_decay(100, x, reach=1.0))
+    assert work[1] < 2.1 * work[0] < 1e6
+    assert torch.allclose(scores[:, : 100 - 13], near[:, : 100 - 13], atol=1e-6)
 
 
 def test_sequences_do_not_see_each_other():
@@ -95,7 +128,7 @@ def test_sequences_do_not_see_each_other():
 
 def test_neighbours_are_the_eight_around():
     """In a corner, on an edge and inside; nearer counts more; no cell is told where it is."""
-    decay = neighbour_decay(49, torch.zeros(1))(0, 49)
+    decay = whole(neighbour_decay(49, torch.zeros(1)))
     step = math.cos(math.pi / 14)
     assert [(int((decay[cell] > 0).sum())) for cell in (0, 3, 24)] == [4, 6, 9]
     assert decay[24, 24] == 1

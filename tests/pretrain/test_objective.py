@@ -58,7 +58,7 @@ def test_the_trainer_hides_and_weighs_as_its_recipe_says() -> None:
     clips |= {name: truth.numpy() for name, truth in zip(("motion", "labels", "clip"), TRUTH, strict=True)}
     rows = []
     for settings in ({}, {"hidden": 1.0}, {"clip_weight": 0.0}):
-        config = PretrainConfig(batch=2, steps=9, **settings)
+        config = PretrainConfig(**{"batch": 2, "steps": 9, "hidden": 0.0} | settings)
         trainer = PretrainTrainer(config, Alone(), torch.device("cpu"), lambda _step: iter([clips]), None)
         rows.append(next(trainer.train()))
     plain, hidden, weighed = rows

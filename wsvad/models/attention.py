@@ -4,7 +4,7 @@ Readings of what the paper leaves open:
 
 * ``H[i, j] = sin((T + i - j) π / 2T) = cos(π (i - j) / 2T)`` with T the number of clips at hand. It multiplies the
   attention's logits element by element (``elementwise``); ``matmul`` takes ``QK^T · H`` as a matrix product,
-  ``additive`` adds ``log(H + ε)``, ``none`` leaves it out.
+  ``additive`` adds ``log H``, so that nothing is seen where H is 0; ``none`` leaves it out.
 * One head "cuts the parameters" only where the head's width stays: it is a setting of its own, 128.
 * W1, W2 of the global module are diagonal and its MLP has a bottleneck, which fits the small share of the parameters
   that the paper gives the module; ``full`` takes square matrices.
@@ -18,38 +18,56 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 Decay = Literal["elementwise", "matmul", "additive", "none"]
-DecayRows = Callable[[int, int], Tensor]
-"""Rows ``start`` to ``end`` of a symmetric decay matrix, ``[end - start, T]`` in [0, 1]."""
 
-EPSILON = 1e-6
 CHUNK_ELEMENTS = 2**25
 """Elements of the attention matrix that are held at a time where there is no gradient: 128 MiB of float32."""
 
+_NOUGHT = 1e-6
+"""A decay along time that would be smaller than this is 0."""
+_BAND_ROWS = 64
+"""Queries taken at a time where each sees a band of keys, and two bands more: fewer idle cores, more waste keys."""
 
-def temporal_decay(clips: int, like: Tensor, *, reach: float = 0.0) -> DecayRows:
-    """Return the rows of a decay along time for that many clips, with the dtype and device of ``like``.
+
+@dataclass(frozen=True)
+class DecayMatrix:
+    """A symmetric decay matrix ``[T, T]`` in [0, 1], of which parts are made when they are needed."""
+
+    block: Callable[[slice, slice], Tensor]
+    """Its part of these rows and columns."""
+    size: int
+    """T."""
+    band: int | None = None
+    """Steps from the diagonal beyond which all is 0; None: there may be values everywhere."""
+
+
+def temporal_decay(clips: int, like: Tensor, *, reach: float = 0.0) -> DecayMatrix:
+    """Return a decay along time over that many clips, with the dtype and device of ``like``.
 
     Args:
         clips: T.
         like: any tensor.
-        reach: clips over which the decay falls to 1/e, the same in a long video as in a short one; added to logits, as
-            its logarithm, it is the linear bias of ALiBi (Press et al. 2022). 0 is LTGS-Net's ``H``.
+        reach: clips over which the decay falls to 1/e, the same in a long video as in a short one, and 0 from one
+            millionth on; added to logits, as its logarithm, it is the linear bias of ALiBi (Press et al. 2022). 0 is
+            LTGS-Net's ``H``.
     """
-    if reach:
-        time_T = torch.arange(clips, device=like.device, dtype=torch.float64) / reach
-        return lambda start, end: torch.exp(-(time_T[start:end, None] - time_T).abs()).to(like.dtype)
-    angle_T = torch.arange(clips, device=like.device, dtype=torch.float64) * (math.pi / (2 * clips))
+    time_T = torch.arange(clips, device=like.device, dtype=torch.float64)
+    if not reach:
+        angle_T = time_T * (math.pi / (2 * clips))
+        return DecayMatrix(lambda i, j: torch.cos(angle_T[i, None] - angle_T[j]).to(like.dtype), clips)
+    band = math.floor(-math.log(_NOUGHT) * reach)
 
-    def rows(start: int, end: int) -> Tensor:
-        return torch.cos(angle_T[start:end, None] - angle_T).to(like.dtype)
+    def block(rows: slice, columns: slice) -> Tensor:
+        apart = (time_T[rows, None] - time_T[columns]).abs()
+        return (torch.exp(-apart / reach) * (apart <= band)).to(like.dtype)
 
-    return rows
+    return DecayMatrix(block, clips, band)
 
 
 class DecayedAttention(nn.Module):
@@ -71,34 +89,50 @@ class DecayedAttention(nn.Module):
         self.out = nn.Linear(heads * head_dim, dim)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x_NTD: Tensor, decay_rows: DecayRows) -> Tensor:
+    def forward(self, x_NTD: Tensor, decay: DecayMatrix) -> Tensor:
         """Map ``[N, T, D]`` to the same shape; the input is not added."""
         q, k, v = self.qkv(x_NTD).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        clips = x_NTD.shape[1]
         q_NhTd, k_NhdT = q * self.scale, k.mT
         if self.decay == "matmul":
-            k_NhdT = torch.cat([(decay_rows(*span) @ k).mT for span in self._chunks(clips, 1, clips)], dim=3)
+            every = slice(0, decay.size)
+            columns = [(decay.block(rows, every) @ k).mT for rows in _row_chunks(decay.size, decay.size)]
+            k_NhdT = torch.cat(columns, dim=3)
         parts = [
-            self._attend(q_NhTd[:, :, start:end], k_NhdT, v, decay_rows(start, end))
-            for start, end in self._chunks(clips, len(x_NTD) * self.heads, clips)
+            self._attend(q_NhTd[:, :, rows], k_NhdT[:, :, :, keys], v[:, :, keys], decay.block(rows, keys))
+            for rows, keys in self._chunks(len(x_NTD), decay)
         ]
         attended_NhTd = parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
         out_NTD: Tensor = self.out(attended_NhTd.transpose(1, 2).flatten(2))
         return out_NTD
 
-    def _attend(self, q_NhQd: Tensor, k_NhdT: Tensor, v_NhTd: Tensor, decay_QT: Tensor) -> Tensor:
-        logits_NhQT = q_NhQd @ k_NhdT
+    def _attend(self, q_NhQd: Tensor, k_NhdK: Tensor, v_NhKd: Tensor, decay_QK: Tensor) -> Tensor:
+        logits_NhQK = q_NhQd @ k_NhdK
         if self.decay == "elementwise":
-            logits_NhQT = logits_NhQT * decay_QT
+            logits_NhQK = logits_NhQK * decay_QK
         elif self.decay == "additive":
-            logits_NhQT = logits_NhQT + (decay_QT + EPSILON).log()
-        attended: Tensor = self.dropout(logits_NhQT.softmax(3)) @ v_NhTd
+            logits_NhQK = logits_NhQK + decay_QK.log()
+        attended: Tensor = self.dropout(logits_NhQK.softmax(3)) @ v_NhKd
         return attended
 
-    def _chunks(self, clips: int, sequences: int, columns: int) -> list[tuple[int, int]]:
-        """Cut queries so that a day of video fits into memory; where there is a gradient everything is kept anyway."""
-        rows = clips if torch.is_grad_enabled() else max(1, CHUNK_ELEMENTS // (sequences * columns))
-        return [(start, min(start + rows, clips)) for start in range(0, clips, rows)]
+    def _chunks(self, sequences: int, decay: DecayMatrix) -> list[tuple[slice, slice]]:
+        """Cut queries, each with the keys that they see, so that a day of video fits into memory and time."""
+        size, rows_of = decay.size, sequences * self.heads
+        if self.decay != "additive" or decay.band is None:
+            return [(rows, slice(0, size)) for rows in _row_chunks(size, rows_of * size)]
+        band = decay.band
+        longest = _BAND_ROWS + 2 * band
+        return [
+            (rows, slice(max(0, rows.start - band), min(size, rows.stop + band)))
+            for rows in _row_chunks(size, rows_of * min(size, longest + 2 * band), longest=longest)
+        ]
+
+
+def _row_chunks(size: int, row_elements: int, *, longest: int | None = None) -> list[slice]:
+    """Cut rows into parts that fit; where there is a gradient everything is kept anyway."""
+    rows = size
+    if not torch.is_grad_enabled():
+        rows = max(1, min(CHUNK_ELEMENTS // row_elements, longest or size))
+    return [slice(start, min(start + rows, size)) for start in range(0, size, rows)]
 
 
 class Diagonal(nn.Module):

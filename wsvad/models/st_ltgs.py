@@ -34,7 +34,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from wsvad.models.attention import Decay, DecayedAttention, DecayRows, GlobalModule, temporal_decay
+from wsvad.models.attention import Decay, DecayedAttention, DecayMatrix, GlobalModule, temporal_decay
 from wsvad.models.contract import Criterion, Inputs, LabelIndex, MilModel, MilOutput, ModelConfig
 from wsvad.models.heads import initialise
 from wsvad.models.losses import (
@@ -117,8 +117,8 @@ class StLtgsConfig(ModelConfig):
             raise self._error("classify_weight or rank_weight", "above 0, or scores are never trained", 0.0)
 
 
-def neighbour_decay(cuboids: int, like: Tensor) -> DecayRows:
-    """Return the rows of the decay over the frame: the cosines of time's decay along both axes, 0 beyond 3x3.
+def neighbour_decay(cuboids: int, like: Tensor) -> DecayMatrix:
+    """Return the decay over the frame: the cosines of time's decay along both axes, 0 beyond 3x3.
 
     Raises:
         ValueError: ``cuboids`` is not the square of a whole number.
@@ -129,7 +129,7 @@ def neighbour_decay(cuboids: int, like: Tensor) -> DecayRows:
     steps_KK2 = (places_K2.unsqueeze(1) - places_K2).abs()
     decay_KK = torch.cos(steps_KK2 * (math.pi / (2 * side))).prod(2) * (steps_KK2.amax(2) <= 1)
     decay_KK = decay_KK.to(like.dtype)
-    return lambda start, end: decay_KK[start:end]
+    return DecayMatrix(lambda rows, columns: decay_KK[rows, columns], cuboids)
 
 
 class StLtgs(MilModel):

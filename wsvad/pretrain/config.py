@@ -40,7 +40,7 @@ class PretrainConfig:
     """Of the loss over labels of each cell; at least 0."""
     clip_weight: float = 1.0
     """Of the loss over what is asked of the whole clip; at least 0."""
-    hidden: float = 0.0
+    hidden: float = 0.5
     """Share of the clips whose last four frames are hidden, [0, 1]: how things move in them must then be foretold."""
     eval_every: int = 100
     """Steps between looks at the validation clips, and between saved states."""
