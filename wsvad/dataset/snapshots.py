@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from wsvad.columns import VIDEOS_SCHEMA
 from wsvad.dataset import layout
 from wsvad.dataset.config import DatasetConfig, differences
 from wsvad.errors import ConflictError, StorageError
+from wsvad.parquet import decode_table
 from wsvad.storage import Created, Store
 
 
@@ -132,7 +132,7 @@ def read_videos(store: Store, snapshot: Snapshot) -> list[dict[str, Any]]:
         StorageError: it is damaged.
     """
     try:
-        table = pq.read_table(io.BytesIO(store.read(snapshot.videos_key)), schema=VIDEOS_SCHEMA)
+        table = decode_table(store.read(snapshot.videos_key), schema=VIDEOS_SCHEMA)
     except (pa.ArrowException, OSError) as error:
         raise StorageError(
             f"{store.uri}/{snapshot.videos_key} is damaged ({error}); without snapshot {snapshot.number} and it, "

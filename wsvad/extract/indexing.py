@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import threading
@@ -20,6 +19,7 @@ from wsvad.dataset import layout
 from wsvad.errors import ObjectNotFound, StorageError, VideoError
 from wsvad.extract.source import StoredVideo
 from wsvad.manifest.listing import VideoRef
+from wsvad.parquet import decode_table
 from wsvad.storage import Store, StoreOptions
 from wsvad.video import INDEX_VERSION, ISOLATION_KINDS, Limits, VideoIndex, VideoReader
 
@@ -109,7 +109,7 @@ class IndexCache:
     def _read(self, key: str) -> pa.Table:
         """Read one object; one that is gone (another run merged it) or damaged is a gap, which is indexed again."""
         try:
-            return pq.read_table(io.BytesIO(self._store.read(key)), schema=INDEX_SCHEMA)
+            return decode_table(self._store.read(key), schema=INDEX_SCHEMA)
         except ObjectNotFound:
             return INDEX_SCHEMA.empty_table()
         except (pa.ArrowException, OSError) as error:

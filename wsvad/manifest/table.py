@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 
 from wsvad.columns import URI, VIDEO_ID
 from wsvad.errors import ManifestError
+from wsvad.parquet import decode_schema, decode_table
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,14 @@ def read_columns(data: bytes, wanted: Sequence[str], *, name: str) -> pa.Table:
     """Parse those of the wanted columns that are there, as text even where they look like numbers."""
     try:
         if data[:4] == b"PAR1":
-            there = pq.read_schema(io.BytesIO(data)).names
+            there = decode_schema(data).names
         else:
             there = next(csv.reader(io.StringIO(data.split(b"\n", 1)[0].decode("utf-8-sig"))), [])
         if URI not in there:
             raise ManifestError(f"{name}: a manifest needs a column 'uri'; found {there}")
         columns = [c for c in wanted if c in there]
         if data[:4] == b"PAR1":
-            return pq.read_table(io.BytesIO(data), columns=columns)
+            return decode_table(data, columns=columns)
         # the other columns are parsed for their commas only: what they hold must not decide whether this can be read
         types = pacsv.ConvertOptions(include_columns=columns, column_types=dict.fromkeys(columns, pa.string()))
         # one block: a row of a long video with many boxes is longer than the block that is usual
