@@ -1,4 +1,8 @@
-"""Read small Parquet tables from their bytes."""
+"""Read small Parquet tables from their bytes.
+
+``pyarrow.parquet.read_table`` leaves work to a thread that still wants the interpreter when the table is there: of
+processes that soon end, some are aborted with exit code 134. A ``ParquetFile`` of a buffer does not.
+"""
 
 from __future__ import annotations
 
@@ -13,26 +17,28 @@ def decode_schema(data: bytes) -> pa.Schema:
     return pq.ParquetFile(pa.BufferReader(data)).schema_arrow
 
 
-def decode_table(data: bytes, *, schema: pa.Schema | None = None, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return a file's table.
-
-    ``pyarrow.parquet.read_table`` leaves work to a thread that still wants the interpreter when the table is there: of
-    processes that soon end, some are aborted with exit code 134. A ``ParquetFile`` of a buffer does not.
-
-    Args:
-        data: the file.
-        schema: of the result: columns that the file lacks are null, others of it are left out.
-        columns: to read, in the order of the result; all, where there is a schema or none are named.
+def decode_columns(data: bytes, names: Sequence[str]) -> pa.Table:
+    """Return columns of a file, in that order.
 
     Raises:
-        ArrowException: it is no Parquet, damaged, or has other types.
-        OSError: likewise, of Parquet's own checks.
+        ArrowException: it is no Parquet, is damaged, or has no or several columns of a name.
+        OSError: it is damaged, by Parquet's own checks.
     """
-    table = pq.ParquetFile(pa.BufferReader(data)).read(None if columns is None else list(columns))
-    if columns is not None:
-        table = table.select(list(columns))
-    if schema is None:
-        return table
-    rows, there = table.num_rows, set(table.column_names)
-    parts = [table[f.name].cast(f.type) if f.name in there else pa.nulls(rows, f.type) for f in schema]
+    table = pq.ParquetFile(pa.BufferReader(data)).read(list(names))
+    for name in names:
+        if (found := table.column_names.count(name)) != 1:
+            raise pa.ArrowInvalid(f"{found} columns are named {name!r:.200}")
+    return table.select(list(names))
+
+
+def decode_table(data: bytes, schema: pa.Schema) -> pa.Table:
+    """Return a file's table with a schema: columns that the file lacks are null, others of it are left out.
+
+    Raises:
+        ArrowException: as ``decode_columns``, or its values cannot have the schema's types.
+        OSError: it is damaged, by Parquet's own checks.
+    """
+    there = set(decode_schema(data).names)
+    table = decode_columns(data, [name for name in schema.names if name in there])
+    parts = [table[f.name].cast(f.type) if f.name in there else pa.nulls(len(table), f.type) for f in schema]
     return pa.Table.from_arrays(parts, schema=schema)

@@ -132,7 +132,7 @@ def read_videos(store: Store, snapshot: Snapshot) -> list[dict[str, Any]]:
         StorageError: it is damaged.
     """
     try:
-        table = decode_table(store.read(snapshot.videos_key), schema=VIDEOS_SCHEMA)
+        table = decode_table(store.read(snapshot.videos_key), VIDEOS_SCHEMA)
     except (pa.ArrowException, OSError) as error:
         raise StorageError(
             f"{store.uri}/{snapshot.videos_key} is damaged ({error}); without snapshot {snapshot.number} and it, "

@@ -109,7 +109,7 @@ class IndexCache:
     def _read(self, key: str) -> pa.Table:
         """Read one object; one that is gone (another run merged it) or damaged is a gap, which is indexed again."""
         try:
-            return decode_table(self._store.read(key), schema=INDEX_SCHEMA)
+            return decode_table(self._store.read(key), INDEX_SCHEMA)
         except ObjectNotFound:
             return INDEX_SCHEMA.empty_table()
         except (pa.ArrowException, OSError) as error:

@@ -12,7 +12,7 @@ import pyarrow.csv as pacsv
 
 from wsvad.columns import URI, VIDEO_ID
 from wsvad.errors import ManifestError
-from wsvad.parquet import decode_schema, decode_table
+from wsvad.parquet import decode_columns, decode_schema
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def read_columns(data: bytes, wanted: Sequence[str], *, name: str) -> pa.Table:
             raise ManifestError(f"{name}: a manifest needs a column 'uri'; found {there}")
         columns = [c for c in wanted if c in there]
         if data[:4] == b"PAR1":
-            return decode_table(data, columns=columns)
+            return decode_columns(data, columns)
         # the other columns are parsed for their commas only: what they hold must not decide whether this can be read
         types = pacsv.ConvertOptions(include_columns=columns, column_types=dict.fromkeys(columns, pa.string()))
         # one block: a row of a long video with many boxes is longer than the block that is usual

@@ -32,7 +32,7 @@ CHUNK_ELEMENTS = 2**25
 _NOUGHT = 1e-6
 """A decay along time that would be smaller than this is 0."""
 _BAND_ROWS = 64
-"""Queries taken at a time where each sees a band of keys, and two bands more: fewer idle cores, more waste keys."""
+"""Queries taken at a time where each sees a band of keys, besides two bands: with fewer, calls cost more than work."""
 
 
 @dataclass(frozen=True)
