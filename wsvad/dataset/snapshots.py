@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from wsvad.arrow import owned_reader
 from wsvad.columns import VIDEOS_SCHEMA
 from wsvad.dataset import layout
 from wsvad.dataset.config import DatasetConfig, differences
 from wsvad.errors import ConflictError, StorageError
-from wsvad.parquet import decode_table
 from wsvad.storage import Created, Store
 
 
@@ -132,7 +132,7 @@ def read_videos(store: Store, snapshot: Snapshot) -> list[dict[str, Any]]:
         StorageError: it is damaged.
     """
     try:
-        table = decode_table(store.read(snapshot.videos_key), VIDEOS_SCHEMA)
+        table = pq.read_table(owned_reader(store.read(snapshot.videos_key)), schema=VIDEOS_SCHEMA)
     except (pa.ArrowException, OSError) as error:
         raise StorageError(
             f"{store.uri}/{snapshot.videos_key} is damaged ({error}); without snapshot {snapshot.number} and it, "

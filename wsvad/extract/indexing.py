@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from wsvad.arrow import owned_reader
 from wsvad.columns import CONTENT_ID, INDEX, INDEX_SCHEMA, KIND, MESSAGE, VIDEO_ID
 from wsvad.dataset import layout
 from wsvad.errors import ObjectNotFound, StorageError, VideoError
 from wsvad.extract.source import StoredVideo
 from wsvad.manifest.listing import VideoRef
-from wsvad.parquet import decode_table
 from wsvad.storage import Store, StoreOptions
 from wsvad.video import INDEX_VERSION, ISOLATION_KINDS, Limits, VideoIndex, VideoReader
 
@@ -109,7 +109,7 @@ class IndexCache:
     def _read(self, key: str) -> pa.Table:
         """Read one object; one that is gone (another run merged it) or damaged is a gap, which is indexed again."""
         try:
-            return decode_table(self._store.read(key), INDEX_SCHEMA)
+            return pq.read_table(owned_reader(self._store.read(key)), schema=INDEX_SCHEMA)
         except ObjectNotFound:
             return INDEX_SCHEMA.empty_table()
         except (pa.ArrowException, OSError) as error:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
 
+from wsvad.arrow import owned_reader
 from wsvad.columns import URI, VIDEO_ID
 from wsvad.errors import ManifestError
-from wsvad.parquet import decode_columns, decode_schema
 
 
 @dataclass(frozen=True)
@@ -57,18 +58,18 @@ def read_columns(data: bytes, wanted: Sequence[str], *, name: str) -> pa.Table:
     """Parse those of the wanted columns that are there, as text even where they look like numbers."""
     try:
         if data[:4] == b"PAR1":
-            there = decode_schema(data).names
+            there = pq.read_schema(owned_reader(data)).names
         else:
             there = next(csv.reader(io.StringIO(data.split(b"\n", 1)[0].decode("utf-8-sig"))), [])
         if URI not in there:
             raise ManifestError(f"{name}: a manifest needs a column 'uri'; found {there}")
         columns = [c for c in wanted if c in there]
         if data[:4] == b"PAR1":
-            return decode_columns(data, columns)
+            return pq.read_table(owned_reader(data), columns=columns)
         # the other columns are parsed for their commas only: what they hold must not decide whether this can be read
         types = pacsv.ConvertOptions(include_columns=columns, column_types=dict.fromkeys(columns, pa.string()))
         # one block: a row of a long video with many boxes is longer than the block that is usual
         block = pacsv.ReadOptions(block_size=min(max(len(data), 1 << 20), 1 << 30))
-        return pacsv.read_csv(io.BytesIO(data), read_options=block, convert_options=types)
+        return pacsv.read_csv(owned_reader(data), read_options=block, convert_options=types)
     except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"{name}: cannot be read as a manifest: {error}") from error
