@@ -62,9 +62,9 @@ def main() -> None:
 
     real_index, real_decoder = child.build_index, child.Decoder
 
-    def build_index(source: RemoteFile, max_pixels: int, beat: Callable[[], None]) -> object:
+    def build_index(source: RemoteFile, reading, max_pixels: int, beat: Callable[[], None], allow) -> object:
         obey(source, "index", beat)
-        return real_index(source, max_pixels, beat)
+        return real_index(source, reading, max_pixels, beat, allow)
 
     class Decoder(real_decoder):
         """Does its deed where the first clip would go out."""

@@ -147,7 +147,7 @@ def test_the_child_finds_the_package_where_the_parent_found_it(video: Path, tmp_
     """
     shutil.copytree(ROOT / "wsvad", tmp_path / "wsvad")
     contract = tmp_path / "wsvad" / "video" / "contract.py"
-    contract.write_text(contract.read_text().replace("INDEX_VERSION = 1\n", "INDEX_VERSION = 4711\n"))
+    contract.write_text(contract.read_text().replace("INDEX_VERSION = 2\n", "INDEX_VERSION = 4711\n"))
     command = [sys.executable, "-c", ELSEWHERE, str(tmp_path), str(video)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd="/")
     assert done.stdout == "4711\n", done.stderr

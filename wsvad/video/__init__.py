@@ -1,12 +1,15 @@
 """Index and decode hostile video: every file ends in clips, in a recorded gap, or in a named outcome."""
 
 from wsvad.video.contract import (
+    DOUBTS,
     INDEX_VERSION,
     ISOLATION_KINDS,
     KINDS,
     ByteSource,
     DecodeReport,
     Limits,
+    Note,
+    Reading,
     SeekPoint,
     VideoErrorKind,
     VideoIndex,
@@ -17,6 +20,7 @@ from wsvad.video.reader import VideoReader
 from wsvad.video.ring import Clip
 
 __all__ = [
+    "DOUBTS",
     "INDEX_VERSION",
     "ISOLATION_KINDS",
     "KINDS",
@@ -27,6 +31,8 @@ __all__ = [
     "Geometry",
     "GeometryKind",
     "Limits",
+    "Note",
+    "Reading",
     "SeekPoint",
     "VideoErrorKind",
     "VideoIndex",

@@ -23,7 +23,7 @@ import numpy as np
 
 from wsvad.clips import ClipSpec
 from wsvad.video.assembling import ClipTimes
-from wsvad.video.contract import Limits, VideoIndex
+from wsvad.video.contract import Limits, Reading, VideoIndex
 from wsvad.video.decoding import Decoder
 from wsvad.video.demux import Refused
 from wsvad.video.flow import Motion
@@ -177,7 +177,9 @@ class Worker:
         try:
             if request["op"] == "index":
                 _allow_cpu(self._limits.cpu_base_s + self._limits.cpu_per_gib_s * source.size / _GIB)
-                answer = build_index(source, self._limits.max_pixels, self._channel.beat).to_dict()
+                reading = Reading(**request["reading"])
+                index = build_index(source, reading, self._limits.max_pixels, self._channel.beat, self._allow)
+                answer = index.to_dict()
             else:
                 answer = self._clips(source, request)
             reply: Message = {"t": "done", "result": answer}

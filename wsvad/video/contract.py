@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 from wsvad.errors import UsageError
 
@@ -37,10 +37,24 @@ ISOLATION_KINDS: frozenset[str] = frozenset(
 """Kinds that a busy or failing machine can also cause: evidence against a video only when they repeat in isolation."""
 
 Clock = Literal["pts", "dts", "count", "table"]
-"""What frame numbers come from: presentation stamps; decode stamps (nothing is reordered); counting from the start;
-counting with the places of packets taken from the container's own table (AVI with damaged data)."""
+"""What frame numbers come from: presentation stamps; decode stamps (nothing is reordered); the order in which a decode
+from the start gives the pictures; the same with the places of packets taken from the container's own table (AVI with
+damaged data)."""
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
+
+NoteCode = Literal["times_guessed", "stream_left_out", "clock_jump", "time_gap", "stamps_mended"]
+"""What an index notes of a video that could be read, but not as a matter of course."""
+
+DOUBTS: frozenset[str] = frozenset({"times_guessed", "stream_left_out"})
+"""Notes that count like a quarantine: the rate is a guess, or footage was left out."""
+
+
+class Note(NamedTuple):
+    """Something about a video that people should know."""
+
+    code: NoteCode
+    message: str
 
 
 class ByteSource(Protocol):
@@ -64,9 +78,11 @@ class SeekPoint:
     frame: int
     """Number of the key frame."""
     timestamp: int
-    """Time stamp of the key frame in units of the stream's time base, on the index's clock."""
+    """Time stamp of the key frame as it is stored, in units of the stream's time base."""
     decode_timestamp: int
     """Decode stamp of the same packet (``timestamp`` where the container has none)."""
+    packet: int = 0
+    """Place of the packet among all packets of the stream, from 0."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +90,12 @@ class VideoIndex:
     """What is known of a video before it is decoded. JSON-able: ``to_dict`` and ``from_dict`` are inverse.
 
     ``num_frames`` is what a full decode of the undamaged file yields: packets that an edit list hides, empty packets,
-    and pictures that precede the first key frame are not counted. For a file cut short behind a complete sample
-    table (MP4 with its index at the front) it is what the table claims; the decode then reports what was missing.
+    packets that give no picture (see ``wsvad.video.pictures``), and pictures that precede the first key frame or lack
+    what they refer to at the beginning are not counted. For a file cut short behind a complete sample table (MP4 with
+    its index at the front) it is what the table claims; the decode then reports what was missing.
+
+    Packets are numbered from 0 in the order of the file, hidden ones included. Ticks are units of ``time_base`` /
+    ``scale``.
     """
 
     num_frames: int
@@ -96,22 +116,51 @@ class VideoIndex:
     time_base: str
     """Seconds per time stamp unit as a fraction, e.g. ``1/12800``."""
     first_timestamp: int
-    """Time stamp of frame 0; times in seconds count from here."""
+    """Time of frame 0 in ticks; times in seconds count from here."""
     skipped_packets: int
     """Packets before the first key frame, which no decoder can use; they have no number."""
     seek_points: tuple[SeekPoint, ...]
     """At most one per ``SEEK_SPACING_S`` of footage, the first is frame 0; empty when only a decode from the start
     numbers frames exactly."""
+    usual_fps: float = 0.0
+    """One over the median time from frame to frame; 0 where no times are known."""
+    stream: int = 0
+    """Number of the stream in the container."""
+    headers_read: int | None = None
+    """Packets whose headers say whether they give a picture; each of the others is one. ``None``: all packets."""
+    hidden: tuple[int, ...] = ()
+    """Packets that give no picture although their headers do not say so."""
+    scale: int = 1
+    """Ticks in a time stamp unit; above 1 where stamps had to be mended."""
+    shifts: tuple[tuple[int, int], ...] = ()
+    """``(packet, ticks)``: from this packet on, what is added to its stamp."""
+    mended: tuple[tuple[int, int], ...] = ()
+    """``(packet, ticks)``: times of packets whose own stamp is missing or wrong."""
+    last_step: int = 0
+    """Ticks that the last frame is shown, where its packet's own duration contradicts all steps; else 0."""
+    timeline: tuple[tuple[int, int, int], ...] = ()
+    """``(frame, time, step)`` in nanoseconds: from this frame on times rise by ``step``. Empty where packets have
+    time stamps, or times follow from ``fps`` alone."""
+    lost: tuple[int, ...] = ()
+    """Frames that give no picture, known from a full decode. On the clock "count" alone."""
+    uncertain: tuple[int, ...] = ()
+    """Frames beside a lost one, in front of which it may or may not belong; they are left out as well."""
+    notes: tuple[Note, ...] = ()
+    reading: str = ""
+    """Names everything of this index that differs from the plain reading of a stream; empty for most videos. Units
+    made by another reading are others."""
     version: int = INDEX_VERSION
 
     def seconds(self, timestamp: int) -> float:
-        """Return the time of a stamp in seconds after frame 0."""
-        return float((timestamp - self.first_timestamp) * Fraction(self.time_base))
+        """Return the time of a stored stamp in seconds after frame 0, where no stamp had to be mended."""
+        return float((timestamp * self.scale - self.first_timestamp) * Fraction(self.time_base) / self.scale)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types; seek points become ``[frame, timestamp, decode_timestamp]`` triples."""
+        """Return plain JSON types; seek points become ``[frame, timestamp, decode_timestamp, packet]``."""
         plain = asdict(self)
-        plain["seek_points"] = [[p.frame, p.timestamp, p.decode_timestamp] for p in self.seek_points]
+        plain["seek_points"] = [[p.frame, p.timestamp, p.decode_timestamp, p.packet] for p in self.seek_points]
+        for name in _LISTS:
+            plain[name] = [list(v) if isinstance(v, tuple) else v for v in plain[name]]
         return plain
 
     @classmethod
@@ -120,7 +169,40 @@ class VideoIndex:
         version = plain.get("version")
         if version != INDEX_VERSION:
             raise UsageError(f"video index of version {version!r}, expected {INDEX_VERSION}; make it again")
-        return cls(**{**plain, "seek_points": tuple(SeekPoint(*point) for point in plain["seek_points"])})
+        lists = {n: tuple(tuple(v) if isinstance(v, list) else v for v in plain[n]) for n in _LISTS}
+        points = tuple(SeekPoint(*point) for point in plain["seek_points"])
+        notes = tuple(Note(*note) for note in plain["notes"])
+        return cls(**{**plain, **lists, "seek_points": points, "notes": notes})
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What people say of how a video is to be read. The defaults leave it to the file."""
+
+    stream: int | None = None
+    """Place among the file's video streams, from 0; ``None``: the one that holds the footage."""
+    frame_rate: float | None = None
+    """Frames per second, used where packets have no time stamps."""
+
+    def __post_init__(self) -> None:
+        if self.stream is not None and not 0 <= self.stream < 1 << 16:
+            raise UsageError(f"stream must be a number from 0, got {self.stream}")
+        if self.frame_rate is not None and not MIN_FRAME_RATE <= self.frame_rate <= MAX_FRAME_RATE:
+            raise UsageError(
+                f"frame rate must be from {MIN_FRAME_RATE:g} to {MAX_FRAME_RATE:g} frames/s, got {self.frame_rate:g}"
+            )
+
+    @property
+    def key(self) -> str:
+        """Text that differs where the reading does; empty for the defaults."""
+        stream = "" if self.stream is None else f"stream={self.stream}"
+        rate = "" if self.frame_rate is None else f"rate={self.frame_rate!r}"
+        return " ".join(part for part in (stream, rate) if part)
+
+
+MIN_FRAME_RATE, MAX_FRAME_RATE = 0.001, 1000.0
+
+_LISTS = ("hidden", "shifts", "mended", "timeline", "lost", "uncertain", "notes")
 
 
 SEEK_SPACING_S = 30.0

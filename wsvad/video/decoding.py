@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -20,7 +21,7 @@ from wsvad.video.demux import (
     check_memory,
     check_pixels,
     open_video,
-    packet_time,
+    packet_stamp,
     pick_stream,
     read_packets,
     say,
@@ -28,9 +29,11 @@ from wsvad.video.demux import (
 )
 from wsvad.video.flow import Motion, flow_megapixels
 from wsvad.video.geometry import Frames, Geometry
-from wsvad.video.numbering import CountNumbering, Numbered, Numbering, TimestampNumbering
+from wsvad.video.numbering import CountNumbering, Numbered, Numbering, OrderNumbering, TimestampNumbering
+from wsvad.video.pictures import picture_rule
 from wsvad.video.remote import RemoteFile
 from wsvad.video.scaling import Scaler
+from wsvad.video.timeline import Timeline, from_rate
 
 _REORDER_DEPTH = 16
 """Most pictures that H.264 and HEVC let a decoder hold back."""
@@ -41,6 +44,31 @@ _MAX_MESSAGES = 16
 
 class _NotExact(Exception):
     """A seek did not arrive at its point; decode from the start instead."""
+
+
+class _PacketTimes:
+    """The times that the index gives to packets: the stored stamp, moved with its part of the file, or a mended one."""
+
+    def __init__(self, index: VideoIndex) -> None:
+        self._clock, self._scale = index.clock, index.scale
+        self._mended = dict(index.mended)
+        self._from = [packet for packet, _ in index.shifts]
+        self._offsets = [0, *(offset for _, offset in index.shifts)]
+
+    def of(self, ordinal: int, packet: VideoPacket) -> int | None:
+        """Return a packet's time in ticks; None on the clocks that count."""
+        mended = self._mended.get(ordinal)
+        return self.moved(ordinal, packet_stamp(packet, self._clock)) if mended is None else mended
+
+    def moved(self, ordinal: int, stamp: int | None) -> int | None:
+        """Return what the index makes of a stored stamp of a packet."""
+        if stamp is None:
+            return None
+        return stamp * self._scale + self._offsets[bisect_right(self._from, ordinal)]
+
+    def scaled(self, duration: int | None) -> int:
+        """Return a packet's duration in ticks."""
+        return (duration or 0) * self._scale
 
 
 class Decoder:
@@ -73,9 +101,10 @@ class Decoder:
         self._assembler = ClipAssembler(spec, index.num_frames, clips, width, height, emit, flow=motion is not None)
         self._flow_megapixels = flow_megapixels(geometry, index.width, index.height) if motion is not None else 0.0
         self._scaler = Scaler(geometry, index.width, index.height, max_pixels)
+        self._times = _PacketTimes(index)
+        self._hidden = frozenset(index.hidden)
         self._errors: Counter[str] = Counter()
         self._corrupt = 0
-        self._ordinal = 0
 
     def run(self) -> DecodeReport:
         """Decode, emit clips, and say what was missing. Raises Refused (no_frames) when the range gave no picture."""
@@ -110,7 +139,7 @@ class Decoder:
 
     def _decode_from(self, point: SeekPoint | None) -> None:
         with open_video(self._source, self._max_pixels) as container:
-            stream = pick_stream(container, self._max_pixels)
+            stream = pick_stream(container, self._index.stream, self._max_pixels)
             numbering = self._numbering(stream, point)
             if point is None:
                 packets = self._from_start(container, stream)
@@ -126,26 +155,32 @@ class Decoder:
             self._assembler.finish(numbering.last_end_s())
 
     def _first_time(self, point: SeekPoint | None) -> int | None:
-        """Return the time stamp of the first frame that gets a number; None on the counting clock."""
+        """Return the time of the first frame that gets a number; None on the counting clocks."""
         if self._index.clock in ("count", "table"):
             return None
-        return point.timestamp if point else self._index.first_timestamp
+        return self._times.moved(point.packet, point.timestamp) if point else self._index.first_timestamp
 
     def _numbering(self, stream: VideoStream, point: SeekPoint | None) -> Numbering:
         index = self._index
         start = self._first_time(point)
+        if index.clock == "table":
+            return CountNumbering(_reorder_depth(stream), index.fps)
         if start is None:
-            depth = _reorder_depth(stream)
-            return CountNumbering(depth, index.fps)
+            timeline = Timeline(index.timeline) if index.timeline else from_rate(Fraction(index.fps))
+            return OrderNumbering(timeline, index.lost, index.uncertain)
         base = point.frame if point else 0
-        return TimestampNumbering(base, start, index.first_timestamp, Fraction(index.time_base), 1 / index.fps)
+        unit = Fraction(index.time_base) / index.scale
+        return TimestampNumbering(base, start, index.first_timestamp, unit, 1 / index.fps, index.last_step)
 
-    def _from_start(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
-        for number, packet in enumerate(read_packets(container, stream, self._note)):
-            if number >= self._index.skipped_packets:
-                yield packet
+    def _from_start(self, container: InputContainer, stream: VideoStream) -> Iterator[tuple[int, VideoPacket]]:
+        """Yield packets with their ordinals, from the first key frame on."""
+        for ordinal, packet in enumerate(read_packets(container, stream, self._note)):
+            if ordinal >= self._index.skipped_packets:
+                yield ordinal, packet
 
-    def _from_point(self, container: InputContainer, stream: VideoStream, point: SeekPoint) -> Iterator[VideoPacket]:
+    def _from_point(
+        self, container: InputContainer, stream: VideoStream, point: SeekPoint
+    ) -> Iterator[tuple[int, VideoPacket]]:
         """Yield packets from the key frame of ``point`` on; raises _NotExact where no seek arrives before it."""
         unit = float(Fraction(self._index.time_base))
         targets = [point.timestamp, *(point.decode_timestamp - round(back / unit) for back in _SEEK_BACK_S)]
@@ -157,9 +192,9 @@ class Decoder:
             packets = read_packets(container, stream, self._note)
             for packet in packets:
                 self._beat()
-                if packet.is_keyframe and packet_time(packet, self._index.clock) == point.timestamp:
-                    yield packet
-                    yield from packets
+                if packet.is_keyframe and packet_stamp(packet, self._index.clock) == point.timestamp:
+                    yield point.packet, packet
+                    yield from enumerate(packets, point.packet + 1)
                     return
                 if packet.dts is not None and packet.dts > point.decode_timestamp:
                     break
@@ -169,24 +204,28 @@ class Decoder:
         self,
         container: InputContainer,
         stream: VideoStream,
-        packets: Iterator[VideoPacket],
+        packets: Iterator[tuple[int, VideoPacket]],
         numbering: Numbering,
         point: SeekPoint | None,
     ) -> Iterator[tuple[int | None, VideoFrame]]:
         """Decode packet by packet, going on behind those that the decoder refuses."""
-        context = stream.codec_context
+        context, index = stream.codec_context, self._index
         first = self._first_time(point)
         places = table_places(container, stream) if self._index.clock == "table" else {}
+        rule = picture_rule(context.name, context.extradata)
         counted = 0
-        for packet in packets:
+        for ordinal, packet in packets:
             self._beat()
-            self._ordinal += 1
-            ordinal = self._ordinal
-            if not packet.is_discard:
-                time = packet_time(packet, self._index.clock)
+            if index.headers_read is not None and ordinal >= index.headers_read:
+                rule = None
+            gives = rule is None or rule.gives_picture(bytes(packet)) is not False
+            if gives and not packet.is_discard and ordinal not in self._hidden:
+                time = self._times.of(ordinal, packet)
                 place = places.get(packet.pos) if packet.pos is not None else None
                 counted += first is None or (time is not None and time >= first)
-                numbering.packet(ordinal, time if place is None else place, packet.dts, packet.duration or 0)
+                decode_time = self._times.moved(ordinal, packet.dts)
+                duration = self._times.scaled(packet.duration)
+                numbering.packet(ordinal, time if place is None else place, decode_time, duration)
             packet.pts = ordinal  # comes back on the picture, whatever the container's stamps were
             try:
                 pictures = context.decode(packet)

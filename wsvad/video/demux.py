@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import av
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Discard, Disposition
+from av.stream import Discard, Stream
 from av.video.stream import VideoStream
 
 from wsvad.video.contract import Clock, VideoErrorKind
@@ -39,7 +39,6 @@ _AVI_CHUNK_HEADER = 8
 _SPARE_BYTES = 16 << 20
 _SPARE_PER_PIXEL = 12  # two pictures of three 16 bit components
 _MAX_STALE_ERRORS = 32
-_NOT_REAL_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _FLAG_GENPTS = 0x0001
 _PROBE = {"probesize": str(5 << 20), "analyzeduration": "5000000"}
 
@@ -135,16 +134,14 @@ def _check_declared_size(source: SeekableReader, max_pixels: int) -> None:
     source.seek(back)
 
 
-def pick_stream(container: InputContainer, max_pixels: int) -> VideoStream:
-    """Return the first stream of moving pictures, ready to decode on one thread.
+def pick_stream(container: InputContainer, number: int, max_pixels: int) -> VideoStream:
+    """Return the container's stream of this number, ready to decode on one thread; no other stream is read.
 
     Raises Refused (no_video_stream, unsupported_codec, too_large).
     """
-    moving = [s for s in container.streams.video if not s.disposition & _NOT_REAL_PICTURES]
-    if not moving:
-        found = ", ".join(sorted({s.type for s in container.streams})) or "none"
-        raise Refused("no_video_stream", f"expected a video stream, found streams: {found}")
-    stream = moving[0]
+    stream = next((s for s in container.streams.video if s.index == number), None)
+    if stream is None:
+        raise Refused("no_video_stream", f"expected stream {number} to be video")
     for other in container.streams:
         if other.index != stream.index:
             other.discard = Discard.all
@@ -193,10 +190,22 @@ def read_packets(
 
     Ends at the end of the file, or when reading fails again and again without giving a packet.
     """
+    return _read(lambda: container.demux(stream), on_error)
+
+
+def read_streams(container: InputContainer, streams: Sequence[VideoStream]) -> Iterator[Packet[Stream]]:
+    """Yield the packets of several streams, likewise."""
+    return _read(lambda: container.demux(*streams), lambda message: None)
+
+
+_Packet = TypeVar("_Packet", bound="Packet[Any]")
+
+
+def _read(demux: Callable[[], Iterator[_Packet]], on_error: Callable[[str], None]) -> Iterator[_Packet]:
     stale = 0
     while stale < _MAX_STALE_ERRORS:
         try:
-            for packet in container.demux(stream):
+            for packet in demux():
                 if packet.size > 0:
                     stale = 0
                     yield packet
@@ -210,8 +219,8 @@ def read_packets(
             on_error(f"reading: {say(error)}")
 
 
-def packet_time(packet: VideoPacket, clock: Clock) -> int | None:
-    """Return the packet's time stamp on the index's clock; None on the clocks that count."""
+def packet_stamp(packet: VideoPacket, clock: Clock) -> int | None:
+    """Return the packet's stored time stamp on the index's clock; None on the clocks that count."""
     if clock == "pts":
         return packet.pts
     return packet.dts if clock == "dts" else None

@@ -7,8 +7,11 @@ frame numbers: places in the presentation order of a full decode.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple, Protocol
+
+from wsvad.video.timeline import NANOSECOND, Timeline
 
 _REMEMBERED = 4096
 """Packets whose picture is still awaited; no codec delays more than 32."""
@@ -54,12 +57,15 @@ class TimestampNumbering:
     that gives no picture keeps its rank, so what follows keeps its number.
     """
 
-    def __init__(self, base: int, start: int, first_timestamp: int, unit_s: Fraction, frame_s: float) -> None:
+    def __init__(
+        self, base: int, start: int, first_timestamp: int, unit_s: Fraction, frame_s: float, last_step: int = 0
+    ) -> None:
         self._next_number = base
         self._start = start
         self._first = first_timestamp
         self._unit_s = unit_s
         self._frame_s = frame_s
+        self._last_step = last_step
         self._awaited: dict[int, tuple[int, int]] = {}
         self._times: list[int] = []
         self._last_time: int | None = None
@@ -108,15 +114,69 @@ class TimestampNumbering:
             return self._seconds(self._times[0])
         if self._last_time is None:
             return 0.0
-        own = float(self._last_duration * self._unit_s) if self._last_duration > 0 else self._frame_s
+        shown = self._last_step or self._last_duration
+        own = float(shown * self._unit_s) if shown > 0 else self._frame_s
         return self._seconds(self._last_time) + own
 
     def _seconds(self, time: int) -> float:
         return (time - self._first) * self._unit_s.numerator / self._unit_s.denominator
 
 
+class OrderNumbering:
+    """Number = how many pictures came out before, and how many frames before are known to give none.
+
+    Only for decodes from the start of a video that was decoded once when it was indexed: a decode gives the same
+    pictures in the same order every time.
+    """
+
+    def __init__(self, timeline: Timeline, lost: Sequence[int], uncertain: Sequence[int]) -> None:
+        self._timeline = timeline
+        self._lost = frozenset(lost)
+        self._uncertain = frozenset(uncertain)
+        self._awaited: set[int] = set()
+        self._next = 0
+        self._last_number = -1
+
+    def packet(self, ordinal: int, time: int | None, decode_time: int | None, duration: int) -> None:
+        """Note a packet that may give a picture."""
+        self._awaited.add(ordinal)
+        if len(self._awaited) > 2 * _REMEMBERED:
+            self._awaited = set(sorted(self._awaited)[-_REMEMBERED:])
+
+    def trouble(self, ordinal: int) -> None:
+        """Nothing to do: what is lost is known."""
+
+    def end_of_packets(self, complete: bool) -> None:
+        """Nothing to do: pictures come out in order until the last."""
+
+    def picture(self, ordinal: int | None) -> Numbered | None:
+        """Return the place of a picture; None where it may belong on either side of a lost frame."""
+        if ordinal is None or ordinal not in self._awaited:
+            return None
+        self._awaited.discard(ordinal)
+        while self._next in self._lost:
+            self._next += 1
+        number, self._next = self._next, self._next + 1
+        if number in self._uncertain:
+            return None
+        previous_end_s = self._seconds(self._last_number + 1)
+        self._last_number = number
+        return Numbered(number, self._seconds(number), previous_end_s)
+
+    def last_end_s(self) -> float:
+        """Return the end of the last numbered frame."""
+        if self._last_number < 0:
+            return 0.0
+        return (self._timeline.time(self._last_number) + self._timeline.usual_step) * NANOSECOND
+
+    def _seconds(self, frame: int) -> float:
+        return self._timeline.time(frame) * NANOSECOND
+
+
 class CountNumbering:
-    """Number = pictures that came out before + packets known lost before; only for decodes from the start.
+    """Number = pictures that came out before + packets known lost before.
+
+    Only for decodes from the start, of an AVI whose table names more packets than can be read.
 
     Where the stream reorders pictures, the place of a lost packet is known only to within the reordering depth. So
     after trouble no number is given until the decoder is ``2 * depth`` packets further; from there the count of lost

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from wsvad.clips import ClipSpec
 from wsvad.errors import UsageError
-from wsvad.video.contract import ByteSource, DecodeReport, Limits, VideoIndex
+from wsvad.video.contract import ByteSource, DecodeReport, Limits, Reading, VideoIndex
 from wsvad.video.exchange import Exchange
 from wsvad.video.flow import FlowMethod, flow_megapixels, require_flow
 from wsvad.video.geometry import Geometry
@@ -62,16 +62,18 @@ class VideoReader:
             self._ring.close()
             self._ring = None
 
-    def index(self, source: ByteSource, *, name: str = "") -> VideoIndex:
-        """Index a video without decoding more than its first picture.
+    def index(self, source: ByteSource, *, name: str = "", reading: Reading | None = None) -> VideoIndex:
+        """Index a video: read its packets, and decode no more than is needed to number its frames.
 
-        ``name`` is what messages call it. Raises VideoError with the evidence against the video; StorageError of
-        ``source`` comes through unchanged.
+        ``name`` is what messages call it, ``reading`` what people say of it. Raises VideoError with the evidence
+        against the video; StorageError of ``source`` comes through unchanged.
         """
         child = self._ready_child()
         parse = VideoIndex.from_dict
         exchange = Exchange(child, source, name or "video", self._limits.stall_s, parse, _no_clips, lambda: False)
-        self._send(child, {"t": "request", "op": "index", "size": source.size}, None)
+        self._send(
+            child, {"t": "request", "op": "index", "size": source.size, "reading": asdict(reading or Reading())}, None
+        )
         return exchange.run()
 
     def clips(

@@ -1,0 +1,236 @@
+"""NAL units of H.264 and H.265: which packets give a picture. ITU-T H.264 (7.3, 7.4.1.2), H.265 (8.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from wsvad.video.bits import BitReader, BitsEnded
+
+_HEADER_BYTES = 64
+"""Bytes of a NAL unit that are looked at; slice headers up to the field flags need about 12."""
+_SPS_BYTES = 512
+_EXTRA_CHROMA_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
+_MAX_UNITS = 512
+_H264_NO_SLICES = frozenset({6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
+_MAX_WITHOUT_SLICES = 4096
+"""Bytes of a packet of parameter sets and messages alone; a larger one is taken for a damaged picture."""
+
+
+def nal_units(data: bytes, length_size: int, limit: int = _HEADER_BYTES) -> Iterator[bytes]:
+    """Yield the first ``limit`` bytes of every NAL unit, without emulation prevention bytes.
+
+    Args:
+        data: a packet, or parameter sets.
+        length_size: bytes of the length field before every unit; 0 for start codes (Annex B).
+        limit: bytes wanted of each unit.
+    """
+    starts = _by_length(data, length_size) if length_size else _by_start_code(data)
+    for count, (start, stop) in enumerate(starts):
+        if count == _MAX_UNITS:
+            return
+        yield data[start : min(stop, start + limit)].replace(b"\0\0\3", b"\0\0")
+
+
+def _by_length(data: bytes, length_size: int) -> Iterator[tuple[int, int]]:
+    place = 0
+    while place + length_size < len(data):
+        length = int.from_bytes(data[place : place + length_size], "big")
+        place += length_size
+        yield place, min(place + length, len(data))
+        place += length
+
+
+def _by_start_code(data: bytes) -> Iterator[tuple[int, int]]:
+    start = data.find(b"\0\0\1")
+    while start >= 0:
+        # the unit's end is not looked for: only its first bytes are read, and searching a whole slice costs time
+        yield start + 3, len(data)
+        start = data.find(b"\0\0\1", start + 3)
+
+
+def _damaged(data: bytes) -> bool:
+    """True for a packet without slices that is damaged: four zero bytes in a row are in no NAL unit."""
+    return b"\0\0\0\0" in data or len(data) > _MAX_WITHOUT_SLICES
+
+
+@dataclass(frozen=True)
+class _SliceFormat:
+    """What a sequence parameter set says of its slice headers."""
+
+    frame_num_bits: int
+    interlaced: bool
+    """Pictures may be single fields (``frame_mbs_only_flag`` is 0)."""
+    colour_planes: bool
+
+
+@dataclass(frozen=True)
+class _Field:
+    frame_num: int
+    bottom: bool
+
+
+class H264Pictures:
+    """Tells packets that give a picture from those that do not: the second field of a pair, or no slice at all."""
+
+    def __init__(self, extradata: bytes) -> None:
+        avc = extradata[:1] == b"\1" and len(extradata) > 6
+        self._length_size = (extradata[4] & 3) + 1 if avc else 0
+        self._sets: dict[int, _SliceFormat] = {}
+        self._of_picture_set: dict[int, int] = {}
+        self._first_field: _Field | None = None
+        for unit in _avc_sets(extradata) if avc else nal_units(extradata, 0, _SPS_BYTES):
+            self._parameter_set(unit)
+
+    @property
+    def interlaced(self) -> bool:
+        """True where a parameter set seen so far allows fields, or none has been seen."""
+        return not self._sets or any(s.interlaced for s in self._sets.values())
+
+    def gives_picture(self, data: bytes) -> bool | None:
+        """True for a picture, False for none. Packets are fed in decode order; damaged ones count as pictures."""
+        fields: list[_Field] = []
+        for unit in nal_units(data, self._length_size):
+            kind = unit[0] & 31 if unit else 0
+            if kind in (1, 2, 5):
+                field = self._field(unit)
+                if field is None or (fields and field.bottom != fields[0].bottom):
+                    self._first_field = None
+                    return True
+                fields.append(field)
+            elif kind in (7, 8):
+                self._parameter_set(_whole(data, unit, self._length_size))
+            elif kind not in _H264_NO_SLICES:
+                return True
+        if not fields:
+            return _damaged(data)
+        first, self._first_field = self._first_field, fields[0]
+        if first is not None and first.frame_num == fields[0].frame_num and first.bottom != fields[0].bottom:
+            self._first_field = None
+            return False
+        return True
+
+    def _field(self, unit: bytes) -> _Field | None:
+        """Return the field that a slice belongs to; None for a slice of a frame, or where that cannot be read."""
+        try:
+            reader = BitReader(unit, 8)
+            reader.golomb()  # first_mb_in_slice
+            reader.golomb()  # slice_type
+            parameters = self._sets.get(self._of_picture_set.get(reader.golomb(), -1))
+            if parameters is None or not parameters.interlaced:
+                return None
+            if parameters.colour_planes:
+                reader.bits(2)
+            frame_num = reader.bits(parameters.frame_num_bits)
+            return _Field(frame_num, reader.flag()) if reader.flag() else None
+        except BitsEnded:
+            return None
+
+    def _parameter_set(self, unit: bytes) -> None:
+        try:
+            if unit and unit[0] & 31 == 7:
+                number, parameters = _sequence_parameters(unit)
+                self._sets[number] = parameters
+            elif unit and unit[0] & 31 == 8:
+                reader = BitReader(unit, 8)
+                picture_set = reader.golomb()
+                self._of_picture_set[picture_set] = reader.golomb()
+        except BitsEnded:
+            return
+
+
+def _whole(data: bytes, unit: bytes, length_size: int) -> bytes:
+    """Return more bytes of a parameter set than are read of a slice."""
+    if len(unit) < _HEADER_BYTES // 2:
+        return unit
+    for longer in nal_units(data, length_size, _SPS_BYTES):
+        if longer.startswith(unit[: _HEADER_BYTES // 2]):
+            return longer
+    return unit
+
+
+def _avc_sets(extradata: bytes) -> Iterator[bytes]:
+    """Yield the parameter sets of an ``avcC`` record (ISO/IEC 14496-15, 5.3.3.1)."""
+    place = 5
+    for mask in (31, 255):
+        if place >= len(extradata):
+            return
+        count, place = extradata[place] & mask, place + 1
+        for _ in range(count):
+            length = int.from_bytes(extradata[place : place + 2], "big")
+            yield extradata[place + 2 : place + 2 + length].replace(b"\0\0\3", b"\0\0")
+            place += 2 + length
+
+
+def _sequence_parameters(unit: bytes) -> tuple[int, _SliceFormat]:
+    """Parse a sequence parameter set up to ``frame_mbs_only_flag`` (ITU-T H.264, 7.3.2.1.1)."""
+    reader = BitReader(unit, 8)
+    profile = reader.bits(8)
+    reader.bits(16)
+    number = reader.golomb()
+    colour_planes = False
+    if profile in _EXTRA_CHROMA_PROFILES:
+        chroma = reader.golomb()
+        colour_planes = chroma == 3 and reader.flag()
+        reader.golomb()
+        reader.golomb()
+        reader.flag()
+        if reader.flag():
+            for which in range(8 if chroma != 3 else 12):
+                if reader.flag():
+                    _skip_scaling_list(reader, 16 if which < 6 else 64)
+    frame_num_bits = reader.golomb() + 4
+    order_kind = reader.golomb()
+    if order_kind == 0:
+        reader.golomb()
+    elif order_kind == 1:
+        reader.flag()
+        reader.signed_golomb()
+        reader.signed_golomb()
+        for _ in range(min(reader.golomb(), 255)):
+            reader.signed_golomb()
+    reader.golomb()  # max_num_ref_frames
+    reader.flag()
+    reader.golomb()
+    reader.golomb()
+    return number, _SliceFormat(frame_num_bits, not reader.flag(), colour_planes)
+
+
+def _skip_scaling_list(reader: BitReader, size: int) -> None:
+    last = following = 8
+    for _ in range(size):
+        if following:
+            following = (last + reader.signed_golomb() + 256) % 256
+        last = following or last
+
+
+class HevcPictures:
+    """Tells packets that give a picture from leading pictures that the decoder skips (RASL), and from no slice at all.
+
+    A leading picture refers to what was before its random access picture. Decoders skip it where nothing is: at the
+    start of the stream, behind an end of sequence, at a broken link (ITU-T H.265, 8.1.3, NoRaslOutputFlag).
+    """
+
+    def __init__(self, extradata: bytes) -> None:
+        record = extradata[:1] == b"\1" and len(extradata) > 22
+        self._length_size = (extradata[21] & 3) + 1 if record else 0
+        self._skips_leading = True
+        self._sequence_ended = True
+
+    def gives_picture(self, data: bytes) -> bool | None:
+        """True for a picture, False for none. Packets are fed in decode order; damaged ones count as pictures."""
+        for unit in nal_units(data, self._length_size, 2):
+            if len(unit) < 2:
+                return True
+            kind, layer = unit[0] >> 1 & 63, (unit[0] & 1) << 5 | unit[1] >> 3
+            if kind < 32 and layer == 0:
+                return self._slice(kind)
+            if kind in (36, 37):
+                self._sequence_ended = True
+        return _damaged(data)
+
+    def _slice(self, kind: int) -> bool:
+        if 16 <= kind <= 23:  # a random access picture
+            self._skips_leading = kind <= 18 or self._sequence_ended
+            self._sequence_ended = False
+        return not (kind in (8, 9) and self._skips_leading)

@@ -1,0 +1,74 @@
+"""The order in which a full decode presents its pictures, and where the packets are that gave none."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from wsvad.video.scanning import Decoded
+from wsvad.video.stamps import Stamps
+
+
+@dataclass
+class DecodedOrder:
+    """What a full decode says of a list of packets."""
+
+    places: list[int]
+    """Places in the list (without the hidden packets) in order of presentation; those that gave no picture among them
+    where they most likely belong."""
+    hidden: set[int] = field(default_factory=set)
+    """Ordinals of packets that are no frames: they gave no picture, and were not expected to."""
+    lost: list[int] = field(default_factory=list)
+    """Frames (ranks in ``places``) that gave no picture."""
+    uncertain: list[int] = field(default_factory=list)
+    """Frames so near to a lost one that it may be before or behind them."""
+    depth: int = 0
+    """Most packets that a picture waits for behind its own."""
+
+
+def by_position(count: int) -> DecodedOrder:
+    """Return the order of packets that are presented as they come."""
+    return DecodedOrder(list(range(count)))
+
+
+def decoded_order(ordinals: Stamps, decoded: Decoded, doubtful: set[int]) -> DecodedOrder:
+    """Order packets as a full decode presented them.
+
+    Args:
+        ordinals: of the packets that may give a picture, rising.
+        decoded: what the decode gave.
+        doubtful: ordinals of packets that are no frames where they give no picture.
+    """
+    wanted = set(ordinals.tolist())
+    shown = list(dict.fromkeys(o for o in decoded.pictures if o in wanted))
+    silent = wanted.difference(shown)
+    hidden = {o for o in silent if o in doubtful and o not in decoded.refused}
+    kept = np.array([o for o in ordinals.tolist() if o not in hidden], dtype=np.int64)
+    place_of = {int(o): place for place, o in enumerate(kept)}
+    order = [place_of[o] for o in shown]
+    ranks = np.arange(len(order))
+    positions = np.searchsorted(np.sort(np.array(order, dtype=np.int64)), np.array(order, dtype=np.int64))
+    depth = int((positions - ranks).max(initial=0))
+    missing = sorted(silent - hidden)
+    places = _with_missing(order, [place_of[o] for o in missing])
+    gone = {place_of[o] for o in missing}
+    lost = [rank for rank, place in enumerate(places) if place in gone]
+    near = {r for rank in lost for r in range(max(0, rank - depth), min(len(places), rank + depth + 1))}
+    return DecodedOrder(places, hidden, lost, sorted(near.difference(lost)), depth)
+
+
+def _with_missing(order: list[int], missing: list[int]) -> list[int]:
+    """Put packets without a picture in front of the first picture whose packet, and all behind it, come later."""
+    if not missing:
+        return order
+    lowest_behind = np.minimum.accumulate(np.array(order[::-1], dtype=np.int64))[::-1].tolist() if order else []
+    places: list[int] = []
+    taken = 0
+    for place in missing:
+        until = bisect_left(lowest_behind, place)
+        places += order[taken : max(taken, until)]
+        taken = max(taken, until)
+        places.append(place)
+    return places + order[taken:]

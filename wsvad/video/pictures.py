@@ -1,0 +1,244 @@
+"""Which packets give a picture, told by their headers: not every packet does.
+
+VP8 and VP9 store pictures that are only referred to, H.264 and MPEG-2 may store the two fields of a frame in two
+packets, MPEG-4 says "nothing changed" in a packet of its own. A full decode of a video has as many pictures as these
+rules count packets. They are used twice, when a video is indexed and when it is decoded, so that both count alike.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from wsvad.video.bits import BitReader, BitsEnded
+from wsvad.video.h26x import H264Pictures, HevcPictures
+
+
+class PictureRule(Protocol):
+    """Looks at packets in decode order."""
+
+    def gives_picture(self, data: bytes) -> bool | None:
+        """True for one picture, False for none, None where the headers do not tell and only a decode does.
+
+        Damaged packets count as pictures: those are lost, and that is recorded.
+        """
+        ...
+
+
+class Vp8Pictures:
+    """RFC 6386, 9.1: the fourth bit of a frame says whether it is shown."""
+
+    def gives_picture(self, data: bytes) -> bool | None:
+        """True for a picture that is shown."""
+        return bool(data[0] & 0x10)
+
+
+class Vp9Pictures:
+    """VP9 bitstream specification, 6.2 (``show_existing_frame``, ``show_frame``) and annex B (superframes)."""
+
+    def gives_picture(self, data: bytes) -> bool | None:
+        """True for one frame that is shown; None for several (layers)."""
+        shown = sum(_vp9_shown(data[start : start + 2]) for start in _vp9_frames(data))
+        return None if shown > 1 else shown == 1
+
+
+def _vp9_frames(data: bytes) -> list[int]:
+    """Return where the frames of a packet start."""
+    last = data[-1]
+    count, size = (last & 7) + 1, (last >> 3 & 3) + 1
+    length = 2 + count * size
+    if last & 0xE0 != 0xC0 or len(data) < length or data[-length] != last:
+        return [0]
+    starts, place = [], 0
+    for which in range(count):
+        at = len(data) - length + 1 + which * size
+        frame = int.from_bytes(data[at : at + size], "little")
+        if frame:
+            starts.append(place)
+        place += frame
+    return [start for start in starts if start < len(data)] or [0]
+
+
+def _vp9_shown(head: bytes) -> bool:
+    try:
+        reader = BitReader(head)
+        reader.bits(2)
+        if reader.bits(1) + 2 * reader.bits(1) == 3:
+            reader.bits(1)
+        if reader.flag():
+            return True
+        reader.bits(1)
+        return reader.flag()
+    except BitsEnded:
+        return True
+
+
+class Av1Pictures:
+    """AV1 bitstream specification, 5.3 and 5.9.2. Of several layers decoders give one picture."""
+
+    def gives_picture(self, data: bytes) -> bool | None:
+        """True where a frame of the packet is shown."""
+        place, frames, reduced = 0, 0, False
+        while place < len(data):
+            head = data[place]
+            kind = head >> 3 & 15
+            place += 2 if head & 4 else 1
+            length = len(data) - place
+            if head & 2:
+                length, place = _leb128(data, place)
+            body = data[place : place + 2]
+            if kind == 1 and body:
+                reduced = bool(body[0] >> 3 & 1)
+            elif kind in (3, 6) and body:
+                frames += 1
+                if reduced or body[0] & 0x80 or body[0] & 0x10:
+                    return True
+            place += length
+        return frames == 0
+
+
+def _leb128(data: bytes, place: int) -> tuple[int, int]:
+    """Return a number and where it ends."""
+    value = 0
+    for which in range(8):
+        if place >= len(data):
+            return value, place
+        byte = data[place]
+        place += 1
+        value |= (byte & 127) << 7 * which
+        if byte < 128:
+            break
+    return value, place
+
+
+class Mpeg2Pictures:
+    """ITU-T H.262, 6.2.3: a packet may hold one field of a frame; two of opposite parity make one picture."""
+
+    def __init__(self) -> None:
+        self._first_field = 0
+
+    def gives_picture(self, data: bytes) -> bool | None:
+        """True for a frame, or for the first field of one."""
+        place = data.find(b"\0\0\1\0")
+        if place < 0:
+            return True
+        structure = _mpeg2_structure(data, place)
+        if structure not in (1, 2):
+            self._first_field = 0
+            return True
+        second = data.find(b"\0\0\1\0", place + 4)
+        if second >= 0 and _mpeg2_structure(data, second) == 3 - structure:
+            self._first_field = 0
+            return True
+        if self._first_field == 3 - structure:
+            self._first_field = 0
+            return False
+        self._first_field = structure
+        return True
+
+
+def _mpeg2_structure(data: bytes, picture: int) -> int:
+    """Return the picture structure: 1 top field, 2 bottom field, 3 frame (also where nothing says so)."""
+    place = data.find(b"\0\0\1\xb5", picture, picture + 64)
+    if place < 0 or place + 6 >= len(data) or data[place + 4] >> 4 != 8:
+        return 3
+    return data[place + 6] & 3
+
+
+_VOP_START = b"\0\0\1\xb6"
+_MAX_NOT_CODED = 24
+"""Bytes of a picture that is not coded: a header and stuffing."""
+
+
+class Mpeg4Pictures:
+    """ISO/IEC 14496-2, 6.2.5: a picture that is not coded gives none, unless it stands for one that an earlier packet
+    brought along ("packed bitstream" in AVI).
+    """
+
+    def __init__(self, extradata: bytes) -> None:
+        self._time_bits = 0
+        self._brought_along = 0
+        self._layer(extradata)
+
+    def gives_picture(self, data: bytes) -> bool | None:
+        """True for a coded picture, or the place holder of one."""
+        place = data.find(_VOP_START)
+        if place < 0:
+            return True
+        self._layer(data[:place])
+        coded = 0
+        while place >= 0:
+            coded += len(data) - place > _MAX_NOT_CODED or self._coded(data[place + 4 :])
+            place = data.find(_VOP_START, place + 4)
+        self._brought_along += coded - 1
+        if self._brought_along < 0:
+            self._brought_along = 0
+            return False
+        return True
+
+    def _layer(self, data: bytes) -> None:
+        """Read how many bits a time stamp has (6.2.3)."""
+        for kind in range(0x20, 0x30):
+            place = data.find(bytes((0, 0, 1, kind)))
+            if place >= 0:
+                break
+        else:
+            return
+        try:
+            reader = BitReader(data[place + 4 : place + 40])
+            reader.bits(9)
+            version = 1
+            if reader.flag():
+                version = reader.bits(4)
+                reader.bits(3)
+            if reader.bits(4) == 15:
+                reader.bits(16)
+            if reader.flag():
+                reader.bits(3)
+                if reader.flag():
+                    reader.bits(79)
+            shape = reader.bits(2)
+            if shape == 3 and version != 1:
+                reader.bits(4)
+            reader.bits(1)
+            self._time_bits = max(1, (reader.bits(16) - 1).bit_length())
+        except BitsEnded:
+            return
+
+    def _coded(self, data: bytes) -> bool:
+        if not self._time_bits:
+            return True
+        try:
+            reader = BitReader(data)
+            reader.bits(2)
+            while reader.flag():
+                pass
+            reader.bits(1 + self._time_bits + 1)
+            return reader.flag()
+        except BitsEnded:
+            return True
+
+
+def needs_samples(codec: str, rule: PictureRule | None) -> bool:
+    """True where also an MP4, which has a table of its pictures, may hold packets without one."""
+    return codec in ("vp8", "mpeg4", "mpeg2video") or (isinstance(rule, H264Pictures) and rule.interlaced)
+
+
+def picture_rule(codec: str, extradata: bytes | None) -> PictureRule | None:
+    """Return the rule of a codec; None where every packet is one picture."""
+    extra = extradata or b""
+    match codec:
+        case "h264":
+            return H264Pictures(extra)
+        case "hevc":
+            return HevcPictures(extra)
+        case "vp8":
+            return Vp8Pictures()
+        case "vp9":
+            return Vp9Pictures()
+        case "av1" | "libdav1d":
+            return Av1Pictures()
+        case "mpeg2video":
+            return Mpeg2Pictures()
+        case "mpeg4":
+            return Mpeg4Pictures(extra)
+    return None

@@ -1,0 +1,198 @@
+"""Read every packet of a video once, in the child, and decode as little as tells which of them give pictures."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from wsvad.video.demux import (
+    Refused,
+    VideoPacket,
+    check_memory,
+    check_pixels,
+    open_video,
+    pick_stream,
+    read_packets,
+    say,
+)
+from wsvad.video.pictures import needs_samples, picture_rule
+from wsvad.video.remote import RemoteFile
+from wsvad.video.sample_data import sample_data_spans
+from wsvad.video.stamps import NONE, Stamps
+
+_FULL_PROBE = 512
+"""Packets tried one after the other for a first picture; behind them only key frames are tried."""
+_LEADING = 20
+"""Pictures that may lead a key frame; H.264 and HEVC allow 16."""
+_HEAD = 56
+"""Packets decoded where pictures seem to lead the first key frame: those, and as many as a decoder may hold back."""
+
+
+@dataclass
+class Packets:
+    """Every packet that gives a picture by its header, in the order of the file."""
+
+    ordinal: array[int] = field(default_factory=lambda: array("q"))
+    """Place among all packets of the stream, from 0."""
+    pts: array[int] = field(default_factory=lambda: array("q"))
+    dts: array[int] = field(default_factory=lambda: array("q"))
+    duration: array[int] = field(default_factory=lambda: array("q"))
+    key: array[int] = field(default_factory=lambda: array("b"))
+    read: int = 0
+    """All packets."""
+    without_picture: int = 0
+    """Packets left out because their header says that they give no picture."""
+    headers_read: int | None = None
+    """Packets whose headers were looked at; the others are taken for pictures. ``None``: all."""
+    unclear: set[int] = field(default_factory=set)
+    """Ordinals of packets whose header does not tell."""
+    before_key: int = 0
+    """Packets read before the first key frame; 0 where there is no key frame."""
+    first_key: int = -1
+    """Place in these lists of the first key frame."""
+
+    def add(self, packet: VideoPacket, is_key: bool, gives: bool | None) -> None:
+        """Take the next packet; those that an edit list hides give no picture."""
+        ordinal, self.read = self.read, self.read + 1
+        if is_key and self.first_key < 0:
+            self.before_key, self.first_key = ordinal, len(self.ordinal)
+        if packet.is_discard:
+            return
+        if gives is False:
+            self.without_picture += 1
+            return
+        if gives is None:
+            self.unclear.add(ordinal)
+        self.ordinal.append(ordinal)
+        self.pts.append(NONE if packet.pts is None else packet.pts)
+        self.dts.append(NONE if packet.dts is None else packet.dts)
+        self.duration.append(packet.duration or 0)
+        self.key.append(is_key)
+
+    def column(self, values: array[int]) -> Stamps:
+        """Return one of the lists as int64, without the packets before the first key frame."""
+        return np.array(values, dtype=np.int64)[max(0, self.first_key) :]
+
+    @property
+    def keys(self) -> npt.NDArray[np.bool_]:
+        """True for key frames, likewise."""
+        return self.column(self.key).astype(bool)
+
+    def leading(self) -> set[int]:
+        """Ordinals of packets soon behind the first key frame that are presented before it, or at no known time."""
+        start = self.first_key
+        if start < 0:
+            return set()
+        stop = min(start + 1 + _LEADING, len(self.ordinal))
+        first = self.pts[start]
+        return {self.ordinal[i] for i in range(start + 1, stop) if self.pts[i] == NONE or self.pts[i] < first}
+
+
+@dataclass
+class Decoded:
+    """What a decode of packets gave."""
+
+    pictures: list[int] = field(default_factory=list)
+    """Ordinals of the packets that pictures came of, in the order in which they came out."""
+    refused: set[int] = field(default_factory=set)
+    """Ordinals of packets at which the decoder reported an error."""
+    fed: int = 0
+    """Packets up to this ordinal were decoded."""
+
+
+@dataclass
+class Scan:
+    """What one pass over a file found."""
+
+    packets: Packets
+    picture: VideoFrame
+    """The first picture."""
+    hidden: set[int]
+    """Ordinals of packets at the beginning that give no picture: they lack what they refer to."""
+
+
+def scan(
+    container: InputContainer, stream: VideoStream, source: RemoteFile, max_pixels: int, beat: Callable[[], None]
+) -> Scan:
+    """Read every packet, and decode the beginning. Raises Refused (no_frames, too_large)."""
+    packets, head = Packets(), Decoded()
+    picture: VideoFrame | None = None
+    name = stream.codec_context.name
+    rule = picture_rule(name, stream.codec_context.extradata)
+    table_keys: frozenset[int] | None = None
+    trouble, decoding = "no packets", True
+    for packet in read_packets(container, stream, lambda message: None):
+        beat()
+        is_key = packet.is_keyframe if table_keys is None else packet.dts in table_keys
+        packets.add(packet, is_key, rule.gives_picture(bytes(packet)) if rule is not None else True)
+        if not decoding or (picture is None and packets.read > _FULL_PROBE and not is_key):
+            continue
+        packet.pts = packets.read - 1  # comes back on the picture
+        alone = picture is None and packets.read > _FULL_PROBE
+        came, trouble = _decode(stream, packet, packets.read - 1, head, alone)
+        picture = picture or came
+        if picture is not None and _head_is_known(packets):
+            decoding = False
+            if not needs_samples(name, rule) and (spans := sample_data_spans(container, source)):
+                table_keys = frozenset(e.timestamp for e in stream.index_entries if e.is_keyframe)
+                source.read_as_zeros(spans)
+                packets.headers_read, rule = packets.read, None
+    if decoding:
+        picture = picture or _decode(stream, None, -1, head, False)[0]
+    if packets.read == 0:
+        raise Refused("no_frames", "the video stream holds no packets")
+    if picture is None:
+        raise Refused("no_frames", f"no picture could be decoded from {packets.read} packets: {trouble}")
+    check_pixels(picture.width, picture.height, max_pixels)
+    leading = {o for o in packets.leading() if o < head.fed}
+    return Scan(packets, picture, leading - set(head.pictures) - head.refused)
+
+
+def _head_is_known(packets: Packets) -> bool:
+    """True when enough was decoded to tell which of the first packets give pictures."""
+    behind = len(packets.ordinal) - packets.first_key - 1
+    return behind >= _HEAD or (behind >= 1 and not packets.leading())
+
+
+def _decode(
+    stream: VideoStream, packet: VideoPacket | None, ordinal: int, result: Decoded, alone: bool
+) -> tuple[VideoFrame | None, str]:
+    """Decode one packet (None: what the decoder still holds); with ``alone`` the decoder is drained and reset."""
+    context = stream.codec_context
+    result.fed = ordinal + 1 if packet is not None else 1 << 62
+    try:
+        pictures = context.decode(packet)
+        if alone and not pictures:
+            pictures = context.decode(None)
+            context.flush_buffers()
+    except MemoryError:
+        raise
+    except (av.FFmpegError, ValueError, EOFError) as error:
+        check_memory(stream)
+        result.refused.add(ordinal)
+        return None, say(error)
+    result.pictures += [frame.pts for frame in pictures if frame.pts is not None]
+    return (pictures[0] if pictures else None), "the decoder gave none"
+
+
+def decode_once(source: RemoteFile, number: int, skip: int, max_pixels: int, beat: Callable[[], None]) -> Decoded:
+    """Decode the whole stream, from packet ``skip`` on, as a full extraction does."""
+    result = Decoded()
+    with open_video(source, max_pixels) as container:
+        stream = pick_stream(container, number, max_pixels)
+        for ordinal, packet in enumerate(read_packets(container, stream, lambda message: None)):
+            beat()
+            if ordinal < skip:
+                continue
+            packet.pts = ordinal
+            _decode(stream, packet, ordinal, result, False)
+        _decode(stream, None, -1, result, False)
+    return result

@@ -1,0 +1,175 @@
+"""Time stamps as recorders write them: repeated, missing, jumping. Mend the single ones, keep the rest.
+
+All arrays are of packets that give a picture, in the order of the file. Times are in ticks of the stream's time base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Stamps = npt.NDArray[np.int64]
+
+NONE = -(1 << 63)
+"""Stands for no stamp."""
+JUMP_S = 86_400.0
+"""A step of more seconds than this inside a file is a clock that was set, not a pause. Shorter steps are kept."""
+FINER = 256
+"""Mended clocks count in parts of a tick, so that there is room between two stamps that are one tick apart."""
+_AHEAD = 16
+"""Stamps that may be out of step one after the other before the clock counts as set back."""
+_NEIGHBOURS = 8
+
+
+@dataclass
+class Clock:
+    """Times for packets: the stamp times ``scale``, plus the offset of its part of the file; single stamps replaced."""
+
+    times: Stamps
+    """Time of every packet, in ticks / ``scale``."""
+    scale: int = 1
+    shifts: list[tuple[int, int]] = field(default_factory=list)
+    """``(place, offset)``: from this place on, in ticks / ``scale``."""
+    mended: list[int] = field(default_factory=list)
+    """Places whose stamp was missing or wrong."""
+    jumps: list[tuple[int, float]] = field(default_factory=list)
+    """``(rank, ticks)``: frame at which the clock was set, in order of presentation, and by how much."""
+
+
+def median_step(ordered: Stamps) -> float:
+    """Return the usual step between times in rising order, in ticks; 0 where there is none."""
+    steps = np.diff(ordered)
+    steps = steps[steps > 0]
+    return float(np.median(steps)) if len(steps) else 0.0
+
+
+def without_strays(stamps: Stamps, jump: float) -> Stamps:
+    """Return the stamps with NONE in place of single ones that lie more than ``jump`` ticks beside all around them."""
+    known = np.flatnonzero(stamps != NONE)
+    if len(known) < 3 or int(stamps[known].max()) - int(stamps[known].min()) <= jump:
+        return stamps
+    mended = stamps.copy()
+    values = stamps[known].astype(np.float64)
+    for i, place in enumerate(known):
+        around = np.concatenate((values[max(0, i - _NEIGHBOURS) : i], values[i + 1 : i + 1 + _NEIGHBOURS]))
+        if around.max() - around.min() <= jump and np.abs(around - values[i]).min() > jump:
+            mended[place] = NONE
+    return mended
+
+
+def parts(stamps: Stamps, key: npt.NDArray[np.bool_]) -> list[int]:
+    """Return where parts begin: at 0, and at key frames whose stamp is not above all before it (joined recordings)."""
+    raised = np.where(stamps == NONE, np.iinfo(np.int64).min, stamps)
+    starts, begin = [0], 0
+    while True:
+        highest = np.maximum.accumulate(raised[begin:])
+        behind = key[begin + 1 :] & (stamps[begin + 1 :] != NONE) & (raised[begin + 1 :] <= highest[:-1])
+        found = np.flatnonzero(behind)
+        if not len(found):
+            return starts
+        begin += int(found[0]) + 1
+        starts.append(begin)
+
+
+def order_by_stamps(stamps: Stamps, key: npt.NDArray[np.bool_]) -> list[int] | None:
+    """Return the places in order of presentation; None where the stamps do not tell.
+
+    They tell where each part of the file has a stamp of its own on every packet, and where nothing is reordered.
+    """
+    known = stamps[stamps != NONE]
+    if bool((np.diff(known) >= 0).all()):
+        return list(range(len(stamps)))
+    order: list[int] = []
+    starts = parts(stamps, key)
+    for start, stop in zip(starts, [*starts[1:], len(stamps)], strict=True):
+        part = stamps[start:stop]
+        seen = part[part != NONE]
+        if bool((np.diff(seen) >= 0).all()):
+            order.extend(range(start, stop))
+        elif len(seen) == len(part) == len(np.unique(part)):
+            order.extend((start + np.argsort(part, kind="stable")).tolist())
+        else:
+            return None
+    return order
+
+
+def mend(stamps: Stamps, order: Sequence[int], jump: float) -> Clock | None:
+    """Return a clock on which times rise along ``order``; None where fewer than half of the stamps are of use.
+
+    Args:
+        stamps: per packet, NONE where there is none.
+        order: places in order of presentation.
+        jump: steps of more ticks than this are a clock that was set.
+    """
+    raw = stamps[np.asarray(order, dtype=np.int64)]
+    if bool((raw != NONE).all()):
+        steps = np.diff(raw)
+        if bool((steps > 0).all()) and bool((steps <= jump).all()):
+            return Clock(stamps)
+    times, offsets, jumps = _along(raw, jump)
+    bad = np.flatnonzero(np.isnan(times))
+    if len(times) - len(bad) < max(1, len(times) / 2):
+        return None
+    usual = _usual(raw)
+    good = np.flatnonzero(~np.isnan(times))
+    places = np.arange(len(times), dtype=np.float64)
+    filled = np.interp(places, places[good], times[good])
+    first, last = good[0], good[-1]
+    filled[:first] = times[first] - usual * (first - places[:first])
+    filled[last + 1 :] = times[last] + usual * (places[last + 1 :] - last)
+    fine = np.rint(filled * FINER).astype(np.int64)
+    if bool((np.diff(fine) <= 0).any()):
+        return None
+    clock = Clock(np.empty_like(stamps), FINER, jumps=jumps)
+    clock.times[np.asarray(order, dtype=np.int64)] = fine
+    for at, offset in offsets:
+        # in the order of the file a part begins with the first packet of it
+        clock.shifts.append((min(order[at:]), round(offset * FINER)))
+    clock.mended = np.flatnonzero((stamps == NONE) | (shifted(stamps, clock) != clock.times)).tolist()
+    return clock
+
+
+def shifted(stamps: Stamps, clock: Clock) -> Stamps:
+    """Return what the clock's scale and offsets alone make of the stamps."""
+    offsets = np.zeros(len(stamps), dtype=np.int64)
+    for place, offset in clock.shifts:
+        offsets[place:] = offset
+    known = np.where(stamps == NONE, 0, stamps)
+    return known * clock.scale + offsets
+
+
+def _usual(raw: Stamps) -> float:
+    return median_step(raw[raw != NONE]) or 1.0
+
+
+def _along(
+    raw: Stamps, jump: float
+) -> tuple[npt.NDArray[np.float64], list[tuple[int, float]], list[tuple[int, float]]]:
+    """Walk the stamps in order of presentation: times (NaN: to be filled in), offsets and jumps by rank."""
+    usual = _usual(raw)
+    times = np.full(len(raw), np.nan)
+    offsets: list[tuple[int, float]] = []
+    jumps: list[tuple[int, float]] = []
+    known = np.flatnonzero(raw != NONE).tolist()
+    offset, last, last_rank = 0.0, -np.inf, -1
+    for i, rank in enumerate(known):
+        time = float(raw[rank]) + offset
+        if last_rank >= 0:
+            expected = last + usual * (rank - last_rank)
+            if time <= last:
+                if any(last < float(raw[k]) + offset <= last + jump for k in known[i + 1 : i + 1 + _AHEAD]):
+                    continue
+                jumps.append((rank, time - expected))
+                offset += expected - time
+            elif time - last > jump:
+                jumps.append((rank, time - expected))
+                offset += expected - time
+            if jumps and jumps[-1][0] == rank:
+                offsets.append((rank, offset))
+                time = expected
+        times[rank] = last = time
+        last_rank = rank
+    return times, offsets, jumps
