@@ -7,6 +7,7 @@ rules count packets. They are used twice, when a video is indexed and when it is
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 from wsvad.video.bits import BitReader, BitsEnded
@@ -145,6 +146,7 @@ def _mpeg2_structure(data: bytes, picture: int) -> int:
 
 
 _VOP_START = b"\0\0\1\xb6"
+_PACKED = re.compile(rb"DivX\d+(?:Build|b)\d+p")
 _MAX_NOT_CODED = 24
 """Bytes of a picture that is not coded: a header and stuffing."""
 
@@ -157,6 +159,7 @@ class Mpeg4Pictures:
     def __init__(self, extradata: bytes) -> None:
         self._time_bits = 0
         self._brought_along = 0
+        self._packed = False
         self._layer(extradata)
 
     def gives_picture(self, data: bytes) -> bool | None:
@@ -168,7 +171,7 @@ class Mpeg4Pictures:
         coded = 0
         while place >= 0:
             coded += len(data) - place > _MAX_NOT_CODED or self._coded(data[place + 4 :])
-            place = data.find(_VOP_START, place + 4)
+            place = data.find(_VOP_START, place + 4) if self._packed else -1
         self._brought_along += coded - 1
         if self._brought_along < 0:
             self._brought_along = 0
@@ -176,7 +179,8 @@ class Mpeg4Pictures:
         return True
 
     def _layer(self, data: bytes) -> None:
-        """Read how many bits a time stamp has (6.2.3)."""
+        """Read how many bits a time stamp has (6.2.3), and the encoder's word that it packs pictures."""
+        self._packed = self._packed or _PACKED.search(data) is not None
         for kind in range(0x20, 0x30):
             place = data.find(bytes((0, 0, 1, kind)))
             if place >= 0:

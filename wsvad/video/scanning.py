@@ -86,14 +86,19 @@ class Packets:
         """True for key frames, likewise."""
         return self.column(self.key).astype(bool)
 
+    def first(self) -> set[int]:
+        """Ordinals of the packets among which those are that lead the first key frame."""
+        start = self.first_key
+        return set(self.ordinal[start + 1 : start + 1 + _LEADING]) if start >= 0 else set()
+
     def leading(self) -> set[int]:
-        """Ordinals of packets soon behind the first key frame that are presented before it, or at no known time."""
+        """Those of them that are presented before the first key frame, or at no known time."""
         start = self.first_key
         if start < 0:
             return set()
         stop = min(start + 1 + _LEADING, len(self.ordinal))
-        first = self.pts[start]
-        return {self.ordinal[i] for i in range(start + 1, stop) if self.pts[i] == NONE or self.pts[i] < first}
+        key = self.pts[start]
+        return {self.ordinal[i] for i in range(start + 1, stop) if self.pts[i] == NONE or self.pts[i] < key}
 
 
 @dataclass

@@ -22,6 +22,7 @@ FINER = 256
 _AHEAD = 16
 """Stamps that may be out of step one after the other before the clock counts as set back."""
 _NEIGHBOURS = 8
+_TOO_SLOW = 1.5
 
 
 @dataclass
@@ -74,12 +75,19 @@ def parts(stamps: Stamps, key: npt.NDArray[np.bool_]) -> list[int]:
         starts.append(begin)
 
 
-def order_by_stamps(stamps: Stamps, key: npt.NDArray[np.bool_]) -> list[int] | None:
+def order_by_stamps(stamps: Stamps, key: npt.NDArray[np.bool_], *, reorders: bool) -> list[int] | None:
     """Return the places in order of presentation; None where the stamps do not tell.
 
     They tell where each part of the file has a stamp of its own on every packet, and where nothing is reordered.
+
+    Args:
+        stamps: per packet, NONE where there is none.
+        key: true for key frames.
+        reorders: the codec may present packets in another order than they are stored in.
     """
     known = stamps[stamps != NONE]
+    if reorders and len(known) < len(stamps):
+        return None
     if bool((np.diff(known) >= 0).all()):
         return list(range(len(stamps)))
     order: list[int] = []
@@ -97,7 +105,7 @@ def order_by_stamps(stamps: Stamps, key: npt.NDArray[np.bool_]) -> list[int] | N
 
 
 def mend(stamps: Stamps, order: Sequence[int], jump: float) -> Clock | None:
-    """Return a clock on which times rise along ``order``; None where fewer than half of the stamps are of use.
+    """Return a clock on which times rise along ``order``; None where fewer than two stamps are of use.
 
     Args:
         stamps: per packet, NONE where there is none.
@@ -111,16 +119,9 @@ def mend(stamps: Stamps, order: Sequence[int], jump: float) -> Clock | None:
             return Clock(stamps)
     times, offsets, jumps = _along(raw, jump)
     bad = np.flatnonzero(np.isnan(times))
-    if len(times) - len(bad) < max(1, len(times) / 2):
+    if len(times) - len(bad) < min(2, len(times)):
         return None
-    usual = _usual(raw)
-    good = np.flatnonzero(~np.isnan(times))
-    places = np.arange(len(times), dtype=np.float64)
-    filled = np.interp(places, places[good], times[good])
-    first, last = good[0], good[-1]
-    filled[:first] = times[first] - usual * (first - places[:first])
-    filled[last + 1 :] = times[last] + usual * (places[last + 1 :] - last)
-    fine = np.rint(filled * FINER).astype(np.int64)
+    fine = np.rint(_filled(times) * FINER).astype(np.int64)
     if bool((np.diff(fine) <= 0).any()):
         return None
     clock = Clock(np.empty_like(stamps), FINER, jumps=jumps)
@@ -141,8 +142,36 @@ def shifted(stamps: Stamps, clock: Clock) -> Stamps:
     return known * clock.scale + offsets
 
 
+def _filled(times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Fill in what is NaN: evenly between two known times, and at the steps around where that would be too slow.
+
+    A frame without a stamp follows the one before it as the frames around do; a pause is in front of the next stamp.
+    """
+    good = np.flatnonzero(~np.isnan(times))
+    places = np.arange(len(times), dtype=np.float64)
+    if len(good) < 2:
+        return places
+    filled = np.interp(places, places[good], times[good])
+    ranks = np.diff(good)
+    steps = np.diff(times[good]) / ranks
+    for gap in np.flatnonzero(ranks > 1):
+        around = np.concatenate((steps[max(0, gap - _NEIGHBOURS) : gap], steps[gap + 1 : gap + 1 + _NEIGHBOURS]))
+        usual = float(np.median(around)) if len(around) else float(steps[gap])
+        if steps[gap] > _TOO_SLOW * usual:
+            first, last = int(good[gap]), int(good[gap + 1])
+            filled[first + 1 : last] = times[first] + usual * (places[first + 1 : last] - first)
+    first, last = int(good[0]), int(good[-1])
+    usual = float(np.median(steps))
+    filled[:first] = times[first] - usual * (first - places[:first])
+    filled[last + 1 :] = times[last] + usual * (places[last + 1 :] - last)
+    return filled
+
+
 def _usual(raw: Stamps) -> float:
-    return median_step(raw[raw != NONE]) or 1.0
+    """Return the usual step from frame to frame, in ticks."""
+    known = np.flatnonzero(raw != NONE)
+    steps = np.diff(raw[known]) / np.diff(known)
+    return float(np.median(steps[steps > 0])) if bool((steps > 0).any()) else 1.0
 
 
 def _along(

@@ -22,8 +22,10 @@ from wsvad.video.timeline import Timeline, from_decode_stamps, from_rate
 DEFAULT_RATE = Fraction(25)
 _MAX_MENDED = 100_000
 """Single stamps that an index may hold; a file with more is read by the order of its pictures alone."""
-_DEFAULT_IS_NO_RATE = frozenset({"h264", "hevc", "mpegvideo", "m4v", "mjpeg", "mpegts", "mpeg", "flv"})
-"""Demuxers that report a default or an estimate as the rate of a stream without time stamps."""
+_ELEMENTARY = frozenset({"h264", "hevc", "mpegvideo", "m4v", "mjpeg"})
+"""Demuxers of streams without a container: no stamps, and a default as the rate."""
+_ESTIMATES = _ELEMENTARY | {"mpegts", "mpeg", "flv"}
+"""Demuxers whose rate of a stream without time stamps is a default or an estimate."""
 _NEVER_REORDERS = frozenset({"mjpeg", "rawvideo", "ffv1", "huffyuv", "utvideo", "dvvideo", "prores", "dnxhd", "vp8"})
 
 Allow = Callable[[float, float], None]
@@ -61,13 +63,16 @@ class FullDecode:
         self._source, self._number, self._max_pixels = source, number, max_pixels
         self._beat, self._allow, self._found = beat, allow, found
 
-    def order(self, ordinals: Stamps) -> DecodedOrder:
-        """Return the order of presentation of the packets with these ordinals."""
+    def order(self, ordinals: Stamps, doubtful: set[int]) -> DecodedOrder:
+        """Return the order of presentation of the packets with these ordinals.
+
+        Packets whose ordinals are ``doubtful`` are no frames where they give no picture.
+        """
         packets = self._found.packets
         self._allow(packets.read / float(DEFAULT_RATE), 0.0)
         self._source.read_as_zeros(())
         decoded = decode_once(self._source, self._number, packets.before_key, self._max_pixels, self._beat)
-        return decoded_order(ordinals, decoded, packets.unclear | packets.leading())
+        return decoded_order(ordinals, decoded, packets.unclear | doubtful)
 
 
 def choose_times(
@@ -88,15 +93,26 @@ def choose_times(
     if claimed and table_places(container, stream):
         every = int(shown.sum()) + packets.without_picture + claimed
         return _counted("table", container, stream, every, reading)
-    reorders = bool(stream.codec_context.has_b_frames) and stream.codec_context.name not in _NEVER_REORDERS
-    clocks: tuple[Clock, ...] = ("pts",) if reorders else ("pts", "dts")
-    for clock in clocks:
+    for clock in _clocks(container, stream):
         stamps = packets.column(packets.pts if clock == "pts" else packets.dts)[shown]
-        if (stamps != NONE).mean() >= 0.5:
+        if int((stamps != NONE).sum()) >= min(2, len(stamps)):
             times = _stamped(clock, stream, stamps, shown, found, decode)
             if times is not None:
                 return times
     return _by_order(container, stream, found, shown, reading, decode)
+
+
+def _clocks(container: InputContainer, stream: VideoStream) -> tuple[Clock, ...]:
+    """Return the stamps that the file itself has; what demuxers make up for the others is no evidence."""
+    if container.format.name in _ELEMENTARY:
+        return ()
+    if _reorders(stream):
+        return () if container.format.name == "avi" else ("pts",)
+    return ("pts", "dts")
+
+
+def _reorders(stream: VideoStream) -> bool:
+    return bool(stream.codec_context.has_b_frames) and stream.codec_context.name not in _NEVER_REORDERS
 
 
 def _without(ordinals: Stamps, hidden: set[int]) -> npt.NDArray[np.bool_]:
@@ -113,10 +129,10 @@ def _stamped(
     packets, unit = found.packets, float(unit_s(stream))
     ordinals, key = packets.column(packets.ordinal)[shown], packets.keys[shown]
     steady = without_strays(stamps, JUMP_S / unit)
-    order = None if packets.unclear else order_by_stamps(steady, key)
+    order = None if packets.unclear else order_by_stamps(steady, key, reorders=_reorders(stream))
     hidden = found.hidden
     if order is None:
-        decoded = decode.order(ordinals)
+        decoded = decode.order(ordinals, packets.leading())
         hidden, order = hidden | decoded.hidden, decoded.places
         kept = _without(ordinals, decoded.hidden)
         steady, stamps, ordinals = steady[kept], stamps[kept], ordinals[kept]
@@ -164,14 +180,18 @@ def _by_order(
     if stream.codec_context.name in _NEVER_REORDERS and not packets.unclear:
         decoded = by_position(len(ordinals))
     else:
-        decoded = decode.order(ordinals)
+        decoded = decode.order(ordinals, packets.first())
     times = _counted("count", container, stream, len(decoded.places), reading)
     times.lost, times.uncertain = decoded.lost, decoded.uncertain
     times.hidden = found.hidden | decoded.hidden
     if container.format.name == "avi" and reading.frame_rate is None:
         places = dts[_without(ordinals, decoded.hidden)]
         depth = max(decoded.depth, stream.codec_context.reorder_depth)
-        times.timeline = from_decode_stamps(places, depth, unit_s(stream)) or times.timeline
+        stated = from_decode_stamps(places, depth, unit_s(stream))
+        if stated is not None:
+            if abs(stated.usual_step - times.timeline.usual_step) > 1:
+                times.rate = Fraction(1_000_000_000, stated.usual_step)
+            times.timeline = stated
     return times
 
 
@@ -191,7 +211,7 @@ def _counted(
 
 def _stated_rate(container: InputContainer, stream: VideoStream) -> Fraction | None:
     """Return the rate that the file states; None where the demuxer only has a default."""
-    if container.format.name not in _DEFAULT_IS_NO_RATE:
+    if container.format.name not in _ESTIMATES:
         return stream.average_rate or stream.guessed_rate
     stated = stream.codec_context.framerate
     return Fraction(stated) if stated and 0.1 <= stated <= 1000 else None
