@@ -218,7 +218,7 @@ class Decoder:
             self._beat()
             if index.headers_read is not None and ordinal >= index.headers_read:
                 rule = None
-            gives = rule is None or rule.gives_picture(bytes(packet)) is not False
+            gives = rule is None or rule.gives_picture(packet) is not False
             if gives and not packet.is_discard and ordinal not in self._hidden:
                 time = self._times.of(ordinal, packet)
                 place = places.get(packet.pos) if packet.pos is not None else None

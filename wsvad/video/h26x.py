@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from wsvad.video.bits import BitReader, BitsEnded
 
@@ -12,9 +14,35 @@ _HEADER_BYTES = 64
 _SPS_BYTES = 512
 _EXTRA_CHROMA_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 _MAX_UNITS = 512
+_START = rb"\x00?\x00\x00\x01"
+_H264_SLICE = rb"[\x01\x21\x41\x61\x05\x25\x45\x65]"
+_HEVC_SLICE = rb"[\x00-\x1e][\x01-\x07]"
+"""Slices of the base layer that begin no group."""
+_H264_BEGINS = re.compile(rb"(?:%b\x09.)?%b%b" % (_START, _START, _H264_SLICE), re.DOTALL)
+_HEVC_BEGINS = re.compile(rb"(?:%b\x46\x01.)?%b%b" % (_START, _START, _HEVC_SLICE), re.DOTALL)
+"""A slice at the beginning of a packet, perhaps behind an access unit delimiter."""
+_HEVC_END = re.compile(rb"\x00\x00(?:\x01|\x00\x02)[\x48\x4a]\x01", re.DOTALL)
+"""End of a sequence or of the stream, behind a start code or a length."""
+_TAIL = 64
 _H264_NO_SLICES = frozenset({6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
-_MAX_WITHOUT_SLICES = 4096
-"""Bytes of a packet of parameter sets and messages alone; a larger one is taken for a damaged picture."""
+_MAX_WITHOUT_SLICES = 64
+"""Bytes of a packet of delimiters and messages alone; a larger one that is no key frame has a slice."""
+
+
+class EncodedPacket(Protocol):
+    """A packet as the demuxer gives it; ``bytes`` of it are its data."""
+
+    @property
+    def size(self) -> int:
+        """Length of the data in bytes."""
+        ...
+
+    @property
+    def is_keyframe(self) -> bool:
+        """A decode may start here."""
+        ...
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
 
 
 def nal_units(data: bytes, length_size: int, limit: int = _HEADER_BYTES) -> Iterator[bytes]:
@@ -51,7 +79,7 @@ def _by_start_code(data: bytes) -> Iterator[tuple[int, int]]:
 
 def _damaged(data: bytes) -> bool:
     """True for a packet without slices that is damaged: four zero bytes in a row are in no NAL unit."""
-    return b"\0\0\0\0" in data or len(data) > _MAX_WITHOUT_SLICES
+    return b"\0\0\0\0" in data
 
 
 @dataclass(frozen=True)
@@ -76,19 +104,24 @@ class H264Pictures:
     def __init__(self, extradata: bytes) -> None:
         avc = extradata[:1] == b"\1" and len(extradata) > 6
         self._length_size = (extradata[4] & 3) + 1 if avc else 0
+        self._begins = (re.compile(_H264_SLICE) if avc else _H264_BEGINS).match
         self._sets: dict[int, _SliceFormat] = {}
         self._of_picture_set: dict[int, int] = {}
+        self._read: set[bytes] = set()
+        """Parameter sets that were read; most streams repeat them before every key frame."""
         self._first_field: _Field | None = None
+        self.interlaced = True
+        """A parameter set seen so far allows fields, or none has been seen."""
         for unit in _avc_sets(extradata) if avc else nal_units(extradata, 0, _SPS_BYTES):
             self._parameter_set(unit)
 
-    @property
-    def interlaced(self) -> bool:
-        """True where a parameter set seen so far allows fields, or none has been seen."""
-        return not self._sets or any(s.interlaced for s in self._sets.values())
-
-    def gives_picture(self, data: bytes) -> bool | None:
+    def gives_picture(self, packet: EncodedPacket) -> bool | None:
         """True for a picture, False for none. Packets are fed in decode order; damaged ones count as pictures."""
+        if not self.interlaced and packet.size > _MAX_WITHOUT_SLICES and not packet.is_keyframe:
+            return True
+        data = bytes(packet)
+        if not self.interlaced and self._begins(data, self._length_size):
+            return True
         fields: list[_Field] = []
         for unit in nal_units(data, self._length_size):
             kind = unit[0] & 31 if unit else 0
@@ -98,7 +131,8 @@ class H264Pictures:
                     self._first_field = None
                     return True
                 fields.append(field)
-            elif kind in (7, 8):
+            elif kind in (7, 8) and unit not in self._read:
+                self._read.add(unit)
                 self._parameter_set(_whole(data, unit, self._length_size))
             elif kind not in _H264_NO_SLICES:
                 return True
@@ -131,6 +165,7 @@ class H264Pictures:
             if unit and unit[0] & 31 == 7:
                 number, parameters = _sequence_parameters(unit)
                 self._sets[number] = parameters
+                self.interlaced = any(s.interlaced for s in self._sets.values())
             elif unit and unit[0] & 31 == 8:
                 reader = BitReader(unit, 8)
                 picture_set = reader.golomb()
@@ -214,11 +249,21 @@ class HevcPictures:
     def __init__(self, extradata: bytes) -> None:
         record = extradata[:1] == b"\1" and len(extradata) > 22
         self._length_size = (extradata[21] & 3) + 1 if record else 0
+        self._begins = (re.compile(_HEVC_SLICE, re.DOTALL) if record else _HEVC_BEGINS).match
         self._skips_leading = True
         self._sequence_ended = True
+        self._before: EncodedPacket | None = None
 
-    def gives_picture(self, data: bytes) -> bool | None:
+    def gives_picture(self, packet: EncodedPacket) -> bool | None:
         """True for a picture, False for none. Packets are fed in decode order; damaged ones count as pictures."""
+        before, self._before = self._before, packet
+        if not self._skips_leading and packet.size > _MAX_WITHOUT_SLICES and not packet.is_keyframe:
+            return True
+        data = bytes(packet)
+        if not self._skips_leading and self._begins(data, self._length_size):
+            return True
+        if before is not None and _HEVC_END.search(bytes(before)[-_TAIL:]):
+            self._sequence_ended = True
         for unit in nal_units(data, self._length_size, 2):
             if len(unit) < 2:
                 return True

@@ -39,8 +39,8 @@ def build_index(
         beat: called at every packet.
         allow: called with seconds of footage where the whole video must be decoded to be indexed.
     """
-    chosen = footage_stream(source, max_pixels, reading.stream, beat)
     with open_video(source, max_pixels) as container:
+        chosen = footage_stream(container, source, max_pixels, reading.stream, beat)
         stream = pick_stream(container, chosen.number, max_pixels)
         found = scan(container, stream, source, max_pixels, beat)
         claimed = _claimed(stream, found.packets)

@@ -11,13 +11,13 @@ import re
 from typing import Protocol
 
 from wsvad.video.bits import BitReader, BitsEnded
-from wsvad.video.h26x import H264Pictures, HevcPictures
+from wsvad.video.h26x import EncodedPacket, H264Pictures, HevcPictures
 
 
 class PictureRule(Protocol):
     """Looks at packets in decode order."""
 
-    def gives_picture(self, data: bytes) -> bool | None:
+    def gives_picture(self, packet: EncodedPacket) -> bool | None:
         """True for one picture, False for none, None where the headers do not tell and only a decode does.
 
         Damaged packets count as pictures: those are lost, and that is recorded.
@@ -28,16 +28,17 @@ class PictureRule(Protocol):
 class Vp8Pictures:
     """RFC 6386, 9.1: the fourth bit of a frame says whether it is shown."""
 
-    def gives_picture(self, data: bytes) -> bool | None:
+    def gives_picture(self, packet: EncodedPacket) -> bool | None:
         """True for a picture that is shown."""
-        return bool(data[0] & 0x10)
+        return bool(memoryview(packet)[0] & 0x10)
 
 
 class Vp9Pictures:
     """VP9 bitstream specification, 6.2 (``show_existing_frame``, ``show_frame``) and annex B (superframes)."""
 
-    def gives_picture(self, data: bytes) -> bool | None:
+    def gives_picture(self, packet: EncodedPacket) -> bool | None:
         """True for one frame that is shown; None for several (layers)."""
+        data = bytes(packet)
         shown = sum(_vp9_shown(data[start : start + 2]) for start in _vp9_frames(data))
         return None if shown > 1 else shown == 1
 
@@ -76,8 +77,9 @@ def _vp9_shown(head: bytes) -> bool:
 class Av1Pictures:
     """AV1 bitstream specification, 5.3 and 5.9.2. Of several layers decoders give one picture."""
 
-    def gives_picture(self, data: bytes) -> bool | None:
+    def gives_picture(self, packet: EncodedPacket) -> bool | None:
         """True where a frame of the packet is shown."""
+        data = bytes(packet)
         place, frames, reduced = 0, 0, False
         while place < len(data):
             head = data[place]
@@ -117,8 +119,9 @@ class Mpeg2Pictures:
     def __init__(self) -> None:
         self._first_field = 0
 
-    def gives_picture(self, data: bytes) -> bool | None:
+    def gives_picture(self, packet: EncodedPacket) -> bool | None:
         """True for a frame, or for the first field of one."""
+        data = bytes(packet)
         place = data.find(b"\0\0\1\0")
         if place < 0:
             return True
@@ -162,8 +165,9 @@ class Mpeg4Pictures:
         self._packed = False
         self._layer(extradata)
 
-    def gives_picture(self, data: bytes) -> bool | None:
+    def gives_picture(self, packet: EncodedPacket) -> bool | None:
         """True for a coded picture, or the place holder of one."""
+        data = bytes(packet)
         place = data.find(_VOP_START)
         if place < 0:
             return True

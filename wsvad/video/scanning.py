@@ -32,6 +32,8 @@ _FULL_PROBE = 512
 """Packets tried one after the other for a first picture; behind them only key frames are tried."""
 _LEADING = 20
 """Pictures that may lead a key frame; H.264 and HEVC allow 16."""
+_BEAT_EVERY = 16
+"""Packets from one sign of life to the next; reading more of the file is one too."""
 _HEAD = 56
 """Packets decoded where pictures seem to lead the first key frame: those, and as many as a decoder may hold back."""
 
@@ -71,9 +73,10 @@ class Packets:
             return
         if gives is None:
             self.unclear.add(ordinal)
+        pts, dts = packet.pts, packet.dts  # read once: each access costs as much as a step of this loop
         self.ordinal.append(ordinal)
-        self.pts.append(NONE if packet.pts is None else packet.pts)
-        self.dts.append(NONE if packet.dts is None else packet.dts)
+        self.pts.append(NONE if pts is None else pts)
+        self.dts.append(NONE if dts is None else dts)
         self.duration.append(packet.duration or 0)
         self.key.append(is_key)
 
@@ -135,9 +138,10 @@ def scan(
     table_keys: frozenset[int] | None = None
     trouble, decoding = "no packets", True
     for packet in read_packets(container, stream, lambda message: None):
-        beat()
+        if packets.read % _BEAT_EVERY == 0:
+            beat()
         is_key = packet.is_keyframe if table_keys is None else packet.dts in table_keys
-        packets.add(packet, is_key, rule.gives_picture(bytes(packet)) if rule is not None else True)
+        packets.add(packet, is_key, rule.gives_picture(packet) if rule is not None else True)
         if not decoding or (picture is None and packets.read > _FULL_PROBE and not is_key):
             continue
         packet.pts = packets.read - 1  # comes back on the picture

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
@@ -50,7 +51,7 @@ class _Measured:
 
     def add(self, packet: Packet[Stream]) -> None:
         """Count a packet that gives a picture."""
-        if self._rule is not None and self._rule.gives_picture(bytes(packet)) is False:
+        if self._rule is not None and self._rule.gives_picture(packet) is False:
             return
         self.packets += 1
         stamp = packet.pts if packet.pts is not None else packet.dts
@@ -60,7 +61,7 @@ class _Measured:
 
 
 def footage_stream(
-    source: SeekableReader, max_pixels: int, wanted: int | None, beat: Callable[[], None]
+    container: InputContainer, source: SeekableReader, max_pixels: int, wanted: int | None, beat: Callable[[], None]
 ) -> FootageStream:
     """Choose the stream to read.
 
@@ -69,6 +70,7 @@ def footage_stream(
     of the packets or fewer, less than a clip's worth of them) are no footage.
 
     Args:
+        container: the open file; it is not read.
         source: the file.
         max_pixels: see ``open_video``.
         wanted: place among the container's video streams, from 0, where people chose it.
@@ -76,28 +78,39 @@ def footage_stream(
 
     Raises Refused (no_video_stream, and what ``open_video`` raises).
     """
+    video = list(container.streams.video)
+    moving = [s.index for s in video if not s.disposition & _NOT_REAL_PICTURES]
+    if wanted is not None:
+        if wanted >= len(video):
+            raise Refused("no_video_stream", f"expected a video stream {wanted}, the file has {len(video)}")
+        return FootageStream(video[wanted].index, moving[:1] == [video[wanted].index])
+    if not moving:
+        found = ", ".join(sorted({s.type for s in container.streams})) or "none"
+        raise Refused("no_video_stream", f"expected a video stream, found streams: {found}")
+    if len(moving) == 1:
+        return FootageStream(moving[0], True)
+    back = source.tell()
+    measured = _measure(source, moving, max_pixels, beat)
+    source.seek(back)
+    return _chosen(measured)
+
+
+def _measure(
+    source: SeekableReader, numbers: Sequence[int], max_pixels: int, beat: Callable[[], None]
+) -> list[_Measured]:
+    """Read every packet of these streams, in a container of its own."""
     with open_video(source, max_pixels) as container:
         video = list(container.streams.video)
-        moving = [s for s in video if not s.disposition & _NOT_REAL_PICTURES]
-        if wanted is not None:
-            if wanted >= len(video):
-                raise Refused("no_video_stream", f"expected a video stream {wanted}, the file has {len(video)}")
-            return FootageStream(video[wanted].index, bool(moving) and moving[0].index == video[wanted].index)
-        if not moving:
-            found = ", ".join(sorted({s.type for s in container.streams})) or "none"
-            raise Refused("no_video_stream", f"expected a video stream, found streams: {found}")
-        if len(moving) == 1:
-            return FootageStream(moving[0].index, True)
-        measured = [_Measured(s, video.index(s)) for s in moving]
-        for stream in container.streams:
-            if all(stream.index != m.number for m in measured):
-                stream.discard = Discard.all
-        by_number = {m.number: m for m in measured}
-        for packet in read_streams(container, moving):
+        streams = {s.index: s for s in video if s.index in numbers}
+        measured = {number: _Measured(s, video.index(s)) for number, s in streams.items()}
+        for other in container.streams:
+            if other.index not in streams:
+                other.discard = Discard.all
+        for packet in read_streams(container, list(streams.values())):
             beat()
-            if packet.stream_index in by_number:
-                by_number[packet.stream_index].add(packet)
-    return _chosen(measured)
+            if packet.stream_index in measured:
+                measured[packet.stream_index].add(packet)
+        return [measured[number] for number in sorted(measured)]
 
 
 def _chosen(streams: list[_Measured]) -> FootageStream:
