@@ -110,3 +110,38 @@ def test_wrong_credentials_are_a_storage_failure(bucket, moto_server, capsys):
         moto_server.url,
     )
     assert run_here(capsys, "extract", *words, *QUICK)[0] == 4
+
+
+def test_keys_with_empty_segments(s3_bucket, moto_server, videos, tmp_path, capsys):
+    """Keys are literal: what lies below ``//`` is extracted and verified like the rest, and found by its own URI."""
+    sources = {"dbl//cam8/a.mp4": "short.mp4", "dbl/cam8//b.mkv": "exact.mkv", "dbl/cam8/a.mp4": "one.mp4"}
+    for key, name in sources.items():
+        moto_server.client.put_object(Bucket=s3_bucket, Key=key, Body=(videos / name).read_bytes())
+    words = ("--out", str(tmp_path / "out"), "--s3-endpoint-url", moto_server.url)
+    code, summary = run_here(capsys, "extract", "--videos", f"s3://{s3_bucket}/dbl", *words, *QUICK)
+    assert (code, summary["videos_complete"], summary["clips"], summary["skipped"]) == (0, 3, 10, 0)
+    code, report = run_here(capsys, "verify", "--videos", f"s3://{s3_bucket}/dbl", *words, "--json")
+    assert (code, report["videos_complete"]) == (0, 3)
+    words = ("--out", str(tmp_path / "single"), "--s3-endpoint-url", moto_server.url)
+    code, summary = run_here(capsys, "extract", "--videos", f"s3://{s3_bucket}/dbl//cam8/a.mp4", *words, *QUICK)
+    assert (code, summary["videos_complete"], summary["clips"]) == (0, 1, 5)
+
+
+def test_results_are_not_written_below_an_empty_segment(bucket, moto_server, capsys, caplog):
+    """A slash too many in --out is told before any work."""
+    assert _extract(capsys, bucket, "out//x", moto_server.url)[0] == 2
+    assert "leave out the second slash" in caplog.text
+
+
+def test_a_public_bucket_without_credentials(s3_bucket, moto_server, videos, tmp_path, capsys, caplog, monkeypatch):
+    """--s3-anonymous reads it; without the option the missing credentials are named, and the option."""
+    moto_server.client.put_bucket_acl(Bucket=s3_bucket, ACL="public-read")
+    data = (videos / "short.mp4").read_bytes()
+    moto_server.client.put_object(Bucket=s3_bucket, Key="in/a.mp4", Body=data, ACL="public-read")
+    for name in [name for name in os.environ if name.startswith("AWS_") and "KEY" in name]:
+        monkeypatch.delenv(name)
+    words = ("--videos", f"s3://{s3_bucket}/in", "--out", str(tmp_path / "out"), "--s3-endpoint-url", moto_server.url)
+    assert run_here(capsys, "extract", *words, *QUICK)[0] == 4
+    assert "a public bucket is read with --s3-anonymous" in caplog.text
+    code, summary = run_here(capsys, "extract", *words, *QUICK, "--s3-anonymous")
+    assert (code, summary["clips"]) == (0, 5)

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from wsvad.errors import ManifestError, UsageError
-from wsvad.manifest.listing import list_videos, printable
-from wsvad.storage import StoreOptions
+from wsvad.manifest.listing import list_videos, printable, resolve_uri
+from wsvad.storage import StoreOptions, open_store
 
 
 def _touch(folder, *names):
@@ -127,3 +127,52 @@ def test_link_that_leads_out_of_the_folder_needs_to_be_named_or_allowed(tmp_path
     allowed = list_videos(str(tmp_path / "in"), options=StoreOptions(follow_links=True))
     assert [v.video_id for v in allowed.videos] == ["b.mp4", "link.mp4"]
     assert [v.video_id for v in list_videos(str(tmp_path / "in/link.mp4")).videos] == ["link.mp4"]
+
+
+def test_keys_with_empty_segments_are_listed_and_reached(s3_bucket, moto_server):
+    """S3 keys are literal: each is a video of its own, from every root above it, by its URI, and from a manifest."""
+    keys = ["dbl//cam8/a.mp4", "dbl/cam8//b.mp4", "dbl/cam8/a.mp4", "/lead.mp4", "dbl/x/../c.mp4", "dbl/.tmp/d.mp4",
+            "dbl/.tmp/0123", "dbl/folder/", "dbl/full.mp4/"]  # fmt: skip
+    for key in keys:
+        moto_server.client.put_object(Bucket=s3_bucket, Key=key, Body=b"" if key == "dbl/folder/" else key.encode())
+    rows = "\n".join(("uri", "cam8//b.mp4", "../dbl//cam8/a.mp4", f"s3://{s3_bucket}//lead.mp4"))
+    moto_server.client.put_object(Bucket=s3_bucket, Key="dbl/m.csv", Body=rows.encode())
+    moto_server.client.put_object(Bucket=s3_bucket, Key="dbl//m.csv", Body=b"uri\ncam8/a.mp4\n")
+    options = StoreOptions(endpoint_url=moto_server.url)
+
+    def found(below):
+        listing = list_videos(f"s3://{s3_bucket}{below}", options=options, identity="digest")
+        assert len({v.video_id for v in listing.videos}) == len(listing.videos)
+        assert not listing.unreachable
+        there = {v.uri.removeprefix(f"s3://{s3_bucket}/"): v for v in listing.videos}
+        for key, video in there.items():
+            assert open_store(video.root, options).read(video.info.key) == key.encode()
+        return set(there), {s.uri.removeprefix(f"s3://{s3_bucket}/") for s in listing.skipped}
+
+    left_out = {"dbl/x/../c.mp4", "dbl/.tmp/d.mp4", "dbl/full.mp4/", "dbl/m.csv", "dbl//m.csv"}
+    assert found("") == ({"dbl//cam8/a.mp4", "dbl/cam8//b.mp4", "dbl/cam8/a.mp4", "/lead.mp4"}, left_out)
+    assert found("/dbl") == ({"dbl//cam8/a.mp4", "dbl/cam8//b.mp4", "dbl/cam8/a.mp4"}, left_out)
+    assert found("/dbl//") == ({"dbl//cam8/a.mp4"}, {"dbl//m.csv"})
+    assert found("//") == ({"/lead.mp4"}, set())
+    assert found("/dbl/cam8") == ({"dbl/cam8//b.mp4", "dbl/cam8/a.mp4"}, set())
+    assert found("/dbl//cam8/a.mp4") == ({"dbl//cam8/a.mp4"}, set())
+    assert found("//lead.mp4") == ({"/lead.mp4"}, set())
+    assert found("/dbl/m.csv") == ({"dbl/cam8//b.mp4", "dbl//cam8/a.mp4", "/lead.mp4"}, set())
+    assert found("/dbl//m.csv") == ({"dbl//cam8/a.mp4"}, set())
+
+
+@pytest.mark.parametrize(
+    ("manifest", "uri", "resolved"),
+    [
+        ("s3://bkt/m.csv", "a.mp4", "s3://bkt/a.mp4"),
+        ("s3://bkt/x/m.csv", "./a.mp4", "s3://bkt/x/a.mp4"),
+        ("s3://bkt/x/y/m.csv", "../a//b.mp4", "s3://bkt/x/a//b.mp4"),
+        ("s3://bkt/x//m.csv", "a.mp4", "s3://bkt/x//a.mp4"),
+        ("s3://bkt//m.csv", "a.mp4", "s3://bkt//a.mp4"),
+        ("s3://bkt/m.csv", "../a.mp4", "s3://bkt/../a.mp4"),
+        ("/x/y/m.csv", "../a//b.mp4", "/x/a/b.mp4"),
+    ],
+)
+def test_relative_uris(manifest, uri, resolved):
+    """Dots are resolved, out of a bucket they are refused later; the slashes of S3 keys stay as many as they are."""
+    assert resolve_uri(manifest, uri) == resolved

@@ -11,6 +11,7 @@ from tests.extract.harness import run_here, stored, visible
 from tests.features.factories import CONFIG, random_videos, write_features
 from tests.score.conftest import GAPS, LENGTHS
 from tests.score.factories import make_checkpoint, write_checkpoint
+from wsvad.clips import ClipSpec
 from wsvad.features.reading import FeatureSet
 from wsvad.score.reading import ScoreSet
 from wsvad.score.scorer import Scorer
@@ -127,6 +128,35 @@ def test_features_of_another_configuration_are_a_conflict(run, tmp_path, caplog)
     assert run(checkpoint=checkpoint)[0] == 5
     assert "geometry: there 'center', here 'squash'" in caplog.text
     assert not (tmp_path / "scores").exists()
+
+
+@pytest.mark.parametrize(
+    ("trained", "scored", "code"),
+    [
+        ({"geometry": "ten-crop"}, {"geometry": "center"}, 0),
+        ({"geometry": "center"}, {"geometry": "ten-crop"}, 0),
+        ({"unit_s": 60.0}, {"unit_s": 600.0, "cuboids": False}, 0),
+        ({"geometry": "ten-crop"}, {"geometry": "squash"}, 5),
+        ({"geometry": "ten-crop"}, {"geometry": "center", "precision": "bf16"}, 5),
+        ({"geometry": "ten-crop"}, {"geometry": "center", "clips": ClipSpec(16, 8)}, 5),
+        ({"geometry": "ten-crop"}, {"geometry": "center", "weights": "random:1:test"}, 5),
+    ],
+)
+def test_what_scoring_averages_is_no_conflict(run, tmp_path, caplog, trained, scored, code):
+    """Crops of a clip, and how rows are stored, are no other features; what changes the values of a clip is."""
+    trained, scored = replace(CONFIG, **trained), replace(CONFIG, **scored)
+    checkpoint = write_checkpoint(tmp_path / "c", make_checkpoint("sultani", 8, features=trained))
+    pooled, _ = random_videos({"a": 5}, views=scored.views)
+    uri = write_features(tmp_path / "f", pooled, config=scored)
+    assert run(features=uri, checkpoint=checkpoint)[0] == code
+    if code:
+        assert "so these are scored" not in caplog.text
+        assert ("geometry" in caplog.text) == (scored.geometry == "squash")
+        return
+    got = ScoreSet.open(str(tmp_path / "scores"))
+    expected = Scorer(make_checkpoint("sultani", 8))(FeatureSet.open(uri).load("a"))
+    np.testing.assert_array_equal(got.load("a").score_T, expected.score_T)
+    assert got.config["features"] == scored.to_dict()
 
 
 @pytest.mark.parametrize(

@@ -35,13 +35,18 @@ class Fault(enum.Enum):
 
     SLOW_DOWN = "503 SlowDown; the server never sees the request"
     REFUSE = "501 NotImplemented; the server never sees the request"
+    FORBID = "405 MethodNotAllowed; the server never sees the request"
     RESET = "connection reset; the server never sees the request"
     LOST_REPLY = "the server carries the request out, then the connection is reset before the reply"
     TRUNCATE = "the whole length is announced, half the body is sent, the connection is closed"
     TRICKLE = "the body comes in 32 pieces over `trickle_s` seconds"
 
 
-_ANSWERS = {Fault.SLOW_DOWN: (503, "SlowDown"), Fault.REFUSE: (501, "NotImplemented")}
+_ANSWERS = {
+    Fault.SLOW_DOWN: (503, "SlowDown"),
+    Fault.REFUSE: (501, "NotImplemented"),
+    Fault.FORBID: (405, "MethodNotAllowed"),
+}
 
 
 @dataclass

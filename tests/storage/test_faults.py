@@ -10,7 +10,7 @@ import pytest
 from tests.services.fault_proxy import Fault, FaultProxy, Rule
 from tests.services.moto_server import MotoServer
 from wsvad.errors import ObjectChanged, ObjectNotFound, StorageError, StoreUnavailable, UsageError
-from wsvad.storage import Created, Store, StoreOptions, open_store
+from wsvad.storage import Created, Store, StoreOptions, open_object, open_store
 from wsvad.storage.base import ConditionalWriteUnsupported
 
 DATA = bytes(range(256)) * 400
@@ -182,12 +182,44 @@ def test_a_store_that_ignores_ranges_is_refused(bucket: str, moto_server: MotoSe
 
 
 def test_keys_of_other_programs_are_listed(store: Store, bucket: str, moto_server: MotoServer) -> None:
-    """Keys that ours cannot be are listed as they are, folder markers are not; reading one is refused."""
-    for key in ("a//b.mp4", "x/../y.mp4", "folder/", "a%20b"):
-        moto_server.client.put_object(Bucket=bucket, Key=key, Body=b"x")
-    assert [info.key for info in store.list()] == ["a%20b", "a//b.mp4", "k", "x/../y.mp4"]
-    with pytest.raises(UsageError, match="empty segment"):
-        store.read("a//b.mp4")
+    """Keys that ours cannot be are listed as they are, empty folder markers are not; reading one is refused."""
+    for key in ("x/../y.mp4", "folder/", "full/", "a%20b"):
+        moto_server.client.put_object(Bucket=bucket, Key=key, Body=b"" if key == "folder/" else b"x")
+    assert [info.key for info in store.list()] == ["a%20b", "full/", "k", "x/../y.mp4"]
+    with pytest.raises(UsageError, match=r"'\.\.' segment"):
+        store.read("x/../y.mp4")
+    with pytest.raises(UsageError, match="slash at its end"):
+        store.read("full/")
+
+
+def test_keys_with_empty_segments_are_read(bucket: str, moto_server: MotoServer) -> None:
+    """As they are: ``a//b`` is another object than ``a/b``, from every root above it and by its own URI."""
+    keys = ["/k", "//k", "a//k", "a//b//k", "a/k", "a/b//k", "a///k"]
+    for key in keys:
+        moto_server.client.put_object(Bucket=bucket, Key=key, Body=key.encode())
+    options = StoreOptions(endpoint_url=moto_server.url)
+    for root, prefix in (
+        ("", ""),
+        ("/", ""),
+        ("//", "/"),
+        ("/a", "a/"),
+        ("/a//", "a//"),
+        ("/a//b", "a//b/"),
+        ("///", "//"),
+    ):
+        store = open_store(f"s3://{bucket}{root}", options)
+        listed = list(store.list())
+        expected = {key.removeprefix(prefix) for key in [*keys, "k"] if key.startswith(prefix)}
+        assert {info.key for info in listed} == expected
+        for info in listed:
+            if prefix + info.key == "k":
+                continue
+            data = (prefix + info.key).encode()
+            assert store.stat(info.key) == info
+            assert store.read(info.key) == data
+            assert store.read_range(info.key, 0, 99, expect=info) == data
+            single, name = open_object(store.uri_of(info.key), options)
+            assert open_store(single.uri, options).read(name) == data
 
 
 @pytest.mark.parametrize(("key", "problem"), [("x" * 1025, "1025 bytes"), ("caf\udce9.mp4", "not Unicode")])

@@ -27,7 +27,11 @@ from wsvad.storage import StoreOptions, key_problem, normalize_uri, open_object,
         ("FILE:///data", "file:///data"),
         ("s3://bucket", "s3://bucket"),
         ("S3://bucket/", "s3://bucket"),
-        ("s3://bucket/a/b//", "s3://bucket/a/b"),
+        ("s3://bucket/a/b/", "s3://bucket/a/b"),
+        ("s3://bucket/a/b//", "s3://bucket/a/b//"),
+        ("s3://bucket/a//b/", "s3://bucket/a//b"),
+        ("s3://bucket//", "s3://bucket//"),
+        ("s3://bucket//a", "s3://bucket//a"),
         ("s3://bucket/a b%20c", "s3://bucket/a b%20c"),
     ],
 )
@@ -56,7 +60,7 @@ def test_plain_paths_are_relative_to_the_working_directory(monkeypatch: pytest.M
         ("s3://a/key", "not a bucket name"),
         ("s3://bad bucket/key", "not a bucket name"),
         ("s3://bucket/a/../b", r"'\.\.' segment"),
-        ("s3://bucket/a//b", "empty segment"),
+        ("s3://bucket/a//../b", r"'\.\.' segment"),
         ("s3://bucket/.tmp", "reserved"),
         ("https://host/x.mp4", "unknown scheme 'https'"),
         ("gs://bucket/x", "unknown scheme 'gs'"),
@@ -74,6 +78,19 @@ def test_a_folder_is_no_object(uri: str) -> None:
     """A bucket, a root or a URI with a slash at its end cannot name one object."""
     with pytest.raises(UsageError, match="one object"):
         open_object(uri)
+
+
+@pytest.mark.parametrize("root", ["s3://bucket", "s3://bucket//", "s3://bucket/a", "s3://bucket/a//", "s3://bucket//a"])
+@pytest.mark.parametrize("key", ["k", "/k", "//k", "b//k", "/b//k"])
+def test_s3_keys_are_literal(root: str, key: str) -> None:
+    """Slashes are as many as they are: a root puts its prefix before the key, and the URI opens the same object."""
+    store = open_store(root)
+    uri = store.uri_of(key)
+    assert uri == f"{root.rstrip('/') if root.count('//') == 1 else root}{'' if root[5:].endswith('//') else '/'}{key}"
+    single, name = open_object(uri)
+    assert single.uri_of(name) == uri
+    again = open_store(single.uri)
+    assert (again.uri, again.uri_of(name)) == (single.uri, uri)
 
 
 @given(st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=4).map("/".join))

@@ -8,10 +8,11 @@ from typing import get_args
 
 from rich.console import Console
 
-from wsvad.cli.options import add_store_options, positive_float, require, small_int, store_options
+from wsvad.cli.options import add_store_options, natural, positive_float, require, small_int, store_options
 from wsvad.clips import ClipSpec
 from wsvad.importing.files import Layout, Naming
 from wsvad.importing.job import ImportOptions, import_features
+from wsvad.importing.lengths import Mismatch
 from wsvad.importing.npy import Axes
 
 
@@ -27,6 +28,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", metavar="URI", help="holds the ids, and numbers of frames where known")
     parser.add_argument("--config", metavar="FILE", help="TOML file of these options; the command line wins over it")
     parser.add_argument("--dry-run", action="store_true", help="list, match and check shapes; write nothing")
+    parser.add_argument(
+        "--mismatch",
+        choices=get_args(Mismatch),
+        default="refuse",
+        help="videos whose number of clips does not fit the manifest's num_frames: import nothing, skip them, or keep "
+        "them as they are (default: refuse)",
+    )
+    parser.add_argument(
+        "--max-quarantine",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="exit 0 with up to N such videos skipped or kept, 3 with more",
+    )
     _add_name_options(parser)
     _add_layout_options(parser)
     add_store_options(parser)
@@ -83,6 +98,8 @@ def options_from(args: argparse.Namespace) -> ImportOptions:
         naming=Naming(tuple(args.strip) or None, args.id_prefix, args.id_suffix),
         follow_links=args.follow_links,
         allow_unmatched=args.allow_unmatched,
+        mismatch=args.mismatch,
+        max_quarantine=args.max_quarantine,
         store=store_options(args),
         dry_run=args.dry_run,
     )

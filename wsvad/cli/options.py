@@ -18,6 +18,11 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--s3-profile", metavar="NAME", help="AWS profile; or AWS_PROFILE")
     group.add_argument("--s3-region", metavar="NAME", help="AWS region; or AWS_REGION")
     group.add_argument(
+        "--s3-anonymous",
+        action="store_true",
+        help="sign no request: public buckets are read without credentials (and nothing is written to S3)",
+    )
+    group.add_argument(
         "--s3-attempts",
         type=positive_int,
         default=8,
@@ -33,6 +38,7 @@ def store_options(args: argparse.Namespace) -> StoreOptions:
         profile=args.s3_profile,
         region=args.s3_region,
         max_attempts=args.s3_attempts,
+        anonymous=args.s3_anonymous,
     )
 
 

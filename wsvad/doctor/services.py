@@ -86,6 +86,8 @@ def needs_credentials(*uris: str | None) -> bool:
 
 def check_credentials(options: StoreOptions) -> Check:
     """Whether AWS credentials are found, and from where; their values are not looked at."""
+    if options.anonymous:
+        return Check("credentials", "ok", "none used: --s3-anonymous", data={"found": False, "anonymous": True})
     import botocore.exceptions  # here: who has local files only need not have, nor wait for, it
     import botocore.session
 
@@ -97,7 +99,10 @@ def check_credentials(options: StoreOptions) -> Check:
         remedy = "look at --profile, AWS_PROFILE and the files in ~/.aws"
         return Check(name, "fail", f"{type(error).__name__}: {error}", remedy, exit_code=EXIT_STORAGE)
     if credentials is None:
-        remedy = "set AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role"
+        remedy = (
+            "set AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role; public buckets "
+            "are read with --s3-anonymous"
+        )
         return Check(name, "fail", "no AWS credentials found", remedy, {"found": False}, EXIT_STORAGE)
     profile = session.profile or "default"
     data: dict[str, Value] = {"found": True, "method": credentials.method, "profile": profile}

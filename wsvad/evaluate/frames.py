@@ -28,7 +28,7 @@ def video_uri(uri: str, manifest_uri: str, videos_root: str | None) -> str:
     """Where a record's video is: relative to ``videos_root`` if that is given, else to its manifest."""
     if videos_root is None:
         return resolve_uri(manifest_uri, uri)
-    return resolve_uri(videos_root.rstrip("/") + "/manifest", uri)
+    return resolve_uri(videos_root.removesuffix("/") + "/manifest", uri)
 
 
 def peak_frames(

@@ -13,7 +13,7 @@ from wsvad.errors import ObjectNotFound, UsageError
 from wsvad.manifest.ids import id_problem
 from wsvad.manifest.listing import Skipped, printable
 from wsvad.storage import ObjectInfo, Store, StoreOptions, open_object, open_store
-from wsvad.storage.uri import key_problem, parse_uri
+from wsvad.storage.uri import is_scratch, parse_uri
 
 Layout = Literal["npy", "npy-crops", "segments-text"]
 
@@ -23,6 +23,7 @@ STRIPPED: Mapping[Layout, tuple[str, ...]] = {
     "segments-text": ("_C", "_c3d"),
 }
 """Ends of file names that are no part of a video's name, by layout."""
+_UNUSABLE = "unusable name"
 _CROP = re.compile(r"(?P<name>.+)__(?P<crop>0|[1-9][0-9]{0,2})")
 
 
@@ -53,6 +54,8 @@ class SourceVideo:
     video_id: str
     files: tuple[ObjectInfo, ...]
     """One, or one a crop in the order of the crops."""
+    crops: tuple[int, ...] = (0,)
+    """Numbers of the crops by the files' names; 0 for a file that holds all crops."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class Found:
     videos: tuple[SourceVideo, ...]
     """By video id."""
     skipped: tuple[Skipped, ...] = ()
+    unusable: tuple[Skipped, ...] = ()
+    """Those among them that are feature files by their names, which cannot be used."""
 
 
 def find_videos(uri: str, layout: Layout | None, naming: Naming, options: StoreOptions, ours: Sequence[str]) -> Found:
@@ -77,18 +82,20 @@ def find_videos(uri: str, layout: Layout | None, naming: Naming, options: StoreO
         ours: prefixes of URIs of results, not worth a word.
 
     Raises:
-        UsageError: no feature file, several layouts, ids that cannot be or that two files share, crops missing.
+        UsageError: no feature file, several layouts, ids that cannot be or that two files share.
         StorageError: the listing failed.
     """
     store, infos = _listed(uri, options)
     usable: dict[str, ObjectInfo] = {}
-    skipped = []
+    skipped, unusable = [], []
     for info in infos:
-        reason = _unusable(info.key)
+        reason = _unusable(store, info.key)
         if reason is None:
             usable[info.key] = info
         elif not store.uri_of(info.key).startswith(tuple(ours)):
             skipped.append(Skipped(printable(store.uri_of(info.key)), reason))
+            if reason.startswith(_UNUSABLE) and _kind(info.key.rstrip("/")):
+                unusable.append(skipped[-1])
     layout = layout or _layout_of(usable, uri)
     taken = {}
     for key, info in usable.items():
@@ -98,7 +105,7 @@ def find_videos(uri: str, layout: Layout | None, naming: Naming, options: StoreO
             skipped.append(Skipped(printable(store.uri_of(key)), f"not of the layout {layout}"))
     if not taken:
         raise UsageError(f"no feature file of the layout {layout} found in {printable(uri)} ({len(skipped)} others)")
-    return Found(store, layout, _grouped(store, taken, layout, naming), tuple(skipped))
+    return Found(store, layout, _grouped(store, taken, layout, naming), tuple(skipped), tuple(unusable))
 
 
 def _listed(uri: str, options: StoreOptions) -> tuple[Store, list[ObjectInfo]]:
@@ -110,14 +117,15 @@ def _listed(uri: str, options: StoreOptions) -> tuple[Store, list[ObjectInfo]]:
         except ObjectNotFound:
             pass  # a folder or a prefix
     store = open_store(uri, options)
-    return store, list(store.list())
+    found = store.list(scratch=True)
+    return store, [info for info in found if not is_scratch(info.key) or _kind(info.key)]
 
 
-def _unusable(key: str) -> str | None:
+def _unusable(store: Store, key: str) -> str | None:
     path = PurePosixPath(key)
-    problem = key_problem(key)
+    problem = store.key_problem(key)
     if problem:
-        return f"unusable name: it {problem}"
+        return f"{_UNUSABLE}: it {problem}"
     if any(part.startswith(".") for part in path.parts):
         return "hidden"
     return None if _kind(key) else f"not a feature file name ({printable(path.suffix) or 'no extension'})"
@@ -166,15 +174,40 @@ def _grouped(store: Store, taken: Mapping[str, ObjectInfo], layout: Layout, nami
                 "--id-prefix"
             )
         videos[video_id][crop] = info
-    return tuple(_video(store, video_id, videos[video_id]) for video_id in sorted(videos))
+    return tuple(
+        SourceVideo(video_id, tuple(info for _, info in sorted(crops.items())), tuple(sorted(crops)))
+        for video_id, crops in sorted(videos.items())
+    )
 
 
-def _video(store: Store, video_id: str, crops: Mapping[int, ObjectInfo]) -> SourceVideo:
-    absent = set(range(max(crops) + 1)) - crops.keys()
-    if absent:
-        there = store.uri_of(crops[max(crops)].key)
-        raise UsageError(
-            f"{video_id!r:.120} has {printable(there)}, but no file of crop {min(absent)}; expected crops 0 to "
-            f"{max(crops)}, one file each"
-        )
-    return SourceVideo(video_id, tuple(crops[crop] for crop in sorted(crops)))
+def check_crops(store: Store, videos: Sequence[SourceVideo]) -> tuple[int, ...]:
+    """Return the numbers of the crops that the videos have, or refuse to take some of them for all.
+
+    Test features are often published of one crop of ten. Where all videos have one file each, of the same crop, that is
+    what they are; any other gap is a file that is absent.
+
+    Args:
+        store: where the files are.
+        videos: at least one.
+
+    Raises:
+        UsageError: a crop of a video is absent.
+    """
+    published = {video.crops for video in videos}
+    if len(published) == 1 and len(videos[0].crops) == 1:
+        return videos[0].crops
+    for video in videos:
+        last = video.crops[-1]
+        absent = set(range(last)) - set(video.crops)
+        if absent:
+            there = printable(store.uri_of(video.files[-1].key))
+            alone = sum(len(other.crops) == 1 for other in videos)
+            apart = (
+                f"; {alone} of {len(videos)} videos have one crop only: if they were published so, import them apart, "
+                "with a --manifest of theirs and --allow-unmatched"
+            )
+            raise UsageError(
+                f"{video.video_id!r:.120} has {there}, but no file of crop {min(absent)}; expected crops 0 to {last}, "
+                f"one file each{apart if alone else ''}"
+            )
+    return max(published, key=len)

@@ -28,7 +28,8 @@ from wsvad.dataset.snapshots import (
 )
 from wsvad.errors import UsageError
 from wsvad.importing.config import ImportedConfig
-from wsvad.importing.files import Found, Layout, Naming, find_videos
+from wsvad.importing.files import Found, Layout, Naming, check_crops, find_videos
+from wsvad.importing.lengths import Mismatch, advise
 from wsvad.importing.npy import Axes
 from wsvad.importing.plan import ImportUnit, PlannedVideo, matched, open_sources, plan_units, plan_videos, refuse
 from wsvad.importing.summary import ImportSummary
@@ -44,6 +45,8 @@ from wsvad.work.target import open_target
 
 log = logging.getLogger(__name__)
 
+SHOWN_PROBLEMS = 20
+"""Problems in a summary; the record of the run has all."""
 THREADS = 4
 """Units under way at once; each holds its values as they are stored, and as they are written."""
 
@@ -71,6 +74,11 @@ class ImportOptions:
     """Whether links that lead out of the listed folder are followed."""
     allow_unmatched: bool = False
     """Leave out files whose ids are not in the manifest, instead of refusing."""
+    mismatch: Mismatch = "refuse"
+    """What becomes of videos whose number of clips does not fit the manifest: none is imported, the others are, or all
+    are, these as they are."""
+    max_quarantine: int = 0
+    """Videos that do not fit and files whose names cannot be used, up to which the exit code is 0."""
     store: StoreOptions = field(default_factory=StoreOptions)
     dry_run: bool = False
 
@@ -89,6 +97,7 @@ class _Plan:
     units: Sequence[ImportUnit]
     unmatched: Sequence[str]
     without_features: int
+    crops: tuple[int, ...] = (0,)
     receipts: dict[str, Receipt] = field(default_factory=dict)
     todo: Sequence[ImportUnit] = ()
 
@@ -97,13 +106,24 @@ class _Plan:
         """What identifies the imported files, for the record of the run."""
         digest = hashlib.sha256("\n".join(v.content_id for v in self.videos).encode()).hexdigest()
         skipped = [{"uri": s.uri, "reason": s.reason} for s in self.found.skipped]
-        return {"inputs_sha256": digest, "unmatched": list(self.unmatched), "skipped": skipped}
+        told = {"unmatched": list(self.unmatched), "skipped": skipped, "problems": self.problems}
+        return {"inputs_sha256": digest, "crops": list(self.crops), **told}
+
+    @property
+    def problems(self) -> list[dict[str, str]]:
+        """Everything that counts for the exit code."""
+        files = [
+            {"video_id": "", "uri": s.uri, "kind": "unusable_name", "outcome": "skipped", "message": s.reason}
+            for s in self.found.unusable
+        ]
+        return [problem for video in self.videos for problem in [video.problem] if problem] + files
 
 
 def import_features(options: ImportOptions, console: Console | None = None) -> ImportSummary:
     """Import feature files into the data set at ``options.out``; safe to kill and to run again.
 
-    All or nothing: if a file cannot be used, nothing is published, and the error names it with what was expected.
+    All or nothing: if a file cannot be used, nothing is published, and the error names it with what was expected. Only
+    videos whose number of clips does not fit the manifest may be left out, or kept, see ``ImportOptions.mismatch``.
 
     Raises:
         UsageError, ManifestError: files, names or values that cannot be used.
@@ -141,13 +161,21 @@ def _plan(options: ImportOptions) -> _Plan:
     log.info("%d videos with features of the layout %s", len(chosen), found.layout)
     if unmatched:
         log.warning("%d of %d videos are not in the manifest and are left out", len(unmatched), len(found.videos))
+    crops = check_crops(found.store, chosen)
+    if crops[0] > 0:
+        log.warning("only crop %d of each video is there: they are imported as features of one crop", crops[0])
     sources = open_sources(found, chosen, options.axes)
     _, V, D = next(iter(sources.values())).shape
     clips = None if found.layout == "segments-text" else replace(options.clips, last="pad")
     config = ImportedConfig(options.source, clips, V, D)
-    videos = plan_videos(chosen, sources, by_id, clips, options.fps)
+    videos = plan_videos(chosen, sources, by_id, clips, options.fps, options.mismatch)
+    misfits = [video.misfit for video in videos if video.misfit]
+    if misfits:
+        done = "left out" if options.mismatch == "skip" else "imported as they are"
+        log.warning("%d of %d videos do not fit the manifest and are %s. %s",
+                    len(misfits), len(videos), done, advise(misfits, len(videos)))  # fmt: skip
     absent = len(by_id) - len(chosen) if records is not None else 0
-    return _Plan(config, found, videos, plan_units(videos, config), unmatched, absent)
+    return _Plan(config, found, videos, plan_units(videos, config), unmatched, absent, crops)
 
 
 def _convert(plan: _Plan, out: Store, console: Console) -> None:
@@ -229,10 +257,17 @@ def _summary(options: ImportOptions, plan: _Plan, snapshot: Snapshot | None, ela
         views=plan.config.views,
         pooled_dim=plan.config.pooled_dim,
         dry_run=options.dry_run,
-        videos=len(plan.videos),
+        crops=list(plan.crops) if plan.crops[0] > 0 else list(range(plan.config.views)),
+        videos=sum(not v.skipped for v in plan.videos),
+        mismatched_skipped=sum(v.skipped for v in plan.videos),
+        mismatched_kept=sum(v.misfit is not None and not v.skipped for v in plan.videos),
+        quarantined=len(plan.problems),
+        max_quarantine=options.max_quarantine,
+        problems=plan.problems[:SHOWN_PROBLEMS],
         videos_assumed_length=sum(v.assumed for v in plan.videos),
         fps=options.fps,
         unmatched=len(plan.unmatched),
+        unmatched_ids=list(plan.unmatched[:SHOWN_PROBLEMS]),
         without_features=plan.without_features,
         skipped=len(plan.found.skipped),
         skipped_reasons=reasons(plan.found.skipped),

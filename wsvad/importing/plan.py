@@ -17,6 +17,7 @@ from wsvad.dataset import layout
 from wsvad.errors import UsageError
 from wsvad.importing.config import SEGMENTS, ImportedConfig
 from wsvad.importing.files import Found, SourceVideo
+from wsvad.importing.lengths import MISMATCH_KIND, Misfit, Mismatch, advise, length_of
 from wsvad.importing.npy import ArraySource, Axes, Header, array_sources, read_header
 from wsvad.importing.segments import TextSource, read_text
 from wsvad.manifest.ids import content_id
@@ -63,11 +64,29 @@ class PlannedVideo:
     content_id: str
     """Changes with the files, their reading, and the lengths and rates that the rows are made with."""
     num_frames: int
+    """0 where it is not known, of a video that is skipped for that."""
     assumed: bool
     """Whether ``num_frames`` follows from the number of clips, because nobody said it."""
     fps: float
     width: int | None
     height: int | None
+    misfit: Misfit | None = None
+    """Set where the number of clips does not fit the number of frames by the manifest."""
+    skipped: bool = False
+    """Whether it is left out for that."""
+
+    @property
+    def clips(self) -> int:
+        """Clips that are imported."""
+        return 0 if self.skipped else self.source.shape[0]
+
+    @property
+    def problem(self) -> dict[str, str] | None:
+        """What is the matter with it, as a row of a summary's problems."""
+        if self.misfit is None:
+            return None
+        named = {"video_id": self.video_id, "uri": printable(self.source.uri), "kind": MISMATCH_KIND}
+        return {**named, "outcome": "skipped" if self.skipped else "kept", "message": self.misfit.reason}
 
     def span(self, clip: int, clips: ClipSpec | None) -> tuple[int, int]:
         """Return the frames of a clip, half-open; those of segment ``i`` of 32 where features came pooled."""
@@ -77,22 +96,30 @@ class PlannedVideo:
 
     def row(self, container: str) -> dict[str, Any]:
         """Return the row of the videos table."""
-        T = self.source.shape[0]
-        told = {"kind": "assumed_frames", "message": "the number of frames is not known and follows from the clips"}
+        told: dict[str, Any] = {}
+        if self.assumed:
+            told = {"kind": "assumed_frames", "message": "the number of frames is not known and follows from the clips"}
+        if self.misfit is not None:
+            told = {
+                "kind": MISMATCH_KIND,
+                "message": self.misfit.reason,
+                "expected_clips": self.misfit.most,
+                "status": "quarantined" if self.skipped else "partial",
+            }
         return {
             "video_id": self.video_id,
             "uri": printable(self.source.uri),
             "content_id": self.content_id,
-            "num_frames": self.num_frames,
+            "num_frames": self.num_frames or None,
             "fps": self.fps,
             "duration_s": self.num_frames / self.fps,
             "width": self.width,
             "height": self.height,
             "container": container,
-            "expected_clips": T,
-            "clips": T,
+            "expected_clips": self.clips,
+            "clips": self.clips,
             "status": "complete",
-            **(told if self.assumed else {}),
+            **told,
         }
 
 
@@ -121,11 +148,11 @@ class ImportUnit:
         return {"unit_id": self.unit_id, "video_id": self.video_id}
 
 
-def refuse(faults: Sequence[str]) -> None:
-    """Raise one ``UsageError`` for all faults, if there are any."""
+def refuse(faults: Sequence[str], advice: str = "") -> None:
+    """Raise one ``UsageError`` for all faults, if there are any, with what to do about them."""
     if faults:
         more = f"\nand {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-        raise UsageError("\n".join(faults[:_SHOWN]) + more + "\nNothing was published.")
+        raise UsageError("\n".join(faults[:_SHOWN]) + more + f"\n{advice}" * bool(advice) + "\nNothing was published.")
 
 
 def matched(
@@ -202,64 +229,88 @@ def plan_videos(
     records: Mapping[str, VideoRecord],
     clips: ClipSpec | None,
     fps: float,
+    mismatch: Mismatch = "refuse",
 ) -> list[PlannedVideo]:
-    """Find out how long every video is. Raises ``UsageError`` naming those whose number of clips cannot be."""
-    planned, faults = [], []
+    """Find out how long every video is.
+
+    Args:
+        videos: what is imported.
+        sources: their features.
+        records: the manifest, by id; may lack videos.
+        clips: what a clip is; ``None``: 32 segments a video.
+        fps: frames per second.
+        mismatch: what becomes of those whose number of clips cannot be.
+
+    Raises:
+        UsageError: names them, if they are refused; if there are no others that could be imported; or if they shall be
+            kept and their length is not known.
+    """
+    planned, refused = [], []
     for video in videos:
         source, record = sources[video.video_id], records.get(video.video_id)
-        known = record.num_frames if record else None
-        try:
-            num_frames = _num_frames(source, known, clips)
-        except UsageError as error:
-            faults.append(str(error))
-            continue
-        reading = source.axes if isinstance(source, ArraySource) else "text"
-        files = [f"{info.size} {info.etag or info.mtime_ns}" for info in video.files]
+        T, V, _ = source.shape
+        found = length_of(source.uri, T, V, record.num_frames if record else None, clips)
+        misfit = found if isinstance(found, Misfit) else None
+        if isinstance(found, Misfit):
+            if mismatch == "refuse" or (mismatch == "keep" and found.frames is None):
+                refused.append(found)
+                continue
+            num_frames, assumed = (found.known or 0) if mismatch == "skip" else (found.frames or 0), False
+        else:
+            num_frames, assumed = found
         planned.append(
             PlannedVideo(
                 video.video_id,
                 source,
-                content_id(video.video_id, *files, reading, str(num_frames), repr(fps)),
+                _content_id(video, source, num_frames, fps),
                 num_frames,
-                known is None,
+                assumed,
                 fps,
                 record.width if record else None,
                 record.height if record else None,
+                misfit,
+                misfit is not None and mismatch == "skip",
             )
         )
-    refuse(faults)
+    if refused:
+        refuse([m.message for m in refused], _way_out(refused, len(videos)))
+    if all(video.skipped for video in planned):
+        misfits = [v.misfit for v in planned if v.misfit]
+        refuse(
+            [m.message for m in misfits], f"{advise(misfits, len(videos))} --mismatch skip leaves nothing to import."
+        )
     return planned
 
 
-def _num_frames(source: Source, known: int | None, clips: ClipSpec | None) -> int:
-    T = source.shape[0]
-    if clips is None:
-        if known is None or known < SEGMENTS:
-            raise UsageError(
-                f"{source.uri}: {SEGMENTS} segments need a manifest (--manifest) with num_frames of at least {SEGMENTS}"
-                f" for this video, got {known or 'none'}"
-            )
-        return known
-    if known is None:
-        return (T - 1) * clips.stride + clips.length
-    whole = ClipSpec(clips.length, clips.stride, "drop").count(known)
-    least, most = max(1, whole - 1), clips.count(known)  # some extractors leave out the last whole clip
-    if not least <= T <= most:
-        raise UsageError(
-            f"{source.uri}: {T} clips, but the manifest's {known} frames are {least} to {most} clips of {clips.length} "
-            f"frames at stride {clips.stride}; see --clip-length and --clip-stride, or correct num_frames"
-        )
-    return known
+def _content_id(video: SourceVideo, source: Source, num_frames: int, fps: float) -> str:
+    reading = source.axes if isinstance(source, ArraySource) else "text"
+    files = [f"{info.size} {info.etag or info.mtime_ns}" for info in video.files]
+    # one crop of several has a name and a size like the others; nothing for what has all crops, whose ids stay
+    crops = [] if video.crops[0] == 0 else [f"crop {video.crops[0]}"]
+    return content_id(video.video_id, *files, reading, str(num_frames), repr(fps), *crops)
+
+
+def _way_out(misfits: Sequence[Misfit], videos: int) -> str:
+    """What to do about videos that are refused."""
+    rest = videos - len(misfits)
+    ways = ["see --clip-length and --clip-stride", "correct num_frames"]
+    if rest:
+        ways.append(f"import the other {rest} with --mismatch skip")
+    if all(m.frames is not None for m in misfits):
+        ways.append("import these as they are, too, with --mismatch keep")
+    return (
+        f"{len(misfits)} of {videos} videos do not fit the manifest. {advise(misfits, videos)} What can be done: "
+        f"{'; '.join(ways)}. What is skipped or kept makes the exit code 3, unless --max-quarantine allows as many."
+    )
 
 
 def plan_units(videos: Sequence[PlannedVideo], config: ImportedConfig) -> list[ImportUnit]:
-    """Cut the videos into units, in order; together they hold every clip once."""
+    """Cut the videos into units, in order; together they hold every clip once, but those of skipped videos."""
     rows = min(MAX_ROWS, MAX_VALUES // config.pooled_dim)
     step, fingerprint = max(1, rows // config.views), config.fingerprint
     units = []
     for video in videos:
-        T = video.source.shape[0]
-        for first in range(0, T, step):
-            last = min(first + step, T)
+        for first in range(0, video.clips, step):
+            last = min(first + step, video.clips)
             units.append(ImportUnit(layout.unit_id(video.content_id, first, last, fingerprint), video, first, last))
     return units

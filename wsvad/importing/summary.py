@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from wsvad.errors import EXIT_OK
+from wsvad.errors import EXIT_OK, EXIT_QUARANTINE
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,20 @@ class ImportSummary:
     layout: str
     views: int
     """Crops of a clip."""
+    crops: list[int]
+    """Their numbers; one that is not 0 where only that crop was published."""
     pooled_dim: int
     """Values of a clip and crop."""
     dry_run: bool
     videos: int
-    """Videos with features."""
+    """Videos whose features are imported."""
+    mismatched_skipped: int
+    """Videos whose number of clips does not fit the manifest and that were left out."""
+    mismatched_kept: int
+    """Likewise, imported as they are."""
+    quarantined: int
+    """Those two, and feature files whose names cannot be used: what counts for the exit code."""
+    max_quarantine: int
     videos_assumed_length: int
     """Videos whose number of frames follows from the number of clips."""
     fps: float
@@ -45,18 +54,25 @@ class ImportSummary:
     clips: int
     rows: int
     elapsed_s: float
+    unmatched_ids: list[str] = field(default_factory=list)
+    """The first 20 of the unmatched."""
+    problems: list[dict[str, str]] = field(default_factory=list)
+    """The first 20 of the quarantined: ``video_id, uri, outcome, kind, message``."""
 
     @property
     def exit_code(self) -> int:
-        """0: what cannot be used ends a run with an error."""
-        return EXIT_OK
+        """0 done, 3 more was left out or does not fit than is allowed; what cannot be used at all ends in an error."""
+        return EXIT_QUARANTINE if self.quarantined > self.max_quarantine else EXIT_OK
 
     def to_json(self) -> str:
         """Return the summary as one JSON object, the exit code included."""
         return json.dumps({**asdict(self), "exit_code": self.exit_code}, indent=1)
 
     def show(self, console: Console) -> None:
-        """Print the summary as a table."""
+        """Print the summary as a table, problems first."""
+        for problem in self.problems:
+            text = "{outcome}: {uri}: {kind}: {message}".format(**problem)
+            console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
         table = Table(show_header=False, box=None, pad_edge=False)
         for name, value in self._rows():
             table.add_row(name, value)
@@ -73,8 +89,17 @@ class ImportSummary:
                 ("lengths", f"{self.videos_assumed_length} videos as long as their clips; no frame count known")
             )
         rows.append(("times", f"at {self.fps:g} frames/s"))
+        if self.crops != list(range(self.views)):
+            rows.append(("crops", f"only crop {self.crops[0]} of each video is there"))
+        for count, told in ((self.mismatched_skipped, "left out"), (self.mismatched_kept, "kept as they are")):
+            if count:
+                rows.append(("do not fit", f"{count} videos, {told}: other clips than the manifest's frames have"))
+        if self.quarantined:
+            rows.append(("quarantined", f"{self.quarantined} (allowed {self.max_quarantine})"))
         if self.unmatched:
-            rows.append(("left out", f"{self.unmatched} videos that the manifest does not have"))
+            more = ", …" if self.unmatched > len(self.unmatched_ids) else ""
+            named = ", ".join(self.unmatched_ids) + more
+            rows.append(("left out", f"{self.unmatched} videos that the manifest does not have ({named})"))
         if self.without_features:
             rows.append(("not here", f"{self.without_features} videos of the manifest"))
         if self.skipped:

@@ -16,7 +16,7 @@ from wsvad.errors import ManifestError, ObjectNotFound, StorageError, UsageError
 from wsvad.manifest.ids import content_id, id_from_key, row_id
 from wsvad.manifest.table import ManifestRow, read_manifest
 from wsvad.storage import ObjectInfo, Store, StoreOptions, open_object, open_store
-from wsvad.storage.uri import key_problem, parse_uri
+from wsvad.storage.uri import is_scratch, parse_uri
 
 Identity = Literal["stat", "digest"]
 
@@ -129,12 +129,12 @@ def _from_store(uri: str, id_prefix: str, options: StoreOptions, ours: tuple[str
         return Listing((_ref(id_from_key(id_prefix + PurePosixPath(info.key).name), store, info),))
     store = open_store(uri, options)
     videos, skipped = [], []
-    for info in store.list():
-        reason = _skip_reason(info.key)
-        if reason and store.uri_of(info.key).startswith(ours):
+    for info in store.list(scratch=True):
+        reason = _skip_reason(store, info.key)
+        if reason and (store.uri_of(info.key).startswith(ours) or _is_ours_in_scratch(info.key)):
             continue
         if reason:
-            skipped.append(Skipped(printable(f"{store.uri}/{info.key}"), reason))
+            skipped.append(Skipped(printable(store.uri_of(info.key)), reason))
         else:
             videos.append(_ref(id_from_key(id_prefix + info.key), store, info))
     return Listing(tuple(sorted(videos, key=lambda v: v.video_id)), tuple(skipped))
@@ -157,9 +157,14 @@ def _named(options: StoreOptions) -> StoreOptions:
     return replace(options, follow_links=True)
 
 
-def _skip_reason(key: str) -> str | None:
+def _is_ours_in_scratch(key: str) -> bool:
+    """Whether a key is most likely an unfinished write of ours: videos in a folder of that name are somebody else's."""
+    return is_scratch(key) and PurePosixPath(key).suffix.lower() not in VIDEO_EXTENSIONS
+
+
+def _skip_reason(store: Store, key: str) -> str | None:
     path = PurePosixPath(key)
-    problem = key_problem(key)
+    problem = store.key_problem(key)
     if problem:
         return f"unusable name: it {problem}"
     if any(part.startswith(".") for part in path.parts):
@@ -196,8 +201,17 @@ def resolve_uri(manifest_uri: str, uri: str) -> str:
     if _SCHEME.match(uri) or uri.startswith("/"):
         return uri
     location = parse_uri(manifest_uri)
-    path = posixpath.normpath(posixpath.join(posixpath.dirname(location.path), uri))
-    return path if location.scheme == "file" else f"s3://{location.bucket}/{path}"
+    if location.scheme == "file":
+        return posixpath.normpath(posixpath.join(posixpath.dirname(location.path), uri))
+    # S3 keys are literal: only dots are resolved, slashes stay as many as they are
+    folder, slash, _ = location.path.rpartition("/")
+    segments: list[str] = []
+    for segment in f"{folder}{slash}{uri}".split("/"):
+        if segment == ".." and segments and segments[-1] != "..":
+            segments.pop()
+        elif segment != ".":
+            segments.append(segment)
+    return f"s3://{location.bucket}/{'/'.join(segments)}"
 
 
 def _with_digests(listing: Listing, options: StoreOptions) -> Listing:

@@ -24,7 +24,7 @@ class ScoreConfig:
     model: dict[str, Any] = field(hash=False)
     """``ModelConfig.to_dict`` of its model."""
     features_fingerprint: str
-    """Of the features that are scored, which are those that the checkpoint was trained on."""
+    """Of the features that are scored; the crops of a clip apart, they are made as those that the checkpoint knows."""
     features: dict[str, Any] = field(hash=False)
     """``FeatureConfig.to_dict`` of them."""
     window: int

@@ -72,12 +72,16 @@ class StoreOptions:
     """A reply that comes slower than this, over its whole length, counts as stalled and is asked for again."""
     conditional_writes: bool = True
     """False for a store that the probe found to ignore create-only: look first, then write (two writers can race)."""
+    anonymous: bool = False
+    """Requests to S3 are not signed, as public buckets allow; no credentials are looked for."""
     follow_links: bool = False
     """Local stores: also list and read through links whose target lies outside the root."""
 
     def __post_init__(self) -> None:
         if self.endpoint_url is not None:
             check_endpoint(self.endpoint_url)
+        if self.anonymous and self.profile is not None:
+            raise UsageError("--s3-anonymous uses no credentials; leave out --s3-profile, or --s3-anonymous")
         if self.max_attempts < 1:
             raise UsageError(f"max_attempts must be at least 1, got {self.max_attempts}")
         for name in ("retry_budget_s", "connect_timeout_s", "read_timeout_s", "min_bytes_per_s"):
@@ -129,20 +133,25 @@ class Store(ABC):
     def uri_of(self, key: str) -> str:
         """Return the URI of one object; ``open_object`` is the inverse."""
 
+    def key_problem(self, key: str) -> str | None:
+        """Return why this store cannot read such a key (to follow the word "key"), or None where it can."""
+        return key_problem(key)
+
     def stat(self, key: str) -> ObjectInfo:
         """Return size and identity of an object. Raises ``ObjectNotFound``."""
         return self._stat(self._checked(key))
 
-    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+    def list(self, prefix: str = "", *, scratch: bool = False) -> Iterator[ObjectInfo]:
         """Yield every object whose key starts with ``prefix``, recursively, in the byte order of the keys.
 
-        Scratch space is never shown. Nothing there is an empty listing; a missing bucket or a folder that cannot be
-        read is an error, because a listing that leaves out part of an archive in silence would pass for complete.
+        Nothing there is an empty listing; a missing bucket or a folder that cannot be read is an error, because a
+        listing that leaves out part of an archive in silence would pass for complete. Scratch space is shown only to
+        who asks for it, to name what others keep in folders of that name.
         Keys that other programs made are yielded even where ``key_problem`` finds fault with them.
         """
         if prefix:
             self._checked(prefix.removesuffix("/"))
-        return (info for info in self._list(prefix) if not is_scratch(info.key))
+        return (info for info in self._list(prefix) if scratch or not is_scratch(info.key))
 
     def read(self, key: str) -> bytes:
         """Return a whole object; a reply shorter than announced is asked for again. Raises ``ObjectNotFound``."""
@@ -167,7 +176,7 @@ class Store(ABC):
         A retried write whose first reply was lost finds its own object and reports ``SAME``. Of several writers
         exactly one is told ``NEW``, unless ``options.conditional_writes`` is off.
         """
-        self._checked(key)
+        self._writable(key)
         for _ in range(3):
             if self._try_create(key, data):
                 return Created.NEW
@@ -182,11 +191,11 @@ class Store(ABC):
 
     def replace(self, key: str, data: bytes) -> None:
         """Write an object, atomically, over whatever is there."""
-        self._put(self._checked(key), data)
+        self._put(self._writable(key), data)
 
     def delete(self, key: str) -> None:
         """Delete an object; one that is not there is no error."""
-        self._delete(self._checked(key))
+        self._delete(self._writable(key))
 
     def probe(self) -> StoreProbe:
         """Find out, with one small object that is deleted again, whether the store honours create-only.
@@ -194,6 +203,7 @@ class Store(ABC):
         Raises:
             AccessDenied: the store may not be written.
         """
+        self._writable("probe")
         key = f"{SCRATCH}/probe-{uuid.uuid4().hex}"
         create_only, detail = self._probe_create_only(key)
         started = time.perf_counter()
@@ -234,10 +244,17 @@ class Store(ABC):
         return printable(self.uri_of(key))
 
     def _checked(self, key: str) -> str:
-        problem = key_problem(key)
+        problem = self.key_problem(key)
         if problem:
             raise UsageError(f"the key {key!r} {problem} (store {self.uri})")
         return key
+
+    def _writable(self, key: str) -> str:
+        """Check a key that is to be written or deleted: ours have no empty segments, wherever others have them."""
+        problem = key_problem(key)
+        if problem:
+            raise UsageError(f"the key {key!r} {problem} (store {self.uri})")
+        return self._checked(key)
 
     def _try_create(self, key: str, data: bytes) -> bool:
         if self.options.conditional_writes:

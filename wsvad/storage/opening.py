@@ -29,13 +29,24 @@ def open_object(uri: str, options: StoreOptions | None = None) -> tuple[Store, s
         UsageError: as ``open_store``, or the URI names a folder, bucket or prefix.
     """
     location = parse_uri(uri)
-    folder, key = posixpath.split(location.path)
+    folder, key = _split(location)
     if location.names_folder or not key:
         raise UsageError(f"expected the URI of one object, got the folder {location.uri}")
     options = options or StoreOptions()
     if location.scheme == "file":
         options = replace(options, follow_links=True)
     return _store(location._replace(path=folder), options), key
+
+
+def _split(location: Location) -> tuple[str, str]:
+    """Return folder and key; of several S3 slashes before a name the first ends the folder, the others are the key's.
+
+    So the folder is a root that is spelled as any other.
+    """
+    if location.scheme == "file":
+        return posixpath.split(location.path)
+    folder = location.path.rpartition("/")[0].rstrip("/")
+    return folder, location.path.removeprefix(f"{folder}/") if folder else location.path
 
 
 def _store(location: Location, options: StoreOptions) -> Store:

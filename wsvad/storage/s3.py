@@ -20,9 +20,11 @@ from wsvad.storage.s3_errors import (
     FeatureMissing,
     PreconditionFailed,
     RangeBeyondEnd,
+    explains,
+    is_unexplained,
     translate_s3_error,
 )
-from wsvad.storage.uri import Location
+from wsvad.storage.uri import Location, key_problem
 
 T = TypeVar("T")
 
@@ -42,11 +44,23 @@ class S3Store(Store):
     def __init__(self, location: Location, options: StoreOptions) -> None:
         super().__init__(location.uri, options)
         self._bucket = location.bucket
-        self._prefix = f"{location.path}/" if location.path else ""
+        self._prefix = location.prefix
 
     def uri_of(self, key: str) -> str:
         """Return the ``s3`` URI of one object; the key is taken literally."""
-        return f"{self.uri}/{key}"
+        return f"s3://{self._bucket}/{self._prefix}{key}"
+
+    def key_problem(self, key: str) -> str | None:
+        """Return why such a key cannot be read; ``//`` is no reason, S3 takes keys literally."""
+        return key_problem(key, literal=True)
+
+    def _writable(self, key: str) -> str:
+        if "//" in f"/{self._prefix}":
+            raise UsageError(
+                f"cannot write below {self.uri}: its prefix has an empty segment ('//'), which is read but never made;"
+                " leave out the second slash"
+            )
+        return super()._writable(key)
 
     def _checked(self, key: str) -> str:
         super()._checked(key)
@@ -65,7 +79,7 @@ class S3Store(Store):
             try:
                 return send(client)
             except FOREIGN_ERRORS as exc:
-                raise translate_s3_error(exc, what) from exc
+                raise translate_s3_error(exc, what, anonymous=self.options.anonymous) from exc
 
         return retrying(attempt, what, self.options)
 
@@ -75,16 +89,34 @@ class S3Store(Store):
     # -- reading -------------------------------------------------------------------------------------------------
 
     def _stat(self, key: str) -> ObjectInfo:
-        reply = self._request(f"cannot look at {self._shown(key)}", lambda s3: s3.head_object(**self._at(key)))
-        return _info(key, reply["ContentLength"], reply["LastModified"], _tag(reply))
+        def send(s3: S3Client) -> ObjectInfo:
+            try:
+                reply = s3.head_object(**self._at(key))
+            except FOREIGN_ERRORS as exc:
+                if not is_unexplained(exc):
+                    raise
+                return self._stat_by_reading(s3, key, exc)
+            return _info(key, reply["ContentLength"], reply["LastModified"], _tag(reply))
+
+        return self._request(f"cannot look at {self._shown(key)}", send)
+
+    def _stat_by_reading(self, s3: S3Client, key: str, unexplained: Exception) -> ObjectInfo:
+        """Ask for the first byte where HEAD failed: replies to HEAD have no body, so only this one says why."""
+        try:
+            reply = s3.get_object(**self._at(key), Range="bytes=0-0")
+        except FOREIGN_ERRORS as exc:
+            raise (exc if explains(exc) else unexplained) from None
+        reply["Body"].close()
+        size = re.fullmatch(r"bytes 0-0/(\d+)", reply.get("ContentRange", ""))
+        return _info(key, int(size[1]) if size else reply["ContentLength"], reply["LastModified"], _tag(reply))
 
     def _list(self, prefix: str) -> Iterator[ObjectInfo]:
         request: dict[str, Any] = {"Bucket": self._bucket, "Prefix": self._prefix + prefix}
         while True:
             page = self._request(f"cannot list {self.uri}", lambda s3: s3.list_objects_v2(**request))
             for item in page.get("Contents", ()):
-                # a key with a slash at its end is how consoles draw an empty folder
-                if not item["Key"].endswith("/"):
+                # an empty object with a slash at its end is how consoles draw a folder
+                if item["Size"] or not item["Key"].endswith("/"):
                     key = item["Key"].removeprefix(self._prefix)
                     yield _info(key, item["Size"], item["LastModified"], _tag(item))
             if not page.get("IsTruncated"):

@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
 import boto3
+from botocore import UNSIGNED
 from botocore.config import Config
 
 from wsvad import __version__
@@ -91,5 +92,6 @@ def _client(session: Any, options: StoreOptions, addressing_style: str | None) -
         response_checksum_validation="when_required",
         user_agent_extra=f"wsvad/{__version__}",
         s3={"addressing_style": addressing_style} if addressing_style else None,
+        signature_version=UNSIGNED if options.anonymous else None,
     )
     return cast(S3Client, session.client("s3", endpoint_url=options.endpoint_url, config=config))

@@ -15,7 +15,8 @@ from urllib3.exceptions import HTTPError
 from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, UsageError
 from wsvad.storage.retry import Transient
 
-FOREIGN_ERRORS = (aws.BotoCoreError, aws.ClientError, ResponseParserError, HTTPError)
+# RecursionError: botocore follows a redirect that names no region by asking the bucket, which redirects again
+FOREIGN_ERRORS = (aws.BotoCoreError, aws.ClientError, ResponseParserError, HTTPError, RecursionError)
 """Every exception that a request and the reading of its body may raise."""
 
 _TRANSIENT_CODES = frozenset(
@@ -39,7 +40,19 @@ _TRANSIENT_CODES = frozenset(
         "TooManyRequestsException",
     }
 )
-_EXPIRED_CODES = frozenset({"ExpiredToken", "InvalidToken", "TokenRefreshRequired"})
+_EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired"})
+_CLOCK_CODES = frozenset({"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"})
+_REGION_CODES = frozenset(
+    {
+        "301",
+        "307",
+        "AuthorizationHeaderMalformed",
+        "IllegalLocationConstraintException",
+        "PermanentRedirect",
+        "Redirect",
+        "TemporaryRedirect",
+    }
+)
 _NO_CREDENTIALS = (
     aws.NoCredentialsError,
     aws.PartialCredentialsError,
@@ -76,21 +89,52 @@ def error_code(exc: aws.ClientError) -> tuple[str, int]:
     return (code if re.fullmatch(r"[A-Za-z0-9.]{1,64}", code) else "unnamed"), int(status)
 
 
-def translate_s3_error(exc: Exception, what: str) -> Exception:
+def is_unexplained(exc: Exception) -> bool:
+    """Whether a store refused a request without a word why, as it must where the request was a HEAD.
+
+    Failures of the server (5xx, 429) count as explained: another try is all that can be done about them.
+    """
+    if not isinstance(exc, aws.ClientError):
+        return False
+    code, status = error_code(exc)
+    return 300 <= status < 500 and status != 429 and code == str(status)
+
+
+def explains(exc: Exception) -> bool:
+    """Whether a failure says more than a status alone; that a range lies behind the end of an object does not."""
+    return not is_unexplained(exc) and not (isinstance(exc, aws.ClientError) and error_code(exc)[1] == 416)
+
+
+def _region(exc: aws.ClientError) -> str:
+    """Return the region that the store expects, or nothing where it does not say; only what can be a region's name."""
+    error = exc.response.get("Error", {})
+    headers = exc.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    worded = re.search(r"expecting '([^']*)'", str(error.get("Message", "")))
+    for said in (error.get("Region"), headers.get("x-amz-bucket-region"), worded[1] if worded else None):
+        if said and re.fullmatch(r"[a-z]{2}(-[a-z0-9]{1,16}){1,4}", str(said)):
+            return str(said)
+    return ""
+
+
+def translate_s3_error(exc: Exception, what: str, *, anonymous: bool = False) -> Exception:
     """Return the error of ours (or ``Transient``) for one of ``FOREIGN_ERRORS``; the caller raises it ``from`` it.
 
-    ``what`` says in words what failed and at which URI.
+    Args:
+        exc: what botocore or urllib3 raised.
+        what: says in words what failed and at which URI.
+        anonymous: whether the request was not signed.
     """
     if isinstance(exc, aws.ClientError):
         code, status = error_code(exc)
+        region = _region(exc) if code in _REGION_CODES else ""
         # the original stays as the cause and is printed in tracebacks; a store may have echoed the request in its words
         exc.args = (f"{exc.operation_name}: {status} {code}",)
-        return _translate_answer(code, status, what)
+        return _translate_answer(code, status, what, region, anonymous)
     if isinstance(exc, _NO_CREDENTIALS):
         exc.args = (type(exc).__name__,)  # it may quote what a credential helper printed
         return AccessDenied(
             f"{what}: no usable AWS credentials ({type(exc).__name__}); set AWS_PROFILE, or AWS_ACCESS_KEY_ID and"
-            " AWS_SECRET_ACCESS_KEY, or run where a role gives them"
+            " AWS_SECRET_ACCESS_KEY, or run where a role gives them; a public bucket is read with --s3-anonymous"
         )
     if isinstance(exc, aws.ProfileNotFound | aws.ConfigNotFound | aws.ConfigParseError | aws.InvalidConfigError):
         return UsageError(
@@ -98,12 +142,17 @@ def translate_s3_error(exc: Exception, what: str) -> Exception:
         )
     if isinstance(exc, aws.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(exc):
         return StorageError(f"{what}: the store's TLS certificate is not trusted; set AWS_CA_BUNDLE to its authority")
+    if isinstance(exc, RecursionError):
+        return StorageError(
+            f"{what}: the endpoint redirects every request without naming a region; wrong region or endpoint: check"
+            " --s3-endpoint-url (https:// for http://?) and --s3-region"
+        )
     if isinstance(exc, _BROKEN_CONNECTION):
         return Transient(f"the connection failed ({type(exc).__name__})")
     return StorageError(f"{what}: the request could not be made ({type(exc).__name__})")
 
 
-def _translate_answer(code: str, status: int, what: str) -> Exception:
+def _translate_answer(code: str, status: int, what: str, region: str, anonymous: bool) -> Exception:
     answer = f"the store answered {status} {code}" if code != str(status) else f"the store answered {status}"
     if code in _TRANSIENT_CODES or status == 429 or (status >= 500 and status != 501):
         return Transient(answer)
@@ -121,13 +170,22 @@ def _translate_answer(code: str, status: int, what: str) -> Exception:
         return AccessDenied(
             f"{what}: {answer}; the credentials have expired, renew them and run the same command again"
         )
-    if code == "RequestTimeTooSkewed":
-        return AccessDenied(f"{what}: {answer}; set this machine's clock")
+    if code in _CLOCK_CODES:
+        return AccessDenied(f"{what}: {answer}; the clock is off: set this machine's to that of the store")
+    if code in _REGION_CODES:
+        expected = f" (expected {region})" if region else ""
+        return StorageError(
+            f"{what}: {answer}; wrong region{expected}: the bucket is in another region, set --s3-region or AWS_REGION"
+            " to it, or correct the endpoint"
+        )
+    if status in (401, 403) and anonymous:
+        return AccessDenied(
+            f"{what}: {answer}; the bucket does not allow this without credentials: leave out --s3-anonymous"
+            " (without permission to list, a missing object looks like this too)"
+        )
     if status in (401, 403):
         return AccessDenied(
             f"{what}: {answer}; check the credentials and their permissions on this bucket and prefix"
             " (without permission to list, a missing object looks like this too)"
         )
-    if status in (301, 307, 400) and code in ("PermanentRedirect", "AuthorizationHeaderMalformed", "301", "307"):
-        return StorageError(f"{what}: {answer}; the bucket is in another region, set AWS_REGION or the endpoint")
     return StorageError(f"{what}: {answer}")

@@ -1,7 +1,7 @@
 """URIs and keys: which strings name a store or an object, and the one spelling of each.
 
 A *root* is ``s3://bucket[/prefix]``, ``file:///folder`` or a plain path; a *key* is a relative POSIX path below it.
-``file`` URIs are percent-encoded, S3 keys are taken literally, as the AWS tools do.
+``file`` URIs are percent-encoded, S3 keys are taken literally, as the AWS tools do: ``a//b`` and ``a/b`` are two keys.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 class Location(NamedTuple):
-    """A parsed URI. ``path`` is absolute for ``file`` and the key prefix, without slashes at its ends, for ``s3``."""
+    """A parsed URI. ``path`` is absolute for ``file``, and for ``s3`` what is before the slash that ends the prefix.
+
+    A prefix of slashes alone is the whole path.
+    """
 
     scheme: Literal["file", "s3"]
     bucket: str
@@ -32,10 +35,17 @@ class Location(NamedTuple):
 
     @property
     def uri(self) -> str:
-        """The canonical spelling, without a trailing slash (except for the root folder itself)."""
+        """The canonical spelling: no trailing slash, except for the root folder and prefixes that end in two."""
         if self.scheme == "file":
             return f"file://{quote_path(self.path)}"
-        return f"s3://{self.bucket}/{self.path}" if self.path else f"s3://{self.bucket}"
+        if not self.path:
+            return f"s3://{self.bucket}"
+        return f"s3://{self.bucket}/{self.prefix if self.path.endswith('/') else self.path}"
+
+    @property
+    def prefix(self) -> str:
+        """What every S3 key below this root begins with."""
+        return f"{self.path}/" if self.path.strip("/") else self.path
 
 
 def parse_uri(uri: str) -> Location:
@@ -81,15 +91,15 @@ def _s3(bucket: str, path: str) -> Location:
         raise UsageError("s3:// URI without a bucket; expected s3://bucket/prefix")
     if not _BUCKET.fullmatch(bucket):
         raise UsageError(f"{bucket!r} is not a bucket name; expected s3://bucket/prefix")
-    prefix = path.rstrip("/")
-    problem = key_problem(prefix) if prefix else None
+    prefix = path.removesuffix("/") if path.strip("/") else path
+    problem = _segment_problem(prefix)
     if problem:
         raise UsageError(f"s3://{bucket}/{prefix!r}: the prefix {problem}")
     return Location("s3", bucket, prefix, names_folder=path.endswith("/") or not path)
 
 
 def normalize_uri(uri: str) -> str:
-    """Return the one spelling of a URI: absolute, scheme in lower case, no trailing slash. Idempotent.
+    """Return the one spelling of a URI: absolute, scheme in lower case, without the slash at its end. Idempotent.
 
     Raises:
         UsageError: as ``parse_uri``.
@@ -102,20 +112,30 @@ def quote_path(path: str) -> str:
     return quote(os.fsencode(path), safe=_PATH_SAFE)
 
 
-def key_problem(key: str) -> str | None:
+def key_problem(key: str, *, literal: bool = False) -> str | None:
     """Return why ``key`` cannot be a key (to follow the word "key"), or None where it can.
 
     Listings may show keys that this refuses, because other writers made them; every operation on one raises.
+
+    Args:
+        key: relative to the root of a store.
+        literal: of a store where slashes are letters like others, so that empty segments tell keys apart.
     """
     if not key:
         return "is empty"
-    if "\0" in key:
-        return "has a NUL character"
+    if literal:
+        return "has a slash at its end" if key.endswith("/") else _segment_problem(key)
     if key.startswith("/"):
         return "is absolute; expected one relative to the root"
+    if "" in key.split("/"):
+        return "has an empty segment ('//' or a slash at its end)"
+    return _segment_problem(key)
+
+
+def _segment_problem(key: str) -> str | None:
+    if "\0" in key:
+        return "has a NUL character"
     for segment in key.split("/"):
-        if not segment:
-            return "has an empty segment ('//' or a slash at its end)"
         if segment in (".", ".."):
             return f"has a {segment!r} segment"
         if segment == SCRATCH:
