@@ -78,8 +78,8 @@ def _by_start_code(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _damaged(data: bytes) -> bool:
-    """True for a packet without slices that is damaged: four zero bytes in a row are in no NAL unit."""
-    return b"\0\0\0\0" in data
+    """True for a packet without slices that is damaged: four zero bytes in a row, or no NAL unit at all."""
+    return b"\0\0\0\0" in data or b"\0\0" not in data
 
 
 @dataclass(frozen=True)

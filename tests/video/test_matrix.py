@@ -1,0 +1,85 @@
+"""Containers times codecs times treatments: count, order and times of frames are those of an independent decode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import pytest
+
+from tests.video.making import number_in
+from tests.video.matrix import CONTAINERS, FPS, Cell, cells, make_cell
+from tests.video.sources import BytesSource
+from wsvad.clips import ClipSpec
+from wsvad.video import Geometry, VideoReader
+
+# An MPEG program stream of small H.264 pictures stamps one in several; where a pause falls between two stamps, no
+# reader can tell which of the frames between them it is in front of.
+SPARSE = {("mpg", "h264", t) for t in ("cut", "gap", "dropped")} | {
+    ("mpg", codec, treatment) for codec in ("h264_b", "h264_open") for treatment in ("gap", "dropped")
+}
+
+
+@dataclass
+class Found:
+    """What the reader made of a file."""
+
+    numbers: list[int | None]
+    starts: dict[int, float]
+    notes: list[str]
+
+
+def full_decode(path: Path) -> list[int]:
+    """Decode every packet, going on behind errors, and return the numbers that the pictures carry."""
+    numbers = []
+    with av.open(str(path), format="mjpeg" if path.suffix == ".mjpeg" else None) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        for packet in (*packets, None):
+            try:
+                pictures = stream.codec_context.decode(packet)
+            except av.FFmpegError:
+                continue
+            numbers += [number_in(frame.to_ndarray(format="rgb24")) for frame in pictures]
+    return numbers
+
+
+def ours(reader: VideoReader, path: Path) -> Found:
+    """Index and decode with the product."""
+    source, spec = BytesSource(path), ClipSpec()
+    index = reader.index(source, name=path.name)
+    numbers: list[int | None] = [None] * index.num_frames
+    starts = {}
+    for clip in reader.clips(source, index, 0, spec.count(index.num_frames), spec, Geometry(size=96)):
+        with clip:
+            for place in range(clip.start_frame, clip.end_frame):
+                numbers[place] = number_in(clip.frames_THWC[place - clip.start_frame])
+            starts[clip.start_frame] = clip.start_s
+    return Found(numbers, starts, [note.code for note in index.notes])
+
+
+def latest(cell: Cell, found: Found, truth: list[int]) -> float:
+    """Return how far the worst clip starts from when its first picture was recorded, in frames."""
+    first = cell.times[truth[0]]
+    return max(abs(start - (cell.times[truth[frame]] - first)) for frame, start in found.starts.items()) * FPS
+
+
+@pytest.mark.parametrize("container", [*CONTAINERS, "raw"])
+def test_frames_and_times_are_those_of_a_full_decode(tmp_path: Path, reader: VideoReader, container: str) -> None:
+    """Every cell that a muxer can write is exact; where stamps are too few to tell times, that is noted."""
+    made, wrong = 0, []
+    for cell_container, codec, treatment in cells():
+        if cell_container != container or (cell := make_cell(tmp_path, container, codec, treatment)) is None:
+            continue
+        made += 1
+        truth, found = full_decode(cell.path), ours(reader, cell.path)
+        late = latest(cell, found, truth)
+        exact = found.numbers == truth and late <= 0.6 and cell.jumps == ("clock_jump" in found.notes)
+        noted = found.numbers == truth and "stamps_mended" in found.notes and (container, codec, treatment) in SPARSE
+        if not exact and not noted:
+            wrong.append((codec, treatment, len(found.numbers), len(truth), late, found.notes))
+        cell.path.unlink()
+    assert not wrong
+    assert made > 10

@@ -1,0 +1,100 @@
+"""Time stamps are mended where single ones are wrong, and kept everywhere else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wsvad.video.stamps import FINER, NONE, Clock, mend, order_by_stamps, without_strays
+
+DAY = 86_400 * 25
+
+
+def clock_of(stamps: list[int | None]) -> Clock:
+    """Mend stamps of 1/25 s in file order."""
+    raw = np.array([NONE if s is None else s for s in stamps], dtype=np.int64)
+    clock = mend(without_strays(raw, DAY), list(range(len(raw))), DAY)
+    assert clock is not None
+    return clock
+
+
+def times_of(stamps: list[int | None]) -> list[float]:
+    """Return the mended times in stamps."""
+    clock = clock_of(stamps)
+    return (clock.times / clock.scale).tolist()
+
+
+@pytest.mark.parametrize(
+    ("stamps", "times"),
+    [
+        ([0, 1, 2, 3], [0, 1, 2, 3]),
+        ([0, 5, 6, 50], [0, 5, 6, 50]),  # pauses are kept
+        ([0, 10, 10, 30, 40], [0, 10, 20, 30, 40]),  # one repeated
+        ([0, 10, 10, 10, 40, 50], [0, 10, 20, 30, 40, 50]),  # two repeated
+        ([0, 10, None, 30, 40], [0, 10, 20, 30, 40]),  # one missing
+        ([None, 10, 20, 30, None], [0, 10, 20, 30, 40]),  # at the ends
+        ([0, 10, 20, 15, 40, 50], [0, 10, 20, 30, 40, 50]),  # one too early
+        ([0, 1, 1, 2, 3], [0, 1, 1.5, 2, 3]),  # no room between neighbours in whole ticks
+        ([*range(1000, 1040), *range(40)], [*range(1000, 1080)]),  # set back
+        ([0, 1, 2, *range(40 * DAY, 40 * DAY + 20)], list(range(23))),  # set ahead by days
+        ([0, *range(40 * DAY, 40 * DAY + 20)], [40 * DAY - 1, *range(40 * DAY, 40 * DAY + 20)]),  # only one stamp is astray
+        ([0, 1, 2, 3, None, None, 50, 51, 52], [0, 1, 2, 3, 4, 5, 50, 51, 52]),  # the pause is in front of a stamp
+    ],
+    ids=str,
+)  # fmt: skip
+def test_times(stamps: list[int | None], times: list[float]) -> None:
+    """Each case with what a person would say of it."""
+    assert times_of(stamps) == pytest.approx(times)
+
+
+def test_a_jump_is_recorded_with_its_frame_and_step() -> None:
+    """The clock is set ahead by 30 days at frame 3, and back at frame 23."""
+    clock = clock_of([0, 1, 2, *range(30 * DAY, 30 * DAY + 20), *range(3, 40)])
+    assert [(frame, round(step)) for frame, step in clock.jumps] == [(3, 30 * DAY - 3), (23, -30 * DAY - 17)]
+    assert (np.diff(clock.times) == FINER).all()
+
+
+def test_nothing_to_mend_is_nothing_mended() -> None:
+    """Good stamps come back as they are, in their own unit."""
+    stamps = np.array([0, 40, 80, 160, 120], dtype=np.int64)
+    clock = mend(stamps, [0, 1, 2, 4, 3], 1e9)
+    assert clock is not None
+    assert (clock.scale, clock.shifts, clock.mended, clock.jumps) == (1, [], [], [])
+    assert clock.times is stamps
+
+
+def test_order() -> None:
+    """By stamps within a recording, recordings one behind the other; not told where a stamp is missing or repeated."""
+    key = np.array([1, 0, 0, 0, 1, 0, 0, 0], dtype=bool)
+    stamps = np.array([0, 3, 1, 2, 0, 3, 1, 2], dtype=np.int64)
+    assert order_by_stamps(stamps, key, reorders=True) == [0, 2, 3, 1, 4, 6, 7, 5]
+    assert order_by_stamps(np.arange(8), key, reorders=True) == list(range(8))
+    for wrong in (NONE, 2):
+        unclear = stamps.copy()
+        unclear[1] = wrong
+        assert order_by_stamps(unclear, key, reorders=True) is None
+    missing = np.arange(8)
+    missing[3] = NONE
+    assert order_by_stamps(missing, key, reorders=False) == list(range(8))
+    assert order_by_stamps(missing, key, reorders=True) is None
+
+
+@given(
+    st.lists(st.integers(1, 50), min_size=3, max_size=60),
+    st.dictionaries(st.integers(0, 59), st.one_of(st.none(), st.integers(-(10**12), 10**12)), max_size=20),
+)
+def test_times_always_rise_and_good_stamps_keep_their_steps(steps: list[int], wrong: dict[int, int | None]) -> None:
+    """Whatever single stamps say, every frame has a time of its own, later than the one before."""
+    raw = np.cumsum(steps)
+    stamps = np.array(
+        [NONE if i in wrong and wrong[i] is None else wrong.get(i, s) for i, s in enumerate(raw.tolist())]
+    )
+    clock = mend(without_strays(stamps, DAY), list(range(len(stamps))), DAY)
+    if clock is None:
+        assert (stamps != NONE).sum() < 2 or len(set(stamps.tolist())) < len(stamps)
+        return
+    assert (np.diff(clock.times) > 0).all()
+    if not wrong.keys() & set(range(len(raw))):
+        assert (clock.times == raw).all()
