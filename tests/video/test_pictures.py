@@ -33,9 +33,8 @@ def answers(rule: PictureRule | None, *packets: bytes) -> list[bool | None]:
 
 def hevc(*kinds: int, layer: int = 0) -> bytes:
     """An access unit of NAL units of these kinds, with start codes."""
-    return b"".join(
-        b"\0\0\0\1" + bytes((kind << 1 | layer >> 5, (layer & 31) << 3 | 1)) + b"\x55" * 20 for kind in kinds
-    )
+    heads = [bytes((kind << 1 | layer >> 5, (layer & 31) << 3 | 1)) for kind in kinds]
+    return b"".join(b"\0\0\0\1" + head + b"\x55" * 20 for head in heads)
 
 
 @dataclass(frozen=True)
@@ -79,10 +78,9 @@ def test_packets_without_a_slice_give_no_picture() -> None:
 
 def test_damage_counts_as_a_picture() -> None:
     """What is lost is recorded as lost; it must not vanish from the count."""
+    damaged = (bytes(500), b"\0\0\0\1\x09\x10" + bytes(500), b"\x55" * 500)
     for codec in ("h264", "hevc", "mpeg4", "mpeg2video"):
-        assert (
-            answers(picture_rule(codec, b""), bytes(500), b"\0\0\0\1\x09\x10" + bytes(500), b"\x55" * 500) == [True] * 3
-        )
+        assert answers(picture_rule(codec, b""), *damaged) == [True] * 3, codec
 
 
 def test_fields_are_paired_whatever_their_packets() -> None:
