@@ -13,6 +13,8 @@ LABEL = "label"
 SPLIT = "split"
 CATEGORY = "category"
 NUM_FRAMES = "num_frames"
+FRAME_RATE = "frame_rate"
+STREAM = "stream"
 WIDTH = "width"
 HEIGHT = "height"
 SPANS = "spans"
@@ -34,6 +36,7 @@ CONTENT_ID = "content_id"
 INDEX = "index"
 KIND = "kind"
 MESSAGE = "message"
+NOTES = "notes"
 
 # Keys in the Parquet schema's own metadata (bytes there, text here).
 META_FINGERPRINT = "wsvad.fingerprint"
@@ -148,6 +151,7 @@ VIDEOS_SCHEMA = pa.schema(
         pa.field("status", pa.string(), nullable=False),  # complete | partial | quarantined
         pa.field(KIND, pa.string()),
         pa.field(MESSAGE, pa.string()),
+        pa.field(NOTES, pa.list_(pa.string())),  # "code: message": guessed times, streams left out, clocks that jump
     ]
 )
 """One row a video of a snapshot: what it is, and how much of it was extracted."""

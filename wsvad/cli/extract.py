@@ -21,6 +21,7 @@ from wsvad.cli.options import (
     store_options,
 )
 from wsvad.cli.pool import add_cluster_options, pool_options
+from wsvad.cli.reading import add_reading_options, reading_options
 from wsvad.clips import ClipSpec, LastClip
 from wsvad.errors import UsageError
 from wsvad.extract.config import FeatureConfig
@@ -105,8 +106,13 @@ def _add_video_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--id-prefix", default="", metavar="TEXT", help="put before the ids of listed videos")
     group.add_argument(
-        "--max-quarantine", type=natural, default=0, metavar="N", help="exit 0 with up to N quarantined, 3 with more"
+        "--max-quarantine",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="exit 0 with up to N quarantined, short or doubtful",
     )
+    add_reading_options(group)
     group.add_argument("--retry-quarantined", action="store_true", help="try again what earlier runs set aside")
     limits = Limits()
     group.add_argument(
@@ -156,6 +162,8 @@ def options_from(args: argparse.Namespace) -> ExtractOptions:
         address=args.address,
         queue_clips=args.queue_clips,
         max_quarantine=args.max_quarantine,
+        min_coverage=args.min_coverage,
+        reading=reading_options(args),
         retry_quarantined=args.retry_quarantined,
         dry_run=args.dry_run,
         verbose=args.verbose,

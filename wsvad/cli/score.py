@@ -9,6 +9,7 @@ from rich.console import Console
 
 from wsvad.cli.options import add_store_options, natural, positive_int, require, store_options
 from wsvad.cli.pool import add_cluster_options, pool_options
+from wsvad.cli.reading import add_reading_options, reading_options
 from wsvad.errors import UsageError
 from wsvad.score.from_video import VideoSource, score_videos
 from wsvad.score.job import ScoreOptions, score
@@ -51,6 +52,7 @@ def _add_video_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--id-prefix", default="", metavar="TEXT", help="put before the ids of listed videos")
     group.add_argument("--follow-links", action="store_true", help="also list links that lead out of the folder")
+    add_reading_options(group)
     group.add_argument("--retry-quarantined", action="store_true", help="try again what earlier extractions set aside")
 
 
@@ -92,6 +94,8 @@ def run(args: argparse.Namespace) -> int:
             id_prefix=args.id_prefix,
             follow_links=args.follow_links,
             retry_quarantined=args.retry_quarantined,
+            min_coverage=args.min_coverage,
+            reading=reading_options(args),
         )
         summary = score_videos(options, source, console)
     else:

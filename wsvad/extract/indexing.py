@@ -47,12 +47,17 @@ class Indexed:
 def index_video(reader: VideoReader, video: VideoRef, options: StoreOptions) -> Indexed:
     """Index one video with a reader that the caller owns."""
     try:
-        index = reader.index(StoredVideo(video, options), name=video.video_id)
+        index = reader.index(StoredVideo(video, options), name=video.video_id, reading=video.reading)
     except VideoError as error:
         return Indexed(video, None, error.kind, str(error))
     except StorageError as error:
         return Indexed(video, None, "", str(error))
     return Indexed(video, index)
+
+
+def _known_as(video: VideoRef) -> str:
+    """What the index of a video is kept under: its content, and how people say it is to be read."""
+    return f"{video.content_id} {video.reading.key}".rstrip()
 
 
 class IndexCache:
@@ -76,7 +81,7 @@ class IndexCache:
 
     def load(self, videos: Sequence[VideoRef]) -> dict[str, Indexed]:
         """Return what is known of these videos, by content id."""
-        wanted = {v.content_id: v for v in videos}
+        wanted = {_known_as(v): v for v in videos}
         known: dict[str, Indexed] = {}
         for key in self._keys:
             for row in self._read(key).to_pylist():
@@ -94,7 +99,7 @@ class IndexCache:
         """Keep results; those that the store made fail are left out, so that they are tried again."""
         rows = [
             {
-                CONTENT_ID: r.video.content_id,
+                CONTENT_ID: _known_as(r.video),
                 VIDEO_ID: r.video.video_id,
                 INDEX: json.dumps(r.index.to_dict()) if r.index else None,
                 KIND: r.kind or None,

@@ -24,6 +24,7 @@ from wsvad.dataset.snapshots import (
     refuse_clashes,
 )
 from wsvad.extract.config import FeatureConfig
+from wsvad.extract.coverage import MIN_COVERAGE, check_min_coverage
 from wsvad.extract.indexing import IndexCache, Indexed, index_all
 from wsvad.extract.quarantine import QuarantineRecord, read_records, write_record
 from wsvad.extract.results import Outcome, summarize
@@ -34,7 +35,7 @@ from wsvad.extract.worker import UnitExtractor, WorkerConfig, receipt_of
 from wsvad.manifest.listing import Identity, Listing, VideoRef, list_videos
 from wsvad.provenance import versions
 from wsvad.storage import Store, StoreOptions
-from wsvad.video import Limits
+from wsvad.video import Limits, Reading
 from wsvad.work.interim import Interim
 from wsvad.work.progress import ProgressView
 from wsvad.work.receipt import Receipt
@@ -71,7 +72,11 @@ class ExtractOptions:
     queue_clips: int = 4
     """Decoded clips that wait for the network."""
     max_quarantine: int = 0
-    """Quarantined units and videos up to which the exit code is 0."""
+    """Quarantined units and videos, and videos that are short or in doubt, up to which the exit code is 0."""
+    min_coverage: float = MIN_COVERAGE
+    """Percent of a video's clips below which it counts as short."""
+    reading: Reading = field(default_factory=Reading)
+    """How all videos are to be read; a manifest's columns win over it."""
     retry_quarantined: bool = False
     dry_run: bool = False
     verbose: bool = False
@@ -95,6 +100,7 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
         StorageError, ClusterError: run the same command again.
     """
     started = time.monotonic()
+    check_min_coverage(options.min_coverage)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     if options.weights.banner:
         log.warning("%s", options.weights.banner)
@@ -105,6 +111,7 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
         id_prefix=options.id_prefix,
         options=replace(options.store, follow_links=options.follow_links),
         ours=layout.uris(out.uri),
+        reading=options.reading,
     )
     log.info("%d videos listed, %d other files skipped", len(listing.videos), len(listing.skipped))
     with Workplace(options.pool, options.weights.load, options.address, verbose=options.verbose) as workplace:
@@ -235,6 +242,7 @@ def _summary(options: ExtractOptions, outcome: Outcome, snapshot: Snapshot | Non
         weights=options.weights,
         dry_run=options.dry_run,
         max_quarantine=options.max_quarantine,
+        min_coverage=options.min_coverage,
         elapsed_s=time.monotonic() - started,
     )
 

@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from wsvad.columns import NOTES
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject
 from wsvad.extract.config import FeatureConfig
+from wsvad.extract.coverage import shortcomings, skipped_videos
 from wsvad.extract.indexing import Indexed
 from wsvad.extract.quarantine import QuarantineRecord
 from wsvad.extract.summary import ExtractSummary
@@ -149,7 +151,9 @@ class Outcome:
             "container",
             "codec",
         )
-        return row | {name: getattr(index, name) for name in described} | {"expected_clips": expected, "status": status}
+        notes = [f"{note.code}: {note.message}" for note in index.notes] or None
+        what = {name: getattr(index, name) for name in described}
+        return row | what | {"expected_clips": expected, "status": status, NOTES: notes}
 
 
 def summarize(
@@ -160,10 +164,13 @@ def summarize(
     weights: BackboneSource,
     dry_run: bool,
     max_quarantine: int,
+    min_coverage: float,
     elapsed_s: float,
 ) -> ExtractSummary:
     """Condense an outcome to what people and programs are told."""
     videos = outcome.video_rows()
+    short = shortcomings(videos, min_coverage)
+    skipped = skipped_videos(outcome.listing.skipped)
     states = Counter(v["status"] for v in videos)
     now = [outcome.receipts[u.unit_id] for u in outcome.todo if u.unit_id in outcome.receipts]
     done_now = [r for r in now if r.status == "done"]
@@ -191,6 +198,11 @@ def summarize(
         units_to_do=len(outcome.todo),
         quarantined=len(outcome.records),
         max_quarantine=max_quarantine,
+        videos_short=sum(row["outcome"] == "short" for row in short),
+        videos_doubtful=len({row["video_id"] for row in short if row["outcome"] == "doubtful"}),
+        videos_skipped=len(skipped),
+        min_coverage=min_coverage,
+        flagged=len({row["video_id"] for row in short}) + len(skipped),
         clips=sum(o.clips for o in objects),
         expected_clips=sum(v.get("expected_clips") or 0 for v in videos),
         rows=sum(o.rows for o in objects),
@@ -203,7 +215,7 @@ def summarize(
         decode_wait_s=round(sum(r.decode_wait_s for r in now), 3),
         model_s=round(sum(r.model_s for r in now), 3),
         store_s=round(sum(r.store_s for r in now), 3),
-        problems=outcome.problems()[:20],
+        problems=[*outcome.problems(), *short, *skipped][:20],
     )
 
 

@@ -47,6 +47,15 @@ class ExtractSummary:
     quarantined: int
     """Quarantine records of this plan: units, and videos that cannot be indexed."""
     max_quarantine: int
+    videos_short: int
+    """Videos of whose clips less than ``min_coverage`` percent are there; not those without any."""
+    videos_doubtful: int
+    """Videos whose times are a guess, or of which another stream of footage is left out."""
+    videos_skipped: int
+    """Files with a video's name that were not taken for one."""
+    min_coverage: float
+    flagged: int
+    """Videos that are short or doubtful or were skipped; they count like quarantined ones."""
     clips: int
     expected_clips: int
     rows: int
@@ -69,10 +78,10 @@ class ExtractSummary:
 
     @property
     def exit_code(self) -> int:
-        """0 done (or planned), 3 too much quarantined, 4 work is left because a store or the cluster failed."""
+        """0 done (or planned), 3 too much set aside or flagged, 4 work is left because a store or the cluster failed."""
         if self.units_failed or (self.videos_incomplete and not self.dry_run):
             return EXIT_STORAGE
-        return EXIT_QUARANTINE if self.quarantined > self.max_quarantine else EXIT_OK
+        return EXIT_QUARANTINE if self.quarantined + self.flagged > self.max_quarantine else EXIT_OK
 
     def to_json(self) -> str:
         """Return the summary as one JSON object, the exit code included."""
@@ -113,6 +122,14 @@ class ExtractSummary:
             rows.append(("failed", f"{self.units_failed} units; run the same command again"))
         if self.quarantined:
             rows.append(("quarantined", f"{self.quarantined} (allowed {self.max_quarantine})"))
+        if self.flagged:
+            kinds = (
+                (self.videos_short, f"with less than {self.min_coverage:g} % of their clips"),
+                (self.videos_doubtful, "in doubt: guessed times, or a stream left out"),
+                (self.videos_skipped, "with a video's name skipped"),
+            )
+            said = ", ".join(f"{count} {what}" for count, what in kinds if count)
+            rows.append(("to look at", f"{said}; they count like quarantined ones (allowed {self.max_quarantine})"))
         if self.dry_run:
             rows.append(("to do", f"{self.units_to_do} units (dry run: nothing was written)"))
         elif self.units_to_do == 0:

@@ -83,7 +83,9 @@ def clips_per_unit(index: VideoIndex, config: FeatureConfig) -> int:
     """
     places, width = config.spec.cuboid_shape
     row_bytes = 2 * (config.spec.pooled_dim + places * width)
-    clips = min(int(config.unit_s * index.fps / config.clips.stride), MAX_ROWS, MAX_BYTES // row_bytes)
+    # long pauses make the average rate small, and units of few clips: the rate while something is recorded counts then
+    rate = index.usual_fps if index.usual_fps > 2 * index.fps else index.fps
+    clips = min(int(config.unit_s * rate / config.clips.stride), MAX_ROWS, MAX_BYTES // row_bytes)
     return max(1, clips // config.views)
 
 
@@ -92,8 +94,9 @@ def plan_units(video: VideoRef, index: VideoIndex, config: FeatureConfig) -> lis
     total = config.clips.count(index.num_frames)
     step = clips_per_unit(index, config)
     fingerprint = config.fingerprint
+    content = f"{video.content_id}+{index.reading}" if index.reading else video.content_id
     return [
-        Unit(unit_id(video.content_id, a, min(a + step, total), fingerprint), video, index, a, min(a + step, total))
+        Unit(unit_id(content, a, min(a + step, total), fingerprint), video, index, a, min(a + step, total))
         for a in range(0, total, step)
     ]
 

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -17,6 +17,7 @@ from wsvad.manifest.ids import content_id, id_from_key, row_id
 from wsvad.manifest.table import ManifestRow, read_manifest
 from wsvad.storage import ObjectInfo, Store, StoreOptions, open_object, open_store
 from wsvad.storage.uri import is_scratch, parse_uri
+from wsvad.video.contract import Reading
 
 Identity = Literal["stat", "digest"]
 
@@ -45,6 +46,8 @@ class VideoRef:
     """Key below ``root``, size, modification time and ETag when it was listed."""
     content_id: str
     """32 hex digits; changes when the id or the content changes."""
+    reading: Reading = field(default_factory=Reading)
+    """What people say of how the video is to be read."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ def list_videos(
     id_prefix: str = "",
     options: StoreOptions | None = None,
     ours: Sequence[str] = (),
+    reading: Reading | None = None,
 ) -> Listing:
     """List the videos of a file, a folder, an object-store prefix, or a manifest (``.csv``, ``.parquet``).
 
@@ -94,6 +98,7 @@ def list_videos(
         id_prefix: put before the ids of *listed* objects (``cam7/`` makes ``cam7/x.mp4``); a manifest states its ids.
         options: how to reach the store.
         ours: prefixes of URIs of results: what lies there and is no video is not worth a word.
+        reading: how all videos are to be read; the columns ``stream`` and ``frame_rate`` of a manifest win over it.
 
     Raises:
         ManifestError: nothing to do, or a manifest that cannot be used.
@@ -108,6 +113,8 @@ def list_videos(
         found = _from_store(uri, id_prefix, options, tuple(ours))
     if identity == "digest":
         found = _with_digests(found, options)
+    if reading is not None:
+        found = replace(found, videos=tuple(replace(v, reading=v.reading.over(reading)) for v in found.videos))
     if not found.videos and not found.unreachable:
         examples = "; ".join(f"{s.uri}: {s.reason}" for s in found.skipped[:3])
         raise ManifestError(f"no video found in {uri} ({len(found.skipped)} other files skipped) {examples}".rstrip())
@@ -182,11 +189,12 @@ def _from_manifest(uri: str, options: StoreOptions) -> Listing:
         video_id = row_id(row.video_id, row.uri, row.where)
         target = resolve_uri(uri, row.uri)
         try:
+            reading = Reading(row.stream, row.frame_rate)
             video_store, video_key = open_object(target, _named(options))
         except UsageError as error:
             raise ManifestError(f"{row.where}: {error}") from error
         try:
-            return _ref(video_id, video_store, video_store.stat(video_key))
+            return replace(_ref(video_id, video_store, video_store.stat(video_key)), reading=reading)
         except StorageError as error:
             return Unreachable(video_id, printable(target), str(error))
 

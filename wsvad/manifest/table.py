@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from wsvad.arrow import owned_reader
-from wsvad.columns import URI, VIDEO_ID
+from wsvad.columns import FRAME_RATE, STREAM, URI, VIDEO_ID
 from wsvad.errors import ManifestError
 
 
@@ -24,6 +25,10 @@ class ManifestRow:
     video_id: str | None
     where: str
     """File and row, for messages."""
+    stream: int | None = None
+    """Which of the file's video streams, from 0."""
+    frame_rate: float | None = None
+    """Frames per second, for files without time stamps."""
 
 
 def read_manifest(data: bytes, *, name: str) -> list[ManifestRow]:
@@ -36,12 +41,13 @@ def read_manifest(data: bytes, *, name: str) -> list[ManifestRow]:
     Raises:
         ManifestError: unreadable, no ``uri`` column, no rows, or an empty ``uri``.
     """
-    table = read_columns(data, (VIDEO_ID, URI), name=name)
+    table = read_columns(data, (VIDEO_ID, URI, STREAM, FRAME_RATE), name=name)
     if not table.num_rows:
         raise ManifestError(f"{name}: the manifest has no rows")
     uris = table[URI].to_pylist()
     ids = table[VIDEO_ID].to_pylist() if VIDEO_ID in table.column_names else [None] * len(uris)
     rows = []
+    streams, rates = (_numbers(table, column, name) for column in (STREAM, FRAME_RATE))
     for number, (uri, video_id) in enumerate(zip(uris, ids, strict=True), start=1):
         where = f"{name}, row {number}"
         if not isinstance(uri, str) or not uri.strip():
@@ -50,8 +56,28 @@ def read_manifest(data: bytes, *, name: str) -> list[ManifestRow]:
             raise ManifestError(f"{where}: the uri {uri.strip()!r:.200} names a folder; a row is one video")
         if video_id is not None and not isinstance(video_id, str):
             raise ManifestError(f"{where}: video_id must be text, got {type(video_id).__name__}")
-        rows.append(ManifestRow(uri.strip(), video_id or None, where))
+        stream = streams[number - 1]
+        if stream is not None and not stream.is_integer():
+            raise ManifestError(f"{where}: stream must be a whole number, got {stream:g}")
+        whole = None if stream is None else int(stream)
+        rows.append(ManifestRow(uri.strip(), video_id or None, where, whole, rates[number - 1]))
     return rows
+
+
+def _numbers(table: pa.Table, column: str, name: str) -> list[float | None]:
+    """Return a column of numbers, also where it is stored as text; nothing where it is empty or absent."""
+    if column not in table.column_names:
+        return [None] * table.num_rows
+    found: list[float | None] = []
+    for number, value in enumerate(table[column].to_pylist(), start=1):
+        try:
+            found.append(float(value) if str(value or "").strip() or value == 0 else None)
+        except (TypeError, ValueError) as error:
+            raise ManifestError(f"{name}, row {number}: {column} must be a number, got {value!r:.80}") from error
+        last = found[-1]
+        if last is not None and not math.isfinite(last):
+            raise ManifestError(f"{name}, row {number}: {column} must be finite, got {value!r:.80}")
+    return found
 
 
 def read_columns(data: bytes, wanted: Sequence[str], *, name: str) -> pa.Table:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rich.console import Console
 
 from wsvad.checkpoint import load_checkpoint
 from wsvad.dataset.snapshots import latest_snapshot
 from wsvad.errors import UsageError
+from wsvad.extract.coverage import MIN_COVERAGE
 from wsvad.extract.job import ExtractOptions, extract
 from wsvad.extract.summary import ExtractSummary
 from wsvad.manifest.listing import Identity
@@ -17,6 +18,7 @@ from wsvad.score.job import ScoreOptions, score
 from wsvad.score.summary import ScoreSummary
 from wsvad.score.weights import backbone_of
 from wsvad.storage import open_store
+from wsvad.video import Reading
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class VideoSource:
     retry_quarantined: bool = False
     flow_weights: str | None = None
     """Of the second of two streams."""
+    min_coverage: float = MIN_COVERAGE
+    """Percent of a video's clips below which it counts as short."""
+    reading: Reading = field(default_factory=Reading)
+    """How all videos are to be read."""
 
 
 def features_uri(out: str) -> str:
@@ -75,6 +81,8 @@ def score_videos(
             follow_links=source.follow_links,
             address=options.address,
             max_quarantine=options.max_quarantine,
+            min_coverage=source.min_coverage,
+            reading=source.reading,
             retry_quarantined=source.retry_quarantined,
             dry_run=options.dry_run,
             verbose=options.verbose,

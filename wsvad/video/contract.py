@@ -192,6 +192,11 @@ class Reading:
                 f"frame rate must be from {MIN_FRAME_RATE:g} to {MAX_FRAME_RATE:g} frames/s, got {self.frame_rate:g}"
             )
 
+    def over(self, other: Reading) -> Reading:
+        """Return this reading, and what ``other`` says where this one says nothing."""
+        stream = other.stream if self.stream is None else self.stream
+        return Reading(stream, other.frame_rate if self.frame_rate is None else self.frame_rate)
+
     @property
     def key(self) -> str:
         """Text that differs where the reading does; empty for the defaults."""

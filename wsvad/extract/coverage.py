@@ -1,0 +1,66 @@
+"""Which videos of a data set are not what a reader would take them for: much is missing, or their times are a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from wsvad.columns import NOTES
+from wsvad.errors import UsageError
+from wsvad.manifest.listing import VIDEO_EXTENSIONS, Skipped
+from wsvad.video import DOUBTS
+
+MIN_COVERAGE = 99.0
+"""Percent of a video's clips that must be there, by default."""
+
+
+def check_min_coverage(percent: float) -> None:
+    """Raise UsageError for anything but a percentage."""
+    if not 0 <= percent <= 100:
+        raise UsageError(f"--min-coverage must be from 0 to 100 percent, got {percent:g}")
+
+
+def shortcomings(videos: Iterable[Mapping[str, Any]], min_coverage: float) -> list[dict[str, str]]:
+    """Say what is wrong with videos that came through, as rows ``video_id, uri, outcome, kind, message``.
+
+    Args:
+        videos: rows of the videos table.
+        min_coverage: percent of the clips of a video that must be there. Videos of which none is there are
+            quarantined, and those with work left incomplete: both are counted as such, not here.
+    """
+    found = []
+    for video in videos:
+        if video["status"] not in ("complete", "partial"):
+            continue
+        clips, expected = video["clips"], video["expected_clips"] or 0
+        if 100 * clips < min_coverage * expected:
+            message = f"{clips} of {expected} clips came through, less than {min_coverage:g} %"
+            found.append(_row(video, "short", "coverage", message))
+        for note in video.get(NOTES) or ():
+            code, _, message = note.partition(": ")
+            if code in DOUBTS:
+                found.append(_row(video, "doubtful", code, message))
+    return found
+
+
+def _row(video: Mapping[str, Any], outcome: str, kind: str, message: str) -> dict[str, str]:
+    return {
+        "video_id": video["video_id"],
+        "uri": video["uri"],
+        "outcome": outcome,
+        "kind": kind,
+        "message": message,
+    }
+
+
+def skipped_videos(skipped: Iterable[Skipped]) -> list[dict[str, str]]:
+    """Return files that have a video's name and were not taken for one, as rows like those of ``shortcomings``.
+
+    ``._name`` is what macOS leaves beside a file on foreign disks; it holds no footage.
+    """
+    return [
+        {"video_id": "", "uri": s.uri, "outcome": "skipped", "kind": "skipped", "message": s.reason}
+        for s in skipped
+        if PurePosixPath(s.uri).suffix.lower() in VIDEO_EXTENSIONS and not PurePosixPath(s.uri).name.startswith("._")
+    ]
