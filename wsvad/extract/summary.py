@@ -78,7 +78,7 @@ class ExtractSummary:
 
     @property
     def exit_code(self) -> int:
-        """0 done (or planned), 3 too much set aside or flagged, 4 work is left because a store or the cluster failed."""
+        """0 done (or planned), 3 too much set aside or flagged, 4 work is left: a store or the cluster failed."""
         if self.units_failed or (self.videos_incomplete and not self.dry_run):
             return EXIT_STORAGE
         return EXIT_QUARANTINE if self.quarantined + self.flagged > self.max_quarantine else EXIT_OK
