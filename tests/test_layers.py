@@ -21,6 +21,7 @@ LAYERS = (
     ("errors",),
     ("arrow", "clips", "columns", "cores"),
     ("storage",),
+    ("pool",),
     ("dataset",),
     ("video",),
     ("backbones",),
