@@ -49,8 +49,7 @@ def undisturbed(footage: Path, weights: str, tmp_path_factory: pytest.TempPathFa
     """Digests of every unit of a run that nothing disturbed, on a Ray of its own."""
     out = tmp_path_factory.mktemp("undisturbed") / "out"
     code, _, log = finish(
-        start("extract", "--ray", "--videos", str(footage), "--out", str(out), *UNITS, "--weights", weights),
-        timeout=600,
+        start("extract", "--videos", str(footage), "--out", str(out), *UNITS, "--weights", weights), timeout=600
     )
     assert code == 0, log
     return stored(str(out))

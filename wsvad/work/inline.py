@@ -37,9 +37,9 @@ class InlineRunner:
 
     def __call__(self, units: Sequence[WorkUnit], alone: bool) -> Iterator[Receipt]:
         """Run units and yield their receipts in order; ``alone`` gives each a decoder that did nothing before."""
-        if self._stage is None:
-            self._stage = self._make(self._config, self._payload, self._clips.__setitem__)
         for unit in units:
+            if self._stage is None:
+                self._stage = self._make(self._config, self._payload, self._clips.__setitem__)
             if alone:
                 self.close()
             yield Receipt(**self._stage(unit.to_row()))
