@@ -7,8 +7,9 @@ from contextlib import nullcontext
 import pytest
 import ray
 
-from wsvad.cluster import GIB, Node, PoolOptions, connected, fit, in_job_copy
+from wsvad.cluster import connected
 from wsvad.errors import ClusterError, UsageError
+from wsvad.pool import GIB, Node, PoolOptions, fit, in_job_copy
 
 SMALL = [Node(2, 0, 20 * GIB)]
 GPUS = [Node(96, 8, 1000 * GIB)]

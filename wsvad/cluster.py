@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import logging
-import math
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import ray
@@ -20,80 +17,16 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from wsvad.cores import whole_cores
 from wsvad.errors import ClusterError, UsageError
-from wsvad.storage import normalize_uri
+from wsvad.pool import Node, Pool, cluster_address, places_on
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-GIB = 1 << 30
-CPU_WORKER_BYTES = 3 * GIB // 2
-"""Memory that a worker and its decoder want on a CPU: the network, one unit's features, a queue of clips."""
 _LOCAL_OBJECT_STORE_BYTES = 300 << 20  # holds the weights and small receipts; frames never pass through it
 _ANSWER_S = 180.0  # a node imports PyTorch before it can tell
 _TOO_SLOW = "timed out during startup"  # what Ray says of a start that took more than its 30 s
 _TOLD_ALWAYS = "memory pressure"  # of all that Ray has to say, what explains a lost worker and can be acted upon
-
-
-@dataclass(frozen=True)
-class PoolOptions:
-    """How many workers to run, and what each gets; ``None`` lets the cluster decide."""
-
-    workers: int | None = None
-    """Actors at once, at least 1."""
-    cpus_per_worker: float | None = None
-    """CPU cores reserved for (and used by) a worker; default 1, with a GPU 2 (one feeds, one decodes)."""
-    gpus_per_worker: float | None = None
-    """GPUs of a worker, whole ones or a fraction of one; default: up to 8 workers share a GPU; 0 without GPUs."""
-    memory_per_worker: int | None = None
-    """Bytes of memory that Ray reserves for a worker; default: none reserved, but the default number of workers
-    leaves 1.5 GiB for each."""
-    in_flight: int = 2
-    """Units handed to a worker at once: the second waits so that the worker never does."""
-
-    def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise UsageError(f"workers must be at least 1, got {self.workers}")
-        for name, least in (("cpus_per_worker", 0.01), ("gpus_per_worker", 0.0), ("memory_per_worker", 1)):
-            value = getattr(self, name)
-            if value is not None and not (least <= value < math.inf):
-                raise UsageError(f"{name} must be at least {least:g} and finite, got {value}")
-        if self.gpus_per_worker and self.gpus_per_worker < 0.01:
-            raise UsageError(f"gpus_per_worker must be 0 or at least 0.01, got {self.gpus_per_worker}")
-        if self.gpus_per_worker is not None and self.gpus_per_worker > 1 and self.gpus_per_worker % 1:
-            raise UsageError(f"gpus_per_worker must be a fraction of one GPU or whole GPUs, got {self.gpus_per_worker}")
-        if self.in_flight < 1:
-            raise UsageError(f"in_flight must be at least 1, got {self.in_flight}")
-
-
-@dataclass(frozen=True)
-class Pool:
-    """A pool that fits the cluster."""
-
-    workers: int
-    cpus_per_worker: float
-    gpus_per_worker: float
-    memory_per_worker: int
-    in_flight: int
-
-    @property
-    def device(self) -> str:
-        """Where the network runs."""
-        return "cuda" if self.gpus_per_worker else "cpu"
-
-    @property
-    def threads(self) -> int:
-        """Threads of the network on a CPU."""
-        return max(1, int(self.cpus_per_worker))
-
-
-@dataclass(frozen=True)
-class Node:
-    """Resources of one living node."""
-
-    cpus: float
-    gpus: float
-    memory: float
 
 
 @contextlib.contextmanager
@@ -189,24 +122,6 @@ def _silent_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-def in_job_copy(uri: str) -> bool:
-    """Whether a URI or path lies in the copy of the working directory that this submitted job runs in.
-
-    ``ray job submit --working-dir`` unpacks the directory on the head and deletes it after the job. A relative path
-    given to the job leads into that copy.
-    """
-    config = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR") or "{}")  # set by Ray's job supervisor
-    if not (config.get("runtime_env") or {}).get("working_dir"):
-        return False
-    return f"{normalize_uri(uri)}/".startswith(f"{normalize_uri(os.getcwd())}/")
-
-
-def cluster_address(given: str | None) -> str | None:
-    """Return the address of the cluster that a run will use; ``None`` for a local Ray of its own."""
-    address = given or os.environ.get("RAY_ADDRESS") or None
-    return None if address == "local" else address
-
-
 def nodes() -> list[Node]:
     """Return the living nodes' total resources."""
     return list(_nodes_by_id().values())
@@ -230,7 +145,7 @@ def ask_nodes(question: Callable[[], T], pool: Pool) -> dict[str, T]:
         ClusterError: a node does not answer, or cannot.
     """
     need = (pool.cpus_per_worker, pool.gpus_per_worker, pool.memory_per_worker)
-    asked = [node_id for node_id, node in _nodes_by_id().items() if _places(node, *need)]
+    asked = [node_id for node_id, node in _nodes_by_id().items() if places_on(node, *need)]
     task = ray.remote(lambda: question())
     answers = [
         task.options(
@@ -253,40 +168,3 @@ def ask_nodes(question: Callable[[], T], pool: Pool) -> dict[str, T]:
 def living_nodes() -> frozenset[str]:
     """Return the ids of the living nodes."""
     return frozenset(n["NodeID"] for n in ray.nodes() if n["Alive"])
-
-
-def fit(options: PoolOptions, found: list[Node]) -> Pool:
-    """Choose the pool: what was asked for, else what the nodes can hold.
-
-    Raises:
-        UsageError: no node can hold a worker, or the cluster cannot hold the workers asked for; says what is needed
-            and what is there.
-    """
-    cpus, gpus = sum(n.cpus for n in found), sum(n.gpus for n in found)
-    gpus_each = options.gpus_per_worker
-    if gpus_each is None:
-        gpus_each = 1.0 / max(1, min(8, int(cpus / gpus / 2))) if gpus else 0.0
-    cpus_each = options.cpus_per_worker
-    if cpus_each is None:
-        cpus_each = 2.0 if gpus_each else 1.0
-    memory_each = options.memory_per_worker or 0
-    places = sum(_places(n, cpus_each, gpus_each, memory_each) for n in found)
-    need = f"{cpus_each:g} CPU" + (f", {gpus_each:g} GPU" if gpus_each else "")
-    need += f", {memory_each / GIB:.1f} GiB memory" if memory_each else ""
-    have = "; ".join(f"{n.cpus:g} CPU, {n.gpus:g} GPU, {n.memory / GIB:.1f} GiB" for n in found) or "no node"
-    if not places:
-        raise UsageError(f"a worker needs {need}, and no node can hold one; the cluster has {have}")
-    if options.workers is not None and options.workers > places:
-        raise UsageError(
-            f"{options.workers} workers of {need} were asked for, the cluster can hold {places}; it has {have}"
-        )
-    workers = options.workers
-    if workers is None:
-        roomy = sum(_places(n, cpus_each, gpus_each, memory_each or CPU_WORKER_BYTES) for n in found)
-        workers = max(1, min(places, roomy))
-    return Pool(workers, cpus_each, gpus_each, memory_each, options.in_flight)
-
-
-def _places(node: Node, cpus: float, gpus: float, memory: float) -> int:
-    limits = [have / each for have, each in ((node.cpus, cpus), (node.gpus, gpus), (node.memory, memory)) if each]
-    return int(min(limits) + 1e-6) if limits else 1

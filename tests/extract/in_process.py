@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from wsvad import cluster
 from wsvad.backbones import extractor
 from wsvad.backbones.choose import BACKBONES
 from wsvad.backbones.extractor import Features
 from wsvad.backbones.i3d import GRID
 from wsvad.backbones.weights import Weights, untrained_name
-from wsvad.cluster import GIB, Node, Pool
-from wsvad.extract import job, weights, worker
-from wsvad.work import workplace
+from wsvad.extract import weights, worker
+from wsvad.pool import GIB, Node, Pool
+from wsvad.work import place, run
 from wsvad.work.receipt import Receipt
 
 NODES = [Node(2, 0, 16 * GIB)]
@@ -84,10 +85,11 @@ class InProcess:
 
 
 def patch_all(patch: pytest.MonkeyPatch) -> None:
-    """Put this process in the place of the cluster."""
-    patch.setattr(job, "UnitRunner", InProcess)
+    """Put this process in the place of the cluster; a command that does not say ``--no-ray`` works there."""
+    patch.setattr(place, "_connected", lambda: True)
+    patch.setattr(run, "UnitRunner", InProcess)
     patch.setattr(worker, "FeatureExtractor", PixelMeans)
     patch.setattr(weights, "random_weights", lambda seed, net: Weights(untrained_name(seed, net), "", {}, net))
-    patch.setattr(workplace, "connected", lambda address, verbose: contextlib.nullcontext())
-    patch.setattr(workplace, "nodes", lambda: NODES)
-    patch.setattr(job, "living_nodes", lambda: frozenset({"here"}))
+    patch.setattr(cluster, "connected", lambda address, verbose: contextlib.nullcontext())
+    patch.setattr(cluster, "nodes", lambda: NODES)
+    patch.setattr(cluster, "living_nodes", lambda: frozenset({"here"}))

@@ -8,9 +8,11 @@ import os
 
 import pytest
 
-from wsvad.cluster import GIB, Node, Pool, PoolOptions, ask_nodes
+from wsvad import cluster as cluster_module
+from wsvad.cluster import ask_nodes
 from wsvad.extract import precision
 from wsvad.extract.precision import resolve_precision
+from wsvad.pool import GIB, Node, Pool, PoolOptions
 from wsvad.storage import StoreOptions
 
 
@@ -29,9 +31,9 @@ def cluster(monkeypatch):
             asked.append(pool.device)
             return dict(enumerate(answers))
 
-        monkeypatch.setattr(precision, "connected", lambda address, verbose: contextlib.nullcontext())
-        monkeypatch.setattr(precision, "nodes", lambda: [Node(8, gpus, 64 * GIB)] * len(answers))
-        monkeypatch.setattr(precision, "ask_nodes", ask)
+        monkeypatch.setattr(cluster_module, "connected", lambda address, verbose: contextlib.nullcontext())
+        monkeypatch.setattr(cluster_module, "nodes", lambda: [Node(8, gpus, 64 * GIB)] * len(answers))
+        monkeypatch.setattr(cluster_module, "ask_nodes", ask)
         return asked
 
     monkeypatch.setattr(precision, "default_precision", lambda device="cpu": "nobody asked the driver")

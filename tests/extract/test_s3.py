@@ -88,7 +88,7 @@ def test_credentials_stay_out_of_everything_that_is_written(bucket, moto_server)
     secret = f"canary-{uuid.uuid4().hex}"
     env = {**CREDENTIALS, "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": f"token-{secret}"}
     words = ("--videos", f"s3://{bucket}/in/one.mp4", "--out", f"s3://{bucket}/secret", *QUICK, "--verbose")
-    process = start("extract", *words, "--s3-endpoint-url", moto_server.url, env=env)
+    process = start("extract", "--ray", *words, "--s3-endpoint-url", moto_server.url, env=env)
     code, summary, log = finish(process)
     assert code == 0, log
     assert secret not in log + json.dumps(summary)

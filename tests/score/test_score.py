@@ -236,7 +236,7 @@ def test_what_only_ray_can_do_is_not_left_out_in_silence(run, tmp_path, words):
 
 @pytest.mark.parametrize(
     "words",
-    [(), ("--features", "f", "--videos", "v"), ("--features", "f", "--weights", "w"), ("--videos", "v", "--no-ray")],
+    [(), ("--features", "f", "--videos", "v"), ("--features", "f", "--weights", "w")],
 )
 def test_options_that_exclude_each_other(capsys, words, st_mil):
     """Exit code 2 before anything is opened."""

@@ -14,22 +14,18 @@ from wsvad.clips import ClipSpec
 from wsvad.errors import ConflictError, UsageError, VideoError
 from wsvad.extract import weights as extract_weights
 from wsvad.extract.config import FeatureConfig
-from wsvad.score import job
 from wsvad.score import weights as score_weights
 from wsvad.score.inferencer import Inferencer
 from wsvad.score.reading import ScoreSet
 from wsvad.score.weights import backbone_of
-from wsvad.work.inline import InlineRunner
 
 FEATURES = FeatureConfig(untrained_name(0, "inception-compact"), clips=ClipSpec(4, 4), precision="fp32")
 
 
 @pytest.fixture(autouse=True)
 def in_process(monkeypatch):
-    """This process in the place of the cluster, for both halves."""
+    """The pixels' means in the place of the network."""
     patch_all(monkeypatch)
-    monkeypatch.setattr(job, "UnitRunner", lambda *given, verbose: InlineRunner(*given[:3]))
-    monkeypatch.setattr(job, "living_nodes", lambda: frozenset({"here"}))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +47,16 @@ def checkpoint(tmp_path):
 @pytest.fixture
 def run(capsys, tmp_path, videos, checkpoint):
     """Run ``wsvad score --videos``."""
-    words = ("--videos", str(videos), "--checkpoint", checkpoint, "--out", str(tmp_path / "scores"), "--json")
+    words = (
+        "--videos",
+        str(videos),
+        "--checkpoint",
+        checkpoint,
+        "--out",
+        str(tmp_path / "scores"),
+        "--json",
+        "--no-ray",
+    )
     return functools.partial(run_here, capsys, "score", *words)
 
 

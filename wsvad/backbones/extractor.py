@@ -180,6 +180,13 @@ def _stored(features: Tensor, count: int, weights: Weights) -> NDArray[np.float1
     return values
 
 
+def cuda_devices() -> int:
+    """Return how many CUDA devices PyTorch sees on this machine; 0 where there is no driver."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without a driver PyTorch warns and answers 0, which says it
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
 def _device(name: str) -> torch.device:
     """Return the device of that name, if this machine has it."""
     try:
@@ -187,10 +194,7 @@ def _device(name: str) -> torch.device:
     except RuntimeError as error:
         raise UsageError(f"device must be cpu, cuda or cuda:<n>, got {name!r}") from error
     if device.type == "cuda":
-        with warnings.catch_warnings():
-            # Without a driver PyTorch warns and answers 0; the error below says it better.
-            warnings.simplefilter("ignore")
-            count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        count = cuda_devices()
         if (device.index or 0) >= count:
             raise UsageError(f"device {name!r}: PyTorch {torch.__version__} sees {count} CUDA devices on this machine")
     elif device.type != "cpu" or device.index:

@@ -142,7 +142,9 @@ def options_from(args: argparse.Namespace) -> ExtractOptions:
         backbone=args.backbone,
         geometry=args.geometry,
         clips=ClipSpec(args.clip_length, args.clip_stride, args.last_clip),
-        precision=resolve_precision(args.precision, args.out, store, pool, args.address, verbose=args.verbose),
+        precision=resolve_precision(
+            args.precision, args.out, store, pool, args.address, use_ray=args.ray, verbose=args.verbose
+        ),
         cuboids=args.cuboids,
         unit_s=args.unit_s,
         flow_weights=weights.flow_weights.identity if weights.flow_weights else None,
@@ -160,6 +162,7 @@ def options_from(args: argparse.Namespace) -> ExtractOptions:
         id_prefix=args.id_prefix,
         follow_links=args.follow_links,
         address=args.address,
+        use_ray=args.ray,
         queue_clips=args.queue_clips,
         max_quarantine=args.max_quarantine,
         min_coverage=args.min_coverage,

@@ -5,12 +5,19 @@ from __future__ import annotations
 import argparse
 
 from wsvad.cli.options import natural_float, positive_float, positive_int, size_bytes
-from wsvad.cluster import PoolOptions
+from wsvad.pool import PoolOptions
 
 
 def add_cluster_options(parser: argparse.ArgumentParser) -> None:
     """Add where units run, and how many at once."""
     group = parser.add_argument_group("cluster (default: what fits)")
+    group.add_argument(
+        "--ray",
+        action=argparse.BooleanOptionalAction,
+        help="on Ray; --no-ray: in this process, one unit after the other, where the end of a worker (memory, say) is "
+        "the end of the run. Without either: in this process where there is little to do and neither a cluster nor "
+        "workers are asked for",
+    )
     group.add_argument("--address", help="of a Ray cluster; or RAY_ADDRESS; neither: a local Ray")
     group.add_argument("--workers", type=positive_int, metavar="N", help="workers at once")
     group.add_argument("--cpus-per-worker", type=positive_float, metavar="N", help="CPU cores of a worker")

@@ -32,7 +32,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-quarantine", type=natural, default=0, metavar="N", help="exit 0 with up to N quarantined, 3 with more"
     )
-    parser.add_argument("--no-ray", action="store_true", help="in this process, one video after the other")
     _add_video_options(parser)
     add_cluster_options(parser)
     add_store_options(parser)
@@ -75,7 +74,7 @@ def options_from(args: argparse.Namespace) -> ScoreOptions:
         pool=pool_options(args),
         store=store_options(args),
         address=args.address,
-        use_ray=not args.no_ray,
+        use_ray=args.ray,
         max_quarantine=args.max_quarantine,
         dry_run=args.dry_run,
         verbose=args.verbose,

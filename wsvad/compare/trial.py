@@ -9,6 +9,7 @@ from rich.console import Console
 from wsvad.compare.options import CompareOptions, Trial
 from wsvad.evaluate.job import EvaluateOptions, evaluate
 from wsvad.evaluate.metrics import MetricOptions
+from wsvad.pool import PoolOptions
 from wsvad.score.job import ScoreOptions, score
 from wsvad.train.job import check, train
 from wsvad.train.options import TrainOptions
@@ -33,7 +34,12 @@ def run_trial(options: CompareOptions, trial: Trial) -> Figures:
     trained = train(_training(options, trial), quiet)
     score(
         ScoreOptions(
-            options.features, f"{root}/train/checkpoint", f"{root}/scores", use_ray=False, store=options.store
+            options.features,
+            f"{root}/train/checkpoint",
+            f"{root}/scores",
+            pool=PoolOptions(gpus_per_worker=0),
+            use_ray=False,
+            store=options.store,
         ),
         quiet,
     )

@@ -12,7 +12,6 @@ from typing import Any
 
 from rich.console import Console
 
-from wsvad.cluster import PoolOptions, living_nodes
 from wsvad.cores import whole_cores
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import (
@@ -24,6 +23,7 @@ from wsvad.dataset.snapshots import (
     refuse_clashes,
 )
 from wsvad.extract.config import FeatureConfig
+from wsvad.extract.cost import FEW_VIDEOS, is_small
 from wsvad.extract.coverage import MIN_COVERAGE, check_min_coverage
 from wsvad.extract.indexing import IndexCache, Indexed, index_all
 from wsvad.extract.quarantine import QuarantineRecord, read_records, write_record
@@ -33,6 +33,7 @@ from wsvad.extract.units import Unit, longest_first, plan_units, unit_id
 from wsvad.extract.weights import BackboneSource, LoadedWeights
 from wsvad.extract.worker import UnitExtractor, WorkerConfig, receipt_of
 from wsvad.manifest.listing import Identity, Listing, VideoRef, list_videos
+from wsvad.pool import PoolOptions
 from wsvad.provenance import versions
 from wsvad.storage import Store, StoreOptions
 from wsvad.video import Limits, Reading
@@ -40,7 +41,6 @@ from wsvad.work.interim import Interim
 from wsvad.work.progress import ProgressView
 from wsvad.work.receipt import Receipt
 from wsvad.work.rounds import run_rounds
-from wsvad.work.run import UnitRunner
 from wsvad.work.stored import adopt
 from wsvad.work.target import open_target
 from wsvad.work.workplace import Workplace
@@ -69,6 +69,8 @@ class ExtractOptions:
     """Whether links that lead out of the listed folder are followed."""
     address: str | None = None
     """Of a Ray cluster; ``None``: ``RAY_ADDRESS``, else a local Ray."""
+    use_ray: bool | None = None
+    """False extracts in this process; ``None``: also, where there is little to do (``wsvad.extract.cost``)."""
     queue_clips: int = 4
     """Decoded clips that wait for the network."""
     max_quarantine: int = 0
@@ -102,6 +104,14 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
     started = time.monotonic()
     check_min_coverage(options.min_coverage)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+    workplace = Workplace(
+        options.pool,
+        options.weights.load,
+        options.address,
+        use_ray=options.use_ray,
+        does="extracts",
+        verbose=options.verbose,
+    )
     if options.weights.banner:
         log.warning("%s", options.weights.banner)
     out = open_target(options.out, options.store, options.features, dry_run=options.dry_run)
@@ -114,11 +124,14 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
         reading=options.reading,
     )
     log.info("%d videos listed, %d other files skipped", len(listing.videos), len(listing.skipped))
-    with Workplace(options.pool, options.weights.load, options.address, verbose=options.verbose) as workplace:
+    with workplace:
         outcome = _plan(options, out, listing, workplace)
+        if outcome.todo:
+            workplace.settle(*is_small(outcome.todo, options.features))
+        ran = workplace.told(bool(outcome.todo))
         if options.dry_run:
             outcome.records |= _evidence(outcome)
-            return _summary(options, outcome, None, started)
+            return replace(_summary(options, outcome, None, started), **ran)
         if outcome.todo:
             workplace.open()
         claim_dataset(out, options.features)
@@ -126,7 +139,7 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
             _run(options, out, outcome, workplace, run_id, console or Console(stderr=True))
             outcome.receipts |= adopt(out, outcome.unsettled(), latest_snapshot(out), receipt_of, mend=False)
     snapshot = _publish(out, options, outcome, run_id)
-    summary = _summary(options, outcome, snapshot, started)
+    summary = replace(_summary(options, outcome, snapshot, started), **ran)
     if outcome.todo or snapshot.run_id == run_id:
         inputs = {"listing_sha256": listing.digest, "skipped": outcome.skipped_rows()}
         out.create(f"{layout.RUNS}{run_id}.json", summary.to_record({**options.to_dict(), **inputs}, versions()))
@@ -159,7 +172,10 @@ def _plan(options: ExtractOptions, out: Store, listing: Listing, workplace: Work
 def _index(options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace[LoadedWeights]) -> list[Indexed]:
     cache = IndexCache(out, writable=not options.dry_run, retry_bad=options.retry_quarantined)
     known = cache.load(listing.videos)
-    if len(known) < len(listing.videos) and not options.dry_run:
+    new = len(listing.videos) - len(known)
+    if new > FEW_VIDEOS:
+        workplace.settle(False, f"much to do: {new} new videos, limit {FEW_VIDEOS}")
+    if new and workplace.place and not options.dry_run:
         workplace.open()  # hours of indexing must not end in a cluster that is too small
     last_line = time.monotonic()
 
@@ -200,12 +216,9 @@ def _run(
         out_store=out.options,
     )
     per_video = Counter(u.video.video_id for u in todo)
-    log.info(
-        "%d units of %d videos to do on %d workers (each %g CPU, %g GPU)",
-        len(todo), len(per_video), pool.workers, pool.cpus_per_worker, pool.gpus_per_worker,
-    )  # fmt: skip
+    log.info("%d units of %d videos to do", len(todo), len(per_video))
     publish_now_and_then = Interim(lambda: _publish(out, options, outcome, run_id))
-    runner = UnitRunner(UnitExtractor, config, workplace.payload(), pool, verbose=options.verbose)
+    runner = workplace.runner(UnitExtractor, config)
     with ProgressView(sum(u.num_clips for u in todo), per_video, runner.in_progress, console) as view:
 
         def on_receipt(unit: Unit, receipt: Receipt) -> None:
@@ -215,7 +228,7 @@ def _run(
                 log.warning("%s: %s %s: %s", unit.video.video_id, receipt.status, receipt.kind, receipt.message)
             publish_now_and_then()
 
-        run_rounds(todo, runner, on_receipt, living_nodes=living_nodes)
+        run_rounds(todo, runner, on_receipt, living_nodes=workplace.living_nodes)
     outcome.first_clip_s, outcome.steady_s = view.first_clip_s, view.steady_s
 
 

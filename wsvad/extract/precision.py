@@ -8,16 +8,23 @@ from collections import Counter
 from typing import get_args
 
 from wsvad.backbones.extractor import Precision, default_precision
-from wsvad.cluster import PoolOptions, ask_nodes, cluster_address, connected, fit, nodes
 from wsvad.dataset.snapshots import read_dataset
 from wsvad.errors import UsageError
+from wsvad.pool import PoolOptions, cluster_address, fit
 from wsvad.storage import StoreOptions, open_store
 
 log = logging.getLogger(__name__)
 
 
 def resolve_precision(
-    asked: str, out: str, options: StoreOptions, pool: PoolOptions, address: str | None, *, verbose: bool = False
+    asked: str,
+    out: str,
+    options: StoreOptions,
+    pool: PoolOptions,
+    address: str | None,
+    *,
+    use_ray: bool | None = None,
+    verbose: bool = False,
 ) -> Precision:
     """Return the precision to extract with.
 
@@ -27,6 +34,7 @@ def resolve_precision(
         options: how to reach it.
         pool: the workers that will run; where they have GPUs, the GPUs decide.
         address: of a Ray cluster, as given; its nodes are asked, not the machine of the driver.
+        use_ray: ``False`` asks this machine, whatever cluster there is.
         verbose: let Ray's own logs through.
 
     Returns:
@@ -42,11 +50,14 @@ def resolve_precision(
     there = described.get("config", {}).get("precision")
     if there in get_args(Precision):
         return "fp32" if there == "fp32" else "bf16"
-    if cluster_address(address) is None:
+    if use_ray is False or cluster_address(address) is None:
         return _of_this_machine(pool)
-    with connected(address, verbose=verbose):
-        fitting = fit(pool, nodes())
-        answers = Counter(ask_nodes(functools.partial(default_precision, fitting.device), fitting).values())
+    from wsvad import cluster  # brings Ray with it
+
+    with cluster.connected(address, verbose=verbose):
+        fitting = fit(pool, cluster.nodes())
+        question = functools.partial(default_precision, fitting.device)
+        answers = Counter(cluster.ask_nodes(question, fitting).values())
     if len(answers) > 1:
         log.warning(
             "%d of %d nodes have bf16 in hardware: all work in fp32, so that features do not depend on the node; "

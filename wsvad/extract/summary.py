@@ -75,6 +75,10 @@ class ExtractSummary:
     store_s: float
     problems: list[dict[str, str]] = field(default_factory=list)
     """The first 20 things that went wrong: ``video_id, uri, outcome, kind, message``."""
+    ran_in: str = ""
+    """Where units ran (in a dry run: would run): ``process`` or ``ray``; empty where there was nothing to do."""
+    ran_in_why: str = ""
+    """What decided that."""
 
     @property
     def exit_code(self) -> int:
@@ -136,6 +140,8 @@ class ExtractSummary:
             rows.append(("done", f"nothing to do, {self.elapsed_s:.1f} s"))
         else:
             rows.append(("done", f"{self.clips_now} clips in {self.elapsed_s:.1f} s, {self.clips_per_s:.1f} clips/s"))
+        if self.ran_in:
+            rows.append(("ran", f"{'on Ray' if self.ran_in == 'ray' else 'in this process'} ({self.ran_in_why})"))
         rows.append(("backbone", self.backbone))
         rows.append(("weights", self.weights))
         rows.append(("features", f"{self.out}/{self.snapshot}" if self.snapshot else self.out))

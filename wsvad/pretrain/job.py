@@ -9,8 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 from rich.console import Console
 
-from wsvad.cluster import PoolOptions, connected, fit, nodes
+from wsvad.cluster import connected, nodes
 from wsvad.errors import ConflictError, UsageError
+from wsvad.pool import PoolOptions, fit
 from wsvad.pretrain.config import PretrainConfig
 from wsvad.pretrain.export import Exported, export
 from wsvad.pretrain.order import own_shards

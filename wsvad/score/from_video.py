@@ -9,7 +9,6 @@ from rich.console import Console
 
 from wsvad.checkpoint import load_checkpoint
 from wsvad.dataset.snapshots import latest_snapshot
-from wsvad.errors import UsageError
 from wsvad.extract.coverage import MIN_COVERAGE
 from wsvad.extract.job import ExtractOptions, extract
 from wsvad.extract.summary import ExtractSummary
@@ -63,8 +62,6 @@ def score_videos(
     Raises:
         ConflictError: the weights are not those of the checkpoint; else as ``extract`` and ``score``.
     """
-    if not options.use_ray:
-        raise UsageError("extraction runs on Ray: leave out --no-ray, or extract first and score --features")
     checkpoint = load_checkpoint(options.checkpoint, options.store)
     features, weights = backbone_of(checkpoint, source.weights, options.store, flow_weights=source.flow_weights)
     where = features_uri(options.out)
@@ -80,6 +77,7 @@ def score_videos(
             id_prefix=source.id_prefix,
             follow_links=source.follow_links,
             address=options.address,
+            use_ray=options.use_ray,
             max_quarantine=options.max_quarantine,
             min_coverage=source.min_coverage,
             reading=source.reading,

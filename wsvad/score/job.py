@@ -14,11 +14,11 @@ from typing import Any
 from rich.console import Console
 
 from wsvad.checkpoint import Checkpoint, load_checkpoint
-from wsvad.cluster import PoolOptions, living_nodes
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import Snapshot, claim_dataset, latest_snapshot, publish, read_videos, refuse_clashes
-from wsvad.errors import ConflictError, UsageError
+from wsvad.errors import ConflictError
 from wsvad.features.reading import FeatureSet
+from wsvad.pool import PoolOptions
 from wsvad.provenance import versions
 from wsvad.score.agreement import agree
 from wsvad.score.config import ScoreConfig
@@ -27,17 +27,18 @@ from wsvad.score.summary import ScoreSummary
 from wsvad.score.units import ScoreUnit, plan_units
 from wsvad.score.worker import Payload, VideoScorer, WorkerConfig, receipt_of
 from wsvad.storage import Created, Store, StoreOptions
-from wsvad.work import inline
-from wsvad.work.inline import InlineRunner
 from wsvad.work.progress import ProgressView
 from wsvad.work.receipt import Receipt
 from wsvad.work.rounds import run_rounds
-from wsvad.work.run import UnitRunner
 from wsvad.work.stored import adopt
 from wsvad.work.target import open_target
 from wsvad.work.workplace import Workplace
 
 log = logging.getLogger(__name__)
+
+SMALL_CLIPS = 20_000
+"""Clips up to which scoring stays in this process: three and a half hours of footage at 25 frames/s, scored in
+about the time that a local Ray takes to start."""
 
 UNTRAINED = (
     "SCORES OF AN UNTRAINED NETWORK'S FEATURES: they test the machinery and mean nothing for detection. "
@@ -61,8 +62,8 @@ class ScoreOptions:
     store: StoreOptions = field(default_factory=StoreOptions)
     address: str | None = None
     """Of a Ray cluster; ``None``: ``RAY_ADDRESS``, else a local Ray."""
-    use_ray: bool = True
-    """False scores in this process, one video after the other."""
+    use_ray: bool | None = None
+    """False scores in this process, one video after the other; ``None``: also, where there is little to do."""
     max_quarantine: int = 0
     """Quarantined videos up to which the exit code is 0."""
     dry_run: bool = False
@@ -85,7 +86,14 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
         StorageError, ClusterError: run the same command again.
     """
     started = time.monotonic()
-    _refuse_unused(options)
+    workplace = Workplace(
+        options.pool,
+        lambda: Payload(checkpoint, features),
+        options.address,
+        use_ray=options.use_ray,
+        does="scores",
+        verbose=options.verbose,
+    )
     checkpoint = load_checkpoint(options.checkpoint, options.store)
     features = FeatureSet.open(options.features, options.store)
     config = agree(checkpoint, features, options.window)
@@ -94,14 +102,15 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
     out = open_target(options.out, options.store, config, dry_run=options.dry_run)
     outcome = _plan(options, out, features, config)
     run_id, snapshot = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", None
+    if outcome.todo:
+        workplace.settle(*_is_small(outcome))
     if not options.dry_run:
-        payload = Payload(checkpoint, features)
-        with Workplace(options.pool, lambda: payload, options.address, verbose=options.verbose) as workplace:
-            if outcome.todo and options.use_ray:
+        with workplace:
+            if outcome.todo:
                 workplace.open()  # a cluster that is too small is found out before anything is written
             _claim(out, config, checkpoint)
             if outcome.todo:
-                _run(options, config, out, outcome, payload, workplace, console or Console(stderr=True))
+                _run(config, out, outcome, workplace, console or Console(stderr=True))
                 outcome.receipts |= adopt(out, outcome.unsettled(), latest_snapshot(out), receipt_of, mend=False)
         snapshot = _publish(out, config, outcome, run_id)
     summary = ScoreSummary(
@@ -114,6 +123,7 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
         features=features.uri,
         dry_run=options.dry_run,
         max_quarantine=options.max_quarantine,
+        **workplace.told(bool(outcome.todo)),
         **_rates(outcome, time.monotonic() - started),
     )
     if snapshot and (outcome.todo or snapshot.run_id == run_id):
@@ -121,12 +131,6 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
         resolved = {**options.to_dict(), **inputs, "scores": config.to_dict(), "fingerprint": config.fingerprint}
         out.create(f"{layout.RUNS}{run_id}.json", summary.to_record(resolved, versions()))
     return summary
-
-
-def _refuse_unused(options: ScoreOptions) -> None:
-    more = (options.pool.workers or 1) > 1
-    if not options.use_ray and (more or options.address):
-        raise UsageError("--no-ray scores alone in this process: leave out --workers and --address, or --no-ray")
 
 
 def _plan(options: ScoreOptions, out: Store, features: FeatureSet, config: ScoreConfig) -> Outcome:
@@ -150,27 +154,17 @@ def _claim(out: Store, config: ScoreConfig, checkpoint: Checkpoint) -> None:
         )
 
 
-def _run(
-    options: ScoreOptions,
-    config: ScoreConfig,
-    out: Store,
-    outcome: Outcome,
-    payload: Payload,
-    workplace: Workplace[Payload],
-    console: Console,
-) -> None:
-    todo = outcome.todo
-    runner: UnitRunner | InlineRunner
-    if options.use_ray:
-        pool = workplace.open()
-        worker = WorkerConfig(config, out.uri, pool.device, pool.threads, out.options)
-        log.info("%d videos to score on %d workers (each %g CPU, %g GPU)",
-                 len(todo), pool.workers, pool.cpus_per_worker, pool.gpus_per_worker)  # fmt: skip
-        runner = UnitRunner(VideoScorer, worker, workplace.payload(), pool, verbose=options.verbose)
-    else:
-        worker = WorkerConfig(config, out.uri, out_store=out.options)
-        log.info("%d videos to score in this process", len(todo))
-        runner = InlineRunner(VideoScorer, worker, payload)
+def _is_small(outcome: Outcome) -> tuple[bool, str]:
+    """Whether this process should do it, and a phrase that says why."""
+    clips = sum(u.num_clips for u in outcome.todo)
+    small = clips <= SMALL_CLIPS
+    return small, f"{'little' if small else 'much'} to do: {clips} clips, limit {SMALL_CLIPS}"
+
+
+def _run(config: ScoreConfig, out: Store, outcome: Outcome, workplace: Workplace[Payload], console: Console) -> None:
+    todo, pool = outcome.todo, workplace.open()
+    log.info("%d videos to score", len(todo))
+    runner = workplace.runner(VideoScorer, WorkerConfig(config, out.uri, pool.device, pool.threads, out.options))
     per_video = Counter(u.video_id for u in todo)
     total = sum(u.num_clips for u in todo)
     with ProgressView(total, per_video, runner.in_progress, console, "scoring") as view:
@@ -181,8 +175,7 @@ def _run(
             if receipt.status != "done":
                 log.warning("%s: %s %s: %s", unit.video_id, receipt.status, receipt.kind, receipt.message)
 
-        alive = living_nodes if options.use_ray else inline.living_nodes
-        run_rounds(todo, runner, on_receipt, living_nodes=alive)
+        run_rounds(todo, runner, on_receipt, living_nodes=workplace.living_nodes)
 
 
 def _rates(outcome: Outcome, elapsed_s: float) -> dict[str, Any]:

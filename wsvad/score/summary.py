@@ -60,6 +60,10 @@ class ScoreSummary:
     """The first 20 things that went wrong: ``video_id, outcome, kind, message``."""
     extraction: dict[str, Any] | None = None
     """Summary of the extraction, where scoring began with video."""
+    ran_in: str = ""
+    """Where videos were scored (in a dry run: would be): ``process`` or ``ray``; empty where nothing was to do."""
+    ran_in_why: str = ""
+    """What decided that."""
 
     @property
     def exit_code(self) -> int:
@@ -109,6 +113,8 @@ class ScoreSummary:
             rows.append(("done", f"nothing to do, {self.elapsed_s:.1f} s"))
         else:
             rows.append(("done", f"{self.clips_now} clips in {self.elapsed_s:.1f} s, {self.clips_per_s:.1f} clips/s"))
+        if self.ran_in:
+            rows.append(("ran", f"{'on Ray' if self.ran_in == 'ray' else 'in this process'} ({self.ran_in_why})"))
         rows.append(("model", f"{self.model} ({self.checkpoint[:19]})"))
         rows.append(("features", self.features))
         rows.append(("scores", f"{self.out}/{self.snapshot}" if self.snapshot else self.out))

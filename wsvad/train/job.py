@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from wsvad.features.reading import FeatureSet
 from wsvad.manifest.records import read_records
 from wsvad.models.choose import MODELS, config_from_dict, default_config, default_recipe
 from wsvad.models.contract import ModelConfig
+from wsvad.pool import in_job_copy
 from wsvad.provenance import versions
 from wsvad.storage import Created, Store, normalize_uri, open_store
 from wsvad.train.config import TrainConfig, train_config
@@ -148,10 +148,6 @@ def _refuse_unused(options: TrainOptions) -> None:
 
 
 def _refuse_job_copy(options: TrainOptions) -> None:
-    if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:
-        return
-    from wsvad.cluster import in_job_copy  # brings Ray with it; a run without Ray never pays for it
-
     if in_job_copy(options.out):
         raise UsageError(
             f"--out {options.out} leads into the copy of the working directory that a submitted job runs in, and that "

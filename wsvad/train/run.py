@@ -16,9 +16,10 @@ import ray.train.torch
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from wsvad.cluster import Pool, PoolOptions, connected, fit, nodes
+from wsvad.cluster import connected, nodes
 from wsvad.errors import ClusterError, TrainingError, UsageError, WsvadError
 from wsvad.models.choose import build_criterion, config_from_dict
+from wsvad.pool import Pool, PoolOptions, fit
 from wsvad.train.board import TrainBoard
 from wsvad.train.group import Distributed, Group, most_workers
 from wsvad.train.options import TrainOptions

@@ -12,8 +12,8 @@ from ray.data import ActorPoolStrategy, DataContext
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from wsvad.cluster import Pool
 from wsvad.errors import ClusterError
+from wsvad.pool import Pool
 from wsvad.work.board import Board
 from wsvad.work.receipt import Receipt, WorkUnit
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from wsvad.cluster import in_job_copy
 from wsvad.dataset.config import DatasetConfig
 from wsvad.dataset.snapshots import check_dataset
 from wsvad.errors import UsageError
+from wsvad.pool import in_job_copy
 from wsvad.storage import Store, StoreOptions, open_store
 
 log = logging.getLogger(__name__)

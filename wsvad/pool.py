@@ -1,0 +1,132 @@
+"""How many workers run, and what each gets: what was asked for, and what fits. Loads nothing of Ray."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+
+from wsvad.errors import UsageError
+from wsvad.storage import normalize_uri
+
+GIB = 1 << 30
+CPU_WORKER_BYTES = 3 * GIB // 2
+"""Memory that a worker and its decoder want on a CPU: the network, one unit's features, a queue of clips."""
+
+
+@dataclass(frozen=True)
+class PoolOptions:
+    """How many workers to run, and what each gets; ``None`` lets the cluster decide."""
+
+    workers: int | None = None
+    """Actors at once, at least 1."""
+    cpus_per_worker: float | None = None
+    """CPU cores reserved for (and used by) a worker; default 1, with a GPU 2 (one feeds, one decodes)."""
+    gpus_per_worker: float | None = None
+    """GPUs of a worker, whole ones or a fraction of one; default: up to 8 workers share a GPU; 0 without GPUs."""
+    memory_per_worker: int | None = None
+    """Bytes of memory that Ray reserves for a worker; default: none reserved, but the default number of workers
+    leaves 1.5 GiB for each."""
+    in_flight: int = 2
+    """Units handed to a worker at once: the second waits so that the worker never does."""
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise UsageError(f"workers must be at least 1, got {self.workers}")
+        for name, least in (("cpus_per_worker", 0.01), ("gpus_per_worker", 0.0), ("memory_per_worker", 1)):
+            value = getattr(self, name)
+            if value is not None and not (least <= value < math.inf):
+                raise UsageError(f"{name} must be at least {least:g} and finite, got {value}")
+        if self.gpus_per_worker and self.gpus_per_worker < 0.01:
+            raise UsageError(f"gpus_per_worker must be 0 or at least 0.01, got {self.gpus_per_worker}")
+        if self.gpus_per_worker is not None and self.gpus_per_worker > 1 and self.gpus_per_worker % 1:
+            raise UsageError(f"gpus_per_worker must be a fraction of one GPU or whole GPUs, got {self.gpus_per_worker}")
+        if self.in_flight < 1:
+            raise UsageError(f"in_flight must be at least 1, got {self.in_flight}")
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A pool that fits the cluster."""
+
+    workers: int
+    cpus_per_worker: float
+    gpus_per_worker: float
+    memory_per_worker: int
+    in_flight: int
+
+    @property
+    def device(self) -> str:
+        """Where the network runs."""
+        return "cuda" if self.gpus_per_worker else "cpu"
+
+    @property
+    def threads(self) -> int:
+        """Threads of the network on a CPU."""
+        return max(1, int(self.cpus_per_worker))
+
+
+@dataclass(frozen=True)
+class Node:
+    """Resources of one living node."""
+
+    cpus: float
+    gpus: float
+    memory: float
+
+
+def in_job_copy(uri: str) -> bool:
+    """Whether a URI or path lies in the copy of the working directory that this submitted job runs in.
+
+    ``ray job submit --working-dir`` unpacks the directory on the head and deletes it after the job. A relative path
+    given to the job leads into that copy.
+    """
+    config = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR") or "{}")  # set by Ray's job supervisor
+    if not (config.get("runtime_env") or {}).get("working_dir"):
+        return False
+    return f"{normalize_uri(uri)}/".startswith(f"{normalize_uri(os.getcwd())}/")
+
+
+def cluster_address(given: str | None) -> str | None:
+    """Return the address of the cluster that a run will use; ``None`` for a local Ray of its own."""
+    address = given or os.environ.get("RAY_ADDRESS") or None
+    return None if address == "local" else address
+
+
+def fit(options: PoolOptions, found: list[Node]) -> Pool:
+    """Choose the pool: what was asked for, else what the nodes can hold.
+
+    Raises:
+        UsageError: no node can hold a worker, or the cluster cannot hold the workers asked for; says what is needed
+            and what is there.
+    """
+    cpus, gpus = sum(n.cpus for n in found), sum(n.gpus for n in found)
+    gpus_each = options.gpus_per_worker
+    if gpus_each is None:
+        gpus_each = 1.0 / max(1, min(8, int(cpus / gpus / 2))) if gpus else 0.0
+    cpus_each = options.cpus_per_worker
+    if cpus_each is None:
+        cpus_each = 2.0 if gpus_each else 1.0
+    memory_each = options.memory_per_worker or 0
+    places = sum(places_on(n, cpus_each, gpus_each, memory_each) for n in found)
+    need = f"{cpus_each:g} CPU" + (f", {gpus_each:g} GPU" if gpus_each else "")
+    need += f", {memory_each / GIB:.1f} GiB memory" if memory_each else ""
+    have = "; ".join(f"{n.cpus:g} CPU, {n.gpus:g} GPU, {n.memory / GIB:.1f} GiB" for n in found) or "no node"
+    if not places:
+        raise UsageError(f"a worker needs {need}, and no node can hold one; the cluster has {have}")
+    if options.workers is not None and options.workers > places:
+        raise UsageError(
+            f"{options.workers} workers of {need} were asked for, the cluster can hold {places}; it has {have}"
+        )
+    workers = options.workers
+    if workers is None:
+        roomy = sum(places_on(n, cpus_each, gpus_each, memory_each or CPU_WORKER_BYTES) for n in found)
+        workers = max(1, min(places, roomy))
+    return Pool(workers, cpus_each, gpus_each, memory_each, options.in_flight)
+
+
+def places_on(node: Node, cpus: float, gpus: float, memory: float) -> int:
+    """Return how many workers of these resources a node can hold."""
+    limits = [have / each for have, each in ((node.cpus, cpus), (node.gpus, gpus), (node.memory, memory)) if each]
+    return int(min(limits) + 1e-6) if limits else 1
