@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from wsvad.errors import ManifestError
 from wsvad.manifest.listing import VIDEO_EXTENSIONS, printable
-from wsvad.storage import ObjectInfo, Store, StoreOptions, open_store
+from wsvad.storage import ObjectInfo, Store, StoreOptions, is_absent, open_store
 
 
 def stem(name: str) -> str:
@@ -35,6 +35,8 @@ class Folder:
         """Everything below the root, hidden things apart. Raises ``ManifestError`` where there is nothing."""
         visible = (i for i in self.store.list() if not any(part.startswith(".") for part in i.key.split("/")))
         found = tuple(visible)
+        if not found and is_absent(self.uri):
+            raise ManifestError(f"{printable(self.uri)} does not exist: nothing is there; check --root")
         if not found:
             raise ManifestError(f"{printable(self.uri)}: nothing is there, or it is not a folder; check --root")
         return found
@@ -100,7 +102,7 @@ class Folder:
         Raises:
             ManifestError: a column is missing, or a row has another number of cells.
         """
-        reader = csv.DictReader(io.StringIO(self.text(name)))
+        reader = csv.DictReader(io.StringIO(self.text(name)), strict=True)
         absent = set(columns) - set(reader.fieldnames or ())
         if absent:
             raise ManifestError(f"{self.where(name)}: expected columns {', '.join(columns)}; missing {sorted(absent)}")
