@@ -73,7 +73,8 @@ def build(kind: type[T], fields: Any) -> T:
 @functools.cache
 def _fields(kind: Hashable) -> dict[str, tuple[Any, bool]]:
     """Type of each field, and whether it must be there."""
-    assert isinstance(kind, type) and dataclasses.is_dataclass(kind)
+    assert isinstance(kind, type)
+    assert dataclasses.is_dataclass(kind)
     hints = get_type_hints(kind)
     absent = dataclasses.MISSING
     return {

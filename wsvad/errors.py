@@ -75,7 +75,7 @@ class ObjectChanged(StorageError):
 
 
 class UnusablePlace(StorageError):
-    """Nothing that passes by itself: a file where a folder is needed, an impossible name, a bucket that is not there."""
+    """Does not pass by itself: a file where a folder is needed, an impossible name, a bucket that is not there."""
 
     exit_code = EXIT_USAGE
 

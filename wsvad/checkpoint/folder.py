@@ -123,8 +123,8 @@ def load_checkpoint(uri: str, options: StoreOptions | None = None) -> Checkpoint
         described = _parse(store.read(CONFIG), f"{store.uri}/{CONFIG}")
     except ObjectNotFound as error:
         raise UsageError(
-            f"no checkpoint at {store.uri}{', which does not exist' if is_absent(store.uri) else ''}: expected a folder "
-            f"with {MODEL} and {CONFIG}, as `wsvad train` writes it to OUT/checkpoint"
+            f"no checkpoint at {store.uri}{', which does not exist' if is_absent(store.uri) else ''}: expected a "
+            f"folder with {MODEL} and {CONFIG}, as `wsvad train` writes it to OUT/checkpoint"
         ) from error
     try:
         state = decode_tensors(store.read(MODEL), f"{store.uri}/{MODEL}")

@@ -71,7 +71,7 @@ def _tell(out: _Descriptor | None, code: object) -> None:
     sys.stdout.flush()
     if _escaped:
         log.warning(
-            "%d characters that %s does not have were written as escapes; set PYTHONIOENCODING=utf-8, or a UTF-8 locale",
+            "%d characters that %s does not have are shown as escapes; set PYTHONIOENCODING=utf-8, or a UTF-8 locale",
             _escaped,
             sys.stdout.encoding,
         )
@@ -90,7 +90,7 @@ def _exit_code(broken: OSError) -> int:
 
 @contextmanager
 def _streams() -> Iterator[_Descriptor | None]:
-    """Put unbreakable streams in the place of this process's own; of others (a test's, a caller's) only the encoding."""
+    """Put unbreakable streams in the place of this process's own; those of others (a test, a caller) stay."""
     codecs.register_error(_ESCAPE, _escape)
     closed = _occupy()
     before = sys.stdout, sys.stderr

@@ -27,9 +27,9 @@ def parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Nam
         SystemExit: as ``ArgumentParser.parse_args``.
     """
     args, left = parser.parse_known_args(words)
-    if not left:
-        return args
-    own: argparse.ArgumentParser = getattr(args, "parser", parser)
-    known = [name for action in own._actions for name in action.option_strings]
-    said = [f"{word}{did_you_mean(word.partition('=')[0], known) if word.startswith('-') else ''}" for word in left]
-    own.error(f"unrecognized arguments: {' '.join(said)}")
+    if left:
+        own: argparse.ArgumentParser = getattr(args, "parser", parser)
+        known = [name for action in own._actions for name in action.option_strings]
+        meant = (did_you_mean(word.partition("=")[0], known) for word in left if word.startswith("-"))
+        own.error(f"unrecognized arguments: {' '.join(left)}{''.join(meant)}")
+    return args

@@ -123,7 +123,8 @@ def verify(
     snapshot = latest_snapshot(store)
     if snapshot is None:
         raise UsageError(
-            f"{store.uri} {'does not exist' if is_absent(store.uri) else 'has no published snapshot'}; is it the --out of a finished `wsvad extract` or `wsvad score`?"
+            f"{store.uri} {'does not exist' if is_absent(store.uri) else 'has no published snapshot'}; is it the --out "
+            "of a finished `wsvad extract` or `wsvad score`?"
         )
     sizes = {info.key: info.size for info in store.list(layout.UNITS)}
     faults = _faults(store, snapshot, sizes, decode if deep else None)
