@@ -100,9 +100,19 @@ class Folder:
         """Yield ``(where, row)`` for the rows of a CSV file with a header.
 
         Raises:
-            ManifestError: a column is missing, or a row has another number of cells.
+            ManifestError: a column is missing, a row has another number of cells, or it is no CSV.
         """
-        reader = csv.DictReader(io.StringIO(self.text(name)), strict=True)
+        reader = csv.DictReader(io.StringIO(self.text(name)))
+        try:
+            yield from self._rows(name, reader, columns)
+        except csv.Error as error:  # a NUL, a cell without an end
+            raise ManifestError(
+                f"{self.where(name)}, line {reader.line_num}: cannot be read as CSV: {error}"
+            ) from error
+
+    def _rows(
+        self, name: str, reader: csv.DictReader[str], columns: Sequence[str]
+    ) -> Iterator[tuple[str, dict[str, str]]]:
         absent = set(columns) - set(reader.fieldnames or ())
         if absent:
             raise ManifestError(f"{self.where(name)}: expected columns {', '.join(columns)}; missing {sorted(absent)}")
