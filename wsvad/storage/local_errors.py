@@ -20,7 +20,7 @@ _REMEDY = {
 _UNUSABLE = {
     errno.ENAMETOOLONG: "the name is longer than the file system allows; use shorter names",
     errno.EINVAL: "the file system does not take such a name or object; choose another place",
-    errno.ENOTDIR: "a part of its path is a file, where a folder is needed; choose another place",
+    errno.ENOTDIR: "a part of its path is a file where a folder is needed; choose another place",
     errno.EISDIR: "a folder is in its place; choose another place",
     errno.EXDEV: "the folder spans two file systems; choose one that lies in one",
     errno.ELOOP: "its links go in a circle; remove them",
