@@ -16,7 +16,6 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get
 
 MAX_DEPTH = 32
 """Levels of arrays and objects in a document; the deepest of ours, a report, has eight."""
-_WHOLE = 1 << 63
 
 T = TypeVar("T")
 
@@ -25,12 +24,12 @@ class DocumentError(ValueError):
     """The bytes are no document of ours; says what is wrong, and leaves the file and the remedy to the reader."""
 
 
-def parse_json(data: bytes | bytearray | str) -> Any:
+def parse_json(data: bytes | bytearray | str, *, bits: int = 64) -> Any:
     """Return the value that a JSON text stands for.
 
     Raises:
         DocumentError: it is no JSON, nested more than ``MAX_DEPTH`` levels deep, or has a number that is not finite or
-            a whole one that does not fit into 64 bits.
+            a whole one that does not fit into so many ``bits``, sign included.
     """
     try:
         value = json.loads(data)
@@ -38,13 +37,13 @@ def parse_json(data: bytes | bytearray | str) -> Any:
         raise DocumentError(f"it is nested more than {MAX_DEPTH} levels deep") from None
     except ValueError as error:  # no JSON, no UTF-8, or a number of thousands of digits
         raise DocumentError(f"it is no JSON: {error}") from error
-    _check_plain(value)
+    _check_plain(value, 1 << (bits - 1))
     return value
 
 
-def parse_object(data: bytes | bytearray | str) -> dict[str, Any]:
+def parse_object(data: bytes | bytearray | str, *, bits: int = 64) -> dict[str, Any]:
     """Return the object that a JSON text stands for. Raises ``DocumentError``, also for a value of another kind."""
-    value = parse_json(data)
+    value = parse_json(data, bits=bits)
     if not isinstance(value, dict):
         raise DocumentError(f"expected an object, got {_told(value)}")
     return value
@@ -125,7 +124,7 @@ def _text(value: str, name: str) -> str:
     return value
 
 
-def _check_plain(value: Any) -> None:
+def _check_plain(value: Any, most: int) -> None:
     level, depth = [value], 0
     while level:
         if depth > MAX_DEPTH:
@@ -137,8 +136,8 @@ def _check_plain(value: Any) -> None:
                 inner += item.values()
             elif kind is list:
                 inner += item
-            elif (kind is int and not -_WHOLE <= item < _WHOLE) or (kind is float and not math.isfinite(item)):
-                raise DocumentError(f"{item!s:.40} is no number of 64 bits")
+            elif (kind is int and not -most <= item < most) or (kind is float and not math.isfinite(item)):
+                raise DocumentError(f"{item!s:.40} is too large, or no number")
         level, depth = inner, depth + 1
 
 

@@ -32,12 +32,12 @@ MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCh
 OBJECT = SnapshotObject("units/00/00.parquet", "a.mp4", "0" * 32, 0, 3, 3, 3, 100, "0" * 64)
 SNAPSHOT = Snapshot(1, "f" * 64, {"clips": {"length": 16}}, (OBJECT,), "videos/0.parquet", "run", "2026", 3).to_json()
 QUARANTINE = QuarantineRecord("0" * 32, "a.mp4", "file:///a.mp4", "1" * 32, 0, None, "empty", "it is").to_json()
-INDEX = json.dumps({**make_index().to_dict(), "seek_points": [[0, 0, 0], [750, 750, 749]]}).encode()
+INDEX = json.dumps({**make_index().to_dict(), "seek_points": [[0, 0, 0, 0], [750, 750, 749, 750]]}).encode()
 SUMMARY = TrainSummary("out", "ltgs", "f", "0", "", 1, 1, 0, 0, val_is_cut=False, missing=0, steps=3, steps_before=0)
 
 
 def _index(data: bytes) -> object:
-    return VideoIndex.from_dict(parse_object(data))
+    return VideoIndex.from_dict(parse_object(data, bits=128))
 
 
 READERS: dict[str, tuple[bytes, Callable[[bytes], object]]] = {

@@ -86,7 +86,7 @@ class IndexCache:
                     continue  # an index stands over evidence: a later run with a better decoder found it
                 if video.content_id not in known or not row[KIND]:
                     try:
-                        index = VideoIndex.from_dict(parse_object(row[INDEX])) if row[INDEX] else None
+                        index = VideoIndex.from_dict(parse_object(row[INDEX], bits=128)) if row[INDEX] else None
                     except (DocumentError, UsageError) as error:
                         log.warning("%s: its stored index is not used, and made again: %s", video.video_id, error)
                         continue
