@@ -18,6 +18,7 @@ MAX_DEPTH = 32
 """Levels of arrays and objects in a document; the deepest of ours, a report, has eight."""
 
 T = TypeVar("T")
+_ABSENT = object()
 
 
 class DocumentError(ValueError):
@@ -62,10 +63,14 @@ def build(kind: type[T], fields: Any) -> T:
         raise DocumentError(f"expected an object, got {_told(fields)}")
     values = {}
     for name, (hint, required) in _fields(cast("Hashable", kind)).items():
-        if name in fields:
-            values[name] = _made(hint, fields[name], name)
-        elif required:
-            raise DocumentError(f"{name!r} is missing")
+        value = fields.get(name, _ABSENT)
+        if value is _ABSENT:
+            if required:
+                raise DocumentError(f"{name!r} is missing")
+        elif type(value) is hint and (hint is int or (hint is str and value.isascii())):
+            values[name] = value  # nearly all there is of a snapshot
+        else:
+            values[name] = _made(hint, value, name)
     return kind(**values)
 
 
