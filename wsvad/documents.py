@@ -11,7 +11,7 @@ import functools
 import json
 import math
 import types
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 MAX_DEPTH = 32
@@ -59,7 +59,7 @@ def build(kind: type[T], fields: Any) -> T:
     Raises:
         DocumentError: no object, a field that is absent, or a value of another type.
     """
-    if not isinstance(fields, Mapping):
+    if not isinstance(fields, dict):
         raise DocumentError(f"expected an object, got {_told(fields)}")
     values = {}
     for name, (hint, required) in _fields(cast("Hashable", kind)).items():
