@@ -9,10 +9,10 @@ from rich.console import Console
 
 from wsvad.cli.options import (
     add_store_options,
+    any_positive_float,
     natural,
     natural_float,
     number,
-    positive_float,
     positive_int,
     require,
     small_int,
@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training of every model (default: its own recipe, see wsvad train)")
     group.add_argument("--steps", type=positive_int, metavar="N", help="updates of the weights")
     group.add_argument("--pairs", type=small_int, metavar="N", help="anomalous videos a step, and as many normal")
-    group.add_argument("--lr", type=positive_float, metavar="X", help="learning rate")
+    group.add_argument("--lr", type=any_positive_float, metavar="X", help="learning rate")
     group.add_argument("--weight-decay", type=natural_float, metavar="X", help="L2 penalty")
     group.add_argument("--segments", type=small_int, metavar="N", help="segments of a video")
     group.add_argument("--eval-every", type=positive_int, metavar="N", help="steps between evaluations")

@@ -11,7 +11,7 @@ from wsvad.errors import UsageError
 from wsvad.storage import StoreOptions
 from wsvad.suggest import did_you_mean
 
-_LARGEST = 1e12
+_LARGEST = 1e9
 """Of an option that is no whole number: seconds, cores, weights."""
 
 
@@ -65,7 +65,7 @@ def number(text: str) -> float:
 
 
 def natural_float(text: str) -> float:
-    """Parse a finite number of at least 0."""
+    """Parse a number of at least 0 that a size, a number of seconds or of cores can be."""
     value = number(text)
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"must be at least 0 and finite, got {text}")
@@ -98,11 +98,17 @@ def small_int(text: str) -> int:
     return value
 
 
-def positive_float(text: str) -> float:
-    """Parse a finite number above 0."""
+def any_positive_float(text: str) -> float:
+    """Parse a finite number above 0, however large."""
     value = number(text)
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"must be above 0 and finite, got {text}")
+    return value
+
+
+def positive_float(text: str) -> float:
+    """Parse a number above 0 that a size, a number of seconds or of cores can be."""
+    any_positive_float(text)
     return natural_float(text)
 
 

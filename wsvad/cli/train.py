@@ -9,6 +9,7 @@ from rich.console import Console
 
 from wsvad.cli.options import (
     add_store_options,
+    any_positive_float,
     natural,
     natural_float,
     number,
@@ -66,7 +67,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--pairs", type=small_int, metavar="N", help=f"anomalous videos a step, and as many normal; {_OF_THE_MODEL}"
     )
-    group.add_argument("--lr", type=positive_float, metavar="X", help=f"learning rate of Adam; {_OF_THE_MODEL}")
+    group.add_argument("--lr", type=any_positive_float, metavar="X", help=f"learning rate of Adam; {_OF_THE_MODEL}")
     group.add_argument("--weight-decay", type=natural_float, metavar="X", help=f"L2 penalty; {_OF_THE_MODEL}")
     group.add_argument("--segments", type=small_int, default=d.segments, metavar="N", help="segments of a video")
     group.add_argument("--seed", type=natural, default=d.seed, metavar="N", help="of weights, batches, dropout, cut")
