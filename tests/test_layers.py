@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Import order is data-flow order. A module may import its own unit and any unit of a line above, nothing else.
 LAYERS = (
     ("errors",),
-    ("arrow", "clips", "columns", "cores"),
+    ("arrow", "clips", "columns", "cores", "documents", "suggest"),
     ("storage",),
     ("pool",),
     ("dataset",),

@@ -10,6 +10,7 @@
     ├── StorageError          4   the store failed; running again is safe and may be enough
     │   ├── ObjectNotFound        no object at that key (any more)
     │   ├── ObjectChanged         the object is not the one that was listed: other size, ETag or time
+    │   ├── UnusablePlace      2   what is there can never be a store, or never that object; another place is needed
     │   ├── AccessDenied          the store refused the credentials or the permission
     │   └── StoreUnavailable      timeouts, resets and 5xx that outlasted every retry
     ├── ClusterError          4   Ray could not be reached, is too small, or lost the work too often
@@ -71,6 +72,12 @@ class ObjectNotFound(StorageError):
 
 class ObjectChanged(StorageError):
     """The object at that key is not the one that was listed or read before: its size, ETag or time differ."""
+
+
+class UnusablePlace(StorageError):
+    """Does not pass by itself: a file where a folder is needed, an impossible name, a bucket that is not there."""
+
+    exit_code = EXIT_USAGE
 
 
 class AccessDenied(StorageError):

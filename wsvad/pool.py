@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from dataclasses import dataclass
 
+from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import UsageError
 from wsvad.storage import normalize_uri
 
@@ -82,8 +82,11 @@ def in_job_copy(uri: str) -> bool:
     ``ray job submit --working-dir`` unpacks the directory on the head and deletes it after the job. A relative path
     given to the job leads into that copy.
     """
-    config = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR") or "{}")  # set by Ray's job supervisor
-    if not (config.get("runtime_env") or {}).get("working_dir"):
+    try:  # Ray's job supervisor sets it
+        environment = parse_object(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR") or "{}").get("runtime_env")
+    except DocumentError as error:
+        raise UsageError(f"the environment variable RAY_JOB_CONFIG_JSON_ENV_VAR is not Ray's: {error}") from error
+    if not (isinstance(environment, dict) and environment.get("working_dir")):
         return False
     return f"{normalize_uri(uri)}/".startswith(f"{normalize_uri(os.getcwd())}/")
 

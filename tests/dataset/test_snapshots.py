@@ -162,7 +162,7 @@ def test_quick_verification_reads_nothing_and_says_so(store):
 
 def test_verifying_nothing_is_a_usage_error(store):
     """A target without a snapshot is a mistake in the command."""
-    with pytest.raises(UsageError, match="no published snapshot"):
+    with pytest.raises(UsageError, match="does not exist"):
         verify(store)
 
 

@@ -1,8 +1,11 @@
 """Annotation files as people really have them, and files that cannot be used: the message says what and where."""
 
+import re
+
 import pytest
 
 from tests.datasets.reading import records_of
+from wsvad.datasets.build import ManifestConfig, build
 from wsvad.errors import ManifestError, UsageError
 
 _NAMES = {
@@ -143,3 +146,27 @@ def test_wrong_options_are_refused(published):
         records_of("ucf-crime", published, val_fraction=0.1, test_as_val=True)
     with pytest.raises(ManifestError, match="nothing is there"):
         records_of("ucf-crime", published / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "file", "line", "spans"),
+    [
+        ("survfight-temporal", "survfight/temporal", "videos.csv", r"(t_dev_test_001.mp4,test,1,\w+,)\d+", (150, 200)),
+        ("ucsd-ped2", "ucsd_ped2", "videos.csv", r"(Test001.mp4,test,)\d+", (60, 200)),
+        ("shanghaitech", "shanghaitech", "test_frame_intervals.csv", r"(01_0014,)\d+", (154, 200)),
+    ],
+)  # fmt: skip
+def test_truth_past_the_last_frame_is_cut_off_in_published_files_too(copied, caplog, name, folder, file, line, spans):
+    """The rule of docs/metrics.md: one rule wherever truth is read; the manifest that is written says it, too."""
+    root = copied(folder)
+    text = (root / file).read_text()
+    frames = 170 if name == "ucsd-ped2" else 200
+    changed, count = re.subn(line, rf"\g<1>{frames}", text)
+    assert count == 1
+    (root / file).write_text(changed)
+    built = build(ManifestConfig(name, str(root), train_truth=True), "/nowhere/m.parquet")
+    (record,) = (r for r in built.records if r.cut_off)
+    assert record.spans == ((spans[0], min(spans[1], frames)),)
+    assert all(box.end_frame <= frames for box in record.boxes or ())
+    assert built.summary["truth_cut_off"] == [record.video_id]
+    assert f"{name}: of 1 videos the truth past the last frame was cut off" in caplog.text

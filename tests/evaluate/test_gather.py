@@ -82,6 +82,22 @@ def test_truth_past_the_end_is_cut_and_noted() -> None:
     assert "cut off" in found.notes[1]
 
 
+def test_truth_that_reading_the_manifest_cut_is_noted_as_well() -> None:
+    """As docs/metrics.md says: whoever reads the report must see it."""
+    found = gathered([(record("v", [(30, 41)], label=1, num_frames=40), scores([0.1, 0.2, 0.3], num_frames=40))])
+    assert found.results[0].true_spans == ((30, 40),)
+    assert found.notes == ["v: truth past the last frame (40) was cut off"]
+
+
+def test_truth_of_which_nothing_is_left_is_not_known() -> None:
+    """The video is anomalous by its label; no frame of it is said to be normal."""
+    box = Box(50, 60, 0, 0, 9, 9)
+    found = gathered([(record("v", [(50, 60)], [box], label=1), scores([0.1, 0.2, 0.3], num_frames=40))])
+    (result,) = found.results
+    assert (result.anomalous, result.true_spans, result.frame_truth_N, result.true_boxes) == (True, None, None, None)
+    assert found.notes == ["v: truth past the last frame (40) was cut off"]
+
+
 def test_frames_have_the_score_of_their_clip() -> None:
     """At true length: 16, 16 and 8 frames."""
     frames = gathered([(record("v", label=0), scores([0.25, 0.5, 0.75], num_frames=40))]).results[0].frame_scores_N

@@ -163,6 +163,30 @@ def test_video_that_vanishes_or_changes_between_plan_and_read_is_not_bad(tmp_pat
     assert (code, summary["videos"], summary["videos_complete"]) == (0, 2, 2)
 
 
+def test_a_replaced_video_is_one_line_however_many_units_it_has(tmp_path, capsys, monkeypatch, caplog):
+    """In the log and in the summary."""
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    write_video(folder / "changes.mp4", 260)
+    words = ("extract", "--videos", str(folder), "--out", str(out), "--unit-s", "1", *QUICK)
+    claim = job.claim_dataset
+
+    def after_the_plan(*args):
+        write_video(folder / "changes.mp4", 12)
+        claim(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "claim_dataset", after_the_plan)
+        patch.setattr(rounds.time, "sleep", lambda s: None)
+        code, summary = run_here(capsys, *words)
+    assert code == 4
+    assert summary["units_to_do"] >= 10
+    (problem,) = summary["problems"]
+    assert problem["kind"] == "ObjectChanged"
+    assert problem["message"].endswith(f"(and {summary['units_to_do'] - 1} more units of this video)")
+    assert len([r for r in caplog.records if "ObjectChanged" in r.getMessage()]) == 1
+
+
 def test_unreadable_video_is_a_storage_failure(tmp_path, capsys):
     """A manifest that names what cannot be reached: the others are done, exit code 4, nothing quarantined."""
     write_video(tmp_path / "a.mp4", 8)

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -99,7 +100,17 @@ def test_a_failed_build_leaves_nothing_and_can_be_repeated(tmp_path) -> None:
 
 def test_a_full_disk_is_found_before_anything_is_written(tmp_path, monkeypatch) -> None:
     """With what is needed, what is there, and what to do."""
-    with pytest.raises(StorageError, match=r"has .* MiB free, .* needs 1099511627776.0 MiB .* set TMPDIR"):
+    disk = shutil.disk_usage(tmp_path)._replace(free=10 << 20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: disk)
+    with pytest.raises(StorageError, match=r"has 10.0 MiB free, .* needs 64.0 MiB .* set TMPDIR") as caught:
+        build_once(tmp_path / "segments-a.npy", 64 << 20, write_content)
+    assert caught.value.exit_code == 4
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_cache_larger_than_the_whole_disk_is_a_wrong_option(tmp_path) -> None:
+    """No other job that ends makes room for it: exit code 2."""
+    with pytest.raises(UsageError, match=r"needs 1099511627776.0 MiB, and the whole disk .* fewer segments"):
         build_once(tmp_path / "segments-a.npy", 1 << 60, write_content)
     assert not list(tmp_path.glob("*.tmp"))
 

@@ -1,6 +1,8 @@
 """Records of a manifest: they round-trip exactly, refuse contradictions, and are cut by a stated seed."""
 
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +15,8 @@ from wsvad.manifest.listing import list_videos
 from wsvad.manifest.records import Box, VideoRecord, cut_val, encode_records, read_records, write_records
 from wsvad.manifest.records import decode_records as decode
 from wsvad.manifest.truth import merge_spans, parse_boxes, parse_spans
+
+DATA = Path(__file__).resolve().parents[1] / "data"
 
 _NUMBER = st.integers(1, 2**31 - 1)
 _TEXT = st.text(st.characters(codec="ascii", categories=("L", "N", "P", "S")), min_size=1, max_size=12)
@@ -120,12 +124,52 @@ def test_a_manifest_that_is_not_there_is_a_wrong_option(tmp_path):
         read_records(str(tmp_path / "none.csv"))
 
 
-def test_truth_after_the_end_of_the_video_is_refused():
-    """Where the number of frames is known, spans and boxes end with it."""
-    for truth in ({"spans": ((0, 11),)}, {"boxes": (Box(0, 11, 0, 0, 1, 1),)}):
-        with pytest.raises(ManifestError, match="10 frames"):
-            VideoRecord("a", "a.mp4", num_frames=10, **truth)
-        assert VideoRecord("a", "a.mp4", num_frames=11, **truth).num_frames == 11
+def test_truth_past_the_last_frame_is_cut_off_and_noted():
+    """Where the number of frames is known, spans and boxes end with it; what only begins there vanishes."""
+    spans, boxes = ((0, 4), (6, 11), (12, 13)), (Box(0, 11, 0, 0, 1, 1), Box(10, 12, 0, 0, 1, 1))
+    cut = VideoRecord("a", "a.mp4", label=1, num_frames=10, spans=spans, boxes=boxes)
+    assert cut.spans == ((0, 4), (6, 10))
+    assert cut.boxes == (Box(0, 10, 0, 0, 1, 1),)
+    assert cut.cut_off == "its truth ends at frame 13, the video has 10 frames"
+    whole = VideoRecord("a", "a.mp4", label=1, num_frames=13, spans=spans, boxes=boxes)
+    assert (whole.spans, whole.boxes, whole.cut_off) == (spans, boxes, "")
+
+
+def test_truth_of_which_nothing_is_left_is_not_known():
+    """The label stays; that no frame is anomalous is not said. A copy, and what is written and read, keep it so."""
+    cut = VideoRecord("a", "a.mp4", label=1, split="test", num_frames=10, spans=((10, 12),))
+    assert (cut.spans, bool(cut.cut_off)) == (None, True)
+    assert replace(cut, split="val").spans is None
+    assert decode(encode_records([cut], suffix=".csv"), name="m.csv") == [cut]
+
+
+def test_a_published_span_one_frame_past_the_end_is_read(caplog):
+    """As it stands in published truth: cut off, and said once for the whole manifest."""
+    data = (DATA / "span_one_past_end.csv").read_bytes()
+    records = {r.video_id: r for r in decode(data, name="m.csv")}
+    assert records["Arson011_x264.mp4"].spans == ((150, 420), (680, 1266))
+    assert records["Assault006_x264.mp4"].spans == ((1184, 3984),)
+    said = [r.getMessage() for r in caplog.records if "cut off" in r.getMessage()]
+    assert said == [
+        "m.csv: of 1 videos the truth past the last frame was cut off, e.g. of Arson011_x264.mp4: its truth ends at "
+        "frame 1267, the video has 1266 frames"
+    ]
+    assert decode(encode_records(list(records.values()), suffix=".parquet"), name="m.parquet") == list(records.values())
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        f"a,a.mp4,1,{10**30},,",
+        f"a,a.mp4,1,,{10**12}-{10**13},",
+        f'a,a.mp4,1,,,"0-9:0,0,1,1#{10**12}"',
+        f'a,a.mp4,1,,,"0-{10**20}:0,0,1,1"',
+    ],
+)
+def test_numbers_that_no_video_has_are_refused(row):
+    """They would not fit into a column of the manifest that is written of them."""
+    with pytest.raises(ManifestError, match=r"m\.csv, row 1"):
+        decode(f"video_id,uri,label,num_frames,spans,boxes\n{row}\n".encode(), name="m.csv")
 
 
 def test_repeated_ids_and_other_formats_are_refused():

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, StoreUnavailable
+from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, StoreUnavailable, UnusablePlace
 from wsvad.storage import Store, StoreOptions, open_object, open_store
 from wsvad.storage.local_errors import translate_os_error
 
@@ -219,7 +219,7 @@ def test_a_name_too_long_is_an_error(root: Path) -> None:
         (errno.ESTALE, StoreUnavailable, "run the same command again"),
         (errno.EIO, StoreUnavailable, "check the disk"),
         (errno.EMFILE, StorageError, "ulimit"),
-        (errno.EXDEV, StorageError, "two file systems"),
+        (errno.EXDEV, UnusablePlace, "two file systems"),
     ],
 )
 def test_errors_of_the_system_say_what_to_do(number: int, kind: type[StorageError], words: str) -> None:

@@ -52,8 +52,9 @@ def test_an_end_in_the_middle_of_anything_is_a_disconnection(
         b"\x02\x00\x00\x00\x0b\x00\x00\x00{}",
         b"\x02\x00\x00\x00\x00\x00\x00\x00{x",
         b"\x02\x00\x00\x00\x00\x00\x00\x0042",
+        b"\x00\x80\x00\x00\x00\x00\x00\x00" + b"[" * 0x8000,
     ],
-    ids=["huge message", "payload not allowed", "not JSON", "not an object"],
+    ids=["huge message", "payload not allowed", "not JSON", "not an object", "nested too deeply"],
 )
 def test_garbage_is_a_violation(pair: tuple[socket.socket, socket.socket], garbage: bytes) -> None:
     """Whatever a broken child writes, the parent notices, and allocates nothing for it."""

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from wsvad.checkpoint.card import model_card
 from wsvad.checkpoint.tensors import decode_tensors, digest_of, encode_tensors
+from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import ConflictError, ObjectNotFound, UsageError, WeightsError
-from wsvad.models.choose import build_model, config_from_dict
+from wsvad.models.choose import build_model, config_from_dict, outline
 from wsvad.models.contract import MilModel, ModelConfig
-from wsvad.storage import Created, Store, StoreOptions, open_store
+from wsvad.storage import Created, Store, StoreOptions, is_absent, open_store
 
 MODEL, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 FORMAT = 1
@@ -58,12 +59,12 @@ class Checkpoint:
         Raises:
             WeightsError: the tensors are not those of ``model_config``.
         """
-        model = build_model(self.model_config, seed=0)
-        problems = _mismatches(model, self.state)
+        problems = _mismatches(outline(self.model_config), self.state)
         if problems:
             raise WeightsError(
                 f"the tensors are not those of a {self.model_config.name!r} model: {'; '.join(problems)}"
             )
+        model = build_model(self.model_config, seed=0)  # only now: it takes as much memory as the tensors, not more
         model.load_state_dict(dict(self.state))
         return model.eval()
 
@@ -122,8 +123,8 @@ def load_checkpoint(uri: str, options: StoreOptions | None = None) -> Checkpoint
         described = _parse(store.read(CONFIG), f"{store.uri}/{CONFIG}")
     except ObjectNotFound as error:
         raise UsageError(
-            f"no checkpoint at {store.uri}: expected a folder with {MODEL} and {CONFIG}, as `wsvad train` writes it "
-            "to OUT/checkpoint"
+            f"no checkpoint at {store.uri}{', which does not exist' if is_absent(store.uri) else ''}: expected a "
+            f"folder with {MODEL} and {CONFIG}, as `wsvad train` writes it to OUT/checkpoint"
         ) from error
     try:
         state = decode_tensors(store.read(MODEL), f"{store.uri}/{MODEL}")
@@ -155,11 +156,9 @@ def load_checkpoint(uri: str, options: StoreOptions | None = None) -> Checkpoint
 
 def _parse(data: bytes, where: str) -> dict[str, Any]:
     try:
-        described = json.loads(data)
-    except ValueError as error:
+        described = parse_object(data)
+    except DocumentError as error:
         raise WeightsError(f"{where} is damaged: {error}") from error
-    if not isinstance(described, dict):
-        raise WeightsError(f"{where} is damaged: expected an object, got {type(described).__name__}")
     if described.get("format", FORMAT) != FORMAT:
         raise UsageError(
             f"{where}: expected format {FORMAT}, got {described['format']!r}; use the version that wrote it"
@@ -168,10 +167,13 @@ def _parse(data: bytes, where: str) -> dict[str, Any]:
     if wrong:
         kinds = [f"{'missing' if key in _KEYS else 'unknown'} {key!r}" for key in wrong]
         raise WeightsError(f"{where} is not a checkpoint's: {', '.join(kinds)}")
-    types = {"model": dict, "features": dict, "training_ids": list, "training": dict, "versions": dict}
+    types = {"digest": str, "features_fingerprint": str, "model": dict, "features": dict, "training_ids": list}
+    types |= {"training": dict, "versions": dict}
     for key, kind in types.items():
         if not isinstance(described[key], kind):
             raise WeightsError(f"{where}: expected {key!r} as a {kind.__name__}, got {described[key]!r:.80}")
+    if not all(isinstance(i, str) for i in described["training_ids"]):
+        raise WeightsError(f"{where}: expected 'training_ids' as a list of ids")
     return described
 
 

@@ -9,12 +9,13 @@ from rich.console import Console
 
 from wsvad.cli.options import (
     add_store_options,
+    any_positive_float,
     natural,
     natural_float,
     number,
-    positive_float,
     positive_int,
     require,
+    small_int,
     store_options,
 )
 from wsvad.compare.job import compare
@@ -33,15 +34,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models", default="all", metavar="LIST", help="e.g. ltgs,ltgs:no_decay,st_mil (model:preset); all: each once"
     )
-    parser.add_argument("--seeds", type=positive_int, default=5, metavar="N", help="runs of each")
+    parser.add_argument("--seeds", type=small_int, default=5, metavar="N", help="runs of each")
     parser.add_argument("--split", choices=("test", "val"), default="test", help="which the figures are of")
     parser.add_argument("--allow-missing", action="store_true", help="leave out videos that have no features")
     group = parser.add_argument_group("training of every model (default: its own recipe, see wsvad train)")
     group.add_argument("--steps", type=positive_int, metavar="N", help="updates of the weights")
-    group.add_argument("--pairs", type=positive_int, metavar="N", help="anomalous videos a step, and as many normal")
-    group.add_argument("--lr", type=positive_float, metavar="X", help="learning rate")
+    group.add_argument("--pairs", type=small_int, metavar="N", help="anomalous videos a step, and as many normal")
+    group.add_argument("--lr", type=any_positive_float, metavar="X", help="learning rate")
     group.add_argument("--weight-decay", type=natural_float, metavar="X", help="L2 penalty")
-    group.add_argument("--segments", type=positive_int, metavar="N", help="segments of a video")
+    group.add_argument("--segments", type=small_int, metavar="N", help="segments of a video")
     group.add_argument("--eval-every", type=positive_int, metavar="N", help="steps between evaluations")
     group.add_argument("--patience", type=natural, metavar="N", help="evaluations without a better one to stop at")
     group.add_argument("--val-fraction", type=number, metavar="X", help="share of the training videos to hold out")

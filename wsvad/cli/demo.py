@@ -26,7 +26,7 @@ from wsvad.extract.summary import ExtractSummary
 from wsvad.extract.verify import VerifyReport, verify
 from wsvad.extract.weights import resolve_backbone
 from wsvad.score.job import ScoreOptions, score
-from wsvad.storage import open_store
+from wsvad.storage import open_store, probe_folder
 from wsvad.train.job import train
 from wsvad.train.options import TrainOptions
 from wsvad.train.summary import TrainSummary
@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     """Render what is not there, extract, verify, train both models, score, evaluate, say where everything is."""
     console, notes = Console(stderr=args.json), Console(stderr=True)
     folder = Path(args.folder).resolve()
+    probe_folder(str(folder))
     manifest = render_demo(folder / "videos")
     with connected(None, verbose=args.verbose):  # one local Ray for all of it
         extracted, found = _extract(manifest, folder, notes)

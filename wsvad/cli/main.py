@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,7 +12,10 @@ from types import FrameType
 
 from wsvad import __version__
 from wsvad.cli.options import option_words
+from wsvad.cli.output import guarded
+from wsvad.cli.parser import Parser, parse
 from wsvad.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, WsvadError
+from wsvad.storage import check_folder
 
 log = logging.getLogger("wsvad")
 
@@ -33,6 +35,9 @@ VERBS = {
 }
 """Every verb with what it does; its module in this package bears its name, with ``_`` for ``-``."""
 
+WRITES = ("extract", "import-features", "train", "score", "evaluate", "compare", "pretrain")
+"""Verbs that write into the folder that ``--out`` names."""
+
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
     """Names a default where there is one to know."""
@@ -49,7 +54,7 @@ class Terminated(BaseException):
 
 def build_parser(verb: str | None) -> argparse.ArgumentParser:
     """Build the parser; only the options of ``verb`` are filled in, because a verb's module takes seconds to import."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="wsvad",
         description="Find anomalies in surveillance video from video-level labels, at archive scale.",
         allow_abbrev=False,
@@ -75,15 +80,21 @@ def build_parser(verb: str | None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (2 for wrong options, as argparse itself exits with)."""
+    return guarded(lambda: _main(argv))
+
+
+def _main(argv: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     verb = next((word for word in words if word in VERBS), None)
-    args = build_parser(verb).parse_args(words)
+    args = parse(build_parser(verb), words)
     _set_up_logging(verbose=args.verbose)
     previous = signal.signal(signal.SIGTERM, _on_sigterm)
     try:
         if getattr(args, "config", None):
             words = [args.verb, *option_words(args.config, args.parser), *words[words.index(args.verb) + 1 :]]
-            args = build_parser(verb).parse_args(words)
+            args = parse(build_parser(verb), words)
+        if args.verb in WRITES and args.out:
+            check_folder(args.out)
         return int(args.run(args))
     except WsvadError as error:
         log.error("%s", error)
@@ -94,9 +105,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Terminated:
         log.error("terminated: finished units are kept; the same command goes on from here")
         return EXIT_TERMINATED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_INTERRUPTED
     finally:
         signal.signal(signal.SIGTERM, previous)
 

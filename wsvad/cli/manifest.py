@@ -14,6 +14,8 @@ from rich.table import Table
 from wsvad.cli.options import add_store_options, natural, number, require, store_options
 from wsvad.datasets.build import DATASETS, ManifestConfig, build, write
 from wsvad.datasets.ucsd_ped2 import Ped2Split
+from wsvad.manifest.records import check_suffix
+from wsvad.storage import probe_object
 
 log = logging.getLogger("wsvad")
 
@@ -64,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
         train_truth=args.train_truth,
         ped2_split=args.ped2_split,
     )
+    check_suffix(args.out)
+    probe_object(args.out, options)
     built = build(config, args.out, options)
     write(built, args.out, overwrite=args.overwrite, options=options)
     summary = built.summary | {"out": args.out}

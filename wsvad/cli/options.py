@@ -9,6 +9,10 @@ from pathlib import Path
 
 from wsvad.errors import UsageError
 from wsvad.storage import StoreOptions
+from wsvad.suggest import did_you_mean
+
+_LARGEST = 1e9
+"""Of an option that is no whole number: seconds, cores, weights."""
 
 
 def add_store_options(parser: argparse.ArgumentParser) -> None:
@@ -44,9 +48,12 @@ def store_options(args: argparse.Namespace) -> StoreOptions:
 
 def _whole(text: str) -> int:
     try:
-        return int(text)
+        value = int(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r:.80}") from error
+    if value.bit_length() > 63:
+        raise argparse.ArgumentTypeError(f"must be a number of at most 64 bits, got {text:.80}")
+    return value
 
 
 def number(text: str) -> float:
@@ -58,10 +65,12 @@ def number(text: str) -> float:
 
 
 def natural_float(text: str) -> float:
-    """Parse a finite number of at least 0."""
+    """Parse a number of at least 0 that a size, a number of seconds or of cores can be."""
     value = number(text)
-    if not (value >= 0 and math.isfinite(value)):
+    if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"must be at least 0 and finite, got {text}")
+    if value > _LARGEST:
+        raise argparse.ArgumentTypeError(f"must be at most {_LARGEST:g}, got {text:.80}")
     return value
 
 
@@ -82,19 +91,25 @@ def natural(text: str) -> int:
 
 
 def small_int(text: str) -> int:
-    """Parse a whole number from 1 to 65,536: frames of a clip, clips of a queue."""
+    """Parse a whole number from 1 to 65,536: what is held in memory at once, or made one by one."""
     value = positive_int(text)
     if value > 1 << 16:
         raise argparse.ArgumentTypeError(f"must be at most {1 << 16}, got {value}")
     return value
 
 
-def positive_float(text: str) -> float:
-    """Parse a finite number above 0."""
+def any_positive_float(text: str) -> float:
+    """Parse a finite number above 0, however large."""
     value = number(text)
-    if not (value > 0 and math.isfinite(value)):
+    if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"must be above 0 and finite, got {text}")
     return value
+
+
+def positive_float(text: str) -> float:
+    """Parse a number above 0 that a size, a number of seconds or of cores can be."""
+    any_positive_float(text)
+    return natural_float(text)
 
 
 def size_bytes(text: str) -> int:
@@ -119,7 +134,13 @@ def option_words(path: str, parser: argparse.ArgumentParser) -> list[str]:
     """
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except FileNotFoundError as error:
+        raise UsageError(f"--config {path}: the file does not exist") from error
+    except RecursionError:
+        raise UsageError(
+            f"--config {path}: it is nested too deeply; an option's value is text, a number or a list"
+        ) from None
+    except (OSError, ValueError) as error:  # also no UTF-8, no TOML, or a number of thousands of digits
         raise UsageError(f"--config {path}: {error}") from error
     switches = {name for a in parser._actions if a.nargs == 0 for name in a.option_strings}
     lists = {name for a in parser._actions if isinstance(a.default, list) for name in a.option_strings}
@@ -128,16 +149,19 @@ def option_words(path: str, parser: argparse.ArgumentParser) -> list[str]:
     for key, value in table.items():
         name = "--" + key.replace("_", "-")
         if name not in known:
-            raise UsageError(f"--config {path}: unknown key {key!r}; known: {', '.join(sorted(known))}")
+            meant = did_you_mean(name, known)
+            raise UsageError(f"--config {path}: unknown key {key!r}{meant or '; known: ' + ', '.join(sorted(known))}")
         if isinstance(value, bool) and name in switches:
             words += [name] if value else [f"--no-{name[2:]}"] if f"--no-{name[2:]}" in known else []
         elif isinstance(value, str | int | float) and not isinstance(value, bool) and name not in switches:
+            if isinstance(value, int) and value.bit_length() > 64:
+                raise UsageError(f"--config {path}: {key!r} must be a number of at most 64 bits")
             words += [f"{name}={value}"]
         elif name in lists and isinstance(value, list) and all(isinstance(v, str) for v in value):
             words += [f"{name}={v}" for v in value]
         else:
             wanted = "true or false" if name in switches else "text or a number"
-            raise UsageError(f"--config {path}: {key!r} must be {wanted}, got {value!r}")
+            raise UsageError(f"--config {path}: {key!r} must be {wanted}, got {value!r:.120}")
     return words
 
 

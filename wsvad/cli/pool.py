@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from wsvad.cli.options import natural_float, positive_float, positive_int, size_bytes
+from wsvad.cli.options import natural_float, positive_float, size_bytes, small_int
 from wsvad.pool import PoolOptions
 
 
@@ -19,7 +19,7 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
         "workers are asked for",
     )
     group.add_argument("--address", help="of a Ray cluster; or RAY_ADDRESS; neither: a local Ray")
-    group.add_argument("--workers", type=positive_int, metavar="N", help="workers at once")
+    group.add_argument("--workers", type=small_int, metavar="N", help="workers at once")
     group.add_argument("--cpus-per-worker", type=positive_float, metavar="N", help="CPU cores of a worker")
     group.add_argument(
         "--gpus-per-worker",
@@ -28,9 +28,7 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
         help="GPUs of a worker: whole ones, a fraction of one, or 0",
     )
     group.add_argument("--memory-per-worker", type=size_bytes, metavar="BYTES", help="memory to reserve, e.g. 2GiB")
-    group.add_argument(
-        "--in-flight", type=positive_int, default=2, metavar="N", help="units handed to a worker at once"
-    )
+    group.add_argument("--in-flight", type=small_int, default=2, metavar="N", help="units handed to a worker at once")
 
 
 def pool_options(args: argparse.Namespace) -> PoolOptions:

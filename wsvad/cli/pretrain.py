@@ -18,6 +18,7 @@ from wsvad.cli.options import (
     positive_float,
     positive_int,
     require,
+    small_int,
     store_options,
 )
 from wsvad.errors import UsageError
@@ -58,9 +59,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     where = parser.add_argument_group("where it runs")
     where.add_argument("--no-ray", action="store_true", help="train in this process")
     where.add_argument("--address", help="of a Ray cluster; or RAY_ADDRESS; neither: a local Ray")
-    where.add_argument("--workers", type=positive_int, default=1, metavar="N", help="that share every batch")
-    where.add_argument("--renderers", type=positive_int, default=1, metavar="N", help="processes of each that render")
-    where.add_argument("--threads", type=positive_int, default=1, metavar="N", help="of each worker's arithmetic")
+    where.add_argument("--workers", type=small_int, default=1, metavar="N", help="that share every batch")
+    where.add_argument("--renderers", type=small_int, default=1, metavar="N", help="processes of each that render")
+    where.add_argument("--threads", type=small_int, default=1, metavar="N", help="of each worker's arithmetic")
     where.add_argument("--gpus-per-worker", type=natural_float, metavar="X", help="none: 1 where there are any")
     where.add_argument("--max-failures", type=natural, default=3, metavar="N", help="lost workers to replace")
     add_store_options(parser)

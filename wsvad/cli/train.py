@@ -9,12 +9,14 @@ from rich.console import Console
 
 from wsvad.cli.options import (
     add_store_options,
+    any_positive_float,
     natural,
     natural_float,
     number,
     positive_float,
     positive_int,
     require,
+    small_int,
     store_options,
 )
 from wsvad.models.choose import MODELS
@@ -63,11 +65,11 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     group, d = parser.add_argument_group("training"), TrainConfig()
     group.add_argument("--steps", type=positive_int, metavar="N", help=f"updates of the weights; {_OF_THE_MODEL}")
     group.add_argument(
-        "--pairs", type=positive_int, metavar="N", help=f"anomalous videos a step, and as many normal; {_OF_THE_MODEL}"
+        "--pairs", type=small_int, metavar="N", help=f"anomalous videos a step, and as many normal; {_OF_THE_MODEL}"
     )
-    group.add_argument("--lr", type=positive_float, metavar="X", help=f"learning rate of Adam; {_OF_THE_MODEL}")
+    group.add_argument("--lr", type=any_positive_float, metavar="X", help=f"learning rate of Adam; {_OF_THE_MODEL}")
     group.add_argument("--weight-decay", type=natural_float, metavar="X", help=f"L2 penalty; {_OF_THE_MODEL}")
-    group.add_argument("--segments", type=positive_int, default=d.segments, metavar="N", help="segments of a video")
+    group.add_argument("--segments", type=small_int, default=d.segments, metavar="N", help="segments of a video")
     group.add_argument("--seed", type=natural, default=d.seed, metavar="N", help="of weights, batches, dropout, cut")
     group.add_argument(
         "--eval-every", type=positive_int, default=d.eval_every, metavar="N", help="steps between evaluations"
@@ -100,9 +102,7 @@ def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
         help="in this process, without Ray: the same loop, for debugging and small jobs",
     )
     group.add_argument("--address", help="of a Ray cluster; or RAY_ADDRESS; neither: a local Ray")
-    group.add_argument(
-        "--workers", type=positive_int, metavar="N", help="share every batch; default: one a GPU, else 1"
-    )
+    group.add_argument("--workers", type=small_int, metavar="N", help="share every batch; default: one a GPU, else 1")
     group.add_argument("--cpus-per-worker", type=positive_float, default=1.0, metavar="N", help="cores of a worker")
     group.add_argument(
         "--gpus-per-worker", type=natural_float, metavar="N", help="default: 1 where there are any, else 0"

@@ -59,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
         )
     out = open_store(args.out, options)
     of_scores = (read_dataset(out) or {}).get("kind") == ScoreConfig.kind
+    if args.repair or args.collect:
+        out.probe()  # what cannot be written is found before everything is read
     report = verify(
         out,
         decode=summarize_scores if of_scores else decode_unit,

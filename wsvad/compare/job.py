@@ -20,7 +20,7 @@ from wsvad.evaluate.gather import choose
 from wsvad.evaluate.leaks import refuse_leaks
 from wsvad.manifest.records import read_records
 from wsvad.provenance import versions
-from wsvad.storage import open_store
+from wsvad.storage import open_store, probe_folder
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ def compare(options: CompareOptions) -> CompareSummary:
     out = open_store(options.out, options.store)
     if options.dry_run:
         return CompareSummary(out.uri, options.seeds, {}, len(trials), dry_run=True)
+    probe_folder(options.out, options.store)
     figures: dict[Trial, Figures] = {}
     for trial, found in _run(options, trials):
         figures[trial] = found

@@ -10,6 +10,7 @@ from wsvad.errors import UsageError
 from wsvad.models.choose import MODELS
 from wsvad.models.presets import PRESETS
 from wsvad.storage import StoreOptions
+from wsvad.suggest import did_you_mean
 
 
 class Variant(NamedTuple):
@@ -36,9 +37,12 @@ def parse_variants(text: str) -> tuple[Variant, ...]:
     for word in filter(None, (part.strip() for part in text.split(","))):
         model, _, preset = word.partition(":")
         if model not in MODELS:
-            raise UsageError(f"model must be one of {', '.join(MODELS)}, or all; got {model!r}")
+            raise UsageError(
+                f"model must be one of {', '.join(MODELS)}, or all; got {model!r}{did_you_mean(model, MODELS)}"
+            )
         if (preset or "paper") not in PRESETS[model]:
-            raise UsageError(f"model {model} has the presets {', '.join(PRESETS[model])}; got {preset!r}")
+            meant = did_you_mean(preset, PRESETS[model])
+            raise UsageError(f"model {model} has the presets {', '.join(PRESETS[model])}; got {preset!r}{meant}")
         variant = Variant(model, preset or "paper")
         if variant in found:
             raise UsageError(f"{variant.name} is named twice")

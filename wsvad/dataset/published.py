@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from wsvad.dataset.config import fingerprint_of
 from wsvad.dataset.layout import DATASET
 from wsvad.dataset.snapshots import Snapshot, latest_snapshot, read_dataset, read_videos
 from wsvad.errors import ConflictError, StorageError, UsageError
-from wsvad.storage import Store
+from wsvad.storage import Store, is_absent
 
 
 def published_snapshot(store: Store, kind: str, verb: str) -> Snapshot:
@@ -26,7 +27,8 @@ def published_snapshot(store: Store, kind: str, verb: str) -> Snapshot:
     """
     described = read_dataset(store)
     if described is None:
-        raise UsageError(f"{store.uri} is no data set; expected the --out of `wsvad {verb}`")
+        what = "does not exist, and so is no data set" if is_absent(store.uri) else "is no data set"
+        raise UsageError(f"{store.uri} {what}; expected the --out of `wsvad {verb}`")
     if described.get("kind") != kind:
         raise UsageError(f"{store.uri} holds {described.get('kind')!r}, expected {kind!r}: an --out of `wsvad {verb}`")
     snapshot = latest_snapshot(store)
@@ -36,6 +38,11 @@ def published_snapshot(store: Store, kind: str, verb: str) -> Snapshot:
         raise ConflictError(
             f"snapshot {snapshot.number} of {store.uri} was made by another configuration: its fingerprint is "
             f"{snapshot.fingerprint[:12]}, the data set's is {str(described.get('fingerprint'))[:12]}"
+        )
+    if fingerprint_of(snapshot.config) != snapshot.fingerprint:
+        raise StorageError(
+            f"snapshot {snapshot.number} of {store.uri} is damaged: its configuration is not the one that its "
+            f"fingerprint {snapshot.fingerprint[:12]} stands for"
         )
     return snapshot
 

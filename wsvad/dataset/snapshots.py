@@ -15,6 +15,7 @@ from wsvad.arrow import owned_reader
 from wsvad.columns import VIDEOS_SCHEMA
 from wsvad.dataset import layout
 from wsvad.dataset.config import DatasetConfig, differences
+from wsvad.documents import DocumentError, build, parse_json, parse_object
 from wsvad.errors import ConflictError, StorageError
 from wsvad.storage import Created, Store
 
@@ -62,10 +63,8 @@ class Snapshot:
             StorageError: the bytes are no snapshot.
         """
         try:
-            fields = json.loads(data)
-            known = {name: fields[name] for name in cls.__dataclass_fields__}  # a later version may say more
-            return cls(**known | {"objects": tuple(SnapshotObject(**o) for o in fields["objects"])})
-        except (ValueError, KeyError, TypeError) as error:
+            return build(cls, parse_json(data))
+        except DocumentError as error:
             raise StorageError(f"{name} is not a readable snapshot: {error}") from error
 
 
@@ -106,10 +105,10 @@ def read_dataset(store: Store) -> dict[str, Any] | None:
     if not any(info.key == layout.DATASET for info in store.list(layout.DATASET)):
         return None
     try:
-        described = json.loads(store.read(layout.DATASET))
-    except ValueError:
-        described = None
-    if not isinstance(described, dict) or not isinstance(described.get("config"), dict):
+        described = parse_object(store.read(layout.DATASET))
+    except DocumentError:
+        described = {}
+    if not isinstance(described.get("config"), dict):
         raise StorageError(
             f"{store.uri}/{layout.DATASET} is damaged, and tells no configuration; put back what it was, or use another"
             " target"

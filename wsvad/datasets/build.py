@@ -17,7 +17,7 @@ from wsvad.datasets.locate import Located, locate
 from wsvad.datasets.ucsd_ped2 import Ped2Split
 from wsvad.errors import ConflictError, ManifestError, UsageError
 from wsvad.manifest.listing import printable
-from wsvad.manifest.records import VideoRecord, check_unique, cut_val, encode_records
+from wsvad.manifest.records import VideoRecord, check_unique, cut_val, encode_records, log_cut_off
 from wsvad.storage import Created, StoreOptions, open_object
 
 
@@ -120,6 +120,7 @@ def build(config: ManifestConfig, out: str, options: StoreOptions | None = None)
     read = partial(ucsd_ped2.read, split=config.ped2_split) if config.name == "ucsd-ped2" else known.read
     records = read(annotations)
     check_unique(records, config.name)
+    log_cut_off(records, config.name)
     check_counts(records, known.counts, config.name)
     located = locate(records, videos, out, allow_missing=config.allow_missing)
     chosen = list(located.records)
@@ -188,6 +189,7 @@ def _summary(
         "found": located.found,
         "missing": len(located.missing),
         "missing_ids": list(located.missing[:100]),
+        "truth_cut_off": [r.video_id for r in records if r.cut_off],
         "config": asdict(config),
         "annotation_sha256": dict(sorted(digests.items())),
         "wsvad": __version__,

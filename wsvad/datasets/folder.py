@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from wsvad.errors import ManifestError
 from wsvad.manifest.listing import VIDEO_EXTENSIONS, printable
-from wsvad.storage import ObjectInfo, Store, StoreOptions, open_store
+from wsvad.storage import ObjectInfo, Store, StoreOptions, is_absent, open_store
 
 
 def stem(name: str) -> str:
@@ -35,6 +35,8 @@ class Folder:
         """Everything below the root, hidden things apart. Raises ``ManifestError`` where there is nothing."""
         visible = (i for i in self.store.list() if not any(part.startswith(".") for part in i.key.split("/")))
         found = tuple(visible)
+        if not found and is_absent(self.uri):
+            raise ManifestError(f"{printable(self.uri)} does not exist: nothing is there; check --root")
         if not found:
             raise ManifestError(f"{printable(self.uri)}: nothing is there, or it is not a folder; check --root")
         return found
@@ -98,9 +100,19 @@ class Folder:
         """Yield ``(where, row)`` for the rows of a CSV file with a header.
 
         Raises:
-            ManifestError: a column is missing, or a row has another number of cells.
+            ManifestError: a column is missing, a row has another number of cells, or it is no CSV.
         """
         reader = csv.DictReader(io.StringIO(self.text(name)))
+        try:
+            yield from self._rows(name, reader, columns)
+        except csv.Error as error:  # a NUL, a cell without an end
+            raise ManifestError(
+                f"{self.where(name)}, line {reader.line_num}: cannot be read as CSV: {error}"
+            ) from error
+
+    def _rows(
+        self, name: str, reader: csv.DictReader[str], columns: Sequence[str]
+    ) -> Iterator[tuple[str, dict[str, str]]]:
         absent = set(columns) - set(reader.fieldnames or ())
         if absent:
             raise ManifestError(f"{self.where(name)}: expected columns {', '.join(columns)}; missing {sorted(absent)}")

@@ -59,7 +59,7 @@ def _record(
         spans=spans.get(name),
         boxes=boxes.get(name),
     )
-    if name in spans and merge_spans((b.start_frame, b.end_frame) for b in record.boxes or ()) != spans[name]:
+    if name in spans and merge_spans((b.start_frame, b.end_frame) for b in record.boxes or ()) != (record.spans or ()):
         raise ManifestError(f"{where}: the boxes and the temporal annotation of {name} differ in their frames")
     return record
 

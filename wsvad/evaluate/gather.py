@@ -14,6 +14,7 @@ from wsvad.evaluate.ranking import Floats
 from wsvad.evaluate.svg import count
 from wsvad.evaluate.truth import Bools, TruthMode, fit, frame_truth, truth_spans
 from wsvad.manifest.records import Box, Split, VideoRecord
+from wsvad.manifest.truth import cut_boxes, cut_spans
 from wsvad.score.table import VideoScores
 from wsvad.video.geometry import Geometry, GeometryKind
 
@@ -165,13 +166,12 @@ def _result(
             f"{scores.num_frames}; truth is laid on the frames of the video"
         )
     given = truth_spans(record)
-    spans = boxes = truth = None
-    if given is not None:
-        truth = frame_truth(given, scores.num_frames)
-        spans = tuple((a, min(b, scores.num_frames)) for a, b in given if a < scores.num_frames)
-        if spans != given:
-            notes.append(f"{record.video_id}: truth past the last frame ({scores.num_frames}) was cut off")
-        truth, frame_scores = fit(truth, frame_scores, mode)
+    spans = None if given is None else cut_spans(given, scores.num_frames)
+    boxes = truth = None
+    if record.cut_off or spans != given:
+        notes.append(f"{record.video_id}: truth past the last frame ({scores.num_frames}) was cut off")
+    if spans is not None:
+        truth, frame_scores = fit(frame_truth(spans, scores.num_frames), frame_scores, mode)
     if record.boxes is not None:
         boxes = _displayed(record, scores)
     grid = _grid(record, scores, boxes, features_config)
@@ -203,22 +203,14 @@ def displayed_size(record: VideoRecord, scores: VideoScores) -> tuple[int | None
     return scores.width or record.width, scores.height or record.height
 
 
-def _displayed(record: VideoRecord, scores: VideoScores) -> tuple[Box, ...]:
-    """The record's boxes in pixels of the displayed video, cut to its frames."""
+def _displayed(record: VideoRecord, scores: VideoScores) -> tuple[Box, ...] | None:
+    """The record's boxes in pixels of the displayed video, cut to its frames; None where none is left of some."""
     x_scale = scores.width / record.width if record.width and scores.width else 1.0
     y_scale = scores.height / record.height if record.height and scores.height else 1.0
-    return tuple(
-        Box(
-            box.start_frame,
-            min(box.end_frame, scores.num_frames),
-            box.x1 * x_scale,
-            box.y1 * y_scale,
-            box.x2 * x_scale,
-            box.y2 * y_scale,
-            box.track,
-        )
-        for box in record.boxes or ()
-        if box.start_frame < scores.num_frames
+    boxes = cut_boxes(record.boxes or (), scores.num_frames)
+    return boxes and tuple(
+        box._replace(x1=box.x1 * x_scale, y1=box.y1 * y_scale, x2=box.x2 * x_scale, y2=box.y2 * y_scale)
+        for box in boxes
     )
 
 

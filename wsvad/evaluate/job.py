@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wsvad.dataset.published import refuse_data_set
+from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import ConflictError, ManifestError, ObjectNotFound
 from wsvad.evaluate import heatmaps
 from wsvad.evaluate.document import REPORT_VERSION, figures, identity_of, warnings_of
@@ -24,7 +25,7 @@ from wsvad.evaluate.truth import TruthMode
 from wsvad.manifest.records import Split, VideoRecord, decode_records
 from wsvad.provenance import versions
 from wsvad.score.reading import ScoreSet
-from wsvad.storage import Store, StoreOptions, open_object, open_store
+from wsvad.storage import Store, StoreOptions, open_object, open_store, probe_folder
 
 log = logging.getLogger("wsvad")
 
@@ -84,6 +85,7 @@ def evaluate(options: EvaluateOptions) -> EvaluateSummary:
     refuse_data_set(target, "a report")
     if not options.replace:
         _refuse_other(target, given.identity)
+    probe_folder(options.out, options.store)
     scores = given.scores
     features = scores.config.get("features", {})
     found = gather(
@@ -164,10 +166,10 @@ def _pictures(options: EvaluateOptions, results: Any, rows: Any) -> tuple[Pictur
 def _refuse_other(target: Store, identity: str) -> None:
     """Raise ``ConflictError`` where the target holds a report that these inputs and options do not give."""
     try:
-        there = json.loads(target.read(JSON)).get("identity")
+        there = parse_object(target.read(JSON)).get("identity")
     except ObjectNotFound:
         return
-    except (ValueError, AttributeError):
+    except DocumentError:
         there = None
     if there != identity:
         raise ConflictError(

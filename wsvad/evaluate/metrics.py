@@ -14,6 +14,9 @@ from wsvad.evaluate.detection import ALPHA, BETA
 from wsvad.evaluate.gather import VideoResult
 from wsvad.evaluate.ranking import Floats, UndefinedMetric
 
+MAX_RESAMPLES = 100_000
+"""Resamples of a bootstrap: a number for each of them and each video is held at once."""
+
 
 @dataclass(frozen=True)
 class MetricOptions:
@@ -30,7 +33,7 @@ class MetricOptions:
     beta: float = BETA
     """Intersection over union from which on a region is detected (RBDC, TBDC), in (0, 1]."""
     resamples: int = 1000
-    """Bootstrap resamples, at least 100; 0: no intervals."""
+    """Bootstrap resamples, 100 to ``MAX_RESAMPLES``; 0: no intervals."""
     seed: int = 0
     """Of the resampling."""
     level: float = 0.95
@@ -46,8 +49,10 @@ class MetricOptions:
         for name in ("false_alarm_rate", "level"):
             if not 0 < getattr(self, name) < 1:
                 raise UsageError(f"{name} must be above 0 and below 1, got {getattr(self, name)}")
-        if self.resamples != 0 and self.resamples < 100:
-            raise UsageError(f"resamples must be 0 (no intervals) or at least 100, got {self.resamples}")
+        if self.resamples != 0 and not 100 <= self.resamples <= MAX_RESAMPLES:
+            raise UsageError(
+                f"resamples must be 0 (no intervals) or at least 100 and at most {MAX_RESAMPLES}, got {self.resamples}"
+            )
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from wsvad.arrow import owned_reader
 from wsvad.columns import CONTENT_ID, INDEX, INDEX_SCHEMA, KIND, MESSAGE, VIDEO_ID
 from wsvad.dataset import layout
-from wsvad.errors import ObjectNotFound, StorageError, VideoError
+from wsvad.documents import DocumentError, parse_object
+from wsvad.errors import ObjectNotFound, StorageError, UsageError, VideoError
 from wsvad.extract.source import StoredVideo
 from wsvad.manifest.listing import VideoRef
 from wsvad.storage import Store, StoreOptions
@@ -89,7 +90,11 @@ class IndexCache:
                 if video is None or (row[KIND] and (self._retry_bad or video.content_id in known)):
                     continue  # an index stands over evidence: a later run with a better decoder found it
                 if video.content_id not in known or not row[KIND]:
-                    index = VideoIndex.from_dict(json.loads(row[INDEX])) if row[INDEX] else None
+                    try:
+                        index = VideoIndex.from_dict(parse_object(row[INDEX], bits=128)) if row[INDEX] else None
+                    except (DocumentError, UsageError) as error:
+                        log.warning("%s: its stored index is not used, and made again: %s", video.video_id, error)
+                        continue
                     known[video.content_id] = Indexed(video, index, row[KIND] or "", row[MESSAGE] or "")
         if self._writable and len(self._keys) > _COMPACT_ABOVE:
             self._compact()

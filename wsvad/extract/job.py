@@ -219,12 +219,14 @@ def _run(
     log.info("%d units of %d videos to do", len(todo), len(per_video))
     publish_now_and_then = Interim(lambda: _publish(out, options, outcome, run_id))
     runner = workplace.runner(UnitExtractor, config)
+    told: set[tuple[str, str]] = set()
     with ProgressView(sum(u.num_clips for u in todo), per_video, runner.in_progress, console) as view:
 
         def on_receipt(unit: Unit, receipt: Receipt) -> None:
             outcome.receipts[unit.unit_id] = receipt
             view.add(unit, receipt)
-            if receipt.status != "done":
+            if receipt.status != "done" and (unit.video_id, receipt.kind) not in told:
+                told.add((unit.video_id, receipt.kind))  # the other units of a replaced video say the same
                 log.warning("%s: %s %s: %s", unit.video.video_id, receipt.status, receipt.kind, receipt.message)
             publish_now_and_then()
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from wsvad import __version__
 from wsvad.dataset import layout
+from wsvad.documents import DocumentError, build, parse_json
 from wsvad.errors import StorageError
 from wsvad.manifest.listing import VideoRef, printable
 from wsvad.storage import Store
@@ -47,9 +47,8 @@ class QuarantineRecord:
 
     @classmethod
     def from_json(cls, data: bytes) -> QuarantineRecord:
-        """Undo :meth:`to_json`."""
-        fields: dict[str, Any] = json.loads(data)
-        return cls(**fields)
+        """Undo :meth:`to_json`. Raises ``DocumentError``."""
+        return build(cls, parse_json(data))
 
 
 def write_record(store: Store, record: QuarantineRecord) -> None:
@@ -68,7 +67,7 @@ def read_records(store: Store, unit_ids: Iterable[str]) -> dict[str, QuarantineR
         key = layout.quarantine_key(unit_id)
         try:
             return QuarantineRecord.from_json(store.read(key))
-        except (ValueError, TypeError) as error:
+        except DocumentError as error:
             raise StorageError(
                 f"{store.uri}/{key} is no readable quarantine record ({error}); "
                 "--retry-quarantined removes it and tries the unit again"

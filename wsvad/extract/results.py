@@ -32,6 +32,17 @@ def _failed(video_id: str, uri: str, kind: str, message: str) -> dict[str, str]:
     }
 
 
+def _by_video(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """One row for all units of a video that ended alike, with the first one's message."""
+    alike: dict[tuple[str, str, str], list[dict[str, str]]] = {}
+    for row in rows:
+        alike.setdefault((row["video_id"], row["outcome"], row["kind"]), []).append(row)
+    return [
+        first if not more else first | {"message": f"{first['message']} (and {len(more)} more units of this video)"}
+        for first, *more in alike.values()
+    ]
+
+
 @dataclass
 class Outcome:
     """Everything a run learned; filled in as it goes."""
@@ -85,7 +96,7 @@ class Outcome:
         return [{"uri": s.uri, "reason": s.reason} for s in self.listing.skipped]
 
     def problems(self) -> list[dict[str, str]]:
-        """Everything that went wrong, as rows ``video_id, uri, outcome, kind, message``."""
+        """Everything that went wrong, as rows ``video_id, uri, outcome, kind, message``; of a kind once a video."""
         found = [
             {"video_id": r.video_id, "uri": r.uri, "outcome": "quarantined", "kind": r.kind, "message": r.message}
             for r in self.records.values()
@@ -99,7 +110,7 @@ class Outcome:
             receipt = self.receipts.get(unit.unit_id)
             if receipt and receipt.status == "failed":
                 found.append(_failed(unit.video.video_id, unit.video.uri, receipt.kind, receipt.message))
-        return found
+        return _by_video(found)
 
     def video_rows(self) -> list[dict[str, Any]]:
         """One row of the videos table for every listed video."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wsvad.columns import CUBOIDS, META_FEATURES, META_FINGERPRINT, META_UNIT, POOLED, features_schema
+from wsvad.documents import parse_object
 from wsvad.work.stored import DamagedUnit
 
 ROWS_PER_GROUP = 256
@@ -127,4 +128,4 @@ def _decode_unit(data: bytes) -> UnitSummary:
         if name in table.column_names
         for chunk in table[name].chunks
     )
-    return UnitSummary(metadata[META_FINGERPRINT], json.loads(metadata[META_UNIT]), table.num_rows, keys, finite)
+    return UnitSummary(metadata[META_FINGERPRINT], parse_object(metadata[META_UNIT]), table.num_rows, keys, finite)

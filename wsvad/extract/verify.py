@@ -20,7 +20,7 @@ from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, p
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE, ObjectNotFound, UsageError
 from wsvad.extract.table import UnitSummary, decode_unit
 from wsvad.manifest.listing import Listing, printable
-from wsvad.storage import Store
+from wsvad.storage import Store, is_absent
 from wsvad.work.stored import DamagedUnit
 
 
@@ -123,7 +123,8 @@ def verify(
     snapshot = latest_snapshot(store)
     if snapshot is None:
         raise UsageError(
-            f"{store.uri} has no published snapshot; is it the --out of a finished `wsvad extract` or `wsvad score`?"
+            f"{store.uri} {'does not exist' if is_absent(store.uri) else 'has no published snapshot'}; is it the --out "
+            "of a finished `wsvad extract` or `wsvad score`?"
         )
     sizes = {info.key: info.size for info in store.list(layout.UNITS)}
     faults = _faults(store, snapshot, sizes, decode if deep else None)

@@ -15,6 +15,7 @@ import numpy as np
 
 from wsvad.backbones.extractor import FeatureExtractor
 from wsvad.dataset import layout
+from wsvad.documents import DocumentError, build
 from wsvad.errors import ObjectNotFound, StorageError, VideoError
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.source import StoredVideo
@@ -24,7 +25,7 @@ from wsvad.extract.weights import LoadedWeights
 from wsvad.storage import Created, Store, StoreOptions, open_store
 from wsvad.video import ISOLATION_KINDS, Clip, DecodeReport, Limits, VideoReader, crop_flow
 from wsvad.work.receipt import Receipt
-from wsvad.work.stored import confirm_target
+from wsvad.work.stored import DamagedUnit, confirm_target
 
 
 @dataclass(frozen=True)
@@ -250,6 +251,16 @@ def _errors(report: DecodeReport) -> str:
     return "; ".join(report.errors[:3]) or f"{report.decoded_frames} of {report.expected_frames} frames decoded"
 
 
+@dataclass(frozen=True)
+class _Facts:
+    """What a receipt takes from a unit's record."""
+
+    clips: int
+    decoded_frames: int
+    missing: tuple[tuple[int, int], ...]
+    corrupt_frames: int
+
+
 def receipt_of(unit_id: str, data: bytes, timer: Timer | None = None) -> Receipt:
     """Read the receipt of a stored unit from its bytes.
 
@@ -257,17 +268,21 @@ def receipt_of(unit_id: str, data: bytes, timer: Timer | None = None) -> Receipt
         DamagedUnit: they are not a whole unit.
     """
     summary = decode_unit(data)
+    try:
+        facts = build(_Facts, summary.unit)
+    except DocumentError as error:
+        raise DamagedUnit(f"no whole unit: {error}") from error
     timer = timer or Timer()
     return Receipt(
         unit_id,
         "done",
-        clips=summary.unit["clips"],
+        clips=facts.clips,
         rows=summary.rows,
         bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
-        decoded_frames=summary.unit["decoded_frames"],
-        missing=json.dumps(summary.unit["missing"]),
-        corrupt_frames=summary.unit["corrupt_frames"],
+        decoded_frames=facts.decoded_frames,
+        missing=json.dumps(facts.missing),
+        corrupt_frames=facts.corrupt_frames,
         node=socket.gethostname(),
         decode_wait_s=timer.decode_wait_s,
         model_s=timer.model_s,

@@ -157,7 +157,13 @@ def _is(path: Path, descriptor: int) -> bool:
 
 
 def _check_room(folder: Path, size: int) -> None:
-    free = shutil.disk_usage(folder).free
+    disk = shutil.disk_usage(folder)
+    if disk.total < size + SPARE_BYTES:
+        raise UsageError(
+            f"the cache of these videos needs {_mib(size)}, and the whole disk of {folder} has {_mib(disk.total)}; use "
+            "fewer segments or videos, or set TMPDIR to a folder on a larger disk"
+        )
+    free = disk.free
     if free < size + SPARE_BYTES:
         raise StorageError(
             f"{folder} has {_mib(free)} free, the cache of these videos needs {_mib(size)} and {_mib(SPARE_BYTES)} to "

@@ -12,7 +12,7 @@ from typing import Literal
 from wsvad.errors import ObjectNotFound, UsageError
 from wsvad.manifest.ids import id_problem
 from wsvad.manifest.listing import Skipped, printable
-from wsvad.storage import ObjectInfo, Store, StoreOptions, open_object, open_store
+from wsvad.storage import ObjectInfo, Store, StoreOptions, is_absent, open_object, open_store
 from wsvad.storage.uri import is_scratch, parse_uri
 
 Layout = Literal["npy", "npy-crops", "segments-text"]
@@ -117,7 +117,9 @@ def _listed(uri: str, options: StoreOptions) -> tuple[Store, list[ObjectInfo]]:
         except ObjectNotFound:
             pass  # a folder or a prefix
     store = open_store(uri, options)
-    found = store.list(scratch=True)
+    found = list(store.list(scratch=True))
+    if not found and is_absent(uri):
+        raise UsageError(f"{printable(uri)} does not exist")
     return store, [info for info in found if not is_scratch(info.key) or _kind(info.key)]
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 from wsvad.errors import ManifestError, ObjectNotFound, StorageError, UsageError
 from wsvad.manifest.ids import content_id, id_from_key, row_id
 from wsvad.manifest.table import ManifestRow, read_manifest
-from wsvad.storage import ObjectInfo, Store, StoreOptions, open_object, open_store
+from wsvad.storage import ObjectInfo, Store, StoreOptions, is_absent, open_object, open_store
 from wsvad.storage.uri import is_scratch, parse_uri
 from wsvad.video.contract import Reading
 
@@ -116,6 +116,8 @@ def list_videos(
     if reading is not None:
         found = replace(found, videos=tuple(replace(v, reading=v.reading.over(reading)) for v in found.videos))
     if not found.videos and not found.unreachable:
+        if is_absent(uri):
+            raise ManifestError(f"no video found in {uri}: the path does not exist")
         examples = "; ".join(f"{s.uri}: {s.reason}" for s in found.skipped[:3])
         raise ManifestError(f"no video found in {uri} ({len(found.skipped)} other files skipped) {examples}".rstrip())
     repeated = [i for i, n in Counter(v.video_id for v in found.videos).items() if n > 1]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, Literal, get_args
 
@@ -19,9 +20,12 @@ from wsvad.errors import ManifestError, ObjectNotFound, UsageError
 from wsvad.manifest.ids import check_id, row_id
 from wsvad.manifest.table import read_columns
 from wsvad.manifest.truth import (
+    MAX_FRAMES,
     Box,
     Span,
     box_problem,
+    cut_boxes,
+    cut_spans,
     format_boxes,
     format_spans,
     parse_boxes,
@@ -31,6 +35,8 @@ from wsvad.manifest.truth import (
 from wsvad.storage import StoreOptions, open_object
 
 __all__ = ["Box", "Span", "Split", "VideoRecord", "cut_val", "encode_records", "read_records", "write_records"]
+
+log = logging.getLogger(__name__)
 
 Split = Literal["train", "val", "test"]
 
@@ -57,6 +63,8 @@ class VideoRecord:
     """Anomalous frames, half-open, sorted, disjoint; None: not known; (): known to be none (any normal video)."""
     boxes: tuple[Box, ...] | None = None
     """Where in the picture; None: not known; (): known to be none (any normal video)."""
+    cut_off: str = field(default="", compare=False)
+    """What of the truth lay past the last frame, and was cut off; empty: nothing did. Not part of a manifest."""
 
     def __post_init__(self) -> None:
         if self.label == 0:
@@ -65,6 +73,21 @@ class VideoRecord:
         problem = self._problem()
         if problem:
             raise ManifestError(f"video {self.video_id!r:.120}: {problem}")
+        self._cut()
+
+    def _cut(self) -> None:
+        """Truth past the last frame is cut off, and noted (``docs/metrics.md``)."""
+        frames = self.num_frames
+        if frames is None:
+            return
+        spans = None if self.spans is None else cut_spans(self.spans, frames)
+        boxes = None if self.boxes is None else cut_boxes(self.boxes, frames)
+        if (spans, boxes) == (self.spans, self.boxes):
+            return
+        last = max([end for _, end in self.spans or ()] + [box.end_frame for box in self.boxes or ()])
+        object.__setattr__(self, "cut_off", f"its truth ends at frame {last}, the video has {frames} frames")
+        object.__setattr__(self, "spans", spans)
+        object.__setattr__(self, "boxes", boxes)
 
     def _problem(self) -> str | None:
         if self.label not in (0, 1, None):
@@ -73,14 +96,24 @@ class VideoRecord:
             return f"split must be one of {', '.join(get_args(Split))} or nothing, got {self.split!r}"
         for name in ("num_frames", "width", "height"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                return f"{name} must be at least 1, got {value}"
+            most = MAX_FRAMES if name == "num_frames" else (1 << 31) - 1
+            if value is not None and not 1 <= value <= most:
+                return f"{name} must be at least 1 and at most {most}, got {value}"
         if self.label == 0 and (self.spans or self.boxes):
             return "it is labelled normal (0), yet has anomalous spans or boxes"
         if self.label == 1 and self.spans == ():
             return "it is labelled anomalous (1), yet its spans say that no frame is; leave them out if not known"
-        problems = (box_problem(box, self.num_frames) for box in self.boxes or ())
-        return spans_problem(self.spans or (), self.num_frames) or next((p for p in problems if p), None)
+        return spans_problem(self.spans or ()) or next(filter(None, map(box_problem, self.boxes or ())), None)
+
+
+def log_cut_off(records: Iterable[VideoRecord], name: str) -> None:
+    """Say in one line which videos have truth past their last frame, which was cut off."""
+    cut = [record for record in records if record.cut_off]
+    if cut:
+        log.warning(
+            "%s: of %d videos the truth past the last frame was cut off, e.g. of %s: %s",
+            name, len(cut), cut[0].video_id, cut[0].cut_off,
+        )  # fmt: skip
 
 
 def read_records(uri: str, options: StoreOptions | None = None) -> list[VideoRecord]:
@@ -129,6 +162,7 @@ def decode_records(data: bytes, *, name: str) -> list[VideoRecord]:
         except (TypeError, ValueError, KeyError, OverflowError) as error:
             raise ManifestError(f"{where} ({row.get(col.VIDEO_ID) or row[col.URI]!r:.120}): {error}") from error
     check_unique(records, name)
+    log_cut_off(records, name)
     return records
 
 
@@ -210,11 +244,14 @@ def encode_records(records: Sequence[VideoRecord], *, suffix: str) -> bytes:
     for number, record in enumerate(records, start=1):
         check_id(record.video_id, f"record {number}")
     check_unique(records, "manifest")
-    if suffix == ".csv":
-        return _encode_csv(records)
-    if suffix == ".parquet":
-        return _encode_parquet(records)
-    raise UsageError(f"a manifest is a .csv or a .parquet file, got {suffix!r}")
+    check_suffix(suffix)
+    return _encode_csv(records) if suffix == ".csv" else _encode_parquet(records)
+
+
+def check_suffix(name: str) -> None:
+    """Raise ``UsageError`` where a manifest to be written has another name than ``….csv`` or ``….parquet``."""
+    if not name.lower().endswith((".csv", ".parquet")):
+        raise UsageError(f"a manifest is a .csv or a .parquet file, got {name!r:.200}")
 
 
 def _encode_csv(records: Sequence[VideoRecord]) -> bytes:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from wsvad.arrow import owned_reader
 from wsvad.columns import FRAME_RATE, STREAM, URI, VIDEO_ID
 from wsvad.errors import ManifestError
+from wsvad.suggest import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def read_columns(data: bytes, wanted: Sequence[str], *, name: str) -> pa.Table:
         else:
             there = next(csv.reader(io.StringIO(data.split(b"\n", 1)[0].decode("utf-8-sig"))), [])
         if URI not in there:
-            raise ManifestError(f"{name}: a manifest needs a column 'uri'; found {there}")
+            raise ManifestError(f"{name}: a manifest needs a column 'uri'; found {there[:20]!r:.300}{_hint(there)}")
         columns = [c for c in wanted if c in there]
         if data[:4] == b"PAR1":
             return pq.read_table(owned_reader(data), columns=columns)
@@ -99,3 +100,12 @@ def read_columns(data: bytes, wanted: Sequence[str], *, name: str) -> pa.Table:
         return pacsv.read_csv(owned_reader(data), read_options=block, convert_options=types)
     except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"{name}: cannot be read as a manifest: {error}") from error
+
+
+def _hint(there: Sequence[str]) -> str:
+    """What may be wrong with the header of a CSV file that has no column ``uri``."""
+    for delimiter, called in ((";", "';'"), ("\t", "tabs"), ("|", "'|'")):
+        names = [name.strip().strip('"').lower() for name in delimiter.join(there).split(delimiter)]
+        if len(names) > len(there) and {URI, VIDEO_ID} & set(names):
+            return f". Its columns are separated by {called}; a manifest is separated by commas: save it so"
+    return did_you_mean(URI, there)

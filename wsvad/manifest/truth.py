@@ -10,6 +10,9 @@ from typing import NamedTuple
 NONE = "none"
 """What a cell holds where it is known that there is nothing; an empty cell means that nothing is known."""
 
+MAX_FRAMES = 1 << 40
+"""Frames of a video, at most: a thousand years."""
+
 _SPAN = re.compile(r"(\d+)-(\d+)")
 _BOX = re.compile(r"(\d+)-(\d+):([^,#]+),([^,#]+),([^,#]+),([^,#]+)(?:#(\d+))?")
 
@@ -48,24 +51,36 @@ def known_spans(spans: Sequence[Span] | None, boxes: Iterable[Box] | None) -> tu
     return None if boxes is None else merge_spans((box.start_frame, box.end_frame) for box in boxes)
 
 
-def spans_problem(spans: Sequence[Span], num_frames: int | None = None) -> str | None:
-    """Say what is wrong with the spans of a video of ``num_frames`` frames, or return None."""
+def cut_spans(spans: Sequence[Span], num_frames: int) -> tuple[Span, ...] | None:
+    """Return spans without what lies past the last frame; None, not known, where nothing is left of some."""
+    kept = tuple((start, min(end, num_frames)) for start, end in spans if start < num_frames)
+    return kept if kept or not spans else None
+
+
+def cut_boxes(boxes: Sequence[Box], num_frames: int) -> tuple[Box, ...] | None:
+    """Return boxes without what lies past the last frame; None, not known, where nothing is left of some."""
+    kept = tuple(b._replace(end_frame=min(b.end_frame, num_frames)) for b in boxes if b.start_frame < num_frames)
+    return kept if kept or not boxes else None
+
+
+def spans_problem(spans: Sequence[Span]) -> str | None:
+    """Say what is wrong with the spans of a video, or return None."""
     previous = 0
     for start, end in spans:
         if not previous <= start < end:
             return f"spans must be non-empty, sorted and disjoint, from frame 0 on; got {format_spans(spans)}"
         previous = end
-    if num_frames is not None and previous > num_frames:
-        return f"a span ends at frame {previous}, the video has {num_frames} frames"
+    if previous > MAX_FRAMES:
+        return f"a span ends at frame {previous}, which no video has"
     return None
 
 
-def box_problem(box: Box, num_frames: int | None = None) -> str | None:
-    """Say what is wrong with a box of a video of ``num_frames`` frames, or return None."""
-    if not 0 <= box.start_frame < box.end_frame:
-        return f"a box needs 0 <= start_frame < end_frame, got {format_boxes([box])}"
-    if num_frames is not None and box.end_frame > num_frames:
-        return f"the box {format_boxes([box])} ends after the video's {num_frames} frames"
+def box_problem(box: Box) -> str | None:
+    """Say what is wrong with a box of a video, or return None."""
+    if not 0 <= box.start_frame < box.end_frame <= MAX_FRAMES:
+        return f"a box needs 0 <= start_frame < end_frame, and frames that a video has, got {format_boxes([box])}"
+    if box.track is not None and not -(1 << 31) <= box.track < 1 << 31:
+        return f"the track of a box is a number of 32 bits, got {box.track}"
     if not all(math.isfinite(v) for v in box[2:6]) or not (box.x1 < box.x2 and box.y1 < box.y2):
         return f"a box needs finite x1 < x2 and y1 < y2, got {format_boxes([box])}"
     return None

@@ -21,6 +21,7 @@ from wsvad.models.rtfm import Rtfm, RtfmConfig, RtfmCriterion
 from wsvad.models.st_ltgs import StLtgs, StLtgsConfig, StLtgsCriterion
 from wsvad.models.st_mil import StMil, StMilConfig, StMilCriterion
 from wsvad.models.sultani import Sultani, SultaniConfig, SultaniCriterion
+from wsvad.suggest import did_you_mean
 
 
 class ModelKind(NamedTuple):
@@ -30,6 +31,9 @@ class ModelKind(NamedTuple):
     network: Callable[[Any], MilModel]
     criterion: Callable[[Any], Criterion]
 
+
+MAX_BYTES = 4 << 30
+"""Weights of a network; the largest of ours have some 100 MiB."""
 
 MODELS: Mapping[str, ModelKind] = {
     "sultani": ModelKind(SultaniConfig, Sultani, SultaniCriterion),
@@ -86,9 +90,33 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
 
 def build_model(config: ModelConfig, *, seed: int) -> MilModel:
     """Return the network on the CPU, in training mode; its weights are a function of ``config`` and ``seed`` alone."""
+    check_size(config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return _kind(config.name).network(config)
+
+
+def outline(config: ModelConfig) -> MilModel:
+    """Return the network on the meta device: names, shapes and types of its tensors, and not a byte of their values.
+
+    Raises:
+        UsageError: a size that no tensor can have.
+    """
+    try:
+        with torch.device("meta"):
+            return _kind(config.name).network(config)
+    except (RuntimeError, OverflowError) as error:
+        raise UsageError(f"model {config.name}: no network has the sizes of these settings: {config}") from error
+
+
+def check_size(config: ModelConfig) -> None:
+    """Raise ``UsageError`` where a network would have more than ``MAX_BYTES``; nothing is allocated to find out."""
+    size = sum(tensor.numel() * tensor.element_size() for tensor in outline(config).state_dict().values())
+    if size > MAX_BYTES:
+        raise UsageError(
+            f"model {config.name} would have {size / 2**30:.1f} GiB of weights with these settings, expected at most "
+            f"{MAX_BYTES / 2**30:.0f}: {config}"
+        )
 
 
 def build_criterion(config: ModelConfig) -> Criterion:
@@ -123,5 +151,6 @@ def _kind(name: object) -> ModelKind:
 def _preset(name: str, preset: str) -> Preset:
     _kind(name)
     if preset not in PRESETS[name]:
-        raise UsageError(f"model {name}: preset must be one of {', '.join(PRESETS[name])}, got {preset!r}")
+        meant = did_you_mean(preset, PRESETS[name])
+        raise UsageError(f"model {name}: preset must be one of {', '.join(PRESETS[name])}, got {preset!r}{meant}")
     return PRESETS[name][preset]

@@ -16,6 +16,9 @@ from torch import Tensor, nn
 
 from wsvad.errors import UsageError
 
+MAX_SETTING = 1 << 20
+"""Of a whole number among the settings: more of anything cannot be meant."""
+
 Inputs = Literal["pooled", "cuboids"]
 LabelIndex = Literal["rank", "segment"]
 Pairs = Literal["aligned", "all"]
@@ -73,6 +76,8 @@ class ModelConfig:
                 object.__setattr__(self, field.name, float(value))
             elif type(value) is not wanted:
                 raise self._error(field.name, f"a value of type {wanted.__name__}", value)
+            if type(value) is int and abs(value) > MAX_SETTING:
+                raise self._error(field.name, f"at most {MAX_SETTING}", value)
 
     def _at_least(self, bound: float, *names: str) -> None:
         for name in names:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from wsvad.dataset import layout
 from wsvad.dataset.published import published_snapshot, published_videos
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject
+from wsvad.documents import DocumentError, parse_json
 from wsvad.errors import ConflictError, ObjectNotFound, StorageError, UsageError
 from wsvad.score.config import ScoreConfig
 from wsvad.score.table import VideoScores, decode_scores
@@ -121,13 +121,13 @@ class ScoreSet:
 
 def _training_ids(store: Store) -> tuple[str, ...]:
     try:
-        found = json.loads(store.read(layout.TRAINING_IDS))
+        found = parse_json(store.read(layout.TRAINING_IDS))
     except ObjectNotFound as error:
         raise StorageError(
             f"{store.uri}/{layout.TRAINING_IDS} is gone, without which nobody can tell whether a test is honest; "
             "score again with the same options puts it back"
         ) from error
-    except ValueError as error:
+    except DocumentError as error:
         raise StorageError(f"{store.uri}/{layout.TRAINING_IDS} is damaged: {error}") from error
     if not isinstance(found, list) or not all(isinstance(i, str) for i in found):
         raise StorageError(f"{store.uri}/{layout.TRAINING_IDS} is damaged: expected a list of ids")

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wsvad import columns
+from wsvad.documents import parse_object
 from wsvad.extract.table import UnitSummary, tensor_array
 from wsvad.score.expand import expand_scores
 from wsvad.work.stored import DamagedUnit
@@ -126,7 +127,7 @@ def _decode(data: bytes) -> StoredScores:
     values["cuboid_scores_TK"] = None
     if columns.CUBOID_SCORES in table.column_names:
         values["cuboid_scores_TK"] = table[columns.CUBOID_SCORES].chunk(0).to_numpy_ndarray()
-    return StoredScores(metadata[columns.META_FINGERPRINT], json.loads(metadata[columns.META_UNIT]), values)
+    return StoredScores(metadata[columns.META_FINGERPRINT], parse_object(metadata[columns.META_UNIT]), values)
 
 
 def summarize_scores(data: bytes) -> UnitSummary:

@@ -1,7 +1,7 @@
 """Bytes at rest: ``file://`` (and plain paths) and ``s3://`` behind one small interface."""
 
 from wsvad.storage.base import Created, ObjectInfo, Store, StoreOptions, StoreProbe
-from wsvad.storage.opening import open_object, open_store
+from wsvad.storage.opening import check_folder, is_absent, open_object, open_store, probe_folder, probe_object
 from wsvad.storage.uri import key_problem, normalize_uri
 
 __all__ = [
@@ -10,8 +10,12 @@ __all__ = [
     "Store",
     "StoreOptions",
     "StoreProbe",
+    "check_folder",
+    "is_absent",
     "key_problem",
     "normalize_uri",
     "open_object",
     "open_store",
+    "probe_folder",
+    "probe_object",
 ]

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import ClassVar, NamedTuple
 
-from wsvad.errors import AccessDenied, ObjectChanged, ObjectNotFound, StorageError
+from wsvad.errors import AccessDenied, ObjectChanged, ObjectNotFound, UnusablePlace
 from wsvad.storage.base import ConditionalWriteUnsupported, ObjectInfo, Store, StoreOptions
 from wsvad.storage.local_errors import NO_HARD_LINKS, translate_os_error
 from wsvad.storage.uri import SCRATCH, Location, quote_path
@@ -58,7 +58,7 @@ class LocalStore(Store):
             real_path = os.path.realpath(self._path(key), strict=True)
             status = os.stat(real_path)
         except (FileNotFoundError, NotADirectoryError) as exc:
-            raise ObjectNotFound(f"{what}: there is no such file") from exc
+            raise ObjectNotFound(f"{what}: there is no such file, the path does not exist") from exc
         except OSError as exc:
             raise translate_os_error(exc, what) from exc
         if not self.options.follow_links and not self._holds_path(real_path):
@@ -150,7 +150,7 @@ class LocalStore(Store):
         except FileNotFoundError:
             return []
         except NotADirectoryError as exc:
-            raise StorageError(f"cannot list file://{quote_path(folder)}: it is not a folder") from exc
+            raise UnusablePlace(f"cannot list file://{quote_path(folder)}: it is a file, not a folder") from exc
         except OSError as exc:
             raise translate_os_error(exc, f"cannot list file://{quote_path(folder)}") from exc
         return sorted(entries, key=lambda entry: entry.order, reverse=True)

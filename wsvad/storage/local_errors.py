@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from wsvad.errors import AccessDenied, StorageError, StoreUnavailable
+from wsvad.errors import AccessDenied, StorageError, StoreUnavailable, UnusablePlace
 
 NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 """What ``link`` answers on a file system that has none (FAT, some network and FUSE mounts)."""
@@ -14,9 +14,12 @@ _DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _AWAY = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENODEV, errno.ENOTCONN})
 _REMEDY = {
-    errno.ENAMETOOLONG: "the name is longer than the file system allows; use shorter names",
     errno.EMFILE: "too many open files; raise the limit (ulimit -n) or run fewer workers",
     errno.ENFILE: "the machine has too many open files; run fewer workers",
+}
+_UNUSABLE = {
+    errno.ENAMETOOLONG: "the name is longer than the file system allows; use shorter names",
+    errno.EINVAL: "the file system does not take such a name or object; choose another place",
     errno.ENOTDIR: "a part of its path is a file where a folder is needed; choose another place",
     errno.EISDIR: "a folder is in its place; choose another place",
     errno.EXDEV: "the folder spans two file systems; choose one that lies in one",
@@ -37,4 +40,6 @@ def translate_os_error(exc: OSError, what: str) -> StorageError:
         return StorageError(f"{what}: {reason}; nothing partial is left, make room and run the same command again")
     if number in _AWAY:
         return StoreUnavailable(f"{what}: {reason}; check the disk or mount and run the same command again")
+    if number in _UNUSABLE:
+        return UnusablePlace(f"{what}: {_UNUSABLE[number]}")
     return StorageError(f"{what}: {_REMEDY.get(number, reason)}")

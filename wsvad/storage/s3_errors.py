@@ -12,7 +12,7 @@ from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
-from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, UsageError
+from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, UnusablePlace, UsageError
 from wsvad.storage.retry import Transient
 
 # RecursionError: botocore follows a redirect that names no region by asking the bucket, which redirects again
@@ -163,7 +163,9 @@ def _translate_answer(code: str, status: int, what: str, region: str, anonymous:
     if status == 501 or code == "NotImplemented":
         return FeatureMissing(f"{what}: {answer}")
     if code == "NoSuchBucket":
-        return StorageError(f"{what}: there is no such bucket; create it or correct the URI, endpoint or region")
+        return UnusablePlace(f"{what}: there is no such bucket; create it or correct the URI, endpoint or region")
+    if code in ("InvalidBucketName", "KeyTooLongError"):
+        return UnusablePlace(f"{what}: {answer}; no store has such a name, correct the URI")
     if status == 404:
         return ObjectNotFound(f"{what}: there is no such object")
     if code in _EXPIRED_CODES:

@@ -18,6 +18,7 @@ SCRATCH = ".tmp"
 
 _PATH_SAFE = "/:@&=+$,;!*'()~"
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
+_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -89,8 +90,11 @@ def _local(path: str) -> Location:
 def _s3(bucket: str, path: str) -> Location:
     if not bucket:
         raise UsageError("s3:// URI without a bucket; expected s3://bucket/prefix")
-    if not _BUCKET.fullmatch(bucket):
-        raise UsageError(f"{bucket!r} is not a bucket name; expected s3://bucket/prefix")
+    if not _BUCKET.fullmatch(bucket) or ".." in bucket or _ADDRESS.fullmatch(bucket):
+        raise UsageError(
+            f"{bucket!r} is not a bucket name (3 or more letters, digits, '.', '-' and '_'; no '..', no address)"
+            "; expected s3://bucket/prefix"
+        )
     prefix = path.removesuffix("/") if path.strip("/") else path
     problem = _segment_problem(prefix)
     if problem:

@@ -10,6 +10,9 @@ from typing import Any
 from wsvad.errors import UsageError
 from wsvad.models.contract import Recipe
 
+MAX_HELD = 1 << 16
+"""Pairs of a batch, and segments of a video, at most: they are in memory at once."""
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -42,6 +45,9 @@ class TrainConfig:
         for name in ("steps", "pairs", "segments", "eval_every", "save_every", "keep"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("pairs", "segments"):
+            if getattr(self, name) > MAX_HELD:
+                raise UsageError(f"{name} must be at most {MAX_HELD}, got {getattr(self, name)}")
         if self.patience < 0:
             raise UsageError(f"patience must be at least 0, got {self.patience}")
         if not (0 < self.lr < math.inf):

@@ -16,10 +16,11 @@ from rich.console import Console
 from wsvad.checkpoint import Checkpoint, save_checkpoint
 from wsvad.dataset.config import differences
 from wsvad.dataset.layout import DATASET
+from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import ConflictError, StorageError, UsageError
 from wsvad.features.reading import FeatureSet
 from wsvad.manifest.records import read_records
-from wsvad.models.choose import MODELS, config_from_dict, default_config, default_recipe
+from wsvad.models.choose import MODELS, check_size, config_from_dict, default_config, default_recipe
 from wsvad.models.contract import ModelConfig
 from wsvad.pool import in_job_copy
 from wsvad.provenance import versions
@@ -129,6 +130,7 @@ def _resolve(options: TrainOptions) -> _Resolved:
     dim = features.cuboid_shape[1] if kind.inputs == "cuboids" and features.cuboid_shape else features.pooled_dim
     overrides = parse_overrides(options.overrides, kind)
     model = default_config(options.model, dim, preset=options.preset, **overrides)
+    check_size(model)
     records = read_records(options.manifest, options.store)
     data = training_data(
         records,
@@ -163,8 +165,8 @@ def _check_claim(out: Store, claim: dict[str, Any]) -> None:
     if CLAIM not in there:
         return
     try:
-        theirs = json.loads(out.read(CLAIM))
-    except ValueError as error:
+        theirs = parse_object(out.read(CLAIM))
+    except DocumentError as error:
         raise StorageError(f"{out.uri}/{CLAIM} is damaged: {error}; use another --out") from error
     different = differences(claim, theirs)
     if different:
@@ -217,7 +219,11 @@ def _finished_before(out: Store) -> TrainSummary | None:
     wanted = {RUN, f"{CHECKPOINT}/config.json"}
     if not wanted <= {info.key for name in wanted for info in out.list(name)}:
         return None
-    return replace(TrainSummary.from_dict(json.loads(out.read(RUN))["summary"]), nothing_to_do=True)
+    try:
+        return replace(TrainSummary.from_dict(parse_object(out.read(RUN)).get("summary")), nothing_to_do=True)
+    except DocumentError as error:
+        log.warning("%s/%s is damaged and is written again: %s", out.uri, RUN, error)
+        return None
 
 
 def _run(options: TrainOptions, plan: TrainPlan, on_row: Callable[[dict[str, float]], None]) -> tuple[int, str]:

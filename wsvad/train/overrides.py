@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from wsvad.errors import UsageError
 from wsvad.models.contract import ModelConfig
+from wsvad.suggest import did_you_mean
 
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -31,7 +32,8 @@ def parse_overrides(words: Sequence[str], config: type[ModelConfig]) -> dict[str
         if not equals:
             raise UsageError(f"expected --set key=value, got {word!r}")
         if key not in known:
-            raise UsageError(f"model {config.name} has no setting {key!r}; it has {', '.join(known)}")
+            meant = did_you_mean(key, known) or f"; it has {', '.join(known)}"
+            raise UsageError(f"model {config.name} has no setting {key!r}{meant}")
         found[key] = _value(key, text.strip(), hints[key])
     return found
 
@@ -40,7 +42,8 @@ def _value(key: str, text: str, kind: Any) -> Any:
     if get_origin(kind) is Literal:
         by_text = {str(choice): choice for choice in get_args(kind)}
         if text not in by_text:
-            raise UsageError(f"--set {key}: expected one of {', '.join(by_text)}, got {text!r}")
+            meant = did_you_mean(text, by_text)
+            raise UsageError(f"--set {key}: expected one of {', '.join(by_text)}, got {text!r:.80}{meant}")
         return by_text[text]
     if kind is bool:
         if text.lower() not in _TRUTH:
@@ -49,4 +52,4 @@ def _value(key: str, text: str, kind: Any) -> Any:
     try:
         return kind(text)
     except ValueError as error:
-        raise UsageError(f"--set {key}: expected a value of type {kind.__name__}, got {text!r}") from error
+        raise UsageError(f"--set {key}: expected a value of type {kind.__name__}, got {text!r:.80}") from error

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from wsvad.checkpoint.tensors import decode_tensors, digest_of, encode_tensors
+from wsvad.documents import parse_object
 from wsvad.errors import ObjectNotFound, StorageError, WeightsError
 from wsvad.storage import Created, Store
 
@@ -102,7 +103,7 @@ def load_state(store: Store, step: int) -> TrainState:
     """
     folder = _folder(step)
     try:
-        book: dict[str, Any] = json.loads(store.read(folder + _BOOK))
+        book = parse_object(store.read(folder + _BOOK))
         digest = book.pop("digest")
         state = TrainState(
             step=book["step"],

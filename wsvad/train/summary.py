@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from wsvad.documents import build
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,9 @@ class TrainSummary:
         return json.dumps(self.to_dict(), indent=1)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> TrainSummary:
-        """Undo :meth:`to_dict`; what a later version says beyond it is left out."""
-        known = {f.name for f in fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in known})
+    def from_dict(cls, values: Any) -> TrainSummary:
+        """Undo :meth:`to_dict`; what a later version says beyond it is left out. Raises ``DocumentError``."""
+        return build(cls, values)
 
     def show(self, console: Console) -> None:
         """Print the summary as a table."""

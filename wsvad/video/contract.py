@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
+from wsvad.documents import build
 from wsvad.errors import UsageError
 
 VideoErrorKind = Literal[
@@ -83,6 +84,9 @@ class SeekPoint:
     """Decode stamp of the same packet (``timestamp`` where the container has none)."""
     packet: int = 0
     """Place of the packet among all packets of the stream, from 0."""
+
+
+_SEEK_FIELDS = tuple(SeekPoint.__dataclass_fields__)
 
 
 @dataclass(frozen=True)
@@ -165,14 +169,15 @@ class VideoIndex:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> VideoIndex:
-        """Rebuild an index; raises UsageError when it was written by an incompatible version."""
+        """Rebuild an index; raises UsageError when it was written by an incompatible version, or is none."""
         version = plain.get("version")
         if version != INDEX_VERSION:
             raise UsageError(f"video index of version {version!r}, expected {INDEX_VERSION}; make it again")
-        lists = {n: tuple(tuple(v) if isinstance(v, list) else v for v in plain[n]) for n in _LISTS}
-        points = tuple(SeekPoint(*point) for point in plain["seek_points"])
-        notes = tuple(Note(*note) for note in plain["notes"])
-        return cls(**{**plain, **lists, "seek_points": points, "notes": notes})
+        try:
+            points = [dict(zip(_SEEK_FIELDS, point, strict=True)) for point in plain["seek_points"]]
+            return build(cls, {**plain, "seek_points": points})
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(f"no video index: {error}") from error
 
 
 @dataclass(frozen=True)

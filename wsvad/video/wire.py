@@ -68,7 +68,7 @@ def receive(sock: socket.socket, max_payload: int) -> tuple[Message, bytearray, 
         raise Violation(f"message of {json_length} + {payload_length} bytes refused")
     try:
         message = json.loads(_exactly(sock, json_length))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Violation("message is not JSON") from error
     if not isinstance(message, dict):
         raise Violation("message is not an object")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from wsvad.backbones.choose import ARCHITECTURES, Architecture
 from wsvad.backbones.weights import weights_bytes
 from wsvad.errors import ConflictError, UsageError
-from wsvad.storage import Created, StoreOptions, open_object
+from wsvad.storage import Created, StoreOptions, open_object, probe_object
 from wsvad.weights.source import SourceWeights, read_weights
 
 
@@ -79,6 +79,7 @@ def convert(
     if not out.endswith(".safetensors"):
         raise UsageError(f"--out must end in .safetensors, got {out!r:.200}")
     store, key = open_object(out, options)
+    probe_object(out, options)
     read = read_weights(source, _architecture(architecture), options)
     if name is not None and read.known is None:
         read = replace(read, weights=replace(read.weights, name=name))

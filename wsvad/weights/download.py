@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from wsvad.documents import parse_object
 from wsvad.errors import StorageError, StoreUnavailable, WeightsError
 from wsvad.weights import http
 from wsvad.weights.digests import Digest
@@ -94,10 +95,10 @@ class _Part:
         self._url = url
         self.validator = ""
         try:
-            note = json.loads(self._note.read_text(encoding="utf-8"))
+            note = parse_object(self._note.read_text(encoding="utf-8"))
             known = note.get("url") == url
             self.validator = str(note.get("validator", "")) if known else ""
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError):
             known = False
         if not known:
             self.remove()

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from wsvad.backbones import shipped
 from wsvad.errors import AccessDenied, ObjectNotFound, StoreUnavailable, UsageError, WeightsError
-from wsvad.storage import StoreOptions, open_object, open_store
+from wsvad.storage import StoreOptions, open_object, open_store, probe_folder
 from wsvad.weights.catalogue import CATALOGUE, EMBEDDED, KnownWeights, Layout, WeightFile
 from wsvad.weights.digests import Digest, bytes_digest
 from wsvad.weights.download import MAX_BYTES, PATIENT, Patience, download
@@ -74,6 +74,7 @@ def fetch(
     if known.name == EMBEDDED:
         raise UsageError(f"{EMBEDDED} comes with the package ({shipped.path()}); there is nothing to fetch")
     fetched = []
+    probe_folder(str(folder))
     for file in _with_digest(known, digest).files:
         if _get(known, file, folder, console, patience or PATIENT, options):
             fetched.append(file)

@@ -1,0 +1,200 @@
+"""What somebody may have meant who mistyped, and places that cannot be what they are for."""
+
+from __future__ import annotations
+
+import pytest
+
+from wsvad.cli import main
+from wsvad.errors import ManifestError, StorageError, UnusablePlace, UsageError
+from wsvad.manifest.listing import list_videos
+from wsvad.manifest.table import read_manifest
+from wsvad.models.sultani import SultaniConfig
+from wsvad.storage import normalize_uri, open_store, probe_folder, probe_object
+from wsvad.suggest import did_you_mean
+from wsvad.train.overrides import parse_overrides
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("exract",), "extract"),
+        (("extract", "--vidoes", "x"), "--videos"),
+        (("extract", "--clip_length=8"), "--clip-length"),
+        (("extract", "--no-cuboid"), "--no-cuboids"),
+        (("extract", "--backbone", "i3d-compat"), "i3d-compact"),
+        (("extract", "--geometry", "squish"), "squash"),
+        (("train", "--model", "lgts"), "ltgs"),
+        (("manifest", "ucf-crimes"), "ucf-crime"),
+        (("weights", "lst"), "list"),
+        (("evaluate", "--split", "tests"), "test"),
+    ],
+)
+def test_a_mistyped_option_or_value_names_the_right_one(words, meant, capsys):
+    """Exit code 2; the usage is that of the verb."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert f"did you mean '{meant}'?" in said
+    assert f"usage: wsvad {words[0] if len(words) > 1 else ''}".strip() in said
+
+
+def test_far_off_words_bring_no_suggestion(capsys):
+    """A guess that is none is worse than silence."""
+    assert did_you_mean("--xyzzy", ["--videos", "--out"]) == ""
+    with pytest.raises(SystemExit):
+        main(["extract", "--xyzzy"])
+    assert "did you mean" not in capsys.readouterr().err
+
+
+def test_a_mistyped_key_of_an_option_file_names_the_right_one(tmp_path, capsys):
+    """With - or _."""
+    (tmp_path / "o.toml").write_text("clip_lenght = 8\n")
+    assert main(["extract", "--config", str(tmp_path / "o.toml")]) == 2
+    assert "unknown key 'clip_lenght'; did you mean '--clip-length'?" in capsys.readouterr().err
+    assert main(["extract", "--config", str(tmp_path / "none.toml")]) == 2
+    assert "none.toml: the file does not exist" in capsys.readouterr().err
+
+
+def test_a_mistyped_setting_or_preset_names_the_right_one(tmp_path, capsys):
+    """Of a model."""
+    with pytest.raises(UsageError, match="no setting 'droput'; did you mean 'dropout'"):
+        parse_overrides(["droput=0.5"], SultaniConfig)
+    with pytest.raises(UsageError, match="got 'al'; did you mean 'all'"):
+        parse_overrides(["pairs=al"], SultaniConfig)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("video_id;uri;label\na;a.mp4;1\n", "separated by ';'; a manifest is separated by commas"),
+        ("video_id\turi\na\ta.mp4\n", "separated by tabs"),
+        ('"uri"|"label"\na.mp4|1\n', "separated by '|'"),
+        ("uri;title, long;label\na.mp4;x, y;1\n", "separated by ';'"),
+        ("URI,label\na.mp4,1\n", "did you mean 'URI'"),
+        ("a,b\n1,2\n", "needs a column 'uri'; found ['a', 'b']"),
+    ],
+)
+def test_a_manifest_with_another_delimiter_says_so(text, said):
+    """As spreadsheets of half of Europe write it."""
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(text.encode(), name="m.csv")
+    assert said in str(caught.value)
+    assert ("separated" in said) == ("separated" in str(caught.value))
+
+
+def _words(verb, out):
+    inputs = {
+        "extract": ("--videos", "in"),
+        "import-features": ("--files", "in", "--source", "x"),
+        "train": ("--features", "in", "--manifest", "m.csv", "--model", "ltgs"),
+        "score": ("--features", "in", "--checkpoint", "c"),
+        "evaluate": ("--scores", "in", "--manifest", "m.csv"),
+        "compare": ("--features", "in", "--manifest", "m.csv"),
+        "pretrain": (),
+    }
+    return [verb, *inputs[verb], "--out", out]
+
+
+@pytest.mark.parametrize("verb", ["extract", "import-features", "train", "score", "evaluate", "compare", "pretrain"])
+@pytest.mark.parametrize("below", ["", "/sub", "/sub/sub"])
+def test_a_file_in_the_place_of_the_target_is_found_first(verb, below, tmp_path, capsys):
+    """Exit code 2, before a single input is looked at: none of them exists."""
+    (tmp_path / "file").write_text("x")
+    assert main(_words(verb, f"{tmp_path}/file{below}")) == 2
+    assert "is a file, where a folder is needed" in capsys.readouterr().err
+
+
+def test_a_folder_that_may_not_be_written_is_found_first(tmp_path, capsys, monkeypatch):
+    """Whoever owns it can change that: exit code 4."""
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert main(_words("evaluate", str(tmp_path / "out"))) == 4
+    assert f"this user may not write in {tmp_path}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("manifest", "ucf-crime", "--root", "nowhere", "--out", "{file}/m.csv"),
+        ("manifest", "ucf-crime", "--root", "nowhere", "--out", "{folder}/m.csv"),
+        ("weights", "convert", "nowhere.pt", "--out", "{file}/w.safetensors"),
+        ("weights", "fetch", "rgb_imagenet", "--to", "{file}"),
+        ("verify", "--out", "{file}"),
+        ("demo", "--folder", "{file}"),
+    ],
+)
+def test_the_other_targets_too(words, tmp_path, capsys):
+    """A manifest, weights, a demonstration."""
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder" / "m.csv").mkdir(parents=True)
+    assert main([w.format(file=tmp_path / "file", folder=tmp_path / "folder") for w in words]) == 2
+    said = capsys.readouterr().err
+    assert any(reason in said for reason in ("a folder is needed", "is a folder", "not a folder"))
+
+
+def test_places_that_can_never_be_a_store_are_wrong_options(tmp_path):
+    """And stay errors of the store for whoever works through many of them."""
+    (tmp_path / "file").write_text("x")
+    long = "x" * 300
+    for probe, uri in ((probe_folder, tmp_path / "file"), (probe_folder, tmp_path / long), (probe_object, tmp_path)):
+        with pytest.raises(UnusablePlace) as caught:
+            probe(str(uri))
+        assert isinstance(caught.value, StorageError)
+        assert caught.value.exit_code == 2
+    with pytest.raises(UnusablePlace, match="it is a file"):
+        list(open_store(str(tmp_path / "file")).list())
+
+
+@pytest.mark.parametrize("bucket", ["a", "a..b", "192.168.5.4", "-ab", "ab-", "a b c", "x" * 300])
+def test_an_impossible_bucket_is_a_wrong_option(bucket):
+    """Found in its name."""
+    with pytest.raises(UsageError, match="is not a bucket name"):
+        normalize_uri(f"s3://{bucket}/x")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("extract", "--videos", "{gone}", "--out", "{out}", "--weights", "random", "--precision", "fp32"),
+        ("import-features", "--files", "{gone}", "--source", "x", "--out", "{out}"),
+        ("train", "--features", "{gone}", "--manifest", "m.csv", "--model", "ltgs", "--out", "{out}"),
+        ("score", "--features", "{gone}", "--checkpoint", "{gone}", "--out", "{out}"),
+        ("evaluate", "--scores", "{gone}", "--manifest", "{gone}.csv", "--out", "{out}"),
+        ("verify", "--out", "{gone}"),
+        ("manifest", "ucf-crime", "--root", "{gone}", "--out", "{out}.csv"),
+    ],
+)
+def test_a_path_that_does_not_exist_is_called_so(words, tmp_path, capsys):
+    """With its name, and exit code 2."""
+    assert main([w.format(gone=tmp_path / "gone", out=tmp_path / "out") for w in words]) == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path}/gone" in said
+    assert "does not exist" in said
+
+
+def test_an_empty_folder_is_not_called_missing(tmp_path):
+    """It is there."""
+    with pytest.raises(ManifestError, match="no video found") as caught:
+        list_videos(str(tmp_path))
+    assert "does not exist" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "--segments", "1000000000"),
+        ("train", "--pairs", "1000000000000"),
+        ("train", "--seed", "9" * 5000),
+        ("train", "--seed", str(2**64)),
+        ("extract", "--unit-s", "1e300"),
+        ("extract", "--workers", "99999999999"),
+        ("compare", "--seeds", "1000000000"),
+    ],
+)
+def test_sizes_that_cannot_be_meant_are_refused(words, capsys):
+    """Before anything of that size is made."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert f"argument {words[1]}: must be" in said
