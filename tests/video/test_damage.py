@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import av
 import pytest
 
 from tests.data_sets import DATA_SETS, needs_data_sets
@@ -144,3 +145,21 @@ def test_any_mutation_ends_in_an_outcome_that_the_bytes_decide(corpus: Corpus) -
             missing = sum(stop - start for start, stop in reader.report.missing)
             assert reader.report.decoded_frames + missing == index.num_frames, f"seed {seed}"
         assert reader._child.pid == pid
+
+
+@pytest.mark.parametrize("name", ["elementary.h264", "whole.avi"])
+def test_a_lost_picture_is_booked_where_it_is_lost(tmp_path: Path, reader: VideoReader, name: str) -> None:
+    """Without time stamps, with B pictures: one key frame is spoilt. What is shown has its number, from there on too."""
+    path = make_video(tmp_path / name, Recipe(options=CLOSED_GOP, num_frames=200))
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        hit = [p for p in container.demux(video=0) if p.is_keyframe and p.size][4]
+    assert hit.pos is not None
+    start = data.index(b"\0\0\1\x65", hit.pos) + 4
+    data[start : start + 200] = bytes(200)
+    shown = frames_of(reader, bytes(data))
+    lost = {number for a, b in reader.report.missing for number in range(a, b)}
+    assert reader.report.expected_frames == 200
+    assert set(shown) | lost == set(range(200))
+    assert all(shown[number] == number for number in shown if number < 100 or number >= 125)
+    assert not lost & {*range(96), *range(129, 200)}

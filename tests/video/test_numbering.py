@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from wsvad.video.numbering import CountNumbering, TimestampNumbering
+from wsvad.video.numbering import CountNumbering, OrderNumbering, TimestampNumbering
 
 
 def by_time(base: int = 0, start: int = 0) -> TimestampNumbering:
@@ -111,3 +111,15 @@ def test_places_from_a_table_show_packets_that_were_never_read() -> None:
     for ordinal, place in enumerate((0, 1, 4, 5)):
         numbering.packet(ordinal, place, None, 0)
     assert [p and p.number for p in map(numbering.picture, range(4))] == [0, 1, 4, 5]
+
+
+def test_order_skips_what_is_known_to_be_lost() -> None:
+    """Frame 2 gives no picture, so that 1 and 3 may be either; from 4 on all is certain again."""
+    numbering = OrderNumbering(lambda frame: frame / 10, lost=[2], uncertain=[1, 3])
+    for ordinal in range(7):
+        numbering.packet(ordinal, None, None, 0)
+    places = [numbering.picture(ordinal) for ordinal in (0, 2, 1, 4, 5)]
+    assert [p and p.number for p in places] == [0, None, None, 4, 5]
+    assert [p and p.previous_end_s for p in places] == [0.0, None, None, 0.1, 0.5]
+    assert numbering.picture(99) is None
+    assert numbering.last_end_s() == pytest.approx(0.6)

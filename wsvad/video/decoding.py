@@ -33,7 +33,7 @@ from wsvad.video.numbering import CountNumbering, Numbered, Numbering, OrderNumb
 from wsvad.video.pictures import picture_rule
 from wsvad.video.remote import RemoteFile
 from wsvad.video.scaling import Scaler
-from wsvad.video.timeline import Timeline, from_rate
+from wsvad.video.timeline import Timeline
 
 _REORDER_DEPTH = 16
 """Most pictures that H.264 and HEVC let a decoder hold back."""
@@ -166,8 +166,9 @@ class Decoder:
         if index.clock == "table":
             return CountNumbering(_reorder_depth(stream), index.fps)
         if start is None:
-            timeline = Timeline(index.timeline) if index.timeline else from_rate(Fraction(index.fps))
-            return OrderNumbering(timeline, index.lost, index.uncertain)
+            timeline, fps = Timeline(index.timeline), index.fps
+            seconds = timeline.seconds if index.timeline else lambda frame: frame / fps
+            return OrderNumbering(seconds, index.lost, index.uncertain)
         base = point.frame if point else 0
         unit = Fraction(index.time_base) / index.scale
         return TimestampNumbering(base, start, index.first_timestamp, unit, 1 / index.fps, index.last_step)

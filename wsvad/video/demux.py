@@ -87,11 +87,6 @@ def _looks_like_video(head: bytes) -> bool:
     )
 
 
-def _is_motion_jpeg(head: bytes) -> bool:
-    """True for JPEG pictures one behind the other, without a container."""
-    return head.startswith(b"\xff\xd8\xff") and b"\xff\xd9\xff\xd8\xff" in head
-
-
 def _refuse_other_files(url: str, flags: int, options: dict[str, str]) -> object:
     raise OSError("a video may not open other files")
 
@@ -118,12 +113,12 @@ def open_video(source: SeekableReader, max_pixels: int) -> InputContainer:
 
 def _open(source: SeekableReader, options: dict[str, str]) -> InputContainer:
     source.seek(0)
-    jpegs = _is_motion_jpeg(source.read(_PROBED))
+    jpegs = source.read(3) == b"\xff\xd8\xff" and b"\xff\xd9\xff\xd8\xff" in source.read(_PROBED)
     source.seek(0)
     return av.open(
         source,
         mode="r",
-        format="mjpeg" if jpegs else None,  # else a demuxer of single pictures claims it
+        format="mjpeg" if jpegs else None,  # pictures one behind the other; a demuxer of single ones would claim them
         options={"format_whitelist": FORMATS, "protocol_whitelist": "", "threads": "1", **_PROBE, **options},
         buffer_size=_BUFFER,
         metadata_errors="replace",

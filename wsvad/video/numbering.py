@@ -7,11 +7,9 @@ frame numbers: places in the presentation order of a full decode.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import NamedTuple, Protocol
-
-from wsvad.video.timeline import NANOSECOND, Timeline
 
 _REMEMBERED = 4096
 """Packets whose picture is still awaited; no codec delays more than 32."""
@@ -126,11 +124,11 @@ class OrderNumbering:
     """Number = how many pictures came out before, and how many frames before are known to give none.
 
     Only for decodes from the start of a video that was decoded once when it was indexed: a decode gives the same
-    pictures in the same order every time.
+    pictures in the same order every time. ``seconds`` says when a frame starts.
     """
 
-    def __init__(self, timeline: Timeline, lost: Sequence[int], uncertain: Sequence[int]) -> None:
-        self._timeline = timeline
+    def __init__(self, seconds: Callable[[int], float], lost: Sequence[int], uncertain: Sequence[int]) -> None:
+        self._seconds = seconds
         self._lost = frozenset(lost)
         self._uncertain = frozenset(uncertain)
         self._awaited: set[int] = set()
@@ -165,12 +163,7 @@ class OrderNumbering:
 
     def last_end_s(self) -> float:
         """Return the end of the last numbered frame."""
-        if self._last_number < 0:
-            return 0.0
-        return (self._timeline.time(self._last_number) + self._timeline.usual_step) * NANOSECOND
-
-    def _seconds(self, frame: int) -> float:
-        return self._timeline.time(frame) * NANOSECOND
+        return self._seconds(self._last_number + 1)
 
 
 class CountNumbering:

@@ -50,29 +50,27 @@ def median_step(ordered: Stamps) -> float:
 def without_strays(stamps: Stamps, jump: float) -> Stamps:
     """Return the stamps with NONE in place of single ones that lie more than ``jump`` ticks beside all around them."""
     known = np.flatnonzero(stamps != NONE)
-    if len(known) < 3 or int(stamps[known].max()) - int(stamps[known].min()) <= jump:
+    values = stamps[known].astype(np.float64)
+    far = np.abs(np.diff(values)) > jump
+    if len(known) < 3 or not bool(far.any()):
         return stamps
     mended = stamps.copy()
-    values = stamps[known].astype(np.float64)
-    for i, place in enumerate(known):
+    for i in np.flatnonzero(np.concatenate((far, [False])) | np.concatenate(([False], far))):
         around = np.concatenate((values[max(0, i - _NEIGHBOURS) : i], values[i + 1 : i + 1 + _NEIGHBOURS]))
         if around.max() - around.min() <= jump and np.abs(around - values[i]).min() > jump:
-            mended[place] = NONE
+            mended[known[i]] = NONE
     return mended
 
 
 def parts(stamps: Stamps, key: npt.NDArray[np.bool_]) -> list[int]:
     """Return where parts begin: at 0, and at key frames whose stamp is not above all before it (joined recordings)."""
-    raised = np.where(stamps == NONE, np.iinfo(np.int64).min, stamps)
-    starts, begin = [0], 0
-    while True:
-        highest = np.maximum.accumulate(raised[begin:])
-        behind = key[begin + 1 :] & (stamps[begin + 1 :] != NONE) & (raised[begin + 1 :] <= highest[:-1])
-        found = np.flatnonzero(behind)
-        if not len(found):
-            return starts
-        begin += int(found[0]) + 1
-        starts.append(begin)
+    starts, highest = [0], NONE
+    for place, (stamp, is_key) in enumerate(zip(stamps.tolist(), key.tolist(), strict=True)):
+        if is_key and place and NONE != stamp <= highest:
+            starts.append(place)
+            highest = stamp
+        highest = max(highest, stamp)
+    return starts
 
 
 def order_by_stamps(stamps: Stamps, key: npt.NDArray[np.bool_], *, reorders: bool) -> list[int] | None:
@@ -126,18 +124,17 @@ def mend(stamps: Stamps, order: Sequence[int], jump: float) -> Clock | None:
         return None
     clock = Clock(np.empty_like(stamps), FINER, jumps=jumps)
     clock.times[np.asarray(order, dtype=np.int64)] = fine
-    for at, offset in offsets:
-        # in the order of the file a part begins with the first packet of it
-        clock.shifts.append((min(order[at:]), round(offset * FINER)))
+    # in the order of the file a part begins with the first packet of it
+    first_behind = np.minimum.accumulate(np.asarray(order, dtype=np.int64)[::-1])[::-1]
+    clock.shifts = [(int(first_behind[at]), round(offset * FINER)) for at, offset in offsets]
     clock.mended = np.flatnonzero((stamps == NONE) | (shifted(stamps, clock) != clock.times)).tolist()
     return clock
 
 
 def shifted(stamps: Stamps, clock: Clock) -> Stamps:
     """Return what the clock's scale and offsets alone make of the stamps."""
-    offsets = np.zeros(len(stamps), dtype=np.int64)
-    for place, offset in clock.shifts:
-        offsets[place:] = offset
+    begins = np.array([0, *(place for place, _ in clock.shifts), len(stamps)], dtype=np.int64)
+    offsets = np.repeat(np.array([0, *(offset for _, offset in clock.shifts)], dtype=np.int64), np.diff(begins))
     known = np.where(stamps == NONE, 0, stamps)
     return known * clock.scale + offsets
 

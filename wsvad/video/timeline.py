@@ -26,6 +26,10 @@ class Timeline:
         first, start, step = self.runs[max(0, bisect_right(self.runs, frame, key=lambda run: run[0]) - 1)]
         return start + (frame - first) * step
 
+    def seconds(self, frame: int) -> float:
+        """Return the start of a frame in seconds."""
+        return self.time(frame) * NANOSECOND
+
     def end(self, num_frames: int) -> int:
         """Return the end of the last frame in nanoseconds."""
         return self.time(num_frames - 1) + self.usual_step

@@ -137,7 +137,7 @@ def _stamped(
         kept = _without(ordinals, decoded.hidden)
         steady, stamps, ordinals = steady[kept], stamps[kept], ordinals[kept]
     mended = mend(steady, order, JUMP_S / unit)
-    if mended is None or len(mended.mended) > _MAX_MENDED:
+    if mended is None or len(mended.mended) + len(mended.shifts) > _MAX_MENDED:
         return None
     rising = stamps[np.array(order, dtype=np.int64)]
     rising = rising[rising != NONE]
