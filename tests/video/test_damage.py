@@ -149,7 +149,7 @@ def test_any_mutation_ends_in_an_outcome_that_the_bytes_decide(corpus: Corpus) -
 
 @pytest.mark.parametrize("name", ["elementary.h264", "whole.avi"])
 def test_a_lost_picture_is_booked_where_it_is_lost(tmp_path: Path, reader: VideoReader, name: str) -> None:
-    """Without time stamps, with B pictures: one key frame is spoilt. What is shown has its number, from there on too."""
+    """No time stamps, B pictures, a spoilt key frame: what is shown has its number, behind the loss too."""
     path = make_video(tmp_path / name, Recipe(options=CLOSED_GOP, num_frames=200))
     data = bytearray(path.read_bytes())
     with av.open(str(path)) as container:
