@@ -11,6 +11,7 @@
     │   ├── ObjectNotFound        no object at that key (any more)
     │   ├── ObjectChanged         the object is not the one that was listed: other size, ETag or time
     │   ├── UnusablePlace      2   what is there can never be a store, or never that object; another place is needed
+    │   ├── DamagedError      5   an object of ours is missing or not what was written; `wsvad verify` names them all
     │   ├── AccessDenied          the store refused the credentials or the permission
     │   └── StoreUnavailable      timeouts, resets and 5xx that outlasted every retry
     ├── ClusterError          4   Ray could not be reached, is too small, or lost the work too often
@@ -78,6 +79,15 @@ class UnusablePlace(StorageError):
     """Does not pass by itself: a file where a folder is needed, an impossible name, a bucket that is not there."""
 
     exit_code = EXIT_USAGE
+
+
+class DamagedError(StorageError):
+    """An object of a data set, a run or a checkpoint is missing, or is not what was written.
+
+    Reading it again gives the same. ``wsvad verify`` names every such object; the message says what to do.
+    """
+
+    exit_code = EXIT_CONFLICT
 
 
 class AccessDenied(StorageError):

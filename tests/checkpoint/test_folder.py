@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from wsvad.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from wsvad.errors import ConflictError, UsageError, WeightsError
+from wsvad.checkpoint.tensors import digest_of
+from wsvad.checkpoint.verify import checkpoint_faults
+from wsvad.errors import ConflictError, DamagedError, UsageError, WeightsError
 from wsvad.models.choose import build_model, default_config
 from wsvad.storage import StoreOptions, open_store
 
@@ -98,30 +100,83 @@ def flip(path: Path, at: int) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda f: flip(f / "model.safetensors", -1), "was altered: expected the digest"),
+        (lambda f: flip(f / "model.safetensors", -1), "/model.safetensors was altered: expected the digest"),
         (lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:-9]), "damaged"),
         (lambda f: (f / "model.safetensors").write_bytes(pickle.dumps({"w": [1.0]})), "damaged or of another kind"),
-        (lambda f: (f / "model.safetensors").unlink(), "no model.safetensors"),
+        (lambda f: (f / "model.safetensors").unlink(), "/model.safetensors is missing"),
         (lambda f: edit(f, training_ids=["a.mp4"]), "was altered"),
+        (lambda f: edit(f, training_ids=[]), "/config.json was altered"),
         (lambda f: edit(f, surprise=1), "unknown 'surprise'"),
         (lambda f: edit(f, training_ids=None), "missing 'training_ids'"),
         (lambda f: edit(f, training_ids="a"), "expected 'training_ids' as a list"),
-        (lambda f: edit(f, format=2), "expected format 1, got 2"),
-        (lambda f: edit(f, model={"name": "other", "input_dim": 8}), "model must be one of"),
-        (lambda f: edit(f, model={"name": "sultani", "input_dim": 8, "depth": 3}), "has no setting 'depth'"),
-        (
-            lambda f: edit(f, model={"name": "sultani", "input_dim": 8}),
-            "earlier version, whose sultani had no .*unit_len",
-        ),
+        (lambda f: edit(f, format=2), "expected format 1, got 2; it was altered, its digest is another"),
+        (lambda f: edit(f, model={"name": "other", "input_dim": 8}), "was altered"),
         (lambda f: (f / "config.json").write_text("{"), "damaged"),
-        (lambda f: (f / "config.json").unlink(), "no checkpoint at"),
+        (lambda f: (f / "config.json").write_text("[" * 100_000), "damaged"),
+        (lambda f: (f / "config.json").unlink(), "/config.json is missing"),
     ],
 )
-def test_what_is_not_whole_and_unaltered_is_refused(folder, damage, message):
-    """Each kind of damage with a message that names it."""
+def test_what_is_not_whole_and_unaltered_is_damage(folder, damage, message):
+    """Each kind of damage with a message that names it, and what to do; exit code 5."""
     damage(folder)
-    with pytest.raises(UsageError, match=message):  # WeightsError is one
+    with pytest.raises(DamagedError, match=f"(?s){message}.*run the same `wsvad train` again") as caught:
         load_checkpoint(str(folder))
+    assert caught.value.exit_code == 5
+
+
+def sign(folder: Path, **changes: object) -> None:
+    """Change keys of ``config.json``, with the digest that goes with them: as another version would have written it."""
+    described = {**json.loads((folder / "config.json").read_text()), **changes}
+    plain = {k: v for k, v in described.items() if k not in ("digest", "files")}
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()
+    edit(folder, **changes, digest=digest_of(load_checkpoint(str(folder)).state, text))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: sign(f, format=2), "expected format 1, got 2; use the version that wrote it"),
+        (lambda f: sign(f, model={"name": "other", "input_dim": 8}), "model must be one of"),
+        (lambda f: sign(f, model={"name": "sultani", "input_dim": 8, "depth": 3}), "has no setting 'depth'"),
+        (
+            lambda f: sign(f, model={"name": "sultani", "input_dim": 8}),
+            "earlier version, whose sultani had no .*unit_len",
+        ),
+        (lambda f: (f / "config.json").write_text('{"architectures": ["Bert"]}'), "is not a checkpoint's"),
+        (lambda f: [path.unlink() for path in f.iterdir()], "no checkpoint at"),
+    ],
+)
+def test_what_is_whole_and_not_of_this_version_is_refused(folder, damage, message):
+    """Nothing is damaged, and nothing can be done with it: exit code 2."""
+    damage(folder)
+    with pytest.raises(UsageError, match=message) as caught:
+        load_checkpoint(str(folder))
+    assert caught.value.exit_code == 2
+
+
+def test_a_checkpoint_of_an_earlier_version_is_whole(folder):
+    """It says no digest of its model card: that one is only looked for."""
+    edit(folder, files=None)
+    (folder / "README.md").write_text("of an earlier template")
+    store = open_store(str(folder))
+    assert load_checkpoint(str(folder)).digest == make().digest
+    assert checkpoint_faults(store)[1] == []
+    (folder / "README.md").unlink()
+    assert checkpoint_faults(store)[1] == ["README.md is missing"]
+
+
+def test_a_damaged_checkpoint_is_written_over_by_the_same_run(folder, caplog):
+    """The run that made it still knows it; a whole one of another version is left alone."""
+    store, whole = open_store(str(folder.parent)), load_checkpoint(str(folder)).digest
+    for name in ("config.json", "model.safetensors", "README.md"):
+        flip(folder / name, 70)
+        save_checkpoint(store, "checkpoint", make())
+        assert load_checkpoint(str(folder)).digest == whole
+        assert checkpoint_faults(open_store(str(folder)))[1] == []
+    assert caplog.text.count("is written over") == 2
+    sign(folder, format=2)
+    with pytest.raises(ConflictError, match="holds something else"):
+        save_checkpoint(store, "checkpoint", make())
 
 
 def test_tensors_of_another_model_are_refused(tmp_path):

@@ -9,7 +9,7 @@ from tests.dataset.test_snapshots import _publish, _store_units
 from tests.extract.factories import CONFIG, make_index, make_video, unit_bytes
 from wsvad.dataset import layout
 from wsvad.dataset.collect import Collected, collect
-from wsvad.dataset.snapshots import latest_snapshot
+from wsvad.dataset.snapshots import claim_dataset, latest_snapshot
 from wsvad.errors import UsageError
 from wsvad.extract.units import plan_units
 from wsvad.extract.verify import verify
@@ -23,7 +23,9 @@ DAY = 24 * 3600
 @pytest.fixture
 def store(tmp_path):
     """An empty local data set."""
-    return open_store(str(tmp_path / "data"))
+    made = open_store(str(tmp_path / "data"))
+    claim_dataset(made, CONFIG)
+    return made
 
 
 def _age(store, days, prefix=""):
@@ -50,7 +52,8 @@ def test_objects_of_replaced_content_go_once_their_snapshot_is_old(store):
     assert {old[0].key, first.videos_key, layout.snapshot_key(1)} <= set(_keys(store))
     assert collect(store, grace_hours=24) == planned
     assert (planned.snapshots, planned.objects) == (1, 2)
-    assert sorted(_keys(store)) == sorted([new[0].key, second.videos_key, layout.snapshot_key(2)])
+    left = [layout.DATASET, new[0].key, second.videos_key, layout.snapshot_key(2)]
+    assert sorted(_keys(store)) == sorted(left)
     assert planned.bytes > old[0].bytes
     assert verify(store).exit_code == 0
     assert latest_snapshot(store) == second

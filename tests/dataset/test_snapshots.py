@@ -66,7 +66,9 @@ def _publish(store, objects, rows, run_id="r"):
 @pytest.fixture
 def store(tmp_path):
     """An empty local data set."""
-    return open_store(str(tmp_path / "data"))
+    made = open_store(str(tmp_path / "data"))
+    claim_dataset(made, CONFIG)
+    return made
 
 
 def test_publishing_adds_replaces_and_repeats_nothing(store):
@@ -160,10 +162,12 @@ def test_quick_verification_reads_nothing_and_says_so(store):
     assert verify(store).exit_code == 5
 
 
-def test_verifying_nothing_is_a_usage_error(store):
+def test_verifying_nothing_is_a_usage_error(store, tmp_path):
     """A target without a snapshot is a mistake in the command."""
-    with pytest.raises(UsageError, match="does not exist"):
+    with pytest.raises(UsageError, match="has no published snapshot"):
         verify(store)
+    with pytest.raises(UsageError, match="does not exist"):
+        verify(open_store(str(tmp_path / "nothing")))
 
 
 def test_old_content_of_a_changed_video_stays_until_the_new_is_complete(store):

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.extract.factories import CONFIG, make_index, make_video, unit_bytes
 from tests.extract.harness import QUICK, run_here, stored
 from wsvad.dataset import layout
+from wsvad.extract.units import plan_units
+from wsvad.extract.worker import receipt_of
+from wsvad.work.stored import DamagedUnit
 
 pytestmark = pytest.mark.usefixtures("in_process")
 
@@ -86,15 +92,21 @@ def test_unreadable_book_is_an_error_of_ours_not_a_traceback(dataset, capsys, ca
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"unit_id": "x", "of_a_later_version": 1}', b"[]"])
-def test_unreadable_quarantine_record_is_an_error_of_ours_not_a_traceback(dataset, capsys, content):
-    """A record that cannot be read still sets its unit aside, or stops the run with a message."""
+def test_unreadable_quarantine_record_is_no_evidence(dataset, capsys, caplog, content):
+    """A record that cannot be read is removed with a warning, and its unit is tried again."""
     out, words = dataset
     path = of_video(out, "a.mp4")
     record = out / layout.quarantine_key(path.stem)
     record.parent.mkdir(parents=True)
     record.write_bytes(content)
     path.unlink()
-    assert run_here(capsys, *words)[0] in (3, 4)
+    assert run_here(capsys, "verify", "--out", str(out), "--json")[0] == 5
+    assert run_here(capsys, *words, "--dry-run")[0] == 0
+    assert record.exists()
+    assert run_here(capsys, *words)[0] == 0
+    assert "the unit is tried again" in caplog.text
+    assert not record.exists()
+    assert run_here(capsys, "verify", "--out", str(out), "--json")[0] == 0
 
 
 def test_damaged_unit_is_found_repaired_and_made_again(videos, tmp_path, capsys):
@@ -126,3 +138,49 @@ def test_damaged_unit_of_a_removed_video_can_be_settled(dataset, tmp_path, capsy
     run_here(capsys, *words)
     code, report = run_here(capsys, "verify", "--out", str(out), "--json", "--repair")
     assert code in (0, 3), report["faults"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_wrong_bit_of_a_unit_that_nobody_published_is_found_or_changes_nothing(seed):
+    """Pages have checksums, the footer has none: half of the bits are its own."""
+    (unit,) = plan_units(make_video(), make_index(), CONFIG)
+    data, rng = unit_bytes(unit), random.Random(seed)
+    whole, good = pq.read_table(pa.BufferReader(data)), receipt_of(unit.unit_id, data)
+    footer = int.from_bytes(data[-8:-4], "little") + 8
+    for number in range(300):
+        at = rng.randrange(len(data) - footer if number % 2 else 0, len(data))
+        bad = data[:at] + bytes([data[at] ^ (1 << rng.randrange(8))]) + data[at + 1 :]
+        try:
+            receipt = receipt_of(unit.unit_id, bad)
+        except DamagedUnit:
+            continue
+        table = pq.read_table(pa.BufferReader(bad))
+        assert table.equals(whole), at
+        assert table.schema.equals(whole.schema), at
+        assert (receipt.clips, receipt.rows, receipt.missing) == (good.clips, good.rows, good.missing), at
+
+
+def test_a_damaged_index_is_made_again_with_a_warning(dataset, capsys, caplog):
+    """One wrong bit anywhere: its videos are indexed again, and what was damaged is gone."""
+    out, words = dataset
+    rng = random.Random(0)
+    for _ in range(3):
+        (path,) = out.glob("index/*/*.parquet")
+        data = path.read_bytes()
+        at = rng.randrange(len(data))
+        path.write_bytes(data[:at] + bytes([data[at] ^ (1 << rng.randrange(8))]) + data[at + 1 :])
+        caplog.clear()
+        assert run_here(capsys, *words)[0] == 0
+        assert "its videos are indexed again" in caplog.text
+        assert run_here(capsys, "verify", "--out", str(out), "--json")[0] == 0
+
+
+def test_a_truncated_unit_that_is_published_is_made_again(dataset, capsys):
+    """Its size tells; no verification is needed first."""
+    out, words = dataset
+    before = stored(str(out))
+    path = of_video(out, "a.mp4")
+    os.truncate(path, path.stat().st_size - 5)
+    code, summary = run_here(capsys, *words)
+    assert (code, summary["units_done_now"]) == (0, 1)
+    assert stored(str(out)) == before

@@ -19,8 +19,8 @@ from tests.features.factories import (
     zero_rows,
 )
 from wsvad.dataset import layout
-from wsvad.dataset.snapshots import claim_dataset, latest_snapshot, publish
-from wsvad.errors import ConflictError, ObjectNotFound, StorageError, UsageError
+from wsvad.dataset.snapshots import claim_dataset, describe, latest_snapshot, publish
+from wsvad.errors import ConflictError, DamagedError, StorageError, UsageError
 from wsvad.features import reading
 from wsvad.features.decoding import decode_features
 from wsvad.features.reading import FeatureSet
@@ -130,8 +130,7 @@ def test_what_is_no_features_data_set_is_refused(tmp_path) -> None:
     pooled, _ = random_videos({"a": 0})
     with pytest.raises(UsageError, match="holds no clip of any video"):
         FeatureSet.open(write_features(tmp_path / "clipless", pooled))
-    described = json.dumps({"kind": "scores", "fingerprint": "f", "config": {}}).encode()
-    open_store(str(tmp_path / "scores")).create(layout.DATASET, described)
+    open_store(str(tmp_path / "scores")).create(layout.DATASET, describe("scores", "f", {}))
     with pytest.raises(UsageError, match="holds 'scores', expected 'features'"):
         FeatureSet.open(str(tmp_path / "scores"))
 
@@ -180,7 +179,7 @@ def test_altered_and_lost_objects_are_found(tmp_path) -> None:
         with pytest.raises(StorageError, match=r"features of 'a' in file://.*parquet are damaged: .*verify --repair"):
             features.load("a")
     path.unlink()
-    with pytest.raises(ObjectNotFound, match="features of 'a' are gone: snapshot 1 names"):
+    with pytest.raises(DamagedError, match="features of 'a' are gone: snapshot 1 names"):
         features.load("a")
     assert len(features.load("b").clip) == 2
 

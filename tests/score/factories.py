@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from tests.features.factories import HEIGHT, WIDTH, video_row
 from wsvad.checkpoint import Checkpoint, save_checkpoint
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import SnapshotObject, claim_dataset, publish
+from wsvad.dataset.trained import encode_training_ids
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.units import unit_id
 from wsvad.models.choose import build_model, default_config
@@ -66,8 +66,9 @@ def write_scores(
         config: what the data set says it was made with.
     """
     store = open_store(str(folder))
-    claim_dataset(store, config)
-    store.create(layout.TRAINING_IDS, json.dumps(list(training_ids)).encode())
+    ids, digests = encode_training_ids(training_ids)
+    claim_dataset(store, config, digests)
+    store.create(layout.TRAINING_IDS, ids)
     objects: list[SnapshotObject] = []
     rows: list[dict[str, Any]] = []
     for video_id, (scores_T, cuboids) in videos.items():

@@ -8,7 +8,8 @@ import pytest
 
 from tests.features.factories import random_videos, write_features
 from tests.score.factories import CONFIG, make_scores, write_scores
-from wsvad.errors import ConflictError, StorageError, UsageError
+from wsvad.dataset.snapshots import describe
+from wsvad.errors import ConflictError, DamagedError, UsageError
 from wsvad.score.reading import ScoreSet
 from wsvad.score.table import decode_scores, encode_scores
 from wsvad.storage import open_store
@@ -78,13 +79,13 @@ def test_altered_objects_are_refused(tmp_path):
     uri = write_scores(tmp_path, {"a": ([0.5], None), "b": ([0.6], None)})
     scores, store = ScoreSet.open(uri), open_store(uri)
     store.replace(scores.units["a"].key, store.read(scores.units["b"].key))
-    with pytest.raises(StorageError, match="'a' are damaged"):
+    with pytest.raises(DamagedError, match="'a' are damaged"):
         scores.load("a")
     store.delete(scores.units["b"].key)
-    with pytest.raises(StorageError, match="'b' are gone"):
+    with pytest.raises(DamagedError, match="'b' are gone"):
         scores.load("b")
     store.delete("training_ids.json")
-    with pytest.raises(StorageError, match=r"training_ids\.json is gone"):
+    with pytest.raises(DamagedError, match=r"training_ids\.json is gone"):
         ScoreSet.open(uri)
 
 
@@ -92,6 +93,6 @@ def test_a_snapshot_of_another_configuration_is_refused(tmp_path):
     """dataset.json and snapshot must agree."""
     uri = write_scores(tmp_path, {"a": ([0.5], None)})
     store = open_store(uri)
-    store.replace("dataset.json", store.read("dataset.json").replace(CONFIG.fingerprint.encode(), b"0" * 64))
+    store.replace("dataset.json", describe("scores", "0" * 64, CONFIG.to_dict()))
     with pytest.raises(ConflictError, match="another configuration"):
         ScoreSet.open(uri)

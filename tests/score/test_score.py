@@ -17,7 +17,6 @@ from wsvad.score.reading import ScoreSet
 from wsvad.score.scorer import Scorer
 from wsvad.score.worker import VideoScorer
 from wsvad.storage import StoreOptions, open_store
-from wsvad.work import rounds
 
 CLIPS = sum(LENGTHS.values())
 
@@ -187,9 +186,8 @@ def test_scores_that_are_no_numbers_are_set_aside(run, tmp_path):
     assert run("--max-quarantine", "1", features=uri, checkpoint=checkpoint)[0] == 0
 
 
-def test_features_that_are_gone_are_no_evidence(run, tmp_path, monkeypatch):
-    """The others are scored, exit code 4; put back, the next run completes."""
-    monkeypatch.setattr(rounds.time, "sleep", lambda s: None)
+def test_features_that_are_gone_are_no_evidence(run, tmp_path, monkeypatch, caplog):
+    """The others are scored, exit code 5 and no further tries; put back, the next run completes."""
     pooled, cuboids = random_videos({"a": 4, "b": 5}, cuboid_shape=(4, 6))
     uri = write_features(tmp_path / "f", pooled, cuboids)
     key, store = FeatureSet.open(uri).units["b"][0].key, open_store(uri)
@@ -198,7 +196,9 @@ def test_features_that_are_gone_are_no_evidence(run, tmp_path, monkeypatch):
     monkeypatch.setattr(VideoScorer, "score", lambda self, unit: store.delete(key) or real(self, unit))
     code, summary = run(features=uri)
     monkeypatch.setattr(VideoScorer, "score", real)
-    assert (code, summary["videos_scored"], summary["videos_incomplete"], summary["quarantined"]) == (4, 1, 1, 0)
+    assert (code, summary["videos_scored"], summary["videos_incomplete"], summary["quarantined"]) == (5, 1, 1, 0)
+    assert summary["units_damaged"] == 1
+    assert "planned again" not in caplog.text
     store.create(key, data)
     code, summary = run(features=uri)
     assert (code, summary["units_done_before"], summary["units_done_now"]) == (0, 1, 1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,16 +15,22 @@ from torch import Tensor, nn
 from wsvad.checkpoint.card import model_card
 from wsvad.checkpoint.tensors import decode_tensors, digest_of, encode_tensors
 from wsvad.documents import DocumentError, parse_object
-from wsvad.errors import ConflictError, ObjectNotFound, UsageError, WeightsError
+from wsvad.errors import ConflictError, DamagedError, ObjectNotFound, UsageError, WeightsError
 from wsvad.models.choose import build_model, config_from_dict, outline
 from wsvad.models.contract import MilModel, ModelConfig
 from wsvad.storage import Created, Store, StoreOptions, is_absent, open_store
+
+log = logging.getLogger(__name__)
 
 MODEL, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 FORMAT = 1
 _KEYS = frozenset(
     ("format", "digest", "model", "features", "features_fingerprint", "training_ids", "training", "versions")
 )
+FILES = "files"
+"""In ``config.json``: SHA-256 of the bytes of the other files. Not part of the identity; earlier versions said none."""
+AGAIN = "run the same `wsvad train` again, which writes it anew from its last state, or copy it anew"
+"""What messages about damage say to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +78,10 @@ class Checkpoint:
 
     def to_json(self) -> bytes:
         """Return ``config.json``."""
-        return json.dumps({**self._described(), "digest": self.digest}, indent=1, sort_keys=True).encode()
+        files = {MODEL: encode_tensors(self.state), CARD: model_card(self).encode()}
+        digests = {name: f"sha256:{hashlib.sha256(data).hexdigest()}" for name, data in files.items()}
+        whole = {**self._described(), "digest": self.digest, FILES: digests}
+        return json.dumps(whole, indent=1, sort_keys=True).encode()
 
     def _described(self) -> dict[str, Any]:
         return {
@@ -88,27 +99,42 @@ def save_checkpoint(store: Store, prefix: str, checkpoint: Checkpoint) -> None:
     """Write a checkpoint below ``prefix`` (``""``: the store's root); a whole one is never overwritten.
 
     ``config.json`` comes last and has the digest of everything, so a folder with it is whole. What a killed writer left
-    without it is written over.
+    without it is written over, and so is a damaged one.
 
     Raises:
         ConflictError: another whole checkpoint is there.
         WeightsError: the tensors do not fit the configuration.
     """
     checkpoint.model()
-    folder = f"{prefix.rstrip('/')}/" if prefix else ""
-    whole = any(info.key == folder + CONFIG for info in store.list(folder + CONFIG))
+    folder = folder_of(prefix)
+    if any(info.key == folder + CONFIG for info in store.list(folder + CONFIG)):
+        _refuse_other(store, prefix, checkpoint.digest)
     for name, data in (
         (MODEL, encode_tensors(checkpoint.state)),
         (CARD, model_card(checkpoint).encode()),
         (CONFIG, checkpoint.to_json()),
     ):
-        if store.create(folder + name, data) is not Created.DIFFERENT:
-            continue
-        if whole:
-            raise ConflictError(
-                f"{store.uri}/{prefix} holds another checkpoint. Nothing was changed. Use another --out."
-            )
-        store.replace(folder + name, data)
+        if store.create(folder + name, data) is Created.DIFFERENT:
+            store.replace(folder + name, data)
+
+
+def _refuse_other(store: Store, prefix: str, digest: str) -> None:
+    """Raise ``ConflictError`` where a whole checkpoint is there, and not the one of this digest."""
+    try:
+        if read_checkpoint(store, prefix).digest == digest:
+            return
+        what = "another checkpoint"
+    except DamagedError as error:
+        log.warning("%s. It is written over.", error)
+        return
+    except UsageError as error:
+        what = f"something else ({error})"
+    raise ConflictError(f"{store.uri}/{prefix} holds {what}. Nothing was changed. Use another --out.")
+
+
+def folder_of(prefix: str) -> str:
+    """Return what the keys of a checkpoint below ``prefix`` begin with."""
+    return f"{prefix.rstrip('/')}/" if prefix else ""
 
 
 def load_checkpoint(uri: str, options: StoreOptions | None = None) -> Checkpoint:
@@ -116,25 +142,33 @@ def load_checkpoint(uri: str, options: StoreOptions | None = None) -> Checkpoint
 
     Raises:
         UsageError: there is no checkpoint, or it was written by another version or for an unknown model.
-        WeightsError: it is damaged or altered, or its tensors are not those of its model.
+        DamagedError: it is not whole, damaged or altered.
     """
-    store = open_store(uri, options)
-    try:
-        described = _parse(store.read(CONFIG), f"{store.uri}/{CONFIG}")
-    except ObjectNotFound as error:
-        raise UsageError(
-            f"no checkpoint at {store.uri}{', which does not exist' if is_absent(store.uri) else ''}: expected a "
-            f"folder with {MODEL} and {CONFIG}, as `wsvad train` writes it to OUT/checkpoint"
-        ) from error
-    try:
-        state = decode_tensors(store.read(MODEL), f"{store.uri}/{MODEL}")
-    except ObjectNotFound as error:
-        raise WeightsError(f"{store.uri} has {CONFIG} and no {MODEL}; it is not whole") from error
+    return read_checkpoint(open_store(uri, options))
+
+
+def read_checkpoint(store: Store, prefix: str = "") -> Checkpoint:
+    """Read the checkpoint below ``prefix``; see :func:`load_checkpoint`."""
+    folder = folder_of(prefix)
+    where = f"{store.uri}/{folder}".rstrip("/")
+    described = _described(store, folder, where)
+    data = _read_model(store, folder, where)
+    state = _tensors(data, f"{where}/{MODEL}")
+    found = digest_of(state, _canonical({k: v for k, v in described.items() if k not in ("digest", FILES)}))
+    _check_shape(described, f"{where}/{CONFIG}", altered=found != described.get("digest"))
+    if found != described["digest"]:
+        said = digest_in(described, MODEL)
+        whole = said == hashlib.sha256(data).hexdigest()
+        which = f"{MODEL} or {CONFIG}" if said is None else CONFIG if whole else MODEL
+        raise DamagedError(
+            f"{where}/{which} was altered: expected the digest {described['digest']!r:.80} over {MODEL} and {CONFIG}, "
+            f"got {found}; {AGAIN}"
+        )
     config = config_from_dict(described["model"])
     newer = sorted(config.to_dict().keys() - described["model"].keys())
     if newer:  # a default of today's may not be what it was trained with
         raise UsageError(
-            f"{store.uri} was written by an earlier version, whose {config.name} had no {', '.join(newer)}; train again"
+            f"{where} was written by an earlier version, whose {config.name} had no {', '.join(newer)}; train again"
         )
     checkpoint = Checkpoint(
         model_config=config,
@@ -145,36 +179,69 @@ def load_checkpoint(uri: str, options: StoreOptions | None = None) -> Checkpoint
         training=described["training"],
         versions=described["versions"],
     )
-    found = digest_of(state, _canonical({k: v for k, v in described.items() if k != "digest"}))
-    if found != described["digest"]:
-        raise WeightsError(
-            f"{store.uri} was altered: expected the digest {described['digest']} over {MODEL} and {CONFIG}, got {found}"
-        )
     checkpoint.model()
     return checkpoint
 
 
-def _parse(data: bytes, where: str) -> dict[str, Any]:
+def _described(store: Store, folder: str, where: str) -> dict[str, Any]:
+    """Return ``config.json``, whatever object it is."""
+    try:
+        data = store.read(folder + CONFIG)
+    except ObjectNotFound as error:
+        if any(info.key == folder + MODEL for info in store.list(folder + MODEL)):
+            raise DamagedError(f"{where}/{CONFIG} is missing beside {MODEL}; {AGAIN}") from error
+        raise UsageError(
+            f"no checkpoint at {where}{', which does not exist' if is_absent(where) else ''}: expected a "
+            f"folder with {MODEL} and {CONFIG}, as `wsvad train` writes it to OUT/checkpoint"
+        ) from error
     try:
         described = parse_object(data)
     except DocumentError as error:
-        raise WeightsError(f"{where} is damaged: {error}") from error
+        raise DamagedError(f"{where}/{CONFIG} is damaged: {error}; {AGAIN}") from error
+    if not _KEYS & described.keys() - {"model", "format"}:
+        raise WeightsError(f"{where}/{CONFIG} is not a checkpoint's: it has none of {', '.join(sorted(_KEYS))}")
+    return described
+
+
+def digest_in(described: Mapping[str, Any], name: str) -> str | None:
+    """SHA-256 (hex) of a file's bytes as ``config.json`` says it; ``None`` where it does not."""
+    files = described.get(FILES)
+    said = files.get(name) if isinstance(files, dict) else None
+    return said.removeprefix("sha256:") if isinstance(said, str) else None
+
+
+def _read_model(store: Store, folder: str, where: str) -> bytes:
+    try:
+        return store.read(folder + MODEL)
+    except ObjectNotFound as error:
+        raise DamagedError(f"{where}/{MODEL} is missing beside {CONFIG}; {AGAIN}") from error
+
+
+def _tensors(data: bytes, where: str) -> dict[str, Tensor]:
+    try:
+        return decode_tensors(data, where)
+    except WeightsError as error:
+        raise DamagedError(f"{error}; {AGAIN}") from error
+
+
+def _check_shape(described: dict[str, Any], where: str, *, altered: bool) -> None:
+    """Refuse another format, unknown or missing keys, and values of other types."""
     if described.get("format", FORMAT) != FORMAT:
-        raise UsageError(
-            f"{where}: expected format {FORMAT}, got {described['format']!r}; use the version that wrote it"
-        )
-    wrong = sorted(_KEYS ^ described.keys())
+        told = f"{where}: expected format {FORMAT}, got {described['format']!r:.40}"
+        if altered:
+            raise DamagedError(f"{told}; it was altered, its digest is another; {AGAIN}")
+        raise UsageError(f"{told}; use the version that wrote it")
+    wrong = sorted((_KEYS ^ described.keys()) - {FILES})
     if wrong:
-        kinds = [f"{'missing' if key in _KEYS else 'unknown'} {key!r}" for key in wrong]
-        raise WeightsError(f"{where} is not a checkpoint's: {', '.join(kinds)}")
+        kinds = [f"{'missing' if key in _KEYS else 'unknown'} {key!r:.40}" for key in wrong[:4]]
+        raise DamagedError(f"{where} is not a whole checkpoint's: {', '.join(kinds)}; {AGAIN}")
     types = {"digest": str, "features_fingerprint": str, "model": dict, "features": dict, "training_ids": list}
     types |= {"training": dict, "versions": dict}
     for key, kind in types.items():
         if not isinstance(described[key], kind):
-            raise WeightsError(f"{where}: expected {key!r} as a {kind.__name__}, got {described[key]!r:.80}")
+            raise DamagedError(f"{where}: expected {key!r} as a {kind.__name__}, got {described[key]!r:.80}; {AGAIN}")
     if not all(isinstance(i, str) for i in described["training_ids"]):
-        raise WeightsError(f"{where}: expected 'training_ids' as a list of ids")
-    return described
+        raise DamagedError(f"{where}: expected 'training_ids' as a list of ids; {AGAIN}")
 
 
 def _canonical(described: Mapping[str, Any]) -> bytes:

@@ -23,7 +23,8 @@ from wsvad.evaluate.summary import EvaluateSummary
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.job import ExtractOptions, extract
 from wsvad.extract.summary import ExtractSummary
-from wsvad.extract.verify import VerifyReport, verify
+from wsvad.extract.verify import verify
+from wsvad.extract.verify_report import VerifyReport
 from wsvad.extract.weights import resolve_backbone
 from wsvad.score.job import ScoreOptions, score
 from wsvad.storage import open_store, probe_folder

@@ -5,31 +5,39 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from wsvad.cli.options import add_store_options, positive_float, require, store_options
 from wsvad.dataset import layout
 from wsvad.dataset.collect import DEFAULT_GRACE_HOURS
-from wsvad.dataset.snapshots import read_dataset
+from wsvad.extract.config import FeatureConfig
 from wsvad.extract.table import decode_unit
 from wsvad.extract.verify import verify
+from wsvad.extract.verify_report import VerifyReport
 from wsvad.manifest.listing import list_videos
 from wsvad.score.config import ScoreConfig
 from wsvad.score.table import summarize_scores
 from wsvad.storage import open_store
+from wsvad.train.claim import is_run
+
+if TYPE_CHECKING:
+    from wsvad.train.verify import RunReport
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the verb's options."""
-    parser.add_argument("--out", metavar="URI", help="root of the data set")
+    parser.add_argument("--out", metavar="URI", help="root of the data set, or of a training run, or a checkpoint")
     parser.add_argument("--videos", metavar="URI", help="also check that all of these videos are in it")
     parser.add_argument("--id-prefix", default="", metavar="TEXT", help="as given to extract")
     parser.add_argument("--follow-links", action="store_true", help="as given to extract")
     parser.add_argument("--identity", choices=("stat", "digest"), default="stat", help="as given to extract")
     parser.add_argument("--quick", action="store_true", help="only presence and size of objects; read none")
     parser.add_argument(
-        "--repair", action="store_true", help="remove damaged objects, so that extract makes them again"
+        "--repair",
+        action="store_true",
+        help="mend what can be mended; remove damaged objects, so that they are made again",
     )
     parser.add_argument(
         "--collect", action="store_true", help="if all is well, delete objects and snapshots that nobody needs any more"
@@ -58,17 +66,22 @@ def run(args: argparse.Namespace) -> int:
             ours=layout.uris(open_store(args.out, options).uri),
         )
     out = open_store(args.out, options)
-    of_scores = (read_dataset(out) or {}).get("kind") == ScoreConfig.kind
     if args.repair or args.collect:
         out.probe()  # what cannot be written is found before everything is read
-    report = verify(
-        out,
-        decode=summarize_scores if of_scores else decode_unit,
-        deep=not args.quick,
-        listing=listing,
-        repair=args.repair,
-        collect_after_hours=args.grace_hours if args.collect else None,
-    )
+    report: VerifyReport | RunReport
+    if is_run(out):
+        from wsvad.train.verify import verify_run  # brings torch with it
+
+        report = verify_run(out, repair=args.repair)
+    else:
+        report = verify(
+            out,
+            decoders={FeatureConfig.kind: decode_unit, ScoreConfig.kind: summarize_scores},
+            deep=not args.quick,
+            listing=listing,
+            repair=args.repair,
+            collect_after_hours=args.grace_hours if args.collect else None,
+        )
     if args.json:
         sys.stdout.write(report.to_json() + "\n")
     else:

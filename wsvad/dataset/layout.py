@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 DATASET = "dataset.json"
 INDEX = "index/"
@@ -40,6 +41,17 @@ def quarantine_key(unit_id: str) -> str:
 def snapshot_key(number: int) -> str:
     """Key of snapshot ``number``, from 1; names sort as the numbers do."""
     return f"{SNAPSHOTS}{number:08d}.json"
+
+
+def snapshot_number(key: str) -> int | None:
+    """Undo :func:`snapshot_key`; ``None`` for any other key."""
+    named = re.fullmatch(rf"{SNAPSHOTS}(\d{{8,}})\.json", key, re.ASCII)
+    return int(named[1]) if named else None
+
+
+def named_by_content(prefix: str, data: bytes) -> str:
+    """Key of a Parquet object below ``prefix`` whose name is the digest of its bytes (``index/``, ``videos/``)."""
+    return f"{prefix}{hashlib.sha256(data).hexdigest()[:32]}.parquet"
 
 
 def id_of(key: str) -> str:

@@ -6,9 +6,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wsvad.dataset.config import fingerprint_of
-from wsvad.dataset.layout import DATASET
-from wsvad.dataset.snapshots import Snapshot, latest_snapshot, read_dataset, read_videos
-from wsvad.errors import ConflictError, StorageError, UsageError
+from wsvad.dataset.layout import DATASET, RUNS
+from wsvad.dataset.snapshots import (
+    REMEDY,
+    Snapshot,
+    SnapshotObject,
+    latest_snapshot,
+    read_dataset,
+    read_videos,
+)
+from wsvad.errors import ConflictError, DamagedError, ObjectNotFound, UsageError
 from wsvad.storage import Store, is_absent
 
 
@@ -23,7 +30,7 @@ def published_snapshot(store: Store, kind: str, verb: str) -> Snapshot:
     Raises:
         UsageError: no data set, one of another kind, or nothing published.
         ConflictError: the snapshot was made by another configuration than the data set.
-        StorageError: the store failed, or what it holds is damaged.
+        DamagedError: what it holds is damaged.
     """
     described = read_dataset(store)
     if described is None:
@@ -33,6 +40,12 @@ def published_snapshot(store: Store, kind: str, verb: str) -> Snapshot:
         raise UsageError(f"{store.uri} holds {described.get('kind')!r}, expected {kind!r}: an --out of `wsvad {verb}`")
     snapshot = latest_snapshot(store)
     if snapshot is None:
+        run = next((info.key for info in store.list(RUNS)), None)
+        if run:
+            raise DamagedError(
+                f"{store.uri} has no snapshot any more, although {run} published one; run `wsvad {verb}` again, which "
+                "publishes what is stored"
+            )
         raise UsageError(f"{store.uri} has nothing published yet; let `wsvad {verb}` finish first")
     if snapshot.fingerprint != described.get("fingerprint"):
         raise ConflictError(
@@ -40,9 +53,9 @@ def published_snapshot(store: Store, kind: str, verb: str) -> Snapshot:
             f"{snapshot.fingerprint[:12]}, the data set's is {str(described.get('fingerprint'))[:12]}"
         )
     if fingerprint_of(snapshot.config) != snapshot.fingerprint:
-        raise StorageError(
+        raise DamagedError(
             f"snapshot {snapshot.number} of {store.uri} is damaged: its configuration is not the one that its "
-            f"fingerprint {snapshot.fingerprint[:12]} stands for"
+            f"fingerprint {snapshot.fingerprint[:12]} stands for; {REMEDY}"
         )
     return snapshot
 
@@ -56,13 +69,39 @@ def published_videos(store: Store, snapshot: Snapshot, with_units: Iterable[str]
         with_units: ids of the videos that have objects.
 
     Raises:
-        StorageError: the table is damaged, or lacks a video that has objects.
+        DamagedError: the table is damaged, or lacks a video that has objects.
     """
     videos = {str(row["video_id"]): row for row in read_videos(store, snapshot)}
     unlisted = sorted(set(with_units) - videos.keys())
     if unlisted:
-        raise StorageError(f"{store.uri}/{snapshot.videos_key} lacks {unlisted[:3]}, which the snapshot has")
+        raise DamagedError(f"{store.uri}/{snapshot.videos_key} lacks {unlisted[:3]}, which the snapshot has; {REMEDY}")
     return videos
+
+
+def read_published(store: Store, snapshot: Snapshot, described: SnapshotObject, what: str) -> bytes:
+    """Return the bytes of an object that a snapshot names; the caller compares them with its digest.
+
+    Args:
+        store: root of the data set.
+        snapshot: that names it.
+        described: the object.
+        what: what it holds, for messages, e.g. ``features``.
+
+    Raises:
+        DamagedError: it is missing.
+        ObjectNotFound: it is gone, and no newer snapshot names it: run the same command again.
+    """
+    try:
+        return store.read(described.key)
+    except ObjectNotFound as error:
+        newest = latest_snapshot(store)
+        text = (
+            f"{what} of {described.video_id!r} are gone: snapshot {snapshot.number} names "
+            f"{store.uri_of(described.key)}, which is not there"
+        )
+        if newest and newest.number != snapshot.number and described.key not in {o.key for o in newest.objects}:
+            raise ObjectNotFound(f"{text} any more; run the same command again on snapshot {newest.number}") from error
+        raise DamagedError(f"{text}; {REMEDY}, the command that made them then makes them again") from error
 
 
 def refuse_data_set(store: Store, wanted: str) -> None:

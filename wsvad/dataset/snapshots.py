@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,10 +12,14 @@ import pyarrow.parquet as pq
 from wsvad.arrow import owned_reader
 from wsvad.columns import VIDEOS_SCHEMA
 from wsvad.dataset import layout
-from wsvad.dataset.config import DatasetConfig, differences
-from wsvad.documents import DocumentError, build, parse_json, parse_object
-from wsvad.errors import ConflictError, StorageError
+from wsvad.dataset.config import DatasetConfig, differences, fingerprint_of
+from wsvad.dataset.sealed import is_sealed, seal, unseal
+from wsvad.documents import DocumentError, build
+from wsvad.errors import ConflictError, DamagedError, ObjectNotFound, StorageError
 from wsvad.storage import Created, Store
+
+REMEDY = "`wsvad verify --repair` names what is damaged and mends what can be mended"
+"""What messages about damage say to do."""
 
 
 @dataclass(frozen=True)
@@ -52,42 +54,74 @@ class Snapshot:
     rows: int = 0
 
     def to_json(self) -> bytes:
-        """Return the snapshot as it is stored."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True).encode()
+        """Return the snapshot as it is stored, with its digest."""
+        return seal(asdict(self))
 
     @classmethod
     def from_json(cls, data: bytes, name: str) -> Snapshot:
-        """Undo :meth:`to_json`.
+        """Undo :meth:`to_json`; snapshots of earlier versions, which say no digest, are checked as far as they go.
 
         Raises:
-            StorageError: the bytes are no snapshot.
+            DamagedError: the bytes are no snapshot, or not what was written.
         """
+        fields = unseal(data, name, cls.__dataclass_fields__, remedy=REMEDY)
         try:
-            return build(cls, parse_json(data))
+            found = build(cls, fields)
         except DocumentError as error:
-            raise StorageError(f"{name} is not a readable snapshot: {error}") from error
+            raise DamagedError(f"{name} is damaged: {error}; {REMEDY}") from error
+        problem = "" if is_sealed(data) else found._contradiction()
+        if problem:
+            raise DamagedError(f"{name} is damaged: {problem}; {REMEDY}")
+        return found
+
+    def _contradiction(self) -> str:
+        """Say where a snapshot without a digest contradicts itself; empty where it does not."""
+        if fingerprint_of(self.config) != self.fingerprint:
+            return "its fingerprint is not that of its configuration"
+        rows = sum(o.rows for o in self.objects)
+        return "" if rows == self.rows else f"its objects have {rows} rows, it says {self.rows}"
 
 
-def claim_dataset(store: Store, config: DatasetConfig) -> None:
+def claim_dataset(store: Store, config: DatasetConfig, digests: Mapping[str, str] | None = None) -> None:
     """Make the target this configuration's data set, or confirm that it is.
+
+    Args:
+        store: root of the data set.
+        config: what decides its rows.
+        digests: SHA-256 (hex) of other objects that belong to this configuration, by key.
 
     Raises:
         ConflictError: it was made by another configuration; the message lists the differences.
+        DamagedError: what is there is damaged.
     """
-    wanted = {"kind": config.kind, "fingerprint": config.fingerprint, "config": config.to_dict()}
-    data = json.dumps(wanted, indent=1, sort_keys=True).encode()
-    if store.create(layout.DATASET, data) is Created.DIFFERENT:
-        check_dataset(store, config)
+    data = describe(config.kind, config.fingerprint, config.to_dict(), digests)
+    if store.create(layout.DATASET, data) is not Created.DIFFERENT:
+        return
+    check_dataset(store, config)
+    there = store.read(layout.DATASET)
+    if not is_sealed(there) or (digests and not (read_dataset(store) or {}).get("digests")):
+        store.replace(layout.DATASET, data)  # of an earlier version: the same, with digests
+
+
+def describe(kind: str, fingerprint: str, config: Mapping[str, Any], digests: Mapping[str, str] | None = None) -> bytes:
+    """Return the bytes of ``dataset.json``; see :func:`claim_dataset`."""
+    more = {"digests": dict(digests)} if digests else {}
+    return seal({"kind": kind, "fingerprint": fingerprint, "config": dict(config), **more})
 
 
 def check_dataset(store: Store, config: DatasetConfig) -> None:
-    """Raise ``ConflictError`` if the target exists and was made by another configuration; write nothing."""
+    """Refuse a target that was made by another configuration; write nothing.
+
+    Raises:
+        ConflictError: it was.
+        DamagedError: it cannot be told.
+    """
     there = read_dataset(store)
-    if there is None or there.get("fingerprint") == config.fingerprint:
+    if there is None or there["fingerprint"] == config.fingerprint:
         return
-    if there.get("kind") != config.kind:
+    if there["kind"] != config.kind:
         raise ConflictError(
-            f"{store.uri} holds {there.get('kind')!r}, not {config.kind!r}. Nothing was changed. Use another --out."
+            f"{store.uri} holds {there['kind']!r}, not {config.kind!r}. Nothing was changed. Use another --out."
         )
     raise ConflictError(
         f"{store.uri} holds {config.kind} made by another configuration "
@@ -96,49 +130,98 @@ def check_dataset(store: Store, config: DatasetConfig) -> None:
     )
 
 
+def kind_of(config: Mapping[str, Any]) -> str:
+    """Return what data sets of a configuration hold: scores have a checkpoint, features have none."""
+    return "scores" if "checkpoint" in config else "features"
+
+
 def read_dataset(store: Store) -> dict[str, Any] | None:
-    """Return the data set's own description, or ``None`` where there is none.
+    """Return the data set's own description (``kind``, ``fingerprint``, ``config``), or ``None`` where there is none.
 
     Raises:
-        StorageError: it is damaged.
+        DamagedError: it is damaged, or missing where snapshots are.
     """
-    if not any(info.key == layout.DATASET for info in store.list(layout.DATASET)):
-        return None
+    name = f"{store.uri}/{layout.DATASET}"
     try:
-        described = parse_object(store.read(layout.DATASET))
-    except DocumentError:
-        described = {}
-    if not isinstance(described.get("config"), dict):
-        raise StorageError(
-            f"{store.uri}/{layout.DATASET} is damaged, and tells no configuration; put back what it was, or use another"
-            " target"
-        )
+        data = store.read(layout.DATASET)
+    except ObjectNotFound as error:
+        if snapshot_keys(store):
+            raise DamagedError(f"{name} is missing, without which nobody knows the configuration; {REMEDY}") from error
+        return None
+    described = unseal(data, name, ("kind", "fingerprint", "config"), remedy=REMEDY)
+    config = described["config"]
+    if not isinstance(config, dict):
+        raise DamagedError(f"{name} is damaged: expected a configuration, got {config!r:.80}; {REMEDY}")
+    if not is_sealed(data) and (described["kind"], described["fingerprint"]) != (
+        kind_of(config),
+        fingerprint_of(config),
+    ):
+        raise DamagedError(f"{name} is damaged: kind and fingerprint are not those of its configuration; {REMEDY}")
     return described
 
 
+def snapshot_keys(store: Store) -> list[str]:
+    """Return the keys of all snapshots, oldest first; other objects beside them are none."""
+    numbers = {info.key: layout.snapshot_number(info.key) for info in store.list(layout.SNAPSHOTS)}
+    return sorted((key for key, number in numbers.items() if number), key=lambda key: numbers[key] or 0)
+
+
 def latest_snapshot(store: Store) -> Snapshot | None:
-    """Return the newest snapshot, or ``None`` where nothing was published."""
-    keys = [info.key for info in store.list(layout.SNAPSHOTS) if info.key.endswith(".json")]
-    if not keys:
-        return None
-    return Snapshot.from_json(store.read(keys[-1]), f"{store.uri}/{keys[-1]}")
+    """Return the newest snapshot, or ``None`` where nothing was published.
+
+    Raises:
+        DamagedError: it is damaged.
+    """
+    keys = snapshot_keys(store)
+    return read_snapshot(store, keys[-1]) if keys else None
+
+
+def read_snapshot(store: Store, key: str) -> Snapshot:
+    """Return one snapshot.
+
+    Raises:
+        DamagedError: it is damaged, or another one than its key says.
+        ObjectNotFound: there is none.
+    """
+    name = f"{store.uri}/{key}"
+    snapshot = Snapshot.from_json(store.read(key), name)
+    if layout.snapshot_key(snapshot.number) != key:
+        raise DamagedError(f"{name} is damaged: it is snapshot {snapshot.number}; {REMEDY}")
+    return snapshot
 
 
 def read_videos(store: Store, snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Return the rows of a snapshot's videos table.
+    """Return the rows of a snapshot's videos table; its name is the digest of its bytes.
 
     Raises:
-        StorageError: it is damaged.
+        DamagedError: it is missing or damaged.
     """
+    name = f"{store.uri}/{snapshot.videos_key}"
     try:
-        table = pq.read_table(owned_reader(store.read(snapshot.videos_key)), schema=VIDEOS_SCHEMA)
+        data = store.read(snapshot.videos_key)
+    except ObjectNotFound as error:
+        raise DamagedError(f"{name} is missing, which snapshot {snapshot.number} names; {REMEDY}") from error
+    if layout.named_by_content(layout.VIDEOS, data) != snapshot.videos_key:
+        raise DamagedError(f"{name} is damaged: its digest is not its name; {REMEDY}")
+    try:
+        table = pq.read_table(owned_reader(data), schema=VIDEOS_SCHEMA)
     except (pa.ArrowException, OSError) as error:
-        raise StorageError(
-            f"{store.uri}/{snapshot.videos_key} is damaged ({error}); without snapshot {snapshot.number} and it, "
-            "the next run publishes both again"
-        ) from error
+        raise DamagedError(f"{name} is damaged: {error}; {REMEDY}") from error
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
+
+
+def store_videos(store: Store, rows: Sequence[dict[str, Any]]) -> str:
+    """Store a videos table and return its key."""
+    key, data = _encode_videos(sorted(rows, key=lambda v: str(v["video_id"])))
+    _write_videos(store, key, data)
+    return key
+
+
+def _write_videos(store: Store, key: str, data: bytes) -> None:
+    if store.create(key, data) is not Created.NEW:
+        # as if written now: nobody takes it for a leftover of long ago; other bytes under this name are damaged
+        store.replace(key, data)
 
 
 def _encode_videos(rows: Sequence[dict[str, Any]]) -> tuple[str, bytes]:
@@ -146,7 +229,7 @@ def _encode_videos(rows: Sequence[dict[str, Any]]) -> tuple[str, bytes]:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(list(rows), schema=VIDEOS_SCHEMA), sink, compression="zstd")
     data = sink.getvalue().to_pybytes()
-    return f"{layout.VIDEOS}{hashlib.sha256(data).hexdigest()[:32]}.parquet", data
+    return layout.named_by_content(layout.VIDEOS, data), data
 
 
 def refuse_clashes(store: Store, there: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> None:
@@ -158,7 +241,7 @@ def refuse_clashes(store: Store, there: Sequence[dict[str, Any]], rows: Sequence
     known = {v["video_id"]: v for v in there}
     for row in rows:
         old = known.get(row["video_id"])
-        if old and old["content_id"] != row["content_id"] and old["uri"] != row["uri"]:
+        if old and old["uri"] and old["content_id"] != row["content_id"] and old["uri"] != row["uri"]:
             raise ConflictError(
                 f"{store.uri} has {row['video_id']!r} from {old['uri']}; {row['uri']} is another video of the same id. "
                 "Nothing was replaced. Tell them apart with --id-prefix, or use another --out."
@@ -222,8 +305,7 @@ def publish(
         videos_key, table = _encode_videos(sorted(rows, key=lambda v: str(v["video_id"])))
         if base and base.objects == merged and base.videos_key == videos_key:
             return base
-        if store.create(videos_key, table) is Created.SAME:
-            store.replace(videos_key, table)  # as if written now: nobody takes it for a leftover of long ago
+        _write_videos(store, videos_key, table)
         number = base.number + 1 if base else 1
         total = sum(o.rows for o in merged)
         snapshot = Snapshot(number, fingerprint, config, merged, videos_key, run_id, created_utc, total)

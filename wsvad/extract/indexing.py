@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -21,7 +20,7 @@ from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import ObjectNotFound, StorageError, UsageError, VideoError
 from wsvad.extract.source import StoredVideo
 from wsvad.manifest.listing import VideoRef
-from wsvad.storage import Store, StoreOptions
+from wsvad.storage import Created, Store, StoreOptions
 from wsvad.video import INDEX_VERSION, ISOLATION_KINDS, Limits, VideoIndex, VideoReader
 
 log = logging.getLogger(__name__)
@@ -85,17 +84,11 @@ class IndexCache:
         wanted = {_known_as(v): v for v in videos}
         known: dict[str, Indexed] = {}
         for key in self._keys:
-            for row in self._read(key).to_pylist():
-                video = wanted.get(row[CONTENT_ID])
-                if video is None or (row[KIND] and (self._retry_bad or video.content_id in known)):
+            for content_id, found in self._entries(key, wanted):
+                if found.kind and (self._retry_bad or content_id in known):
                     continue  # an index stands over evidence: a later run with a better decoder found it
-                if video.content_id not in known or not row[KIND]:
-                    try:
-                        index = VideoIndex.from_dict(parse_object(row[INDEX], bits=128)) if row[INDEX] else None
-                    except (DocumentError, UsageError) as error:
-                        log.warning("%s: its stored index is not used, and made again: %s", video.video_id, error)
-                        continue
-                    known[video.content_id] = Indexed(video, index, row[KIND] or "", row[MESSAGE] or "")
+                if content_id not in known or not found.kind:
+                    known[content_id] = found
         if self._writable and len(self._keys) > _COMPACT_ABOVE:
             self._compact()
         return known
@@ -116,24 +109,46 @@ class IndexCache:
         if rows and self._writable:
             self._write(pa.Table.from_pylist(rows, schema=INDEX_SCHEMA))
 
+    def _entries(self, key: str, wanted: Mapping[str, VideoRef]) -> Iterator[tuple[str, Indexed]]:
+        """Yield what one object says of these videos, by content id."""
+        for row in self._read(key).to_pylist():
+            video = wanted.get(row[CONTENT_ID])
+            if video is None:
+                continue
+            try:
+                index = VideoIndex.from_dict(parse_object(row[INDEX], bits=128)) if row[INDEX] else None
+            except (DocumentError, UsageError) as error:
+                log.warning("%s: its stored index is not used, and made again: %s", video.video_id, error)
+                continue
+            yield video.content_id, Indexed(video, index, row[KIND] or "", row[MESSAGE] or "")
+
     def _read(self, key: str) -> pa.Table:
         """Read one object; one that is gone (another run merged it) or damaged is a gap, which is indexed again."""
         try:
-            return pq.read_table(owned_reader(self._store.read(key)), schema=INDEX_SCHEMA)
+            data = self._store.read(key)
         except ObjectNotFound:
             return INDEX_SCHEMA.empty_table()
+        if layout.named_by_content(self._prefix, data) != key:
+            return self._drop(key, "its digest is not its name")
+        try:
+            return pq.read_table(owned_reader(data), schema=INDEX_SCHEMA)
         except (pa.ArrowException, OSError) as error:
-            log.warning("%s/%s is damaged and not used: %s", self._store.uri, key, error)
-            if self._writable:
-                self._store.delete(key)
-            return INDEX_SCHEMA.empty_table()
+            return self._drop(key, str(error))
+
+    def _drop(self, key: str, why: str) -> pa.Table:
+        """Remove a damaged object; nothing is lost that cannot be learned again."""
+        log.warning("%s/%s is damaged and not used, its videos are indexed again: %s", self._store.uri, key, why)
+        if self._writable:
+            self._store.delete(key)
+        return INDEX_SCHEMA.empty_table()
 
     def _write(self, table: pa.Table) -> str:
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
         data = sink.getvalue().to_pybytes()
-        key = f"{self._prefix}{hashlib.sha256(data).hexdigest()[:32]}.parquet"
-        self._store.create(key, data)
+        key = layout.named_by_content(self._prefix, data)
+        if self._store.create(key, data) is Created.DIFFERENT:
+            self._store.replace(key, data)  # what has this name and other bytes is damaged
         return key
 
     def _compact(self) -> None:

@@ -164,7 +164,8 @@ def _plan(options: ExtractOptions, out: Store, listing: Listing, workplace: Work
     outcome.set_aside = frozenset(set_aside)
     # a unit that is stored counts as done, also where another run set it aside
     planned = {u.unit_id for u in units} - outcome.receipts.keys()
-    outcome.records = read_records(out, set_aside & planned)
+    outcome.records = read_records(out, set_aside & planned, mend=not options.dry_run)
+    outcome.set_aside -= (set_aside & planned) - outcome.records.keys()  # damaged: no evidence any more
     outcome.todo = [u for u in units if u.unit_id in planned - outcome.records.keys()]
     return outcome
 

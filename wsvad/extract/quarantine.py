@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 from wsvad import __version__
 from wsvad.dataset import layout
-from wsvad.documents import DocumentError, build, parse_json
-from wsvad.errors import StorageError
+from wsvad.dataset.sealed import seal, unseal
+from wsvad.documents import DocumentError, build
+from wsvad.errors import DamagedError, ObjectNotFound
 from wsvad.manifest.listing import VideoRef, printable
 from wsvad.storage import Store
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,16 @@ class QuarantineRecord:
         )
 
     def to_json(self) -> bytes:
-        """Return the record as it is stored."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True).encode()
+        """Return the record as it is stored, with its digest."""
+        return seal(asdict(self))
 
     @classmethod
-    def from_json(cls, data: bytes) -> QuarantineRecord:
-        """Undo :meth:`to_json`. Raises ``DocumentError``."""
-        return build(cls, parse_json(data))
+    def from_json(cls, data: bytes, name: str = "the record") -> QuarantineRecord:
+        """Undo :meth:`to_json`; raises ``DamagedError``."""
+        try:
+            return build(cls, unseal(data, name, cls.__dataclass_fields__))
+        except DocumentError as error:
+            raise DamagedError(f"{name} is damaged: {error}") from error
 
 
 def write_record(store: Store, record: QuarantineRecord) -> None:
@@ -56,22 +62,29 @@ def write_record(store: Store, record: QuarantineRecord) -> None:
     store.create(layout.quarantine_key(record.unit_id), record.to_json())
 
 
-def read_records(store: Store, unit_ids: Iterable[str]) -> dict[str, QuarantineRecord]:
-    """Read the records of these units.
+def read_records(store: Store, unit_ids: Iterable[str], *, mend: bool = False) -> dict[str, QuarantineRecord]:
+    """Read the records of these units; a damaged one is no evidence, so that its unit is tried again.
 
-    Raises:
-        StorageError: one of them cannot be read.
+    Args:
+        store: root of the data set.
+        unit_ids: of units that have a record.
+        mend: whether damaged records are removed.
     """
 
-    def read(unit_id: str) -> QuarantineRecord:
+    def read(unit_id: str) -> QuarantineRecord | None:
         key = layout.quarantine_key(unit_id)
         try:
-            return QuarantineRecord.from_json(store.read(key))
-        except DocumentError as error:
-            raise StorageError(
-                f"{store.uri}/{key} is no readable quarantine record ({error}); "
-                "--retry-quarantined removes it and tries the unit again"
-            ) from error
+            record = QuarantineRecord.from_json(store.read(key), f"{store.uri}/{key}")
+            if record.unit_id != unit_id:
+                raise DamagedError(f"{store.uri}/{key} is damaged: it is of the unit {record.unit_id!r:.80}")
+        except ObjectNotFound:
+            return None
+        except DamagedError as error:
+            log.warning("%s; the unit is tried again", error)
+            if mend:
+                store.delete(key)
+            return None
+        return record
 
     with ThreadPoolExecutor(16) as pool:
-        return {record.unit_id: record for record in pool.map(read, unit_ids)}
+        return {record.unit_id: record for record in pool.map(read, unit_ids) if record}

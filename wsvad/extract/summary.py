@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from wsvad.dataset.sealed import seal
 from wsvad.errors import EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE
 
 
@@ -150,4 +151,4 @@ class ExtractSummary:
     def to_record(self, config: dict[str, Any], versions: dict[str, str]) -> bytes:
         """Return what is saved as ``runs/<id>.json``: the resolved configuration, versions, and this summary."""
         record = {"config": config, "versions": versions, "summary": {**asdict(self), "exit_code": self.exit_code}}
-        return json.dumps(record, indent=1, sort_keys=True).encode()
+        return seal(record)

@@ -113,13 +113,31 @@ def decode_unit(data: bytes) -> UnitSummary:
     """
     try:
         return _decode_unit(data)
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedUnit(f"no whole unit: {error}") from error
+
+
+def check_columns(found: pa.Schema, wanted: pa.Schema) -> None:
+    """Raise ``ValueError`` where a table lacks a column, or has it as another type: a footer has no checksum."""
+    wrong = [
+        field.name for field in wanted if field.name not in found.names or not found.field(field.name).equals(field)
+    ]
+    if wrong or len(found) != len(wanted):
+        raise ValueError(f"its columns are {', '.join(map(repr, found.names))}; wrong or missing: {wrong}")
+
+
+def _widths(schema: pa.Schema) -> tuple[int, tuple[int, int] | None]:
+    (pooled,) = schema.field(POOLED).type.shape
+    if CUBOIDS not in schema.names:
+        return pooled, None
+    places, width = schema.field(CUBOIDS).type.shape
+    return pooled, (places, width)
 
 
 def _decode_unit(data: bytes) -> UnitSummary:
     file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
     metadata = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
+    check_columns(file.schema_arrow, features_schema(*_widths(file.schema_arrow)))
     table = file.read()
     keys = list(zip(*(table[c].to_pylist() for c in ("video_id", "clip", "crop")), strict=True))
     finite = all(
@@ -128,4 +146,7 @@ def _decode_unit(data: bytes) -> UnitSummary:
         if name in table.column_names
         for chunk in table[name].chunks
     )
-    return UnitSummary(metadata[META_FINGERPRINT], parse_object(metadata[META_UNIT]), table.num_rows, keys, finite)
+    unit = parse_object(metadata[META_UNIT])
+    if unit["clips"] != len({clip for _, clip, _ in keys}):  # the footer has no checksum of its own
+        raise ValueError(f"its footer says {unit['clips']!r} clips")
+    return UnitSummary(metadata[META_FINGERPRINT], unit, table.num_rows, keys, finite)

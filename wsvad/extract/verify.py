@@ -3,95 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-from rich.console import Console
-
 from wsvad.dataset import layout
-from wsvad.dataset.collect import Collected, check_grace, collect
+from wsvad.dataset.check import Fault, State, each, inspect
+from wsvad.dataset.collect import check_grace, collect
+from wsvad.dataset.repair import mend, repair_id
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, publish, read_videos
-from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE, ObjectNotFound, UsageError
+from wsvad.errors import DamagedError, ObjectNotFound, UsageError
+from wsvad.extract.quarantine import QuarantineRecord
 from wsvad.extract.table import UnitSummary, decode_unit
+from wsvad.extract.verify_report import VerifyReport
 from wsvad.manifest.listing import Listing, printable
 from wsvad.storage import Store, is_absent
 from wsvad.work.stored import DamagedUnit
-
-
-@dataclass(frozen=True)
-class VerifyReport:
-    """What verification found. ``faults`` are broken promises; the rest is accounted for."""
-
-    out: str
-    snapshot: int
-    deep: bool
-    objects: int
-    rows: int
-    videos: int
-    videos_complete: int
-    expected_clips: int
-    """Clips that the videos' frame counts imply."""
-    clips: int
-    unaccounted: list[str] = field(default_factory=list)
-    """Videos with clips missing: gaps, quarantine, or work left; with the reason."""
-    unpublished: int = 0
-    """Whole units that no snapshot names yet: an interrupted run left them for the next."""
-    faults: list[str] = field(default_factory=list)
-    """Missing, damaged or doubled objects."""
-    damaged_keys: list[str] = field(default_factory=list)
-    repaired: bool = False
-    incomplete: int = 0
-    """Videos with work left, or listed and not in the snapshot."""
-    collected: Collected | None = None
-    """What no recent snapshot named and was deleted; ``None`` where that was not asked for, or there are faults."""
-
-    @property
-    def exit_code(self) -> int:
-        """0 all there, 3 all there but for what is set aside, 4 work left or repaired (run again), 5 damaged."""
-        if self.faults and not self.repaired:
-            return EXIT_CONFLICT
-        if self.incomplete or self.repaired:
-            return EXIT_STORAGE
-        return EXIT_QUARANTINE if self.videos_complete < self.videos else EXIT_OK
-
-    def to_json(self) -> str:
-        """Return the report as one JSON object."""
-        return json.dumps({**asdict(self), "exit_code": self.exit_code}, indent=1)
-
-    def show(self, console: Console) -> None:
-        """Print the report."""
-        for line in self.faults[:20]:
-            console.print(f"fault: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
-        for line in self.unaccounted[:20]:
-            console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
-        how = "read and compared with their digests" if self.deep else "present in the right size (not read)"
-        console.print(
-            f"snapshot {self.snapshot} of {self.out}: {self.objects} objects {how}; "
-            f"{self.videos_complete} of {self.videos} videos complete; "
-            f"{self.clips} of {self.expected_clips} clips, each once, in {self.rows} rows",
-            markup=False, highlight=False, soft_wrap=True,
-        )  # fmt: skip
-        if self.unpublished:
-            console.print(f"{self.unpublished} finished units wait for the next run to publish them", markup=False)
-        if self.collected:
-            c = self.collected
-            console.print(
-                f"{c.objects} objects and {c.snapshots} snapshots of the past deleted, {c.bytes / 2**20:.1f} MiB",
-                markup=False, highlight=False,
-            )  # fmt: skip
-        if self.repaired:
-            console.print(
-                f"{len(self.damaged_keys)} damaged objects removed; run the command that made the data set again",
-                markup=False, highlight=False,
-            )  # fmt: skip
-        verdict = {EXIT_OK: "complete", EXIT_QUARANTINE: "complete but for what is listed above"}
-        console.print(verdict.get(self.exit_code, "NOT complete" if not self.faults else "DAMAGED"), style="bold")
 
 
 def verify(
@@ -101,18 +30,20 @@ def verify(
     listing: Listing | None = None,
     repair: bool = False,
     collect_after_hours: float | None = None,
-    decode: Callable[[bytes], UnitSummary] = decode_unit,
+    decoders: Mapping[str, Callable[[bytes], UnitSummary]] | None = None,
 ) -> VerifyReport:
-    """Check the newest snapshot against the store.
+    """Check the newest whole snapshot against the store, and everything else that the data set consists of.
 
     Args:
         store: root of the data set.
-        deep: read every object, compare its digest, count its rows; else only presence and size.
+        deep: read every object, compare its digest, count its rows; else only presence and size of units, and what
+            every reader reads first.
         listing: videos that should be there; those that are not are reported.
-        repair: remove damaged objects and publish that they are gone, so that the next run makes them again.
+        repair: mend what can be mended (``wsvad.dataset.repair``); remove damaged units and publish that they are gone,
+            so that the next run makes them again.
         collect_after_hours: also delete what no recent snapshot names, see ``wsvad.dataset.collect``; not where there
             are faults, because an older snapshot may then be the better one.
-        decode: reads a unit of this kind of data set; raises ``DamagedUnit``.
+        decoders: read a unit, by the kind of data set; each raises ``DamagedUnit``. Default: of features.
 
     Raises:
         UsageError: there is no snapshot.
@@ -120,70 +51,116 @@ def verify(
     """
     if collect_after_hours is not None:
         check_grace(collect_after_hours)
-    snapshot = latest_snapshot(store)
-    if snapshot is None:
+    state = inspect(store, deep=deep or repair)
+    if deep or repair:
+        state.faults += each(store, layout.QUARANTINE, _check_record)
+    if state.snapshot is None and not state.faults:
         raise UsageError(
             f"{store.uri} {'does not exist' if is_absent(store.uri) else 'has no published snapshot'}; is it the --out "
             "of a finished `wsvad extract` or `wsvad score`?"
         )
     sizes = {info.key: info.size for info in store.list(layout.UNITS)}
-    faults = _faults(store, snapshot, sizes, decode if deep else None)
-    videos = read_videos(store, snapshot)
-    counts: Counter[str] = Counter()
-    for o in snapshot.objects:
-        counts[o.video_id] += o.clips
-    general = _overlaps(snapshot.objects) + [
+    decode = (decoders or {}).get(state.kind or "", decode_unit)
+    units, general = _unit_faults(store, state, sizes, decode if deep else None)
+    repaired, repairs = False, list[str]()
+    if repair and (state.faults or units) and not general and all(f.mendable for f in state.faults):
+        repairs = mend(store, state)
+        if units and state.snapshot:
+            _repair(store, units)
+        repaired = bool(repairs or units)
+    collected = None
+    if collect_after_hours is not None and not (state.faults or units or general):
+        collected = collect(store, grace_hours=collect_after_hours)
+    return _report(store, state, units, general, listing, deep=deep, sizes=sizes).told(repaired, repairs, collected)
+
+
+def _check_record(key: str, data: bytes) -> None:
+    record = QuarantineRecord.from_json(data, key)
+    if layout.quarantine_key(record.unit_id) != key:
+        raise DamagedError(f"{key} is damaged: it is of the unit {record.unit_id!r:.80}")
+
+
+def _unit_faults(
+    store: Store, state: State, sizes: dict[str, int], decode: Callable[[bytes], UnitSummary] | None
+) -> tuple[dict[str, list[Fault]], list[str]]:
+    """What is wrong with the units that the snapshot names, by key; and what is wrong with the snapshot itself."""
+    if state.snapshot is None:
+        return {}, []
+    counts = _clips(state.snapshot.objects)
+    general = _overlaps(state.snapshot.objects) + [
         f"{v['video_id']}: {v['clips']} clips by its row, {counts[v['video_id']]} in its objects"
-        for v in videos
+        for v in state.videos or ()
         if v["clips"] != counts[v["video_id"]]
     ]
-    repaired = repair and bool(faults) and not general
-    if repaired:
-        _repair(store, snapshot, videos, faults)
+    return _faults(store, state.snapshot, sizes, decode), general
+
+
+def _clips(objects: Iterable[SnapshotObject]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for o in objects:
+        counts[o.video_id] += o.clips
+    return counts
+
+
+def _report(
+    store: Store,
+    state: State,
+    units: Mapping[str, list[Fault]],
+    general: list[str],
+    listing: Listing | None,
+    *,
+    deep: bool,
+    sizes: Mapping[str, int],
+) -> VerifyReport:
+    snapshot, videos = state.snapshot, state.videos or []
+    objects = snapshot.objects if snapshot else ()
+    whole = [o for o in objects if o.key not in units]
+    damaged_videos = {o.video_id for o in objects if o.key in units}
     absent = _absent(videos, listing)
-    collected = None
-    if collect_after_hours is not None and not faults and not general:
-        collected = collect(store, grace_hours=collect_after_hours)
+    rows = {v["video_id"]: v for v in videos if v["video_id"] not in absent}
+    faults = [*state.faults, *(fault for found in units.values() for fault in found)]
     return VerifyReport(
         out=printable(store.uri),
-        snapshot=snapshot.number,
+        snapshot=snapshot.number if snapshot else 0,
         deep=deep,
-        objects=len(snapshot.objects),
-        rows=snapshot.rows,
-        videos=len(videos) + len(absent),
-        videos_complete=sum(v["status"] == "complete" for v in videos),
+        objects=len(objects),
+        whole_objects=len(whole),
+        rows=sum(o.rows for o in whole),
+        videos=len(rows) + len(absent),
+        videos_complete=sum(v["status"] == "complete" and i not in damaged_videos for i, v in rows.items()),
         expected_clips=sum(v["expected_clips"] or 0 for v in videos),
-        clips=sum(counts.values()),
-        unaccounted=[_shortfall(v) for v in videos if v["status"] != "complete"]
-        + [f"{i}: listed, not in the snapshot" for i in absent],
-        unpublished=_unpublished(store, snapshot, sizes),
-        faults=general + [text for texts in faults.values() for text in texts],
-        damaged_keys=sorted(faults),
-        repaired=repaired,
-        collected=collected,
-        incomplete=len(absent) + sum(v["status"] == "incomplete" for v in videos),
+        clips=sum(o.clips for o in whole),
+        unaccounted=[_shortfall(v) for v in rows.values() if v["status"] != "complete"]
+        + [f"{i}: {why}" for i, why in absent.items()],
+        unpublished=_unpublished(state, sizes) if snapshot else len(sizes),
+        faults=general + [fault.text for fault in faults],
+        damaged_keys=sorted({f.key for f in faults if not f.missing}),
+        missing_keys=sorted({f.key for f in faults if f.missing}),
+        incomplete=len(absent) + sum(v["status"] == "incomplete" for v in rows.values()),
     )
 
 
 def _faults(
     store: Store, snapshot: Snapshot, sizes: dict[str, int], decode: Callable[[bytes], UnitSummary] | None
-) -> dict[str, list[str]]:
+) -> dict[str, list[Fault]]:
     """What is wrong with the snapshot's objects, by key."""
     with ThreadPoolExecutor(8) as pool:
         checked = pool.map(lambda o: list(_check_object(store, snapshot, o, sizes, decode)), snapshot.objects)
         return {o.key: found for o, found in zip(snapshot.objects, checked, strict=True) if found}
 
 
-def _repair(store: Store, snapshot: Snapshot, videos: Sequence[dict[str, Any]], damaged: Mapping[str, object]) -> None:
-    """Remove damaged objects and publish that they are gone; the next run makes them again."""
+def _repair(store: Store, damaged: Mapping[str, object]) -> None:
+    """Publish that damaged objects are gone, and remove them; the next run makes them again."""
+    snapshot = latest_snapshot(store)
+    assert snapshot, "there was one, or one was published again"
     touched = {o.video_id for o in snapshot.objects if o.key in damaged}
     kept = [o for o in snapshot.objects if o.video_id in touched and o.key not in damaged]
     rows = []
-    for video in (v for v in videos if v["video_id"] in touched):
+    for video in (v for v in read_videos(store, snapshot) if v["video_id"] in touched):
         clips = sum(o.clips for o in kept if o.video_id == video["video_id"])
         why = {"kind": "damaged_object", "message": "damaged in the store and removed; the next run makes it again"}
         rows.append(video | why | {"clips": clips, "status": "partial" if clips else "quarantined"})
-    now = datetime.now(UTC)
+    run_id, now = repair_id()
     publish(
         store,
         snapshot.fingerprint,
@@ -191,22 +168,16 @@ def _repair(store: Store, snapshot: Snapshot, videos: Sequence[dict[str, Any]], 
         kept,
         rows,
         replaced_videos=frozenset(touched),
-        run_id=f"repair-{now:%Y%m%dT%H%M%S}",
-        created_utc=now.isoformat(timespec="seconds"),
+        run_id=run_id,
+        created_utc=now,
     )
     for key in damaged:
         store.delete(key)
 
 
-def _unpublished(store: Store, snapshot: Snapshot, sizes: Mapping[str, int]) -> int:
+def _unpublished(state: State, sizes: Mapping[str, int]) -> int:
     """Count whole units that no snapshot ever named; those of replaced content were named by an earlier one."""
-    unknown = sizes.keys() - {o.key for o in snapshot.objects}
-    earlier = sorted((i.key for i in store.list(layout.SNAPSHOTS)), reverse=True)[1:] if unknown else []
-    for key in earlier:
-        unknown -= {o.key for o in Snapshot.from_json(store.read(key), f"{store.uri}/{key}").objects}
-        if not unknown:
-            break
-    return len(unknown)
+    return len(sizes.keys() - {o.key for snapshot in state.snapshots for o in snapshot.objects})
 
 
 def _overlaps(objects: Sequence[SnapshotObject]) -> list[str]:
@@ -228,30 +199,34 @@ def _check_object(
     o: SnapshotObject,
     sizes: dict[str, int],
     decode: Callable[[bytes], UnitSummary] | None,
-) -> Iterator[str]:
+) -> Iterator[Fault]:
     """Yield what is wrong with one object."""
+
+    def fault(text: str, *, missing: bool = False) -> Fault:
+        return Fault(o.key, f"{o.key} ({o.video_id}){text}", missing)
+
     if o.key not in sizes:
-        yield f"{o.key} ({o.video_id}) is missing"
+        yield fault(" is missing", missing=True)
         return
     if sizes[o.key] != o.bytes:
-        yield f"{o.key} ({o.video_id}) has {sizes[o.key]} bytes, the snapshot says {o.bytes}"
+        yield fault(f" has {sizes[o.key]} bytes, the snapshot says {o.bytes}")
         return
     if decode is None:
         return
     try:
         data = store.read(o.key)
     except ObjectNotFound:
-        yield f"{o.key} ({o.video_id}) vanished"
+        yield fault(" vanished", missing=True)
         return
     if hashlib.sha256(data).hexdigest() != o.sha256:
-        yield f"{o.key} ({o.video_id}) is not what the snapshot's digest says"
+        yield fault(" is not what the snapshot's digest says")
         return
     try:
         unit = decode(data)
     except DamagedUnit as error:
-        yield f"{o.key} ({o.video_id}) cannot be read: {error}"
+        yield fault(f" cannot be read: {error}")
         return
-    yield from (f"{o.key} ({o.video_id}): {text}" for text in _row_faults(snapshot, o, unit))
+    yield from (fault(f": {text}") for text in _row_faults(snapshot, o, unit))
 
 
 def _row_faults(snapshot: Snapshot, o: SnapshotObject, unit: UnitSummary) -> Iterator[str]:
@@ -269,13 +244,17 @@ def _row_faults(snapshot: Snapshot, o: SnapshotObject, unit: UnitSummary) -> Ite
         yield "values that are not finite"
 
 
-def _absent(videos: Sequence[dict[str, Any]], listing: Listing | None) -> list[str]:
-    there = {(v["video_id"], v["content_id"]) for v in videos}
-    if listing is None:
-        return []
-    absent = [v.video_id for v in listing.videos if (v.video_id, v.content_id) not in there]
-    names = {v["video_id"] for v in videos}
-    return absent + [u.video_id for u in listing.unreachable if u.video_id not in names]
+def _absent(videos: Sequence[dict[str, Any]], listing: Listing | None) -> dict[str, str]:
+    """Listed videos that the snapshot does not have as they are, with what is wrong, by id."""
+    there = {v["video_id"]: v["content_id"] for v in videos}
+    absent: dict[str, str] = {}
+    for video in listing.videos if listing else ():
+        if video.video_id not in there:
+            absent[video.video_id] = "listed, not in the snapshot"
+        elif there[video.video_id] != video.content_id:
+            absent[video.video_id] = "listed with other content than the snapshot has; extract again"
+    lost = listing.unreachable if listing else ()
+    return absent | {u.video_id: "listed, not in the snapshot" for u in lost if u.video_id not in there}
 
 
 def _shortfall(video: dict[str, Any]) -> str:

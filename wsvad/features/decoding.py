@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from wsvad import columns
 from wsvad.dataset.snapshots import SnapshotObject
-from wsvad.errors import ConflictError, StorageError
+from wsvad.errors import ConflictError, DamagedError
 
 _ROW_COLUMNS = (
     columns.CLIP,
@@ -63,7 +63,7 @@ def decode_features(
 
     Raises:
         ConflictError: the object was made by another configuration.
-        StorageError: the bytes are not those of the snapshot, clips or crops are missing, or values are NaN or
+        DamagedError: the bytes are not those of the snapshot, clips or crops are missing, or values are NaN or
             infinite.
     """
     fault = _Fault(described.video_id, uri)
@@ -118,10 +118,10 @@ class _Fault:
         self.video_id = video_id
         self.uri = uri
 
-    def __call__(self, what: str) -> StorageError:
-        return StorageError(
+    def __call__(self, what: str) -> DamagedError:
+        return DamagedError(
             f"features of {self.video_id!r} in {self.uri} are damaged: {what.rstrip('.')}. "
-            "`wsvad verify --repair` removes the object, `wsvad extract` then makes it again."
+            "`wsvad verify --repair` removes the object, the command that made it then makes it again."
         )
 
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from wsvad.dataset.published import published_snapshot, published_videos
+from wsvad.dataset.published import published_snapshot, published_videos, read_published
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject
-from wsvad.errors import ObjectNotFound, StorageError, UsageError
+from wsvad.errors import DamagedError, UsageError
 from wsvad.features.decoding import UnitFeatures, decode_features, decode_shapes
 from wsvad.storage import Store, StoreOptions, open_store
 
@@ -68,7 +68,7 @@ class FeatureSet:
         Raises:
             UsageError: no data set, none of features, nothing published, or not one clip in it.
             ConflictError: the snapshot was made by another configuration than the data set.
-            StorageError: the store failed, or what it holds is damaged.
+            DamagedError: what it holds is damaged.
         """
         store = open_store(uri, options)
         snapshot = published_snapshot(store, KIND, "extract")
@@ -130,7 +130,7 @@ class FeatureSet:
 
         Raises:
             UsageError: the video is not there, or without a clip.
-            ConflictError, StorageError: as ``decode_features``; ``ObjectNotFound`` for an object that is gone.
+            ConflictError, DamagedError: as ``decode_features``; ``DamagedError`` for an object that is gone, too.
         """
         units = self.stream([video_id], cuboids=cuboids)
         values = _joined(units, self.num_clips(video_id))
@@ -185,7 +185,7 @@ class FeatureSet:
         _, V, D = features.pooled_TVD.shape
         shape = None if features.cuboids_TVKC is None else features.cuboids_TVKC.shape[2:]
         if (self.views, self.pooled_dim) != (V, D) or (cuboids and shape != self.cuboid_shape):
-            raise StorageError(
+            raise DamagedError(
                 f"features of {unit.video_id!r} in {uri} have {V} crops, {D} values and "
                 f"cuboids {shape}; expected {self.views}, {self.pooled_dim} and {self.cuboid_shape} as elsewhere in "
                 f"{self.uri}"
@@ -222,7 +222,7 @@ def _by_video(store: Store, snapshot: Snapshot) -> dict[str, tuple[SnapshotObjec
     for video_id, units in found.items():
         for a, b in pairwise(units):
             if b.first_clip < a.last_clip:
-                raise StorageError(
+                raise DamagedError(
                     f"snapshot {snapshot.number} of {store.uri} is damaged: {a.key} and {b.key} of {video_id!r} both "
                     f"hold clip {b.first_clip}"
                 )
@@ -230,10 +230,4 @@ def _by_video(store: Store, snapshot: Snapshot) -> dict[str, tuple[SnapshotObjec
 
 
 def _read(store: Store, snapshot: Snapshot, unit: SnapshotObject) -> bytes:
-    try:
-        return store.read(unit.key)
-    except ObjectNotFound as error:
-        raise ObjectNotFound(
-            f"features of {unit.video_id!r} are gone: snapshot {snapshot.number} names {store.uri_of(unit.key)}, "
-            "which is not there; run `wsvad extract` again"
-        ) from error
+    return read_published(store, snapshot, unit, "features")

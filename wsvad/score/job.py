@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import uuid
@@ -16,7 +15,8 @@ from rich.console import Console
 from wsvad.checkpoint import Checkpoint, load_checkpoint
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import Snapshot, claim_dataset, latest_snapshot, publish, read_videos, refuse_clashes
-from wsvad.errors import ConflictError
+from wsvad.dataset.trained import encode_training_ids
+from wsvad.errors import DamagedError
 from wsvad.features.reading import FeatureSet
 from wsvad.pool import PoolOptions
 from wsvad.provenance import versions
@@ -146,11 +146,12 @@ def _plan(options: ScoreOptions, out: Store, features: FeatureSet, config: Score
 
 def _claim(out: Store, config: ScoreConfig, checkpoint: Checkpoint) -> None:
     """Make the target this configuration's data set, with the ids that a test must not meet."""
-    claim_dataset(out, config)
-    if out.create(layout.TRAINING_IDS, json.dumps(checkpoint.training_ids).encode()) is Created.DIFFERENT:
-        raise ConflictError(
+    ids, digests = encode_training_ids(checkpoint.training_ids)
+    claim_dataset(out, config, digests)
+    if out.create(layout.TRAINING_IDS, ids) is Created.DIFFERENT:
+        raise DamagedError(
             f"{out.uri}/{layout.TRAINING_IDS} has other ids than the checkpoint was trained on; it was altered. "
-            "Nothing was changed. Remove it, or use another --out."
+            "Nothing was changed. `wsvad verify --repair` removes it; or use another --out."
         )
 
 

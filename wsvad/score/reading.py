@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wsvad.dataset import layout
-from wsvad.dataset.published import published_snapshot, published_videos
-from wsvad.dataset.snapshots import Snapshot, SnapshotObject
-from wsvad.documents import DocumentError, parse_json
-from wsvad.errors import ConflictError, ObjectNotFound, StorageError, UsageError
+from wsvad.dataset.published import published_snapshot, published_videos, read_published
+from wsvad.dataset.snapshots import REMEDY, Snapshot, SnapshotObject, read_dataset
+from wsvad.dataset.trained import read_training_ids
+from wsvad.errors import ConflictError, DamagedError, UsageError
 from wsvad.score.config import ScoreConfig
 from wsvad.score.table import VideoScores, decode_scores
 from wsvad.storage import Store, StoreOptions, open_store
@@ -44,7 +43,7 @@ class ScoreSet:
         Raises:
             UsageError: no data set, none of scores, nothing published, or not one score in it.
             ConflictError: the snapshot was made by another configuration than the data set.
-            StorageError: the store failed, or what it holds is damaged.
+            DamagedError: what it holds is damaged.
         """
         store = open_store(uri, options)
         snapshot = published_snapshot(store, ScoreConfig.kind, "score")
@@ -52,7 +51,8 @@ class ScoreSet:
         if not units:
             raise UsageError(f"snapshot {snapshot.number} of {store.uri} holds no score; score again")
         videos = published_videos(store, snapshot, units)
-        return cls(store, snapshot, _training_ids(store), dict(sorted(units.items())), videos)
+        trained = read_training_ids(store, read_dataset(store) or {})
+        return cls(store, snapshot, trained, dict(sorted(units.items())), videos)
 
     @property
     def uri(self) -> str:
@@ -87,20 +87,19 @@ class ScoreSet:
 
         Raises:
             UsageError: the video is not there, or has no scores.
-            StorageError: its object is gone or damaged.
+            DamagedError: its object is gone or damaged.
         """
         unit = self._unit(video_id)
         uri = self.store.uri_of(unit.key)
-        try:
-            data = self.store.read(unit.key)
-        except ObjectNotFound as error:
-            raise ObjectNotFound(f"scores of {video_id!r} are gone: {uri} is not there; score again") from error
+        data = read_published(self.store, self.snapshot, unit, "scores")
         if hashlib.sha256(data).hexdigest() != unit.sha256:
-            raise StorageError(f"scores of {video_id!r} are damaged: {uri} has not the digest that the snapshot names")
+            raise DamagedError(
+                f"scores of {video_id!r} are damaged: {uri} has not the digest that the snapshot names; {REMEDY}"
+            )
         try:
             stored = decode_scores(data)
         except DamagedUnit as error:
-            raise StorageError(f"scores of {video_id!r} cannot be read: {uri}: {error}") from error
+            raise DamagedError(f"scores of {video_id!r} cannot be read: {uri}: {error}; {REMEDY}") from error
         if stored.fingerprint != self.fingerprint or stored.values["video_id"] != video_id:
             raise ConflictError(f"{uri} holds other scores than {video_id!r} of {self.fingerprint[:12]}")
         row = self.videos[video_id]
@@ -117,18 +116,3 @@ class ScoreSet:
             )
         why = f" ({row['kind']}: {row['message']})" if row["kind"] else ""
         raise UsageError(f"{self.uri} has no scores of {video_id!r}, which is {row['status']}{why}")
-
-
-def _training_ids(store: Store) -> tuple[str, ...]:
-    try:
-        found = parse_json(store.read(layout.TRAINING_IDS))
-    except ObjectNotFound as error:
-        raise StorageError(
-            f"{store.uri}/{layout.TRAINING_IDS} is gone, without which nobody can tell whether a test is honest; "
-            "score again with the same options puts it back"
-        ) from error
-    except DocumentError as error:
-        raise StorageError(f"{store.uri}/{layout.TRAINING_IDS} is damaged: {error}") from error
-    if not isinstance(found, list) or not all(isinstance(i, str) for i in found):
-        raise StorageError(f"{store.uri}/{layout.TRAINING_IDS} is damaged: expected a list of ids")
-    return tuple(found)

@@ -9,6 +9,7 @@ from typing import Any
 
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import SnapshotObject
+from wsvad.errors import DamagedError
 from wsvad.features.reading import FeatureSet
 from wsvad.manifest.listing import printable
 from wsvad.score.units import ScoreUnit
@@ -96,6 +97,7 @@ class Outcome:
             "units_done_before": len(objects) - len(done_now),
             "units_done_now": len(done_now),
             "units_failed": states["failed"],
+            "units_damaged": sum(r.status == "failed" and r.kind == DamagedError.__name__ for r in now),
             "units_to_do": len(self.todo),
             "quarantined": states["quarantined"],
             "clips": sum(o.clips for o in objects),

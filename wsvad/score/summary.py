@@ -9,7 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from wsvad.errors import EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE
+from wsvad.dataset.sealed import seal
+from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class ScoreSummary:
     units_done_before: int
     units_done_now: int
     units_failed: int
+    units_damaged: int
+    """Of those that failed: their features are missing or damaged."""
     units_to_do: int
     """Videos that this run had to score (in a dry run: would have)."""
     quarantined: int
@@ -69,8 +72,11 @@ class ScoreSummary:
     def exit_code(self) -> int:
         """0 done (or planned), 3 too much quarantined, 4 work is left because a store or the cluster failed.
 
+        5 where features are damaged: running again does not help, ``wsvad verify`` on them does.
         Where scoring began with video, the extraction's code if scoring itself has nothing to say.
         """
+        if self.units_damaged:
+            return EXIT_CONFLICT
         if self.units_failed or (self.videos_incomplete and not self.dry_run):
             return EXIT_STORAGE
         if self.quarantined > self.max_quarantine:
@@ -123,4 +129,4 @@ class ScoreSummary:
     def to_record(self, config: dict[str, Any], versions: dict[str, str]) -> bytes:
         """Return what is saved as ``runs/<id>.json``: the resolved configuration, versions, and this summary."""
         record = {"config": config, "versions": versions, "summary": {**asdict(self), "exit_code": self.exit_code}}
-        return json.dumps(record, indent=1, sort_keys=True).encode()
+        return seal(record)

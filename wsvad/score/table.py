@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from wsvad import columns
 from wsvad.documents import parse_object
-from wsvad.extract.table import UnitSummary, tensor_array
+from wsvad.extract.table import UnitSummary, check_columns, tensor_array
 from wsvad.score.expand import expand_scores
 from wsvad.work.stored import DamagedUnit
 
@@ -112,13 +112,16 @@ def decode_scores(data: bytes) -> StoredScores:
     """
     try:
         return _decode(data)
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, IndexError) as error:
+    except (pa.ArrowException, OSError, LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedUnit(f"no whole unit of scores: {error}") from error
 
 
 def _decode(data: bytes) -> StoredScores:
     file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
     metadata = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
+    cuboids = columns.CUBOID_SCORES in file.schema_arrow.names
+    places = file.schema_arrow.field(columns.CUBOID_SCORES).type.shape[0] if cuboids else None
+    check_columns(file.schema_arrow, columns.scores_schema(places))
     table = file.read().combine_chunks()
     names = (columns.CLIP, columns.START_FRAME, columns.END_FRAME, columns.START_S, columns.END_S)
     values: dict[str, Any] = {name: table[name].to_numpy() for name in names}

@@ -8,23 +8,25 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console
 
 from wsvad.checkpoint import Checkpoint, save_checkpoint
-from wsvad.dataset.config import differences
-from wsvad.dataset.layout import DATASET
-from wsvad.documents import DocumentError, parse_object
-from wsvad.errors import ConflictError, StorageError, UsageError
+from wsvad.checkpoint.folder import CONFIG, read_checkpoint
+from wsvad.dataset.sealed import seal
+from wsvad.documents import DocumentError
+from wsvad.errors import DamagedError, StorageError, UsageError
 from wsvad.features.reading import FeatureSet
 from wsvad.manifest.records import read_records
 from wsvad.models.choose import MODELS, check_size, config_from_dict, default_config, default_recipe
 from wsvad.models.contract import ModelConfig
 from wsvad.pool import in_job_copy
 from wsvad.provenance import versions
-from wsvad.storage import Created, Store, normalize_uri, open_store
+from wsvad.storage import Store, normalize_uri, open_store
+from wsvad.train.claim import CHECKPOINT, RUN, check_claim, read_run, write_claim
 from wsvad.train.config import TrainConfig, train_config
 from wsvad.train.curve import TEST_AUC, Curve
 from wsvad.train.data import TrainingData, training_data
@@ -39,8 +41,6 @@ from wsvad.train.trainer import selected_weights
 from wsvad.train.worker import TrainPlan, run_worker
 
 log = logging.getLogger(__name__)
-
-CLAIM, RUN, CHECKPOINT = "training.json", "run.json", "checkpoint"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def train(options: TrainOptions, console: Console | None = None) -> TrainSummary
     resolved = _resolve(options)
     _refuse_job_copy(options)
     out = open_store(options.out, options.store)
-    _check_claim(out, resolved.claim())
+    check_claim(out, resolved.claim())
     before = newest_state(out)
     summary = _begin(options, resolved, before)
     if summary.banner:
@@ -114,7 +114,7 @@ def check(options: TrainOptions) -> None:
     """Raise what :func:`train` would raise before any work; write nothing."""
     claim = _resolve(options).claim()
     _refuse_job_copy(options)
-    _check_claim(open_store(options.out, options.store), claim)
+    check_claim(open_store(options.out, options.store), claim)
 
 
 def _resolve(options: TrainOptions) -> _Resolved:
@@ -157,25 +157,6 @@ def _refuse_job_copy(options: TrainOptions) -> None:
         )
 
 
-def _check_claim(out: Store, claim: dict[str, Any]) -> None:
-    """Refuse a target that holds another run, or anything else."""
-    there = {info.key for name in (CLAIM, DATASET) for info in out.list(name)}
-    if DATASET in there:
-        raise ConflictError(f"{out.uri} holds a data set, not a training run. Nothing was changed. Use another --out.")
-    if CLAIM not in there:
-        return
-    try:
-        theirs = parse_object(out.read(CLAIM))
-    except DocumentError as error:
-        raise StorageError(f"{out.uri}/{CLAIM} is damaged: {error}; use another --out") from error
-    different = differences(claim, theirs)
-    if different:
-        raise ConflictError(
-            f"{out.uri} holds a training run with other options or data ({'; '.join(different)}). "
-            "Nothing was changed. Use the same options, or another --out."
-        )
-
-
 def _claim(options: TrainOptions, out: Store, claim: dict[str, Any]) -> Store:
     probe = out.probe()
     if not probe.create_only:
@@ -183,8 +164,7 @@ def _claim(options: TrainOptions, out: Store, claim: dict[str, Any]) -> Store:
             "%s does not honour create-only writes (%s): never let two runs write there at once", out.uri, probe.detail
         )
         out = open_store(options.out, replace(options.store, conditional_writes=False))
-    if out.create(CLAIM, json.dumps(claim, indent=1, sort_keys=True).encode()) is Created.DIFFERENT:
-        _check_claim(out, claim)
+    write_claim(out, claim)
     return out
 
 
@@ -216,13 +196,17 @@ def _begin(options: TrainOptions, resolved: _Resolved, before: TrainState | None
 
 
 def _finished_before(out: Store) -> TrainSummary | None:
-    wanted = {RUN, f"{CHECKPOINT}/config.json"}
-    if not wanted <= {info.key for name in wanted for info in out.list(name)}:
-        return None
+    """The end of an earlier run, where it and its checkpoint are whole; a damaged one is written again."""
+    config = f"{CHECKPOINT}/{CONFIG}"
     try:
-        return replace(TrainSummary.from_dict(parse_object(out.read(RUN)).get("summary")), nothing_to_do=True)
-    except DocumentError as error:
-        log.warning("%s/%s is damaged and is written again: %s", out.uri, RUN, error)
+        run = read_run(out)
+        if run is None or not any(info.key == config for info in out.list(config)):
+            return None
+        with suppress(UsageError):  # of an earlier version: still what this run gave
+            read_checkpoint(out, CHECKPOINT)
+        return replace(TrainSummary.from_dict(run["summary"]), nothing_to_do=True)
+    except (DamagedError, DocumentError) as error:
+        log.warning("%s. It is written again from the last state.", error)
         return None
 
 
@@ -269,6 +253,7 @@ def _keep(
         training=training,
         versions=versions(),
     )
+    checkpoint = _as_written(out, checkpoint)
     save_checkpoint(out, CHECKPOINT, checkpoint)
     summary = replace(
         summary,
@@ -282,8 +267,17 @@ def _keep(
         elapsed_s=time.monotonic() - started,
     )
     record = {"options": options.to_dict(), "resolved": resolved.claim(), "versions": versions()}
-    out.replace(RUN, json.dumps({**record, "summary": summary.to_dict()}, indent=1, sort_keys=True).encode())
+    out.replace(RUN, seal({**record, "summary": summary.to_dict()}))
     return summary
+
+
+def _as_written(out: Store, checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint that is there, where only the versions of software differ."""
+    with suppress(UsageError, DamagedError):
+        there = read_checkpoint(out, CHECKPOINT)
+        if replace(checkpoint, versions=there.versions).digest == there.digest:
+            return there
+    return checkpoint
 
 
 def _why_last(data: TrainingData) -> str:

@@ -15,10 +15,10 @@ from wsvad.checkpoint.tensors import decode_tensors, digest_of, encode_tensors
 from wsvad.documents import parse_object
 from wsvad.errors import ObjectNotFound, StorageError, WeightsError
 from wsvad.storage import Created, Store
+from wsvad.train.claim import STATES
 
 log = logging.getLogger(__name__)
 
-STATES = "state/"
 _TENSORS, _BOOK = "state.safetensors", "state.json"
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TypeVar
 
+from wsvad.errors import DamagedError
 from wsvad.work.receipt import Receipt, WorkUnit
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,8 @@ def run_rounds(
 
     A unit that got no receipt (its worker or node died) or whose store failed is planned again, in up to three
     rounds. One that still has no receipt, or that is ``suspect`` (its decoder crashed, hung or ran out of something,
-    which a busy machine can cause too), is run alone. Only what repeats there is evidence against the video.
+    which a busy machine can cause too), is run alone. Only what repeats there is evidence against the video. One whose
+    input is damaged is not planned again: it fails in the same way.
 
     Args:
         units: what to run, in the order to start them.
@@ -57,7 +59,7 @@ def run_rounds(
         for receipt in execute(list(open_units.values()), False):
             if receipt.unit_id not in open_units:
                 continue  # an attempt whose first reply was thought lost
-            if receipt.status == "failed":
+            if receipt.status == "failed" and receipt.kind != DamagedError.__name__:
                 failed[receipt.unit_id] = receipt
             elif receipt.status == "suspect":
                 suspects.append(open_units.pop(receipt.unit_id))

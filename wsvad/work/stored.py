@@ -33,9 +33,10 @@ def adopt(
 ) -> dict[str, Receipt]:
     """Return the receipts of those units that are stored already, by unit id.
 
-    Taken from the snapshot where it names the unit, else from the object itself: an interrupted run left it, and this
-    is the moment to find out whether it is whole. One that is not counts as not stored. One that is old is written
-    anew, the same bytes: to ``wsvad.dataset.collect`` it was rubbish until now.
+    Taken from the snapshot where it names the unit and the object has the size that it says, else from the object
+    itself: an interrupted run left it, and this is the moment to find out whether it is whole. One that is not counts
+    as not stored. One that is old is written anew, the same bytes: to ``wsvad.dataset.collect`` it was rubbish until
+    now.
 
     Args:
         out: the data set.
@@ -49,8 +50,8 @@ def adopt(
     found: dict[str, Receipt] = {}
     unread: list[str] = []
     for uid in (u.unit_id for u in units if u.unit_id in stored):
-        if uid in published:
-            o = published[uid]
+        o = published.get(uid)
+        if o and o.bytes == stored[uid].size:
             found[uid] = Receipt(uid, "done", o.clips, o.rows, o.bytes, o.sha256)
         else:
             unread.append(uid)

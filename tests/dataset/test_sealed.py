@@ -1,0 +1,155 @@
+"""JSON that says its own digest; and what earlier versions wrote without one."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import asdict
+
+import pytest
+
+from tests.extract.factories import CONFIG
+from wsvad.dataset import layout
+from wsvad.dataset.sealed import is_sealed, seal, unseal
+from wsvad.dataset.snapshots import (
+    Snapshot,
+    SnapshotObject,
+    claim_dataset,
+    latest_snapshot,
+    publish,
+    read_dataset,
+)
+from wsvad.dataset.trained import encode_training_ids, read_training_ids
+from wsvad.errors import ConflictError, DamagedError
+from wsvad.storage import open_store
+
+PLAIN = {"a": [1, 2.5, None], "b": "\u00e9", "c": {}}
+
+
+def test_what_is_sealed_is_plain_json_and_comes_back():
+    """With its digest first; a later version may have more fields, an earlier one must have just these."""
+    data = seal(PLAIN)
+    assert is_sealed(data)
+    assert next(iter(json.loads(data))) == "digest"
+    assert {k: v for k, v in json.loads(data).items() if k != "digest"} == PLAIN
+    assert (
+        unseal(data, "x", PLAIN) == unseal(data, "x", ["a"]) == unseal(json.dumps(PLAIN).encode(), "x", PLAIN) == PLAIN
+    )
+    for bad, fields in ((data, ["a", "z"]), (json.dumps(PLAIN).encode(), ["a", "b"]), (b"[" * 100_000, PLAIN)):
+        with pytest.raises(DamagedError, match=r"^x is damaged: .*; do this$"):
+            unseal(bad, "x", fields, remedy="do this")
+
+
+def test_every_wrong_bit_is_found():
+    """Each bit of a sealed object; each length of it."""
+    data = seal(PLAIN)
+    flipped = [data[:i] + bytes([data[i] ^ (1 << bit)]) + data[i + 1 :] for i in range(len(data)) for bit in range(8)]
+    for bad in [*flipped, *(data[:end] for end in range(len(data)))]:
+        with pytest.raises(DamagedError):
+            unseal(bad, "x", PLAIN)
+
+
+def _old(value: object) -> bytes:
+    return json.dumps(value, indent=1, sort_keys=True).encode()
+
+
+def _snapshot(number: int = 1) -> Snapshot:
+    o = SnapshotObject("units/ab/ab.parquet", "a.mp4", "c", 0, 3, 3, 3, 100, "0" * 64)
+    return Snapshot(number, CONFIG.fingerprint, CONFIG.to_dict(), (o,), "videos/x.parquet", "r", "t", 3)
+
+
+def test_a_data_set_of_an_earlier_version_opens(tmp_path):
+    """Snapshot and description without digests; claiming it again adds the digests and changes nothing else."""
+    store = open_store(str(tmp_path))
+    plain = {"kind": CONFIG.kind, "fingerprint": CONFIG.fingerprint, "config": CONFIG.to_dict()}
+    store.create(layout.DATASET, _old(plain))
+    store.create(layout.snapshot_key(1), _old(asdict(_snapshot())))
+    assert latest_snapshot(store) == _snapshot()
+    assert read_dataset(store) == json.loads(json.dumps(plain))
+    claim_dataset(store, CONFIG)
+    assert is_sealed(store.read(layout.DATASET))
+    assert read_dataset(store) == json.loads(json.dumps(plain))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_wrong_bits_of_an_earlier_version_are_an_error_of_ours(tmp_path, seed):
+    """Found as far as a snapshot without digest goes: types, fingerprint, sum of rows; never a traceback."""
+    store, rng = open_store(str(tmp_path)), random.Random(seed)
+    plain = {"kind": CONFIG.kind, "fingerprint": CONFIG.fingerprint, "config": CONFIG.to_dict()}
+    for key, value in ((layout.DATASET, plain), (layout.snapshot_key(1), asdict(_snapshot()))):
+        whole, found = _old(value), 0
+        for _ in range(50):
+            at = rng.randrange(len(whole))
+            store.replace(key, whole[:at] + bytes([whole[at] ^ (1 << rng.randrange(8))]) + whole[at + 1 :])
+            try:
+                latest_snapshot(store) if key != layout.DATASET else read_dataset(store)
+            except DamagedError:
+                found += 1
+        assert found >= (50 if key == layout.DATASET else 25)
+        store.replace(key, whole)
+
+
+def test_no_snapshot_and_a_stray_file_beside_them(tmp_path):
+    """Only keys that we give are snapshots; a copy under another number is none."""
+    store = open_store(str(tmp_path))
+    store.create("snapshots/notes.json", b"{}")
+    assert latest_snapshot(store) is None
+    store.create(layout.snapshot_key(2), _snapshot(1).to_json())
+    with pytest.raises(DamagedError, match="it is snapshot 1"):
+        latest_snapshot(store)
+
+
+def test_a_data_set_without_its_description_is_damaged_not_new(tmp_path):
+    """Another configuration could otherwise claim it, and publish on top of its snapshots."""
+    store = open_store(str(tmp_path))
+    assert read_dataset(store) is None
+    publish(
+        store, CONFIG.fingerprint, CONFIG.to_dict(), [], [], replaced_videos=frozenset(), run_id="r", created_utc="t"
+    )
+    with pytest.raises(DamagedError, match=r"dataset\.json is missing.*verify --repair"):
+        read_dataset(store)
+
+
+def test_a_damaged_table_under_the_right_name_is_written_over(tmp_path):
+    """Publishing does not take what lies there for what it would write."""
+    store = open_store(str(tmp_path))
+    claim_dataset(store, CONFIG)
+    row = {"video_id": "a", "uri": "u", "content_id": "c", "clips": 0, "status": "incomplete"}
+    words = {"replaced_videos": frozenset("a"), "run_id": "r", "created_utc": "t"}
+    first = publish(store, CONFIG.fingerprint, CONFIG.to_dict(), [], [row], **words)
+    table = store.read(first.videos_key)
+    store.delete(layout.snapshot_key(1))
+    store.replace(first.videos_key, b"PAR1")
+    publish(store, CONFIG.fingerprint, CONFIG.to_dict(), [], [row], **words)
+    assert store.read(first.videos_key) == table
+
+
+def test_lists_of_training_videos(tmp_path):
+    """With a digest an empty list is what it is; without one no model was trained on nothing."""
+    store = open_store(str(tmp_path))
+    data, digests = encode_training_ids(["a", "b"])
+    store.create(layout.TRAINING_IDS, data)
+    assert read_training_ids(store, {"digests": digests}) == read_training_ids(store, {}) == ("a", "b")
+    store.replace(layout.TRAINING_IDS, json.dumps(["a"]).encode())
+    with pytest.raises(DamagedError, match="its digest is not the one in"):
+        read_training_ids(store, {"digests": digests})
+    empty, of_none = encode_training_ids([])
+    store.replace(layout.TRAINING_IDS, empty)
+    assert read_training_ids(store, {"digests": of_none}) == ()
+    with pytest.raises(DamagedError, match="an empty list"):
+        read_training_ids(store, {})
+
+
+def test_another_configuration_is_still_a_conflict(tmp_path):
+    """Damage and difference are told apart."""
+    store = open_store(str(tmp_path))
+    claim_dataset(store, CONFIG)
+
+    class Other:
+        kind, fingerprint = "scores", "0" * 64
+
+        def to_dict(self):
+            return {"checkpoint": "c"}
+
+    with pytest.raises(ConflictError, match="holds 'features', not 'scores'"):
+        claim_dataset(store, Other())

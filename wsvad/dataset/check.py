@@ -1,0 +1,184 @@
+"""What is wrong with a data set apart from its units: snapshots, tables, description, cached indexes, records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from wsvad.dataset import layout, trained
+from wsvad.dataset.sealed import unseal
+from wsvad.dataset.snapshots import (
+    REMEDY,
+    Snapshot,
+    kind_of,
+    read_dataset,
+    read_snapshot,
+    read_videos,
+    snapshot_keys,
+)
+from wsvad.errors import DamagedError, ObjectNotFound
+from wsvad.storage import Store
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A promise that is broken."""
+
+    key: str
+    """Of the object that is missing or damaged."""
+    text: str
+    missing: bool = False
+    mendable: bool = True
+    """Whether it is known what would be right."""
+
+
+@dataclass
+class State:
+    """A data set as far as it can be trusted."""
+
+    snapshot: Snapshot | None = None
+    """The newest whole one."""
+    videos: list[dict[str, Any]] | None = None
+    """Rows of its table of videos; ``None`` where that is missing or damaged."""
+    described: dict[str, Any] | None = None
+    """What ``dataset.json`` says; ``None`` where it is missing or damaged."""
+    snapshots: list[Snapshot] = field(default_factory=list)
+    """All whole ones, newest first."""
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str | None:
+        """What the data set holds, ``features`` or ``scores``; ``None`` where nothing says it."""
+        if self.described:
+            return str(self.described["kind"])
+        return kind_of(self.snapshot.config) if self.snapshot else None
+
+
+def inspect(store: Store, *, deep: bool = True) -> State:
+    """Find what is missing or damaged, units and quarantine records apart.
+
+    Args:
+        store: root of the data set.
+        deep: read everything; else only snapshots and what a reader of the newest reads first.
+    """
+    state = State()
+    _snapshots(store, state)
+    if deep:
+        _runs(store, state)
+    _description(store, state)
+    _tables(store, state, deep)
+    if deep:
+        state.faults += each(store, layout.INDEX, lambda key, data: _check_name(key, data))
+    if state.kind == "scores":
+        _check(store, state, layout.TRAINING_IDS, lambda: trained.read_training_ids(store, state.described or {}))
+    return state
+
+
+def each(store: Store, prefix: str, check: Callable[[str, bytes], object]) -> list[Fault]:
+    """Read every object below a prefix; those for which ``check(key, data)`` raises ``DamagedError`` are faults."""
+
+    def look(key: str) -> Fault | None:
+        try:
+            check(key, store.read(key))
+        except ObjectNotFound:  # deleted since it was listed
+            return None
+        except DamagedError as error:
+            return Fault(key, _text(store, error))
+        return None
+
+    with ThreadPoolExecutor(8) as pool:
+        return [fault for fault in pool.map(look, [info.key for info in store.list(prefix)]) if fault]
+
+
+def _check(store: Store, state: State, key: str, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except DamagedError as error:
+        missing = not _there(store, key)
+        state.faults.append(Fault(key, _text(store, error), missing))
+        return None
+
+
+def _there(store: Store, key: str) -> bool:
+    return any(info.key == key for info in store.list(key))
+
+
+def _text(store: Store, error: DamagedError) -> str:
+    return str(error).removeprefix(f"{store.uri}/").removesuffix(f"; {REMEDY}")
+
+
+def _check_name(key: str, data: bytes) -> None:
+    if layout.named_by_content(key.rpartition("/")[0] + "/", data) != key:
+        raise DamagedError(f"{key} is damaged: its digest is not its name")
+
+
+def _snapshots(store: Store, state: State) -> None:
+    for key in reversed(snapshot_keys(store)):
+        try:
+            state.snapshots.append(read_snapshot(store, key))
+        except ObjectNotFound:  # collected since it was listed
+            continue
+        except DamagedError as error:
+            state.faults.append(Fault(key, _text(store, error)))
+    state.snapshot = state.snapshots[0] if state.snapshots else None
+
+
+def _runs(store: Store, state: State) -> None:
+    """Check the records of runs; the snapshot that the newest of them published must be there.
+
+    Older ones say nothing: where all snapshots were lost, numbers begin again.
+    """
+    published: dict[str, str] = {}
+
+    def check(key: str, data: bytes) -> None:
+        summary = unseal(data, key, ("config", "versions", "summary"))["summary"]
+        if isinstance(summary, dict) and isinstance(summary.get("snapshot"), str):
+            published[key] = summary["snapshot"]
+
+    state.faults += each(store, layout.RUNS, check)
+    began = max((_began(key) for key in published), default="")
+    number, newest = max(
+        ((layout.snapshot_number(s) or 0, key) for key, s in published.items() if _began(key) == began), default=(0, "")
+    )
+    damaged = [layout.snapshot_number(fault.key) or 0 for fault in state.faults]
+    known = max([*damaged, state.snapshot.number if state.snapshot else 0])
+    if number > known and not _there(store, published[newest]):  # it may have come since they were listed
+        text = f"{published[newest]} is missing, which {newest} published"
+        if not state.snapshot:
+            text += "; the command that made the data set publishes again what is stored"
+        state.faults.append(Fault(published[newest], text, missing=True))
+
+
+def _began(run_key: str) -> str:
+    """The second in which a run began, as its record's key says it."""
+    return run_key.removeprefix(layout.RUNS).partition("-")[0]
+
+
+def _description(store: Store, state: State) -> None:
+    state.described = _check(store, state, layout.DATASET, lambda: read_dataset(store))
+    if state.described and state.snapshot and state.described["fingerprint"] != state.snapshot.fingerprint:
+        text = f"{layout.DATASET} is of another configuration than snapshot {state.snapshot.number}"
+        state.faults.append(Fault(layout.DATASET, text, mendable=False))
+
+
+def _tables(store: Store, state: State, deep: bool) -> None:
+    newest = state.snapshot
+    if deep:
+        listed = {info.key for info in store.list(layout.VIDEOS)}
+        state.faults += each(store, layout.VIDEOS, lambda key, data: _check_name(key, data))
+        state.faults += _unlisted(state.snapshots, listed)
+    if newest is None:
+        return
+    if any(fault.key == newest.videos_key for fault in state.faults):
+        return
+    state.videos = _check(store, state, newest.videos_key, lambda: read_videos(store, newest))
+
+
+def _unlisted(snapshots: Iterable[Snapshot], listed: set[str]) -> list[Fault]:
+    return [
+        Fault(key, f"{key} is missing, which snapshot {number} names", missing=True)
+        for key, number in {s.videos_key: s.number for s in snapshots}.items()
+        if key not in listed
+    ]

@@ -1,0 +1,138 @@
+"""Mend a data set apart from its units: from the snapshot before, from the objects, or by making way for a new run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from wsvad.dataset import layout, trained
+from wsvad.dataset.check import State
+from wsvad.dataset.snapshots import Snapshot, SnapshotObject, describe, kind_of, read_videos, store_videos
+from wsvad.errors import DamagedError, StorageError
+from wsvad.storage import Created, Store
+
+LOST_ROW = {
+    "kind": "damaged_table",
+    "message": "its row was lost with a table of videos; the next run writes it again",
+}
+
+
+def repair_id() -> tuple[str, str]:
+    """Return the run id and the time that a snapshot of a repair bears."""
+    now = datetime.now(UTC)
+    return f"repair-{now:%Y%m%dT%H%M%S}", now.isoformat(timespec="seconds")
+
+
+def mend(store: Store, state: State) -> list[str]:
+    """Mend what :func:`wsvad.dataset.check.inspect` found; afterwards the newest snapshot is whole, or there is none.
+
+    * A newest snapshot that is damaged or missing: the one before is published under its number.
+    * A table of videos: made again from older ones and from the objects that the snapshot names, and published.
+    * ``dataset.json``: made again from the snapshot.
+    * Everything else that is damaged, older snapshots among it, is removed: no reader needs it, or the next run makes
+      it again.
+
+    Returns:
+        What was done, a line each.
+
+    Raises:
+        StorageError: the store failed, or another run published meanwhile; run the same command again.
+    """
+    done = []
+    published = state.snapshot and _publish_again(store, state)
+    if published:
+        assert state.snapshot
+        done.append(f"published snapshot {published.number}: what snapshot {state.snapshot.number} names")
+        _without_table(store, state, published, done)
+    elif state.snapshot:
+        _without_table(store, state, state.snapshot, done)
+    current = published or state.snapshot
+    kept = {layout.snapshot_key(current.number), current.videos_key} if current else set()
+    for fault in state.faults:
+        if fault.key == layout.DATASET and current:
+            _describe_again(store, current)
+            done.append(f"wrote {layout.DATASET} again from snapshot {current.number}")
+        elif not fault.missing and fault.key not in kept:
+            store.delete(fault.key)
+            done.append(f"removed {fault.key}")
+    return done
+
+
+def _publish_again(store: Store, state: State) -> Snapshot | None:
+    """Publish the newest whole snapshot anew where a newer one, or its table, is missing or damaged."""
+    base = state.snapshot
+    assert base
+    newer = {layout.snapshot_number(f.key) or 0: f for f in state.faults}
+    number = max((n for n in newer if n > base.number), default=0)
+    if not number and state.videos is not None:
+        return None
+    rows = rebuilt_videos(store, base, state.snapshots) if state.videos is None else state.videos
+    run_id, now = repair_id()
+    again = replace(base, number=number or base.number + 1, videos_key="", run_id=run_id, created_utc=now)
+    again = replace(again, videos_key=store_videos(store, rows))
+    key = layout.snapshot_key(again.number)
+    if number and not newer[number].missing:
+        store.replace(key, again.to_json())
+    elif store.create(key, again.to_json()) is Created.DIFFERENT:
+        raise StorageError(f"{store.uri}: another run published {key} meanwhile; run the same command again")
+    return again
+
+
+def _without_table(store: Store, state: State, current: Snapshot, done: list[str]) -> None:
+    """Remove older snapshots whose tables are missing or damaged."""
+    bad = {fault.key for fault in state.faults} - {current.videos_key}
+    for snapshot in state.snapshots:
+        if snapshot.videos_key in bad and snapshot.number != current.number:
+            key = layout.snapshot_key(snapshot.number)
+            store.delete(key)
+            done.append(f"removed {key}, whose table of videos is lost")
+
+
+def _describe_again(store: Store, snapshot: Snapshot) -> None:
+    kind, digests = kind_of(snapshot.config), None
+    if kind == "scores":
+        try:
+            digests = trained.encode_training_ids(trained.read_training_ids(store, {}))[1]
+        except DamagedError:  # a fault of its own
+            digests = None
+    store.replace(layout.DATASET, describe(kind, snapshot.fingerprint, snapshot.config, digests))
+
+
+def rebuilt_videos(store: Store, snapshot: Snapshot, others: list[Snapshot]) -> list[dict[str, Any]]:
+    """Return rows for the videos that have objects: those of older tables, else what the objects say of them.
+
+    A row of the second kind has no frame count, size or URI; it says so, and is ``partial`` until the next run.
+
+    Args:
+        store: root of the data set.
+        snapshot: whose table is lost.
+        others: whose tables may be there, newest first.
+    """
+    known: dict[tuple[str, str], dict[str, Any]] = {}
+    for other in others:
+        try:
+            rows = read_videos(store, other)
+        except DamagedError:
+            continue
+        for row in rows:
+            known.setdefault((row["video_id"], row["content_id"]), row)
+    parts: dict[str, list[SnapshotObject]] = defaultdict(list)
+    for o in snapshot.objects:
+        parts[o.video_id].append(o)
+    return [_row(objects, known.get((video_id, objects[0].content_id))) for video_id, objects in parts.items()]
+
+
+def _row(objects: list[SnapshotObject], known: dict[str, Any] | None) -> dict[str, Any]:
+    clips, first = sum(o.clips for o in objects), objects[0]
+    if known and known["clips"] == clips:
+        return known
+    if known:
+        complete = clips == known["expected_clips"]
+        status = (
+            {"status": "complete", "kind": None, "message": None} if complete else {"status": "partial", **LOST_ROW}
+        )
+        return known | {"clips": clips} | status
+    ids = {"video_id": first.video_id, "uri": "", "content_id": first.content_id}
+    return {**ids, "clips": clips, "expected_clips": max(o.last_clip for o in objects), "status": "partial", **LOST_ROW}

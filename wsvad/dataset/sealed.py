@@ -1,0 +1,73 @@
+"""JSON objects of ours that say their own digest, so that one wrong bit is damage and never another value.
+
+The digest is the first line, over the bytes of the object without that line: what a program reads is plain JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from wsvad.documents import DocumentError, parse_object
+from wsvad.errors import DamagedError
+
+_HEAD = b'{\n "digest": "sha256:'
+_END = len(_HEAD) + 64
+_TAIL = b'",'
+
+
+def seal(plain: Mapping[str, Any]) -> bytes:
+    """Return a JSON object with its digest; ``plain`` is not empty and has no ``digest`` of its own."""
+    assert plain, "an empty object has no second line"
+    assert "digest" not in plain, "the digest is ours"
+    body = json.dumps(plain, indent=1, sort_keys=True).encode()
+    return _HEAD + hashlib.sha256(body).hexdigest().encode() + _TAIL + body[1:]
+
+
+def is_sealed(data: bytes) -> bool:
+    """Whether these bytes begin as :func:`seal` begins them."""
+    return data.startswith(_HEAD)
+
+
+def unseal(data: bytes, name: str, fields: Collection[str], *, remedy: str = "") -> dict[str, Any]:
+    """Undo :func:`seal`; objects of earlier versions, which say no digest, are held against the names of their fields.
+
+    Args:
+        data: the object's bytes.
+        name: of the object, for messages.
+        fields: names of the fields that an object has; without a digest it must have just these, with one it may have
+            more, which a later version wrote.
+        remedy: what to do about damage, for messages.
+
+    Returns:
+        The fields, without the digest.
+
+    Raises:
+        DamagedError: the bytes are not what was written.
+    """
+    problem = ""
+    if is_sealed(data):
+        rest = data[_END + len(_TAIL) :]
+        found = hashlib.sha256(b"{" + rest).hexdigest().encode()
+        if data[len(_HEAD) : _END] != found or data[_END : _END + len(_TAIL)] != _TAIL:
+            problem = "its digest is not that of its content"
+    plain: dict[str, Any] = {}
+    if not problem:
+        try:
+            plain = parse_object(data)
+        except DocumentError as error:
+            problem = f"{error}" if data else "it is empty"
+    if not problem:
+        problem = _shape_problem(plain, set(fields), sealed=is_sealed(data))
+    if problem:
+        raise DamagedError(f"{name} is damaged: {problem}" + (f"; {remedy}" if remedy else ""))
+    return {key: value for key, value in plain.items() if key != "digest"}
+
+
+def _shape_problem(plain: dict[str, Any], fields: set[str], *, sealed: bool) -> str:
+    missing, more = sorted(fields - plain.keys()), sorted(plain.keys() - fields)
+    if missing:
+        return f"it has no {', '.join(missing)}"
+    return "" if sealed or not more else f"it has {', '.join(repr(name)[:40] for name in more[:4])}, which is not ours"

@@ -1,0 +1,83 @@
+"""What a training run says of itself: the options that made it, and how it ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wsvad.dataset.config import differences
+from wsvad.dataset.layout import DATASET, SNAPSHOTS
+from wsvad.dataset.sealed import seal, unseal
+from wsvad.errors import ConflictError, DamagedError, ObjectNotFound
+from wsvad.storage import Created, Store
+
+CLAIM, RUN, CHECKPOINT, STATES = "training.json", "run.json", "checkpoint", "state/"
+_BARE = ("model.safetensors", "config.json")
+"""By which a checkpoint is known that lies alone."""
+_CLAIM_FIELDS = ("kind", "model", "training", "features", "videos", "reported_test")
+_RUN_FIELDS = ("options", "resolved", "versions", "summary")
+_REMEDY = f"`wsvad verify --repair` writes it again from {RUN} where that is whole; else use another --out"
+
+
+def is_run(store: Store) -> bool:
+    """Whether the target is a training run or a checkpoint, and no data set."""
+    if any(True for name in (DATASET, SNAPSHOTS) for _ in store.list(name)):
+        return False
+    names = (CLAIM, RUN, STATES, f"{CHECKPOINT}/", *_BARE)
+    return any(True for name in names for _ in store.list(name))
+
+
+def check_claim(out: Store, claim: dict[str, Any]) -> None:
+    """Refuse a target that holds another run, or anything else.
+
+    Raises:
+        ConflictError: it does.
+        DamagedError: it cannot be told.
+    """
+    if any(info.key == DATASET for info in out.list(DATASET)):
+        raise ConflictError(f"{out.uri} holds a data set, not a training run. Nothing was changed. Use another --out.")
+    theirs = read_claim(out)
+    different = differences(claim, theirs) if theirs is not None else []
+    if different:
+        raise ConflictError(
+            f"{out.uri} holds a training run with other options or data ({'; '.join(different)}). "
+            "Nothing was changed. Use the same options, or another --out."
+        )
+
+
+def write_claim(out: Store, claim: dict[str, Any]) -> None:
+    """Claim the target; raises as :func:`check_claim` where another run was faster."""
+    if out.create(CLAIM, seal(claim)) is Created.DIFFERENT:
+        check_claim(out, claim)
+
+
+def read_claim(out: Store) -> dict[str, Any] | None:
+    """Return what decides the result of the run at a target, or ``None`` where there is no run.
+
+    Raises:
+        DamagedError: it is damaged, or missing where a run has begun.
+    """
+    name = f"{out.uri}/{CLAIM}"
+    try:
+        data = out.read(CLAIM)
+    except ObjectNotFound as error:
+        if any(True for prefix in (RUN, STATES, f"{CHECKPOINT}/") for _ in out.list(prefix)):
+            text = f"{name} is missing, without which nobody knows which options made the run; {_REMEDY}"
+            raise DamagedError(text) from error
+        return None
+    return unseal(data, name, _CLAIM_FIELDS, remedy=_REMEDY)
+
+
+def read_run(out: Store) -> dict[str, Any] | None:
+    """Return the record of a run that ended, or ``None`` where none did.
+
+    Raises:
+        DamagedError: it is damaged.
+    """
+    name, remedy = f"{out.uri}/{RUN}", "the next run of the same command writes it again"
+    try:
+        record = unseal(out.read(RUN), name, _RUN_FIELDS, remedy=remedy)
+    except ObjectNotFound:
+        return None
+    if not all(isinstance(record[field], dict) for field in ("resolved", "summary")):
+        raise DamagedError(f"{name} is damaged: its fields are of other types; {remedy}")
+    return record

@@ -1,0 +1,139 @@
+"""Whether a training run, or a checkpoint alone, is what was written; for ``wsvad verify``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+
+from rich.console import Console
+
+from wsvad.checkpoint.verify import checkpoint_faults, write_card
+from wsvad.dataset.sealed import seal
+from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_STORAGE, DamagedError, ObjectNotFound, WeightsError
+from wsvad.manifest.listing import printable
+from wsvad.storage import Store
+from wsvad.train.claim import CHECKPOINT, CLAIM, RUN, STATES, read_claim, read_run
+from wsvad.train.state import load_state, saved_steps
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What verification found."""
+
+    out: str
+    checkpoint: str | None
+    """Digest of the checkpoint; ``None`` where there is none yet, or it is damaged."""
+    states: int = 0
+    """Saved states that are whole."""
+    faults: list[str] = field(default_factory=list)
+    repairs: list[str] = field(default_factory=list)
+    repaired: bool = False
+    """Whether all that was wrong is mended; the next run of the same command writes what was removed."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 whole, 4 repaired or not finished (run the same command again), 5 damaged."""
+        if self.faults:
+            return EXIT_STORAGE if self.repaired and self.repairs else EXIT_CONFLICT
+        return EXIT_OK if self.checkpoint else EXIT_STORAGE
+
+    def to_json(self) -> str:
+        """Return the report as one JSON object."""
+        return json.dumps({**asdict(self), "exit_code": self.exit_code}, indent=1)
+
+    def show(self, console: Console) -> None:
+        """Print the report."""
+        for line in self.faults:
+            console.print(f"fault: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
+        for line in self.repairs:
+            console.print(f"repair: {line}", markup=False, highlight=False, soft_wrap=True)
+        said = f"checkpoint {self.checkpoint}" if self.checkpoint else "no whole checkpoint"
+        console.print(f"{self.out}: {said}, {self.states} whole states", markup=False, highlight=False, soft_wrap=True)
+        unfinished = "not finished; run the same command again"
+        verdict = {EXIT_OK: "complete", EXIT_STORAGE: "repaired" if self.faults else unfinished}
+        console.print(verdict.get(self.exit_code, "DAMAGED"), style="bold", markup=False)
+
+
+def verify_run(store: Store, *, repair: bool = False) -> RunReport:
+    """Check every file of a training run, or of a checkpoint folder, that has a digest.
+
+    Args:
+        store: root of the run, or the checkpoint folder.
+        repair: write again what follows from the rest: the model card, and ``training.json`` from ``run.json``;
+            remove damaged states and a damaged ``run.json``, which the next run writes again.
+
+    Raises:
+        UsageError: the checkpoint is of another version.
+        StorageError: the store failed.
+    """
+    alone = not any(True for name in (CLAIM, RUN, STATES, f"{CHECKPOINT}/") for _ in store.list(name))
+    found = _Found()
+    digest, states = None, 0
+    if alone or any(True for _ in store.list(f"{CHECKPOINT}/")):
+        checkpoint, faults = checkpoint_faults(store, "" if alone else CHECKPOINT)
+        digest = checkpoint.digest if checkpoint else None
+        mended = []
+        if faults and checkpoint and repair:
+            write_card(store, "" if alone else CHECKPOINT, checkpoint)
+            mended = ["wrote the model card again"]
+        found.add(faults, mended)
+    if not alone:
+        _run_faults(store, found, repair)
+        states, torn = _states(store)
+        for key in torn if repair else ():
+            store.delete(key)
+        found.add(
+            [f"{key} is damaged, or {_tensors_of(key)} is" for key in torn], [f"removed {k}" for k in torn if repair]
+        )
+    return RunReport(printable(store.uri), digest, states, found.faults, found.repairs, found.all_mended)
+
+
+@dataclass
+class _Found:
+    """What is wrong, and what was done about it."""
+
+    faults: list[str] = field(default_factory=list)
+    repairs: list[str] = field(default_factory=list)
+    all_mended: bool = True
+
+    def add(self, faults: list[str], repairs: list[str]) -> None:
+        self.faults += faults
+        self.repairs += repairs
+        self.all_mended = self.all_mended and bool(repairs or not faults)
+
+
+def _run_faults(store: Store, found: _Found, repair: bool) -> None:
+    """Check ``run.json`` and ``training.json``."""
+    run = None
+    try:
+        run = read_run(store)
+    except DamagedError as error:
+        if repair:
+            store.delete(RUN)
+        found.add([_short(store, error)], [f"removed {RUN}"] if repair else [])
+    try:
+        read_claim(store)
+    except DamagedError as error:
+        if repair and run:
+            store.replace(CLAIM, seal(run["resolved"]))
+        found.add([_short(store, error)], [f"wrote {CLAIM} again from {RUN}"] if repair and run else [])
+
+
+def _short(store: Store, error: DamagedError) -> str:
+    return str(error).removeprefix(f"{store.uri}/")
+
+
+def _tensors_of(book: str) -> str:
+    return f"{book.removesuffix('.json')}.safetensors"
+
+
+def _states(store: Store) -> tuple[int, list[str]]:
+    """Count whole states; return the keys of what damaged ones say of themselves, without which they are none."""
+    whole, torn = 0, []
+    for step in saved_steps(store):
+        try:
+            load_state(store, step)
+            whole += 1
+        except (WeightsError, ObjectNotFound):
+            torn.append(f"{STATES}step-{step:08d}/state.json")
+    return whole, torn
