@@ -15,6 +15,7 @@ from wsvad.dataset.collect import check_grace, collect
 from wsvad.dataset.repair import mend, repair_id
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, publish, read_videos
 from wsvad.errors import DamagedError, ObjectNotFound, UsageError
+from wsvad.extract.coverage import shortcomings
 from wsvad.extract.quarantine import QuarantineRecord
 from wsvad.extract.table import UnitSummary, decode_unit
 from wsvad.extract.verify_report import VerifyReport
@@ -118,6 +119,7 @@ def _report(
     damaged_videos = {o.video_id for o in objects if o.key in units}
     absent = _absent(videos, listing)
     rows = {v["video_id"]: v for v in videos if v["video_id"] not in absent}
+    doubts = shortcomings(rows.values(), min_coverage=0.0)
     faults = [*state.faults, *(fault for found in units.values() for fault in found)]
     return VerifyReport(
         out=printable(store.uri),
@@ -130,7 +132,9 @@ def _report(
         videos_complete=sum(v["status"] == "complete" and i not in damaged_videos for i, v in rows.items()),
         expected_clips=sum(v["expected_clips"] or 0 for v in videos),
         clips=sum(o.clips for o in whole),
+        doubtful=len({row["video_id"] for row in doubts}),
         unaccounted=[_shortfall(v) for v in rows.values() if v["status"] != "complete"]
+        + ["{video_id}: {kind}: {message}".format(**row) for row in doubts]
         + [f"{i}: {why}" for i, why in absent.items()],
         unpublished=_unpublished(state, sizes) if snapshot else len(sizes),
         faults=general + [fault.text for fault in faults],

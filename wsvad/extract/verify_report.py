@@ -29,8 +29,10 @@ class VerifyReport:
     expected_clips: int
     """Clips that the videos' frame counts imply."""
     clips: int
+    doubtful: int = 0
+    """Videos whose times are a guess, or of which another stream of footage is left out."""
     unaccounted: list[str] = field(default_factory=list)
-    """Videos with clips missing: gaps, quarantine, or work left; with the reason."""
+    """Videos with clips missing: gaps, quarantine, or work left; and doubtful ones; with the reason."""
     unpublished: int = 0
     """Whole units that no snapshot names yet: an interrupted run left them for the next."""
     faults: list[str] = field(default_factory=list)
@@ -60,7 +62,7 @@ class VerifyReport:
             return EXIT_CONFLICT
         if self.incomplete or self.repaired:
             return EXIT_STORAGE
-        return EXIT_QUARANTINE if self.videos_complete < self.videos else EXIT_OK
+        return EXIT_QUARANTINE if self.videos_complete < self.videos or self.doubtful else EXIT_OK
 
     def to_json(self) -> str:
         """Return the report as one JSON object."""
