@@ -17,6 +17,7 @@ from wsvad.manifest.listing import Skipped
 
 pytestmark = pytest.mark.usefixtures("in_process")
 
+WILD = Path(__file__).parents[1] / "data" / "wild"
 Extract = tuple[int, dict[str, Any]]
 
 
@@ -156,6 +157,15 @@ def test_files_with_a_videos_name_that_are_skipped_count(footage, capsys):
     assert (code, summary["videos_skipped"], summary["skipped"]) == (3, 1, 3)
     assert [p["uri"].rsplit("/", 1)[-1] for p in summary["problems"]] == [".b.mp4"]
     assert extract(capsys, footage, "--max-quarantine", "1")[0] == 0
+
+
+def test_what_is_noted_is_logged_and_counted(tmp_path, capsys, caplog):
+    """A clock that is set and a stamp that is repeated: warnings, not faults."""
+    code, summary = run_here(capsys, "extract", "--videos", str(WILD), "--out", str(tmp_path / "out"), *QUICK)
+    assert (code, summary["notes"]) == (0, {"clock_jump": 1, "stamps_mended": 1})
+    warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert any(text.startswith("ntp.mkv: the clock steps by 1769999995") for text in warned)
+    assert any(text.startswith("slow_dup.mkv: 1 missing or wrong time stamps") for text in warned)
 
 
 def test_shortcomings_are_of_videos_that_came_through():

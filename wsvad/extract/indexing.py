@@ -189,8 +189,16 @@ def index_all(
         for batch in _index_in_batches(todo, options, threads, limits or Limits(), on_progress):
             batch = [_alone(r, options, limits or Limits()) if r.kind in ISOLATION_KINDS else r for r in batch]
             cache.add(batch)
+            _tell_notes(batch)
             known |= {r.video.content_id: r for r in batch}
     return [known[v.content_id] for v in videos]
+
+
+def _tell_notes(results: Iterable[Indexed]) -> None:
+    """Warn of what is not a matter of course in videos that were indexed now."""
+    for result in results:
+        for note in result.index.notes if result.index else ():
+            log.warning("%s: %s", result.video.video_id, note.message)
 
 
 def _alone(suspect: Indexed, options: StoreOptions, limits: Limits) -> Indexed:

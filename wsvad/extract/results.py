@@ -213,6 +213,7 @@ def summarize(
         videos_doubtful=len({row["video_id"] for row in short if row["outcome"] == "doubtful"}),
         videos_skipped=len(skipped),
         min_coverage=min_coverage,
+        notes=dict(Counter(note.code for i in outcome.indexed if i.index for note in i.index.notes).most_common()),
         flagged=len({row["video_id"] for row in short}) + len(skipped),
         clips=sum(o.clips for o in objects),
         expected_clips=sum(v.get("expected_clips") or 0 for v in videos),

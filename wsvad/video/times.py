@@ -162,7 +162,7 @@ def _mending_notes(jumps: list[tuple[int, float]], mended: int, unit: float) -> 
     if len(jumps) > 8:
         notes.append(Note("clock_jump", f"{len(jumps) - 8} more such steps"))
     if mended:
-        notes.append(Note("stamps_mended", f"{mended} time stamps are missing or repeated; neighbours say the time"))
+        notes.append(Note("stamps_mended", f"{mended} missing or wrong time stamps; those frames lie between their neighbours"))
     return notes
 
 
