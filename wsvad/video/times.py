@@ -162,7 +162,8 @@ def _mending_notes(jumps: list[tuple[int, float]], mended: int, unit: float) -> 
     if len(jumps) > 8:
         notes.append(Note("clock_jump", f"{len(jumps) - 8} more such steps"))
     if mended:
-        notes.append(Note("stamps_mended", f"{mended} missing or wrong time stamps; those frames lie between their neighbours"))
+        message = f"{mended} missing or wrong time stamps; those frames lie between their neighbours"
+        notes.append(Note("stamps_mended", message))
     return notes
 
 
