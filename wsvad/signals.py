@@ -166,7 +166,8 @@ def working() -> Iterator[None]:
     try:
         yield
     finally:
-        watch.at_once = "the work had ended"
+        if watch.number is None:
+            watch.at_once = "the work had ended"
 
 
 @contextlib.contextmanager
