@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Sequence
 
-from wsvad.errors import StorageError
 from wsvad.extract.source import StoredVideo
 from wsvad.manifest.listing import VideoRef
 from wsvad.storage import StoreOptions
-from wsvad.work.health import IN_A_ROW, hasty, readable
-
-_SAMPLES = 4
+from wsvad.work.health import CHECK_EVERY_S, hasty, readable, some
 
 
 def look_at(video: VideoRef, options: StoreOptions) -> None:
@@ -35,25 +33,21 @@ class SourceWatch:
         self._videos = videos
         self._options = options
         self._unreachable: set[str] = set()
-        self._in_a_row = 0
-        self._look_at = IN_A_ROW
+        self._looked = -CHECK_EVERY_S
 
     def note(self, video: VideoRef, *, reached: bool) -> None:
-        """Take note of whether a video could be reached; after three in a row that could not, look at others.
+        """Take note of whether a video could be reached; where one could not, look at others.
 
         Raises:
             StorageError: none of them can be read either.
         """
         if reached:
-            self._in_a_row = 0
             return
         self._unreachable.add(video.content_id)
-        self._in_a_row += 1
-        if self._in_a_row < self._look_at:
+        if time.monotonic() - self._looked < CHECK_EVERY_S:
             return
-        others = [v for v in self._videos if v.content_id not in self._unreachable]
-        chosen = others[:: max(1, len(others) // _SAMPLES)][:_SAMPLES]
-        error: StorageError | None = readable([functools.partial(look_at, v, self._options) for v in chosen])
+        others = some([v for v in self._videos if v.content_id not in self._unreachable])
+        error = readable([functools.partial(look_at, v, self._options) for v in others])
         if error is not None:
             raise error
-        self._look_at *= 2  # single videos that cannot be read, however many, are no reason to stop
+        self._looked = time.monotonic()

@@ -16,17 +16,17 @@ from wsvad.work.receipt import Receipt, WorkUnit
 
 log = logging.getLogger(__name__)
 
-IN_A_ROW = 3
-"""Failures without a success between them after which the stores are looked at."""
 LASTING = frozenset({AccessDenied.__name__, StoreFull.__name__})
 """Kinds of failure that no waiting cures."""
 OF_STORES = LASTING | {StoreUnavailable.__name__, StorageError.__name__}
 """Kinds of failure that are a store's doing; others are of one object, or of the machine."""
-_CHECK_EVERY_S = 15.0
-_PATIENCE_S = 20.0
-_PAUSE_S = 4.0
+CHECK_EVERY_S = 15.0
+"""A failure has cost all retries of a request already, so that the first one is reason enough to look."""
+_PATIENCE_S = 10.0
+_PAUSE_S = 3.0
 _SAMPLES = 4
 
+T = TypeVar("T")
 Unit = TypeVar("Unit", bound=WorkUnit)
 
 
@@ -39,6 +39,11 @@ def hasty(options: StoreOptions) -> StoreOptions:
         connect_timeout_s=min(options.connect_timeout_s, 5.0),
         read_timeout_s=min(options.read_timeout_s, 10.0),
     )
+
+
+def some(things: Sequence[T]) -> Sequence[T]:
+    """Return a few of many, from all over them."""
+    return things[:: max(1, len(things) // _SAMPLES)][:_SAMPLES]
 
 
 def readable(looks: Sequence[Callable[[], object]]) -> StorageError | None:
@@ -76,8 +81,7 @@ class StoreHealth(Generic[Unit]):
         self._units = units
         self._look = look
         self._failed: set[str] = set()
-        self._in_a_row = 0
-        self._looked = -_CHECK_EVERY_S
+        self._looked = -CHECK_EVERY_S
         self.out_works = True
         """Whether the data set could be written when it was last tried."""
 
@@ -88,24 +92,21 @@ class StoreHealth(Generic[Unit]):
             StorageError: a store stays broken; what was stored stays valid.
         """
         if receipt.status != "failed":
-            self._in_a_row = 0
             self._failed.discard(receipt.unit_id)
             return
         if receipt.kind not in OF_STORES:
             return  # an object that is gone or changed, or a fault of the machine
         self._failed.add(receipt.unit_id)
-        self._in_a_row += 1
         if receipt.kind == StoreFull.__name__:
             self.out_works = False
             raise StoreFull(receipt.message)
-        due = time.monotonic() - self._looked >= _CHECK_EVERY_S
-        if due and (receipt.kind in LASTING or self._in_a_row >= IN_A_ROW):
+        if time.monotonic() - self._looked >= CHECK_EVERY_S:
             self.check()
 
     def check(self) -> None:
         """Write to the data set, and read of what units are made from.
 
-        A store that is only unavailable is given 20 s to come back.
+        A store that is only unavailable is given 10 s more to come back.
 
         Raises:
             StorageError: one of the two cannot be done.
@@ -114,7 +115,6 @@ class StoreHealth(Generic[Unit]):
         while True:
             error = self._broken()
             if error is None:
-                self._in_a_row = 0
                 self._looked = time.monotonic()
                 return
             if not isinstance(error, StoreUnavailable) or time.monotonic() > end:
@@ -131,5 +131,4 @@ class StoreHealth(Generic[Unit]):
         self.out_works = True
         # what did not fail so far, as far as there is any: single objects may be denied or damaged
         others = [u for u in self._units if u.unit_id not in self._failed] or self._units
-        chosen = others[:: max(1, len(others) // _SAMPLES)][:_SAMPLES]
-        return readable([functools.partial(self._look, unit) for unit in chosen])
+        return readable([functools.partial(self._look, unit) for unit in some(others)])
