@@ -28,6 +28,8 @@ _LOOPBACK = "127.0.0.1"
 _LOCAL_OBJECT_STORE_BYTES = 300 << 20  # holds the weights and small receipts; frames never pass through it
 _TOO_SLOW = "timed out during startup"  # what Ray says of a start that took more than its 30 s
 _TOO_LONG = "AF_UNIX path length"  # what it says of sockets whose paths Linux does not take
+_LONGEST_PATH = 107
+_SOCKET = "session_2026-01-01_00-00-00_000000_/sockets/plasma_store"  # the longest name below its folder, with its pid
 _NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 _ANSWER_S = 4.0
 _core: Any = ray._raylet  # whose types Ray publishes in part
@@ -71,11 +73,14 @@ def _private_folder() -> str:
         path = os.path.join(_base(), f"ray{secrets.token_hex(2)}")
         try:
             os.mkdir(path, 0o700)
-            return path
         except FileExistsError:
             continue
         except OSError as error:
             raise _no_place(error) from error
+        if len(os.fsencode(path)) + len(f"/r/{_SOCKET}{os.getpid()}") > _LONGEST_PATH:
+            os.rmdir(path)
+            raise _too_long()
+        return path
 
 
 def _start(num_cpus: int, folder: str, options: dict[str, Any]) -> None:
@@ -106,13 +111,17 @@ def _start(num_cpus: int, folder: str, options: dict[str, Any]) -> None:
 def _no_place(error: OSError) -> WsvadError:
     where = f"cannot start a local Ray: its files go below {_base()}"
     if _TOO_LONG in str(error):
-        return UsageError(
-            f"{where}, and the paths of its sockets would be longer than Linux allows (107 bytes); "
-            "set RAY_TMPDIR to a folder with a short path, e.g. RAY_TMPDIR=/tmp"
-        )
+        return _too_long()
     if error.errno in _NO_PLACE:
         return UsageError(f"{where}: {error.strerror}; set RAY_TMPDIR to a folder that exists and can be written")
     return ClusterError(f"{where}: {error}")
+
+
+def _too_long() -> UsageError:
+    return UsageError(
+        f"cannot start a local Ray: its files go below {_base()}, and the paths of its sockets would be longer than "
+        f"Linux allows ({_LONGEST_PATH} bytes); set RAY_TMPDIR to a folder with a short path, e.g. RAY_TMPDIR=/tmp"
+    )
 
 
 @contextlib.contextmanager
