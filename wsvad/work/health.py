@@ -24,7 +24,7 @@ CHECK_EVERY_S = 15.0
 """A failure has cost all retries of a request already, so that the first one is reason enough to look."""
 _PATIENCE_S = 10.0
 _PAUSE_S = 3.0
-_SAMPLES = 4
+_SAMPLES = 8
 
 T = TypeVar("T")
 Unit = TypeVar("Unit", bound=WorkUnit)
@@ -43,7 +43,8 @@ def hasty(options: StoreOptions) -> StoreOptions:
 
 def some(things: Sequence[T]) -> Sequence[T]:
     """Return a few of many, from all over them."""
-    return things[:: max(1, len(things) // _SAMPLES)][:_SAMPLES]
+    count = min(len(things), _SAMPLES)
+    return [things[i * len(things) // count] for i in range(count)]
 
 
 def readable(looks: Sequence[Callable[[], object]]) -> StorageError | None:
