@@ -81,6 +81,7 @@ HOMES = {
         "wsvad/pretrain/stage.py",
         "wsvad/video/flow.py",
     ),
+    "grpc": ("wsvad/ray_link.py",),
     "boto3": ("wsvad/storage/s3_client.py",),
     "botocore": ("wsvad/storage/s3_client.py", "wsvad/storage/s3_errors.py", "wsvad/doctor/services.py"),
     "urllib3": ("wsvad/storage/s3_errors.py",),

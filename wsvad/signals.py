@@ -10,6 +10,7 @@ Only the standard library is used, so that the handlers are there before anythin
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import signal
@@ -47,8 +48,11 @@ class _Watch:
         self._pid = os.getpid()
         self._since = 0.0
         self._own = 0  # signals that this process sent itself
-        self._stderr = os.dup(2)  # while Ray starts, 2 leads nowhere
-        self._read, self.wakeup = os.pipe()
+        self._stderr = _duplicate(2)  # while Ray starts, 2 leads nowhere
+        pipe = os.pipe()
+        self._read, self.wakeup = map(_duplicate, pipe)
+        for descriptor in pipe:
+            os.close(descriptor)
         os.set_blocking(self.wakeup, False)
         self._thread = threading.Thread(target=self._run, name="signals", daemon=True)
         self._thread.start()
@@ -58,7 +62,8 @@ class _Watch:
         os.write(self.wakeup, bytes([_STOP]))
         self._thread.join()
         for descriptor in (self._read, self.wakeup, self._stderr):
-            os.close(descriptor)
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Raise in the main thread. A child between fork and exec has this handler, too, and must do nothing."""
@@ -115,6 +120,14 @@ class _Watch:
         if self.number and self._may_strike:
             self._own += 1
             signal.pthread_kill(threading.main_thread().ident or 0, self.number)
+
+
+def _duplicate(descriptor: int) -> int:
+    """Return a duplicate that is none of the standard ones, which may be closed; -1 where this one is."""
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    except OSError:
+        return -1
 
 
 _NAMES: dict[int, str] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
@@ -194,6 +207,10 @@ def held() -> Iterator[None]:
         yield
     finally:
         vars(signal)["signal"] = given
+        for number in HEEDED:
+            handler = signal.getsignal(number)
+            if callable(handler):  # C code may have put a handler of its own before the interpreter's: Ray's core does
+                signal.signal(number, handler)
         if watch is not None:
             watch.held -= 1
     if watch is not None:
