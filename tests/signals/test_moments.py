@@ -19,6 +19,8 @@ from tests.train.factories import plant, planted_records
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 BOTH = tuple(CODES)
 EVERY_S = 0.2
+_UNDER_WAY = {"training": "training from step", "scoring": "videos to score", "extraction_here": "videos listed"}
+"""What is in the log when the work begins."""
 
 
 class Moment(NamedTuple):
@@ -109,6 +111,13 @@ def extraction(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def extraction_here(extraction):
+    """The same in one process."""
+    words = " ".join(extraction).replace(" --workers 1 ", " --no-ray ")
+    return tuple(words.split())
+
+
+@pytest.fixture(scope="module")
 def target(tmp_path_factory):
     """Where all stopped extractions go."""
     return tmp_path_factory.mktemp("extraction") / "out"
@@ -155,17 +164,18 @@ def test_extraction_that_was_stopped_so_often_goes_on_to_its_end(extraction, tar
 
 
 @pytest.mark.parametrize("number", BOTH)
-def test_commands_without_ray_stop_at_any_moment(number, training, scoring, tmp_path):
-    """At the first moment and at others; what was stopped so often goes on to the end."""
-    for words in ((*training, str(tmp_path / "train")), (*scoring, str(tmp_path / "scores"))):
-        for seconds in (0.0, 0.7, 2.1):
-            strike(words, Moment("", seconds), number, tmp_path)
-        complete(words)
+@pytest.mark.parametrize("kind", ["training", "scoring", "extraction_here"])
+def test_commands_without_ray_stop_at_any_moment(kind, number, request, tmp_path):
+    """While modules are imported, and when work is under way; what was stopped so often goes on to the end."""
+    words = (*request.getfixturevalue(kind), str(tmp_path / "out"))
+    for moment in (Moment("", 0.7), Moment(_UNDER_WAY[kind], 0.0), Moment(_UNDER_WAY[kind], 0.5)):
+        strike(words, moment, number, tmp_path)
+    complete(words)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", BOTH)
-@pytest.mark.parametrize("kind", ["extraction", "training", "scoring"])
+@pytest.mark.parametrize("kind", ["extraction", "extraction_here", "training", "scoring"])
 def test_every_fifth_of_a_second(kind, number, request, tmp_path):
     """From the first moment until the command is over before the signal comes; each target is then completed."""
     words, seconds, struck = request.getfixturevalue(kind), 0.0, 0
