@@ -9,7 +9,7 @@ the comparison goes on. Expect the steps of every run at ``make bench``'s rates,
 
 import sys
 
-from wsvad.cli import main
+from wsvad.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main(["compare", *sys.argv[1:]]))

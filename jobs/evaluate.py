@@ -9,7 +9,7 @@ two for a thousand. Expect ``report.json`` and ``report.html`` at ``--out``.
 
 import sys
 
-from wsvad.cli import main
+from wsvad.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main(["evaluate", *sys.argv[1:]]))

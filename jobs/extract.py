@@ -8,7 +8,7 @@ in the published snapshot exactly once. Expect the time that ``--dry-run``'s cou
 
 import sys
 
-from wsvad.cli import main
+from wsvad.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main(["extract", *sys.argv[1:]]))

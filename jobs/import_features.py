@@ -9,7 +9,7 @@ cores allow. Expect a features data set that train, score and verify read like a
 
 import sys
 
-from wsvad.cli import main
+from wsvad.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main(["import-features", *sys.argv[1:]]))

@@ -8,7 +8,7 @@ the weights in the package.
 
 import sys
 
-from wsvad.cli import main
+from wsvad.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main(["pretrain", *sys.argv[1:]]))

@@ -10,7 +10,7 @@ for hundreds of videos, nearly all of it reading features.
 
 import sys
 
-from wsvad.cli import main
+from wsvad.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main(["score", *sys.argv[1:]]))

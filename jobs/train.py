@@ -9,7 +9,7 @@ last state and continues the same curve. The result is the folder OUT/checkpoint
 
 import sys
 
-from wsvad.cli import main
+from wsvad.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main(["train", *sys.argv[1:]]))

@@ -8,7 +8,7 @@ run again, it goes on. Every node that extracts must find the file: give a folde
 
 import sys
 
-from wsvad.cli import main
+from wsvad.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main(["weights", *sys.argv[1:]]))

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 import pytest
 import ray
 
+from wsvad import ray_link
 from wsvad.cluster import connected
 from wsvad.errors import ClusterError, UsageError
 from wsvad.pool import GIB, Node, PoolOptions, fit, in_job_copy
@@ -88,12 +89,14 @@ def test_what_ray_prints_does_not_get_into_standard_output(monkeypatch, capsys, 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", lambda **options: None)
     monkeypatch.setattr(ray, "shutdown", lambda: print("(raylet) going"))
+    monkeypatch.setattr(ray_link, "require_answer", lambda address: None)
     monkeypatch.setattr(logging.getLogger("wsvad"), "propagate", True)
     with caplog.at_level(logging.DEBUG, "wsvad"), connected("elsewhere:1"):
         print("(raylet) Task f failed.\n(raylet) 2 Workers killed due to memory pressure (OOM)")
     print("{}")
     assert capsys.readouterr().out == "{}\n"
     assert [(r.levelname, r.message) for r in caplog.records] == [
+        ("INFO", "connecting to the Ray cluster at elsewhere:1"),
         ("DEBUG", "Ray: (raylet) Task f failed."),
         ("WARNING", "Ray: (raylet) 2 Workers killed due to memory pressure (OOM)"),
         ("DEBUG", "Ray: (raylet) going"),

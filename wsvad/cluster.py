@@ -6,26 +6,24 @@ import contextlib
 import io
 import logging
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from wsvad.address import cluster_address
 from wsvad.cores import whole_cores
 from wsvad.errors import ClusterError, UsageError
-from wsvad.pool import Node, Pool, cluster_address, places_on
+from wsvad.pool import Node, Pool, places_on
+from wsvad.ray_link import joined_ray, local_ray
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_LOCAL_OBJECT_STORE_BYTES = 300 << 20  # holds the weights and small receipts; frames never pass through it
 _ANSWER_S = 180.0  # a node imports PyTorch before it can tell
-_TOO_SLOW = "timed out during startup"  # what Ray says of a start that took more than its 30 s
 _TOLD_ALWAYS = "memory pressure"  # of all that Ray has to say, what explains a lost worker and can be acted upon
 
 
@@ -34,13 +32,14 @@ def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool
     """Connect to Ray for the length of a ``with`` block; use the connection that is there if there is one.
 
     Args:
-        address: of a cluster (``auto``, ``host:port``); ``None`` takes ``RAY_ADDRESS`` (``ray job submit`` sets it)
-            and starts a private local Ray where that is not set either. A Ray that happens to run on this machine
-            is not joined unasked.
+        address: of a cluster (``auto``, ``host:port``, ``ray://…``); ``None`` takes ``RAY_ADDRESS`` (``ray job submit``
+            sets it) and starts a private local Ray where that is not set either, as ``local`` does in any case. A Ray
+            that happens to run on this machine is not joined unasked.
         num_cpus: cores of a local Ray; default all that this process may use, a container's quota included.
         verbose: let Ray's own logs through.
 
     Raises:
+        UsageError: the address cannot be one, or a local Ray cannot start on this machine as it is set up.
         ClusterError: Ray cannot be reached or started.
     """
     if address is not None and not address.strip():
@@ -49,51 +48,20 @@ def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool
         yield
         return
     address = cluster_address(address)
-    level = logging.INFO if verbose else logging.ERROR
     os.environ.setdefault("RAY_COLOR_PREFIX", "0")
     if not verbose:  # Ray's C++ core prints to the terminal by itself, and knows no other switch
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    on_sigterm = signal.getsignal(signal.SIGTERM)
-    try:
+    options = {"logging_level": logging.INFO if verbose else logging.ERROR, "log_to_driver": verbose}
+    if address:
+        log.info("connecting to the Ray cluster at %s", address)
+        link = joined_ray(address, **options)
+    else:
+        link = local_ray(num_cpus or whole_cores(), **options)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(_RayMessages()))
         with contextlib.nullcontext() if verbose else _silent_stderr():
-            if address:
-                ray.init(address=address, logging_level=level, log_to_driver=verbose)
-            else:
-                start_local(num_cpus or whole_cores(), logging_level=level, log_to_driver=verbose)
-    except Exception as error:  # Ray raises bare exceptions here, e.g. when a node takes too long to start
-        where = f"the Ray cluster at {address}" if address else "a local Ray"
-        raise ClusterError(f"cannot connect to {where}: {error}") from error
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, on_sigterm)  # ray.init takes it away, and exits with 15
-    with contextlib.redirect_stdout(_RayMessages()):
-        try:
-            yield
-        finally:
-            ray.shutdown()
-
-
-def start_local(num_cpus: int, **options: Any) -> None:
-    """Start a Ray of this process's own; once more if the machine is too busy for it to be ready within Ray's 30 s.
-
-    Args:
-        num_cpus: cores that it has.
-        options: more of ``ray.init``.
-    """
-    for patient in (True, False):
-        try:
-            ray.init(
-                address="local",
-                num_cpus=num_cpus,
-                object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
-                include_dashboard=False,
-                **options,
-            )
-            return
-        except Exception as error:  # a bare one
-            if not patient or _TOO_SLOW not in str(error):
-                raise
-            log.debug("Ray did not start within its time, once more: %s", error)
-            ray.shutdown()
+            stack.enter_context(link)
+        yield
 
 
 class _RayMessages(io.TextIOBase):

@@ -13,6 +13,7 @@
     │   ├── UnusablePlace      2   what is there can never be a store, or never that object; another place is needed
     │   ├── DamagedError      5   an object of ours is missing or not what was written; `wsvad verify` names them all
     │   ├── AccessDenied          the store refused the credentials or the permission
+    │   ├── StoreFull             no space, or a quota is used up
     │   └── StoreUnavailable      timeouts, resets and 5xx that outlasted every retry
     ├── ClusterError          4   Ray could not be reached, is too small, or lost the work too often
     ├── ConflictError         5   what is at the target was made by another configuration
@@ -31,8 +32,6 @@ EXIT_USAGE = 2
 EXIT_QUARANTINE = 3
 EXIT_STORAGE = 4
 EXIT_CONFLICT = 5
-EXIT_INTERRUPTED = 130
-EXIT_TERMINATED = 143
 
 
 class WsvadError(Exception):
@@ -92,6 +91,10 @@ class DamagedError(StorageError):
 
 class AccessDenied(StorageError):
     """The store refused: wrong or missing credentials, or no permission on this key."""
+
+
+class StoreFull(StorageError):
+    """The store has no room for what is to be written; nothing partial is left."""
 
 
 class StoreUnavailable(StorageError):

@@ -91,12 +91,6 @@ def in_job_copy(uri: str) -> bool:
     return f"{normalize_uri(uri)}/".startswith(f"{normalize_uri(os.getcwd())}/")
 
 
-def cluster_address(given: str | None) -> str | None:
-    """Return the address of the cluster that a run will use; ``None`` for a local Ray of its own."""
-    address = given or os.environ.get("RAY_ADDRESS") or None
-    return None if address == "local" else address
-
-
 def fit(options: PoolOptions, found: list[Node]) -> Pool:
     """Choose the pool: what was asked for, else what the nodes can hold.
 

@@ -8,8 +8,9 @@ import pytest
 from tests.extract.harness import REPO
 from wsvad import __version__, errors
 from wsvad.cli import extract, main
-from wsvad.cli.main import VERBS, Terminated, build_parser
+from wsvad.cli.main import VERBS, build_parser
 from wsvad.cli.options import option_words, size_bytes
+from wsvad.signals import Terminated
 
 
 def _cli(*words):

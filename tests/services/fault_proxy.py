@@ -36,6 +36,9 @@ class Fault(enum.Enum):
     SLOW_DOWN = "503 SlowDown; the server never sees the request"
     REFUSE = "501 NotImplemented; the server never sees the request"
     FORBID = "405 MethodNotAllowed; the server never sees the request"
+    DENY = "403 AccessDenied; the server never sees the request"
+    EXPIRE = "400 ExpiredToken; the server never sees the request"
+    FULL = "507 XMinioStorageFull; the server never sees the request"
     RESET = "connection reset; the server never sees the request"
     LOST_REPLY = "the server carries the request out, then the connection is reset before the reply"
     TRUNCATE = "the whole length is announced, half the body is sent, the connection is closed"
@@ -46,6 +49,9 @@ _ANSWERS = {
     Fault.SLOW_DOWN: (503, "SlowDown"),
     Fault.REFUSE: (501, "NotImplemented"),
     Fault.FORBID: (405, "MethodNotAllowed"),
+    Fault.DENY: (403, "AccessDenied"),
+    Fault.EXPIRE: (400, "ExpiredToken"),
+    Fault.FULL: (507, "XMinioStorageFull"),
 }
 
 

@@ -46,13 +46,12 @@ def fault_proxy(moto_server: MotoServer) -> Iterator[FaultProxy]:
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """A small Ray whose workers may use the tests' S3; commands that run in this process use it."""
-    import ray  # seconds that tests without it need not wait
-
-    from wsvad.cluster import start_local
+    from wsvad.ray_link import local_ray  # seconds that tests without Ray need not wait
 
     with pytest.MonkeyPatch.context() as patch:
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
-        start_local(2, log_to_driver=False, logging_level="ERROR")
+        running = local_ray(2, log_to_driver=False, logging_level="ERROR")
+        running.__enter__()
     yield
-    ray.shutdown()
+    running.__exit__(None, None, None)

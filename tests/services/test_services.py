@@ -34,11 +34,11 @@ def request(url: str, method: str, path: str, body: bytes = b"") -> tuple[int, b
 def test_each_fault_does_what_it_says(s3_bucket: str, moto_server: MotoServer, fault_proxy: FaultProxy) -> None:
     """Seen with a bare HTTP client: which faults reach the server, and what the client gets."""
     path = f"/{s3_bucket}/k"
-    faults = (Fault.SLOW_DOWN, Fault.REFUSE, Fault.FORBID, Fault.RESET, Fault.LOST_REPLY)
-    fault_proxy.add(*(Rule(fault) for fault in faults))
-    assert request(fault_proxy.url, "PUT", path, b"first")[0] == 503
-    assert request(fault_proxy.url, "PUT", path, b"second")[0] == 501
-    assert request(fault_proxy.url, "PUT", path, b"second")[0] == 405
+    answers = {Fault.SLOW_DOWN: 503, Fault.REFUSE: 501, Fault.FORBID: 405}
+    answers |= {Fault.DENY: 403, Fault.EXPIRE: 400, Fault.FULL: 507}
+    fault_proxy.add(*(Rule(fault) for fault in (*answers, Fault.RESET, Fault.LOST_REPLY)))
+    for status in answers.values():
+        assert request(fault_proxy.url, "PUT", path, b"first")[0] == status
     with pytest.raises(ConnectionResetError):
         request(fault_proxy.url, "PUT", path, b"third")
     assert request(moto_server.url, "GET", path)[0] == 404

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, StoreUnavailable, UnusablePlace
+from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, StoreFull, StoreUnavailable, UnusablePlace
 from wsvad.storage import Store, StoreOptions, open_object, open_store
 from wsvad.storage.local_errors import translate_os_error
 
@@ -214,8 +214,8 @@ def test_a_name_too_long_is_an_error(root: Path) -> None:
     [
         (errno.EACCES, AccessDenied, "check the permissions"),
         (errno.EROFS, AccessDenied, "Read-only file system"),
-        (errno.ENOSPC, StorageError, "No space left on device; nothing partial is left"),
-        (errno.EDQUOT, StorageError, "make room"),
+        (errno.ENOSPC, StoreFull, "No space left on device; nothing partial is left"),
+        (errno.EDQUOT, StoreFull, "make room"),
         (errno.ESTALE, StoreUnavailable, "run the same command again"),
         (errno.EIO, StoreUnavailable, "check the disk"),
         (errno.EMFILE, StorageError, "ulimit"),

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from tests.extract.harness import finish, start, until
+from tests.services.fault_proxy import Fault, Rule
 from tests.train.factories import QUICK, run_train
 from wsvad.cli import main
 
@@ -46,6 +47,15 @@ def test_two_workers_give_the_curve_of_one(planted, capsys, tmp_path, ray_sessio
     assert main(["train", *words, "--out", str(tmp_path / "all"), "--workers", "2", "--preset", "all_pairs"]) == 2
     for refused in ("three", "all"):
         assert not (tmp_path / refused / "metrics.csv").exists()
+
+
+def test_store_that_takes_no_states_ends_the_run(planted, s3_bucket, fault_proxy, capsys, ray_session):
+    """A new group of workers would be denied as well: one is enough, exit code 4 and the store's own words."""
+    fault_proxy.add(Rule(Fault.DENY, method="PUT", path="/state/", times=None))
+    words = (*planted.words, *STILL, *QUICK, "--workers", "1", "--out", f"s3://{s3_bucket}/out")
+    assert main(["train", *words, "--s3-endpoint-url", fault_proxy.url]) == 4
+    assert "AccessDenied" in capsys.readouterr().err
+    assert fault_proxy.injected[Fault.DENY] == 1
 
 
 def kill_a_worker(out: Path) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 
-from wsvad import __version__
+from wsvad import __version__, signals
 from wsvad.cli.options import option_words
 from wsvad.cli.output import guarded
 from wsvad.cli.parser import Parser, parse
-from wsvad.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, WsvadError
+from wsvad.cli.stopping import stoppable
+from wsvad.errors import WsvadError
 from wsvad.storage import check_folder
 
 log = logging.getLogger("wsvad")
@@ -48,10 +47,6 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
         return super()._get_help_string(action)
 
 
-class Terminated(BaseException):
-    """SIGTERM arrived; unwinds like Ctrl-C does."""
-
-
 def build_parser(verb: str | None) -> argparse.ArgumentParser:
     """Build the parser; only the options of ``verb`` are filled in, because a verb's module takes seconds to import."""
     parser = Parser(
@@ -80,37 +75,24 @@ def build_parser(verb: str | None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (2 for wrong options, as argparse itself exits with)."""
-    return guarded(lambda: _main(argv))
+    with signals.heeded():
+        return guarded(lambda: _run(list(sys.argv[1:] if argv is None else argv)))
 
 
-def _main(argv: Sequence[str] | None) -> int:
-    words = list(sys.argv[1:] if argv is None else argv)
+def _run(words: list[str]) -> int:
     verb = next((word for word in words if word in VERBS), None)
     args = parse(build_parser(verb), words)
     _set_up_logging(verbose=args.verbose)
-    previous = signal.signal(signal.SIGTERM, _on_sigterm)
     try:
         if getattr(args, "config", None):
             words = [args.verb, *option_words(args.config, args.parser), *words[words.index(args.verb) + 1 :]]
             args = parse(build_parser(verb), words)
         if args.verb in WRITES and args.out:
             check_folder(args.out)
-        return int(args.run(args))
+        return stoppable(args.verb, lambda: int(args.run(args)))
     except WsvadError as error:
         log.error("%s", error)
         return error.exit_code
-    except KeyboardInterrupt:
-        log.error("interrupted: finished units are kept; the same command goes on from here")
-        return EXIT_INTERRUPTED
-    except Terminated:
-        log.error("terminated: finished units are kept; the same command goes on from here")
-        return EXIT_TERMINATED
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
-def _on_sigterm(number: int, frame: FrameType | None) -> None:
-    raise Terminated
 
 
 def _set_up_logging(*, verbose: bool) -> None:

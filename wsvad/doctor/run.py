@@ -16,8 +16,9 @@ def run(
 ) -> DoctorReport:
     """Check this machine, and the stores and the cluster that are named.
 
-    Takes about 3 s, and longer for what is named and does not answer (a cluster: 40 s; a store: its own retries). It
-    writes nothing but the probe object at ``out_uri``, which it removes again.
+    Takes about 10 s, of which a local Ray takes most, and longer for what does not answer (a cluster: 40 s; a local
+    Ray: 90 s; a store: its own retries). It writes nothing but the probe object at ``out_uri``, and Ray's files in the
+    temporary folder; it removes both again.
 
     Args:
         out_uri: where results would go: is it writable, and does it honour create-only writes?

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 from itertools import islice
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import wsvad
+from wsvad.address import AUTO, cluster_address, parse_address, why_not_reached
 from wsvad.doctor.report import Check, Value
-from wsvad.errors import EXIT_STORAGE, ObjectNotFound, UsageError, WsvadError
+from wsvad.errors import EXIT_STORAGE, EXIT_USAGE, ObjectNotFound, UsageError, WsvadError
 from wsvad.storage import Store, StoreOptions, normalize_uri, open_object, open_store
 
 _CONNECT_S = 3.0
 _RAY_S = 40.0
+_START_S = 90.0  # a run waits for Ray's 30 s twice
 
 
 def check_store(uri: str, options: StoreOptions) -> Check:
@@ -110,10 +110,10 @@ def check_credentials(options: StoreOptions) -> Check:
 
 
 def check_ray(address: str | None) -> Check:
-    """The cluster that is named: does it answer, what does it have?"""
-    address = address or os.environ.get("RAY_ADDRESS")
-    if not address or address == "local":
-        return Check("ray", "ok", "no cluster named; a job starts a local Ray and stops it", data={"address": None})
+    """The cluster that is named: does it answer, what does it have? Else: does a local Ray start, as in a run?"""
+    address = cluster_address(address)
+    if address is None:
+        return _local_ray()
     data: dict[str, Value] = {"address": address}
     unreachable = _cannot_connect(address)
     if unreachable:
@@ -122,7 +122,7 @@ def check_ray(address: str | None) -> Check:
     if address.startswith(("http://", "https://")):
         summary = f"{address} answers: a job server, for `ray job submit`; a driver connects by host:port"
         return Check("ray", "ok", summary, data=data)
-    found = _probe_ray(address)
+    found = _probe_ray(address, _RAY_S)
     if "error" in found:
         remedy = "same version of Ray and Python on both sides? token in RAY_AUTH_TOKEN or ~/.ray/auth_token?"
         return Check("ray", "fail", f"{address}: {found['error']}", remedy, data | found, EXIT_STORAGE)
@@ -130,33 +130,44 @@ def check_ray(address: str | None) -> Check:
     return Check("ray", "ok", summary, data=data | found)
 
 
+def _local_ray() -> Check:
+    found = _probe_ray("local", _START_S)
+    data: dict[str, Value] = {"address": None, **found}
+    if "error" in found:
+        code = found.get("exit_code", EXIT_USAGE)
+        remedy = "see the message; extract, train and score need it where no cluster is named"
+        return Check("ray", "fail", str(found["error"]), remedy, data, code if isinstance(code, int) else EXIT_USAGE)
+    summary = f"no cluster named; a local Ray started in {found['start_s']} s, for this process alone, and was ended"
+    return Check("ray", "ok", summary, data=data)
+
+
 def _cannot_connect(address: str) -> str:
     """Why no TCP connection can be made, or nothing; ``auto`` is left for Ray to resolve."""
-    if address == "auto":
+    if address == AUTO:
         return ""
     try:
-        parts = urlsplit(address if "://" in address else f"ray://{address}")
-        port = parts.port or {"ray": 10001, "http": 80, "https": 443}[parts.scheme]
-    except (ValueError, KeyError):
-        return "not an address: expected host:port, ray://host:port or auto"
-    try:
-        socket.create_connection((parts.hostname or "", port), timeout=_CONNECT_S).close()
-    except OSError as error:
-        return f"no connection: {error.strerror or error}"
-    return ""
+        where = parse_address(address)
+    except UsageError as error:
+        return str(error)
+    return why_not_reached(where.host, where.port, _CONNECT_S)
 
 
-def _probe_ray(address: str) -> dict[str, Value]:
+def _probe_ray(address: str, timeout_s: float) -> dict[str, Value]:
     """Ask in a process of its own: Ray may wait long for a cluster that is not well, and cannot be interrupted."""
     package_parent = str(Path(wsvad.__file__).resolve().parents[1])
     path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "wsvad.doctor.ray_probe", address]
     try:
         done = subprocess.run(
-            command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=_RAY_S, check=False
+            command,
+            env=os.environ | {"PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
         )
     except subprocess.TimeoutExpired:
-        return {"error": f"no answer within {_RAY_S:g} s"}
+        return {"error": f"no answer within {timeout_s:g} s"}
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
@@ -167,19 +178,20 @@ def _probe_ray(address: str) -> dict[str, Value]:
 
 def check_ray_auth(address: str | None) -> Check:
     """Whether Ray would ask for a token: without one, whoever reaches the ports can run code."""
+    if cluster_address(address) is None:
+        return Check("ray auth", "ok", "a local Ray asks for a token of its own, and listens on this machine alone")
     mode = os.environ.get("RAY_AUTH_MODE", "").lower()
     source, file = _token_source()
     data: dict[str, Value] = {"mode": mode or None, "token_from": source}
     shown = f"RAY_AUTH_MODE {mode or 'is not set'}, token {'from ' + source if source else 'not found'}"
     if file is not None and file.stat().st_mode & 0o077:
         return Check("ray auth", "warn", f"{shown}, readable by other users", f"chmod 600 {file}", data)
-    named = (address or os.environ.get("RAY_ADDRESS") or "local") != "local"
     if mode == "token" and not source:
         return Check("ray auth", "warn", shown, "ray get-auth-token --generate, then the same token everywhere", data)
-    if mode == "disabled" or (named and mode != "token"):
+    if mode != "token":
         remedy = "RAY_AUTH_MODE=token for `ray start` and the job: else whoever reaches the ports can run code"
         return Check("ray auth", "warn", shown, remedy, data)
-    return Check("ray auth", "ok", shown + ("" if mode else "; a local Ray makes and uses its own"), data=data)
+    return Check("ray auth", "ok", shown, data=data)
 
 
 def _token_source() -> tuple[str | None, Path | None]:

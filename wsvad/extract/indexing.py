@@ -18,6 +18,7 @@ from wsvad.columns import CONTENT_ID, INDEX, INDEX_SCHEMA, KIND, MESSAGE, VIDEO_
 from wsvad.dataset import layout
 from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import ObjectNotFound, StorageError, UsageError, VideoError
+from wsvad.extract.reach import SourceWatch
 from wsvad.extract.source import StoredVideo
 from wsvad.manifest.listing import VideoRef
 from wsvad.storage import Created, Store, StoreOptions
@@ -186,7 +187,8 @@ def index_all(
     known = dict(known)
     todo = [v for v in videos if v.content_id not in known]
     if todo:
-        for batch in _index_in_batches(todo, options, threads, limits or Limits(), on_progress):
+        watch = SourceWatch(videos, options)
+        for batch in _index_in_batches(todo, options, threads, limits or Limits(), on_progress, watch):
             batch = [_alone(r, options, limits or Limits()) if r.kind in ISOLATION_KINDS else r for r in batch]
             cache.add(batch)
             _tell_notes(batch)
@@ -213,6 +215,7 @@ def _index_in_batches(
     threads: int,
     limits: Limits,
     on_progress: Callable[[int, int], None] | None,
+    watch: SourceWatch,
 ) -> Iterable[list[Indexed]]:
     local = threading.local()
     readers: list[VideoReader] = []
@@ -231,7 +234,10 @@ def _index_in_batches(
         finished = 0
         while pending:
             done, pending = wait(pending, timeout=1.0, return_when=FIRST_COMPLETED)
-            batch += [future.result() for future in done]
+            new = [future.result() for future in done]
+            batch += new
+            for result in new:
+                watch.note(result.video, reached=not result.unreachable)
             finished += len(done)
             if on_progress:
                 on_progress(finished, len(todo))

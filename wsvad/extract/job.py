@@ -22,11 +22,13 @@ from wsvad.dataset.snapshots import (
     read_videos,
     refuse_clashes,
 )
+from wsvad.errors import StorageError
 from wsvad.extract.config import FeatureConfig
 from wsvad.extract.cost import FEW_VIDEOS, is_small
 from wsvad.extract.coverage import MIN_COVERAGE, check_min_coverage
 from wsvad.extract.indexing import IndexCache, Indexed, index_all
 from wsvad.extract.quarantine import QuarantineRecord, read_records, write_record
+from wsvad.extract.reach import look_at
 from wsvad.extract.results import Outcome, summarize
 from wsvad.extract.summary import ExtractSummary
 from wsvad.extract.units import Unit, longest_first, plan_units, unit_id
@@ -37,6 +39,7 @@ from wsvad.pool import PoolOptions
 from wsvad.provenance import versions
 from wsvad.storage import Store, StoreOptions
 from wsvad.video import Limits, Reading
+from wsvad.work.health import StoreHealth
 from wsvad.work.interim import Interim
 from wsvad.work.progress import ProgressView
 from wsvad.work.receipt import Receipt
@@ -231,7 +234,13 @@ def _run(
                 log.warning("%s: %s %s: %s", unit.video.video_id, receipt.status, receipt.kind, receipt.message)
             publish_now_and_then()
 
-        run_rounds(todo, runner, on_receipt, living_nodes=workplace.living_nodes)
+        health = StoreHealth(out, todo, lambda unit: look_at(unit.video, options.store))
+        try:
+            run_rounds(todo, runner, on_receipt, living_nodes=workplace.living_nodes, health=health)
+        except StorageError:
+            if health.out_works:
+                _publish(out, options, outcome, run_id)
+            raise
     outcome.first_clip_s, outcome.steady_s = view.first_clip_s, view.steady_s
 
 

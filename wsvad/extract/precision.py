@@ -7,10 +7,11 @@ import logging
 from collections import Counter
 from typing import get_args
 
+from wsvad.address import cluster_address
 from wsvad.backbones.extractor import Precision, default_precision
 from wsvad.dataset.snapshots import read_dataset
 from wsvad.errors import UsageError
-from wsvad.pool import PoolOptions, cluster_address, fit
+from wsvad.pool import PoolOptions, fit
 from wsvad.storage import StoreOptions, open_store
 
 log = logging.getLogger(__name__)

@@ -26,7 +26,8 @@ from wsvad.score.results import Outcome
 from wsvad.score.summary import ScoreSummary
 from wsvad.score.units import ScoreUnit, plan_units
 from wsvad.score.worker import Payload, VideoScorer, WorkerConfig, receipt_of
-from wsvad.storage import Created, Store, StoreOptions
+from wsvad.storage import Created, Store, StoreOptions, open_store
+from wsvad.work.health import StoreHealth, hasty
 from wsvad.work.progress import ProgressView
 from wsvad.work.receipt import Receipt
 from wsvad.work.rounds import run_rounds
@@ -176,7 +177,11 @@ def _run(config: ScoreConfig, out: Store, outcome: Outcome, workplace: Workplace
             if receipt.status != "done":
                 log.warning("%s: %s %s: %s", unit.video_id, receipt.status, receipt.kind, receipt.message)
 
-        run_rounds(todo, runner, on_receipt, living_nodes=workplace.living_nodes)
+        def look(unit: ScoreUnit) -> object:
+            store = outcome.features.store
+            return open_store(store.uri, hasty(store.options)).stat(outcome.features.units[unit.video_id][0].key)
+
+        run_rounds(todo, runner, on_receipt, living_nodes=workplace.living_nodes, health=StoreHealth(out, todo, look))
 
 
 def _rates(outcome: Outcome, elapsed_s: float) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from wsvad.errors import AccessDenied, StorageError, StoreUnavailable, UnusablePlace
+from wsvad.errors import AccessDenied, StorageError, StoreFull, StoreUnavailable, UnusablePlace
 
 NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 """What ``link`` answers on a file system that has none (FAT, some network and FUSE mounts)."""
@@ -37,7 +37,7 @@ def translate_os_error(exc: OSError, what: str) -> StorageError:
     if number in _DENIED:
         return AccessDenied(f"{what}: {reason}; check the permissions of the file and of its folders")
     if number in _FULL:
-        return StorageError(f"{what}: {reason}; nothing partial is left, make room and run the same command again")
+        return StoreFull(f"{what}: {reason}; nothing partial is left, make room and run the same command again")
     if number in _AWAY:
         return StoreUnavailable(f"{what}: {reason}; check the disk or mount and run the same command again")
     if number in _UNUSABLE:

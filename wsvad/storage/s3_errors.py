@@ -12,7 +12,7 @@ from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
-from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, UnusablePlace, UsageError
+from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, StoreFull, UnusablePlace, UsageError
 from wsvad.storage.retry import Transient
 
 # RecursionError: botocore follows a redirect that names no region by asking the bucket, which redirects again
@@ -40,6 +40,7 @@ _TRANSIENT_CODES = frozenset(
         "TooManyRequestsException",
     }
 )
+_FULL_CODES = frozenset({"InsufficientStorage", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"})
 _EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired"})
 _CLOCK_CODES = frozenset({"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"})
 _REGION_CODES = frozenset(
@@ -154,6 +155,8 @@ def translate_s3_error(exc: Exception, what: str, *, anonymous: bool = False) ->
 
 def _translate_answer(code: str, status: int, what: str, region: str, anonymous: bool) -> Exception:
     answer = f"the store answered {status} {code}" if code != str(status) else f"the store answered {status}"
+    if code in _FULL_CODES or status == 507:
+        return StoreFull(f"{what}: {answer}; nothing partial is left, make room and run the same command again")
     if code in _TRANSIENT_CODES or status == 429 or (status >= 500 and status != 501):
         return Transient(answer)
     if code in ("PreconditionFailed", "412") or status == 412:

@@ -8,6 +8,7 @@ class TrainBoard:
 
     def __init__(self) -> None:
         self._row: dict[str, float] = {}
+        self._failure = ("", "")
         self._stop = False
 
     def report(self, row: dict[str, float]) -> bool:
@@ -15,9 +16,13 @@ class TrainBoard:
         self._row = row
         return self._stop
 
-    def read(self) -> dict[str, float]:
-        """Return the newest row."""
-        return self._row
+    def fail(self, kind: str, message: str) -> None:
+        """Take note of an error that a new group of workers would meet again."""
+        self._failure = kind, message
+
+    def read(self) -> tuple[dict[str, float], tuple[str, str]]:
+        """Return the newest row, and kind and message of such an error, empty where there is none."""
+        return self._row, self._failure
 
     def stop(self) -> None:
         """Ask the workers to stop."""

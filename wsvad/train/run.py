@@ -17,7 +17,7 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from wsvad.cluster import connected, nodes
-from wsvad.errors import ClusterError, TrainingError, UsageError, WsvadError
+from wsvad.errors import AccessDenied, ClusterError, StorageError, StoreFull, TrainingError, UsageError, WsvadError
 from wsvad.models.choose import build_criterion, config_from_dict
 from wsvad.pool import Pool, PoolOptions, fit
 from wsvad.train.board import TrainBoard
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 Work = Callable[[Any, Group, Callable[[dict[str, float]], None], Callable[[], bool]], str]
 """A worker's loop: plan, group, what takes rows, what says whether to stop; returns why it is over, or ``""``."""
 
+_LASTING: Mapping[str, type[StorageError]] = {e.__name__: e for e in (AccessDenied, StoreFull)}
+"""What the store may answer and a new group of workers would only be told again."""
 _ASK_EVERY_S = 0.5
 _STOP_S = 30.0  # what workers get to finish a step and save after Ctrl-C
 _GROUP_TIMEOUT_S = 7200  # the first message waits for the slowest node's cache; a lost worker is noticed at once
@@ -151,10 +153,11 @@ class _InThread(threading.Thread):
 def _wait(thread: _InThread, board: Any, on_row: Callable[[dict[str, float]], None]) -> None:
     """Pass on the news until the thread ends; whatever interrupts this stops the workers first."""
     last: dict[str, float] = {}
+    failure = ("", "")
     try:
-        while thread.is_alive():
+        while thread.is_alive() and not failure[0]:
             thread.join(_ASK_EVERY_S)
-            row = _news(board)
+            row, failure = _news(board)
             if row and row != last:
                 on_row(row)
                 last = row
@@ -162,6 +165,8 @@ def _wait(thread: _InThread, board: Any, on_row: Callable[[dict[str, float]], No
         board.stop.remote()
         thread.join(_STOP_S)
         raise
+    if failure[0]:
+        raise _LASTING[failure[0]](failure[1])
     if thread.error is not None:
         raise _ours(thread.error) from thread.error
     outcome = thread.result.return_value
@@ -171,12 +176,12 @@ def _wait(thread: _InThread, board: Any, on_row: Callable[[dict[str, float]], No
         raise ClusterError("training stopped before its end; run the same command again")
 
 
-def _news(board: Any) -> dict[str, float]:
+def _news(board: Any) -> tuple[dict[str, float], tuple[str, str]]:
     try:
-        row: dict[str, float] = ray.get(board.read.remote(), timeout=5)
+        news: tuple[dict[str, float], tuple[str, str]] = ray.get(board.read.remote(), timeout=5)
     except RayError:  # only news; whether the run itself is well, Ray Train finds out
-        return {}
-    return row
+        return {}, ("", "")
+    return news
 
 
 def _ours(error: BaseException) -> WsvadError:
@@ -205,6 +210,9 @@ def _worker(config: dict[str, Any]) -> dict[str, str]:
         return {"finished": config["work"](plan, Distributed(), link.report, link.should_stop), "error": ""}
     except TrainingError as error:
         return {"finished": "", "error": str(error)}
+    except tuple(_LASTING.values()) as error:
+        ray.get(config["board"].fail.remote(type(error).__name__, str(error)))
+        raise
 
 
 class _Link:

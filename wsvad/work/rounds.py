@@ -10,6 +10,7 @@ from itertools import chain
 from typing import TypeVar
 
 from wsvad.errors import DamagedError
+from wsvad.work.health import LASTING, OF_STORES, StoreHealth
 from wsvad.work.receipt import Receipt, WorkUnit
 
 log = logging.getLogger(__name__)
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 ROUNDS = 3
 ALONE_TRIES = 2
 CRASH_KIND = "worker_crash"
+_FINAL = LASTING | {DamagedError.__name__}
 
 Unit = TypeVar("Unit", bound=WorkUnit)
 Execute = Callable[[Sequence[Unit], bool], Iterable[Receipt]]
@@ -30,6 +32,7 @@ def run_rounds(
     on_receipt: Callable[[Unit, Receipt], None],
     *,
     living_nodes: Callable[[], frozenset[str]],
+    health: StoreHealth[Unit] | None = None,
     pause_s: float = 5.0,
 ) -> None:
     """Run all units and hand over exactly one receipt for each, ``done``, ``quarantined`` or ``failed``.
@@ -38,13 +41,19 @@ def run_rounds(
     rounds. One that still has no receipt, or that is ``suspect`` (its decoder crashed, hung or ran out of something,
     which a busy machine can cause too), is run alone. Only what repeats there is evidence against the video. One whose
     input is damaged is not planned again: it fails in the same way.
+    What the store denied is not either, and a store that stays broken ends the run: nothing is computed for it again
+    and again.
 
     Args:
         units: what to run, in the order to start them.
         execute: runs a round.
         on_receipt: called once for every unit.
         living_nodes: ids of the nodes that live now.
+        health: of the stores; looked at before units whose store failed are run again.
         pause_s: waited before the second round if a store failed, doubled before the third: it is given time.
+
+    Raises:
+        StorageError: a store stays broken; what is settled is handed over.
     """
     open_units = {u.unit_id: u for u in units}
     suspects: list[Unit] = []
@@ -54,17 +63,23 @@ def run_rounds(
             break
         if round_number > 1:
             log.warning("round %d: %d units are planned again", round_number, len(open_units))
+            if health and failed:
+                health.check()
             time.sleep(pause_s * 2 ** (round_number - 2) if failed else 0)
-        failed = {}
+        failed, before = {}, len(open_units)
         for receipt in execute(list(open_units.values()), False):
             if receipt.unit_id not in open_units:
                 continue  # an attempt whose first reply was thought lost
-            if receipt.status == "failed" and receipt.kind != DamagedError.__name__:
+            if health:
+                health.note(receipt)
+            if receipt.status == "failed" and receipt.kind not in _FINAL:
                 failed[receipt.unit_id] = receipt
             elif receipt.status == "suspect":
                 suspects.append(open_units.pop(receipt.unit_id))
             else:
                 on_receipt(open_units.pop(receipt.unit_id), receipt)
+        if health and round_number > 1 and len(failed) == before and all(r.kind in OF_STORES for r in failed.values()):
+            break  # the stores work, but not for these units: a third time would be for nothing
     lost = [unit for unit in open_units.values() if unit.unit_id not in failed]
     for unit, receipt in chain(
         ((unit, failed[uid]) for uid, unit in open_units.items() if uid in failed),

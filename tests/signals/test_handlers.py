@@ -1,0 +1,168 @@
+"""The handlers by themselves, in small processes: what swallows, steals, converts or ignores an interruption."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.extract.harness import REPO
+from wsvad import signals
+from wsvad.cli.stopping import stoppable
+
+_BEGIN = """
+import contextlib, hashlib, os, signal, subprocess, sys, threading, time
+from wsvad import signals
+from wsvad.cli.stopping import stoppable
+
+signals._AGAIN_EVERY_S, signals._LONGEST_S, signals._SECOND_AFTER_S = 0.3, {longest}, 0.2
+
+def deaf():
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
+
+def ready():
+    print("ready", flush=True)
+"""
+_RUN = """
+with signals.heeded(for_good=True):
+    sys.exit(signals.leave(stoppable("extract", command)))
+"""
+
+
+def _process(code: str, *, longest: float = 60.0, ignored: bool = False) -> subprocess.Popen[str]:
+    """Start code that says ``ready``, and wait until it does."""
+
+    def prepare() -> None:
+        for number in signals.HEEDED:
+            signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL)
+
+    process = subprocess.Popen(
+        [sys.executable, "-c", _BEGIN.replace("{longest}", str(longest)) + code],
+        cwd=REPO,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=prepare,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n", process.communicate()[1]
+    return process
+
+
+def _end(process: subprocess.Popen[str]) -> tuple[int, str]:
+    try:
+        _, log = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    return process.returncode, log
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ready(); time.sleep(100)",
+        # swallowed, as by a destructor, a callback from C, or a library that catches everything
+        "try:\n        ready(); time.sleep(100)\n    except BaseException: pass\n    time.sleep(100)",
+        # converted, as by modules that were interrupted while they were imported
+        "try:\n        ready(); time.sleep(100)\n    except BaseException: raise SystemError('initialization failed')",
+        # swallowed, and the command comes to its end
+        "try:\n        ready(); time.sleep(100)\n    except BaseException: return 0",
+        # held back, with the handlers taken away meanwhile, as by ray.init
+        "with signals.held():\n        signal.signal(signal.SIGTERM, lambda *_: sys.exit(15)); ready(); time.sleep(1)\n"
+        "    time.sleep(100)",
+        # a thread that the interpreter would wait for
+        "threading.Thread(target=time.sleep, args=(100,)).start(); ready(); time.sleep(100)",
+    ],
+    ids=["plain", "swallowed", "converted", "swallowed to the end", "held", "thread"],
+)
+def test_what_arrives_ends_the_command(command, number, code):
+    """With its exit code and one line that says what is kept, whatever becomes of the exception."""
+    process = _process(f"def command():\n    {command}\n    return 0\n{_RUN}")
+    process.send_signal(number)
+    started = time.monotonic()
+    found, log = _end(process)
+    assert found == code, log
+    assert time.monotonic() - started < 30
+    word = {130: "interrupted", 143: "terminated"}[code]
+    assert log.strip() == f"{word}: finished units are kept; the same command goes on from here"
+
+
+@pytest.mark.parametrize(("longest", "more"), [(1.0, 0), (60.0, 1)], ids=["too long", "second signal"])
+def test_a_process_that_does_not_stop_is_ended_with_all_that_it_started(longest, more, tmp_path):
+    """The main thread is deep in foreign code that runs no handler: time, or a second signal, ends it."""
+    child = f"subprocess.Popen(['sh', '-c', 'sleep 1000 & echo $! > {tmp_path}/pid; wait'])"
+    wait = f"while not os.path.exists('{tmp_path}/pid'): time.sleep(0.01)"
+    process = _process(f"def command():\n    {child}\n    {wait}\n    ready()\n    deaf()\n{_RUN}", longest=longest)
+    process.send_signal(signal.SIGTERM)
+    for _ in range(more):
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+    code, log = _end(process)
+    assert code == 143, log
+    assert log.startswith("terminated: ")
+    grandchild = int(Path(tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 10
+    while _runs(grandchild):
+        assert time.monotonic() < deadline, "it was left behind"
+        time.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_before_and_after_the_command_a_signal_ends_the_process_at_once():
+    """While modules are imported there is nothing to unwind, and no exception that could be mistaken for another."""
+    for code, said in (
+        ("with signals.heeded(for_good=True):\n    ready()\n    time.sleep(100)", "interrupted: no work had begun"),
+        (
+            "with signals.heeded(for_good=True):\n    stoppable('extract', lambda: 0)\nready()\ntime.sleep(100)",
+            "interrupted: the work had ended",
+        ),
+    ):
+        process = _process(code)
+        process.send_signal(signal.SIGINT)
+        assert _end(process) == (130, f"{said}\n")
+
+
+def test_signals_that_the_process_was_started_to_ignore_stay_ignored():
+    """``nohup``, and what a shell runs in the background."""
+    process = _process(f"def command():\n    ready()\n    time.sleep(1)\n    return 0\n{_RUN}", ignored=True)
+    for number in signals.HEEDED:
+        process.send_signal(number)
+    assert _end(process) == (0, "")
+
+
+def test_handlers_are_given_back():
+    """A program that calls the command as a function has its own handlers again afterwards."""
+    before = [signal.getsignal(number) for number in signals.HEEDED]
+    with signals.heeded():
+        assert [signal.getsignal(number) for number in signals.HEEDED] != before
+        with signals.heeded():
+            pass
+        assert [signal.getsignal(number) for number in signals.HEEDED] != before
+    assert [signal.getsignal(number) for number in signals.HEEDED] == before
+
+
+def test_a_signal_that_is_noted_is_raised_no_more(monkeypatch, caplog):
+    """What a command does on its way out is not interrupted again and again."""
+
+    def command():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+        raise AssertionError("not interrupted")
+
+    with signals.heeded():
+        assert stoppable("train", command) == 143
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)
+    assert signals.arrived() is False

@@ -1,0 +1,68 @@
+"""Addresses of Ray clusters: which one is meant, whether it can be one, and whether anybody listens there."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from wsvad.errors import UsageError
+
+CONNECT_S = 4.0
+AUTO = "auto"
+_DEFAULT_PORTS = {"": None, "ray": 10001, "http": 80, "https": 443}
+_FORMS = "expected host:port, ray://host:port, auto, or local"
+
+
+class Address(NamedTuple):
+    """A cluster's address, taken apart."""
+
+    scheme: str
+    """Empty for ``host:port``, ``ray`` for a Ray client, ``http`` and ``https`` for a job server."""
+    host: str
+    port: int
+
+
+def cluster_address(given: str | None) -> str | None:
+    """Return the address of the cluster that a run will use; ``None`` for a local Ray of its own.
+
+    As Ray does: ``RAY_ADDRESS`` counts where nothing or ``auto`` is given.
+    """
+    named = os.environ.get("RAY_ADDRESS", "").strip()
+    address = (named or given) if given in (None, AUTO) else given
+    return None if address in (None, "local") else address
+
+
+def parse_address(text: str) -> Address:
+    """Take an address apart.
+
+    Raises:
+        UsageError: it cannot be one.
+    """
+    try:
+        parts = urlsplit(text if "://" in text else f"//{text}")
+        port = parts.port or _DEFAULT_PORTS[parts.scheme]
+        if port is None or not parts.hostname or parts.username is not None:
+            raise ValueError
+    except (ValueError, KeyError) as error:
+        raise UsageError(f"{text!r} is not the address of a Ray cluster: {_FORMS}") from error
+    return Address(parts.scheme, parts.hostname, port)
+
+
+def why_not_reached(host: str, port: int, timeout_s: float = CONNECT_S) -> str:
+    """Return why no TCP connection can be made within the time, name resolution included; nothing where one can."""
+    found = [f"no connection within {timeout_s:g} s"]
+
+    def connect() -> None:
+        try:
+            socket.create_connection((host, port), timeout=timeout_s).close()
+            found.append("")
+        except OSError as error:
+            found.append(f"no connection: {error.strerror or error}")
+
+    beside = threading.Thread(target=connect, daemon=True)  # a name server that does not answer cannot be interrupted
+    beside.start()
+    beside.join(timeout_s)
+    return found[-1]
