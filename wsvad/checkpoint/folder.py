@@ -168,7 +168,8 @@ def read_checkpoint(store: Store, prefix: str = "") -> Checkpoint:
     newer = sorted(config.to_dict().keys() - described["model"].keys())
     if newer:  # a default of today's may not be what it was trained with
         raise UsageError(
-            f"{where} was written by an earlier version, whose {config.name} had no {', '.join(newer)}; train again"
+            f"{where} was written by an earlier version, whose {config.name} had no {', '.join(newer)}; "
+            f"{config.remedy}"
         )
     checkpoint = Checkpoint(
         model_config=config,

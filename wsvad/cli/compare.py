@@ -34,6 +34,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models", default="all", metavar="LIST", help="e.g. ltgs,ltgs:no_decay,st_mil (model:preset); all: each once"
     )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of every model named, over its preset's; may be repeated",
+    )
     parser.add_argument("--seeds", type=small_int, default=5, metavar="N", help="runs of each")
     parser.add_argument("--split", choices=("test", "val"), default="test", help="which the figures are of")
     parser.add_argument("--allow-missing", action="store_true", help="leave out videos that have no features")
@@ -63,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
         seeds=args.seeds,
         training={name: getattr(args, name) for name in _TRAINING if getattr(args, name) is not None},
         split=args.split,
+        overrides=args.set,
         allow_missing=args.allow_missing,
         use_ray=not args.no_ray,
         address=args.address,

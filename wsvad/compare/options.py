@@ -67,6 +67,8 @@ class CompareOptions:
     """Runs of each variant, with the seeds 0, 1, …; at least 1."""
     training: dict[str, Any] = field(default_factory=dict)
     """Options of ``TrainConfig`` for all variants, over their recipes."""
+    overrides: Sequence[str] = ()
+    """Settings of the models as ``key=value``, over those of every preset; each variant must have them."""
     split: Literal["test", "val"] = "test"
     """Which split the figures are of."""
     allow_missing: bool = False
@@ -91,7 +93,7 @@ class CompareOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as JSON values; they hold no secret."""
-        return {**asdict(self), "variants": [v.name for v in self.variants]}
+        return {**asdict(self), "variants": [v.name for v in self.variants], "overrides": list(self.overrides)}
 
 
 class Trial(NamedTuple):

@@ -73,6 +73,7 @@ def _training(options: CompareOptions, trial: Trial) -> TrainOptions:
         manifest=options.manifest,
         model=trial.variant.model,
         preset=trial.variant.preset,
+        overrides=options.overrides,
         out=f"{_root(options, trial)}/train",
         training=settings,
         allow_missing=options.allow_missing,

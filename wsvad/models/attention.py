@@ -1,15 +1,18 @@
 """LTGS-Net's two modules: local temporal attention and the global spatial module (Sensors 25(16) 4884, section 3).
 
-Readings of what the paper leaves open:
+Readings of what the paper leaves open (all of them, with the tests: docs/papers.md):
 
 * ``H[i, j] = sin((T + i - j) π / 2T) = cos(π (i - j) / 2T)`` with T the number of clips at hand. It multiplies the
   attention's logits element by element (``elementwise``); ``matmul`` takes ``QK^T · H`` as a matrix product,
   ``additive`` adds ``log H``, so that nothing is seen where H is 0; ``none`` leaves it out.
 * One head "cuts the parameters" only where the head's width stays: it is a setting of its own, 128.
+* "An encoder structure" (section 4.2) is attention alone, with its output projection; the input is added where it is
+  used (``ltgs``). ``EncoderLayer`` is the whole block of a Transformer (Vaswani et al. 2017), with the norm after.
 * W1, W2 of the global module are diagonal and its MLP has a bottleneck, which fits the small share of the parameters
   that the paper gives the module; ``full`` takes square matrices.
-* The pair (average, maximum) over a video's clips goes through a convolution from 2 channels to 1, the MLP and a ReLU,
-  and what comes out scales the features: ``x (1 + g)``, so that a gate at 0 changes nothing.
+* The pair (average, maximum) over a video's clips goes through a convolution from 2 channels to 1, the MLP and a ReLU
+  (section 3.2): ``GlobalSummary``, one vector a video. ``GlobalModule`` is ours: the vector as a gate on the features,
+  ``x (1 + g)``, so that one at 0 changes nothing.
 
 Axes: N sequences, T clips (or whatever is attended over), D features, h heads, d width of a head, B bags.
 """
@@ -147,8 +150,35 @@ class Diagonal(nn.Module):
         return x * self.weight
 
 
-class GlobalModule(nn.Module):
-    """Scale features by what the whole video holds.
+class EncoderLayer(nn.Module):
+    """A block of a Transformer's encoder whose attention decays with distance.
+
+    Attention, sum with the input, layer norm; feed-forward of two layers, sum, layer norm.
+
+    Args:
+        dim: D of the input and the output.
+        heads, head_dim, decay: of the attention.
+        feed_forward: hidden units of the feed-forward part.
+        dropout: share of attention weights, and of the outputs of both parts, left out in training.
+    """
+
+    def __init__(self, dim: int, *, heads: int, head_dim: int, decay: Decay, feed_forward: int, dropout: float) -> None:
+        super().__init__()
+        self.attention = DecayedAttention(dim, heads=heads, head_dim=head_dim, decay=decay, dropout=dropout)
+        self.attention_norm = nn.LayerNorm(dim)
+        self.feed_forward = nn.Sequential(nn.Linear(dim, feed_forward), nn.ReLU(), nn.Linear(feed_forward, dim))
+        self.feed_forward_norm = nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x_NTD: Tensor, decay: DecayMatrix) -> Tensor:
+        """Map ``[N, T, D]`` to the same shape; the input is in the sum."""
+        x_NTD = self.attention_norm(x_NTD + self.dropout(self.attention(x_NTD, decay)))
+        out_NTD: Tensor = self.feed_forward_norm(x_NTD + self.dropout(self.feed_forward(x_NTD)))
+        return out_NTD
+
+
+class GlobalSummary(nn.Module):
+    """Say of a whole video what it holds: ``ReLU(MLP(conv([W1 average; W2 maximum])))``, section 3.2.
 
     Args:
         dim: D.
@@ -165,7 +195,24 @@ class GlobalModule(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, dim))
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        """Map ``[B, T, D]`` to the same shape."""
+        """Map ``[B, T, D]`` to ``[B, D]``, nowhere below 0."""
         pair_BD2 = torch.stack([self.average(x_BTD.mean(1)), self.maximum(x_BTD.amax(1))], dim=2)
-        gate_BD: Tensor = self.mlp(self.pair(pair_BD2).squeeze(2)).relu()
+        summary_BD: Tensor = self.mlp(self.pair(pair_BD2).squeeze(2)).relu()
+        return summary_BD
+
+
+class GlobalModule(GlobalSummary):
+    """Scale features by what the whole video holds: the summary as a gate."""
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        """Map ``[B, T, D]`` to the same shape."""
+        gate_BD = super().forward(x_BTD)
         return x_BTD * (1 + gate_BD.unsqueeze(1))
+
+
+class AverageSummary(nn.Module):
+    """Temporal average pooling in the place of ``GlobalSummary``, without a parameter (the paper's ablation)."""
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        """Map ``[B, T, D]`` to ``[B, D]``."""
+        return x_BTD.mean(1)

@@ -53,6 +53,8 @@ class ModelConfig:
     """The model's name on the command line and in checkpoints."""
     inputs: ClassVar[Inputs]
     """What ``forward`` takes: ``pooled`` ``[B, T, D]`` or ``cuboids`` ``[B, T, K, C]``."""
+    remedy: ClassVar[str] = "train again"
+    """What to do with a checkpoint of an earlier version of the model, which has other settings."""
 
     input_dim: int
     """D or C, at least 1: 1024 or 528 (Inception), 2048 (ResNet-50 or two streams), 1056 (two streams), any other."""

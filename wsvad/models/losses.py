@@ -17,6 +17,8 @@ from torch.nn import functional
 
 from wsvad.models.contract import LabelIndex, Pairs
 
+MagnitudeForm = Literal["rtfm", "printed"]
+
 
 class Classes(NamedTuple):
     """Rows of a batch by label, in batch order."""
@@ -131,14 +133,23 @@ def bce_of_mean_score(logits_Bk: Tensor, labels_B: Tensor) -> Tensor:
     return -torch.where(labels_B == 1, log_anomalous_B, log_normal_B).mean()
 
 
-def magnitude(features_BkD: Tensor, labels_B: Tensor, *, margin: float) -> Tensor:
+def bag_lengths(features_BkD: Tensor) -> Tensor:
+    """Return ``[B]``: the length of the mean feature of each bag's chosen clips (RTFM's code; LTGS-Net's G(F))."""
+    lengths_B: Tensor = torch.linalg.vector_norm(features_BkD.mean(1), dim=1)
+    return lengths_B
+
+
+def magnitude(features_BkD: Tensor, labels_B: Tensor, *, margin: float, form: MagnitudeForm = "rtfm") -> Tensor:
     """Push the features of anomalous bags to length ``margin`` and those of normal bags to 0, pair by pair.
 
-    ``mean((|margin - ‖f_a‖| + ‖f_n‖)²)`` with f the mean feature of a bag's chosen clips: RTFM as published, and
-    LTGS-Net, which takes it over.
+    ``rtfm``: ``mean((|margin - G(a)| + G(n))²)`` with G of ``bag_lengths``, as RTFM is published. ``printed``:
+    ``mean(|margin - G(a) + G(n)|)``, which LTGS-Net prints (section 3.4) and credits to RTFM: a margin between the two
+    lengths instead of a length for each.
     """
     anomalous, normal = classes_of(labels_B)
-    lengths_B: Tensor = torch.linalg.vector_norm(features_BkD.mean(1), dim=1)
+    lengths_B = bag_lengths(features_BkD)
+    if form == "printed":
+        return (margin - lengths_B[anomalous] + lengths_B[normal]).abs().mean()
     return ((margin - lengths_B[anomalous]).abs() + lengths_B[normal]).square().mean()
 
 

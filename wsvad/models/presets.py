@@ -34,6 +34,10 @@ _RTFM = Recipe(learning_rate=1e-3, weight_decay=5e-3, pairs=32, steps=15_000)
 # LTGS-Net, section 4.2; section 5.1 has other numbers for the ablations.
 _LTGS = Recipe(learning_rate=1e-3, weight_decay=5e-3, pairs=32, steps=15_000)
 _LTGS_ABLATION = Recipe(learning_rate=1e-4, weight_decay=5e-3, pairs=32, steps=30_000)
+# The first version of LTGS-Net here: its global module is a gate, and narrower.
+_GATED: Mapping[str, Any] = {"fusion": "gate", "bottleneck": 64}
+# Ours: a decay that is the same in a long video as in a short one.
+_LOCAL: Mapping[str, Any] = {"decay": "additive", "reach": 2.0}
 _ST_LTGS = Recipe(learning_rate=1e-3, weight_decay=1e-3, pairs=16, steps=5_000)
 
 PRESETS: Mapping[str, Mapping[str, Preset]] = {
@@ -58,7 +62,11 @@ PRESETS: Mapping[str, Mapping[str, Preset]] = {
                 "segment_labels": {"label_index": "segment"},
                 "matrix_decay": {"decay": "matmul"},
                 "additive_decay": {"decay": "additive"},
-                "local": {"decay": "additive", "reach": 2.0},
+                "local": _LOCAL,
+                "gated": _GATED,
+                "gated_local": {**_GATED, **_LOCAL},
+                "encoder_layer": {"encoder": "layer"},
+                "printed_magnitude": {"magnitude_form": "printed"},
                 "full_global": {"full_global": True},
                 "k8": {"k": 8},
             },
@@ -66,6 +74,7 @@ PRESETS: Mapping[str, Mapping[str, Preset]] = {
         "ablation": Preset(_LTGS_ABLATION, {}),
         "no_local": Preset(_LTGS_ABLATION, {"local_module": False}),
         "no_global": Preset(_LTGS_ABLATION, {"global_module": False}),
+        "average_global": Preset(_LTGS_ABLATION, {"global_form": "average"}),
         "no_dynamic": Preset(_LTGS_ABLATION, {"dynamic_labels": False}),
         "no_decay": Preset(_LTGS_ABLATION, {"decay": "none"}),
         "one_head": Preset(_LTGS_ABLATION, {"heads": 1}),
