@@ -118,12 +118,19 @@ def test_parameter_counts_by_hand(dim):
         + head(inner, quarter)
         + 3 * 4 * quarter * dim
         + head(dim, 512, 128, 1),
-        "ltgs": 3 * head(dim, wide) + head(wide, dim) + 2 * dim + 3 + head(dim, 64, dim) + head(dim, 512, 128, 1),
+        "ltgs": 3 * head(dim, wide)
+        + head(wide, dim)
+        + 2 * dim
+        + 3
+        + head(dim, 112, dim)
+        + head(2 * dim, 2048, 512, 128, 1),
+        "ltgs:gated": 3 * head(dim, wide) + head(wide, dim) + 2 * dim + 3 + head(dim, 64, dim) + head(dim, 512, 128, 1),
         "st_ltgs": head(dim, 128) + 2 * (2 * 128 + 3 * head(128, 128) + head(128, 128)) + head(128, 128, 1),
     }
     for name, count in expected.items():
+        model_name, _, preset = name.partition(":")
         with torch.device("meta"):
-            model = build_model(default_config(name, dim), seed=0)
+            model = build_model(default_config(model_name, dim, preset=preset or "paper"), seed=0)
         assert sum(parameter.numel() for parameter in model.parameters()) == count, name
 
 

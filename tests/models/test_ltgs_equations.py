@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tests.models import naive
+from wsvad.models.attention import temporal_decay
 from wsvad.models.choose import build_criterion, build_dynamic_labels, build_model, default_config
 from wsvad.models.contract import MilOutput
 
@@ -80,16 +81,16 @@ def score(model: Any, fused: naive.Vector) -> float:
 
 @pytest.mark.parametrize("reading", ["elementwise", "matmul", "additive", "none"])
 def test_head_i_with_its_decay(reading):
-    """Section 3.1: ``softmax(Q K^T · H / √d_k) V``. The product with H is taken element by element (default), as a
-    product of matrices, or as a sum with log H; H is ``sin((T + i - j) π / 2T)``, T the clips at hand."""
+    """Section 3.1: ``softmax(Q K^T · H / √d_k) V`` with H = ``sin((T + i - j) π / 2T)``, T the clips at hand.
+
+    The product with H is taken element by element (default), as one of matrices, or as a sum with log H.
+    """
     attention = ltgs(decay=reading).local_module
     expected = [naive.heads_of(attention.qkv, video, HEADS, reading) for video in videos()]
     with torch.no_grad():  # the output projection, made the identity, shows the heads side by side
         attention.out = torch.nn.Linear(HEADS * WIDTH, HEADS * WIDTH).double()
         attention.out.weight.copy_(torch.eye(HEADS * WIDTH))
         attention.out.bias.zero_()
-    from wsvad.models.attention import temporal_decay
-
     found = attention(features(), temporal_decay(CLIPS, features()))
     near(found.unflatten(2, (HEADS, WIDTH)).transpose(1, 2), expected)
 
@@ -98,8 +99,6 @@ def test_head_i_with_its_decay(reading):
 def test_multi_head(reading):
     """Section 3.1: ``Concat(head_1, …, head_h) W_O``, heads of a width of their own (h x d_k need not be D)."""
     attention = ltgs(decay=reading).local_module
-    from wsvad.models.attention import temporal_decay
-
     expected = [naive.multi_head(attention.qkv, attention.out, video, HEADS, reading) for video in videos()]
     near(attention(features(), temporal_decay(CLIPS, features())), expected)
 
@@ -133,8 +132,7 @@ def test_fusion_and_score():
     ],
 )
 def test_fusion_of_the_ablations(preset, parts):
-    """Section 5: without GS ``[t]`` alone, with temporal average pooling in its place ``[t; mean]``, without LT F in
-    the place of t(F)."""
+    """Section 5: without GS ``[t]`` alone; temporal average pooling as GS ``[t; mean]``; without LT ``[F; s]``."""
     model = ltgs(preset)
     expected = [[naive.relu(naive.linear(model.fusion, p)) for p in parts(model, video)] for video in videos()]
     near(model(features()).features_BTD, expected)
@@ -170,8 +168,10 @@ def terms(preset: str = "paper", soft: Tensor | None = None, **settings: Any) ->
 
 
 def test_bag_length():
-    """``G(F)``: the mean of the k features that are longest, and its length, as RTFM's code has it (RTFM's paper has
-    the mean of lengths). k = 3 (section 4.2), not 8 (section 3.4). With no margin and no normal bag it is the loss."""
+    """``G(F)``: the mean of the k features that are longest, and its length, as RTFM's code has it.
+
+    RTFM's paper has the mean of the lengths. k = 3 (section 4.2), not 8 (section 3.4). Seen with a margin of 0.
+    """
     fused = naive.numbers(output().features_BTD)
     lengths = [naive.bag_length(video, K) for video in fused]
     expected = sum((lengths[a] + lengths[n]) ** 2 for a, n in zip(ANOMALOUS, NORMAL, strict=True)) / 2
@@ -195,8 +195,10 @@ def test_l_mil(margin):
 
 @pytest.mark.parametrize("index", [None, "rank", "segment"])
 def test_l_cls(index):
-    """Section 3.4: binary cross-entropy of the top k clips, with the minus sign that the print lacks. The labels are the
-    video's, or soft ones by rank (default) or by segment, of which the best clip's stays 1."""
+    """Section 3.4: binary cross-entropy of the top k clips, with the minus sign that the print lacks.
+
+    Labels are the video's, or soft ones by rank (default) or by segment, of which the best clip's stays 1.
+    """
     scores, fused = naive.numbers(output().scores_BT), naive.numbers(output().features_BTD)
     soft = [[0.0] * CLIPS, [1, 0.75, 0.5, 0.25, 0.5, 0.75, 0.125], [1, 0.5, 0.25, 1, 0.75, 0.5, 0.25], [0.0] * CLIPS]
     total = 0.0

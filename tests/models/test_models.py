@@ -16,7 +16,7 @@ from wsvad.models.heads import unit_length
 from wsvad.models.presets import PRESETS
 
 SMALL: dict[str, dict[str, Any]] = {
-    "ltgs": {"heads": 2, "head_dim": 4, "bottleneck": 4},
+    "ltgs": {"heads": 2, "head_dim": 4, "bottleneck": 4, "fusion_dim": 16, "feed_forward": 8},
     "st_ltgs": {"dim": 8, "heads": 2, "head_dim": 4},
     "st_mil": {"attention_dim": 4},
 }

@@ -30,7 +30,7 @@ class Case(NamedTuple):
 CASES = {
     "sultani": Case(60, {}),
     "rtfm": Case(40, {}),
-    "ltgs": Case(50, {"heads": 2, "head_dim": 8, "label_period": 20}),
+    "ltgs": Case(50, {"heads": 2, "head_dim": 8, "fusion_dim": 64, "label_period": 20}),
     # Length 1 would leave a direction in 8 dimensions, and among the noise of 256 cuboids one always points there, too.
     "st_mil": Case(40, {"learning_rate": 3e-3, "pairs": 4, "unit_length": False}),
     "st_ltgs": Case(50, {"learning_rate": 3e-3, "pairs": 4, "dim": 16, "heads": 2, "head_dim": 8, "label_period": 20}),
