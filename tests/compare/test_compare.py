@@ -9,6 +9,7 @@ import pytest
 
 from tests.features.factories import random_videos, write_features
 from tests.train.factories import QUICK, plant, planted_records
+from wsvad.checkpoint import load_checkpoint
 from wsvad.cli import main
 from wsvad.compare.options import Variant, parse_variants
 from wsvad.compare.table import Spread, as_markdown
@@ -125,6 +126,31 @@ def test_a_dry_run_checks_everything_and_writes_nothing(planted, tmp_path, capsy
     assert main(words) == 0
     assert "15 runs to do" in capsys.readouterr().out
     assert main([*words, "--features", str(tmp_path / "nothing")]) == 2
+
+
+def test_settings_are_those_of_every_model_named(planted, tmp_path, capsys, caplog):
+    """``--set`` reaches each run and the record of the comparison; a model without the setting stops all of it."""
+    out = tmp_path / "out"
+    words = [
+        "compare",
+        *planted.words,
+        "--out",
+        str(out),
+        "--seeds",
+        "1",
+        *TRAINING,
+        "--no-ray",
+        "--set",
+        "dropout=0.25",
+    ]
+    assert main([*words, "--models", "sultani", "--set", "k=2"]) == 2
+    assert "model sultani has no setting 'k'" in caplog.text
+    assert not out.exists()
+    assert main([*words, "--models", "sultani,rtfm"]) == 0
+    for model in ("sultani", "rtfm"):
+        checkpoint = load_checkpoint(str(out / f"runs/{model}-paper/seed-0/train/checkpoint"))
+        assert checkpoint.model_config.to_dict()["dropout"] == 0.25
+    assert json.loads((out / "table.json").read_text())["options"]["overrides"] == ["dropout=0.25"]
 
 
 def test_runs_are_tasks_on_ray(planted, tmp_path, capsys, ray_session):

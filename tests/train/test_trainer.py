@@ -13,7 +13,8 @@ from wsvad.errors import TrainingError, UsageError
 from wsvad.train.group import Alone
 from wsvad.train.trainer import selected_weights
 
-SMALL_LTGS = {"head_dim": 4, "heads": 2, "label_period": 3}
+SMALL = {"head_dim": 4, "heads": 2, "label_period": 3}
+SMALL_LTGS = {**SMALL, "fusion_dim": 16, "feed_forward": 8}
 STILL = {"dropout": 0.0}
 
 
@@ -66,7 +67,9 @@ def test_the_loop_leaves_the_callers_random_numbers_alone():
         ("rtfm", STILL),
         ("st_mil", STILL),
         ("ltgs", {**SMALL_LTGS, **STILL, "attention_dropout": 0.0}),
-        ("st_ltgs", {**SMALL_LTGS, **STILL, "attention_dropout": 0.0, "dim": 6}),
+        ("ltgs", {**SMALL_LTGS, **STILL, "attention_dropout": 0.0, "preset": "gated"}),
+        ("ltgs", {**SMALL_LTGS, **STILL, "attention_dropout": 0.0, "preset": "encoder_layer"}),
+        ("st_ltgs", {**SMALL, **STILL, "attention_dropout": 0.0, "dim": 6}),
     ],
 )
 def test_workers_together_do_what_one_does(model, settings):
