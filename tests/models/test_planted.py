@@ -46,13 +46,13 @@ def videos(name: str, count: int, strength: float, seed: int) -> Planted:
 
 
 def held_out(
-    name: str, strength: float, labels_N: torch.Tensor | None = None, *, seed: int = 1
+    name: str, strength: float, labels_N: torch.Tensor | None = None, *, seed: int = 1, **settings: Any
 ) -> tuple[MilOutput, Planted]:
     """Train on some videos and score others."""
     case, test = CASES[name], videos(name, 60, strength, seed=seed + 100)
-    model = train(
-        name, videos(name, 40, strength, seed=seed), steps=case.steps, labels_N=labels_N, seed=seed, **case.settings
-    )
+    settings = {**case.settings, **settings}
+    seen = videos(name, 40, strength, seed=seed)
+    model = train(name, seen, steps=case.steps, labels_N=labels_N, seed=seed, **settings)
     return score(model, test.features), test
 
 
@@ -77,6 +77,13 @@ def test_where_there_is_nothing_the_score_is_chance(name):
     assert 0.4 < frame_auc(output, test) < 0.6
     if name in CUBOIDS:
         assert 0.4 < region_auc(output, test) < 0.6
+
+
+@pytest.mark.parametrize("preset", ["gated", "local", "encoder_layer", "printed_magnitude", "average_global"])
+def test_every_form_of_ltgs_finds_what_is_there_and_nothing_else(preset):
+    """However its modules meet, and whatever they are."""
+    assert frame_auc(*held_out("ltgs", PLAIN, preset=preset)) > 0.95
+    assert 0.4 < frame_auc(*held_out("ltgs", 0.0, preset=preset)) < 0.6
 
 
 @pytest.mark.slow
