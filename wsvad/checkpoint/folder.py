@@ -168,8 +168,7 @@ def read_checkpoint(store: Store, prefix: str = "") -> Checkpoint:
     newer = sorted(config.to_dict().keys() - described["model"].keys())
     if newer:  # a default of today's may not be what it was trained with
         raise UsageError(
-            f"{where} was written by an earlier version, whose {config.name} had no {', '.join(newer)}; "
-            f"{config.remedy}"
+            f"{where} was written by an earlier version, whose {config.name} had no {', '.join(newer)}; {config.remedy}"
         )
     checkpoint = Checkpoint(
         model_config=config,
