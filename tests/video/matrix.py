@@ -269,7 +269,7 @@ def mux(path: Path, container: str, codec: str, encoded: Encoded, packets: list[
         sets = source.codec_context.extradata if codec.startswith("mpeg4") else None
         try:
             with av.open(str(path), "w", format=kind) as out:
-                stream = out.add_stream_from_template(source)
+                stream = _av1_stream(out) if codec == "av1" else out.add_stream_from_template(source)
                 for packet in packets:
                     data = (sets or b"") + packet.data if packet.key else packet.data
                     made = av.Packet(data)
@@ -280,3 +280,12 @@ def mux(path: Path, container: str, codec: str, encoded: Encoded, packets: list[
         except (av.FFmpegError, ValueError):
             return False
     return True
+
+
+def _av1_stream(out: av.container.OutputContainer) -> av.VideoStream:
+    """Return a stream of the encoder, with its sequence header: the decoder cannot be a template of an output."""
+    encoder, options, pixels = CODECS["av1"]
+    stream = out.add_stream(encoder, rate=FPS, options=dict(options))
+    assert isinstance(stream, av.VideoStream)
+    stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pixels
+    return stream

@@ -17,7 +17,7 @@ from wsvad.video.contract import SEEK_SPACING_S, Note, Reading, SeekPoint, Video
 from wsvad.video.demux import open_video, pick_stream, unit_s
 from wsvad.video.remote import RemoteFile
 from wsvad.video.scaling import clockwise, upright
-from wsvad.video.scanning import Packets, Scan, scan
+from wsvad.video.scanning import LEADING, Packets, Scan, scan
 from wsvad.video.stamps import NONE, Stamps, median_step
 from wsvad.video.streams import FootageStream, footage_stream
 from wsvad.video.timeline import NANOSECOND
@@ -110,7 +110,7 @@ def _with_stamps(index: VideoIndex, stream: VideoStream, found: Scan, times: Fra
         duration_s=float(footage),
         variable_rate=_is_variable(ordered, times.scale),
         first_timestamp=int(ordered[0]),
-        seek_points=_seek_points(packets, times, kept, ordered, unit) if times.seekable else (),
+        seek_points=_seek_points(packets, times, kept, ordered, unit),
         usual_fps=1 / usual_s if usual_s else 0.0,
         last_step=step,
         notes=(*index.notes, *_pause_notes(pauses, usual_s)),
@@ -159,15 +159,19 @@ def _last_step(ordered: Stamps, duration: Stamps) -> int:
 def _seek_points(
     packets: Packets, times: FrameTimes, kept: npt.NDArray[np.bool_], ordered: Stamps, unit: Fraction
 ) -> tuple[SeekPoint, ...]:
-    """Return the key frames, thinned, before which the file holds no frame that is presented after them."""
+    """Return the key frames, thinned, before which the file holds no frame that is presented after them.
+
+    Seeks go by stored stamps: those must be lower before a point, and higher behind what may lead it.
+    """
     ticks, key = times.ticks, packets.keys[kept]
     stored = packets.column(packets.pts if times.clock == "pts" else packets.dts)[kept]
     dts, ordinals = packets.column(packets.dts)[kept], packets.column(packets.ordinal)[kept]
-    own = ~np.isin(ordinals, [packet for packet, _ in times.mended])
-    highest_before = np.concatenate(([np.iinfo(np.int64).min], np.maximum.accumulate(ticks)[:-1]))
+    stamps, counts = np.unique(stored[key], return_counts=True)  # a seek cannot tell key frames of one stamp apart
+    own = ~np.isin(ordinals, [packet for packet, _ in times.mended]) & ~np.isin(stored, stamps[counts > 1])
+    own &= (_highest_before(ticks) < ticks) & (_highest_before(stored) < stored) & (stored < _lowest_behind(stored))
     points: list[SeekPoint] = []
     spacing, last = SEEK_SPACING_S / float(unit), 0
-    for place in np.flatnonzero(key & own & (highest_before < ticks)):
+    for place in np.flatnonzero(key & own):
         time = int(ticks[place])
         if not points or time - last >= spacing:
             stamp = int(stored[place])
@@ -175,6 +179,17 @@ def _seek_points(
             points.append(SeekPoint(int(np.searchsorted(ordered, time)), stamp, decode_stamp, int(ordinals[place])))
             last = time
     return tuple(points)
+
+
+def _highest_before(stamps: Stamps) -> Stamps:
+    return np.concatenate(([np.iinfo(np.int64).min], np.maximum.accumulate(stamps)[:-1]))
+
+
+def _lowest_behind(stamps: Stamps) -> Stamps:
+    """Return for every packet the lowest stamp of those so far behind it that they cannot lead it."""
+    highest = np.iinfo(np.int64).max
+    lowest = np.minimum.accumulate(np.where(stamps == NONE, highest, stamps)[::-1])[::-1]
+    return np.concatenate((lowest[LEADING + 1 :], np.full(min(LEADING + 1, len(stamps)), highest)))
 
 
 def _is_variable(ordered: Stamps, scale: int) -> bool:

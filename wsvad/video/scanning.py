@@ -30,7 +30,7 @@ from wsvad.video.stamps import NONE, Stamps
 
 _FULL_PROBE = 512
 """Packets tried one after the other for a first picture; behind them only key frames are tried."""
-_LEADING = 20
+LEADING = 20
 """Pictures that may lead a key frame; H.264 and HEVC allow 16."""
 _BEAT_EVERY = 16
 """Packets from one sign of life to the next; reading more of the file is one too."""
@@ -92,14 +92,14 @@ class Packets:
     def first(self) -> set[int]:
         """Ordinals of the packets among which those are that lead the first key frame."""
         start = self.first_key
-        return set(self.ordinal[start + 1 : start + 1 + _LEADING]) if start >= 0 else set()
+        return set(self.ordinal[start + 1 : start + 1 + LEADING]) if start >= 0 else set()
 
     def leading(self) -> set[int]:
         """Those of them that are presented before the first key frame, or at no known time."""
         start = self.first_key
         if start < 0:
             return set()
-        stop = min(start + 1 + _LEADING, len(self.ordinal))
+        stop = min(start + 1 + LEADING, len(self.ordinal))
         key = self.pts[start]
         return {self.ordinal[i] for i in range(start + 1, stop) if self.pts[i] == NONE or self.pts[i] < key}
 

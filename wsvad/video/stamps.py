@@ -23,6 +23,14 @@ _AHEAD = 16
 """Stamps that may be out of step one after the other before the clock counts as set back."""
 _NEIGHBOURS = 8
 _TOO_SLOW = 1.5
+_MAX_REORDERED = 16
+"""Most pictures that may be stored before one that is presented before them, in H.264 and H.265."""
+PAUSE_S = 2.0
+_PAUSE_STEPS = 16
+"""A step of more seconds, and of more usual steps, than this must be checked before it may order frames."""
+_FEW_WRONG = 8
+_MANY_WRONG = 4
+"""A clock that is set, or astray, at more than one frame in this many is no clock."""
 
 
 @dataclass
@@ -73,37 +81,60 @@ def parts(stamps: Stamps, key: npt.NDArray[np.bool_]) -> list[int]:
     return starts
 
 
-def order_by_stamps(stamps: Stamps, key: npt.NDArray[np.bool_], *, reorders: bool) -> list[int] | None:
+def order_by_stamps(
+    stamps: Stamps, key: npt.NDArray[np.bool_], *, reorders: bool, pause: float = np.inf
+) -> list[int] | None:
     """Return the places in order of presentation; None where the stamps do not tell.
 
-    They tell where each part of the file has a stamp of its own on every packet, and where nothing is reordered.
+    They tell where each part of the file has a stamp of its own on every packet and steps as an encoder reorders
+    packets, and where nothing is reordered.
 
     Args:
         stamps: per packet, NONE where there is none.
         key: true for key frames.
-        reorders: the codec may present packets in another order than they are stored in.
+        reorders: packets of this stream are presented in another order than they are stored in.
+        pause: steps of more ticks than this are a pause or a clock that was set: see ``PAUSE_S``.
     """
     known = stamps[stamps != NONE]
     if reorders and len(known) < len(stamps):
         return None
-    if bool((np.diff(known) >= 0).all()):
+    least = 1 if reorders else 0  # equal stamps in a row do not say that these packets are presented in a row
+    if bool((np.diff(known) >= least).all()):
         return list(range(len(stamps)))
     order: list[int] = []
     starts = parts(stamps, key)
     for start, stop in zip(starts, [*starts[1:], len(stamps)], strict=True):
         part = stamps[start:stop]
         seen = part[part != NONE]
-        if bool((np.diff(seen) >= 0).all()):
+        if bool((np.diff(seen) >= least).all()):
             order.extend(range(start, stop))
-        elif len(seen) == len(part) == len(np.unique(part)):
-            order.extend((start + np.argsort(part, kind="stable")).tolist())
+        elif reorders and len(seen) == len(part) == len(np.unique(part)):
+            ranked = np.argsort(part, kind="stable")
+            if not _as_encoded(part, ranked, key[start:stop], pause):
+                return None
+            order.extend((start + ranked).tolist())
         else:
             return None
     return order
 
 
+def _as_encoded(part: Stamps, ranked: npt.NDArray[np.int64], key: npt.NDArray[np.bool_], pause: float) -> bool:
+    """True where an encoder may have stored packets in this order, and none of them is out of it by a wrong stamp.
+
+    Packets are moved by few places; a long pause has all packets in front of it stored before, and a key frame behind.
+    """
+    if int(np.abs(ranked - np.arange(len(part))).max()) > _MAX_REORDERED:
+        return False
+    steps = np.diff(part[ranked])
+    ranks = np.flatnonzero(steps > max(pause, _PAUSE_STEPS * float(np.median(steps))))
+    stored = np.maximum.accumulate(ranked)
+    return bool((stored[ranks] == ranks).all()) and bool(key[ranked[ranks + 1]].all())
+
+
 def mend(stamps: Stamps, order: Sequence[int], jump: float) -> Clock | None:
-    """Return a clock on which times rise along ``order``; None where fewer than two stamps are of use.
+    """Return a clock on which times rise along ``order``; None where the stamps are of no use.
+
+    They are of none where fewer than two differ, and where the clock would have been set again and again.
 
     Args:
         stamps: per packet, NONE where there is none.
@@ -115,9 +146,11 @@ def mend(stamps: Stamps, order: Sequence[int], jump: float) -> Clock | None:
         steps = np.diff(raw)
         if bool((steps > 0).all()) and bool((steps <= jump).all()):
             return Clock(stamps)
-    times, offsets, jumps = _along(raw, jump)
-    bad = np.flatnonzero(np.isnan(times))
-    if len(times) - len(bad) < min(2, len(times)):
+    first = _first_of_equal(raw)
+    times, offsets, jumps = _along(first, jump)
+    left = int((~np.isnan(times)).sum())
+    used = int((first != NONE).sum())
+    if left < min(2, len(times)) or len(jumps) + used - left > max(_FEW_WRONG, used // _MANY_WRONG):
         return None
     fine = np.rint(_filled(times) * FINER).astype(np.int64)
     if bool((np.diff(fine) <= 0).any()):
@@ -164,6 +197,14 @@ def _filled(times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return filled
 
 
+def _first_of_equal(raw: Stamps) -> Stamps:
+    """Return the stamps with NONE for those that repeat the one before: a clock in whole seconds, one that stands."""
+    known = np.flatnonzero(raw != NONE)
+    mended = raw.copy()
+    mended[known[1:][np.diff(raw[known]) == 0]] = NONE
+    return mended
+
+
 def _usual(raw: Stamps) -> float:
     """Return the usual step from frame to frame, in ticks."""
     known = np.flatnonzero(raw != NONE)
@@ -183,6 +224,10 @@ def _along(
     offset, last, last_rank = 0.0, -np.inf, -1
     for i, rank in enumerate(known):
         time = float(raw[rank]) + offset
+        if time - last > _TOO_SLOW * usual:
+            behind = [float(raw[k]) + offset for k in known[i + 1 : i + 1 + _NEIGHBOURS]]
+            if 2 * sum(last < t < time for t in behind) > len(behind):
+                continue  # a stray: the frames behind go on from the one before
         if last_rank >= 0:
             expected = last + usual * (rank - last_rank)
             if time <= last:

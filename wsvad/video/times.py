@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -15,18 +15,38 @@ from wsvad.video.contract import Clock, Note, Reading
 from wsvad.video.demux import table_places, unit_s
 from wsvad.video.order import DecodedOrder, by_position, decoded_order
 from wsvad.video.remote import RemoteFile
-from wsvad.video.scanning import Packets, Scan, decode_once
-from wsvad.video.stamps import JUMP_S, NONE, Stamps, mend, order_by_stamps, without_strays
+from wsvad.video.scanning import Decoded, Packets, Scan, decode_once
+from wsvad.video.stamps import JUMP_S, NONE, PAUSE_S, Stamps, mend, order_by_stamps, without_strays
 from wsvad.video.timeline import Timeline, from_decode_stamps, from_rate
 
 DEFAULT_RATE = Fraction(25)
+_LEAST_LIKELY, _MOST_LIKELY = 0.1, 240.0
 _MAX_MENDED = 100_000
 """Single stamps that an index may hold; a file with more is read by the order of its pictures alone."""
 _ELEMENTARY = frozenset({"h264", "hevc", "mpegvideo", "m4v", "mjpeg"})
 """Demuxers of streams without a container: no stamps, and a default as the rate."""
 _ESTIMATES = _ELEMENTARY | {"mpegts", "mpeg", "flv"}
 """Demuxers whose rate of a stream without time stamps is a default or an estimate."""
-_NEVER_REORDERS = frozenset({"mjpeg", "rawvideo", "ffv1", "huffyuv", "utvideo", "dvvideo", "prores", "dnxhd", "vp8"})
+_NEVER_REORDERS = frozenset(
+    {
+        *(
+            "vp8",
+            "vp9",
+            "av1",
+            "libdav1d",
+            "theora",
+            "h263",
+            "flv",
+            "msmpeg4v1",
+            "msmpeg4v2",
+            "msmpeg4",
+            "wmv1",
+            "wmv2",
+        ),
+        *("mjpeg", "jpeg2000", "rawvideo", "ffv1", "huffyuv", "utvideo", "dvvideo", "prores", "dnxhd"),
+    }
+)
+"""Codecs whose packets are presented in the order in which they are stored, whatever their stamps say."""
 
 Allow = Callable[[float, float], None]
 
@@ -43,7 +63,6 @@ class FrameTimes:
     scale: int = 1
     shifts: list[tuple[int, int]] = field(default_factory=list)
     mended: list[tuple[int, int]] = field(default_factory=list)
-    seekable: bool = False
     timeline: Timeline = field(default_factory=lambda: from_rate(DEFAULT_RATE))
     """On the counting clocks."""
     rate: Fraction = DEFAULT_RATE
@@ -62,6 +81,7 @@ class FullDecode:
     ) -> None:
         self._source, self._number, self._max_pixels = source, number, max_pixels
         self._beat, self._allow, self._found = beat, allow, found
+        self._decoded: Decoded | None = None
 
     def order(self, ordinals: Stamps, doubtful: set[int]) -> DecodedOrder:
         """Return the order of presentation of the packets with these ordinals.
@@ -69,10 +89,11 @@ class FullDecode:
         Packets whose ordinals are ``doubtful`` are no frames where they give no picture.
         """
         packets = self._found.packets
-        self._allow(packets.read / float(DEFAULT_RATE), 0.0)
-        self._source.read_as_zeros(())
-        decoded = decode_once(self._source, self._number, packets.before_key, self._max_pixels, self._beat)
-        return decoded_order(ordinals, decoded, packets.unclear | doubtful)
+        if self._decoded is None:
+            self._allow(packets.read / float(DEFAULT_RATE), 0.0)
+            self._source.read_as_zeros(())
+            self._decoded = decode_once(self._source, self._number, packets.before_key, self._max_pixels, self._beat)
+        return decoded_order(ordinals, self._decoded, packets.unclear | doubtful)
 
 
 def choose_times(
@@ -88,7 +109,7 @@ def choose_times(
         reading: what people said of the video.
         decode: used where the stamps do not tell the order of frames.
     """
-    packets = found.packets
+    packets, useless = found.packets, False
     shown = _without(packets.column(packets.ordinal), found.hidden)
     if claimed and table_places(container, stream):
         every = int(shown.sum()) + packets.without_picture + claimed
@@ -99,7 +120,14 @@ def choose_times(
             times = _stamped(clock, stream, stamps, shown, found, decode)
             if times is not None:
                 return times
-    return _by_order(container, stream, found, shown, reading, decode)
+            useless = True
+    if not useless or reading.frame_rate is not None:
+        return _by_order(container, stream, found, shown, reading, decode)
+    guess = _likely_rate(stream)
+    times = _by_order(container, stream, found, shown, replace(reading, frame_rate=guess), decode)
+    message = f"the time stamps are of no use, {guess:g} frames/s is a guess; see --frame-rate"
+    times.notes = [Note("times_guessed", message)]
+    return times
 
 
 def _clocks(container: InputContainer, stream: VideoStream) -> tuple[Clock, ...]:
@@ -129,18 +157,23 @@ def _stamped(
     packets, unit = found.packets, float(unit_s(stream))
     ordinals, key = packets.column(packets.ordinal)[shown], packets.keys[shown]
     steady = without_strays(stamps, JUMP_S / unit)
-    order = None if packets.unclear else order_by_stamps(steady, key, reorders=_reorders(stream))
+    order = None
+    if not packets.unclear and stream.codec_context.name in _NEVER_REORDERS:
+        order = by_position(len(steady)).places
+    elif not packets.unclear:
+        order = order_by_stamps(steady, key, reorders=_reorders(stream), pause=PAUSE_S / unit)
     hidden = found.hidden
     if order is None:
         decoded = decode.order(ordinals, packets.leading())
         hidden, order = hidden | decoded.hidden, decoded.places
         kept = _without(ordinals, decoded.hidden)
-        steady, stamps, ordinals = steady[kept], stamps[kept], ordinals[kept]
+        steady, stamps, ordinals, key = steady[kept], stamps[kept], ordinals[kept], key[kept]
+        told = order_by_stamps(steady, key, reorders=_reorders(stream))
+        if told is not None and _agree(told, decoded):  # they also say where a lost picture belongs
+            order = told
     mended = mend(steady, order, JUMP_S / unit)
     if mended is None or len(mended.mended) + len(mended.shifts) > _MAX_MENDED:
         return None
-    rising = stamps[np.array(order, dtype=np.int64)]
-    rising = rising[rising != NONE]
     return FrameTimes(
         clock,
         len(order),
@@ -148,10 +181,17 @@ def _stamped(
         mended.scale,
         [(int(ordinals[place]), offset) for place, offset in mended.shifts],
         [(int(ordinals[place]), int(mended.times[place])) for place in mended.mended],
-        seekable=bool((np.diff(rising) >= 0).all()),
         hidden=hidden,
         notes=_mending_notes(mended.jumps, len(mended.mended), unit),
     )
+
+
+def _agree(order: list[int], decoded: DecodedOrder) -> bool:
+    """True where the pictures that a decode gave came out in this order."""
+    ranks = np.empty(len(order), dtype=np.int64)
+    ranks[np.array(order, dtype=np.int64)] = np.arange(len(order))
+    came = np.delete(np.array(decoded.places, dtype=np.int64), decoded.lost)
+    return bool((np.diff(ranks[came]) > 0).all())
 
 
 def _mending_notes(jumps: list[tuple[int, float]], mended: int, unit: float) -> list[Note]:
@@ -216,3 +256,9 @@ def _stated_rate(container: InputContainer, stream: VideoStream) -> Fraction | N
         return stream.average_rate or stream.guessed_rate
     stated = stream.codec_context.framerate
     return Fraction(stated) if stated and 0.1 <= stated <= 1000 else None
+
+
+def _likely_rate(stream: VideoStream) -> float:
+    """Return a rate for a video whose stamps are of no use; what demuxers derive from such stamps may be anything."""
+    rates = (stream.codec_context.framerate, stream.average_rate, stream.guessed_rate)
+    return float(next((rate for rate in rates if rate and _LEAST_LIKELY <= rate <= _MOST_LIKELY), DEFAULT_RATE))
