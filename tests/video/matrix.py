@@ -58,7 +58,8 @@ _NOT_IN = {
     "mkv": (),
 }
 
-TREATMENTS = ("whole", "cut", "joined", "repeated", "missing", "gap", "jump", "dropped")
+TREATMENTS = ("whole", "cut", "joined", "repeated", "missing", "gap", "jump", "dropped", "decode_stamps")
+_REORDERED = ("h264_b", "h264_open", "hevc", "mpeg2", "mpeg4_b")
 
 
 @dataclass
@@ -106,6 +107,8 @@ def cells() -> Iterator[tuple[str, str, str]]:
             for treatment in TREATMENTS:
                 if container == "raw" and treatment not in ("whole", "cut", "joined"):
                     continue
+                if treatment == "decode_stamps" and (codec not in _REORDERED or container in ("avi", "mpg")):
+                    continue
                 yield container, codec, treatment
 
 
@@ -139,6 +142,8 @@ def make_cell(folder: Path, container: str, codec: str, treatment: str) -> Cell 
             packets = [_shift(p, -start) for p in packets]
     elif treatment == "repeated":
         packets = _repeated(packets)
+    elif treatment == "decode_stamps":  # as recorders do that pass on what a camera sends
+        packets = [Packet(p.data, place, place, p.key) for place, p in enumerate(packets)]
     elif treatment == "missing":
         packets = [Packet(p.data, None if i == 51 else p.pts, p.dts, p.key) for i, p in enumerate(packets)]
     elif treatment == "joined":

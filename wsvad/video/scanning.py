@@ -192,8 +192,10 @@ def _decode(
     return (pictures[0] if pictures else None), "the decoder gave none"
 
 
-def decode_once(source: RemoteFile, number: int, skip: int, max_pixels: int, beat: Callable[[], None]) -> Decoded:
-    """Decode the whole stream, from packet ``skip`` on, as a full extraction does."""
+def decode_once(
+    source: RemoteFile, number: int, skip: int, max_pixels: int, beat: Callable[[], None], limit: int | None = None
+) -> Decoded:
+    """Decode the stream from packet ``skip`` on as a full extraction does: the whole, or ``limit`` packets."""
     result = Decoded()
     with open_video(source, max_pixels) as container:
         stream = pick_stream(container, number, max_pixels)
@@ -201,6 +203,8 @@ def decode_once(source: RemoteFile, number: int, skip: int, max_pixels: int, bea
             beat()
             if ordinal < skip:
                 continue
+            if limit is not None and ordinal >= skip + limit:
+                break
             packet.pts = ordinal
             _decode(stream, packet, ordinal, result, False)
         _decode(stream, None, -1, result, False)

@@ -21,6 +21,8 @@ from wsvad.video.timeline import Timeline, from_decode_stamps, from_rate
 
 DEFAULT_RATE = Fraction(25)
 _LEAST_LIKELY, _MOST_LIKELY = 0.1, 240.0
+_TRIED = 256
+"""Packets decoded to see whether a stream that may be reordered is, where its stamps say that it is not."""
 _MAX_MENDED = 100_000
 """Single stamps that an index may hold; a file with more is read by the order of its pictures alone."""
 _ELEMENTARY = frozenset({"h264", "hevc", "mpegvideo", "m4v", "mjpeg"})
@@ -90,10 +92,20 @@ class FullDecode:
         """
         packets = self._found.packets
         if self._decoded is None:
-            self._allow(packets.read / float(DEFAULT_RATE), 0.0)
-            self._source.read_as_zeros(())
-            self._decoded = decode_once(self._source, self._number, packets.before_key, self._max_pixels, self._beat)
+            self._decoded = self._run(None)
         return decoded_order(ordinals, self._decoded, packets.unclear | doubtful)
+
+    def begins_in_order(self) -> bool:
+        """True where the first pictures come out in the order in which their packets are stored."""
+        came = (self._decoded or self._run(_TRIED)).pictures
+        return came == sorted(came)
+
+    def _run(self, limit: int | None) -> Decoded:
+        packets = self._found.packets
+        self._allow(min(packets.read, limit or packets.read) / float(DEFAULT_RATE), 0.0)
+        self._source.read_as_zeros(())
+        skip = packets.before_key
+        return decode_once(self._source, self._number, skip, self._max_pixels, self._beat, limit)
 
 
 def choose_times(
@@ -157,22 +169,30 @@ def _stamped(
     packets, unit = found.packets, float(unit_s(stream))
     ordinals, key = packets.column(packets.ordinal)[shown], packets.keys[shown]
     steady = without_strays(stamps, JUMP_S / unit)
-    order = None
+    order, doubtful = None, packets.leading()
     if not packets.unclear and stream.codec_context.name in _NEVER_REORDERS:
         order = by_position(len(steady)).places
     elif not packets.unclear:
         order = order_by_stamps(steady, key, reorders=_reorders(stream), pause=PAUSE_S / unit)
+        if order is not None and _reorders(stream) and _in_place(order) and not decode.begins_in_order():
+            order, doubtful = None, packets.first()  # a muxer wrote decode stamps as presentation stamps
     hidden = found.hidden
     if order is None:
-        decoded = decode.order(ordinals, packets.leading())
+        decoded = decode.order(ordinals, doubtful)
         hidden, order = hidden | decoded.hidden, decoded.places
         kept = _without(ordinals, decoded.hidden)
         steady, stamps, ordinals, key = steady[kept], stamps[kept], ordinals[kept], key[kept]
         told = order_by_stamps(steady, key, reorders=_reorders(stream))
         if told is not None and _agree(told, decoded):  # they also say where a lost picture belongs
             order = told
+        elif bool((steady != NONE).all()) and bool((np.diff(steady) >= 0).all()):
+            steady = np.sort(steady)[_ranks(order)]  # each frame at the time at which one is decoded
     mended = mend(steady, order, JUMP_S / unit)
-    if mended is None or len(mended.mended) + len(mended.shifts) > _MAX_MENDED:
+    if mended is None:
+        return None
+    moved = np.flatnonzero((steady != stamps) & (stamps != NONE))
+    changed = sorted({*mended.mended, *moved.tolist()})
+    if len(changed) + len(mended.shifts) > _MAX_MENDED:
         return None
     return FrameTimes(
         clock,
@@ -180,18 +200,28 @@ def _stamped(
         mended.times,
         mended.scale,
         [(int(ordinals[place]), offset) for place, offset in mended.shifts],
-        [(int(ordinals[place]), int(mended.times[place])) for place in mended.mended],
+        [(int(ordinals[place]), int(mended.times[place])) for place in changed],
         hidden=hidden,
-        notes=_mending_notes(mended.jumps, len(mended.mended), unit),
+        notes=_mending_notes(mended.jumps, len(changed), unit),
     )
 
 
 def _agree(order: list[int], decoded: DecodedOrder) -> bool:
     """True where the pictures that a decode gave came out in this order."""
+    came = np.delete(np.array(decoded.places, dtype=np.int64), decoded.lost)
+    return bool((np.diff(_ranks(order)[came]) > 0).all())
+
+
+def _ranks(order: list[int]) -> Stamps:
+    """Return for every place its rank in order of presentation."""
     ranks = np.empty(len(order), dtype=np.int64)
     ranks[np.array(order, dtype=np.int64)] = np.arange(len(order))
-    came = np.delete(np.array(decoded.places, dtype=np.int64), decoded.lost)
-    return bool((np.diff(ranks[came]) > 0).all())
+    return ranks
+
+
+def _in_place(order: list[int]) -> bool:
+    """True where packets are presented in the order in which they are stored."""
+    return bool((np.diff(np.array(order, dtype=np.int64)) == 1).all())
 
 
 def _mending_notes(jumps: list[tuple[int, float]], mended: int, unit: float) -> list[Note]:
