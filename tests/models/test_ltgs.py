@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from wsvad.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from wsvad.checkpoint.folder import FILES
 from wsvad.checkpoint.tensors import digest_of
 from wsvad.errors import UsageError
 from wsvad.models.attention import AverageSummary, DecayedAttention, EncoderLayer, GlobalModule, GlobalSummary
@@ -187,6 +188,8 @@ def test_a_checkpoint_of_the_first_version_is_refused_with_the_remedy(tmp_path):
     described = json.loads(path.read_text())
     for key in ("fusion", "fusion_dim", "encoder", "feed_forward", "global_form", "magnitude_form"):
         del described["model"][key]
-    path.write_text(json.dumps(described))
+    told = {key: value for key, value in described.items() if key not in ("digest", FILES)}
+    digest = digest_of(loaded.state, json.dumps(told, sort_keys=True, separators=(",", ":")).encode())
+    path.write_text(json.dumps({**told, "digest": digest}))
     with pytest.raises(UsageError, match=r"whose ltgs had no .*fusion.*; train again, with --preset gated for the"):
         load_checkpoint(str(tmp_path / "today"))
