@@ -30,7 +30,7 @@ from wsvad.video.demux import (
 from wsvad.video.flow import Motion, flow_megapixels
 from wsvad.video.geometry import Frames, Geometry
 from wsvad.video.numbering import CountNumbering, Numbered, Numbering, OrderNumbering, TimestampNumbering
-from wsvad.video.pictures import picture_rule
+from wsvad.video.pictures import gives_picture, picture_rule
 from wsvad.video.remote import RemoteFile
 from wsvad.video.scaling import Scaler
 from wsvad.video.timeline import Timeline
@@ -219,7 +219,7 @@ class Decoder:
             self._beat()
             if index.headers_read is not None and ordinal >= index.headers_read:
                 rule = None
-            gives = rule is None or rule.gives_picture(packet) is not False
+            gives = gives_picture(rule, packet, packet.is_keyframe) is not False
             if gives and not packet.is_discard and ordinal not in self._hidden:
                 time = self._times.of(ordinal, packet)
                 place = places.get(packet.pos) if packet.pos is not None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -112,13 +113,12 @@ class H264Pictures:
         self._first_field: _Field | None = None
         self.interlaced = True
         """A parameter set seen so far allows fields, or none has been seen."""
+        self.certain_above = sys.maxsize
         for unit in _avc_sets(extradata) if avc else nal_units(extradata, 0, _SPS_BYTES):
             self._parameter_set(unit)
 
     def gives_picture(self, packet: EncodedPacket) -> bool | None:
         """True for a picture, False for none. Packets are fed in decode order; damaged ones count as pictures."""
-        if not self.interlaced and packet.size > _MAX_WITHOUT_SLICES and not packet.is_keyframe:
-            return True
         data = bytes(packet)
         if not self.interlaced and self._begins(data, self._length_size):
             return True
@@ -166,6 +166,7 @@ class H264Pictures:
                 number, parameters = _sequence_parameters(unit)
                 self._sets[number] = parameters
                 self.interlaced = any(s.interlaced for s in self._sets.values())
+                self.certain_above = sys.maxsize if self.interlaced else _MAX_WITHOUT_SLICES
             elif unit and unit[0] & 31 == 8:
                 reader = BitReader(unit, 8)
                 picture_set = reader.golomb()
@@ -250,6 +251,7 @@ class HevcPictures:
         record = extradata[:1] == b"\1" and len(extradata) > 22
         self._length_size = (extradata[21] & 3) + 1 if record else 0
         self._begins = (re.compile(_HEVC_SLICE, re.DOTALL) if record else _HEVC_BEGINS).match
+        self.certain_above = sys.maxsize  # every packet may end a sequence
         self._skips_leading = True
         self._sequence_ended = True
         self._before: EncodedPacket | None = None

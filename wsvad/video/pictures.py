@@ -8,6 +8,7 @@ rules count packets. They are used twice, when a video is indexed and when it is
 from __future__ import annotations
 
 import re
+import sys
 from typing import Protocol
 
 from wsvad.video.bits import BitReader, BitsEnded
@@ -16,6 +17,9 @@ from wsvad.video.h26x import EncodedPacket, H264Pictures, HevcPictures
 
 class PictureRule(Protocol):
     """Looks at packets in decode order."""
+
+    certain_above: int
+    """Packets of more bytes that are no key frames give a picture, and need not be shown."""
 
     def gives_picture(self, packet: EncodedPacket) -> bool | None:
         """True for one picture, False for none, None where the headers do not tell and only a decode does.
@@ -28,6 +32,8 @@ class PictureRule(Protocol):
 class Vp8Pictures:
     """RFC 6386, 9.1: the fourth bit of a frame says whether it is shown."""
 
+    certain_above = sys.maxsize
+
     def gives_picture(self, packet: EncodedPacket) -> bool | None:
         """True for a picture that is shown."""
         return bool(memoryview(packet)[0] & 0x10)
@@ -35,6 +41,8 @@ class Vp8Pictures:
 
 class Vp9Pictures:
     """VP9 bitstream specification, 6.2 (``show_existing_frame``, ``show_frame``) and annex B (superframes)."""
+
+    certain_above = sys.maxsize
 
     def gives_picture(self, packet: EncodedPacket) -> bool | None:
         """True for one frame that is shown; None for several (layers)."""
@@ -77,6 +85,8 @@ def _vp9_shown(head: bytes) -> bool:
 class Av1Pictures:
     """AV1 bitstream specification, 5.3 and 5.9.2. Of several layers decoders give one picture."""
 
+    certain_above = sys.maxsize
+
     def gives_picture(self, packet: EncodedPacket) -> bool | None:
         """True where a frame of the packet is shown."""
         data = bytes(packet)
@@ -115,6 +125,8 @@ def _leb128(data: bytes, place: int) -> tuple[int, int]:
 
 class Mpeg2Pictures:
     """ITU-T H.262, 6.2.3: a packet may hold one field of a frame; two of opposite parity make one picture."""
+
+    certain_above = sys.maxsize
 
     def __init__(self) -> None:
         self._first_field = 0
@@ -158,6 +170,8 @@ class Mpeg4Pictures:
     """ISO/IEC 14496-2, 6.2.5: a picture that is not coded gives none, unless it stands for one that an earlier packet
     brought along ("packed bitstream" in AVI).
     """
+
+    certain_above = sys.maxsize
 
     def __init__(self, extradata: bytes) -> None:
         self._time_bits = 0
@@ -224,6 +238,13 @@ class Mpeg4Pictures:
             return reader.flag()
         except BitsEnded:
             return True
+
+
+def gives_picture(rule: PictureRule | None, packet: EncodedPacket, is_key: bool) -> bool | None:
+    """Ask a rule about the next packet, where it must be asked."""
+    if rule is None or (packet.size > rule.certain_above and not is_key):
+        return True
+    return rule.gives_picture(packet)
 
 
 def needs_samples(codec: str, rule: PictureRule | None) -> bool:

@@ -23,7 +23,7 @@ from wsvad.video.demux import (
     read_packets,
     say,
 )
-from wsvad.video.pictures import needs_samples, picture_rule
+from wsvad.video.pictures import gives_picture, needs_samples, picture_rule
 from wsvad.video.remote import RemoteFile
 from wsvad.video.sample_data import sample_data_spans
 from wsvad.video.stamps import NONE, Stamps
@@ -141,7 +141,7 @@ def scan(
         if packets.read % _BEAT_EVERY == 0:
             beat()
         is_key = packet.is_keyframe if table_keys is None else packet.dts in table_keys
-        packets.add(packet, is_key, rule.gives_picture(packet) if rule is not None else True)
+        packets.add(packet, is_key, gives_picture(rule, packet, is_key))
         if not decoding or (picture is None and packets.read > _FULL_PROBE and not is_key):
             continue
         packet.pts = packets.read - 1  # comes back on the picture

@@ -72,6 +72,9 @@ def without_strays(stamps: Stamps, jump: float) -> Stamps:
 
 def parts(stamps: Stamps, key: npt.NDArray[np.bool_]) -> list[int]:
     """Return where parts begin: at 0, and at key frames whose stamp is not above all before it (joined recordings)."""
+    raised = np.maximum.accumulate(stamps)  # NONE is below every stamp
+    if not bool((key[1:] & (stamps[1:] != NONE) & (stamps[1:] <= raised[:-1])).any()):
+        return [0]
     starts, highest = [0], NONE
     for place, (stamp, is_key) in enumerate(zip(stamps.tolist(), key.tolist(), strict=True)):
         if is_key and place and NONE != stamp <= highest:
