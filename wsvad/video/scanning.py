@@ -142,18 +142,18 @@ def scan(
             beat()
         is_key = packet.is_keyframe if table_keys is None else packet.dts in table_keys
         packets.add(packet, is_key, gives_picture(rule, packet, is_key))
+        if decoding and picture is not None and _head_is_known(packets):
+            decoding = False
+            if not needs_samples(name, rule) and (spans := sample_data_spans(container, source)):
+                table_keys = frozenset(e.timestamp for e in stream.index_entries if e.is_keyframe)
+                source.read_as_zeros(spans)
+                packets.headers_read, rule = packets.read, None
         if not decoding or (picture is None and packets.read > _FULL_PROBE and not is_key):
             continue
         packet.pts = packets.read - 1  # comes back on the picture
         alone = picture is None and packets.read > _FULL_PROBE
         came, trouble = _decode(stream, packet, packets.read - 1, head, alone)
         picture = picture or came
-        if picture is not None and _head_is_known(packets):
-            decoding = False
-            if not needs_samples(name, rule) and (spans := sample_data_spans(container, source)):
-                table_keys = frozenset(e.timestamp for e in stream.index_entries if e.is_keyframe)
-                source.read_as_zeros(spans)
-                packets.headers_read, rule = packets.read, None
     if decoding:
         picture = picture or _decode(stream, None, -1, head, False)[0]
     if packets.read == 0:
