@@ -34,6 +34,7 @@ LAYERS = (
     ("extract",),
     ("importing",),
     ("bags",),  # arithmetic on arrays: what is read is pooled as it comes
+    ("metrics",),  # arithmetic, too: training selects by it, evaluation reports it
     ("features",),
     ("models",),
     ("checkpoint",),
@@ -84,7 +85,12 @@ HOMES = {
     "grpc": ("wsvad/ray_link.py",),
     "boto3": ("wsvad/storage/s3_client.py",),
     "botocore": ("wsvad/storage/s3_client.py", "wsvad/storage/s3_errors.py", "wsvad/doctor/services.py"),
-    "urllib3": ("wsvad/storage/s3_errors.py",),
+    "urllib3": ("wsvad/storage/s3_errors.py", "wsvad/weights/http.py"),
+    # figures; slow to load, so it is loaded by the first one (LIGHT)
+    "sklearn": ("wsvad/metrics/ranking.py",),
+    "jinja2": ("wsvad/evaluate/page.py",),
+    # encodes pictures that the decoder's process made; what holds credentials opens no picture of anybody else's
+    "PIL": ("wsvad/evaluate/pictures.py",),
     "torch": (
         "wsvad/backbones/choose.py",
         "wsvad/backbones/compact.py",
@@ -130,21 +136,23 @@ HOMES = {
 # What importing a module must not load, directly or not: the time and memory of a process that has no use for it.
 LIGHT = {
     "wsvad.__main__": ("torch", "ray", "av", "boto3", "pyarrow", "numpy", "argparse", "logging"),
-    "wsvad.cli.main": ("torch", "ray", "av", "boto3", "pyarrow", "numpy"),
+    "wsvad.cli.main": ("torch", "ray", "av", "boto3", "pyarrow", "numpy", "sklearn", "jinja2", "PIL"),
     "wsvad.storage": ("torch", "ray", "av", "boto3", "pyarrow", "numpy"),
     "wsvad.video": ("torch", "ray", "av", "cv2", "boto3", "pyarrow"),
     "wsvad.video.child": ("torch", "ray", "cv2", "boto3", "pyarrow"),
     "wsvad.backbones.extractor": ("ray", "av", "boto3", "pyarrow"),
-    "wsvad.cli.weights": ("torch", "ray", "av", "boto3", "pyarrow"),
+    "wsvad.cli.weights": ("torch", "ray", "av", "boto3", "pyarrow", "sklearn"),
     "wsvad.features.cache": ("torch", "ray", "av", "boto3"),
     "wsvad.manifest.listing": ("torch", "ray", "av", "boto3"),
     "wsvad.importing.plan": ("torch", "ray", "av", "boto3"),
     "wsvad.cli.import_features": ("torch", "ray", "av", "boto3"),
-    "wsvad.cli.extract": ("ray", "pandas", "tensorboardX", "av", "cv2", "boto3"),
-    "wsvad.cli.score": ("ray", "pandas", "tensorboardX", "av", "cv2", "boto3"),
-    "wsvad.train.job": ("ray", "av", "boto3"),
+    "wsvad.cli.extract": ("ray", "pandas", "tensorboardX", "av", "cv2", "boto3", "sklearn", "jinja2", "PIL"),
+    "wsvad.cli.score": ("ray", "pandas", "tensorboardX", "av", "cv2", "boto3", "sklearn", "jinja2", "PIL"),
+    "wsvad.train.job": ("ray", "av", "boto3", "sklearn", "jinja2", "PIL"),
     "wsvad.score.reading": ("torch", "ray", "av", "boto3"),
-    "wsvad.score.inferencer": ("ray", "av", "boto3"),
+    "wsvad.score.inferencer": ("ray", "av", "boto3", "sklearn"),
+    "wsvad.evaluate.job": ("ray", "av", "boto3", "sklearn"),
+    "wsvad.cli.evaluate": ("ray", "av", "boto3", "sklearn"),
     "wsvad.demo.render": ("torch", "ray", "boto3"),
 }
 
@@ -253,9 +261,9 @@ def test_what_a_module_does_not_need_is_not_loaded(module: str) -> None:
 
 _IMPORT_ALL = """
 import importlib, json, logging, os, signal, sys, threading
-import av, av.codec, boto3, botocore.session, cv2, numpy, packaging.requirements, pyarrow.csv, pyarrow.parquet, ray
+import av, av.codec, boto3, botocore.session, cv2, jinja2, numpy, packaging.requirements, pyarrow.csv, pyarrow.parquet, ray
 import ray.data, ray.util.scheduling_strategies, rich.console, rich.live, rich.progress, rich.table, safetensors.torch
-import concurrent.futures, multiprocessing.shared_memory, torch
+import concurrent.futures, multiprocessing.shared_memory, PIL.Image, torch, urllib3
 
 effects = []
 WATCHED = ("socket.", "subprocess.", "os.", "shutil.", "tempfile.", "ctypes.dlopen", "urllib.", "signal.")

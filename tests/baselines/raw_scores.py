@@ -14,9 +14,9 @@ import numpy as np
 
 from wsvad.evaluate.gather import VideoResult, choose, gather
 from wsvad.evaluate.grids import pointing, region_truth
-from wsvad.evaluate.ranking import roc_auc
 from wsvad.features.reading import FeatureSet, VideoFeatures
 from wsvad.manifest.records import VideoRecord, read_records
+from wsvad.metrics.ranking import roc_auc
 from wsvad.score.table import VideoScores
 
 POOLINGS = ("mean", "maximum", "deviation")

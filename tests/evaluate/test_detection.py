@@ -10,9 +10,9 @@ import pytest
 from wsvad.evaluate import detection
 from wsvad.evaluate.detection import area_to_one, detect, detection_curve, level_thresholds
 from wsvad.evaluate.grids import Grid, make_grid
-from wsvad.evaluate.ranking import UndefinedMetric
 from wsvad.evaluate.spatial import area_statistic
 from wsvad.manifest.records import Box
+from wsvad.metrics.ranking import UndefinedMetric
 
 VIEW = (0.0, 0.0, 70.0, 70.0)
 

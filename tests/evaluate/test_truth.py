@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.evaluate.making import record
-from wsvad.evaluate.ranking import UndefinedMetric
 from wsvad.evaluate.truth import fit, frame_truth, runs, temporal_iou, truth_spans
 from wsvad.manifest.records import Box
+from wsvad.metrics.ranking import UndefinedMetric
 
 
 @pytest.mark.parametrize(

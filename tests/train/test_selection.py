@@ -37,6 +37,19 @@ def test_auc_of_one_class_is_no_number():
     assert math.isnan(rank_auc(np.ones(3), np.ones(3), np.zeros(3)))
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_auc_of_scores_that_are_no_numbers_is_no_number(bad):
+    """A model whose weights went out of range is not ranked as if its NaN were high scores."""
+    assert math.isnan(rank_auc(np.array([0.1, bad, 0.3]), np.array([1, 0, 1]), np.array([0, 1, 0])))
+
+
+def test_equal_aucs_are_equal_numbers():
+    """So that of two steps that rank equally well the later one is selected, whatever the rounding."""
+    scores = np.arange(7) / 7
+    one, other = (np.isin(np.arange(7), anomalous).astype(int) for anomalous in ([0, 4, 6], [1, 3, 6]))
+    assert rank_auc(scores, one, 1 - one) == rank_auc(scores, other, 1 - other)
+
+
 @pytest.mark.parametrize(
     ("aucs", "step"),
     [

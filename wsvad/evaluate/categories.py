@@ -10,9 +10,9 @@ import numpy as np
 from wsvad.evaluate.gather import VideoResult
 from wsvad.evaluate.grids import pointing, region_truth
 from wsvad.evaluate.metrics import Draws, MetricOptions, plain
-from wsvad.evaluate.ranking import UndefinedMetric, roc_auc
 from wsvad.evaluate.temporal import frames_of
 from wsvad.evaluate.truth import temporal_iou
+from wsvad.metrics.ranking import UndefinedMetric, roc_auc
 
 NO_CATEGORY = "(no category)"
 

@@ -26,8 +26,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wsvad.evaluate.grids import Grid, Ints, iou
-from wsvad.evaluate.ranking import Curve, Floats, UndefinedMetric
 from wsvad.evaluate.truth import Bools
+from wsvad.metrics.ranking import Curve, Floats, UndefinedMetric
 
 ALPHA = 0.1
 BETA = 0.1

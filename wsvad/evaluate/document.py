@@ -12,10 +12,10 @@ from wsvad.evaluate.definitions import DEFINITIONS
 from wsvad.evaluate.detection import stepped
 from wsvad.evaluate.gather import Gathered
 from wsvad.evaluate.metrics import Draws, MetricOptions, plain
-from wsvad.evaluate.ranking import Curve, UndefinedMetric, precision_recall_curve, roc_curve
 from wsvad.evaluate.spatial import spatial_metrics
 from wsvad.evaluate.svg import thin
 from wsvad.evaluate.temporal import Items, frames_of, temporal_metrics
+from wsvad.metrics.ranking import Curve, UndefinedMetric, precision_recall_curve, roc_curve
 
 REPORT_VERSION = 1
 FEW_VIDEOS = 20

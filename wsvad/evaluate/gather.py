@@ -10,11 +10,11 @@ import numpy as np
 
 from wsvad.errors import UsageError
 from wsvad.evaluate.grids import Grid, make_grid, reaches_everywhere
-from wsvad.evaluate.ranking import Floats
 from wsvad.evaluate.svg import count
 from wsvad.evaluate.truth import Bools, TruthMode, fit, frame_truth, truth_spans
 from wsvad.manifest.records import Box, Split, VideoRecord
 from wsvad.manifest.truth import cut_boxes, cut_spans
+from wsvad.metrics.ranking import Floats
 from wsvad.score.table import VideoScores
 from wsvad.video.geometry import Geometry, GeometryKind
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wsvad.evaluate.ranking import Floats
 from wsvad.evaluate.truth import Bools
 from wsvad.manifest.records import Box
+from wsvad.metrics.ranking import Floats
 
 Ints = npt.NDArray[np.int64]
 

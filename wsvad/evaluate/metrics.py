@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from wsvad.errors import UsageError
-from wsvad.evaluate.bootstrap import Statistic, draw, interval
 from wsvad.evaluate.detection import ALPHA, BETA
 from wsvad.evaluate.gather import VideoResult
-from wsvad.evaluate.ranking import Floats, UndefinedMetric
+from wsvad.metrics.bootstrap import Statistic, draw, interval
+from wsvad.metrics.ranking import Floats, UndefinedMetric
 
 MAX_RESAMPLES = 100_000
 """Resamples of a bootstrap: a number for each of them and each video is held at once."""

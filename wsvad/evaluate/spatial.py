@@ -8,14 +8,14 @@ from functools import partial
 
 import numpy as np
 
-from wsvad.evaluate.bootstrap import Ratio, Statistic
 from wsvad.evaluate.detection import Detections, area_to_one, detect, detection_curve, level_thresholds
 from wsvad.evaluate.gather import VideoResult
 from wsvad.evaluate.grids import Grid, pointing, region_truth, tight_box_iou
 from wsvad.evaluate.metrics import Draws, Metric, MetricOptions, undefined
-from wsvad.evaluate.ranking import Curve, Floats
 from wsvad.evaluate.temporal import Items
 from wsvad.evaluate.truth import Bools
+from wsvad.metrics.bootstrap import Ratio, Statistic
+from wsvad.metrics.ranking import Curve, Floats
 
 NAMES = ("region_auc", "region_ap", "pointing_peak", "pointing_clips", "box_iou", "box_iou_half_peak", "rbdc", "tbdc")
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from wsvad.evaluate.bootstrap import Ratio, ScoreCounts
 from wsvad.evaluate.gather import VideoResult
 from wsvad.evaluate.metrics import Draws, Metric, MetricOptions, undefined
-from wsvad.evaluate.ranking import Floats, average_precision, false_alarm_rate, roc_auc, threshold_at
 from wsvad.evaluate.truth import Bools, temporal_iou
+from wsvad.metrics.bootstrap import Ratio, ScoreCounts
+from wsvad.metrics.ranking import Floats, average_precision, false_alarm_rate, roc_auc, threshold_at
 
 NO_FRAME_TRUTH = "no video has frame truth (spans or boxes) in the manifest"
 

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from wsvad.evaluate.ranking import Floats, UndefinedMetric
 from wsvad.manifest.records import VideoRecord
 from wsvad.manifest.truth import Span, known_spans
+from wsvad.metrics.ranking import Floats, UndefinedMetric
 
 Bools = npt.NDArray[np.bool_]
 TruthMode = Literal["true", "floor16", "pad16"]

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from wsvad.metrics.ranking import UndefinedMetric, roc_auc
 from wsvad.train.curve import TEST_AUC, VAL_AUC, Curve
 
 
@@ -18,16 +19,16 @@ def rank_auc(scores: np.ndarray, positives: np.ndarray, negatives: np.ndarray) -
         negatives: [N] how many normal ones have it.
 
     Returns:
-        0 to 1, where 1 means that every anomalous one scores above every normal one; NaN where a class is missing.
+        0 to 1, where 1 means that every anomalous one scores above every normal one; NaN where a class is missing or
+        a score is not finite.
     """
-    _, group = np.unique(scores, return_inverse=True)
-    positives_G = np.bincount(group, positives.astype(np.float64))
-    negatives_G = np.bincount(group, negatives.astype(np.float64))
-    pairs = positives_G.sum() * negatives_G.sum()
-    if not pairs:
-        return float("nan")
-    below_G = np.cumsum(negatives_G) - negatives_G
-    return float((positives_G * (below_G + negatives_G / 2)).sum() / pairs)
+    if not np.isfinite(scores).all():
+        return math.nan
+    truth = np.repeat([True, False], len(scores))
+    try:
+        return roc_auc(truth, np.concatenate([scores, scores]), np.concatenate([positives, negatives]))
+    except UndefinedMetric:
+        return math.nan
 
 
 def is_selected(auc: float, before: list[float]) -> bool:

@@ -16,14 +16,14 @@ from wsvad.backbones.choose import Architecture
 from wsvad.backbones.weights import Weights, load_weights
 from wsvad.errors import WeightsError
 from wsvad.storage import Store, StoreOptions, open_object
-from wsvad.weights.caffe2 import resnet_state
 from wsvad.weights.catalogue import CATALOGUE
 from wsvad.weights.digests import Digest, bytes_digest
 from wsvad.weights.download import MAX_BYTES
-from wsvad.weights.inception import inception_state
-from wsvad.weights.pickles import read_arrays
-from wsvad.weights.sstable import MAGIC
-from wsvad.weights.tensorflow import Bundle
+from wsvad.weights.formats.caffe2 import resnet_state
+from wsvad.weights.formats.inception import inception_state
+from wsvad.weights.formats.pickles import read_arrays
+from wsvad.weights.formats.sstable import MAGIC
+from wsvad.weights.formats.tensorflow import Bundle
 
 Format = Literal["safetensors", "pytorch", "tensorflow", "caffe2"]
 

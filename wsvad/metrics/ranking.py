@@ -1,7 +1,8 @@
 """Curves over a threshold, and what is read off them. Equal scores are one threshold; nothing is interpolated.
 
 All functions take ``truth_N`` (bool, true = anomalous) and ``scores_N`` (finite, higher = more anomalous), optionally
-``weights_N`` (how often each item counts). The values are those of scikit-learn, ties included.
+``weights_N`` (how often each item counts). scikit-learn computes them. It takes more than a second to load, so it is
+loaded by the first figure and not with this module.
 """
 
 from __future__ import annotations
@@ -18,17 +19,6 @@ Floats = npt.NDArray[np.float64]
 
 class UndefinedMetric(UsageError):
     """The metric has no value for this input, e.g. because there is one class only; the message says why."""
-
-
-class Steps(NamedTuple):
-    """What is flagged at each distinct score, from the highest on down."""
-
-    thresholds: Floats
-    """Distinct scores, descending; flagged is what scores at least as high."""
-    hits: Floats
-    """Anomalous items flagged at each threshold; the last entry is all of them."""
-    false_alarms: Floats
-    """Normal items flagged at each threshold; the last entry is all of them."""
 
 
 class Curve(NamedTuple):
@@ -49,54 +39,34 @@ class OperatingPoint(NamedTuple):
     """Share of the anomalous items that are flagged; None where there is none."""
 
 
-def steps(truth_N: npt.ArrayLike, scores_N: npt.ArrayLike, weights_N: npt.ArrayLike | None = None) -> Steps:
-    """Count what is flagged at each distinct score.
-
-    Raises:
-        UsageError: not two vectors of one length, a score that is not finite, or a negative weight.
-        UndefinedMetric: there is nothing to count.
-    """
-    truth, scores = np.asarray(truth_N, dtype=bool), np.asarray(scores_N, dtype=np.float64)
-    weights = np.ones(scores.shape) if weights_N is None else np.asarray(weights_N, dtype=np.float64)
-    if not (truth.ndim == 1 and truth.shape == scores.shape == weights.shape):
-        raise UsageError(f"expected vectors of one length, got {truth.shape}, {scores.shape}, {weights.shape}")
-    if not np.isfinite(scores).all():
-        raise UsageError(f"scores must be finite; {np.count_nonzero(~np.isfinite(scores))} of {scores.size} are not")
-    if not (np.isfinite(weights).all() and (weights >= 0).all()):
-        raise UsageError("weights must be finite and at least 0")
-    if not scores.size:
-        raise UndefinedMetric("there is nothing to score")
-    order = np.argsort(-scores, kind="stable")
-    ordered = scores[order]
-    last = np.flatnonzero(np.append(np.diff(ordered) != 0, True))
-    hits = np.cumsum(weights[order] * truth[order])[last]
-    false_alarms = np.cumsum(weights[order] * ~truth[order])[last]
-    return Steps(ordered[last], hits, false_alarms)
-
-
 def roc_curve(truth_N: npt.ArrayLike, scores_N: npt.ArrayLike, weights_N: npt.ArrayLike | None = None) -> Curve:
     """Detection rate (y) over false alarm rate (x), both in [0, 1]; a point for every distinct score, from (0, 0) on.
 
-    As ``sklearn.metrics.roc_curve(drop_intermediate=False)``. Raises as :func:`steps`, and ``UndefinedMetric`` for
-    one class only.
+    Raises:
+        UsageError: not vectors of one length, a score that is not finite, or a negative weight.
+        UndefinedMetric: there is nothing to score, or one class only.
     """
-    found = steps(truth_N, scores_N, weights_N)
-    positives, negatives = _both_classes(found)
-    return Curve(
-        np.concatenate(([0.0], found.false_alarms / negatives)),
-        np.concatenate(([0.0], found.hits / positives)),
-        np.concatenate(([np.inf], found.thresholds)),
-    )
+    truth, scores, weights = _of_both_classes(truth_N, scores_N, weights_N)
+    from sklearn.metrics import roc_curve as curve
+
+    return Curve(*curve(truth, scores, sample_weight=weights, drop_intermediate=False))
 
 
 def roc_auc(truth_N: npt.ArrayLike, scores_N: npt.ArrayLike, weights_N: npt.ArrayLike | None = None) -> float:
     """Area under the ROC curve, in [0, 1]: how often an anomalous item scores above a normal one, ties half.
 
-    1 means that some threshold separates the two without an error, 0.5 is chance. As
-    ``sklearn.metrics.roc_auc_score``. Raises as :func:`roc_curve`.
+    1 means that some threshold separates the two without an error, 0.5 is chance. Raises as :func:`roc_curve`.
+
+    The area is taken over counts and divided once, at the end, which is exact where weights are whole numbers: equal
+    areas are equal numbers. ``sklearn.metrics.roc_auc_score`` rounds rates first, and two orders of the same area then
+    differ in the last digit, which would decide which step of a training is selected.
     """
-    x, y, _ = roc_curve(truth_N, scores_N, weights_N)
-    return float(np.trapezoid(y, x))
+    truth, scores, weights = _of_both_classes(truth_N, scores_N, weights_N)
+    from sklearn.metrics import auc, confusion_matrix_at_thresholds
+
+    _, false_alarms, _, hits, _ = confusion_matrix_at_thresholds(truth, scores, sample_weight=weights)
+    area = auc(np.concatenate(([0.0], false_alarms)), np.concatenate(([0.0], hits)))
+    return float(area / (false_alarms[-1] * hits[-1]))
 
 
 def precision_recall_curve(
@@ -104,28 +74,25 @@ def precision_recall_curve(
 ) -> Curve:
     """Precision (y) over recall (x), both in [0, 1]; a point for every distinct score, from (0, 1) on.
 
-    As ``sklearn.metrics.precision_recall_curve``, whose order is reversed. Raises as :func:`steps`, and
-    ``UndefinedMetric`` where nothing is anomalous.
+    Raises as :func:`roc_curve`, but a normal item is not needed.
     """
-    found = steps(truth_N, scores_N, weights_N)
-    positives = _positives(found)
-    flagged = found.hits + found.false_alarms
-    precision = np.divide(found.hits, flagged, out=np.ones_like(flagged), where=flagged > 0)
-    return Curve(
-        np.concatenate(([0.0], found.hits / positives)),
-        np.concatenate(([1.0], precision)),
-        np.concatenate(([np.inf], found.thresholds)),
-    )
+    truth, scores, weights = _with_anomalies(truth_N, scores_N, weights_N)
+    from sklearn.metrics import precision_recall_curve as curve
+
+    precision, recall, thresholds = curve(truth, scores, sample_weight=weights)
+    return Curve(recall[::-1], precision[::-1], np.concatenate(([np.inf], thresholds[::-1])))
 
 
 def average_precision(truth_N: npt.ArrayLike, scores_N: npt.ArrayLike, weights_N: npt.ArrayLike | None = None) -> float:
     """Mean precision over the gains in recall, in [0, 1], without interpolation.
 
-    1 means that every anomalous item scores above every normal one; chance is the share of anomalous items. As
-    ``sklearn.metrics.average_precision_score``. Raises as :func:`precision_recall_curve`.
+    1 means that every anomalous item scores above every normal one; chance is the share of anomalous items. Raises as
+    :func:`precision_recall_curve`.
     """
-    recall, precision, _ = precision_recall_curve(truth_N, scores_N, weights_N)
-    return float(np.sum(np.diff(recall) * precision[1:]))
+    truth, scores, weights = _with_anomalies(truth_N, scores_N, weights_N)
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(truth, scores, sample_weight=weights))
 
 
 def false_alarm_rate(normal_scores_N: npt.ArrayLike, threshold: float) -> float:
@@ -172,14 +139,35 @@ def threshold_at(normal_scores_N: npt.ArrayLike, rate: float, anomalous_scores_M
     return OperatingPoint(threshold, reached, float(np.mean(anomalous >= threshold)) if anomalous.size else None)
 
 
-def _positives(found: Steps) -> float:
-    if not found.hits[-1] > 0:
+def _with_anomalies(
+    truth_N: npt.ArrayLike, scores_N: npt.ArrayLike, weights_N: npt.ArrayLike | None
+) -> tuple[npt.NDArray[np.bool_], Floats, Floats | None]:
+    """Check what was given, in words of ours: scikit-learn warns, or takes it for something else."""
+    truth, scores = np.asarray(truth_N, dtype=bool), np.asarray(scores_N, dtype=np.float64)
+    weights = None if weights_N is None else np.asarray(weights_N, dtype=np.float64)
+    if not (truth.ndim == 1 and truth.shape == scores.shape == (truth if weights is None else weights).shape):
+        shapes = [a.shape for a in (truth, scores, weights) if a is not None]
+        raise UsageError(f"expected vectors of one length, got {', '.join(map(str, shapes))}")
+    if not np.isfinite(scores).all():
+        raise UsageError(f"scores must be finite; {np.count_nonzero(~np.isfinite(scores))} of {scores.size} are not")
+    if weights is not None and not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise UsageError("weights must be finite and at least 0")
+    if not scores.size:
+        raise UndefinedMetric("there is nothing to score")
+    if not _counts(truth, weights):
         raise UndefinedMetric("nothing is anomalous: one class only")
-    return float(found.hits[-1])
+    return truth, scores, weights
 
 
-def _both_classes(found: Steps) -> tuple[float, float]:
-    positives = _positives(found)
-    if not found.false_alarms[-1] > 0:
+def _of_both_classes(
+    truth_N: npt.ArrayLike, scores_N: npt.ArrayLike, weights_N: npt.ArrayLike | None
+) -> tuple[npt.NDArray[np.bool_], Floats, Floats | None]:
+    truth, scores, weights = _with_anomalies(truth_N, scores_N, weights_N)
+    if not _counts(~truth, weights):
         raise UndefinedMetric("everything is anomalous: one class only")
-    return positives, float(found.false_alarms[-1])
+    return truth, scores, weights
+
+
+def _counts(class_N: npt.NDArray[np.bool_], weights_N: Floats | None) -> bool:
+    """Whether anything of a class counts."""
+    return bool(class_N.any() if weights_N is None else weights_N[class_N].any())

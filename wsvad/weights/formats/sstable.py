@@ -10,8 +10,8 @@ import struct
 from collections.abc import Iterator
 
 from wsvad.errors import WeightsError
-from wsvad.weights.crc32c import crc32c, unmask
-from wsvad.weights.wire import read_varint
+from wsvad.weights.formats.crc32c import crc32c, unmask
+from wsvad.weights.formats.wire import read_varint
 
 MAGIC = bytes.fromhex("57fb808b247547db")
 """Last 8 bytes of every table."""

@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from wsvad.errors import UsageError
-from wsvad.evaluate.ranking import (
+from wsvad.metrics.ranking import (
     UndefinedMetric,
     average_precision,
     false_alarm_rate,
     precision_recall_curve,
     roc_auc,
     roc_curve,
-    steps,
     threshold_at,
 )
 
@@ -68,6 +67,35 @@ def test_auc_counts_pairs(problem: tuple[np.ndarray, np.ndarray, np.ndarray]) ->
     assert roc_auc(truth, scores) == pytest.approx(np.mean((a > n) + 0.5 * (a == n)), abs=1e-12)
 
 
+def test_equal_areas_are_equal_numbers() -> None:
+    """Of two orders with 7 of 12 pairs right, neither is ahead by a rounding, as it is in ``roc_auc_score``."""
+    scores = np.arange(7) / 7
+    one, other = (np.isin(np.arange(7), anomalous) for anomalous in ([0, 4, 6], [1, 3, 6]))
+    assert sk.roc_auc_score(one, scores) != sk.roc_auc_score(other, scores)
+    assert roc_auc(one, scores) == roc_auc(other, scores) == 7 / 12
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems())
+def test_an_area_over_counts_is_exact(problem: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """It is the nearest number to the quotient of pairs, with whole weights too."""
+    truth, scores, weights = problem
+    a, n = np.flatnonzero(truth)[:, None], np.flatnonzero(~truth)[None]
+    pairs = weights[a] * weights[n]
+    right = (2 * (scores[a] > scores[n]) + (scores[a] == scores[n])) * pairs
+    assert roc_auc(truth, scores, weights) == right.sum() / 2 / pairs.sum()
+
+
+def test_items_of_no_weight_do_not_count() -> None:
+    """Neither for a figure nor as a class."""
+    truth, scores, weights = [1, 0, 1, 0], [0.9, 0.5, 0.1, 0.05], [1, 1, 0, 0]
+    assert roc_auc(truth, scores, weights) == average_precision(truth, scores, weights) == 1.0
+    with pytest.raises(UndefinedMetric, match="everything is anomalous"):
+        roc_auc(truth, scores, [1, 0, 1, 0])
+    with pytest.raises(UndefinedMetric, match="nothing is anomalous"):
+        average_precision(truth, scores, [0, 1, 0, 1])
+
+
 @pytest.mark.parametrize(
     ("truth", "scores", "auc", "ap"),
     [
@@ -111,8 +139,9 @@ def test_average_precision_without_normal_items_is_one() -> None:
 )
 def test_hostile_input_is_refused(truth: list, scores: list, weights: list | None, message: str) -> None:
     """NaN, infinity and lengths that disagree are errors."""
-    with pytest.raises(UsageError, match=message):
-        steps(truth, scores, weights)
+    for figure in (roc_curve, roc_auc, precision_recall_curve, average_precision):
+        with pytest.raises(UsageError, match=message):
+            figure(truth, scores, weights)
 
 
 @pytest.mark.parametrize(

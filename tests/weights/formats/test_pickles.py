@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from tests.weights.making import Python2, python2_pickle
 from wsvad.errors import WeightsError
-from wsvad.weights.caffe2 import public_name, resnet_state
-from wsvad.weights.pickles import read_arrays
+from wsvad.weights.formats.caffe2 import public_name, resnet_state
+from wsvad.weights.formats.pickles import read_arrays
 
 ARRAYS = {
     "conv": np.arange(24, dtype=np.float32).reshape(2, 3, 4),

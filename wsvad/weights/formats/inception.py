@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsvad.errors import WeightsError
-from wsvad.weights.tensorflow import Bundle
+from wsvad.weights.formats.tensorflow import Bundle
 
 _SCOPE = re.compile(r"^(?:(?:RGB|Flow)/inception_i3d/)?(?P<layer>.+)/(?P<part>conv_3d|batch_norm)/(?P<leaf>\w+)$")
 _BRANCHES = {

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from tests.backbones.reference import published_shapes
 from tests.weights.making import DATA, unpacked, written_value
 from wsvad.errors import WeightsError
-from wsvad.weights.crc32c import crc32c
-from wsvad.weights.inception import inception_state, public_name
-from wsvad.weights.sstable import MAGIC, read_table
-from wsvad.weights.tensorflow import Bundle
+from wsvad.weights.formats.crc32c import crc32c
+from wsvad.weights.formats.inception import inception_state, public_name
+from wsvad.weights.formats.sstable import MAGIC, read_table
+from wsvad.weights.formats.tensorflow import Bundle
 
 SMALL = unpacked("tensorflow_small.tar.xz")
 INDEX, SHARD = SMALL["model.ckpt.index"], SMALL["model.ckpt.data-00000-of-00001"]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from wsvad.evaluate.bootstrap import Ratio, ScoreCounts, draw, interval
-from wsvad.evaluate.ranking import average_precision, roc_auc, threshold_at
+from wsvad.metrics.bootstrap import Ratio, ScoreCounts, draw, interval
+from wsvad.metrics.ranking import average_precision, roc_auc, threshold_at
 
 
 def make_videos(seed: int = 0, count: int = 8, levels: int = 9) -> tuple[list[np.ndarray], list[np.ndarray]]:

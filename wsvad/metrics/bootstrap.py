@@ -1,7 +1,9 @@
 """Intervals by resampling videos: frames of one video are not independent, videos are.
 
 Every metric here is a function of ``weights_RV``: how often each of V videos is drawn in each of R resamples. Counts
-of a video are made once; a resample is then a matrix product instead of another pass over millions of frames.
+of a video are made once; a resample is then a matrix product instead of another pass over millions of frames. That is
+why areas are summed here instead of by scikit-learn, once for each resample; point values come from
+``wsvad.metrics.ranking``, and the tests compare every resample with scikit-learn.
 Axes: R resamples, V videos, B distinct scores (or bins of them).
 """
 
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wsvad.evaluate.ranking import Floats
+from wsvad.metrics.ranking import Floats
 
 Statistic = Callable[[Floats], Floats]
 """From ``weights_RV`` to the metric's value in each resample; NaN where it is undefined in that resample."""

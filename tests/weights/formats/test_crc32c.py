@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tensorboardX.crc32c import crc32c as of_tensorboardx
 
-from wsvad.weights.crc32c import crc32c, unmask
+from wsvad.weights.formats.crc32c import crc32c, unmask
 
 VECTORS = {
     "32 zeros": (bytes(32), 0x8A9136AA),
@@ -37,7 +37,7 @@ def test_pieces_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     """More than one piece gives the same."""
     data = np.random.default_rng(0).bytes(100_000)
     whole = crc32c(data)
-    monkeypatch.setattr("wsvad.weights.crc32c._PIECE", 7001)
+    monkeypatch.setattr("wsvad.weights.formats.crc32c._PIECE", 7001)
     assert crc32c(data) == whole
 
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsvad.errors import WeightsError
-from wsvad.weights.crc32c import crc32c, unmask
-from wsvad.weights.sstable import read_table
-from wsvad.weights.wire import fields, message, signed
+from wsvad.weights.formats.crc32c import crc32c, unmask
+from wsvad.weights.formats.sstable import read_table
+from wsvad.weights.formats.wire import fields, message, signed
 
 _TYPES = {
     1: "<f4", 2: "<f8", 3: "<i4", 4: "u1", 5: "<i2", 6: "i1", 9: "<i8", 10: "?", 14: "<u2", 17: "<u2", 19: "<f2",
