@@ -261,7 +261,8 @@ def test_what_a_module_does_not_need_is_not_loaded(module: str) -> None:
 
 _IMPORT_ALL = """
 import importlib, json, logging, os, signal, sys, threading
-import av, av.codec, boto3, botocore.session, cv2, jinja2, numpy, packaging.requirements, pyarrow.csv, pyarrow.parquet, ray
+import av, av.codec, boto3, botocore.session, cv2, jinja2, numpy, packaging.requirements
+import pyarrow.csv, pyarrow.parquet, ray
 import ray.data, ray.util.scheduling_strategies, rich.console, rich.live, rich.progress, rich.table, safetensors.torch
 import concurrent.futures, multiprocessing.shared_memory, PIL.Image, torch, urllib3
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
-import zlib
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.evaluate.making import gathered, planted, record, scores
 from wsvad.evaluate import timelines
 from wsvad.evaluate.document import figures
 from wsvad.evaluate.metrics import MetricOptions
 from wsvad.evaluate.page import PageInput, page
-from wsvad.evaluate.png import SIGNATURE, encode_png
+from wsvad.evaluate.pictures import picture_uri
 from wsvad.evaluate.svg import clock, text, thin
 from wsvad.manifest.records import Box
 
@@ -183,7 +185,7 @@ def test_long_videos_keep_their_peaks_in_the_drawing() -> None:
     values[3217] = 1.0
     found = gathered([(record("long", label=0), scores(values))])
     rows = figures(found, MetricOptions(resamples=0))["per_video"]
-    drawn = timelines.strip(found.results[0], rows[0], (0.0, 1.0), 0.5)
+    drawn = timelines.strip(found.results[0], rows[0], (0.0, 1.0), 0.5).svg
     path = re.search(r'class="score" d="([^"]*)"', drawn)
     assert path is not None
     heights = [float(pair.split(",")[1]) for pair in re.findall(r"[\d.]+,[\d.]+", path[1])]
@@ -226,21 +228,21 @@ def test_text_is_safe_in_elements_and_attributes() -> None:
     assert text("<a b='\"'>\x00\n") == "&lt;a b=&#x27;&quot;&#x27;&gt;\\x00\\n"
 
 
-def test_png_by_the_specification() -> None:
-    """Decoded with nothing but zlib and the definition of the filter "up"."""
+def test_a_picture_is_kept_to_the_bit() -> None:
+    """As PNG, in a URI that needs no other file; anything but RGB of 8 bits is refused."""
     picture = np.random.default_rng(1).integers(0, 256, (5, 7, 3)).astype(np.uint8)
-    data = encode_png(picture)
-    assert data.startswith(SIGNATURE)
-    chunks, at = {}, 8
-    while at < len(data):
-        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        body = data[at + 8 : at + 8 + size]
-        assert int.from_bytes(data[at + 8 + size : at + 12 + size], "big") == zlib.crc32(kind + body)
-        chunks[kind] = body
-        at += 12 + size
-    assert chunks[b"IHDR"] == bytes([0, 0, 0, 7, 0, 0, 0, 5, 8, 2, 0, 0, 0])
-    rows = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(5, 22)
-    assert (rows[:, 0] == 2).all()
-    assert (np.cumsum(rows[:, 1:], axis=0, dtype=np.uint8) == picture.reshape(5, 21)).all()
-    with pytest.raises(ValueError, match="expected uint8"):
-        encode_png(picture.astype(float))
+    kind, _, data = picture_uri(picture).partition(",")
+    assert kind == "data:image/png;base64"
+    with Image.open(io.BytesIO(base64.b64decode(data, validate=True)), formats=["PNG"]) as opened:
+        assert (opened.mode, opened.size) == ("RGB", (7, 5))
+        assert (np.asarray(opened) == picture).all()
+    for wrong in (picture.astype(float), picture[..., 0], picture[..., :2]):
+        with pytest.raises(ValueError, match="expected uint8"):
+            picture_uri(wrong)
+
+
+def test_a_strided_picture_is_drawn_as_it_looks() -> None:
+    """A view with gaps or turned round is not read as if it were whole memory."""
+    picture = np.random.default_rng(2).integers(0, 256, (6, 8, 3)).astype(np.uint8)
+    view = picture[::-2, 1::2]
+    assert picture_uri(view) == picture_uri(np.ascontiguousarray(view))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from wsvad.evaluate.gather import VideoResult, displayed_size
 from wsvad.evaluate.grids import cells
-from wsvad.evaluate.png import data_uri, encode_png
-from wsvad.evaluate.svg import number, text
+from wsvad.evaluate.pictures import picture_uri
+from wsvad.evaluate.svg import text
 
 ANOMALOUS, NORMAL = 16, 8
 
@@ -26,20 +27,47 @@ def choose(results: Sequence[VideoResult], rows: Sequence[dict[str, Any]]) -> li
     return anomalous[:ANOMALOUS] + normal[:NORMAL]
 
 
+@dataclass(frozen=True)
+class Heat:
+    """One video's peak as the page shows it."""
+
+    video_id: str
+    kind: str
+    frame: int
+    """Number of the frame that is shown."""
+    peak: float
+    hit: float | None
+    """Whether the strongest cuboid holds a box, 0 to 1; None where there is no truth."""
+    svg: str
+    """Drawn; texts in it are escaped."""
+
+
 def picture(
     result: VideoResult,
     row: dict[str, Any],
     view: View | None,
     scale: tuple[float, float],
     frame: np.ndarray | None,
+) -> Heat:
+    """Draw one video's peak: frame (grey where there is none), grid, boxes that hold in that frame."""
+    return Heat(
+        row["video_id"],
+        "anomalous" if result.anomalous else "normal",
+        result.peak_frame,
+        row["max_score"],
+        row["pointing_peak"],
+        _svg(result, row["video_id"], view, scale, frame),
+    )
+
+
+def _svg(
+    result: VideoResult, video_id: str, view: View | None, scale: tuple[float, float], frame: np.ndarray | None
 ) -> str:
-    """Draw one video's peak: frame (grey where there is none), grid, boxes that hold in that frame, caption."""
     width, height = displayed_size(result.record, result.scores)
     wide, high = (width or 320, height or 240)
-    number_of_frame = result.peak_frame
-    boxes = [b for b in result.true_boxes or () if b.start_frame <= number_of_frame < b.end_frame]
+    boxes = [b for b in result.true_boxes or () if b.start_frame <= result.peak_frame < b.end_frame]
     shown = (
-        f'<image href="{data_uri(encode_png(frame))}" width="{wide}" height="{high}" preserveAspectRatio="none"/>'
+        f'<image href="{picture_uri(frame)}" width="{wide}" height="{high}" preserveAspectRatio="none"/>'
         if frame is not None
         else f'<rect class="blank" width="{wide}" height="{high}"/>'
     )
@@ -47,19 +75,9 @@ def picture(
         f'<rect class="box" x="{b.x1:.1f}" y="{b.y1:.1f}" width="{b.x2 - b.x1:.1f}" height="{b.y2 - b.y1:.1f}"/>'
         for b in boxes
     )
-    hit = row["pointing_peak"]
-    verdict = (
-        ""
-        if hit is None
-        else f'<span class="{"hit" if hit >= 0.5 else "miss"}">{"hit" if hit >= 0.5 else "miss"}</span>'
-    )
-    kind = "anomalous" if result.anomalous else "normal"
     return (
-        f'<div class="heat"><svg viewBox="0 0 {wide} {high}" role="img" aria-label="peak of {text(row["video_id"])}">'
+        f'<svg viewBox="0 0 {wide} {high}" role="img" aria-label="peak of {text(video_id)}">'
         f"{shown}{_cells(result, view or (0.0, 0.0, float(wide), float(high)), scale)}{truth}</svg>"
-        f'<div class="head"><b title="{text(row["video_id"])}">{text(row["video_id"])}</b>{verdict}</div>'
-        f'<div class="foot"><span>{kind}, frame {number_of_frame:,}</span>'
-        f"<span>peak {number(row['max_score'], 2)}</span></div></div>"
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from wsvad.evaluate.gather import VideoResult
-from wsvad.evaluate.svg import clock, count, number, text
+from wsvad.evaluate.svg import text
 
 WIDTH, HEIGHT = 600.0, 60.0
 PER_GROUP = 12
@@ -47,10 +48,41 @@ def _found(row: Row) -> float:
     return float(row["max_score"] if row["frame_auc"] is None else row["frame_auc"])
 
 
-def strip(result: VideoResult, row: Row, scale: Scale, threshold: float) -> str:
+@dataclass(frozen=True)
+class Strip:
+    """One video as the page shows it."""
+
+    video_id: str
+    category: str
+    """Empty: none."""
+    truth_known: bool
+    own_auc: float | None
+    """Frame AUC within the video, 0 to 1."""
+    peak: float
+    frames: int
+    end_s: float
+    """Of the video, seconds."""
+    svg: str
+    """Drawn; texts in it are escaped."""
+
+
+def strip(result: VideoResult, row: Row, scale: Scale, threshold: float) -> Strip:
     """Draw one video."""
     scores = result.scores
-    frames = max(scores.num_frames, 1)
+    return Strip(
+        row["video_id"],
+        result.record.category or "",
+        result.true_spans is not None,
+        row["frame_auc"],
+        row["max_score"],
+        scores.num_frames,
+        float(scores.end_s[-1]),
+        _svg(result, row["video_id"], scale, threshold),
+    )
+
+
+def _svg(result: VideoResult, video_id: str, scale: Scale, threshold: float) -> str:
+    frames = max(result.scores.num_frames, 1)
     bands = "".join(
         f'<rect class="truth" x="{a / frames * WIDTH:.1f}" y="0" '
         f'width="{max((b - a) / frames * WIDTH, 1):.1f}" height="{HEIGHT:.0f}"/>'
@@ -63,22 +95,11 @@ def strip(result: VideoResult, row: Row, scale: Scale, threshold: float) -> str:
         if level is not None
         else ""
     )
-    unknown = '<em class="unknown">truth not known</em>' if result.true_spans is None else ""
-    own = (
-        ""
-        if row["frame_auc"] is None
-        else f'<span title="frame AUC within the video">AUC {number(row["frame_auc"], 2)}</span>'
-    )
-    category = f'<span class="tag">{text(result.record.category)}</span>' if result.record.category else ""
     return (
-        f'<div class="strip"><div class="head"><b title="{text(row["video_id"])}">{text(row["video_id"])}</b>{category}'
-        f'{unknown}<span class="right">{own}<span>peak {number(row["max_score"], 2)}</span></span></div>'
         f'<svg class="line" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" preserveAspectRatio="none" role="img" '
-        f'aria-label="score over time of {text(row["video_id"])}">{bands}{line}'
+        f'aria-label="score over time of {text(video_id)}">{bands}{line}'
         f'<path class="area" d="{path} L{_end(result):.1f},{HEIGHT:.0f} L{_start(result):.1f},{HEIGHT:.0f} Z"/>'
         f'<path class="score" d="{path}"/></svg>'
-        f'<div class="foot"><span>{clock(0)}</span><span>{count(scores.num_frames, "frames")}</span>'
-        f"<span>{clock(float(scores.end_s[-1]))}</span></div></div>"
     )
 
 
