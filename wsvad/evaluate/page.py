@@ -33,7 +33,6 @@ HEADLINES = (
 )
 KINDS = ("normal", "anomalous")
 TEMPLATE = "report.html.j2"
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 SHORT = {"pointing_clips": "Pointing", "anomalous_auc": "Anomalous videos AUC"}
 
 
@@ -59,7 +58,6 @@ def page(given: PageInput) -> str:
         .render(
             document=document,
             definitions=DEFINITIONS,
-            policy=POLICY,
             style=resources.files("wsvad.evaluate").joinpath("page.css").read_text(encoding="utf-8"),
             facts=_facts(document),
             headlines={name: SHORT.get(name, DEFINITIONS[name].title) for name in HEADLINES},
