@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import datetime
 import errno
 import fcntl
 import hashlib
 import json
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
-from tests.weights.server import WebServer
+from tests.weights.server import Behaviour, WebServer
 from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, StoreUnavailable, UsageError, WeightsError
 from wsvad.weights import download as downloads
 from wsvad.weights.digests import Digest, file_digest, parse_digest
@@ -35,6 +42,25 @@ def target(tmp_path: Path) -> Path:
 def get(web: WebServer, target: Path, path: str = "/rgb.pt", **options: object) -> None:
     """Fetch the file with little patience."""
     download(web.url + path, target, DIGEST, patience=PATIENCE, **options)
+
+
+def self_signed(path: Path) -> Path:
+    """Write a certificate of ``localhost`` that vouches for itself for an hour, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(certificate.public_bytes(pem) + secret)
+    return path
 
 
 def left(target: Path) -> list[str]:
@@ -185,11 +211,87 @@ def test_redirections_are_followed_to_the_web_only(web: WebServer, target: Path,
     assert target.read_bytes() == CONTENT
     secret = tmp_path / "secret"
     secret.write_bytes(CONTENT)
-    web.behaviour.location = f"file://{secret}"
     target.unlink()
-    with pytest.raises(StorageError):
-        get(web, target, "/moved")
+    for location in (f"file://{secret}", "ftp://127.0.0.1/rgb.pt", "http://[::1/rgb.pt", "http://me:pw@127.0.0.1/"):
+        web.behaviour.location = location
+        with pytest.raises(StorageError, match="leads to what is no plain http"):
+            get(web, target, "/moved")
     assert not target.exists()
+
+
+def test_redirections_end(web: WebServer, target: Path) -> None:
+    """A server that leads in a circle is not followed for ever."""
+    web.behaviour.content, web.behaviour.location = CONTENT, "/moved"
+    with pytest.raises(StorageError, match="/moved: the server"):
+        get(web, target, "/moved")
+    assert 5 < len(web.behaviour.requests) < 20
+
+
+@pytest.fixture
+def proxy() -> Iterator[WebServer]:
+    """A second server, which answers for any host."""
+    with WebServer(Behaviour(content=CONTENT)).running() as server:
+        yield server
+
+
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_a_proxy_of_the_environment_is_asked(proxy: WebServer, target: Path, monkeypatch, scheme: str) -> None:
+    """It is given the whole URL and its password; the host needs no address here."""
+    host = proxy.url.removeprefix("http://")
+    monkeypatch.setenv("http_proxy", f"{scheme}me:p%40ss@{host}")
+    download("http://far.invalid/rgb.pt", target, DIGEST, patience=PATIENCE)
+    ((path, headers),) = proxy.behaviour.requests
+    assert path == "http://far.invalid/rgb.pt"
+    (said,) = [value for name, value in headers.items() if name.lower() == "proxy-authorization"]
+    assert base64.b64decode(said.removeprefix("Basic ")) == b"me:p@ss"
+    assert target.read_bytes() == CONTENT
+
+
+def test_each_redirection_has_its_own_proxy(web: WebServer, proxy: WebServer, target: Path, monkeypatch) -> None:
+    """A host that needs none is reached directly, and may lead to one that does."""
+    monkeypatch.setenv("http_proxy", proxy.url)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    web.behaviour.location = "http://far.invalid/rgb.pt"
+    get(web, target, "/moved")
+    assert [path for path, _ in web.behaviour.requests] == ["/moved"]
+    assert [path for path, _ in proxy.behaviour.requests] == ["http://far.invalid/rgb.pt"]
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_proxy_that_is_not_there_is_said_without_its_password(target: Path, monkeypatch) -> None:
+    """Nor is a password of a proxy that cannot be used repeated."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("http_proxy", f"http://me:s3cret@127.0.0.1:{unused.getsockname()[1]}")
+        with pytest.raises(StoreUnavailable, match="Connection refused") as caught:
+            download("http://far.invalid/rgb.pt", target, DIGEST, patience=PATIENCE)
+    assert "s3cret" not in str(caught.value)
+    for proxy in ("socks9://me:s3cret@127.0.0.1:1", "http://me:s3cret@127.0.0.1:port", "http://me:s3cret@[::1:80"):
+        monkeypatch.setenv("http_proxy", proxy)
+        with pytest.raises(StorageError, match="a proxy is http") as other:
+            download("http://far.invalid/rgb.pt", target, DIGEST, patience=PATIENCE)
+        assert "s3cret" not in str(other.value)
+
+
+def test_a_silent_server_is_not_waited_for(target: Path) -> None:
+    """It accepts the connection and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/rgb.pt"
+        with pytest.raises(StoreUnavailable, match="no answer in time"):
+            download(url, target, DIGEST, patience=Patience(attempts=1, timeout_s=0.2, first_wait_s=0.001))
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(web, target, tmp_path: Path, monkeypatch) -> None:
+    """At once, and nothing is fetched; with the certificate among those of the environment, it is."""
+    web.behaviour.content = CONTENT
+    certificate = self_signed(tmp_path / "localhost.pem")
+    web.use_tls(certificate)
+    with pytest.raises(StorageError, match="certificate is not trusted"):
+        get(web, target)
+    assert web.behaviour.requests == []
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    get(web, target)
+    assert target.read_bytes() == CONTENT
 
 
 def test_more_bytes_than_there_can_be_are_not_written(web, target, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import re
 import socket
 import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import IO
-from urllib.parse import urlsplit, urlunsplit
+from http import HTTPStatus
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.request import getproxies, proxy_bypass
+
+import urllib3
+from urllib3.exceptions import HTTPError, LocationValueError
+from urllib3.util import make_headers, parse_url
 
 from wsvad import __version__
 from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, StoreUnavailable, UsageError
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
-_RANGE_NOT_SATISFIABLE = 416
+_MAX_REDIRECTIONS = 10
+_PROXIES = ("http_proxy", "https_proxy")
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Reply:
     """Size of the whole file, bytes, where the server says so."""
     validator: str
     """Strong entity tag that proves a later answer to be of the same file; empty where there is none."""
-    body: IO[bytes]
+    body: urllib3.BaseHTTPResponse
 
 
 class RangeRefused(StorageError):
@@ -78,10 +80,8 @@ def requested(url: str, start: int, validator: str, timeout_s: float) -> Iterato
         headers["Range"] = f"bytes={start}-"
         if validator:
             headers["If-Range"] = validator
-    with _translated(url):
-        answer = _opener().open(urllib.request.Request(url, headers=headers), timeout=timeout_s)
-    with contextlib.closing(answer):
-        yield _reply(url, start, answer)
+    with ExitStack() as stack:
+        yield _reply(url, start, _answer(url, headers, timeout_s, stack))
 
 
 def read(url: str, reply: Reply, size: int) -> bytes:
@@ -91,33 +91,65 @@ def read(url: str, reply: Reply, size: int) -> bytes:
         StoreUnavailable: the connection broke.
     """
     with _translated(url):
-        return reply.body.read(size)
+        return reply.body.read(size, decode_content=False)
 
 
-def _opener() -> urllib.request.OpenerDirector:
-    """What speaks http and https, and nothing else: a redirection to a local file has nowhere to go."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPRedirectHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPErrorProcessor,
-        urllib.request.UnknownHandler,
-    ):
-        opener.add_handler(handler())
-    return opener
+def _answer(url: str, headers: dict[str, str], timeout_s: float, stack: ExitStack) -> urllib3.BaseHTTPResponse:
+    """Return the first answer that leads nowhere else; the stack closes its connection.
+
+    Redirections are followed here, since each may be to a host that has another proxy or none, and none may be to
+    something that is not on the web.
+    """
+    at = url
+    for _ in range(_MAX_REDIRECTIONS + 1):
+        with _translated(url):
+            pool = _pool(at)
+            stack.callback(pool.clear)
+            answer = pool.request(
+                "GET",
+                at,
+                headers=headers,
+                timeout=urllib3.Timeout(connect=timeout_s, read=timeout_s),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                enforce_content_length=False,  # what came before a connection broke is kept; its length is checked
+            )
+        stack.callback(answer.close)
+        location = answer.get_redirect_location()
+        if not location:
+            if not 200 <= answer.status < 300:
+                raise _of_status(url, answer.status)
+            return answer
+        try:
+            at = urljoin(at, location).replace(" ", "%20")
+            check_url(at)
+        except (UsageError, ValueError) as error:
+            raise StorageError(f"{shown(url)}: the server leads to what is no plain http(s) URL") from error
+    raise StorageError(f"{shown(url)}: the server leads from one URL to another, {_MAX_REDIRECTIONS} times")
 
 
-def _reply(url: str, start: int, answer: http.client.HTTPResponse) -> Reply:
+def _pool(url: str) -> urllib3.PoolManager:
+    """What reaches a host: directly, or by the proxy that the usual environment variables name."""
+    parts = urlsplit(url)
+    proxy = getproxies().get(parts.scheme)
+    if not proxy or proxy_bypass(parts.netloc):
+        return urllib3.PoolManager(num_pools=1)
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    auth = parse_url(proxy).auth
+    return urllib3.ProxyManager(
+        proxy, num_pools=1, proxy_headers=make_headers(proxy_basic_auth=unquote(auth)) if auth else None
+    )
+
+
+def _reply(url: str, start: int, answer: urllib3.BaseHTTPResponse) -> Reply:
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         raise StorageError(f"{shown(url)}: the server sends it packed although it was asked not to")
     tag = answer.headers.get("ETag", "")
     validator = tag if tag.startswith('"') else ""
     length = answer.headers.get("Content-Length", "")
     size = int(length) if length.isascii() and length.isdecimal() else None
-    if answer.status != http.client.PARTIAL_CONTENT:
+    if answer.status != HTTPStatus.PARTIAL_CONTENT:
         return Reply(0, size, validator, answer)
     match = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
     if match is None or int(match[1]) != start:
@@ -130,23 +162,31 @@ def _reply(url: str, start: int, answer: http.client.HTTPResponse) -> Reply:
 def _translated(url: str) -> Iterator[None]:
     try:
         yield
-    except urllib.error.HTTPError as error:
-        with contextlib.closing(error):
-            raise _of_status(url, error.code) from error
-    except urllib.error.URLError as error:
-        if isinstance(error.reason, ssl.SSLCertVerificationError):
-            raise StorageError(f"{shown(url)}: the server's certificate is not trusted ({error.reason})") from error
-        raise StoreUnavailable(f"{shown(url)}: {_reason(error.reason)}") from error
-    except (http.client.HTTPException, OSError) as error:
-        raise StoreUnavailable(f"{shown(url)}: {_reason(error)}") from error
+    except LocationValueError as error:  # its text may hold the password of a proxy
+        raise StorageError(
+            f"{shown(url)}: its host, or the proxy in the environment ({', '.join(_PROXIES)}), is no address that can "
+            "be asked; a proxy is http(s)://host:port"
+        ) from error
+    except (HTTPError, OSError) as error:
+        cause = _cause(error)
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            raise StorageError(f"{shown(url)}: the server's certificate is not trusted ({cause})") from error
+        raise StoreUnavailable(f"{shown(url)}: {_reason(cause)}") from error
 
 
-def _reason(error: object) -> str:
+def _cause(error: BaseException) -> BaseException:
+    """Return what urllib3 wrapped: the error of the socket, of TLS or of the protocol."""
+    while isinstance(error, HTTPError) and (inner := error.__cause__ or error.__context__):
+        error = inner
+    return error
+
+
+def _reason(error: BaseException) -> str:
     if isinstance(error, socket.gaierror):
         return f"its host has no address here ({error.strerror})"
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+    return str(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 
 def _of_status(url: str, status: int) -> StorageError:
@@ -155,6 +195,6 @@ def _of_status(url: str, status: int) -> StorageError:
         return ObjectNotFound(f"{what}, there is no such file")
     if status in (401, 403, 407):
         return AccessDenied(f"{what}, it refuses to give it")
-    if status == _RANGE_NOT_SATISFIABLE:
+    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         return RangeRefused(f"{what}, the file ends earlier")
     return StoreUnavailable(f"{what}, try again") if status in _AGAIN else StorageError(what)
