@@ -58,7 +58,13 @@ def test_whatever_the_package_imports_is_declared() -> None:
     imported = {
         name.split(".")[0] for path in chain(sources("wsvad"), sources("jobs")) for _, name in imports(path)
     } - sys.stdlib_module_names
-    known_by_another_name = {"botocore": "boto3", "cv2": "opencv-contrib-python-headless", "grpc": "grpcio"}
+    known_by_another_name = {
+        "botocore": "boto3",
+        "cv2": "opencv-contrib-python-headless",
+        "grpc": "grpcio",
+        "PIL": "pillow",
+        "sklearn": "scikit-learn",
+    }
     declared = {r.name for r in RUNTIME} | {Requirement(text).name for text in PROJECT["optional-dependencies"]["flow"]}
     assert {known_by_another_name.get(name, name) for name in imported - {"wsvad"}} == declared
 
