@@ -14,14 +14,18 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from wsvad.errors import EXIT_STORAGE
 
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer as Buffer
-
 log = logging.getLogger("wsvad")
+
+
+class Buffer(Protocol):
+    """Bytes, or what gives access to them; Python has a name for it from 3.12 on."""
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
 
 EXIT_BROKEN_PIPE = 141
 """What a shell shows of a program that ``SIGPIPE`` ended, as it ends others whose reader went away."""
