@@ -16,9 +16,9 @@ DDP_OPTIONS: dict[str, Any] = {
 }
 """How models are wrapped in ``DistributedDataParallel``.
 
-``find_unused_parameters`` does two things. A parameter that a worker's loss does not reach is no error. And the buckets,
-in which gradients are summed, stay as they were made from the model: without it they are made anew after a process's
-first step, so that with three workers or more the first step of a resumed run would be summed in another order.
+``find_unused_parameters`` does two things. A parameter that a worker's loss does not reach is no error. And the
+buckets, in which gradients are summed, stay as they were made from the model: without it they are made anew after a
+process's first step, so that with three workers or more the first step of a resumed run is summed in another order.
 """
 
 
@@ -95,12 +95,12 @@ class Distributed:
         if self.world_size == 1:
             return model
         wrapped = self._wrap(model)
-        # The statistics of a batch norm are each worker's own until they are looked at. Set here, since the argument has
-        # another name in every other release of torch.
-        wrapped.broadcast_buffers = False  # type: ignore
+        # The statistics of a batch norm are each worker's own until they are looked at. Set here, since newer releases
+        # of torch warn of the argument, and older ones do not know its successor.
+        wrapped.broadcast_buffers = False
         return wrapped
 
-    def _wrap(self, model: nn.Module) -> nn.Module:
+    def _wrap(self, model: nn.Module) -> DistributedDataParallel:
         return DistributedDataParallel(model, **DDP_OPTIONS)
 
 
@@ -109,7 +109,7 @@ def most_workers(places: int, *, pairs: int, videos: int) -> int:
     return max(n for n in range(1, max(1, min(places, videos)) + 1) if pairs % n == 0)
 
 
-def agree(group: Group, value: int, device: torch.device) -> int:
+def agree(group: Group, value: int, device: torch.device | str) -> int:
     """Return the first worker's ``value`` on every worker; exact below 2**53."""
     shared = torch.tensor([value if group.rank == 0 else 0], dtype=torch.float64, device=device)
     group.sum(shared)

@@ -2,8 +2,8 @@
 
 Whatever a step depends on is either in the state or a function of (seed, step, rank): batches come from a stateless
 sampler, and dropout is seeded anew each step. So a run that is killed and resumed on as many workers continues the
-same curve, bit for bit. Workers share every batch, and ``DistributedDataParallel`` averages their gradients, so that with
-dropout off several workers do what one does, to rounding.
+same curve, bit for bit. Workers share every batch, and ``DistributedDataParallel`` averages their gradients, so that
+with dropout off several workers do what one does, to rounding.
 
 Axes: B bags of a batch, T segments, N training videos, X columns of soft labels.
 """
