@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import ray
 
 from tests.extract.harness import finish, start, until
 from tests.services.fault_proxy import Fault, Rule
 from tests.train.factories import QUICK, run_train
-from tests.train.recorder import FILE
+from tests.train.recorder import Recorder
 from wsvad.cli import main
 
 STILL = ("--model", "sultani", "--set", "dropout=0")
@@ -39,8 +40,7 @@ def train_on_ray(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, o
 
 def test_two_workers_give_the_curve_of_one(planted, capsys, tmp_path, ray_session, monkeypatch):
     """gloo between processes: every loss and gradient norm agrees to rounding, as do the measures. Ray is told them."""
-    monkeypatch.setenv(FILE, str(tmp_path / "reports"))
-    monkeypatch.setenv("RAY_TRAIN_CALLBACKS", "tests.train.recorder.Recorder")
+    monkeypatch.setattr("wsvad.train.run._Figures", lambda: Recorder(tmp_path / "reports"))
     words = (*planted.words, *STILL, *QUICK, "--report-test")
     assert run_train(capsys, *words, "--out", str(tmp_path / "one"))[0] == 0
     summary = train_on_ray(capsys, *words, "--out", str(tmp_path / "two"))
@@ -51,6 +51,9 @@ def test_two_workers_give_the_curve_of_one(planted, capsys, tmp_path, ray_sessio
     assert len(report["metrics"]) == 2
     for told in report["metrics"]:
         np.testing.assert_allclose(list(told.values()), curve(tmp_path / "two")[-1], rtol=1e-6)
+    state = ray.get_actor("train_v2_state_actor", namespace="_train_state_actor")
+    runs = {run.name: run.status.value for run in ray.get(state.get_train_runs.remote()).values()}
+    assert runs["wsvad-two"] == "FINISHED"  # what the dashboard lists
     assert main(["train", *words, "--out", str(tmp_path / "three"), "--workers", "3"]) == 2
     assert main(["train", *words, "--out", str(tmp_path / "all"), "--workers", "2", "--preset", "all_pairs"]) == 2
     for refused in ("three", "all"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import re
 import tempfile
 import threading
@@ -120,6 +121,8 @@ def _fit(
     if not verbose:
         logging.getLogger("ray.train").setLevel(logging.CRITICAL)
         quiet["logging_config"] = ray.train.LoggingConfig(log_level="CRITICAL")
+    figures: Any = _Figures()  # Ray's types know the callbacks of Ray Tune only
+    os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "1")  # else the dashboard does not list the run
     loop: Any = _worker  # what it returns comes back in the result, which Ray's types do not know
     trainer = ray.train.torch.TorchTrainer(
         loop,
@@ -134,7 +137,7 @@ def _fit(
             name=_name(plan.out),
             storage_path=folder,
             failure_config=ray.train.FailureConfig(max_failures=max_failures),
-            callbacks=[_Figures()],
+            callbacks=[figures],
             **quiet,
         ),
     )
