@@ -1,47 +1,52 @@
-"""Workers as threads of this process, and training runs made of them."""
+"""Workers as processes of a gloo group, and training runs made of them."""
 
 from __future__ import annotations
 
-import threading
+import multiprocessing
+import os
+import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed
+from ray import cloudpickle
 from torch import Tensor
 
 from tests.train.factories import DIM
 from wsvad.bags.batches import BalancedSampler, make_batch
 from wsvad.models.choose import build_criterion, build_dynamic_labels, build_model, default_config
+from wsvad.models.contract import MilModel
 from wsvad.train.config import TrainConfig
-from wsvad.train.group import Alone, Group
+from wsvad.train.group import Alone, Distributed, Group
 from wsvad.train.trainer import Bags, Trainer
 
-_BUILDING = threading.Lock()
-
-
-class Threads:
-    """A group whose workers are threads: the sum goes through shared memory, in the order of ranks."""
-
-    def __init__(self, rank: int, world_size: int, barrier: threading.Barrier, slots: list[Tensor | None]) -> None:
-        self.rank, self.world_size = rank, world_size
-        self._barrier, self._slots = barrier, slots
-
-    def sum(self, tensor: Tensor) -> None:
-        """Replace by the sum over all threads."""
-        self._slots[self.rank] = tensor.clone()
-        self._barrier.wait(60)
-        tensor.copy_(sum(slot for slot in self._slots if slot is not None))
-        self._barrier.wait(60)
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["tests.train.groups", "torch._dynamo"])  # imported once, not by every worker
 
 
 def together(world_size: int, work: Callable[[Group], Any]) -> list[Any]:
-    """Run ``work`` as every worker of a group of threads; return their results by rank."""
-    barrier, slots = threading.Barrier(world_size), [None] * world_size
-    with ThreadPoolExecutor(world_size) as pool:
-        futures = [pool.submit(work, Threads(rank, world_size, barrier, slots)) for rank in range(world_size)]
-        return [f.result() for f in futures]
+    """Run ``work`` as every worker of a group of processes, as on Ray Train; return their results by rank."""
+    told = cloudpickle.dumps(work)
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(world_size, _PROCESSES) as pool:
+        futures = [pool.submit(_worker, told, rank, world_size, f"{folder}/store") for rank in range(world_size)]
+        return [cloudpickle.loads(f.result()) for f in futures]
+
+
+def _worker(told: bytes, rank: int, world_size: int, store: str) -> bytes:
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{store}", rank=rank, world_size=world_size, timeout=timedelta(seconds=120)
+    )
+    try:
+        result: bytes = cloudpickle.dumps(cloudpickle.loads(told)(Distributed()))
+    finally:
+        torch.distributed.destroy_process_group()
+    return result
 
 
 class Cache:
@@ -61,23 +66,36 @@ def make_trainer(
     measures: dict[str, Callable[[Any], float]] | None = None,
     spoil: Callable[[int, Tensor], Tensor] = lambda step, features: features,
     settings: dict[str, Any] | None = None,
+    change: Callable[[MilModel], object] = lambda network: None,
+    share: Callable[[np.ndarray], np.ndarray] | None = None,
     **config: Any,
 ) -> Trainer:
-    """A trainer on ``Cache``; ``spoil`` may change what a step sees."""
+    """A trainer on ``Cache``.
+
+    Args:
+        model: its name.
+        group: the workers; ``None``: one.
+        measures: as of ``Trainer``.
+        spoil: may change what a step sees.
+        settings: of the model.
+        change: may change the network.
+        share: chooses a worker's videos of the whole batch, in place of the sampler.
+        config: of ``TrainConfig``.
+    """
     group = group or Alone()
     options = TrainConfig(**{"steps": 10, "pairs": 4, "segments": 8, "eval_every": 3, **config})
     chosen = default_config(model, DIM, **(settings or {}))
     cache = Cache(cuboids=chosen.inputs == "cuboids")
-    sampler = BalancedSampler(cache.labels, pairs=4, seed=options.seed, rank=group.rank, world_size=group.world_size)
+    place = {} if share else {"rank": group.rank, "world_size": group.world_size}
+    sampler = BalancedSampler(cache.labels, pairs=4, seed=options.seed, **place)
 
     def batch(step: int) -> Any:
-        made = make_batch(cache, sampler.batch(step), cache.labels)
+        videos = sampler.batch(step)
+        made = make_batch(cache, share(videos) if share else videos, cache.labels)
         return made._replace(features=spoil(step, made.features))
 
-    group.sum(torch.zeros(1))  # threads share torch's random numbers: none trains while another builds
-    with _BUILDING:
-        network = build_model(chosen, seed=options.seed)
-    group.sum(torch.zeros(1))
+    network = build_model(chosen, seed=options.seed)
+    change(network)
     return Trainer(
         network,
         build_criterion(chosen),

@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import ray
 
 from tests.extract.harness import finish, start, until
 from tests.services.fault_proxy import Fault, Rule
 from tests.train.factories import QUICK, run_train
+from tests.train.recorder import Recorder
 from wsvad.cli import main
 
 STILL = ("--model", "sultani", "--set", "dropout=0")
@@ -36,13 +38,22 @@ def train_on_ray(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, o
     return summary
 
 
-def test_two_workers_give_the_curve_of_one(planted, capsys, tmp_path, ray_session):
-    """gloo between processes: every loss and gradient norm agrees to rounding, as do the measures."""
+def test_two_workers_give_the_curve_of_one(planted, capsys, tmp_path, ray_session, monkeypatch):
+    """gloo between processes: every loss and gradient norm agrees to rounding, as do the measures. Ray is told them."""
+    monkeypatch.setattr("wsvad.train.run._Figures", lambda: Recorder(tmp_path / "reports"))
     words = (*planted.words, *STILL, *QUICK, "--report-test")
     assert run_train(capsys, *words, "--out", str(tmp_path / "one"))[0] == 0
     summary = train_on_ray(capsys, *words, "--out", str(tmp_path / "two"))
     assert (summary["workers"], summary["device"], summary["steps_done"]) == (2, "cpu", 12)
     np.testing.assert_allclose(curve(tmp_path / "two"), curve(tmp_path / "one"), rtol=1e-3, atol=1e-5)
+    *_, report = map(json.loads, (tmp_path / "reports").read_text().splitlines())
+    assert report["run"] == "wsvad-two"
+    assert len(report["metrics"]) == 2
+    for told in report["metrics"]:
+        np.testing.assert_allclose(list(told.values()), curve(tmp_path / "two")[-1], rtol=1e-6)
+    state = ray.get_actor("train_v2_state_actor", namespace="_train_state_actor")
+    runs = {run.name: run.status.value for run in ray.get(state.get_train_runs.remote()).values()}
+    assert runs["wsvad-two"] == "FINISHED"  # what the dashboard lists
     assert main(["train", *words, "--out", str(tmp_path / "three"), "--workers", "3"]) == 2
     assert main(["train", *words, "--out", str(tmp_path / "all"), "--workers", "2", "--preset", "all_pairs"]) == 2
     for refused in ("three", "all"):

@@ -84,7 +84,7 @@ def test_workers_together_do_what_one_does(model, settings):
         list(other.train())
         return row, gradients, other.state()
 
-    (row, gradients, alone), *_ = together(1, work)
+    row, gradients, alone = work(Alone())
     for workers in (2, 4):
         results = together(workers, work)
         for row_w, gradients_w, state in results:
@@ -92,7 +92,72 @@ def test_workers_together_do_what_one_does(model, settings):
             for mine, theirs in zip(gradients, gradients_w, strict=True):
                 torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
             torch.testing.assert_close(state.tensors["curve"], alone.tensors["curve"], rtol=1e-2, atol=1e-3)
+            for name, labels in alone.part("labels").items():
+                torch.testing.assert_close(state.part("labels")[name], labels, rtol=1e-2, atol=1e-3)
             same(state, results[0][2])
+
+
+def test_shares_of_different_size_count_by_their_size():
+    """Three pairs for one worker and one for the other: still the gradients and terms of the whole batch."""
+
+    def share(group):
+        own = [slice(0, 3), slice(3, 4)][group.rank] if group.world_size == 2 else slice(0, 4)
+        return lambda videos: videos.reshape(2, 4)[:, own].reshape(-1)
+
+    def work(group):
+        trainer = make_trainer("rtfm", group, settings=STILL, share=share(group))
+        return trainer.train_step(0), [p.grad.clone() for p in trainer.model.parameters() if p.grad is not None]
+
+    row, gradients = work(Alone())
+    for row_w, gradients_w in together(2, work):
+        assert row_w == pytest.approx(row, rel=1e-4)
+        for mine, theirs in zip(gradients, gradients_w, strict=True):
+            torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_parameters_that_the_loss_does_not_reach_stay_as_they_are():
+    """One that no worker uses has no gradient; one that a single worker uses has the mean, zero for the other."""
+
+    def work(group):
+        def change(network):
+            network.spare = torch.nn.Parameter(torch.ones(3))
+            network.seldom = torch.nn.Parameter(torch.zeros(1))
+            if group.rank == 0:
+                plain = network.forward
+                network.forward = lambda features: plain(features + network.seldom)
+
+        trainer = make_trainer(group=group, settings=STILL, change=change)
+        rows = [trainer.train_step(step) for step in range(3)]
+        assert trainer.model.spare.grad is None
+        assert trainer.model.spare.tolist() == [1.0] * 3
+        return rows[0]["step"], float(trainer.model.seldom.grad), float(trainer.model.seldom)
+
+    one, two = together(2, work)
+    assert one == two
+    assert one[1] != 0
+
+
+def test_four_workers_resume_bit_for_bit():
+    """Their gradients are summed in the same order in a process's first step and in later ones, in soft labels, too."""
+
+    def work(group):
+        def new():
+            return make_trainer("ltgs", group, settings={**SMALL_LTGS, "label_index": "segment"}, steps=6)
+
+        whole, half, rest = new(), new(), new()
+        list(whole.train())
+        for row in half.train():
+            if row["step"] == 4:
+                break
+        rest.restore(half.state())
+        list(rest.train())
+        same(whole.state(), rest.state())
+        return whole.state()
+
+    states = together(4, work)
+    assert any(name.startswith("labels.") for name in states[0].tensors)
+    for state in states[1:]:
+        same(states[0], state)
 
 
 @pytest.mark.parametrize("model", ["sultani", "st_mil"])

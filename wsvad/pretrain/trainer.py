@@ -1,4 +1,4 @@
-"""The loop over steps: forward, backward, gradients averaged, weights updated; validation now and then."""
+"""The loop over steps: forward, backward (which averages gradients), weights updated; validation now and then."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wsvad.pretrain.config import PretrainConfig
 from wsvad.pretrain.network import PretrainNetwork, losses
 from wsvad.pretrain.order import Clips
 from wsvad.train.curve import STEP, Curve
-from wsvad.train.group import Group, average
+from wsvad.train.group import Group
 from wsvad.train.state import TrainState, optimizer_tensors, restore_optimizer
 
 TERMS = ("motion", "labels", "clip", "total")
@@ -54,6 +54,7 @@ class PretrainTrainer:
             if weight.ndim == 5:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
         self.network.to(device).train()
+        self._shared = group.parallel(self.network)
         self._parameters = list(self.network.parameters())
         self._optimizer = torch.optim.AdamW(self._parameters, lr=config.lr, weight_decay=config.weight_decay)
         self._mirror = torch.tensor([-1.0 if name == "right" else 1.0 for name in MEASURES], device=device)
@@ -99,11 +100,11 @@ class PretrainTrainer:
         contrast = float(np.exp(rng.normal(0, _GAIN)))
         frames = frames.float() * contrast
         hide_the_end(frames, np.flatnonzero(rng.random(len(frames)) < self.config.hidden).tolist())
-        terms = losses(self.network(frames), motion, labels, clip, self._weights)
+        terms = losses(self._shared(frames), motion, labels, clip, self._weights)
         self._optimizer.zero_grad(set_to_none=True)
+        shared = self.group.begin_mean(torch.stack([terms[name].detach() for name in TERMS]))
         terms["total"].backward()
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
-        values = average(self.group, gradients, torch.stack([terms[name].detach() for name in TERMS])).tolist()
+        values = shared().tolist()
         if not all(math.isfinite(value) for value in values):
             raise TrainingError(f"the loss is not finite at step {self.step + 1}: {values}; lower --lr")
         torch.nn.utils.clip_grad_norm_(self._parameters, self.config.gradient_norm)

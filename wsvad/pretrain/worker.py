@@ -56,7 +56,8 @@ def run_pretraining(
         plan: the same for every worker.
         group: this worker's group.
         on_row: called with every row of the curve that this call adds.
-        should_stop: asked now and then of the first worker; all stop together then, with a state saved.
+        should_stop: asked by all workers after the same steps, now and then, and answers all alike; they stop then,
+            with a state saved.
 
     Returns:
         ``steps``, or ``""`` if it was asked to stop.
@@ -84,7 +85,7 @@ def run_pretraining(
         saved = trainer.step
         for row in trainer.train():
             on_row(row)
-            stop = trainer.step % _ASK_EVERY == 0 and bool(agree(group, int(group.rank == 0 and should_stop()), device))
+            stop = trainer.step % _ASK_EVERY == 0 and should_stop()
             if group.rank == 0 and (trainer.finished or stop or trainer.step % config.eval_every == 0):
                 _save(trainer, store, saved)
                 saved = trainer.step

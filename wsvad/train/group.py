@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import torch
 import torch.distributed
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+DDP_OPTIONS: dict[str, Any] = {
+    "find_unused_parameters": True,
+    "gradient_as_bucket_view": True,
+}
+"""How models are wrapped in ``DistributedDataParallel``.
+
+``find_unused_parameters`` does two things. A parameter that a worker's loss does not reach is no error. And the
+buckets, in which gradients are summed, stay as they were made from the model: without it they are made anew after a
+process's first step, so that with three workers or more the first step of a resumed run is summed in another order.
+"""
 
 
 class Group(Protocol):
@@ -27,15 +39,34 @@ class Group(Protocol):
         """Replace the tensor by its sum over all workers, the same bits everywhere."""
         ...
 
+    def begin_mean(self, tensor: Tensor) -> Callable[[], Tensor]:
+        """Begin to replace the tensor by its mean over all workers; what is returned waits for it and returns it."""
+        ...
+
+    def parallel(self, model: nn.Module) -> nn.Module:
+        """Return what to call instead of a model, which is on its device: backward then averages gradients.
+
+        All workers have the first one's weights afterwards.
+        """
+        ...
+
 
 class Alone:
-    """A group of one."""
+    """A group of one, without any process group."""
 
     rank = 0
     world_size = 1
 
     def sum(self, tensor: Tensor) -> None:
         """Leave the tensor as it is."""
+
+    def begin_mean(self, tensor: Tensor) -> Callable[[], Tensor]:
+        """Leave the tensor as it is."""
+        return lambda: tensor
+
+    def parallel(self, model: nn.Module) -> nn.Module:
+        """Return the model itself."""
+        return model
 
 
 class Distributed:
@@ -49,27 +80,28 @@ class Distributed:
         """All-reduce in place."""
         torch.distributed.all_reduce(tensor)
 
+    def begin_mean(self, tensor: Tensor) -> Callable[[], Tensor]:
+        """Begin an all-reduce, which runs beside what the caller does next."""
+        work = torch.distributed.all_reduce(tensor, async_op=True)
 
-def average(group: Group, gradients: Sequence[Tensor], values: Tensor) -> Tensor:
-    """Average gradients, in place, and some values over the workers, in one all-reduce.
+        def finish() -> Tensor:
+            work.wait()
+            return tensor.div_(self.world_size)
 
-    Args:
-        group: the workers.
-        gradients: of the same parameters on every one of them.
-        values: fp32 ``[N]``, losses and the like.
+        return finish
 
-    Returns:
-        The means of the values.
-    """
-    if group.world_size == 1:
-        return values
-    flat = torch.cat([*(g.reshape(-1) for g in gradients), values])
-    group.sum(flat)
-    flat /= group.world_size
-    *averaged, values = flat.split([*(g.numel() for g in gradients), len(values)])
-    for gradient, mean in zip(gradients, averaged, strict=True):
-        gradient.copy_(mean.view_as(gradient))
-    return values
+    def parallel(self, model: nn.Module) -> nn.Module:
+        """Wrap the model in ``DistributedDataParallel``; one worker needs no wrapper."""
+        if self.world_size == 1:
+            return model
+        wrapped = self._wrap(model)
+        # The statistics of a batch norm are each worker's own until they are looked at. Set here, since newer releases
+        # of torch warn of the argument, and older ones do not know its successor.
+        wrapped.broadcast_buffers = False
+        return wrapped
+
+    def _wrap(self, model: nn.Module) -> DistributedDataParallel:
+        return DistributedDataParallel(model, **DDP_OPTIONS)
 
 
 def most_workers(places: int, *, pairs: int, videos: int) -> int:
@@ -77,7 +109,7 @@ def most_workers(places: int, *, pairs: int, videos: int) -> int:
     return max(n for n in range(1, max(1, min(places, videos)) + 1) if pairs % n == 0)
 
 
-def agree(group: Group, value: int, device: torch.device) -> int:
+def agree(group: Group, value: int, device: torch.device | str) -> int:
     """Return the first worker's ``value`` on every worker; exact below 2**53."""
     shared = torch.tensor([value if group.rank == 0 else 0], dtype=torch.float64, device=device)
     group.sum(shared)

@@ -2,8 +2,8 @@
 
 Whatever a step depends on is either in the state or a function of (seed, step, rank): batches come from a stateless
 sampler, and dropout is seeded anew each step. So a run that is killed and resumed on as many workers continues the
-same curve, bit for bit. Workers share every batch and average gradients in one all-reduce a step, so that with dropout
-off several workers do what one does, to rounding.
+same curve, bit for bit. Workers share every batch, and ``DistributedDataParallel`` averages their gradients, so that
+with dropout off several workers do what one does, to rounding.
 
 Axes: B bags of a batch, T segments, N training videos, X columns of soft labels.
 """
@@ -25,7 +25,7 @@ from wsvad.models.contract import Criterion, MilModel
 from wsvad.models.dynamic_labels import DynamicLabels
 from wsvad.train.config import TrainConfig
 from wsvad.train.curve import STEP, VAL_AUC, Curve
-from wsvad.train.group import Group, average
+from wsvad.train.group import Group
 from wsvad.train.selection import is_selected, out_of_patience
 from wsvad.train.state import TrainState, optimizer_tensors, restore_optimizer
 
@@ -76,6 +76,7 @@ class Trainer:
         refuse_shares(criterion, group.world_size)
         self.model, self.criterion, self.bags, self.config = model, criterion, bags, config
         self.group, self.device, self.labels = group, device, labels
+        self._network = group.parallel(model)
         self.measures = dict(measures or {})
         self.curve = Curve()
         self.finished = ""
@@ -111,10 +112,13 @@ class Trainer:
         batch = self.bags.batch(step)
         soft = self.labels.targets(batch.video_B).to(self.device) if self.labels else None
         self._optimizer.zero_grad(set_to_none=True)
-        output = self.model(batch.features.to(self.device))
+        output = self._network(batch.features.to(self.device))
         terms = self.criterion(output, batch.labels_B.to(self.device), soft)
-        terms[TOTAL].backward()
-        values = self._average(terms)
+        weight = self._weight(batch)
+        shared = self.group.begin_mean(weight * torch.stack([term.detach().float() for term in terms.values()]))
+        (weight * terms[TOTAL]).backward()
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
+        values = dict(zip((*terms, GRAD_NORM), [*shared().tolist(), norm.item()], strict=True))
         if not all(math.isfinite(v) for v in values.values()):
             shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
             raise TrainingError(
@@ -145,12 +149,14 @@ class Trainer:
         self.curve = Curve(state.columns, state.tensors["curve"].tolist())
         self.finished = state.finished
 
-    def _average(self, terms: Mapping[str, Tensor]) -> dict[str, float]:
-        """Average gradients and terms over the workers, in one all-reduce; return the terms and the gradient's norm."""
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
-        shared = average(self.group, gradients, torch.stack([term.detach().float() for term in terms.values()]))
-        norm = torch.nn.utils.get_total_norm(gradients)
-        return dict(zip((*terms, GRAD_NORM), [*shared.tolist(), norm.item()], strict=True))
+    def _weight(self, batch: Batch) -> float:
+        """Weight of this worker's loss in the mean over the workers, which is then the mean over the whole batch.
+
+        It is 1 where all shares are equal. ``DistributedDataParallel`` counts every worker alike, whatever it holds.
+        """
+        if self.group.world_size == 1:
+            return 1.0
+        return self.group.world_size * len(batch.labels_B) / (2 * self.config.pairs)
 
     def _measure(self, step: int) -> dict[str, float]:
         """Measure where it is time to, and keep the weights of a step that is selected."""

@@ -65,7 +65,8 @@ def run_worker(
         plan: the same for every worker.
         group: this worker's group.
         on_row: called with every row of the curve that this call adds.
-        should_stop: asked now and then of the first worker; all stop together then, with a state saved.
+        should_stop: asked by all workers after the same steps, now and then, and answers all alike; they stop then,
+            with a state saved.
 
     Returns:
         Why training is over (``steps``, ``patience``), or ``""`` if it was asked to stop.
@@ -84,7 +85,7 @@ def run_worker(
     for row in trainer.train():
         on_row(row)
         step = trainer.step
-        stop = step % _ASK_EVERY == 0 and bool(agree(group, int(group.rank == 0 and should_stop()), device))
+        stop = step % _ASK_EVERY == 0 and should_stop()
         late = time.monotonic() - saved_at > _SAVE_AFTER_S
         if group.rank == 0 and (trainer.finished or stop or late or step % plan.config.save_every == 0):
             _save(trainer, store, saved)
