@@ -67,12 +67,12 @@ def test_a_bucket_is_a_good_store(s3: tuple[str, StoreOptions]) -> None:
         ("gopher://x/y", EXIT_USAGE),
         ("s3://", EXIT_USAGE),
         (f"s3://key:{CANARY}/x@bucket/y", EXIT_USAGE),
-        ("FILE/below", EXIT_STORAGE),
+        ("FILE/below", EXIT_USAGE),
     ],
     ids=["unknown scheme", "no bucket", "secret in the URI", "below a file"],
 )
 def test_an_unusable_store_fails_with_the_code_a_job_would_end_with(tmp_path: Path, uri: str, exit_code: int) -> None:
-    """2 where the URI is wrong, 4 where the store is; a secret in the URI is not repeated."""
+    """2 where the URI or the place is wrong; a secret in the URI is not repeated."""
     (tmp_path / "FILE").write_bytes(b"")
     for check in (services.check_store, services.check_source):
         found = check(uri.replace("FILE", str(tmp_path / "FILE")), LOCAL)
@@ -83,7 +83,7 @@ def test_an_unusable_store_fails_with_the_code_a_job_would_end_with(tmp_path: Pa
 def test_a_missing_bucket_fails(s3: tuple[str, StoreOptions]) -> None:
     """With a message that names it."""
     check = services.check_store("s3://no-such-bucket-here/x", s3[1])
-    assert (check.status, check.exit_code) == ("fail", EXIT_STORAGE)
+    assert (check.status, check.exit_code) == ("fail", EXIT_USAGE)
     assert "no-such-bucket-here" in check.summary
 
 
