@@ -14,7 +14,7 @@ from tests.services.fault_proxy import Fault, FaultProxy, Rule
 from tests.services.moto_server import MotoServer
 from tests.services.terse_s3 import Refusal, TerseS3
 from wsvad.cli import main
-from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, StoreUnavailable, UsageError
+from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, StoreUnavailable, UnusablePlace, UsageError
 from wsvad.storage import Store, StoreOptions, open_store
 
 
@@ -42,7 +42,7 @@ SAID = [
     (Refusal(400, "IllegalLocationConstraintException"), StorageError, "wrong region: .*set --s3-region"),
     (terse_s3.KEY_DISABLED, StorageError, "400 KMS.DisabledException"),
     (Refusal(403, "InvalidAccessKeyId"), AccessDenied, "403 InvalidAccessKeyId; check the credentials"),
-    (terse_s3.NO_BUCKET, StorageError, "there is no such bucket"),
+    (terse_s3.NO_BUCKET, UnusablePlace, "there is no such bucket"),
 ]  # fmt: skip
 
 

@@ -60,7 +60,14 @@ ALL = [f"u{number}" for number in range(8)]
 
 @pytest.mark.parametrize(
     ("kind", "tries"),
-    [("AccessDenied", 1), ("StoreUnavailable", 2), ("StorageError", 2), ("ObjectChanged", 3), ("RuntimeError", 3)],
+    [
+        ("AccessDenied", 1),
+        ("UnusablePlace", 1),
+        ("StoreUnavailable", 2),
+        ("StorageError", 2),
+        ("ObjectChanged", 3),
+        ("RuntimeError", 3),
+    ],
 )
 @pytest.mark.parametrize("failing", [("u0",), ("u0", "u1", "u2", "u3", "u4")])
 def test_objects_that_fail_while_the_stores_work_end_nothing(tmp_path, kind, tries, failing):

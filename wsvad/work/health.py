@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Generic, TypeVar
 
-from wsvad.errors import AccessDenied, StorageError, StoreFull, StoreUnavailable
+from wsvad.errors import AccessDenied, StorageError, StoreFull, StoreUnavailable, UnusablePlace
 from wsvad.storage import Store, StoreOptions, open_store
 from wsvad.work.receipt import Receipt, WorkUnit
 
 log = logging.getLogger(__name__)
 
-LASTING = frozenset({AccessDenied.__name__, StoreFull.__name__})
+LASTING = frozenset({AccessDenied.__name__, StoreFull.__name__, UnusablePlace.__name__})
 """Kinds of failure that no waiting cures."""
 OF_STORES = LASTING | {StoreUnavailable.__name__, StorageError.__name__}
 """Kinds of failure that are a store's doing; others are of one object, or of the machine."""
