@@ -13,9 +13,9 @@ from rich.console import Console
 
 from wsvad.cli.options import (
     add_store_options,
+    any_positive_float,
     natural,
     natural_float,
-    positive_float,
     positive_int,
     require,
     small_int,
@@ -53,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         if isinstance(field.default, int):
             kind = natural if field.name in MAY_BE_NOUGHT else positive_int
         else:
-            kind = natural_float if field.name in MAY_BE_NOUGHT else positive_float
+            kind = natural_float if field.name in MAY_BE_NOUGHT else any_positive_float
         option = f"--{field.name.replace('_', '-')}"
         recipe.add_argument(option, type=kind, default=field.default, metavar="N", help=_HELP[field.name])
     where = parser.add_argument_group("where it runs")
