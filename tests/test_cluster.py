@@ -82,11 +82,18 @@ def test_what_lies_in_the_copy_that_a_submitted_job_runs_in(config, uri, inside,
     assert in_job_copy(uri.replace("{here}", str(tmp_path))) is inside
 
 
+@pytest.fixture
+def no_ray(monkeypatch):
+    """Nothing of this process is connected to Ray, as far as the code can tell; a connection of other tests stays."""
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray_link, "_forget_token", lambda: None)
+
+
+@pytest.mark.usefixtures("no_ray")
 def test_what_ray_prints_does_not_get_into_standard_output(monkeypatch, capsys, caplog):
     """Ray prints news of its nodes on standard output, where a JSON summary belongs; they go to the log."""
     for name in ("RAY_COLOR_PREFIX", "RAY_BACKEND_LOG_LEVEL"):
         monkeypatch.setenv(name, "0")
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", lambda **options: None)
     monkeypatch.setattr(ray, "shutdown", lambda: print("(raylet) going"))
     monkeypatch.setattr(ray_link, "require_answer", lambda address: None)
@@ -115,6 +122,7 @@ def test_empty_address_is_a_usage_error():
         pass
 
 
+@pytest.mark.usefixtures("no_ray")
 @pytest.mark.parametrize(
     ("failures", "code"), [(["timed out during startup"], 0), (["x"], 1), (["timed out during startup"] * 2, 1)]
 )
@@ -129,7 +137,6 @@ def test_busy_machine_gets_a_second_try(monkeypatch, failures, code):
         if left:
             raise Exception(f"The current node {left.pop()}")
 
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", init)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
     with pytest.raises(ClusterError, match="cannot connect to a local Ray") if code else nullcontext(), connected(None):

@@ -132,11 +132,16 @@ def _own_token() -> Iterator[None]:
     """
     before = {name: os.environ.pop(name, None) for name in _AUTH}
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    _core.AuthenticationTokenLoader.instance().reset_cache()
+    _forget_token()
     try:
         yield
     finally:
         _set_environment(before)
+
+
+def _forget_token() -> None:
+    """Let Ray read the token anew. A connection that is open would be refused from then on."""
+    _core.AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _set_environment(values: dict[str, str | None]) -> None:
@@ -169,7 +174,7 @@ def joined_ray(address: str, **options: Any) -> Iterator[None]:
         UsageError: that is no address.
         ClusterError: no cluster answers there, which is found out within 10 s, or it cannot be joined.
     """
-    _core.AuthenticationTokenLoader.instance().reset_cache()  # of a local Ray before
+    _forget_token()  # of a local Ray before
     _core.Config.initialize("")
     require_answer(address)
     try:

@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 
 HEEDED = (signal.SIGINT, signal.SIGTERM)
 
+_LOOK_EVERY_S = 0.2
 _AGAIN_EVERY_S = 5.0  # an exception that nobody noted within this was lost
 _LONGEST_S = 60.0  # a training run gets 30 s to save its state, Ray some to end
 _SECOND_AFTER_S = 1.0  # a second signal that comes sooner is the first one, passed on by a wrapper
@@ -45,6 +46,9 @@ class _Watch:
         """Where there is nothing to unwind, and the process ends where it stands: what is said then."""
         self.held = 0
         """How many sections it must not strike in."""
+        self.waiting = False
+        """It arrived in the midst of an import, and is to be raised as soon as that is over."""
+        self._insisted = 0.0
         self._pid = os.getpid()
         self._since = 0.0
         self._own = 0  # signals that this process sent itself
@@ -69,11 +73,15 @@ class _Watch:
         """Raise in the main thread. A child between fork and exec has this handler, too, and must do nothing."""
         if os.getpid() == self._pid:
             self.number = self.number or number
-            self.strike()
+            self.strike(frame)
 
-    def strike(self) -> None:
-        """Raise what has arrived, unless it is held back or noted already, or the thread ends the process."""
-        if self._may_strike:
+    def strike(self, frame: FrameType | None = None) -> None:
+        """Raise what has arrived, unless it is held back or noted already, or the thread ends the process.
+
+        In the midst of an import it waits: C code that imports loses exceptions, and half a module is left behind.
+        """
+        self.waiting = self._may_strike and _importing(frame)
+        if self._may_strike and not self.waiting:
             raise Terminated if self.number == signal.SIGTERM else KeyboardInterrupt
 
     @property
@@ -93,8 +101,9 @@ class _Watch:
         poller = select.poll()
         poller.register(self._read, select.POLLIN)
         while True:
-            if not poller.poll(_AGAIN_EVERY_S * 1000 if self._since else None):
-                self._insist()
+            if not poller.poll(_LOOK_EVERY_S * 1000 if self._since else None):
+                if self.waiting or time.monotonic() - max(self._since, self._insisted) >= _AGAIN_EVERY_S:
+                    self._insist()
                 continue
             number = os.read(self._read, 1)[0]
             if number == _STOP:
@@ -115,11 +124,21 @@ class _Watch:
 
     def _insist(self) -> None:
         """Raise again what was lost; in the end do without the main thread."""
+        self._insisted = time.monotonic()
         if time.monotonic() - self._since > _LONGEST_S:
             self._end("took too long to stop and was ended; run the same command again")
         if self.number and self._may_strike:
             self._own += 1
             signal.pthread_kill(threading.main_thread().ident or 0, self.number)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """True where a frame is part of an import."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib."):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _duplicate(descriptor: int) -> int:

@@ -166,3 +166,23 @@ def test_a_signal_that_is_noted_is_raised_no_more(monkeypatch, caplog):
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.1)
     assert signals.arrived() is False
+
+
+def test_an_import_is_not_interrupted_halfway(tmp_path):
+    """The signal that comes in the midst of it strikes when the module is there whole."""
+    (tmp_path / "slow_module.py").write_text(
+        "import sys, time\nprint('ready', flush=True)\nend = time.monotonic() + 1.5\n"
+        "while time.monotonic() < end:\n    time.sleep(0.01)\nprint('whole', file=sys.stderr)\n"
+    )
+    command = f"""
+def command(*_):
+    sys.path.insert(0, {str(tmp_path)!r})
+    import slow_module
+    time.sleep(50)
+"""
+    process = _process(command + _RUN)
+    process.send_signal(signal.SIGTERM)
+    code, log = _end(process)
+    assert code == 143
+    assert log.count("whole") == log.count("terminated: ") == 1
+    assert "Traceback" not in log
