@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from wsvad.errors import AccessDenied, StorageError, StoreFull, StoreUnavailable
+from wsvad.errors import AccessDenied, ObjectChanged, ObjectNotFound, StorageError, StoreFull, StoreUnavailable
 from wsvad.storage import open_store
 from wsvad.work import health, rounds
-from wsvad.work.health import StoreHealth
+from wsvad.work.health import StoreHealth, readable
 from wsvad.work.receipt import Receipt
 from wsvad.work.rounds import run_rounds
 
@@ -112,3 +112,18 @@ def test_a_store_that_comes_back_within_some_seconds_is_waited_for(tmp_path):
     units = [SimpleNamespace(unit_id=u) for u in ALL]
     StoreHealth(open_store(str(tmp_path / "out")), units, look).check()
     assert looks["n"] == 24
+
+
+@pytest.mark.parametrize("error", [ObjectNotFound("gone"), ObjectChanged("changed")])
+def test_a_store_that_says_that_an_object_is_gone_or_changed_works(error):
+    """The object is another one's concern."""
+
+    def look():
+        raise error
+
+    assert readable([look]) is None
+    assert isinstance(readable([_denied]), AccessDenied)
+
+
+def _denied():
+    raise AccessDenied("no")

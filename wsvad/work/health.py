@@ -10,7 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Generic, TypeVar
 
-from wsvad.errors import AccessDenied, StorageError, StoreFull, StoreUnavailable, UnusablePlace
+from wsvad.errors import (
+    AccessDenied,
+    ObjectChanged,
+    ObjectNotFound,
+    StorageError,
+    StoreFull,
+    StoreUnavailable,
+    UnusablePlace,
+)
 from wsvad.storage import Store, StoreOptions, open_store
 from wsvad.work.receipt import Receipt, WorkUnit
 
@@ -50,6 +58,8 @@ def some(things: Sequence[T]) -> Sequence[T]:
 def readable(looks: Sequence[Callable[[], object]]) -> StorageError | None:
     """Return nothing if any of a few looks at a store succeeds, else what one of them failed with.
 
+    A store that says that an object is gone or has changed works.
+
     Args:
         looks: each reads a little of another object; raises ``StorageError``.
     """
@@ -57,6 +67,8 @@ def readable(looks: Sequence[Callable[[], object]]) -> StorageError | None:
     def failure(look: Callable[[], object]) -> StorageError | None:
         try:
             look()
+        except (ObjectNotFound, ObjectChanged):
+            return None
         except StorageError as error:
             return error
         return None
