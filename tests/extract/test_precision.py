@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+from dataclasses import replace
 
 import pytest
 
+from tests.extract.factories import CONFIG
 from wsvad import cluster as cluster_module
 from wsvad.cluster import ask_nodes
+from wsvad.dataset.snapshots import claim_dataset
 from wsvad.extract import precision
 from wsvad.extract.precision import resolve_precision
 from wsvad.pool import GIB, Node, Pool, PoolOptions
-from wsvad.storage import StoreOptions
+from wsvad.storage import StoreOptions, open_store
 
 
 def _resolve(out, asked="auto", address=None, **pool):
@@ -62,7 +64,7 @@ def test_submitted_job_asks_its_cluster_and_the_gpus_where_they_work(tmp_path, c
 def test_nobody_is_asked_where_it_is_known(tmp_path, cluster):
     """An option, or a data set that is there, decides."""
     asked = cluster("bf16")
-    (tmp_path / "dataset.json").write_text(json.dumps({"config": {"precision": "fp32"}}))
+    claim_dataset(open_store(str(tmp_path)), replace(CONFIG, precision="fp32"))
     assert _resolve(tmp_path, address="head:6379") == "fp32"
     assert _resolve(tmp_path / "new", asked="bf16", address="head:6379") == "bf16"
     assert asked == []

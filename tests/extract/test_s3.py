@@ -98,8 +98,8 @@ def test_credentials_stay_out_of_everything_that_is_written(bucket, moto_server)
     assert all(secret.encode() not in store.read(k) for k in keys)
 
 
-def test_wrong_credentials_are_a_storage_failure(bucket, moto_server, capsys):
-    """A bucket that is not there ends at once with exit code 4 and says so."""
+def test_a_bucket_that_is_not_there_is_a_usage_error(bucket, moto_server, capsys):
+    """It ends at once with exit code 2 and says so: waiting does not help."""
     assert "AWS_ACCESS_KEY_ID" in os.environ
     words = (
         "--videos",
@@ -109,7 +109,7 @@ def test_wrong_credentials_are_a_storage_failure(bucket, moto_server, capsys):
         "--s3-endpoint-url",
         moto_server.url,
     )
-    assert run_here(capsys, "extract", *words, *QUICK)[0] == 4
+    assert run_here(capsys, "extract", *words, *QUICK)[0] == 2
 
 
 def test_keys_with_empty_segments(s3_bucket, moto_server, videos, tmp_path, capsys):
