@@ -146,10 +146,10 @@ def scoring(training, tmp_path_factory):
 @pytest.mark.parametrize(
     ("moment", "number"),
     [
-        (Moment("", 0.0), signal.SIGINT),  # modules are imported
+        pytest.param(Moment("", 0.0), signal.SIGINT, marks=pytest.mark.slow),  # modules are imported
         (Moment("videos listed", 0.0), signal.SIGINT),  # Ray starts, which takes seconds
         (Moment("videos listed", 1.0), signal.SIGTERM),
-        (Moment("units of", 0.0), signal.SIGTERM),  # the first actors start
+        pytest.param(Moment("units of", 0.0), signal.SIGTERM, marks=pytest.mark.slow),  # the first actors start
         (Moment("units of", 2.0), signal.SIGINT),
     ],
 )
@@ -163,8 +163,17 @@ def test_extraction_that_was_stopped_so_often_goes_on_to_its_end(extraction, tar
     assert complete((*extraction, str(target)))["videos_complete"] == 3
 
 
-@pytest.mark.parametrize("number", BOTH)
-@pytest.mark.parametrize("kind", ["training", "scoring", "extraction_here"])
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [
+        ("training", signal.SIGINT),
+        ("scoring", signal.SIGTERM),
+        ("extraction_here", signal.SIGINT),
+        pytest.param("training", signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param("scoring", signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param("extraction_here", signal.SIGTERM, marks=pytest.mark.slow),
+    ],
+)
 def test_commands_without_ray_stop_at_any_moment(kind, number, request, tmp_path):
     """While modules are imported, and when work is under way; what was stopped so often goes on to the end."""
     words = (*request.getfixturevalue(kind), str(tmp_path / "out"))
