@@ -9,9 +9,9 @@ import pytest
 import ray
 
 from tests.doctor.test_machine import lay_out
-from wsvad import cluster
-from wsvad.cluster import connected
 from wsvad.cores import usable_cores, whole_cores
+from wsvad.work import cluster
+from wsvad.work.cluster import connected
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import graphlib
 import json
 import os
 import subprocess
@@ -16,33 +17,29 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
+VERBS = ("extract", "importing", "train", "scoring", "pretrain", "evaluate")
+
 # Import order is data-flow order. A module may import its own unit and any unit of a line above, nothing else.
 LAYERS = (
     ("errors", "signals"),
-    ("address", "arrow", "clips", "columns", "cores", "documents", "suggest"),
+    ("arrow", "clips", "columns", "cores", "documents", "suggest"),
     ("storage",),
-    ("pool",),
+    ("provenance",),
     ("dataset",),
     ("video",),
     ("backbones",),
     ("weights",),
     ("manifest",),
-    ("datasets",),
-    ("ray_link",),
-    ("cluster", "provenance"),
     ("work",),
-    ("extract",),
-    ("importing",),
-    ("bags",),  # arithmetic on arrays: what is read is pooled as it comes
-    ("metrics",),  # arithmetic, too: training selects by it, evaluation reports it
     ("features",),
     ("models",),
     ("checkpoint",),
-    ("train",),
-    ("pretrain",),
-    ("score",),
-    ("evaluate",),
-    ("compare",),
+    ("scores",),
+    ("metrics",),
+    ("loop",),
+    ("report",),
+    VERBS,
+    ("pipelines", "experiments"),
     ("doctor", "demo"),
     ("cli",),
     ("__main__",),
@@ -52,11 +49,11 @@ LAYERS = (
 HOMES = {
     # the wiring, and the doctor's question to a cluster; every other file is testable without Ray
     "ray": (
-        "wsvad/ray_link.py",
-        "wsvad/cluster.py",
+        "wsvad/work/ray_link.py",
+        "wsvad/work/cluster.py",
         "wsvad/work/run.py",
-        "wsvad/train/run.py",
-        "wsvad/compare/run.py",
+        "wsvad/loop/run.py",
+        "wsvad/experiments/run.py",
         "wsvad/doctor/ray_probe.py",
     ),
     # the decoder's process, and what renders the demo; the process that holds credentials never runs FFmpeg
@@ -82,7 +79,7 @@ HOMES = {
         "wsvad/pretrain/stage.py",
         "wsvad/video/flow.py",
     ),
-    "grpc": ("wsvad/ray_link.py",),
+    "grpc": ("wsvad/work/ray_link.py",),
     "boto3": ("wsvad/storage/s3_client.py",),
     "botocore": ("wsvad/storage/s3_client.py", "wsvad/storage/s3_errors.py", "wsvad/doctor/services.py"),
     "urllib3": ("wsvad/storage/s3_errors.py", "wsvad/weights/http.py"),
@@ -90,7 +87,7 @@ HOMES = {
     "sklearn": ("wsvad/metrics/ranking.py",),
     "jinja2": ("wsvad/evaluate/page.py",),
     # encodes pictures that the decoder's process made; what holds credentials opens no picture of anybody else's
-    "PIL": ("wsvad/evaluate/pictures.py",),
+    "PIL": ("wsvad/report/pictures.py",),
     "torch": (
         "wsvad/backbones/choose.py",
         "wsvad/backbones/compact.py",
@@ -104,9 +101,10 @@ HOMES = {
         "wsvad/backbones/resnet_untrained.py",
         "wsvad/backbones/untrained.py",
         "wsvad/backbones/weights.py",
-        "wsvad/bags/batches.py",
+        "wsvad/train/batches.py",
         "wsvad/checkpoint/folder.py",
         "wsvad/checkpoint/tensors.py",
+        "wsvad/checkpoint/trained.py",
         "wsvad/doctor/software.py",
         "wsvad/models/attention.py",
         "wsvad/models/choose.py",
@@ -122,12 +120,12 @@ HOMES = {
         "wsvad/pretrain/network.py",
         "wsvad/pretrain/trainer.py",
         "wsvad/pretrain/worker.py",
-        "wsvad/score/scorer.py",
-        "wsvad/train/curve.py",
-        "wsvad/train/group.py",
+        "wsvad/scoring/scorer.py",
+        "wsvad/loop/curve.py",
+        "wsvad/loop/group.py",
         "wsvad/train/held_out.py",
         "wsvad/train/job.py",
-        "wsvad/train/state.py",
+        "wsvad/loop/state.py",
         "wsvad/train/trainer.py",
         "wsvad/train/worker.py",
     ),
@@ -149,8 +147,8 @@ LIGHT = {
     "wsvad.cli.extract": ("ray", "pandas", "tensorboardX", "av", "cv2", "boto3", "sklearn", "jinja2", "PIL"),
     "wsvad.cli.score": ("ray", "pandas", "tensorboardX", "av", "cv2", "boto3", "sklearn", "jinja2", "PIL"),
     "wsvad.train.job": ("ray", "av", "boto3", "sklearn", "jinja2", "PIL"),
-    "wsvad.score.reading": ("torch", "ray", "av", "boto3"),
-    "wsvad.score.inferencer": ("ray", "av", "boto3", "sklearn"),
+    "wsvad.scores.reading": ("torch", "ray", "av", "boto3"),
+    "wsvad.pipelines.inferencer": ("ray", "av", "boto3", "sklearn"),
     "wsvad.evaluate.job": ("ray", "av", "boto3", "sklearn"),
     "wsvad.cli.evaluate": ("ray", "av", "boto3", "sklearn"),
     "wsvad.demo.render": ("torch", "ray", "boto3"),
@@ -210,6 +208,20 @@ def test_a_module_imports_only_what_comes_before_it(path: Path) -> None:
         if rank.get(unit(name), len(LAYERS)) >= rank.get(own, -1)
     ]
     assert not wrong, f"{own} comes before what it imports: {wrong}"
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Also within one unit, and also by an import inside of a function."""
+    modules = {module_name(path): path for path in sources("wsvad")}
+    graph: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        named = (full if full in modules else full.rpartition(".")[0] for _, full in imports(path))
+        graph[name] = set(named) & modules.keys() - {name}
+    try:
+        order = tuple(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as circle:
+        pytest.fail(" -> ".join(circle.args[1]))
+    assert len(order) == len(modules)
 
 
 @pytest.mark.parametrize("path", sources("jobs"), ids=lambda path: path.name)

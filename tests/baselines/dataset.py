@@ -17,10 +17,10 @@ from wsvad.dataset import layout
 from wsvad.dataset.config import fingerprint_of
 from wsvad.dataset.snapshots import SnapshotObject, claim_dataset, publish
 from wsvad.errors import UsageError
-from wsvad.extract.source import StoredVideo
-from wsvad.extract.table import ClipRows, encode_unit
+from wsvad.features.encoding import ClipRows, encode_unit
 from wsvad.manifest.listing import VideoRef, list_videos
 from wsvad.manifest.records import read_records
+from wsvad.manifest.source import StoredVideo
 from wsvad.storage import Store, StoreOptions, open_store
 from wsvad.video import Geometry, VideoIndex, VideoReader
 

@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from wsvad.evaluate.gather import choose, gather
-from wsvad.evaluate.grids import pointing, region_truth
 from wsvad.features.reading import FeatureSet
 from wsvad.manifest.records import VideoRecord, read_records
+from wsvad.metrics.grids import pointing, region_truth
 from wsvad.metrics.ranking import roc_auc
-from wsvad.score.table import VideoScores
+from wsvad.scores.table import VideoScores
 
 Truth = np.ndarray
 """Which cuboids of which clips are anomalous, ``[T, 49]`` boolean."""

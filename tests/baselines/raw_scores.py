@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from wsvad.evaluate.gather import VideoResult, choose, gather
-from wsvad.evaluate.grids import pointing, region_truth
+from wsvad.evaluate.gather import choose, gather
 from wsvad.features.reading import FeatureSet, VideoFeatures
 from wsvad.manifest.records import VideoRecord, read_records
+from wsvad.metrics.grids import pointing, region_truth
 from wsvad.metrics.ranking import roc_auc
-from wsvad.score.table import VideoScores
+from wsvad.metrics.results import VideoResult
+from wsvad.scores.table import VideoScores
 
 POOLINGS = ("mean", "maximum", "deviation")
 COLUMNS = ("frame AUC", "AUC within anomalous videos", "video AUC", "region AUC", "pointing")

@@ -36,15 +36,15 @@ from wsvad.backbones.i3d import pool_maps
 from wsvad.backbones.weights import random_weights
 from wsvad.clips import ClipSpec
 from wsvad.demo.render import render_demo
-from wsvad.extract.config import FeatureConfig
 from wsvad.extract.indexing import index_video
 from wsvad.extract.job import ExtractOptions, extract
-from wsvad.extract.source import StoredVideo
 from wsvad.extract.summary import ExtractSummary
-from wsvad.extract.weights import resolve_backbone
+from wsvad.features.config import FeatureConfig
 from wsvad.manifest.listing import list_videos
+from wsvad.manifest.source import StoredVideo
 from wsvad.storage import StoreOptions
 from wsvad.video import Geometry, VideoReader
+from wsvad.weights.resolve import resolve_backbone
 
 LENGTH = 16
 

@@ -21,8 +21,8 @@ import cv2
 from wsvad.clips import ClipSpec
 from wsvad.demo.render import render_demo
 from wsvad.extract.indexing import index_video
-from wsvad.extract.source import StoredVideo
 from wsvad.manifest.listing import list_videos
+from wsvad.manifest.source import StoredVideo
 from wsvad.storage import StoreOptions
 from wsvad.video import FlowMethod, Geometry, VideoReader
 

@@ -27,13 +27,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from tests.features.factories import write_features
-from wsvad.bags.batches import BalancedSampler, Batch, make_batch
 from wsvad.features.cache import SegmentCache
 from wsvad.features.reading import FeatureSet
+from wsvad.loop.group import Alone
 from wsvad.models.choose import build_criterion, build_model, default_config
 from wsvad.models.contract import Criterion, MilModel
+from wsvad.train.batches import BalancedSampler, Batch, make_batch
 from wsvad.train.config import TrainConfig
-from wsvad.train.group import Alone
 from wsvad.train.trainer import Bags, Trainer
 
 CROPS, DIM, SEGMENTS = 10, 2048, 32

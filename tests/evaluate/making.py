@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from tests.score.factories import make_scores
+from tests.scoring.factories import make_scores
 from wsvad.evaluate.gather import Gathered, gather
 from wsvad.manifest.records import Box, VideoRecord
-from wsvad.score.table import VideoScores
+from wsvad.scores.table import VideoScores
 
 
 def scores(values: Any, cuboids: Any = None, num_frames: int | None = None, **more: Any) -> VideoScores:

@@ -9,9 +9,10 @@ import pytest
 
 from tests.evaluate.making import gathered, record, scores
 from wsvad.errors import UsageError
-from wsvad.evaluate.gather import choose, gather, view_of
-from wsvad.evaluate.grids import region_truth
+from wsvad.evaluate.gather import choose, gather
 from wsvad.manifest.records import Box
+from wsvad.metrics.grids import region_truth
+from wsvad.metrics.results import view_of
 
 
 @pytest.mark.parametrize(

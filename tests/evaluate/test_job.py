@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from tests.extract.videos import write_video
-from tests.score.factories import write_scores
+from tests.scoring.factories import write_scores
 from tests.services.moto_server import MotoServer
 from wsvad.cli import main
-from wsvad.evaluate.frames import video_uri
 from wsvad.manifest.records import Box, VideoRecord, write_records
+from wsvad.report.frames import video_uri
 from wsvad.storage import open_store
 
 QUICK = ("--resamples", "100")

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 from tests.evaluate.making import gathered, planted, record, scores
-from wsvad.evaluate import timelines
 from wsvad.evaluate.document import figures
-from wsvad.evaluate.metrics import MetricOptions
 from wsvad.evaluate.page import PageInput, page
-from wsvad.evaluate.pictures import picture_uri
-from wsvad.evaluate.svg import clock, text, thin
 from wsvad.manifest.records import Box
+from wsvad.metrics.figures import MetricOptions
+from wsvad.report import timelines
+from wsvad.report.pictures import picture_uri
+from wsvad.report.svg import clock, text, thin
 
 HOSTILE = '<script>alert("1")</script>&\'"><img src=x onerror=alert(2)>'
 

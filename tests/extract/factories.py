@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from wsvad.extract.config import FeatureConfig
-from wsvad.extract.table import ClipRows, encode_unit
 from wsvad.extract.units import Unit
+from wsvad.features.config import FeatureConfig
+from wsvad.features.encoding import ClipRows, encode_unit
 from wsvad.manifest.ids import content_id
 from wsvad.manifest.listing import VideoRef
 from wsvad.storage import ObjectInfo

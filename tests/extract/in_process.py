@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wsvad import cluster
 from wsvad.backbones import extractor
 from wsvad.backbones.choose import BACKBONES
 from wsvad.backbones.extractor import Features
 from wsvad.backbones.i3d import GRID
 from wsvad.backbones.weights import Weights, untrained_name
-from wsvad.extract import weights, worker
-from wsvad.pool import GIB, Node, Pool
-from wsvad.work import place, run
+from wsvad.extract import worker
+from wsvad.weights import resolve
+from wsvad.work import cluster, place, run
+from wsvad.work.pool import GIB, Node, Pool
 from wsvad.work.receipt import Receipt
 
 NODES = [Node(2, 0, 16 * GIB)]
@@ -89,7 +89,7 @@ def patch_all(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(place, "_connected", lambda: True)
     patch.setattr(run, "UnitRunner", InProcess)
     patch.setattr(worker, "FeatureExtractor", PixelMeans)
-    patch.setattr(weights, "random_weights", lambda seed, net: Weights(untrained_name(seed, net), "", {}, net))
+    patch.setattr(resolve, "random_weights", lambda seed, net: Weights(untrained_name(seed, net), "", {}, net))
     patch.setattr(cluster, "connected", lambda address, verbose: contextlib.nullcontext())
     patch.setattr(cluster, "nodes", lambda: NODES)
     patch.setattr(cluster, "living_nodes", lambda: frozenset({"here"}))

@@ -16,10 +16,10 @@ from wsvad.cli import main
 from wsvad.clips import ClipSpec
 from wsvad.dataset.snapshots import claim_dataset
 from wsvad.errors import ConflictError, UsageError, WeightsError
-from wsvad.extract.config import FeatureConfig
-from wsvad.extract.weights import resolve_backbone
+from wsvad.features.config import FeatureConfig
 from wsvad.storage import open_store
 from wsvad.video import flow as flow_module
+from wsvad.weights.resolve import resolve_backbone
 
 pytestmark = pytest.mark.usefixtures("in_process")
 

@@ -6,9 +6,9 @@ from tests.extract.factories import make_index, make_video
 from wsvad.backbones.choose import BACKBONES
 from wsvad.backbones.weights import untrained_name
 from wsvad.clips import ClipSpec
-from wsvad.extract.config import FeatureConfig
 from wsvad.extract.cost import NETWORK_COST, cost, is_small
 from wsvad.extract.units import plan_units
+from wsvad.features.config import FeatureConfig
 
 MINUTE = 60 * 25
 

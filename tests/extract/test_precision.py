@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 
 from tests.extract.factories import CONFIG
-from wsvad import cluster as cluster_module
-from wsvad.cluster import ask_nodes
 from wsvad.dataset.snapshots import claim_dataset
 from wsvad.extract import precision
 from wsvad.extract.precision import resolve_precision
-from wsvad.pool import GIB, Node, Pool, PoolOptions
 from wsvad.storage import StoreOptions, open_store
+from wsvad.work import cluster as cluster_module
+from wsvad.work.cluster import ask_nodes
+from wsvad.work.pool import GIB, Node, Pool, PoolOptions
 
 
 def _resolve(out, asked="auto", address=None, **pool):

@@ -18,8 +18,8 @@ from wsvad.extract import job
 from wsvad.extract.indexing import Indexed
 from wsvad.extract.quarantine import QuarantineRecord, write_record
 from wsvad.extract.results import Outcome
-from wsvad.extract.source import StoredVideo
 from wsvad.manifest.listing import Listing
+from wsvad.manifest.source import StoredVideo
 from wsvad.storage import open_store
 from wsvad.work import interim, rounds, run
 from wsvad.work.receipt import Receipt

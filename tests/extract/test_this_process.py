@@ -16,14 +16,14 @@ import pytest
 
 from tests.extract.harness import QUICK, finish, run_here, start, stored, until
 from tests.extract.videos import write_video
-from tests.score.factories import make_checkpoint, write_checkpoint
+from tests.scoring.factories import make_checkpoint, write_checkpoint
 from tests.video.corpus import sabotaged
 from tests.video.misbehaving import COMMAND
 from wsvad.backbones.weights import untrained_name
 from wsvad.cli import main
 from wsvad.clips import ClipSpec
 from wsvad.extract import cost, indexing, job, precision, worker
-from wsvad.extract.config import FeatureConfig
+from wsvad.features.config import FeatureConfig
 from wsvad.video import VideoReader
 from wsvad.work import place, progress, run
 

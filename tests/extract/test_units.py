@@ -11,8 +11,8 @@ from wsvad.backbones.choose import BACKBONES
 from wsvad.clips import ClipSpec
 from wsvad.dataset.config import differences
 from wsvad.errors import UsageError
-from wsvad.extract.config import FeatureConfig
 from wsvad.extract.units import Unit, clips_per_unit, longest_first, plan_units
+from wsvad.features.config import FeatureConfig
 
 
 @given(st.integers(0, 200_000), st.sampled_from([0.1, 5.0, 25.0, 29.97, 240.0]), st.sampled_from([8, 16, 40]))

@@ -14,14 +14,14 @@ from wsvad.backbones.weights import Weights, untrained_name
 from wsvad.clips import ClipSpec
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import claim_dataset
-from wsvad.extract.source import StoredVideo
-from wsvad.extract.table import decode_unit
 from wsvad.extract.units import plan_units
-from wsvad.extract.weights import LoadedWeights
 from wsvad.extract.worker import UnitExtractor, WorkerConfig
+from wsvad.features.encoding import decode_unit
 from wsvad.manifest.listing import list_videos
+from wsvad.manifest.source import StoredVideo
 from wsvad.storage import open_store
 from wsvad.video import VideoReader
+from wsvad.weights.resolve import LoadedWeights
 
 pytestmark = pytest.mark.usefixtures("in_process")
 UNTRAINED = LoadedWeights(Weights(untrained_name(0, "inception-compact"), "", {}, "inception-compact"))

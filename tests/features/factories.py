@@ -11,9 +11,8 @@ import numpy as np
 
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import SnapshotObject, claim_dataset, publish
-from wsvad.extract.config import FeatureConfig
-from wsvad.extract.table import ClipRows, encode_unit
-from wsvad.extract.units import unit_id
+from wsvad.features.config import FeatureConfig
+from wsvad.features.encoding import ClipRows, encode_unit
 from wsvad.manifest.ids import content_id
 from wsvad.storage import Store, open_store
 
@@ -143,7 +142,7 @@ def store_object(
     """Store a unit's bytes under a name that follows from them, and describe it as a snapshot does."""
     digest = hashlib.sha256(data).hexdigest()
     content = content_id(video_id, "1")
-    key = layout.unit_key(unit_id(content, first_clip, last_clip, digest))
+    key = layout.unit_key(layout.unit_id(content, first_clip, last_clip, digest))
     store.create(key, data)
     return SnapshotObject(key, video_id, content, first_clip, last_clip, clips, clips * views, len(data), digest)
 

@@ -17,10 +17,10 @@ from wsvad.checkpoint.tensors import digest_of
 from wsvad.cli.main import build_parser
 from wsvad.cli.options import option_words
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject
-from wsvad.datasets.folder import Folder
 from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import WsvadError
 from wsvad.extract.quarantine import QuarantineRecord
+from wsvad.manifest.public.folder import Folder
 from wsvad.manifest.records import decode_records, encode_records
 from wsvad.manifest.table import read_manifest
 from wsvad.models.choose import check_size, config_from_dict, default_config

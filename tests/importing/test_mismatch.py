@@ -14,7 +14,7 @@ from tests.importing.making import features, manifest, run_import, save, save_cr
 from wsvad.cli import main
 from wsvad.features.reading import FeatureSet
 from wsvad.importing.lengths import MISMATCH_KIND
-from wsvad.score.reading import ScoreSet
+from wsvad.scores.reading import ScoreSet
 from wsvad.storage import StoreOptions, open_store
 
 DATA = Path(__file__).parents[1] / "data"

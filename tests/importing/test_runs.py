@@ -10,8 +10,8 @@ import pytest
 from tests.importing.making import features, run_import, save, save_crops
 from tests.services.fault_proxy import Fault, Rule
 from wsvad.cli import main
+from wsvad.features.imported import ImportedConfig
 from wsvad.features.reading import FeatureSet
-from wsvad.importing.config import ImportedConfig
 from wsvad.manifest.records import VideoRecord, write_records
 from wsvad.storage import StoreOptions, open_store
 

@@ -14,12 +14,12 @@ import torch
 from tests.services.moto_server import MotoServer
 from wsvad.cli import main
 from wsvad.errors import UsageError
+from wsvad.loop.group import Alone
 from wsvad.pretrain.config import PretrainConfig
 from wsvad.pretrain.shards import read_shard, render_shard
 from wsvad.pretrain.trainer import PretrainTrainer
 from wsvad.pretrain.worker import PretrainPlan, run_pretraining
 from wsvad.storage import StoreOptions
-from wsvad.train.group import Alone
 from wsvad.weights.source import read_weights
 
 SMALL = PretrainConfig(shards=3, shard_clips=4, steps=4, batch=2, eval_every=2, warmup=1)

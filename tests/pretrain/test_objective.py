@@ -9,11 +9,11 @@ import torch
 from wsvad.backbones.compact import LABELS, MEASURES, changes
 from wsvad.cli import main
 from wsvad.errors import UsageError
+from wsvad.loop.group import Alone
 from wsvad.pretrain.config import PretrainConfig
 from wsvad.pretrain.network import PretrainNetwork, losses
 from wsvad.pretrain.targets import CAMERA, GRID, WINDOWS
 from wsvad.pretrain.trainer import PretrainTrainer, hide_the_end
-from wsvad.train.group import Alone
 
 TRUTH = (
     torch.rand(2, WINDOWS, GRID, GRID, len(MEASURES)),

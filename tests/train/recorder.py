@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from wsvad.train.run import _Figures
+from wsvad.loop.run import _Figures
 
 
 class Recorder(_Figures):

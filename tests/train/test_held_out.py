@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from tests.features.factories import random_videos, write_features
-from tests.train.groups import together
-from wsvad.bags.windows import WINDOWS
+from tests.loop.groups import together
 from wsvad.checkpoint import Checkpoint
 from wsvad.errors import StorageError
 from wsvad.features.reading import FeatureSet
+from wsvad.loop.group import Alone
 from wsvad.models.choose import build_model, default_config
-from wsvad.score.scorer import Scorer
-from wsvad.train.group import Alone
+from wsvad.models.windows import WINDOWS
+from wsvad.scoring.scorer import Scorer
 from wsvad.train.held_out import HeldOut
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from wsvad.train.curve import Curve
+from wsvad.loop.curve import Curve
 from wsvad.train.selection import (
     best_on_test,
     is_selected,

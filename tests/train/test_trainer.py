@@ -8,9 +8,9 @@ from itertools import pairwise
 import pytest
 import torch
 
-from tests.train.groups import make_trainer, together
+from tests.loop.groups import make_trainer, together
 from wsvad.errors import TrainingError, UsageError
-from wsvad.train.group import Alone
+from wsvad.loop.group import Alone
 from wsvad.train.trainer import selected_weights
 
 SMALL = {"head_dim": 4, "heads": 2, "label_period": 3}
@@ -225,9 +225,7 @@ def test_the_curve_is_looked_through_at_evaluations_only(monkeypatch):
     """Not at every step, which would make a run's time grow with the square of its steps."""
     looks, trainer = [], make_trainer(measures={"val_auc": lambda m: 0.5}, patience=9)
     column = type(trainer.curve).column
-    monkeypatch.setattr(
-        "wsvad.train.curve.Curve.column", lambda curve, name: looks.append(curve) or column(curve, name)
-    )
+    monkeypatch.setattr("wsvad.loop.curve.Curve.column", lambda curve, name: looks.append(curve) or column(curve, name))
     seen = [len(looks) for _ in trainer.train()]
     assert [step for step, (a, b) in enumerate(pairwise([0, *seen]), 1) if b > a] == [3, 6, 9, 10]
 

@@ -9,8 +9,8 @@ import pytest
 from tests.video.sources import BytesSource
 from wsvad.clips import ClipSpec
 from wsvad.errors import UsageError, VideoError
-from wsvad.extract.config import FeatureConfig
 from wsvad.extract.units import clips_per_unit
+from wsvad.features.config import FeatureConfig
 from wsvad.video import Geometry, Reading, VideoIndex, VideoReader
 
 WILD = Path(__file__).parents[1] / "data" / "wild"

@@ -3,9 +3,9 @@
 import pytest
 
 from wsvad.errors import UsageError
-from wsvad.pool import GIB, PoolOptions
 from wsvad.work import place
 from wsvad.work.place import asked_for, refuse_unused, this_process
+from wsvad.work.pool import GIB, PoolOptions
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import os
 import pytest
 import ray
 
-from wsvad.pool import Pool
+from wsvad.work.pool import Pool
 from wsvad.work.receipt import Receipt
 from wsvad.work.run import UnitRunner
 

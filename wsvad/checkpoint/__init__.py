@@ -1,5 +1,6 @@
 """A trained model at rest: a folder of ``model.safetensors``, ``config.json`` and ``README.md``. Never pickle."""
 
-from wsvad.checkpoint.folder import Checkpoint, load_checkpoint, save_checkpoint
+from wsvad.checkpoint.folder import load_checkpoint, save_checkpoint
+from wsvad.checkpoint.trained import Checkpoint
 
 __all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from wsvad.checkpoint.folder import Checkpoint
+from wsvad.checkpoint.trained import Checkpoint
 
 UNTRAINED = (
     "> **Trained on features of an untrained network.** They test the machinery; the scores of this model mean nothing "

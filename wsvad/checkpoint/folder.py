@@ -6,24 +6,21 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wsvad.checkpoint.card import model_card
 from wsvad.checkpoint.tensors import decode_tensors, digest_of, encode_tensors
+from wsvad.checkpoint.trained import FORMAT, Checkpoint, canonical
 from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import ConflictError, DamagedError, ObjectNotFound, UsageError, WeightsError
-from wsvad.models.choose import build_model, config_from_dict, outline
-from wsvad.models.contract import MilModel, ModelConfig
+from wsvad.models.choose import config_from_dict
 from wsvad.storage import Created, Store, StoreOptions, is_absent, open_store
 
 log = logging.getLogger(__name__)
 
 MODEL, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
-FORMAT = 1
 _KEYS = frozenset(
     ("format", "digest", "model", "features", "features_fingerprint", "training_ids", "training", "versions")
 )
@@ -31,68 +28,6 @@ FILES = "files"
 """In ``config.json``: SHA-256 of the bytes of the other files. Not part of the identity; earlier versions said none."""
 AGAIN = "run the same `wsvad train` again, which writes it anew from its last state, or copy it anew"
 """What messages about damage say to do."""
-
-
-@dataclass(frozen=True, eq=False)
-class Checkpoint:
-    """A trained model with all that is needed to use it rightly."""
-
-    model_config: ModelConfig
-    state: Mapping[str, Tensor] = field(repr=False)
-    """Parameters and buffers by name."""
-    features_config: dict[str, Any]
-    """``FeatureConfig.to_dict()`` of the features that it was trained on."""
-    features_fingerprint: str
-    """Fingerprint of those features; others are refused when scoring."""
-    training_ids: tuple[str, ...] = field(repr=False)
-    """Ids of every video that the training or the selection saw, sorted: none of them may be in a test."""
-    training: dict[str, Any]
-    """How it came about, as JSON values: resolved options, ``seed``, ``step``, ``selection``."""
-    versions: dict[str, str] = field(default_factory=dict)
-    """Of what it was made with."""
-
-    @property
-    def digest(self) -> str:
-        """``sha256:<hex>`` over tensors and configuration: the identity of this checkpoint."""
-        return digest_of(self.state, _canonical(self._described()))
-
-    @property
-    def untrained_features(self) -> bool:
-        """Whether the features are of a network that no training has touched."""
-        return str(self.features_config.get("weights", "")).startswith("random:")
-
-    def model(self) -> MilModel:
-        """Return the network with these weights, in evaluation mode, on the CPU.
-
-        Raises:
-            WeightsError: the tensors are not those of ``model_config``.
-        """
-        problems = _mismatches(outline(self.model_config), self.state)
-        if problems:
-            raise WeightsError(
-                f"the tensors are not those of a {self.model_config.name!r} model: {'; '.join(problems)}"
-            )
-        model = build_model(self.model_config, seed=0)  # only now: it takes as much memory as the tensors, not more
-        model.load_state_dict(dict(self.state))
-        return model.eval()
-
-    def to_json(self) -> bytes:
-        """Return ``config.json``."""
-        files = {MODEL: encode_tensors(self.state), CARD: model_card(self).encode()}
-        digests = {name: f"sha256:{hashlib.sha256(data).hexdigest()}" for name, data in files.items()}
-        whole = {**self._described(), "digest": self.digest, FILES: digests}
-        return json.dumps(whole, indent=1, sort_keys=True).encode()
-
-    def _described(self) -> dict[str, Any]:
-        return {
-            "format": FORMAT,
-            "model": self.model_config.to_dict(),
-            "features": self.features_config,
-            "features_fingerprint": self.features_fingerprint,
-            "training_ids": list(self.training_ids),
-            "training": self.training,
-            "versions": self.versions,
-        }
 
 
 def save_checkpoint(store: Store, prefix: str, checkpoint: Checkpoint) -> None:
@@ -112,10 +47,18 @@ def save_checkpoint(store: Store, prefix: str, checkpoint: Checkpoint) -> None:
     for name, data in (
         (MODEL, encode_tensors(checkpoint.state)),
         (CARD, model_card(checkpoint).encode()),
-        (CONFIG, checkpoint.to_json()),
+        (CONFIG, config_json(checkpoint)),
     ):
         if store.create(folder + name, data) is Created.DIFFERENT:
             store.replace(folder + name, data)
+
+
+def config_json(checkpoint: Checkpoint) -> bytes:
+    """Return ``config.json``."""
+    files = {MODEL: encode_tensors(checkpoint.state), CARD: model_card(checkpoint).encode()}
+    digests = {name: f"sha256:{hashlib.sha256(data).hexdigest()}" for name, data in files.items()}
+    whole = {**checkpoint.described(), "digest": checkpoint.digest, FILES: digests}
+    return json.dumps(whole, indent=1, sort_keys=True).encode()
 
 
 def _refuse_other(store: Store, prefix: str, digest: str) -> None:
@@ -154,7 +97,7 @@ def read_checkpoint(store: Store, prefix: str = "") -> Checkpoint:
     described = _described(store, folder, where)
     data = _read_model(store, folder, where)
     state = _tensors(data, f"{where}/{MODEL}")
-    found = digest_of(state, _canonical({k: v for k, v in described.items() if k not in ("digest", FILES)}))
+    found = digest_of(state, canonical({k: v for k, v in described.items() if k not in ("digest", FILES)}))
     _check_shape(described, f"{where}/{CONFIG}", altered=found != described.get("digest"))
     if found != described["digest"]:
         said = digest_in(described, MODEL)
@@ -242,22 +185,3 @@ def _check_shape(described: dict[str, Any], where: str, *, altered: bool) -> Non
             raise DamagedError(f"{where}: expected {key!r} as a {kind.__name__}, got {described[key]!r:.80}; {AGAIN}")
     if not all(isinstance(i, str) for i in described["training_ids"]):
         raise DamagedError(f"{where}: expected 'training_ids' as a list of ids; {AGAIN}")
-
-
-def _canonical(described: Mapping[str, Any]) -> bytes:
-    return json.dumps(described, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _mismatches(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
-    """Say how tensors differ from those of a model, the first four; empty where they fit."""
-    wanted = model.state_dict()
-    problems = [f"unexpected {name!r}" for name in sorted(state.keys() - wanted.keys())]
-    for name, tensor in wanted.items():
-        if name not in state:
-            problems.append(f"missing {name!r}")
-        elif state[name].shape != tensor.shape or state[name].dtype != tensor.dtype:
-            found = f"{tuple(state[name].shape)} {state[name].dtype}"
-            problems.append(f"{name!r}: expected {tuple(tensor.shape)} {tensor.dtype}, got {found}")
-        elif not bool(torch.isfinite(state[name]).all()):
-            problems.append(f"{name!r} has values that are not finite")
-    return problems[:4]

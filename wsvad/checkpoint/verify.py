@@ -6,7 +6,8 @@ import hashlib
 import json
 
 from wsvad.checkpoint.card import model_card
-from wsvad.checkpoint.folder import CARD, CONFIG, FILES, MODEL, Checkpoint, digest_in, folder_of, read_checkpoint
+from wsvad.checkpoint.folder import CARD, CONFIG, FILES, MODEL, config_json, digest_in, folder_of, read_checkpoint
+from wsvad.checkpoint.trained import Checkpoint
 from wsvad.errors import DamagedError, ObjectNotFound
 from wsvad.storage import Store
 
@@ -43,4 +44,4 @@ def write_card(store: Store, prefix: str, checkpoint: Checkpoint) -> None:
     """Write the model card of a whole checkpoint again, and its digest; the checkpoint's identity stays."""
     folder = folder_of(prefix)
     store.replace(folder + CARD, model_card(checkpoint).encode())
-    store.replace(folder + CONFIG, checkpoint.to_json())
+    store.replace(folder + CONFIG, config_json(checkpoint))

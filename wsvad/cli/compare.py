@@ -18,8 +18,8 @@ from wsvad.cli.options import (
     small_int,
     store_options,
 )
-from wsvad.compare.job import compare
-from wsvad.compare.options import CompareOptions, parse_variants
+from wsvad.experiments.job import compare
+from wsvad.experiments.options import CompareOptions, parse_variants
 
 _TRAINING = ("steps", "pairs", "lr", "weight_decay", "segments", "eval_every", "patience", "val_fraction")
 

@@ -14,23 +14,23 @@ from rich.console import Console
 from wsvad.backbones.choose import DEFAULT_BACKBONE
 from wsvad.backbones.embedded import has_embedded_weights
 from wsvad.backbones.extractor import default_precision
-from wsvad.cluster import connected
-from wsvad.compare.table import COLUMNS
 from wsvad.dataset import layout
 from wsvad.demo.render import render_demo
 from wsvad.evaluate.job import EvaluateOptions, evaluate
 from wsvad.evaluate.summary import EvaluateSummary
-from wsvad.extract.config import FeatureConfig
+from wsvad.experiments.table import COLUMNS
 from wsvad.extract.job import ExtractOptions, extract
 from wsvad.extract.summary import ExtractSummary
 from wsvad.extract.verify import verify
 from wsvad.extract.verify_report import VerifyReport
-from wsvad.extract.weights import resolve_backbone
-from wsvad.score.job import ScoreOptions, score
+from wsvad.features.config import FeatureConfig
+from wsvad.scoring.job import ScoreOptions, score
 from wsvad.storage import open_store, probe_folder
 from wsvad.train.job import train
 from wsvad.train.options import TrainOptions
 from wsvad.train.summary import TrainSummary
+from wsvad.weights.resolve import resolve_backbone
+from wsvad.work.cluster import connected
 
 MODELS = ("st_mil", "ltgs")
 """The two papers' models."""

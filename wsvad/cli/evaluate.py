@@ -10,9 +10,9 @@ from rich.console import Console
 
 from wsvad.cli.options import add_store_options, natural, number, require, store_options
 from wsvad.evaluate.job import EvaluateOptions, evaluate
-from wsvad.evaluate.metrics import MetricOptions
-from wsvad.evaluate.truth import TruthMode
 from wsvad.manifest.records import Split
+from wsvad.metrics.figures import MetricOptions
+from wsvad.metrics.truth import TruthMode
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

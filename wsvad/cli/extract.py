@@ -24,13 +24,13 @@ from wsvad.cli.pool import add_cluster_options, pool_options
 from wsvad.cli.reading import add_reading_options, reading_options
 from wsvad.clips import ClipSpec, LastClip
 from wsvad.errors import UsageError
-from wsvad.extract.config import FeatureConfig
 from wsvad.extract.job import ExtractOptions, extract
 from wsvad.extract.precision import resolve_precision
-from wsvad.extract.weights import resolve_backbone
+from wsvad.features.config import FeatureConfig
 from wsvad.manifest.listing import Identity
 from wsvad.video import FlowMethod, Limits, require_flow
 from wsvad.video.geometry import GeometryKind
+from wsvad.weights.resolve import resolve_backbone
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from wsvad.cli.options import add_store_options, natural, number, require, store_options
-from wsvad.datasets.build import DATASETS, ManifestConfig, build, write
-from wsvad.datasets.ucsd_ped2 import Ped2Split
+from wsvad.manifest.public.build import DATASETS, ManifestConfig, build, write
+from wsvad.manifest.public.ucsd_ped2 import Ped2Split
 from wsvad.manifest.records import check_suffix
 from wsvad.storage import probe_object
 

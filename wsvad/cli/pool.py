@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from wsvad.cli.options import natural_float, positive_float, size_bytes, small_int
-from wsvad.pool import PoolOptions
+from wsvad.work.pool import PoolOptions
 
 
 def add_cluster_options(parser: argparse.ArgumentParser) -> None:

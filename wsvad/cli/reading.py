@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from wsvad.cli.options import natural, natural_float, positive_float
-from wsvad.extract.coverage import MIN_COVERAGE
+from wsvad.features.coverage import MIN_COVERAGE
 from wsvad.video import Reading
 
 

@@ -11,8 +11,8 @@ from wsvad.cli.options import add_store_options, natural, positive_int, require,
 from wsvad.cli.pool import add_cluster_options, pool_options
 from wsvad.cli.reading import add_reading_options, reading_options
 from wsvad.errors import UsageError
-from wsvad.score.from_video import VideoSource, score_videos
-from wsvad.score.job import ScoreOptions, score
+from wsvad.pipelines.score_videos import VideoSource, score_videos
+from wsvad.scoring.job import ScoreOptions, score
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -12,13 +12,13 @@ from rich.console import Console
 from wsvad.cli.options import add_store_options, positive_float, require, store_options
 from wsvad.dataset import layout
 from wsvad.dataset.collect import DEFAULT_GRACE_HOURS
-from wsvad.extract.config import FeatureConfig
-from wsvad.extract.table import decode_unit
 from wsvad.extract.verify import verify
 from wsvad.extract.verify_report import VerifyReport
+from wsvad.features.config import FeatureConfig
+from wsvad.features.encoding import decode_unit
 from wsvad.manifest.listing import list_videos
-from wsvad.score.config import ScoreConfig
-from wsvad.score.table import summarize_scores
+from wsvad.scores.config import ScoreConfig
+from wsvad.scores.table import summarize_scores
 from wsvad.storage import open_store
 from wsvad.train.claim import is_run
 

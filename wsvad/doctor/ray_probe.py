@@ -11,8 +11,8 @@ import time
 
 import ray
 
-from wsvad.cluster import connected
 from wsvad.errors import WsvadError
+from wsvad.work.cluster import connected
 
 
 def probe(address: str) -> dict[str, str | int | float]:

@@ -11,10 +11,10 @@ from itertools import islice
 from pathlib import Path
 
 import wsvad
-from wsvad.address import AUTO, cluster_address, parse_address, why_not_reached
 from wsvad.doctor.report import Check, Value
 from wsvad.errors import EXIT_STORAGE, EXIT_USAGE, ObjectNotFound, UsageError, WsvadError
 from wsvad.storage import Store, StoreOptions, normalize_uri, open_object, open_store
+from wsvad.work.address import AUTO, cluster_address, parse_address, why_not_reached
 
 _CONNECT_S = 3.0
 _RAY_S = 40.0

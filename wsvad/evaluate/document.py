@@ -7,15 +7,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wsvad.evaluate.categories import category_rows, video_rows
-from wsvad.evaluate.definitions import DEFINITIONS
-from wsvad.evaluate.detection import stepped
 from wsvad.evaluate.gather import Gathered
-from wsvad.evaluate.metrics import Draws, MetricOptions, plain
-from wsvad.evaluate.spatial import spatial_metrics
-from wsvad.evaluate.svg import thin
-from wsvad.evaluate.temporal import Items, frames_of, temporal_metrics
+from wsvad.metrics.categories import category_rows, video_rows
+from wsvad.metrics.definitions import DEFINITIONS
+from wsvad.metrics.detection import stepped
+from wsvad.metrics.figures import Draws, MetricOptions, plain
 from wsvad.metrics.ranking import Curve, UndefinedMetric, precision_recall_curve, roc_curve
+from wsvad.metrics.spatial import spatial_metrics
+from wsvad.metrics.temporal import Items, frames_of, temporal_metrics
+from wsvad.report.svg import thin
 
 REPORT_VERSION = 1
 FEW_VIDEOS = 20

@@ -4,52 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from wsvad.errors import UsageError
-from wsvad.evaluate.grids import Grid, make_grid, reaches_everywhere
-from wsvad.evaluate.svg import count
-from wsvad.evaluate.truth import Bools, TruthMode, fit, frame_truth, truth_spans
 from wsvad.manifest.records import Box, Split, VideoRecord
 from wsvad.manifest.truth import cut_boxes, cut_spans
-from wsvad.metrics.ranking import Floats
-from wsvad.score.table import VideoScores
-from wsvad.video.geometry import Geometry, GeometryKind
+from wsvad.metrics.grids import Grid, make_grid, reaches_everywhere
+from wsvad.metrics.results import VideoResult, displayed_size, view_of
+from wsvad.metrics.truth import TruthMode, fit, frame_truth, truth_spans
+from wsvad.report.svg import count
+from wsvad.scores.table import VideoScores
 
 Load = Callable[[str], VideoScores]
-
-
-@dataclass(frozen=True)
-class VideoResult:
-    """One video with what was found and what is true."""
-
-    record: VideoRecord
-    anomalous: bool | None
-    """Its label, or what its truth implies; None: not known."""
-    scores: VideoScores
-    frame_scores_N: Floats
-    """At the length that the truth mode asks for."""
-    frame_truth_N: Bools | None
-    """None: not known."""
-    true_spans: tuple[tuple[int, int], ...] | None
-    """At true length, cut to the video."""
-    true_boxes: tuple[Box, ...] | None
-    """In pixels of the video as displayed, cut to its frames."""
-    grid: Grid | None
-    """None: no cuboid scores, no known boxes, or a geometry that boxes cannot be mapped to."""
-
-    @property
-    def peak_clip(self) -> int:
-        """Position of the first clip with the highest score."""
-        return int(np.argmax(self.scores.score_T))
-
-    @property
-    def peak_frame(self) -> int:
-        """The frame in the middle of that clip."""
-        clip = self.peak_clip
-        return (int(self.scores.start_frame[clip]) + int(self.scores.end_frame[clip]) - 1) // 2
 
 
 @dataclass
@@ -79,18 +47,6 @@ def choose(records: Sequence[VideoRecord], split: Split) -> list[VideoRecord]:
     return chosen
 
 
-def view_of(features_config: Mapping[str, Any], width: int, height: int) -> tuple[float, float, float, float] | None:
-    """Return the box of the displayed video that the grid covers; None where crops were averaged, or nothing is said.
-
-    Features made elsewhere, whose configuration names no geometry, have no known view.
-    """
-    for kind in get_args(GeometryKind):
-        if kind == features_config.get("geometry"):
-            geometry = Geometry(kind)
-            return geometry.box_of(0, width, height) if geometry.views == 1 else None
-    return None
-
-
 def gather(
     records: Sequence[VideoRecord],
     scored_ids: Sequence[str],
@@ -107,7 +63,7 @@ def gather(
         scored_ids: ids that have scores.
         load: from an id to its scores.
         features_config: configuration of the features, for where the grid lies.
-        mode: length of the frame truth, see :func:`wsvad.evaluate.truth.fit`.
+        mode: length of the frame truth, see :func:`wsvad.metrics.truth.fit`.
         allow_missing: leave out records without scores instead of refusing.
 
     Raises:
@@ -196,11 +152,6 @@ def check_scores(video_id: str, scores: VideoScores) -> None:
                 f"video {video_id!r:.120}: {name} must be in [0, 1]; {bad.size} of {np.size(values)} are not, "
                 f"e.g. {bad.flat[0]}. Score it again."
             )
-
-
-def displayed_size(record: VideoRecord, scores: VideoScores) -> tuple[int | None, int | None]:
-    """Return width and height of the video as displayed: as the scores know it, else as the manifest does."""
-    return scores.width or record.width, scores.height or record.height
 
 
 def _displayed(record: VideoRecord, scores: VideoScores) -> tuple[Box, ...] | None:

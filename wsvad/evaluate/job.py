@@ -13,18 +13,18 @@ from typing import Any
 from wsvad.dataset.published import refuse_data_set
 from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import ConflictError, ManifestError, ObjectNotFound
-from wsvad.evaluate import heatmaps
 from wsvad.evaluate.document import REPORT_VERSION, figures, identity_of, warnings_of
-from wsvad.evaluate.frames import Pictures, peak_frames
 from wsvad.evaluate.gather import choose, gather
 from wsvad.evaluate.leaks import refuse_leaks, shared_ids
-from wsvad.evaluate.metrics import MetricOptions
 from wsvad.evaluate.page import PageInput, page
 from wsvad.evaluate.summary import EvaluateSummary
-from wsvad.evaluate.truth import TruthMode
 from wsvad.manifest.records import Split, VideoRecord, decode_records
+from wsvad.metrics.figures import MetricOptions
+from wsvad.metrics.truth import TruthMode
 from wsvad.provenance import versions
-from wsvad.score.reading import ScoreSet
+from wsvad.report import heatmaps
+from wsvad.report.frames import Pictures, peak_frames
+from wsvad.scores.reading import ScoreSet
 from wsvad.storage import Store, StoreOptions, open_object, open_store, probe_folder
 
 log = logging.getLogger("wsvad")

@@ -12,13 +12,13 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from wsvad.evaluate import heatmaps, timelines
-from wsvad.evaluate.charts import Line, chart, interval_bar
-from wsvad.evaluate.definitions import DEFINITIONS
-from wsvad.evaluate.frames import Pictures
-from wsvad.evaluate.gather import VideoResult, displayed_size, view_of
-from wsvad.evaluate.svg import clock, count, number
 from wsvad.manifest.listing import printable
+from wsvad.metrics.definitions import DEFINITIONS
+from wsvad.metrics.results import VideoResult, displayed_size, view_of
+from wsvad.report import heatmaps, timelines
+from wsvad.report.charts import Line, chart, interval_bar
+from wsvad.report.frames import Pictures
+from wsvad.report.svg import clock, count, number
 
 Document = Mapping[str, Any]
 HEADLINES = (
@@ -58,7 +58,7 @@ def page(given: PageInput) -> str:
         .render(
             document=document,
             definitions=DEFINITIONS,
-            style=resources.files("wsvad.evaluate").joinpath("page.css").read_text(encoding="utf-8"),
+            style=resources.files("wsvad.report").joinpath("page.css").read_text(encoding="utf-8"),
             facts=_facts(document),
             headlines={name: SHORT.get(name, DEFINITIONS[name].title) for name in HEADLINES},
             charts=_charts(document),

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from wsvad.errors import EXIT_OK
-from wsvad.evaluate.svg import number
+from wsvad.report.svg import number
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from wsvad.backbones.choose import DEFAULT_BACKBONE, Backbone
-from wsvad.extract.config import FeatureConfig
 from wsvad.extract.units import Unit
+from wsvad.features.config import FeatureConfig
 from wsvad.video.flow import FlowMethod, flow_megapixels
 
 SMALL_CLIPS = 1000.0

@@ -19,8 +19,8 @@ from wsvad.dataset import layout
 from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import ObjectNotFound, StorageError, UsageError, VideoError
 from wsvad.extract.reach import SourceWatch
-from wsvad.extract.source import StoredVideo
 from wsvad.manifest.listing import VideoRef
+from wsvad.manifest.source import StoredVideo
 from wsvad.storage import Created, Store, StoreOptions
 from wsvad.video import INDEX_VERSION, ISOLATION_KINDS, Limits, VideoIndex, VideoReader
 

@@ -23,24 +23,24 @@ from wsvad.dataset.snapshots import (
     refuse_clashes,
 )
 from wsvad.errors import StorageError
-from wsvad.extract.config import FeatureConfig
 from wsvad.extract.cost import FEW_VIDEOS, is_small
-from wsvad.extract.coverage import MIN_COVERAGE, check_min_coverage
 from wsvad.extract.indexing import IndexCache, Indexed, index_all
 from wsvad.extract.quarantine import QuarantineRecord, read_records, write_record
 from wsvad.extract.reach import look_at
 from wsvad.extract.results import Outcome, summarize
 from wsvad.extract.summary import ExtractSummary
-from wsvad.extract.units import Unit, longest_first, plan_units, unit_id
-from wsvad.extract.weights import BackboneSource, LoadedWeights
+from wsvad.extract.units import Unit, longest_first, plan_units
 from wsvad.extract.worker import UnitExtractor, WorkerConfig, receipt_of
+from wsvad.features.config import FeatureConfig
+from wsvad.features.coverage import MIN_COVERAGE, check_min_coverage
 from wsvad.manifest.listing import Identity, Listing, VideoRef, list_videos
-from wsvad.pool import PoolOptions
 from wsvad.provenance import versions
 from wsvad.storage import Store, StoreOptions
 from wsvad.video import Limits, Reading
+from wsvad.weights.resolve import BackboneSource, LoadedWeights
 from wsvad.work.health import StoreHealth
 from wsvad.work.interim import Interim
+from wsvad.work.pool import PoolOptions
 from wsvad.work.progress import ProgressView
 from wsvad.work.receipt import Receipt
 from wsvad.work.rounds import run_rounds
@@ -197,7 +197,7 @@ def _index(options: ExtractOptions, out: Store, listing: Listing, workplace: Wor
 
 def _whole_video(video: VideoRef, features: FeatureConfig) -> str:
     """Id of the quarantine record of a video that has no units because it cannot be indexed."""
-    return unit_id(video.content_id, -1, -1, features.fingerprint)
+    return layout.unit_id(video.content_id, -1, -1, features.fingerprint)
 
 
 def _run(

@@ -7,12 +7,12 @@ import logging
 from collections import Counter
 from typing import get_args
 
-from wsvad.address import cluster_address
 from wsvad.backbones.extractor import Precision, default_precision
 from wsvad.dataset.snapshots import read_dataset
 from wsvad.errors import UsageError
-from wsvad.pool import PoolOptions, fit
 from wsvad.storage import StoreOptions, open_store
+from wsvad.work.address import cluster_address
+from wsvad.work.pool import PoolOptions, fit
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def resolve_precision(
         return "fp32" if there == "fp32" else "bf16"
     if use_ray is False or cluster_address(address) is None:
         return _of_this_machine(pool)
-    from wsvad import cluster  # brings Ray with it
+    from wsvad.work import cluster  # brings Ray with it
 
     with cluster.connected(address, verbose=verbose):
         fitting = fit(pool, cluster.nodes())

@@ -6,8 +6,8 @@ import functools
 import time
 from collections.abc import Sequence
 
-from wsvad.extract.source import StoredVideo
 from wsvad.manifest.listing import VideoRef
+from wsvad.manifest.source import StoredVideo
 from wsvad.storage import StoreOptions
 from wsvad.work.health import CHECK_EVERY_S, hasty, readable, some
 

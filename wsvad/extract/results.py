@@ -11,14 +11,14 @@ from typing import Any
 from wsvad.columns import NOTES
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject
-from wsvad.extract.config import FeatureConfig
-from wsvad.extract.coverage import shortcomings, skipped_videos
 from wsvad.extract.indexing import Indexed
 from wsvad.extract.quarantine import QuarantineRecord
 from wsvad.extract.summary import ExtractSummary
 from wsvad.extract.units import Unit
-from wsvad.extract.weights import BackboneSource
+from wsvad.features.config import FeatureConfig
+from wsvad.features.coverage import shortcomings, skipped_videos
 from wsvad.manifest.listing import Listing, printable, reasons
+from wsvad.weights.resolve import BackboneSource
 from wsvad.work.receipt import Receipt
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wsvad.dataset import layout
-from wsvad.extract.config import FeatureConfig
+from wsvad.features.config import FeatureConfig
 from wsvad.manifest.listing import VideoRef
 from wsvad.storage import ObjectInfo
 from wsvad.video import VideoIndex
@@ -70,11 +70,6 @@ MAX_BYTES = MAX_ROWS * 2 * (1024 + 49 * 528)
 """Features of a unit, at most: as many rows of full I3D."""
 
 
-def unit_id(content_id: str, first_clip: int, last_clip: int, fingerprint: str) -> str:
-    """Return the id of a unit, 32 hex digits."""
-    return layout.unit_id(content_id, first_clip, last_clip, fingerprint)
-
-
 def clips_per_unit(index: VideoIndex, config: FeatureConfig) -> int:
     """Clips in a whole unit of this video: ``unit_s`` of footage, less where that would be more than 2,048 rows.
 
@@ -96,7 +91,7 @@ def plan_units(video: VideoRef, index: VideoIndex, config: FeatureConfig) -> lis
     fingerprint = config.fingerprint
     content = f"{video.content_id}+{index.reading}" if index.reading else video.content_id
     return [
-        Unit(unit_id(content, a, min(a + step, total), fingerprint), video, index, a, min(a + step, total))
+        Unit(layout.unit_id(content, a, min(a + step, total), fingerprint), video, index, a, min(a + step, total))
         for a in range(0, total, step)
     ]
 

@@ -17,13 +17,13 @@ from wsvad.backbones.extractor import FeatureExtractor
 from wsvad.dataset import layout
 from wsvad.documents import DocumentError, build
 from wsvad.errors import ObjectNotFound, StorageError, VideoError
-from wsvad.extract.config import FeatureConfig
-from wsvad.extract.source import StoredVideo
-from wsvad.extract.table import ClipRows, decode_unit, encode_unit
 from wsvad.extract.units import Unit
-from wsvad.extract.weights import LoadedWeights
+from wsvad.features.config import FeatureConfig
+from wsvad.features.encoding import ClipRows, decode_unit, encode_unit
+from wsvad.manifest.source import StoredVideo
 from wsvad.storage import Created, Store, StoreOptions, open_store
 from wsvad.video import ISOLATION_KINDS, Clip, DecodeReport, Limits, VideoReader, crop_flow
+from wsvad.weights.resolve import LoadedWeights
 from wsvad.work.receipt import Receipt
 from wsvad.work.stored import DamagedUnit, confirm_target
 

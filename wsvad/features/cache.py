@@ -19,9 +19,9 @@ from typing import IO, Literal, get_args
 
 import numpy as np
 
-from wsvad.bags.pooling import SegmentPooler
 from wsvad.errors import StorageError, UsageError
 from wsvad.features.cache_folder import CACHE, PREFIX, UNUSED_S, build_once, default_folder, mark_used
+from wsvad.features.pooling import SegmentPooler
 from wsvad.features.reading import FeatureSet
 
 log = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from wsvad.dataset.snapshots import (
     refuse_clashes,
 )
 from wsvad.errors import UsageError
-from wsvad.importing.config import ImportedConfig
+from wsvad.features.imported import ImportedConfig
 from wsvad.importing.files import Found, Layout, Naming, check_crops, find_videos
 from wsvad.importing.lengths import Mismatch, advise
 from wsvad.importing.npy import Axes

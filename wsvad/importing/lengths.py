@@ -8,7 +8,7 @@ from functools import partial
 from typing import Literal
 
 from wsvad.clips import ClipSpec
-from wsvad.importing.config import SEGMENTS
+from wsvad.features.imported import SEGMENTS
 
 Mismatch = Literal["refuse", "skip", "keep"]
 """What becomes of videos whose number of clips does not fit their number of frames."""

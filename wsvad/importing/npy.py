@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from wsvad.errors import UsageError
-from wsvad.importing.config import MAX_DIM, MAX_VIEWS
+from wsvad.features.imported import MAX_DIM, MAX_VIEWS
 from wsvad.storage import ObjectInfo, Store
 
 Axes = Literal["clips-first", "crops-first"]

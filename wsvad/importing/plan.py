@@ -15,7 +15,7 @@ import numpy as np
 from wsvad.clips import ClipSpec
 from wsvad.dataset import layout
 from wsvad.errors import UsageError
-from wsvad.importing.config import SEGMENTS, ImportedConfig
+from wsvad.features.imported import SEGMENTS, ImportedConfig
 from wsvad.importing.files import Found, SourceVideo
 from wsvad.importing.lengths import MISMATCH_KIND, Misfit, Mismatch, advise, length_of
 from wsvad.importing.npy import ArraySource, Axes, Header, array_sources, read_header

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wsvad.errors import UsageError
-from wsvad.importing.config import MAX_DIM, SEGMENTS
+from wsvad.features.imported import MAX_DIM, SEGMENTS
 from wsvad.storage import ObjectInfo, Store
 
 MAX_TEXT_BYTES = 64 << 20

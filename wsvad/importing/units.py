@@ -9,8 +9,8 @@ import numpy as np
 
 from wsvad.dataset import layout
 from wsvad.errors import UsageError
-from wsvad.extract.table import ClipRows, decode_unit, encode_unit
-from wsvad.importing.config import ImportedConfig
+from wsvad.features.encoding import ClipRows, decode_unit, encode_unit
+from wsvad.features.imported import ImportedConfig
 from wsvad.importing.plan import ImportUnit
 from wsvad.storage import Created, Store
 from wsvad.work.receipt import Receipt

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from wsvad.backbones import shipped
 from wsvad.backbones.weights import named_weights, weights_bytes
 from wsvad.errors import UsageError
+from wsvad.loop.state import newest_state
 from wsvad.pretrain.config import PretrainConfig
 from wsvad.storage import Store
-from wsvad.train.state import newest_state
 
 
 @dataclass(frozen=True)

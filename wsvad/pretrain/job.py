@@ -9,17 +9,17 @@ from urllib.parse import unquote, urlsplit
 
 from rich.console import Console
 
-from wsvad.cluster import connected, nodes
 from wsvad.errors import ConflictError, UsageError
-from wsvad.pool import PoolOptions, fit
+from wsvad.loop.group import Alone
+from wsvad.loop.progress import TrainView
+from wsvad.loop.run import run_group
 from wsvad.pretrain.config import PretrainConfig
 from wsvad.pretrain.export import Exported, export
 from wsvad.pretrain.order import own_shards
 from wsvad.pretrain.worker import CLIPS, PretrainPlan, run_pretraining
 from wsvad.storage import Created, Store, StoreOptions, normalize_uri, open_store
-from wsvad.train.group import Alone
-from wsvad.train.progress import TrainView
-from wsvad.train.run import run_group
+from wsvad.work.cluster import connected, nodes
+from wsvad.work.pool import PoolOptions, fit
 
 RECIPE = "recipe.json"
 

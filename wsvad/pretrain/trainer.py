@@ -11,12 +11,12 @@ from torch import Tensor
 
 from wsvad.backbones.compact import MEASURES, Raw
 from wsvad.errors import TrainingError
+from wsvad.loop.curve import STEP, Curve
+from wsvad.loop.group import Group
+from wsvad.loop.state import TrainState, optimizer_tensors, restore_optimizer
 from wsvad.pretrain.config import PretrainConfig
 from wsvad.pretrain.network import PretrainNetwork, losses
 from wsvad.pretrain.order import Clips
-from wsvad.train.curve import STEP, Curve
-from wsvad.train.group import Group
-from wsvad.train.state import TrainState, optimizer_tensors, restore_optimizer
 
 TERMS = ("motion", "labels", "clip", "total")
 _VAL_TERMS = tuple(f"val_{name}" for name in TERMS)

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import torch
 
+from wsvad.loop.curve import tensorboard_events
+from wsvad.loop.group import Group, agree
+from wsvad.loop.state import load_state, newest_state, save_state
 from wsvad.pretrain.config import VAL_SHARDS, PretrainConfig
 from wsvad.pretrain.order import Clips, batches, joined, own_shards
 from wsvad.pretrain.shards import read_shard, render_shard
 from wsvad.pretrain.trainer import PretrainTrainer
 from wsvad.storage import Store, StoreOptions, open_store
-from wsvad.train.curve import tensorboard_events
-from wsvad.train.group import Group, agree
-from wsvad.train.state import load_state, newest_state, save_state
 
 log = logging.getLogger(__name__)
 

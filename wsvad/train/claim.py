@@ -8,9 +8,10 @@ from wsvad.dataset.config import differences
 from wsvad.dataset.layout import DATASET, SNAPSHOTS
 from wsvad.dataset.sealed import seal, unseal
 from wsvad.errors import ConflictError, DamagedError, ObjectNotFound
+from wsvad.loop.places import STATES
 from wsvad.storage import Created, Store
 
-CLAIM, RUN, CHECKPOINT, STATES = "training.json", "run.json", "checkpoint", "state/"
+CLAIM, RUN, CHECKPOINT = "training.json", "run.json", "checkpoint"
 _BARE = ("model.safetensors", "config.json")
 """By which a checkpoint is known that lies alone."""
 _CLAIM_FIELDS = ("kind", "model", "training", "features", "videos", "reported_test")

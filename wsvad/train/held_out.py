@@ -13,11 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from wsvad.bags.windows import WINDOWS, windows
 from wsvad.errors import StorageError
 from wsvad.features.reading import FeatureSet
+from wsvad.loop.group import Group
 from wsvad.models.contract import Inputs, MilModel
-from wsvad.train.group import Group
+from wsvad.models.windows import WINDOWS, windows
 
 
 class HeldOut:

@@ -20,25 +20,25 @@ from wsvad.dataset.sealed import seal
 from wsvad.documents import DocumentError
 from wsvad.errors import DamagedError, StorageError, UsageError
 from wsvad.features.reading import FeatureSet
+from wsvad.loop.curve import TEST_AUC, Curve
+from wsvad.loop.group import Alone
+from wsvad.loop.progress import TrainView
+from wsvad.loop.state import TrainState, newest_state
 from wsvad.manifest.records import read_records
 from wsvad.models.choose import MODELS, check_size, config_from_dict, default_config, default_recipe
 from wsvad.models.contract import ModelConfig
-from wsvad.pool import in_job_copy
 from wsvad.provenance import versions
 from wsvad.storage import Store, normalize_uri, open_store
 from wsvad.train.claim import CHECKPOINT, RUN, check_claim, read_run, write_claim
 from wsvad.train.config import TrainConfig, train_config
-from wsvad.train.curve import TEST_AUC, Curve
 from wsvad.train.data import TrainingData, training_data
-from wsvad.train.group import Alone
 from wsvad.train.options import TrainOptions
 from wsvad.train.overrides import parse_overrides
-from wsvad.train.progress import TrainView
 from wsvad.train.selection import best_on_test, selected_step
-from wsvad.train.state import TrainState, newest_state
 from wsvad.train.summary import TrainSummary
 from wsvad.train.trainer import selected_weights
 from wsvad.train.worker import TrainPlan, run_worker
+from wsvad.work.pool import in_job_copy
 
 log = logging.getLogger(__name__)
 
@@ -213,7 +213,7 @@ def _finished_before(out: Store) -> TrainSummary | None:
 def _run(options: TrainOptions, plan: TrainPlan, on_row: Callable[[dict[str, float]], None]) -> tuple[int, str]:
     """Train, here or on Ray; return how many workers did it, on which kind of device."""
     if options.use_ray:
-        from wsvad.train.run import train_on_ray  # brings Ray with it
+        from wsvad.train.on_ray import train_on_ray  # brings Ray with it
 
         return train_on_ray(plan, options, on_row)
     import torch

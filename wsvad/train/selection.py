@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from wsvad.loop.curve import TEST_AUC, VAL_AUC, Curve
 from wsvad.metrics.ranking import UndefinedMetric, roc_auc
-from wsvad.train.curve import TEST_AUC, VAL_AUC, Curve
 
 
 def rank_auc(scores: np.ndarray, positives: np.ndarray, negatives: np.ndarray) -> float:

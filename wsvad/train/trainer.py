@@ -19,15 +19,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wsvad.bags.batches import Batch
 from wsvad.errors import TrainingError, UsageError
+from wsvad.loop.curve import STEP, VAL_AUC, Curve
+from wsvad.loop.group import Group
+from wsvad.loop.state import TrainState, optimizer_tensors, restore_optimizer
 from wsvad.models.contract import Criterion, MilModel
 from wsvad.models.dynamic_labels import DynamicLabels
+from wsvad.train.batches import Batch
 from wsvad.train.config import TrainConfig
-from wsvad.train.curve import STEP, VAL_AUC, Curve
-from wsvad.train.group import Group
 from wsvad.train.selection import is_selected, out_of_patience
-from wsvad.train.state import TrainState, optimizer_tensors, restore_optimizer
 
 TOTAL, GRAD_NORM = "total", "grad_norm"
 _PREDICT_VIDEOS = 64  # a batch of the papers' size: no more memory than a step

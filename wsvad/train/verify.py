@@ -10,10 +10,11 @@ from rich.console import Console
 from wsvad.checkpoint.verify import checkpoint_faults, write_card
 from wsvad.dataset.sealed import seal
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_STORAGE, DamagedError, ObjectNotFound, WeightsError
+from wsvad.loop.places import STATES
+from wsvad.loop.state import load_state, saved_steps
 from wsvad.manifest.listing import printable
 from wsvad.storage import Store
-from wsvad.train.claim import CHECKPOINT, CLAIM, RUN, STATES, read_claim, read_run
-from wsvad.train.state import load_state, saved_steps
+from wsvad.train.claim import CHECKPOINT, CLAIM, RUN, read_claim, read_run
 
 
 @dataclass(frozen=True)

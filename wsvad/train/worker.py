@@ -12,19 +12,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from wsvad.bags.batches import BalancedSampler, make_batch
 from wsvad.features.cache import SegmentCache
 from wsvad.features.reading import FeatureSet
+from wsvad.loop.curve import TEST_AUC, VAL_AUC, tensorboard_events
+from wsvad.loop.group import Group, agree
+from wsvad.loop.state import load_state, newest_state, save_state
 from wsvad.models.choose import build_criterion, build_dynamic_labels, build_model, config_from_dict
 from wsvad.models.contract import Inputs, MilModel
 from wsvad.storage import Store, StoreOptions, open_store
+from wsvad.train.batches import BalancedSampler, make_batch
 from wsvad.train.config import TrainConfig
-from wsvad.train.curve import TEST_AUC, VAL_AUC, tensorboard_events
 from wsvad.train.data import TrainingData
-from wsvad.train.group import Group, agree
 from wsvad.train.held_out import HeldOut
 from wsvad.train.selection import positive_frames, rank_auc
-from wsvad.train.state import load_state, newest_state, save_state
 from wsvad.train.trainer import Bags, Trainer
 
 log = logging.getLogger(__name__)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from wsvad.address import cluster_address
 from wsvad.errors import UsageError
-from wsvad.pool import Pool, PoolOptions
+from wsvad.work.address import cluster_address
+from wsvad.work.pool import Pool, PoolOptions
 
 
 @dataclass(frozen=True)

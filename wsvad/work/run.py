@@ -13,8 +13,8 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from wsvad.errors import ClusterError
-from wsvad.pool import Pool
 from wsvad.work.board import Board
+from wsvad.work.pool import Pool
 from wsvad.work.receipt import Receipt, WorkUnit
 
 log = logging.getLogger(__name__)

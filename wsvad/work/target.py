@@ -8,8 +8,8 @@ from dataclasses import replace
 from wsvad.dataset.config import DatasetConfig
 from wsvad.dataset.snapshots import check_dataset
 from wsvad.errors import UsageError
-from wsvad.pool import in_job_copy
 from wsvad.storage import Store, StoreOptions, open_store
+from wsvad.work.pool import in_job_copy
 
 log = logging.getLogger(__name__)
 

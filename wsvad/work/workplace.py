@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
 from wsvad.backbones.extractor import cuda_devices
-from wsvad.pool import Pool, PoolOptions, fit
 from wsvad.work import inline
 from wsvad.work.inline import InlineRunner
 from wsvad.work.place import Place, asked_for, refuse_unused, this_process
+from wsvad.work.pool import Pool, PoolOptions, fit
 from wsvad.work.receipt import Receipt, WorkUnit
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Workplace(Generic[Payload]):
     Args:
         options: the pool that was asked for.
         load: makes what every worker gets (weights, a checkpoint); runs while Ray starts.
-        address: of a Ray cluster, see :func:`wsvad.cluster.connected`.
+        address: of a Ray cluster, see :func:`wsvad.work.cluster.connected`.
         use_ray: ``True`` or ``False`` force the place; ``None`` leaves it to :meth:`settle`.
         does: what the verb does, for messages, e.g. ``extracts``.
         verbose: let Ray's own logs through.
@@ -108,7 +108,7 @@ class Workplace(Generic[Payload]):
         return self._pool
 
     def _connect(self) -> Pool:
-        from wsvad import cluster  # brings Ray with it
+        from wsvad.work import cluster  # brings Ray with it
 
         self._stack.enter_context(cluster.connected(self._address, verbose=self._verbose))
         return fit(self._options, cluster.nodes())
@@ -149,7 +149,7 @@ class Workplace(Generic[Payload]):
         assert self.place is not None
         if not self.place.on_ray:
             return inline.living_nodes()
-        from wsvad import cluster  # brings Ray with it
+        from wsvad.work import cluster  # brings Ray with it
 
         return cluster.living_nodes()
 

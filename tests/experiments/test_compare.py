@@ -1,0 +1,163 @@
+"""Comparisons: what is run, what the table says, what a second call does."""
+
+import csv
+import json
+import statistics
+from dataclasses import replace
+
+import pytest
+
+from tests.features.factories import random_videos, write_features
+from tests.train.factories import QUICK, plant, planted_records
+from wsvad.checkpoint import load_checkpoint
+from wsvad.cli import main
+from wsvad.errors import UsageError
+from wsvad.experiments.options import Variant, parse_variants
+from wsvad.experiments.table import Spread, as_markdown
+from wsvad.manifest.records import write_records
+
+TRAINING = [word for word in QUICK if word not in ("--save-every", "5", "--json")]
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """A data set with truth for its test videos."""
+    return plant(tmp_path_factory.mktemp("planted"), planted_records(), cuboids=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("all", ["sultani", "rtfm", "st_mil", "ltgs", "st_ltgs"]),
+        ("ltgs, ltgs:no_decay", ["ltgs", "ltgs:no_decay"]),
+        ("sultani:paper", ["sultani"]),
+    ],
+)
+def test_models_are_named_with_their_presets(text, names):
+    """In the order in which they are named."""
+    assert [variant.name for variant in parse_variants(text)] == names
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("resnet", "model must be"), ("ltgs:nope", "has the presets"), ("ltgs,ltgs", "twice"), (" ,", "no model")],
+)
+def test_what_is_no_model_is_refused(text, said):
+    """With what there is instead."""
+    with pytest.raises(UsageError, match=said):
+        parse_variants(text)
+
+
+def test_a_spread_is_mean_and_sample_deviation():
+    """Undefined values are left out, and the text says what there is."""
+    spread = Spread.of([0.5, None, 0.7])
+    assert (spread.mean, spread.std) == (pytest.approx(0.6), pytest.approx(statistics.stdev([0.5, 0.7])))
+    assert [s.text() for s in (spread, Spread.of([0.25]), Spread.of([None]))] == ["0.600 ± 0.141", "0.250", "–"]
+
+
+def test_a_table_has_the_metrics_that_any_model_has():
+    """One line a variant; a dash where it has no value."""
+    rows = {Variant("sultani", "paper").name: {"frame_auc": Spread.of([0.5])}, "st_mil": {"region_auc": Spread.of([1])}}
+    assert as_markdown(rows).splitlines() == [
+        "| model | frame AUC | region AUC |",
+        "|---|---|---|",
+        "| sultani | 0.500 | – |",
+        "| st_mil | – | 1.000 |",
+    ]
+
+
+def test_the_table_is_that_of_the_reports_and_a_second_call_trains_nothing(planted, tmp_path, capsys):
+    """Every figure is found in the report of its run; runs that are finished stay as they are."""
+    out = tmp_path / "out"
+    words = ["compare", *planted.words, "--out", str(out), "--models", "sultani,st_mil", "--seeds", "2", *TRAINING]
+    assert main([*words, "--no-ray", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    for name, row in rows.items():
+        reports = [json.loads((out / f"runs/{name}-paper/seed-{s}/report/report.json").read_text()) for s in (0, 1)]
+        for metric in ("frame_auc", "video_auc"):
+            values = [report["metrics"][metric]["value"] for report in reports]
+            assert row[metric]["values"] == values
+            assert row[metric]["mean"] == pytest.approx(statistics.fmean(values))
+    with (out / "figures.csv").open(newline="") as file:
+        found = {(r["model"], r["metric"], int(r["seed"])): r["value"] for r in csv.DictReader(file)}
+    assert float(found["st_mil", "frame_auc", 1]) == rows["st_mil"]["frame_auc"]["values"][1]
+    assert (out / "table.md").read_text().splitlines()[-1].startswith("Split `test`, 2 seeds: ")
+    trained = {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")}
+    assert len(trained) >= 4
+    assert main([*words, "--no-ray", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == rows
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")} == trained
+    assert main([*words, "--no-ray", "--lr", "0.5"]) == 5, "other options: another --out"
+
+
+def test_what_cannot_be_evaluated_is_not_trained(planted, tmp_path, capsys, caplog):
+    """A split without videos, and test videos that are training videos by name: found out before hours of work."""
+    words = ["compare", "--features", planted.features, "--models", "sultani", "--seeds", "1", *TRAINING, "--no-ray"]
+    out = ["--out", str(tmp_path / "out")]
+    assert main([*words, *out, "--manifest", planted.manifest, "--split", "val"]) == 2
+    assert "no video of the manifest has split 'val'" in caplog.text
+    twice = [*planted_records(), replace(planted_records()[-1], video_id="other/V01.mp4")]
+    write_records(str(tmp_path / "twice.csv"), twice)
+    assert main([*words, *out, "--manifest", str(tmp_path / "twice.csv")]) == 2
+    assert "seem to be training videos under another id" in caplog.text
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_a_later_variant_cannot_train_on_stops_the_first(planted, tmp_path, capsys, caplog):
+    """Features without cuboids, and a data set at the target: nothing is trained before that is found out."""
+    pooled, _ = random_videos({r.video_id: 3 for r in planted_records()})
+    words = ["compare", "--manifest", planted.manifest, "--models", "sultani,st_mil", "--seeds", "1", *TRAINING]
+    features = write_features(tmp_path / "pooled", pooled)
+    assert main([*words, "--no-ray", "--features", features, "--out", str(tmp_path / "out")]) == 2
+    assert "model st_mil reads cuboids" in caplog.text
+    assert not (tmp_path / "out").exists()
+    assert main([*words, "--no-ray", "--features", planted.features, "--out", features]) == 5
+    assert "holds a data set, not a comparison" in caplog.text
+    assert not (tmp_path / "pooled/runs").exists()
+
+
+def test_a_dry_run_checks_everything_and_writes_nothing(planted, tmp_path, capsys):
+    """It says how many runs there would be; what a run would refuse, it refuses."""
+    words = ["compare", *planted.words, "--models", "all", "--seeds", "3", "--dry-run", "--out", str(tmp_path / "out")]
+    assert main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["runs"], told["rows"], told["dry_run"]) == (15, {}, True)
+    assert not (tmp_path / "out").exists()
+    assert main(words) == 0
+    assert "15 runs to do" in capsys.readouterr().out
+    assert main([*words, "--features", str(tmp_path / "nothing")]) == 2
+
+
+def test_settings_are_those_of_every_model_named(planted, tmp_path, capsys, caplog):
+    """``--set`` reaches each run and the record of the comparison; a model without the setting stops all of it."""
+    out = tmp_path / "out"
+    words = [
+        "compare",
+        *planted.words,
+        "--out",
+        str(out),
+        "--seeds",
+        "1",
+        *TRAINING,
+        "--no-ray",
+        "--set",
+        "dropout=0.25",
+    ]
+    assert main([*words, "--models", "sultani", "--set", "k=2"]) == 2
+    assert "model sultani has no setting 'k'" in caplog.text
+    assert not out.exists()
+    assert main([*words, "--models", "sultani,rtfm"]) == 0
+    for model in ("sultani", "rtfm"):
+        checkpoint = load_checkpoint(str(out / f"runs/{model}-paper/seed-0/train/checkpoint"))
+        assert checkpoint.model_config.to_dict()["dropout"] == 0.25
+    assert json.loads((out / "table.json").read_text())["options"]["overrides"] == ["dropout=0.25"]
+
+
+def test_runs_are_tasks_on_ray(planted, tmp_path, capsys, ray_session):
+    """The same figures as in one process; what a run raises comes back as it was."""
+    words = ["compare", *planted.words, "--models", "sultani", "--seeds", "2", *TRAINING, "--json"]
+    assert main([*words, "--out", str(tmp_path / "here"), "--no-ray"]) == 0
+    here = json.loads(capsys.readouterr().out)["rows"]
+    assert main([*words, "--out", str(tmp_path / "ray")]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == here
+    assert main([*words, "--out", str(tmp_path / "none"), "--features", str(tmp_path / "nothing")]) == 2

@@ -1,0 +1,112 @@
+"""Clips to segments, and segments back to frames."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wsvad.errors import UsageError
+from wsvad.features.pooling import SegmentPooler, pool_segments, segment_edges, segment_ranges, segment_spans
+
+RTFM = Path(__file__).resolve().parents[1] / "data" / "rtfm.npz"
+LENGTHS = (1, 5, 31, 32, 33, 100, 1000)
+SIZES = st.integers(1, 90)
+
+
+def naive(features_TX: np.ndarray, segments: int) -> np.ndarray:
+    """The loop of RTFM's ``process_feat``, in float64."""
+    edges = np.linspace(0, len(features_TX), segments + 1, dtype=int)
+    rows = []
+    for i in range(segments):
+        chosen = features_TX[edges[i] : edges[i + 1]] if edges[i] != edges[i + 1] else features_TX[edges[i]][None]
+        rows.append(chosen.astype(np.float64).mean(axis=0))
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_pooling_is_that_of_rtfm(length: int) -> None:
+    """To float32 rounding, against the numbers of the public code."""
+    features = np.random.Generator(np.random.PCG64(length)).standard_normal((length, 4)).astype(np.float32)
+    with np.load(RTFM) as reference:
+        expected = reference[f"pool_T{length}"]
+    pooled = pool_segments(features, 32)
+    assert pooled.dtype == np.float32
+    np.testing.assert_allclose(pooled, expected, rtol=2e-6, atol=2e-7)
+
+
+@settings(deadline=None, max_examples=60)
+@given(length=SIZES, segments=SIZES, axes=st.lists(st.integers(1, 3), max_size=2), half=st.booleans())
+def test_pooling_is_a_mean_or_the_clip_at_the_start(length: int, segments: int, axes: list[int], half: bool) -> None:
+    """Any length, number of segments, shape and type; the reference is a loop."""
+    dtype = np.float16 if half else np.float32
+    features = np.random.default_rng(length).standard_normal((length, *axes)).astype(dtype)
+    np.testing.assert_allclose(pool_segments(features, segments), naive(features, segments), rtol=1e-6, atol=1e-7)
+
+
+@settings(deadline=None, max_examples=60)
+@given(length=SIZES, segments=SIZES, cuts=st.lists(st.integers(0, 90), max_size=5))
+def test_a_video_in_parts_pools_as_the_whole(length: int, segments: int, cuts: list[int]) -> None:
+    """Wherever the parts end, empty ones included."""
+    features = np.random.default_rng(length).standard_normal((length, 3)).astype(np.float32)
+    pooler = SegmentPooler(length, segments)
+    for part in np.split(features, sorted(min(cut, length) for cut in cuts)):
+        pooler.add(part)
+    np.testing.assert_allclose(pooler.result(), pool_segments(features, segments), rtol=1e-6, atol=1e-7)
+
+
+@settings(deadline=None, max_examples=60)
+@given(length=SIZES, segments=SIZES)
+def test_edges_cover_every_clip_in_order(length: int, segments: int) -> None:
+    """From 0 to T; ranges are never empty, and where there are enough clips they share none."""
+    edges, ranges = segment_edges(length, segments), segment_ranges(length, segments)
+    assert (edges[0], edges[-1], len(edges)) == (0, length, segments + 1)
+    assert (np.diff(edges) >= 0).all()
+    assert (ranges[:, 1] > ranges[:, 0]).all()
+    assert set(np.concatenate([np.arange(a, b) for a, b in ranges])) == set(range(length))
+    if length >= segments:
+        assert ranges.tolist() == np.stack([edges[:-1], edges[1:]], axis=1).tolist()
+
+
+def test_many_clips_of_float16_keep_their_mean() -> None:
+    """Sums of 50,000 values near 1000 would stop growing in float16, and drift in float32."""
+    features = np.full((50_000, 2), 1000.0, np.float16)
+    features[::2] += 1
+    np.testing.assert_array_equal(pool_segments(features, 2), np.full((2, 2), 1000.5))
+
+
+CASES = (
+    # clips that are there, segments -> frames of each segment
+    ([0, 1, 2, 3], 2, [(0, 32), (32, 64)]),
+    ([0, 1, 2], 2, [(0, 16), (16, 48)]),
+    ([0], 3, [(0, 16)] * 3),
+    ([0, 1], 4, [(0, 16), (0, 16), (16, 32), (16, 32)]),
+    ([0, 1, 7, 8], 2, [(0, 32), (112, 144)]),  # the gap, frames 32 to 112, lies between the segments
+    ([0, 5, 6, 9], 2, [(0, 96), (96, 160)]),  # gaps within
+)
+
+
+@pytest.mark.parametrize(("clips", "segments", "expected"), CASES)
+def test_segments_map_back_to_frames(clips: list[int], segments: int, expected: list[tuple[int, int]]) -> None:
+    """Start of the first clip to the end of the last; frames that were not decoded between segments are in none."""
+    start = 16 * np.array(clips)
+    spans = segment_spans(start, start + 16, segments)
+    assert spans.dtype == np.int64
+    assert spans.tolist() == [list(span) for span in expected]
+
+
+def test_the_last_segment_ends_where_the_video_ends() -> None:
+    """Clips of 16 frames at stride 8 in 37 frames: the last is partial, its true end counts."""
+    start = np.array([0, 8, 16, 24])
+    end = np.minimum(start + 16, 37)
+    assert segment_spans(start, end, 2).tolist() == [[0, 24], [16, 37]]
+
+
+@pytest.mark.parametrize(("length", "segments"), [(0, 32), (5, 0), (5, -1)])
+def test_nothing_to_pool_is_refused(length: int, segments: int) -> None:
+    """A video without clips has no bag."""
+    with pytest.raises(UsageError, match="at least 1 clip and 1 segment"):
+        pool_segments(np.zeros((length, 3), np.float32), segments)
+    with pytest.raises(UsageError, match="at least 1 clip and 1 segment"):
+        segment_spans(np.zeros(length), np.zeros(length), segments)

@@ -1,0 +1,86 @@
+"""How many workers there are where nobody says, and what wraps a model that several of them train."""
+
+from __future__ import annotations
+
+import pytest
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from tests.loop.groups import together
+from wsvad.loop.group import DDP_OPTIONS, Alone, Distributed, most_workers
+
+
+@pytest.mark.parametrize(
+    ("places", "pairs", "videos", "workers"),
+    [
+        (8, 32, 1000, 8),
+        (8, 30, 1000, 6),  # Sultani's batch on a node of eight GPUs
+        (4, 30, 1000, 3),
+        (8, 32, 5, 4),  # each needs a training video to predict
+        (8, 7, 1000, 7),
+        (2, 7, 1000, 1),
+        (1, 32, 1000, 1),
+    ],
+)
+def test_as_many_workers_as_share_a_batch_evenly(places, pairs, videos, workers):
+    """Rather one GPU idle than a run refused."""
+    assert most_workers(places, pairs=pairs, videos=videos) == workers
+
+
+def test_models_of_several_workers_are_torchs_data_parallel():
+    """Which hands the first one's weights to all; a worker alone calls its model itself, with or without a group."""
+
+    def work(group):
+        model = nn.BatchNorm1d(3)
+        nn.init.constant_(model.weight, float(group.rank + 5))
+        wrapped = group.parallel(model)
+        if group.world_size == 1:
+            return wrapped is model
+        assert isinstance(wrapped, DistributedDataParallel)
+        return wrapped.module is model, model.weight.tolist(), wrapped.will_sync_module_buffers()
+
+    assert together(2, work) == [(True, [5.0, 5.0, 5.0], False)] * 2
+    assert together(1, work) == [True]
+    assert work(Alone())
+
+
+def test_on_ray_models_are_wrapped_by_ray_train():
+    """By ``prepare_model``, with the options that keep buckets as they are."""
+
+    def work(group):
+        from wsvad.loop import run
+
+        asked = []
+        run.ray.train.torch.prepare_model = lambda model, **options: asked.append(options) or model
+        on_ray = run._OnRay()
+        assert isinstance(on_ray, Distributed)
+        on_ray.parallel(nn.Linear(1, 1))
+        return asked
+
+    expected = [{"move_to_device": False, "parallel_strategy_kwargs": DDP_OPTIONS}]
+    assert together(2, work) == [expected, expected]
+
+
+def test_all_workers_report_to_ray_at_the_same_steps():
+    """Reports are barriers: the first worker's clock decides. Each has the newest figures, and measures stay shown."""
+
+    def work(group):
+        from wsvad.loop import run
+
+        run._REPORT_EVERY_S = 0.0 if group.rank == 0 else 1e9
+        reports = []
+        run.ray.train.report = reports.append
+        link = run._Link(None, group, "cpu")
+        link._sent = float("inf")  # no board here
+        stops = []
+        for step in range(1, 5):
+            link.add({"step": float(step), "total": 0.5, "val_auc": 0.75 if step == 2 else float("nan")})
+            if step == 3:
+                link._stop = group.rank == 0
+            if step > 1:
+                stops.append(link.should_stop())
+        link.report()  # nothing is new
+        return reports, stops
+
+    reports = [{"step": float(step), "total": 0.5, "val_auc": 0.75} for step in (2, 3, 4)]
+    assert together(2, work) == [(reports, [False, True, True])] * 2

@@ -1,0 +1,89 @@
+"""The model's scores of stored features are those of the model, whatever way the features come in."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.features.factories import random_videos, write_features
+from tests.scoring.factories import make_checkpoint
+from wsvad.errors import UsageError, VideoError
+from wsvad.features.reading import FeatureSet
+from wsvad.scoring.scorer import BAD_SCORES, Scorer
+
+MODELS = [("sultani", 8), ("st_mil", 6)]
+
+
+def _plain(checkpoint, values_TVX):
+    """Scores as one would write it: mean over crops, rounded as the cache rounds, all clips at once."""
+    mean = torch.from_numpy(values_TVX.astype(np.float32)).mean(1).half().float()
+    with torch.no_grad():
+        output = checkpoint.model().eval()(mean[None])
+    cuboids = output.cuboid_scores_BTK
+    return output.scores_BT[0].numpy(), None if cuboids is None else cuboids[0].numpy()
+
+
+@pytest.mark.parametrize(("name", "dim"), MODELS)
+@pytest.mark.parametrize("video", ["long", "gappy", "one"])
+def test_all_clips_crops_averaged(features, arrays, name, dim, video):
+    """Scores, cuboid scores, spans and size; a video of many objects is one video, gaps stay gaps."""
+    checkpoint = make_checkpoint(name, dim)
+    loaded = FeatureSet.open(features).load(video)
+    scores = Scorer(checkpoint)(loaded)
+    expected, cuboids = _plain(checkpoint, arrays[dim == 6][video])
+    np.testing.assert_allclose(scores.score_T, expected, rtol=2e-6)
+    assert (scores.cuboid_scores_TK is None) == (cuboids is None)
+    if cuboids is not None:
+        np.testing.assert_allclose(scores.cuboid_scores_TK, cuboids, rtol=2e-6)
+        np.testing.assert_array_equal(scores.cuboid_scores_TK.max(1), scores.score_T)
+    np.testing.assert_array_equal(scores.clip, loaded.clip)
+    np.testing.assert_array_equal(scores.end_frame, loaded.end_frame)
+    assert (scores.num_frames, scores.width, scores.height) == (loaded.num_frames, 320, 240)
+
+
+@pytest.mark.parametrize(("name", "dim"), MODELS)
+@pytest.mark.parametrize("window", [2, 7, 16, 59, 60])
+def test_windows_change_nothing_for_a_model_that_looks_at_clips_alone(features, name, dim, window):
+    """Window by window, from a stream of objects, is the whole video at once."""
+    checkpoint, loaded = make_checkpoint(name, dim), FeatureSet.open(features)
+    whole = Scorer(checkpoint)(loaded.load("long"))
+    scorer = Scorer(checkpoint, window=window)
+    seen = []
+    values = scorer.score_units("long", loaded.stream(["long"]), 60, seen.append)
+    np.testing.assert_allclose(values["score_T"], whole.score_T, rtol=2e-6)
+    np.testing.assert_array_equal(values["start_s"], whole.start_s)
+    if whole.cuboid_scores_TK is not None:
+        np.testing.assert_allclose(values["cuboid_scores_TK"], whole.cuboid_scores_TK, rtol=2e-6)
+    assert seen == sorted(seen)
+    assert seen[-1] == 60
+
+
+def test_windows_are_close_for_a_model_with_temporal_context(tmp_path):
+    """RTFM's convolutions look less far than a quarter of a window: nothing changes. LTGS's attention sees less."""
+    pooled, _ = random_videos({"a": 90})
+    loaded = FeatureSet.open(write_features(tmp_path, pooled)).load("a")
+    for checkpoint, furthest in ((make_checkpoint("rtfm", 8), 1e-6), (make_checkpoint("ltgs", 8, heads=2), 0.05)):
+        whole, cut = Scorer(checkpoint)(loaded).score_T, Scorer(checkpoint, window=40)(loaded).score_T
+        assert np.abs(cut - whole).max() < furthest
+        assert np.corrcoef(cut, whole)[0, 1] > 0.98
+
+
+def test_same_features_same_bits(features):
+    """Two scorers, one that has scored other videos before."""
+    loaded, checkpoint = FeatureSet.open(features), make_checkpoint("st_mil", 6)
+    busy = Scorer(checkpoint)
+    busy(loaded.load("short"))
+    a, b = busy(loaded.load("long")), Scorer(checkpoint)(loaded.load("long"))
+    assert a.score_T.tobytes() == b.score_T.tobytes()
+    assert a.cuboid_scores_TK.tobytes() == b.cuboid_scores_TK.tobytes()
+
+
+def test_what_does_not_fit_is_refused(features):
+    """No cuboids for a cuboid model, another width, weights that overflow."""
+    loaded = FeatureSet.open(features)
+    with pytest.raises(UsageError, match="these features have none"):
+        Scorer(make_checkpoint("st_mil", 6))(loaded.load("short", cuboids=False))
+    with pytest.raises(UsageError, match="takes 9 values"):
+        Scorer(make_checkpoint("sultani", 9))(loaded.load("short"))
+    with pytest.raises(VideoError, match=r"3 of 3 clips of 'short'") as caught:
+        Scorer(make_checkpoint("sultani", 8, scale=1e38))(loaded.load("short"))
+    assert caught.value.kind == BAD_SCORES

@@ -1,0 +1,192 @@
+"""A local Ray that nobody else reaches, and clusters that are not there, told soon and by the address given."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+import ray
+from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
+
+from tests.extract.harness import QUICK, finish, start
+from wsvad.errors import ClusterError, UsageError
+from wsvad.work.address import cluster_address, parse_address
+from wsvad.work.ray_link import local_ray, require_answer
+
+_PRIVATE = """
+import json, os, stat, sys
+from pathlib import Path
+import psutil, ray
+from wsvad.work.cluster import connected
+
+def task():
+    return os.getpid()
+
+with connected(None, num_cpus=1):
+    ray.get(ray.remote(task).remote())
+    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    listening = sorted({c.laddr.ip for p in family for c in p.net_connections() if c.status == "LISTEN"})
+    folder = next(iter(Path(os.environ["TMPDIR"]).glob("ray*")))
+    token = {p.environ().get("RAY_AUTH_TOKEN", "") for p in family if p.name() in ("gcs_server", "raylet")}
+    text = b"".join(p.read_bytes() for p in folder.rglob("*") if p.is_file())
+    print(json.dumps({
+        "listening": listening, "mode": stat.S_IMODE(folder.stat().st_mode), "tokens": sorted(token),
+        "in files": any(t.encode() in text for t in token), "address": ray.get_runtime_context().gcs_address,
+        "left": [n for n in os.environ if n.startswith("RAY_AUTH")],
+    }), file=sys.__stdout__)
+"""
+
+
+@pytest.fixture
+def run_python(tmp_path: Path):
+    """Run code with a home directory that cannot be written and a temporary folder of its own."""
+    folder = tempfile.mkdtemp(prefix="t", dir="/tmp")  # Ray's sockets need a short path
+
+    def run(code: str) -> dict[str, object]:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+        environment |= {"HOME": "/proc/none", "TMPDIR": folder}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=180, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        found: dict[str, object] = json.loads(done.stdout)
+        return found
+
+    yield run
+    left = os.listdir(folder)
+    os.rmdir(folder)
+    assert left == []
+
+
+def test_a_local_ray_is_private(run_python):
+    """Loopback alone; a random token that is in no file; a folder nobody else can enter; no home directory needed."""
+    first, second = run_python(_PRIVATE), run_python(_PRIVATE)
+    for found in (first, second):
+        assert set(found["listening"]) <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+        assert found["mode"] == 0o700
+        (token,) = found["tokens"]
+        assert len(token) == 64
+        assert not found["in files"]
+        assert found["left"] == []
+    assert first["tokens"] != second["tokens"]
+
+
+def test_nobody_gets_into_a_local_ray_without_its_token(ray_session):
+    """A request without the token is refused, one with it is not: also by the tests' own Ray."""
+    address = ray.get_runtime_context().gcs_address
+    assert address.startswith("127.0.0.1:")
+    with grpc.insecure_channel(address) as channel:
+        stub = gcs_service_pb2_grpc.NodeInfoGcsServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.GetAllNodeInfo(gcs_service_pb2.GetAllNodeInfoRequest(), timeout=20)
+    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.fixture
+def closed_port():
+    """A port that nobody listens on, and that nobody else gets meanwhile."""
+    with socket.socket() as unused:
+        unused.bind(("0.0.0.0", 0))
+        yield unused.getsockname()[1]
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{port}", "localhost:{port}", "ray://127.0.0.1:{port}"])
+def test_a_dead_cluster_is_told_by_the_address_that_was_given(form, closed_port):
+    """Within 10 s; left to itself, Ray takes a quarter of an hour, and names another address."""
+    address = form.format(port=closed_port)
+    started = time.monotonic()
+    with pytest.raises(ClusterError, match="Connection refused") as told:
+        require_answer(address)
+    assert time.monotonic() - started < 10
+    assert f"the Ray cluster at {address}: " in str(told.value)
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}"])
+def test_what_listens_there_is_not_taken_for_a_cluster(form):
+    """A service that takes connections and never answers."""
+    with socket.create_server(("0.0.0.0", 0)) as silent:
+        address = form.format(port=silent.getsockname()[1])
+        started = time.monotonic()
+        with pytest.raises(ClusterError, match="no Ray answers"):
+            require_answer(address)
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("head", "is not the address"),
+        ("head:port", "is not the address"),
+        ("head:99999", "is not the address"),
+        ("ftp://head", "is not the address"),
+        ("http://head:8265", "job server"),
+    ],
+)
+def test_what_cannot_be_an_address_is_a_usage_error(address, words):
+    """Found before anything is asked."""
+    with pytest.raises(UsageError, match=words):
+        require_answer(address)
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "means"),
+    [
+        (None, None, None),
+        (None, "", None),
+        (None, "head:6379", "head:6379"),
+        (None, "auto", "auto"),
+        (None, "local", None),
+        ("local", "head:6379", None),
+        ("auto", None, "auto"),
+        ("auto", "head:6379", "head:6379"),
+        ("other:1", "head:6379", "other:1"),
+        ("ray://other:1", None, "ray://other:1"),
+    ],
+)
+def test_which_cluster_is_meant(given, environment, means, monkeypatch):
+    """As Ray reads its own address; ``local`` is a Ray of this process's own."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if environment is not None:
+        monkeypatch.setenv("RAY_ADDRESS", environment)
+    assert cluster_address(given) == means
+
+
+def test_addresses_are_taken_apart():
+    """IPv6 in brackets, and the port that a Ray client takes by itself."""
+    assert parse_address("[::1]:6379") == ("", "::1", 6379)
+    assert parse_address("ray://head") == ("ray", "head", 10001)
+
+
+@pytest.mark.parametrize("how", ["option", "environment"])
+def test_the_command_ends_with_4_when_the_cluster_is_dead(how, closed_port, tmp_path):
+    """Before any work; the same through --address and RAY_ADDRESS."""
+    (tmp_path / "in").mkdir()
+    address = f"127.0.0.1:{closed_port}"
+    words = ("--videos", str(tmp_path / "in"), "--out", str(tmp_path / "out"), *QUICK, "--precision", "auto")
+    words += ("--address", address) if how == "option" else ()
+    process = start("extract", *words, env={"RAY_ADDRESS": address} if how == "environment" else None)
+    code, _, log = finish(process, timeout=120)
+    assert code == 4, log
+    assert f"cannot connect to the Ray cluster at {address}: no connection: Connection refused" in log
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"), [("d" * 90, "107 bytes"), ("none/below", "No such file"), ("file", "Not a directory")]
+)
+def test_a_place_where_ray_cannot_be_names_the_remedy(folder, words, tmp_path, monkeypatch):
+    """The path is too long for sockets, or nothing can be written there: exit code 2, and nothing is left there."""
+    (tmp_path / ("d" * 90)).mkdir()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / folder))
+    with pytest.raises(UsageError, match="RAY_TMPDIR") as told, local_ray(1):
+        pass
+    assert words in str(told.value)
+    assert [p for p in tmp_path.rglob("*") if p.name.startswith("ray")] == []

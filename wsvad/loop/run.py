@@ -1,0 +1,255 @@
+"""Wiring of the loop to Ray Train: workers in a group, their rows to Ray and the driver, lost workers replaced."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import ray
+import ray.train
+import ray.train.torch
+from ray.exceptions import RayError
+from ray.util.metrics import Gauge
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from wsvad.errors import AccessDenied, ClusterError, StorageError, StoreFull, TrainingError, WsvadError
+from wsvad.loop.board import TrainBoard
+from wsvad.loop.curve import STEP
+from wsvad.loop.group import DDP_OPTIONS, Distributed, Group, agree
+from wsvad.work.pool import Pool
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[Any, Group, Callable[[dict[str, float]], None], Callable[[], bool]], str]
+"""A worker's loop: plan, group, what takes rows, what says whether to stop; returns why it is over, or ``""``.
+
+Every worker makes the same calls at the same steps, and is told the same.
+"""
+
+_LASTING: Mapping[str, type[StorageError]] = {e.__name__: e for e in (AccessDenied, StoreFull)}
+"""What the store may answer and a new group of workers would only be told again."""
+_ASK_EVERY_S = 0.5
+_REPORT_EVERY_S = 5.0  # Ray Train takes one report at a poll, every 2 s, and the next one would wait for it
+_STOP_S = 30.0  # what workers get to finish a step and save after Ctrl-C
+_GROUP_TIMEOUT_S = 7200  # the first message waits for the slowest node's cache; a lost worker is noticed at once
+
+
+def run_group(
+    work: Work, plan: Any, pool: Pool, on_row: Callable[[dict[str, float]], None], *, max_failures: int, verbose: bool
+) -> None:
+    """Run a loop in every worker of a group, on the Ray that is connected.
+
+    Args:
+        work: the loop; a lost worker's group calls it again.
+        plan: what the loop is told; a dataclass with ``device`` and ``out``, small.
+        pool: the workers.
+        on_row: called with a row of the curve now and then.
+        max_failures: times that lost workers are replaced.
+        verbose: whether Ray Train says what it does.
+
+    Raises:
+        TrainingError, StorageError: as the loop.
+        ClusterError: Ray failed, or lost workers more often than ``max_failures``.
+    """
+    with tempfile.TemporaryDirectory(prefix="wsvad-train-") as folder:  # Ray's own books; ours go to the store
+        _fit(work, plan, pool, folder, on_row, max_failures=max_failures, verbose=verbose)
+
+
+def _fit(
+    work: Work, plan: Any, pool: Pool, folder: str, on_row: Callable[[dict[str, float]], None], *,
+    max_failures: int, verbose: bool,
+) -> None:  # fmt: skip
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    board: Any = ray.remote(TrainBoard).options(num_cpus=0, scheduling_strategy=here).remote()
+    resources = {"CPU": pool.cpus_per_worker} | ({"GPU": pool.gpus_per_worker} if pool.gpus_per_worker else {})
+    quiet: dict[str, Any] = {}
+    if not verbose:
+        logging.getLogger("ray.train").setLevel(logging.CRITICAL)
+        quiet["logging_config"] = ray.train.LoggingConfig(log_level="CRITICAL")
+    figures: Any = _Figures()  # Ray's types know the callbacks of Ray Tune only
+    os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "1")  # else the dashboard does not list the run
+    loop: Any = _worker  # what it returns comes back in the result, which Ray's types do not know
+    trainer = ray.train.torch.TorchTrainer(
+        loop,
+        train_loop_config={"work": work, "plan": plan, "board": board},
+        torch_config=ray.train.torch.TorchConfig(
+            backend="nccl" if plan.device == "cuda" else "gloo", timeout_s=_GROUP_TIMEOUT_S
+        ),
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=pool.workers, use_gpu=plan.device == "cuda", resources_per_worker=resources
+        ),
+        run_config=ray.train.RunConfig(
+            name=_name(plan.out),
+            storage_path=folder,
+            failure_config=ray.train.FailureConfig(max_failures=max_failures),
+            callbacks=[figures],
+            **quiet,
+        ),
+    )
+    _wait(_InThread(trainer.fit), board, on_row)
+
+
+def _name(out: str) -> str:
+    """Return what Ray calls the run that writes to ``out``: its folder's name, in letters that all stores take."""
+    return "wsvad-" + re.sub(r"[^\w.-]+", "_", out.rstrip("/").rpartition("/")[2])[:100]
+
+
+class _Figures(ray.train.UserCallback):
+    """Shows what workers report among Ray's metrics, as ``ray_wsvad_train{run, figure}``, which its dashboard plots.
+
+    Ray Train itself keeps only reports that come with a checkpoint.
+    """
+
+    def __init__(self) -> None:
+        self._gauge: Gauge | None = None
+
+    def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: object) -> None:
+        """Take a report, in Ray Train's controller."""
+        self._gauge = self._gauge or Gauge("wsvad_train", "Figures of a training run", ("run", "figure"))
+        for figure, value in metrics[0].items():
+            self._gauge.set(value, {"run": run_context.get_run_config().name, "figure": figure})
+
+
+class _InThread(threading.Thread):
+    """``TorchTrainer.fit`` beside the main thread, where it would take Ctrl-C for itself."""
+
+    def __init__(self, fit: Callable[[], Any]) -> None:
+        super().__init__(name="ray-train", daemon=True)
+        self._fit = fit
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Fit, and keep what comes of it."""
+        try:
+            self.result = self._fit()
+        except BaseException as error:  # whatever it is, the main thread raises it
+            self.error = error
+
+
+def _wait(thread: _InThread, board: Any, on_row: Callable[[dict[str, float]], None]) -> None:
+    """Pass on the news until the thread ends; whatever interrupts this stops the workers first."""
+    last: dict[str, float] = {}
+    failure = ("", "")
+    try:
+        while thread.is_alive() and not failure[0]:
+            thread.join(_ASK_EVERY_S)
+            row, failure = _news(board)
+            if row and row != last:
+                on_row(row)
+                last = row
+    except BaseException:
+        board.stop.remote()
+        thread.join(_STOP_S)
+        raise
+    if failure[0]:
+        raise _LASTING[failure[0]](failure[1])
+    if thread.error is not None:
+        raise _ours(thread.error) from thread.error
+    outcome = thread.result.return_value
+    if outcome["error"]:
+        raise TrainingError(outcome["error"])
+    if not outcome["finished"]:
+        raise ClusterError("training stopped before its end; run the same command again")
+
+
+def _news(board: Any) -> tuple[dict[str, float], tuple[str, str]]:
+    try:
+        news: tuple[dict[str, float], tuple[str, str]] = ray.get(board.read.remote(), timeout=5)
+    except RayError:  # only news; whether the run itself is well, Ray Train finds out
+        return {}, ("", "")
+    return news
+
+
+def _ours(error: BaseException) -> WsvadError:
+    """Translate what Ray Train raised: a worker's own error where it is one of ours, else a failure of the cluster."""
+    failures: Mapping[int, BaseException] = getattr(error, "worker_failures", {})
+    for failure in failures.values():
+        cause: BaseException | None = failure
+        while cause is not None:
+            if isinstance(cause, WsvadError):
+                return cause
+            cause = getattr(cause, "_base_exc", None) or cause.__cause__
+    lines = (str(error).strip() or repr(error)).splitlines()
+    return ClusterError(f"training on Ray failed: {lines[-1]}; run the same command again")
+
+
+def _worker(config: dict[str, Any]) -> dict[str, str]:
+    """Run in every worker: train, with news to the board. An error that all workers share is returned, not raised.
+
+    What is raised is taken for a lost worker by Ray Train, and tried again.
+    """
+    plan = config["plan"]
+    if plan.device == "cuda":
+        plan = replace(plan, device=str(ray.train.torch.get_device()))
+    group = _OnRay()
+    link = _Link(config["board"], group, plan.device)
+    try:
+        finished = config["work"](plan, group, link.add, link.should_stop)
+    except TrainingError as error:
+        return {"finished": "", "error": str(error)}
+    except tuple(_LASTING.values()) as error:
+        ray.get(config["board"].fail.remote(type(error).__name__, str(error)))
+        raise
+    if finished:
+        link.report()
+    return {"finished": finished, "error": ""}
+
+
+class _OnRay(Distributed):
+    """The process group that Ray Train formed; models are wrapped by Ray Train."""
+
+    def _wrap(self, model: Any) -> Any:
+        return ray.train.torch.prepare_model(model, move_to_device=False, parallel_strategy_kwargs=DDP_OPTIONS)
+
+
+class _Link:
+    """A worker's line to Ray Train, and the first worker's to the board.
+
+    The board gets at most a message every half second, and is never waited for. ``ray.train.report`` is a barrier,
+    which all workers have to enter together: the first one says when, with its answer to whether to stop.
+    """
+
+    def __init__(self, board: Any, group: Group, device: str) -> None:
+        self._board, self._group, self._device = board, group, device
+        self._row: dict[str, float] = {}
+        self._sent = self._reported = time.monotonic() - _ASK_EVERY_S
+        self._reported_step = 0.0
+        self._answer: Any = None
+        self._stop = False
+
+    def add(self, row: dict[str, float]) -> None:
+        """Take a row; the first worker sends it to the board, if it is time."""
+        self._row |= {name: value for name, value in row.items() if not math.isnan(value)}
+        if self._group.rank == 0 and time.monotonic() - self._sent >= _ASK_EVERY_S:
+            self._sent = time.monotonic()
+            self._answer = self._board.report.remote(row)
+
+    def should_stop(self) -> bool:
+        """Whether the driver said so to the first worker; rows are reported meanwhile, if it is time."""
+        due = time.monotonic() - self._reported >= _REPORT_EVERY_S
+        told = agree(self._group, 2 * due + self._asked() if self._group.rank == 0 else 0, self._device)
+        if told & 2:
+            self.report()
+        return bool(told & 1)
+
+    def report(self) -> None:
+        """Report the newest row to Ray Train, with each measure as it was when it was last taken. A barrier."""
+        if self._row.get(STEP, 0.0) > self._reported_step:
+            ray.train.report(dict(self._row))
+            self._reported, self._reported_step = time.monotonic(), self._row[STEP]
+
+    def _asked(self) -> bool:
+        if self._answer is not None and ray.wait([self._answer], timeout=0)[0]:
+            self._stop = self._stop or bool(ray.get(self._answer))
+            self._answer = None
+        return self._stop

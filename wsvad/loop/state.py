@@ -1,0 +1,126 @@
+"""States of a run at rest: what a killed run resumes from. Create-only objects, the newest whole one counts."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from wsvad.checkpoint.tensors import decode_tensors, digest_of, encode_tensors
+from wsvad.documents import parse_object
+from wsvad.errors import ObjectNotFound, StorageError, WeightsError
+from wsvad.loop.places import STATES
+from wsvad.storage import Created, Store
+
+log = logging.getLogger(__name__)
+
+_TENSORS, _BOOK = "state.safetensors", "state.json"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainState:
+    """Everything that the next step depends on. Random numbers are drawn from (seed, step, rank): none to save."""
+
+    step: int
+    """Steps done."""
+    tensors: Mapping[str, Tensor]
+    """Of model, optimiser, dynamic labels, best model so far and curve, by name."""
+    columns: tuple[str, ...]
+    """Names of the curve's columns."""
+    finished: str
+    """Why there is no next step (``steps``, ``patience``); empty while there is one."""
+
+    def part(self, name: str) -> dict[str, Tensor]:
+        """Return the tensors whose names begin with ``name.``, without it."""
+        prefix = f"{name}."
+        return {key.removeprefix(prefix): tensor for key, tensor in self.tensors.items() if key.startswith(prefix)}
+
+
+def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
+    """Return what an optimiser remembers of each parameter, as ``optimizer.<parameter>.<name>``."""
+    remembered = optimizer.state_dict()["state"]
+    return {f"optimizer.{number}.{name}": t for number, values in remembered.items() for name, t in values.items()}
+
+
+def restore_optimizer(optimizer: Optimizer, state: TrainState) -> None:
+    """Undo :func:`optimizer_tensors`, in an optimiser of the same parameters; its settings stay."""
+    by_number: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in state.part("optimizer").items():
+        number, _, name = key.partition(".")
+        by_number.setdefault(int(number), {})[name] = tensor
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": by_number, "param_groups": groups})
+
+
+def save_state(store: Store, state: TrainState, *, keep: int) -> None:
+    """Write a state, and delete all but the newest ``keep``.
+
+    The small JSON comes last and holds the digest of the tensors; a state without it is what a killed writer left,
+    and is written over.
+    """
+    folder = _folder(state.step)
+    book = {"step": state.step, "columns": list(state.columns), "finished": state.finished}
+    book["digest"] = digest_of(state.tensors, _canonical(book))
+    for name, data in ((_TENSORS, encode_tensors(state.tensors)), (_BOOK, json.dumps(book, indent=1).encode())):
+        if store.create(folder + name, data) is Created.DIFFERENT:
+            store.replace(folder + name, data)
+    kept = {_folder(step) for step in saved_steps(store)[-keep:]}
+    older = [info.key for info in store.list(STATES) if STATES < info.key < folder]
+    for key in older:  # in the order of keys a book goes before its tensors, and a state without a book is none
+        if not key.startswith(tuple(kept)):
+            store.delete(key)
+
+
+def saved_steps(store: Store) -> list[int]:
+    """Return the steps of the states that are there, ascending."""
+    names = [info.key.split("/") for info in store.list(STATES)]
+    return sorted(int(n[1].removeprefix("step-")) for n in names if len(n) == 3 and n[2] == _BOOK)
+
+
+def newest_state(store: Store) -> TrainState | None:
+    """Return the newest whole state, or ``None``; damaged ones are passed over with a warning."""
+    for step in reversed(saved_steps(store)):
+        try:
+            return load_state(store, step)
+        except (StorageError, WeightsError) as error:
+            if not isinstance(error, ObjectNotFound | WeightsError):
+                raise
+            log.warning("the state of step %d cannot be used, trying an older one: %s", step, error)
+    return None
+
+
+def load_state(store: Store, step: int) -> TrainState:
+    """Return the state of a step.
+
+    Raises:
+        ObjectNotFound: there is none.
+        WeightsError: it is damaged.
+    """
+    folder = _folder(step)
+    try:
+        book = parse_object(store.read(folder + _BOOK))
+        digest = book.pop("digest")
+        state = TrainState(
+            step=book["step"],
+            tensors=decode_tensors(store.read(folder + _TENSORS), f"{store.uri}/{folder}{_TENSORS}"),
+            columns=tuple(book["columns"]),
+            finished=book["finished"],
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{store.uri}/{folder}{_BOOK} is damaged: {error}") from error
+    if digest_of(state.tensors, _canonical(book)) != digest or state.step != step:
+        raise WeightsError(f"{store.uri}/{folder} is not what was written: its digest differs")
+    return state
+
+
+def _folder(step: int) -> str:
+    return f"{STATES}step-{step:08d}/"
+
+
+def _canonical(book: Mapping[str, Any]) -> bytes:
+    return json.dumps(book, sort_keys=True, separators=(",", ":")).encode()

@@ -1,0 +1,133 @@
+"""Every figure of a report, with its interval, or the reason why it has no value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from wsvad.errors import UsageError
+from wsvad.metrics.bootstrap import Statistic, draw, interval
+from wsvad.metrics.detection import ALPHA, BETA
+from wsvad.metrics.ranking import Floats, UndefinedMetric
+from wsvad.metrics.results import VideoResult
+
+MAX_RESAMPLES = 100_000
+"""Resamples of a bootstrap: a number for each of them and each video is held at once."""
+
+
+@dataclass(frozen=True)
+class MetricOptions:
+    """What the figures depend on besides scores and truth."""
+
+    threshold: float = 0.5
+    """Score from which on a clip or cuboid is flagged, in [0, 1] (0.5: Sultani et al. 2018)."""
+    false_alarm_rate: float = 0.01
+    """Of normal frames, in (0, 1): where ``threshold_at_far`` and ``detection_at_far`` are read off."""
+    min_overlap: float = 0.0
+    """For a cuboid to be anomalous, see :func:`wsvad.metrics.grids.region_truth`; in [0, 1]."""
+    alpha: float = ALPHA
+    """Share of a track's regions that must be detected (TBDC), in (0, 1]."""
+    beta: float = BETA
+    """Intersection over union from which on a region is detected (RBDC, TBDC), in (0, 1]."""
+    resamples: int = 1000
+    """Bootstrap resamples, 100 to ``MAX_RESAMPLES``; 0: no intervals."""
+    seed: int = 0
+    """Of the resampling."""
+    level: float = 0.95
+    """Of the intervals, in (0, 1)."""
+
+    def __post_init__(self) -> None:
+        for name in ("threshold", "min_overlap"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        for name in ("alpha", "beta"):
+            if not 0 < getattr(self, name) <= 1:
+                raise UsageError(f"{name} must be above 0 and at most 1, got {getattr(self, name)}")
+        for name in ("false_alarm_rate", "level"):
+            if not 0 < getattr(self, name) < 1:
+                raise UsageError(f"{name} must be above 0 and below 1, got {getattr(self, name)}")
+        if self.resamples != 0 and not 100 <= self.resamples <= MAX_RESAMPLES:
+            raise UsageError(
+                f"resamples must be 0 (no intervals) or at least 100 and at most {MAX_RESAMPLES}, got {self.resamples}"
+            )
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure. ``value`` is None where it is undefined, and ``reason`` says why."""
+
+    value: float | None
+    low: float | None = None
+    """End of the interval; None: no interval, and ``reason`` says why where there is a value."""
+    high: float | None = None
+    reason: str | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    """What it was computed over."""
+    chance: float | None = None
+    """Value that scores without any information would reach, where that is known."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The resamples that all metrics of a report share."""
+
+    weights_RV: Floats
+    level: float
+
+    @classmethod
+    def of(cls, results: Sequence[VideoResult], options: MetricOptions) -> Draws:
+        """Draw the videos, those with and without an anomaly apart."""
+        strata = np.array([int(bool(r.anomalous)) for r in results])
+        return cls(draw(strata, options.resamples, options.seed), options.level)
+
+    def metric(
+        self,
+        point: Callable[[], float],
+        statistic: Callable[[], Statistic],
+        members: Sequence[int],
+        counts: dict[str, int],
+        chance: float | None = None,
+    ) -> Metric:
+        """Make a metric of some of the videos.
+
+        Args:
+            point: its exact value; may raise ``UndefinedMetric``.
+            statistic: makes the function of the resampled weights ``[R, len(members)]``; called only where needed.
+            members: positions of the videos.
+            counts: see :class:`Metric`.
+            chance: see :class:`Metric`.
+        """
+        try:
+            value = point()
+        except UndefinedMetric as error:
+            return Metric(None, reason=str(error), counts=counts)
+        if not len(self.weights_RV):
+            return Metric(value, reason="no interval was asked for", counts=counts, chance=chance)
+        if len(members) < 2:
+            return Metric(value, reason="no interval: one video only", counts=counts, chance=chance)
+        found = interval(statistic(), self.weights_RV[:, list(members)], self.level)
+        if found is None:
+            few = "no interval: undefined in most resamples of so few videos"
+            return Metric(value, reason=few, counts=counts, chance=chance)
+        reason = f"undefined in {found.undefined} resamples, which were left out" if found.undefined else None
+        return Metric(value, found.low, found.high, reason, counts, chance)
+
+
+def undefined(reason: str, **counts: int) -> Metric:
+    """A metric without a value."""
+    return Metric(None, reason=reason, counts=counts)
+
+
+def plain(metric: Metric) -> dict[str, Any]:
+    """The metric as JSON values."""
+    spread = None if metric.low is None else [metric.low, metric.high]
+    return {
+        "value": metric.value,
+        "interval": spread,
+        "chance": metric.chance,
+        "reason": metric.reason,
+        "counts": metric.counts,
+    }

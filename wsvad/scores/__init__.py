@@ -1,0 +1,1 @@
+"""Scores at rest: their table, what decides their values, and reading a published data set of them."""

@@ -1,0 +1,243 @@
+"""The two ways to a Ray: one of this process's own, that nobody else can reach, or a cluster that is there already."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import ray
+from ray._private import ray_constants, services
+from ray._private.grpc_utils import init_grpc_channel
+from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
+
+from wsvad import signals
+from wsvad.errors import ClusterError, UsageError, WsvadError
+from wsvad.work.address import AUTO, parse_address, why_not_reached
+
+log = logging.getLogger(__name__)
+
+_LOOPBACK = "127.0.0.1"
+_LOCAL_OBJECT_STORE_BYTES = 300 << 20  # holds the weights and small receipts; frames never pass through it
+_TOO_SLOW = "timed out during startup"  # what Ray says of a start that took more than its 30 s
+_TOO_LONG = "AF_UNIX path length"  # what it says of sockets whose paths Linux does not take
+_LONGEST_PATH = 107
+_SOCKET = "session_2026-01-01_00-00-00_000000_/sockets/plasma_store"  # the longest name below its folder, with its pid
+_NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+_ANSWER_S = 4.0
+_core: Any = ray._raylet  # whose types Ray publishes in part
+_messages: Any = gcs_service_pb2
+_AUTH = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+
+
+@contextlib.contextmanager
+def local_ray(num_cpus: int, **options: Any) -> Iterator[None]:
+    """Run a Ray of this process's own for the length of a ``with`` block.
+
+    It listens on the loopback interface alone, asks for a random token that is in no file, and keeps its files in a
+    folder that nobody else can enter and that is removed at the end. The home directory is not needed.
+
+    Args:
+        num_cpus: cores that it has.
+        options: more of ``ray.init``.
+
+    Raises:
+        UsageError: it cannot start on this machine as it is set up.
+        ClusterError: it did not start.
+    """
+    folder = _private_folder()
+    try:
+        with signals.held():  # interrupted halfway, Ray leaves processes behind
+            _start(num_cpus, folder, options)
+        yield
+    finally:
+        with signals.held():
+            ray.shutdown()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _base() -> str:
+    return os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+
+
+def _private_folder() -> str:
+    """Make a folder with a short name: 107 bytes are all that the path of a socket below may have."""
+    while True:
+        path = os.path.join(_base(), f"ray{secrets.token_hex(2)}")
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise _no_place(error) from error
+        if len(os.fsencode(path)) + len(f"/r/{_SOCKET}{os.getpid()}") > _LONGEST_PATH:
+            os.rmdir(path)
+            raise _too_long()
+        return path
+
+
+def _start(num_cpus: int, folder: str, options: dict[str, Any]) -> None:
+    """Start it; once more if the machine is too busy for it to be ready within Ray's 30 s."""
+    for patient in (True, False):
+        try:
+            with _own_token(), _loopback():
+                ray.init(
+                    address="local",
+                    num_cpus=num_cpus,
+                    object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
+                    include_dashboard=False,
+                    _node_ip_address=_LOOPBACK,
+                    # below, because Ray opens its folder to everybody
+                    _temp_dir=os.path.join(folder, "r"),
+                    **options,
+                )
+            return
+        except OSError as error:
+            raise _no_place(error) from error
+        except Exception as error:  # a bare one
+            if not patient or signals.arrived() or _TOO_SLOW not in str(error):
+                raise ClusterError(f"cannot connect to a local Ray: {error}") from error
+            log.debug("Ray did not start within its time, once more: %s", error)
+            ray.shutdown()
+
+
+def _no_place(error: OSError) -> WsvadError:
+    where = f"cannot start a local Ray: its files go below {_base()}"
+    if _TOO_LONG in str(error):
+        return _too_long()
+    if error.errno in _NO_PLACE:
+        return UsageError(f"{where}: {error.strerror}; set RAY_TMPDIR to a folder that exists and can be written")
+    return ClusterError(f"{where}: {error}")
+
+
+def _too_long() -> UsageError:
+    return UsageError(
+        f"cannot start a local Ray: its files go below {_base()}, and the paths of its sockets would be longer than "
+        f"Linux allows ({_LONGEST_PATH} bytes); set RAY_TMPDIR to a folder with a short path, e.g. RAY_TMPDIR=/tmp"
+    )
+
+
+@contextlib.contextmanager
+def _own_token() -> Iterator[None]:
+    """A random token, in the environment that Ray's processes inherit; in this process it is gone again afterwards.
+
+    Ray turns token authentication on by itself where the environment says nothing else.
+    """
+    before = {name: os.environ.pop(name, None) for name in _AUTH}
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    _forget_token()
+    try:
+        yield
+    finally:
+        _set_environment(before)
+
+
+def _forget_token() -> None:
+    """Let Ray read the token anew. A connection that is open would be refused from then on."""
+    _core.AuthenticationTokenLoader.instance().reset_cache()
+
+
+def _set_environment(values: dict[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _loopback() -> Iterator[None]:
+    """Let Ray take 127.0.0.1 for the node's address. It does so where clusters are not supported, and nowhere else."""
+    before, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextlib.contextmanager
+def joined_ray(address: str, **options: Any) -> Iterator[None]:
+    """Connect to a cluster for the length of a ``with`` block, as the environment says: token, TLS, client.
+
+    Args:
+        address: ``host:port``, ``ray://host:port`` or ``auto``.
+        options: more of ``ray.init``.
+
+    Raises:
+        UsageError: that is no address.
+        ClusterError: no cluster answers there, which is found out within 10 s, or it cannot be joined.
+    """
+    _forget_token()  # of a local Ray before
+    _core.Config.initialize("")
+    require_answer(address)
+    try:
+        with signals.held():
+            try:
+                ray.init(address=address, **options)
+            except Exception as error:  # a bare one, at times
+                raise ClusterError(f"cannot connect to the Ray cluster at {address}: {error}") from error
+        yield
+    finally:
+        with signals.held():
+            ray.shutdown()
+
+
+def require_answer(address: str) -> None:
+    """Find out within 10 s whether a cluster answers; left to itself, Ray tries for many minutes in silence.
+
+    Raises:
+        UsageError: that is no address of a cluster.
+        ClusterError: no cluster answers there.
+    """
+    where = f"the Ray cluster at {address}"
+    target: str | None = address
+    if address == AUTO:
+        try:
+            target = services.canonicalize_bootstrap_address(AUTO)
+        except (ConnectionError, ValueError) as error:
+            raise ClusterError(
+                "cannot find a Ray cluster on this machine; is `ray start --head` running here?"
+            ) from error
+        where += f" ({target})"
+    scheme, host, port = parse_address(target or address)
+    if scheme.startswith("http"):
+        raise UsageError(
+            f"{address} is a job server, for `ray job submit`; --address takes host:port, or ray://host:port"
+        )
+    if not scheme:
+        host = services.resolve_ip_for_localhost(host)  # what Ray will connect to
+    problem = why_not_reached(host, port)
+    if problem:
+        problem += "; is `ray start --head` running there, and the port open from here?"
+    problem = problem or _no_answer(scheme, host, port)
+    if problem:
+        raise ClusterError(f"cannot connect to {where}: {problem}")
+
+
+def _no_answer(scheme: str, host: str, port: int) -> str:
+    """Why what listens there is not a Ray for us; nothing where it is."""
+    name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    channel = init_grpc_channel(name, ray_constants.GLOBAL_GRPC_OPTIONS)
+    try:
+        if scheme:
+            grpc.channel_ready_future(channel).result(timeout=_ANSWER_S)
+        else:
+            stub = gcs_service_pb2_grpc.NodeInfoGcsServiceStub(channel)
+            stub.CheckAlive(_messages.CheckAliveRequest(), timeout=_ANSWER_S)
+    except grpc.FutureTimeoutError:
+        return "something listens there, but no Ray answers"
+    except grpc.RpcError as error:
+        code = error.code()
+        if code is grpc.StatusCode.UNAUTHENTICATED:
+            return "it asks for a token; set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or ~/.ray/auth_token"
+        return f"something listens there, but no Ray answers ({code.name})"
+    finally:
+        channel.close()
+    return ""
