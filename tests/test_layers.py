@@ -22,7 +22,7 @@ VERBS = ("extract", "importing", "train", "scoring", "pretrain", "evaluate")
 # Import order is data-flow order. A module may import its own unit and any unit of a line above, nothing else.
 LAYERS = (
     ("errors", "signals"),
-    ("arrow", "clips", "columns", "cores", "documents", "suggest"),
+    ("arrow", "clips", "columns", "cores", "documents", "suggest", "text"),
     ("storage",),
     ("provenance",),
     ("dataset",),
@@ -111,6 +111,7 @@ HOMES = {
         "wsvad/models/contract.py",
         "wsvad/models/dynamic_labels.py",
         "wsvad/models/heads.py",
+        "wsvad/models/inference.py",
         "wsvad/models/losses.py",
         "wsvad/models/ltgs.py",
         "wsvad/models/rtfm.py",

@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from wsvad.errors import ManifestError, UsageError
-from wsvad.manifest.listing import list_videos, printable, resolve_uri
+from wsvad.manifest.listing import list_videos, resolve_uri
 from wsvad.storage import StoreOptions, open_store
+from wsvad.text import printable
 
 
 def _touch(folder, *names):

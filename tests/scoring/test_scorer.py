@@ -80,7 +80,7 @@ def test_same_features_same_bits(features):
 def test_what_does_not_fit_is_refused(features):
     """No cuboids for a cuboid model, another width, weights that overflow."""
     loaded = FeatureSet.open(features)
-    with pytest.raises(UsageError, match="these features have none"):
+    with pytest.raises(UsageError, match="has no cuboids"):
         Scorer(make_checkpoint("st_mil", 6))(loaded.load("short", cuboids=False))
     with pytest.raises(UsageError, match="takes 9 values"):
         Scorer(make_checkpoint("sultani", 9))(loaded.load("short"))

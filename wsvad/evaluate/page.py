@@ -12,13 +12,13 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from wsvad.manifest.listing import printable
 from wsvad.metrics.definitions import DEFINITIONS
 from wsvad.metrics.results import VideoResult, displayed_size, view_of
 from wsvad.report import heatmaps, timelines
 from wsvad.report.charts import Line, chart, interval_bar
 from wsvad.report.frames import Pictures
 from wsvad.report.svg import clock, count, number
+from wsvad.text import printable
 
 Document = Mapping[str, Any]
 HEADLINES = (

@@ -12,8 +12,9 @@ from wsvad.dataset import layout
 from wsvad.dataset.sealed import seal, unseal
 from wsvad.documents import DocumentError, build
 from wsvad.errors import DamagedError, ObjectNotFound
-from wsvad.manifest.listing import VideoRef, printable
+from wsvad.manifest.listing import VideoRef
 from wsvad.storage import Store
+from wsvad.text import printable
 
 log = logging.getLogger(__name__)
 

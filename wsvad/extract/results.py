@@ -17,7 +17,8 @@ from wsvad.extract.summary import ExtractSummary
 from wsvad.extract.units import Unit
 from wsvad.features.config import FeatureConfig
 from wsvad.features.coverage import shortcomings, skipped_videos
-from wsvad.manifest.listing import Listing, printable, reasons
+from wsvad.manifest.listing import Listing, reasons
+from wsvad.text import printable
 from wsvad.weights.resolve import BackboneSource
 from wsvad.work.receipt import Receipt
 

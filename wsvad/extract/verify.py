@@ -19,8 +19,9 @@ from wsvad.extract.quarantine import QuarantineRecord
 from wsvad.extract.verify_report import VerifyReport
 from wsvad.features.coverage import shortcomings
 from wsvad.features.encoding import UnitSummary, decode_unit
-from wsvad.manifest.listing import Listing, printable
+from wsvad.manifest.listing import Listing
 from wsvad.storage import Store, is_absent
+from wsvad.text import printable
 from wsvad.work.stored import DamagedUnit
 
 

@@ -15,18 +15,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Literal, get_args
+from typing import IO, get_args
 
 import numpy as np
 
 from wsvad.errors import StorageError, UsageError
 from wsvad.features.cache_folder import CACHE, PREFIX, UNUSED_S, build_once, default_folder, mark_used
+from wsvad.features.decoding import Inputs
 from wsvad.features.pooling import SegmentPooler
 from wsvad.features.reading import FeatureSet
 
 log = logging.getLogger(__name__)
 
-InputKind = Literal["pooled", "cuboids"]
 
 CACHE_VERSION = 1
 """Raised when the same features would be pooled to other values; part of the file's name."""
@@ -50,7 +50,7 @@ class SegmentCache:
         video_ids: Sequence[str],
         *,
         segments: int,
-        kind: InputKind,
+        kind: Inputs,
         folder: Path | None = None,
     ) -> SegmentCache:
         """Open the cache of these videos; build it first where no process of this node has yet.
@@ -112,7 +112,7 @@ class SegmentCache:
         return {"video_ids": self.video_ids, "path": self.path}
 
 
-def _shape(features: FeatureSet, ids: tuple[str, ...], segments: int, kind: InputKind) -> tuple[int, ...]:
+def _shape(features: FeatureSet, ids: tuple[str, ...], segments: int, kind: Inputs) -> tuple[int, ...]:
     """Shape of a segment, once the request is found to be possible."""
     if not ids:
         raise UsageError("no videos to cache; expected at least one")
@@ -123,16 +123,12 @@ def _shape(features: FeatureSet, ids: tuple[str, ...], segments: int, kind: Inpu
         raise UsageError(f"expected at least 1 segment, got {segments}")
     for video_id in ids:
         features.num_clips(video_id)
-    if kind not in get_args(InputKind):
+    if kind not in get_args(Inputs):
         raise UsageError(f"expected kind 'pooled' or 'cuboids', got {kind!r}")
-    if kind == "pooled":
-        return (features.pooled_dim,)
-    if features.cuboid_shape is None:
-        raise UsageError(f"{features.uri} has no cuboids, which this model needs; extract without --no-cuboids")
-    return features.cuboid_shape
+    return features.shape_of(kind)
 
 
-def _name(features: FeatureSet, ids: tuple[str, ...], segments: int, kind: InputKind) -> str:
+def _name(features: FeatureSet, ids: tuple[str, ...], segments: int, kind: Inputs) -> str:
     """Digest of everything that the values depend on."""
     whole = json.dumps([CACHE_VERSION, features.digest(ids), ids, segments, kind])
     return hashlib.sha256(whole.encode()).hexdigest()[:32]
@@ -153,19 +149,16 @@ class _Sink(bytearray):
         self.extend(data)
 
 
-def _rows(features: FeatureSet, ids: tuple[str, ...], segments: int, kind: InputKind) -> Iterator[np.ndarray]:
+def _rows(features: FeatureSet, ids: tuple[str, ...], segments: int, kind: Inputs) -> Iterator[np.ndarray]:
     """Yield the segments of each video in order, float16 ``[S, ...]``."""
-    with_cuboids = kind == "cuboids"
-    units = features.stream(ids, cuboids=with_cuboids)
+    units = features.stream(ids, cuboids=kind == "cuboids")
     for video_id in ids:
         num_clips = features.num_clips(video_id)
         pooler = SegmentPooler(num_clips, segments)
         added = 0
         while added < num_clips:
             unit = next(units)
-            values = unit.cuboids_TVKC if with_cuboids else unit.pooled_TVD
-            assert values is not None
-            pooler.add(values[:, 0] if values.shape[1] == 1 else values.mean(axis=1, dtype=np.float32))
+            pooler.add(unit.averaged(kind))
             added += len(unit.clip)
         row = pooler.result().astype(np.float16)
         assert np.isfinite(row).all(), f"means of finite values of {video_id} are not finite"

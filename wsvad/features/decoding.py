@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 
 from wsvad import columns
 from wsvad.dataset.snapshots import SnapshotObject
-from wsvad.errors import ConflictError, DamagedError
+from wsvad.errors import ConflictError, DamagedError, UsageError
 
 _ROW_COLUMNS = (
     columns.CLIP,
@@ -26,6 +27,17 @@ _ROW_COLUMNS = (
     columns.START_S,
     columns.END_S,
 )
+
+
+Inputs = Literal["pooled", "cuboids"]
+"""What a model sees of a clip: one vector, or one for each cuboid."""
+
+
+def without_cuboids(where: str) -> UsageError:
+    """Return the error for features that a model of cuboids cannot use."""
+    return UsageError(
+        f"{where} has no cuboids, which this model looks at; extract with --cuboids, or take a model of pooled ones"
+    )
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,20 @@ class UnitFeatures:
     """float16 ``[T, V, D]``."""
     cuboids_TVKC: np.ndarray | None
     """float16 ``[T, V, K, C]``, or ``None`` where not asked for or not there."""
+
+    def averaged(self, inputs: Inputs) -> np.ndarray:
+        """Return what a model sees of each clip, the mean of its crops: ``[T, D]``, or ``[T, K, C]`` of cuboids.
+
+        float16 as stored where there is one crop, else float32.
+
+        Raises:
+            UsageError: there are no cuboids.
+        """
+        values_TV = self.pooled_TVD if inputs == "pooled" else self.cuboids_TVKC
+        if values_TV is None:
+            raise without_cuboids(self.video_id)
+        mean_T: np.ndarray = values_TV[:, 0] if values_TV.shape[1] == 1 else values_TV.mean(axis=1, dtype=np.float32)
+        return mean_T
 
 
 def decode_features(

@@ -18,7 +18,7 @@ import numpy as np
 from wsvad.dataset.published import published_snapshot, published_videos, read_published
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject
 from wsvad.errors import DamagedError, UsageError
-from wsvad.features.decoding import UnitFeatures, decode_features, decode_shapes
+from wsvad.features.decoding import Inputs, UnitFeatures, decode_features, decode_shapes, without_cuboids
 from wsvad.storage import Store, StoreOptions, open_store
 
 KIND = "features"
@@ -98,6 +98,18 @@ class FeatureSet:
     def config(self) -> dict[str, Any]:
         """What the features were made with: ``FeatureConfig.to_dict``."""
         return self.snapshot.config
+
+    def shape_of(self, inputs: Inputs) -> tuple[int, ...]:
+        """Return the shape of what a model of these inputs sees of a clip: ``(D,)`` or ``(K, C)``.
+
+        Raises:
+            UsageError: there are no cuboids.
+        """
+        if inputs == "pooled":
+            return (self.pooled_dim,)
+        if self.cuboid_shape is None:
+            raise without_cuboids(self.uri)
+        return self.cuboid_shape
 
     @property
     def video_ids(self) -> tuple[str, ...]:

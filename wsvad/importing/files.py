@@ -11,9 +11,10 @@ from typing import Literal
 
 from wsvad.errors import ObjectNotFound, UsageError
 from wsvad.manifest.ids import id_problem
-from wsvad.manifest.listing import Skipped, printable
+from wsvad.manifest.listing import Skipped
 from wsvad.storage import ObjectInfo, Store, StoreOptions, is_absent, open_object, open_store
 from wsvad.storage.uri import is_scratch, parse_uri
+from wsvad.text import printable
 
 Layout = Literal["npy", "npy-crops", "segments-text"]
 

@@ -34,10 +34,11 @@ from wsvad.importing.npy import Axes
 from wsvad.importing.plan import ImportUnit, PlannedVideo, matched, open_sources, plan_units, plan_videos, refuse
 from wsvad.importing.summary import ImportSummary
 from wsvad.importing.units import import_unit, receipt_of
-from wsvad.manifest.listing import printable, reasons
+from wsvad.manifest.listing import reasons
 from wsvad.manifest.records import read_records
 from wsvad.provenance import versions
 from wsvad.storage import Store, StoreOptions, normalize_uri
+from wsvad.text import printable
 from wsvad.work.progress import ProgressView
 from wsvad.work.receipt import Receipt
 from wsvad.work.stored import adopt

@@ -21,9 +21,9 @@ from wsvad.importing.lengths import MISMATCH_KIND, Misfit, Mismatch, advise, len
 from wsvad.importing.npy import ArraySource, Axes, Header, array_sources, read_header
 from wsvad.importing.segments import TextSource, read_text
 from wsvad.manifest.ids import content_id
-from wsvad.manifest.listing import printable
 from wsvad.manifest.records import VideoRecord
 from wsvad.storage import Store
+from wsvad.text import printable
 
 MAX_ROWS = 2048
 """Rows of a unit, at most, as extraction has it."""

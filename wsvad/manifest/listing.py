@@ -17,6 +17,7 @@ from wsvad.manifest.ids import content_id, id_from_key, row_id
 from wsvad.manifest.table import ManifestRow, read_manifest
 from wsvad.storage import ObjectInfo, Store, StoreOptions, is_absent, open_object, open_store
 from wsvad.storage.uri import is_scratch, parse_uri
+from wsvad.text import printable
 from wsvad.video.contract import Reading
 
 Identity = Literal["stat", "digest"]
@@ -243,12 +244,6 @@ def _sha256(store: Store, info: ObjectInfo) -> str:
     for start in range(0, info.size, _DIGEST_CHUNK):
         sha.update(store.read_range(info.key, start, min(start + _DIGEST_CHUNK, info.size), expect=info))
     return sha.hexdigest()
-
-
-def printable(text: str) -> str:
-    """Make a name safe for logs and JSON: undecodable bytes and control characters become escapes."""
-    text = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def reasons(skipped: Iterable[Skipped]) -> dict[str, int]:

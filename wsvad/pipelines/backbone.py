@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wsvad.backbones.embedded import embedded_weights, has_embedded_weights
+from wsvad.backbones.identity import UNTRAINED, is_untrained, seed_of
 from wsvad.checkpoint import Checkpoint
 from wsvad.errors import ConflictError, UsageError
 from wsvad.features.config import FeatureConfig
@@ -55,9 +56,8 @@ def backbone_of(
 
 def _at_hand(identity: str, option: str) -> str:
     """Return how weights are named that need no file."""
-    kind, _, rest = identity.partition(":")
-    if kind == "random":
-        return f"random:{rest.partition(':')[0]}"
+    if is_untrained(identity):
+        return f"{UNTRAINED}:{seed_of(identity)}"
     if has_embedded_weights() and embedded_weights().digest == identity:
         return EMBEDDED
     raise UsageError(

@@ -7,7 +7,7 @@ import html
 import numpy as np
 import numpy.typing as npt
 
-from wsvad.manifest.listing import printable
+from wsvad.text import printable
 
 
 def text(value: object) -> str:

@@ -56,12 +56,7 @@ def agree(checkpoint: Checkpoint, features: FeatureSet, window: int | None) -> S
             "; ".join(every),
         )
     model = checkpoint.model_config
-    if model.inputs == "cuboids" and features.cuboid_shape is None:
-        raise UsageError(
-            f"the model {model.name!r} looks at cuboids, and {features.uri} has none; extract without --no-cuboids"
-        )
-    cuboid_dim = features.cuboid_shape[1] if features.cuboid_shape else 0
-    width = cuboid_dim if model.inputs == "cuboids" else features.pooled_dim
+    width = features.shape_of(model.inputs)[-1]
     if width != model.input_dim:
         raise UsageError(f"the model takes {model.input_dim} values, {features.uri} has {width} ({model.inputs})")
     return ScoreConfig(

@@ -11,8 +11,8 @@ from wsvad.dataset import layout
 from wsvad.dataset.snapshots import SnapshotObject
 from wsvad.errors import DamagedError
 from wsvad.features.reading import FeatureSet
-from wsvad.manifest.listing import printable
 from wsvad.scoring.units import ScoreUnit
+from wsvad.text import printable
 from wsvad.work.receipt import Receipt
 
 

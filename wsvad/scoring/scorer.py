@@ -15,7 +15,7 @@ from wsvad.checkpoint import Checkpoint
 from wsvad.errors import UsageError, VideoError
 from wsvad.features.decoding import UnitFeatures
 from wsvad.features.reading import VideoFeatures
-from wsvad.models.windows import windows
+from wsvad.models.inference import score_clips
 from wsvad.scores.config import window_of
 from wsvad.scores.table import VideoScores
 
@@ -47,7 +47,8 @@ class Scorer:
         self._model = checkpoint.model().to(self._device).eval()
         self._dim = checkpoint.model_config.input_dim
         self._window = window_of(checkpoint.model_config.inputs, window)
-        self.uses_cuboids = checkpoint.model_config.inputs == "cuboids"
+        self._inputs = checkpoint.model_config.inputs
+        self.uses_cuboids = self._inputs == "cuboids"
 
     def __call__(self, features: VideoFeatures) -> VideoScores:
         """Score a video that is in memory.
@@ -77,59 +78,45 @@ class Scorer:
         Returns:
             The fields of :class:`VideoScores` but for the video's length and size. Raises as :meth:`__call__`.
         """
-        spans: dict[str, list[np.ndarray]] = {n: [] for n in ("clip", "start_frame", "end_frame", "start_s", "end_s")}
-        score_T = np.empty(num_clips, np.float32)
-        cuboids_TK: np.ndarray | None = None
-        held: list[np.ndarray] = []
-        at = 0  # ``held`` has the positions from here on, crops averaged, float16
-        pieces = self._pieces(video_id, units, spans)
-        for window in windows(num_clips, self._window):
-            while at + sum(len(piece) for piece in held) < window.stop:
-                held.append(next(pieces))
-            block = np.concatenate(held)[window.start - at :]
-            held, at = [block], window.start
-            keep = slice(window.keep_start, window.keep_stop)
-            scores, cuboids = self._run(block[: window.stop - window.start])
-            inside = slice(window.keep_start - window.start, window.keep_stop - window.start)
-            score_T[keep] = scores[inside]
-            if cuboids is not None:
-                if cuboids_TK is None:
-                    cuboids_TK = np.empty((num_clips, cuboids.shape[1]), np.float32)
-                cuboids_TK[keep] = cuboids[inside]
-            if on_clips:
-                on_clips(window.keep_stop)
+        clips = _Clips(self._averaged(video_id, units))
+        score_T, cuboids_TK = score_clips(self._model, clips, num_clips, self._window, self._device, on_clips)
         _check_finite(video_id, score_T, cuboids_TK)
-        joined = {name: np.concatenate(parts) for name, parts in spans.items()}
-        return {"video_id": video_id, **joined, "score_T": score_T, "cuboid_scores_TK": cuboids_TK}
+        return {"video_id": video_id, **clips.spans(), "score_T": score_T, "cuboid_scores_TK": cuboids_TK}
 
-    def _pieces(
-        self, video_id: str, units: Iterable[UnitFeatures], spans: dict[str, list[np.ndarray]]
-    ) -> Iterator[np.ndarray]:
-        """Yield what the model takes of each unit, float16 ``[t, D]`` or ``[t, K, C]``; note its spans."""
+    def _averaged(self, video_id: str, units: Iterable[UnitFeatures]) -> Iterator[tuple[UnitFeatures, np.ndarray]]:
+        """Yield each unit with what the model sees of it, float16 ``[t, D]`` or ``[t, K, C]``."""
         for unit in units:
-            values_TV = unit.cuboids_TVKC if self.uses_cuboids else unit.pooled_TVD
-            if values_TV is None:
-                raise UsageError(
-                    f"{video_id}: the model looks at cuboids and these features have none; extract without --no-cuboids"
-                )
-            if values_TV.shape[-1] != self._dim:
-                raise UsageError(f"{video_id}: the model takes {self._dim} values, the features have {values_TV.shape}")
-            for name, parts in spans.items():
-                parts.append(getattr(unit, name))
-            if values_TV.shape[1] == 1:
-                yield values_TV[:, 0]
-            else:
-                yield values_TV.mean(axis=1, dtype=np.float32).astype(np.float16)
+            values_T = unit.averaged(self._inputs)
+            if values_T.shape[-1] != self._dim:
+                raise UsageError(f"{video_id}: the model takes {self._dim} values, the features have {values_T.shape}")
+            yield unit, values_T.astype(np.float16, copy=False)
 
-    def _run(self, values_T: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        with torch.inference_mode():
-            features = torch.from_numpy(values_T.astype(np.float32)).unsqueeze(0).to(self._device)
-            output = self._model(features)
-            cuboids = output.cuboid_scores_BTK
-            return (
-                output.scores_BT[0].float().cpu().numpy(),
-                None if cuboids is None else cuboids[0].float().cpu().numpy(),
-            )
+
+class _Clips:
+    """The clips of a video that comes unit by unit: as many are held as a window needs."""
+
+    def __init__(self, units: Iterator[tuple[UnitFeatures, np.ndarray]]) -> None:
+        self._units = units
+        self._spans: dict[str, list[np.ndarray]] = {
+            name: [] for name in ("clip", "start_frame", "end_frame", "start_s", "end_s")
+        }
+        self._held: list[np.ndarray] = []
+        self._at = 0  # ``_held`` has the positions from here on
+
+    def __call__(self, start: int, stop: int) -> np.ndarray:
+        """Return the clips of ``[start, stop)``; those before ``start`` are let go."""
+        while self._at + sum(map(len, self._held)) < stop:
+            unit, values_T = next(self._units)
+            self._held.append(values_T)
+            for name, parts in self._spans.items():
+                parts.append(getattr(unit, name))
+        block = np.concatenate(self._held)[start - self._at :]
+        self._held, self._at = [block], start
+        return block[: stop - start]
+
+    def spans(self) -> dict[str, np.ndarray]:
+        """Return the fields of ``VideoScores`` that say where the clips lie, of all units so far."""
+        return {name: np.concatenate(parts) for name, parts in self._spans.items()}
 
 
 def _check_finite(video_id: str, score_T: np.ndarray, cuboids_TK: np.ndarray | None) -> None:

@@ -12,7 +12,8 @@ from typing import ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
 from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, UsageError
-from wsvad.storage.uri import SCRATCH, is_scratch, key_problem, printable
+from wsvad.storage.uri import SCRATCH, is_scratch, key_problem
+from wsvad.text import printable
 
 
 class ObjectInfo(NamedTuple):

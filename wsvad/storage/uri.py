@@ -150,8 +150,3 @@ def _segment_problem(key: str) -> str | None:
 def is_scratch(key: str) -> bool:
     """Whether a key lies in scratch space, which no listing shows."""
     return SCRATCH in key.split("/")
-
-
-def printable(text: str) -> str:
-    """Escape what is not printable, so that a key cannot forge a line of a log or an escape sequence of a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

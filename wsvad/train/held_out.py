@@ -17,7 +17,8 @@ from wsvad.errors import StorageError
 from wsvad.features.reading import FeatureSet
 from wsvad.loop.group import Group
 from wsvad.models.contract import Inputs, MilModel
-from wsvad.models.windows import WINDOWS, windows
+from wsvad.models.inference import Take, score_clips
+from wsvad.models.windows import WINDOWS
 
 
 class HeldOut:
@@ -44,8 +45,7 @@ class HeldOut:
         """int64 [videos + 1]: clips of video ``i`` are ``edges[i]:edges[i + 1]`` of N."""
         self._own = range(group.rank, len(video_ids), group.world_size)
         self.start_frame_N, self.end_frame_N = (np.zeros(self.edges[-1], np.int64) for _ in range(2))
-        shape = (features.pooled_dim,) if kind == "pooled" else features.cuboid_shape
-        assert shape is not None
+        shape = features.shape_of(kind)
         own_clips = sum(lengths[i] for i in self._own)
         self._clips: np.ndarray = np.zeros((0, *shape), np.float16)
         if own_clips:
@@ -62,17 +62,12 @@ class HeldOut:
         scores_N = torch.zeros(int(self.edges[-1]), dtype=torch.float64)
         model.eval()
         at = 0
-        with torch.no_grad():
-            for video in self._own:
-                start, end = int(self.edges[video]), int(self.edges[video + 1])
-                for window in windows(end - start, self._window):
-                    seen = self._clips[at + window.start : at + window.stop]
-                    piece = torch.from_numpy(seen.astype(np.float32))[None].to(self._device)
-                    found = model(piece).scores_BT[
-                        0, window.keep_start - window.start : window.keep_stop - window.start
-                    ]
-                    scores_N[start + window.keep_start : start + window.keep_stop] = found.double().cpu()
-                at += end - start
+        for video in self._own:
+            start, end = int(self.edges[video]), int(self.edges[video + 1])
+            take = _ranges_of(self._clips[at : at + end - start])
+            found, _ = score_clips(model, take, end - start, self._window, self._device)
+            scores_N[start:end] = torch.from_numpy(found)
+            at += end - start
         model.train()
         shared = scores_N.to(self._device)
         self._group.sum(shared)
@@ -84,10 +79,8 @@ class HeldOut:
         own = [np.arange(self.edges[i], self.edges[i + 1]) for i in self._own]
         places = np.concatenate([np.zeros(0, np.int64), *own])
         for unit in features.stream(own_ids, cuboids=kind == "cuboids"):
-            values = unit.pooled_TVD if kind == "pooled" else unit.cuboids_TVKC
-            assert values is not None
-            end = at + len(values)
-            self._clips[at:end] = values.mean(axis=1, dtype=np.float32)
+            end = at + len(unit.clip)
+            self._clips[at:end] = unit.averaged(kind)
             frames[0, places[at:end]] = torch.from_numpy(unit.start_frame.astype(np.float64))
             frames[1, places[at:end]] = torch.from_numpy(unit.end_frame.astype(np.float64))
             at = end
@@ -95,6 +88,10 @@ class HeldOut:
         self._group.sum(frames)
         frames = frames.cpu()
         self.start_frame_N, self.end_frame_N = frames.numpy().astype(np.int64)
+
+
+def _ranges_of(clips_T: np.ndarray) -> Take:
+    return lambda start, stop: clips_T[start:stop]
 
 
 def _claim_room(descriptor: int, size: int) -> None:

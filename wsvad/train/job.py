@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
+from wsvad.backbones.identity import is_untrained
 from wsvad.checkpoint import Checkpoint, save_checkpoint
 from wsvad.checkpoint.folder import CONFIG, read_checkpoint
 from wsvad.dataset.sealed import seal
@@ -122,12 +123,7 @@ def _resolve(options: TrainOptions) -> _Resolved:
     recipe = default_recipe(options.model, preset=options.preset)
     config = train_config(recipe, options.training)
     kind = MODELS[options.model].config  # the recipe was found, so there is such a model
-    if kind.inputs == "cuboids" and features.cuboid_shape is None:
-        raise UsageError(
-            f"model {options.model} reads cuboids, and the features at {features.uri} have none; extract them with "
-            "--cuboids, or choose a model that reads pooled features"
-        )
-    dim = features.cuboid_shape[1] if kind.inputs == "cuboids" and features.cuboid_shape else features.pooled_dim
+    dim = features.shape_of(kind.inputs)[-1]
     overrides = parse_overrides(options.overrides, kind)
     model = default_config(options.model, dim, preset=options.preset, **overrides)
     check_size(model)
@@ -179,7 +175,7 @@ def _begin(options: TrainOptions, resolved: _Resolved, before: TrainState | None
         features_fingerprint=resolved.features.fingerprint,
         banner=(
             f"TRAINED ON FEATURES OF AN UNTRAINED NETWORK ({weights}): the model's scores mean nothing for detection."
-            if weights.startswith("random:")
+            if is_untrained(weights)
             else ""
         ),
         train_anomalous=sum(data.train_labels),

@@ -12,8 +12,8 @@ from wsvad.dataset.sealed import seal
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_STORAGE, DamagedError, ObjectNotFound, WeightsError
 from wsvad.loop.places import STATES
 from wsvad.loop.state import load_state, saved_steps
-from wsvad.manifest.listing import printable
 from wsvad.storage import Store
+from wsvad.text import printable
 from wsvad.train.claim import CHECKPOINT, CLAIM, RUN, read_claim, read_run
 
 

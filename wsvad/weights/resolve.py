@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from wsvad.backbones.choose import DEFAULT_BACKBONE, Architecture, architecture_spec, backbone_spec
 from wsvad.backbones.embedded import embedded_weights
+from wsvad.backbones.identity import is_untrained
 from wsvad.backbones.weights import Weights, random_weights, untrained_name
 from wsvad.errors import UsageError, WeightsError
 from wsvad.storage import StoreOptions
@@ -137,7 +138,7 @@ def resolve_weights(
         StorageError: the file cannot be reached.
         UsageError: a seed that is no number, or embedded weights of a network that has none.
     """
-    if source == "random" or source.startswith("random:"):
+    if is_untrained(source):
         text = source.partition(":")[2] or "0"
         if not (text.isascii() and text.isdecimal() and int(text) < 2**32):
             raise UsageError(f"random:SEED takes a whole number below 2**32, got {source!r}")

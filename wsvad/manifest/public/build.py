@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 from wsvad import __version__
 from wsvad.errors import ConflictError, ManifestError, UsageError
-from wsvad.manifest.listing import printable
 from wsvad.manifest.public import shanghaitech, survfight, ucf_crime, ucfcrime2local, ucsd_ped2, xd_violence
 from wsvad.manifest.public.folder import Folder
 from wsvad.manifest.public.locate import Located, locate
 from wsvad.manifest.public.ucsd_ped2 import Ped2Split
 from wsvad.manifest.records import VideoRecord, check_unique, cut_val, encode_records, log_cut_off
 from wsvad.storage import Created, StoreOptions, open_object
+from wsvad.text import printable
 
 
 class Counts(NamedTuple):

@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from wsvad.errors import ManifestError
-from wsvad.manifest.listing import VIDEO_EXTENSIONS, printable
+from wsvad.manifest.listing import VIDEO_EXTENSIONS
 from wsvad.storage import ObjectInfo, Store, StoreOptions, is_absent, open_store
+from wsvad.text import printable
 
 
 def stem(name: str) -> str:

@@ -8,11 +8,11 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from wsvad.errors import ManifestError
-from wsvad.manifest.listing import printable
 from wsvad.manifest.public.folder import Folder, stem
 from wsvad.manifest.records import VideoRecord
 from wsvad.storage import ObjectInfo
 from wsvad.storage.uri import parse_uri
+from wsvad.text import printable
 
 
 class Located(NamedTuple):
