@@ -22,7 +22,7 @@ VERBS = ("extract", "importing", "train", "scoring", "pretrain", "evaluate")
 # Import order is data-flow order. A module may import its own unit and any unit of a line above, nothing else.
 LAYERS = (
     ("errors", "signals"),
-    ("arrow", "clips", "columns", "cores", "documents", "suggest", "text"),
+    ("arrow", "clips", "columns", "cores", "display", "documents", "suggest", "text"),
     ("storage",),
     ("provenance",),
     ("dataset",),
@@ -124,6 +124,7 @@ HOMES = {
         "wsvad/scoring/scorer.py",
         "wsvad/loop/curve.py",
         "wsvad/loop/group.py",
+        "wsvad/loop/keeping.py",
         "wsvad/train/held_out.py",
         "wsvad/train/job.py",
         "wsvad/loop/state.py",

@@ -19,6 +19,7 @@ from tests.extract.videos import write_video
 from tests.scoring.factories import make_checkpoint, write_checkpoint
 from tests.video.corpus import sabotaged
 from tests.video.misbehaving import COMMAND
+from wsvad import display
 from wsvad.backbones.weights import untrained_name
 from wsvad.cli import main
 from wsvad.clips import ClipSpec
@@ -171,7 +172,7 @@ def test_stopping_by_signal_keeps_finished_units(tmp_path, capsys, how):
 
 def test_progress_is_told(short, tmp_path, caplog, monkeypatch, here, capsys):
     """Lines in the log, with the clips of the unit that runs."""
-    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.1)
+    monkeypatch.setattr(display, "LINE_EVERY_S", 0.1)
     monkeypatch.setattr(progress, "_POLL_EVERY_S", 0.02)
     monkeypatch.setattr(job.log.parent.parent, "propagate", True)
     batch = worker.ClipNetwork._run

@@ -160,7 +160,7 @@ def test_what_scoring_averages_is_no_conflict(run, tmp_path, caplog, trained, sc
 
 @pytest.mark.parametrize(
     ("model", "dim", "message"),
-    [("st_mil", 6, "looks at cuboids"), ("sultani", 9, "takes 9 values"), ("sultani", 8, "")],
+    [("st_mil", 6, "has no cuboids"), ("sultani", 9, "takes 9 values"), ("sultani", 8, "")],
 )
 def test_features_must_have_what_the_model_looks_at(run, tmp_path, caplog, model, dim, message):
     """No cuboids, another width, and a model that fits; found before any work."""

@@ -181,7 +181,7 @@ def test_features_of_no_clip_are_refused(planted, capsys, caplog, tmp_path):
         (("--model", "rtfm", "--preset", "fast"), 2, "preset must be one of"),
         (("--model", "rtfm", "--features", "{tmp}"), 2, "is no data set"),
         (("--model", "rtfm", "--manifest", "{tmp}/none.csv"), 2, "none.csv"),
-        (("--model", "st_mil", "--features", "{plain}"), 2, "reads cuboids"),
+        (("--model", "st_mil", "--features", "{plain}"), 2, "has no cuboids"),
         (("--model", "rtfm", "--val-fraction", "1.5"), 2, "val_fraction must be"),
         (("--model", "rtfm", "--lr", "1e30", "--set", "dropout=0"), 2, "is not finite at step"),
         (("--model", "rtfm", "--workers", "2"), 2, "leave out --workers"),

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from tests.extract.factories import CONFIG, make_index, make_video
 from tests.extract.harness import until
+from wsvad import display
 from wsvad.extract.units import plan_units
-from wsvad.work import progress
 from wsvad.work.progress import ProgressView
 from wsvad.work.receipt import Receipt
 
@@ -35,7 +35,7 @@ def test_counts_come_from_receipts_and_running_units():
 
 def test_a_line_comes_every_so_often_when_not_on_a_terminal(monkeypatch, caplog):
     """Logs of a cluster show life; a book that cannot be asked ends nothing."""
-    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.3)
+    monkeypatch.setattr(display, "LINE_EVERY_S", 0.3)
     monkeypatch.setattr(logging.getLogger("wsvad"), "propagate", True)
 
     def lost():

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
-from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -18,32 +15,27 @@ from wsvad.dataset.snapshots import (
     Snapshot,
     claim_dataset,
     latest_snapshot,
-    publish,
     read_videos,
     refuse_clashes,
 )
-from wsvad.errors import StorageError
 from wsvad.extract.cost import FEW_VIDEOS, is_small
 from wsvad.extract.indexing import IndexCache, Indexed, index_all
 from wsvad.extract.quarantine import QuarantineRecord, read_records, write_record
 from wsvad.extract.reach import look_at
 from wsvad.extract.results import Outcome, summarize
 from wsvad.extract.summary import ExtractSummary
-from wsvad.extract.units import Unit, longest_first, plan_units
+from wsvad.extract.units import longest_first, plan_units
 from wsvad.extract.worker import UnitExtractor, WorkerConfig, receipt_of
 from wsvad.features.config import FeatureConfig
 from wsvad.features.coverage import MIN_COVERAGE, check_min_coverage
 from wsvad.manifest.listing import Identity, Listing, VideoRef, list_videos
-from wsvad.provenance import versions
 from wsvad.storage import Store, StoreOptions
 from wsvad.video import Limits, Reading
 from wsvad.weights.resolve import BackboneSource, LoadedWeights
-from wsvad.work.health import StoreHealth
-from wsvad.work.interim import Interim
+from wsvad.work.carry_out import carry_out
+from wsvad.work.outcome import unsettled
 from wsvad.work.pool import PoolOptions
-from wsvad.work.progress import ProgressView
-from wsvad.work.receipt import Receipt
-from wsvad.work.rounds import run_rounds
+from wsvad.work.record import Run
 from wsvad.work.stored import adopt
 from wsvad.work.target import open_target
 from wsvad.work.workplace import Workplace
@@ -104,9 +96,8 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
         ConflictError: the target was made by another configuration, or holds other videos under the same ids.
         StorageError, ClusterError: run the same command again.
     """
-    started = time.monotonic()
+    run = Run()
     check_min_coverage(options.min_coverage)
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     workplace = Workplace(
         options.pool,
         options.weights.load,
@@ -134,18 +125,19 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
         ran = workplace.told(bool(outcome.todo))
         if options.dry_run:
             outcome.records |= _evidence(outcome)
-            return replace(_summary(options, outcome, None, started), **ran)
+            return replace(_summary(options, outcome, None, run), **ran)
         if outcome.todo:
             workplace.open()
         claim_dataset(out, options.features)
         if outcome.todo:
-            _run(options, out, outcome, workplace, run_id, console or Console(stderr=True))
-            outcome.receipts |= adopt(out, outcome.unsettled(), latest_snapshot(out), receipt_of, mend=False)
-    snapshot = _publish(out, options, outcome, run_id)
-    summary = replace(_summary(options, outcome, snapshot, started), **ran)
-    if outcome.todo or snapshot.run_id == run_id:
+            _extract(options, out, outcome, workplace, run, console or Console(stderr=True))
+            left = unsettled(outcome.todo, outcome.receipts)
+            outcome.receipts |= adopt(out, left, latest_snapshot(out), receipt_of, mend=False)
+    snapshot = _publish(out, options, outcome, run)
+    summary = replace(_summary(options, outcome, snapshot, run), **ran)
+    if outcome.todo or snapshot.run_id == run.run_id:
         inputs = {"listing_sha256": listing.digest, "skipped": outcome.skipped_rows()}
-        out.create(f"{layout.RUNS}{run_id}.json", summary.to_record({**options.to_dict(), **inputs}, versions()))
+        run.keep(out, {**options.to_dict(), **inputs}, summary)
     return summary
 
 
@@ -200,15 +192,15 @@ def _whole_video(video: VideoRef, features: FeatureConfig) -> str:
     return layout.unit_id(video.content_id, -1, -1, features.fingerprint)
 
 
-def _run(
+def _extract(
     options: ExtractOptions,
     out: Store,
     outcome: Outcome,
     workplace: Workplace[LoadedWeights],
-    run_id: str,
+    run: Run,
     console: Console,
 ) -> None:
-    todo, pool = outcome.todo, workplace.open()
+    pool = workplace.open()
     config = WorkerConfig(
         options.features,
         out.uri,
@@ -219,28 +211,17 @@ def _run(
         video_store=options.store,
         out_store=out.options,
     )
-    per_video = Counter(u.video.video_id for u in todo)
-    log.info("%d units of %d videos to do", len(todo), len(per_video))
-    publish_now_and_then = Interim(lambda: _publish(out, options, outcome, run_id))
-    runner = workplace.runner(UnitExtractor, config)
-    told: set[tuple[str, str]] = set()
-    with ProgressView(sum(u.num_clips for u in todo), per_video, runner.in_progress, console) as view:
-
-        def on_receipt(unit: Unit, receipt: Receipt) -> None:
-            outcome.receipts[unit.unit_id] = receipt
-            view.add(unit, receipt)
-            if receipt.status != "done" and (unit.video_id, receipt.kind) not in told:
-                told.add((unit.video_id, receipt.kind))  # the other units of a replaced video say the same
-                log.warning("%s: %s %s: %s", unit.video.video_id, receipt.status, receipt.kind, receipt.message)
-            publish_now_and_then()
-
-        health = StoreHealth(out, todo, lambda unit: look_at(unit.video, options.store))
-        try:
-            run_rounds(todo, runner, on_receipt, living_nodes=workplace.living_nodes, health=health)
-        except StorageError:
-            if health.out_works:
-                _publish(out, options, outcome, run_id)
-            raise
+    view = carry_out(
+        outcome.todo,
+        workplace.runner(UnitExtractor, config),
+        outcome.receipts,
+        workplace,
+        out,
+        look=lambda unit: look_at(unit.video, options.store),
+        publish=lambda: _publish(out, options, outcome, run),
+        console=console,
+        doing="extracting",
+    )
     outcome.first_clip_s, outcome.steady_s = view.first_clip_s, view.steady_s
 
 
@@ -259,7 +240,7 @@ def _evidence(outcome: Outcome) -> dict[str, QuarantineRecord]:
     return {record.unit_id: record for record in found}
 
 
-def _summary(options: ExtractOptions, outcome: Outcome, snapshot: Snapshot | None, started: float) -> ExtractSummary:
+def _summary(options: ExtractOptions, outcome: Outcome, snapshot: Snapshot | None, run: Run) -> ExtractSummary:
     return summarize(
         outcome,
         snapshot,
@@ -268,24 +249,16 @@ def _summary(options: ExtractOptions, outcome: Outcome, snapshot: Snapshot | Non
         dry_run=options.dry_run,
         max_quarantine=options.max_quarantine,
         min_coverage=options.min_coverage,
-        elapsed_s=time.monotonic() - started,
+        elapsed_s=run.elapsed_s,
     )
 
 
-def _publish(out: Store, options: ExtractOptions, outcome: Outcome, run_id: str) -> Snapshot:
+def _publish(out: Store, options: ExtractOptions, outcome: Outcome, run: Run) -> Snapshot:
     """Keep the evidence, and publish what is settled so far; at the end that is everything."""
     new = _evidence(outcome)
     for uid in new.keys() - outcome.set_aside:
         write_record(out, new[uid])
     outcome.set_aside |= new.keys()
     outcome.records |= new
-    return publish(
-        out,
-        options.features.fingerprint,
-        options.features.to_dict(),
-        outcome.objects,
-        outcome.video_rows(),
-        replaced_videos=frozenset(i.video.video_id for i in outcome.indexed if not i.unreachable),
-        run_id=run_id,
-        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+    known = {i.video.video_id for i in outcome.indexed if not i.unreachable}
+    return run.publish(out, options.features, outcome.objects, outcome.video_rows(), known)

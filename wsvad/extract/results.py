@@ -20,6 +20,7 @@ from wsvad.features.coverage import shortcomings, skipped_videos
 from wsvad.manifest.listing import Listing, reasons
 from wsvad.text import printable
 from wsvad.weights.resolve import BackboneSource
+from wsvad.work.outcome import objects_of, receipts_of
 from wsvad.work.receipt import Receipt
 
 
@@ -65,32 +66,10 @@ class Outcome:
     steady_s: float = 0.0
     """From the first clip that was heard of to the last receipt."""
 
-    def unsettled(self) -> list[Unit]:
-        """Units that this run failed to settle; another run may have finished them meanwhile."""
-        failed = (u for u in self.todo if u.unit_id not in self.receipts or self.receipts[u.unit_id].status == "failed")
-        return list(failed)
-
     @property
     def objects(self) -> list[SnapshotObject]:
         """The done units as objects of a snapshot."""
-        found = []
-        for unit in self.units:
-            receipt = self.receipts.get(unit.unit_id)
-            if receipt and receipt.status == "done":
-                found.append(
-                    SnapshotObject(
-                        layout.unit_key(unit.unit_id),
-                        unit.video.video_id,
-                        unit.video.content_id,
-                        unit.first_clip,
-                        unit.last_clip,
-                        receipt.clips,
-                        receipt.rows,
-                        receipt.bytes,
-                        receipt.sha256,
-                    )
-                )
-        return found
+        return objects_of(self.units, self.receipts, lambda unit: unit.video.content_id)
 
     def skipped_rows(self) -> list[dict[str, str]]:
         """What was listed and not taken for a video, as a snapshot says it."""
@@ -184,7 +163,7 @@ def summarize(
     short = shortcomings(videos, min_coverage)
     skipped = skipped_videos(outcome.listing.skipped)
     states = Counter(v["status"] for v in videos)
-    now = [outcome.receipts[u.unit_id] for u in outcome.todo if u.unit_id in outcome.receipts]
+    now = receipts_of(outcome.todo, outcome.receipts)
     done_now = [r for r in now if r.status == "done"]
     objects = outcome.objects
     clips_now = sum(r.clips for r in done_now)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
-from rich.console import Console
-from rich.table import Table
-
-from wsvad.dataset.sealed import seal
 from wsvad.errors import EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE
+from wsvad.work.summary import Summary
 
 
 @dataclass(frozen=True)
-class ExtractSummary:
+class ExtractSummary(Summary):
     """The end of an extraction run."""
 
     out: str
@@ -90,23 +85,8 @@ class ExtractSummary:
             return EXIT_STORAGE
         return EXIT_QUARANTINE if self.quarantined + self.flagged > self.max_quarantine else EXIT_OK
 
-    def to_json(self) -> str:
-        """Return the summary as one JSON object, the exit code included."""
-        return json.dumps({**asdict(self), "exit_code": self.exit_code}, indent=1)
-
-    def show(self, console: Console) -> None:
-        """Print the summary as a table, problems first."""
-        for problem in self.problems:
-            text = "{outcome}: {uri}: {kind}: {message}".format(**problem)
-            console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
-        table = Table(show_header=False, box=None, pad_edge=False)
-        for name, value in self._rows():
-            table.add_row(name, value)
-        console.print(table)
-        if self.banner:
-            console.print(self.banner, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
-
-    def _rows(self) -> list[tuple[str, str]]:
+    def lines(self) -> list[tuple[str, str]]:
+        """Return the lines of the table."""
         states = [f"{self.videos_complete} complete"]
         for count, word in (
             (self.videos_partial, "partial"),
@@ -152,8 +132,3 @@ class ExtractSummary:
         rows.append(("weights", self.weights))
         rows.append(("features", f"{self.out}/{self.snapshot}" if self.snapshot else self.out))
         return rows
-
-    def to_record(self, config: dict[str, Any], versions: dict[str, str]) -> bytes:
-        """Return what is saved as ``runs/<id>.json``: the resolved configuration, versions, and this summary."""
-        record = {"config": config, "versions": versions, "summary": {**asdict(self), "exit_code": self.exit_code}}
-        return seal(record)

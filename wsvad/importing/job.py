@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
-import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -19,10 +16,8 @@ from wsvad.clips import ClipSpec
 from wsvad.dataset import layout as places
 from wsvad.dataset.snapshots import (
     Snapshot,
-    SnapshotObject,
     claim_dataset,
     latest_snapshot,
-    publish,
     read_videos,
     refuse_clashes,
 )
@@ -36,11 +31,12 @@ from wsvad.importing.summary import ImportSummary
 from wsvad.importing.units import import_unit, receipt_of
 from wsvad.manifest.listing import reasons
 from wsvad.manifest.records import read_records
-from wsvad.provenance import versions
 from wsvad.storage import Store, StoreOptions, normalize_uri
 from wsvad.text import printable
+from wsvad.work.outcome import objects_of
 from wsvad.work.progress import ProgressView
 from wsvad.work.receipt import Receipt
+from wsvad.work.record import Run
 from wsvad.work.stored import adopt
 from wsvad.work.target import open_target
 
@@ -131,8 +127,7 @@ def import_features(options: ImportOptions, console: Console | None = None) -> I
         ConflictError: the target was made by another configuration, or holds other videos under the same ids.
         StorageError: run the same command again.
     """
-    started = time.monotonic()
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+    run = Run()
     plan = _plan(options)
     out = open_target(options.out, options.store, plan.config, dry_run=options.dry_run)
     base = latest_snapshot(out)
@@ -145,11 +140,11 @@ def import_features(options: ImportOptions, console: Console | None = None) -> I
         claim_dataset(out, plan.config)
         if plan.todo:
             _convert(plan, out, console or Console(stderr=True))
-        snapshot = _publish(plan, out, run_id)
-    summary = _summary(options, plan, snapshot, time.monotonic() - started)
-    if snapshot and (plan.todo or snapshot.run_id == run_id):
+        snapshot = _publish(plan, out, run)
+    summary = _summary(options, plan, snapshot, run.elapsed_s)
+    if snapshot and (plan.todo or snapshot.run_id == run.run_id):
         resolved = {**options.to_dict(), **plan.inputs, "features": plan.config.to_dict()}
-        out.create(f"{places.RUNS}{run_id}.json", summary.to_record(resolved, versions()))
+        run.keep(out, resolved, summary)
     return summary
 
 
@@ -219,32 +214,9 @@ def _rows(plan: _Plan) -> list[dict[str, Any]]:
     return [video.row(plan.found.layout) for video in plan.videos]
 
 
-def _objects(units: Sequence[ImportUnit], receipts: Mapping[str, Receipt]) -> list[SnapshotObject]:
-    return [
-        SnapshotObject(
-            places.unit_key(u.unit_id),
-            u.video_id,
-            u.video.content_id,
-            u.first_clip,
-            u.last_clip,
-            *(receipts[u.unit_id].clips, receipts[u.unit_id].rows),
-            *(receipts[u.unit_id].bytes, receipts[u.unit_id].sha256),
-        )
-        for u in units
-    ]
-
-
-def _publish(plan: _Plan, out: Store, run_id: str) -> Snapshot:
-    return publish(
-        out,
-        plan.config.fingerprint,
-        plan.config.to_dict(),
-        _objects(plan.units, plan.receipts),
-        _rows(plan),
-        replaced_videos=frozenset(video.video_id for video in plan.videos),
-        run_id=run_id,
-        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+def _publish(plan: _Plan, out: Store, run: Run) -> Snapshot:
+    objects = objects_of(plan.units, plan.receipts, lambda unit: unit.video.content_id)
+    return run.publish(out, plan.config, objects, _rows(plan), {video.video_id for video in plan.videos})
 
 
 def _summary(options: ImportOptions, plan: _Plan, snapshot: Snapshot | None, elapsed_s: float) -> ImportSummary:

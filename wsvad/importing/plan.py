@@ -143,10 +143,6 @@ class ImportUnit:
         """Clips in the range."""
         return self.last_clip - self.first_clip
 
-    def to_row(self) -> dict[str, Any]:
-        """Return what names the unit; it is never sent anywhere."""
-        return {"unit_id": self.unit_id, "video_id": self.video_id}
-
 
 def refuse(faults: Sequence[str], advice: str = "") -> None:
     """Raise one ``UsageError`` for all faults, if there are any, with what to do about them."""

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
-from rich.console import Console
-from rich.table import Table
-
-from wsvad.dataset.sealed import seal
 from wsvad.errors import EXIT_OK, EXIT_QUARANTINE
+from wsvad.work.summary import Summary
 
 
 @dataclass(frozen=True)
-class ImportSummary:
+class ImportSummary(Summary):
     """The end of an import; one that could not use a file ends in an error instead."""
 
     out: str
@@ -65,21 +60,8 @@ class ImportSummary:
         """0 done, 3 more was left out or does not fit than is allowed; what cannot be used at all ends in an error."""
         return EXIT_QUARANTINE if self.quarantined > self.max_quarantine else EXIT_OK
 
-    def to_json(self) -> str:
-        """Return the summary as one JSON object, the exit code included."""
-        return json.dumps({**asdict(self), "exit_code": self.exit_code}, indent=1)
-
-    def show(self, console: Console) -> None:
-        """Print the summary as a table, problems first."""
-        for problem in self.problems:
-            text = "{outcome}: {uri}: {kind}: {message}".format(**problem)
-            console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
-        table = Table(show_header=False, box=None, pad_edge=False)
-        for name, value in self._rows():
-            table.add_row(name, value)
-        console.print(table, markup=False)
-
-    def _rows(self) -> list[tuple[str, str]]:
+    def lines(self) -> list[tuple[str, str]]:
+        """Return the lines of the table."""
         rows = [
             ("source", self.source),
             ("videos", f"{self.videos} ({self.layout})"),
@@ -114,8 +96,3 @@ class ImportSummary:
             rows.append(("done", f"nothing to do, {self.elapsed_s:.1f} s"))
         rows.append(("features", f"{self.out}/{self.snapshot}" if self.snapshot else self.out))
         return rows
-
-    def to_record(self, config: dict[str, Any], versions: dict[str, str]) -> bytes:
-        """Return what is saved as ``runs/<id>.json``: the resolved configuration, versions, and this summary."""
-        record = {"config": config, "versions": versions, "summary": {**asdict(self), "exit_code": self.exit_code}}
-        return seal(record)

@@ -1,4 +1,4 @@
-"""What a person sees while a model trains: a bar on a terminal, elsewhere a line every 30 seconds."""
+"""What a person sees while a model trains."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
+from wsvad.display import Display
 from wsvad.loop.curve import STEP, VAL_AUC
 
 log = logging.getLogger(__name__)
-
-LINE_EVERY_S = 30.0
 
 
 class TrainView:
@@ -31,30 +30,22 @@ class TrainView:
         self._row: dict[str, float] = {}
         self._val_auc = math.nan
         self._first: tuple[float, float] | None = None
-        self._last_line = time.monotonic()
-        self._bar: Progress | None = None
-        if console.is_terminal:
-            self._bar = Progress(
-                TextColumn("training"),
-                BarColumn(),
-                TextColumn("{task.description}"),
-                TimeRemainingColumn(compact=True),
-                console=console,
-                transient=True,
-                redirect_stdout=False,
-            )
-            self._task = self._bar.add_task("", total=steps)
+        columns = (
+            TextColumn("training"),
+            BarColumn(),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(compact=True),
+        )
+        self._display = Display(console, log, *columns, total=steps)
 
     def __enter__(self) -> TrainView:
-        if self._bar:
-            self._bar.start()
+        self._display.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar:
-            self._bar.stop()
+        self._display.__exit__(kind, error, trace)
 
     @property
     def steps_per_s(self) -> float:
@@ -71,11 +62,7 @@ class TrainView:
         self._first = self._first or (row[STEP], self._last_s)
         if not math.isnan(row.get(VAL_AUC, math.nan)):
             self._val_auc = row[VAL_AUC]
-        if self._bar:
-            self._bar.update(self._task, completed=row[STEP], description=self.line())
-        elif self._last_s - self._last_line >= LINE_EVERY_S:
-            self._last_line = self._last_s
-            log.info("%s", self.line())
+        self._display.update(row[STEP], self.line, description=self.line())
 
     def line(self) -> str:
         """Say in one line how far training is."""

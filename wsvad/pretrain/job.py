@@ -20,6 +20,7 @@ from wsvad.pretrain.worker import CLIPS, PretrainPlan, run_pretraining
 from wsvad.storage import Created, Store, StoreOptions, normalize_uri, open_store
 from wsvad.work.cluster import connected, nodes
 from wsvad.work.pool import PoolOptions, fit
+from wsvad.work.target import probed, refuse_job_copy
 
 RECIPE = "recipe.json"
 
@@ -58,9 +59,10 @@ def pretrain(options: PretrainOptions, console: Console) -> Exported:
         ClusterError, StorageError: as everywhere.
     """
     _refuse_shares(options)
+    refuse_job_copy(options.out)
     uri = normalize_uri(options.out)
     clips = _clips_folder(options.clips, uri)
-    out = open_store(uri, options.store)
+    out = probed(open_store(uri, options.store))
     _claim(out, options.config)
     plan = PretrainPlan(options.config, uri, clips, options.renderers, store=out.options, threads=options.threads)
     with TrainView(options.config.steps, console) as view:

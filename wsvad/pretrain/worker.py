@@ -12,18 +12,17 @@ from pathlib import Path
 
 import torch
 
-from wsvad.loop.curve import tensorboard_events
-from wsvad.loop.group import Group, agree
-from wsvad.loop.state import load_state, newest_state, save_state
+from wsvad.loop.group import Group
+from wsvad.loop.keeping import resume, save
 from wsvad.pretrain.config import VAL_SHARDS, PretrainConfig
 from wsvad.pretrain.order import Clips, batches, joined, own_shards
 from wsvad.pretrain.shards import read_shard, render_shard
 from wsvad.pretrain.trainer import PretrainTrainer
-from wsvad.storage import Store, StoreOptions, open_store
+from wsvad.storage import StoreOptions, open_store
 
 log = logging.getLogger(__name__)
 
-CURVE, EVENTS, CLIPS = "curve.csv", "tensorboard/", "clips"
+CURVE, CLIPS = "curve.csv", "clips"
 _KEEP = 2
 _ASK_EVERY = 10
 
@@ -81,32 +80,17 @@ def run_pretraining(
 
         validation = joined([renderer.read(number) for number in looked_at]) if looked_at else None
         trainer = PretrainTrainer(config, group, device, source, validation)
-        _resume(trainer, store, group, device)
+        resume(trainer, store, group, device)
         saved = trainer.step
         for row in trainer.train():
             on_row(row)
             stop = trainer.step % _ASK_EVERY == 0 and should_stop()
             if group.rank == 0 and (trainer.finished or stop or trainer.step % config.eval_every == 0):
-                _save(trainer, store, saved)
+                save(trainer, store, saved, keep=_KEEP, curve=CURVE)
                 saved = trainer.step
             if stop:
                 break
     return "steps" if trainer.finished else ""
-
-
-def _resume(trainer: PretrainTrainer, store: Store, group: Group, device: torch.device) -> None:
-    state = newest_state(store) if group.rank == 0 else None
-    step = agree(group, state.step if state else 0, device)
-    if step:
-        trainer.restore(state or load_state(store, step))
-        log.info("going on from step %d", step)
-
-
-def _save(trainer: PretrainTrainer, store: Store, since: int) -> None:
-    if trainer.step > since:
-        store.replace(f"{EVENTS}events.out.tfevents.{since:010d}.wsvad", tensorboard_events(trainer.curve, since))
-    save_state(store, trainer.state(), keep=_KEEP)
-    store.replace(CURVE, trainer.curve.to_csv())
 
 
 class Renderer:

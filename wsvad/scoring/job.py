@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import logging
-import time
-import uuid
-from collections import Counter
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 
 from wsvad.checkpoint import Checkpoint, load_checkpoint
 from wsvad.dataset import layout
-from wsvad.dataset.snapshots import Snapshot, claim_dataset, latest_snapshot, publish, read_videos, refuse_clashes
+from wsvad.dataset.snapshots import Snapshot, claim_dataset, latest_snapshot, read_videos, refuse_clashes
 from wsvad.dataset.trained import encode_training_ids
 from wsvad.errors import DamagedError
 from wsvad.features.reading import FeatureSet
-from wsvad.provenance import versions
 from wsvad.scores.config import ScoreConfig
 from wsvad.scoring.agreement import agree
 from wsvad.scoring.results import Outcome
@@ -26,11 +21,11 @@ from wsvad.scoring.summary import ScoreSummary
 from wsvad.scoring.units import ScoreUnit, plan_units
 from wsvad.scoring.worker import Payload, VideoScorer, WorkerConfig, receipt_of
 from wsvad.storage import Created, Store, StoreOptions, open_store
-from wsvad.work.health import StoreHealth, hasty
+from wsvad.work.carry_out import carry_out
+from wsvad.work.health import hasty
+from wsvad.work.outcome import unsettled
 from wsvad.work.pool import PoolOptions
-from wsvad.work.progress import ProgressView
-from wsvad.work.receipt import Receipt
-from wsvad.work.rounds import run_rounds
+from wsvad.work.record import Run
 from wsvad.work.stored import adopt
 from wsvad.work.target import open_target
 from wsvad.work.workplace import Workplace
@@ -86,7 +81,7 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
         ConflictError: checkpoint and features do not agree, or the target was made by another configuration.
         StorageError, ClusterError: run the same command again.
     """
-    started = time.monotonic()
+    run = Run()
     workplace = Workplace(
         options.pool,
         lambda: Payload(checkpoint, features),
@@ -102,7 +97,7 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
         log.warning("%s", UNTRAINED)
     out = open_target(options.out, options.store, config, dry_run=options.dry_run)
     outcome = _plan(options, out, features, config)
-    run_id, snapshot = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", None
+    snapshot = None
     if outcome.todo:
         workplace.settle(*_is_small(outcome))
     if not options.dry_run:
@@ -111,9 +106,10 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
                 workplace.open()  # a cluster that is too small is found out before anything is written
             _claim(out, config, checkpoint)
             if outcome.todo:
-                _run(config, out, outcome, workplace, console or Console(stderr=True))
-                outcome.receipts |= adopt(out, outcome.unsettled(), latest_snapshot(out), receipt_of, mend=False)
-        snapshot = _publish(out, config, outcome, run_id)
+                _score(config, out, outcome, workplace, run, console or Console(stderr=True))
+                left = unsettled(outcome.todo, outcome.receipts)
+                outcome.receipts |= adopt(out, left, latest_snapshot(out), receipt_of, mend=False)
+        snapshot = _publish(out, config, outcome, run)
     summary = ScoreSummary(
         out=options.out,
         snapshot=layout.snapshot_key(snapshot.number) if snapshot else None,
@@ -125,12 +121,12 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
         dry_run=options.dry_run,
         max_quarantine=options.max_quarantine,
         **workplace.told(bool(outcome.todo)),
-        **_rates(outcome, time.monotonic() - started),
+        **_rates(outcome, run.elapsed_s),
     )
-    if snapshot and (outcome.todo or snapshot.run_id == run_id):
+    if snapshot and (outcome.todo or snapshot.run_id == run.run_id):
         inputs = {"features_digest": features.snapshot_digest, "features_snapshot": features.snapshot.number}
         resolved = {**options.to_dict(), **inputs, "scores": config.to_dict(), "fingerprint": config.fingerprint}
-        out.create(f"{layout.RUNS}{run_id}.json", summary.to_record(resolved, versions()))
+        run.keep(out, resolved, summary)
     return summary
 
 
@@ -163,25 +159,25 @@ def _is_small(outcome: Outcome) -> tuple[bool, str]:
     return small, f"{'little' if small else 'much'} to do: {clips} clips, limit {SMALL_CLIPS}"
 
 
-def _run(config: ScoreConfig, out: Store, outcome: Outcome, workplace: Workplace[Payload], console: Console) -> None:
-    todo, pool = outcome.todo, workplace.open()
-    log.info("%d videos to score", len(todo))
-    runner = workplace.runner(VideoScorer, WorkerConfig(config, out.uri, pool.device, pool.threads, out.options))
-    per_video = Counter(u.video_id for u in todo)
-    total = sum(u.num_clips for u in todo)
-    with ProgressView(total, per_video, runner.in_progress, console, "scoring") as view:
+def _score(
+    config: ScoreConfig, out: Store, outcome: Outcome, workplace: Workplace[Payload], run: Run, console: Console
+) -> None:
+    def look(unit: ScoreUnit) -> object:
+        store = outcome.features.store
+        return open_store(store.uri, hasty(store.options)).stat(outcome.features.units[unit.video_id][0].key)
 
-        def on_receipt(unit: ScoreUnit, receipt: Receipt) -> None:
-            outcome.receipts[unit.unit_id] = receipt
-            view.add(unit, receipt)
-            if receipt.status != "done":
-                log.warning("%s: %s %s: %s", unit.video_id, receipt.status, receipt.kind, receipt.message)
-
-        def look(unit: ScoreUnit) -> object:
-            store = outcome.features.store
-            return open_store(store.uri, hasty(store.options)).stat(outcome.features.units[unit.video_id][0].key)
-
-        run_rounds(todo, runner, on_receipt, living_nodes=workplace.living_nodes, health=StoreHealth(out, todo, look))
+    pool = workplace.open()
+    carry_out(
+        outcome.todo,
+        workplace.runner(VideoScorer, WorkerConfig(config, out.uri, pool.device, pool.threads, out.options)),
+        outcome.receipts,
+        workplace,
+        out,
+        look=look,
+        publish=lambda: _publish(out, config, outcome, run),
+        console=console,
+        doing="scoring",
+    )
 
 
 def _rates(outcome: Outcome, elapsed_s: float) -> dict[str, Any]:
@@ -190,14 +186,5 @@ def _rates(outcome: Outcome, elapsed_s: float) -> dict[str, Any]:
     return {**counts, "elapsed_s": round(elapsed_s, 3), "clips_per_s": rate}
 
 
-def _publish(out: Store, config: ScoreConfig, outcome: Outcome, run_id: str) -> Snapshot:
-    return publish(
-        out,
-        config.fingerprint,
-        config.to_dict(),
-        outcome.objects,
-        outcome.video_rows(),
-        replaced_videos=frozenset(outcome.features.videos),
-        run_id=run_id,
-        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+def _publish(out: Store, config: ScoreConfig, outcome: Outcome, run: Run) -> Snapshot:
+    return run.publish(out, config, outcome.objects, outcome.video_rows(), outcome.features.videos)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from wsvad.dataset import layout
 from wsvad.dataset.snapshots import SnapshotObject
 from wsvad.errors import DamagedError
 from wsvad.features.reading import FeatureSet
 from wsvad.scoring.units import ScoreUnit
 from wsvad.text import printable
+from wsvad.work.outcome import objects_of, receipts_of
 from wsvad.work.receipt import Receipt
 
 
@@ -28,31 +28,10 @@ class Outcome:
     receipts: dict[str, Receipt] = field(default_factory=dict)
     """By unit id: of this run, and of earlier ones."""
 
-    def unsettled(self) -> list[ScoreUnit]:
-        """Units that this run failed to settle; another run may have finished them meanwhile."""
-        return [u for u in self.todo if u.unit_id not in self.receipts or self.receipts[u.unit_id].status == "failed"]
-
     @property
     def objects(self) -> list[SnapshotObject]:
         """The done units as objects of a snapshot."""
-        found = []
-        for unit in self.units:
-            receipt = self.receipts.get(unit.unit_id)
-            if receipt and receipt.status == "done":
-                found.append(
-                    SnapshotObject(
-                        layout.unit_key(unit.unit_id),
-                        unit.video_id,
-                        self.features.videos[unit.video_id]["content_id"],
-                        unit.first_clip,
-                        unit.last_clip,
-                        receipt.clips,
-                        receipt.rows,
-                        receipt.bytes,
-                        receipt.sha256,
-                    )
-                )
-        return found
+        return objects_of(self.units, self.receipts, lambda unit: self.features.videos[unit.video_id]["content_id"])
 
     def video_rows(self) -> list[dict[str, Any]]:
         """One row of the videos table for every video of the features snapshot.
@@ -85,7 +64,7 @@ class Outcome:
 
     def counts(self) -> dict[str, Any]:
         """Return the numbers of a summary."""
-        now = [self.receipts[u.unit_id] for u in self.todo if u.unit_id in self.receipts]
+        now = receipts_of(self.todo, self.receipts)
         done_now = [r for r in now if r.status == "done"]
         states = Counter(r.status for r in now)
         objects = self.objects

@@ -39,7 +39,7 @@ from wsvad.train.selection import best_on_test, selected_step
 from wsvad.train.summary import TrainSummary
 from wsvad.train.trainer import selected_weights
 from wsvad.train.worker import TrainPlan, run_worker
-from wsvad.work.pool import in_job_copy
+from wsvad.work.target import probed, refuse_job_copy
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def train(options: TrainOptions, console: Console | None = None) -> TrainSummary
     started = time.monotonic()
     _refuse_unused(options)
     resolved = _resolve(options)
-    _refuse_job_copy(options)
+    refuse_job_copy(options.out)
     out = open_store(options.out, options.store)
     check_claim(out, resolved.claim())
     before = newest_state(out)
@@ -94,7 +94,8 @@ def train(options: TrainOptions, console: Console | None = None) -> TrainSummary
     done = _finished_before(out)
     if done:
         return done
-    out = _claim(options, out, resolved.claim())
+    out = probed(out)
+    write_claim(out, resolved.claim())
     plan = TrainPlan(
         features=resolved.features,
         out=options.out,
@@ -114,7 +115,7 @@ def train(options: TrainOptions, console: Console | None = None) -> TrainSummary
 def check(options: TrainOptions) -> None:
     """Raise what :func:`train` would raise before any work; write nothing."""
     claim = _resolve(options).claim()
-    _refuse_job_copy(options)
+    refuse_job_copy(options.out)
     check_claim(open_store(options.out, options.store), claim)
 
 
@@ -143,25 +144,6 @@ def _refuse_unused(options: TrainOptions) -> None:
     given = [name for name, value in (("workers", (options.workers or 1) > 1), ("address", options.address)) if value]
     if given and not options.use_ray:
         raise UsageError(f"--no-ray trains alone in this process: leave out --{' and --'.join(given)}, or --no-ray")
-
-
-def _refuse_job_copy(options: TrainOptions) -> None:
-    if in_job_copy(options.out):
-        raise UsageError(
-            f"--out {options.out} leads into the copy of the working directory that a submitted job runs in, and that "
-            "Ray deletes; give the absolute path of a folder that every node shares, or an s3:// URI"
-        )
-
-
-def _claim(options: TrainOptions, out: Store, claim: dict[str, Any]) -> Store:
-    probe = out.probe()
-    if not probe.create_only:
-        log.warning(
-            "%s does not honour create-only writes (%s): never let two runs write there at once", out.uri, probe.detail
-        )
-        out = open_store(options.out, replace(options.store, conditional_writes=False))
-    write_claim(out, claim)
-    return out
 
 
 def _begin(options: TrainOptions, resolved: _Resolved, before: TrainState | None) -> TrainSummary:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from wsvad.documents import build
+from wsvad.work.summary import Summary
 
 
 @dataclass(frozen=True)
-class TrainSummary:
+class TrainSummary(Summary):
     """The end of a training run, or of the look at what it would do."""
 
     out: str
@@ -60,29 +57,13 @@ class TrainSummary:
     nothing_to_do: bool = False
     exit_code: int = 0
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the summary as JSON values."""
-        return asdict(self)
-
-    def to_json(self) -> str:
-        """Return the summary as one JSON object."""
-        return json.dumps(self.to_dict(), indent=1)
-
     @classmethod
     def from_dict(cls, values: Any) -> TrainSummary:
         """Undo :meth:`to_dict`; what a later version says beyond it is left out. Raises ``DocumentError``."""
         return build(cls, values)
 
-    def show(self, console: Console) -> None:
-        """Print the summary as a table."""
-        table = Table(show_header=False, box=None, pad_edge=False)
-        for name, value in self._rows():
-            table.add_row(name, value)
-        console.print(table)
-        if self.banner:
-            console.print(self.banner, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
-
-    def _rows(self) -> list[tuple[str, str]]:
+    def lines(self) -> list[tuple[str, str]]:
+        """Return the lines of the table."""
         cut = ", cut from training" if self.val_is_cut and self.val_anomalous else ""
         rows = [
             ("model", self.model),

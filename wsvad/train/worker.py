@@ -14,12 +14,12 @@ import torch
 
 from wsvad.features.cache import SegmentCache
 from wsvad.features.reading import FeatureSet
-from wsvad.loop.curve import TEST_AUC, VAL_AUC, tensorboard_events
-from wsvad.loop.group import Group, agree
-from wsvad.loop.state import load_state, newest_state, save_state
+from wsvad.loop.curve import TEST_AUC, VAL_AUC
+from wsvad.loop.group import Group
+from wsvad.loop.keeping import resume, save
 from wsvad.models.choose import build_criterion, build_dynamic_labels, build_model, config_from_dict
 from wsvad.models.contract import Inputs, MilModel
-from wsvad.storage import Store, StoreOptions, open_store
+from wsvad.storage import StoreOptions, open_store
 from wsvad.train.batches import BalancedSampler, make_batch
 from wsvad.train.config import TrainConfig
 from wsvad.train.data import TrainingData
@@ -29,7 +29,7 @@ from wsvad.train.trainer import Bags, Trainer
 
 log = logging.getLogger(__name__)
 
-METRICS, EVENTS = "metrics.csv", "tensorboard/"
+METRICS = "metrics.csv"
 _ASK_EVERY = 10  # steps between the questions whether to stop: each is a message between all workers
 _SAVE_AFTER_S = 120.0  # of slow steps, no more than this is done again after a kill
 
@@ -79,7 +79,7 @@ def run_worker(
     device = torch.device(plan.device)
     store = open_store(plan.out, plan.store)
     trainer = _make_trainer(plan, group, device)
-    _resume(trainer, store, group, device)
+    resume(trainer, store, group, device)
     log.info("worker %d of %d: training from step %d", group.rank + 1, group.world_size, trainer.step)
     saved, saved_at = trainer.step, time.monotonic()
     for row in trainer.train():
@@ -88,7 +88,7 @@ def run_worker(
         stop = step % _ASK_EVERY == 0 and should_stop()
         late = time.monotonic() - saved_at > _SAVE_AFTER_S
         if group.rank == 0 and (trainer.finished or stop or late or step % plan.config.save_every == 0):
-            _save(trainer, store, saved)
+            save(trainer, store, saved, keep=plan.config.keep, curve=METRICS)
             saved, saved_at = step, time.monotonic()
         if stop:
             break
@@ -151,23 +151,3 @@ def _measures(
         negative = test.end_frame_N - test.start_frame_N - positive
         found[TEST_AUC] = lambda model: rank_auc(test.scores(model), positive, negative)
     return found
-
-
-def _resume(trainer: Trainer, store: Store, group: Group, device: torch.device) -> None:
-    """Restore the state that the first worker finds to be the newest whole one."""
-    state = newest_state(store) if group.rank == 0 else None
-    step = agree(group, state.step if state else 0, device)
-    if step:
-        trainer.restore(state or load_state(store, step))
-    if group.rank == 0:
-        for info in store.list(EVENTS):  # of steps that a killed run did, and that are done again now
-            if int(info.key.rsplit(".", 2)[-2]) >= step:
-                store.delete(info.key)
-
-
-def _save(trainer: Trainer, store: Store, since: int) -> None:
-    """Write the state, and what people look at: the curve as CSV, and the new steps as TensorBoard events."""
-    if trainer.step > since:
-        store.create(f"{EVENTS}events.out.tfevents.{since:010d}.wsvad", tensorboard_events(trainer.curve, since))
-    save_state(store, trainer.state(), keep=trainer.config.keep)
-    store.replace(METRICS, trainer.curve.to_csv())

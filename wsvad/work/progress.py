@@ -1,4 +1,4 @@
-"""What a person sees while units run: a bar on a terminal, elsewhere a line every 30 seconds."""
+"""What a person sees while units run."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from types import TracebackType
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from wsvad.work.receipt import Receipt, WorkUnit
+from wsvad.display import Display
+from wsvad.work.receipt import Named, Receipt
 
 log = logging.getLogger(__name__)
 
-LINE_EVERY_S = 30.0
 _POLL_EVERY_S = 0.25
 
 
-class VideoUnit(WorkUnit, Protocol):
+class VideoUnit(Named, Protocol):
     """A unit that is part of one video."""
 
     @property
@@ -65,7 +65,7 @@ class ProgressView:
         self._last_receipt_s = 0.0
         self._running_clips = 0
         self._in_progress = in_progress
-        self._started = self._last_line = time.monotonic()
+        self._started = time.monotonic()
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._console = console
@@ -138,25 +138,18 @@ class ProgressView:
                 self.first_clip_s = time.monotonic() - self._started
 
     def _run(self) -> None:
-        if not self._console.is_terminal:
-            while not self._stop.wait(_POLL_EVERY_S):
-                self._poll()
-                if time.monotonic() - self._last_line >= LINE_EVERY_S:
-                    self._last_line = time.monotonic()
-                    log.info("%s", self.line())
-            return
         columns: tuple[ProgressColumn, ...] = (
             TextColumn(self._doing),
             BarColumn(),
             _StateColumn(self),
             TimeRemainingColumn(compact=True),
         )
-        with Progress(*columns, console=self._console, transient=True, redirect_stdout=False) as bar:
-            task = bar.add_task("", total=self.total_clips)
+        with Display(self._console, log, *columns, total=self.total_clips) as display:
             while not self._stop.wait(_POLL_EVERY_S):
                 self._poll()
-                bar.update(task, completed=self.clips)
-            bar.update(task, completed=self.clips)
+                display.update(self.clips, self.line)
+            if self._console.is_terminal:
+                display.update(self.clips, self.line)
 
 
 class _StateColumn(ProgressColumn):

@@ -6,13 +6,17 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 
-class WorkUnit(Protocol):
-    """What is run, retried and answered as a whole."""
+class Named(Protocol):
+    """What has an object of its own in a data set."""
 
     @property
     def unit_id(self) -> str:
         """32 hex digits; names the unit's object."""
         ...
+
+
+class WorkUnit(Named, Protocol):
+    """What is run, retried and answered as a whole."""
 
     def to_row(self) -> dict[str, Any]:
         """Return plain values that survive a trip through an Arrow block, ``unit_id`` among them."""

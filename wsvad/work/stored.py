@@ -12,7 +12,7 @@ from wsvad.dataset import layout
 from wsvad.dataset.snapshots import Snapshot
 from wsvad.errors import ObjectNotFound, StorageError
 from wsvad.storage import Store
-from wsvad.work.receipt import Receipt, WorkUnit
+from wsvad.work.receipt import Named, Receipt
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class DamagedUnit(Exception):
 
 def adopt(
     out: Store,
-    units: Sequence[WorkUnit],
+    units: Sequence[Named],
     base: Snapshot | None,
     receipt_of: Callable[[str, bytes], Receipt],
     *,

@@ -1,0 +1,59 @@
+"""One run of a job that writes a data set: its name, its snapshot, and the record that it leaves."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from wsvad.dataset import layout
+from wsvad.dataset.config import DatasetConfig
+from wsvad.dataset.snapshots import Snapshot, SnapshotObject, publish
+from wsvad.provenance import versions
+from wsvad.storage import Store
+from wsvad.work.summary import Summary
+
+
+def new_run_id() -> str:
+    """Return a name for a run: when it began, and what tells it from others of that second."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, from its beginning on."""
+
+    run_id: str = field(default_factory=new_run_id)
+    _started: float = field(default_factory=time.monotonic)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._started
+
+    def publish(
+        self,
+        out: Store,
+        config: DatasetConfig,
+        objects: Iterable[SnapshotObject],
+        videos: Sequence[dict[str, Any]],
+        replaced: Collection[str],
+    ) -> Snapshot:
+        """Publish what this run has; arguments and errors are those of :func:`wsvad.dataset.snapshots.publish`."""
+        return publish(
+            out,
+            config.fingerprint,
+            config.to_dict(),
+            objects,
+            videos,
+            replaced_videos=frozenset(replaced),
+            run_id=self.run_id,
+            created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def keep(self, out: Store, resolved: Mapping[str, Any], summary: Summary) -> None:
+        """Write the record of this run below ``runs/``: resolved options, versions, summary."""
+        out.create(f"{layout.RUNS}{self.run_id}.json", summary.to_record(resolved, versions()))
