@@ -156,6 +156,6 @@ def test_a_cache_pruned_while_it_is_opened_is_built_again(tmp_path, monkeypatch)
             path.unlink()
         cache_folder.mark_used(path)
 
-    monkeypatch.setattr("wsvad.features.cache.mark_used", used)
+    monkeypatch.setattr("wsvad.features.cached_rows.mark_used", used)
     cache = SegmentCache.build(features, ["a"], segments=4, kind="pooled", folder=tmp_path / "c")
     assert cache.features.shape == (1, 4, 8)

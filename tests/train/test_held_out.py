@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -44,12 +46,21 @@ def test_scores_are_those_of_the_scorer(features, monkeypatch, model, kind, dim)
     assert all((one == held.end_frame_N).all() for one in shared)
 
 
-def test_a_full_disk_is_an_error_and_no_crash(features, monkeypatch):
-    """Room is claimed before it is written to through the map, where a lack of it would kill the process."""
+def test_a_full_disk_is_an_error_and_no_crash(features, monkeypatch, tmp_path):
+    """Room is looked for before anything is written."""
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage._replace(free=1 << 20))
+    with pytest.raises(StorageError, match=r"1.0 MiB free.*TMPDIR"):
+        HeldOut(features, list(LENGTHS), "pooled", Alone(), CPU, tmp_path)
 
-    def full(descriptor, start, size):
-        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.posix_fallocate", full)
-    with pytest.raises(StorageError, match=r"464 bytes.*validation.*TMPDIR"):
-        HeldOut(features, list(LENGTHS), "pooled", Alone(), CPU)
+def test_processes_of_a_node_map_one_file(features, tmp_path):
+    """Built once; another process, or another run on the same features, finds it."""
+    first = HeldOut(features, list(LENGTHS), "cuboids", Alone(), CPU, tmp_path)
+    (file,) = tmp_path.glob("clips-*.npy")
+    written = file.stat().st_ino
+    again = HeldOut(features, list(LENGTHS), "cuboids", Alone(), CPU, tmp_path)
+    assert [path.stat().st_ino for path in tmp_path.glob("clips-*.npy")] == [written]
+    assert (again.start_frame_N == first.start_frame_N).all()
+    HeldOut(features, ["a"], "cuboids", Alone(), CPU, tmp_path)
+    assert len(list(tmp_path.glob("clips-*.npy"))) == 2

@@ -8,19 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, get_args
+from typing import get_args
 
 import numpy as np
 
-from wsvad.errors import StorageError, UsageError
-from wsvad.features.cache_folder import CACHE, PREFIX, UNUSED_S, build_once, default_folder, mark_used
+from wsvad.errors import UsageError
+from wsvad.features.cached_rows import cached_rows, mapped
 from wsvad.features.decoding import Inputs
 from wsvad.features.pooling import SegmentPooler
 from wsvad.features.reading import FeatureSet
@@ -72,40 +70,19 @@ class SegmentCache:
         """
         ids = tuple(video_ids)
         shape = (len(ids), segments, *_shape(features, ids, segments, kind))
-        unused_s = UNUSED_S if folder is None else None
-        folder = default_folder() if folder is None else folder
-        path = folder / f"{PREFIX}{_name(features, ids, segments, kind)}{CACHE}"
-        header = _header(shape)
+        started = time.monotonic()
 
-        def write(file: IO[bytes]) -> None:
-            file.write(header)
-            started = time.monotonic()
-            for row in _rows(features, ids, segments, kind):
-                file.write(row.tobytes())
-            log.info("cached %d videos as %s in %.1f s: %s", len(ids), shape, time.monotonic() - started, path)
+        def rows() -> Iterator[np.ndarray]:
+            yield from _rows(features, ids, segments, kind)
+            log.info("cached %d videos as %s in %.1f s", len(ids), shape, time.monotonic() - started)
 
-        for _ in range(3):
-            build_once(path, len(header) + 2 * math.prod(shape), write, unused_s=unused_s)
-            with suppress(FileNotFoundError):  # pruned by another process since the line above
-                mark_used(path)
-                return cls(ids, path)._opened(shape)
-        raise StorageError(f"the cache {path} is removed by others as soon as it is built; set TMPDIR")
+        name = f"segments-{_name(features, ids, segments, kind)}"
+        return cls(ids, cached_rows(name, np.dtype("<f2"), shape, rows, folder=folder))
 
     @cached_property
     def features(self) -> np.ndarray:
         """``np.memmap`` float16, read-only: ``[videos, S, D]`` or ``[videos, S, K, C]``."""
-        mapped: np.ndarray = np.load(self.path, mmap_mode="r")
-        return mapped
-
-    def _opened(self, shape: tuple[int, ...]) -> SegmentCache:
-        """Map the file, and confirm that it is what its name says."""
-        try:
-            found = self.features.shape
-        except (ValueError, EOFError) as error:
-            raise StorageError(f"the cache {self.path} is damaged ({error}); remove it") from error
-        if found != shape:
-            raise StorageError(f"the cache {self.path} is damaged: its shape is {found}, not {shape}; remove it")
-        return self
+        return mapped(self.path)
 
     def __getstate__(self) -> dict[str, object]:
         """Leave the map out: pickled, it would be a copy of everything."""
@@ -132,21 +109,6 @@ def _name(features: FeatureSet, ids: tuple[str, ...], segments: int, kind: Input
     """Digest of everything that the values depend on."""
     whole = json.dumps([CACHE_VERSION, features.digest(ids), ids, segments, kind])
     return hashlib.sha256(whole.encode()).hexdigest()[:32]
-
-
-def _header(shape: tuple[int, ...]) -> bytes:
-    """The bytes of a ``.npy`` file before its values."""
-    sink = _Sink()
-    described = {"descr": "<f2", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(sink, described)
-    return bytes(sink)
-
-
-class _Sink(bytearray):
-    """Collects what is written."""
-
-    def write(self, data: bytes) -> None:
-        self.extend(data)
 
 
 def _rows(features: FeatureSet, ids: tuple[str, ...], segments: int, kind: Inputs) -> Iterator[np.ndarray]:

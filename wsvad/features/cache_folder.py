@@ -23,7 +23,7 @@ from wsvad.errors import StorageError, UsageError
 
 log = logging.getLogger(__name__)
 
-PREFIX = "segments-"
+PREFIXES = ("segments-", "clips-")
 CACHE, TEMPORARY, LOCK = ".npy", ".tmp", ".lock"
 SPARE_BYTES = 64 << 20
 """Left free on the disk, for what else writes there meanwhile."""
@@ -50,7 +50,7 @@ def build_once(path: Path, size: int, write: Callable[[IO[bytes]], None], *, unu
     """Return once ``path`` is there, whole: written by this call, or by another process of this node.
 
     Args:
-        path: ``<folder>/segments-….npy``; its name must say all that its content depends on.
+        path: ``<folder>/segments-….npy`` or ``clips-….npy``; its name must say all that its content depends on.
         size: bytes that will be written.
         write: writes them all.
         unused_s: before building, remove other caches of the folder that were not opened for so many seconds.
@@ -110,7 +110,7 @@ def prune_caches(folder: Path | None = None, *, unused_s: float = 0.0) -> int:
     folder = default_folder() if folder is None else folder
     limit = time.time() - unused_s
     freed = 0
-    for lock in sorted(folder.glob(f"{PREFIX}*{LOCK}")):
+    for lock in sorted(path for prefix in PREFIXES for path in folder.glob(f"{prefix}*{LOCK}")):
         path, temporary = lock.with_suffix(CACHE), lock.with_suffix(TEMPORARY)
         with suppress(BlockingIOError), _lock(lock, wait=False):
             stale = [temporary]

@@ -50,7 +50,7 @@ class TrainPlan:
     threads: int = 1
     """Threads of the arithmetic on a CPU; another number can change the last bits of a curve."""
     cache_folder: str | None = None
-    """Where the node keeps its segment cache; ``None``: a folder of the user's below the temporary one."""
+    """Where the node keeps its caches; ``None``: a folder of this user below the temporary one."""
 
 
 def run_worker(
@@ -102,7 +102,7 @@ def _make_trainer(plan: TrainPlan, group: Group, device: torch.device) -> Traine
         data.train_ids,
         segments=config.segments,
         kind=model_config.inputs,
-        folder=Path(plan.cache_folder) if plan.cache_folder else None,
+        folder=_folder(plan),
     )
     labels_N = np.asarray(data.train_labels)
     sampler = BalancedSampler(
@@ -125,6 +125,10 @@ def _make_trainer(plan: TrainPlan, group: Group, device: torch.device) -> Traine
     )
 
 
+def _folder(plan: TrainPlan) -> Path | None:
+    return Path(plan.cache_folder) if plan.cache_folder else None
+
+
 def _measures(
     plan: TrainPlan, kind: Inputs, group: Group, device: torch.device
 ) -> dict[str, Callable[[MilModel], float]]:
@@ -132,7 +136,7 @@ def _measures(
     data = plan.data
     found: dict[str, Callable[[MilModel], float]] = {}
     if data.can_select:
-        val = HeldOut(plan.features, data.val_ids, kind, group, device)
+        val = HeldOut(plan.features, data.val_ids, kind, group, device, _folder(plan))
         labels = np.asarray(data.val_labels)
 
         def val_auc(model: MilModel) -> float:
@@ -141,7 +145,7 @@ def _measures(
 
         found[VAL_AUC] = val_auc
     if data.test:
-        test = HeldOut(plan.features, [r.video_id for r in data.test], kind, group, device)
+        test = HeldOut(plan.features, [r.video_id for r in data.test], kind, group, device, _folder(plan))
         positive = np.concatenate(
             [
                 positive_frames(test.start_frame_N[a:b], test.end_frame_N[a:b], r.spans or ())
