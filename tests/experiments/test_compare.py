@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import statistics
 from dataclasses import replace
 
@@ -12,7 +13,8 @@ from tests.train.factories import QUICK, plant, planted_records
 from wsvad.checkpoint import load_checkpoint
 from wsvad.cli import main
 from wsvad.errors import UsageError
-from wsvad.experiments.options import Variant, parse_variants
+from wsvad.experiments.labels import labelled
+from wsvad.experiments.rows import parse_rows, read_rows
 from wsvad.experiments.table import Spread, as_markdown
 from wsvad.manifest.records import write_records
 
@@ -35,7 +37,7 @@ def planted(tmp_path_factory):
 )
 def test_models_are_named_with_their_presets(text, names):
     """In the order in which they are named."""
-    assert [variant.name for variant in parse_variants(text)] == names
+    assert [row.name for row in parse_rows(text)] == names
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,7 @@ def test_models_are_named_with_their_presets(text, names):
 def test_what_is_no_model_is_refused(text, said):
     """With what there is instead."""
     with pytest.raises(UsageError, match=said):
-        parse_variants(text)
+        parse_rows(text)
 
 
 def test_a_spread_is_mean_and_sample_deviation():
@@ -57,7 +59,7 @@ def test_a_spread_is_mean_and_sample_deviation():
 
 def test_a_table_has_the_metrics_that_any_model_has():
     """One line a variant; a dash where it has no value."""
-    rows = {Variant("sultani", "paper").name: {"frame_auc": Spread.of([0.5])}, "st_mil": {"region_auc": Spread.of([1])}}
+    rows = {"sultani": {"test": {"frame_auc": Spread.of([0.5])}}, "st_mil": {"test": {"region_auc": Spread.of([1])}}}
     assert as_markdown(rows).splitlines() == [
         "| model | frame AUC | region AUC |",
         "|---|---|---|",
@@ -79,9 +81,12 @@ def test_the_table_is_that_of_the_reports_and_a_second_call_trains_nothing(plant
             assert row[metric]["values"] == values
             assert row[metric]["mean"] == pytest.approx(statistics.fmean(values))
     with (out / "figures.csv").open(newline="") as file:
-        found = {(r["model"], r["metric"], int(r["seed"])): r["value"] for r in csv.DictReader(file)}
-    assert float(found["st_mil", "frame_auc", 1]) == rows["st_mil"]["frame_auc"]["values"][1]
-    assert (out / "table.md").read_text().splitlines()[-1].startswith("Split `test`, 2 seeds: ")
+        found = {(r["model"], r["split"], r["metric"], int(r["seed"])): r["value"] for r in csv.DictReader(file)}
+    assert float(found["st_mil", "test", "frame_auc", 1]) == rows["st_mil"]["frame_auc"]["values"][1]
+    last, features = (out / "table.md").read_text().splitlines()[-2:]
+    assert last.startswith("Split `test`, 2 seeds: ")
+    assert features.startswith(f"Features {planted.features}: ")
+    assert "precision" in features
     trained = {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")}
     assert len(trained) >= 4
     assert main([*words, "--no-ray", "--json"]) == 0
@@ -161,3 +166,85 @@ def test_runs_are_tasks_on_ray(planted, tmp_path, capsys, ray_session):
     assert main([*words, "--out", str(tmp_path / "ray")]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == here
     assert main([*words, "--out", str(tmp_path / "none"), "--features", str(tmp_path / "nothing")]) == 2
+
+
+ROWS = """
+[[row]]
+model = "sultani"
+training = { lr = 0.01, steps = 4, eval_every = 4 }
+
+[[row]]
+name = "ranked, k = 2"
+model = "ltgs"
+preset = "gated"
+set = { k = 2, dynamic_labels = false }
+"""
+
+
+def test_rows_of_a_file_have_options_of_their_own(planted, tmp_path, capsys):
+    """One table of trainings that differ, on two splits, with states that are dropped; each run says what it was."""
+    (tmp_path / "rows.toml").write_text(ROWS)
+    records = [replace(r, split="val") if r.split == "test" else r for r in planted_records()]
+    records = [replace(r, split="test") if r.split == "val" and n % 4 < 2 else r for n, r in enumerate(records)]
+    write_records(str(tmp_path / "both.parquet"), records)
+    out = tmp_path / "out"
+    words = ["compare", "--features", planted.features, "--manifest", str(tmp_path / "both.parquet"), *TRAINING]
+    words += ["--rows", str(tmp_path / "rows.toml"), "--seeds", "1", "--split", "val,test", "--drop-states"]
+    assert main([*words, "--out", str(out), "--no-ray", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(told["rows"]) == ["sultani, val", "sultani, test", "ranked, k = 2, val", "ranked, k = 2, test"]
+    for name, folder in (("sultani", "sultani-paper"), ("ranked, k = 2", "ranked_k_=_2")):
+        run = out / "runs" / folder / "seed-0"
+        for split in ("val", "test"):
+            report = json.loads((run / f"report-{split}" / "report.json").read_text())
+            assert told["rows"][f"{name}, {split}"]["frame_auc"]["values"] == [report["metrics"]["frame_auc"]["value"]]
+        assert not (run / "train/state").exists() or not any((run / "train/state").rglob("*.safetensors"))
+    first = load_checkpoint(str(out / "runs/sultani-paper/seed-0/train/checkpoint"))
+    assert (first.training["lr"], first.training["steps"]) == (0.01, 4)
+    second = load_checkpoint(str(out / "runs/ranked_k_=_2/seed-0/train/checkpoint"))
+    assert (second.model_config.to_dict()["k"], second.training["preset"]) == (2, "gated")
+    assert main([*words, "--out", str(out), "--no-ray", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == told["rows"], "finished runs stay, without their states"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[row]]\nmodel = 'sultanni'", "row 1: model must be .* did you mean"),
+        ("[[row]]\nmodel = 'ltgs'\npreset = 'gate'", "has the presets .* did you mean"),
+        ("[[row]]\npreset = 'gated'", "names no model"),
+        ("[[row]]\nmodel = 'ltgs'\ntrainin = {}", "unknown key 'trainin'; did you mean 'training'"),
+        ("[[row]]\nmodel = 'ltgs'\ntraining = {stepps = 3}", "no option 'stepps'; did you mean 'steps'"),
+        ("[[row]]\nmodel = 'ltgs'\ntraining = {seed = 3}", "no option 'seed'"),
+        ("[[row]]\nmodel = 'ltgs'\ntraining = {steps = 'many'}", "must be a number"),
+        ("[[row]]\nmodel = 'ltgs'\nset = 3", "set must be"),
+        ("[[row]]\nmodel = 'ltgs'\nname = '../x'", "name of a row must be"),
+        ("[[row]]\nmodel = 'ltgs'\n[[row]]\nmodel = 'ltgs'", "named twice"),
+        ("[[rows]]\nmodel = 'ltgs'", "the key 'rows'"),
+        ("row = 3", "got none"),
+        ("[[row]", "rows.toml: "),
+        ("", "expected .*row"),
+    ],
+)
+def test_a_file_of_rows_that_cannot_be(text, said, tmp_path):
+    """Said with the row's number and what would do."""
+    (tmp_path / "rows.toml").write_text(text)
+    with pytest.raises(UsageError, match=said):
+        read_rows(str(tmp_path / "rows.toml"))
+
+
+def test_a_file_of_rows_that_is_not_there(tmp_path):
+    """Not taken for an empty one."""
+    with pytest.raises(UsageError, match="does not exist"):
+        read_rows(str(tmp_path / "rows.toml"))
+
+
+def test_lines_of_the_log_name_their_run(caplog):
+    """Those of this package alone, and only within the block."""
+    with caplog.at_level(logging.INFO):
+        with labelled("ltgs 5% seed 1"):
+            logging.getLogger("wsvad.train.job").info("step %d", 3)
+            logging.getLogger("wsvad.score").info("100 %")
+            logging.getLogger("other").info("hello")
+        logging.getLogger("wsvad.train.job").info("step %d", 4)
+    assert caplog.messages == ["ltgs 5% seed 1: step 3", "ltgs 5% seed 1: 100 %", "hello", "step 4"]

@@ -70,7 +70,11 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--lr", type=any_positive_float, metavar="X", help=f"learning rate of Adam; {_OF_THE_MODEL}")
     group.add_argument("--weight-decay", type=natural_float, metavar="X", help=f"L2 penalty; {_OF_THE_MODEL}")
     group.add_argument("--segments", type=small_int, default=d.segments, metavar="N", help="segments of a video")
-    group.add_argument("--seed", type=natural, default=d.seed, metavar="N", help="of weights, batches, dropout, cut")
+    group.add_argument("--seed", type=natural, default=d.seed, metavar="N", help="of weights, batches and dropout")
+    group.add_argument(
+        "--val-seed", type=natural, default=d.val_seed, metavar="N", help="of the choice of the videos to hold out"
+    )
+    group.add_argument("--drop-states", action="store_true", help="delete the states once the run is finished")
     group.add_argument(
         "--eval-every", type=positive_int, default=d.eval_every, metavar="N", help="steps between evaluations"
     )
@@ -117,8 +121,8 @@ def options_from(args: argparse.Namespace) -> TrainOptions:
     """Resolve parsed arguments."""
     require(args, "features", "manifest", "model", "out")
     training = (
-        "steps", "pairs", "lr", "weight_decay", "segments", "seed", "eval_every", "patience", "val_fraction",
-        "save_every", "keep",
+        "steps", "pairs", "lr", "weight_decay", "segments", "seed", "val_seed", "eval_every", "patience",
+        "val_fraction", "save_every", "keep",
     )  # fmt: skip
     return TrainOptions(
         features=args.features,
@@ -137,6 +141,7 @@ def options_from(args: argparse.Namespace) -> TrainOptions:
         gpus_per_worker=args.gpus_per_worker,
         max_failures=args.max_failures,
         cache_folder=args.cache_folder,
+        drop_states=args.drop_states,
         store=store_options(args),
         dry_run=args.dry_run,
         verbose=args.verbose,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Console
@@ -15,16 +15,20 @@ from wsvad.dataset.published import refuse_data_set
 from wsvad.errors import EXIT_OK
 from wsvad.evaluate.gather import choose
 from wsvad.evaluate.leaks import refuse_leaks
-from wsvad.experiments.options import CompareOptions, Trial
-from wsvad.experiments.table import COLUMNS, Rows, as_csv, as_markdown, summarize
-from wsvad.experiments.trial import Figures, check_trial, run_trial
-from wsvad.manifest.records import read_records
+from wsvad.experiments.many import run_trials
+from wsvad.experiments.options import CompareOptions
+from wsvad.experiments.table import COLUMNS, Rows, as_csv, as_markdown, lines, shown_columns, summarize
+from wsvad.experiments.trial import Figures, check_trial
+from wsvad.features.reading import FeatureSet
+from wsvad.manifest.records import Split, read_records
 from wsvad.provenance import versions
 from wsvad.storage import open_store, probe_folder
+from wsvad.work.target import refuse_job_copy
 
 log = logging.getLogger(__name__)
 
 JSON, MARKDOWN, CSV = "table.json", "table.md", "figures.csv"
+_OF_FEATURES = ("backbone", "weights", "precision", "geometry")
 
 
 @dataclass(frozen=True)
@@ -37,85 +41,102 @@ class CompareSummary:
     """Empty after a dry run."""
     runs: int
     """Runs that the comparison is made of."""
+    features: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By URI: what made the features, precision of the arithmetic included."""
     dry_run: bool = False
     exit_code: int = EXIT_OK
 
     def to_json(self) -> str:
         """Return every figure as one JSON object."""
         plain = {"out": self.out, "seeds": self.seeds, "runs": self.runs, "dry_run": self.dry_run}
-        return json.dumps({**plain, "rows": _plain(self.rows), "exit_code": self.exit_code}, indent=1)
+        whole = {**plain, "features": self.features, "rows": _plain(self.rows), "exit_code": self.exit_code}
+        return json.dumps(whole, indent=1)
 
     def show(self, console: Console) -> None:
         """Print the table and the places of its files."""
         if self.dry_run:
             console.print(f"{self.runs} runs to do (dry run: nothing was written)", markup=False)
             return
+        found = lines(self.rows)
         table = Table(box=None, pad_edge=False)
         table.add_column(f"{self.seeds} seeds")
-        for name in self.rows:
+        for name in found:
             table.add_column(name, justify="right")
-        for metric, title in COLUMNS.items():
-            cells = [row[metric].text() if metric in row else "–" for row in self.rows.values()]
-            if any(cell != "–" for cell in cells):
-                table.add_row(title, *cells)
+        for metric in shown_columns(self.rows):
+            table.add_row(COLUMNS[metric], *(line[metric].text() if metric in line else "–" for line in found.values()))
         console.print(table)
+        for said in _said_of(self.features):
+            console.print(said, markup=False, soft_wrap=True)
         console.print(f"table {self.out}/{MARKDOWN}\nevery figure {self.out}/{CSV}", markup=False, soft_wrap=True)
 
 
 def compare(options: CompareOptions) -> CompareSummary:
-    """Train, score and evaluate every variant with every seed; safe to kill and to run again.
+    """Train, score and evaluate every row with every seed; safe to kill and to run again.
 
     Raises:
         UsageError, ManifestError: before any work.
         ConflictError: the target holds a comparison with other options or data.
         StorageError, ClusterError: run the same command again.
     """
-    _check(options)
-    trials = list(options.trials())
+    features = _check(options)
+    trials = options.trials()
     out = open_store(options.out, options.store)
     if options.dry_run:
-        return CompareSummary(out.uri, options.seeds, {}, len(trials), dry_run=True)
+        return CompareSummary(out.uri, options.seeds, {}, len(trials), features, dry_run=True)
     probe_folder(options.out, options.store)
-    figures: dict[Trial, Figures] = {}
-    for trial, found in _run(options, trials):
-        figures[trial] = found
-        auc = found["frame_auc"]
-        said = "undefined" if auc is None else f"{auc:.3f}"
-        log.info("%d/%d  %s seed %d: frame AUC %s", len(figures), len(trials), trial.variant.name, trial.seed, said)
-    rows = summarize(options.variants, figures)
-    record: dict[str, Any] = {"options": options.to_dict(), "versions": versions(), "rows": _plain(rows)}
+    figures: dict[tuple[str, int], Mapping[Split, Figures]] = {}
+    for key, found in run_trials(
+        trials, use_ray=options.use_ray, address=options.address, verbose=options.verbose
+    ):  # fmt: skip
+        figures[key] = found
+        said = ", ".join(f"frame AUC {_number(one['frame_auc'])} on {split}" for split, one in found.items())
+        log.info("%d/%d  %s: %s", len(figures), len(trials), trials[key].name, said)
+    rows = summarize([row.name for row in options.rows], options.splits, figures)
+    record: dict[str, Any] = {"options": options.to_dict(), "versions": versions(), "features": features}
     out.replace(CSV, as_csv(rows).encode())
-    out.replace(MARKDOWN, (as_markdown(rows) + _caption(options)).encode())
-    out.replace(JSON, json.dumps(record, indent=1, sort_keys=True).encode())
-    return CompareSummary(out.uri, options.seeds, rows, len(trials))
+    out.replace(MARKDOWN, (as_markdown(rows) + _caption(options, features)).encode())
+    out.replace(JSON, json.dumps({**record, "rows": _plain(rows)}, indent=1, sort_keys=True).encode())
+    return CompareSummary(out.uri, options.seeds, rows, len(trials), features)
 
 
-def _check(options: CompareOptions) -> None:
-    """Refuse what the training of any variant, or the evaluation at the end of every run, would refuse."""
+def _check(options: CompareOptions) -> dict[str, dict[str, str]]:
+    """Refuse what the training of any row, or the evaluation at the end of every run, would refuse.
+
+    Returns what is said of the features, by their URI.
+    """
+    refuse_job_copy(options.out)
     refuse_data_set(open_store(options.out, options.store), "a comparison")
     records = read_records(options.manifest, options.store)
-    evaluated = choose(records, options.split)
-    if options.split == "test":
-        refuse_leaks([r.video_id for r in records if r.split in ("train", "val")], evaluated, records)
-    for variant in options.variants:
-        check_trial(options, Trial(variant, seed=0))
+    for split in options.splits:
+        evaluated = choose(records, split)
+        if split == "test":
+            refuse_leaks([r.video_id for r in records if r.split in ("train", "val")], evaluated, records)
+    trials = [options.trial(row, seed=0) for row in options.rows]
+    for trial in trials:
+        check_trial(trial)
+    opened = (FeatureSet.open(uri, options.store) for uri in dict.fromkeys(trial.features for trial in trials))
+    return {f.uri: {name: str(f.config.get(name, "unknown")) for name in _OF_FEATURES} for f in opened}
 
 
-def _caption(options: CompareOptions) -> str:
+def _caption(options: CompareOptions, features: Mapping[str, Mapping[str, str]]) -> str:
     spread = "mean ± sample standard deviation"
     best = "Best-on-test is the step that looked best on the test; it selects nothing."
-    return f"\nSplit `{options.split}`, {options.seeds} seeds: {spread}. {best}\n"
+    splits = " and ".join(f"`{split}`" for split in options.splits)
+    which = f"Split{'s' if len(options.splits) > 1 else ''} {splits}, {options.seeds} seeds: {spread}. {best}"
+    return "\n" + "\n".join([which, *_said_of(features)]) + "\n"
 
 
-def _run(options: CompareOptions, trials: list[Trial]) -> Iterator[tuple[Trial, Figures]]:
-    if options.use_ray:
-        from wsvad.experiments.run import run_on_ray  # brings Ray with it
+def _said_of(features: Mapping[str, Mapping[str, str]]) -> list[str]:
+    return [
+        f"Features {uri}: {made['backbone']}, weights {made['weights']}, geometry {made['geometry']}, "
+        f"precision {made['precision']}."
+        for uri, made in features.items()
+    ]
 
-        yield from run_on_ray(options, trials)
-        return
-    for trial in trials:
-        yield trial, run_trial(options, trial)
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
 
 
 def _plain(rows: Rows) -> dict[str, dict[str, Any]]:
-    return {name: {metric: asdict(spread) for metric, spread in row.items()} for name, row in rows.items()}
+    return {name: {metric: asdict(spread) for metric, spread in line.items()} for name, line in lines(rows).items()}

@@ -4,52 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from wsvad.errors import UsageError
-from wsvad.models.choose import MODELS
-from wsvad.models.presets import PRESETS
+from wsvad.experiments.rows import NOT_OF_A_ROW, Row
+from wsvad.experiments.trial import Trial
+from wsvad.manifest.records import Split
 from wsvad.storage import StoreOptions
-from wsvad.suggest import did_you_mean
-
-
-class Variant(NamedTuple):
-    """A model in one of its presets."""
-
-    model: str
-    preset: str
-
-    @property
-    def name(self) -> str:
-        """``model``, or ``model:preset`` where the preset is not the paper's."""
-        return self.model if self.preset == "paper" else f"{self.model}:{self.preset}"
-
-
-def parse_variants(text: str) -> tuple[Variant, ...]:
-    """Read ``ltgs,ltgs:no_decay,st_mil``; ``all`` is every model as its paper has it.
-
-    Raises:
-        UsageError: no such model or preset, one named twice, or none at all.
-    """
-    if text.strip() == "all":
-        return tuple(Variant(model, "paper") for model in MODELS)
-    found: list[Variant] = []
-    for word in filter(None, (part.strip() for part in text.split(","))):
-        model, _, preset = word.partition(":")
-        if model not in MODELS:
-            raise UsageError(
-                f"model must be one of {', '.join(MODELS)}, or all; got {model!r}{did_you_mean(model, MODELS)}"
-            )
-        if (preset or "paper") not in PRESETS[model]:
-            meant = did_you_mean(preset, PRESETS[model])
-            raise UsageError(f"model {model} has the presets {', '.join(PRESETS[model])}; got {preset!r}{meant}")
-        variant = Variant(model, preset or "paper")
-        if variant in found:
-            raise UsageError(f"{variant.name} is named twice")
-        found.append(variant)
-    if not found:
-        raise UsageError("no model is named; give e.g. ltgs,st_mil or all")
-    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -57,23 +18,30 @@ class CompareOptions:
     """What to train, score and evaluate; ``wsvad compare --help`` explains the same options."""
 
     features: str
-    """Root of a features data set."""
+    """Root of a features data set; that of a row wins over it."""
     manifest: str
     """Labels, splits and truth."""
     out: str
     """Folder that holds the table and every run."""
-    variants: tuple[Variant, ...]
+    rows: tuple[Row, ...]
+    """Lines of the table."""
     seeds: int = 5
-    """Runs of each variant, with the seeds 0, 1, …; at least 1."""
+    """Runs of each row, with the seeds 0, 1, …; at least 1."""
     training: dict[str, Any] = field(default_factory=dict)
-    """Options of ``TrainConfig`` for all variants, over their recipes."""
+    """Options of ``TrainConfig`` for all rows, over their recipes."""
     overrides: Sequence[str] = ()
-    """Settings of the models as ``key=value``, over those of every preset; each variant must have them."""
-    split: Literal["test", "val"] = "test"
-    """Which split the figures are of."""
+    """Settings of the models as ``key=value``, over those of every preset; each row's model must have them."""
+    splits: tuple[Split, ...] = ("test",)
+    """Which splits the figures are of."""
     allow_missing: bool = False
+    drop_states: bool = False
+    """Delete the states of every training that is finished."""
     use_ray: bool = True
     """Whether runs are tasks on Ray, side by side, or follow each other in this process."""
+    cpus: float = 1.0
+    """Cores of a run."""
+    gpus: float = 0.0
+    """GPUs of a run."""
     address: str | None = None
     """Of a Ray cluster; ``None``: ``RAY_ADDRESS``, else a local Ray."""
     store: StoreOptions = field(default_factory=StoreOptions)
@@ -84,25 +52,36 @@ class CompareOptions:
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise UsageError(f"seeds must be at least 1, got {self.seeds}")
-        if "seed" in self.training:
+        if any(name in self.training for name in NOT_OF_A_ROW):
             raise UsageError("the seeds of a comparison are 0, 1, …; seed cannot be an option of its training")
+        if not self.splits or len(set(self.splits)) < len(self.splits):
+            raise UsageError(f"expected splits, each once, got {', '.join(map(str, self.splits)) or 'none'}")
 
-    def trials(self) -> Sequence[Trial]:
-        """Return every run, seed by seed, so that a stopped comparison has all variants at some seeds."""
-        return [Trial(variant, seed) for seed in range(self.seeds) for variant in self.variants]
+    def trial(self, row: Row, seed: int) -> Trial:
+        """Return one run."""
+        return Trial(
+            features=row.features or self.features,
+            manifest=self.manifest,
+            out=f"{self.out.rstrip('/')}/runs/{row.folder}/seed-{seed}",
+            model=row.model,
+            preset=row.preset,
+            settings=(*self.overrides, *row.settings),
+            training={**self.training, **row.training},
+            seed=seed,
+            splits=self.splits,
+            cpus=self.cpus,
+            gpus=self.gpus,
+            allow_missing=self.allow_missing,
+            drop_states=self.drop_states,
+            store=self.store,
+            label=f"{row.name} seed {seed}",
+        )
+
+    def trials(self) -> dict[tuple[str, int], Trial]:
+        """Return every run by its row's name and seed, seed by seed: a comparison that is stopped has all rows so."""
+        return {(row.name, seed): self.trial(row, seed) for seed in range(self.seeds) for row in self.rows}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as JSON values; they hold no secret."""
-        return {**asdict(self), "variants": [v.name for v in self.variants], "overrides": list(self.overrides)}
-
-
-class Trial(NamedTuple):
-    """One run: a variant with a seed."""
-
-    variant: Variant
-    seed: int
-
-    @property
-    def folder(self) -> str:
-        """Where it lies below the comparison's root."""
-        return f"runs/{self.variant.model}-{self.variant.preset}/seed-{self.seed}"
+        rows = [{**asdict(row), "name": row.name} for row in self.rows]
+        return {**asdict(self), "rows": rows, "overrides": list(self.overrides), "splits": list(self.splits)}

@@ -1,33 +1,39 @@
-"""Wiring of a comparison to Ray: every run is a task of one core."""
+"""Trials on Ray: every one is a task."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
 from wsvad.errors import ClusterError, WsvadError
-from wsvad.experiments.options import CompareOptions, Trial
-from wsvad.experiments.trial import Figures, run_trial
+from wsvad.experiments.trial import Figures, Trial, run_trial
+from wsvad.manifest.records import Split
 from wsvad.work.cluster import connected
 
 log = logging.getLogger(__name__)
+Key = TypeVar("Key")
 
 
-def run_on_ray(options: CompareOptions, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Figures]]:
-    """Run all trials, as many at once as the cluster has cores, and yield each as it ends.
+def run_on_ray(
+    trials: Mapping[Key, Trial], address: str | None, *, verbose: bool
+) -> Iterator[tuple[Key, dict[Split, Figures]]]:
+    """Run all trials, as many at once as the cluster has room for, and yield each as it ends.
 
     Raises:
         WsvadError: what a trial raised; the others are stopped, and go on in the next call.
         ClusterError: Ray failed.
     """
-    with connected(options.address, verbose=options.verbose):
+    with connected(address, verbose=verbose):
         # a lost node's trials are run again elsewhere; what they had written is taken up
-        task = ray.remote(run_trial).options(num_cpus=1, max_retries=3)
-        where = ray.put(options)
-        waiting = {task.remote(where, trial): trial for trial in trials}
+        task = ray.remote(run_trial)
+        waiting = {
+            task.options(num_cpus=trial.cpus, num_gpus=trial.gpus, max_retries=3).remote(trial): key
+            for key, trial in trials.items()
+        }
         try:
             while waiting:
                 ready, _ = ray.wait(list(waiting), num_returns=1, timeout=5.0)

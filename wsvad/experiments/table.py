@@ -8,8 +8,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from wsvad.experiments.options import Trial, Variant
 from wsvad.experiments.trial import Figures
+from wsvad.manifest.records import Split
 
 COLUMNS = {
     "frame_auc": "frame AUC",
@@ -50,36 +50,58 @@ class Spread:
         return f"{self.mean:.3f}" + (f" ± {self.std:.3f}" if self.std is not None else "")
 
 
-Rows = dict[str, dict[str, Spread]]
-"""By variant's name, then by metric."""
+Rows = dict[str, dict[Split, dict[str, Spread]]]
+"""By row's name, then by split, then by metric."""
 
 
-def summarize(variants: Sequence[Variant], figures: Mapping[Trial, Figures]) -> Rows:
-    """Gather every metric of every variant over its seeds, in order of the seeds."""
+def summarize(
+    names: Sequence[str], splits: Sequence[Split], figures: Mapping[tuple[str, int], Mapping[Split, Figures]]
+) -> Rows:
+    """Gather every metric of every row and split over the seeds, in order of the seeds."""
     rows: Rows = {}
-    for variant in variants:
-        own = [figures[t] for t in sorted(figures, key=lambda t: t.seed) if t.variant == variant]
-        names = sorted({name for one in own for name in one})
-        rows[variant.name] = {name: Spread.of([one.get(name) for one in own]) for name in names}
+    for name in names:
+        own = [figures[key] for key in sorted(figures, key=lambda key: key[1]) if key[0] == name]
+        rows[name] = {split: _spreads([one[split] for one in own]) for split in splits}
     return rows
 
 
+def _spreads(own: Sequence[Figures]) -> dict[str, Spread]:
+    metrics = sorted({metric for one in own for metric in one})
+    return {metric: Spread.of([one.get(metric) for one in own]) for metric in metrics}
+
+
+def lines(rows: Rows) -> dict[str, dict[str, Spread]]:
+    """Return one line a row; where there are several splits, one for each, that says which in its name."""
+    return {
+        name if len(by_split) == 1 else f"{name}, {split}": spreads
+        for name, by_split in rows.items()
+        for split, spreads in by_split.items()
+    }
+
+
+def shown_columns(rows: Rows) -> list[str]:
+    """Return the metrics of the table for people that any line has a value of."""
+    found = lines(rows).values()
+    return [c for c in COLUMNS if any(c in line and line[c].mean is not None for line in found)]
+
+
 def as_markdown(rows: Rows) -> str:
-    """Return the table for people: one line a variant, mean ± sample standard deviation over seeds."""
-    shown = [c for c in COLUMNS if any(c in row and row[c].mean is not None for row in rows.values())]
-    lines = ["| model | " + " | ".join(COLUMNS[c] for c in shown) + " |", "|---" * (len(shown) + 1) + "|"]
-    for name, row in rows.items():
-        cells = [row[c].text() if c in row else "–" for c in shown]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    """Return the table for people: mean ± sample standard deviation over seeds."""
+    shown = shown_columns(rows)
+    text = ["| model | " + " | ".join(COLUMNS[c] for c in shown) + " |", "|---" * (len(shown) + 1) + "|"]
+    for name, line in lines(rows).items():
+        cells = [line[c].text() if c in line else "–" for c in shown]
+        text.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(text) + "\n"
 
 
 def as_csv(rows: Rows) -> str:
-    """Return ``model, metric, seed, value``: every figure of every run."""
+    """Return ``model, split, metric, seed, value``: every figure of every run."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["model", "metric", "seed", "value"])
-    for name, row in rows.items():
-        for metric, spread in row.items():
-            writer.writerows([name, metric, seed, value] for seed, value in enumerate(spread.values))
+    writer.writerow(["model", "split", "metric", "seed", "value"])
+    for name, by_split in rows.items():
+        for split, spreads in by_split.items():
+            for metric, spread in spreads.items():
+                writer.writerows([name, split, metric, seed, value] for seed, value in enumerate(spread.values))
     return text.getvalue()

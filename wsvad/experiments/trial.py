@@ -1,84 +1,140 @@
-"""One run of a comparison: train, score, evaluate. Each step is idempotent, so a run that was killed goes on."""
+"""One trial: train, score, evaluate. Each step is idempotent, so a trial that was killed goes on."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
 
 from wsvad.evaluate.job import EvaluateOptions, evaluate
-from wsvad.experiments.options import CompareOptions, Trial
+from wsvad.experiments.labels import labelled
+from wsvad.manifest.records import Split
 from wsvad.metrics.figures import MetricOptions
 from wsvad.scoring.job import ScoreOptions, score
+from wsvad.storage import StoreOptions
 from wsvad.train.job import check, train
 from wsvad.train.options import TrainOptions
 from wsvad.work.pool import PoolOptions
 
 Figures = dict[str, float | None]
 """Metrics by name; None: undefined."""
+OnRow = Callable[[Mapping[str, float]], None]
 
 
-def check_trial(options: CompareOptions, trial: Trial) -> None:
-    """Raise what the training of a run would raise before any work; write nothing."""
-    check(_training(options, trial))
+@dataclass(frozen=True)
+class Trial:
+    """Everything that one run depends on, and where it goes."""
+
+    features: str
+    """Root of a features data set."""
+    manifest: str
+    """Labels, splits and truth."""
+    out: str
+    """Folder of the trial: ``train/``, ``scores/`` and a report for each split."""
+    model: str
+    preset: str = "paper"
+    settings: Sequence[str] = ()
+    """Settings of the model as ``key=value``, over those of the preset."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Options of ``TrainConfig`` by name, over those of the model's recipe; the seed apart."""
+    seed: int = 0
+    splits: Sequence[Split] = ("test",)
+    """Which splits the figures are of."""
+    cpus: float = 1.0
+    """Cores, and threads of the arithmetic."""
+    gpus: float = 0.0
+    allow_missing: bool = False
+    drop_states: bool = False
+    """Delete the states of the training once it is finished; its checkpoint stays."""
+    store: StoreOptions = field(default_factory=StoreOptions)
+    label: str = ""
+    """What lines of the log name it by; empty: model, preset and seed."""
+
+    @property
+    def name(self) -> str:
+        """What lines of the log name it by."""
+        model = self.model if self.preset == "paper" else f"{self.model}:{self.preset}"
+        return self.label or f"{model} seed {self.seed}"
+
+    def report(self, split: Split) -> str:
+        """Return the folder of a split's report."""
+        return f"{self.out}/report" if len(self.splits) == 1 else f"{self.out}/report-{split}"
+
+    def training_options(self) -> TrainOptions:
+        """Return what ``train`` is asked to do."""
+        return TrainOptions(
+            features=self.features,
+            manifest=self.manifest,
+            model=self.model,
+            preset=self.preset,
+            overrides=tuple(self.settings),
+            out=f"{self.out}/train",
+            training={**self.training, "seed": self.seed},
+            allow_missing=self.allow_missing,
+            report_test="test" in self.splits,
+            drop_states=self.drop_states,
+            use_ray=False,
+            cpus_per_worker=self.cpus,
+            gpus_per_worker=self.gpus,
+            store=self.store,
+        )
 
 
-def run_trial(options: CompareOptions, trial: Trial) -> Figures:
-    """Train, score and evaluate one variant with one seed, in this process.
+def check_trial(trial: Trial) -> None:
+    """Raise what the training of a trial would raise before any work; write nothing."""
+    check(trial.training_options())
+
+
+def run_trial(trial: Trial, on_row: OnRow | None = None) -> dict[Split, Figures]:
+    """Train, score and evaluate, in this process.
+
+    Args:
+        trial: what to run.
+        on_row: called with every row of the training's curve that this call adds.
+
+    Returns:
+        Figures by split; of the training, ``selected_step`` and ``best_on_test_frame_auc`` are with each.
 
     Raises:
         WsvadError: as the three steps do.
     """
-    root = _root(options, trial)
     quiet = Console(quiet=True)
-    trained = train(_training(options, trial), quiet)
-    score(
-        ScoreOptions(
-            options.features,
-            f"{root}/train/checkpoint",
-            f"{root}/scores",
-            pool=PoolOptions(gpus_per_worker=0),
-            use_ray=False,
-            store=options.store,
-        ),
-        quiet,
-    )
+    with labelled(trial.name):
+        trained = train(trial.training_options(), quiet, on_row)
+        score(
+            ScoreOptions(
+                trial.features,
+                f"{trial.out}/train/checkpoint",
+                f"{trial.out}/scores",
+                pool=PoolOptions(cpus_per_worker=trial.cpus, gpus_per_worker=trial.gpus),
+                use_ray=False,
+                store=trial.store,
+            ),
+            quiet,
+        )
+        found: dict[Split, Figures] = {}
+        for split in trial.splits:
+            figures = _evaluate(trial, split)
+            figures["selected_step"] = float(trained.selected_step)
+            figures["best_on_test_frame_auc"] = trained.best_on_test_frame_auc if split == "test" else None
+            found[split] = figures
+    return found
+
+
+def _evaluate(trial: Trial, split: Split) -> Figures:
     report = evaluate(
         EvaluateOptions(
-            f"{root}/scores",
-            options.manifest,
-            f"{root}/report",
-            split=options.split,
-            allow_missing=options.allow_missing,
+            f"{trial.out}/scores",
+            trial.manifest,
+            trial.report(split),
+            split=split,
+            allow_missing=trial.allow_missing,
             frames=False,
             metrics=MetricOptions(resamples=0),
             replace=True,
-            store=options.store,
+            store=trial.store,
         )
     )
-    figures: Figures = {name: metric["value"] for name, metric in report.document["metrics"].items()}
-    figures["selected_step"] = float(trained.selected_step)
-    figures["best_on_test_frame_auc"] = trained.best_on_test_frame_auc
-    return figures
-
-
-def _root(options: CompareOptions, trial: Trial) -> str:
-    return f"{options.out.rstrip('/')}/{trial.folder}"
-
-
-def _training(options: CompareOptions, trial: Trial) -> TrainOptions:
-    settings: dict[str, Any] = {**options.training, "seed": trial.seed}
-    return TrainOptions(
-        features=options.features,
-        manifest=options.manifest,
-        model=trial.variant.model,
-        preset=trial.variant.preset,
-        overrides=options.overrides,
-        out=f"{_root(options, trial)}/train",
-        training=settings,
-        allow_missing=options.allow_missing,
-        report_test=options.split == "test",
-        use_ray=False,
-        gpus_per_worker=0,
-        store=options.store,
-    )
+    return {name: metric["value"] for name, metric in report.document["metrics"].items()}

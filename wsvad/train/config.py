@@ -29,7 +29,9 @@ class TrainConfig:
     weight_decay: float = 5e-3
     """L2 penalty that the optimiser adds to gradients, at least 0."""
     seed: int = 0
-    """Of initial weights, batches, dropout and the cut of validation videos; 0 to 2**32 - 1."""
+    """Of initial weights, batches and dropout; 0 to 2**32 - 1."""
+    val_seed: int = 0
+    """Of the choice of validation videos where the manifest has none: runs of other seeds select on the same ones."""
     eval_every: int = 100
     """Steps between evaluations on the validation videos, at least 1; the last step is always evaluated."""
     patience: int = 0
@@ -54,14 +56,15 @@ class TrainConfig:
             raise UsageError(f"lr must be above 0 and finite, got {self.lr}")
         if not (0 <= self.weight_decay < math.inf):
             raise UsageError(f"weight_decay must be at least 0 and finite, got {self.weight_decay}")
-        if not 0 <= self.seed < 2**32:
-            raise UsageError(f"seed must be 0 to {2**32 - 1}, got {self.seed}")
+        for name in ("seed", "val_seed"):
+            if not 0 <= getattr(self, name) < 2**32:
+                raise UsageError(f"{name} must be 0 to {2**32 - 1}, got {getattr(self, name)}")
         if not 0 <= self.val_fraction < 1:
             raise UsageError(f"val_fraction must be at least 0 and below 1, got {self.val_fraction}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the options as JSON values."""
-        return asdict(self)
+        """Return the options as JSON values; no ``val_seed`` where it is 0, as in runs of versions that had none."""
+        return {name: value for name, value in asdict(self).items() if name != "val_seed" or value}
 
 
 def train_config(recipe: Recipe, given: Mapping[str, Any] | None = None) -> TrainConfig:

@@ -7,7 +7,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +23,7 @@ from wsvad.errors import DamagedError, StorageError, UsageError
 from wsvad.features.reading import FeatureSet
 from wsvad.loop.curve import TEST_AUC, Curve
 from wsvad.loop.group import Alone
+from wsvad.loop.places import STATES
 from wsvad.loop.progress import TrainView
 from wsvad.loop.state import TrainState, newest_state
 from wsvad.manifest.records import read_records
@@ -42,6 +43,7 @@ from wsvad.train.worker import TrainPlan, run_worker
 from wsvad.work.target import probed, refuse_job_copy
 
 log = logging.getLogger(__name__)
+OnRow = Callable[[Mapping[str, float]], None]
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,14 @@ class _Resolved:
         }
 
 
-def train(options: TrainOptions, console: Console | None = None) -> TrainSummary:
+def train(options: TrainOptions, console: Console | None = None, on_row: OnRow | None = None) -> TrainSummary:
     """Train a model into ``options.out``; safe to kill and to run again.
+
+    Args:
+        options: what, on what, where to.
+        console: where progress is drawn.
+        on_row: called with rows of the curve that this call adds: with every one in this process, with the newest
+            every half second on Ray. What it raises ends the training, which goes on in the next call.
 
     Raises:
         UsageError, ManifestError: before any work.
@@ -93,6 +101,8 @@ def train(options: TrainOptions, console: Console | None = None) -> TrainSummary
         return summary
     done = _finished_before(out)
     if done:
+        if options.drop_states:
+            _drop_states(out)
         return done
     out = probed(out)
     write_claim(out, resolved.claim())
@@ -107,9 +117,23 @@ def train(options: TrainOptions, console: Console | None = None) -> TrainSummary
     )
     if not (before and before.finished):
         with TrainView(resolved.config.steps, console or Console(stderr=True)) as view:
-            workers, device = _run(options, plan, view.add)
+
+            def take(row: Mapping[str, float]) -> None:
+                view.add(row)
+                if on_row:
+                    on_row(row)
+
+            workers, device = _run(options, plan, take)
         summary = replace(summary, workers=workers, device=device, steps_per_s=view.steps_per_s)
-    return _keep(options, resolved, out, summary, started)
+    summary = _keep(options, resolved, out, summary, started)
+    if options.drop_states:
+        _drop_states(out)
+    return summary
+
+
+def _drop_states(out: Store) -> None:
+    for info in list(out.list(STATES)):
+        out.delete(info.key)
 
 
 def check(options: TrainOptions) -> None:
@@ -133,7 +157,7 @@ def _resolve(options: TrainOptions) -> _Resolved:
         records,
         features,
         val_fraction=config.val_fraction,
-        seed=config.seed,
+        seed=config.val_seed,
         allow_missing=options.allow_missing,
         report_test=options.report_test,
     )

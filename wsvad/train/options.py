@@ -40,6 +40,8 @@ class TrainOptions:
     max_failures: int = 3
     """Times that lost workers are replaced, at least 0."""
     cache_folder: str | None = None
+    drop_states: bool = False
+    """Delete the states of the run once it is finished; checkpoint, curve and record stay."""
     store: StoreOptions = field(default_factory=StoreOptions)
     dry_run: bool = False
     verbose: bool = False

@@ -1,0 +1,29 @@
+"""Many trials: one after the other in this process, or side by side on Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
+
+from wsvad.experiments.trial import Figures, Trial, run_trial
+from wsvad.manifest.records import Split
+
+Key = TypeVar("Key")
+
+
+def run_trials(
+    trials: Mapping[Key, Trial], *, use_ray: bool, address: str | None = None, verbose: bool = False
+) -> Iterator[tuple[Key, dict[Split, Figures]]]:
+    """Run trials and yield the figures of each as it ends, with its key.
+
+    Raises:
+        WsvadError: what a trial raised; finished ones are not run again in the next call.
+        ClusterError: Ray failed.
+    """
+    if use_ray:
+        from wsvad.experiments.run import run_on_ray  # brings Ray with it
+
+        yield from run_on_ray(trials, address, verbose=verbose)
+        return
+    for key, trial in trials.items():
+        yield key, run_trial(trial)
