@@ -39,6 +39,7 @@ __all__ = ["Box", "Span", "Split", "VideoRecord", "cut_val", "encode_records", "
 log = logging.getLogger(__name__)
 
 Split = Literal["train", "val", "test"]
+_OF_READING = {col.STREAM: pa.int32(), col.FRAME_RATE: pa.float64()}
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,10 @@ class VideoRecord:
     """Anomalous frames, half-open, sorted, disjoint; None: not known; (): known to be none (any normal video)."""
     boxes: tuple[Box, ...] | None = None
     """Where in the picture; None: not known; (): known to be none (any normal video)."""
+    stream: int | None = None
+    """Which of the file's video streams is read, from 0; None: the footage."""
+    frame_rate: float | None = None
+    """Frames per second, of a file without time stamps; None: as the file says."""
     cut_off: str = field(default="", compare=False)
     """What of the truth lay past the last frame, and was cut off; empty: nothing did. Not part of a manifest."""
 
@@ -120,7 +125,8 @@ def read_records(uri: str, options: StoreOptions | None = None) -> list[VideoRec
     """Read a manifest, CSV or Parquet, in its order.
 
     Columns: ``uri``, and as far as they are there ``video_id, label, split, category, num_frames, width, height,
-    spans, boxes``; others are ignored. Without ``video_id`` the id is made from the URI, as ``wsvad extract`` makes it.
+    spans, boxes, stream, frame_rate``; others are ignored. Without ``video_id`` the id is made from the URI, as
+    ``wsvad extract`` makes it.
 
     Raises:
         ManifestError: not there, unreadable, no ``uri`` column, no rows, a value that cannot be, an id that is unsafe
@@ -149,7 +155,7 @@ def write_records(uri: str, records: Sequence[VideoRecord], options: StoreOption
 
 def decode_records(data: bytes, *, name: str) -> list[VideoRecord]:
     """Read the records from a manifest's bytes; ``name`` is for messages. Raises ``ManifestError``."""
-    table = read_columns(data, col.MANIFEST_SCHEMA.names, name=name)
+    table = read_columns(data, (*col.MANIFEST_SCHEMA.names, *_OF_READING), name=name)
     if not table.num_rows:
         raise ManifestError(f"{name}: the manifest has no rows")
     records = []
@@ -188,6 +194,8 @@ def _record(row: Mapping[str, Any], where: str) -> VideoRecord:
         height=_integer(row, col.HEIGHT),
         spans=_spans(row.get(col.SPANS)),
         boxes=_boxes(row.get(col.BOXES)),
+        stream=_integer(row, col.STREAM),
+        frame_rate=_number(row, col.FRAME_RATE),
     )
 
 
@@ -210,6 +218,16 @@ def _integer(row: Mapping[str, Any], column: str) -> int | None:
     if whole != float(value):
         raise ValueError(f"{column} must be a whole number, got {value!r}")
     return whole
+
+
+def _number(row: Mapping[str, Any], column: str) -> float | None:
+    value = row.get(column)
+    if value is None or value != value or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError(f"{column} must be a number, got {value!r:.80}") from None
 
 
 def _split(text: str | None) -> Split | None:
@@ -257,26 +275,36 @@ def check_suffix(name: str) -> None:
 def _encode_csv(records: Sequence[VideoRecord]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(col.MANIFEST_SCHEMA.names)
+    schema = _schema(records)
+    writer.writerow(schema.names)
     for record in records:
-        values = {name: getattr(record, name) for name in col.MANIFEST_SCHEMA.names}
+        values = {name: getattr(record, name) for name in schema.names}
         values[col.SPANS] = None if record.spans is None else format_spans(record.spans)
         values[col.BOXES] = None if record.boxes is None else format_boxes(record.boxes)
         writer.writerow(values.values())
     return text.getvalue().encode()
 
 
+def _schema(records: Iterable[VideoRecord]) -> pa.Schema:
+    """Columns of a manifest; of how videos are read, those that any of them has a value of."""
+    schema = col.MANIFEST_SCHEMA
+    for name, kind in _OF_READING.items():
+        if any(getattr(record, name) is not None for record in records):
+            schema = schema.append(pa.field(name, kind))
+    return schema
+
+
 def _encode_parquet(records: Sequence[VideoRecord]) -> bytes:
-    rows = []
+    rows, schema = [], _schema(records)
     for record in records:
-        values = {name: getattr(record, name) for name in col.MANIFEST_SCHEMA.names}
+        values = {name: getattr(record, name) for name in schema.names}
         if record.spans is not None:
             values[col.SPANS] = [{col.START_FRAME: start, col.END_FRAME: end} for start, end in record.spans]
         if record.boxes is not None:
             values[col.BOXES] = [box._asdict() for box in record.boxes]
         rows.append(values)
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=col.MANIFEST_SCHEMA), sink)
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), sink)
     return sink.getvalue()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-ARCHIVE = Path(__file__).resolve().parents[1] / "data" / "annotations.zip"
+ARCHIVE = Path(__file__).resolve().parents[2] / "data" / "annotations.zip"
 
 
 @pytest.fixture(scope="session")

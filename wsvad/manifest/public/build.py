@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from wsvad import __version__
-from wsvad.errors import ConflictError, ManifestError, UsageError
+from wsvad.errors import ManifestError, UsageError
+from wsvad.manifest.keeping import count_splits, keep_records
 from wsvad.manifest.public import shanghaitech, survfight, ucf_crime, ucfcrime2local, ucsd_ped2, xd_violence
 from wsvad.manifest.public.folder import Folder
 from wsvad.manifest.public.locate import Located, locate
 from wsvad.manifest.public.ucsd_ped2 import Ped2Split
-from wsvad.manifest.records import VideoRecord, check_unique, cut_val, encode_records, log_cut_off
-from wsvad.storage import Created, StoreOptions, open_object
-from wsvad.text import printable
+from wsvad.manifest.records import VideoRecord, check_unique, cut_val, log_cut_off
+from wsvad.storage import StoreOptions
 
 
 class Counts(NamedTuple):
@@ -134,19 +132,8 @@ def build(config: ManifestConfig, out: str, options: StoreOptions | None = None)
 
 
 def write(built: Built, out: str, *, overwrite: bool = False, options: StoreOptions | None = None) -> None:
-    """Write a manifest, and beside it ``<out>.json`` with the configuration that made it.
-
-    Raises:
-        ConflictError: another manifest is there, unless ``overwrite``.
-        UsageError: ``out`` is neither ``.csv`` nor ``.parquet``.
-    """
-    data = encode_records(built.records, suffix=PurePosixPath(out).suffix.lower())
-    store, key = open_object(out, options or StoreOptions())
-    if overwrite:
-        store.replace(key, data)
-    elif store.create(key, data) is Created.DIFFERENT:
-        raise ConflictError(f"{printable(out)} is there and differs; choose another name, or replace it: --overwrite")
-    store.replace(f"{key}.json", json.dumps(built.summary, indent=1).encode())
+    """Write a manifest, and beside it ``<out>.json`` with what made it; raises as ``keep_records``."""
+    keep_records(built.records, built.summary, out, overwrite=overwrite, options=options)
 
 
 def check_counts(records: Sequence[VideoRecord], counts: Mapping[str, Counts] | None, name: str) -> None:
@@ -170,22 +157,10 @@ def _weak(record: VideoRecord) -> VideoRecord:
 def _summary(
     config: ManifestConfig, records: Sequence[VideoRecord], located: Located, digests: Mapping[str, str]
 ) -> dict[str, Any]:
-    splits = {}
-    for split in ("train", "val", "test"):
-        members = [r for r in records if r.split == split]
-        if members:
-            in_time = all(r.spans is not None for r in members)
-            in_space = all(r.boxes is not None for r in members)
-            splits[split] = {
-                "normal": sum(r.label == 0 for r in members),
-                "anomalous": sum(r.label == 1 for r in members),
-                "anomalous_frames": sum(e - s for r in members for s, e in r.spans or ()) if in_time else None,
-                "boxes": sum(len(r.boxes or ()) for r in members) if in_space else None,
-            }
     return {
         "data_set": config.name,
         "videos": len(records),
-        "splits": splits,
+        "splits": count_splits(records),
         "found": located.found,
         "missing": len(located.missing),
         "missing_ids": list(located.missing[:100]),
