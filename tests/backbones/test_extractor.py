@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from tests.backbones.reference import as_video
+from tests.backbones.saving import save_weights
 from wsvad.backbones import extractor as extractor_module
 from wsvad.backbones.extractor import FeatureExtractor, Features, default_precision
-from wsvad.backbones.weights import Weights, save_weights
+from wsvad.backbones.weights import Weights
 from wsvad.errors import UsageError, WeightsError
 
 PRECISION = default_precision()
@@ -93,6 +94,7 @@ def test_a_clip_has_the_same_bytes_in_another_process_with_other_threads(untrain
 import hashlib, sys
 import numpy as np
 from wsvad.backbones.extractor import FeatureExtractor
+from tests.backbones.saving import save_weights
 from wsvad.backbones.weights import load_weights
 extractor = FeatureExtractor(load_weights("weights.safetensors"), precision={PRECISION!r}, threads=2)
 features = extractor(np.load("clip.npy"))

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from tests.backbones.reference import DATA, RESNET, cosine, published_shapes, rule_state
 from wsvad.backbones.folded import FusedConv
-from wsvad.backbones.resnet import CUBOID_DIM, POOLED_DIM, ResNet50I3d, ResNetMaps, normalised
+from wsvad.backbones.resnet import CUBOID_DIM, DEVIATION, MEAN, POOLED_DIM, ResNet50I3d, ResNetMaps
 from wsvad.backbones.resnet_folded import FoldedResNet50I3d, Stem, fold
 from wsvad.backbones.resnet_untrained import norms, untrained_resnet_state
 from wsvad.backbones.untrained import moving_textures
@@ -23,6 +23,11 @@ TOLERANCE = 1e-4
 CPU = torch.device("cpu")
 DIGEST_OF_SEED_0 = "8f9ead65fddc3b85f7ab78e6cf7c8ab715a561f5cb4eb255aebb58587e43f028"
 DTYPES = [torch.float32, torch.bfloat16]
+
+
+def normalised(clips_BTHWC: torch.Tensor) -> torch.Tensor:
+    """Turn RGB ``[B, T, H, W, 3]``, 0 to 255, into what the plain model wants: fp32 ``[B, 3, T, H, W]``, size 1."""
+    return (clips_BTHWC.permute(0, 4, 1, 2, 3).float() - MEAN) / DEVIATION
 
 
 @pytest.fixture(scope="module")

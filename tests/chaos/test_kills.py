@@ -13,9 +13,10 @@ import psutil
 import pytest
 from ray.cluster_utils import Cluster
 
+from tests.backbones.saving import save_weights
 from tests.extract.harness import QUICK, finish, published_rows, start, stored, until, visible
 from tests.extract.videos import write_video
-from wsvad.backbones.weights import random_weights, save_weights
+from wsvad.backbones.weights import random_weights
 from wsvad.extract.verify import verify
 from wsvad.manifest.listing import list_videos
 from wsvad.storage import open_store

@@ -231,6 +231,7 @@ def test_a_cluster_says_what_it_has(ray_head: str, monkeypatch: pytest.MonkeyPat
     check = services.check_ray(ray_head)
     assert check.status == "ok", check
     assert {name: check.data[name] for name in ("nodes", "cpus", "gpus")} == {"nodes": 1, "cpus": 2.0, "gpus": 0.0}
+    assert f"niceness {check.data['niceness']}" in check.summary
     assert ray.is_initialized() == connected
 
 

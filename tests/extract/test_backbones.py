@@ -7,10 +7,11 @@ import argparse
 import pyarrow.parquet as pq
 import pytest
 
+from tests.backbones.saving import save_weights
 from tests.extract.harness import QUICK, run_here
 from wsvad.backbones import shipped as published
 from wsvad.backbones.embedded import embedded_weights, has_embedded_weights
-from wsvad.backbones.weights import Weights, load_weights, random_weights, save_weights, weights_bytes
+from wsvad.backbones.weights import Weights, load_weights, random_weights, weights_bytes
 from wsvad.cli import extract as verb
 from wsvad.cli import main
 from wsvad.clips import ClipSpec

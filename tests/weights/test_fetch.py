@@ -12,11 +12,12 @@ import safetensors.numpy
 import torch
 
 from tests.backbones.reference import published_shapes
+from tests.backbones.saving import save_weights
 from tests.weights.making import caffe2_names, python2_pickle, unpacked
 from tests.weights.server import WebServer
 from wsvad.backbones import shipped
 from wsvad.backbones.choose import hollow
-from wsvad.backbones.weights import load_weights, random_weights, save_weights
+from wsvad.backbones.weights import load_weights, random_weights
 from wsvad.cli import main
 from wsvad.weights import fetch as fetching
 from wsvad.weights.catalogue import CATALOGUE

@@ -90,6 +90,13 @@ def test_nobody_gets_into_a_local_ray_without_its_token(ray_session):
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
+def test_workers_of_a_local_ray_do_not_wait_behind_all_else(ray_session):
+    """Ray's default would give them niceness 15."""
+    niceness = ray.remote(lambda: os.getpriority(os.PRIO_PROCESS, 0)).options(num_cpus=0)
+    assert ray.get(niceness.remote()) == os.getpriority(os.PRIO_PROCESS, 0)
+    assert "RAY_worker_niceness" not in os.environ
+
+
 @pytest.fixture
 def closed_port():
     """A port that nobody listens on, and that nobody else gets meanwhile."""

@@ -78,11 +78,6 @@ class ResNetMaps(NamedTuple):
     """``[B, 2048, T', H', W']``, not negative; 2x7x7 for 16 frames of 224x224."""
 
 
-def normalised(clips_BTHWC: Tensor) -> Tensor:
-    """Turn RGB ``[B, T, H, W, 3]``, 0 to 255, into what the plain model wants: fp32 ``[B, 3, T, H, W]``, size 1."""
-    return (clips_BTHWC.permute(0, 4, 1, 2, 3).float() - MEAN) / DEVIATION
-
-
 def check_frames(frames: int) -> None:
     """Refuse clips that are too short for the network.
 

@@ -112,17 +112,8 @@ def load_weights(
     return Weights(public or f"custom:{digest.removeprefix('sha256:')[:12]}", digest, state, architecture)
 
 
-def save_weights(weights: Weights, path: str | Path) -> None:
-    """Write weights as safetensors, with their name and digest in its metadata.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    Path(path).write_bytes(weights_bytes(weights))
-
-
 def weights_bytes(weights: Weights) -> bytes:
-    """Return what ``save_weights`` writes; ``load_weights`` of it gives the same name, digest and tensors.
+    """Return weights as a safetensors file; ``load_weights`` of it gives the same name, digest and tensors.
 
     The same weights give the same bytes.
     """

@@ -126,7 +126,10 @@ def check_ray(address: str | None) -> Check:
     if "error" in found:
         remedy = "same version of Ray and Python on both sides? token in RAY_AUTH_TOKEN or ~/.ray/auth_token?"
         return Check("ray", "fail", f"{address}: {found['error']}", remedy, data | found, EXIT_STORAGE)
-    summary = f"{address}: {found['nodes']} node(s), {found['cpus']:g} CPUs, {found['gpus']:g} GPUs"
+    summary = f"{address}: {found['nodes']} node(s), {found['cpus']:g} CPUs, {found['gpus']:g} GPUs, "
+    summary += f"workers run at niceness {found['niceness']}"
+    if found["niceness"]:
+        summary += ", behind what else runs there (RAY_worker_niceness of `ray start`)"
     return Check("ray", "ok", summary, data=data | found)
 
 

@@ -18,6 +18,7 @@ from wsvad.evaluate.gather import choose, gather
 from wsvad.evaluate.leaks import refuse_leaks, shared_ids
 from wsvad.evaluate.page import PageInput, page
 from wsvad.evaluate.summary import EvaluateSummary
+from wsvad.features.described import described
 from wsvad.manifest.records import Split, VideoRecord, decode_records
 from wsvad.metrics.figures import MetricOptions
 from wsvad.metrics.truth import TruthMode
@@ -106,6 +107,7 @@ def evaluate(options: EvaluateOptions) -> EvaluateSummary:
         "command": list(options.command),
         "split": options.split,
         "warnings": warnings_of(computed, options.split, seen, features.get("weights"), given.distinct),
+        "features": described(features),
         "inputs": given.inputs,
         "options": given.settings,
         "versions": versions(),

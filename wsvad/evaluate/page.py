@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from wsvad.features.described import in_words
 from wsvad.metrics.definitions import DEFINITIONS
 from wsvad.metrics.results import VideoResult, displayed_size, view_of
 from wsvad.report import heatmaps, timelines
@@ -112,6 +113,7 @@ def _facts(document: Document) -> list[str]:
         f"{count(videos['evaluated'], 'videos')} of split {document['split']}",
         f"{videos['anomalous']} anomalous, {videos['normal']} normal",
         f"frame truth: {document['options']['truth_mode']}",
+        f"features: {in_words(document['features'])}",
         str(document["created_utc"]),
     ]
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from wsvad.errors import EXIT_OK
+from wsvad.features.described import in_words
 from wsvad.report.svg import number
 
 
@@ -29,7 +30,8 @@ class EvaluateSummary:
 
     def to_json(self) -> str:
         """The figures without the tables of videos and curves, which are in the report."""
-        shown = {k: self.document[k] for k in ("title", "split", "identity", "warnings", "videos", "metrics")}
+        kept = ("title", "split", "identity", "warnings", "features", "videos", "metrics")
+        shown = {k: self.document[k] for k in kept}
         return json.dumps(shown | {"report": self.json_uri, "page": self.html_uri}, indent=1)
 
     def show(self, console: Console) -> None:
@@ -44,4 +46,5 @@ class EvaluateSummary:
         console.print(table)
         for warning in self.document["warnings"]:
             console.print(f"[bold yellow]note[/]  {escape(warning)}")
+        console.print(f"features  {escape(in_words(self.document['features']))}", soft_wrap=True, highlight=False)
         console.print(f"report  {escape(self.json_uri)}\npage    {escape(self.html_uri)}", soft_wrap=True)

@@ -19,6 +19,7 @@ from wsvad.experiments.many import run_trials
 from wsvad.experiments.options import CompareOptions
 from wsvad.experiments.table import COLUMNS, Rows, as_csv, as_markdown, lines, shown_columns, summarize
 from wsvad.experiments.trial import Figures, check_trial
+from wsvad.features.described import described, in_words
 from wsvad.features.reading import FeatureSet
 from wsvad.manifest.records import Split, read_records
 from wsvad.provenance import versions
@@ -28,7 +29,6 @@ from wsvad.work.target import refuse_job_copy
 log = logging.getLogger(__name__)
 
 JSON, MARKDOWN, CSV = "table.json", "table.md", "figures.csv"
-_OF_FEATURES = ("backbone", "weights", "precision", "geometry")
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _check(options: CompareOptions) -> dict[str, dict[str, str]]:
     for trial in trials:
         check_trial(trial)
     opened = (FeatureSet.open(uri, options.store) for uri in dict.fromkeys(trial.features for trial in trials))
-    return {f.uri: {name: str(f.config.get(name, "unknown")) for name in _OF_FEATURES} for f in opened}
+    return {f.uri: described(f.config) for f in opened}
 
 
 def _caption(options: CompareOptions, features: Mapping[str, Mapping[str, str]]) -> str:
@@ -127,11 +127,7 @@ def _caption(options: CompareOptions, features: Mapping[str, Mapping[str, str]])
 
 
 def _said_of(features: Mapping[str, Mapping[str, str]]) -> list[str]:
-    return [
-        f"Features {uri}: {made['backbone']}, weights {made['weights']}, geometry {made['geometry']}, "
-        f"precision {made['precision']}."
-        for uri, made in features.items()
-    ]
+    return [f"Features {uri}: {in_words(made)}." for uri, made in features.items()]
 
 
 def _number(value: float | None) -> str:

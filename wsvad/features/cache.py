@@ -32,7 +32,7 @@ CACHE_VERSION = 1
 
 @dataclass(frozen=True)
 class SegmentCache:
-    """Videos as S segments each: crops averaged, clips pooled as RTFM does (``pool_segments``), float16.
+    """Videos as S segments each: crops averaged, clips pooled as RTFM does (``SegmentPooler``), float16.
 
     Small and cheap to pickle for another process of the same node, which maps the same file.
     """

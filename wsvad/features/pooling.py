@@ -31,45 +31,11 @@ def segment_ranges(num_clips: int, segments: int) -> np.ndarray:
     return np.stack([edges[:-1], np.maximum(edges[1:], edges[:-1] + 1)], axis=1)
 
 
-def pool_segments(features_TX: np.ndarray, segments: int) -> np.ndarray:
-    """Pool a video's clips to segments.
-
-    Args:
-        features_TX: ``[T, ...]``, any float type, at least one clip; also a memory map, which is read once, in order,
-            and never held whole.
-        segments: S, at least 1.
-
-    Returns:
-        float32 ``[S, ...]``; sums are taken in float64.
-
-    Raises:
-        UsageError: there is no clip, or no segment.
-    """
-    pooler = SegmentPooler(len(features_TX), segments)
-    pooler.add(features_TX)
-    return pooler.result()
-
-
-def segment_spans(start_frame_T: np.ndarray, end_frame_T: np.ndarray, segments: int) -> np.ndarray:
-    """Return the frames that each segment stands for, int64 ``[S, 2]``, half-open.
-
-    A segment reaches from the start of its first clip to the end of its last one, so that a gap between two of its
-    clips belongs to it, and one between two segments to neither. Where T < S, neighbours have the same span.
-
-    Args:
-        start_frame_T: first frame of each clip that is there, ascending.
-        end_frame_T: end of each, exclusive.
-        segments: S.
-
-    Raises:
-        UsageError: there is no clip, or no segment.
-    """
-    ranges = segment_ranges(len(start_frame_T), segments)
-    return np.stack([start_frame_T[ranges[:, 0]], end_frame_T[ranges[:, 1] - 1]], axis=1).astype(np.int64)
-
-
 class SegmentPooler:
-    """:func:`pool_segments` of a video that comes in parts; holds S sums, whatever the video's length."""
+    """Pools the clips of a video, which come in parts, to segments; holds S sums, taken in float64.
+
+    The result is float32 ``[S, ...]``.
+    """
 
     def __init__(self, num_clips: int, segments: int) -> None:
         """Expect ``num_clips`` clips in all. Raises ``UsageError`` as :func:`segment_edges`."""

@@ -80,11 +80,6 @@ class BalancedSampler:
             raise UsageError(f"the seed must be at least 0, got {seed}")
         self.pairs, self.seed, self.rank, self.world_size = pairs, seed, rank, world_size
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps until every video of the larger class was seen at least once."""
-        return -(-max(len(self._normal), len(self._anomalous)) // self.pairs)
-
     def batch(self, step: int) -> np.ndarray:
         """Return this worker's videos of a step, int64 ``[2 * pairs / world_size]``: anomalous, then normal ones.
 

@@ -20,6 +20,7 @@ from wsvad.checkpoint.folder import CONFIG, read_checkpoint
 from wsvad.dataset.sealed import seal
 from wsvad.documents import DocumentError
 from wsvad.errors import DamagedError, StorageError, UsageError
+from wsvad.features.described import in_words
 from wsvad.features.reading import FeatureSet
 from wsvad.loop.curve import TEST_AUC, Curve
 from wsvad.loop.group import Alone
@@ -179,6 +180,7 @@ def _begin(options: TrainOptions, resolved: _Resolved, before: TrainState | None
         model=resolved.model.name,
         features=resolved.features.uri,
         features_fingerprint=resolved.features.fingerprint,
+        features_made_by=in_words(resolved.features.config),
         banner=(
             f"TRAINED ON FEATURES OF AN UNTRAINED NETWORK ({weights}): the model's scores mean nothing for detection."
             if is_untrained(weights)

@@ -55,6 +55,8 @@ class TrainSummary(Summary):
     """Steps done now over the time of the loop."""
     dry_run: bool = False
     nothing_to_do: bool = False
+    features_made_by: str = ""
+    """Backbone, weights, geometry and precision of the features; empty in records of earlier versions."""
     exit_code: int = 0
 
     @classmethod
@@ -70,6 +72,8 @@ class TrainSummary(Summary):
             ("training", f"{self.train_anomalous} anomalous and {self.train_normal} normal videos"),
             ("validation", f"{self.val_anomalous} anomalous and {self.val_normal} normal videos{cut}"),
         ]
+        if self.features_made_by:
+            rows.append(("features", self.features_made_by))
         if self.missing:
             rows.append(("left out", f"{self.missing} videos without features"))
         if self.dry_run:

@@ -76,11 +76,6 @@ def encode_flow(flow: npt.NDArray[np.float32]) -> Frames:
     return levels
 
 
-def decode_flow(flow: Frames) -> npt.NDArray[np.float32]:
-    """Return in pixels what ``encode_flow`` made bytes of. I3D takes ``flow / 127.5 - 1``, as for RGB."""
-    return flow.astype(np.float32) * np.float32(2 * FLOW_BOUND / 255) - np.float32(FLOW_BOUND)
-
-
 def crop_flow(geometry: Geometry, flow_THWC: Frames) -> Frames:
     """Return the views ``[views, T, size, size, 2]`` of delivered flow ``[T, H, W, 2]``, copied.
 

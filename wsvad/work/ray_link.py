@@ -32,6 +32,7 @@ _LONGEST_PATH = 107
 _SOCKET = "session_2026-01-01_00-00-00_000000_/sockets/plasma_store"  # the longest name below its folder, with its pid
 _NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 _ANSWER_S = 4.0
+NICENESS = "RAY_worker_niceness"
 _core: Any = ray._raylet  # whose types Ray publishes in part
 _messages: Any = gcs_service_pb2
 _AUTH = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
@@ -87,7 +88,7 @@ def _start(num_cpus: int, folder: str, options: dict[str, Any]) -> None:
     """Start it; once more if the machine is too busy for it to be ready within Ray's 30 s."""
     for patient in (True, False):
         try:
-            with _own_token(), _loopback():
+            with _own_token(), _loopback(), _niceness():
                 ray.init(
                     address="local",
                     num_cpus=num_cpus,
@@ -122,6 +123,21 @@ def _too_long() -> UsageError:
         f"cannot start a local Ray: its files go below {_base()}, and the paths of its sockets would be longer than "
         f"Linux allows ({_LONGEST_PATH} bytes); set RAY_TMPDIR to a folder with a short path, e.g. RAY_TMPDIR=/tmp"
     )
+
+
+@contextlib.contextmanager
+def _niceness() -> Iterator[None]:
+    """Run workers at the niceness of this process: Ray's default, 15, makes them wait behind all else on the machine.
+
+    A ``RAY_worker_niceness`` in the environment says otherwise.
+    """
+    given = os.environ.get(NICENESS)
+    os.environ[NICENESS] = given or "0"  # is added to that of this process
+    try:
+        yield
+    finally:
+        if given is None:
+            del os.environ[NICENESS]
 
 
 @contextlib.contextmanager

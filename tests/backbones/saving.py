@@ -1,0 +1,10 @@
+"""Weights as a file."""
+
+from pathlib import Path
+
+from wsvad.backbones.weights import Weights, weights_bytes
+
+
+def save_weights(weights: Weights, path: Path) -> None:
+    """Write weights as safetensors, with their name and digest in its metadata."""
+    path.write_bytes(weights_bytes(weights))
