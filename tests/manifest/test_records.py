@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsvad.errors import ManifestError, UsageError
+from wsvad.manifest.cut import cut_val
 from wsvad.manifest.listing import list_videos
-from wsvad.manifest.records import Box, VideoRecord, cut_val, encode_records, read_records, write_records
+from wsvad.manifest.records import Box, VideoRecord, encode_records, read_records, write_records
 from wsvad.manifest.records import decode_records as decode
 from wsvad.manifest.truth import merge_spans, parse_boxes, parse_spans
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 from wsvad.errors import ManifestError, UsageError
 from wsvad.features.reading import FeatureSet
-from wsvad.manifest.records import VideoRecord, cut_val
+from wsvad.manifest.cut import cut_val
+from wsvad.manifest.records import VideoRecord
 from wsvad.manifest.truth import known_spans
 
 log = logging.getLogger(__name__)

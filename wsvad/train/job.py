@@ -28,7 +28,7 @@ from wsvad.loop.places import STATES
 from wsvad.loop.progress import TrainView
 from wsvad.loop.state import TrainState, newest_state
 from wsvad.manifest.records import read_records
-from wsvad.models.choose import MODELS, check_size, config_from_dict, default_config, default_recipe
+from wsvad.models.choose import MODELS, check_size, default_config, default_recipe
 from wsvad.models.contract import ModelConfig
 from wsvad.provenance import versions
 from wsvad.storage import Store, normalize_uri, open_store
@@ -111,7 +111,7 @@ def train(options: TrainOptions, console: Console | None = None, on_row: OnRow |
         features=resolved.features,
         out=options.out,
         store=out.options,
-        model=resolved.model.to_dict(),
+        model=resolved.model,
         config=resolved.config,
         data=resolved.data,
         cache_folder=options.cache_folder,
@@ -249,7 +249,7 @@ def _keep(
             summary, best_on_test_frame_auc=best, best_on_test_step=best_step, test_frame_auc=_number(at_kept)
         )
     checkpoint = Checkpoint(
-        model_config=config_from_dict(resolved.model.to_dict()),
+        model_config=resolved.model,
         state=selected_weights(state),
         features_config=resolved.features.config,
         features_fingerprint=resolved.features.fingerprint,

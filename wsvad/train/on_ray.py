@@ -9,7 +9,7 @@ from dataclasses import replace
 from wsvad.errors import UsageError
 from wsvad.loop.group import most_workers
 from wsvad.loop.run import run_group
-from wsvad.models.choose import build_criterion, config_from_dict
+from wsvad.models.choose import build_criterion
 from wsvad.train.options import TrainOptions
 from wsvad.train.trainer import refuse_shares
 from wsvad.train.worker import TrainPlan, run_worker
@@ -36,7 +36,7 @@ def train_on_ray(plan: TrainPlan, options: TrainOptions, on_row: Callable[[dict[
         ClusterError: Ray failed, or lost workers more often than ``max_failures``.
     """
     with connected(options.address, verbose=options.verbose):
-        criterion = build_criterion(config_from_dict(plan.model))
+        criterion = build_criterion(plan.model)
         pool = _pool(options, plan, 1 if criterion.needs_whole_batch else None)
         if plan.config.pairs % pool.workers or len(plan.data.train_ids) < pool.workers:
             raise UsageError(

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,8 +16,8 @@ from wsvad.features.reading import FeatureSet
 from wsvad.loop.curve import TEST_AUC, VAL_AUC
 from wsvad.loop.group import Group
 from wsvad.loop.keeping import resume, save
-from wsvad.models.choose import build_criterion, build_dynamic_labels, build_model, config_from_dict
-from wsvad.models.contract import Inputs, MilModel
+from wsvad.models.choose import build_criterion, build_dynamic_labels, build_model
+from wsvad.models.contract import Inputs, MilModel, ModelConfig
 from wsvad.storage import StoreOptions, open_store
 from wsvad.train.batches import BalancedSampler, make_batch
 from wsvad.train.config import TrainConfig
@@ -42,8 +41,7 @@ class TrainPlan:
     out: str
     store: StoreOptions
     """How to reach ``out``."""
-    model: dict[str, Any]
-    """``ModelConfig.to_dict()``."""
+    model: ModelConfig
     config: TrainConfig
     data: TrainingData = field(repr=False)
     device: str = "cpu"
@@ -96,7 +94,7 @@ def run_worker(
 
 
 def _make_trainer(plan: TrainPlan, group: Group, device: torch.device) -> Trainer:
-    model_config, data, config = config_from_dict(plan.model), plan.data, plan.config
+    model_config, data, config = plan.model, plan.data, plan.config
     cache = SegmentCache.build(
         plan.features,
         data.train_ids,

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 from wsvad import __version__
 from wsvad.errors import ManifestError, UsageError
+from wsvad.manifest.cut import cut_val
 from wsvad.manifest.keeping import count_splits, keep_records
 from wsvad.manifest.public import shanghaitech, survfight, ucf_crime, ucfcrime2local, ucsd_ped2, xd_violence
 from wsvad.manifest.public.folder import Folder
 from wsvad.manifest.public.locate import Located, locate
 from wsvad.manifest.public.ucsd_ped2 import Ped2Split
-from wsvad.manifest.records import VideoRecord, check_unique, cut_val, log_cut_off
+from wsvad.manifest.records import VideoRecord, check_unique, log_cut_off
 from wsvad.storage import StoreOptions
 
 
