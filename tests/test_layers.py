@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-VERBS = ("extract", "importing", "train", "scoring", "pretrain", "evaluate")
+VERBS = ("extract", "importing", "train", "scoring", "pretrain", "evaluate", "verify")
 
 # Import order is data-flow order. A module may import its own unit and any unit of a line above, nothing else.
 LAYERS = (

@@ -12,9 +12,9 @@ from wsvad.dataset.collect import Collected, collect
 from wsvad.dataset.snapshots import claim_dataset, latest_snapshot
 from wsvad.errors import UsageError
 from wsvad.extract.units import plan_units
-from wsvad.extract.verify import verify
 from wsvad.extract.worker import receipt_of
 from wsvad.storage import open_store
+from wsvad.verify.data_set import verify
 from wsvad.work.stored import adopt
 
 DAY = 24 * 3600

@@ -18,10 +18,10 @@ from wsvad.dataset.snapshots import (
 )
 from wsvad.errors import ConflictError, UsageError
 from wsvad.extract.units import plan_units
-from wsvad.extract.verify import verify
 from wsvad.extract.worker import receipt_of
 from wsvad.manifest.listing import Listing
 from wsvad.storage import open_store
+from wsvad.verify.data_set import verify
 
 
 def _store_units(store, video, frames=100, clips=None, config=CONFIG):

@@ -14,9 +14,9 @@ import pytest
 from tests.extract.harness import QUICK, published_rows, until, visible
 from tests.extract.ray_head import RayHead
 from tests.extract.videos import write_video
-from wsvad.extract.verify import verify
 from wsvad.manifest.listing import list_videos
 from wsvad.storage import open_store
+from wsvad.verify.data_set import verify
 
 UNITS, CLIPS = 5, 25
 OURS = ("WARNING FEATURES OF AN UNTRAINED", "INFO ", "ERROR terminated")

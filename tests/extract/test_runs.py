@@ -16,12 +16,12 @@ from wsvad.dataset.snapshots import refuse_clashes
 from wsvad.errors import ConflictError, StoreUnavailable
 from wsvad.extract import job
 from wsvad.extract.indexing import Indexed
-from wsvad.extract.quarantine import QuarantineRecord, write_record
 from wsvad.extract.results import Outcome
 from wsvad.manifest.listing import Listing
 from wsvad.manifest.source import StoredVideo
 from wsvad.storage import open_store
 from wsvad.work import interim, rounds, run
+from wsvad.work.quarantine import QuarantineRecord, write_record
 from wsvad.work.receipt import Receipt
 
 pytestmark = pytest.mark.usefixtures("in_process")

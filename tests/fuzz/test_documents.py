@@ -19,13 +19,13 @@ from wsvad.cli.options import option_words
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject
 from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import WsvadError
-from wsvad.extract.quarantine import QuarantineRecord
 from wsvad.manifest.public.folder import Folder
 from wsvad.manifest.records import decode_records, encode_records
 from wsvad.manifest.table import read_manifest
 from wsvad.models.choose import check_size, config_from_dict, default_config
 from wsvad.train.summary import TrainSummary
 from wsvad.video import VideoIndex
+from wsvad.work.quarantine import QuarantineRecord
 
 MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -21,14 +21,14 @@ from wsvad.evaluate.summary import EvaluateSummary
 from wsvad.experiments.table import COLUMNS
 from wsvad.extract.job import ExtractOptions, extract
 from wsvad.extract.summary import ExtractSummary
-from wsvad.extract.verify import verify
-from wsvad.extract.verify_report import VerifyReport
 from wsvad.features.config import FeatureConfig
 from wsvad.scoring.job import ScoreOptions, score
 from wsvad.storage import open_store, probe_folder
 from wsvad.train.job import train
 from wsvad.train.options import TrainOptions
 from wsvad.train.summary import TrainSummary
+from wsvad.verify.data_set import verify
+from wsvad.verify.data_set_report import VerifyReport
 from wsvad.weights.resolve import resolve_backbone
 from wsvad.work.cluster import connected
 

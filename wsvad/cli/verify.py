@@ -12,18 +12,18 @@ from rich.console import Console
 from wsvad.cli.options import add_store_options, positive_float, require, store_options
 from wsvad.dataset import layout
 from wsvad.dataset.collect import DEFAULT_GRACE_HOURS
-from wsvad.extract.verify import verify
-from wsvad.extract.verify_report import VerifyReport
 from wsvad.features.config import FeatureConfig
 from wsvad.features.encoding import decode_unit
+from wsvad.loop.claim import is_run
 from wsvad.manifest.listing import list_videos
 from wsvad.scores.config import ScoreConfig
 from wsvad.scores.table import summarize_scores
 from wsvad.storage import open_store
-from wsvad.train.claim import is_run
+from wsvad.verify.data_set import verify
+from wsvad.verify.data_set_report import VerifyReport
 
 if TYPE_CHECKING:
-    from wsvad.train.verify import RunReport
+    from wsvad.verify.run import RunReport
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         out.probe()  # what cannot be written is found before everything is read
     report: VerifyReport | RunReport
     if is_run(out):
-        from wsvad.train.verify import verify_run  # brings torch with it
+        from wsvad.verify.run import verify_run  # brings torch with it
 
         report = verify_run(out, repair=args.repair)
     else:

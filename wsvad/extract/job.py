@@ -20,7 +20,6 @@ from wsvad.dataset.snapshots import (
 )
 from wsvad.extract.cost import FEW_VIDEOS, is_small
 from wsvad.extract.indexing import IndexCache, Indexed, index_all
-from wsvad.extract.quarantine import QuarantineRecord, read_records, write_record
 from wsvad.extract.reach import look_at
 from wsvad.extract.results import Outcome, summarize
 from wsvad.extract.summary import ExtractSummary
@@ -35,6 +34,7 @@ from wsvad.weights.resolve import BackboneSource, LoadedWeights
 from wsvad.work.carry_out import carry_out
 from wsvad.work.outcome import unsettled
 from wsvad.work.pool import PoolOptions
+from wsvad.work.quarantine import QuarantineRecord, read_records, write_record
 from wsvad.work.record import Run
 from wsvad.work.stored import adopt
 from wsvad.work.target import open_target

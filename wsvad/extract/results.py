@@ -12,7 +12,6 @@ from wsvad.columns import NOTES
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject
 from wsvad.extract.indexing import Indexed
-from wsvad.extract.quarantine import QuarantineRecord
 from wsvad.extract.summary import ExtractSummary
 from wsvad.extract.units import Unit
 from wsvad.features.config import FeatureConfig
@@ -21,6 +20,7 @@ from wsvad.manifest.listing import Listing, reasons
 from wsvad.text import printable
 from wsvad.weights.resolve import BackboneSource
 from wsvad.work.outcome import objects_of, receipts_of
+from wsvad.work.quarantine import QuarantineRecord
 from wsvad.work.receipt import Receipt
 
 

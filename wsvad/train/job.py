@@ -22,6 +22,7 @@ from wsvad.documents import DocumentError
 from wsvad.errors import DamagedError, StorageError, UsageError
 from wsvad.features.described import in_words
 from wsvad.features.reading import FeatureSet
+from wsvad.loop.claim import CHECKPOINT, RUN, check_claim, read_run, write_claim
 from wsvad.loop.curve import TEST_AUC, Curve
 from wsvad.loop.group import Alone
 from wsvad.loop.places import STATES
@@ -32,7 +33,6 @@ from wsvad.models.choose import MODELS, check_size, default_config, default_reci
 from wsvad.models.contract import ModelConfig
 from wsvad.provenance import versions
 from wsvad.storage import Store, normalize_uri, open_store
-from wsvad.train.claim import CHECKPOINT, RUN, check_claim, read_run, write_claim
 from wsvad.train.config import TrainConfig, train_config
 from wsvad.train.data import TrainingData, training_data
 from wsvad.train.options import TrainOptions

@@ -15,13 +15,13 @@ from wsvad.dataset.collect import check_grace, collect
 from wsvad.dataset.repair import mend, repair_id
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, publish, read_videos
 from wsvad.errors import DamagedError, ObjectNotFound, UsageError
-from wsvad.extract.quarantine import QuarantineRecord
-from wsvad.extract.verify_report import VerifyReport
 from wsvad.features.coverage import shortcomings
 from wsvad.features.encoding import UnitSummary, decode_unit
 from wsvad.manifest.listing import Listing
 from wsvad.storage import Store, is_absent
 from wsvad.text import printable
+from wsvad.verify.data_set_report import VerifyReport
+from wsvad.work.quarantine import QuarantineRecord
 from wsvad.work.stored import DamagedUnit
 
 

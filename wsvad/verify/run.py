@@ -10,11 +10,11 @@ from rich.console import Console
 from wsvad.checkpoint.verify import checkpoint_faults, write_card
 from wsvad.dataset.sealed import seal
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_STORAGE, DamagedError, ObjectNotFound, WeightsError
+from wsvad.loop.claim import CHECKPOINT, CLAIM, RUN, read_claim, read_run
 from wsvad.loop.places import STATES
 from wsvad.loop.state import load_state, saved_steps
 from wsvad.storage import Store
 from wsvad.text import printable
-from wsvad.train.claim import CHECKPOINT, CLAIM, RUN, read_claim, read_run
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Prove what a job wrote: data sets of features and scores, training runs, checkpoints."""
