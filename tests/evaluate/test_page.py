@@ -14,6 +14,7 @@ from PIL import Image
 from tests.evaluate.making import gathered, planted, record, scores
 from wsvad.evaluate.document import figures
 from wsvad.evaluate.page import PageInput, page
+from wsvad.features.described import described
 from wsvad.manifest.records import Box
 from wsvad.metrics.figures import MetricOptions
 from wsvad.report import timelines
@@ -64,6 +65,7 @@ def draw(videos: list, pictures: dict | None = None, **more: object) -> str:
         "warnings": [],
         "options": {"truth_mode": "true", "level": 0.95, "threshold": 0.5},
         "command": [],
+        "features": described({"backbone": "i3d-compact", "precision": "bf16"}),
         "inputs": {},
         "versions": {},
         "identity": "sha256:0",
