@@ -85,7 +85,9 @@ HOMES = {
     "urllib3": ("wsvad/storage/s3_errors.py", "wsvad/weights/http.py"),
     # figures; slow to load, so it is loaded by the first one (LIGHT)
     "sklearn": ("wsvad/metrics/ranking.py",),
-    "jinja2": ("wsvad/evaluate/page.py",),
+    "jinja2": ("wsvad/evaluate/page.py", "wsvad/report/tables.py"),
+    # distributions of test statistics
+    "scipy": ("wsvad/metrics/paired.py",),
     # encodes pictures that the decoder's process made; what holds credentials opens no picture of anybody else's
     "PIL": ("wsvad/report/pictures.py",),
     "torch": (

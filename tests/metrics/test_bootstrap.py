@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from wsvad.metrics.bootstrap import Ratio, ScoreCounts, draw, interval
+from wsvad.metrics.bootstrap import Ratio, ScoreCounts, draw, interval, resampled
 from wsvad.metrics.ranking import average_precision, roc_auc, threshold_at
 
 
@@ -73,7 +73,7 @@ def test_draws_are_stratified_and_seeded() -> None:
 def test_the_interval_of_a_mean_is_the_textbook_one() -> None:
     """For the mean of 400 values the percentile interval is close to +-1.96 standard errors."""
     values = np.random.default_rng(1).normal(size=400)
-    found = interval(Ratio(values, np.ones(400)).value, draw(np.zeros(400), 4000, 0))
+    found = interval(resampled(Ratio(values, np.ones(400)).value, draw(np.zeros(400), 4000, 0)))
     assert found is not None
     error = values.std() / 20
     assert (found.low, found.high) == pytest.approx(
@@ -83,8 +83,8 @@ def test_the_interval_of_a_mean_is_the_textbook_one() -> None:
 
 def test_undefined_resamples_are_left_out_and_counted() -> None:
     """One of two videos alone has frames: a quarter of the resamples miss it."""
-    found = interval(Ratio(np.array([1.0, 0.0]), np.array([2.0, 0.0])).value, draw([0, 0], 400, 0))
+    found = interval(resampled(Ratio(np.array([1.0, 0.0]), np.array([2.0, 0.0])).value, draw([0, 0], 400, 0)))
     assert found is not None
     assert (found.low, found.high) == (0.5, 0.5)
     assert 60 < found.undefined < 140
-    assert interval(Ratio(np.zeros(2), np.zeros(2)).value, draw([0, 0], 400, 0)) is None
+    assert interval(resampled(Ratio(np.zeros(2), np.zeros(2)).value, draw([0, 0], 400, 0))) is None

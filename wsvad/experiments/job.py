@@ -49,7 +49,7 @@ class CompareSummary:
     def to_json(self) -> str:
         """Return every figure as one JSON object."""
         plain = {"out": self.out, "seeds": self.seeds, "runs": self.runs, "dry_run": self.dry_run}
-        whole = {**plain, "features": self.features, "rows": _plain(self.rows), "exit_code": self.exit_code}
+        whole = {**plain, "features": self.features, "rows": plain_rows(self.rows), "exit_code": self.exit_code}
         return json.dumps(whole, indent=1)
 
     def show(self, console: Console) -> None:
@@ -65,7 +65,7 @@ class CompareSummary:
         for metric in shown_columns(self.rows):
             table.add_row(COLUMNS[metric], *(line[metric].text() if metric in line else "–" for line in found.values()))
         console.print(table)
-        for said in _said_of(self.features):
+        for said in said_of(self.features):
             console.print(said, markup=False, soft_wrap=True)
         console.print(f"table {self.out}/{MARKDOWN}\nevery figure {self.out}/{CSV}", markup=False, soft_wrap=True)
 
@@ -78,12 +78,22 @@ def compare(options: CompareOptions) -> CompareSummary:
         ConflictError: the target holds a comparison with other options or data.
         StorageError, ClusterError: run the same command again.
     """
-    features = _check(options)
-    trials = options.trials()
+    features = check_comparison(options)
     out = open_store(options.out, options.store)
     if options.dry_run:
-        return CompareSummary(out.uri, options.seeds, {}, len(trials), features, dry_run=True)
+        return CompareSummary(out.uri, options.seeds, {}, len(options.trials()), features, dry_run=True)
+    rows = run_comparison(options)
+    record: dict[str, Any] = {"options": options.to_dict(), "versions": versions(), "features": features}
+    out.replace(CSV, as_csv(rows).encode())
+    out.replace(MARKDOWN, (as_markdown(rows) + _caption(options, features)).encode())
+    out.replace(JSON, json.dumps({**record, "rows": plain_rows(rows)}, indent=1, sort_keys=True).encode())
+    return CompareSummary(out.uri, options.seeds, rows, len(options.trials()), features)
+
+
+def run_comparison(options: CompareOptions) -> Rows:
+    """Run every trial that is not finished, and return the figures of all. Raises as :func:`compare`."""
     probe_folder(options.out, options.store)
+    trials = options.trials()
     figures: dict[tuple[str, int], Mapping[Split, Figures]] = {}
     for key, found in run_trials(
         trials, use_ray=options.use_ray, address=options.address, verbose=options.verbose
@@ -91,18 +101,17 @@ def compare(options: CompareOptions) -> CompareSummary:
         figures[key] = found
         said = ", ".join(f"frame AUC {_number(one['frame_auc'])} on {split}" for split, one in found.items())
         log.info("%d/%d  %s: %s", len(figures), len(trials), trials[key].name, said)
-    rows = summarize([row.name for row in options.rows], options.splits, figures)
-    record: dict[str, Any] = {"options": options.to_dict(), "versions": versions(), "features": features}
-    out.replace(CSV, as_csv(rows).encode())
-    out.replace(MARKDOWN, (as_markdown(rows) + _caption(options, features)).encode())
-    out.replace(JSON, json.dumps({**record, "rows": _plain(rows)}, indent=1, sort_keys=True).encode())
-    return CompareSummary(out.uri, options.seeds, rows, len(trials), features)
+    return summarize([row.name for row in options.rows], options.splits, figures)
 
 
-def _check(options: CompareOptions) -> dict[str, dict[str, str]]:
+def check_comparison(options: CompareOptions) -> dict[str, dict[str, str]]:
     """Refuse what the training of any row, or the evaluation at the end of every run, would refuse.
 
-    Returns what is said of the features, by their URI.
+    Returns:
+        What made the features, by their URI.
+
+    Raises:
+        UsageError, ManifestError, ConflictError: as :func:`compare`.
     """
     refuse_job_copy(options.out)
     refuse_data_set(open_store(options.out, options.store), "a comparison")
@@ -123,10 +132,11 @@ def _caption(options: CompareOptions, features: Mapping[str, Mapping[str, str]])
     best = "Best-on-test is the step that looked best on the test; it selects nothing."
     splits = " and ".join(f"`{split}`" for split in options.splits)
     which = f"Split{'s' if len(options.splits) > 1 else ''} {splits}, {options.seeds} seeds: {spread}. {best}"
-    return "\n" + "\n".join([which, *_said_of(features)]) + "\n"
+    return "\n" + "\n".join([which, *said_of(features)]) + "\n"
 
 
-def _said_of(features: Mapping[str, Mapping[str, str]]) -> list[str]:
+def said_of(features: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return a line for each features data set that says what made it."""
     return [f"Features {uri}: {in_words(made)}." for uri, made in features.items()]
 
 
@@ -134,5 +144,6 @@ def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3f}"
 
 
-def _plain(rows: Rows) -> dict[str, dict[str, Any]]:
+def plain_rows(rows: Rows) -> dict[str, dict[str, Any]]:
+    """Return the figures as JSON values, by line of the table and metric."""
     return {name: {metric: asdict(spread) for metric, spread in line.items()} for name, line in lines(rows).items()}

@@ -54,10 +54,14 @@ def draw(strata_V: npt.ArrayLike, resamples: int, seed: int) -> Floats:
     return weights
 
 
-def interval(statistic: Statistic, weights_RV: Floats, level: float = 0.95) -> Interval | None:
-    """Return the central ``level`` of the resampled values, or None where fewer than half of them are defined."""
+def resampled(statistic: Statistic, weights_RV: Floats) -> Floats:
+    """Return the value of a statistic in each resample ``[R]``, NaN where it is undefined."""
     chunks = [statistic(weights_RV[start : start + CHUNK]) for start in range(0, len(weights_RV), CHUNK)]
-    values = np.concatenate(chunks) if chunks else np.empty(0)
+    return np.concatenate(chunks) if chunks else np.empty(0)
+
+
+def interval(values: Floats, level: float = 0.95) -> Interval | None:
+    """Return the central ``level`` of resampled values, or None where fewer than half of them are defined."""
     defined = values[np.isfinite(values)]
     if not defined.size or defined.size * 2 < values.size:
         return None

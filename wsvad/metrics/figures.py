@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from wsvad.errors import UsageError
-from wsvad.metrics.bootstrap import Statistic, draw, interval
+from wsvad.metrics.bootstrap import Statistic, draw, interval, resampled
 from wsvad.metrics.detection import ALPHA, BETA
 from wsvad.metrics.ranking import Floats, UndefinedMetric
 from wsvad.metrics.results import VideoResult
@@ -68,6 +68,8 @@ class Metric:
     """What it was computed over."""
     chance: float | None = None
     """Value that scores without any information would reach, where that is known."""
+    resampled_R: Floats | None = field(default=None, repr=False, compare=False)
+    """Its value in each resample of the videos, NaN where it is undefined; None: not kept."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,14 @@ class Draws:
 
     weights_RV: Floats
     level: float
+    keep: bool = False
+    """Whether metrics keep their values in the resamples."""
 
     @classmethod
-    def of(cls, results: Sequence[VideoResult], options: MetricOptions) -> Draws:
+    def of(cls, results: Sequence[VideoResult], options: MetricOptions, *, keep: bool = False) -> Draws:
         """Draw the videos, those with and without an anomaly apart."""
         strata = np.array([int(bool(r.anomalous)) for r in results])
-        return cls(draw(strata, options.resamples, options.seed), options.level)
+        return cls(draw(strata, options.resamples, options.seed), options.level, keep)
 
     def metric(
         self,
@@ -108,12 +112,13 @@ class Draws:
             return Metric(value, reason="no interval was asked for", counts=counts, chance=chance)
         if len(members) < 2:
             return Metric(value, reason="no interval: one video only", counts=counts, chance=chance)
-        found = interval(statistic(), self.weights_RV[:, list(members)], self.level)
+        values_R = resampled(statistic(), self.weights_RV[:, list(members)])
+        found, kept = interval(values_R, self.level), values_R if self.keep else None
         if found is None:
             few = "no interval: undefined in most resamples of so few videos"
-            return Metric(value, reason=few, counts=counts, chance=chance)
+            return Metric(value, reason=few, counts=counts, chance=chance, resampled_R=kept)
         reason = f"undefined in {found.undefined} resamples, which were left out" if found.undefined else None
-        return Metric(value, found.low, found.high, reason, counts, chance)
+        return Metric(value, found.low, found.high, reason, counts, chance, kept)
 
 
 def undefined(reason: str, **counts: int) -> Metric:

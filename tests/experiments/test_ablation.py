@@ -1,0 +1,119 @@
+"""Ablations: the base and rows that differ from it, with the same seeds, and what the table says of them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.experiments.planted import plant
+from wsvad.errors import UsageError
+from wsvad.experiments.ablation import AblationOptions, ablate
+from wsvad.experiments.families import FAMILIES, Published
+from wsvad.experiments.options import CompareOptions
+from wsvad.experiments.rows import Row
+from wsvad.models.choose import config_from_dict, default_config
+from wsvad.train.overrides import parse_overrides
+
+SHORT = {"pairs": 8, "segments": 8, "val_fraction": 0.0, "eval_every": 40}
+ROWS = (
+    Row("sultani", label="full", training={"steps": 40}),
+    Row("sultani", label="again", training={"steps": 40}),
+    Row("sultani", label="untrained", training={"steps": 1, "lr": 1e-9, "eval_every": 1}),
+)
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory) -> AblationOptions:
+    """A plain anomaly, a base that finds it, the same once more, and a row that learns nothing."""
+    folder = tmp_path_factory.mktemp("ablation")
+    planted = plant(folder, 3.0, train=24, test=16)
+    comparison = CompareOptions(
+        planted.features, planted.manifest, str(folder / "out"), ROWS, seeds=3, training=SHORT, use_ray=False
+    )
+    published = {"full": Published("96.69", "82.33"), "untrained": Published("<b>50</b>")}
+    return AblationOptions(comparison, resamples=200, published=published, title="Sultani & others")
+
+
+@pytest.fixture(scope="module")
+def summary(options):
+    """The table."""
+    return ablate(options)
+
+
+def test_a_row_that_learns_nothing_is_worse_and_the_same_row_is_not(summary):
+    """Same seeds, same videos, same draws: what is alike is alike to the bit."""
+    pairs = summary.paired["test"]
+    assert set(pairs) == {"again", "untrained"}
+    again, worse = pairs["again"], pairs["untrained"]
+    assert (again.difference, again.low, again.high, again.worse, again.p) == (0.0, 0.0, 0.0, 0.5, None)
+    assert worse.seeds == 3
+    assert worse.difference < -0.2
+    assert worse.high < 0
+    assert worse.worse == 1.0
+    assert worse.p_family == worse.p < 0.1, "the other row has no p and is no part of the family"
+
+
+def test_files_say_what_the_summary_says(options, summary, capsys):
+    """Markdown, CSV, JSON and a page without scripts, with the paper's figures beside ours; hostile text is text."""
+    from pathlib import Path
+
+    out = Path(options.comparison.out)
+    difference = f"{summary.paired['test']['untrained'].difference:+.3f}"
+    markdown = (out / "ablation.md").read_text()
+    assert "| row | frame AUC | difference | 95 % interval | p | p, Holm | P(worse) |" in markdown
+    assert f"| {difference} |" in markdown
+    with (out / "ablation.csv").open(newline="") as file:
+        lines = {line["row"]: line for line in csv.DictReader(file)}
+    assert lines["full"]["difference"] == "base"
+    assert lines["full"]["paper, ShanghaiTech"] == "96.69"
+    assert lines["untrained"]["difference"] == difference
+    page = (out / "ablation.html").read_text()
+    assert "Sultani &amp; others" in page
+    assert "&lt;b&gt;50&lt;/b&gt;" in page
+    assert "<script" not in page
+    document = json.loads((out / "ablation.json").read_text())
+    assert document["paired"]["test"]["untrained"]["worse"] == 1.0
+    assert document["options"]["resamples"] == 200
+
+
+def test_the_same_command_runs_nothing_again(options, summary):
+    """And gives the same table."""
+    from pathlib import Path
+
+    trained = {path: path.stat().st_mtime_ns for path in Path(options.comparison.out).rglob("*.safetensors")}
+    assert ablate(options).to_dict() == summary.to_dict()
+    assert {p: p.stat().st_mtime_ns for p in Path(options.comparison.out).rglob("*.safetensors")} == trained
+
+
+def test_what_is_no_ablation_is_refused(options):
+    """A base alone, a figure that there is not, too few resamples."""
+    alone = replace(options.comparison, rows=ROWS[:1])
+    with pytest.raises(UsageError, match="at least one row"):
+        AblationOptions(alone)
+    with pytest.raises(UsageError, match="must be one of frame_auc"):
+        replace(options, metric="loss")
+    with pytest.raises(UsageError, match="resamples must be"):
+        replace(options, resamples=3)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_rows_of_a_family_differ_from_its_base(name):
+    """Every one in its settings, all trained alike; what the paper says is of rows that are there."""
+    from wsvad.models.choose import default_recipe
+
+    family = FAMILIES[name]
+
+    def resolved(row):
+        base = default_config(row.model, 32, preset=row.preset)
+        settings = parse_overrides(row.settings, type(base))
+        return config_from_dict({**base.to_dict(), **settings}), default_recipe(row.model, preset=row.preset)
+
+    base, recipe = resolved(family.base)
+    configs = [resolved(row) for row in family.rows]
+    assert all(config != base for config, _ in configs)
+    assert all(own == recipe for _, own in configs)
+    assert len({str(config) for config, _ in configs}) == len(configs)
+    assert set(family.published) <= {family.base.name, *(row.name for row in family.rows)}

@@ -1,0 +1,84 @@
+"""Comparisons of rows that share seeds and videos, proved by simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from wsvad.metrics.paired import compare_pairs, holm
+
+
+def test_figures_are_those_of_scipy():
+    """Mean, deviation and p of the paired t-test; seeds without a value in either are left out."""
+    row, base = [0.7, 0.8, None, 0.75, 0.6], [0.6, 0.9, 0.5, 0.7, None]
+    found = compare_pairs(row, base)
+    differences = np.array([0.1, -0.1, 0.05])
+    assert found.seeds == 3
+    assert found.difference == pytest.approx(differences.mean())
+    assert found.deviation == pytest.approx(differences.std(ddof=1))
+    assert found.p == pytest.approx(stats.ttest_rel([0.7, 0.8, 0.75], [0.6, 0.9, 0.7]).pvalue)
+    assert (found.low, found.high, found.worse) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("row", "base", "seeds", "difference"), [([], [], 0, None), ([None], [0.5], 0, None), ([0.5], [0.25], 1, 0.25)]
+)
+def test_too_few_pairs_have_no_test(row, base, seeds, difference):
+    """And equal differences none either: there is no spread to compare with."""
+    found = compare_pairs(row, base)
+    assert (found.seeds, found.difference, found.p, found.worse) == (seeds, difference, None, None)
+    assert compare_pairs([0.5, 0.6], [0.5, 0.6]).p is None
+
+
+def test_the_paired_test_keeps_its_level():
+    """Rows that are alike, of 10 seeds whose values go up and down together: rejected at 5 % in 3 to 7 % of 4,000."""
+    rng = np.random.default_rng(0)
+    shared = rng.normal(0.8, 0.05, (4000, 10))
+    row, base = (shared + rng.normal(0, 0.01, shared.shape) for _ in range(2))
+    rejected = [compare_pairs(r, b).p < 0.05 for r, b in zip(row.tolist(), base.tolist(), strict=True)]
+    assert 0.03 < np.mean(rejected) < 0.07
+
+
+def test_the_family_keeps_its_level_and_one_real_loss_is_found():
+    """Of rows that are alike any is rejected in at most 5 % of the tables; a real loss beside them is in most."""
+    rng = np.random.default_rng(1)
+    tables, rows, seeds = 700, 12, 10
+    wrong = found = 0
+    for _ in range(tables):
+        base = rng.normal(0.8, 0.01, seeds)
+        alike = [compare_pairs(rng.normal(0.8, 0.01, seeds), base).p for _ in range(rows - 1)]
+        lost = compare_pairs(rng.normal(0.76, 0.01, seeds), base).p
+        corrected = holm([*alike, lost])
+        wrong += any(p is not None and p < 0.05 for p in corrected[:-1])
+        found += corrected[-1] < 0.05
+    assert wrong / tables <= 0.07
+    assert found / tables > 0.95
+
+
+def test_holm_by_hand():
+    """Smallest times their number, and so on; never descending, never above 1, those without a value left out."""
+    assert holm([0.01, None, 0.04, 0.03]) == [pytest.approx(0.03), None, pytest.approx(0.06), pytest.approx(0.06)]
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_the_bootstrap_covers_the_difference_over_seeds_and_videos():
+    """Of 400 tables, about 95 % of the intervals hold the true difference; a plain loss is worse in all resamples."""
+    rng = np.random.default_rng(2)
+    seeds, videos, resamples, truth = 12, 60, 400, -0.02
+    held = 0
+    for table in range(400):
+        video_V = rng.normal(0, 0.1, videos)
+        effect_V = truth + rng.normal(0, 0.05, videos)
+        base_SV = 0.8 + video_V + rng.normal(0, 0.03, (seeds, 1)) + rng.normal(0, 0.05, (seeds, videos))
+        row_SV = base_SV + effect_V + rng.normal(0, 0.03, (seeds, 1)) + rng.normal(0, 0.05, (seeds, videos))
+        weights_RV = rng.multinomial(videos, np.full(videos, 1 / videos), size=resamples) / videos
+        row, base = row_SV.mean(axis=1).tolist(), base_SV.mean(axis=1).tolist()
+        found = compare_pairs(row, base, row_SV @ weights_RV.T, base_SV @ weights_RV.T, seed=table)
+        held += found.low <= truth <= found.high
+    assert 0.90 < held / 400 < 0.99
+    worse = compare_pairs([0.5] * 4, [0.9] * 4, np.full((4, 50), 0.5), np.full((4, 50), 0.9))
+    assert (worse.worse, worse.low, worse.high) == (1.0, pytest.approx(-0.4), pytest.approx(-0.4))
+    same = compare_pairs([0.5] * 4, [0.5] * 4, np.full((4, 50), 0.5), np.full((4, 50), 0.5))
+    assert same.worse == 0.5

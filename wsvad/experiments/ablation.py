@@ -1,0 +1,229 @@
+"""An ablation from start to end: the base and the rows that differ from it in one factor, with the same seeds."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table as Drawn
+
+from wsvad.errors import EXIT_OK, UsageError
+from wsvad.experiments.families import Published
+from wsvad.experiments.job import check_comparison, plain_rows, run_comparison, said_of
+from wsvad.experiments.options import CompareOptions
+from wsvad.experiments.resampled import resampled_figures
+from wsvad.experiments.table import COLUMNS, Rows, Spread
+from wsvad.manifest.records import Split, read_records
+from wsvad.metrics.figures import MetricOptions
+from wsvad.metrics.paired import Paired, compare_pairs, holm
+from wsvad.metrics.ranking import Floats
+from wsvad.provenance import versions
+from wsvad.report.tables import Column, Table, as_csv, as_html, as_markdown
+from wsvad.storage import open_store
+
+log = logging.getLogger(__name__)
+
+JSON, MARKDOWN, CSV, HTML = "ablation.json", "ablation.md", "ablation.csv", "ablation.html"
+
+
+@dataclass(frozen=True)
+class AblationOptions:
+    """What is compared with what; the first row is the base."""
+
+    comparison: CompareOptions
+    """Runs; its first row is the base, the others differ from it."""
+    metric: str = "frame_auc"
+    """The figure that rows are tested on."""
+    resamples: int = 1000
+    """Of seeds and videos, 100 or more; 0: no bootstrap."""
+    published: Mapping[str, Published] = field(default_factory=dict)
+    """What a paper says, by the row's name."""
+    title: str = "Ablation"
+
+    def __post_init__(self) -> None:
+        if len(self.comparison.rows) < 2:
+            raise UsageError("an ablation has a base and at least one row that differs from it")
+        if self.metric not in COLUMNS:
+            raise UsageError(f"the figure must be one of {', '.join(COLUMNS)}, got {self.metric!r}")
+        MetricOptions(resamples=self.resamples)
+
+
+@dataclass(frozen=True)
+class AblationSummary:
+    """The tables, one a split, and where they are."""
+
+    out: str
+    title: str
+    metric: str
+    seeds: int
+    rows: Rows
+    """Empty after a dry run."""
+    paired: Mapping[Split, Mapping[str, Paired]]
+    """By split and row's name; the base is not among them."""
+    published: Mapping[str, Published]
+    features: Mapping[str, Mapping[str, str]]
+    runs: int
+    dry_run: bool = False
+    exit_code: int = EXIT_OK
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        pairs = {split: {name: asdict(one) for name, one in rows.items()} for split, rows in self.paired.items()}
+        told = {name: asdict(one) for name, one in self.published.items()}
+        plain = {"out": self.out, "title": self.title, "metric": self.metric, "seeds": self.seeds, "runs": self.runs}
+        rows = {"rows": plain_rows(self.rows), "paired": pairs, "published": told, "features": dict(self.features)}
+        return {**plain, **rows, "dry_run": self.dry_run, "exit_code": self.exit_code}
+
+    def to_json(self) -> str:
+        """Return everything as one JSON object."""
+        return json.dumps(self.to_dict(), indent=1)
+
+    def show(self, console: Console) -> None:
+        """Print the tables and the places of their files."""
+        if self.dry_run:
+            console.print(f"{self.runs} runs to do (dry run: nothing was written)", markup=False)
+            return
+        for split in self.paired:
+            columns, lines = self.table(split)
+            table = Drawn(box=None, pad_edge=False, title=f"{self.title}, split {split}", title_justify="left")
+            for column in columns:
+                table.add_column(column.title, justify="left" if column.text else "right")
+            for line in lines:
+                table.add_row(*line)
+            console.print(table, markup=False)
+        for said in said_of(self.features):
+            console.print(said, markup=False, soft_wrap=True)
+        console.print(f"tables {self.out}/{MARKDOWN}, {CSV}, {HTML}", markup=False, soft_wrap=True)
+
+    def table(self, split: Split) -> Table:
+        """Return the columns of a split's table, and its lines as text."""
+        shown = [c for c in COLUMNS if any(_mean(one[split].get(c)) is not None for one in self.rows.values())]
+        shown = [self.metric, *(c for c in shown if c != self.metric)] if self.metric in shown else shown
+        papers = any(name in self.published for name in self.rows)
+        columns = [
+            Column("row", "What differs from the base", text=True),
+            Column(COLUMNS[self.metric], "Mean ± sample standard deviation over seeds"),
+            Column("difference", "Row minus base, mean over the seeds that both have"),
+            Column("95 % interval", "Of the difference: bootstrap over seeds and videos at once"),
+            Column("p", "Two-sided paired t-test over seeds"),
+            Column("p, Holm", "Corrected for the number of rows"),
+            Column("P(worse)", "Share of the resamples in which the row is worse than the base"),
+            *(Column(COLUMNS[c], "Mean ± sample standard deviation over seeds") for c in shown[1:]),
+        ]
+        if papers:
+            columns += [
+                Column("paper, ShanghaiTech", "Frame AUC in percent, as the paper says", text=True),
+                Column("paper, UCF-Crime", "Frame AUC in percent, as the paper says", text=True),
+            ]
+        return columns, [self._line(name, split, shown[1:], papers=papers) for name in self.rows]
+
+    def _line(self, name: str, split: Split, more: Sequence[str], *, papers: bool) -> list[str]:
+        figures, pair = self.rows[name][split], self.paired[split].get(name)
+        line = [name, _text(figures.get(self.metric))]
+        if pair is None:
+            line += ["base", "", "", "", ""]
+        else:
+            inside = "" if pair.low is None or pair.high is None else f"{pair.low:+.3f} to {pair.high:+.3f}"
+            line += [_number(pair.difference, "+.3f"), inside]
+            line += [_number(value, ".3f") for value in (pair.p, pair.p_family, pair.worse)]
+        line += [_text(figures.get(metric)) for metric in more]
+        if papers:
+            told = self.published.get(name, Published())
+            line += [told.shanghaitech or "–", told.ucf_crime or "–"]
+        return line
+
+
+def ablate(options: AblationOptions) -> AblationSummary:
+    """Run the base and every row with every seed, and say which rows are worse; safe to kill and to run again.
+
+    Raises:
+        UsageError, ManifestError, ConflictError, StorageError, ClusterError: as ``compare``.
+    """
+    comparison = options.comparison
+    features = check_comparison(comparison)
+    out = open_store(comparison.out, comparison.store)
+    runs = len(comparison.trials())
+    about = (out.uri, options.title, options.metric, comparison.seeds)
+    if comparison.dry_run:
+        return AblationSummary(*about, {}, {}, options.published, features, runs, dry_run=True)
+    rows = run_comparison(comparison)
+    paired = {split: _pairs(options, rows, split) for split in comparison.splits}
+    summary = AblationSummary(*about, rows, paired, options.published, features, runs)
+    record = {"options": {**comparison.to_dict(), "metric": options.metric, "resamples": options.resamples}}
+    tables: dict[str, Table] = {split: summary.table(split) for split in comparison.splits}
+    notes = [_about(options), *said_of(features)]
+    out.replace(MARKDOWN, as_markdown(options.title, tables, notes).encode())
+    out.replace(CSV, as_csv(tables).encode())
+    out.replace(HTML, as_html(options.title, tables, notes).encode())
+    out.replace(JSON, json.dumps({**record, "versions": versions(), **summary.to_dict()}, indent=1).encode())
+    return summary
+
+
+def _pairs(options: AblationOptions, rows: Rows, split: Split) -> dict[str, Paired]:
+    """Compare every row with the base, on the same seeds and the same draws of the videos."""
+    base, *others = [row.name for row in options.comparison.rows]
+    drawn = _resampled(options, split)
+    found = {
+        name: compare_pairs(
+            _values(rows, name, split, options.metric),
+            _values(rows, base, split, options.metric),
+            drawn.get(name),
+            drawn.get(base),
+        )
+        for name in others
+    }
+    corrected = holm([pair.p for pair in found.values()])
+    return {
+        name: Paired(**{**asdict(pair), "p_family": p})
+        for (name, pair), p in zip(found.items(), corrected, strict=True)
+    }
+
+
+def _values(rows: Rows, name: str, split: Split, metric: str) -> Sequence[float | None]:
+    spread = rows[name][split].get(metric)
+    return spread.values if spread else ()
+
+
+def _resampled(options: AblationOptions, split: Split) -> dict[str, Floats]:
+    """The figure of every row in resamples of the videos, ``[S, R]``; a row that lacks it at a seed has NaN there."""
+    if not options.resamples:
+        return {}
+    comparison = options.comparison
+    records = read_records(comparison.manifest, comparison.store)
+    drawing = MetricOptions(resamples=options.resamples)
+    found: dict[str, Floats] = {}
+    for row in comparison.rows:
+        by_seed = []
+        for seed in range(comparison.seeds):
+            figures = resampled_figures(comparison.trial(row, seed), records, split, drawing)
+            by_seed.append(figures.get(options.metric, np.full(options.resamples, np.nan)))
+        found[row.name] = np.stack(by_seed)
+    return found
+
+
+def _about(options: AblationOptions) -> str:
+    comparison = options.comparison
+    text = (
+        f"{comparison.seeds} seeds, the same for all rows: mean ± sample standard deviation. Differences are row minus "
+        f"{comparison.rows[0].name}, paired by seed; p of the paired t-test, corrected over the rows (Holm)."
+    )
+    if options.resamples:
+        text += f" Intervals and P(worse): {options.resamples} resamples of seeds and videos at once."
+    return text
+
+
+def _mean(spread: Spread | None) -> float | None:
+    return spread.mean if spread else None
+
+
+def _text(spread: Spread | None) -> str:
+    return spread.text() if spread else "–"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)

@@ -1,0 +1,38 @@
+"""Figures of a trial in resamples of the videos: what a comparison over seeds and videos is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wsvad.evaluate.gather import choose, gather
+from wsvad.experiments.trial import Trial
+from wsvad.manifest.records import Split, VideoRecord
+from wsvad.metrics.figures import Draws, MetricOptions
+from wsvad.metrics.ranking import Floats
+from wsvad.metrics.spatial import spatial_metrics
+from wsvad.metrics.temporal import temporal_metrics
+from wsvad.scores.reading import ScoreSet
+
+
+def resampled_figures(
+    trial: Trial, records: list[VideoRecord], split: Split, options: MetricOptions
+) -> Mapping[str, Floats]:
+    """Return figures by name, each ``[R]``, NaN where undefined in a resample; those without a value are left out.
+
+    Trials on the same videos are given the same draws, so that their figures are paired, resample by resample.
+
+    Args:
+        trial: a finished one.
+        records: the manifest.
+        split: of the figures.
+        options: how many resamples, their seed, and what figures depend on.
+
+    Raises:
+        UsageError, DamagedError, StorageError: its scores cannot be read.
+    """
+    scores = ScoreSet.open(f"{trial.out}/scores", trial.store)
+    features = scores.config.get("features", {})
+    found = gather(choose(records, split), scores.video_ids, scores.load, features, allow_missing=trial.allow_missing)
+    draws = Draws.of(found.results, options, keep=True)
+    metrics = temporal_metrics(found.results, draws, options) | spatial_metrics(found.results, draws, options).metrics
+    return {name: m.resampled_R for name, m in metrics.items() if m.resampled_R is not None}

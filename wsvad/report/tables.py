@@ -1,0 +1,68 @@
+"""Tables of results as Markdown, CSV and one HTML file without scripts."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import NamedTuple
+
+import jinja2
+
+
+class Column(NamedTuple):
+    """A column of a table."""
+
+    title: str
+    meaning: str
+    text: bool = False
+    """Whether it holds text rather than numbers."""
+
+
+Table = tuple[Sequence[Column], Sequence[Sequence[str]]]
+"""Columns, and lines of as many texts."""
+Tables = Mapping[str, Table]
+"""By what they are of, e.g. the split."""
+
+
+def as_markdown(title: str, tables: Tables, notes: Sequence[str]) -> str:
+    """Return the tables with a heading each, and the notes below."""
+    parts = [f"# {title}"]
+    for name, (columns, lines) in tables.items():
+        head = "| " + " | ".join(column.title for column in columns) + " |"
+        body = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+        parts.append("\n".join([f"## {name}", "", head, "|---" * len(columns) + "|", *body]))
+    return "\n\n".join([*parts, *notes]) + "\n"
+
+
+def as_csv(tables: Tables) -> str:
+    """Return one table: what each is of in the first column, then its own."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for number, (name, (columns, lines)) in enumerate(tables.items()):
+        if not number:
+            writer.writerow(["table", *(column.title for column in columns)])
+        writer.writerows([name, *line] for line in lines)
+    return text.getvalue()
+
+
+def as_html(title: str, tables: Tables, notes: Sequence[str]) -> str:
+    """Return one file that needs nothing else, light and dark, on screen and on paper."""
+    style = resources.files("wsvad.report").joinpath("page.css").read_text(encoding="utf-8")
+    return _environment().get_template("tables.html.j2").render(title=title, tables=tables, notes=notes, style=style)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("wsvad.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters["zip"] = zip
+    return made
