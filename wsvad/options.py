@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from cyclopts import Group, Token
@@ -28,6 +29,7 @@ __all__ = [
     "Size",
     "SmallInt",
     "Uri",
+    "Word",
     "any_positive_float",
     "group",
     "natural",
@@ -42,6 +44,17 @@ __all__ = [
 _LARGEST = 1e9
 """Of an option that is no whole number: seconds, cores, weights."""
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Word:
+    """Marks a field that is told by its place on the command line, not by a name; the field is ``HIDDEN`` besides."""
+
+    name: str
+    """What it is called in help and messages."""
+    help: str
+    required: bool = True
+    """Whether the command is wrong without it; otherwise the field keeps its default."""
 
 
 def group(title: str, *, last: bool = False) -> Option:

@@ -5,22 +5,19 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from wsvad.cli.options import Common
-from wsvad.options import Option
+from wsvad.options import HIDDEN, Word
 
 Shell = Literal["bash", "zsh", "fish"]
 
 
-@dataclass(frozen=True)
-class Words:
-    """What has a place and no name."""
-
-    shell: Annotated[Shell, Option(name="SHELL")]
-    """bash: eval "$(wsvad completion bash)" in ~/.bashrc; zsh: wsvad completion zsh > DIR/_wsvad, DIR one of $fpath"""
+_HOW = 'bash: eval "$(wsvad completion bash)" in ~/.bashrc; zsh: wsvad completion zsh > DIR/_wsvad, DIR one of $fpath'
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Common, Words):
+class Options(Common):
     """Which shell."""
+
+    shell: Annotated[Shell, HIDDEN, Word("SHELL", _HOW)] = "bash"
 
 
 def run(options: Options) -> int:

@@ -25,7 +25,9 @@ class Formatter:
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         """Write a heading and its entries."""
         if panel.entries:
-            title = {"Commands": "verbs", "Parameters": "options"}.get(_plain(panel.title), _plain(panel.title))
+            title = {"Arguments": "words", "Commands": "verbs", "Parameters": "options"}.get(
+                _plain(panel.title), _plain(panel.title)
+            )
             lines = [f"{title}:", *(line for entry in panel.entries for line in _lines(entry, console.width))]
             sys.stdout.write("\n".join(lines) + "\n\n")
 

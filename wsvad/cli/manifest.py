@@ -11,25 +11,20 @@ from rich.table import Table
 
 from wsvad.cli.options import Configured, Stored, require
 from wsvad.manifest.names import ABOUT, DataSetName, Ped2Split
-from wsvad.options import Flag, Natural, Number, Option, Uri
+from wsvad.options import HIDDEN, Flag, Natural, Number, Option, Uri, Word
 from wsvad.storage import StoreOptions, probe_object
 
 log = logging.getLogger("wsvad")
 
 
-@dataclass(frozen=True)
-class Words:
-    """What has a place and no name."""
-
-    data_set: Annotated[
-        DataSetName, Option(name="NAME", help="; ".join(f"{name}: {about}" for name, about in ABOUT.items()))
-    ]
+_NAMES = "; ".join(f"{name}: {about}" for name, about in ABOUT.items())
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Configured, Words):
+class Options(Configured):
     """A public data set's annotation files in, a manifest out."""
 
+    data_set: Annotated[DataSetName, HIDDEN, Word("NAME", _NAMES)] = "ucf-crime"
     root: Uri | None = None
     """folder or prefix with the videos and the annotation files"""
     out: Uri | None = None

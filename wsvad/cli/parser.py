@@ -7,11 +7,12 @@ that every option is spelled as it is declared.
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, get_type_hints
 
 from cyclopts import (
     App,
@@ -31,6 +32,7 @@ from wsvad.cli.file import add_file
 from wsvad.cli.help import Formatter
 from wsvad.cli.options import Common
 from wsvad.errors import EXIT_OK, EXIT_USAGE, UsageError
+from wsvad.options import Word
 from wsvad.suggest import did_you_mean
 from wsvad.text import printable
 
@@ -75,16 +77,36 @@ def build(verbs: Mapping[str, str], filled: Iterable[str]) -> App:
 def declare(app: App, verb: str, options: type[Common]) -> None:
     """Make the fields of a dataclass the options of a verb."""
 
-    reader = _Reader()
+    reader, placed, untouched = _Reader(), _words_of(options), options()
 
-    def command(options: Common) -> Parsed:
-        return Parsed(verb, replace(options, given=reader.given))
+    def command(*words: Any, options: Common = untouched) -> Parsed:
+        values = dict(zip(placed, words, strict=False))
+        return Parsed(verb, replace(options, given=reader.given, **values))
 
-    command.__annotations__ = {"options": Annotated[options, Parameter(name="*")]}
-    if all(field.default is not MISSING or field.default_factory is not MISSING for field in fields(options)):
-        command.__defaults__ = (options(),)
+    own = inspect.Parameter(
+        "options",
+        inspect.Parameter.KEYWORD_ONLY,
+        annotation=Annotated[options, Parameter(name="*")],
+        default=untouched,
+    )
+    vars(command)["__signature__"] = inspect.Signature([*placed.values(), own])
+    command.__annotations__ = {name: parameter.annotation for name, parameter in (*placed.items(), ("options", own))}
     app.config = (reader,)
     app.default(command)
+
+
+def _words_of(options: type[Common]) -> dict[str, inspect.Parameter]:
+    """Return what has a place on the command line, by the name of its field."""
+    found = {}
+    for name, hint in get_type_hints(options, include_extras=True).items():
+        for word in (mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, Word)):
+            found[name] = inspect.Parameter(
+                name,
+                inspect.Parameter.POSITIONAL_ONLY,
+                annotation=Annotated[hint.__origin__, Parameter(name=word.name, help=word.help)],
+                default=inspect.Parameter.empty if word.required else getattr(options, name),
+            )
+    return found
 
 
 class _Reader:
@@ -97,7 +119,7 @@ class _Reader:
         options = declared(arguments)
         for argument in arguments:
             for token in argument.tokens:
-                if token.keyword and (has_place(argument) or token.keyword not in argument.names):
+                if token.keyword and token.keyword not in argument.names:
                     raise UnknownOptionError(token=token, argument_collection=arguments)
         config = options.get("--config")
         if config is not None and config.tokens:
@@ -105,27 +127,26 @@ class _Reader:
         self.given = frozenset(name[2:].replace("-", "_") for name, option in options.items() if option.tokens)
 
 
-def declared(arguments: ArgumentCollection) -> dict[str, Argument]:
+def declared(arguments: Iterable[Argument]) -> dict[str, Argument]:
     """Return the options of a verb by name, without the words that have a place and no name."""
-    return {a.name: a for a in arguments if a.parse and a.show and not has_place(a)}
+    return {a.name: a for a in arguments if a.parse and a.show and a.name.startswith("--")}
 
 
-def has_place(argument: Argument) -> bool:
-    """Whether it is told by its place on the command line, and has no name there."""
-    return argument.index is not None
-
-
-def options_of(verb: str) -> dict[str, Argument]:
-    """Return the options of a verb by name."""
+def arguments_of(verb: str) -> list[Argument]:
+    """Return what a verb can be given, words and options, in the order of their declaration."""
     app = App(default_parameter=_DEFAULTS)
     declare(app, verb, module_of(verb).Options)
-    return declared(app.assemble_argument_collection())
+    return [
+        argument
+        for argument in app.assemble_argument_collection(parse_docstring=True)
+        if argument.parse and argument.show
+    ]
 
 
 def command_of(verb: str, options: Common) -> list[str]:
     """Return the command that gives these options, those of an option file included; defaults are left out."""
     words = ["wsvad", verb]
-    for name, option in options_of(verb).items():
+    for name, option in declared(arguments_of(verb)).items():
         value: Any = reduce(getattr, option.keys, options)
         if value == option.field_info.default or name in ("--config", "--json", "--verbose"):
             continue
@@ -180,10 +201,9 @@ def _message(error: CycloptsError) -> str:
     if isinstance(error, UnusedCliTokensError):
         return _unknown(" ".join(error.unused_tokens or ()), ())
     argument = error.argument
-    name = "" if argument is None else argument.name.lstrip("-") if has_place(argument) else argument.name
+    name = "" if argument is None else argument.name
     if isinstance(error, MissingArgumentError):
-        placed = argument is not None and has_place(argument)
-        return f"the word {name} is missing" if placed else f"argument {name}: expected a value"
+        return f"argument {name}: expected a value" if name.startswith("--") else f"the word {name} is missing"
     if isinstance(error, CoercionError) and error.token is not None:
         return f"argument {error.token.keyword or name}: {_value(error)}"
     return printable(" ".join(str(error).split()))

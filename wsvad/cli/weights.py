@@ -13,7 +13,7 @@ from rich.table import Table
 from wsvad.backbones import shipped
 from wsvad.cli.options import Configured, Stored, require
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, UsageError, WeightsError
-from wsvad.options import Flag, Option
+from wsvad.options import HIDDEN, Flag, Option, Word
 from wsvad.storage import StoreOptions
 from wsvad.weights.catalogue import CATALOGUE, EMBEDDED
 from wsvad.weights.digests import parse_digest
@@ -35,22 +35,22 @@ _WIDTH = 160
 """Columns of the list where no terminal says how many there are."""
 
 
-@dataclass(frozen=True)
-class Words:
-    """What has a place and no name."""
-
-    action: Annotated[Action, Option(name="ACTION")]
-    """list: what there is and what is here; fetch: get and prove it; convert: write any known layout as safetensors;
-    verify: say what a file is (exit code 5 where it cannot be used)"""
-    what: Annotated[str | None, Option(name="NAME|FILE|URL")] = None
-    """fetch: a name of the list, a URL, or a file to copy; convert: a file (.pt, .safetensors, .index, .pkl); verify: a
-    name or a file"""
+_DOES = (
+    "list: what there is and what is here; fetch: get and prove it; convert: write any known layout as safetensors; "
+    "verify: say what a file is (exit code 5 where it cannot be used)"
+)
+_OF_WHAT = (
+    "fetch: a name of the list, a URL, or a file to copy; convert: a file (.pt, .safetensors, .index, .pkl); verify: "
+    "a name or a file"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Configured, Words):
+class Options(Configured):
     """What is done with which weights."""
 
+    action: Annotated[Action, HIDDEN, Word("ACTION", _DOES)] = "list"
+    what: Annotated[str | None, HIDDEN, Word("NAME|FILE|URL", _OF_WHAT, required=False)] = None
     to: Annotated[str | None, Option(metavar="FOLDER")] = None
     """folder of weights (default: $WSVAD_WEIGHTS, or the user's cache)"""
     digest: Annotated[str | None, Option(metavar="DIGEST")] = None
