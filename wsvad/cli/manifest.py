@@ -4,27 +4,62 @@ import json
 import logging
 import sys
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 
 from wsvad.cli.options import Configured, Stored, require
-from wsvad.manifest.names import ABOUT, DataSetName, Ped2Split
-from wsvad.options import HIDDEN, Flag, Natural, Number, Option, Uri, Word
+from wsvad.errors import UsageError
+from wsvad.manifest.names import ABOUT, DataSetName, Ped2Split, Split
+from wsvad.options import HIDDEN, Flag, Natural, Number, Option, Uri, Word, group
 from wsvad.storage import StoreOptions, probe_object
 
 log = logging.getLogger("wsvad")
 
 
-_NAMES = "; ".join(f"{name}: {about}" for name, about in ABOUT.items())
+_NAMES = "; ".join(
+    [
+        *(f"{name}: {about}" for name, about in ABOUT.items()),
+        "join: videos of several manifests, brought together in one",
+    ]
+)
+Parts = Annotated[tuple[str, ...], Option(metavar="MANIFEST")]
+_OF_JOIN = frozenset({"train", "val", "test", "prefix_ids"})
+_OF_DATA_SETS = frozenset(
+    {
+        "root",
+        "annotations",
+        "val_fraction",
+        "seed",
+        "test_as_val",
+        "allow_missing",
+        "train_truth",
+        "ped2_split",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinOptions:
+    """Which manifests are joined."""
+
+    train: Parts = ()
+    """manifest whose training videos become training videos; may be repeated. test:MANIFEST, val:MANIFEST and
+    all:MANIFEST take those of another split, or all"""
+    val: Parts = ()
+    """the same, of validation videos"""
+    test: Parts = ()
+    """the same, of test videos"""
+    prefix_ids: Flag = False
+    """put the name of its manifest and a slash before every id, for sources that share names"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
     """A public data set's annotation files in, a manifest out."""
 
-    data_set: Annotated[DataSetName, HIDDEN, Word("NAME", _NAMES)] = "ucf-crime"
+    data_set: Annotated[DataSetName | Literal["join"], HIDDEN, Word("NAME", _NAMES)] = "join"
     root: Uri | None = None
     """folder or prefix with the videos and the annotation files"""
     out: Uri | None = None
@@ -45,17 +80,50 @@ class Options(Configured):
     """ucsd-ped2: which of its videos train and which test; see docs/datasets.md"""
     overwrite: Flag = False
     """replace another manifest that is at --out"""
+    join: Annotated[JoinOptions, group("join")] = field(default_factory=JoinOptions)
     store: Stored = field(default_factory=StoreOptions)
 
 
 def run(options: Options) -> int:
     """Make and write the manifest, show what is in it, return the exit code."""
+    if wrong := options.given & (_OF_DATA_SETS if options.data_set == "join" else _OF_JOIN):
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(wrong))
+        raise UsageError(f"manifest {options.data_set} does not take {names}")
+    summary = _joined(options) if options.data_set == "join" else _built(options, options.data_set)
+    if options.json:
+        sys.stdout.write(json.dumps(summary) + "\n")
+    else:
+        _show(summary)
+    return 0
+
+
+def _joined(options: Options) -> dict[str, Any]:
+    (out,) = require(options, "out")
+    from wsvad.manifest.join import Part, join, summary_of
+    from wsvad.manifest.keeping import keep_records
+    from wsvad.manifest.records import check_suffix
+
+    check_suffix(out)
+    probe_object(out, options.store)
+    named: dict[Split, tuple[str, ...]] = {
+        "train": options.join.train,
+        "val": options.join.val,
+        "test": options.join.test,
+    }
+    parts = [Part.of(split, text) for split, texts in named.items() for text in texts]
+    records = join(parts, prefix_ids=options.join.prefix_ids, options=options.store)
+    summary = summary_of(parts, records, prefix_ids=options.join.prefix_ids)
+    keep_records(records, summary, out, overwrite=options.overwrite, options=options.store)
+    return summary | {"out": out}
+
+
+def _built(options: Options, data_set: DataSetName) -> dict[str, Any]:
     root, out = require(options, "root", "out")
     from wsvad.manifest.public.build import ManifestConfig, build, write
     from wsvad.manifest.records import check_suffix
 
     config = ManifestConfig(
-        name=options.data_set,
+        name=data_set,
         root=root,
         annotations=options.annotations,
         val_fraction=options.val_fraction,
@@ -74,11 +142,7 @@ def run(options: Options) -> int:
         log.warning("none of the videos is below %s: the manifest holds their published names only", root)
     if summary["missing"]:
         log.warning("%d videos are not below %s and were left out", summary["missing"], root)
-    if options.json:
-        sys.stdout.write(json.dumps(summary) + "\n")
-    else:
-        _show(summary)
-    return 0
+    return summary
 
 
 def _show(summary: dict[str, Any]) -> None:
