@@ -48,6 +48,7 @@ def completed(script: Path, *words: str) -> list[str]:
         (("extract", "--no-"), ["--no-cuboids", "--no-ray"]),
         (("extract", "--json", "--videos", "x", "--weig"), ["--weights"]),
         (("train", "--model", "l"), ["ltgs"]),
+        (("extract", "--ray", "--workers", "2", "--geom"), ["--geometry"]),
         (("manifest", "ucf"), ["ucf-crime", "ucf-crime-boxes", "ucfcrime2local"]),
         (("weights", "f"), ["fetch"]),
         (("score", "--s3-a"), ["--s3-anonymous", "--s3-attempts"]),

@@ -133,7 +133,7 @@ def test_values_of_the_command_line_come_behind_those_of_the_file(tmp_path):
 @pytest.mark.parametrize("verb", VERBS)
 def test_what_is_left_alone_is_the_default(verb):
     """A verb without options gets the dataclass as it is, and nothing counts as given."""
-    words = {"manifest": ("ucf-crime",), "weights": ("list",), "completion": ("bash",)}.get(verb, ())
+    words = {"manifest": ("join",), "weights": ("list",), "completion": ("bash",)}.get(verb, ())
     options = _parse(verb, *words)
     assert options == module_of(verb).Options()
     assert options.given == frozenset()
@@ -173,8 +173,11 @@ def test_the_last_of_several_values_counts(words):
     assert _parse("extract", *words).cluster.pool.workers == 3
 
 
-def test_switches_of_three_states():
-    """Yes, no, and nothing said."""
+def test_switches_of_three_states(tmp_path):
+    """Yes, no, and nothing said; also in a file."""
+    (tmp_path / "o.toml").write_text("ray = false\n")
+    assert _parse("extract", "--config", str(tmp_path / "o.toml")).cluster.ray is False
+    assert _parse("extract", "--ray", "--config", str(tmp_path / "o.toml")).cluster.ray is True
     assert [_parse("extract", *words).cluster.ray for words in ((), ("--ray",), ("--ray", "--no-ray"))] == [
         None, True, False,
     ]  # fmt: skip

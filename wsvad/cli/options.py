@@ -48,7 +48,7 @@ class Configured(Common):
 class Cluster:
     """Where units run."""
 
-    ray: bool | None = None
+    ray: Annotated[bool | None, Option(n_tokens=0)] = None
     """on Ray; --no-ray: in this process, one unit after the other, where the end of a worker (memory, say) is the end
     of the run. Without either: in this process where there is little to do and neither a cluster nor workers are asked
     for"""
