@@ -107,6 +107,7 @@ def test_option_file_is_read(tmp_path):
         ("clip-length = 99999", "'clip-length' must be at most 65536, got 99999"),
         ("unit_s = nan", "'unit_s' must be above 0 and finite, got nan"),
         ("geometry = 'squish'", "'geometry' invalid choice: 'squish'"),
+        ("flow = 'none'", "'flow' invalid choice: 'none'"),
         ("given = 1", "unknown key 'given'"),
         ("config = 'x'", "unknown key 'config'"),
     ],
@@ -154,6 +155,12 @@ def test_what_is_left_alone_is_the_default(verb):
         (("-x",), "unrecognized arguments: -x"),
         (("--geometry=",), "argument --geometry: invalid choice: '' (choose from 'squash', 'center', 'ten-crop')"),
         (("--cuboids=maybe",), "argument --cuboids: must be true or false, got 'maybe'"),
+        (("--ray=none",), "argument --ray: must be true or false"),
+        (("--flow", "none"), "argument --flow: invalid choice: 'none' (choose from 'tvl1', 'dis')"),
+        (
+            ("--flow", "TVL1"),
+            "argument --flow: invalid choice: 'TVL1' (choose from 'tvl1', 'dis'); did you mean 'tvl1'?",
+        ),
         (("--vid\udcff",), "unrecognized arguments: --vid"),
     ],
 )
@@ -171,6 +178,16 @@ def test_words_that_no_option_takes_are_told_in_one_line(words, said, capsys):
 def test_the_last_of_several_values_counts(words):
     """As in any shell script that puts a default first."""
     assert _parse("extract", *words).cluster.pool.workers == 3
+
+
+@pytest.mark.parametrize(
+    "text", ["none", "null", "true", "[1]", "{}", " x ", "", "@file", "~", "a=b", "--json", "é\udcff"]
+)
+def test_text_is_taken_as_it_is(text):
+    """Whatever a library might make of it."""
+    options = _parse("extract", f"--videos={text}", f"--id-prefix={text}", f"--address={text}")
+    assert (options.videos, options.video.id_prefix, options.cluster.address) == (text, text, text)
+    assert _parse("train", f"--set={text}").set == (text,)
 
 
 def test_switches_of_three_states(tmp_path):

@@ -28,7 +28,7 @@ from cyclopts import (
 )
 
 from wsvad import __version__
-from wsvad.cli.file import add_file
+from wsvad.cli.file import add_file, is_switch
 from wsvad.cli.help import Formatter
 from wsvad.cli.options import Common
 from wsvad.errors import EXIT_OK, EXIT_USAGE, UsageError
@@ -124,6 +124,11 @@ class _Reader:
         config = options.get("--config")
         if config is not None and config.tokens:
             add_file(config.tokens[-1].value, options)
+        for argument in arguments:  # cyclopts takes "none" for a value that is missing
+            choices = argument.get_choices() or (("true", "false") if is_switch(argument) else None)
+            for token in argument.tokens:
+                if token.implicit_value is None or (choices and token.value and token.value not in choices):
+                    raise CoercionError(token=token, argument=argument)
         self.given = frozenset(name[2:].replace("-", "_") for name, option in options.items() if option.tokens)
 
 
@@ -221,4 +226,4 @@ def _value(error: CoercionError) -> str:
         return f"invalid choice: {printable(value)!r} (choose from {known}){did_you_mean(value, choices)}"
     if error.msg is not None:
         return printable(str(error.msg))
-    return f"must be true or false, got {printable(value)!r:.80}"
+    return "must be true or false" + (f", got {printable(value)!r:.80}" if value else "")
