@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from wsvad.cli.main import VERBS as COMMANDS
+
 ROOT = Path(__file__).resolve().parents[1]
 
 VERBS = ("extract", "importing", "train", "scoring", "pretrain", "evaluate", "verify")
@@ -22,6 +24,7 @@ VERBS = ("extract", "importing", "train", "scoring", "pretrain", "evaluate", "ve
 # Import order is data-flow order. A module may import its own unit and any unit of a line above, nothing else.
 LAYERS = (
     ("errors", "signals"),
+    ("options",),
     ("arrow", "clips", "columns", "cores", "display", "documents", "suggest", "text"),
     ("storage",),
     ("provenance",),
@@ -83,6 +86,8 @@ HOMES = {
     "boto3": ("wsvad/storage/s3_client.py",),
     "botocore": ("wsvad/storage/s3_client.py", "wsvad/storage/s3_errors.py", "wsvad/doctor/services.py"),
     "urllib3": ("wsvad/storage/s3_errors.py", "wsvad/weights/http.py"),
+    # what reads options: the words in which they are declared, and the command line
+    "cyclopts": ("wsvad/options.py", "wsvad/cli/file.py", "wsvad/cli/help.py", "wsvad/cli/parser.py"),
     # figures; slow to load, so it is loaded by the first one (LIGHT)
     "sklearn": ("wsvad/metrics/ranking.py",),
     "jinja2": ("wsvad/evaluate/page.py", "wsvad/report/tables.py"),
@@ -137,24 +142,22 @@ HOMES = {
 
 # What importing a module must not load, directly or not: the time and memory of a process that has no use for it.
 LIGHT = {
-    "wsvad.__main__": ("torch", "ray", "av", "boto3", "pyarrow", "numpy", "argparse", "logging"),
+    "wsvad.__main__": ("torch", "ray", "av", "boto3", "pyarrow", "numpy", "cyclopts", "logging"),
     "wsvad.cli.main": ("torch", "ray", "av", "boto3", "pyarrow", "numpy", "sklearn", "jinja2", "PIL"),
     "wsvad.storage": ("torch", "ray", "av", "boto3", "pyarrow", "numpy"),
     "wsvad.video": ("torch", "ray", "av", "cv2", "boto3", "pyarrow"),
-    "wsvad.video.child": ("torch", "ray", "cv2", "boto3", "pyarrow"),
+    "wsvad.video.child": ("torch", "ray", "cv2", "boto3", "pyarrow", "cyclopts"),
     "wsvad.backbones.extractor": ("ray", "av", "boto3", "pyarrow"),
-    "wsvad.cli.weights": ("torch", "ray", "av", "boto3", "pyarrow", "sklearn"),
     "wsvad.features.cache": ("torch", "ray", "av", "boto3"),
     "wsvad.manifest.listing": ("torch", "ray", "av", "boto3"),
     "wsvad.importing.plan": ("torch", "ray", "av", "boto3"),
-    "wsvad.cli.import_features": ("torch", "ray", "av", "boto3"),
-    "wsvad.cli.extract": ("ray", "pandas", "tensorboardX", "av", "cv2", "boto3", "sklearn", "jinja2", "PIL"),
-    "wsvad.cli.score": ("ray", "pandas", "tensorboardX", "av", "cv2", "boto3", "sklearn", "jinja2", "PIL"),
+    # what the verbs run, without Ray itself
+    "wsvad.extract.job": ("ray", "pandas", "tensorboardX", "av", "cv2", "boto3", "sklearn", "jinja2", "PIL"),
+    "wsvad.pipelines.score_videos": ("ray", "pandas", "tensorboardX", "av", "cv2", "boto3", "sklearn", "jinja2", "PIL"),
     "wsvad.train.job": ("ray", "av", "boto3", "sklearn", "jinja2", "PIL"),
     "wsvad.scores.reading": ("torch", "ray", "av", "boto3"),
     "wsvad.pipelines.inferencer": ("ray", "av", "boto3", "sklearn"),
     "wsvad.evaluate.job": ("ray", "av", "boto3", "sklearn"),
-    "wsvad.cli.evaluate": ("ray", "av", "boto3", "sklearn"),
     "wsvad.demo.render": ("torch", "ray", "boto3"),
 }
 
@@ -275,9 +278,37 @@ def test_what_a_module_does_not_need_is_not_loaded(module: str) -> None:
     assert not loaded & set(LIGHT[module])
 
 
+HEAVY = frozenset(
+    "torch ray numpy pyarrow av cv2 boto3 botocore s3fs urllib3 requests sklearn scipy pandas jinja2 PIL safetensors"
+    " tensorboardX matplotlib".split()
+)
+"""Libraries that take tenths of seconds to load: no help is worth them."""
+_HELP = """
+import contextlib, io, json, sys
+from wsvad.__main__ import main
+
+code, shown = None, io.StringIO()
+with contextlib.redirect_stdout(shown):
+    try:
+        main(sys.argv[1:])
+    except SystemExit as ended:
+        code = ended.code
+print(json.dumps([code, shown.getvalue(), sorted(sys.modules)]))
+"""
+
+
+@pytest.mark.parametrize("words", [(), *((verb,) for verb in COMMANDS)], ids=lambda words: " ".join(words) or "all")
+def test_help_loads_nothing_heavy(words: tuple[str, ...]) -> None:
+    """Every verb shows its options in tenths of a second, because what runs it is loaded when it runs."""
+    code, shown, loaded = json.loads(run_python(_HELP, *words, "--help"))
+    assert code == 0
+    assert f"usage: {' '.join(('wsvad', *words))} " in shown
+    assert not HEAVY & set(loaded)
+
+
 _IMPORT_ALL = """
 import importlib, json, logging, os, signal, sys, threading
-import av, av.codec, boto3, botocore.session, cv2, jinja2, numpy, packaging.requirements
+import av, av.codec, boto3, botocore.session, cv2, cyclopts, jinja2, numpy, packaging.requirements
 import pyarrow.csv, pyarrow.parquet, ray
 import ray.data, ray.util.scheduling_strategies, rich.console, rich.live, rich.progress, rich.table, safetensors.torch
 import concurrent.futures, multiprocessing.shared_memory, PIL.Image, torch, urllib3

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from tests.backbones.reference import as_video
-from wsvad.backbones.choose import ARCHITECTURES, BACKBONES, Backbone, backbone_spec, hollow, resembles
+from wsvad.backbones.choose import ARCHITECTURES, BACKBONES, backbone_spec, hollow, resembles
 from wsvad.backbones.extractor import FeatureExtractor
+from wsvad.backbones.names import Backbone
 from wsvad.backbones.untrained import moving_textures
 from wsvad.backbones.weights import Weights, load_weights, random_weights, weights_bytes
 from wsvad.errors import UsageError, WeightsError

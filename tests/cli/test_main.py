@@ -8,8 +8,9 @@ import pytest
 from tests.extract.harness import REPO
 from wsvad import __version__, errors
 from wsvad.cli import extract, main
-from wsvad.cli.main import VERBS, build_parser
-from wsvad.cli.options import option_words, size_bytes
+from wsvad.cli.main import VERBS
+from wsvad.cli.parser import build, module_of, parse
+from wsvad.options import size_bytes
 from wsvad.signals import Terminated
 
 
@@ -80,16 +81,123 @@ def test_sizes_may_have_units(text, size):
     assert size_bytes(text) == size
 
 
-def test_option_file_becomes_words(tmp_path):
-    """Keys with - or _, true and false switches, text and numbers."""
-    parser = build_parser("extract")._subparsers._group_actions[0].choices["extract"]
+def _parse(*words):
+    return parse(build(VERBS, words[:1]), words).options
+
+
+def test_option_file_is_read(tmp_path):
+    """Keys with - or _, true and false switches, text and numbers; the command line wins."""
     path = tmp_path / "o.toml"
-    path.write_text('videos = "a b"\nclip_length = 8\ncuboids = false\njson = true\nverbose = false\n')
-    assert option_words(str(path), parser) == ["--videos=a b", "--clip-length=8", "--no-cuboids", "--json"]
-    for text, message in (("x = 1", "unknown key 'x'"), ("videos = []", "must be text"), ("a = ", "o.toml")):
-        path.write_text(text)
-        with pytest.raises(errors.UsageError, match=message):
-            option_words(str(path), parser)
+    path.write_text('videos = "a b"\nclip_length = 8\ncuboids = false\njson = true\nverbose = false\nworkers = 3\n')
+    options = _parse("extract", "--workers", "2", "--config", str(path))
+    assert (options.videos, options.json, options.verbose, options.out) == ("a b", True, False, None)
+    assert (options.features.clip_length, options.features.cuboids, options.cluster.pool.workers) == (8, False, 2)
+    assert options.given == {"videos", "clip_length", "cuboids", "json", "verbose", "workers", "config"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = 1", "unknown key 'x'"),
+        ("videos = []", "'videos' must be text or a number, got []"),
+        ("json = 1", "'json' must be true or false, got 1"),
+        ("weights = false", "'weights' must be text or a number, got False"),
+        ("a = ", "Invalid value"),
+        ("clip_length = 0", "'clip_length' must be at least 1, got 0"),
+        ("clip-length = 99999", "'clip-length' must be at most 65536, got 99999"),
+        ("unit_s = nan", "'unit_s' must be above 0 and finite, got nan"),
+        ("geometry = 'squish'", "'geometry' invalid choice: 'squish'"),
+        ("flow = 'none'", "'flow' invalid choice: 'none'"),
+        ("given = 1", "unknown key 'given'"),
+        ("config = 'x'", "unknown key 'config'"),
+    ],
+)
+def test_a_wrong_option_file_names_itself_and_the_key(text, said, tmp_path, caplog):
+    """One line, exit code 2; also for values that only the option itself can judge."""
+    path = tmp_path / "o.toml"
+    path.write_text(text)
+    assert main(["extract", "--config", str(path)]) == 2
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"--config {path}: ")
+    assert said in record.getMessage()
+
+
+def test_values_of_the_command_line_come_behind_those_of_the_file(tmp_path):
+    """Of an option that may be repeated; the last one counts where two say different things."""
+    path = tmp_path / "o.toml"
+    path.write_text('set = ["k=1", "heads=2"]\n')
+    assert _parse("train", "--config", str(path), "--set", "k=3").set == ("k=1", "heads=2", "k=3")
+    path.write_text('set = "k=1"\n')
+    assert _parse("train", "--set=k=3", "--config", str(path)).set == ("k=1", "k=3")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_is_left_alone_is_the_default(verb):
+    """A verb without options gets the dataclass as it is, and nothing counts as given."""
+    words = {"manifest": ("join",), "weights": ("list",), "completion": ("bash",)}.get(verb, ())
+    options = _parse(verb, *words)
+    assert options == module_of(verb).Options()
+    assert options.given == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--clip-length",), "argument --clip-length: expected a value"),
+        (("--clip-length", "--json"), "argument --clip-length: expected a value"),
+        (("--no-json",), "unrecognized arguments: --no-json; did you mean '--json'?"),
+        (("--Videos", "x"), "unrecognized arguments: --Videos; did you mean '--videos'?"),
+        (("--features.clip-length", "8"), "unrecognized arguments: --features.clip-length"),
+        (("--given", "x"), "unrecognized arguments: --given"),
+        (("--retry-budget-s", "3"), "unrecognized arguments: --retry-budget-s"),
+        (("--", "x"), "unrecognized arguments: x"),
+        (("stray", "words"), "unrecognized arguments: stray words"),
+        (("-x",), "unrecognized arguments: -x"),
+        (("--geometry=",), "argument --geometry: invalid choice: '' (choose from 'squash', 'center', 'ten-crop')"),
+        (("--cuboids=maybe",), "argument --cuboids: must be true or false, got 'maybe'"),
+        (("--ray=none",), "argument --ray: must be true or false"),
+        (("--flow", "none"), "argument --flow: invalid choice: 'none' (choose from 'tvl1', 'dis')"),
+        (
+            ("--flow", "TVL1"),
+            "argument --flow: invalid choice: 'TVL1' (choose from 'tvl1', 'dis'); did you mean 'tvl1'?",
+        ),
+        (("--vid\udcff",), "unrecognized arguments: --vid"),
+    ],
+)
+def test_words_that_no_option_takes_are_told_in_one_line(words, said, capsys):
+    """After the usage, which is one line, too."""
+    with pytest.raises(SystemExit) as ended:
+        main(["extract", *words])
+    assert ended.value.code == 2
+    usage, error = capsys.readouterr().err.splitlines()
+    assert usage.startswith("usage: wsvad extract")
+    assert error.startswith(f"wsvad extract: error: {said}")
+
+
+@pytest.mark.parametrize("words", [("--workers=2", "--workers", "3"), ("--workers", "3"), ("--workers=3",)])
+def test_the_last_of_several_values_counts(words):
+    """As in any shell script that puts a default first."""
+    assert _parse("extract", *words).cluster.pool.workers == 3
+
+
+@pytest.mark.parametrize(
+    "text", ["none", "null", "true", "[1]", "{}", " x ", "", "@file", "~", "a=b", "--json", "é\udcff"]
+)
+def test_text_is_taken_as_it_is(text):
+    """Whatever a library might make of it."""
+    options = _parse("extract", f"--videos={text}", f"--id-prefix={text}", f"--address={text}")
+    assert (options.videos, options.video.id_prefix, options.cluster.address) == (text, text, text)
+    assert _parse("train", f"--set={text}").set == (text,)
+
+
+def test_switches_of_three_states(tmp_path):
+    """Yes, no, and nothing said; also in a file."""
+    (tmp_path / "o.toml").write_text("ray = false\n")
+    assert _parse("extract", "--config", str(tmp_path / "o.toml")).cluster.ray is False
+    assert _parse("extract", "--ray", "--config", str(tmp_path / "o.toml")).cluster.ray is True
+    assert [_parse("extract", *words).cluster.ray for words in ((), ("--ray",), ("--ray", "--no-ray"))] == [
+        None, True, False,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -108,9 +216,10 @@ def test_a_value_that_is_no_number_is_told_in_words(words, said, capsys):
     assert f"argument {words[0]}: {said}" in capsys.readouterr().err
 
 
-def test_help_names_defaults_where_there_are_any():
+def test_help_names_defaults_where_there_are_any(capsys):
     """``(default: 5)`` helps; ``(default: None)`` and ``(default: False)`` are noise."""
-    parser = next(a for a in build_parser("compare")._actions if a.choices).choices["compare"]
-    shown = " ".join(parser.format_help().split())
+    with pytest.raises(SystemExit):
+        main(["compare", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
     assert "runs of each (default: 5)" in shown
     assert not [noise for noise in ("None)", "False)", "[])", "default: )") if noise in shown]

@@ -16,7 +16,7 @@ from wsvad.evaluate.document import figures
 from wsvad.evaluate.page import PageInput, page
 from wsvad.features.described import described
 from wsvad.manifest.records import Box
-from wsvad.metrics.figures import MetricOptions
+from wsvad.metrics.options import MetricOptions
 from wsvad.report import timelines
 from wsvad.report.pictures import picture_uri
 from wsvad.report.svg import clock, text, thin

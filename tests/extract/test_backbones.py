@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-
 import pyarrow.parquet as pq
 import pytest
 
@@ -14,6 +12,8 @@ from wsvad.backbones.embedded import embedded_weights, has_embedded_weights
 from wsvad.backbones.weights import Weights, load_weights, random_weights, weights_bytes
 from wsvad.cli import extract as verb
 from wsvad.cli import main
+from wsvad.cli.main import VERBS
+from wsvad.cli.parser import build, parse
 from wsvad.clips import ClipSpec
 from wsvad.dataset.snapshots import claim_dataset
 from wsvad.errors import ConflictError, UsageError, WeightsError
@@ -37,15 +37,13 @@ def shipped(tmp_path, monkeypatch):
 @pytest.fixture
 def with_opencv(monkeypatch):
     """Optical flow can be computed here, says the machine."""
-    monkeypatch.setattr(verb, "require_flow", lambda method: None)
+    monkeypatch.setattr("wsvad.video.require_flow", lambda method: None)
 
 
 def resolved(*words: str):
     """The options that these words become."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--verbose", action="store_true")
-    verb.add_options(parser)
-    return verb.options_from(parser.parse_args(["--videos", "v", "--out", "o", "--precision", "fp32", *words]))
+    words = ("extract", "--videos", "v", "--out", "o", "--precision", "fp32", *words)
+    return verb.options_from(parse(build(VERBS, ["extract"]), words).options)
 
 
 def test_the_default_is_the_embedded_network(shipped):

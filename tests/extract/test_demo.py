@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from wsvad.cli import demo, main
+from wsvad.cli import main
+from wsvad.demo import run as demo
 from wsvad.demo.render import render_demo
 
 pytestmark = pytest.mark.usefixtures("in_process")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from wsvad.cli import main
 from wsvad.errors import ManifestError, UsageError
 from wsvad.manifest.join import Part, join, summary_of
 from wsvad.manifest.records import VideoRecord, decode_records, encode_records, read_records, write_records
@@ -81,3 +84,34 @@ def test_a_manifest_without_them_has_no_columns_of_reading(tmp_path):
     assert encode_records(records, suffix=".csv").splitlines()[0].decode().endswith(",spans,boxes")
     write_records(str(tmp_path / "m.parquet"), records)
     assert read_records(str(tmp_path / "m.parquet")) == records
+
+
+def test_the_verb_joins_what_it_is_told(sources, tmp_path, capsys):
+    """``wsvad manifest join``: several manifests of one split, a table, and nothing overwritten in silence."""
+    ucf, xd = sources
+    out = str(tmp_path / "all.csv")
+    words = ["manifest", "join", "--train", ucf, "--test", f"all:{xd}", "--prefix-ids", "--out", out]
+    assert main([*words, "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["videos"], summary["prefix_ids"], summary["out"]) == (4, True, out)
+    assert [r.video_id for r in read_records(out)] == ["ucf/a.mp4", "ucf/b.mp4", "xd/a.mp4", "xd/d.mp4"]
+    assert main(words) == 0
+    assert "4 videos" in capsys.readouterr().out
+    assert main([*words, "--val", f"test:{ucf}"]) == 5
+    assert main([*words, "--val", f"test:{ucf}", "--overwrite"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("join", "--root", "x"), "manifest join does not take --root"),
+        (("join", "--train", "x.csv", "--val-fraction", "0.1"), "manifest join does not take --val-fraction"),
+        (("ucf-crime", "--root", "x", "--test", "x.csv"), "manifest ucf-crime does not take --test"),
+        (("join", "--train", "x.csv"), "missing option: --out"),
+        (("join", "--out", "m.csv"), "nothing to join: name manifests with --train, --val or --test"),
+    ],
+)
+def test_options_of_the_other_kind_are_refused(words, said, capsys):
+    """Exit code 2, and what is wrong."""
+    assert main(["manifest", *words]) == 2
+    assert said in capsys.readouterr().err

@@ -14,7 +14,8 @@ from wsvad.errors import UsageError
 from wsvad.evaluate.document import figures, warnings_of
 from wsvad.manifest.records import Box
 from wsvad.metrics.definitions import DEFINITIONS
-from wsvad.metrics.figures import Draws, Metric, MetricOptions
+from wsvad.metrics.figures import Draws, Metric
+from wsvad.metrics.options import MetricOptions
 from wsvad.metrics.temporal import temporal_metrics
 
 FEW = MetricOptions(resamples=100)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -22,17 +22,13 @@ from wsvad.backbones.compact_folded import FoldedCompactNetwork
 from wsvad.backbones.compact_untrained import COMPACT_RECIPE, untrained_compact_state
 from wsvad.backbones.folded import FoldedI3d
 from wsvad.backbones.i3d import CUBOID_DIM, GRID, POOLED_DIM, I3dFeatures, InceptionI3d
+from wsvad.backbones.names import Architecture, Backbone, Stream
 from wsvad.backbones.resnet import ResNet50I3d
 from wsvad.backbones.resnet_folded import FoldedResNet50I3d
 from wsvad.backbones.resnet_untrained import untrained_resnet_state
 from wsvad.backbones.untrained import RECIPE, untrained_state
 from wsvad.errors import UsageError
 
-Stream = Literal["rgb", "flow"]
-Backbone = Literal["i3d-compact", "i3d", "i3d-flow", "i3d-two-stream", "i3d-r50"]
-Architecture = Literal["inception-compact", "inception-rgb", "inception-flow", "resnet50"]
-
-DEFAULT_BACKBONE: Backbone = "i3d-compact"
 CHANNELS: Mapping[Stream, int] = {"rgb": 3, "flow": 2}
 """Last axis of a stream's clips: red, green, blue; or the motion to the right and down."""
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wsvad.backbones.choose import BACKBONES, CHANNELS, BackboneSpec, Network, Stream, architecture_spec
+from wsvad.backbones.choose import BACKBONES, CHANNELS, BackboneSpec, Network, architecture_spec
 from wsvad.backbones.i3d import I3dFeatures
+from wsvad.backbones.names import Precision, Stream
 from wsvad.backbones.weights import Weights
 from wsvad.errors import UsageError, WeightsError
-
-Precision = Literal["fp32", "bf16"]
 
 CPU_BATCH = 1
 """Clips in one pass on a CPU: more only push each other out of the cache (5 % slower in twos, 8 % in fours)."""

@@ -19,10 +19,11 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from wsvad.backbones.choose import BACKBONES, Architecture, architecture_spec, hollow, resembles
+from wsvad.backbones.choose import BACKBONES, architecture_spec, hollow, resembles
 from wsvad.backbones.containers import check_container
 from wsvad.backbones.i3d import NUM_CLASSES
 from wsvad.backbones.identity import UNTRAINED, is_untrained
+from wsvad.backbones.names import Architecture
 from wsvad.errors import UsageError, WeightsError
 
 PUBLIC_FILES = {

@@ -1,125 +1,22 @@
 """``wsvad demo``: the whole story on videos that it renders itself."""
 
-from __future__ import annotations
-
-import argparse
-import json
-import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from rich.console import Console
-
-from wsvad.backbones.choose import DEFAULT_BACKBONE
-from wsvad.backbones.embedded import has_embedded_weights
-from wsvad.backbones.extractor import default_precision
-from wsvad.dataset import layout
-from wsvad.demo.render import render_demo
-from wsvad.evaluate.job import EvaluateOptions, evaluate
-from wsvad.evaluate.summary import EvaluateSummary
-from wsvad.experiments.table import COLUMNS
-from wsvad.extract.job import ExtractOptions, extract
-from wsvad.extract.summary import ExtractSummary
-from wsvad.features.config import FeatureConfig
-from wsvad.scoring.job import ScoreOptions, score
-from wsvad.storage import open_store, probe_folder
-from wsvad.train.job import train
-from wsvad.train.options import TrainOptions
-from wsvad.train.summary import TrainSummary
-from wsvad.verify.data_set import verify
-from wsvad.verify.data_set_report import VerifyReport
-from wsvad.weights.resolve import resolve_backbone
-from wsvad.work.cluster import connected
-
-MODELS = ("st_mil", "ltgs")
-"""The two papers' models."""
-TRAINING: dict[str, Any] = {"steps": 60, "pairs": 2, "val_fraction": 0.0, "eval_every": 30, "save_every": 30}
-"""Two anomalous and two normal training videos: the loop is the real one, its length is that of a demo."""
+from wsvad.cli.options import Common
+from wsvad.options import Option
 
 
-@dataclass(frozen=True)
-class _Trained:
-    """What became of one model."""
+@dataclass(frozen=True, kw_only=True)
+class Options(Common):
+    """Where it goes."""
 
-    trained: TrainSummary
-    report: EvaluateSummary
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's options."""
-    parser.add_argument("--folder", default="wsvad-demo", metavar="DIR", help="where everything goes")
+    folder: Annotated[str, Option(metavar="DIR")] = "wsvad-demo"
+    """where everything goes"""
 
 
-def run(args: argparse.Namespace) -> int:
-    """Render what is not there, extract, verify, train both models, score, evaluate, say where everything is."""
-    console, notes = Console(stderr=args.json), Console(stderr=True)
-    folder = Path(args.folder).resolve()
-    probe_folder(str(folder))
-    manifest = render_demo(folder / "videos")
-    with connected(None, verbose=args.verbose):  # one local Ray for all of it
-        extracted, found = _extract(manifest, folder, notes)
-        models = {name: _model(name, manifest, folder, notes) for name in MODELS}
-    if args.json:
-        told = {
-            name: {"train": m.trained.to_dict(), "evaluate": json.loads(m.report.to_json())}
-            for name, m in models.items()
-        }
-        sys.stdout.write(json.dumps({"extract": json.loads(extracted.to_json()), "models": told}, indent=1) + "\n")
-        return extracted.exit_code or found.exit_code
-    _show(console, folder, manifest, extracted, found, models)
-    return extracted.exit_code or found.exit_code
+def run(options: Options) -> int:
+    """Run it, return the exit code."""
+    from wsvad.demo.run import run_demo
 
-
-def _extract(manifest: Path, folder: Path, notes: Console) -> tuple[ExtractSummary, VerifyReport]:
-    weights = resolve_backbone(DEFAULT_BACKBONE, None if has_embedded_weights() else "random:0")
-    features = FeatureConfig(weights.weights.identity, DEFAULT_BACKBONE, precision=default_precision())
-    options = ExtractOptions(str(manifest), str(folder / "features"), features, weights)
-    summary = extract(options, notes)
-    return summary, verify(open_store(options.out))
-
-
-def _model(name: str, manifest: Path, folder: Path, notes: Console) -> _Trained:
-    """Train a model, score all videos with it, and evaluate it on the test split."""
-    features, root = str(folder / "features"), folder / name
-    trained = train(TrainOptions(features, str(manifest), name, str(root / "train"), training=TRAINING), notes)
-    score(ScoreOptions(features, str(root / "train" / "checkpoint"), str(root / "scores")), notes)
-    return _Trained(trained, evaluate(EvaluateOptions(str(root / "scores"), str(manifest), str(root / "report"))))
-
-
-def _show(
-    console: Console,
-    folder: Path,
-    manifest: Path,
-    extracted: ExtractSummary,
-    found: VerifyReport,
-    models: dict[str, _Trained],
-) -> None:
-    console.rule("features", align="left")
-    extracted.show(console)
-    console.rule("what verify says", align="left")
-    found.show(console)
-    for name, model in models.items():
-        console.rule(f"model {name}", align="left")
-        metrics = model.report.document["metrics"]
-        figures = [f"{COLUMNS[m]} {metrics[m]['value']:.2f}" for m in COLUMNS if metrics.get(m, {}).get("value")]
-        steps = "nothing to do, was trained" if model.trained.nothing_to_do else f"{model.trained.steps_done} steps"
-        _line(console, "trained", f"{steps}; {model.trained.checkpoint}")
-        said = f"{model.report.document['videos']['evaluated']} videos"
-        if extracted.banner:
-            said += ", untrained features: these test the machinery"
-        _line(console, "on the test", f"{'; '.join(figures[:5])} ({said})")
-        _line(console, "report", model.report.html_uri)
-    console.rule("where it is", align="left")
-    unit = next(open_store(str(folder / "features")).list(layout.UNITS))
-    path = f"{folder / 'features'}/{unit.key}"
-    show = f"import pyarrow.parquet as p; print(p.read_table('{path}').drop(['pooled', 'cuboids']).to_pandas())"
-    _line(console, "videos", str(manifest))
-    _line(console, "features", f"{extracted.out}/{extracted.snapshot}")
-    _line(console, "look inside", f'{sys.executable} -c "{show}"')
-    command = f"{Path(sys.executable).parent / 'wsvad'} extract --videos FOLDER --out {folder / 'mine'}"
-    _line(console, "do it on yours", command)
-
-
-def _line(console: Console, what: str, where: str) -> None:
-    console.print(f"{what:15}{where}", markup=False, highlight=False, soft_wrap=True)
+    return run_demo(options.folder, json_only=options.json, verbose=options.verbose)

@@ -1,193 +1,173 @@
 """``wsvad extract``."""
 
-from __future__ import annotations
-
-import argparse
 import sys
-from typing import get_args
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from rich.console import Console
 
-from wsvad.backbones.choose import BACKBONES, DEFAULT_BACKBONE, backbone_spec
-from wsvad.backbones.extractor import Precision
+from wsvad.backbones.names import DEFAULT_BACKBONE, Backbone, Precision
 from wsvad.cli.options import (
-    add_store_options,
-    natural,
-    positive_float,
-    positive_int,
+    Cluster,
+    Configured,
+    DecoderOptions,
+    OnCluster,
+    ReadingOptions,
+    Stored,
+    WeightsName,
     require,
-    size_bytes,
-    small_int,
-    store_options,
 )
-from wsvad.cli.pool import add_cluster_options, pool_options
-from wsvad.cli.reading import add_reading_options, reading_options
 from wsvad.clips import ClipSpec, LastClip
 from wsvad.errors import UsageError
-from wsvad.extract.job import ExtractOptions, extract
-from wsvad.extract.precision import resolve_precision
-from wsvad.features.config import FeatureConfig
-from wsvad.manifest.listing import Identity
-from wsvad.video import FlowMethod, Limits, require_flow
-from wsvad.video.geometry import GeometryKind
-from wsvad.weights.resolve import resolve_backbone
+from wsvad.manifest.names import Identity
+from wsvad.options import Flag, Natural, Option, PositiveFloat, SmallInt, Uri, group
+from wsvad.storage import StoreOptions
+from wsvad.video.names import FlowMethod, GeometryKind
+
+if TYPE_CHECKING:
+    from wsvad.extract.job import ExtractOptions
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's options."""
-    parser.add_argument("--videos", metavar="URI", help="file, folder, prefix, or manifest (.csv, .parquet)")
-    parser.add_argument("--out", metavar="URI", help="root of the features data set, local or s3://")
-    parser.add_argument("--config", metavar="FILE", help="TOML file of these options; the command line wins over it")
-    parser.add_argument("--dry-run", action="store_true", help="list, index and plan; write nothing")
-    _add_feature_options(parser)
-    _add_video_options(parser)
-    add_cluster_options(parser)
-    add_store_options(parser)
+@dataclass(frozen=True, kw_only=True)
+class FeatureOptions:
+    """What makes the fingerprint of the data set."""
+
+    backbone: Backbone = DEFAULT_BACKBONE
+    """the network; i3d-flow and i3d-two-stream look at optical flow"""
+    weights: WeightsName | None = None
+    """embedded (comes with the package; the default of i3d-compact), a name of `wsvad weights list`, a file (.pt,
+    .safetensors), or random[:SEED] for an untrained network"""
+    flow_weights: WeightsName | None = None
+    """the same, for the flow stream of i3d-two-stream"""
+    flow: FlowMethod | None = None
+    """how optical flow is computed, for the backbones that look at it (default: tvl1; dis is faster)"""
+    geometry: GeometryKind = "squash"
+    """squash: the whole frame to 224x224; center: shorter side 256, middle 224; ten-crop: ten crops of that"""
+    clip_length: SmallInt = ClipSpec.length
+    """frames in a clip"""
+    clip_stride: SmallInt = ClipSpec.stride
+    """frames between clip starts"""
+    last_clip: LastClip = ClipSpec.last
+    """a partial last clip"""
+    precision: Annotated[Literal["auto"] | Precision, Option(metavar="CHOICE")] = "auto"
+    """arithmetic of the network; auto: what the data set has, else bf16 where all nodes have it in hardware"""
+    cuboids: bool = True
+    """write the 49 cuboids a clip (with ten-crop each crop has its own grid)"""
+    unit_s: Annotated[PositiveFloat, Option(metavar="S")] = 600.0
+    """seconds of footage in a unit of work"""
 
 
-def _add_feature_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("features (these make the fingerprint of the data set)")
-    group.add_argument(
-        "--backbone",
-        choices=tuple(BACKBONES),
-        default=DEFAULT_BACKBONE,
-        help="the network; i3d-flow and i3d-two-stream look at optical flow",
-    )
-    group.add_argument(
-        "--weights",
-        metavar="NAME|FILE|URI",
-        help="embedded (comes with the package; the default of i3d-compact), a name of `wsvad weights list`, a file "
-        "(.pt, .safetensors), or random[:SEED] for an untrained network",
-    )
-    group.add_argument(
-        "--flow-weights", metavar="NAME|FILE|URI", help="the same, for the flow stream of i3d-two-stream"
-    )
-    group.add_argument(
-        "--flow",
-        choices=get_args(FlowMethod),
-        help="how optical flow is computed, for the backbones that look at it (default: tvl1; dis is faster)",
-    )
-    group.add_argument(
-        "--geometry",
-        choices=get_args(GeometryKind),
-        default="squash",
-        help="squash: the whole frame to 224x224; center: shorter side 256, middle 224; ten-crop: ten crops of that",
-    )
-    group.add_argument("--clip-length", type=small_int, default=16, metavar="N", help="frames in a clip")
-    group.add_argument("--clip-stride", type=small_int, default=16, metavar="N", help="frames between clip starts")
-    group.add_argument("--last-clip", choices=get_args(LastClip), default="pad", help="a partial last clip")
-    group.add_argument(
-        "--precision",
-        choices=("auto", *get_args(Precision)),
-        default="auto",
-        help="arithmetic of the network; auto: what the data set has, else bf16 where all nodes have it in hardware",
-    )
-    group.add_argument(
-        "--cuboids",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="write the 49 cuboids a clip (with ten-crop each crop has its own grid)",
-    )
-    group.add_argument(
-        "--unit-s", type=positive_float, default=600.0, metavar="S", help="seconds of footage in a unit of work"
-    )
+@dataclass(frozen=True, kw_only=True)
+class VideoOptions:
+    """Which videos, and how they are read."""
+
+    identity: Identity = "stat"
+    """what tells that content changed: size and time or ETag, or a digest of every byte"""
+    follow_links: Flag = False
+    """also list what links in the folder lead to outside of it"""
+    id_prefix: Annotated[str, Option(metavar="TEXT")] = ""
+    """put before the ids of listed videos"""
+    max_quarantine: Natural = 0
+    """exit 0 with up to N quarantined, short or doubtful"""
+    reading: Annotated[ReadingOptions, Option(name="*")] = field(default_factory=ReadingOptions)
+    retry_quarantined: Flag = False
+    """try again what earlier runs set aside"""
+    decoder: Annotated[DecoderOptions, Option(name="*")] = field(default_factory=DecoderOptions)
 
 
-def _add_video_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("videos")
-    group.add_argument(
-        "--identity",
-        choices=get_args(Identity),
-        default="stat",
-        help="what tells that content changed: size and time or ETag, or a digest of every byte",
-    )
-    group.add_argument(
-        "--follow-links", action="store_true", help="also list what links in the folder lead to outside of it"
-    )
-    group.add_argument("--id-prefix", default="", metavar="TEXT", help="put before the ids of listed videos")
-    group.add_argument(
-        "--max-quarantine",
-        type=natural,
-        default=0,
-        metavar="N",
-        help="exit 0 with up to N quarantined, short or doubtful",
-    )
-    add_reading_options(group)
-    group.add_argument("--retry-quarantined", action="store_true", help="try again what earlier runs set aside")
-    limits = Limits()
-    group.add_argument(
-        "--max-pixels", type=positive_int, default=limits.max_pixels, metavar="N", help="largest frame, width x height"
-    )
-    group.add_argument(
-        "--decoder-memory", type=size_bytes, default=limits.address_space, metavar="BYTES", help="of one decoder"
-    )
-    group.add_argument(
-        "--decoder-stall-s",
-        type=positive_float,
-        default=limits.stall_s,
-        metavar="S",
-        help="a decoder silent for this long hangs",
-    )
-    group.add_argument("--queue-clips", type=small_int, default=4, metavar="N", help="decoded clips that may wait")
+Features = Annotated[FeatureOptions, group("features (these make the fingerprint of the data set)")]
 
 
-def options_from(args: argparse.Namespace) -> ExtractOptions:
-    """Resolve parsed arguments; loads the weights."""
-    require(args, "videos", "out")
-    store, flow = store_options(args), _flow(args)
-    weights = resolve_backbone(args.backbone, args.weights, args.flow_weights, store)
-    pool = pool_options(args)
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """Videos in, features out."""
+
+    videos: Uri | None = None
+    """file, folder, prefix, or manifest (.csv, .parquet)"""
+    out: Uri | None = None
+    """root of the features data set, local or s3://"""
+    dry_run: Flag = False
+    """list, index and plan; write nothing"""
+    features: Features = field(default_factory=FeatureOptions)
+    video: Annotated[VideoOptions, group("videos")] = field(default_factory=VideoOptions)
+    cluster: OnCluster = field(default_factory=Cluster)
+    store: Stored = field(default_factory=StoreOptions)
+
+
+def options_from(options: Options) -> "ExtractOptions":
+    """Resolve what was given; loads the weights."""
+    videos, out = require(options, "videos", "out")
+    from wsvad.extract.job import ExtractOptions  # seconds, because of PyTorch
+    from wsvad.extract.precision import resolve_precision
+    from wsvad.features.config import FeatureConfig
+    from wsvad.weights.resolve import resolve_backbone
+
+    asked, video, cluster = options.features, options.video, options.cluster
+    flow = _flow(asked)
+    weights = resolve_backbone(asked.backbone, asked.weights, asked.flow_weights, options.store)
     features = FeatureConfig(
         weights=weights.weights.identity,
-        backbone=args.backbone,
-        geometry=args.geometry,
-        clips=ClipSpec(args.clip_length, args.clip_stride, args.last_clip),
+        backbone=asked.backbone,
+        geometry=asked.geometry,
+        clips=ClipSpec(asked.clip_length, asked.clip_stride, asked.last_clip),
         precision=resolve_precision(
-            args.precision, args.out, store, pool, args.address, use_ray=args.ray, verbose=args.verbose
+            asked.precision,
+            out,
+            options.store,
+            cluster.pool,
+            cluster.address,
+            use_ray=cluster.ray,
+            verbose=options.verbose,
         ),
-        cuboids=args.cuboids,
-        unit_s=args.unit_s,
+        cuboids=asked.cuboids,
+        unit_s=asked.unit_s,
         flow_weights=weights.flow_weights.identity if weights.flow_weights else None,
         flow=flow,
     )
     return ExtractOptions(
-        videos=args.videos,
-        out=args.out,
+        videos=videos,
+        out=out,
         features=features,
         weights=weights,
-        pool=pool,
-        store=store,
-        limits=Limits(max_pixels=args.max_pixels, address_space=args.decoder_memory, stall_s=args.decoder_stall_s),
-        identity=args.identity,
-        id_prefix=args.id_prefix,
-        follow_links=args.follow_links,
-        address=args.address,
-        use_ray=args.ray,
-        queue_clips=args.queue_clips,
-        max_quarantine=args.max_quarantine,
-        min_coverage=args.min_coverage,
-        reading=reading_options(args),
-        retry_quarantined=args.retry_quarantined,
-        dry_run=args.dry_run,
-        verbose=args.verbose,
+        pool=cluster.pool,
+        store=options.store,
+        limits=video.decoder.limits,
+        identity=video.identity,
+        id_prefix=video.id_prefix,
+        follow_links=video.follow_links,
+        address=cluster.address,
+        use_ray=cluster.ray,
+        queue_clips=video.decoder.queue_clips,
+        max_quarantine=video.max_quarantine,
+        min_coverage=video.reading.min_coverage,
+        reading=video.reading.reading,
+        retry_quarantined=video.retry_quarantined,
+        dry_run=options.dry_run,
+        verbose=options.verbose,
     )
 
 
-def _flow(args: argparse.Namespace) -> FlowMethod | None:
+def _flow(asked: FeatureOptions) -> FlowMethod | None:
     """Return how optical flow is computed, and find out first whether this machine can."""
-    if not backbone_spec(args.backbone).uses_flow:
-        if args.flow:
-            raise UsageError(f"--flow goes with i3d-flow and i3d-two-stream; backbone {args.backbone} looks at none")
+    from wsvad.backbones.choose import backbone_spec
+    from wsvad.video import require_flow
+
+    if not backbone_spec(asked.backbone).uses_flow:
+        if asked.flow:
+            raise UsageError(f"--flow goes with i3d-flow and i3d-two-stream; backbone {asked.backbone} looks at none")
         return None
-    flow: FlowMethod = args.flow or "tvl1"
+    flow: FlowMethod = asked.flow or "tvl1"
     require_flow(flow)
     return flow
 
 
-def run(args: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Extract, show the summary, return the exit code."""
-    summary = extract(options_from(args), Console(stderr=True))
-    if args.json:
+    asked = options_from(options)
+    from wsvad.extract.job import extract
+
+    summary = extract(asked, Console(stderr=True))
+    if options.json:
         sys.stdout.write(summary.to_json() + "\n")
     else:
         summary.show(Console())

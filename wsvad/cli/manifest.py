@@ -1,85 +1,148 @@
 """``wsvad manifest``."""
 
-from __future__ import annotations
-
-import argparse
 import json
 import logging
 import sys
-from typing import Any, get_args
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 
-from wsvad.cli.options import add_store_options, natural, number, require, store_options
-from wsvad.manifest.public.build import DATASETS, ManifestConfig, build, write
-from wsvad.manifest.public.ucsd_ped2 import Ped2Split
-from wsvad.manifest.records import check_suffix
-from wsvad.storage import probe_object
+from wsvad.cli.options import Configured, Stored, require
+from wsvad.errors import UsageError
+from wsvad.manifest.names import ABOUT, DataSetName, Ped2Split, Split
+from wsvad.options import HIDDEN, Flag, Natural, Number, Option, Uri, Word, group
+from wsvad.storage import StoreOptions, probe_object
 
 log = logging.getLogger("wsvad")
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's options."""
-    names = "; ".join(f"{name}: {known.about}" for name, known in DATASETS.items())
-    parser.add_argument("name", metavar="NAME", choices=tuple(DATASETS), help=names.replace("%", "%%"))
-    parser.add_argument("--root", metavar="URI", help="folder or prefix with the videos and the annotation files")
-    parser.add_argument("--out", metavar="URI", help="manifest to write, .parquet or .csv")
-    parser.add_argument("--annotations", metavar="URI", help="where the annotation files are, if not below the root")
-    parser.add_argument(
-        "--val-fraction",
-        type=number,
-        default=0.0,
-        metavar="SHARE",
-        help="of the training videos, by label and category, to set aside as split 'val'",
-    )
-    parser.add_argument("--seed", type=natural, default=0, help="which videos are set aside")
-    parser.add_argument(
-        "--test-as-val", action="store_true", help="the published test videos are for selection: make them split 'val'"
-    )
-    parser.add_argument("--allow-missing", action="store_true", help="leave out videos that are not below the root")
-    parser.add_argument("--train-truth", action="store_true", help="keep spans and boxes of training videos, too")
-    parser.add_argument(
-        "--ped2-split",
-        choices=get_args(Ped2Split),
-        default="weak",
-        help="ucsd-ped2: which of its videos train and which test; see docs/datasets.md",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace another manifest that is at --out")
-    parser.add_argument("--config", metavar="FILE", help="TOML file with these options; the command line wins")
-    add_store_options(parser)
+_NAMES = "; ".join(
+    [
+        *(f"{name}: {about}" for name, about in ABOUT.items()),
+        "join: videos of several manifests, brought together in one",
+    ]
+)
+Parts = Annotated[tuple[str, ...], Option(metavar="MANIFEST")]
+_OF_JOIN = frozenset({"train", "val", "test", "prefix_ids"})
+_OF_DATA_SETS = frozenset(
+    {
+        "root",
+        "annotations",
+        "val_fraction",
+        "seed",
+        "test_as_val",
+        "allow_missing",
+        "train_truth",
+        "ped2_split",
+    }
+)
 
 
-def run(args: argparse.Namespace) -> int:
+@dataclass(frozen=True, kw_only=True)
+class JoinOptions:
+    """Which manifests are joined."""
+
+    train: Parts = ()
+    """manifest whose training videos become training videos; may be repeated. test:MANIFEST, val:MANIFEST and
+    all:MANIFEST take those of another split, or all"""
+    val: Parts = ()
+    """the same, of validation videos"""
+    test: Parts = ()
+    """the same, of test videos"""
+    prefix_ids: Flag = False
+    """put the name of its manifest and a slash before every id, for sources that share names"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """A public data set's annotation files in, a manifest out."""
+
+    data_set: Annotated[DataSetName | Literal["join"], HIDDEN, Word("NAME", _NAMES)] = "join"
+    root: Uri | None = None
+    """folder or prefix with the videos and the annotation files"""
+    out: Uri | None = None
+    """manifest to write, .parquet or .csv"""
+    annotations: Uri | None = None
+    """where the annotation files are, if not below the root"""
+    val_fraction: Annotated[Number, Option(metavar="SHARE")] = 0.0
+    """of the training videos, by label and category, to set aside as split 'val'"""
+    seed: Natural = 0
+    """which videos are set aside"""
+    test_as_val: Flag = False
+    """the published test videos are for selection: make them split 'val'"""
+    allow_missing: Flag = False
+    """leave out videos that are not below the root"""
+    train_truth: Flag = False
+    """keep spans and boxes of training videos, too"""
+    ped2_split: Ped2Split = "weak"
+    """ucsd-ped2: which of its videos train and which test; see docs/datasets.md"""
+    overwrite: Flag = False
+    """replace another manifest that is at --out"""
+    join: Annotated[JoinOptions, group("join")] = field(default_factory=JoinOptions)
+    store: Stored = field(default_factory=StoreOptions)
+
+
+def run(options: Options) -> int:
     """Make and write the manifest, show what is in it, return the exit code."""
-    require(args, "root", "out")
-    options = store_options(args)
-    config = ManifestConfig(
-        name=args.name,
-        root=args.root,
-        annotations=args.annotations,
-        val_fraction=args.val_fraction,
-        seed=args.seed,
-        test_as_val=args.test_as_val,
-        allow_missing=args.allow_missing,
-        train_truth=args.train_truth,
-        ped2_split=args.ped2_split,
-    )
-    check_suffix(args.out)
-    probe_object(args.out, options)
-    built = build(config, args.out, options)
-    write(built, args.out, overwrite=args.overwrite, options=options)
-    summary = built.summary | {"out": args.out}
-    if not summary["found"]:
-        log.warning("none of the videos is below %s: the manifest holds their published names only", args.root)
-    if summary["missing"]:
-        log.warning("%d videos are not below %s and were left out", summary["missing"], args.root)
-    if args.json:
+    if wrong := options.given & (_OF_DATA_SETS if options.data_set == "join" else _OF_JOIN):
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(wrong))
+        raise UsageError(f"manifest {options.data_set} does not take {names}")
+    summary = _joined(options) if options.data_set == "join" else _built(options, options.data_set)
+    if options.json:
         sys.stdout.write(json.dumps(summary) + "\n")
     else:
         _show(summary)
     return 0
+
+
+def _joined(options: Options) -> dict[str, Any]:
+    (out,) = require(options, "out")
+    from wsvad.manifest.join import Part, join, summary_of
+    from wsvad.manifest.keeping import keep_records
+    from wsvad.manifest.records import check_suffix
+
+    check_suffix(out)
+    probe_object(out, options.store)
+    named: dict[Split, tuple[str, ...]] = {
+        "train": options.join.train,
+        "val": options.join.val,
+        "test": options.join.test,
+    }
+    parts = [Part.of(split, text) for split, texts in named.items() for text in texts]
+    records = join(parts, prefix_ids=options.join.prefix_ids, options=options.store)
+    summary = summary_of(parts, records, prefix_ids=options.join.prefix_ids)
+    keep_records(records, summary, out, overwrite=options.overwrite, options=options.store)
+    return summary | {"out": out}
+
+
+def _built(options: Options, data_set: DataSetName) -> dict[str, Any]:
+    root, out = require(options, "root", "out")
+    from wsvad.manifest.public.build import ManifestConfig, build, write
+    from wsvad.manifest.records import check_suffix
+
+    config = ManifestConfig(
+        name=data_set,
+        root=root,
+        annotations=options.annotations,
+        val_fraction=options.val_fraction,
+        seed=options.seed,
+        test_as_val=options.test_as_val,
+        allow_missing=options.allow_missing,
+        train_truth=options.train_truth,
+        ped2_split=options.ped2_split,
+    )
+    check_suffix(out)
+    probe_object(out, options.store)
+    built = build(config, out, options.store)
+    write(built, out, overwrite=options.overwrite, options=options.store)
+    summary = built.summary | {"out": out}
+    if not summary["found"]:
+        log.warning("none of the videos is below %s: the manifest holds their published names only", root)
+    if summary["missing"]:
+        log.warning("%d videos are not below %s and were left out", summary["missing"], root)
+    return summary
 
 
 def _show(summary: dict[str, Any]) -> None:

@@ -1,105 +1,124 @@
 """``wsvad score``."""
 
-from __future__ import annotations
-
-import argparse
 import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 
-from wsvad.cli.options import add_store_options, natural, positive_int, require, store_options
-from wsvad.cli.pool import add_cluster_options, pool_options
-from wsvad.cli.reading import add_reading_options, reading_options
+from wsvad.cli.options import Cluster, Configured, OnCluster, ReadingOptions, Stored, WeightsName, require
 from wsvad.errors import UsageError
-from wsvad.pipelines.score_videos import VideoSource, score_videos
-from wsvad.scoring.job import ScoreOptions, score
+from wsvad.manifest.names import Identity
+from wsvad.options import Flag, Natural, Option, PositiveInt, Uri, group
+from wsvad.storage import StoreOptions
+
+if TYPE_CHECKING:
+    from wsvad.pipelines.score_videos import VideoSource
+    from wsvad.scoring.job import ScoreOptions
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's options."""
-    parser.add_argument("--features", metavar="URI", help="root of a features data set, from extract")
-    parser.add_argument("--checkpoint", metavar="URI", help="folder of a checkpoint, from train")
-    parser.add_argument("--out", metavar="URI", help="root of the scores data set, local or s3://")
-    parser.add_argument("--config", metavar="FILE", help="TOML file of these options; the command line wins over it")
-    parser.add_argument("--dry-run", action="store_true", help="check and plan; write nothing")
-    parser.add_argument(
-        "--window",
-        type=positive_int,
-        metavar="N",
-        help="clips that the model sees at once (default: 4096, of cuboids 1024); longer videos are scored in "
-        "windows that overlap by half",
-    )
-    parser.add_argument(
-        "--max-quarantine", type=natural, default=0, metavar="N", help="exit 0 with up to N quarantined, 3 with more"
-    )
-    _add_video_options(parser)
-    add_cluster_options(parser)
-    add_store_options(parser)
+@dataclass(frozen=True, kw_only=True)
+class VideoOptions:
+    """Straight from video."""
+
+    videos: Uri | None = None
+    """file, folder, prefix, or manifest; instead of --features"""
+    weights: WeightsName | None = None
+    """the backbone's; not needed where they come with the package, or are an untrained network's"""
+    flow_weights: WeightsName | None = None
+    """likewise, of the second of two streams"""
+    identity: Identity = "stat"
+    """what tells videos apart, as for extract"""
+    id_prefix: Annotated[str, Option(metavar="TEXT")] = ""
+    """put before the ids of listed videos"""
+    follow_links: Flag = False
+    """also list links that lead out of the folder"""
+    reading: Annotated[ReadingOptions, Option(name="*")] = field(default_factory=ReadingOptions)
+    retry_quarantined: Flag = False
+    """try again what earlier extractions set aside"""
 
 
-def _add_video_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("straight from video (extracts into OUT/features first, as the checkpoint wants)")
-    group.add_argument("--videos", metavar="URI", help="file, folder, prefix, or manifest; instead of --features")
-    group.add_argument(
-        "--weights",
-        metavar="NAME|FILE|URI",
-        help="the backbone's; not needed where they come with the package, or are an untrained network's",
-    )
-    group.add_argument("--flow-weights", metavar="NAME|FILE|URI", help="likewise, of the second of two streams")
-    group.add_argument(
-        "--identity", choices=("stat", "digest"), default="stat", help="what tells videos apart, as for extract"
-    )
-    group.add_argument("--id-prefix", default="", metavar="TEXT", help="put before the ids of listed videos")
-    group.add_argument("--follow-links", action="store_true", help="also list links that lead out of the folder")
-    add_reading_options(group)
-    group.add_argument("--retry-quarantined", action="store_true", help="try again what earlier extractions set aside")
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """Features, or videos, and a checkpoint in; scores out."""
+
+    features: Uri | None = None
+    """root of a features data set, from extract"""
+    checkpoint: Uri | None = None
+    """folder of a checkpoint, from train"""
+    out: Uri | None = None
+    """root of the scores data set, local or s3://"""
+    dry_run: Flag = False
+    """check and plan; write nothing"""
+    window: PositiveInt | None = None
+    """clips that the model sees at once (default: 4096, of cuboids 1024); longer videos are scored in windows that
+    overlap by half"""
+    max_quarantine: Natural = 0
+    """exit 0 with up to N quarantined, 3 with more"""
+    video: Annotated[
+        VideoOptions, group("straight from video (extracts into OUT/features first, as the checkpoint wants)")
+    ] = field(default_factory=VideoOptions)
+    cluster: OnCluster = field(default_factory=Cluster)
+    store: Stored = field(default_factory=StoreOptions)
 
 
-def options_from(args: argparse.Namespace) -> ScoreOptions:
-    """Resolve parsed arguments.
+def options_from(options: Options) -> "ScoreOptions":
+    """Resolve what was given.
 
     Raises:
         UsageError: options are missing, or exclude each other.
     """
-    require(args, "checkpoint", "out")
-    if bool(args.features) == bool(args.videos):
+    checkpoint, out = require(options, "checkpoint", "out")
+    video, cluster = options.video, options.cluster
+    if bool(options.features) == bool(video.videos):
         raise UsageError("give either --features or --videos")
-    if args.features and (args.weights or args.flow_weights):
+    if options.features and (video.weights or video.flow_weights):
         raise UsageError("--weights and --flow-weights go with --videos; features are made already")
+    from wsvad.scoring.job import ScoreOptions  # seconds, because of PyTorch
+
     return ScoreOptions(
-        features=args.features or "",
-        checkpoint=args.checkpoint,
-        out=args.out,
-        window=args.window,
-        pool=pool_options(args),
-        store=store_options(args),
-        address=args.address,
-        use_ray=args.ray,
-        max_quarantine=args.max_quarantine,
-        dry_run=args.dry_run,
-        verbose=args.verbose,
+        features=options.features or "",
+        checkpoint=checkpoint,
+        out=out,
+        window=options.window,
+        pool=cluster.pool,
+        store=options.store,
+        address=cluster.address,
+        use_ray=cluster.ray,
+        max_quarantine=options.max_quarantine,
+        dry_run=options.dry_run,
+        verbose=options.verbose,
     )
 
 
-def run(args: argparse.Namespace) -> int:
+def _source(videos: str, video: VideoOptions) -> "VideoSource":
+    from wsvad.pipelines.score_videos import VideoSource
+
+    return VideoSource(
+        videos=videos,
+        weights=video.weights,
+        flow_weights=video.flow_weights,
+        identity=video.identity,
+        id_prefix=video.id_prefix,
+        follow_links=video.follow_links,
+        retry_quarantined=video.retry_quarantined,
+        min_coverage=video.reading.min_coverage,
+        reading=video.reading.reading,
+    )
+
+
+def run(options: Options) -> int:
     """Score, show the summary, return the exit code."""
-    options, console = options_from(args), Console(stderr=True)
-    if args.videos:
-        source = VideoSource(
-            videos=args.videos,
-            weights=args.weights,
-            flow_weights=args.flow_weights,
-            identity=args.identity,
-            id_prefix=args.id_prefix,
-            follow_links=args.follow_links,
-            retry_quarantined=args.retry_quarantined,
-            min_coverage=args.min_coverage,
-            reading=reading_options(args),
-        )
-        summary = score_videos(options, source, console)
+    asked, console = options_from(options), Console(stderr=True)
+    if options.video.videos:
+        from wsvad.pipelines.score_videos import score_videos
+
+        summary = score_videos(asked, _source(options.video.videos, options.video), console)
     else:
-        summary = score(options, console)
-    if args.json:
+        from wsvad.scoring.job import score
+
+        summary = score(asked, console)
+    if options.json:
         sys.stdout.write(summary.to_json() + "\n")
     else:
         summary.show(Console())

@@ -1,89 +1,96 @@
 """``wsvad verify``."""
 
-from __future__ import annotations
-
-import argparse
 import sys
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 
-from wsvad.cli.options import add_store_options, positive_float, require, store_options
-from wsvad.dataset import layout
-from wsvad.dataset.collect import DEFAULT_GRACE_HOURS
-from wsvad.features.config import FeatureConfig
-from wsvad.features.encoding import decode_unit
-from wsvad.loop.claim import is_run
-from wsvad.manifest.listing import list_videos
-from wsvad.scores.config import ScoreConfig
-from wsvad.scores.table import summarize_scores
-from wsvad.storage import open_store
-from wsvad.verify.data_set import verify
-from wsvad.verify.data_set_report import VerifyReport
+from wsvad.cli.options import Common, Stored, require
+from wsvad.dataset.names import DEFAULT_GRACE_HOURS
+from wsvad.manifest.names import Identity
+from wsvad.options import Flag, Option, PositiveFloat, Uri
+from wsvad.storage import Store, StoreOptions, open_store
 
 if TYPE_CHECKING:
+    from wsvad.manifest.listing import Listing
+    from wsvad.verify.data_set_report import VerifyReport
     from wsvad.verify.run import RunReport
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's options."""
-    parser.add_argument("--out", metavar="URI", help="root of the data set, or of a training run, or a checkpoint")
-    parser.add_argument("--videos", metavar="URI", help="also check that all of these videos are in it")
-    parser.add_argument("--id-prefix", default="", metavar="TEXT", help="as given to extract")
-    parser.add_argument("--follow-links", action="store_true", help="as given to extract")
-    parser.add_argument("--identity", choices=("stat", "digest"), default="stat", help="as given to extract")
-    parser.add_argument("--quick", action="store_true", help="only presence and size of objects; read none")
-    parser.add_argument(
-        "--repair",
-        action="store_true",
-        help="mend what can be mended; remove damaged objects, so that they are made again",
-    )
-    parser.add_argument(
-        "--collect", action="store_true", help="if all is well, delete objects and snapshots that nobody needs any more"
-    )
-    parser.add_argument(
-        "--grace-hours",
-        type=positive_float,
-        default=DEFAULT_GRACE_HOURS,
-        metavar="H",
-        help="--collect keeps what was written, or named by the newest snapshot, within so many hours (at least 24)",
-    )
-    add_store_options(parser)
+@dataclass(frozen=True, kw_only=True)
+class Options(Common):
+    """What is to be verified, and how much is done about it."""
+
+    out: Uri | None = None
+    """root of the data set, or of a training run, or a checkpoint"""
+    videos: Uri | None = None
+    """also check that all of these videos are in it"""
+    id_prefix: Annotated[str, Option(metavar="TEXT")] = ""
+    """as given to extract"""
+    follow_links: Flag = False
+    """as given to extract"""
+    identity: Identity = "stat"
+    """as given to extract"""
+    quick: Flag = False
+    """only presence and size of objects; read none"""
+    repair: Flag = False
+    """mend what can be mended; remove damaged objects, so that they are made again"""
+    collect: Flag = False
+    """if all is well, delete objects and snapshots that nobody needs any more"""
+    grace_hours: Annotated[PositiveFloat, Option(metavar="H")] = DEFAULT_GRACE_HOURS
+    """--collect keeps what was written, or named by the newest snapshot, within so many hours (at least 24)"""
+    store: Stored = field(default_factory=StoreOptions)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Verify, show the report, return the exit code."""
-    require(args, "out")
-    options = store_options(args)
-    listing = None
-    if args.videos:
-        listing = list_videos(
-            args.videos,
-            identity=args.identity,
-            id_prefix=args.id_prefix,
-            options=replace(options, follow_links=args.follow_links),
-            ours=layout.uris(open_store(args.out, options).uri),
-        )
-    out = open_store(args.out, options)
-    if args.repair or args.collect:
+    (uri,) = require(options, "out")
+    from wsvad.loop.claim import is_run
+
+    listing = _listing(options, uri) if options.videos else None
+    out = open_store(uri, options.store)
+    if options.repair or options.collect:
         out.probe()  # what cannot be written is found before everything is read
     report: VerifyReport | RunReport
     if is_run(out):
         from wsvad.verify.run import verify_run  # brings torch with it
 
-        report = verify_run(out, repair=args.repair)
+        report = verify_run(out, repair=options.repair)
     else:
-        report = verify(
-            out,
-            decoders={FeatureConfig.kind: decode_unit, ScoreConfig.kind: summarize_scores},
-            deep=not args.quick,
-            listing=listing,
-            repair=args.repair,
-            collect_after_hours=args.grace_hours if args.collect else None,
-        )
-    if args.json:
+        report = _verify(options, out, listing)
+    if options.json:
         sys.stdout.write(report.to_json() + "\n")
     else:
         report.show(Console())
     return report.exit_code
+
+
+def _listing(options: Options, out: str) -> "Listing":
+    from wsvad.dataset import layout
+    from wsvad.manifest.listing import list_videos
+
+    return list_videos(
+        options.videos or "",
+        identity=options.identity,
+        id_prefix=options.id_prefix,
+        options=replace(options.store, follow_links=options.follow_links),
+        ours=layout.uris(open_store(out, options.store).uri),
+    )
+
+
+def _verify(options: Options, out: Store, listing: "Listing | None") -> "VerifyReport":
+    from wsvad.features.config import FeatureConfig
+    from wsvad.features.encoding import decode_unit
+    from wsvad.scores.config import ScoreConfig
+    from wsvad.scores.table import summarize_scores
+    from wsvad.verify.data_set import verify
+
+    return verify(
+        out,
+        decoders={FeatureConfig.kind: decode_unit, ScoreConfig.kind: summarize_scores},
+        deep=not options.quick,
+        listing=listing,
+        repair=options.repair,
+        collect_after_hours=options.grace_hours if options.collect else None,
+    )

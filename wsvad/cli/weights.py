@@ -1,30 +1,30 @@
 """``wsvad weights``."""
 
-from __future__ import annotations
-
-import argparse
 import json
 import logging
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 
 from wsvad.backbones import shipped
-from wsvad.cli.options import add_store_options, require, store_options
+from wsvad.cli.options import Configured, Stored, require
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, UsageError, WeightsError
+from wsvad.options import HIDDEN, Flag, Option, Word
+from wsvad.storage import StoreOptions
 from wsvad.weights.catalogue import CATALOGUE, EMBEDDED
 from wsvad.weights.digests import parse_digest
-from wsvad.weights.fetch import fetch
 from wsvad.weights.folder import default_folder, find_weights
 from wsvad.weights.listing import ListedWeights, list_weights
 
 log = logging.getLogger("wsvad")
 
-_OPTIONS = {
+Action = Literal["list", "fetch", "convert", "verify"]
+
+_OPTIONS: dict[Action, set[str]] = {
     "list": {"to"},
     "fetch": {"to", "digest"},
     "convert": {"to", "out", "architecture", "overwrite"},
@@ -35,60 +35,60 @@ _WIDTH = 160
 """Columns of the list where no terminal says how many there are."""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's options."""
-    parser.add_argument(
-        "action",
-        choices=tuple(_OPTIONS),
-        help="list: what there is and what is here; fetch: get and prove it; convert: write any known layout as "
-        "safetensors; verify: say what a file is (exit code 5 where it cannot be used)",
-    )
-    parser.add_argument(
-        "what",
-        nargs="?",
-        metavar="NAME|FILE|URL",
-        help="fetch: a name of the list, a URL, or a file to copy; convert: a file (.pt, .safetensors, .index, .pkl); "
-        "verify: a name or a file",
-    )
-    parser.add_argument(
-        "--to", metavar="FOLDER", help="folder of weights (default: $WSVAD_WEIGHTS, or the user's cache)"
-    )
-    parser.add_argument(
-        "--digest", metavar="DIGEST", help="fetch: sha256:<64 hex> or git:<40 hex> of a file that none is published of"
-    )
-    parser.add_argument("--out", metavar="FILE", help="convert: file to write, .safetensors, local or s3://")
-    parser.add_argument(
-        "--architecture", metavar="NAME", help="convert, verify: the network it must be for; else found out"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="convert: replace another file that is at --out")
-    parser.add_argument("--config", metavar="FILE", help="TOML file of these options; the command line wins over it")
-    add_store_options(parser)
+_DOES = (
+    "list: what there is and what is here; fetch: get and prove it; convert: write any known layout as safetensors; "
+    "verify: say what a file is (exit code 5 where it cannot be used)"
+)
+_OF_WHAT = (
+    "fetch: a name of the list, a URL, or a file to copy; convert: a file (.pt, .safetensors, .index, .pkl); verify: "
+    "a name or a file"
+)
 
 
-def run(args: argparse.Namespace) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """What is done with which weights."""
+
+    action: Annotated[Action, HIDDEN, Word("ACTION", _DOES)] = "list"
+    what: Annotated[str | None, HIDDEN, Word("NAME|FILE|URL", _OF_WHAT, required=False)] = None
+    to: Annotated[str | None, Option(metavar="FOLDER")] = None
+    """folder of weights (default: $WSVAD_WEIGHTS, or the user's cache)"""
+    digest: Annotated[str | None, Option(metavar="DIGEST")] = None
+    """fetch: sha256:<64 hex> or git:<40 hex> of a file that none is published of"""
+    out: Annotated[str | None, Option(metavar="FILE")] = None
+    """convert: file to write, .safetensors, local or s3://"""
+    architecture: Annotated[str | None, Option(metavar="NAME")] = None
+    """convert, verify: the network it must be for; else found out"""
+    overwrite: Flag = False
+    """convert: replace another file that is at --out"""
+    store: Stored = field(default_factory=StoreOptions)
+
+
+def run(options: Options) -> int:
     """Do it, show what came of it, return the exit code."""
-    _check(args)
-    folder = Path(args.to).expanduser().absolute() if args.to else default_folder()
-    if args.action == "list":
-        return _list(args, folder)
-    if args.action == "fetch":
-        return _fetch(args, folder)
-    return _convert(args) if args.action == "convert" else _verify(args, folder)
+    what = _check(options)
+    folder = Path(options.to).expanduser().absolute() if options.to else default_folder()
+    if options.action == "list":
+        return _list(options, folder)
+    if options.action == "fetch":
+        return _fetch(options, what, folder)
+    return _convert(options, what) if options.action == "convert" else _verify(options, what, folder)
 
 
-def _check(args: argparse.Namespace) -> None:
-    given = {name for name in ("to", "digest", "out", "architecture", "overwrite") if getattr(args, name)}
-    if wrong := given - _OPTIONS[args.action]:
-        raise UsageError(f"weights {args.action} does not take --{', --'.join(sorted(wrong))}")
-    if args.action == "list" and args.what:
-        raise UsageError(f"weights list takes no name, got {args.what!r:.100}")
-    if args.action != "list" and not args.what:
-        raise UsageError(f"weights {args.action}: say what; `wsvad weights list` shows the names")
+def _check(options: Options) -> str:
+    given = {name for name in ("to", "digest", "out", "architecture", "overwrite") if getattr(options, name)}
+    if wrong := given - _OPTIONS[options.action]:
+        raise UsageError(f"weights {options.action} does not take --{', --'.join(sorted(wrong))}")
+    if options.action == "list" and options.what:
+        raise UsageError(f"weights list takes no name, got {options.what!r:.100}")
+    if options.action != "list" and not options.what:
+        raise UsageError(f"weights {options.action}: say what; `wsvad weights list` shows the names")
+    return options.what or ""
 
 
-def _list(args: argparse.Namespace, folder: Path) -> int:
+def _list(options: Options, folder: Path) -> int:
     lines = list_weights(folder)
-    if args.json:
+    if options.json:
         _print_json({"folder": str(folder), "weights": [asdict(line) for line in lines], "exit_code": EXIT_OK})
         return EXIT_OK
     table = Table(box=None, pad_edge=False)
@@ -109,10 +109,12 @@ def _state(line: ListedWeights) -> str:
     return "verified, convert it" if line.state == "verified" and line.path is None else line.state
 
 
-def _fetch(args: argparse.Namespace, folder: Path) -> int:
-    digest = None if args.digest is None else parse_digest(args.digest)
-    done = fetch(args.what, folder, digest=digest, console=Console(stderr=True), options=store_options(args))
-    if args.json:
+def _fetch(options: Options, what: str, folder: Path) -> int:
+    from wsvad.weights.fetch import fetch
+
+    digest = None if options.digest is None else parse_digest(options.digest)
+    done = fetch(what, folder, digest=digest, console=Console(stderr=True), options=options.store)
+    if options.json:
         _print_json({**asdict(done), "exit_code": EXIT_OK})
     else:
         how = f"{done.bytes_fetched / 1e6:.1f} MB in {done.elapsed_s:.1f} s" if done.files else "was already here"
@@ -120,40 +122,38 @@ def _fetch(args: argparse.Namespace, folder: Path) -> int:
     return EXIT_OK
 
 
-def _convert(args: argparse.Namespace) -> int:
-    require(args, "out")
+def _convert(options: Options, what: str) -> int:
+    (out,) = require(options, "out")
     from wsvad.weights.convert import convert  # seconds, because of PyTorch
 
     done = convert(
-        args.what,
-        args.out,
-        architecture=args.architecture,
-        overwrite=args.overwrite,
-        options=store_options(args),
+        what,
+        out,
+        architecture=options.architecture,
+        overwrite=options.overwrite,
+        options=options.store,
     )
-    if args.json:
-        _print_json({**asdict(done), "out": args.out, "exit_code": EXIT_OK})
+    if options.json:
+        _print_json({**asdict(done), "out": out, "exit_code": EXIT_OK})
     else:
-        _show(
-            {"name": done.name, "for": done.architecture, "from": done.format, "digest": done.digest, "file": args.out}
-        )
+        _show({"name": done.name, "for": done.architecture, "from": done.format, "digest": done.digest, "file": out})
     return EXIT_OK
 
 
-def _verify(args: argparse.Namespace, folder: Path) -> int:
+def _verify(options: Options, what: str, folder: Path) -> int:
     from wsvad.weights.convert import describe  # seconds, because of PyTorch
 
     try:
-        uri = str(find_weights(args.what, folder)) if args.what in CATALOGUE else args.what
-        found = describe(uri, architecture=args.architecture, options=store_options(args))
-        if args.what == EMBEDDED and found.digest != shipped.DIGEST:
+        uri = str(find_weights(what, folder)) if what in CATALOGUE else what
+        found = describe(uri, architecture=options.architecture, options=options.store)
+        if what == EMBEDDED and found.digest != shipped.DIGEST:
             raise WeightsError(f"{uri}: not what came with this version ({shipped.DIGEST}); install it again")
     except WeightsError as error:
         log.error("%s", error)
-        if args.json:
-            _print_json({"uri": args.what, "fault": str(error), "exit_code": EXIT_CONFLICT})
+        if options.json:
+            _print_json({"uri": what, "fault": str(error), "exit_code": EXIT_CONFLICT})
         return EXIT_CONFLICT
-    if args.json:
+    if options.json:
         _print_json({**asdict(found), "exit_code": EXIT_OK})
         return EXIT_OK
     published = "as published, byte for byte" if found.known else "no published file, but whole"

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from wsvad.dataset import layout
+from wsvad.dataset.names import DEFAULT_GRACE_HOURS
 from wsvad.dataset.snapshots import Snapshot
 from wsvad.errors import ObjectNotFound, UsageError
 from wsvad.storage import ObjectInfo, Store
 
-DEFAULT_GRACE_HOURS = 168.0
 LEAST_GRACE_HOURS = 24.0
 """A run publishes at least every six hours, and takes over nothing that is old without writing it anew."""
 

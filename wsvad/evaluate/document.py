@@ -12,7 +12,8 @@ from wsvad.evaluate.gather import Gathered
 from wsvad.metrics.categories import category_rows, video_rows
 from wsvad.metrics.definitions import DEFINITIONS
 from wsvad.metrics.detection import stepped
-from wsvad.metrics.figures import Draws, MetricOptions, plain
+from wsvad.metrics.figures import Draws, plain
+from wsvad.metrics.options import MetricOptions
 from wsvad.metrics.ranking import Curve, UndefinedMetric, precision_recall_curve, roc_curve
 from wsvad.metrics.spatial import spatial_metrics
 from wsvad.metrics.temporal import Items, frames_of, temporal_metrics

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from wsvad.errors import UsageError
-from wsvad.manifest.records import Box, Split, VideoRecord
+from wsvad.manifest.names import Split
+from wsvad.manifest.records import Box, VideoRecord
 from wsvad.manifest.truth import cut_boxes, cut_spans
 from wsvad.metrics.grids import Grid, make_grid, reaches_everywhere
+from wsvad.metrics.options import TruthMode
 from wsvad.metrics.results import VideoResult, displayed_size, view_of
-from wsvad.metrics.truth import TruthMode, fit, frame_truth, truth_spans
+from wsvad.metrics.truth import fit, frame_truth, truth_spans
 from wsvad.report.svg import count
 from wsvad.scores.table import VideoScores
 

@@ -19,9 +19,9 @@ from wsvad.evaluate.leaks import refuse_leaks, shared_ids
 from wsvad.evaluate.page import PageInput, page
 from wsvad.evaluate.summary import EvaluateSummary
 from wsvad.features.described import described
-from wsvad.manifest.records import Split, VideoRecord, decode_records
-from wsvad.metrics.figures import MetricOptions
-from wsvad.metrics.truth import TruthMode
+from wsvad.manifest.names import Split
+from wsvad.manifest.records import VideoRecord, decode_records
+from wsvad.metrics.options import MetricOptions, TruthMode
 from wsvad.provenance import versions
 from wsvad.report import heatmaps
 from wsvad.report.frames import Pictures, peak_frames

@@ -18,8 +18,9 @@ from wsvad.experiments.job import check_comparison, plain_rows, run_comparison, 
 from wsvad.experiments.options import CompareOptions
 from wsvad.experiments.resampled import resampled_figures
 from wsvad.experiments.table import COLUMNS, Rows, Spread
-from wsvad.manifest.records import Split, read_records
-from wsvad.metrics.figures import MetricOptions
+from wsvad.manifest.names import Split
+from wsvad.manifest.records import read_records
+from wsvad.metrics.options import MetricOptions
 from wsvad.metrics.paired import Paired, compare_pairs, holm
 from wsvad.metrics.ranking import Floats
 from wsvad.provenance import versions

@@ -21,7 +21,8 @@ from wsvad.experiments.table import COLUMNS, Rows, as_csv, as_markdown, lines, s
 from wsvad.experiments.trial import Figures, check_trial
 from wsvad.features.described import described, in_words
 from wsvad.features.reading import FeatureSet
-from wsvad.manifest.records import Split, read_records
+from wsvad.manifest.names import Split
+from wsvad.manifest.records import read_records
 from wsvad.provenance import versions
 from wsvad.storage import open_store, probe_folder
 from wsvad.work.target import refuse_job_copy

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 from wsvad.experiments.trial import Figures, Trial, run_trial
-from wsvad.manifest.records import Split
+from wsvad.manifest.names import Split
 
 Key = TypeVar("Key")
 

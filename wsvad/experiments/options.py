@@ -9,7 +9,7 @@ from typing import Any
 from wsvad.errors import UsageError
 from wsvad.experiments.rows import NOT_OF_A_ROW, Row
 from wsvad.experiments.trial import Trial
-from wsvad.manifest.records import Split
+from wsvad.manifest.names import Split
 from wsvad.storage import StoreOptions
 
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from wsvad.evaluate.gather import choose, gather
 from wsvad.experiments.trial import Trial
-from wsvad.manifest.records import Split, VideoRecord
-from wsvad.metrics.figures import Draws, MetricOptions
+from wsvad.manifest.names import Split
+from wsvad.manifest.records import VideoRecord
+from wsvad.metrics.figures import Draws
+from wsvad.metrics.options import MetricOptions
 from wsvad.metrics.ranking import Floats
 from wsvad.metrics.spatial import spatial_metrics
 from wsvad.metrics.temporal import temporal_metrics

@@ -11,7 +11,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from wsvad.errors import ClusterError, WsvadError
 from wsvad.experiments.trial import Figures, Trial, run_trial
-from wsvad.manifest.records import Split
+from wsvad.manifest.names import Split
 from wsvad.work.cluster import connected
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wsvad.experiments.trial import Figures
-from wsvad.manifest.records import Split
+from wsvad.manifest.names import Split
 
 COLUMNS = {
     "frame_auc": "frame AUC",

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from wsvad.evaluate.job import EvaluateOptions, evaluate
 from wsvad.experiments.labels import labelled
-from wsvad.manifest.records import Split
-from wsvad.metrics.figures import MetricOptions
+from wsvad.manifest.names import Split
+from wsvad.metrics.options import MetricOptions
 from wsvad.scoring.job import ScoreOptions, score
 from wsvad.storage import StoreOptions
 from wsvad.train.job import check, train

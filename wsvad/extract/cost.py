@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from wsvad.backbones.choose import DEFAULT_BACKBONE, Backbone
+from wsvad.backbones.names import DEFAULT_BACKBONE, Backbone
 from wsvad.extract.units import Unit
 from wsvad.features.config import FeatureConfig
-from wsvad.video.flow import FlowMethod, flow_megapixels
+from wsvad.video.flow import flow_megapixels
+from wsvad.video.names import FlowMethod
 
 SMALL_CLIPS = 1000.0
 """Work up to which a run stays in this process, in clips of the default backbone (16 frames, one crop).

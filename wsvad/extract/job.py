@@ -26,8 +26,10 @@ from wsvad.extract.summary import ExtractSummary
 from wsvad.extract.units import longest_first, plan_units
 from wsvad.extract.worker import UnitExtractor, WorkerConfig, receipt_of
 from wsvad.features.config import FeatureConfig
-from wsvad.features.coverage import MIN_COVERAGE, check_min_coverage
-from wsvad.manifest.listing import Identity, Listing, VideoRef, list_videos
+from wsvad.features.coverage import check_min_coverage
+from wsvad.features.names import MIN_COVERAGE
+from wsvad.manifest.listing import Listing, VideoRef, list_videos
+from wsvad.manifest.names import Identity
 from wsvad.storage import Store, StoreOptions
 from wsvad.video import Limits, Reading
 from wsvad.weights.resolve import BackboneSource, LoadedWeights

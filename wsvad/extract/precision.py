@@ -7,7 +7,8 @@ import logging
 from collections import Counter
 from typing import get_args
 
-from wsvad.backbones.extractor import Precision, default_precision
+from wsvad.backbones.extractor import default_precision
+from wsvad.backbones.names import Precision
 from wsvad.dataset.snapshots import read_dataset
 from wsvad.errors import UsageError
 from wsvad.storage import StoreOptions, open_store

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, get_args
 
-from wsvad.backbones.choose import DEFAULT_BACKBONE, Backbone, BackboneSpec, backbone_spec
-from wsvad.backbones.extractor import Precision
+from wsvad.backbones.choose import BackboneSpec, backbone_spec
+from wsvad.backbones.names import DEFAULT_BACKBONE, Backbone, Precision
 from wsvad.clips import ClipSpec
 from wsvad.dataset.config import fingerprint_of
 from wsvad.errors import UsageError
-from wsvad.video.flow import FlowMethod
-from wsvad.video.geometry import Geometry, GeometryKind
+from wsvad.video.geometry import Geometry
+from wsvad.video.names import FlowMethod, GeometryKind
 
 TABLE_VERSION = 1
 """Raised when the same input and options would give other rows; part of the fingerprint."""

@@ -11,9 +11,6 @@ from wsvad.errors import UsageError
 from wsvad.manifest.listing import VIDEO_EXTENSIONS, Skipped
 from wsvad.video import DOUBTS
 
-MIN_COVERAGE = 99.0
-"""Percent of a video's clips that must be there, by default."""
-
 
 def check_min_coverage(percent: float) -> None:
     """Raise UsageError for anything but a percentage."""

@@ -7,45 +7,17 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Literal
 
 from wsvad.errors import ObjectNotFound, UsageError
+from wsvad.importing.naming import Layout, Naming
 from wsvad.manifest.ids import id_problem
 from wsvad.manifest.listing import Skipped
 from wsvad.storage import ObjectInfo, Store, StoreOptions, is_absent, open_object, open_store
 from wsvad.storage.uri import is_scratch, parse_uri
 from wsvad.text import printable
 
-Layout = Literal["npy", "npy-crops", "segments-text"]
-
-STRIPPED: Mapping[Layout, tuple[str, ...]] = {
-    "npy": ("_i3d",),
-    "npy-crops": ("_i3d",),
-    "segments-text": ("_C", "_c3d"),
-}
-"""Ends of file names that are no part of a video's name, by layout."""
 _UNUSABLE = "unusable name"
 _CROP = re.compile(r"(?P<name>.+)__(?P<crop>0|[1-9][0-9]{0,2})")
-
-
-@dataclass(frozen=True)
-class Naming:
-    """How file names become video ids: folders and extension go, then one of ``strip``; the rest is put around it."""
-
-    strip: tuple[str, ...] | None = None
-    """Ends of names to cut off, the first that fits; ``None``: those of :data:`STRIPPED`."""
-    id_prefix: str = ""
-    id_suffix: str = ""
-    """Put behind the name, such as ``.mp4``, unless it is there."""
-
-    def id_of(self, name: str, layout: Layout) -> str:
-        """Return the video id that a name without folders, extension and crop means."""
-        for end in STRIPPED[layout] if self.strip is None else self.strip:
-            if end and name.endswith(end) and name != end:
-                name = name.removesuffix(end)
-                break
-        suffix = "" if name.endswith(self.id_suffix) else self.id_suffix
-        return f"{self.id_prefix}{name}{suffix}"
 
 
 @dataclass(frozen=True)

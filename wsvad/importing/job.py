@@ -23,9 +23,9 @@ from wsvad.dataset.snapshots import (
 )
 from wsvad.errors import UsageError
 from wsvad.features.imported import ImportedConfig
-from wsvad.importing.files import Found, Layout, Naming, check_crops, find_videos
-from wsvad.importing.lengths import Mismatch, advise
-from wsvad.importing.npy import Axes
+from wsvad.importing.files import Found, check_crops, find_videos
+from wsvad.importing.lengths import advise
+from wsvad.importing.naming import Axes, Layout, Mismatch, Naming
 from wsvad.importing.plan import ImportUnit, PlannedVideo, matched, open_sources, plan_units, plan_videos, refuse
 from wsvad.importing.summary import ImportSummary
 from wsvad.importing.units import import_unit, receipt_of

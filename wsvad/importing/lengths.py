@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 from wsvad.clips import ClipSpec
 from wsvad.features.imported import SEGMENTS
-
-Mismatch = Literal["refuse", "skip", "keep"]
-"""What becomes of videos whose number of clips does not fit their number of frames."""
 
 MISMATCH_KIND = "clip_count"
 """Kind of their rows in the videos table."""

@@ -10,16 +10,15 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.lib import format as npy_format
 
 from wsvad.errors import UsageError
 from wsvad.features.imported import MAX_DIM, MAX_VIEWS
+from wsvad.importing.naming import Axes
 from wsvad.storage import ObjectInfo, Store
-
-Axes = Literal["clips-first", "crops-first"]
 
 CROPS = (1, 5, 10)
 """Crops of a clip that published features have; other numbers are read when the order of the axes is stated."""

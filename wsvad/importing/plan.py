@@ -17,8 +17,9 @@ from wsvad.dataset import layout
 from wsvad.errors import UsageError
 from wsvad.features.imported import SEGMENTS, ImportedConfig
 from wsvad.importing.files import Found, SourceVideo
-from wsvad.importing.lengths import MISMATCH_KIND, Misfit, Mismatch, advise, length_of
-from wsvad.importing.npy import ArraySource, Axes, Header, array_sources, read_header
+from wsvad.importing.lengths import MISMATCH_KIND, Misfit, advise, length_of
+from wsvad.importing.naming import Axes, Mismatch
+from wsvad.importing.npy import ArraySource, Header, array_sources, read_header
 from wsvad.importing.segments import TextSource, read_text
 from wsvad.manifest.ids import content_id
 from wsvad.manifest.records import VideoRecord

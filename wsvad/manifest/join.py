@@ -13,7 +13,8 @@ from wsvad import __version__
 from wsvad.errors import ManifestError, UsageError
 from wsvad.manifest.keeping import count_splits
 from wsvad.manifest.listing import resolve_uri
-from wsvad.manifest.records import Split, VideoRecord, read_records
+from wsvad.manifest.names import Split
+from wsvad.manifest.records import VideoRecord, read_records
 from wsvad.storage import StoreOptions
 
 _CHOICE = re.compile(r"(train|val|test|all):(?!//)(.+)", re.DOTALL)

@@ -10,17 +10,15 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import Literal
 
 from wsvad.errors import ManifestError, ObjectNotFound, StorageError, UsageError
 from wsvad.manifest.ids import content_id, id_from_key, row_id
+from wsvad.manifest.names import Identity
 from wsvad.manifest.table import ManifestRow, read_manifest
 from wsvad.storage import ObjectInfo, Store, StoreOptions, is_absent, open_object, open_store
 from wsvad.storage.uri import is_scratch, parse_uri
 from wsvad.text import printable
 from wsvad.video.contract import Reading
-
-Identity = Literal["stat", "digest"]
 
 VIDEO_EXTENSIONS = frozenset(
     (

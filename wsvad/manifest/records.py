@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from wsvad import columns as col
 from wsvad.errors import ManifestError, ObjectNotFound, UsageError
 from wsvad.manifest.ids import check_id, row_id
+from wsvad.manifest.names import Split
 from wsvad.manifest.table import read_columns
 from wsvad.manifest.truth import (
     MAX_FRAMES,
@@ -37,7 +38,6 @@ __all__ = ["Box", "Span", "Split", "VideoRecord", "encode_records", "read_record
 
 log = logging.getLogger(__name__)
 
-Split = Literal["train", "val", "test"]
 _OF_READING = {col.STREAM: pa.int32(), col.FRAME_RATE: pa.float64()}
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from wsvad.metrics.figures import Draws, MetricOptions, plain
+from wsvad.metrics.figures import Draws, plain
 from wsvad.metrics.grids import pointing, region_truth
+from wsvad.metrics.options import MetricOptions
 from wsvad.metrics.ranking import UndefinedMetric, roc_auc
 from wsvad.metrics.results import VideoResult
 from wsvad.metrics.temporal import frames_of

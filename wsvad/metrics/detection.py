@@ -26,11 +26,10 @@ import numpy as np
 import numpy.typing as npt
 
 from wsvad.metrics.grids import Grid, Ints, iou
+from wsvad.metrics.options import ALPHA, BETA
 from wsvad.metrics.ranking import Curve, Floats, UndefinedMetric
 from wsvad.metrics.truth import Bools
 
-ALPHA = 0.1
-BETA = 0.1
 MAX_THRESHOLDS = 300
 """Enough to come within half a point, from below, of the value over every threshold."""
 CELLS_AT_ONCE = 1 << 20

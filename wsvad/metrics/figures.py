@@ -8,51 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from wsvad.errors import UsageError
 from wsvad.metrics.bootstrap import Statistic, draw, interval, resampled
-from wsvad.metrics.detection import ALPHA, BETA
+from wsvad.metrics.options import MetricOptions
 from wsvad.metrics.ranking import Floats, UndefinedMetric
 from wsvad.metrics.results import VideoResult
-
-MAX_RESAMPLES = 100_000
-"""Resamples of a bootstrap: a number for each of them and each video is held at once."""
-
-
-@dataclass(frozen=True)
-class MetricOptions:
-    """What the figures depend on besides scores and truth."""
-
-    threshold: float = 0.5
-    """Score from which on a clip or cuboid is flagged, in [0, 1] (0.5: Sultani et al. 2018)."""
-    false_alarm_rate: float = 0.01
-    """Of normal frames, in (0, 1): where ``threshold_at_far`` and ``detection_at_far`` are read off."""
-    min_overlap: float = 0.0
-    """For a cuboid to be anomalous, see :func:`wsvad.metrics.grids.region_truth`; in [0, 1]."""
-    alpha: float = ALPHA
-    """Share of a track's regions that must be detected (TBDC), in (0, 1]."""
-    beta: float = BETA
-    """Intersection over union from which on a region is detected (RBDC, TBDC), in (0, 1]."""
-    resamples: int = 1000
-    """Bootstrap resamples, 100 to ``MAX_RESAMPLES``; 0: no intervals."""
-    seed: int = 0
-    """Of the resampling."""
-    level: float = 0.95
-    """Of the intervals, in (0, 1)."""
-
-    def __post_init__(self) -> None:
-        for name in ("threshold", "min_overlap"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"{name} must be in [0, 1], got {getattr(self, name)}")
-        for name in ("alpha", "beta"):
-            if not 0 < getattr(self, name) <= 1:
-                raise UsageError(f"{name} must be above 0 and at most 1, got {getattr(self, name)}")
-        for name in ("false_alarm_rate", "level"):
-            if not 0 < getattr(self, name) < 1:
-                raise UsageError(f"{name} must be above 0 and below 1, got {getattr(self, name)}")
-        if self.resamples != 0 and not 100 <= self.resamples <= MAX_RESAMPLES:
-            raise UsageError(
-                f"resamples must be 0 (no intervals) or at least 100 and at most {MAX_RESAMPLES}, got {self.resamples}"
-            )
 
 
 @dataclass(frozen=True)

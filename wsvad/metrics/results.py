@@ -13,7 +13,8 @@ from wsvad.metrics.grids import Grid
 from wsvad.metrics.ranking import Floats
 from wsvad.metrics.truth import Bools
 from wsvad.scores.table import VideoScores
-from wsvad.video.geometry import Geometry, GeometryKind
+from wsvad.video.geometry import Geometry
+from wsvad.video.names import GeometryKind
 
 
 @dataclass(frozen=True)

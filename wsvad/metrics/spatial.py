@@ -10,8 +10,9 @@ import numpy as np
 
 from wsvad.metrics.bootstrap import Ratio, Statistic
 from wsvad.metrics.detection import Detections, area_to_one, detect, detection_curve, level_thresholds
-from wsvad.metrics.figures import Draws, Metric, MetricOptions, undefined
+from wsvad.metrics.figures import Draws, Metric, undefined
 from wsvad.metrics.grids import Grid, pointing, region_truth, tight_box_iou
+from wsvad.metrics.options import MetricOptions
 from wsvad.metrics.ranking import Curve, Floats
 from wsvad.metrics.results import VideoResult
 from wsvad.metrics.temporal import Items

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from wsvad.metrics.bootstrap import Ratio, ScoreCounts
-from wsvad.metrics.figures import Draws, Metric, MetricOptions, undefined
+from wsvad.metrics.figures import Draws, Metric, undefined
+from wsvad.metrics.options import MetricOptions
 from wsvad.metrics.ranking import Floats, average_precision, false_alarm_rate, roc_auc, threshold_at
 from wsvad.metrics.results import VideoResult
 from wsvad.metrics.truth import Bools, temporal_iou

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from wsvad.manifest.records import VideoRecord
 from wsvad.manifest.truth import Span, known_spans
+from wsvad.metrics.options import TruthMode
 from wsvad.metrics.ranking import Floats, UndefinedMetric
 
 Bools = npt.NDArray[np.bool_]
-TruthMode = Literal["true", "floor16", "pad16"]
 BLOCK = 16
 """Frames that the public truth files count in, whatever the clip length is here."""
 

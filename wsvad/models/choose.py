@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from wsvad.errors import UsageError
-from wsvad.models.contract import Criterion, MilModel, ModelConfig, Recipe
+from wsvad.models.contract import Criterion, MilModel, ModelConfig
 from wsvad.models.dynamic_labels import DynamicLabels
 from wsvad.models.ltgs import Ltgs, LtgsConfig, LtgsCriterion
+from wsvad.models.names import Recipe
 from wsvad.models.presets import PRESETS, Preset
 from wsvad.models.rtfm import Rtfm, RtfmConfig, RtfmCriterion
 from wsvad.models.st_ltgs import StLtgs, StLtgsConfig, StLtgsCriterion

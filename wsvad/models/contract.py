@@ -144,13 +144,3 @@ class Criterion(ABC):
             ValueError: the model uses no soft labels.
         """
         raise ValueError(f"{type(self).__name__} uses no soft labels")
-
-
-class Recipe(NamedTuple):
-    """How a model is trained where the user says nothing. The optimiser is Adam throughout."""
-
-    learning_rate: float
-    weight_decay: float
-    pairs: int
-    """Anomalous videos in a batch; there are as many normal ones."""
-    steps: int

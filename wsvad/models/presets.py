@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from wsvad.models.contract import Recipe
+from wsvad.models.names import Recipe
 
 
 class Preset(NamedTuple):

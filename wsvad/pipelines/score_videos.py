@@ -11,8 +11,8 @@ from wsvad.checkpoint import load_checkpoint
 from wsvad.dataset.snapshots import latest_snapshot
 from wsvad.extract.job import ExtractOptions, extract
 from wsvad.extract.summary import ExtractSummary
-from wsvad.features.coverage import MIN_COVERAGE
-from wsvad.manifest.listing import Identity
+from wsvad.features.names import MIN_COVERAGE
+from wsvad.manifest.names import Identity
 from wsvad.pipelines.backbone import backbone_of
 from wsvad.scoring.job import ScoreOptions, score
 from wsvad.scoring.summary import ScoreSummary

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wsvad.errors import UsageError
+from wsvad.options import AnyPositiveFloat, Natural, NaturalFloat, PositiveInt
 
 VAL_SHARDS = 1
 """Shards, the first ones, that nothing is trained on: what they show decides nothing, either."""
@@ -17,33 +18,34 @@ MAY_BE_NOUGHT = ("seed", "warmup", "weight_decay", "motion_weight", "labels_weig
 class PretrainConfig:
     """A recipe. Several workers share its clips and batches: another number of them is another order of clips."""
 
-    seed: int = 0
-    """Of the clips, the weights and the order."""
-    shards: int = 161
-    """Shards of rendered clips, the one for validation among them."""
-    shard_clips: int = 128
-    """Clips in a shard."""
-    steps: int = 3200
-    """Updates of the weights."""
-    batch: int = 16
-    """Clips a step, of all workers together."""
-    lr: float = 3e-3
-    """Highest learning rate: reached after ``warmup`` steps, and led to 0 along a cosine."""
-    warmup: int = 60
-    weight_decay: float = 0.02
-    """Of AdamW (Loshchilov & Hutter 2019)."""
-    gradient_norm: float = 5.0
-    """Longest gradient; longer ones are shortened."""
-    motion_weight: float = 2.0
-    """Of the loss over measures of motion, in each cell and window; at least 0."""
-    labels_weight: float = 4.0
-    """Of the loss over labels of each cell; at least 0."""
-    clip_weight: float = 1.0
-    """Of the loss over what is asked of the whole clip; at least 0."""
-    hidden: float = 0.5
-    """Share of the clips whose last four frames are hidden, [0, 1]: how things move in them must then be foretold."""
-    eval_every: int = 100
-    """Steps between looks at the validation clips, and between saved states."""
+    seed: Natural = 0
+    """of the clips, the weights and the order"""
+    shards: PositiveInt = 161
+    """of rendered clips; the first is for validation"""
+    shard_clips: PositiveInt = 128
+    """clips in a shard"""
+    steps: PositiveInt = 3200
+    """updates of the weights"""
+    batch: PositiveInt = 16
+    """clips a step, of all workers together"""
+    lr: AnyPositiveFloat = 3e-3
+    """highest learning rate: reached after the warmup, and led to 0 along a cosine"""
+    warmup: Natural = 60
+    """steps until the highest learning rate is reached"""
+    weight_decay: NaturalFloat = 0.02
+    """of AdamW (Loshchilov & Hutter 2019)"""
+    gradient_norm: AnyPositiveFloat = 5.0
+    """longest gradient; longer ones are shortened"""
+    motion_weight: NaturalFloat = 2.0
+    """of the loss over measures of motion, in each cell and window"""
+    labels_weight: NaturalFloat = 4.0
+    """of the loss over labels of each cell"""
+    clip_weight: NaturalFloat = 1.0
+    """of the loss over what is asked of the whole clip"""
+    hidden: NaturalFloat = 0.5
+    """share of the clips whose last four frames are hidden, 0 to 1: how things move in them must then be foretold"""
+    eval_every: PositiveInt = 100
+    """steps between looks at the validation clips, and between saved states"""
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

@@ -8,10 +8,11 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
 from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, UsageError
+from wsvad.options import HIDDEN, Flag, Option, PositiveInt
 from wsvad.storage.uri import SCRATCH, is_scratch, key_problem
 from wsvad.text import printable
 
@@ -55,27 +56,27 @@ class StoreProbe(NamedTuple):
 class StoreOptions:
     """How to reach a store. Holds no secret: credentials come from the AWS environment of the process that connects."""
 
-    endpoint_url: str | None = None
-    """S3 endpoint such as ``http://127.0.0.1:9000``; None: the AWS environment decides (``AWS_ENDPOINT_URL``)."""
-    profile: str | None = None
-    """Profile of the AWS configuration files; None: the AWS environment decides (``AWS_PROFILE``)."""
-    region: str | None = None
-    """AWS region; None: the AWS environment decides."""
-    max_attempts: int = 8
-    """Tries of one request, the first included; at least 1."""
-    retry_budget_s: float = 120.0
+    endpoint_url: Annotated[str | None, Option(name="--s3-endpoint-url", metavar="URL")] = None
+    """of an S3-compatible store; or AWS_ENDPOINT_URL"""
+    profile: Annotated[str | None, Option(name="--s3-profile", metavar="NAME")] = None
+    """AWS profile; or AWS_PROFILE"""
+    region: Annotated[str | None, Option(name="--s3-region", metavar="NAME")] = None
+    """AWS region; or AWS_REGION"""
+    anonymous: Annotated[Flag, Option(name="--s3-anonymous")] = False
+    """sign no request: public buckets are read without credentials (and nothing is written to S3)"""
+    max_attempts: Annotated[PositiveInt, Option(name="--s3-attempts")] = 8
+    """tries of one request before it counts as failed"""
+    retry_budget_s: Annotated[float, HIDDEN] = 120.0
     """Seconds after which no further try of a request is begun."""
-    connect_timeout_s: float = 10.0
+    connect_timeout_s: Annotated[float, HIDDEN] = 10.0
     """Seconds to wait for a connection."""
-    read_timeout_s: float = 60.0
+    read_timeout_s: Annotated[float, HIDDEN] = 60.0
     """Seconds without a byte after which a connection counts as broken."""
-    min_bytes_per_s: int = 4096
+    min_bytes_per_s: Annotated[int, HIDDEN] = 4096
     """A reply that comes slower than this, over its whole length, counts as stalled and is asked for again."""
-    conditional_writes: bool = True
+    conditional_writes: Annotated[bool, HIDDEN] = True
     """False for a store that the probe found to ignore create-only: look first, then write (two writers can race)."""
-    anonymous: bool = False
-    """Requests to S3 are not signed, as public buckets allow; no credentials are looked for."""
-    follow_links: bool = False
+    follow_links: Annotated[bool, HIDDEN] = False
     """Local stores: also list and read through links whose target lies outside the root."""
 
     def __post_init__(self) -> None:

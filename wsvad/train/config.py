@@ -1,47 +1,55 @@
 """How to train; what a model's paper says about it is the model's recipe."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Annotated, Any
 
 from wsvad.errors import UsageError
-from wsvad.models.contract import Recipe
+from wsvad.models.names import Recipe
+from wsvad.options import AnyPositiveFloat, Natural, NaturalFloat, Number, Option, PositiveInt, SmallInt
 
 MAX_HELD = 1 << 16
 """Pairs of a batch, and segments of a video, at most: they are in memory at once."""
 
 
+_OF_THE_RECIPE = Option(show_default=lambda _: "the model's recipe")
+
+
 @dataclass(frozen=True)
-class TrainConfig:
+class CurveConfig:
+    """Of a training run, what several models that are compared share."""
+
+    steps: Annotated[PositiveInt, _OF_THE_RECIPE] = 15_000
+    """updates of the weights"""
+    pairs: Annotated[SmallInt, _OF_THE_RECIPE] = 32
+    """anomalous videos a step, all workers together, and as many normal ones"""
+    lr: Annotated[AnyPositiveFloat, _OF_THE_RECIPE] = 1e-3
+    """learning rate of Adam"""
+    weight_decay: Annotated[NaturalFloat, _OF_THE_RECIPE] = 5e-3
+    """L2 penalty that the optimiser adds to gradients"""
+    segments: SmallInt = 32
+    """segments that the clips of a training video are pooled to"""
+    eval_every: PositiveInt = 100
+    """steps between evaluations on the validation videos; the last step is always evaluated"""
+    patience: Natural = 0
+    """evaluations without a better AUC after which training stops; 0: never"""
+    val_fraction: Number = 0.1
+    """share of the training videos to hold out where the manifest has no split val, below 1; 0: none"""
+    val_seed: Natural = 0
+    """of the choice of the videos to hold out, below 2**32: runs of other seeds select on the same ones"""
+
+
+@dataclass(frozen=True)
+class TrainConfig(CurveConfig):
     """Everything that the curve of a training run depends on, besides model, data and number of workers."""
 
-    steps: int = 15_000
-    """Updates of the weights, at least 1."""
-    pairs: int = 32
-    """Anomalous videos a step, all workers together, and as many normal ones; at least 1."""
-    segments: int = 32
-    """Segments that the clips of a training video are pooled to, at least 1."""
-    lr: float = 1e-3
-    """Learning rate of Adam, above 0."""
-    weight_decay: float = 5e-3
-    """L2 penalty that the optimiser adds to gradients, at least 0."""
-    seed: int = 0
-    """Of initial weights, batches and dropout; 0 to 2**32 - 1."""
-    val_seed: int = 0
-    """Of the choice of validation videos where the manifest has none: runs of other seeds select on the same ones."""
-    eval_every: int = 100
-    """Steps between evaluations on the validation videos, at least 1; the last step is always evaluated."""
-    patience: int = 0
-    """Evaluations without a better AUC after which training stops; 0: never."""
-    save_every: int = 500
-    """Steps between states that a killed run resumes from, at least 1."""
-    keep: int = 2
-    """States that are kept, at least 1."""
-    val_fraction: float = 0.1
-    """Share of the training videos that is held out where the manifest has no split ``val``; 0: none, below 1."""
+    seed: Natural = 0
+    """of initial weights, batches and dropout; below 2**32"""
+    save_every: PositiveInt = 500
+    """steps between states that a killed run resumes from"""
+    keep: PositiveInt = 2
+    """states that are kept"""
 
     def __post_init__(self) -> None:
         for name in ("steps", "pairs", "segments", "eval_every", "save_every", "keep"):
@@ -89,3 +97,8 @@ def train_config(recipe: Recipe, given: Mapping[str, Any] | None = None) -> Trai
         "weight_decay": recipe.weight_decay,
     }
     return TrainConfig(**{**defaults, **chosen})
+
+
+def given(config: CurveConfig, names: Collection[str]) -> dict[str, Any]:
+    """Return the training options that somebody gave, by name: all others are left to the model's recipe."""
+    return {field.name: getattr(config, field.name) for field in fields(config) if field.name in names}

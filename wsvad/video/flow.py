@@ -23,16 +23,15 @@ from __future__ import annotations
 import functools
 import subprocess
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from wsvad.errors import UsageError
 from wsvad.video.geometry import Frames, Geometry
+from wsvad.video.names import FlowMethod
 from wsvad.video.process import run_beside
-
-FlowMethod = Literal["tvl1", "dis"]
 
 FLOW_BOUND = 20.0
 """Pixels from one frame to the next that are told apart; faster motion is given as this."""

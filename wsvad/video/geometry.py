@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from wsvad.errors import UsageError
+from wsvad.video.names import GeometryKind
 
-GeometryKind = Literal["squash", "center", "ten-crop"]
 Frames = npt.NDArray[np.uint8]
 
 

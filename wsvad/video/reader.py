@@ -13,8 +13,9 @@ from wsvad.clips import ClipSpec
 from wsvad.errors import UsageError
 from wsvad.video.contract import ByteSource, DecodeReport, Limits, Reading, VideoIndex
 from wsvad.video.exchange import Exchange
-from wsvad.video.flow import FlowMethod, flow_megapixels, require_flow
+from wsvad.video.flow import flow_megapixels, require_flow
 from wsvad.video.geometry import Geometry
+from wsvad.video.names import FlowMethod
 from wsvad.video.process import DecodeChild
 from wsvad.video.ring import Clip, Ring, SlotPlace
 from wsvad.video.wire import Disconnected, Message

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from wsvad.backbones.choose import ARCHITECTURES, Architecture
+from wsvad.backbones.choose import ARCHITECTURES
+from wsvad.backbones.names import Architecture
 from wsvad.backbones.weights import weights_bytes
 from wsvad.errors import ConflictError, UsageError
 from wsvad.storage import Created, StoreOptions, open_object, probe_object

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from wsvad.backbones.choose import DEFAULT_BACKBONE, Architecture, architecture_spec, backbone_spec
+from wsvad.backbones.choose import architecture_spec, backbone_spec
 from wsvad.backbones.embedded import embedded_weights
 from wsvad.backbones.identity import is_untrained
+from wsvad.backbones.names import DEFAULT_BACKBONE, Architecture
 from wsvad.backbones.weights import Weights, random_weights, untrained_name
 from wsvad.errors import UsageError, WeightsError
 from wsvad.storage import StoreOptions

@@ -12,7 +12,7 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from wsvad.backbones.choose import Architecture
+from wsvad.backbones.names import Architecture
 from wsvad.backbones.weights import Weights, load_weights
 from wsvad.errors import WeightsError
 from wsvad.storage import Store, StoreOptions, open_object

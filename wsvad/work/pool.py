@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import UsageError
+from wsvad.options import NaturalFloat, PositiveFloat, Size, SmallInt
 from wsvad.storage import normalize_uri
 
 GIB = 1 << 30
@@ -19,17 +20,16 @@ CPU_WORKER_BYTES = 3 * GIB // 2
 class PoolOptions:
     """How many workers to run, and what each gets; ``None`` lets the cluster decide."""
 
-    workers: int | None = None
-    """Actors at once, at least 1."""
-    cpus_per_worker: float | None = None
-    """CPU cores reserved for (and used by) a worker; default 1, with a GPU 2 (one feeds, one decodes)."""
-    gpus_per_worker: float | None = None
-    """GPUs of a worker, whole ones or a fraction of one; default: up to 8 workers share a GPU; 0 without GPUs."""
-    memory_per_worker: int | None = None
-    """Bytes of memory that Ray reserves for a worker; default: none reserved, but the default number of workers
-    leaves 1.5 GiB for each."""
-    in_flight: int = 2
-    """Units handed to a worker at once: the second waits so that the worker never does."""
+    workers: SmallInt | None = None
+    """workers at once"""
+    cpus_per_worker: PositiveFloat | None = None
+    """CPU cores reserved for (and used by) a worker (default: 1, with a GPU 2: one feeds, one decodes)"""
+    gpus_per_worker: NaturalFloat | None = None
+    """GPUs of a worker: whole ones, a fraction of one, or 0 (default: up to 8 workers share a GPU)"""
+    memory_per_worker: Size | None = None
+    """memory to reserve for a worker, e.g. 2GiB (default: none, but the workers at once leave 1.5 GiB for each)"""
+    in_flight: SmallInt = 2
+    """units handed to a worker at once: the second waits so that the worker never does"""
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:

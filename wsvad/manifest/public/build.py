@@ -12,10 +12,10 @@ from wsvad import __version__
 from wsvad.errors import ManifestError, UsageError
 from wsvad.manifest.cut import cut_val
 from wsvad.manifest.keeping import count_splits, keep_records
+from wsvad.manifest.names import DataSetName, Ped2Split
 from wsvad.manifest.public import shanghaitech, survfight, ucf_crime, ucfcrime2local, ucsd_ped2, xd_violence
 from wsvad.manifest.public.folder import Folder
 from wsvad.manifest.public.locate import Located, locate
-from wsvad.manifest.public.ucsd_ped2 import Ped2Split
 from wsvad.manifest.records import VideoRecord, check_unique, log_cut_off
 from wsvad.storage import StoreOptions
 
@@ -31,8 +31,6 @@ class Counts(NamedTuple):
 class DataSet:
     """A public data set that is known by name."""
 
-    about: str
-    """One line for a person."""
     read: Callable[[Folder], list[VideoRecord]]
     counts: Mapping[str, Counts] | None = None
     """What its publication says, by split; ``all`` where only the sum is certain. None: its own files say it."""
@@ -40,33 +38,24 @@ class DataSet:
 
 _UCF = {"train": Counts(800, 810), "test": Counts(150, 140)}
 
-DATASETS: Mapping[str, DataSet] = {
-    "ucf-crime": DataSet("UCF-Crime: 1,610 training and 290 test videos, 13 crimes", ucf_crime.read, _UCF),
-    "ucf-crime-boxes": DataSet("UCF-Crime with the boxes of Liu and Ma", ucf_crime.read_with_boxes, _UCF),
-    "ucfcrime2local": DataSet(
-        "UCFCrime2Local: 300 videos with boxes (VATIC rows)", ucfcrime2local.read, {"all": Counts(100, 200)}
-    ),
-    "shanghaitech": DataSet(
-        "ShanghaiTech, weakly supervised split: 238 and 199 videos",
-        shanghaitech.read,
-        {"train": Counts(175, 63), "test": Counts(155, 44)},
-    ),
-    "xd-violence": DataSet(
-        "XD-Violence: 3,954 training and 800 test videos",
-        xd_violence.read,
-        {"train": Counts(2049, 1905), "test": Counts(300, 500)},
-    ),
-    "ucsd-ped2": DataSet("UCSD Ped2: 28 videos of one walkway", ucsd_ped2.read, {"all": Counts(16, 12)}),
-    "survfight-temporal": DataSet("SurvFight, fights in time", survfight.read),
-    "survfight-spatial": DataSet("SurvFight, fights in one tile of a mosaic", survfight.read),
+DATASETS: Mapping[DataSetName, DataSet] = {
+    "ucf-crime": DataSet(ucf_crime.read, _UCF),
+    "ucf-crime-boxes": DataSet(ucf_crime.read_with_boxes, _UCF),
+    "ucfcrime2local": DataSet(ucfcrime2local.read, {"all": Counts(100, 200)}),
+    "shanghaitech": DataSet(shanghaitech.read, {"train": Counts(175, 63), "test": Counts(155, 44)}),
+    "xd-violence": DataSet(xd_violence.read, {"train": Counts(2049, 1905), "test": Counts(300, 500)}),
+    "ucsd-ped2": DataSet(ucsd_ped2.read, {"all": Counts(16, 12)}),
+    "survfight-temporal": DataSet(survfight.read),
+    "survfight-spatial": DataSet(survfight.read),
 }
+"""Every name of :data:`wsvad.manifest.names.ABOUT`."""
 
 
 @dataclass(frozen=True)
 class ManifestConfig:
     """How a manifest of a public data set is made."""
 
-    name: str
+    name: DataSetName
     """One of :data:`DATASETS`."""
     root: str
     """Folder or prefix that the videos, and unless ``annotations`` is given the annotation files, lie below."""

@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from wsvad.errors import ManifestError
+from wsvad.manifest.names import Split
 from wsvad.manifest.public.folder import Folder, whole
-from wsvad.manifest.records import Split, VideoRecord
+from wsvad.manifest.records import VideoRecord
 from wsvad.manifest.truth import parse_spans
 
 INTERVALS = "anomalous_intervals_0based_halfopen"

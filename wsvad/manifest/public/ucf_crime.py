@@ -16,9 +16,10 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from wsvad.errors import ManifestError
+from wsvad.manifest.names import Split
 from wsvad.manifest.public.folder import Folder, frame_pairs, whole
 from wsvad.manifest.public.tracks import Sighting, hold
-from wsvad.manifest.records import Box, Split, VideoRecord
+from wsvad.manifest.records import Box, VideoRecord
 
 NORMAL = "Normal"
 CATEGORIES = frozenset(

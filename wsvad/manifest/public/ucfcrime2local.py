@@ -17,9 +17,10 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from wsvad.errors import ManifestError
+from wsvad.manifest.names import Split
 from wsvad.manifest.public.folder import Folder, stem, whole
 from wsvad.manifest.public.ucf_crime import HEIGHT, NORMAL, WIDTH, record
-from wsvad.manifest.records import Box, Split, VideoRecord
+from wsvad.manifest.records import Box, VideoRecord
 from wsvad.manifest.truth import merge_spans
 
 _NAME = re.compile(r"(?P<category>[A-Za-z_]+?)_?\d+(?:_x264)?")

@@ -11,18 +11,14 @@ move to training. All videos are of one camera, so every split shares the scene.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Literal, get_args
+from typing import get_args
 
 from wsvad.errors import ManifestError, UsageError
+from wsvad.manifest.names import Ped2Split, Split
 from wsvad.manifest.public.folder import Folder, whole
 from wsvad.manifest.public.tracks import link
-from wsvad.manifest.records import Box, Split, VideoRecord
+from wsvad.manifest.records import Box, VideoRecord
 from wsvad.manifest.truth import parse_spans
-
-Ped2Split = Literal["weak", "swapped", "original"]
-"""``weak``: train on Train001-010 and the odd Test videos, test on Train011-016 and the even ones. ``swapped``: train
-on Train007-016 and the even Test videos, test on Train001-006 and the odd ones; the two halves together test every
-anomalous video once. ``original``: all 16 Train to train (none is anomalous), all 12 Test to test."""
 
 
 def read(folder: Folder, split: Ped2Split = "weak") -> list[VideoRecord]:

@@ -13,8 +13,9 @@ import re
 from dataclasses import replace
 
 from wsvad.errors import ManifestError
+from wsvad.manifest.names import Split
 from wsvad.manifest.public.folder import Folder, frame_pairs, stem
-from wsvad.manifest.records import Split, VideoRecord
+from wsvad.manifest.records import VideoRecord
 from wsvad.manifest.truth import merge_spans
 
 CATEGORIES = {
