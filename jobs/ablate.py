@@ -1,10 +1,10 @@
-"""Train, score and evaluate several models with several seeds, and make one table of them.
+"""Train a model and rows that differ from it in one factor, with the same seeds, and say which of them are worse.
 
-    ray job submit --working-dir . -- python jobs/ablate.py --models all --seeds 5 --features s3://features/cam7 \\
-        --manifest s3://lists/cam7.csv --out s3://results/cam7
+    ray job submit --working-dir . -- python jobs/ablate.py --family ltgs --features s3://features/cam7 \\
+        --manifest s3://lists/cam7.csv --out s3://results/ablation
 
 Takes the options of ``wsvad ablate`` (``--help`` lists them). Every run is a task of one core; killed and run again,
-the comparison goes on. Expect the steps of every run at ``make bench``'s rates, divided by the cores of the cluster.
+the ablation goes on. LTGS-Net's family has 13 rows, so 130 runs with ten seeds.
 """
 
 import sys

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.experiments.planted import plant
+from wsvad.cli import main
 from wsvad.errors import UsageError
 from wsvad.experiments.ablation import AblationOptions, ablate
 from wsvad.experiments.families import FAMILIES, Published
@@ -97,6 +98,26 @@ def test_what_is_no_ablation_is_refused(options):
         replace(options, metric="loss")
     with pytest.raises(UsageError, match="resamples must be"):
         replace(options, resamples=3)
+
+
+def test_the_verb(options, tmp_path, capsys, caplog):
+    """Rows of a family or of a file, not both and not neither; a dry run says how many runs there would be."""
+    comparison = options.comparison
+    words = ["ablate", "--features", comparison.features, "--manifest", comparison.manifest, "--no-ray"]
+    words += ["--out", str(tmp_path / "out"), "--val-fraction", "0"]
+    assert main(words) == 2
+    assert "give either --family or --rows" in caplog.text
+    assert main([*words, "--family", "st_mil", "--seeds", "2", "--dry-run"]) == 0
+    assert "10 runs to do" in capsys.readouterr().out
+    assert main([*words, "--family", "st_mil", "--rows", "rows.toml"]) == 2
+    rows = "[[row]]\nmodel = 'sultani'\n[[row]]\nmodel = 'sultani'\nname = 'no norm'\nset = {unit_length = false}"
+    (tmp_path / "rows.toml").write_text(rows)
+    more = ["--rows", str(tmp_path / "rows.toml"), "--seeds", "2", "--steps", "4", "--pairs", "4", "--segments", "4"]
+    assert main([*words, *more, "--resamples", "100", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert set(told["paired"]["test"]) == {"no norm"}
+    assert told["runs"] == 4
+    assert main([*words, *more, "--metric", "loss"]) == 2
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -62,7 +62,8 @@ class Options(Configured):
     store: Stored = field(default_factory=StoreOptions)
 
 
-def _splits(text: str) -> tuple[Split, ...]:
+def splits_of(text: str) -> tuple[Split, ...]:
+    """Read ``test``, ``val``, or both; raises ``UsageError`` for anything else."""
     found: list[Split] = []
     for word in text.split(","):
         if (split := {"test": "test", "val": "val"}.get(word.strip())) is None:
@@ -85,7 +86,7 @@ def run(options: Options) -> int:
         rows=read_rows(options.rows, options.store) if options.rows else parse_rows(options.models),
         seeds=options.seeds,
         training=given(options.training, options.given),
-        splits=_splits(options.split),
+        splits=splits_of(options.split),
         overrides=options.set,
         allow_missing=options.allow_missing,
         drop_states=options.drop_states,

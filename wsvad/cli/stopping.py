@@ -18,6 +18,7 @@ _KEPT = {
     "score": _UNITS,
     "train": _STATE,
     "pretrain": _STATE,
+    "ablate": f"finished runs, and states of the others, are kept; {_GO_ON}",
     "compare": f"finished runs, and states of the others, are kept; {_GO_ON}",
     "demo": f"what is finished is kept; {_GO_ON}",
 }

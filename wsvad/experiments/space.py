@@ -163,8 +163,8 @@ class Space:
 def read_space(uri: str, options: StoreOptions | None = None) -> Space:
     """Read a space from a TOML file.
 
-    It has ``model``, as needed ``preset``, ``set`` and ``training`` of all configurations, and ``[search]`` with a list of
-    choices for each parameter, or a table with ``choices`` or ``low``, ``high``, ``log``, ``whole``, and ``when``.
+    It has ``model``, as needed ``preset``, ``set`` and ``training`` of all configurations, and ``[search]`` with a list
+    of choices for each parameter, or a table with ``choices`` or ``low``, ``high``, ``log``, ``whole``, and ``when``.
 
     Raises:
         UsageError: no such file, no TOML, or a space that cannot be; nothing is tried out before all of it is read.
