@@ -83,9 +83,12 @@ HOMES = {
         "wsvad/video/flow.py",
     ),
     "grpc": ("wsvad/ray_link.py",),
-    "boto3": ("wsvad/storage/s3_client.py",),
+    "s3fs": ("wsvad/storage/s3_client.py",),
+    "aiobotocore": ("wsvad/storage/s3_client.py",),
+    "aiohttp": ("wsvad/storage/s3_errors.py",),
+    "fsspec": ("wsvad/storage/remote.py", "wsvad/storage/s3_client.py", "wsvad/storage/uri.py"),
     "botocore": ("wsvad/storage/s3_client.py", "wsvad/storage/s3_errors.py", "wsvad/doctor/services.py"),
-    "urllib3": ("wsvad/storage/s3_errors.py", "wsvad/weights/http.py"),
+    "urllib3": ("wsvad/weights/http.py",),
     # figures; slow to load, so it is loaded by the first one (LIGHT)
     "sklearn": ("wsvad/metrics/ranking.py",),
     "jinja2": ("wsvad/evaluate/page.py",),
@@ -135,25 +138,25 @@ HOMES = {
 
 # What importing a module must not load, directly or not: the time and memory of a process that has no use for it.
 LIGHT = {
-    "wsvad.__main__": ("torch", "ray", "av", "boto3", "pyarrow", "numpy", "argparse", "logging"),
-    "wsvad.cli.main": ("torch", "ray", "av", "boto3", "pyarrow", "numpy", "sklearn", "jinja2", "PIL"),
-    "wsvad.storage": ("torch", "ray", "av", "boto3", "pyarrow", "numpy"),
-    "wsvad.video": ("torch", "ray", "av", "cv2", "boto3", "pyarrow"),
-    "wsvad.video.child": ("torch", "ray", "cv2", "boto3", "pyarrow"),
-    "wsvad.backbones.extractor": ("ray", "av", "boto3", "pyarrow"),
-    "wsvad.cli.weights": ("torch", "ray", "av", "boto3", "pyarrow", "sklearn"),
-    "wsvad.features.cache": ("torch", "ray", "av", "boto3"),
-    "wsvad.manifest.listing": ("torch", "ray", "av", "boto3"),
-    "wsvad.importing.plan": ("torch", "ray", "av", "boto3"),
-    "wsvad.cli.import_features": ("torch", "ray", "av", "boto3"),
-    "wsvad.cli.extract": ("ray", "pandas", "tensorboardX", "av", "cv2", "boto3", "sklearn", "jinja2", "PIL"),
-    "wsvad.cli.score": ("ray", "pandas", "tensorboardX", "av", "cv2", "boto3", "sklearn", "jinja2", "PIL"),
-    "wsvad.train.job": ("ray", "av", "boto3", "sklearn", "jinja2", "PIL"),
-    "wsvad.score.reading": ("torch", "ray", "av", "boto3"),
-    "wsvad.score.inferencer": ("ray", "av", "boto3", "sklearn"),
-    "wsvad.evaluate.job": ("ray", "av", "boto3", "sklearn"),
-    "wsvad.cli.evaluate": ("ray", "av", "boto3", "sklearn"),
-    "wsvad.demo.render": ("torch", "ray", "boto3"),
+    "wsvad.__main__": ("torch", "ray", "av", "s3fs", "pyarrow", "numpy", "argparse", "logging"),
+    "wsvad.cli.main": ("torch", "ray", "av", "s3fs", "pyarrow", "numpy", "sklearn", "jinja2", "PIL"),
+    "wsvad.storage": ("torch", "ray", "av", "s3fs", "pyarrow", "numpy"),
+    "wsvad.video": ("torch", "ray", "av", "cv2", "s3fs", "pyarrow"),
+    "wsvad.video.child": ("torch", "ray", "cv2", "s3fs", "pyarrow"),
+    "wsvad.backbones.extractor": ("ray", "av", "s3fs", "pyarrow"),
+    "wsvad.cli.weights": ("torch", "ray", "av", "s3fs", "pyarrow", "sklearn"),
+    "wsvad.features.cache": ("torch", "ray", "av", "s3fs"),
+    "wsvad.manifest.listing": ("torch", "ray", "av", "s3fs"),
+    "wsvad.importing.plan": ("torch", "ray", "av", "s3fs"),
+    "wsvad.cli.import_features": ("torch", "ray", "av", "s3fs"),
+    "wsvad.cli.extract": ("ray", "pandas", "tensorboardX", "av", "cv2", "s3fs", "sklearn", "jinja2", "PIL"),
+    "wsvad.cli.score": ("ray", "pandas", "tensorboardX", "av", "cv2", "s3fs", "sklearn", "jinja2", "PIL"),
+    "wsvad.train.job": ("ray", "av", "s3fs", "sklearn", "jinja2", "PIL"),
+    "wsvad.score.reading": ("torch", "ray", "av", "s3fs"),
+    "wsvad.score.inferencer": ("ray", "av", "s3fs", "sklearn"),
+    "wsvad.evaluate.job": ("ray", "av", "s3fs", "sklearn"),
+    "wsvad.cli.evaluate": ("ray", "av", "s3fs", "sklearn"),
+    "wsvad.demo.render": ("torch", "ray", "s3fs"),
 }
 
 
@@ -261,7 +264,7 @@ def test_what_a_module_does_not_need_is_not_loaded(module: str) -> None:
 
 _IMPORT_ALL = """
 import importlib, json, logging, os, signal, sys, threading
-import av, av.codec, boto3, botocore.session, cv2, jinja2, numpy, packaging.requirements
+import av, av.codec, s3fs, botocore.session, cv2, jinja2, numpy, packaging.requirements
 import pyarrow.csv, pyarrow.parquet, ray
 import ray.data, ray.util.scheduling_strategies, rich.console, rich.live, rich.progress, rich.table, safetensors.torch
 import concurrent.futures, multiprocessing.shared_memory, PIL.Image, torch, urllib3

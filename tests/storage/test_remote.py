@@ -1,0 +1,242 @@
+"""The same promises in the stores of other providers, through fsspec, and what the probe says where one is missing.
+
+Google's is an emulator from PyPI. Azure's is ``azurite`` (npm): where it is on the PATH its cases are here, too.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from gcp_storage_emulator.server import create_server
+
+from wsvad.errors import AccessDenied, ObjectChanged, ObjectNotFound, StorageError, StoreUnavailable, UsageError
+from wsvad.storage import Created, Store, StoreOptions, normalize_uri, open_object, open_store
+from wsvad.storage.base import ConditionalWriteUnsupported
+from wsvad.storage.remote_errors import translate
+from wsvad.storage.retry import Transient
+
+# the account that azurite makes, the same everywhere; its key is published
+AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+AZURITE = shutil.which("azurite-blob")
+PROVIDERS = ["memory", "gs", *(["az"] if AZURITE else [])]
+
+
+def free_port() -> int:
+    """A port of this machine that nobody has."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def google() -> Iterator[str]:
+    """URL of an emulator in threads of this process, which has one bucket."""
+    port = free_port()
+    with create_server("127.0.0.1", port, True, "bucket"):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Connection string of an azurite that has one container."""
+    from azure.storage.blob import BlobServiceClient
+
+    assert AZURITE is not None
+    port = free_port()
+    folder = tmp_path_factory.mktemp("azurite")
+    command = [AZURITE, "--blobPort", str(port), "--location", str(folder), "--silent", "--skipApiVersionCheck"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    words = f"AccountName=devstoreaccount1;AccountKey={AZURITE_KEY}"
+    words += f";BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1;DefaultEndpointsProtocol=http"
+    deadline = time.monotonic() + 60
+    while not answers(port) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    with BlobServiceClient.from_connection_string(words) as client:
+        client.create_container("bucket")
+    yield words
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture(params=PROVIDERS)
+def provider(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """One scheme after the other, configured as users of fsspec do."""
+    if request.param == "gs":
+        monkeypatch.setenv("FSSPEC_GS_TOKEN", "anon")
+        monkeypatch.setenv("FSSPEC_GS_ENDPOINT_URL", request.getfixturevalue("google"))
+    if request.param == "az":
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", request.getfixturevalue("azure"))
+    if request.param == "memory":
+        monkeypatch.setattr(MemoryFileSystem, "store", {})
+        monkeypatch.setattr(MemoryFileSystem, "pseudo_dirs", [""])
+    return str(request.param)
+
+
+@pytest.fixture
+def store(provider: str) -> Store:
+    """An empty prefix, without conditional writes where the probe finds none."""
+    uri = f"{provider}://bucket/{uuid.uuid4().hex}"
+    honoured = open_store(uri).probe().create_only
+    return open_store(uri, StoreOptions(conditional_writes=honoured))
+
+
+def test_what_is_created_is_read_back_and_kept(store: Store) -> None:
+    """Create, stat, read, ranges and replace agree; nothing is overwritten by create."""
+    data = bytes(range(256)) * 2000
+    for key, content in {"empty": b"", "a/b/deep.bin": b"\0\xff" * 7, "large": data, "ü/with space": b"x"}.items():
+        assert store.create(key, content) is Created.NEW
+        assert store.create(key, content) is Created.SAME
+        assert store.create(key, content + b"more") is Created.DIFFERENT
+        assert store.read(key) == content
+        info = store.stat(key)
+        assert (info.key, info.size) == (key, len(content))
+        assert abs(info.mtime_ns / 1e9 - time.time()) < 60
+        single, name = open_object(store.uri_of(key), store.options)
+        assert single.read(name) == content
+    info = store.stat("large")
+    for start, end in ((0, 10), (1000, 90_000), (len(data) - 5, len(data) + 9), (len(data), len(data) + 5), (7, 7)):
+        assert store.read_range("large", start, end, expect=info) == data[start:end]
+        assert store.read_range("large", start, end) == data[start:end]
+    store.replace("large", b"other")
+    assert store.read("large") == b"other"
+
+
+def test_a_changed_object_is_noticed(store: Store) -> None:
+    """A range of an object that was replaced since by one of its size; one that is gone is not found."""
+    store.create("k", b"0123456789")
+    listed = store.stat("k")
+    time.sleep(0.02)
+    store.replace("k", b"ABCDEFGHIJ")
+    for start, end in ((0, 4), (40, 50)):
+        with pytest.raises(ObjectChanged, match="list it again"):
+            store.read_range("k", start, end, expect=listed)
+    for _ in range(2):
+        store.delete("k")
+    for read in (store.stat, store.read, lambda key: store.read_range(key, 0, 5, expect=listed)):
+        with pytest.raises(ObjectNotFound, match="no such object"):
+            read("k")
+
+
+def test_a_listing_is_sorted_and_the_same_as_stat(store: Store, provider: str) -> None:
+    """By the bytes of the keys; a prefix is one of the string; neighbours with a longer name are not seen."""
+    assert list(store.list()) == []
+    open_store(f"{store.uri}2", store.options).create("k", b"x")
+    keys = ["b", "a/z", "a-b/c", "a/b/c", "a.txt", "Z", *(f"n/{number}" for number in range(30))]
+    for key in keys:
+        store.create(key, key.encode())
+    listed = list(store.list())
+    assert [info.key for info in listed] == sorted(keys, key=str.encode)
+    assert [store.stat(info.key) for info in listed] == listed
+    assert [info.key for info in store.list("a/")] == ["a/b/c", "a/z"]
+    assert [info.key for info in store.list("a")] == ["a-b/c", "a.txt", "a/b/c", "a/z"]
+    assert list(store.list("nothing/here")) == []
+    if provider != "memory":
+        with pytest.raises(StorageError, match="no such bucket"):
+            list(open_store(f"{provider}://no-such-bucket-here/x", store.options).list())
+
+
+def test_the_probe_says_whether_create_only_is_honoured(provider: str) -> None:
+    """Azure does. The emulator of Google's ignores the condition, and a file system in memory has none."""
+    store = open_store(f"{provider}://bucket/{uuid.uuid4().hex}")
+    probe = store.probe()
+    assert (probe.create_only, probe.detail) == {
+        "az": (True, "the store honours create-only writes"),
+        "gs": (False, "the store overwrites an object although create-only was asked for"),
+        "memory": (False, "the store refuses create-only writes"),
+    }[provider]
+    assert list(store.list(scratch=True)) == []
+    if provider == "memory":
+        with pytest.raises(ConditionalWriteUnsupported, match="turn conditional writes off"):
+            store.create("k", b"x")
+
+
+def test_a_store_that_is_away_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After as many tries as options allow."""
+    monkeypatch.setenv("FSSPEC_GS", '{"token": "anon", "endpoint_url": "http://127.0.0.1:9", "retries": 1}')
+    store = open_store("gs://bucket/x", StoreOptions(max_attempts=2, connect_timeout_s=1, read_timeout_s=1))
+    with pytest.raises(StoreUnavailable, match="after 2 tries"):
+        store.read("k")
+
+
+class Answered(Exception):
+    """As the packages of the providers raise them."""
+
+    def __init__(self, status: int, said: str = "signed with canary") -> None:
+        super().__init__(said)
+        self.status_code = status
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [
+        (Answered(403), AccessDenied),
+        (Answered(404), ObjectNotFound),
+        (Answered(412), FileExistsError),
+        (Answered(429), Transient),
+        (Answered(503), Transient),
+        (Answered(400), StorageError),
+        (FileNotFoundError("canary"), ObjectNotFound),
+        (TimeoutError("canary"), Transient),
+        (ConnectionResetError("canary"), Transient),
+        (ImportError("canary"), UsageError),
+        (ValueError("canary"), UsageError),
+        (RuntimeError("canary"), StorageError),
+    ],
+)
+def test_failures_have_their_kind_and_no_secret(raised: Exception, kind: type[Exception]) -> None:
+    """Whatever the store said stays unsaid."""
+    said = translate(raised, "cannot read gs://b/k")
+    assert type(said) is kind
+    assert "canary" not in str(said)
+
+
+@pytest.mark.parametrize(
+    ("uri", "canonical"),
+    [
+        ("gs://bucket/a/b/", "gs://bucket/a/b"),
+        ("GCS://bucket", "gs://bucket"),
+        ("abfs://container/a", "az://container/a"),
+        ("memory://x/y", "memory://x/y"),
+        ("hdfs://name-node:8020/data", "hdfs://name-node:8020/data"),
+    ],
+)
+def test_one_spelling(uri: str, canonical: str) -> None:
+    """Of every scheme that fsspec knows; providers with two names have one here."""
+    assert normalize_uri(uri) == normalize_uri(canonical) == canonical
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "gs://user:canary@bucket/x",
+        "az://container@canary.dfs.core.windows.net/x",
+        "gs://bucket/x?canary",
+        "gs://bucket/a/../canary",
+        "zip://canary.zip",
+        "simplecache::gs://canary/x",
+        "https://host/canary",
+        "nonsense://canary/x",
+        "gs:///canary",
+    ],
+)
+def test_what_cannot_be_a_root_is_refused(uri: str) -> None:
+    """Credentials, file systems on top of others, and what has no listing; nothing that may be secret is repeated."""
+    if uri.startswith("simplecache"):
+        assert normalize_uri(uri).startswith("file:///")  # a local path to whoever names one
+        return
+    with pytest.raises(UsageError) as caught:
+        open_store(uri)
+    assert "canary" not in str(caught.value)

@@ -1,0 +1,125 @@
+"""What comes with s3fs: fsspec's configuration, and an event loop that must not show at the end or in a signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+import fsspec.config
+import pytest
+
+from tests.services.fault_proxy import Fault, FaultProxy, Rule
+from tests.services.moto_server import CREDENTIALS, MotoServer
+from wsvad.doctor.services import check_credentials
+from wsvad.errors import AccessDenied, UsageError
+from wsvad.storage import Created, StoreOptions, open_store
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def only_fsspec(s3_bucket: str, moto_server: MotoServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URI of a bucket, in an environment that says how to reach it to fsspec alone."""
+    for name in CREDENTIALS:
+        if "KEY" in name:
+            monkeypatch.delenv(name)
+    assert "s3" not in fsspec.config.conf  # it was imported before; what it finds then, it keeps
+    monkeypatch.setenv("FSSPEC_S3_ENDPOINT_URL", moto_server.url)
+    monkeypatch.setenv("FSSPEC_S3_KEY", "test-key")
+    monkeypatch.setenv("FSSPEC_S3_SECRET", "test-secret")
+    return f"s3://{s3_bucket}"
+
+
+def test_fsspec_says_where_and_who(only_fsspec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Endpoint and credentials come from ``FSSPEC_S3_*``, as it is when a store connects; the doctor knows of it."""
+    store = open_store(only_fsspec)
+    assert store.create("k", b"x") is Created.NEW
+    assert store.read("k") == b"x"
+    assert check_credentials(StoreOptions()).status == "ok"
+    monkeypatch.delenv("FSSPEC_S3_KEY")
+    monkeypatch.delenv("FSSPEC_S3_SECRET")
+    with pytest.raises(AccessDenied, match="no usable AWS credentials"):
+        store.read("k")
+    assert check_credentials(StoreOptions()).status == "fail"
+
+
+def test_our_options_come_before_fsspec(only_fsspec: str, moto_server: MotoServer, fault_proxy: FaultProxy) -> None:
+    """An endpoint that is named wins; requests that are not to be signed are not, whatever is configured."""
+    store = open_store(only_fsspec, StoreOptions(endpoint_url=fault_proxy.url))
+    store.replace("k", b"x")
+    assert fault_proxy.requests == {"PUT": 1}
+    with pytest.raises(AccessDenied, match="leave out --s3-anonymous"):
+        open_store(only_fsspec, StoreOptions(anonymous=True)).read("k")
+
+
+@pytest.mark.parametrize("value", ["http://user:canary@127.0.0.1:1", "http://127.0.0.1:1/?sig=canary", "canary"])
+def test_an_endpoint_of_fsspec_is_not_repeated(only_fsspec: str, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """It is held to the same rules as every other."""
+    monkeypatch.setenv("FSSPEC_S3_ENDPOINT_URL", value)
+    with pytest.raises(UsageError) as caught:
+        open_store(only_fsspec).read("k")
+    assert "user:canary" not in "".join(traceback.format_exception(caught.value))
+    assert "canary" not in str(caught.value)
+
+
+def test_settings_that_s3fs_does_not_know_are_a_usage_error(only_fsspec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a traceback."""
+    monkeypatch.setenv("FSSPEC_S3_NO_SUCH_SETTING", "canary")
+    with pytest.raises(UsageError, match="fsspec's configuration"):
+        open_store(only_fsspec).read("k")
+
+
+class Stopped(Exception):
+    """What a handler raises."""
+
+
+def test_a_signal_ends_the_wait(s3_bucket: str, moto_server: MotoServer, fault_proxy: FaultProxy) -> None:
+    """A request that waits for a slow reply is interrupted at once, and cancelled."""
+    moto_server.client.put_object(Bucket=s3_bucket, Key="k", Body=bytes(100_000))
+    store = open_store(f"s3://{s3_bucket}", StoreOptions(endpoint_url=fault_proxy.url))
+    assert store.stat("k").size == 100_000
+    fault_proxy.add(Rule(Fault.TRICKLE, trickle_s=30.0))
+
+    def stop(number: int, frame: object) -> None:
+        raise Stopped
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGUSR1))
+    started = time.monotonic()
+    try:
+        timer.start()
+        with pytest.raises(Stopped):
+            store.read("k")
+    finally:
+        timer.join()
+        signal.signal(signal.SIGUSR1, before)
+    assert time.monotonic() - started < 20
+    assert store.stat("k").size == 100_000
+
+
+ENDING = """
+import os, sys
+from wsvad.storage import StoreOptions, open_store
+store = open_store(sys.argv[1], StoreOptions(endpoint_url=sys.argv[2]))
+store.create("k", b"x")
+child = os.fork()
+if child:
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(code, store.read("k"))
+else:
+    print(store.read("k"), flush=True)
+# both end as any program does: what is open is closed by whoever opened it
+"""
+
+
+def test_programs_end_without_a_word(s3_bucket: str, moto_server: MotoServer) -> None:
+    """Parent and forked child: no warning of anything unclosed; the child does not close what the parent uses."""
+    command = [sys.executable, "-W", "error", "-c", ENDING, f"s3://{s3_bucket}", moto_server.url]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "b'x'\n0 b'x'\n", "")

@@ -1,0 +1,189 @@
+"""Objects wherever fsspec reaches them: ``gs://``, ``az://`` and the other file systems that it knows."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib
+import logging
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
+
+import fsspec
+from fsspec.asyn import AsyncFileSystem
+
+from wsvad.errors import ObjectChanged, ObjectNotFound, StorageError, UnusablePlace
+from wsvad.storage.base import ConditionalWriteUnsupported, ObjectInfo, Store, StoreOptions
+from wsvad.storage.event_loop import hold_for_forks, wait_for
+from wsvad.storage.remote_errors import translate
+from wsvad.storage.retry import Transient, retrying
+from wsvad.storage.uri import Location
+
+T = TypeVar("T")
+
+_ATOMIC = frozenset({"gs", "az"})
+"""Where the server itself checks create-only. Others look first and write then, and two can do so at once."""
+_ENVIRONMENT = ("AWS_", "AZURE_", "FSSPEC_", "GCSFS_", "GOOGLE_", "STORAGE_EMULATOR_HOST")
+_LOGGERS = ("fsspec", "gcsfs", "adlfs", "azure", "google", "msal", "aiohttp", "urllib3")
+_TAGS = ("etag", "ETag", "md5Hash")
+_TIMES = ("mtime", "last_modified", "LastModified", "modified", "created")
+
+
+class RemoteStore(Store):
+    """A bucket, container or folder of another file system, or what lies below a prefix of one.
+
+    Credentials, endpoints and anonymous access are those of the file system's package and of fsspec's configuration
+    (``FSSPEC_GS_TOKEN``, ``AZURE_STORAGE_CONNECTION_STRING``, ...). A range is read and then its object is looked at,
+    because these interfaces have no read of a certain version.
+    """
+
+    scheme: ClassVar[str] = "remote"
+
+    def __init__(self, location: Location, options: StoreOptions) -> None:
+        super().__init__(location.uri, options)
+        self._protocol = location.scheme
+        self._bucket = location.bucket
+        self._root = f"{location.bucket}/{location.prefix}"
+
+    def uri_of(self, key: str) -> str:
+        """Return the URI of one object; the key is taken literally."""
+        return f"{self._protocol}://{self._root}{key}"
+
+    def _request(self, what: str, name: str, *args: Any, length: int = 0, **kwargs: Any) -> Any:
+        limit_s = self.options.connect_timeout_s + 2 * self.options.read_timeout_s
+
+        def attempt() -> Any:
+            try:
+                files = _files(self._protocol, os.getpid(), _environment())
+                if not isinstance(files, AsyncFileSystem):
+                    return getattr(files, name)(*args, **kwargs)
+                within_s = limit_s + length / self.options.min_bytes_per_s
+                return wait_for(files.loop, asyncio.wait_for(getattr(files, f"_{name}")(*args, **kwargs), within_s))
+            except Exception as exc:
+                # without the original: what it says, and its traceback shows, may hold what was signed
+                raise translate(exc, what) from None
+
+        return retrying(attempt, what, self.options)
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def _stat(self, key: str) -> ObjectInfo:
+        what = f"cannot look at {self._shown(key)}"
+        found = self._request(what, "info", self._root + key)
+        if found.get("type") != "file":
+            raise ObjectNotFound(f"{what}: there is no such object")
+        if found["name"].strip("/") != (self._root + key).strip("/"):
+            raise StorageError(f"{what}: the file system takes the key for another one")
+        return _info(key, found)
+
+    def _list(self, prefix: str) -> Iterator[ObjectInfo]:
+        what, folder = f"cannot list {self.uri}", prefix.rpartition("/")[0]
+        top = f"{self._root}{folder}".rstrip("/")
+        try:
+            found = self._request(what, "find", top, detail=True)
+        except ObjectNotFound:
+            found = {}
+        if not found and self._protocol in _ATOMIC:
+            self._check_bucket(what)
+        infos = []
+        for info in found.values() if isinstance(found, dict) else ():
+            name = info["name"].lstrip("/")
+            # of an object that has the folder's own name nothing is below the root
+            if info.get("type") == "file" and name.startswith(self._root) and (info["size"] or not name.endswith("/")):
+                key = name.removeprefix(self._root)
+                if key.startswith(prefix):
+                    infos.append(_info(key, info))
+        yield from sorted(infos, key=lambda info: info.key.encode("utf-8", "surrogateescape"))
+
+    def _check_bucket(self, what: str) -> None:
+        try:
+            self._request(what, "info", self._bucket)
+        except ObjectNotFound as exc:
+            raise UnusablePlace(
+                f"{what}: there is no such bucket; create it or correct the URI, endpoint or account"
+            ) from exc
+
+    def _read(self, key: str) -> bytes:
+        info = self._stat(key)
+        return self._bytes(key, info.size, lambda: self._stat(key).size)
+
+    def _bytes(self, key: str, length: int, now: Callable[[], int], **span: int) -> bytes:
+        what = f"cannot read {self._shown(key)}"
+
+        def attempt() -> bytes:
+            data = bytes(self._request(what, "cat_file", self._root + key, length=length, **span))
+            if len(data) != length and len(data) != now():
+                raise Transient(f"the reply has {len(data)} of {length} bytes")
+            return data
+
+        return retrying(attempt, what, self.options)
+
+    def _read_range(self, key: str, start: int, end: int, expect: ObjectInfo | None) -> bytes:
+        size = expect.size if expect is not None else self._stat(key).size
+        length = min(end, size) - start
+        data = self._bytes(key, length, lambda: -1, start=start, end=start + length) if length > 0 else b""
+        # the object is now as it was when it was listed, so it was the same in between
+        if expect is not None and self._stat(key) != expect._replace(key=key):
+            raise ObjectChanged(f"{self._shown(key)} changed since it was listed; list it again")
+        return data
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def _put_new(self, key: str, data: bytes) -> bool:
+        what = f"cannot create {self._shown(key)}"
+        if self._protocol not in _ATOMIC:
+            raise ConditionalWriteUnsupported(
+                f"{what}: {self._protocol}:// has no create-only writes; turn conditional writes off"
+            )
+        try:
+            self._request(what, "pipe_file", self._root + key, data, length=len(data), mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+    def _put(self, key: str, data: bytes) -> None:
+        self._request(f"cannot write {self._shown(key)}", "pipe_file", self._root + key, data, length=len(data))
+
+    def _delete(self, key: str) -> None:
+        try:
+            self._request(f"cannot delete {self._shown(key)}", "rm_file", self._root + key)
+        except ObjectNotFound:
+            return
+
+
+def _environment() -> int:
+    # only a hash, so that no credential becomes part of a cache key
+    return hash(frozenset(item for item in os.environ.items() if item[0].startswith(_ENVIRONMENT)))
+
+
+@functools.lru_cache(maxsize=8)
+def _files(protocol: str, process: int, environment: int) -> Any:
+    for name in _LOGGERS:  # at DEBUG some log whole requests
+        foreign = logging.getLogger(name)
+        foreign.setLevel(max(foreign.level, logging.WARNING))
+    found: dict[str, Any] = {}
+    fsspec.config.set_conf_files(fsspec.config.conf_dir, found)
+    fsspec.config.set_conf_env(found)
+    kind = fsspec.get_filesystem_class(protocol)
+    if protocol == "gs":
+        # the class that fsspec names asks Google's control plane, over gRPC, for each bucket's kind first: another
+        # permission, another endpoint, and it waits for minutes where only the bucket's own endpoint is reached
+        kind = importlib.import_module("gcsfs.core").GCSFileSystem
+    aliases = kind.protocol
+    names = (aliases,) if isinstance(aliases, str) else aliases
+    settings = {name: value for alias in names for name, value in found.get(alias, {}).items()}
+    # objects come and go by other programs: nothing that was listed before is believed
+    files = kind(**{**settings, "skip_instance_cache": True, "use_listings_cache": False})
+    hold_for_forks(files)
+    return files
+
+
+def _info(key: str, found: dict[str, Any]) -> ObjectInfo:
+    moment = next((found[name] for name in _TIMES if found.get(name) is not None), 0)
+    if isinstance(moment, datetime):
+        moment = moment.timestamp()
+    tag = next((str(found[name]) for name in _TAGS if found.get(name)), "")
+    seconds = float(moment) if isinstance(moment, int | float) else 0.0
+    return ObjectInfo(key, int(found["size"] or 0), round(seconds * 10**6) * 1000, tag.strip('"'))
