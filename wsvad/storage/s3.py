@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -178,8 +177,7 @@ class S3Store(Store):
         digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
 
         def send(s3: S3Client) -> None:
-            # as a file, sent in blocks: bytes would hold up the event loop, and with it all other requests
-            s3.send(io.BytesIO(data), len(data), **self._at(key), **condition, ContentMD5=digest)
+            s3.send(data, **self._at(key), **condition, ContentMD5=digest)
 
         self._request(what, send)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import io
 import logging
 import os
 import threading
@@ -36,6 +37,7 @@ _MAX_CONNECTIONS = 32
 _READ_BYTES = 1 << 20
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 _LOGGERS = ("s3fs", "fsspec", "aiobotocore", "botocore", "aiohttp")
+_ONE_PIECE_BYTES = 256 << 10
 _CLOSE_S = 1.0
 
 
@@ -54,9 +56,12 @@ class S3Client:
         """Make one request whose reply is small. Raises one of ``FOREIGN_ERRORS``."""
         return wait_for(self._loop, self._call(operation, request, 0))
 
-    def send(self, data: Any, length: int, **request: Any) -> Reply:
-        """Write one object, from a binary file of ``length`` bytes. Raises one of ``FOREIGN_ERRORS``."""
-        return wait_for(self._loop, self._call("put_object", {**request, "Body": data}, length))
+    def send(self, data: bytes, **request: Any) -> Reply:
+        """Write one object. Raises one of ``FOREIGN_ERRORS``."""
+        # a file is sent in blocks, after the store has seen the headers: a round trip that few bytes do not need, where
+        # many bytes in one piece would hold up the event loop, and with it all other requests
+        body = data if len(data) <= _ONE_PIECE_BYTES else io.BytesIO(data)
+        return wait_for(self._loop, self._call("put_object", {**request, "Body": body}, len(data)))
 
     def fetch(self, length_of: Callable[[Reply], int], **request: Any) -> tuple[Reply, bytes]:
         """Get an object, or a range of one, with as many bytes of its body as ``length_of`` says for the reply.
