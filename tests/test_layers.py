@@ -85,7 +85,7 @@ HOMES = {
     "grpc": ("wsvad/ray_link.py",),
     "s3fs": ("wsvad/storage/s3_client.py",),
     "aiobotocore": ("wsvad/storage/s3_client.py",),
-    "aiohttp": ("wsvad/storage/s3_errors.py",),
+    "aiohttp": ("wsvad/storage/s3_client.py", "wsvad/storage/s3_errors.py"),
     "fsspec": ("wsvad/storage/remote.py", "wsvad/storage/s3_client.py", "wsvad/storage/uri.py"),
     "botocore": ("wsvad/storage/s3_client.py", "wsvad/storage/s3_errors.py", "wsvad/doctor/services.py"),
     "urllib3": ("wsvad/weights/http.py",),

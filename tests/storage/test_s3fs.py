@@ -9,6 +9,8 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import fsspec.config
@@ -123,3 +125,59 @@ def test_programs_end_without_a_word(s3_bucket: str, moto_server: MotoServer) ->
     command = [sys.executable, "-W", "error", "-c", ENDING, f"s3://{s3_bucket}", moto_server.url]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "b'x'\n0 b'x'\n", "")
+
+
+class Reserved(BaseHTTPRequestHandler):
+    """A store or proxy that never answers ``Expect: 100-continue``; refuses what it is told to from the headers."""
+
+    protocol_version = "HTTP/1.1"
+    refuses = False
+
+    def handle_expect_100(self) -> bool:
+        return True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+    def do_PUT(self) -> None:
+        if self.refuses:
+            body = b"<Error><Code>AccessDenied</Code></Error>"
+            self.close_connection = True
+        else:
+            body, expected = b"", int(self.headers["Content-Length"])
+            assert len(self.rfile.read(expected)) == expected
+        self.send_response_only(403 if self.refuses else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def reserved_url(aws_environment: None) -> Iterator[str]:
+    """That store."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Reserved) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("size", [10, 300_000, 5_000_000])
+def test_a_store_that_never_says_continue_is_written(reserved_url: str, size: int) -> None:
+    """After a second the body is sent unasked, as HTTP has it; nobody waits for a time limit."""
+    started = time.monotonic()
+    store = open_store("s3://bucket", StoreOptions(endpoint_url=reserved_url, max_attempts=1))
+    assert store.create("k", bytes(size)) is Created.NEW
+    assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize("size", [10, 300_000, 20_000_000])
+def test_a_refusal_that_comes_before_the_body_is_heard(
+    reserved_url: str, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """A store that answers after the headers and hangs up is not mistaken for a broken connection."""
+    monkeypatch.setattr(Reserved, "refuses", True)
+    store = open_store("s3://bucket", StoreOptions(endpoint_url=reserved_url, max_attempts=1))
+    for _ in range(10):
+        with pytest.raises(AccessDenied, match="403 AccessDenied"):
+            store.create("k", bytes(size))

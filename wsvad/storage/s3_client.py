@@ -7,6 +7,7 @@ one that is interrupted cancels its request.
 from __future__ import annotations
 
 import asyncio
+import copy
 import functools
 import io
 import logging
@@ -18,11 +19,12 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import fsspec.config
+import s3fs
 from aiobotocore.httpsession import AIOHTTPSession
 from botocore import exceptions as aws
 from fsspec.asyn import get_loop
-from s3fs import S3FileSystem
 
 from wsvad import __version__
 from wsvad.errors import UsageError
@@ -38,13 +40,14 @@ _READ_BYTES = 1 << 20
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 _LOGGERS = ("s3fs", "fsspec", "aiobotocore", "botocore", "aiohttp")
 _ONE_PIECE_BYTES = 256 << 10
+_CONTINUE_S = 1.0
 _CLOSE_S = 1.0
 
 
 class S3Client:
     """The requests that we make, each one try of one HTTP request. Safe to share between threads, not to be forked."""
 
-    def __init__(self, files: S3FileSystem, options: StoreOptions, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, files: s3fs.S3FileSystem, options: StoreOptions, loop: asyncio.AbstractEventLoop) -> None:
         self._files = files
         self._options = options
         self._loop = loop
@@ -58,10 +61,7 @@ class S3Client:
 
     def send(self, data: bytes, **request: Any) -> Reply:
         """Write one object. Raises one of ``FOREIGN_ERRORS``."""
-        # a file is sent in blocks, after the store has seen the headers: a round trip that few bytes do not need, where
-        # many bytes in one piece would hold up the event loop, and with it all other requests
-        body = data if len(data) <= _ONE_PIECE_BYTES else io.BytesIO(data)
-        return wait_for(self._loop, self._call("put_object", {**request, "Body": body}, len(data)))
+        return wait_for(self._loop, self._call("put_object", {**request, "Body": data}, len(data)))
 
     def fetch(self, length_of: Callable[[Reply], int], **request: Any) -> tuple[Reply, bytes]:
         """Get an object, or a range of one, with as many bytes of its body as ``length_of`` says for the reply.
@@ -104,12 +104,42 @@ class S3Client:
         return reply, bytes(data)
 
 
-class _OneTry(AIOHTTPSession):  # type: ignore[misc]
-    """aiohttp sends a request again, at once and unasked, when its connection breaks; here our retry loop decides."""
+class _Request(aiohttp.ClientRequest):
+    """Waits a second for the store's word to send a body, where aiohttp waits for ever: not every store says it."""
+
+    async def write_bytes(self, *args: Any, **kwargs: Any) -> None:
+        if self._continue is not None:
+            self.loop.call_later(_CONTINUE_S, _go_on, self._continue)
+        await super().write_bytes(*args, **kwargs)
+
+
+def _go_on(waiting: asyncio.Future[bool]) -> None:
+    if not waiting.done():
+        waiting.set_result(False)
+
+
+class _Session(AIOHTTPSession):  # type: ignore[misc]
+    """One try of a request, and bodies without detours.
+
+    aiohttp sends a request again, at once and unasked, when its connection breaks; here our retry loop decides.
+    """
+
+    async def send(self, request: Any) -> Any:
+        if isinstance(request.body, io.BytesIO):
+            request = copy.copy(request)  # the original is what botocore makes another one of, at a redirect
+            if request.body.getbuffer().nbytes <= _ONE_PIECE_BYTES:
+                # in one piece, at once: to ask first whether it may come costs more than to send it
+                request.body, request.headers = request.body.getvalue(), copy.copy(request.headers)
+                request.headers.pop("Expect", None)
+            else:
+                request.body = aiohttp.BytesIOPayload(request.body)  # without a thread for every block of it
+        return await super().send(request)
 
     async def _get_session(self, proxy_url: str | None) -> Any:
         session = await super()._get_session(proxy_url)
-        session._retry_connection = False  # as aiohttp's own tests do; there is no public switch
+        # there is no public switch for the one; the other is an argument of what makes the session, which is not ours
+        session._retry_connection = False
+        session._request_class = _Request
         return session
 
 
@@ -124,7 +154,7 @@ def _new_lock() -> None:
 os.register_at_fork(after_in_child=_new_lock)
 
 
-def _close(files: S3FileSystem, loop: asyncio.AbstractEventLoop, process: int, held: int) -> None:
+def _close(files: s3fs.S3FileSystem, loop: asyncio.AbstractEventLoop, process: int, held: int) -> None:
     """Close what a client held: when nobody uses it any more, and at the end of the process."""
     if process != os.getpid() or not loop.is_running():
         return
@@ -178,13 +208,13 @@ def _connect(options: StoreOptions, process: int, environment: int) -> S3Client:
     return S3Client(files, options, loop)
 
 
-async def _open(options: StoreOptions, addressing_style: str | None) -> S3FileSystem:
+async def _open(options: StoreOptions, addressing_style: str | None) -> s3fs.S3FileSystem:
     settings = _settings(options)
     config: dict[str, Any] = settings.setdefault("config_kwargs", {})
     if addressing_style:
         config["s3"] = {**config.get("s3", {}), "addressing_style": addressing_style}
     # asynchronous: we wait for its coroutines and close it ourselves, which it would also try in a forked child
-    files = S3FileSystem(asynchronous=True, skip_instance_cache=True, **settings)
+    files = s3fs.S3FileSystem(asynchronous=True, skip_instance_cache=True, **settings)
     files.retries = 1
     await files.set_session()
     return files
@@ -224,12 +254,13 @@ def _settings(options: StoreOptions) -> dict[str, Any]:
         "read_timeout": options.read_timeout_s,
         "max_pool_connections": _MAX_CONNECTIONS,
         "tcp_keepalive": True,
-        "http_session_cls": _OneTry,
+        "http_session_cls": _Session,
         # one retry loop, ours: none of theirs covers a body that breaks while it is read
         "retries": {"mode": "standard", "total_max_attempts": 1},
         # several compatible stores refuse the newer trailing checksums; writes carry Content-MD5, which all know
         "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",
-        "user_agent_extra": f"wsvad/{__version__}",
+        # a whole one: botocore makes its own anew for every request, a tenth of what a small one costs
+        "user_agent": f"wsvad/{__version__} s3fs/{s3fs.__version__}",
     }
     return settings
