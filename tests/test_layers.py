@@ -136,11 +136,14 @@ HOMES = {
     ),
 }
 
+REMOTE = ("s3fs", "aiobotocore", "botocore", "aiohttp", "fsspec")
+"""What only somebody who names a place in object storage waits for."""
+
 # What importing a module must not load, directly or not: the time and memory of a process that has no use for it.
 LIGHT = {
     "wsvad.__main__": ("torch", "ray", "av", "s3fs", "pyarrow", "numpy", "argparse", "logging"),
-    "wsvad.cli.main": ("torch", "ray", "av", "s3fs", "pyarrow", "numpy", "sklearn", "jinja2", "PIL"),
-    "wsvad.storage": ("torch", "ray", "av", "s3fs", "pyarrow", "numpy"),
+    "wsvad.cli.main": ("torch", "ray", "av", *REMOTE, "pyarrow", "numpy", "sklearn", "jinja2", "PIL"),
+    "wsvad.storage": ("torch", "ray", "av", *REMOTE, "pyarrow", "numpy"),
     "wsvad.video": ("torch", "ray", "av", "cv2", "s3fs", "pyarrow"),
     "wsvad.video.child": ("torch", "ray", "cv2", "s3fs", "pyarrow"),
     "wsvad.backbones.extractor": ("ray", "av", "s3fs", "pyarrow"),

@@ -1,88 +1,33 @@
 """The same promises in the stores of other providers, through fsspec, and what the probe says where one is missing.
 
-Google's is an emulator from PyPI. Azure's is ``azurite`` (npm): where it is on the PATH its cases are here, too.
+Google's is an emulator from PyPI. Azure's is ``azurite`` (npm): where it is on the PATH its cases are here, too
+(``tests/services/providers.py``).
 """
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
+import base64
+import json
 import time
 import uuid
-from collections.abc import Iterator
 
 import pytest
-from fsspec.implementations.memory import MemoryFileSystem
-from gcp_storage_emulator.server import create_server
+from google.oauth2.credentials import Credentials
 
-from wsvad.errors import AccessDenied, ObjectChanged, ObjectNotFound, StorageError, StoreUnavailable, UsageError
+from tests.storage.test_secrets import SECRET, TOKEN, EchoingHandler, everything_shown
+from wsvad.errors import (
+    AccessDenied,
+    ObjectChanged,
+    ObjectNotFound,
+    StorageError,
+    StoreUnavailable,
+    UnusablePlace,
+    UsageError,
+)
 from wsvad.storage import Created, Store, StoreOptions, normalize_uri, open_object, open_store
 from wsvad.storage.base import ConditionalWriteUnsupported
 from wsvad.storage.remote_errors import translate
 from wsvad.storage.retry import Transient
-
-# the account that azurite makes, the same everywhere; its key is published
-AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-AZURITE = shutil.which("azurite-blob")
-PROVIDERS = ["memory", "gs", *(["az"] if AZURITE else [])]
-
-
-def free_port() -> int:
-    """A port of this machine that nobody has."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-def answers(port: int) -> bool:
-    """Whether somebody listens there."""
-    with socket.socket() as caller:
-        return caller.connect_ex(("127.0.0.1", port)) == 0
-
-
-@pytest.fixture(scope="module")
-def google() -> Iterator[str]:
-    """URL of an emulator in threads of this process, which has one bucket."""
-    port = free_port()
-    with create_server("127.0.0.1", port, True, "bucket"):
-        yield f"http://127.0.0.1:{port}"
-
-
-@pytest.fixture(scope="module")
-def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Connection string of an azurite that has one container."""
-    from azure.storage.blob import BlobServiceClient
-
-    assert AZURITE is not None
-    port = free_port()
-    folder = tmp_path_factory.mktemp("azurite")
-    command = [AZURITE, "--blobPort", str(port), "--location", str(folder), "--silent", "--skipApiVersionCheck"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    words = f"AccountName=devstoreaccount1;AccountKey={AZURITE_KEY}"
-    words += f";BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1;DefaultEndpointsProtocol=http"
-    deadline = time.monotonic() + 60
-    while not answers(port) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    with BlobServiceClient.from_connection_string(words) as client:
-        client.create_container("bucket")
-    yield words
-    process.terminate()
-    process.wait()
-
-
-@pytest.fixture(params=PROVIDERS)
-def provider(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """One scheme after the other, configured as users of fsspec do."""
-    if request.param == "gs":
-        monkeypatch.setenv("FSSPEC_GS_TOKEN", "anon")
-        monkeypatch.setenv("FSSPEC_GS_ENDPOINT_URL", request.getfixturevalue("google"))
-    if request.param == "az":
-        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", request.getfixturevalue("azure"))
-    if request.param == "memory":
-        monkeypatch.setattr(MemoryFileSystem, "store", {})
-        monkeypatch.setattr(MemoryFileSystem, "pseudo_dirs", [""])
-    return str(request.param)
 
 
 @pytest.fixture
@@ -144,8 +89,10 @@ def test_a_listing_is_sorted_and_the_same_as_stat(store: Store, provider: str) -
     assert [info.key for info in store.list("a")] == ["a-b/c", "a.txt", "a/b/c", "a/z"]
     assert list(store.list("nothing/here")) == []
     if provider != "memory":
-        with pytest.raises(StorageError, match="no such bucket"):
-            list(open_store(f"{provider}://no-such-bucket-here/x", store.options).list())
+        absent = open_store(f"{provider}://no-such-bucket-here/x", store.options)
+        for act in (lambda: list(absent.list()), lambda: absent.create("k", b"x"), lambda: absent.replace("k", b"x")):
+            with pytest.raises(UnusablePlace, match="no such bucket"):
+                act()
 
 
 def test_the_probe_says_whether_create_only_is_honoured(provider: str) -> None:
@@ -188,6 +135,7 @@ class Answered(Exception):
         (Answered(429), Transient),
         (Answered(503), Transient),
         (Answered(400), StorageError),
+        (OSError("Forbidden: canary"), AccessDenied),
         (FileNotFoundError("canary"), ObjectNotFound),
         (TimeoutError("canary"), Transient),
         (ConnectionResetError("canary"), Transient),
@@ -240,3 +188,23 @@ def test_what_cannot_be_a_root_is_refused(uri: str) -> None:
     with pytest.raises(UsageError) as caught:
         open_store(uri)
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["az", "gs"])
+def test_a_store_that_echoes_the_request_reveals_nothing(
+    scheme: str, echoing_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither key, signature nor token, with every logger at DEBUG."""
+    key = base64.b64encode(SECRET.encode()).decode()
+    words = f"AccountName=devstoreaccount1;AccountKey={key};BlobEndpoint={echoing_url}/devstoreaccount1"
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", f"{words};DefaultEndpointsProtocol=http")
+    monkeypatch.setenv("FSSPEC_GS", json.dumps({"token": TOKEN, "endpoint_url": echoing_url}))
+    # it would ask Google how long the token is good for
+    monkeypatch.setattr("gcsfs.credentials._get_creds_from_raw_token", Credentials)
+    monkeypatch.setattr(EchoingHandler, "do_POST", EchoingHandler.refuse, raising=False)
+    shown, errors = everything_shown(open_store(f"{scheme}://bucket/prefix", StoreOptions(max_attempts=2)), caplog)
+    assert len(errors) == 8
+    assert f"{scheme}://bucket/prefix/k" in shown
+    hidden = (key, SECRET, TOKEN, "SharedKey", "Bearer")
+    assert [canary for canary in hidden if canary in shown] == []
+    assert {type(error) for error in errors} == {AccessDenied}

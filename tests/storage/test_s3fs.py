@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -181,3 +183,41 @@ def test_a_refusal_that_comes_before_the_body_is_heard(
     for _ in range(10):
         with pytest.raises(AccessDenied, match="403 AccessDenied"):
             store.create("k", bytes(size))
+
+
+WRITER = """
+import hashlib, sys
+from wsvad.storage import StoreOptions, open_store
+store = open_store(sys.argv[1], StoreOptions(endpoint_url=sys.argv[2]))
+store.delete("connected")
+print("ready", flush=True)
+for number in range(1000):
+    size = 300_000 if number % 2 else 3_000
+    store.create(f"{number:03}", hashlib.sha256(str(number).encode()).digest() * size)
+    store.replace("newest", hashlib.sha256(b"newest").digest() * size)
+"""
+
+
+def test_writers_killed_at_work_leave_whole_objects(s3_bucket: str, moto_server: MotoServer) -> None:
+    """After six rounds of two writers of the same keys, both killed: every object is whole, and a third goes on."""
+    uri = f"s3://{s3_bucket}/data"
+    store, moments, seen = open_store(uri, StoreOptions(endpoint_url=moto_server.url)), random.Random(7), 0
+    for _ in range(6):
+        command = [sys.executable, "-c", WRITER, uri, moto_server.url]
+        writers = [subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE) for _ in range(2)]
+        for writer in writers:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == b"ready\n"
+        for writer in writers:
+            time.sleep(moments.uniform(0, 0.5))
+            writer.send_signal(signal.SIGKILL)
+        for writer in writers:
+            writer.communicate()
+        for info in store.list():
+            name = info.key if info.key == "newest" else str(int(info.key))
+            sizes = (3_000, 300_000) if info.key == "newest" else ((300_000,) if int(name) % 2 else (3_000,))
+            data, digest = store.read(info.key), hashlib.sha256(name.encode()).digest()
+            assert data in [digest * size for size in sizes]
+            seen += 1
+        assert store.create("000", hashlib.sha256(b"0").digest() * 3_000) in (Created.NEW, Created.SAME)
+    assert seen > 6, "no writer wrote anything; the test shows nothing"

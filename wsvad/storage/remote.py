@@ -101,9 +101,10 @@ class RemoteStore(Store):
         try:
             self._request(what, "info", self._bucket)
         except ObjectNotFound as exc:
-            raise UnusablePlace(
-                f"{what}: there is no such bucket; create it or correct the URI, endpoint or account"
-            ) from exc
+            raise self._no_bucket(what) from exc
+
+    def _no_bucket(self, what: str) -> UnusablePlace:
+        return UnusablePlace(f"{what}: there is no such bucket; create it or correct the URI, endpoint or account")
 
     def _read(self, key: str) -> bytes:
         info = self._stat(key)
@@ -138,13 +139,19 @@ class RemoteStore(Store):
                 f"{what}: {self._protocol}:// has no create-only writes; turn conditional writes off"
             )
         try:
-            self._request(what, "pipe_file", self._root + key, data, length=len(data), mode="create")
+            self._pipe(what, key, data, mode="create")
         except FileExistsError:
             return False
         return True
 
     def _put(self, key: str, data: bytes) -> None:
-        self._request(f"cannot write {self._shown(key)}", "pipe_file", self._root + key, data, length=len(data))
+        self._pipe(f"cannot write {self._shown(key)}", key, data)
+
+    def _pipe(self, what: str, key: str, data: bytes, **mode: str) -> None:
+        try:
+            self._request(what, "pipe_file", self._root + key, data, length=len(data), **mode)
+        except ObjectNotFound as exc:
+            raise self._no_bucket(what) from exc
 
     def _delete(self, key: str) -> None:
         try:

@@ -29,7 +29,8 @@ def translate(exc: Exception, what: str) -> Exception:
         return FileExistsError(what)
     if isinstance(exc, FileNotFoundError) or status == 404:
         return ObjectNotFound(f"{what}: there is no such object")
-    if isinstance(exc, PermissionError) or status in (401, 403) or names & _NO_CREDENTIALS:
+    forbidden = type(exc) is OSError and str(exc).startswith("Forbidden")  # how gcsfs says 403
+    if isinstance(exc, PermissionError) or forbidden or status in (401, 403) or names & _NO_CREDENTIALS:
         return AccessDenied(f"{what}: {answer}; check the credentials and their permissions on this place")
     if status == 507:
         return StoreFull(f"{what}: {answer}; nothing partial is left, make room and run the same command again")
