@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import fsspec.config
 import pytest
@@ -183,6 +184,42 @@ def test_a_refusal_that_comes_before_the_body_is_heard(
     for _ in range(10):
         with pytest.raises(AccessDenied, match="403 AccessDenied"):
             store.create("k", bytes(size))
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """A store whose bucket is in another region than the one that requests are signed for."""
+
+    protocol_version = "HTTP/1.1"
+    lengths: ClassVar[list[int]] = []
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+    def do_PUT(self) -> None:
+        self.lengths.append(len(self.rfile.read(int(self.headers["Content-Length"]))))
+        right = "/eu-west-1/s3/" in self.headers["Authorization"]
+        body = b"" if right else b"<Error><Code>PermanentRedirect</Code><Region>eu-west-1</Region></Error>"
+        self.send_response_only(200 if right else 301)
+        self.send_header("x-amz-bucket-region", "eu-west-1")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.mark.parametrize("size", [10, 5_000_000])
+def test_a_body_is_sent_again_to_the_region_that_the_store_names(aws_environment: None, size: int) -> None:
+    """As botocore does of itself: the second request has the whole body, too."""
+    Elsewhere.lengths.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        store = open_store("s3://bucket", StoreOptions(endpoint_url=url, max_attempts=1))
+        try:
+            assert store.create("k", bytes(size)) is Created.NEW
+        finally:
+            server.shutdown()
+    assert Elsewhere.lengths == [size, size]
 
 
 WRITER = """
