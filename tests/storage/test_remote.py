@@ -14,12 +14,14 @@ import uuid
 import pytest
 from google.oauth2.credentials import Credentials
 
+from tests.services.fault_proxy import Fault, FaultProxy, Rule
 from tests.storage.test_secrets import SECRET, TOKEN, EchoingHandler, everything_shown
 from wsvad.errors import (
     AccessDenied,
     ObjectChanged,
     ObjectNotFound,
     StorageError,
+    StoreFull,
     StoreUnavailable,
     UnusablePlace,
     UsageError,
@@ -108,6 +110,23 @@ def test_the_probe_says_whether_create_only_is_honoured(provider: str) -> None:
     if provider == "memory":
         with pytest.raises(ConditionalWriteUnsupported, match="turn conditional writes off"):
             store.create("k", b"x")
+
+
+@pytest.mark.parametrize("size", [10, 50 << 20])
+def test_google_is_asked_for_create_only(google: str, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Whatever the emulator makes of it: the condition is part of the one request of a small object, and of the first
+    of a large one.
+    """
+    monkeypatch.setenv("FSSPEC_GS_TOKEN", "anon")
+    with FaultProxy(google) as proxy:
+        monkeypatch.setenv("FSSPEC_GS_ENDPOINT_URL", proxy.url)
+        proxy.add(Rule(Fault.FULL, method="POST", path="ifGenerationMatch=0", times=None))
+        store = open_store(f"gs://bucket/{uuid.uuid4().hex}")
+        store.replace("k", b"x")
+        with pytest.raises(StoreFull):
+            store.create("new", bytes(size))
+        assert proxy.injected[Fault.FULL] == 1
+        assert [info.key for info in store.list()] == ["k"]
 
 
 def test_a_store_that_is_away_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:

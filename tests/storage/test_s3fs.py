@@ -63,6 +63,35 @@ def test_our_options_come_before_fsspec(only_fsspec: str, moto_server: MotoServe
         open_store(only_fsspec, StoreOptions(anonymous=True)).read("k")
 
 
+def test_fsspec_says_that_nothing_is_signed(
+    only_fsspec: str, monkeypatch: pytest.MonkeyPatch, fault_proxy: FaultProxy
+) -> None:
+    """A request that is signed would be refused; the doctor says that there are no credentials, and why."""
+    fault_proxy.add(Rule(Fault.DENY, header="Authorization", times=None))
+    options = StoreOptions(endpoint_url=fault_proxy.url)
+    with pytest.raises(AccessDenied, match="check the credentials"):
+        open_store(only_fsspec, options).replace("k", b"x")
+    monkeypatch.setenv("FSSPEC_S3", '{"anon": true}')
+    open_store(only_fsspec, options).replace("k", b"x")
+    check = check_credentials(options)
+    assert (check.status, check.data["anonymous"]) == ("ok", True)
+
+
+def test_fsspec_names_a_profile(only_fsspec: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of the AWS files; one that is not there is a usage error, and an option of ours comes before it."""
+    for name in ("KEY", "SECRET"):
+        monkeypatch.delenv(f"FSSPEC_S3_{name}")
+    (tmp_path / "credentials").write_text("[lab]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("FSSPEC_S3_PROFILE", "lab")
+    open_store(only_fsspec).replace("k", b"x")
+    assert check_credentials(StoreOptions()).data["profile"] == "lab"
+    monkeypatch.setenv("FSSPEC_S3_PROFILE", "nobody")
+    with pytest.raises(UsageError, match="check profile"):
+        open_store(only_fsspec).read("k")
+    assert open_store(only_fsspec, StoreOptions(profile="lab")).read("k") == b"x"
+
+
 @pytest.mark.parametrize("value", ["http://user:canary@127.0.0.1:1", "http://127.0.0.1:1/?sig=canary", "canary"])
 def test_an_endpoint_of_fsspec_is_not_repeated(only_fsspec: str, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """It is held to the same rules as every other."""
