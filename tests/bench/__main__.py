@@ -1,4 +1,4 @@
-"""All measurements, one after another: ``python -m tests.bench`` (about seventeen minutes on 2 cores)."""
+"""All measurements, one after another: ``python -m tests.bench`` (about twenty minutes on 2 cores)."""
 
 import runpy
 

@@ -1,6 +1,6 @@
 """Requests to object storage through s3fs, beside the same requests through boto3.
 
-Run ``python -m tests.bench.bench_storage`` (about three minutes on 2 cores). In one process, in turns, so that a busy
+Run ``python -m tests.bench.bench_storage`` (five to ten minutes on 2 cores). In one process, in turns, so that a busy
 machine slows both alike; against a server of canned replies in a process of its own, as a real one, moto included,
 would be the bottleneck. Everything above the client (retries, checks of length and tag) is the same code in both.
 
@@ -157,7 +157,14 @@ def read_ranges(store: Store) -> None:
         assert len(store.read_range("k", start, start + (1 << 20))) == 1 << 20
 
 
-TASKS = {task.__name__: task for task in (create_small, create_in_threads, list_keys, read_whole, read_ranges)}
+def write_whole(store: Store) -> None:
+    """100 MB, twice."""
+    for _ in range(2):
+        store.replace("k", BODY)
+
+
+_TASKS = (create_small, create_in_threads, list_keys, read_whole, read_ranges, write_whole)
+TASKS = {task.__name__: task for task in _TASKS}
 
 FIRST = {
     "boto3": "import boto3; boto3.client('s3', endpoint_url={url!r}).delete_object(Bucket='bucket', Key='k')",

@@ -23,6 +23,7 @@ import aiohttp
 import fsspec.config
 import s3fs
 from aiobotocore.httpsession import AIOHTTPSession
+from aiohttp.abc import AbstractStreamWriter
 from botocore import exceptions as aws
 from fsspec.asyn import get_loop
 
@@ -40,6 +41,7 @@ _READ_BYTES = 1 << 20
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 _LOGGERS = ("s3fs", "fsspec", "aiobotocore", "botocore", "aiohttp")
 _ONE_PIECE_BYTES = 256 << 10
+_BLOCK_BYTES = 128 << 10
 _CONTINUE_S = 1.0
 _CLOSE_S = 1.0
 
@@ -90,18 +92,19 @@ class S3Client:
         try:
             length = length_of(reply)
             deadline = time.monotonic() + self._options.read_timeout_s + length / self._options.min_bytes_per_s
-            data = bytearray()
+            parts, got = [], 0
             # read returns what has arrived, so the clock is looked at even while bytes trickle
-            while len(data) < length:
+            while got < length:
                 if time.monotonic() > deadline:
-                    raise Transient(f"the reply stalled after {len(data)} of {length} bytes")
-                part = await stream.read(min(_READ_BYTES, length - len(data)))
+                    raise Transient(f"the reply stalled after {got} of {length} bytes")
+                part = await stream.read(min(_READ_BYTES, length - got))
                 if not part:
-                    raise Transient(f"the reply broke off after {len(data)} of {length} bytes")
-                data += part
+                    raise Transient(f"the reply broke off after {got} of {length} bytes")
+                parts.append(part)
+                got += len(part)
         finally:
             stream.close()
-        return reply, bytes(data)
+        return reply, b"".join(parts)
 
 
 class _Request(aiohttp.ClientRequest):
@@ -118,6 +121,23 @@ def _go_on(waiting: asyncio.Future[bool]) -> None:
         waiting.set_result(False)
 
 
+class _Blocks(aiohttp.Payload):
+    """A body that is sent block by block: without a thread for each, as for files, and without copies."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._size = len(data)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return str(self._value, encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        whole = memoryview(self._value)
+        for start in range(0, len(whole), _BLOCK_BYTES):
+            await writer.write(whole[start : start + _BLOCK_BYTES])
+            await asyncio.sleep(0)  # other requests' turn
+
+
 class _Session(AIOHTTPSession):  # type: ignore[misc]
     """One try of a request, and bodies without detours.
 
@@ -126,20 +146,22 @@ class _Session(AIOHTTPSession):  # type: ignore[misc]
 
     async def send(self, request: Any) -> Any:
         if isinstance(request.body, io.BytesIO):
+            data = request.body.getvalue()  # not a copy, as nothing was written to it
             request = copy.copy(request)  # the original is what botocore makes another one of, at a redirect
-            if request.body.getbuffer().nbytes <= _ONE_PIECE_BYTES:
+            if len(data) <= _ONE_PIECE_BYTES:
                 # in one piece, at once: to ask first whether it may come costs more than to send it
-                request.body, request.headers = request.body.getvalue(), copy.copy(request.headers)
+                request.body, request.headers = data, copy.copy(request.headers)
                 request.headers.pop("Expect", None)
             else:
-                request.body = aiohttp.BytesIOPayload(request.body)  # without a thread for every block of it
+                request.body = _Blocks(data)
         return await super().send(request)
 
     async def _get_session(self, proxy_url: str | None) -> Any:
         session = await super()._get_session(proxy_url)
-        # there is no public switch for the one; the other is an argument of what makes the session, which is not ours
+        # there is no public switch for the first; the others are arguments of the session's, which others make
         session._retry_connection = False
         session._request_class = _Request
+        session._read_bufsize = _READ_BYTES
         return session
 
 
