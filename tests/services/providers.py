@@ -9,16 +9,40 @@ import shutil
 import socket
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import known_implementations
 from gcp_storage_emulator.server import create_server
 
 # the account that azurite makes, the same everywhere; its key is published
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 AZURITE = shutil.which("azurite-blob")
-PROVIDERS = ["memory", "gs", *(["az"] if AZURITE else [])]
+PROVIDERS = ["memory", "shelf", "gs", *(["az"] if AZURITE else [])]
+
+
+class Shelf(LocalFileSystem):
+    """Folders of another machine, as ``sftp://HOST/FOLDER`` or ``hdfs://HOST/FOLDER`` are; this one's, for tests."""
+
+    protocol = "shelf"
+
+    def __init__(self, host: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if host != "bucket":
+            raise ConnectionError(f"nobody has the name {host}")
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return urlsplit(path).path.rstrip("/") if "://" in path else path.rstrip("/")
+
+    @staticmethod
+    def _get_kwargs_from_urls(path: str) -> dict[str, str]:
+        return {"host": urlsplit(path).netloc}
 
 
 def free_port() -> int:
@@ -64,20 +88,24 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process.wait()
 
 
-def reach(name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Say how one provider is reached, as users of fsspec do; it has the bucket ``bucket``."""
+def reach(name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Say how one provider is reached, as users of fsspec do; return an empty place of its."""
+    place = f"{name}://bucket"
     if name == "gs":
         monkeypatch.setenv("FSSPEC_GS_TOKEN", "anon")
         monkeypatch.setenv("FSSPEC_GS_ENDPOINT_URL", request.getfixturevalue("google"))
     if name == "az":
         monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", request.getfixturevalue("azure"))
+    if name == "shelf":
+        place += str(request.getfixturevalue("tmp_path"))
+        monkeypatch.setitem(known_implementations, "shelf", {"class": f"{__name__}.Shelf"})
     if name == "memory":
         monkeypatch.setattr(MemoryFileSystem, "store", {})
         monkeypatch.setattr(MemoryFileSystem, "pseudo_dirs", [""])
+    return f"{place}/{uuid.uuid4().hex}"
 
 
 @pytest.fixture(params=PROVIDERS)
 def provider(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """One scheme after the other."""
-    reach(request.param, request, monkeypatch)
-    return str(request.param)
+    """An empty place of one provider after the other."""
+    return reach(request.param, request, monkeypatch)

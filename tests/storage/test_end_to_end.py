@@ -15,7 +15,7 @@ from tests.services.providers import PROVIDERS, reach
 from wsvad.doctor.services import check_store
 from wsvad.storage import StoreOptions, open_store
 
-HONOUR = {"s3": True, "az": True, "gs": False, "memory": False}
+HONOUR = {"s3": True, "az": True, "gs": False, "shelf": False, "memory": False}
 """Who checks create-only; of Google's it is the emulator that does not."""
 LABELS = (0, 1, 0, 1, 0, 1)
 
@@ -28,8 +28,7 @@ def root(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_pa
         uri = f"s3://{request.getfixturevalue('s3_bucket')}/{uuid.uuid4().hex}"
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
     else:
-        reach(request.param, request, monkeypatch)
-        uri = f"{request.param}://bucket/{uuid.uuid4().hex}"
+        uri = reach(request.param, request, monkeypatch)
     store = open_store(f"{uri}/videos")
     lines = ["uri,label,split"]
     for number, label in enumerate(LABELS):

@@ -10,11 +10,13 @@ import base64
 import json
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 from google.oauth2.credentials import Credentials
 
 from tests.services.fault_proxy import Fault, FaultProxy, Rule
+from tests.services.providers import Shelf, reach
 from tests.storage.test_secrets import SECRET, TOKEN, EchoingHandler, everything_shown
 from wsvad.errors import (
     AccessDenied,
@@ -34,10 +36,9 @@ from wsvad.storage.retry import Transient
 
 @pytest.fixture
 def store(provider: str) -> Store:
-    """An empty prefix, without conditional writes where the probe finds none."""
-    uri = f"{provider}://bucket/{uuid.uuid4().hex}"
-    honoured = open_store(uri).probe().create_only
-    return open_store(uri, StoreOptions(conditional_writes=honoured))
+    """It, without conditional writes where the probe finds none."""
+    honoured = open_store(provider).probe().create_only
+    return open_store(provider, StoreOptions(conditional_writes=honoured))
 
 
 def test_what_is_created_is_read_back_and_kept(store: Store) -> None:
@@ -90,8 +91,9 @@ def test_a_listing_is_sorted_and_the_same_as_stat(store: Store, provider: str) -
     assert [info.key for info in store.list("a/")] == ["a/b/c", "a/z"]
     assert [info.key for info in store.list("a")] == ["a-b/c", "a.txt", "a/b/c", "a/z"]
     assert list(store.list("nothing/here")) == []
-    if provider != "memory":
-        absent = open_store(f"{provider}://no-such-bucket-here/x", store.options)
+    scheme = provider.partition(":")[0]
+    if scheme in ("gs", "az"):
+        absent = open_store(f"{scheme}://no-such-bucket-here/x", store.options)
         for act in (lambda: list(absent.list()), lambda: absent.create("k", b"x"), lambda: absent.replace("k", b"x")):
             with pytest.raises(UnusablePlace, match="no such bucket"):
                 act()
@@ -99,17 +101,42 @@ def test_a_listing_is_sorted_and_the_same_as_stat(store: Store, provider: str) -
 
 def test_the_probe_says_whether_create_only_is_honoured(provider: str) -> None:
     """Azure does. The emulator of Google's ignores the condition, and a file system in memory has none."""
-    store = open_store(f"{provider}://bucket/{uuid.uuid4().hex}")
+    store, scheme = open_store(provider), provider.partition(":")[0]
     probe = store.probe()
     assert (probe.create_only, probe.detail) == {
         "az": (True, "the store honours create-only writes"),
         "gs": (False, "the store overwrites an object although create-only was asked for"),
         "memory": (False, "the store refuses create-only writes"),
-    }[provider]
+        "shelf": (False, "the store refuses create-only writes"),
+    }[scheme]
     assert list(store.list(scratch=True)) == []
-    if provider == "memory":
+    if scheme in ("memory", "shelf"):
         with pytest.raises(ConditionalWriteUnsupported, match="turn conditional writes off"):
             store.create("k", b"x")
+
+
+def test_a_file_that_is_being_written_is_not_seen(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where objects are files: half of one lies in scratch space, and is swept away later."""
+    store = open_store(reach("shelf", request, monkeypatch), StoreOptions(conditional_writes=False))
+    store.create("a/k", b"before")
+
+    def break_off(self: Shelf, path: str, data: bytes, **kwargs: object) -> None:
+        Path(path).write_bytes(data[: len(data) // 2])
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Shelf, "pipe_file", break_off)
+        for write in (store.create, store.replace):
+            with pytest.raises(StorageError):
+                write("a/k" if write == store.replace else "b/new", b"0123456789")
+    assert [info.key for info in store.list()] == ["a/k"]
+    assert store.read("a/k") == b"before"
+    assert store.sweep_temporary(-60) == 2
+    assert list(store.list(scratch=True)) == list(store.list())
+    with pytest.raises(StoreUnavailable):
+        open_store("shelf://elsewhere/x", StoreOptions(max_attempts=1)).read("k")
 
 
 @pytest.mark.parametrize("size", [10, 50 << 20])

@@ -7,19 +7,21 @@ import functools
 import importlib
 import logging
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 import fsspec
 from fsspec.asyn import AsyncFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 
 from wsvad.errors import ObjectChanged, ObjectNotFound, StorageError, UnusablePlace
 from wsvad.storage.base import ConditionalWriteUnsupported, ObjectInfo, Store, StoreOptions
 from wsvad.storage.event_loop import hold_for_forks, wait_for
 from wsvad.storage.remote_errors import translate
 from wsvad.storage.retry import Transient, retrying
-from wsvad.storage.uri import Location
+from wsvad.storage.uri import SCRATCH, Location, parse_uri
 
 T = TypeVar("T")
 
@@ -44,45 +46,56 @@ class RemoteStore(Store):
     def __init__(self, location: Location, options: StoreOptions) -> None:
         super().__init__(location.uri, options)
         self._protocol = location.scheme
-        self._bucket = location.bucket
-        self._root = f"{location.bucket}/{location.prefix}"
+        self._bucket = f"{location.scheme}://{location.bucket}"
+        self._root = f"{self._bucket}/{location.prefix}"
 
     def uri_of(self, key: str) -> str:
         """Return the URI of one object; the key is taken literally."""
-        return f"{self._protocol}://{self._root}{key}"
+        return f"{self._root}{key}"
 
-    def _request(self, what: str, name: str, *args: Any, length: int = 0, **kwargs: Any) -> Any:
-        limit_s = self.options.connect_timeout_s + 2 * self.options.read_timeout_s
-
-        def attempt() -> Any:
+    def _with_files(self, what: str, use: Callable[[Any], T]) -> T:
+        def attempt() -> T:
             try:
-                files = _files(self._protocol, os.getpid(), _environment())
-                if not isinstance(files, AsyncFileSystem):
-                    return getattr(files, name)(*args, **kwargs)
-                within_s = limit_s + length / self.options.min_bytes_per_s
-                return wait_for(files.loop, asyncio.wait_for(getattr(files, f"_{name}")(*args, **kwargs), within_s))
+                return use(_files(self._bucket, os.getpid(), _environment()))
             except Exception as exc:
                 # without the original: what it says, and its traceback shows, may hold what was signed
                 raise translate(exc, what) from None
 
         return retrying(attempt, what, self.options)
 
+    def _request(self, what: str, name: str, key: str, *args: Any, length: int = 0, **kwargs: Any) -> Any:
+        """Call a method of the file system with the path of a key."""
+        limit_s = self.options.connect_timeout_s + 2 * self.options.read_timeout_s
+        within_s = limit_s + length / self.options.min_bytes_per_s
+
+        def send(files: Any) -> Any:
+            path = f"{self._path(files)}{key}"
+            if not isinstance(files, AsyncFileSystem):
+                return getattr(files, name)(path, *args, **kwargs)
+            return wait_for(files.loop, asyncio.wait_for(getattr(files, f"_{name}")(path, *args, **kwargs), within_s))
+
+        return self._with_files(what, send)
+
+    def _path(self, files: Any) -> str:
+        """What the paths of all keys begin with; a host is no part of it."""
+        return f"{files._strip_protocol(self._root.rstrip('/')).rstrip('/')}/"
+
     # -- reading -------------------------------------------------------------------------------------------------
 
     def _stat(self, key: str) -> ObjectInfo:
         what = f"cannot look at {self._shown(key)}"
-        found = self._request(what, "info", self._root + key)
+        found = self._request(what, "info", key)
         if found.get("type") != "file":
             raise ObjectNotFound(f"{what}: there is no such object")
-        if found["name"].strip("/") != (self._root + key).strip("/"):
+        if found["name"].strip("/") != f"{self._with_files(what, self._path)}{key}".strip("/"):
             raise StorageError(f"{what}: the file system takes the key for another one")
         return _info(key, found)
 
     def _list(self, prefix: str) -> Iterator[ObjectInfo]:
-        what, folder = f"cannot list {self.uri}", prefix.rpartition("/")[0]
-        top = f"{self._root}{folder}".rstrip("/")
+        what = f"cannot list {self.uri}"
+        root = self._with_files(what, self._path).lstrip("/")
         try:
-            found = self._request(what, "find", top, detail=True)
+            found = self._request(what, "find", prefix.rpartition("/")[0], detail=True)
         except ObjectNotFound:
             found = {}
         if not found and self._protocol in _ATOMIC:
@@ -91,15 +104,15 @@ class RemoteStore(Store):
         for info in found.values() if isinstance(found, dict) else ():
             name = info["name"].lstrip("/")
             # of an object that has the folder's own name nothing is below the root
-            if info.get("type") == "file" and name.startswith(self._root) and (info["size"] or not name.endswith("/")):
-                key = name.removeprefix(self._root)
+            if info.get("type") == "file" and name.startswith(root) and (info["size"] or not name.endswith("/")):
+                key = name.removeprefix(root)
                 if key.startswith(prefix):
                     infos.append(_info(key, info))
         yield from sorted(infos, key=lambda info: info.key.encode("utf-8", "surrogateescape"))
 
     def _check_bucket(self, what: str) -> None:
         try:
-            self._request(what, "info", self._bucket)
+            type(self)(parse_uri(self._bucket), self.options)._request(what, "info", "")
         except ObjectNotFound as exc:
             raise self._no_bucket(what) from exc
 
@@ -114,7 +127,7 @@ class RemoteStore(Store):
         what = f"cannot read {self._shown(key)}"
 
         def attempt() -> bytes:
-            data = bytes(self._request(what, "cat_file", self._root + key, length=length, **span))
+            data = bytes(self._request(what, "cat_file", key, length=length, **span))
             if len(data) != length and len(data) != now():
                 raise Transient(f"the reply has {len(data)} of {length} bytes")
             return data
@@ -148,14 +161,23 @@ class RemoteStore(Store):
         self._pipe(f"cannot write {self._shown(key)}", key, data)
 
     def _pipe(self, what: str, key: str, data: bytes, **mode: str) -> None:
-        try:
-            self._request(what, "pipe_file", self._root + key, data, length=len(data), **mode)
-        except ObjectNotFound as exc:
-            raise self._no_bucket(what) from exc
+        if self._with_files(what, _writes_whole):
+            try:
+                self._request(what, "pipe_file", key, data, length=len(data), **mode)
+            except ObjectNotFound as exc:
+                raise self._no_bucket(what) from exc
+            return
+        # a folder of files, where what is being written can be seen
+        scratch = f"{SCRATCH}/{uuid.uuid4().hex}"
+        for name in (scratch, key):
+            self._request(what, "makedirs", name.rpartition("/")[0], exist_ok=True)
+        self._request(what, "pipe_file", scratch, data)
+        root = self._with_files(what, self._path)
+        self._request(what, "mv", scratch, f"{root}{key}")
 
     def _delete(self, key: str) -> None:
         try:
-            self._request(f"cannot delete {self._shown(key)}", "rm_file", self._root + key)
+            self._request(f"cannot delete {self._shown(key)}", "rm_file", key)
         except ObjectNotFound:
             return
 
@@ -165,8 +187,14 @@ def _environment() -> int:
     return hash(frozenset(item for item in os.environ.items() if item[0].startswith(_ENVIRONMENT)))
 
 
+def _writes_whole(files: Any) -> bool:
+    """Whether an object appears when it is whole, as in all stores of objects; fsspec's are the asynchronous ones."""
+    return isinstance(files, AsyncFileSystem | MemoryFileSystem)
+
+
 @functools.lru_cache(maxsize=8)
-def _files(protocol: str, process: int, environment: int) -> Any:
+def _files(bucket: str, process: int, environment: int) -> Any:
+    protocol = bucket.partition("://")[0]
     for name in _LOGGERS:  # at DEBUG some log whole requests
         foreign = logging.getLogger(name)
         foreign.setLevel(max(foreign.level, logging.WARNING))
@@ -182,7 +210,8 @@ def _files(protocol: str, process: int, environment: int) -> Any:
     names = (aliases,) if isinstance(aliases, str) else aliases
     settings = {name: value for alias in names for name, value in found.get(alias, {}).items()}
     # objects come and go by other programs: nothing that was listed before is believed
-    files = kind(**{**settings, "skip_instance_cache": True, "use_listings_cache": False})
+    place = kind._get_kwargs_from_urls(bucket)  # the host, where the URI has one
+    files = kind(**{**settings, **place, "skip_instance_cache": True, "use_listings_cache": False})
     hold_for_forks(files)
     return files
 

@@ -24,7 +24,7 @@ _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(:\d{1,5})?")
 _ONE_NAME = {"gcs": "gs", "abfs": "az", "abfss": "az"}
 # without listings or an identity of objects, with secrets in their addresses, on top of another file system, or local
 _UNFIT = frozenset(
-    "async_wrapper asynclocal blockcache cached data dir file filecache generic git github gist gdrive http https"
+    "async_wrapper asynclocal blockcache cached data dir file filecache ftp generic git github gist gdrive http https"
     " libarchive local reference simplecache tar zip s3 s3a".split()
 )
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
