@@ -179,6 +179,8 @@ class Reserved(BaseHTTPRequestHandler):
             body, expected = b"", int(self.headers["Content-Length"])
             assert len(self.rfile.read(expected)) == expected
         self.send_response_only(403 if self.refuses else 200)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
