@@ -75,6 +75,7 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     folder = tmp_path_factory.mktemp("azurite")
     command = [AZURITE, "--blobPort", str(port), "--location", str(folder), "--silent", "--skipApiVersionCheck"]
+    command += ["--disableTelemetry"]  # it would call home
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     words = f"AccountName=devstoreaccount1;AccountKey={AZURITE_KEY}"
     words += f";BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1;DefaultEndpointsProtocol=http"
