@@ -83,9 +83,12 @@ HOMES = {
         "wsvad/video/flow.py",
     ),
     "grpc": ("wsvad/work/ray_link.py",),
-    "boto3": ("wsvad/storage/s3_client.py",),
+    "s3fs": ("wsvad/storage/s3_client.py",),
+    "aiobotocore": ("wsvad/storage/s3_client.py",),
+    "aiohttp": ("wsvad/storage/s3_client.py", "wsvad/storage/s3_errors.py"),
+    "fsspec": ("wsvad/storage/remote.py", "wsvad/storage/s3_client.py", "wsvad/storage/uri.py"),
     "botocore": ("wsvad/storage/s3_client.py", "wsvad/storage/s3_errors.py", "wsvad/doctor/services.py"),
-    "urllib3": ("wsvad/storage/s3_errors.py", "wsvad/weights/http.py"),
+    "urllib3": ("wsvad/weights/http.py",),
     # what reads options: the words in which they are declared, and the command line
     "cyclopts": ("wsvad/options.py", "wsvad/cli/file.py", "wsvad/cli/help.py", "wsvad/cli/parser.py"),
     # figures; slow to load, so it is loaded by the first one (LIGHT)
@@ -140,25 +143,28 @@ HOMES = {
     ),
 }
 
+REMOTE = ("s3fs", "aiobotocore", "botocore", "aiohttp", "fsspec")
+"""What only somebody who names a place in object storage waits for."""
+
 # What importing a module must not load, directly or not: the time and memory of a process that has no use for it.
 LIGHT = {
-    "wsvad.__main__": ("torch", "ray", "av", "boto3", "pyarrow", "numpy", "cyclopts", "logging"),
-    "wsvad.cli.main": ("torch", "ray", "av", "boto3", "pyarrow", "numpy", "sklearn", "jinja2", "PIL"),
-    "wsvad.storage": ("torch", "ray", "av", "boto3", "pyarrow", "numpy"),
-    "wsvad.video": ("torch", "ray", "av", "cv2", "boto3", "pyarrow"),
-    "wsvad.video.child": ("torch", "ray", "cv2", "boto3", "pyarrow", "cyclopts"),
-    "wsvad.backbones.extractor": ("ray", "av", "boto3", "pyarrow"),
-    "wsvad.features.cache": ("torch", "ray", "av", "boto3"),
-    "wsvad.manifest.listing": ("torch", "ray", "av", "boto3"),
-    "wsvad.importing.plan": ("torch", "ray", "av", "boto3"),
+    "wsvad.__main__": ("torch", "ray", "av", "s3fs", "pyarrow", "numpy", "cyclopts", "logging"),
+    "wsvad.cli.main": ("torch", "ray", "av", *REMOTE, "pyarrow", "numpy", "sklearn", "jinja2", "PIL"),
+    "wsvad.storage": ("torch", "ray", "av", *REMOTE, "pyarrow", "numpy"),
+    "wsvad.video": ("torch", "ray", "av", "cv2", "s3fs", "pyarrow"),
+    "wsvad.video.child": ("torch", "ray", "cv2", "s3fs", "pyarrow", "cyclopts"),
+    "wsvad.backbones.extractor": ("ray", "av", "s3fs", "pyarrow"),
+    "wsvad.features.cache": ("torch", "ray", "av", "s3fs"),
+    "wsvad.manifest.listing": ("torch", "ray", "av", "s3fs"),
+    "wsvad.importing.plan": ("torch", "ray", "av", "s3fs"),
     # what the verbs run, without Ray itself
-    "wsvad.extract.job": ("ray", "pandas", "tensorboardX", "av", "cv2", "boto3", "sklearn", "jinja2", "PIL"),
-    "wsvad.pipelines.score_videos": ("ray", "pandas", "tensorboardX", "av", "cv2", "boto3", "sklearn", "jinja2", "PIL"),
-    "wsvad.train.job": ("ray", "av", "boto3", "sklearn", "jinja2", "PIL"),
-    "wsvad.scores.reading": ("torch", "ray", "av", "boto3"),
-    "wsvad.pipelines.inferencer": ("ray", "av", "boto3", "sklearn"),
-    "wsvad.evaluate.job": ("ray", "av", "boto3", "sklearn"),
-    "wsvad.demo.render": ("torch", "ray", "boto3"),
+    "wsvad.extract.job": ("ray", "pandas", "tensorboardX", "av", "cv2", "s3fs", "sklearn", "jinja2", "PIL"),
+    "wsvad.pipelines.score_videos": ("ray", "pandas", "tensorboardX", "av", "cv2", "s3fs", "sklearn", "jinja2", "PIL"),
+    "wsvad.train.job": ("ray", "av", "s3fs", "sklearn", "jinja2", "PIL"),
+    "wsvad.scores.reading": ("torch", "ray", "av", "s3fs"),
+    "wsvad.pipelines.inferencer": ("ray", "av", "s3fs", "sklearn"),
+    "wsvad.evaluate.job": ("ray", "av", "s3fs", "sklearn"),
+    "wsvad.demo.render": ("torch", "ray", "s3fs"),
 }
 
 
@@ -308,7 +314,7 @@ def test_help_loads_nothing_heavy(words: tuple[str, ...]) -> None:
 
 _IMPORT_ALL = """
 import importlib, json, logging, os, signal, sys, threading
-import av, av.codec, boto3, botocore.session, cv2, cyclopts, jinja2, numpy, packaging.requirements
+import av, av.codec, s3fs, botocore.session, cv2, cyclopts, jinja2, numpy, packaging.requirements
 import pyarrow.csv, pyarrow.parquet, ray
 import ray.data, ray.util.scheduling_strategies, rich.console, rich.live, rich.progress, rich.table, safetensors.torch
 import concurrent.futures, multiprocessing.shared_memory, PIL.Image, torch, urllib3

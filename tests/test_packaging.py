@@ -59,7 +59,9 @@ def test_whatever_the_package_imports_is_declared() -> None:
         name.split(".")[0] for path in chain(sources("wsvad"), sources("jobs")) for _, name in imports(path)
     } - sys.stdlib_module_names
     known_by_another_name = {
-        "botocore": "boto3",
+        "aiobotocore": "s3fs",
+        "aiohttp": "s3fs",
+        "botocore": "s3fs",
         "cv2": "opencv-contrib-python-headless",
         "grpc": "grpcio",
         "PIL": "pillow",

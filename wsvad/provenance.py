@@ -7,7 +7,7 @@ import platform
 
 from wsvad import __version__
 
-PACKAGES = ("torch", "ray", "av", "numpy", "pyarrow", "safetensors", "boto3")
+PACKAGES = ("torch", "ray", "av", "numpy", "pyarrow", "safetensors", "s3fs")
 
 
 def versions() -> dict[str, str]:

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.services.moto_server import MotoServer
+from tests.services.providers import azure, google, provider
+from tests.storage.test_secrets import echoing_url
 from wsvad.storage import Store, StoreOptions, open_store
+
+__all__ = ["azure", "echoing_url", "google", "place", "provider", "store"]
 
 
 @dataclass

@@ -63,7 +63,7 @@ def test_plain_paths_are_relative_to_the_working_directory(monkeypatch: pytest.M
         ("s3://bucket/a//../b", r"'\.\.' segment"),
         ("s3://bucket/.tmp", "reserved"),
         ("https://host/x.mp4", "unknown scheme 'https'"),
-        ("gs://bucket/x", "unknown scheme 'gs'"),
+        ("ftps://bucket/x", "unknown scheme 'ftps'"),
         ("file://server/share", "host 'server'"),
     ],
 )

@@ -88,12 +88,23 @@ def check_credentials(options: StoreOptions) -> Check:
     """Whether AWS credentials are found, and from where; their values are not looked at."""
     if options.anonymous:
         return Check("credentials", "ok", "none used: --s3-anonymous", data={"found": False, "anonymous": True})
+    from wsvad.storage.s3_client import configured_by_fsspec
+
+    configured = configured_by_fsspec()
+    if not options.profile and (configured.get("anon") or configured.get("key") or configured.get("username")):
+        kind = "none used" if configured.get("anon") else "found"
+        data: dict[str, Value] = {
+            "found": kind == "found",
+            "method": "fsspec",
+            "anonymous": bool(configured.get("anon")),
+        }
+        return Check("credentials", "ok", f"{kind}: fsspec's configuration says so (FSSPEC_S3*)", data=data)
     import botocore.exceptions  # here: who has local files only need not have, nor wait for, it
     import botocore.session
 
     name = "credentials"
     try:
-        session = botocore.session.Session(profile=options.profile)
+        session = botocore.session.Session(profile=options.profile or configured.get("profile"))
         credentials = session.get_credentials()
     except botocore.exceptions.BotoCoreError as error:
         remedy = "look at --profile, AWS_PROFILE and the files in ~/.aws"
@@ -105,7 +116,7 @@ def check_credentials(options: StoreOptions) -> Check:
         )
         return Check(name, "fail", "no AWS credentials found", remedy, {"found": False}, EXIT_STORAGE)
     profile = session.profile or "default"
-    data: dict[str, Value] = {"found": True, "method": credentials.method, "profile": profile}
+    data = {"found": True, "method": credentials.method, "profile": profile}
     return Check(name, "ok", f"found: {credentials.method}, profile {profile}", data=data)
 
 

@@ -12,7 +12,7 @@ import wsvad
 from wsvad.doctor.report import Check, Value
 from wsvad.errors import UsageError, WeightsError
 
-PACKAGES = ("torch", "ray", "av", "pyarrow", "boto3", "numpy", "safetensors")
+PACKAGES = ("torch", "ray", "av", "pyarrow", "s3fs", "numpy", "safetensors")
 DECODERS = ("h264", "hevc", "mpeg4", "vp9", "av1", "mjpeg")
 _INSTALL = "install again: pip install -c constraints.txt ."
 

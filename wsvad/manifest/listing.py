@@ -220,7 +220,7 @@ def resolve_uri(manifest_uri: str, uri: str) -> str:
             segments.pop()
         elif segment != ".":
             segments.append(segment)
-    return f"s3://{location.bucket}/{'/'.join(segments)}"
+    return f"{location.scheme}://{location.bucket}/{'/'.join(segments)}"
 
 
 def _with_digests(listing: Listing, options: StoreOptions) -> Listing:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import re
-import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 from wsvad.errors import ObjectChanged, ObjectNotFound, StorageError, UsageError
 from wsvad.storage.base import ConditionalWriteUnsupported, ObjectInfo, Store, StoreOptions
-from wsvad.storage.retry import Transient, retrying
-from wsvad.storage.s3_client import S3Client, s3_client
+from wsvad.storage.retry import retrying
+from wsvad.storage.s3_client import Reply, S3Client, s3_client
 from wsvad.storage.s3_errors import (
     FOREIGN_ERRORS,
     FeatureMissing,
@@ -29,7 +27,6 @@ from wsvad.storage.uri import Location, key_problem
 T = TypeVar("T")
 
 _MAX_KEY_BYTES = 1024
-_READ_BYTES = 1 << 20
 
 
 class S3Store(Store):
@@ -79,7 +76,7 @@ class S3Store(Store):
             try:
                 return send(client)
             except FOREIGN_ERRORS as exc:
-                raise translate_s3_error(exc, what, anonymous=self.options.anonymous) from exc
+                raise translate_s3_error(exc, what, anonymous=client.anonymous) from exc
 
         return retrying(attempt, what, self.options)
 
@@ -91,7 +88,7 @@ class S3Store(Store):
     def _stat(self, key: str) -> ObjectInfo:
         def send(s3: S3Client) -> ObjectInfo:
             try:
-                reply = s3.head_object(**self._at(key))
+                reply = s3.call("head_object", **self._at(key))
             except FOREIGN_ERRORS as exc:
                 if not is_unexplained(exc):
                     raise
@@ -103,17 +100,16 @@ class S3Store(Store):
     def _stat_by_reading(self, s3: S3Client, key: str, unexplained: Exception) -> ObjectInfo:
         """Ask for the first byte where HEAD failed: replies to HEAD have no body, so only this one says why."""
         try:
-            reply = s3.get_object(**self._at(key), Range="bytes=0-0")
+            reply, _ = s3.fetch(lambda _: 0, **self._at(key), Range="bytes=0-0")
         except FOREIGN_ERRORS as exc:
             raise (exc if explains(exc) else unexplained) from None
-        reply["Body"].close()
         size = re.fullmatch(r"bytes 0-0/(\d+)", reply.get("ContentRange", ""))
         return _info(key, int(size[1]) if size else reply["ContentLength"], reply["LastModified"], _tag(reply))
 
     def _list(self, prefix: str) -> Iterator[ObjectInfo]:
         request: dict[str, Any] = {"Bucket": self._bucket, "Prefix": self._prefix + prefix}
         while True:
-            page = self._request(f"cannot list {self.uri}", lambda s3: s3.list_objects_v2(**request))
+            page = self._request(f"cannot list {self.uri}", lambda s3: s3.call("list_objects_v2", **request))
             for item in page.get("Contents", ()):
                 # an empty object with a slash at its end is how consoles draw a folder
                 if item["Size"] or not item["Key"].endswith("/"):
@@ -125,8 +121,7 @@ class S3Store(Store):
 
     def _read(self, key: str) -> bytes:
         def send(s3: S3Client) -> bytes:
-            reply = s3.get_object(**self._at(key))
-            return self._body(reply, int(reply["ContentLength"]))
+            return s3.fetch(lambda reply: int(reply["ContentLength"]), **self._at(key))[1]
 
         return self._request(f"cannot read {self._shown(key)}", send)
 
@@ -136,14 +131,16 @@ class S3Store(Store):
         if expect is not None and expect.etag:
             request["IfMatch"] = f'"{expect.etag}"'
 
-        def send(s3: S3Client) -> tuple[bytes, int, str]:
-            reply = s3.get_object(**request)
+        def span_of(reply: Reply) -> tuple[int, int]:
             span = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", reply.get("ContentRange", ""))
             first, last, size = (int(number) for number in span.groups()) if span else (-1, -1, -1)
             if (first, last) != (start, min(end, size) - 1):
-                reply["Body"].close()
                 raise StorageError(f"{what}: the store or a proxy ignores byte ranges; videos cannot be read from it")
-            return self._body(reply, last + 1 - first), size, _tag(reply)
+            return last + 1 - first, size
+
+        def send(s3: S3Client) -> tuple[bytes, int, str]:
+            reply, data = s3.fetch(lambda reply: span_of(reply)[0], **request)
+            return data, span_of(reply)[1], _tag(reply)
 
         try:
             data, size, etag = self._request(what, send)
@@ -159,21 +156,6 @@ class S3Store(Store):
 
     def _changed(self, key: str) -> ObjectChanged:
         return ObjectChanged(f"{self._shown(key)} changed since it was listed (size or ETag); list it again")
-
-    def _body(self, reply: dict[str, Any], length: int) -> bytes:
-        """Read a body of known length; break off one that is cut short or comes too slowly."""
-        deadline = time.monotonic() + self.options.read_timeout_s + length / self.options.min_bytes_per_s
-        data = bytearray()
-        # read1 returns what has arrived, so the clock is looked at even while bytes trickle
-        with reply["Body"] as stream:
-            while len(data) < length:
-                if time.monotonic() > deadline:
-                    raise Transient(f"the reply stalled after {len(data)} of {length} bytes")
-                part = stream.read1(min(_READ_BYTES, length - len(data)))
-                if not part:
-                    raise Transient(f"the reply broke off after {len(data)} of {length} bytes")
-                data += part
-        return bytes(data)
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -195,14 +177,13 @@ class S3Store(Store):
         digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
 
         def send(s3: S3Client) -> None:
-            # as a file: it is sent in blocks, each with its own timeout, where bytes would have one for all of them
-            s3.put_object(**self._at(key), **condition, Body=io.BytesIO(data), ContentMD5=digest)
+            s3.send(data, **self._at(key), **condition, ContentMD5=digest)
 
         self._request(what, send)
 
     def _delete(self, key: str) -> None:
         try:
-            self._request(f"cannot delete {self._shown(key)}", lambda s3: s3.delete_object(**self._at(key)))
+            self._request(f"cannot delete {self._shown(key)}", lambda s3: s3.call("delete_object", **self._at(key)))
         except ObjectNotFound:
             return
 

@@ -1,49 +1,198 @@
-"""One S3 client per process, made when first needed."""
+"""One connection to S3 per process, through s3fs, made when first needed.
+
+s3fs is asynchronous: its requests run on fsspec's event loop, in a thread of their own. Callers wait for that thread;
+one that is interrupted cancels its request.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import functools
+import io
 import logging
 import os
-from typing import Any, Protocol, cast
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
-from botocore import UNSIGNED
-from botocore.config import Config
+import aiohttp
+import fsspec.config
+import s3fs
+from aiobotocore.httpsession import AIOHTTPSession
+from aiohttp.abc import AbstractStreamWriter
+from botocore import exceptions as aws
+from fsspec.asyn import get_loop
 
 from wsvad import __version__
 from wsvad.errors import UsageError
 from wsvad.storage.base import StoreOptions, check_endpoint
+from wsvad.storage.event_loop import hold_for_forks, release, wait_for
+from wsvad.storage.retry import Transient
 from wsvad.storage.s3_errors import FOREIGN_ERRORS, translate_s3_error
 
+Reply = dict[str, Any]
+
 _MAX_CONNECTIONS = 32
+_READ_BYTES = 1 << 20
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+_LOGGERS = ("s3fs", "fsspec", "aiobotocore", "botocore", "aiohttp")
+_ONE_PIECE_BYTES = 256 << 10
+_BLOCK_BYTES = 128 << 10
+_CONTINUE_S = 1.0
+_CLOSE_S = 1.0
 
 
-class S3Client(Protocol):
-    """The operations that we use of botocore's client."""
+class S3Client:
+    """The requests that we make, each one try of one HTTP request. Safe to share between threads, not to be forked."""
 
-    meta: Any
+    def __init__(self, files: s3fs.S3FileSystem, options: StoreOptions, loop: asyncio.AbstractEventLoop) -> None:
+        self._files = files
+        self._options = options
+        self._loop = loop
+        self.anonymous = bool(files.anon)
+        """Whether requests are not signed, because of our options or of fsspec's configuration."""
+        weakref.finalize(self, _close, files, loop, os.getpid(), hold_for_forks((files, loop)))
 
-    def head_object(self, **request: Any) -> dict[str, Any]:
-        """Size, time and ETag of an object."""
+    def call(self, operation: str, **request: Any) -> Reply:
+        """Make one request whose reply is small. Raises one of ``FOREIGN_ERRORS``."""
+        return wait_for(self._loop, self._call(operation, request, 0))
 
-    def get_object(self, **request: Any) -> dict[str, Any]:
-        """An object, or a range of it, as a stream."""
+    def send(self, data: bytes, **request: Any) -> Reply:
+        """Write one object. Raises one of ``FOREIGN_ERRORS``."""
+        return wait_for(self._loop, self._call("put_object", {**request, "Body": data}, len(data)))
 
-    def put_object(self, **request: Any) -> dict[str, Any]:
-        """Write an object in one request."""
+    def fetch(self, length_of: Callable[[Reply], int], **request: Any) -> tuple[Reply, bytes]:
+        """Get an object, or a range of one, with as many bytes of its body as ``length_of`` says for the reply.
 
-    def delete_object(self, **request: Any) -> dict[str, Any]:
-        """Delete an object."""
+        Raises:
+            Transient: the body broke off, or came slower than ``options.min_bytes_per_s``.
+            Exception: one of ``FOREIGN_ERRORS``, or what ``length_of`` raised.
+        """
+        return wait_for(self._loop, self._fetch(length_of, request))
 
-    def list_objects_v2(self, **request: Any) -> dict[str, Any]:
-        """One page of a listing."""
+    async def _call(self, operation: str, request: Reply, length: int) -> Reply:
+        limit_s = self._options.connect_timeout_s + 2 * self._options.read_timeout_s
+        try:
+            # the time without a byte is aiohttp's to watch, but not while it sends
+            async with asyncio.timeout(limit_s + length / self._options.min_bytes_per_s):
+                reply: Reply = await self._files._call_s3(operation, **request)
+        except OSError as exc:
+            if isinstance(exc.__cause__, aws.ClientError):
+                raise exc.__cause__ from None  # s3fs says less than botocore did: no code, no status
+            raise
+        return reply
+
+    async def _fetch(self, length_of: Callable[[Reply], int], request: Reply) -> tuple[Reply, bytes]:
+        reply = await self._call("get_object", request, 0)
+        stream = reply.pop("Body")
+        try:
+            length = length_of(reply)
+            deadline = time.monotonic() + self._options.read_timeout_s + length / self._options.min_bytes_per_s
+            parts, got = [], 0
+            # read returns what has arrived, so the clock is looked at even while bytes trickle
+            while got < length:
+                if time.monotonic() > deadline:
+                    raise Transient(f"the reply stalled after {got} of {length} bytes")
+                part = await stream.read(min(_READ_BYTES, length - got))
+                if not part:
+                    raise Transient(f"the reply broke off after {got} of {length} bytes")
+                parts.append(part)
+                got += len(part)
+        finally:
+            stream.close()
+        return reply, b"".join(parts)
+
+
+class _Request(aiohttp.ClientRequest):
+    """Waits a second for the store's word to send a body, where aiohttp waits for ever: not every store says it."""
+
+    async def write_bytes(self, *args: Any, **kwargs: Any) -> None:
+        if self._continue is not None:
+            self.loop.call_later(_CONTINUE_S, _go_on, self._continue)
+        await super().write_bytes(*args, **kwargs)
+
+
+def _go_on(waiting: asyncio.Future[bool]) -> None:
+    if not waiting.done():
+        waiting.set_result(False)
+
+
+class _Blocks(aiohttp.Payload):
+    """A body that is sent block by block: without a thread for each, as for files, and without copies."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._size = len(data)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return str(self._value, encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        whole = memoryview(self._value)
+        for start in range(0, len(whole), _BLOCK_BYTES):
+            await writer.write(whole[start : start + _BLOCK_BYTES])
+            await asyncio.sleep(0)  # other requests' turn
+
+
+class _Session(AIOHTTPSession):  # type: ignore[misc]
+    """One try of a request, and bodies without detours.
+
+    aiohttp sends a request again, at once and unasked, when its connection breaks; here our retry loop decides.
+    """
+
+    async def send(self, request: Any) -> Any:
+        if isinstance(request.body, io.BytesIO):
+            data = request.body.getvalue()  # not a copy, as nothing was written to it
+            request = copy.copy(request)  # the original is what botocore makes another one of, at a redirect
+            if len(data) <= _ONE_PIECE_BYTES:
+                # in one piece, at once: to ask first whether it may come costs more than to send it
+                request.body, request.headers = data, copy.copy(request.headers)
+                request.headers.pop("Expect", None)
+            else:
+                request.body = _Blocks(data)
+        return await super().send(request)
+
+    async def _get_session(self, proxy_url: str | None) -> Any:
+        session = await super()._get_session(proxy_url)
+        # there is no public switch for the first; the others are arguments of the session's, which others make
+        session._retry_connection = False
+        session._request_class = _Request
+        session._read_bufsize = _READ_BYTES
+        return session
+
+
+_connecting = threading.Lock()
+
+
+def _new_lock() -> None:
+    global _connecting
+    _connecting = threading.Lock()  # another thread of the parent may have held it
+
+
+os.register_at_fork(after_in_child=_new_lock)
+
+
+def _close(files: s3fs.S3FileSystem, loop: asyncio.AbstractEventLoop, process: int, held: int) -> None:
+    """Close what a client held: when nobody uses it any more, and at the end of the process."""
+    if process != os.getpid() or not loop.is_running():
+        return
+    release(held)
+    future = asyncio.run_coroutine_threadsafe(files._s3creator.__aexit__(None, None, None), loop)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        try:
+            future.result(_CLOSE_S)
+        except Exception:
+            logging.getLogger(__name__).debug("a connection to S3 was not closed in order")
 
 
 def s3_client(options: StoreOptions) -> S3Client:
-    """Return this process's client for these options and this AWS environment.
+    """Return this process's client for these options and this AWS and fsspec environment.
 
     A fork gets its own (sockets must not be shared), and so does a changed environment.
 
@@ -51,47 +200,89 @@ def s3_client(options: StoreOptions) -> S3Client:
         UsageError: profile, configuration file or endpoint cannot be used.
     """
     # only a hash, so that no credential becomes part of a cache key
-    environment = hash(frozenset(item for item in os.environ.items() if item[0].startswith("AWS_")))
-    return _connect(options, os.getpid(), environment)
+    environment = hash(frozenset(item for item in os.environ.items() if item[0].startswith(("AWS_", "FSSPEC_"))))
+    with _connecting:
+        return _connect(options, os.getpid(), environment)
 
 
 @functools.lru_cache(maxsize=8)
 def _connect(options: StoreOptions, process: int, environment: int) -> S3Client:
-    # at DEBUG botocore logs whole requests, session token included; at INFO, only that it found credentials
-    for name in ("boto3", "botocore"):
+    # at DEBUG they log whole requests, session token included; at INFO, only that credentials were found
+    for name in _LOGGERS:
         foreign = logging.getLogger(name)
         foreign.setLevel(max(foreign.level, logging.WARNING))
-    what = "cannot connect to S3"
+    what, loop = "cannot connect to S3", get_loop()
     try:
-        session = boto3.Session(profile_name=options.profile, region_name=options.region)
-        client = _client(session, options, addressing_style=None)
-        check_endpoint(client.meta.endpoint_url)
-        custom = not (urlsplit(client.meta.endpoint_url).hostname or "").endswith(_AWS_HOSTS)
-        if custom and not (client.meta.config.s3 or {}).get("addressing_style"):
+        files = wait_for(loop, _open(options, addressing_style=None))
+        meta = files._s3.meta
+        check_endpoint(meta.endpoint_url)
+        custom = not (urlsplit(meta.endpoint_url).hostname or "").endswith(_AWS_HOSTS)
+        if custom and not (meta.config.s3 or {}).get("addressing_style"):
             # other stores seldom have a DNS name per bucket
-            client = _client(session, options, addressing_style="path")
+            files = wait_for(loop, _open(options, addressing_style="path"))
     except FOREIGN_ERRORS as exc:
         raise translate_s3_error(exc, what) from exc
-    except ValueError as exc:
+    except (KeyError, TypeError, ValueError) as exc:
         raise UsageError(
-            f"{what}: the endpoint or region cannot be used; check AWS_ENDPOINT_URL and AWS_REGION"
-        ) from exc
-    return client
+            f"{what}: the endpoint, the region or fsspec's configuration cannot be used; check AWS_ENDPOINT_URL,"
+            " AWS_REGION and FSSPEC_S3*"
+        ) from (None if isinstance(exc, KeyError | TypeError) else exc)
+    return S3Client(files, options, loop)
 
 
-def _client(session: Any, options: StoreOptions, addressing_style: str | None) -> S3Client:
-    config = Config(
-        connect_timeout=options.connect_timeout_s,
-        read_timeout=options.read_timeout_s,
-        max_pool_connections=_MAX_CONNECTIONS,
-        tcp_keepalive=True,
-        # one retry loop, ours: botocore's does not cover a body that breaks while it is read
-        retries={"mode": "standard", "total_max_attempts": 1},
+async def _open(options: StoreOptions, addressing_style: str | None) -> s3fs.S3FileSystem:
+    settings = _settings(options)
+    config: dict[str, Any] = settings.setdefault("config_kwargs", {})
+    if addressing_style:
+        config["s3"] = {**config.get("s3", {}), "addressing_style": addressing_style}
+    # asynchronous: we wait for its coroutines and close it ourselves, which it would also try in a forked child
+    files = s3fs.S3FileSystem(asynchronous=True, skip_instance_cache=True, **settings)
+    files.retries = 1
+    await files.set_session()
+    return files
+
+
+def configured_by_fsspec() -> dict[str, Any]:
+    """Return what fsspec's configuration says of ``s3`` (files, and ``FSSPEC_S3*`` as it is now); may hold secrets.
+
+    A variable that was set when fsspec was imported, and is unset since, still counts: fsspec keeps it.
+    """
+    found: dict[str, Any] = {}
+    fsspec.config.set_conf_files(fsspec.config.conf_dir, found)
+    fsspec.config.set_conf_env(found)
+    return {**fsspec.config.conf.get("s3", {}), **found.get("s3", {})}
+
+
+def _settings(options: StoreOptions) -> dict[str, Any]:
+    """Return arguments for s3fs: fsspec's configuration, and over it what our options say."""
+    settings = configured_by_fsspec()
+    client = dict(settings.get("client_kwargs") or {})
+    if options.endpoint_url:
+        settings["endpoint_url"] = options.endpoint_url
+    if options.region:
+        client["region_name"] = options.region
+    if options.profile or options.anonymous:
+        for name in ("key", "secret", "token", "username", "password"):
+            settings.pop(name, None)
+        for name in ("aws_access_key_id", "aws_secret_access_key", "aws_session_token"):
+            client.pop(name, None)
+        settings["anon"] = options.anonymous
+    if options.profile:
+        settings["profile"] = options.profile
+    settings["client_kwargs"] = client
+    settings["config_kwargs"] = {
+        **(settings.get("config_kwargs") or {}),
+        "connect_timeout": options.connect_timeout_s,
+        "read_timeout": options.read_timeout_s,
+        "max_pool_connections": _MAX_CONNECTIONS,
+        "tcp_keepalive": True,
+        "http_session_cls": _Session,
+        # one retry loop, ours: none of theirs covers a body that breaks while it is read
+        "retries": {"mode": "standard", "total_max_attempts": 1},
         # several compatible stores refuse the newer trailing checksums; writes carry Content-MD5, which all know
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        user_agent_extra=f"wsvad/{__version__}",
-        s3={"addressing_style": addressing_style} if addressing_style else None,
-        signature_version=UNSIGNED if options.anonymous else None,
-    )
-    return cast(S3Client, session.client("s3", endpoint_url=options.endpoint_url, config=config))
+        "request_checksum_calculation": "when_required",
+        "response_checksum_validation": "when_required",
+        # a whole one: botocore makes its own anew for every request, a tenth of what a small one costs
+        "user_agent": f"wsvad/{__version__} s3fs/{s3fs.__version__}",
+    }
+    return settings

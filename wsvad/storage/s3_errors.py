@@ -1,4 +1,4 @@
-"""What botocore and urllib3 raise, into ours, once.
+"""What botocore and aiohttp raise, into ours, once.
 
 Messages carry the operation, the object and the store's error *code*; never the store's own words, a URL or a header,
 because those may repeat what was signed.
@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import re
 
+import aiohttp
 from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
-from urllib3.exceptions import HTTPError
 
 from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, StoreFull, UnusablePlace, UsageError
 from wsvad.storage.retry import Transient
 
 # RecursionError: botocore follows a redirect that names no region by asking the bucket, which redirects again
-FOREIGN_ERRORS = (aws.BotoCoreError, aws.ClientError, ResponseParserError, HTTPError, RecursionError)
+FOREIGN_ERRORS = (
+    aws.BotoCoreError,
+    aws.ClientError,
+    ResponseParserError,
+    aiohttp.ClientError,
+    TimeoutError,
+    RecursionError,
+)
 """Every exception that a request and the reading of its body may raise."""
 
 _TRANSIENT_CODES = frozenset(
@@ -67,7 +74,8 @@ _BROKEN_CONNECTION = (
     aws.HTTPClientError,
     aws.IncompleteReadError,
     ResponseParserError,
-    HTTPError,
+    TimeoutError,
+    aiohttp.ClientError,
 )
 
 
@@ -121,7 +129,7 @@ def translate_s3_error(exc: Exception, what: str, *, anonymous: bool = False) ->
     """Return the error of ours (or ``Transient``) for one of ``FOREIGN_ERRORS``; the caller raises it ``from`` it.
 
     Args:
-        exc: what botocore or urllib3 raised.
+        exc: what botocore or aiohttp raised.
         what: says in words what failed and at which URI.
         anonymous: whether the request was not signed.
     """

@@ -1,6 +1,7 @@
 """URIs and keys: which strings name a store or an object, and the one spelling of each.
 
-A *root* is ``s3://bucket[/prefix]``, ``file:///folder`` or a plain path; a *key* is a relative POSIX path below it.
+A *root* is ``s3://bucket[/prefix]``, the like with another scheme that fsspec knows (``gs``, ``az``, ...),
+``file:///folder`` or a plain path; a *key* is a relative POSIX path below it.
 ``file`` URIs are percent-encoded, S3 keys are taken literally, as the AWS tools do: ``a//b`` and ``a/b`` are two keys.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from wsvad.errors import UsageError
@@ -19,16 +20,24 @@ SCRATCH = ".tmp"
 _PATH_SAFE = "/:@&=+$,;!*'()~"
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(:\d{1,5})?")
+_ONE_NAME = {"gcs": "gs", "abfs": "az", "abfss": "az"}
+# without listings or an identity of objects, with secrets in their addresses, on top of another file system, or local
+_UNFIT = frozenset(
+    "async_wrapper asynclocal blockcache cached data dir file filecache ftp generic git github gist gdrive http https"
+    " libarchive local reference simplecache tar zip s3 s3a".split()
+)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 class Location(NamedTuple):
-    """A parsed URI. ``path`` is absolute for ``file``, and for ``s3`` what is before the slash that ends the prefix.
+    """A parsed URI. ``path`` is absolute for ``file``, and for all others what is before the slash that ends the
+    prefix.
 
     A prefix of slashes alone is the whole path.
     """
 
-    scheme: Literal["file", "s3"]
+    scheme: str
     bucket: str
     path: str
     names_folder: bool
@@ -40,8 +49,8 @@ class Location(NamedTuple):
         if self.scheme == "file":
             return f"file://{quote_path(self.path)}"
         if not self.path:
-            return f"s3://{self.bucket}"
-        return f"s3://{self.bucket}/{self.prefix if self.path.endswith('/') else self.path}"
+            return f"{self.scheme}://{self.bucket}"
+        return f"{self.scheme}://{self.bucket}/{self.prefix if self.path.endswith('/') else self.path}"
 
     @property
     def prefix(self) -> str:
@@ -77,7 +86,7 @@ def parse_uri(uri: str) -> Location:
         if authority not in ("", "localhost"):
             raise UsageError(f"file:// URI with the host {authority!r}; expected file:///absolute/path")
         return _local(os.fsdecode(unquote_to_bytes(slash + path)))
-    raise UsageError(f"unknown scheme {scheme!r}:// ; expected a plain path, file:// or s3://")
+    return _remote(_ONE_NAME.get(scheme, scheme), authority, path)
 
 
 def _local(path: str) -> Location:
@@ -100,6 +109,25 @@ def _s3(bucket: str, path: str) -> Location:
     if problem:
         raise UsageError(f"s3://{bucket}/{prefix!r}: the prefix {problem}")
     return Location("s3", bucket, prefix, names_folder=path.endswith("/") or not path)
+
+
+def _remote(scheme: str, authority: str, path: str) -> Location:
+    from fsspec import available_protocols  # only who uses such a scheme waits for it
+
+    if scheme in _UNFIT or scheme not in available_protocols():
+        raise UsageError(f"unknown scheme {scheme!r}:// ; expected a plain path, file://, s3://, gs:// or az://")
+    if not _HOST.fullmatch(authority):
+        raise UsageError(
+            f"{scheme}:// URI without a usable bucket, container or host before the first slash (not shown, it may be"
+            f" secret); expected {scheme}://bucket/prefix"
+        )
+    prefix = path.rstrip("/")
+    problem = key_problem(prefix) if prefix else None
+    if not problem and ("?" in prefix or "#" in prefix or "::" in prefix):
+        problem = "has one of '?', '#' and '::', which file systems give meanings of their own"
+    if problem:
+        raise UsageError(f"{scheme}://{authority}/...: the prefix {problem}")
+    return Location(scheme, authority, prefix, names_folder=path.endswith("/") or not path)
 
 
 def normalize_uri(uri: str) -> str:

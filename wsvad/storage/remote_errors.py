@@ -1,0 +1,61 @@
+"""What the packages behind fsspec raise, into ours. They agree on little: a status, or the class's name, has to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, StoreFull, UsageError, WsvadError
+from wsvad.storage.retry import Transient
+
+_BROKEN = frozenset(
+    "ClientConnectionError ClientPayloadError ConnectionError FSTimeoutError IncompleteReadError"
+    " ServerDisconnectedError ServiceRequestError ServiceResponseError StreamClosedError TransportError".split()
+)
+_NO_CREDENTIALS = frozenset({"ClientAuthenticationError", "CredentialUnavailableError", "DefaultCredentialsError"})
+
+
+def translate(exc: Exception, what: str) -> Exception:
+    """Return the error of ours, ``Transient`` or ``FileExistsError`` for one that fsspec's file system raised.
+
+    Its message has the kind of failure and the store's status, never the store's own words.
+    """
+    if isinstance(exc, Transient | WsvadError):
+        return exc
+    chain = list(_chain(exc))
+    status = next((status for status in map(_status, chain) if status), 0)
+    names = {kind.__name__ for link in chain for kind in type(link).__mro__}
+    answer = f"the store answered {status}" if status else f"the request failed ({type(exc).__name__})"
+    if isinstance(exc, FileExistsError) or status in (409, 412):
+        return FileExistsError(what)
+    if isinstance(exc, FileNotFoundError) or status == 404:
+        return ObjectNotFound(f"{what}: there is no such object")
+    forbidden = type(exc) is OSError and str(exc).startswith("Forbidden")  # how gcsfs says 403
+    if isinstance(exc, PermissionError) or forbidden or status in (401, 403) or names & _NO_CREDENTIALS:
+        return AccessDenied(f"{what}: {answer}; check the credentials and their permissions on this place")
+    if status == 507:
+        return StoreFull(f"{what}: {answer}; nothing partial is left, make room and run the same command again")
+    if status in (408, 429) or (status >= 500 and status != 501):
+        return Transient(answer)
+    if isinstance(exc, TimeoutError | ConnectionError) or names & _BROKEN:
+        return Transient(f"the connection failed ({type(exc).__name__})")
+    if isinstance(exc, ImportError):
+        return UsageError(f"{what}: the package for it is not installed: pip install 'wsvad[gcs]' or 'wsvad[azure]'")
+    if isinstance(exc, ValueError | TypeError | KeyError):
+        return UsageError(f"{what}: {answer}; check fsspec's configuration (FSSPEC_*) and the package's environment")
+    return StorageError(f"{what}: {answer}")
+
+
+def _chain(exc: BaseException) -> Iterator[BaseException]:
+    seen = 0
+    link: BaseException | None = exc
+    while link is not None and seen < 8:
+        yield link
+        link, seen = link.__cause__ or link.__context__, seen + 1
+
+
+def _status(exc: BaseException) -> int:
+    for name in ("status_code", "code", "status"):
+        value = getattr(exc, name, None)
+        if isinstance(value, int) or (isinstance(value, str) and value.isdigit()):
+            return int(value) if 300 <= int(value) < 600 else 0
+    return 0
