@@ -119,7 +119,7 @@ def test_working_directory_is_the_program_and_little_else(head):
     copies = head.unpacked()
     assert copies
     for copy in copies:
-        assert (copy / "wsvad" / "cluster.py").exists()
+        assert (copy / "wsvad" / "work" / "cluster.py").exists()
         assert not {".git", ".venv", "tests", "docs"} & {p.name for p in copy.iterdir()}
         assert sum(p.stat().st_size for p in copy.rglob("*") if p.is_file()) < 5 << 20
 
