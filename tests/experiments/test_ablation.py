@@ -80,6 +80,16 @@ def test_files_say_what_the_summary_says(options, summary, capsys):
     assert document["options"]["resamples"] == 200
 
 
+def test_an_undefined_figure_hides_no_other(summary):
+    """A pooled model has no figure in space: the line says so, and what it has stands beside it."""
+    columns, lines = replace(summary, metric="region_auc").table("test")
+    titles = [column.title for column in columns]
+    assert titles[1] == "region AUC"
+    assert {"frame AUC", "frame AP"} <= set(titles)
+    assert all(line[1] == "–" for line in lines)
+    assert {len(line) for line in lines} == {len(titles)}
+
+
 def test_the_same_command_runs_nothing_again(options, summary):
     """And gives the same table."""
     from pathlib import Path

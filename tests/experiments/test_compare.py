@@ -217,7 +217,11 @@ def test_rows_of_a_file_have_options_of_their_own(planted, tmp_path, capsys):
         ("[[row]]\nmodel = 'ltgs'\ntraining = {stepps = 3}", "no option 'stepps'; did you mean 'steps'"),
         ("[[row]]\nmodel = 'ltgs'\ntraining = {seed = 3}", "no option 'seed'"),
         ("[[row]]\nmodel = 'ltgs'\ntraining = {steps = 'many'}", "must be a number"),
-        ("[[row]]\nmodel = 'ltgs'\nset = 3", "set must be"),
+        ("[[row]]\nmodel = 'ltgs'\ntraining = {steps = 2.5}", "row 1: row 'ltgs': steps must be a whole number"),
+        ("[[row]]\nmodel = 'ltgs'\ntraining = {eval_every = 2.0}", "eval_every must be a whole number"),
+        (f"[[row]]\nmodel = 'ltgs'\ntraining = {{steps = {10**30}}}", "at most 64 bits"),
+        ("[[row]]\nmodel = 'ltgs'\ntraining = {lr = nan}", "row 1: row 'ltgs': lr must be above 0 and finite"),
+        ("[[row]]\nmodel = 'ltgs'\nset = 3", "^[^ ]*, row 1: set must be"),
         ("[[row]]\nmodel = 'ltgs'\nname = '../x'", "name of a row must be"),
         ("[[row]]\nmodel = 'ltgs'\n[[row]]\nmodel = 'ltgs'", "named twice"),
         ("[[rows]]\nmodel = 'ltgs'", "the key 'rows'"),
@@ -231,6 +235,19 @@ def test_a_file_of_rows_that_cannot_be(text, said, tmp_path):
     (tmp_path / "rows.toml").write_text(text)
     with pytest.raises(UsageError, match=said):
         read_rows(str(tmp_path / "rows.toml"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["--rows", "r.toml", "--models", "ltgs"], "either --models or --rows"), (["--rows", ""], "empty string")],
+)
+def test_rows_are_of_a_file_or_named(words, said, planted, tmp_path, caplog):
+    """Neither is left out in silence."""
+    (tmp_path / "r.toml").write_text("[[row]]\nmodel = 'sultani'\n")
+    words = [word.replace("r.toml", str(tmp_path / "r.toml")) for word in words]
+    base = ["compare", "--features", planted.features, "--manifest", planted.manifest, "--out", str(tmp_path / "t")]
+    assert main([*base, *words, "--dry-run", "--no-ray"]) == 2
+    assert said in caplog.text
 
 
 def test_a_file_of_rows_that_is_not_there(tmp_path):

@@ -78,6 +78,40 @@ def test_what_cannot_be_joined(sources, tmp_path):
     assert Part.of("val", "all:s3://bucket/x.csv") == Part("s3://bucket/x.csv", "val", "all")
 
 
+@pytest.mark.parametrize(
+    ("uri", "stream"),
+    [
+        ("{folder}/videos/a.mp4", None),
+        ("file://{folder}/videos/a.mp4", None),
+        ("file://{folder}/videos/%61.mp4", None),
+        ("../ucf/videos/./a.mp4", None),
+        ("linked/a.mp4", None),
+        ("videos/a.mp4", 0),
+    ],
+)
+def test_one_file_is_one_file_however_it_is_spelled(uri, stream, sources, tmp_path):
+    """A training video in the test split is refused; another stream of a file with several is not."""
+    ucf, _ = sources
+    (tmp_path / "ucf/videos").mkdir()
+    (tmp_path / "ucf/linked").symlink_to("videos")
+    spelled = VideoRecord("z", uri.format(folder=tmp_path / "ucf"), label=1, split="test", stream=stream)
+    other = _manifest(tmp_path / "ucf", "more.csv", spelled)
+    with pytest.raises(ManifestError, match=r"twice, in train and test, as 'a\.mp4' and 'z'"):
+        join([Part.of("train", ucf), Part.of("test", other)])
+    streams = [VideoRecord(f"s{n}", "s.mkv", label=0, split="train", stream=n) for n in range(2)]
+    assert len(join([Part.of("train", _manifest(tmp_path, "streams.csv", *streams))])) == 2
+
+
+def test_prefixes_that_do_not_help_are_not_the_remedy(sources, tmp_path):
+    """Two manifests of one name give one prefix; a manifest that is named twice has the same files."""
+    ucf, _ = sources
+    other = _manifest(tmp_path / "else", "ucf.csv", VideoRecord("a.mp4", "a.mp4", label=1, split="test"))
+    with pytest.raises(ManifestError, match=r"two videos have the id 'ucf/a\.mp4'.*manifests have one name"):
+        join([Part.of("train", ucf), Part.of("test", other)], prefix_ids=True)
+    with pytest.raises(ManifestError, match=r"a\.mp4 is there twice, in train and test"):
+        join([Part.of("train", ucf), Part.of("test", f"train:{ucf}")])
+
+
 def test_a_manifest_without_them_has_no_columns_of_reading(tmp_path):
     """The bytes of before."""
     records = [VideoRecord("a", "a.mp4", label=0)]

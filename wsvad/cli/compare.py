@@ -75,6 +75,8 @@ def splits_of(text: str) -> tuple[Split, ...]:
 def run(options: Options) -> int:
     """Compare, show the table, return the exit code."""
     features, manifest, out = require(options, "features", "manifest", "out")
+    if options.rows is not None and "models" in options.given:
+        raise UsageError("give either --models or --rows")
     from wsvad.experiments.job import compare  # seconds, because of PyTorch
     from wsvad.experiments.options import CompareOptions
     from wsvad.experiments.rows import parse_rows, read_rows
@@ -83,7 +85,7 @@ def run(options: Options) -> int:
         features=features,
         manifest=manifest,
         out=out,
-        rows=read_rows(options.rows, options.store) if options.rows else parse_rows(options.models),
+        rows=read_rows(options.rows, options.store) if options.rows is not None else parse_rows(options.models),
         seeds=options.seeds,
         training=given(options.training, options.given),
         splits=splits_of(options.split),

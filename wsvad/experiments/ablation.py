@@ -104,7 +104,7 @@ class AblationSummary:
     def table(self, split: Split) -> Table:
         """Return the columns of a split's table, and its lines as text."""
         shown = [c for c in COLUMNS if any(_mean(one[split].get(c)) is not None for one in self.rows.values())]
-        shown = [self.metric, *(c for c in shown if c != self.metric)] if self.metric in shown else shown
+        more = [c for c in shown if c != self.metric]
         papers = any(name in self.published for name in self.rows)
         columns = [
             Column("row", "What differs from the base", text=True),
@@ -114,14 +114,14 @@ class AblationSummary:
             Column("p", "Two-sided paired t-test over seeds"),
             Column("p, Holm", "Corrected for the number of rows"),
             Column("P(worse)", "Share of the resamples in which the row is worse than the base"),
-            *(Column(COLUMNS[c], "Mean ± sample standard deviation over seeds") for c in shown[1:]),
+            *(Column(COLUMNS[c], "Mean ± sample standard deviation over seeds") for c in more),
         ]
         if papers:
             columns += [
                 Column("paper, ShanghaiTech", "Frame AUC in percent, as the paper says", text=True),
                 Column("paper, UCF-Crime", "Frame AUC in percent, as the paper says", text=True),
             ]
-        return columns, [self._line(name, split, shown[1:], papers=papers) for name in self.rows]
+        return columns, [self._line(name, split, more, papers=papers) for name in self.rows]
 
     def _line(self, name: str, split: Split, more: Sequence[str], *, papers: bool) -> list[str]:
         figures, pair = self.rows[name][split], self.paired[split].get(name)

@@ -53,6 +53,10 @@ class Row:
             if key not in known:
                 meant = did_you_mean(key, known) or f"; it takes {', '.join(sorted(known))}"
                 raise UsageError(f"row {self.name!r}: training has no option {key!r}{meant}")
+        try:
+            TrainConfig(**{key: value for key, value in self.training.items() if value is not None})
+        except UsageError as error:
+            raise UsageError(f"row {self.name!r}: {error}") from error
 
     @property
     def name(self) -> str:
@@ -122,12 +126,13 @@ def _row(table: Any, where: str) -> Row:
     for key, value in training.items():
         if type(value) not in (int, float):
             raise UsageError(f"{where}: training.{key} must be a number, got {value!r:.80}")
+    settings = _settings(table.get("set", []), where)
     try:
         return Row(
             texts["model"],
             texts["preset"] or "paper",
             texts["name"],
-            _settings(table.get("set", []), where),
+            settings,
             training,
             texts["features"],
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from wsvad.manifest.listing import resolve_uri
 from wsvad.manifest.names import Split
 from wsvad.manifest.records import VideoRecord, read_records
 from wsvad.storage import StoreOptions
+from wsvad.storage.uri import parse_uri
 
 _CHOICE = re.compile(r"(train|val|test|all):(?!//)(.+)", re.DOTALL)
 
@@ -53,7 +55,7 @@ def join(parts: Sequence[Part], *, prefix_ids: bool = False, options: StoreOptio
     if not parts:
         raise UsageError("nothing to join: name manifests with --train, --val or --test")
     joined = [record for part in parts for record in _records(part, prefix_ids, options)]
-    _refuse_shared(joined)
+    _refuse_shared(joined, prefixed=prefix_ids)
     return joined
 
 
@@ -85,17 +87,34 @@ def _records(part: Part, prefix_ids: bool, options: StoreOptions | None) -> Iter
         yield replace(record, video_id=prefix + record.video_id, uri=uri, split=part.split)
 
 
-def _refuse_shared(records: Sequence[VideoRecord]) -> None:
+def _refuse_shared(records: Sequence[VideoRecord], *, prefixed: bool) -> None:
+    by_file: dict[str, list[VideoRecord]] = {}
+    for record in records:
+        others = by_file.setdefault(_file(record.uri), [])
+        for same in others:
+            if None in (same.stream, record.stream) or same.stream == record.stream:
+                what = f"{same.split} and {record.split}" if same.split != record.split else str(record.split)
+                ids = f"{same.video_id!r:.120} and {record.video_id!r:.120}"
+                raise ManifestError(f"{record.uri} is there twice, in {what}, as {ids}")
+        others.append(record)
     by_id: dict[str, VideoRecord] = {}
-    by_file: dict[tuple[str, int | None], VideoRecord] = {}
     for record in records:
         other = by_id.setdefault(record.video_id, record)
         if other is not record:
-            raise ManifestError(
-                f"two videos have the id {record.video_id!r:.120} ({other.uri} and {record.uri}); give the ids of each "
-                "source a prefix with --prefix-ids, and extract from the joined manifest"
+            remedy = (
+                "their manifests have one name; give one of them another"
+                if prefixed
+                else "give the ids of each source a prefix with --prefix-ids, and extract from the joined manifest"
             )
-        same = by_file.setdefault((record.uri, record.stream), record)
-        if same is not record:
-            what = f"{same.split} and {record.split}" if same.split != record.split else str(record.split)
-            raise ManifestError(f"{record.uri} is there twice, in {what}, as {same.video_id!r} and {record.video_id!r}")
+            raise ManifestError(
+                f"two videos have the id {record.video_id!r:.120} ({other.uri} and {record.uri}); {remedy}"
+            )
+
+
+def _file(uri: str) -> str:
+    """Return one spelling of a file's URI: a path and its ``file://`` are one, and so is what links lead to."""
+    try:
+        location = parse_uri(uri)
+    except UsageError:
+        return uri  # of a kind that extraction will refuse
+    return os.path.realpath(location.path) if location.scheme == "file" else location.uri

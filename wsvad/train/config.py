@@ -52,6 +52,10 @@ class TrainConfig(CurveConfig):
     """states that are kept"""
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(field.default, int) and (type(value) is not int or value.bit_length() > 63):
+                raise UsageError(f"{field.name} must be a whole number of at most 64 bits, got {value!r:.80}")
         for name in ("steps", "pairs", "segments", "eval_every", "save_every", "keep"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, got {getattr(self, name)}")
