@@ -110,6 +110,9 @@ def test_option_file_is_read(tmp_path):
         ("flow = 'none'", "'flow' invalid choice: 'none'"),
         ("given = 1", "unknown key 'given'"),
         ("config = 'x'", "unknown key 'config'"),
+        ("dry_run = true\ndry-run = false", "'dry_run' and 'dry-run' are one option"),
+        ("ray = true\nno-ray = true", "'ray' and 'no-ray' are one option"),
+        ("no-json = true", "unknown key 'no-json'"),
     ],
 )
 def test_a_wrong_option_file_names_itself_and_the_key(text, said, tmp_path, caplog):
@@ -194,6 +197,10 @@ def test_switches_of_three_states(tmp_path):
     """Yes, no, and nothing said; also in a file."""
     (tmp_path / "o.toml").write_text("ray = false\n")
     assert _parse("extract", "--config", str(tmp_path / "o.toml")).cluster.ray is False
+    assert _parse("extract", "--ray", "--config", str(tmp_path / "o.toml")).cluster.ray is True
+    (tmp_path / "o.toml").write_text("no-ray = true\nno_cuboids = false\n")
+    options = _parse("extract", "--config", str(tmp_path / "o.toml"))
+    assert (options.cluster.ray, options.features.cuboids) == (False, True)
     assert _parse("extract", "--ray", "--config", str(tmp_path / "o.toml")).cluster.ray is True
     assert [_parse("extract", *words).cluster.ray for words in ((), ("--ray",), ("--ray", "--no-ray"))] == [
         None, True, False,

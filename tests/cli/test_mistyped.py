@@ -132,6 +132,15 @@ def test_the_other_targets_too(words, tmp_path, capsys):
     assert any(reason in said for reason in ("a folder is needed", "is a folder", "not a folder"))
 
 
+@pytest.mark.parametrize(
+    "words", [["extract", "--videos", "v"], ["manifest", "join", "--train", "m.csv"], ["train"], ["score"]]
+)
+def test_the_memory_of_a_process_is_no_target(words, caplog):
+    """What is written there is gone with the command, which would end with 0."""
+    assert main([*words, "--out", "memory://x/y.csv"]) == 2
+    assert "lost with the process" in caplog.text
+
+
 def test_places_that_can_never_be_a_store_are_wrong_options(tmp_path):
     """And stay errors of the store for whoever works through many of them."""
     (tmp_path / "file").write_text("x")

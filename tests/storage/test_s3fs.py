@@ -109,6 +109,27 @@ def test_settings_that_s3fs_does_not_know_are_a_usage_error(only_fsspec: str, mo
         open_store(only_fsspec).read("k")
 
 
+@pytest.mark.parametrize("settings", ['{"key": 5, "secret": "canary"}', '{"key": "k", "secret": 123454321}'])
+def test_a_number_in_place_of_a_key_is_a_usage_error(
+    only_fsspec: str, monkeypatch: pytest.MonkeyPatch, settings: str
+) -> None:
+    """As a file of fsspec's may have it; no traceback, no secret, and the doctor says it, too."""
+    for name in ("KEY", "SECRET"):
+        monkeypatch.delenv(f"FSSPEC_S3_{name}")
+    monkeypatch.setenv("FSSPEC_S3", settings)
+    with pytest.raises(UsageError, match="fsspec's configuration") as caught:
+        open_store(only_fsspec).read("k")
+    said = "".join(traceback.format_exception(caught.value)) + str(check_credentials(StoreOptions()))
+    assert "canary" not in said
+    assert "12345" not in said
+
+
+def test_a_region_that_is_none_is_a_usage_error(s3_bucket: str, moto_server: MotoServer) -> None:
+    """It is wrong however often the command is run."""
+    with pytest.raises(UsageError, match="--s3-region"):
+        open_store(f"s3://{s3_bucket}", StoreOptions(endpoint_url=moto_server.url, region="x y")).read("k")
+
+
 class Stopped(Exception):
     """What a handler raises."""
 

@@ -22,14 +22,20 @@ def add_file(path: str, options: Mapping[str, Argument]) -> None:
     Raises:
         UsageError: unreadable, an unknown key, or a value that no option takes.
     """
-    known = {name for name in options if name != "--config"}
+    known = {name: option for name, option in options.items() if name != "--config"}
+    known |= {name: option for option in known.values() if is_switch(option) for name in option.negatives}
+    seen: dict[str, str] = {}
     for key, value in _read(path).items():
         name = "--" + key.replace("_", "-")
         if name not in known:
             meant = did_you_mean(name, known)
             raise UsageError(f"--config {path}: unknown key {key!r}{meant or '; known: ' + ', '.join(sorted(known))}")
-        option = options[name]
+        option = known[name]
+        if (other := seen.setdefault(option.name, key)) != key:
+            raise UsageError(f"--config {path}: {other!r} and {key!r} are one option")
         words = _words(path, key, value, option)
+        if name in option.negatives:
+            words = ["false" if words == ["true"] else "true"]
         if is_list(option):
             option.tokens[:0] = [Token(keyword=key, value=w, source=path, index=0) for w in words]
         elif not option.tokens:

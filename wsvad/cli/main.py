@@ -10,7 +10,7 @@ from wsvad import signals
 from wsvad.cli.output import guarded
 from wsvad.cli.parser import build, module_of, parse
 from wsvad.cli.stopping import stoppable
-from wsvad.errors import WsvadError
+from wsvad.errors import UsageError, WsvadError
 from wsvad.storage import check_folder
 
 log = logging.getLogger("wsvad")
@@ -49,6 +49,8 @@ def _run(words: list[str]) -> int:
         parsed = parse(build(VERBS, [word for word in words if word in VERBS][:1]), words)
         _set_up_logging(verbose=parsed.options.verbose)
         out = getattr(parsed.options, "out", None)
+        if out and out.lower().startswith("memory:"):
+            raise UsageError("--out memory:// is lost with the process; expected a plain path, file://, s3://, …")
         if parsed.verb in WRITES and out:
             check_folder(out)
         return stoppable(parsed.verb, lambda: int(module_of(parsed.verb).run(parsed.options)))

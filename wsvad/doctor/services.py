@@ -107,7 +107,7 @@ def check_credentials(options: StoreOptions) -> Check:
         session = botocore.session.Session(profile=options.profile or configured.get("profile"))
         credentials = session.get_credentials()
     except botocore.exceptions.BotoCoreError as error:
-        remedy = "look at --profile, AWS_PROFILE and the files in ~/.aws"
+        remedy = "look at --s3-profile, AWS_PROFILE and the files in ~/.aws"
         return Check(name, "fail", f"{type(error).__name__}: {error}", remedy, exit_code=EXIT_STORAGE)
     if credentials is None:
         remedy = (

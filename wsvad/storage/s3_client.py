@@ -165,6 +165,9 @@ class _Session(AIOHTTPSession):  # type: ignore[misc]
         return session
 
 
+_TEXTS = ("key", "secret", "token", "username", "password", "profile", "endpoint_url")
+"""Settings of s3fs that are text; a number is found no sooner than when the first request is signed."""
+
 _connecting = threading.Lock()
 
 
@@ -256,6 +259,8 @@ def configured_by_fsspec() -> dict[str, Any]:
 def _settings(options: StoreOptions) -> dict[str, Any]:
     """Return arguments for s3fs: fsspec's configuration, and over it what our options say."""
     settings = configured_by_fsspec()
+    if any(not isinstance(settings.get(name), str | None) for name in _TEXTS):
+        raise TypeError("text is expected")  # of what may be a secret no more is said
     client = dict(settings.get("client_kwargs") or {})
     if options.endpoint_url:
         settings["endpoint_url"] = options.endpoint_url

@@ -149,6 +149,8 @@ def translate_s3_error(exc: Exception, what: str, *, anonymous: bool = False) ->
         return UsageError(
             f"{what}: the AWS configuration cannot be used ({type(exc).__name__}); check profile and files"
         )
+    if isinstance(exc, aws.InvalidRegionError):
+        return UsageError(f"{what}: the region is no name of one; check --s3-region and AWS_REGION")
     if isinstance(exc, aws.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(exc):
         return StorageError(f"{what}: the store's TLS certificate is not trusted; set AWS_CA_BUNDLE to its authority")
     if isinstance(exc, RecursionError):
@@ -193,8 +195,8 @@ def _translate_answer(code: str, status: int, what: str, region: str, anonymous:
         )
     if status in (401, 403) and anonymous:
         return AccessDenied(
-            f"{what}: {answer}; the bucket does not allow this without credentials: leave out --s3-anonymous"
-            " (without permission to list, a missing object looks like this too)"
+            f"{what}: {answer}; the bucket does not allow this without credentials: leave out --s3-anonymous,"
+            " and anon of fsspec's configuration (without permission to list, a missing object looks like this too)"
         )
     if status in (401, 403):
         return AccessDenied(
