@@ -45,6 +45,7 @@ def test_plain_paths_are_relative_to_the_working_directory(monkeypatch: pytest.M
     """A relative path and ``~`` mean what they mean to a shell."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
+    assert normalize_uri("./s3:/b") == f"file://{tmp_path}/s3:/b"
     assert normalize_uri("a/b") == normalize_uri("~/a/b") == f"file://{tmp_path}/a/b"
 
 
@@ -65,6 +66,9 @@ def test_plain_paths_are_relative_to_the_working_directory(monkeypatch: pytest.M
         ("https://host/x.mp4", "unknown scheme 'https'"),
         ("ftps://bucket/x", "unknown scheme 'ftps'"),
         ("file://server/share", "host 'server'"),
+        ("s3:/bucket/key", "one slash is no URI; expected s3://"),
+        ("GS:/bucket/key", "one slash is no URI"),
+        ("file:/folder", "one slash is no URI"),
     ],
 )
 def test_what_cannot_be_a_root_is_refused(uri: str, problem: str) -> None:

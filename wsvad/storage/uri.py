@@ -27,6 +27,7 @@ _UNFIT = frozenset(
     "async_wrapper asynclocal blockcache cached data dir file filecache ftp generic git github gist gdrive http https"
     " libarchive local reference simplecache tar zip s3 s3a".split()
 )
+_ONE_SLASH = re.compile(r"(s3|gs|gcs|az|abfs|abfss|file):/", re.IGNORECASE)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -71,6 +72,9 @@ def parse_uri(uri: str) -> Location:
         raise UsageError("expected a path, file:// or s3:// URI, got one with a NUL character")
     match = _SCHEME.match(uri)
     if match is None:
+        if (short := _ONE_SLASH.match(uri)) is not None:
+            scheme = short[1].lower()
+            raise UsageError(f"{scheme}: with one slash is no URI; expected {scheme}://, or ./{scheme}:/ for a folder")
         return _local(os.path.expanduser(uri))
     scheme, rest = match[1].lower(), uri[match.end() :]
     authority, slash, path = rest.partition("/")
