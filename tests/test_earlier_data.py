@@ -71,7 +71,9 @@ def test_a_finished_training_is_finished(earlier, capsys):
     words = ["train", "--features", "features", "--manifest", "manifest.csv", "--model", "sultani", *TRAINING]
     capsys.readouterr()
     assert main([*words, "--out", "run-sultani", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["nothing_to_do"]
+    told = json.loads(capsys.readouterr().out)
+    assert told["nothing_to_do"]
+    assert told["checkpoint"] == (earlier / "run-sultani/checkpoint").as_uri(), "where it is, not where it was made"
 
 
 def test_a_training_that_was_ended_goes_on(earlier):

@@ -208,7 +208,9 @@ def _finished_before(out: Store) -> TrainSummary | None:
             return None
         with suppress(UsageError):  # of an earlier version: still what this run gave
             read_checkpoint(out, CHECKPOINT)
-        return replace(TrainSummary.from_dict(run["summary"]), nothing_to_do=True)
+        # where it is now: a run may have been copied to another place since
+        here = f"{out.uri}/{CHECKPOINT}"
+        return replace(TrainSummary.from_dict(run["summary"]), checkpoint=here, nothing_to_do=True)
     except (DamagedError, DocumentError) as error:
         log.warning("%s. It is written again from the last state.", error)
         return None
