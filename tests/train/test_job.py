@@ -223,6 +223,12 @@ def test_seeds_of_a_comparison_select_on_the_same_videos(planted, tmp_path, caps
     assert cut() == cut("--seed", "1") != cut("--val-seed", "3")
 
 
+def test_a_share_of_a_core_is_one_thread(planted, tmp_path, capsys):
+    """Ray may place several workers on a core; in this process the arithmetic has a thread all the same."""
+    words = (*planted.words, "--model", "sultani", *QUICK, "--no-ray", "--cpus-per-worker", "0.5")
+    assert run_train(capsys, *words, "--out", str(tmp_path / "out"))[0] == 0
+
+
 def test_states_of_a_finished_run_can_be_dropped(planted, tmp_path, capsys):
     """Also later, by the same command; what is left verifies, and nothing is trained again."""
     from wsvad.cli import main

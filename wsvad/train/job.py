@@ -225,7 +225,7 @@ def _run(options: TrainOptions, plan: TrainPlan, on_row: Callable[[dict[str, flo
     import torch
 
     device = "cuda" if options.gpus_per_worker != 0 and torch.cuda.is_available() else "cpu"
-    run_worker(replace(plan, device=device, threads=int(options.cpus_per_worker or 1)), Alone(), on_row)
+    run_worker(replace(plan, device=device, threads=max(1, int(options.cpus_per_worker or 1))), Alone(), on_row)
     return 1, device
 
 
