@@ -21,6 +21,11 @@ def whole_cores(root: Path = Path("/")) -> int:
     return max(1, int(usable_cores(root) + 1e-6))
 
 
+def at_most_cores(threads: int) -> int:
+    """Return that many threads, but no more than this machine has cores: many thousands end a process at once."""
+    return max(1, min(threads, os.cpu_count() or 1))
+
+
 def cgroup_folders(root: Path, controller: str) -> list[Path]:
     """Folders whose limits bind this process, its own first: the lowest limit on the way up counts."""
     mount = root / "sys/fs/cgroup"

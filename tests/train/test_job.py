@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -223,10 +224,14 @@ def test_seeds_of_a_comparison_select_on_the_same_videos(planted, tmp_path, caps
     assert cut() == cut("--seed", "1") != cut("--val-seed", "3")
 
 
-def test_a_share_of_a_core_is_one_thread(planted, tmp_path, capsys):
+@pytest.mark.parametrize(("cores", "threads"), [("0.5", 1), ("1e6", os.cpu_count())])
+def test_threads_are_one_or_more_and_no_more_than_cores(planted, tmp_path, capsys, monkeypatch, cores, threads):
     """Ray may place several workers on a core; in this process the arithmetic has a thread all the same."""
-    words = (*planted.words, "--model", "sultani", *QUICK, "--no-ray", "--cpus-per-worker", "0.5")
+    asked = []
+    monkeypatch.setattr("torch.set_num_threads", asked.append)
+    words = (*planted.words, "--model", "sultani", *QUICK, "--no-ray", "--cpus-per-worker", cores)
     assert run_train(capsys, *words, "--out", str(tmp_path / "out"))[0] == 0
+    assert asked == [threads]
 
 
 def test_states_of_a_finished_run_can_be_dropped(planted, tmp_path, capsys):

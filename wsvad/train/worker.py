@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from wsvad.cores import at_most_cores
 from wsvad.features.cache import SegmentCache
 from wsvad.features.reading import FeatureSet
 from wsvad.loop.curve import TEST_AUC, VAL_AUC
@@ -73,7 +74,7 @@ def run_worker(
         TrainingError: a loss is not finite.
         UsageError, StorageError: of features that cannot be used or reached.
     """
-    torch.set_num_threads(plan.threads)
+    torch.set_num_threads(at_most_cores(plan.threads))
     device = torch.device(plan.device)
     store = open_store(plan.out, plan.store)
     trainer = _make_trainer(plan, group, device)
