@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from tests.experiments.planted import plant
 from wsvad.cli import main
@@ -90,6 +92,17 @@ def test_an_undefined_figure_hides_no_other(summary):
     assert {len(line) for line in lines} == {len(titles)}
 
 
+def test_a_narrow_terminal_cuts_nothing_off(summary):
+    """Where the table is too wide, as in a pipe, it comes as Markdown."""
+    screen = io.StringIO()
+    summary.show(Console(file=screen, width=80))
+    assert "| row | frame AUC | difference | 95 % interval | p | p, Holm | P(worse) |" in screen.getvalue()
+    wide = io.StringIO()
+    summary.show(Console(file=wide, width=300))
+    assert "95 % interval" in wide.getvalue()
+    assert "|---" not in wide.getvalue()
+
+
 def test_the_same_command_runs_nothing_again(options, summary):
     """And gives the same table."""
     from pathlib import Path
@@ -106,6 +119,8 @@ def test_what_is_no_ablation_is_refused(options):
         AblationOptions(alone)
     with pytest.raises(UsageError, match="must be one of frame_auc"):
         replace(options, metric="loss")
+    with pytest.raises(UsageError, match="region_auc is of scores in the picture, which full has none of"):
+        replace(options, metric="region_auc")
     with pytest.raises(UsageError, match="resamples must be"):
         replace(options, resamples=3)
 

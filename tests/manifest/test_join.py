@@ -133,6 +133,8 @@ def test_the_verb_joins_what_it_is_told(sources, tmp_path, capsys):
     assert "4 videos" in capsys.readouterr().out
     assert main([*words, "--val", f"test:{ucf}"]) == 5
     assert main([*words, "--val", f"test:{ucf}", "--overwrite"]) == 0
+    assert main(["manifest", "join", "--train", ucf, "--out", ucf, "--overwrite"]) == 2
+    assert len(read_records(ucf)) == 3
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,7 @@ def test_videos_that_are_missing_are_left_out_when_allowed(planted, capsys, tmp_
     assert (code, summary["missing"]) == (0, 1)
 
 
-def test_seeds_of_a_comparison_select_on_the_same_videos(planted, tmp_path, capsys):
+def test_seeds_of_a_comparison_select_on_the_same_videos(planted, tmp_path, capsys, caplog):
     """The choice of validation videos has a seed of its own; where it is that of before, so is the claim."""
     words = (*planted.words, "--model", "sultani", *QUICK, "--no-ray")
 
@@ -222,6 +222,8 @@ def test_seeds_of_a_comparison_select_on_the_same_videos(planted, tmp_path, caps
         return str(claim["videos"]["digest"])
 
     assert cut() == cut("--seed", "1") != cut("--val-seed", "3")
+    assert run_train(capsys, *words, "--val-seed", "3", "--out", str(tmp_path / "plain"))[0] == 5
+    assert "training.val_seed: there 0, here 3" in caplog.text
 
 
 @pytest.mark.parametrize(("cores", "threads"), [("0.5", 1), ("1e6", os.cpu_count())])

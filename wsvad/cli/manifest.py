@@ -13,7 +13,7 @@ from wsvad.cli.options import Configured, Stored, require
 from wsvad.errors import UsageError
 from wsvad.manifest.names import ABOUT, DataSetName, Ped2Split, Split
 from wsvad.options import HIDDEN, Flag, Natural, Number, Option, Uri, Word, group
-from wsvad.storage import StoreOptions, probe_object
+from wsvad.storage import StoreOptions, normalize_uri, probe_object
 
 log = logging.getLogger("wsvad")
 
@@ -111,6 +111,8 @@ def _joined(options: Options) -> dict[str, Any]:
         "test": options.join.test,
     }
     parts = [Part.of(split, text) for split, texts in named.items() for text in texts]
+    if normalize_uri(out) in {normalize_uri(part.manifest) for part in parts}:
+        raise UsageError(f"--out {out} is one of the manifests that are joined; write to another")
     records = join(parts, prefix_ids=options.join.prefix_ids, options=options.store)
     summary = summary_of(parts, records, prefix_ids=options.join.prefix_ids)
     keep_records(records, summary, out, overwrite=options.overwrite, options=options.store)

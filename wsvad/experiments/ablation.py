@@ -23,12 +23,14 @@ from wsvad.manifest.records import read_records
 from wsvad.metrics.options import MetricOptions
 from wsvad.metrics.paired import Paired, compare_pairs, holm
 from wsvad.metrics.ranking import Floats
+from wsvad.models.choose import MODELS
 from wsvad.provenance import versions
 from wsvad.report.tables import Column, Table, as_csv, as_html, as_markdown
 from wsvad.storage import open_store
 
 log = logging.getLogger(__name__)
 
+_OF_CUBOIDS = ("region_auc", "region_ap", "pointing_clips", "rbdc", "tbdc")
 JSON, MARKDOWN, CSV, HTML = "ablation.json", "ablation.md", "ablation.csv", "ablation.html"
 
 
@@ -52,6 +54,10 @@ class AblationOptions:
         if self.metric not in COLUMNS:
             raise UsageError(f"the figure must be one of {', '.join(COLUMNS)}, got {self.metric!r}")
         MetricOptions(resamples=self.resamples)
+        if self.metric in _OF_CUBOIDS:
+            blind = [row.name for row in self.comparison.rows if MODELS[row.model].config.inputs != "cuboids"]
+            if blind:
+                raise UsageError(f"{self.metric} is of scores in the picture, which {blind[0]} has none of")
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,11 @@ class AblationSummary:
             return
         for split in self.paired:
             columns, lines = self.table(split)
+            if console.width < sum(
+                max(map(len, texts)) + 2 for texts in zip(*lines, strict=True)
+            ):  # cut off by a table
+                console.print(as_markdown(self.title, {split: (columns, lines)}, ()), markup=False, soft_wrap=True)
+                continue
             table = Drawn(box=None, pad_edge=False, title=f"{self.title}, split {split}", title_justify="left")
             for column in columns:
                 table.add_column(column.title, justify="left" if column.text else "right")

@@ -37,12 +37,18 @@ def check_claim(out: Store, claim: dict[str, Any]) -> None:
     if any(info.key == DATASET for info in out.list(DATASET)):
         raise ConflictError(f"{out.uri} holds a data set, not a training run. Nothing was changed. Use another --out.")
     theirs = read_claim(out)
-    different = differences(claim, theirs) if theirs is not None else []
+    different = differences(_whole(claim), _whole(theirs)) if theirs is not None else []
     if different:
         raise ConflictError(
             f"{out.uri} holds a training run with other options or data ({'; '.join(different)}). "
             "Nothing was changed. Use the same options, or another --out."
         )
+
+
+def _whole(claim: dict[str, Any]) -> dict[str, Any]:
+    """The claim with what is left out where it has its default."""
+    training = claim.get("training")
+    return {**claim, "training": {"val_seed": 0, **training}} if isinstance(training, dict) else claim
 
 
 def write_claim(out: Store, claim: dict[str, Any]) -> None:
