@@ -90,6 +90,22 @@ def test_nobody_gets_into_a_local_ray_without_its_token(ray_session):
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
+def test_a_second_ray_leaves_the_connection_alone(ray_session, monkeypatch):
+    """What fails to start, in a process that is connected, does not make it forget its token: Ray would end it."""
+    monkeypatch.setenv("RAY_TMPDIR", "/nowhere/at/all")
+    with pytest.raises(UsageError, match="RAY_TMPDIR"), local_ray(1):
+        pass
+    monkeypatch.setattr(ray, "init", lambda **options: None)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.delenv("RAY_TMPDIR")
+    with local_ray(1):
+        pass
+    address = ray.get_runtime_context().gcs_address
+    accessor = ray._raylet.GlobalStateAccessor(ray._raylet.GcsClientOptions.create(address, None, True, True))
+    assert accessor.connect()
+    assert accessor.get_node_table()
+
+
 def test_workers_of_a_local_ray_do_not_wait_behind_all_else(ray_session):
     """Ray's default would give them niceness 15."""
     niceness = ray.remote(lambda: os.getpriority(os.PRIO_PROCESS, 0)).options(num_cpus=0)

@@ -16,6 +16,7 @@ import grpc
 import ray
 from ray._private import ray_constants, services
 from ray._private.grpc_utils import init_grpc_channel
+from ray._private.worker import global_worker
 from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
 
 from wsvad import signals
@@ -156,8 +157,12 @@ def _own_token() -> Iterator[None]:
 
 
 def _forget_token() -> None:
-    """Let Ray read the token anew. A connection that is open would be refused from then on."""
-    _core.AuthenticationTokenLoader.instance().reset_cache()
+    """Let Ray read the token anew; not where a connection is open, which would be refused from then on.
+
+    Ray ends the process where it is refused.
+    """
+    if not global_worker.connected:
+        _core.AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _set_environment(values: dict[str, str | None]) -> None:
