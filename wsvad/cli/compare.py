@@ -1,8 +1,8 @@
-"""``wsvad compare``."""
+"""``wsvad compare``, and what ``ablate`` has in common with it."""
 
 import sys
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 
@@ -12,6 +12,10 @@ from wsvad.manifest.names import Split
 from wsvad.options import Flag, NaturalFloat, Option, PositiveFloat, SmallInt, Uri, group
 from wsvad.storage import StoreOptions
 from wsvad.train.config import CurveConfig, given
+
+if TYPE_CHECKING:
+    from wsvad.experiments.options import CompareOptions
+    from wsvad.experiments.rows import Row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,25 +36,19 @@ Training = Annotated[CurveConfig, group("training of every model (what is left a
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Configured):
-    """Models in, a table out."""
+class RunsOptions(Configured):
+    """What several runs of train, score and evaluate depend on, whatever their rows are."""
 
     features: Uri | None = None
     """root of a features data set, from extract"""
     manifest: Uri | None = None
     """.csv or .parquet with labels, splits and truth"""
     out: Uri | None = None
-    """folder of the table and of every run, local or s3://"""
+    """folder of the tables and of every run, local or s3://"""
     dry_run: Flag = False
     """check everything; train and write nothing"""
-    models: Annotated[str, Option(metavar="LIST")] = "all"
-    """e.g. ltgs,ltgs:no_decay,st_mil (model:preset); all: each once"""
     set: Annotated[tuple[str, ...], Option(metavar="KEY=VALUE")] = ()
-    """a setting of every model named, over its preset's; may be repeated"""
-    seeds: SmallInt = 5
-    """runs of each"""
-    rows: Annotated[str | None, Option(metavar="FILE")] = None
-    """TOML file of the table's rows, in place of --models: [[row]] with model, preset, name, set, training"""
+    """a setting of every row's model, over its preset's; may be repeated"""
     split: Annotated[str, Option(metavar="LIST")] = "test"
     """which the figures are of: test, val, or both with a comma between them"""
     drop_states: Flag = False
@@ -60,6 +58,43 @@ class Options(Configured):
     training: Training = field(default_factory=CurveConfig)
     place: Annotated[PlaceOptions, group("where it runs", last=True)] = field(default_factory=PlaceOptions)
     store: Stored = field(default_factory=StoreOptions)
+
+    def comparison(self, rows: "tuple[Row, ...]", seeds: int) -> "CompareOptions":
+        """Return what is asked for; raises ``UsageError`` where an option is missing or cannot be."""
+        from wsvad.experiments.options import CompareOptions  # seconds, because of PyTorch
+
+        features, manifest, out = require(self, "features", "manifest", "out")
+        return CompareOptions(
+            features=features,
+            manifest=manifest,
+            out=out,
+            rows=rows,
+            seeds=seeds,
+            training=given(self.training, self.given),
+            splits=splits_of(self.split),
+            overrides=self.set,
+            allow_missing=self.allow_missing,
+            drop_states=self.drop_states,
+            cpus=self.place.cpus_per_run,
+            gpus=self.place.gpus_per_run,
+            use_ray=not self.place.no_ray,
+            address=self.place.address,
+            store=self.store,
+            dry_run=self.dry_run,
+            verbose=self.verbose,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(RunsOptions):
+    """Models in, a table out."""
+
+    models: Annotated[str, Option(metavar="LIST")] = "all"
+    """e.g. ltgs,ltgs:no_decay,st_mil (model:preset); all: each once"""
+    rows: Annotated[str | None, Option(metavar="FILE")] = None
+    """TOML file of the table's rows, in place of --models: [[row]] with model, preset, name, set, training"""
+    seeds: SmallInt = 5
+    """runs of each"""
 
 
 def splits_of(text: str) -> tuple[Split, ...]:
@@ -74,33 +109,14 @@ def splits_of(text: str) -> tuple[Split, ...]:
 
 def run(options: Options) -> int:
     """Compare, show the table, return the exit code."""
-    features, manifest, out = require(options, "features", "manifest", "out")
+    require(options, "features", "manifest", "out")
     if options.rows is not None and "models" in options.given:
         raise UsageError("give either --models or --rows")
     from wsvad.experiments.job import compare  # seconds, because of PyTorch
-    from wsvad.experiments.options import CompareOptions
     from wsvad.experiments.rows import parse_rows, read_rows
 
-    asked = CompareOptions(
-        features=features,
-        manifest=manifest,
-        out=out,
-        rows=read_rows(options.rows, options.store) if options.rows is not None else parse_rows(options.models),
-        seeds=options.seeds,
-        training=given(options.training, options.given),
-        splits=splits_of(options.split),
-        overrides=options.set,
-        allow_missing=options.allow_missing,
-        drop_states=options.drop_states,
-        cpus=options.place.cpus_per_run,
-        gpus=options.place.gpus_per_run,
-        use_ray=not options.place.no_ray,
-        address=options.place.address,
-        store=options.store,
-        dry_run=options.dry_run,
-        verbose=options.verbose,
-    )
-    summary = compare(asked)
+    rows = read_rows(options.rows, options.store) if options.rows is not None else parse_rows(options.models)
+    summary = compare(options.comparison(rows, options.seeds))
     if options.json:
         sys.stdout.write(summary.to_json() + "\n")
     else:
