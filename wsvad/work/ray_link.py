@@ -196,7 +196,8 @@ def joined_ray(address: str, **options: Any) -> Iterator[None]:
         ClusterError: no cluster answers there, which is found out within 10 s, or it cannot be joined.
     """
     _forget_token()  # of a local Ray before
-    _core.Config.initialize("")
+    if not global_worker.connected:  # whose configuration it is, whether tokens are sent included
+        _core.Config.initialize("")
     require_answer(address)
     try:
         with signals.held():
