@@ -23,6 +23,7 @@ VERBS = {
     "evaluate": "Compare scores with the truth of a manifest: figures with intervals, and a page.",
     "compare": "Train, score and evaluate several models with several seeds; one table.",
     "ablate": "What a model owes to each of its parts: rows that differ in one, paired with a base.",
+    "tune": "Search settings of a model on validation videos: Ray Tune, seeds, finals on fresh seeds.",
     "verify": "Prove features or scores complete: whole objects, every clip once.",
     "manifest": "Make the manifest of a public data set from its published annotation files.",
     "weights": "List, fetch, convert and verify weights of the networks that features come from.",
@@ -33,7 +34,7 @@ VERBS = {
 }
 """Every verb with what it does; its module in this package bears its name, with ``_`` for ``-``."""
 
-WRITES = ("extract", "import-features", "train", "score", "evaluate", "compare", "ablate", "pretrain")
+WRITES = ("extract", "import-features", "train", "score", "evaluate", "compare", "ablate", "tune", "pretrain")
 """Verbs that write into the folder that ``--out`` names."""
 
 

@@ -20,6 +20,7 @@ _KEPT = {
     "pretrain": _STATE,
     "ablate": f"finished runs, and states of the others, are kept; {_GO_ON}",
     "compare": f"finished runs, and states of the others, are kept; {_GO_ON}",
+    "tune": f"finished trainings, and states of the others, are kept; {_GO_ON}",
     "demo": f"what is finished is kept; {_GO_ON}",
 }
 _AGAIN = "run the same command again"

@@ -23,7 +23,7 @@ Axes: B bags, T clips, K cuboids, C features, H hidden features, X bags of a vid
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -57,6 +57,8 @@ class StMilConfig(ModelConfig):
     """Which bags the ranking compares."""
     unit_length: bool = True
     """Whether the features of a cuboid are scaled to length 1 first, as Sultani's are."""
+    margin: float = 1.0
+    """By which an anomalous bag is to score above a normal one, above 0."""
     sparsity_weight: float = 0.0
     """Weight of the sum of an anomalous video's cuboid scores, at least 0."""
     smoothness_weight: float = 0.0
@@ -69,6 +71,11 @@ class StMilConfig(ModelConfig):
         self._share("dropout")
         self._at_least(1, "attention_dim")
         self._at_least(0, "sparsity_weight", "smoothness_weight", "region_weight")
+        self._at_least(1e-6, "margin")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings; no ``margin`` where it is 1, as in runs and checkpoints of versions that had none."""
+        return {name: value for name, value in super().to_dict().items() if name != "margin" or value != 1.0}
 
 
 class GatedAttention(nn.Module):
@@ -129,7 +136,7 @@ class StMilCriterion(Criterion):
     def __call__(self, output: MilOutput, labels_B: Tensor, soft_labels_BX: Tensor | None = None) -> dict[str, Tensor]:
         """Return ``total`` and its terms."""
         config = self._config
-        terms = {"rank": hinge_ranking(self._bag_scores(output), labels_B, pairs=config.pairs)}
+        terms = {"rank": hinge_ranking(self._bag_scores(output), labels_B, pairs=config.pairs, margin=config.margin)}
         assert output.cuboid_scores_BTK is not None
         anomalous_BTK = output.cuboid_scores_BTK[classes_of(labels_B, paired=False).anomalous]
         if config.sparsity_weight:

@@ -59,7 +59,7 @@ class HeldOut:
         model.eval()
         for video in self._own:
             start, end = int(self.edges[video]), int(self.edges[video + 1])
-            take = _ranges_of(self._cache.values_N[start:end])
+            take = ranges_of(self._cache.values_N[start:end])
             found, _ = score_clips(model, take, end - start, self._window, self._device)
             scores_N[start:end] = torch.from_numpy(found)
         model.train()
@@ -68,5 +68,6 @@ class HeldOut:
         return shared.cpu().numpy()
 
 
-def _ranges_of(clips_T: np.ndarray) -> Take:
+def ranges_of(clips_T: np.ndarray) -> Take:
+    """Return what gives ranges of these clips."""
     return lambda start, stop: clips_T[start:stop]

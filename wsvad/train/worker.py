@@ -77,7 +77,7 @@ def run_worker(
     torch.set_num_threads(at_most_cores(plan.threads))
     device = torch.device(plan.device)
     store = open_store(plan.out, plan.store)
-    trainer = _make_trainer(plan, group, device)
+    trainer = make_trainer(plan, group, device)
     resume(trainer, store, group, device)
     log.info("worker %d of %d: training from step %d", group.rank + 1, group.world_size, trainer.step)
     saved, saved_at = trainer.step, time.monotonic()
@@ -94,7 +94,12 @@ def run_worker(
     return trainer.finished
 
 
-def _make_trainer(plan: TrainPlan, group: Group, device: torch.device) -> Trainer:
+def make_trainer(plan: TrainPlan, group: Group, device: torch.device) -> Trainer:
+    """Return what trains, at step 0: model, criterion and batches as the plan says.
+
+    Raises:
+        UsageError, StorageError: of features that cannot be used or reached.
+    """
     model_config, data, config = plan.model, plan.data, plan.config
     cache = SegmentCache.build(
         plan.features,
