@@ -43,7 +43,7 @@ class SearchOptions:
     resamples: Natural = 200
     """of the validation videos, for the corrected best, 100 to 10,000; 0: none"""
     sweep_seed: Natural = 0
-    """of the search and of the resampling"""
+    """of the search"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -179,7 +179,7 @@ def resolve(options: TuneOptions) -> Resolved:
     if metric not in MAXIMISED:
         meant = did_you_mean(metric, MAXIMISED) or f"; known: {', '.join(MAXIMISED)}"
         raise UsageError(f"no figure that can be maximised is called {metric!r:.80}{meant}")
-    validation = Validation(features, judged, metric, options.resamples, options.sweep_seed)
+    validation = Validation(features, judged, metric, options.resamples)
     check_metric(validation, kind.inputs)
     return Resolved(space, options.plan(trials), features, records, data, validation)
 
@@ -250,4 +250,4 @@ def _steps_of(space: Space) -> Callable[[Configuration], int]:
 def _nothing(sweep: Sweep) -> str:
     errors = [o.error for o in (*sweep.book.outcomes.values(), *sweep.lost.values()) if o.error]
     first = f"; the first: {errors[0]}" if errors else ""
-    return f"not one of {len(sweep.results)} trials gave a value{first}"
+    return f"not one of {len(sweep.results)} trainings gave a value{first}"

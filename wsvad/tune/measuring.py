@@ -34,7 +34,7 @@ from wsvad.train.held_out import ranges_of
 TEMPORAL = ("frame_auc", "frame_ap", "anomalous_auc", "video_auc", "temporal_iou", "detection_at_far")
 MAXIMISED = (*TEMPORAL, *SPATIAL)
 """Figures that a sweep can maximise."""
-_OPTIONS = MetricOptions(resamples=0)
+_OPTIONS = MetricOptions(resamples=0)  # with its seed, all trials of all sweeps have the same draws: they are paired
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,6 @@ class Validation:
     """The validation videos, as the manifest has them or as they were cut from the training videos."""
     metric: str
     resamples: int
-    seed: int
-    """Of the resampling, the same for all trials, so that their figures are paired."""
 
     def scores(self, model: MilModel, kind: Inputs, device: torch.device) -> list[VideoScores]:
         """Score every clip of every video.
@@ -88,7 +86,7 @@ class Validation:
     def resampled(self, scores: Sequence[VideoScores]) -> dict[str, tuple[float | None, ...]]:
         """Return the figure that is maximised in each resample of the videos, and on the videos not drawn in it."""
         results = self._results(scores)
-        options = replace(_OPTIONS, resamples=self.resamples, seed=self.seed)
+        options = replace(_OPTIONS, resamples=self.resamples)
         drawn = Draws.of(results, options, keep=True)
         left_out = replace(drawn, weights_RV=(drawn.weights_RV == 0).astype(np.float64))
         return {

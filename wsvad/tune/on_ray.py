@@ -24,7 +24,7 @@ from wsvad.errors import AccessDenied, ClusterError, StorageError, StoreFull, Ws
 from wsvad.tune.book import Outcome
 from wsvad.tune.schedule import Job
 from wsvad.tune.space import Configuration
-from wsvad.tune.trial import Setting, Task, run_task
+from wsvad.tune.trial import Task
 from wsvad.work.pool import Pool
 
 log = logging.getLogger(__name__)
@@ -62,13 +62,21 @@ class Jobs(Protocol):
         ...
 
 
+class Runs(Protocol):
+    """Runs a job, in the process that calls it. Small and picklable: it travels to every worker."""
+
+    def run(self, task: Task) -> Outcome:
+        """Run a job and write its result. Raises what all jobs share: ``StorageError``, ``ClusterError``."""
+        ...
+
+
 def run_on_tune(
-    setting: Setting, jobs: Jobs, pool: Pool, on_news: Callable[[], None], *, name: str, verbose: bool
+    setting: Runs, jobs: Jobs, pool: Pool, on_news: Callable[[], None], *, name: str, verbose: bool
 ) -> None:
     """Run jobs until there are none left, on the Ray that is connected.
 
     Args:
-        setting: what all jobs share.
+        setting: runs a job.
         jobs: gives them out.
         pool: how many run at once, and what each gets.
         on_news: called now and then, from the calling thread.
@@ -112,7 +120,7 @@ def run_on_tune(
 class _Trial(tune.Trainable):
     """Runs one job after the other in its actor; a step is a whole job."""
 
-    def setup(self, config: dict[str, Any], setting: Setting | None = None) -> None:
+    def setup(self, config: dict[str, Any], setting: Runs | None = None) -> None:
         """Take what all jobs share, and the first job."""
         assert setting is not None, "Tune passes what with_parameters was given"
         self._setting, self._task = setting, config["task"]
@@ -125,7 +133,7 @@ class _Trial(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Run the job. Errors that all jobs share are returned: raised, Tune would take them for a lost worker."""
         try:
-            outcome = run_task(self._setting, _task(self._task))
+            outcome = self._setting.run(_task(self._task))
         except WsvadError as error:
             kind = next((name for name, cls in _RAISED.items() if isinstance(error, cls)), "StorageError")
             return {"error": f"{kind}: {error}", "done": True}
@@ -150,6 +158,13 @@ class _Searcher(Searcher):
         self._gauge: Gauge | None = None
         self.error: WsvadError | None = None
         self.stopping = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave everything out of the files that Tune writes about itself: they are never read, and hold no data."""
+        return {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Searcher:
+        return self
 
     def suggest(self, trial_id: str) -> Any:
         """Return the next job as a configuration of Tune's."""

@@ -39,7 +39,7 @@ class TuneOptions:
     finalists: int = 3
     fresh_seeds: int = 5
     sweep_seed: int = 0
-    """Of the search and of the resampling of videos."""
+    """Of the search."""
     resamples: int = 200
     """Of the validation videos, for the corrected best; 0: none."""
     training: Mapping[str, Any] = field(default_factory=dict)

@@ -59,6 +59,10 @@ class Setting:
     device: str = "cpu"
     threads: int = 1
 
+    def run(self, task: Task) -> Outcome:
+        """Run a job; see :func:`run_task`."""
+        return run_task(self, task)
+
     def plan(self, configuration: Configuration, seed: int) -> TrainPlan:
         """Return what a worker of training is told. Raises ``UsageError``."""
         kind = MODELS[self.space.model].config.inputs

@@ -1,0 +1,27 @@
+"""The data set that tests of sweeps share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from tests.train.factories import Planted
+from tests.tune.making import plant_sweep
+
+
+@pytest.fixture(scope="session")
+def planted_sweep(tmp_path_factory: pytest.TempPathFactory) -> Planted:
+    """Eighteen training, twelve validation and six test videos."""
+    return plant_sweep(tmp_path_factory.mktemp("sweep"))
+
+
+@pytest.fixture(autouse=True)
+def cache_in_tests_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Caches in a folder of the tests; and the threads of torch as they were."""
+    threads = torch.get_num_threads()
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.getbasetemp()))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    yield
+    torch.set_num_threads(threads)
