@@ -39,7 +39,7 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "100000",  # Tune's snapshots of itself are of no use here
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "TUNE_MAX_PENDING_TRIALS_PG": "auto",
+    "RAY_AIR_NEW_OUTPUT": "0",  # with verbose=0 the older output says nothing, the newer one still prints tables
 }
 _SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
 """What Tune would write into the runtime environment of every trial (``ray.tune.execution.class_cache``)."""
