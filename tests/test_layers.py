@@ -43,6 +43,7 @@ LAYERS = (
     ("report",),
     VERBS,
     ("pipelines", "experiments"),
+    ("tune",),
     ("doctor", "demo"),
     ("cli",),
     ("__main__",),
@@ -57,6 +58,7 @@ HOMES = {
         "wsvad/work/run.py",
         "wsvad/loop/run.py",
         "wsvad/experiments/run.py",
+        "wsvad/tune/on_ray.py",
         "wsvad/doctor/ray_probe.py",
     ),
     # the decoder's process, and what renders the demo; the process that holds credentials never runs FFmpeg
@@ -95,7 +97,8 @@ HOMES = {
     "sklearn": ("wsvad/metrics/ranking.py",),
     "jinja2": ("wsvad/evaluate/page.py", "wsvad/report/tables.py"),
     # distributions of test statistics
-    "scipy": ("wsvad/metrics/paired.py",),
+    "scipy": ("wsvad/metrics/paired.py", "wsvad/tune/configurations.py"),
+    "optuna": ("wsvad/tune/configurations.py",),
     # encodes pictures that the decoder's process made; what holds credentials opens no picture of anybody else's
     "PIL": ("wsvad/report/pictures.py",),
     "torch": (
@@ -140,6 +143,8 @@ HOMES = {
         "wsvad/loop/state.py",
         "wsvad/train/trainer.py",
         "wsvad/train/worker.py",
+        "wsvad/tune/measuring.py",
+        "wsvad/tune/trial.py",
     ),
 }
 

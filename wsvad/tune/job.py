@@ -31,7 +31,7 @@ from wsvad.tune.space import Configuration, Space
 from wsvad.tune.spaces import find_space
 from wsvad.tune.summary import BEST, TuneSummary
 from wsvad.tune.sweep import Sweep
-from wsvad.tune.trial import Setting, run_task, training_of
+from wsvad.tune.trial import Setting, device_here, run_task, training_of
 from wsvad.tune.warm_start import warm_start
 from wsvad.tune.winner import measure_on_test, option_file, train_winner, winner_options
 from wsvad.work.lease import Lease
@@ -211,8 +211,6 @@ def run_jobs(options: TuneOptions, resolved: Resolved, sweep: Sweep, out: Store,
 
 
 def _setting(options: TuneOptions, resolved: Resolved, out: Store) -> Setting:
-    import torch
-
     return Setting(
         out=out.uri,
         store=out.options,
@@ -221,7 +219,7 @@ def _setting(options: TuneOptions, resolved: Resolved, out: Store) -> Setting:
         data=resolved.data,
         validation=resolved.validation,
         save_every=options.save_every,
-        device="cuda" if not options.use_ray and options.gpus and torch.cuda.is_available() else "cpu",
+        device=device_here(options.gpus),
         threads=max(1, int(options.cpus)),
     )
 

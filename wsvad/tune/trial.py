@@ -44,6 +44,11 @@ def training_of(space: Space, configuration: Configuration, *, seed: int, save_e
     return train_config(default_recipe(space.model, preset=space.preset), given)
 
 
+def device_here(gpus: float) -> str:
+    """Return where a job in this process runs: on a GPU if one was asked for and is there."""
+    return "cuda" if gpus and torch.cuda.is_available() else "cpu"
+
+
 @dataclass(frozen=True)
 class Setting:
     """What all jobs of a sweep share. Small; travels to every worker."""
