@@ -7,7 +7,6 @@ import math
 import os
 import re
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -20,10 +19,12 @@ from ray.exceptions import RayError
 from ray.util.metrics import Gauge
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from wsvad import signals
 from wsvad.errors import AccessDenied, ClusterError, StorageError, StoreFull, TrainingError, WsvadError
 from wsvad.loop.board import TrainBoard
 from wsvad.loop.curve import STEP
 from wsvad.loop.group import DDP_OPTIONS, Distributed, Group, agree
+from wsvad.work.beside import Beside
 from wsvad.work.pool import Pool
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ def _fit(
             **quiet,
         ),
     )
-    _wait(_InThread(trainer.fit), board, on_row)
+    _wait(Beside(trainer.fit, "ray-train"), board, on_row)
 
 
 def _name(out: str) -> str:
@@ -118,38 +119,22 @@ class _Figures(ray.train.UserCallback):
             self._gauge.set(value, {"run": run_context.get_run_config().name, "figure": figure})
 
 
-class _InThread(threading.Thread):
-    """``TorchTrainer.fit`` beside the main thread, where it would take Ctrl-C for itself."""
-
-    def __init__(self, fit: Callable[[], Any]) -> None:
-        super().__init__(name="ray-train", daemon=True)
-        self._fit = fit
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
-        """Fit, and keep what comes of it."""
-        try:
-            self.result = self._fit()
-        except BaseException as error:  # whatever it is, the main thread raises it
-            self.error = error
-
-
-def _wait(thread: _InThread, board: Any, on_row: Callable[[dict[str, float]], None]) -> None:
+def _wait(thread: Beside, board: Any, on_row: Callable[[dict[str, float]], None]) -> None:
     """Pass on the news until the thread ends; whatever interrupts this stops the workers first."""
     last: dict[str, float] = {}
     failure = ("", "")
     try:
-        while thread.is_alive() and not failure[0]:
-            thread.join(_ASK_EVERY_S)
+        over = False
+        while not over and not failure[0]:
+            over = thread.over(_ASK_EVERY_S)
             row, failure = _news(board)
             if row and row != last:
                 on_row(row)
                 last = row
     except BaseException:
         board.stop.remote()
-        thread.join(_STOP_S)
+        with signals.held():  # a signal is raised again until it is noted, and would end the waiting
+            thread.over(_STOP_S)
         raise
     if failure[0]:
         raise _LASTING[failure[0]](failure[1])

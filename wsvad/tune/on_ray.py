@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -20,17 +19,19 @@ from ray.tune import Stopper
 from ray.tune.search import Searcher
 from ray.util.metrics import Gauge
 
+from wsvad import signals
 from wsvad.errors import AccessDenied, ClusterError, StorageError, StoreFull, WsvadError
 from wsvad.tune.book import Outcome
 from wsvad.tune.schedule import Job
 from wsvad.tune.space import Configuration
 from wsvad.tune.trial import Task
+from wsvad.work.beside import Beside
 from wsvad.work.pool import Pool
 
 log = logging.getLogger(__name__)
 
 _ASK_EVERY_S = 0.5
-_STOP_S = 60.0
+_STOP_S = 30.0
 _MAX_LOSSES = 3
 """Times that a job is begun again after its worker ended."""
 _RAISED: Mapping[str, type[WsvadError]] = {e.__name__: e for e in (AccessDenied, StoreFull, StorageError, ClusterError)}
@@ -39,6 +40,7 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "100000",  # Tune's snapshots of itself are of no use here
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "3",  # what a stopped sweep gives its jobs: their states are saved by themselves
     "RAY_AIR_NEW_OUTPUT": "0",  # with verbose=0 the older output says nothing, the newer one still prints tables
 }
 _SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
@@ -114,7 +116,7 @@ def run_on_tune(
             ),
         )
         searcher.at_once = pool.workers
-        _wait(_InThread(tuner.fit), searcher, on_news)
+        _wait(Beside(tuner.fit, "ray-tune"), searcher, on_news)
 
 
 class _Trial(tune.Trainable):
@@ -227,31 +229,15 @@ class _Stop(Stopper):
         return self._searcher.stopping or self._searcher.error is not None
 
 
-class _InThread(threading.Thread):
-    """``Tuner.fit`` beside the main thread, where it would take Ctrl-C for itself."""
-
-    def __init__(self, fit: Callable[[], Any]) -> None:
-        super().__init__(name="ray-tune", daemon=True)
-        self._fit = fit
-        self.error: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
-        """Fit, and keep what it raises."""
-        try:
-            self._fit()
-        except BaseException as error:  # whatever it is, the main thread raises it
-            self.error = error
-
-
-def _wait(thread: _InThread, searcher: _Searcher, on_news: Callable[[], None]) -> None:
+def _wait(thread: Beside, searcher: _Searcher, on_news: Callable[[], None]) -> None:
     try:
-        while thread.is_alive():
-            thread.join(_ASK_EVERY_S)
+        while not thread.over(_ASK_EVERY_S):
             on_news()
+        on_news()
     except BaseException:
         searcher.stopping = True
-        thread.join(_STOP_S)
+        with signals.held():  # a signal is raised again until it is noted, and would end the waiting
+            thread.over(_STOP_S)
         raise
     if searcher.error is not None:
         raise searcher.error

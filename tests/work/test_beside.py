@@ -1,0 +1,35 @@
+"""A call in a thread of its own outlives the interruption of who waits for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from wsvad.work.beside import Beside
+
+
+def test_waiting_that_is_interrupted_can_be_taken_up_again():
+    """Ctrl-C in the midst of waiting: the thread still counts as running, and its result comes."""
+    release = threading.Event()
+    thread = Beside(lambda: release.wait(60) and "result", "test")
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        while not thread.over(0.5):
+            pass
+    started = time.monotonic()
+    assert not thread.over(0.3)
+    assert time.monotonic() - started >= 0.25
+    release.set()
+    assert thread.over(30)
+    assert (thread.result, thread.error) == ("result", None)
+
+
+def test_what_is_raised_is_kept():
+    """For the main thread to raise."""
+    thread = Beside(lambda: [][0], "test")
+    assert thread.over(30)
+    assert isinstance(thread.error, IndexError)
