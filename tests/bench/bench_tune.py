@@ -2,8 +2,8 @@
 
 Run ``python -m tests.bench.bench_tune`` (about ten minutes on 2 cores). Both sides train the same configurations of
 ``sultani`` on the same small features; the loop then still has no figures, the sweep has scored and measured every
-trial. They take turns, so that a busy machine slows both alike. Then ``--empty`` trials that do nothing, on the same Ray Tune:
-seconds and growth of the driver's memory for each.
+trial. They take turns, so that a busy machine slows both alike. Then ``--empty`` trials that do nothing,
+on the same Ray Tune: seconds and growth of the driver's memory for each.
 """
 
 from __future__ import annotations

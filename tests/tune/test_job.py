@@ -44,6 +44,7 @@ def test_what_is_left_behind(planted_sweep, swept, tmp_path):
     assert summary["naive"] >= summary["corrected"] - 0.2
     assert summary["low"] <= summary["corrected"] <= summary["high"]
     assert not list(swept.glob("trials/*/seed-*/state/*/*"))
+    assert b"Sweep of sultani" in (swept / "report.html").read_bytes()
     means = [f["mean"] for f in summary["finalists"]]
     assert means == sorted(means, reverse=True)
     assert summary["best"] == summary["finalists"][0]["trial"]

@@ -24,12 +24,13 @@ from wsvad.tune.book import Book, check_claim, check_plan, write_claim, write_pl
 from wsvad.tune.configurations import make_source, number_of_trials
 from wsvad.tune.measuring import MAXIMISED, Validation, check_metric, default_metric
 from wsvad.tune.options import TuneOptions
+from wsvad.tune.page import sweep_page
 from wsvad.tune.progress import TuneView
 from wsvad.tune.results import finished_summary, keep_summary, keep_tables, rows_of, selection_of, summarize
 from wsvad.tune.schedule import FRESH, Plan
 from wsvad.tune.space import Configuration, Space
 from wsvad.tune.spaces import find_space
-from wsvad.tune.summary import BEST, TuneSummary
+from wsvad.tune.summary import BEST, HTML, TuneSummary
 from wsvad.tune.sweep import Sweep
 from wsvad.tune.trial import Setting, device_here, run_task, training_of
 from wsvad.tune.warm_start import warm_start
@@ -138,6 +139,7 @@ def _conclude(
         rows = rows_of(sweep)
         keep_tables(out, sweep, rows, resolved.space.parameters)
         out.replace(BEST, option_file(training, f"trial {best} of a sweep of {resolved.space.model}"))
+        out.replace(HTML, sweep_page(rows, resolved.space.parameters, summary))
         sweep.book.drop_states(job for job in sweep.book.outcomes)
     if options.train_winner:
         summary = replace(summary, checkpoint=train_winner(training, out, best, console))
