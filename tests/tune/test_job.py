@@ -341,3 +341,30 @@ def _digest(folder: Path) -> str:
         if path.is_file():
             whole.update(path.name.encode() + path.read_bytes())
     return whole.hexdigest()
+
+
+def test_tpe(planted_sweep, tmp_path, capsys, monkeypatch, caplog):
+    """Optuna is told every result, by the next call, too, and no trial of its stays open."""
+    import optuna
+
+    studies = []
+    real = optuna.create_study
+    monkeypatch.setattr(optuna, "create_study", lambda **kw: studies.append(real(**kw)) or studies[-1])
+    (tmp_path / "space.toml").write_text(
+        'model = "ltgs"\nset = { heads = 1, fusion_dim = 8 }\ntraining = { steps = 3, pairs = 4 }\n'
+        "[search]\ndynamic_labels = [true, false]\n"
+        "label_alpha = { low = 0.5, high = 0.9, when = { dynamic_labels = true } }\n"
+        "k = [2, 3]\nlr = { low = 1e-4, high = 1e-2, log = true }\nsegments = { low = 4, high = 8, whole = true }\n"
+    )
+    out = str(tmp_path / "out")
+    words = words_of(planted_sweep, out, *NO_RAY, "--no-winner", "--finalists", "0", "--search", "tpe")
+    words += ["--space", str(tmp_path / "space.toml"), "--seeds", "1"]
+    assert run_tune(capsys, *words, "--trials", "6")[0] == 0
+    assert run_tune(capsys, *words, "--trials", "14", "--extend")[0] == 0
+    first, second = studies
+    states = optuna.trial.TrialState
+    assert [trial.state for trial in first.trials] == [states.COMPLETE] * 6
+    assert [trial.state for trial in second.trials] == [states.COMPLETE] * 14
+    found = rows(out)
+    assert sorted(trial.value for trial in second.trials) == sorted(row["value"] for row in found)
+    assert all((row["config.label_alpha"] is None) == (not row["config.dynamic_labels"]) for row in found)
