@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from wsvad.errors import UsageError
 from wsvad.tune.space import Configuration, Parameter, Space, Value
@@ -77,7 +77,7 @@ class Tpe:
         # trials under way count as bad ones, so that workers side by side do not all try the same place
         sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         self._study = optuna.create_study(direction="maximize", sampler=sampler)
-        self._asked: dict[int, object] = {}
+        self._asked: dict[int, Any] = {}
 
     def configuration(self, number: int) -> Configuration:
         """Return a configuration that the results so far make promising."""
@@ -89,16 +89,13 @@ class Tpe:
                 values[p.name] = self._suggest(trial, p)
         return self._space.only(values)
 
-    def _suggest(self, trial: object, p: Parameter) -> int | float | str | bool:
-        ask: object = trial
+    def _suggest(self, trial: Any, p: Parameter) -> Value:
         if p.choices:
-            place: int = ask.suggest_categorical(p.name, list(range(len(p.choices))))  # type: ignore[attr-defined]
-            return p.choices[place]
+            return p.choices[trial.suggest_categorical(p.name, list(range(len(p.choices))))]
         if p.whole:
-            whole: int = ask.suggest_int(p.name, int(p.low), int(p.high), log=p.log)  # type: ignore[attr-defined]
-            return whole
-        value: float = ask.suggest_float(p.name, p.low, p.high, log=p.log)  # type: ignore[attr-defined]
-        return float(f"{value:.6g}")
+            return int(trial.suggest_int(p.name, int(p.low), int(p.high), log=p.log))
+        value = float(f"{trial.suggest_float(p.name, p.low, p.high, log=p.log):.6g}")
+        return min(max(value, p.low), p.high)  # rounded it may lie outside, where Optuna would not take it back
 
     def tell(self, number: int, configuration: Configuration, value: float | None) -> None:
         """Take a result: a trial without a value is told as failed, so that it is no open one for ever."""
@@ -124,7 +121,7 @@ class Tpe:
             )
         )
 
-    def _distribution(self, p: Parameter) -> object:
+    def _distribution(self, p: Parameter) -> Any:
         of = self._optuna.distributions
         if p.choices:
             return of.CategoricalDistribution(list(range(len(p.choices))))
