@@ -80,6 +80,18 @@ def test_again_there_is_nothing_to_do(planted_sweep, swept, capsys):
     assert {p.parent.name for p in new} <= {"drivers"}
 
 
+def test_what_is_gone_is_written_again(planted_sweep, swept, tmp_path, capsys):
+    """A removed table or page comes back without a training."""
+    out = tmp_path / "out"
+    shutil.copytree(swept, out)
+    for name in ("report.html", "trials.parquet"):
+        (out / name).unlink()
+        code, summary = run_tune(capsys, *words_of(planted_sweep, str(out), *NO_RAY))
+        assert (code, summary["nothing_to_do"]) == (0, False)
+        assert (out / name).stat().st_size
+    assert rows(out) == rows(swept)
+
+
 def test_it_goes_on_where_it_was_ended(planted_sweep, swept, tmp_path, capsys, monkeypatch):
     """Ended after any training, it ends with the rows of an undisturbed sweep; none is trained twice."""
     from wsvad.tune import trial

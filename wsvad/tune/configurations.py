@@ -91,7 +91,7 @@ class Tpe:
 
     def _suggest(self, trial: Any, p: Parameter) -> Value:
         if p.choices:
-            return p.choices[trial.suggest_categorical(p.name, list(range(len(p.choices))))]
+            return p.choices[int(trial.suggest_categorical(p.name, list(range(len(p.choices)))))]
         if p.whole:
             return int(trial.suggest_int(p.name, int(p.low), int(p.high), log=p.log))
         value = float(f"{trial.suggest_float(p.name, p.low, p.high, log=p.log):.6g}")

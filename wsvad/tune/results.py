@@ -25,7 +25,7 @@ from wsvad.tune.book import Book, Outcome, scores_key
 from wsvad.tune.findings import TrialRow
 from wsvad.tune.schedule import Job, finalists, winner
 from wsvad.tune.space import Parameter
-from wsvad.tune.summary import JSON, SCORES, TRIALS, Finalist, TuneSummary
+from wsvad.tune.summary import BEST, HTML, JSON, SCORES, TRIALS, Finalist, TuneSummary
 from wsvad.tune.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,9 @@ def finalists_of(sweep: Sweep) -> tuple[Finalist, ...]:
 
 
 def finished_summary(out: Store, sweep: Sweep) -> TuneSummary | None:
-    """Return the summary that is there, where it is of just these results."""
+    """Return the summary that is there, where it is of just these results and nothing that goes with it is gone."""
+    if not all(any(info.key == name for info in out.list(name)) for name in (TRIALS, SCORES, BEST, HTML)):
+        return None
     try:
         record = unseal(out.read(JSON), f"{out.uri}/{JSON}", ("summary", "outcomes"))
     except ObjectNotFound:
