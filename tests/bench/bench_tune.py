@@ -107,6 +107,9 @@ class _Queue:
     def take(self, job: Job, outcome: Outcome) -> None:
         self.outcomes[job] = outcome
 
+    def figures(self) -> dict[str, float]:
+        return {"done": float(len(self.outcomes))}
+
 
 def empty(number: int) -> None:
     """Print what trials that do nothing cost."""

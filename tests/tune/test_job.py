@@ -150,6 +150,18 @@ def test_figures_are_of_the_last_step_for_any_state_saved(planted_sweep, tmp_pat
     assert not list(Path(halved).glob("trials/*/seed-*/state/*/*"))
 
 
+def test_trainings_too_short_to_be_cut(planted_sweep, tmp_path, capsys):
+    """Of one step: every part of the training is the whole, and its figures are those without halving."""
+    plain, halved = str(tmp_path / "plain"), str(tmp_path / "halved")
+    words = (*NO_RAY, "--no-winner", "--steps", "1")
+    assert run_tune(capsys, *words_of(planted_sweep, plain, *words))[0] == 0
+    code, summary = run_tune(capsys, *words_of(planted_sweep, halved, *words, "--halving", "2"))
+    assert code == 0
+    assert summary["corrected"] is not None
+    known = {(r["trial"], r["seed"]): r["value"] for r in rows(plain)}
+    assert all(row["value"] == known[row["trial"], row["seed"]] for row in rows(halved) if row["stage"] == "screening")
+
+
 def test_a_trial_that_diverges_or_fails_is_a_row(planted_sweep, tmp_path, capsys, monkeypatch):
     """The sweep goes on; a failure is told by exit code 3, a divergence is a result."""
     from wsvad.tune import trial
@@ -292,6 +304,7 @@ def test_a_grid(planted_sweep, tmp_path, capsys, caplog):
         (("--trials", "70000"), "at most 65536 trials"),
         (("--extend",), "no sweep"),
         (("--final", "--no-winner"), "--final measures"),
+        (("--concurrent", "2"), "leave out --concurrent"),
         (("--from", "nowhere"), "there is no sweep"),
     ],
 )

@@ -194,6 +194,28 @@ def test_credentials_are_nowhere(planted_sweep, s3_bucket, moto_server, tmp_path
     assert not [secret for secret in secrets for data in (*contents, *files) if secret in data]
 
 
+def test_figures_for_rays_dashboard(planted_sweep, tmp_path, capsys, ray_session, monkeypatch):
+    """How far it is and the best figure, under the sweep's name."""
+    seen: dict[str, list[float]] = {}
+
+    class Recorded:
+        def __init__(self, name, description, tag_keys):
+            assert (name, tag_keys) == ("wsvad_tune", ("sweep", "figure"))
+
+        def set(self, value, tags):
+            assert tags["sweep"] == "out"
+            seen.setdefault(tags["figure"], []).append(value)
+
+    monkeypatch.setattr("wsvad.tune.on_ray.Gauge", Recorded)
+    code, _ = run_tune(capsys, *words_of(planted_sweep, str(tmp_path / "out"), "--no-winner", "--finalists", "0"))
+    assert code == 0
+    assert seen["done"] == [float(n) for n in range(1, 9)]
+    assert seen["running"][-1] == 0
+    best = max(row["value"] for row in rows(tmp_path / "out"))
+    assert seen["best"][-1] == best
+    assert seen["best"] == sorted(seen["best"])
+
+
 def test_cores_that_are_not_there(planted_sweep, tmp_path, capsys, ray_session, caplog):
     """Refused at once, with what is there."""
     words = words_of(planted_sweep, str(tmp_path / "out"), "--cpus-per-trial", "64")

@@ -151,6 +151,10 @@ def _conclude(
 
 def resolve(options: TuneOptions) -> Resolved:
     """Bring options together with what is there. Raises what :func:`tune` raises before any work; writes nothing."""
+    given = {"address": options.address, "concurrent": options.concurrent, "winner-workers": options.winner_workers}
+    named = " and ".join(f"--{name}" for name, value in given.items() if value is not None)
+    if named and not options.use_ray:
+        raise UsageError(f"--no-ray tunes alone in this process: leave out {named}, or --no-ray")
     if options.final and not options.train_winner:
         raise UsageError("--final measures the trained winner: leave out --no-winner")
     space = find_space(options.space, options.store)

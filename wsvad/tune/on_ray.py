@@ -63,6 +63,10 @@ class Jobs(Protocol):
         """Take the result of a job."""
         ...
 
+    def figures(self) -> Mapping[str, float]:
+        """Return how far it is, for plots."""
+        ...
+
 
 class Runs(Protocol):
     """Runs a job, in the process that calls it. Small and picklable: it travels to every worker."""
@@ -198,6 +202,7 @@ class _Searcher(Searcher):
             elif error:
                 said = f"its worker ended {_MAX_LOSSES + 1} times: out of memory, or its node was lost"
                 self._jobs.take(job, Outcome("lost", error=said))
+            self._show()
         except WsvadError as raised:
             self.error = self.error or raised
 
@@ -207,10 +212,10 @@ class _Searcher(Searcher):
     def restore(self, checkpoint_path: str) -> None:
         """Restore nothing."""
 
-    def show(self, figures: Mapping[str, float]) -> None:
+    def _show(self) -> None:
         """Show figures among Ray's metrics, as ``ray_wsvad_tune{sweep, figure}``, which its dashboard plots."""
         self._gauge = self._gauge or Gauge("wsvad_tune", "Figures of a sweep", ("sweep", "figure"))
-        for figure, value in figures.items():
+        for figure, value in self._jobs.figures().items():
             self._gauge.set(value, {"sweep": self._name, "figure": figure})
 
 

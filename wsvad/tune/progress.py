@@ -52,7 +52,7 @@ class TuneView:
 
     def line(self) -> str:
         """Say in one line how far it is."""
-        outcomes = self._sweep.book.outcomes
+        outcomes = dict(self._sweep.book.outcomes)  # at once: another thread takes results meanwhile
         text = f"{len(outcomes)}/{self.total} trainings, {self._sweep.running} running"
         bad = sum(outcome.value is None for outcome in outcomes.values()) + len(self._sweep.lost)
         text += f", {bad} without a value" if bad else ""

@@ -149,9 +149,7 @@ class Space:
         varied = [p.name for p in self.parameters if p.name in settings or p.name in training]
         if varied:
             raise UsageError(f"{varied[0]} is varied by the search space; it cannot be set for all trials, too")
-        idle = [name for name in training if name in NOT_VARIED and name not in ("val_fraction", "val_seed")]
-        if idle:
-            raise UsageError(f"{idle[0]} has no use in a sweep: every trial is measured once, at its last step")
+        refuse_idle(training)
         return dataclasses.replace(self, settings={**self.settings, **settings}, training={**self.training, **training})
 
     def contains(self, configuration: Configuration) -> bool:
@@ -196,6 +194,13 @@ class Space:
             raise UsageError(f"{where}: {error}") from error
 
 
+def refuse_idle(training: Mapping[str, Value]) -> None:
+    """Raise ``UsageError`` for options of training that a sweep sets itself."""
+    idle = [name for name in training if name in NOT_VARIED and name not in ("val_fraction", "val_seed")]
+    if idle:
+        raise UsageError(f"{idle[0]} has no use in a sweep: every trial is measured once, at its last step")
+
+
 def read_space(uri: str, options: StoreOptions | None = None) -> Space:
     """Read a space from a TOML file.
 
@@ -238,6 +243,7 @@ def parse_space(document: Mapping[str, Any]) -> Space:
     for key, table in shared.items():
         if not isinstance(table, dict) or not all(isinstance(v, Value) for v in table.values()):
             raise UsageError(f"{key} must be a table of names and values, got {table!r:.120}")
+    refuse_idle(shared["training"])
     search = document.get("search")
     if not isinstance(search, dict) or not search:
         raise UsageError("expected [search] with at least one parameter")

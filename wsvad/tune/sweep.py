@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from wsvad.tune.book import Book, Outcome
 from wsvad.tune.configurations import Source
@@ -69,7 +69,8 @@ class Sweep:
             self.book.configure(job.number, asked, self._source_name)
         self._running.add(job)
         self._round.remove(job)
-        return Task(job, self.book.configurations[job.number], self.book.steps(job), job.rung == self.plan.last_rung)
+        configuration, steps = self.book.configurations[job.number], self.book.steps(job)
+        return Task(job, configuration, steps, steps == self.book.steps_of(configuration))
 
     def take(self, job: Job, outcome: Outcome) -> None:
         """Take the result of a job."""
@@ -82,9 +83,16 @@ class Sweep:
             log.warning("trial %d seed %d: %s: %s", job.number, job.seed, outcome.status, outcome.error)
         self._tell(job.number, self.book.configurations[job.number])
 
-    def give_back(self, jobs: Collection[Job]) -> None:
-        """Note that jobs are not under way any more, and have no result."""
-        self._running -= set(jobs)
+    def figures(self) -> dict[str, float]:
+        """Return how far the sweep is, for plots: trainings done, under way and without a value, and the best figure."""
+        values = [outcome.value for outcome in self.book.outcomes.values()]
+        known = [value for value in values if value is not None]
+        found = {
+            "done": len(values),
+            "running": self.running,
+            "without_value": len(values) - len(known) + len(self.lost),
+        }
+        return {**{name: float(count) for name, count in found.items()}, **({"best": max(known)} if known else {})}
 
     def _left(self) -> list[Job]:
         """Jobs of the round that nobody has begun; the next round is looked up once all of this one have ended."""
