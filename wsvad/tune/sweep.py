@@ -84,7 +84,7 @@ class Sweep:
         self._tell(job.number, self.book.configurations[job.number])
 
     def figures(self) -> dict[str, float]:
-        """Return how far the sweep is, for plots: trainings done, under way and without a value, and the best figure."""
+        """Return for plots: trainings done, under way and without a value, and the best figure."""
         values = [outcome.value for outcome in self.book.outcomes.values()]
         known = [value for value in values if value is not None]
         found = {
