@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
 from tests.train.factories import Planted
-from tests.tune.making import plant_sweep
+from tests.tune.making import plant_sweep, words_of
+from wsvad.cli import main
 
 
 @pytest.fixture(scope="session")
 def planted_sweep(tmp_path_factory: pytest.TempPathFactory) -> Planted:
     """Eighteen training, twelve validation and six test videos."""
     return plant_sweep(tmp_path_factory.mktemp("sweep"))
+
+
+@pytest.fixture(scope="session")
+def swept(planted_sweep: Planted, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished sweep; tests only read it."""
+    out = tmp_path_factory.mktemp("swept") / "out"
+    assert main(words_of(planted_sweep, str(out), "--no-ray")) == 0
+    return out
 
 
 @pytest.fixture(autouse=True)

@@ -19,14 +19,6 @@ from wsvad.storage import open_store
 NO_RAY = ("--no-ray",)
 
 
-@pytest.fixture(scope="module")
-def swept(planted_sweep, tmp_path_factory):
-    """A finished sweep; tests only read it."""
-    out = tmp_path_factory.mktemp("swept") / "out"
-    assert main(words_of(planted_sweep, str(out), *NO_RAY)) == 0
-    return out
-
-
 def test_what_is_left_behind(planted_sweep, swept, tmp_path):
     """A row for every training, scores of validation videos alone, the summary, and no states."""
     found = rows(swept)

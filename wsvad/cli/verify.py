@@ -8,6 +8,7 @@ from rich.console import Console
 
 from wsvad.cli.options import Common, Stored, require
 from wsvad.dataset.names import DEFAULT_GRACE_HOURS
+from wsvad.loop.places import SWEEP, TRIALS
 from wsvad.manifest.names import Identity
 from wsvad.options import Flag, Option, PositiveFloat, Uri
 from wsvad.storage import Store, StoreOptions, open_store
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from wsvad.manifest.listing import Listing
     from wsvad.verify.data_set_report import VerifyReport
     from wsvad.verify.run import RunReport
+    from wsvad.verify.sweep import SweepReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +25,7 @@ class Options(Common):
     """What is to be verified, and how much is done about it."""
 
     out: Uri | None = None
-    """root of the data set, or of a training run, or a checkpoint"""
+    """root of the data set, or of a training run, a sweep, or a checkpoint"""
     videos: Uri | None = None
     """also check that all of these videos are in it"""
     id_prefix: Annotated[str, Option(metavar="TEXT")] = ""
@@ -52,8 +54,12 @@ def run(options: Options) -> int:
     out = open_store(uri, options.store)
     if options.repair or options.collect:
         out.probe()  # what cannot be written is found before everything is read
-    report: VerifyReport | RunReport
-    if is_run(out):
+    report: VerifyReport | RunReport | SweepReport
+    if any(True for _ in out.list(SWEEP)) or any(True for _ in out.list(TRIALS)):
+        from wsvad.verify.sweep import verify_sweep  # brings torch with it
+
+        report = verify_sweep(out, repair=options.repair)
+    elif is_run(out):
         from wsvad.verify.run import verify_run  # brings torch with it
 
         report = verify_run(out, repair=options.repair)

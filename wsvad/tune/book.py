@@ -25,14 +25,15 @@ from wsvad.dataset.sealed import seal, unseal
 from wsvad.documents import DocumentError, build
 from wsvad.errors import ConflictError, DamagedError, ObjectNotFound, UsageError
 from wsvad.loop.claim import is_run
-from wsvad.loop.places import STATES
+from wsvad.loop.places import STATES, TRIALS
+from wsvad.loop.places import SWEEP as CLAIM
 from wsvad.storage import Created, Store
 from wsvad.tune.schedule import Job, Plan
 from wsvad.tune.space import Configuration
 
 log = logging.getLogger(__name__)
 
-CLAIM, PLAN, SCREENED, TRIALS = "tuning.json", "plan.json", "screened.json", "trials/"
+PLAN, SCREENED = "plan.json", "screened.json"
 _PLAN_FIELDS = ("trials", "seeds", "finalists", "fresh_seeds")
 _READERS = 16
 _CLAIM_FIELDS = ("kind", "space", "search", "metric", "training", "features", "videos")
