@@ -97,7 +97,7 @@ HOMES = {
     "sklearn": ("wsvad/metrics/ranking.py", "wsvad/tune/importance.py"),
     "jinja2": ("wsvad/evaluate/page.py", "wsvad/report/tables.py", "wsvad/tune/page.py"),
     # distributions of test statistics
-    "scipy": ("wsvad/metrics/paired.py", "wsvad/tune/configurations.py"),
+    "scipy": ("wsvad/metrics/paired.py", "wsvad/tune/configurations.py", "wsvad/tune/tuning_curve.py"),
     "optuna": ("wsvad/tune/configurations.py",),
     # encodes pictures that the decoder's process made; what holds credentials opens no picture of anybody else's
     "PIL": ("wsvad/report/pictures.py",),

@@ -13,7 +13,6 @@ from wsvad.tune.importance import importances
 from wsvad.tune.page import sweep_page
 from wsvad.tune.space import Parameter
 from wsvad.tune.summary import Finalist, TuneSummary
-from wsvad.tune.tuning_curve import tuning_curve
 
 LR = Parameter("lr", "training", low=1e-4, high=1e-2, log=True)
 K = Parameter("k", "setting", (2, 3, 4))
@@ -127,17 +126,3 @@ def test_importance_finds_what_matters():
     assert "nothing of the figure" in noise.reason
     assert "12 are needed" in importances(SPACE, [(row.values, row.value) for row in simulated(11)]).reason
     assert importances(SPACE, [(row.values, 0.5) for row in simulated(20)]).reason == "all trials have the same figure"
-
-
-def test_the_band_holds_the_truth():
-    """In at least 95 % of simulated sweeps the median of the best of n lies in the band, for all n at once."""
-    rng = np.random.default_rng(2)
-    number, sweeps, held = 30, 400, 0
-    shares = 0.5 ** (1 / np.arange(1, number + 1))  # of a uniform distribution these are the medians themselves
-    for _ in range(sweeps):
-        curve = tuning_curve(rng.random(number).tolist())
-        held += bool(np.all((curve.low_N <= shares) & (shares <= curve.high_N)))
-    assert held / sweeps >= 0.94
-    curve = tuning_curve([0.3, 0.5, 0.4])
-    assert curve.so_far_N.tolist() == [0.3, 0.5, 0.5]
-    assert np.all(np.diff(curve.median_N) >= 0)

@@ -145,7 +145,7 @@ def curve_chart(curve: TuningCurve, metric: str) -> str:
     width, height, left, top, bottom = 720.0, 300.0, 60.0, 12.0, 44.0
     wide, tall = width - left - 16, height - top - bottom
     number = len(curve.median_N)
-    seen = [*curve.so_far_N, *curve.median_N]
+    seen = [*(v for v in curve.actual_N if v > 0), *curve.median_N]  # 0: nothing but trials without a figure so far
     span = max(max(seen) - min(seen), 1e-3)
     low = max(0.0, min(seen) - 0.35 * span)
     high = max(seen) + 0.35 * span
@@ -158,7 +158,7 @@ def curve_chart(curve: TuningCurve, metric: str) -> str:
     band = [place(n + 1, v) for n, v in enumerate(curve.high_N)]
     band += [place(n + 1, v) for n, v in reversed(list(enumerate(curve.low_N)))]
     steps: list[tuple[float, float]] = []
-    for n, value in enumerate(curve.so_far_N):
+    for n, value in enumerate(curve.actual_N):
         if steps:
             steps.append((place(n + 1, value)[0], steps[-1][1]))
         steps.append(place(n + 1, value))

@@ -55,7 +55,7 @@ def sweep_page(rows: Sequence[TrialRow], parameters: Sequence[Parameter], summar
             lines=min(len(drawn), drawing.MOST_LINES),
             found=found,
             bars=bars,
-            curve=_curve(drawn, summary.metric) if drawn else "",
+            curve=_curve(rows, drawn, summary.metric) if drawn else "",
             legend=[drawing.colour(n / 10) for n in range(11)],
             ends=(min(t.figure for t in drawn), max(t.figure for t in drawn)) if drawn else None,
             bad=bad[:MOST_ROWS],
@@ -76,8 +76,11 @@ def _means(rows: Sequence[TrialRow], statuses: tuple[str, ...]) -> list[Drawn]:
     return [Drawn(n, values[n], fmean(figures[n])) for n in sorted(figures)]
 
 
-def _curve(drawn: Sequence[Drawn], metric: str) -> str:
-    return drawing.curve_chart(tuning_curve([trial.figure for trial in drawn]), metric)
+def _curve(rows: Sequence[TrialRow], drawn: Sequence[Drawn], metric: str) -> str:
+    """The tuning curve; a configuration without a figure has cost its share, and counts with the lowest."""
+    figures = {trial.number: trial.figure for trial in drawn}
+    bad = {row.number for row in rows if row.status in ("diverged", "failed")} - figures.keys()
+    return drawing.curve_chart(tuning_curve([figures.get(n, 0.0) for n in sorted({*figures, *bad})]), metric)
 
 
 def _setting(value: Any) -> str:
