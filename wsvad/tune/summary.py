@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wsvad.errors import EXIT_OK, EXIT_QUARANTINE
+from wsvad.report.svg import count
 from wsvad.work.summary import Summary
 
 JSON, TRIALS, SCORES, BEST, HTML = "sweep.json", "trials.parquet", "val_scores.parquet", "best.toml", "report.html"
@@ -88,7 +89,7 @@ class TuneSummary(Summary):
         if self.dry_run:
             todo = f"{self.trials} trials, at most {self.jobs} trainings (dry run: nothing was written)"
             return [*rows, ("to do", todo)]
-        ended = f"{self.done} trainings of {self.begun} trials"
+        ended = f"{count(self.done, 'trainings')} of {count(self.begun, 'trials')}"
         bad = [f"{n} {name}" for name in ("diverged", "failed", "lost") if (n := getattr(self, name))]
         rows.append(("ended", ended + (f" ({', '.join(bad)})" if bad else "")))
         if self.begun < self.trials:
@@ -98,7 +99,7 @@ class TuneSummary(Summary):
             rows.append(("corrected", f"{_figure(self.corrected)} [{_figure(self.low)}, {_figure(self.high)}]"))
         for finalist in self.finalists:
             spread = "" if finalist.deviation is None else f" ± {finalist.deviation:.4f}"
-            text = f"{_figure(finalist.mean)}{spread} on {len(finalist.fresh)} fresh seeds"
+            text = f"{_figure(finalist.mean)}{spread} on {count(len(finalist.fresh), 'fresh seeds')}"
             rows.append((f"trial {finalist.trial}", text))
         rows.append(("winner", f"trial {self.best}: " + ", ".join(f"{k} {_short(v)}" for k, v in self.values.items())))
         if self.test:
