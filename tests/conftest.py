@@ -4,6 +4,11 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# An example may take long on a busy machine, which says nothing of the code.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
 
 pytest_plugins = ["tests.services.fixtures"]
 
