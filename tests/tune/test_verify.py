@@ -19,10 +19,10 @@ def verify(capsys, out: Path, *words: str) -> tuple[int, dict]:
     return code, json.loads(capsys.readouterr().out)
 
 
-def flip(path: Path) -> None:
-    """Change one bit in the middle."""
+def flip(path: Path, place: float = 0.5) -> None:
+    """Change one bit."""
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
+    data[int(len(data) * place)] ^= 1
     path.write_bytes(data)
 
 
@@ -37,7 +37,7 @@ def test_a_whole_sweep(swept, capsys):
     [
         "plan.json", "sweep.json", "trials.parquet", "val_scores.parquet", "trials/00001/config.json",
         "trials/00002/seed-1/step-00000012.json", "trials/00002/seed-1/step-00000012.parquet",
-        "winner/*/checkpoint/model.safetensors",
+        "best.toml", "report.html", "winner/*/checkpoint/model.safetensors",
     ],
 )  # fmt: skip
 def test_one_bit_of_every_kind_of_object(name, planted_sweep, swept, tmp_path, capsys):
@@ -58,6 +58,17 @@ def test_one_bit_of_every_kind_of_object(name, planted_sweep, swept, tmp_path, c
     assert run_tune(capsys, *words_of(planted_sweep, str(out), "--no-ray"))[0] == 0
     assert verify(capsys, out)[0] == 0
     assert rows(out) == rows(swept)
+
+
+@pytest.mark.parametrize("place", [0.02, 0.3, 0.7, 0.98])
+def test_tables_wherever_the_bit_is(place, swept, tmp_path, capsys):
+    """Parquet has checksums of its pages only: headers, statistics and the footer have none."""
+    out = tmp_path / "out"
+    shutil.copytree(swept, out)
+    for name in ("trials.parquet", "val_scores.parquet", "trials/00002/seed-1/step-00000012.parquet"):
+        flip(out / name, place)
+    code, report = verify(capsys, out)
+    assert (code, len(report["faults"])) == (5, 3)
 
 
 def test_what_cannot_be_mended(swept, tmp_path, capsys):

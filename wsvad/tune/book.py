@@ -60,6 +60,8 @@ class Outcome:
     """Of computation, of all runs that it took."""
     node: str = ""
     error: str = ""
+    scores: str = ""
+    """SHA-256 (hex) of the clip scores; empty where there are none."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the outcome as JSON values."""
@@ -86,6 +88,10 @@ class _Plain:
     seconds: float
     node: str
     error: str
+    scores: str = ""
+
+
+_OUTCOME_FIELDS = ("status", "value", "figures", "resampled", "steps", "seconds", "node", "error")
 
 
 def trial_folder(number: int) -> str:
@@ -259,7 +265,7 @@ def read_outcome(out: Store, key: str) -> Outcome:
     """Read a result. Raises ``DamagedError``."""
     name = out.uri_of(key)
     remedy = "delete it, and run the same command again: the trial is run anew"
-    plain = unseal(out.read(key), name, list(Outcome.__dataclass_fields__), remedy=remedy)
+    plain = unseal(out.read(key), name, _OUTCOME_FIELDS, remedy=remedy)
     try:
         return Outcome.from_dict(plain)
     except (DocumentError, TypeError, ValueError) as error:

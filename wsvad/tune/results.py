@@ -148,9 +148,10 @@ def summarize(sweep: Sweep, summary: TuneSummary, selection: Selection | None, h
 
 
 def keep_summary(out: Store, sweep: Sweep, summary: TuneSummary, options: Mapping[str, Any]) -> None:
-    """Write ``sweep.json``: what was asked for, the summary, and of which results it is."""
+    """Write ``sweep.json``: what was asked for, the summary, of which results it is, digests of the other files."""
     record = {"options": dict(options), "versions": versions(), "summary": summary.to_dict()}
-    out.replace(JSON, seal({**json.loads(json.dumps(record)), "outcomes": digest_of(sweep)}))
+    files = {name: hashlib.sha256(out.read(name)).hexdigest() for name in (TRIALS, SCORES, BEST, HTML)}
+    out.replace(JSON, seal({**json.loads(json.dumps(record)), "outcomes": digest_of(sweep), "files": files}))
 
 
 def keep_tables(out: Store, sweep: Sweep, rows: Sequence[TrialRow], parameters: Sequence[Parameter]) -> None:

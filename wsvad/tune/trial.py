@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import socket
 import time
@@ -117,7 +118,8 @@ def run_task(setting: Setting, task: Task, should_stop: Callable[[], bool] = lam
     started = time.monotonic()
     outcome, scores = _attempt(setting, task, out, should_stop)
     seconds = round(outcome.seconds + time.monotonic() - started, 3)
-    outcome = replace(outcome, seconds=seconds, node=socket.gethostname())
+    digest = hashlib.sha256(scores).hexdigest() if scores else ""
+    outcome = replace(outcome, seconds=seconds, node=socket.gethostname(), scores=digest)
     if scores:
         out.create(scores_key(task.job, task.steps), scores)
     out.create(key, seal(outcome.to_dict()))

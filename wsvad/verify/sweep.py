@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 import pyarrow as pa
@@ -74,7 +76,9 @@ def verify_sweep(store: Store, *, repair: bool = False) -> SweepReport:
         StorageError: the store failed.
     """
     keys = [info.key for info in store.list() if _of_the_sweep(info.key)]
-    bad = {key: problem for key in keys if (problem := _problem(store, key))}
+    digests = _digests(store, keys)
+    bad = {key: problem for key in keys if (problem := _problem(store, key, digests.get(key, "")))}
+    bad |= {key: "it is missing" for key in digests if key not in keys}
     if SWEEP not in keys:
         bad[SWEEP] = "it is missing, without which nobody knows which options made the results"
     configured = {key.split("/")[1] for key in keys if key.endswith("/config.json") and key not in bad}
@@ -113,9 +117,25 @@ def _of_the_sweep(key: str) -> bool:
     return top not in ("winner", "final", "drivers") and f"/{STATES}" not in key
 
 
-def _problem(store: Store, key: str) -> str:
+def _digests(store: Store, keys: list[str]) -> dict[str, str]:
+    """SHA-256 of objects that are not JSON, from the JSON that names them; damaged JSON names none."""
+    found: dict[str, str] = {}
+    for key in keys:
+        if key == _SUMMARY or (key.startswith(TRIALS) and "/step-" in key and key.endswith(".json")):
+            with suppress(DamagedError):
+                plain = unseal(store.read(key), key, ())
+                if key == _SUMMARY:
+                    found |= plain.get("files", {})
+                elif plain.get("scores"):
+                    found[f"{key.removesuffix('.json')}.parquet"] = plain["scores"]
+    return found
+
+
+def _problem(store: Store, key: str, digest: str) -> str:
     """Return what is wrong with an object; nothing where it is whole, or has nothing to hold it against."""
     data = store.read(key)
+    if digest and hashlib.sha256(data).hexdigest() != digest:
+        return "its digest is not the one that was written down for it"
     if key.endswith(".json"):
         try:
             unseal(data, key, ())
@@ -134,5 +154,5 @@ def _with(key: str, keys: list[str]) -> list[str]:
     if key.endswith("/config.json"):
         return [other for other in keys if other.startswith(key.removesuffix("config.json"))]
     stem = key.rpartition(".")[0]
-    together = [f"{stem}.json", f"{stem}.parquet"] if "/step-" in key else [key]
+    together = [f"{stem}.json", f"{stem}.parquet"] if "/step-" in key else [key, _SUMMARY]
     return [other for other in together if other in keys]
