@@ -263,6 +263,10 @@ def test_hours(planted_sweep, tmp_path, capsys):
     assert len(summary["finalists"]) == min(2, summary["begun"])
     code, again = run_tune(capsys, *words)
     assert (code, again["nothing_to_do"], again["begun"]) == (0, True, summary["begun"])
+    longer = [*words_of(planted_sweep, out, *NO_RAY), "--hours", "0.002", "--trials", "5000", "--extend"]
+    code, more = run_tune(capsys, *longer)
+    assert code == 0
+    assert summary["begun"] < more["begun"] < 5000
 
 
 def test_a_grid(planted_sweep, tmp_path, capsys, caplog):

@@ -57,7 +57,7 @@ class Outcome:
     steps: int = 0
     """At which it ended."""
     seconds: float = 0.0
-    """Of computation, of all runs that it took."""
+    """That the run took which ended it; what killed ones took before is not counted."""
     node: str = ""
     error: str = ""
     scores: str = ""
@@ -198,6 +198,8 @@ class Book:
     def __init__(self, out: Store, plan: Plan, steps_of: Callable[[Configuration], int]) -> None:
         self._out, self.plan, self.steps_of = out, plan, steps_of
         self.configurations: dict[int, Configuration] = {}
+        self.sources: dict[int, str] = {}
+        """Where each configuration came from."""
         self.outcomes: dict[Job, Outcome] = {}
         self.screened: int | None = None
         """Configurations that had begun when the hours of screening were over; None: they are not."""
@@ -210,8 +212,8 @@ class Book:
         key = f"{trial_folder(number)}config.json"
         plain = {"settings": dict(configuration.settings), "training": dict(configuration.training), "source": source}
         if self._out.create(key, seal(plain)) is Created.DIFFERENT:
-            configuration = _configuration(self._out, key)
-        self.configurations[number] = configuration
+            configuration, source = _configuration(self._out, key)
+        self.configurations[number], self.sources[number] = configuration, source
         return configuration
 
     def steps(self, job: Job) -> int:
@@ -224,6 +226,11 @@ class Book:
             begun = _screened(self._out)
         self.screened = begun
 
+    def resume_screening(self) -> None:
+        """Go on with a screening that was ended; the caller is the only driver."""
+        self._out.delete(SCREENED)
+        self.screened = None
+
     def drop_states(self, jobs: Iterable[Job]) -> None:
         """Delete the states of configurations with seeds that nothing goes on from."""
         for folder in {f"{seed_folder(job)}{STATES}" for job in jobs}:
@@ -235,7 +242,8 @@ class Book:
         configs = [key for key in keys if key.endswith("/config.json")]
         with ThreadPoolExecutor(_READERS) as pool:
             for key, found in zip(configs, pool.map(lambda key: _configuration(self._out, key), configs), strict=True):
-                self.configurations[int(key.split("/")[1])] = found
+                number = int(key.split("/")[1])
+                self.configurations[number], self.sources[number] = found
             jobs = self._jobs(keys)
             for job, outcome in zip(
                 jobs, pool.map(lambda key: read_outcome(self._out, key), jobs.values()), strict=True
@@ -272,9 +280,9 @@ def read_outcome(out: Store, key: str) -> Outcome:
         raise DamagedError(f"{name} is damaged: {error}; {remedy}") from error
 
 
-def _configuration(out: Store, key: str) -> Configuration:
+def _configuration(out: Store, key: str) -> tuple[Configuration, str]:
     plain = unseal(out.read(key), out.uri_of(key), ("settings", "training", "source"), remedy="use another --out")
-    return Configuration(plain["settings"], plain["training"])
+    return Configuration(plain["settings"], plain["training"]), str(plain["source"])
 
 
 def _screened(out: Store) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 from wsvad.errors import UsageError
@@ -165,8 +164,3 @@ def number_of_trials(search: Search, space: Space, trials: int | None, grid_poin
     if trials > MAX_TRIALS:
         raise UsageError(f"expected at most {MAX_TRIALS} trials, got {trials:,}")
     return trials
-
-
-def same(mine: Mapping[str, object], theirs: Mapping[str, object]) -> bool:
-    """Whether two configurations set the same values."""
-    return {k: repr(v) for k, v in mine.items()} == {k: repr(v) for k, v in theirs.items()}

@@ -22,7 +22,7 @@ from wsvad.train.data import TrainingData, training_data
 from wsvad.train.overrides import parse_overrides
 from wsvad.tune.book import Book, check_claim, check_plan, write_claim, write_plan
 from wsvad.tune.configurations import make_source, number_of_trials
-from wsvad.tune.measuring import MAXIMISED, Validation, check_metric, default_metric
+from wsvad.tune.measuring import MAXIMISED, Validation, default_metric
 from wsvad.tune.options import TuneOptions
 from wsvad.tune.page import sweep_page
 from wsvad.tune.progress import TuneView
@@ -101,6 +101,8 @@ def tune(options: TuneOptions, console: Console | None = None) -> TuneSummary:
         write_claim(out, claim)
         write_plan(out, resolved.plan)
         book = Book(out, resolved.plan, _steps_of(resolved.space))
+        if options.extend and book.screened is not None:
+            book.resume_screening()
         if options.warm_start:
             warm_start(options.warm_start, options.store, resolved.space, book, out, claim)
         spent_s = float(lease.earlier.get("elapsed_s", 0.0))
@@ -186,7 +188,7 @@ def resolve(options: TuneOptions) -> Resolved:
         meant = did_you_mean(metric, MAXIMISED) or f"; known: {', '.join(MAXIMISED)}"
         raise UsageError(f"no figure that can be maximised is called {metric!r:.80}{meant}")
     validation = Validation(features, judged, metric, options.resamples)
-    check_metric(validation, kind.inputs)
+    validation.check(kind.inputs)
     return Resolved(space, options.plan(trials), features, records, data, validation)
 
 

@@ -94,6 +94,17 @@ class Validation:
             for name, draws in (("in_bag", drawn), ("out_of_bag", left_out))
         }
 
+    def check(self, kind: Inputs) -> None:
+        """Refuse a figure that these videos or this kind of model cannot have.
+
+        Raises:
+            UsageError: says why it would be undefined.
+        """
+        results = self._results(_scores_by_length(self, kind))
+        metric = self._metric(results, Draws.of(results, _OPTIONS), _OPTIONS)
+        if metric.value is None:
+            raise UsageError(f"{self.metric} is undefined on the validation videos: {metric.reason}")
+
     def _metric(self, results: Sequence[VideoResult], draws: Draws, options: MetricOptions) -> Metric:
         if self.metric in SPATIAL:
             return spatial_metrics(results, draws, options).metrics[self.metric]
@@ -102,20 +113,6 @@ class Validation:
     def _results(self, scores: Sequence[VideoScores]) -> list[VideoResult]:
         by_id = {one.video_id: one for one in scores}
         return gather(self.records, list(by_id), by_id.__getitem__, self.features.config).results
-
-
-def check_metric(validation: Validation, kind: Inputs) -> None:
-    """Refuse a figure that these videos or this kind of model cannot have.
-
-    Raises:
-        UsageError: says why it would be undefined.
-    """
-    made_up = _scores_by_length(validation, kind)
-    results = validation._results(made_up)
-    options = replace(_OPTIONS, resamples=0)
-    metric = validation._metric(results, Draws.of(results, options), options)
-    if metric.value is None:
-        raise UsageError(f"{validation.metric} is undefined on the validation videos: {metric.reason}")
 
 
 def default_metric(records: Sequence[VideoRecord]) -> str:

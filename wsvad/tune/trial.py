@@ -7,7 +7,6 @@ import logging
 import socket
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -33,10 +32,6 @@ from wsvad.tune.space import Configuration, Space
 log = logging.getLogger(__name__)
 
 _SAVE_AFTER_S = 120.0
-
-
-class Stopped(Exception):
-    """The sweep is being stopped; what the job has done so far is saved."""
 
 
 def training_of(space: Space, configuration: Configuration, *, seed: int, save_every: int) -> TrainConfig:
@@ -99,7 +94,7 @@ class Task:
     """Whether nothing goes on from there."""
 
 
-def run_task(setting: Setting, task: Task, should_stop: Callable[[], bool] = lambda: False) -> Outcome:
+def run_task(setting: Setting, task: Task) -> Outcome:
     """Run a job and write its result; where there is one already, return that.
 
     An error of this configuration alone is an outcome. A state is saved every ``save_every`` steps, from which a killed
@@ -107,7 +102,6 @@ def run_task(setting: Setting, task: Task, should_stop: Callable[[], bool] = lam
 
     Raises:
         StorageError, ClusterError: of what all jobs share.
-        Stopped: ``should_stop`` said so.
     """
     out = open_store(setting.out, setting.store)
     key = result_key(task.job, task.steps)
@@ -116,8 +110,8 @@ def run_task(setting: Setting, task: Task, should_stop: Callable[[], bool] = lam
     except ObjectNotFound:
         pass
     started = time.monotonic()
-    outcome, scores = _attempt(setting, task, out, should_stop)
-    seconds = round(outcome.seconds + time.monotonic() - started, 3)
+    outcome, scores = _attempt(setting, task, out)
+    seconds = round(time.monotonic() - started, 3)
     digest = hashlib.sha256(scores).hexdigest() if scores else ""
     outcome = replace(outcome, seconds=seconds, node=socket.gethostname(), scores=digest)
     if scores:
@@ -128,12 +122,10 @@ def run_task(setting: Setting, task: Task, should_stop: Callable[[], bool] = lam
     return read_outcome(out, key)  # another driver may have been first
 
 
-def _attempt(
-    setting: Setting, task: Task, out: Store, should_stop: Callable[[], bool]
-) -> tuple[Outcome, bytes]:  # fmt: skip
+def _attempt(setting: Setting, task: Task, out: Store) -> tuple[Outcome, bytes]:
     try:
-        return _train_and_measure(setting, task, out, should_stop)
-    except (StorageError, ClusterError, Stopped):
+        return _train_and_measure(setting, task, out)
+    except (StorageError, ClusterError):
         raise
     except TrainingError as error:
         return Outcome("diverged", error=str(error)), b""
@@ -148,9 +140,7 @@ def _attempt(
         return Outcome("failed", error=told[-2000:]), b""
 
 
-def _train_and_measure(
-    setting: Setting, task: Task, out: Store, should_stop: Callable[[], bool]
-) -> tuple[Outcome, bytes]:
+def _train_and_measure(setting: Setting, task: Task, out: Store) -> tuple[Outcome, bytes]:
     torch.set_num_threads(at_most_cores(setting.threads))
     device = torch.device(setting.device)
     plan = setting.plan(task.configuration, task.job.seed)
@@ -159,7 +149,7 @@ def _train_and_measure(
     if state := newest_state(states):
         trainer.restore(state)
         log.info("trial %d seed %d goes on from step %d", task.job.number, task.job.seed, trainer.step)
-    _train(trainer, states, task, setting.save_every, should_stop)
+    _train(trainer, states, task, setting.save_every)
     kind = plan.model.inputs
     scores = setting.validation.scores(trainer.model, kind, device)
     figures = setting.validation.figures(scores)
@@ -173,20 +163,15 @@ def _train_and_measure(
     return outcome, encode_scores(scores)
 
 
-def _train(
-    trainer: Trainer, states: Store, task: Task, save_every: int, should_stop: Callable[[], bool]
-) -> None:  # fmt: skip
+def _train(trainer: Trainer, states: Store, task: Task, save_every: int) -> None:
     saved, saved_at = trainer.step, time.monotonic()
     if trainer.step < task.steps:
         for _ in trainer.train():
             step = trainer.step
-            stop = should_stop()
             late = time.monotonic() - saved_at > _SAVE_AFTER_S
-            if step < task.steps and (stop or late or step % save_every == 0):
+            if step < task.steps and (late or step % save_every == 0):
                 save_state(states, trainer.state(), keep=1)
                 saved, saved_at = step, time.monotonic()
-            if stop and step < task.steps:
-                raise Stopped
             if step >= task.steps:
                 break
     if not task.last and trainer.step > saved:

@@ -14,13 +14,15 @@ from wsvad.tune.schedule import Job, Result, ranking
 from wsvad.tune.space import Configuration, Space
 
 log = logging.getLogger(__name__)
+_FROM = "from "
 _ALIKE = ("metric", "training", "features", "videos")
 
 
 def warm_start(uri: str, store: StoreOptions, space: Space, book: Book, out: Store, claim: dict[str, object]) -> int:
     """Copy configurations of another sweep, best first, with their results of screening; return how many.
 
-    They take the first numbers of this one. Nothing is done where this sweep has begun already.
+    They take the first numbers of this one. Nothing is done once this sweep has configurations of its own; a copy that
+    was killed is taken up again.
 
     Args:
         uri: root of the other sweep.
@@ -33,7 +35,7 @@ def warm_start(uri: str, store: StoreOptions, space: Space, book: Book, out: Sto
     Raises:
         UsageError: the other sweep was judged on other videos, features or figures, or is of another model.
     """
-    if book.configurations:
+    if any(not source.startswith(_FROM) for source in book.sources.values()):
         return 0
     other = open_store(uri, store)
     theirs = read_claim(other)
@@ -54,6 +56,8 @@ def warm_start(uri: str, store: StoreOptions, space: Space, book: Book, out: Sto
         configuration = there.configurations[number]
         if taken >= book.plan.trials or not space.contains(configuration):
             continue
+        if book.configurations.get(taken, configuration) != configuration:
+            break  # the other sweep has grown since a copy of it was begun
         _copy(there, other, number, book, out, taken, configuration, uri)
         taken += 1
     log.info("%d trials and their results taken over from %s", taken, uri)
@@ -63,7 +67,7 @@ def warm_start(uri: str, store: StoreOptions, space: Space, book: Book, out: Sto
 def _copy(
     there: Book, other: Store, number: int, book: Book, out: Store, new: int, configuration: Configuration, uri: str
 ) -> None:
-    """Copy what a configuration gave; first the results, so that a killed copy is begun again as a whole."""
+    """Copy what a configuration gave; first the results, so that a configuration that is there has them all."""
     for job, outcome in there.outcomes.items():
         if job.number != number or job.stage != "screening":
             continue
@@ -74,4 +78,4 @@ def _copy(
             log.debug("trial %d of %s has no scores at step %d", number, uri, steps)
         out.create(result_key(mine, steps), seal(outcome.to_dict()))
         book.outcomes[mine] = outcome
-    book.configure(new, configuration, f"from {uri}, trial {number}")
+    book.configure(new, configuration, f"{_FROM}{uri}, trial {number}")

@@ -69,6 +69,7 @@ class Lease:
             if self._alive(number):
                 raise ConflictError(self._refusal(number))
             self.earlier = self._notes(number)
+            self.notes = {**self.earlier, **self.notes}  # what one that fails at once has not come to write
         self.number = number + 1
         me = {"host": socket.gethostname(), "machine": _machine(), "pid": os.getpid(), "born": _born(os.getpid())}
         me["id"] = uuid.uuid4().hex
