@@ -95,7 +95,7 @@ HOMES = {
     "cyclopts": ("wsvad/options.py", "wsvad/cli/file.py", "wsvad/cli/help.py", "wsvad/cli/parser.py"),
     # figures; slow to load, so it is loaded by the first one (LIGHT)
     "sklearn": ("wsvad/metrics/ranking.py", "wsvad/tune/importance.py"),
-    "jinja2": ("wsvad/evaluate/page.py", "wsvad/report/tables.py", "wsvad/tune/page.py"),
+    "jinja2": ("wsvad/evaluate/page.py", "wsvad/report/templates.py", "wsvad/report/tables.py", "wsvad/tune/page.py"),
     # distributions of test statistics
     "scipy": ("wsvad/metrics/paired.py", "wsvad/tune/configurations.py", "wsvad/tune/tuning_curve.py"),
     "optuna": ("wsvad/tune/configurations.py",),

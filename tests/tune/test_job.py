@@ -90,20 +90,20 @@ def test_it_goes_on_where_it_was_ended(planted_sweep, swept, tmp_path, capsys, m
 
     trained: list[tuple[int, int]] = []
     real = trial.make_trainer
-    allowed = iter([3, 1, 5, 100])
-    left = 0
+    left: list[int] = []
 
     def counting(plan, group, device):
-        nonlocal left
         if not left:
             raise KeyboardInterrupt
-        left -= 1
+        left.pop()
         trained.append((plan.config.seed, plan.config.lr))
         return real(plan, group, device)
 
     monkeypatch.setattr(trial, "make_trainer", counting)
     out = str(tmp_path / "out")
-    for left in allowed:  # noqa: B007 (counting down in the function above)
+    code = -1
+    for allowed in (3, 1, 5, 100):
+        left[:] = range(allowed)
         code, _ = run_tune(capsys, *words_of(planted_sweep, out, *NO_RAY))
     assert code == 0
     assert len(trained) == len(set(trained)) == 12
@@ -210,9 +210,8 @@ def test_extending(planted_sweep, swept, tmp_path, capsys, caplog):
     assert {key: after[key] for key in before} == before
     calm = tmp_path / "calm"
     assert run_tune(capsys, *words_of(planted_sweep, str(calm), *NO_RAY, *more))[0] == 0
-    key = lambda row: (row["trial"], row["seed"])  # noqa: E731
-    fresh = {key(r): r for r in rows(calm)}
-    assert all(fresh[key(r)] == r for r in rows(out) if key(r) in fresh)
+    fresh = {(r["trial"], r["seed"]): r for r in rows(calm)}
+    assert all(fresh.get((r["trial"], r["seed"]), r) == r for r in rows(out))
     assert run_tune(capsys, *words_of(planted_sweep, str(out), *NO_RAY, "--extend"))[0] == 2
     assert "takes nothing away" in caplog.text
 
@@ -233,6 +232,31 @@ def test_a_warm_start(planted_sweep, swept, tmp_path, capsys, caplog):
     words = words_of(planted_sweep, str(other), *NO_RAY, "--from", str(swept), "--metric", "video_auc")
     assert run_tune(capsys, *words)[0] == 2
     assert "its results do not carry over (metric.name" in caplog.text
+
+
+def test_a_warm_start_that_was_killed(planted_sweep, swept, tmp_path, capsys, monkeypatch):
+    """The copy is taken up again: all trials of the earlier sweep are there, and none is trained."""
+    from wsvad.tune import warm_start
+
+    real, copied = warm_start._copy, []
+
+    def copy(*args):
+        if len(copied) == 2:
+            raise KeyboardInterrupt
+        copied.append(args[5])
+        real(*args)
+
+    out = tmp_path / "out"
+    words = words_of(planted_sweep, str(out), *NO_RAY, "--from", str(swept), "--no-winner", "--finalists", "0")
+    with monkeypatch.context() as patch:
+        patch.setattr(warm_start, "_copy", copy)
+        assert run_tune(capsys, *words)[0] == 130
+    assert len(list(out.glob("trials/*/config.json"))) == 2
+    assert run_tune(capsys, *words)[0] == 0
+    sources = [json.loads(p.read_text())["source"] for p in out.glob("trials/*/config.json")]
+    assert len(sources) == 4
+    assert all(source.startswith("from ") for source in sources)
+    assert sorted(r["value"] for r in rows(out)) == sorted(r["value"] for r in rows(swept) if r["stage"] == "screening")
 
 
 def test_the_test_videos_are_looked_at_once(planted_sweep, swept, tmp_path, capsys, caplog):

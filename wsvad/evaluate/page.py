@@ -6,7 +6,6 @@ import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import jinja2
@@ -19,7 +18,7 @@ from wsvad.report import heatmaps, timelines
 from wsvad.report.charts import Line, chart, interval_bar
 from wsvad.report.frames import Pictures
 from wsvad.report.svg import clock, count, number
-from wsvad.text import printable
+from wsvad.report.templates import environment, style
 
 Document = Mapping[str, Any]
 HEADLINES = (
@@ -59,7 +58,7 @@ def page(given: PageInput) -> str:
         .render(
             document=document,
             definitions=DEFINITIONS,
-            style=resources.files("wsvad.report").joinpath("page.css").read_text(encoding="utf-8"),
+            style=style(),
             facts=_facts(document),
             headlines={name: SHORT.get(name, DEFINITIONS[name].title) for name in HEADLINES},
             charts=_charts(document),
@@ -76,15 +75,7 @@ def page(given: PageInput) -> str:
 @functools.cache
 def _environment() -> jinja2.Environment:
     """What the template may use; a name that is missing is an error instead of an empty place."""
-    made = jinja2.Environment(
-        loader=jinja2.PackageLoader("wsvad.evaluate", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_printable,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    made = environment("wsvad.evaluate")
     made.filters |= {
         "number": number,
         "count": count,
@@ -96,11 +87,6 @@ def _environment() -> jinja2.Environment:
     }
     made.globals["bar"] = lambda metric: interval_bar(metric["value"], metric["interval"], metric["chance"])
     return made
-
-
-def _printable(value: object) -> object:
-    """Control characters become escapes, except in what is markup of ours already."""
-    return value if hasattr(value, "__html__") else printable(str(value))
 
 
 def _spread(interval: Sequence[float] | None, digits: int = 3) -> str:

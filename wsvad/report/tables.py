@@ -6,10 +6,11 @@ import csv
 import functools
 import io
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import NamedTuple
 
 import jinja2
+
+from wsvad.report.templates import environment, style
 
 
 class Column(NamedTuple):
@@ -50,19 +51,11 @@ def as_csv(tables: Tables) -> str:
 
 def as_html(title: str, tables: Tables, notes: Sequence[str]) -> str:
     """Return one file that needs nothing else, light and dark, on screen and on paper."""
-    style = resources.files("wsvad.report").joinpath("page.css").read_text(encoding="utf-8")
-    return _environment().get_template("tables.html.j2").render(title=title, tables=tables, notes=notes, style=style)
+    return _environment().get_template("tables.html.j2").render(title=title, tables=tables, notes=notes, style=style())
 
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    made = jinja2.Environment(
-        loader=jinja2.PackageLoader("wsvad.report", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    made = environment("wsvad.report")
     made.filters["zip"] = zip
     return made

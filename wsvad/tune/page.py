@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from statistics import fmean
 from typing import Any
 
 import jinja2
 
 from wsvad.report.svg import count, number
-from wsvad.text import printable
+from wsvad.report.templates import environment, style
 from wsvad.tune import drawing
 from wsvad.tune.drawing import Drawn
 from wsvad.tune.findings import TrialRow
@@ -44,7 +43,7 @@ def sweep_page(rows: Sequence[TrialRow], parameters: Sequence[Parameter], summar
         .get_template("report.html.j2")
         .render(
             summary=summary,
-            style=resources.files("wsvad.report").joinpath("page.css").read_text(encoding="utf-8"),
+            style=style(),
             parameters=parameters,
             statuses=Counter(row.status for row in rows),
             hours=sum(row.seconds for row in rows) / 3600,
@@ -91,14 +90,6 @@ def _setting(value: Any) -> str:
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    made = jinja2.Environment(
-        loader=jinja2.PackageLoader("wsvad.tune", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=lambda value: printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
-    )
+    made = environment("wsvad.tune")
     made.filters.update(count=count, number=number, setting=_setting)
     return made
