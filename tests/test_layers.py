@@ -99,6 +99,8 @@ HOMES = {
     # distributions of test statistics
     "scipy": ("wsvad/metrics/paired.py", "wsvad/tune/configurations.py", "wsvad/tune/tuning_curve.py"),
     "optuna": ("wsvad/tune/configurations.py",),
+    "mlflow": ("wsvad/tune/trackers.py",),
+    "wandb": ("wsvad/tune/trackers.py",),
     # encodes pictures that the decoder's process made; what holds credentials opens no picture of anybody else's
     "PIL": ("wsvad/report/pictures.py",),
     "torch": (

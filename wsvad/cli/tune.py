@@ -67,6 +67,16 @@ class PlaceOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrackerOptions:
+    """Copies of the trainings for experiment trackers, in their own offline stores."""
+
+    mlflow: Annotated[str | None, Option(metavar="FILE.db|URI")] = None
+    """database file or tracking server of MLflow that gets a run for each training (extra wsvad[mlflow])"""
+    wandb: Annotated[str | None, Option(metavar="FOLDER")] = None
+    """folder that gets an offline run of Weights & Biases for each training, for wandb sync (extra wsvad[wandb])"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Options(Configured):
     """A search space in, the best configuration and its checkpoint out."""
 
@@ -97,6 +107,7 @@ class Options(Configured):
         default_factory=CurveConfig
     )
     place: Annotated[PlaceOptions, group("where it runs", last=True)] = field(default_factory=PlaceOptions)
+    trackers: Annotated[TrackerOptions, group("experiment trackers", last=True)] = field(default_factory=TrackerOptions)
     store: Stored = field(default_factory=StoreOptions)
 
 
@@ -139,6 +150,8 @@ def run(options: Options) -> int:
             cpus=place.cpus_per_trial,
             gpus=place.gpus_per_trial,
             save_every=place.save_every,
+            mlflow=options.trackers.mlflow,
+            wandb=options.trackers.wandb,
             store=options.store,
             dry_run=options.dry_run,
             verbose=options.verbose,

@@ -32,6 +32,7 @@ from wsvad.tune.space import Configuration, Space
 from wsvad.tune.spaces import find_space
 from wsvad.tune.summary import BEST, HTML, TuneSummary
 from wsvad.tune.sweep import Sweep
+from wsvad.tune.trackers import check_trackers, copy_trainings
 from wsvad.tune.trial import Setting, device_here, run_task, training_of
 from wsvad.tune.warm_start import warm_start
 from wsvad.tune.winner import measure_on_test, option_file, train_winner, winner_options
@@ -121,7 +122,9 @@ def tune(options: TuneOptions, console: Console | None = None) -> TuneSummary:
         )  # fmt: skip
         run_jobs(options, resolved, sweep, out, console or Console(stderr=True))
         lease.check()
-        return _conclude(options, resolved, sweep, out, summary, elapsed_s() / 3600, console)
+        summary = _conclude(options, resolved, sweep, out, summary, elapsed_s() / 3600, console)
+        copy_trainings(sweep, claim, out.uri, options.mlflow, options.wandb)
+        return summary
 
 
 def _conclude(
@@ -159,6 +162,7 @@ def resolve(options: TuneOptions) -> Resolved:
         raise UsageError(f"--no-ray tunes alone in this process: leave out {named}, or --no-ray")
     if options.final and not options.train_winner:
         raise UsageError("--final measures the trained winner: leave out --no-winner")
+    check_trackers(options.mlflow, options.wandb)
     space = find_space(options.space, options.store)
     kind = MODELS[space.model].config
     space = space.with_defaults(parse_overrides(options.overrides, kind), options.training)

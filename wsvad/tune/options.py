@@ -65,6 +65,10 @@ class TuneOptions:
     """GPUs of a job, or a part of one."""
     save_every: int = 500
     """Steps of a job between states."""
+    mlflow: str | None = None
+    """Where the trainings are copied for MLflow: a database file, or a tracking server."""
+    wandb: str | None = None
+    """Folder of offline runs of Weights & Biases."""
     store: StoreOptions = field(default_factory=StoreOptions)
     dry_run: bool = False
     verbose: bool = False
@@ -81,5 +85,6 @@ class TuneOptions:
         return Plan(trials, self.seeds, self.eta, self.rungs, self.finalists, self.fresh_seeds)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the options as JSON values; they hold no secret."""
-        return {**asdict(self), "overrides": list(self.overrides), "training": dict(self.training)}
+        """Return the options as JSON values; they hold no secret: the URI of a tracking server may, and is left out."""
+        plain = {**asdict(self), "overrides": list(self.overrides), "training": dict(self.training)}
+        return {name: value for name, value in plain.items() if name not in ("mlflow", "wandb")}
