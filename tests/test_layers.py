@@ -45,7 +45,7 @@ LAYERS = (
     ("report",),
     VERBS,
     ("pipelines", "experiments"),
-    ("tune",),
+    ("nightly", "tune"),
     ("doctor", "demo"),
     ("cli",),
     ("__main__",),

@@ -87,8 +87,13 @@ class ExtractOptions:
         return {**nested, "features": self.features.to_dict(), "fingerprint": self.features.fingerprint}
 
 
-def extract(options: ExtractOptions, console: Console | None = None) -> ExtractSummary:
+def extract(options: ExtractOptions, console: Console | None = None, listing: Listing | None = None) -> ExtractSummary:
     """Extract features of every video into the data set at ``options.out``; safe to kill and to run again.
+
+    Args:
+        options: what to extract, where to, how.
+        console: where progress is drawn.
+        listing: of ``options.videos``, by a caller who has it already; it decides which videos there are.
 
     Returns:
         What was found, done, set aside; ``exit_code`` says how it ended.
@@ -111,14 +116,15 @@ def extract(options: ExtractOptions, console: Console | None = None) -> ExtractS
     if options.weights.banner:
         log.warning("%s", options.weights.banner)
     out = open_target(options.out, options.store, options.features, dry_run=options.dry_run)
-    listing = list_videos(
-        options.videos,
-        identity=options.identity,
-        id_prefix=options.id_prefix,
-        options=replace(options.store, follow_links=options.follow_links),
-        ours=layout.uris(out.uri),
-        reading=options.reading,
-    )
+    if listing is None:
+        listing = list_videos(
+            options.videos,
+            identity=options.identity,
+            id_prefix=options.id_prefix,
+            options=replace(options.store, follow_links=options.follow_links),
+            ours=layout.uris(out.uri),
+            reading=options.reading,
+        )
     log.info("%d videos listed, %d other files skipped", len(listing.videos), len(listing.skipped))
     with workplace:
         outcome = _plan(options, out, listing, workplace)

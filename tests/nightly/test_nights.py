@@ -1,0 +1,203 @@
+"""Nights, one after the other: what each finds, that it is there whole, and that again there is nothing to do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.extract.harness import run_here
+from tests.nightly.footage import bright_is_anomalous, write_scene
+from tests.scoring.factories import write_checkpoint
+from wsvad.dataset import layout
+from wsvad.dataset.snapshots import read_snapshot
+from wsvad.events.table import decode_events
+from wsvad.nightly.published import DataSetAt, current, require_current
+from wsvad.storage import open_store
+
+
+def digests(root: Path) -> dict[str, str]:
+    """Digest of everything below a root but who was at work there."""
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and "drivers" not in path.parts
+    }
+
+
+def units(root: Path, at: DataSetAt) -> dict[str, list[dict[str, Any]]]:
+    """Rows of every published unit of events, by its name."""
+    store = open_store(f"{root}/{at.prefix}")
+    found = {}
+    for o in read_snapshot(store, layout.snapshot_key(at.snapshot)).objects:
+        data = store.read(o.key)
+        assert hashlib.sha256(data).hexdigest() == o.sha256
+        found[o.video_id] = decode_events(data).rows
+    return found
+
+
+def events(root: Path) -> list[tuple[str, str, float]]:
+    """Camera, start and length of every event that readers are shown."""
+    rows = [r for rows in units(root, require_current(open_store(str(root))).shown.events).values() for r in rows]
+    return sorted(
+        (r["camera"], f"{r['start_utc']:%d %H:%M:%S}", (r["end_utc"] - r["start_utc"]).total_seconds())
+        for r in rows
+        if r["kind"] == "event"
+    )
+
+
+def test_five_nights(night, archive, tmp_path, capsys):
+    """New footage, an event over midnight, a changed, a deleted, a damaged and a late file, a new model."""
+    root = tmp_path / "root"
+
+    code, first = night()
+    assert (code, first["published"], first["listed"], first["scored"]) == (0, True, 3, 3)
+    assert first["changes"] == {"new": 3, "kept": 0}
+    assert events(root) == [("front", "01 23:59:35", 3), ("front", "01 23:59:56", 4), ("yard", "01 12:00:02", 4)]
+
+    def again(expected: int, codes: int = 0) -> None:
+        before = digests(root)
+        code, summary = night()
+        assert (code, summary["nothing_to_do"], summary["published"]) == (codes, True, False)
+        assert (summary["events"], summary["clips_now"]) == (expected, 0)
+        assert digests(root) == before
+
+    again(3)
+
+    # what begins at midnight goes on with what was there before
+    write_scene(archive / "front" / "20260302_000000.mp4", 30, (0, 3), (10, 12))
+    code, second = night()
+    assert (code, second["clips_now"], second["scored_now"]) == (0, 30, 30)
+    assert second["changes"] == {"moved": 1, "new": 1, "kept": 2}
+    assert ("front", "01 23:59:56", 7) in events(root)
+    again(4)
+
+    # one file changed, one is gone, one is none
+    write_scene(archive / "yard" / "20260301_120000.mp4", 20, (12, 16))
+    (archive / "door" / "20260301_120000.mp4").unlink()
+    (archive / "front" / "20260302_000030.mp4").write_text("not a video")
+    code, third = night()
+    assert (code, third["failed"], third["gone"], third["listed"]) == (3, 1, 1, 4)
+    assert third["changes"] == {"gone": 1, "new": 1, "kept": 3}
+    (problem,) = third["problems"]
+    assert (problem["video_id"], problem["outcome"]) == ("front/20260302_000030.mp4", "failed")
+    again(4, codes=3)
+    code, tolerated = night("--tolerate-quarantine")
+    assert (code, tolerated["failed"]) == (0, 1)
+
+    # a month late
+    write_scene(archive / "front" / "20260130_080000.mp4", 10, (4, 9))
+    code, fourth = night("--tolerate-quarantine")
+    assert (code, fourth["changes"]) == (0, {"new": 1, "kept": 4})
+    assert ("front", "30 08:00:04", 5) in events(root)
+
+    # a model that sees nothing is scored beside the champion from the features that are there, then shown, then not
+    blind = write_checkpoint(tmp_path / "blind", bright_is_anomalous(-5.0))
+    code, fifth = night("--candidate", blind, "--tolerate-quarantine")
+    assert (code, fifth["models"], fifth["events"], fifth["clips_now"]) == (0, 2, 5, 0)
+    assert fifth["scored_now"] == 100
+    shown = events(root)
+    digest = bright_is_anomalous(-5.0).digest
+    code, promoted = run_here(capsys, "promote", "--root", str(root), "--model", digest[:19], "--json")
+    assert (code, promoted["champion"]) == (0, digest)
+    assert events(root) == []
+    code, back = run_here(capsys, "promote", "--root", str(root), "--back", "--json")
+    assert (code, back["champion"], back["before"]) == (0, first["champion"], digest)
+    assert events(root) == shown
+    code, summary = night("--tolerate-quarantine")
+    assert (summary["nothing_to_do"], summary["models"]) == (True, 2)
+
+    # the same as one night on what the archive is now, but for what is gone from it
+    undisturbed = tmp_path / "undisturbed"
+    code, _ = night("--root", str(undisturbed), "--tolerate-quarantine")
+    assert code == 0
+    one, other = (require_current(open_store(str(r))).shown.events for r in (root, undisturbed))
+    left = {name: rows for name, rows in units(root, one).items() if not name.endswith("/door")}
+    assert left == units(undisturbed, other)
+    objects = [
+        {
+            o.video_id: o.sha256
+            for o in read_snapshot(open_store(f"{r}/{at.prefix}"), layout.snapshot_key(at.snapshot)).objects
+        }
+        for r, at in ((root, one), (undisturbed, other))
+    ]
+    assert objects[1].items() <= objects[0].items()
+
+
+def test_nothing_is_written_by_a_dry_run(night, archive, tmp_path):
+    """It says what there is to do, before the first night and after it."""
+    code, plan = night("--dry-run")
+    assert (code, plan["waiting"], plan["scored"], plan["dry_run"]) == (0, 3, 0, True)
+    assert not (tmp_path / "root").exists()
+    night()
+    write_scene(archive / "yard" / "20260301_130000.mp4", 5)
+    before = digests(tmp_path / "root")
+    code, plan = night("--dry-run")
+    assert (code, plan["waiting"], plan["scored"]) == (0, 1, 3)
+    assert digests(tmp_path / "root") == before
+
+
+def test_an_archive_that_is_not_there_changes_nothing(night, archive, tmp_path, caplog):
+    """Neither an empty folder nor one that is gone is taken for an archive from which all was deleted."""
+    night()
+    before = digests(tmp_path / "root")
+    hidden = archive.rename(tmp_path / "hidden")
+    assert night()[0] == 2
+    archive.mkdir()
+    assert night()[0] == 2
+    assert "no video found" in caplog.text
+    assert digests(tmp_path / "root") == before
+    archive.rmdir()
+    hidden.rename(archive)
+    assert night()[1]["nothing_to_do"]
+
+
+def test_another_champion_is_not_made_in_passing(night, tmp_path, caplog):
+    """--checkpoint of a later night must be the champion, or not be there."""
+    night()
+    other = write_checkpoint(tmp_path / "other", bright_is_anomalous(0.5))
+    assert night("--checkpoint", other)[0] == 5
+    assert "wsvad promote" in caplog.text
+    store = open_store(str(tmp_path / "root"))
+    found = current(store)
+    assert found is not None
+    assert (found.number, found.champion) == (1, bright_is_anomalous().digest)
+
+
+def test_without_cameras_every_folder_is_one(night, archive, tmp_path, capsys, model):
+    """No file of cameras, no configuration at all: times are offsets."""
+    words = ("--archive", str(archive), "--root", str(tmp_path / "root"), "--checkpoint", model, "--json", "--no-ray")
+    code, summary = run_here(capsys, "rescore", *words)
+    assert (code, summary["cameras"]) == (0, 3)
+    rows = [
+        r
+        for rows in units(tmp_path / "root", require_current(open_store(str(tmp_path / "root"))).shown.events).values()
+        for r in rows
+    ]
+    assert {r["camera"] for r in rows} == {"front", "yard", "door"}
+    assert all(r["start_utc"] is None for r in rows)
+
+
+def test_figures_for_those_on_call(night, archive, tmp_path, capsys):
+    """A good night says when it was; a bad one leaves that as it was, and says that it ended badly."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    def told() -> dict[str, float]:
+        families = text_string_to_metric_families((tmp_path / "wsvad.prom").read_text())
+        return {s.name + json.dumps(s.labels): s.value for family in families for s in family.samples}
+
+    tell = ("--textfile", str(tmp_path / "wsvad.prom"))
+    assert night(*tell)[0] == 0
+    good = told()
+    assert good['wsvad_rescore_videos{"state": "scored"}'] == 3
+    assert good["wsvad_rescore_exit_code{}"] == 0
+    (archive / "front" / "20260302_000030.mp4").write_text("not a video")
+    assert night(*tell)[0] == 3
+    bad = told()
+    success = "wsvad_rescore_last_success_timestamp_seconds{}"
+    assert (bad["wsvad_rescore_exit_code{}"], bad[success]) == (3, good[success])
+    assert bad['wsvad_rescore_videos{"state": "failed"}'] == 1
+    archive.rename(tmp_path / "hidden")
+    assert night(*tell)[0] == 2
+    assert (told()["wsvad_rescore_exit_code{}"], told()[success]) == (2, good[success])

@@ -1,0 +1,45 @@
+"""``wsvad promote``."""
+
+import sys
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from rich.console import Console
+
+from wsvad.cli.options import Configured, Stored, require
+from wsvad.options import Flag, Option, Uri
+from wsvad.storage import StoreOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """Another model becomes the one whose scores and events readers are shown, at once."""
+
+    root: Uri | None = None
+    """of the nightly job, from rescore"""
+    model: Annotated[str | None, Option(metavar="DIGEST")] = None
+    """first digits of the digest of a model that was scored beside the champion"""
+    back: Flag = False
+    """the champion before this one"""
+    drop: Flag = False
+    """do not score --model any longer; what it made stays"""
+    dry_run: Flag = False
+    """say what would change; write nothing"""
+    store: Stored = field(default_factory=StoreOptions)
+
+
+def run(options: Options) -> int:
+    """Promote, show the summary, return the exit code."""
+    (root,) = require(options, "root")
+    from wsvad.nightly.promotion import PromoteOptions, promote
+
+    summary = promote(
+        PromoteOptions(
+            root, options.model, back=options.back, drop=options.drop, store=options.store, dry_run=options.dry_run
+        )
+    )
+    if options.json:
+        sys.stdout.write(summary.to_json() + "\n")
+    else:
+        summary.show(Console())
+    return summary.exit_code

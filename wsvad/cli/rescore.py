@@ -1,0 +1,117 @@
+"""``wsvad rescore``."""
+
+import sys
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from rich.console import Console
+
+from wsvad.cli.options import (
+    Cluster,
+    Configured,
+    DecoderOptions,
+    OnCluster,
+    ReadingOptions,
+    Stored,
+    WeightsName,
+    require,
+)
+from wsvad.events.config import EventSettings
+from wsvad.manifest.names import Identity
+from wsvad.options import Flag, Option, Uri, group
+from wsvad.storage import StoreOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveOptions:
+    """How the archive is read."""
+
+    weights: WeightsName | None = None
+    """the backbone's; not needed where they come with the package, or are an untrained network's"""
+    flow_weights: WeightsName | None = None
+    """likewise, of the second of two streams"""
+    identity: Identity = "stat"
+    """what tells videos apart, as for extract"""
+    follow_links: Flag = False
+    """also list links that lead out of the folder"""
+    reading: Annotated[ReadingOptions, Option(name="*")] = field(default_factory=ReadingOptions)
+    retry_quarantined: Flag = False
+    """try again what earlier nights set aside"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TellOptions:
+    """Who is told how it ended."""
+
+    tolerate_quarantine: Flag = False
+    """exit 0 where footage failed, is short or in doubt: it is in the summary, the metrics and what is published"""
+    textfile: Annotated[str | None, Option(metavar="FILE.prom")] = None
+    """file that node_exporter's textfile collector reads"""
+    push: Annotated[str | None, Option(metavar="URL")] = None
+    """push gateway that gets the same figures"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """An archive of video in; scores and events, up to date, out."""
+
+    archive: Uri | None = None
+    """file, folder, prefix, or manifest of video"""
+    root: Uri | None = None
+    """folder of everything that comes of it, local or s3://"""
+    checkpoint: Uri | None = None
+    """of the model, on the first night; later nights go on with the champion"""
+    candidate: Annotated[tuple[str, ...], Option(metavar="URI")] = ()
+    """a checkpoint to score beside the champion from now on, for `wsvad promote`; may be repeated"""
+    cameras: Annotated[str | None, Option(metavar="FILE")] = None
+    """cameras.toml: which videos are of which camera, and when they begin; none: every folder is a camera"""
+    dry_run: Flag = False
+    """list the archive and say what there is to do; write nothing"""
+    events: Annotated[EventSettings, group("events")] = field(default_factory=EventSettings)
+    reading: Annotated[ArchiveOptions, group("reading the archive")] = field(default_factory=ArchiveOptions)
+    telling: Annotated[TellOptions, group("for those on call")] = field(default_factory=TellOptions)
+    decoder: Annotated[DecoderOptions, group("decoder")] = field(default_factory=DecoderOptions)
+    cluster: OnCluster = field(default_factory=Cluster)
+    store: Stored = field(default_factory=StoreOptions)
+
+
+def run(options: Options) -> int:
+    """Bring the archive up to date, show the summary, return the exit code."""
+    archive, root = require(options, "archive", "root")
+    from wsvad.nightly.job import rescore  # seconds, because of PyTorch
+    from wsvad.nightly.options import RescoreOptions
+
+    reading, telling, cluster = options.reading, options.telling, options.cluster
+    summary = rescore(
+        RescoreOptions(
+            archive=archive,
+            root=root,
+            checkpoint=options.checkpoint,
+            candidates=options.candidate,
+            cameras=options.cameras,
+            settings=options.events,
+            weights=reading.weights,
+            flow_weights=reading.flow_weights,
+            identity=reading.identity,
+            follow_links=reading.follow_links,
+            reading=reading.reading.reading,
+            min_coverage=reading.reading.min_coverage,
+            retry_quarantined=reading.retry_quarantined,
+            tolerate_quarantine=telling.tolerate_quarantine,
+            textfile=telling.textfile,
+            push=telling.push,
+            limits=options.decoder.limits,
+            pool=cluster.pool,
+            address=cluster.address,
+            use_ray=cluster.ray,
+            store=options.store,
+            dry_run=options.dry_run,
+            verbose=options.verbose,
+        ),
+        Console(stderr=True),
+    )
+    if options.json:
+        sys.stdout.write(summary.to_json() + "\n")
+    else:
+        summary.show(Console())
+    return summary.exit_code

@@ -1,0 +1,127 @@
+"""Events of a night: made for every model, and compared with those that were published before."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+
+from wsvad.dataset import layout
+from wsvad.dataset.published import read_published
+from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, read_snapshot, read_videos
+from wsvad.errors import DamagedError
+from wsvad.events.job import EventsOptions, find_all_events
+from wsvad.events.table import Counts, decode_events
+from wsvad.nightly.changes import EventChange, EventSpan, compare_events
+from wsvad.nightly.options import RescoreOptions
+from wsvad.nightly.places import EVENTS, short
+from wsvad.nightly.published import DataSetAt, digest_of
+from wsvad.storage import Store, open_store
+from wsvad.work.stored import DamagedUnit
+
+log = logging.getLogger(__name__)
+
+_READERS = 16
+
+
+def make_events(
+    options: RescoreOptions, root: Store, scores: Mapping[str, DataSetAt], console: Console
+) -> dict[str, DataSetAt]:
+    """Make the events of every model that changed since the last time, and return where they are, by digest.
+
+    Raises:
+        UsageError, ConflictError, DamagedError, StorageError: as ``find_all_events``.
+    """
+    found = {}
+    for digest, at in scores.items():
+        prefix = f"{EVENTS}{short(digest_of({'model': digest, 'settings': options.settings.to_dict()}))}"
+        find_all_events(
+            EventsOptions(
+                scores=f"{root.uri}/{at.prefix}",
+                out=f"{root.uri}/{prefix}",
+                cameras=options.cameras,
+                settings=options.settings,
+                store=options.store,
+            ),
+            console,
+        )
+        snapshot = latest_snapshot(open_store(f"{root.uri}/{prefix}", root.options))
+        if snapshot is None:
+            raise DamagedError(f"{root.uri}/{prefix} has no snapshot, which was just published; run the same again")
+        found[digest] = DataSetAt(prefix, snapshot.number, snapshot.fingerprint)
+    return found
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The events that readers are shown, against those before."""
+
+    events: int
+    counts: Mapping[str, int]
+    """Events ``kept``, ``moved``, ``new`` and ``gone``."""
+    changed: tuple[EventChange, ...]
+    """All but those that were kept."""
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """Return what changed as JSON values."""
+        return [asdict(change) for change in self.changed]
+
+
+def compare_nights(root: Store, before: DataSetAt | None, now: DataSetAt) -> Changes:
+    """Compare the events of two published data sets; units that are the same object are not read.
+
+    Raises:
+        DamagedError: a unit is gone or damaged.
+    """
+    old, new = (_Units(root, at) if at else None for at in (before, now))
+    assert new is not None
+    there = {name: o.sha256 for name, o in old.objects.items()} if old else {}
+    same = {name for name, o in new.objects.items() if there.get(name) == o.sha256}
+    changes = compare_events(old.events(same) if old else (), new.events(same))
+    counts = Counter(change.change for change in changes)
+    counts["kept"] += new.count(same)
+    total = counts["kept"] + counts["moved"] + counts["new"]
+    return Changes(total, dict(counts), tuple(change for change in changes if change.change != "kept"))
+
+
+class _Units:
+    """The units of a published snapshot of events."""
+
+    def __init__(self, root: Store, at: DataSetAt) -> None:
+        self._store = open_store(f"{root.uri}/{at.prefix}", root.options)
+        self._snapshot: Snapshot = read_snapshot(self._store, layout.snapshot_key(at.snapshot))
+        self.objects: Mapping[str, SnapshotObject] = {o.video_id: o for o in self._snapshot.objects}
+
+    def events(self, but: set[str]) -> Iterator[EventSpan]:
+        """Yield the events of all units but some."""
+        wanted = [o for name, o in self.objects.items() if name not in but]
+        with ThreadPoolExecutor(_READERS) as pool:
+            for rows in pool.map(self._rows, wanted):
+                yield from (_span(row) for row in rows if row["kind"] == "event")
+
+    def count(self, names: set[str]) -> int:
+        """Return how many events units have, as the table of units says it."""
+        total = 0
+        for row in read_videos(self._store, self._snapshot) if names else ():
+            if row["video_id"] in names:
+                counts = Counts.from_notes(row["notes"])
+                rows = () if counts else self._rows(self.objects[row["video_id"]])
+                total += counts.events if counts else sum(row["kind"] == "event" for row in rows)
+        return total
+
+    def _rows(self, unit: SnapshotObject) -> list[dict[str, Any]]:
+        try:
+            return decode_events(read_published(self._store, self._snapshot, unit, "events")).rows
+        except DamagedUnit as error:
+            raise DamagedError(f"{self._store.uri_of(unit.key)} is damaged: {error}; run `wsvad verify`") from error
+
+
+def _span(row: Mapping[str, Any]) -> EventSpan:
+    if row["start_utc"] is None:
+        return EventSpan(f"video {row['video_id']}", float(row["start_s"]), float(row["end_s"]))
+    return EventSpan(f"camera {row['camera']}", row["start_utc"].timestamp(), row["end_utc"].timestamp())

@@ -1,0 +1,304 @@
+"""A night from start to end: list, extract what is missing, score, make events, compare, publish, tell."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+
+from wsvad.cameras.config import Cameras
+from wsvad.cameras.placing import Recorded, place_all
+from wsvad.cameras.reading import read_cameras
+from wsvad.checkpoint import Checkpoint, load_checkpoint
+from wsvad.dataset.layout import snapshot_key
+from wsvad.dataset.snapshots import read_snapshot, read_videos
+from wsvad.errors import EXIT_QUARANTINE, ObjectNotFound, UsageError, WsvadError
+from wsvad.manifest.listing import Listing, list_videos
+from wsvad.nightly.coverage import COUNTS, PROBLEMS, Coverage, coverage_of
+from wsvad.nightly.exposition import check_gateway, check_textfile
+from wsvad.nightly.happenings import compare_nights, make_events
+from wsvad.nightly.making import Made, make_scores
+from wsvad.nightly.models import champion_of, pin, pinned
+from wsvad.nightly.options import RescoreOptions
+from wsvad.nightly.places import CURRENT, DRIVERS
+from wsvad.nightly.pointers import point, pointer_key
+from wsvad.nightly.published import (
+    Current,
+    DataSetAt,
+    ModelAt,
+    current,
+    digest_of,
+    keep_night,
+    models_as_json,
+    same_state,
+)
+from wsvad.nightly.summary import RescoreSummary
+from wsvad.nightly.telling import tell, tell_failure
+from wsvad.storage import Store, open_object, open_store
+from wsvad.work.lease import Lease
+from wsvad.work.record import Run
+from wsvad.work.target import probed, refuse_job_copy
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Night:
+    """What a night starts from."""
+
+    root: Store
+    listing: Listing
+    cameras: Cameras
+    asked: Checkpoint | None
+    candidates: tuple[Checkpoint, ...]
+    options: RescoreOptions
+
+    def champion(self, base: Current | None) -> str:
+        """Digest of the model that readers are shown. Raises as ``champion_of``."""
+        return champion_of(self.asked, base.champion if base else None)
+
+    def digests(self, base: Current | None) -> list[str]:
+        """Digests of the champion and of all candidates, of earlier nights too."""
+        return sorted({self.champion(base), *(c.digest for c in self.candidates), *(base.models if base else ())})
+
+    def inputs(self, base: Current | None) -> str:
+        """Digest of everything that decides the night but which model is champion."""
+        options = self.options
+        return digest_of(
+            {
+                "listing": self.listing.digest,
+                "unreachable": sorted(lost.video_id for lost in self.listing.unreachable),
+                "models": self.digests(base),
+                "cameras": _digest_of_file(options.cameras, options),
+                "settings": options.settings.to_dict(),
+                "thresholds": _digest_of_file(options.thresholds, options),
+                "reading": asdict(options.reading),
+            }
+        )
+
+
+def rescore(options: RescoreOptions, console: Console | None = None) -> RescoreSummary:
+    """Bring scores and events of an archive up to date; safe to kill, to repeat, and to start twice.
+
+    Args:
+        options: the archive, where everything goes, the models.
+        console: where progress is drawn.
+
+    Raises:
+        UsageError, ManifestError: before any work; an archive without any video changes nothing.
+        ConflictError: another run is at work, or has published meanwhile; or another champion was asked for.
+        VideoError: not one clip of the archive came through.
+        DamagedError, StorageError, ClusterError: nothing was published; run the same command again.
+    """
+    _check(options)
+    try:
+        summary = _run(options, console)
+    except WsvadError as error:
+        if not options.dry_run:
+            tell_failure(options, error.exit_code)
+        raise
+    if not options.dry_run:
+        tell(options, summary)
+    return summary
+
+
+def _run(options: RescoreOptions, console: Console | None) -> RescoreSummary:
+    run = Run()
+    night = _begin(options)
+    base = current(night.root)
+    if _is_finished(night, base):
+        assert base is not None
+        return _again(night, base, run)
+    if options.dry_run:
+        return _planned(night, base, run)
+    return _hold(night, run, console)
+
+
+def _check(options: RescoreOptions) -> None:
+    refuse_job_copy(options.root)
+    if options.textfile:
+        check_textfile(options.textfile)
+    if options.push:
+        check_gateway(options.push)
+
+
+def _begin(options: RescoreOptions) -> Night:
+    """Read what is named and list the archive; write nothing."""
+    root = open_store(options.root, options.store)
+    cameras = read_cameras(options.cameras, options.store)
+    asked = load_checkpoint(options.checkpoint, options.store) if options.checkpoint else None
+    candidates = tuple(load_checkpoint(uri, options.store) for uri in options.candidates)
+    listing = list_videos(
+        options.archive,
+        identity=options.identity,
+        options=replace(options.store, follow_links=options.follow_links),
+        ours=(f"{root.uri}/",),
+        reading=options.reading,
+    )
+    log.info("%d videos listed, %d other files skipped", len(listing.videos), len(listing.skipped))
+    return Night(root, listing, cameras, asked, candidates, options)
+
+
+def _is_finished(night: Night, base: Current | None) -> bool:
+    """Whether the newest published night is of just these inputs, with nothing left and nothing gone."""
+    if base is None or not base.settled or night.options.retry_quarantined:
+        return False
+    if base.archive != night.options.archive or base.inputs != night.inputs(base):
+        return False
+    parts = [at for model in base.models.values() for at in (model.features, model.scores, model.events)]
+    try:
+        for at in parts:
+            night.root.stat(f"{at.prefix}/{snapshot_key(at.snapshot)}")
+        night.root.stat(base.night)
+    except ObjectNotFound as error:
+        log.warning("%s; the night is made again", error)
+        return False
+    return True
+
+
+def _hold(night: Night, run: Run, console: Console | None) -> RescoreSummary:
+    """Make and publish the night, as the only one at work below the root."""
+    root = probed(night.root)
+    with Lease(root, DRIVERS, "an archive") as lease:
+        base = current(root)
+        models = _models(night, root, base)
+        made = make_scores(night.options, root, night.listing, models, console or Console(stderr=True))
+        lease.check()
+        events = make_events(night.options, root, made.scores, console or Console(stderr=True))
+        return _publish(night, root, base, made, events, lease, run)
+
+
+def _models(night: Night, root: Store, base: Current | None) -> dict[str, Checkpoint]:
+    """Return the night's models by digest, those that are new copied below the root, the champion first."""
+    given = {c.digest: c for c in (night.asked, *night.candidates) if c is not None}
+    champion = night.champion(base)
+    found = {}
+    for digest in sorted(night.digests(base), key=lambda digest: (digest != champion, digest)):
+        if digest in given:
+            pin(root, given[digest])
+        found[digest] = given.get(digest) or pinned(root, digest)
+    return found
+
+
+def _publish(
+    night: Night, root: Store, base: Current | None, made: Made, events: Mapping[str, DataSetAt], lease: Lease, run: Run
+) -> RescoreSummary:
+    champion = night.champion(base)
+    models = {digest: ModelAt(made.features[digest], made.scores[digest], at) for digest, at in events.items()}
+    coverage = _coverage(night, root, models[champion])
+    changes = compare_nights(root, base.shown.events if base else None, models[champion].events)
+    settled = not coverage.total("waiting") and not any(code != EXIT_QUARANTINE for code in made.codes)
+    body = {
+        "archive": night.options.archive,
+        "champion": champion,
+        "models": models_as_json(models),
+        "inputs": night.inputs(base),
+        "settled": settled,
+    }
+    banner = next((s.banner for s in made.scorings if s.banner), "")
+    published = base is None or not same_state(body, base.pointer.body)
+    if published:
+        found = {
+            "coverage": coverage.to_dict(),
+            "changes": changes.to_list(),
+            "events": changes.events,
+            "codes": list(made.codes),
+            "banner": banner,
+        }
+        body |= {"night": keep_night(root, found), "run_id": run.run_id}
+        body["created_utc"] = datetime.now(UTC).isoformat(timespec="seconds")
+        lease.check()
+        number = point(root, CURRENT, base.pointer if base else None, body).number
+    else:
+        assert base is not None
+        number = base.number
+    return _summary(
+        night, coverage, champion, len(models), run,
+        pointer=pointer_key(CURRENT, number), published=published, events=changes.events,
+        changes=dict(changes.counts),
+        banner=banner,
+        clips_now=sum(s.clips_now for s in made.extractions),
+        scored_now=sum(s.clips_now for s in made.scorings),
+        decode_s=round(sum(s.decode_wait_s for s in made.extractions), 3),
+        model_s=round(sum(s.model_s for s in (*made.extractions, *made.scorings)), 3),
+        codes=made.codes,
+    )  # fmt: skip
+
+
+def _coverage(night: Night, root: Store, shown: ModelAt | None) -> Coverage:
+    """Hold the listing against what has features and scores of the model that readers are shown."""
+    features, scores = ({}, {}) if shown is None else (_rows(root, at) for at in (shown.features, shown.scores))
+    recorded = {video.video_id: Recorded(video.video_id, video.uri) for video in night.listing.videos}
+    recorded |= {lost.video_id: Recorded(lost.video_id, lost.uri) for lost in night.listing.unreachable}
+    for video_id, row in features.items():
+        recorded[video_id] = Recorded(video_id, str(row["uri"] or ""), row["duration_s"])
+    placed = place_all(recorded.values(), night.cameras)
+    return coverage_of(night.listing, features, scores, lambda video_id: placed[video_id].camera)
+
+
+def _rows(root: Store, at: DataSetAt) -> dict[str, dict[str, Any]]:
+    """Rows of the videos table of a data set below the root."""
+    store = open_store(f"{root.uri}/{at.prefix}", root.options)
+    return {row["video_id"]: row for row in read_videos(store, read_snapshot(store, snapshot_key(at.snapshot)))}
+
+
+def _again(night: Night, base: Current, run: Run) -> RescoreSummary:
+    """Say what is published already."""
+    report = base.report(night.root)
+    return _summary(
+        night, Coverage.from_dict(report["coverage"]), base.champion, len(base.models), run,
+        pointer=pointer_key(CURRENT, base.number), events=report["events"], changes={"kept": report["events"]},
+        banner=report["banner"], codes=tuple(report["codes"]), nothing_to_do=True,
+    )  # fmt: skip
+
+
+def _planned(night: Night, base: Current | None, run: Run) -> RescoreSummary:
+    """Say what there is to do, from what is published; nothing is written."""
+    coverage = _coverage(night, night.root, base.shown if base else None)
+    pointer = pointer_key(CURRENT, base.number) if base else None
+    return _summary(
+        night, coverage, night.champion(base), len(night.digests(base)), run, pointer=pointer, dry_run=True
+    )  # fmt: skip
+
+
+def _summary(
+    night: Night, coverage: Coverage, champion: str, models: int, run: Run, **more: Any
+) -> RescoreSummary:  # fmt: skip
+    waiting = {video.video_id for video in coverage.unscored if video.state == "waiting"}
+    since = [v.info.mtime_ns / 1e9 for v in night.listing.videos if v.video_id in waiting]
+    problems = [
+        {"video_id": v.video_id, "outcome": v.state, "kind": v.kind, "message": v.message} for v in coverage.unscored
+    ]
+    counts = {name: int(coverage.total(name)) for name in COUNTS}
+    return RescoreSummary(
+        archive=night.options.archive,
+        root=night.root.uri,
+        champion=champion,
+        models=models,
+        cameras=len(coverage.cameras),
+        footage_s=round(coverage.total("footage_s"), 3),
+        missing_s=round(coverage.total("missing_s"), 3),
+        lag_s=round(max(0.0, time.time() - min(since)), 1) if since else 0.0,
+        elapsed_s=round(run.elapsed_s, 3),
+        tolerate_quarantine=night.options.tolerate_quarantine,
+        problems=problems[:PROBLEMS],
+        **counts,
+        **more,
+    )
+
+
+def _digest_of_file(uri: str | None, options: RescoreOptions) -> str | None:
+    """SHA-256 (hex) of a file that somebody named. Raises ``UsageError`` where there is none."""
+    if uri is None:
+        return None
+    store, key = open_object(uri, options.store)
+    try:
+        return hashlib.sha256(store.read(key)).hexdigest()
+    except ObjectNotFound as error:
+        raise UsageError(f"{uri} does not exist") from error

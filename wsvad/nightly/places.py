@@ -1,0 +1,25 @@
+"""Where things lie below the root of a nightly job.
+
+``current/00000012.json``      what readers use: the newest names models, features, scores and events of one whole night
+``models/<digest>/``           checkpoints, copied here: what scored the archive stays at hand
+``features/<fingerprint>/``    a features data set for every way of extraction that a model wants
+``scores/<model>/``            a scores data set for every model
+``events/<model>/``            an events data set for every model
+``nights/<digest>.json``       what a night found: coverage and changes
+``drivers/``                   who is at work
+"""
+
+from __future__ import annotations
+
+CURRENT = "current/"
+MODELS = "models/"
+FEATURES = "features/"
+SCORES = "scores/"
+EVENTS = "events/"
+NIGHTS = "nights/"
+DRIVERS = "drivers/"
+
+
+def short(digest: str) -> str:
+    """Return the name of a folder that belongs to a digest or a fingerprint."""
+    return digest.removeprefix("sha256:")[:32]

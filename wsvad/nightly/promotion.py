@@ -1,0 +1,150 @@
+"""Makes another model champion: a new pointer to what it has made of the archive already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from wsvad.errors import UsageError
+from wsvad.nightly.places import CURRENT, DRIVERS
+from wsvad.nightly.pointers import point, pointer_key, read_pointer
+from wsvad.nightly.published import FIELDS, Current, require_current
+from wsvad.storage import Store, StoreOptions, open_store
+from wsvad.work.lease import Lease
+from wsvad.work.record import new_run_id
+from wsvad.work.summary import Summary
+from wsvad.work.target import probed
+
+
+@dataclass(frozen=True)
+class PromoteOptions:
+    """Which model readers are to be shown; ``wsvad promote --help`` explains the same options."""
+
+    root: str
+    """Of the nightly job."""
+    model: str | None = None
+    """The first digits of its digest."""
+    back: bool = False
+    """Instead: the champion before this one."""
+    drop: bool = False
+    """Instead: the model is no longer scored; what it made stays."""
+    store: StoreOptions = field(default_factory=StoreOptions)
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class PromoteSummary(Summary):
+    """What a promotion changed."""
+
+    root: str
+    pointer: str
+    before: str
+    champion: str
+    models: tuple[str, ...]
+    """Digests of the models that are scored every night."""
+    changed: bool
+    dry_run: bool
+
+    @property
+    def exit_code(self) -> int:
+        """0: what is wrong raises."""
+        return 0
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return the lines of the table."""
+        done = "nothing to do" if not self.changed else "nothing (dry run)" if self.dry_run else "published"
+        beside = ", ".join(digest[:19] for digest in self.models if digest != self.champion) or "none"
+        return [
+            ("champion", f"{self.champion[:19]} (before: {self.before[:19]})"),
+            ("beside it", beside),
+            (done, f"{self.root}/{self.pointer}"),
+        ]
+
+
+def promote(options: PromoteOptions) -> PromoteSummary:
+    """Publish a night like the newest one with another champion, at once and whole.
+
+    A model can become champion when it was scored beside the present one. The model that was champion goes on being
+    scored, so that ``back`` is as quick.
+
+    Raises:
+        UsageError: no such model, several of that name, none before it, or the champion is to be dropped.
+        ConflictError: a nightly run or another promotion is at work.
+        StorageError: nothing was changed.
+    """
+    if sum((options.model is not None, options.back)) != 1:
+        raise UsageError("give either --model or --back")
+    if options.drop and options.back:
+        raise UsageError("--drop takes a --model, not --back")
+    root = open_store(options.root, options.store)
+    base = require_current(root)
+    if options.dry_run:
+        return _result(options, base, *_after(options, root, base))
+    root = probed(root)
+    with Lease(root, DRIVERS, "an archive") as lease:
+        base = require_current(root)
+        champion, models = _after(options, root, base)
+        summary = _result(options, base, champion, models)
+        if not summary.changed:
+            return summary
+        body = {
+            **base.pointer.body,
+            "champion": champion,
+            "models": {digest: base.pointer.body["models"][digest] for digest in models},
+            "run_id": new_run_id(),
+            "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        if models != tuple(sorted(base.models)):
+            body["inputs"] = ""  # the next night finds that it is of other models
+        lease.check()
+        point(root, CURRENT, base.pointer, body)
+        return summary
+
+
+def _result(options: PromoteOptions, base: Current, champion: str, models: tuple[str, ...]) -> PromoteSummary:
+    changed = champion != base.champion or models != tuple(sorted(base.models))
+    number = base.number + 1 if changed and not options.dry_run else base.number
+    return PromoteSummary(
+        root=options.root,
+        pointer=pointer_key(CURRENT, number),
+        before=base.champion,
+        champion=champion,
+        models=models,
+        changed=changed,
+        dry_run=options.dry_run,
+    )
+
+
+def _after(options: PromoteOptions, root: Store, base: Current) -> tuple[str, tuple[str, ...]]:
+    """Return the champion and the models that there are to be."""
+    models = tuple(sorted(base.models))
+    if options.back:
+        return _champion_before(root, base), models
+    named = str(options.model).removeprefix("sha256:")
+    found = [digest for digest in models if named and digest.removeprefix("sha256:").startswith(named)]
+    known = ", ".join(digest.removeprefix("sha256:")[:12] for digest in models)
+    if len(found) != 1:
+        problem = f"{len(found)} models begin" if found else "no model begins"
+        raise UsageError(
+            f"{problem} with {named!r:.80}; scored here: {known}. Another one is scored beside them first: "
+            "`wsvad rescore --candidate CHECKPOINT`"
+        )
+    if not options.drop:
+        return found[0], models
+    if found[0] == base.champion:
+        raise UsageError("the champion cannot be dropped; promote another model first")
+    return base.champion, tuple(digest for digest in models if digest != found[0])
+
+
+def _champion_before(root: Store, base: Current) -> str:
+    """The newest champion that was another one, if it is still scored."""
+    for number in range(base.number - 1, 0, -1):
+        champion = str(read_pointer(root, CURRENT, number, FIELDS).body["champion"])
+        if champion == base.champion:
+            continue
+        if champion not in base.models:
+            raise UsageError(
+                f"the champion before, {champion[:19]}, is no longer scored; `wsvad rescore --candidate` does it again"
+            )
+        return champion
+    raise UsageError(f"{root.uri} never had another champion")

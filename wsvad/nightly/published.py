@@ -1,0 +1,123 @@
+"""What a nightly job has published: one whole night, named by the newest pointer below ``current/``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from wsvad.dataset.sealed import seal, unseal
+from wsvad.errors import DamagedError, ObjectNotFound, UsageError
+from wsvad.nightly.places import CURRENT, NIGHTS
+from wsvad.nightly.pointers import Pointer, newest
+from wsvad.storage import Store, is_absent
+
+FIELDS = ("archive", "champion", "models", "inputs", "settled", "night", "run_id", "created_utc")
+_STATE = ("archive", "champion", "models", "inputs", "settled")
+"""What two nights have in common where nothing changed between them."""
+
+
+@dataclass(frozen=True)
+class DataSetAt:
+    """A snapshot of a data set below the root."""
+
+    prefix: str
+    """Key prefix of its root, without a slash at its end."""
+    snapshot: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class ModelAt:
+    """What a model made of the archive."""
+
+    features: DataSetAt
+    scores: DataSetAt
+    events: DataSetAt
+
+
+@dataclass(frozen=True)
+class Current:
+    """A published night."""
+
+    number: int
+    """Of the pointer, from 1."""
+    archive: str
+    champion: str
+    """Digest of the model that readers are shown."""
+    models: Mapping[str, ModelAt]
+    """By digest: the champion, and the candidates beside it."""
+    inputs: str
+    """Digest of everything that decides the night."""
+    settled: bool
+    """Whether nothing was left waiting for a store or a node."""
+    night: str
+    """Key of what the night found."""
+    run_id: str
+    created_utc: str
+    pointer: Pointer
+
+    @property
+    def shown(self) -> ModelAt:
+        """What readers are shown."""
+        return self.models[self.champion]
+
+    def report(self, root: Store) -> dict[str, Any]:
+        """Return what the night found. Raises ``DamagedError``."""
+        name = root.uri_of(self.night)
+        try:
+            return unseal(root.read(self.night), name, ("coverage", "changes"), remedy="run `wsvad rescore` again")
+        except ObjectNotFound as error:
+            raise DamagedError(f"{name} is missing, which {root.uri_of(CURRENT)} names") from error
+
+
+def current(root: Store) -> Current | None:
+    """Return the newest published night, or ``None`` before the first.
+
+    Raises:
+        DamagedError: the newest pointer is damaged.
+    """
+    found = newest(root, CURRENT, FIELDS)
+    if found is None:
+        return None
+    body = dict(found.body)
+    models = {
+        digest: ModelAt(**{part: DataSetAt(**at) for part, at in parts.items()})
+        for digest, parts in body["models"].items()
+    }
+    rest = {name: body[name] for name in FIELDS if name != "models"}
+    return Current(number=found.number, models=models, pointer=found, **rest)
+
+
+def require_current(root: Store) -> Current:
+    """Return the newest published night. Raises ``UsageError`` where there is none, ``DamagedError``."""
+    found = current(root)
+    if found is None:
+        absent = ", which does not exist" if is_absent(root.uri) else ""
+        raise UsageError(f"no night was published below {root.uri}{absent}; `wsvad rescore` makes one")
+    return found
+
+
+def same_state(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two bodies of pointers say the same, whenever they were made."""
+    return all(a[name] == b[name] for name in _STATE)
+
+
+def models_as_json(models: Mapping[str, ModelAt]) -> dict[str, Any]:
+    """Return the models of a night as JSON values."""
+    return {digest: asdict(model) for digest, model in sorted(models.items())}
+
+
+def keep_night(root: Store, found: Mapping[str, Any]) -> str:
+    """Write what a night found, named by its digest, and return its key."""
+    data = seal(found)
+    key = f"{NIGHTS}{hashlib.sha256(data).hexdigest()[:32]}.json"
+    root.create(key, data)
+    return key
+
+
+def digest_of(parts: Mapping[str, Any]) -> str:
+    """Return the SHA-256 (hex) of JSON values."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
