@@ -62,7 +62,7 @@ class Coverage:
 
     def total(self, name: str) -> float:
         """Return a figure summed over the cameras."""
-        return sum(getattr(camera, name) for camera in self.cameras)
+        return float(sum(getattr(camera, name) for camera in self.cameras))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the coverage as JSON values."""
@@ -92,7 +92,7 @@ def coverage_of(
         purged: ids of listed videos that are left out because they were purged.
     """
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    lengths: dict[str, Counter[str]] = defaultdict(Counter)
+    lengths: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     unscored: list[Unscored] = []
     unreachable = {lost.video_id: lost.message for lost in listing.unreachable}
     listed = {video.video_id: video.content_id for video in listing.videos}
@@ -122,8 +122,8 @@ def coverage_of(
         CameraCoverage(
             camera,
             **{name: counts[camera][name] for name in COUNTS},
-            footage_s=round(float(lengths[camera]["footage_s"]), 3),
-            missing_s=round(float(lengths[camera]["missing_s"]), 3),
+            footage_s=round(lengths[camera]["footage_s"], 3),
+            missing_s=round(lengths[camera]["missing_s"], 3),
         )
         for camera in sorted(counts)
     )

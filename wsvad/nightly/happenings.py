@@ -83,7 +83,7 @@ def compare_nights(root: Store, before: DataSetAt | None, now: DataSetAt) -> Cha
     there = {name: o.sha256 for name, o in old.objects.items()} if old else {}
     same = {name for name, o in new.objects.items() if there.get(name) == o.sha256}
     changes = compare_events(old.events(same) if old else (), new.events(same))
-    counts = Counter(change.change for change in changes)
+    counts: Counter[str] = Counter(change.change for change in changes)
     counts["kept"] += new.count(same)
     total = counts["kept"] + counts["moved"] + counts["new"]
     return Changes(total, dict(counts), tuple(change for change in changes if change.change != "kept"))

@@ -226,7 +226,7 @@ def _publish(
         clips_now=sum(s.clips_now for s in made.extractions),
         scored_now=sum(s.clips_now for s in made.scorings),
         decode_s=round(sum(s.decode_wait_s for s in made.extractions), 3),
-        model_s=round(sum(s.model_s for s in (*made.extractions, *made.scorings)), 3),
+        model_s=round(made.model_s, 3),
         codes=made.codes,
     )  # fmt: skip
 
@@ -275,7 +275,7 @@ def _summary(
     problems = [
         {"video_id": v.video_id, "outcome": v.state, "kind": v.kind, "message": v.message} for v in coverage.unscored
     ]
-    counts = {name: int(coverage.total(name)) for name in COUNTS}
+    counts: dict[str, Any] = {name: int(coverage.total(name)) for name in COUNTS}
     return RescoreSummary(
         archive=night.options.archive,
         root=night.root.uri,

@@ -41,6 +41,11 @@ class Made:
         """Exit codes of the steps that did not end well."""
         return tuple(s.exit_code for s in (*self.extractions, *self.scorings) if s.exit_code != EXIT_OK)
 
+    @property
+    def model_s(self) -> float:
+        """Worker seconds in networks, summed."""
+        return sum(s.model_s for s in self.extractions) + sum(s.model_s for s in self.scorings)
+
 
 def make_scores(
     options: RescoreOptions, root: Store, listing: Listing, models: Mapping[str, Checkpoint], console: Console
