@@ -3,9 +3,9 @@
     ray job submit --working-dir . -- python jobs/rescore.py \
         --archive s3://footage --root s3://results --cameras cameras.toml --checkpoint s3://models/ours/checkpoint
 
-Takes the options of ``wsvad rescore`` (``--help`` lists them). Kill it at any time and run it again; start it twice, and
-the second one is refused while the first is at work. Readers see the whole night before until the whole of this one is
-there.
+Takes the options of ``wsvad rescore`` (``--help`` lists them). Kill it at any time and run it again; start it twice,
+and the second one is refused while the first is at work. Readers see the whole night before until the whole of this one
+is there.
 """
 
 import sys

@@ -2,44 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 from tests.extract.harness import run_here
 from tests.nightly.footage import bright_is_anomalous, write_scene
+from tests.nightly.reader import digests, shown, units
 from tests.scoring.factories import write_checkpoint
-from wsvad.dataset import layout
-from wsvad.dataset.snapshots import read_snapshot
-from wsvad.events.table import decode_events
-from wsvad.nightly.published import DataSetAt, current, require_current
+from wsvad.nightly.published import current, require_current
 from wsvad.storage import open_store
-
-
-def digests(root: Path) -> dict[str, str]:
-    """Digest of everything below a root but who was at work there."""
-    return {
-        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and "drivers" not in path.parts
-    }
-
-
-def units(root: Path, at: DataSetAt) -> dict[str, list[dict[str, Any]]]:
-    """Rows of every published unit of events, by its name."""
-    store = open_store(f"{root}/{at.prefix}")
-    found = {}
-    for o in read_snapshot(store, layout.snapshot_key(at.snapshot)).objects:
-        data = store.read(o.key)
-        assert hashlib.sha256(data).hexdigest() == o.sha256
-        found[o.video_id] = decode_events(data).rows
-    return found
 
 
 def events(root: Path) -> list[tuple[str, str, float]]:
     """Camera, start and length of every event that readers are shown."""
-    rows = [r for rows in units(root, require_current(open_store(str(root))).shown.events).values() for r in rows]
+    store = open_store(str(root))
+    rows = [r for rows in units(store, require_current(store).shown.events).values() for r in rows]
     return sorted(
         (r["camera"], f"{r['start_utc']:%d %H:%M:%S}", (r["end_utc"] - r["start_utc"]).total_seconds())
         for r in rows
@@ -97,14 +74,14 @@ def test_five_nights(night, archive, tmp_path, capsys):
     code, fifth = night("--candidate", blind, "--tolerate-quarantine")
     assert (code, fifth["models"], fifth["events"], fifth["clips_now"]) == (0, 2, 5, 0)
     assert fifth["scored_now"] == 100
-    shown = events(root)
+    seen = events(root)
     digest = bright_is_anomalous(-5.0).digest
     code, promoted = run_here(capsys, "promote", "--root", str(root), "--model", digest[:19], "--json")
     assert (code, promoted["champion"]) == (0, digest)
     assert events(root) == []
     code, back = run_here(capsys, "promote", "--root", str(root), "--back", "--json")
     assert (code, back["champion"], back["before"]) == (0, first["champion"], digest)
-    assert events(root) == shown
+    assert events(root) == seen
     code, summary = night("--tolerate-quarantine")
     assert (summary["nothing_to_do"], summary["models"]) == (True, 2)
 
@@ -112,17 +89,9 @@ def test_five_nights(night, archive, tmp_path, capsys):
     undisturbed = tmp_path / "undisturbed"
     code, _ = night("--root", str(undisturbed), "--tolerate-quarantine")
     assert code == 0
-    one, other = (require_current(open_store(str(r))).shown.events for r in (root, undisturbed))
-    left = {name: rows for name, rows in units(root, one).items() if not name.endswith("/door")}
-    assert left == units(undisturbed, other)
-    objects = [
-        {
-            o.video_id: o.sha256
-            for o in read_snapshot(open_store(f"{r}/{at.prefix}"), layout.snapshot_key(at.snapshot)).objects
-        }
-        for r, at in ((root, one), (undisturbed, other))
-    ]
-    assert objects[1].items() <= objects[0].items()
+    one, other = shown(root), shown(undisturbed)
+    for part in ("scores", "events", "rows"):
+        assert {name: value for name, value in one[part].items() if "door" not in name} == other[part]
 
 
 def test_nothing_is_written_by_a_dry_run(night, archive, tmp_path):
@@ -170,11 +139,7 @@ def test_without_cameras_every_folder_is_one(night, archive, tmp_path, capsys, m
     words = ("--archive", str(archive), "--root", str(tmp_path / "root"), "--checkpoint", model, "--json", "--no-ray")
     code, summary = run_here(capsys, "rescore", *words)
     assert (code, summary["cameras"]) == (0, 3)
-    rows = [
-        r
-        for rows in units(tmp_path / "root", require_current(open_store(str(tmp_path / "root"))).shown.events).values()
-        for r in rows
-    ]
+    rows = [row for rows in shown(tmp_path / "root")["rows"].values() for row in rows]
     assert {r["camera"] for r in rows} == {"front", "yard", "door"}
     assert all(r["start_utc"] is None for r in rows)
 
