@@ -93,6 +93,26 @@ def test_days_together_are_the_whole_camera(archive, own):
     assert missing == pytest.approx(sum(s.duration_s for s, _ in archive) - 20.0 * len(values))
 
 
+@pytest.mark.parametrize(("before", "after"), [(70, 30), (30, 70), (70, 70), (59, 59), (60, 1), (1, 60), (200, 200)])
+def test_long_events_at_midnight_are_cut_alike_by_both_days(before, after):
+    """Minutes above ``high`` before and after midnight, in files of ten minutes, as the whole camera has them."""
+    files, scores = [], {}
+    for number in range(-36, 36):
+        start = MIDNIGHT + 600 * number
+        minutes = np.arange(10 * number, 10 * number + 10)
+        hot = (-before <= minutes) & (minutes < after)
+        files.append(source(f"{number:+03d}", start, 600.0))
+        scores[files[-1].video_id] = video_scores(files[-1].video_id, range(10), np.where(hot, 0.9, 0.1), 60.0)
+    units = plan(files)
+    found = [r for unit in units for r in make_rows(unit, config(), scores.get) if r["kind"] == "event"]
+    start = MIDNIGHT + 60.0 * np.arange(-360, 360)
+    values = np.concatenate([scores[f.video_id].score_T for f in files])
+    whole = find_events(np.stack((start, start + 60), axis=1), values, PLAIN)
+    assert len(units) == 2
+    assert [(r["start_utc"].timestamp(), r["end_utc"].timestamp()) for r in found] == [w[2:4] for w in whole]
+    assert sum(w.end_s - w.start_s for w in whole) == 60 * (before + after)
+
+
 def test_inputs_of_a_day_reach_over_its_borders():
     """Two hours and what settings add; a video of noon acts on its own day alone."""
     reach = PLAIN.reach_s
