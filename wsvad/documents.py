@@ -19,6 +19,7 @@ MAX_DEPTH = 32
 
 T = TypeVar("T")
 _ABSENT = object()
+_PLAIN = (int, float, bool)
 
 
 class DocumentError(ValueError):
@@ -67,8 +68,8 @@ def build(kind: type[T], fields: Any) -> T:
         if value is _ABSENT:
             if required:
                 raise DocumentError(f"{name!r} is missing")
-        elif type(value) is hint and (hint is int or (hint is str and value.isascii())):
-            values[name] = value  # nearly all there is of a snapshot
+        elif type(value) is hint and (hint in _PLAIN or (hint is str and value.isascii())):
+            values[name] = value  # nearly all there is
         else:
             values[name] = _made(hint, value, name)
     return kind(**values)

@@ -12,7 +12,8 @@ from wsvad.dataset import layout
 from wsvad.dataset.snapshots import Snapshot
 from wsvad.errors import ObjectNotFound, StorageError
 from wsvad.storage import Store
-from wsvad.work.receipt import Named, Receipt
+from wsvad.work.progress import VideoUnit
+from wsvad.work.receipt import Receipt
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class DamagedUnit(Exception):
 
 def adopt(
     out: Store,
-    units: Sequence[Named],
+    units: Sequence[VideoUnit],
     base: Snapshot | None,
     receipt_of: Callable[[str, bytes], Receipt],
     *,
@@ -46,7 +47,8 @@ def adopt(
         mend: whether anything may be written: damaged objects are removed, so that they can be made again.
     """
     stored = {layout.id_of(info.key): info for info in out.list(layout.UNITS)}
-    published = {layout.id_of(o.key): o for o in base.objects} if base else {}
+    entries = base.of({u.video_id for u in units}).values() if base else ()
+    published = {layout.id_of(o.key): o for entry in entries for o in entry.objects}
     found: dict[str, Receipt] = {}
     unread: list[str] = []
     for uid in (u.unit_id for u in units if u.unit_id in stored):
