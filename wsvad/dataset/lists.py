@@ -86,13 +86,16 @@ class ListRef:
         return max(self.videos, self.objects)
 
 
+_VIDEO_COLUMNS = tuple(VIDEOS_SCHEMA.names)
+_OBJECT_COLUMNS = tuple(f.name for f in fields(SnapshotObject) if f.name != VIDEO_ID)
+
 Part = tuple[ListRef | None, Sequence[Entry]]
 """A list that is stored already, or entries that are still to be cut into lists."""
 
 
 def entry_of(video: dict[str, Any], objects: Iterable[SnapshotObject] = ()) -> Entry:
     """Return the entry of a video; columns that its row lacks are null."""
-    row = {name: video.get(name) for name in VIDEOS_SCHEMA.names}
+    row = {name: video.get(name) for name in _VIDEO_COLUMNS}
     return Entry(row, tuple(sorted(objects, key=lambda o: o.first_clip)))
 
 
@@ -153,7 +156,7 @@ def _store_list(store: Store, entries: Sequence[Entry]) -> ListRef:
 
 def encode_list(entries: Sequence[Entry]) -> tuple[ListRef, bytes]:
     """Return what a snapshot says of a list of these entries, and its bytes."""
-    columns = {name: [e.video[name] for e in entries] for name in VIDEOS_SCHEMA.names}
+    columns = {name: [e.video[name] for e in entries] for name in _VIDEO_COLUMNS}
     objects = [[{name: getattr(o, name) for name in _OBJECT_COLUMNS} for o in e.objects] for e in entries]
     table = pa.Table.from_pydict({**columns, OBJECTS: objects}, schema=LISTS_SCHEMA)
     sink = pa.BufferOutputStream()
@@ -161,9 +164,6 @@ def encode_list(entries: Sequence[Entry]) -> tuple[ListRef, bytes]:
     data = sink.getvalue().to_pybytes()
     key = layout.named_by_content(layout.LISTS, data)
     return ListRef(key, hashlib.sha256(data).hexdigest(), entries[0].video_id, **_counts(entries)), data
-
-
-_OBJECT_COLUMNS = tuple(f.name for f in fields(SnapshotObject) if f.name != VIDEO_ID)
 
 
 def _counts(entries: Sequence[Entry]) -> dict[str, int]:
@@ -199,14 +199,14 @@ def decode_list(ref: ListRef, data: bytes, name: str) -> tuple[Entry, ...]:
 
 def _entries(table: pa.Table) -> tuple[Entry, ...]:
     """The rows of a list; column by column, which is several times as fast as row by row."""
-    columns = [table[name].to_pylist() for name in VIDEOS_SCHEMA.names]
+    columns = [table[name].to_pylist() for name in _VIDEO_COLUMNS]
     listed = table[OBJECTS].combine_chunks()
     ends = listed.offsets.to_pylist()
     flat = listed.flatten()
     objects = list(zip(*(flat.field(name).to_pylist() for name in _OBJECT_COLUMNS), strict=True))
     found = []
     for row, (begin, end) in zip(zip(*columns, strict=True), pairwise(ends), strict=True):
-        video = dict(zip(VIDEOS_SCHEMA.names, row, strict=True))
+        video = dict(zip(_VIDEO_COLUMNS, row, strict=True))
         id_ = video[VIDEO_ID]
         found.append(Entry(video, tuple(SnapshotObject(key, id_, *rest) for key, *rest in objects[begin:end])))
     return tuple(found)
