@@ -8,7 +8,7 @@ decoded. Each line is one call of ``extract`` in a process of its own, on a loca
 * ``resume``: every unit is stored, no snapshot names any: all of them are read, checked and published.
 * ``second``: the same command again.
 * ``one more``: a video was added; its unit is made and published.
-* ``a night``: one video in a hundred was added, all in one folder.
+* ``a night``: one video in a hundred was added, all in one folder, and only that folder is listed.
 * ``read``: a reader opens the newest snapshot.
 
 Printed: seconds, the process's largest resident memory, and the published objects that are new, with their bytes.
@@ -44,6 +44,7 @@ from wsvad.weights.resolve import BackboneSource, WeightsSource
 
 REPO = Path(__file__).resolve().parents[2]
 STEPS = ("plan", "resume", "second", "one more", "a night", "read")
+NIGHT = "cam07/night/"
 PUBLISHED = ("lists", "snapshots", "videos")
 _TEMPLATE = plan_units(make_video(), make_index(), CONFIG)[0]
 _BYTES = unit_bytes(_TEMPLATE)
@@ -93,7 +94,7 @@ def prepare(root: Path, step: str, size: int) -> None:
     if step == "one more":
         add_videos(root, ["cam50/000000-late.mp4"])
     if step == "a night":
-        add_videos(root, [f"cam07/{n:06d}-night.mp4" for n in range(size // 100)])
+        add_videos(root, [f"{NIGHT}{n:06d}.mp4" for n in range(size // 100)])
 
 
 def run(root: Path, step: str) -> None:
@@ -104,8 +105,15 @@ def run(root: Path, step: str) -> None:
         found: dict[str, Any] = {"videos": len(FeatureSet.open(str(root / "out")).units)}
     else:
         none = WeightsSource(CONFIG.weights, "none", "", "inception-compact", loaded={})
+        prefix = NIGHT if step == "a night" else ""
         options = job.ExtractOptions(
-            str(root / "videos"), str(root / "out"), CONFIG, BackboneSource(none), use_ray=False, dry_run=step == "plan"
+            str(root / "videos" / prefix),
+            str(root / "out"),
+            CONFIG,
+            BackboneSource(none),
+            id_prefix=prefix,
+            use_ray=False,
+            dry_run=step == "plan",
         )
         with mock.patch("wsvad.extract.job.UnitExtractor", Simulated):
             summary = job.extract(options)

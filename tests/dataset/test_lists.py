@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.dataset.earlier import downgrade
 from tests.dataset.test_collect import _age
 from tests.dataset.test_snapshots import _publish, _store_units
-from tests.extract.factories import CONFIG, make_video
+from tests.extract.factories import CONFIG, make_index, make_video
 from wsvad.columns import VIDEOS_SCHEMA
 from wsvad.dataset import layout, lists
 from wsvad.dataset.collect import collect
@@ -34,8 +34,11 @@ from wsvad.dataset.lists import (
 from wsvad.dataset.publish import publish
 from wsvad.dataset.snapshots import Snapshot, claim_dataset, latest_snapshot, read_snapshot
 from wsvad.errors import DamagedError, StoreUnavailable
+from wsvad.extract.units import plan_units
+from wsvad.extract.worker import receipt_of
 from wsvad.storage import open_store
 from wsvad.verify.data_set import verify
+from wsvad.work.stored import adopt
 
 
 @pytest.fixture
@@ -382,3 +385,17 @@ def test_json_says_what_lists_hold(store):
     assert plain["lists"][0] | {"key": "", "sha256": ""} == {
         "key": "", "sha256": "", "first": "a", "videos": 2, "objects": 2, "clips": 6, "rows": 6,
     }  # fmt: skip
+
+
+def test_few_units_of_a_large_archive_are_asked_for_one_by_one(store, monkeypatch):
+    """A night of two videos beside 2,000 does not list the archive; what it finds is what a listing finds."""
+    rows, objects = _many(2000)
+    _put(store, rows, objects=objects)
+    base = latest_snapshot(store)
+    made = [make_video(f"cam01/new{n}.mp4") for n in range(2)]
+    objects, _ = _store_units(store, made[0])
+    units = [unit for video in made for unit in plan_units(video, make_index(), CONFIG)]
+    listed = adopt(store, units, None, receipt_of, mend=False)
+    monkeypatch.setattr(type(store), "list", lambda self, prefix="": pytest.fail("listed"))
+    assert adopt(store, units, base, receipt_of, mend=False) == listed
+    assert [r.sha256 for r in listed.values()] == [o.sha256 for o in objects]
