@@ -210,3 +210,27 @@ VIDEOS_SCHEMA = pa.schema(
     ]
 )
 """One row a video of a snapshot: what it is, and how much of it was extracted."""
+
+OBJECTS = "objects"
+
+LISTS_SCHEMA = VIDEOS_SCHEMA.append(
+    pa.field(
+        OBJECTS,
+        pa.list_(
+            pa.struct(
+                [
+                    pa.field("key", pa.string(), nullable=False),
+                    pa.field(CONTENT_ID, pa.string(), nullable=False),  # the video's when the object was made
+                    pa.field("first_clip", pa.int64(), nullable=False),
+                    pa.field("last_clip", pa.int64(), nullable=False),  # end of the range, exclusive
+                    pa.field("clips", pa.int64(), nullable=False),  # fewer than the range where frames were missing
+                    pa.field("rows", pa.int64(), nullable=False),
+                    pa.field("bytes", pa.int64(), nullable=False),
+                    pa.field("sha256", pa.string(), nullable=False),
+                ]
+            )
+        ),
+        nullable=False,
+    )
+)
+"""A list of a snapshot: one row a video, ordered by id, with the objects that hold its clips, ordered by clip."""

@@ -19,6 +19,7 @@ MAX_DEPTH = 32
 
 T = TypeVar("T")
 _ABSENT = object()
+_PLAIN = (int, float, bool)
 
 
 class DocumentError(ValueError):
@@ -67,8 +68,8 @@ def build(kind: type[T], fields: Any) -> T:
         if value is _ABSENT:
             if required:
                 raise DocumentError(f"{name!r} is missing")
-        elif type(value) is hint and (hint is int or (hint is str and value.isascii())):
-            values[name] = value  # nearly all there is of a snapshot
+        elif type(value) is hint and (hint in _PLAIN or (hint is str and value.isascii())):
+            values[name] = value  # nearly all there is
         else:
             values[name] = _made(hint, value, name)
     return kind(**values)
@@ -92,7 +93,7 @@ def _made(hint: Any, value: Any, name: str) -> Any:
     """The value as the type asks for it. Raises ``DocumentError`` naming the field."""
     if type(value) is hint and hint in (str, int, bool):
         return _text(value, name) if hint is str else value
-    origin, arguments = get_origin(hint), get_args(hint)
+    origin, arguments = _generic(hint)
     if hint is Any:
         return value
     if hint is float and type(value) in (int, float):
@@ -118,6 +119,12 @@ def _made(hint: Any, value: Any, name: str) -> Any:
         return build(hint, value)
     wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
     raise DocumentError(f"{name!r} should be {wanted}, got {_told(value)}")
+
+
+@functools.cache
+def _generic(hint: Hashable) -> tuple[Any, tuple[Any, ...]]:
+    """What a type is made of: ``(tuple, (int, ...))`` of ``tuple[int, ...]``."""
+    return get_origin(hint), get_args(hint)
 
 
 def _text(value: str, name: str) -> str:

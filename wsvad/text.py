@@ -10,6 +10,8 @@ def printable(text: str) -> str:
 
     So a key cannot forge a line of a log, or an escape sequence of a terminal.
     """
+    if text.isascii() and text.isprintable():  # nearly all names, and an archive has many
+        return text
     with contextlib.suppress(UnicodeEncodeError):  # a surrogate that stands for no byte is escaped below
         text = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

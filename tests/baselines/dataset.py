@@ -15,7 +15,8 @@ from tests.baselines.statistics import Floats, Grey, pooled
 from wsvad.clips import ClipSpec
 from wsvad.dataset import layout
 from wsvad.dataset.config import fingerprint_of
-from wsvad.dataset.snapshots import SnapshotObject, claim_dataset, publish
+from wsvad.dataset.publish import publish
+from wsvad.dataset.snapshots import SnapshotObject, claim_dataset
 from wsvad.errors import UsageError
 from wsvad.features.encoding import ClipRows, encode_unit
 from wsvad.manifest.listing import VideoRef, list_videos

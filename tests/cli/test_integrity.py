@@ -12,7 +12,10 @@ import pytest
 import torch
 
 from tests.cli.worlds import World, cases, extracted, imported, patched, trained_and_scored
+from tests.dataset.earlier import downgrade
 from wsvad.cli import main
+from wsvad.dataset.snapshots import read_snapshot, snapshot_keys
+from wsvad.storage import open_store
 
 Worlds = dict[str, World]
 
@@ -106,8 +109,8 @@ def test_quick_verification_of_whole_data_is_the_same(worlds: Worlds, call: Any,
 
 def by_the_next_run(world: World, key: str, newest: str) -> bool:
     """What a repair can only remove; until the next run it is missing, and verify says so."""
-    only = sum(k.startswith("snapshots/") for k in world.keys) <= 1 and key == newest
-    return only or key == "training_ids.json"
+    only = sum(k.startswith("snapshots/") for k in world.keys) <= 1
+    return (only and (key == newest or key.startswith("lists/"))) or key == "training_ids.json"
 
 
 @pytest.mark.parametrize("name", ["extracted", "imported", "scores"])
@@ -123,7 +126,7 @@ def test_repair_and_the_same_command_again_heal(worlds: Worlds, call: Any, name:
         made, report = call(world.make)[0], call(world.verify)
         first = world.code if harmless(key, damage, newest) else 4
         if by_the_next_run(world, key, newest):
-            first, after = (5 if damage == "delete" else 4), after - 5
+            first, after = (5 if damage == "delete" and not key.startswith("lists/") else 4), after - 5
         if repaired != first or after == 5 or (made, report[0]) != (world.code, world.code):
             wrong.append((key, damage, repaired, after, made, *report))
         world.restore()
@@ -150,7 +153,7 @@ def test_no_verb_takes_damage_for_data(worlds: Worlds, call: Any, name: str) -> 
             assert code in (5, well[words]), (key, damage, words[0], code)
             ended.setdefault(key.partition("/")[0], set()).add(code)
             world.restore()
-    must = {"dataset.json", "snapshots", "videos", "training_ids.json", "checkpoint", "training.json"} & ended.keys()
+    must = {"dataset.json", "snapshots", "lists", "training_ids.json", "checkpoint", "training.json"} & ended.keys()
     assert all(5 in ended[part] for part in must), ended
     if "index" in ended:
         assert ended["index"] == {world.code}
@@ -196,11 +199,30 @@ def test_a_repaired_snapshot_is_the_one_before(worlds: Worlds, call: Any) -> Non
     world.restore()
 
 
-def test_a_lost_table_of_videos_is_made_again_from_what_is_there(worlds: Worlds, call: Any) -> None:
+def test_a_lost_list_is_what_older_snapshots_say(worlds: Worlds, call: Any) -> None:
+    """Its other videos are published again by the next run, which finds their units; the snapshot it was in is gone."""
+    world = worlds["imported"]
+    newest = json.loads((world.root / newest_snapshot(world)).read_text())
+    (lost,) = newest["lists"]
+    (world.root / lost["key"]).write_bytes(b"PAR1")
+    code, report = call((*world.verify, "--repair"))
+    assert (code, report["damaged_keys"]) == (4, [lost["key"]])
+    code, report = call(world.verify)
+    assert (code, report["snapshot"], report["videos"], report["unpublished"]) == (0, 3, 1, 1)
+    assert not (world.root / "snapshots/00000002.json").exists()
+    code, summary = call(world.make)
+    assert (code, summary["units_to_do"], summary["units_done_before"]) == (0, 0, 2)
+    assert call(world.verify)[1]["videos"] == 2
+    world.restore()
+
+
+def test_a_lost_table_of_an_earlier_version_is_made_again_from_what_is_there(worlds: Worlds, call: Any) -> None:
     """Rows of older tables as they were; of other videos what their objects say; scoring goes on in the meantime."""
     world = worlds["imported"]
-    snapshot = json.loads((world.root / newest_snapshot(world)).read_text())
-    (world.root / snapshot["videos_key"]).write_bytes(b"PAR1")
+    store = open_store(str(world.root))
+    tables = [downgrade(store, read_snapshot(store, key)) for key in snapshot_keys(store)]
+    assert call(world.verify)[0] == 0
+    (world.root / tables[-1]).write_bytes(b"PAR1")
     assert call((*world.verify, "--repair"))[0] == 4
     code, report = call(world.verify)
     assert (code, report["videos"], report["videos_complete"], report["faults"]) == (3, 2, 1, [])

@@ -40,7 +40,7 @@ def _keys(store, prefix=""):
 
 
 def test_objects_of_replaced_content_go_once_their_snapshot_is_old(store):
-    """Of two published versions of a video the first goes, with its snapshot and its table; the other stays whole."""
+    """Of two published versions of a video the first goes, with its snapshot and its list; the other stays whole."""
     old, row = _store_units(store, make_video("a.mp4"))
     first = _publish(store, old, [row])
     _age(store, 30)
@@ -49,10 +49,10 @@ def test_objects_of_replaced_content_go_once_their_snapshot_is_old(store):
     assert collect(store, grace_hours=24) == Collected(), "the first was the newest a moment ago: somebody may read it"
     _age(store, 2)
     planned = collect(store, grace_hours=24, dry_run=True)
-    assert {old[0].key, first.videos_key, layout.snapshot_key(1)} <= set(_keys(store))
+    assert {old[0].key, *first.table_keys, layout.snapshot_key(1)} <= set(_keys(store))
     assert collect(store, grace_hours=24) == planned
     assert (planned.snapshots, planned.objects) == (1, 2)
-    left = [layout.DATASET, new[0].key, second.videos_key, layout.snapshot_key(2)]
+    left = [layout.DATASET, new[0].key, *second.table_keys, layout.snapshot_key(2)]
     assert sorted(_keys(store)) == sorted(left)
     assert planned.bytes > old[0].bytes
     assert verify(store).exit_code == 0
@@ -84,15 +84,15 @@ def test_unit_that_a_run_takes_over_is_young_again(store):
     assert store.read(key) == unit_bytes(unit)
 
 
-def test_table_that_is_published_again_is_young_again(store):
-    """Videos that change back: the table of the past is named once more, and not deleted under the new snapshot."""
+def test_list_that_is_published_again_is_young_again(store):
+    """Videos that change back: the list of the past is named once more, and not deleted under the new snapshot."""
     old, row = _store_units(store, make_video("a.mp4"))
     first = _publish(store, old, [row])
     new, new_row = _store_units(store, make_video("a.mp4", version="2"))
     _publish(store, new, [new_row])
     _age(store, 30)
-    assert _publish(store, old, [row]).videos_key == first.videos_key
-    (info,) = [i for i in store.list(layout.VIDEOS) if i.key == first.videos_key]
+    assert _publish(store, old, [row]).lists == first.lists
+    (info,) = [i for i in store.list(layout.LISTS) if i.key == first.lists[0].key]
     assert time.time_ns() - info.mtime_ns < DAY * 1e9
     _age(store, 2)
     collect(store)

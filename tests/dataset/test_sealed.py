@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import asdict
 
 import pytest
 
+from tests.dataset.earlier import one_level
 from tests.extract.factories import CONFIG
 from wsvad.dataset import layout
+from wsvad.dataset.earlier import OneLevel
+from wsvad.dataset.publish import publish
 from wsvad.dataset.sealed import is_sealed, seal, unseal
 from wsvad.dataset.snapshots import (
     Snapshot,
     SnapshotObject,
     claim_dataset,
     latest_snapshot,
-    publish,
     read_dataset,
 )
 from wsvad.dataset.trained import encode_training_ids, read_training_ids
@@ -53,9 +54,18 @@ def _old(value: object) -> bytes:
     return json.dumps(value, indent=1, sort_keys=True).encode()
 
 
+OBJECT = SnapshotObject("units/ab/ab.parquet", "a.mp4", "c", 0, 3, 3, 3, 100, "0" * 64)
+
+
 def _snapshot(number: int = 1) -> Snapshot:
-    o = SnapshotObject("units/ab/ab.parquet", "a.mp4", "c", 0, 3, 3, 3, 100, "0" * 64)
-    return Snapshot(number, CONFIG.fingerprint, CONFIG.to_dict(), (o,), "videos/x.parquet", "r", "t", 3)
+    """What is read of a snapshot of one level."""
+    earlier = OneLevel((OBJECT,), "videos/x.parquet")
+    return Snapshot(number, CONFIG.fingerprint, CONFIG.to_dict(), (), "r", "t", 3, earlier)
+
+
+def _earlier(number: int = 1, *, sealed: bool = False) -> bytes:
+    """Its bytes."""
+    return one_level(_snapshot(number), [OBJECT], "videos/x.parquet", sealed=sealed)
 
 
 def test_a_data_set_of_an_earlier_version_opens(tmp_path):
@@ -63,7 +73,7 @@ def test_a_data_set_of_an_earlier_version_opens(tmp_path):
     store = open_store(str(tmp_path))
     plain = {"kind": CONFIG.kind, "fingerprint": CONFIG.fingerprint, "config": CONFIG.to_dict()}
     store.create(layout.DATASET, _old(plain))
-    store.create(layout.snapshot_key(1), _old(asdict(_snapshot())))
+    store.create(layout.snapshot_key(1), _earlier())
     assert latest_snapshot(store) == _snapshot()
     assert read_dataset(store) == json.loads(json.dumps(plain))
     claim_dataset(store, CONFIG)
@@ -76,8 +86,8 @@ def test_wrong_bits_of_an_earlier_version_are_an_error_of_ours(tmp_path, seed):
     """Found as far as a snapshot without digest goes: types, fingerprint, sum of rows; never a traceback."""
     store, rng = open_store(str(tmp_path)), random.Random(seed)
     plain = {"kind": CONFIG.kind, "fingerprint": CONFIG.fingerprint, "config": CONFIG.to_dict()}
-    for key, value in ((layout.DATASET, plain), (layout.snapshot_key(1), asdict(_snapshot()))):
-        whole, found = _old(value), 0
+    for key, whole in ((layout.DATASET, _old(plain)), (layout.snapshot_key(1), _earlier())):
+        found = 0
         for _ in range(50):
             at = rng.randrange(len(whole))
             store.replace(key, whole[:at] + bytes([whole[at] ^ (1 << rng.randrange(8))]) + whole[at + 1 :])
@@ -94,7 +104,7 @@ def test_no_snapshot_and_a_stray_file_beside_them(tmp_path):
     store = open_store(str(tmp_path))
     store.create("snapshots/notes.json", b"{}")
     assert latest_snapshot(store) is None
-    store.create(layout.snapshot_key(2), _snapshot(1).to_json())
+    store.create(layout.snapshot_key(2), _earlier(1, sealed=True))
     with pytest.raises(DamagedError, match="it is snapshot 1"):
         latest_snapshot(store)
 
@@ -110,18 +120,19 @@ def test_a_data_set_without_its_description_is_damaged_not_new(tmp_path):
         read_dataset(store)
 
 
-def test_a_damaged_table_under_the_right_name_is_written_over(tmp_path):
+def test_a_damaged_list_under_the_right_name_is_written_over(tmp_path):
     """Publishing does not take what lies there for what it would write."""
     store = open_store(str(tmp_path))
     claim_dataset(store, CONFIG)
     row = {"video_id": "a", "uri": "u", "content_id": "c", "clips": 0, "status": "incomplete"}
     words = {"replaced_videos": frozenset("a"), "run_id": "r", "created_utc": "t"}
     first = publish(store, CONFIG.fingerprint, CONFIG.to_dict(), [], [row], **words)
-    table = store.read(first.videos_key)
+    (key,) = first.table_keys
+    whole = store.read(key)
     store.delete(layout.snapshot_key(1))
-    store.replace(first.videos_key, b"PAR1")
+    store.replace(key, b"PAR1")
     publish(store, CONFIG.fingerprint, CONFIG.to_dict(), [], [row], **words)
-    assert store.read(first.videos_key) == table
+    assert store.read(key) == whole
 
 
 def test_lists_of_training_videos(tmp_path):

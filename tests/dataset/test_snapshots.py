@@ -8,13 +8,12 @@ import pytest
 
 from tests.extract.factories import CONFIG, make_index, make_video, unit_bytes
 from wsvad.dataset import layout
+from wsvad.dataset.publish import publish
 from wsvad.dataset.snapshots import (
     SnapshotObject,
     claim_dataset,
     latest_snapshot,
-    publish,
     read_dataset,
-    read_videos,
 )
 from wsvad.errors import ConflictError, UsageError
 from wsvad.extract.units import plan_units
@@ -83,7 +82,7 @@ def test_publishing_adds_replaces_and_repeats_nothing(store):
     changed, row = _store_units(store, make_video("a.mp4", version="2"), frames=200)
     third = _publish(store, changed, [row])
     assert [o.content_id for o in third.objects] == [changed[0].content_id, b[0].content_id]
-    assert len(read_videos(store, third)) == 2
+    assert len(third.videos) == 2
     assert verify(store).exit_code == 0
 
 
@@ -177,7 +176,7 @@ def test_old_content_of_a_changed_video_stays_until_the_new_is_complete(store):
     changed, new_row = _store_units(store, make_video("a.mp4", version="2"), frames=200)
     half = _publish(store, [], [new_row | {"clips": 0, "status": "incomplete"}])
     assert list(half.objects) == old
-    (shown,) = read_videos(store, half)
+    (shown,) = half.videos
     assert (shown["content_id"], shown["clips"], shown["status"], shown["kind"]) == (
         old[0].content_id, row["clips"], "incomplete", "changed",
     )  # fmt: skip

@@ -75,12 +75,23 @@ def visible(folder: Path) -> Iterator[str]:
             yield str(path.relative_to(folder))
 
 
+def published_videos(folder: Path) -> dict[str, dict[str, Any]]:
+    """Rows of the lists that the newest snapshot names, by video id, read as a user would."""
+    newest = sorted((folder / "snapshots").glob("*.json"))[-1]
+    lists = [folder / ref["key"] for ref in json.loads(newest.read_text())["lists"]]
+    return {row["video_id"]: row for path in lists for row in pq.read_table(path).to_pylist()}
+
+
+def published_keys(folder: Path) -> list[str]:
+    """Keys of the objects that the newest snapshot names, by video id and clip."""
+    return [o["key"] for row in published_videos(folder).values() for o in row["objects"]]
+
+
 def published_rows(folder: Path) -> list[tuple[str, int, int]]:
     """``(video_id, clip, crop)`` of every row that the newest snapshot names, read as a user would."""
-    newest = sorted((folder / "snapshots").glob("*.json"))[-1]
     rows: list[tuple[str, int, int]] = []
-    for o in json.loads(newest.read_text())["objects"]:
-        table = pq.read_table(folder / o["key"], columns=["video_id", "clip", "crop"])
+    for key in published_keys(folder):
+        table = pq.read_table(folder / key, columns=["video_id", "clip", "crop"])
         rows += zip(*(table[c].to_pylist() for c in table.column_names), strict=True)
     return rows
 
@@ -95,6 +106,5 @@ def until(condition: Any, timeout: float = 180, every: float = 0.05) -> None:
 
 def pooled(folder: Path) -> np.ndarray:
     """Pooled features of a data set, in the order of the newest snapshot."""
-    newest = sorted((folder / "snapshots").glob("*.json"))[-1]
-    parts = [pq.read_table(folder / o["key"])["pooled"] for o in json.loads(newest.read_text())["objects"]]
+    parts = [pq.read_table(folder / key)["pooled"] for key in published_keys(folder)]
     return np.concatenate([c.to_numpy_ndarray() for p in parts for c in p.chunks])

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import av
-import pyarrow.parquet as pq
 import pytest
 
-from tests.extract.harness import QUICK, published_rows, run_here
+from tests.extract.harness import QUICK, published_rows, published_videos, run_here
 from tests.video.making import CLOSED_GOP, NO_B, Recipe, make_video, picture
 from wsvad.features.coverage import shortcomings, skipped_videos
 from wsvad.manifest.listing import Skipped
@@ -35,9 +34,8 @@ def extract(capsys: pytest.CaptureFixture[str], videos: Path, *words: str) -> Ex
 
 
 def table(videos: Path) -> dict[str, dict[str, Any]]:
-    """The newest videos table by id."""
-    newest = max((videos.parent / "out" / "videos").iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    return {row["video_id"]: row for row in pq.read_table(newest).to_pylist()}
+    """Rows of the published videos by id."""
+    return published_videos(videos.parent / "out")
 
 
 def motion_jpeg(path: Path, frames: int = 40) -> Path:
@@ -136,8 +134,7 @@ def test_a_manifest_says_it_for_each_video(footage, capsys):
     listed.write_text("uri,frame_rate,stream\na.mjpeg,10,\nb.mjpeg,,\ntwo.mkv,,0\n")
     code, summary = extract(capsys, listed, "--frame-rate", "4")
     assert (code, summary["flagged"]) == (0, 0)
-    newest = max((footage / "out" / "videos").iterdir())
-    rows = {row["video_id"]: row for row in pq.read_table(newest).to_pylist()}
+    rows = published_videos(footage / "out")
     assert [rows[v]["fps"] for v in ("a.mjpeg", "b.mjpeg")] == [10.0, 4.0]
     assert rows["two.mkv"]["width"] == 64
     for text in ("a.mjpeg,fast,", "a.mjpeg,-3,", "a.mjpeg,nan,", "a.mjpeg,,0.5", "a.mjpeg,,-1"):

@@ -77,7 +77,7 @@ def test_damaged_cuboids_of_an_interrupted_run_are_not_published(dataset, capsys
         ("dataset.json", b'{"features": null}'),
         ("index/*/*.parquet", b"PAR1 no more"),
         ("index/*/*.parquet", b""),
-        ("videos/*.parquet", b"PAR1 no more"),
+        ("lists/*.parquet", b"PAR1 no more"),
         ("snapshots/*.json", b"{}"),
     ],
 )

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from tests.extract.harness import QUICK, published_rows, run_here, visible
+from tests.extract.harness import QUICK, published_rows, published_videos, run_here, visible
 from wsvad.backbones.weights import random_weights
 from wsvad.cli import main
 from wsvad.clips import ClipSpec
@@ -44,8 +44,7 @@ def test_second_run_does_nothing(extracted, videos, capsys):
 
 def test_rows_say_which_frames_and_when(extracted):
     """The true end of a padded last clip, and presentation times, are in the row."""
-    newest = json.loads(sorted((extracted / "snapshots").glob("*.json"))[-1].read_text())
-    key = next(o["key"] for o in newest["objects"] if o["video_id"] == "short.mp4")
+    (key,) = (o["key"] for o in published_videos(extracted)["short.mp4"]["objects"])
     rows = pq.read_table(extracted / key).drop(["pooled", "cuboids"]).to_pylist()
     assert [(r["start_frame"], r["end_frame"]) for r in rows] == [(0, 4), (4, 8), (8, 12), (12, 16), (16, 17)]
     assert [r["start_s"] for r in rows] == pytest.approx([0.0, 0.16, 0.32, 0.48, 0.64])
@@ -66,8 +65,7 @@ def test_features_are_those_of_the_plain_network_on_plainly_decoded_frames(extra
         picked = frames[start:end] + [frames[end - 1]] * (4 - (end - start))
         with torch.inference_mode():
             expected.append(model(torch.from_numpy(np.stack(picked)[None])).pooled_BD[0].numpy())
-    newest = json.loads(sorted((extracted / "snapshots").glob("*.json"))[-1].read_text())
-    key = next(o["key"] for o in newest["objects"] if o["video_id"] == "short.mp4")
+    (key,) = (o["key"] for o in published_videos(extracted)["short.mp4"]["objects"])
     got = pq.read_table(extracted / key)["pooled"].combine_chunks().to_numpy_ndarray().astype(np.float32)
     for ours, theirs in zip(got, expected, strict=True):
         cosine = ours @ theirs / np.linalg.norm(ours) / np.linalg.norm(theirs)

@@ -11,10 +11,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
-from tests.extract.harness import QUICK, finish, published_rows, run_here, start, stored, until
+from tests.extract.harness import QUICK, finish, published_rows, published_videos, run_here, start, stored, until
 from tests.extract.videos import write_video
 from tests.video.corpus import make_corpus, sabotaged
 from tests.video.misbehaving import COMMAND
@@ -57,7 +56,7 @@ def test_corpus_of_bad_inputs(tmp_path, canary, capsys):
     code, summary = run_here(capsys, "extract", "--videos", str(folder), "--out", str(out), *words)
     assert code == 3
     assert calls == []
-    videos = {v["video_id"]: v for v in pq.read_table(next((out / "videos").iterdir())).to_pylist()}
+    videos = published_videos(out)
     assert videos.keys() == expected.keys()
     got = {}
     for name, want in expected.items():

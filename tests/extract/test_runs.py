@@ -12,7 +12,8 @@ from tests.extract.harness import QUICK, published_rows, run_here, stored, visib
 from tests.extract.in_process import InProcess
 from tests.extract.test_damage import of_video
 from tests.extract.videos import write_video
-from wsvad.dataset.snapshots import refuse_clashes
+from wsvad.dataset.lists import entry_of
+from wsvad.dataset.publish import refuse_clashes
 from wsvad.errors import ConflictError, StoreUnavailable
 from wsvad.extract import job
 from wsvad.extract.indexing import Indexed
@@ -159,9 +160,10 @@ def test_replaced_content_of_a_key_with_a_narrow_space_is_no_clash(tmp_path):
     videos = [replace(make_video("x.mp4", v), uri=uri) for v in "12"]
     old, new = (Outcome(Listing((v,)), [Indexed(v)], [], CONFIG).video_rows() for v in videos)
     store = open_store(str(tmp_path))
-    refuse_clashes(store, old, new)
+    there = {"x.mp4": entry_of(old[0])}
+    refuse_clashes(store, there, new)
     with pytest.raises(ConflictError, match="another video of the same id"):
-        refuse_clashes(store, old, [{**new[0], "uri": "s3://archive/other.mp4"}])
+        refuse_clashes(store, there, [{**new[0], "uri": "s3://archive/other.mp4"}])
 
 
 def test_known_evidence_is_not_written_again(tmp_path, capsys, monkeypatch):

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from wsvad.dataset import layout
-from wsvad.dataset.snapshots import SnapshotObject, claim_dataset, publish
+from wsvad.dataset.publish import publish
+from wsvad.dataset.snapshots import SnapshotObject, claim_dataset
 from wsvad.features.config import FeatureConfig
 from wsvad.features.encoding import ClipRows, encode_unit
 from wsvad.manifest.ids import content_id

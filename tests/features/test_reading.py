@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.dataset.earlier import one_level, store_videos
 from tests.features.factories import (
     CONFIG,
     HEIGHT,
@@ -19,7 +20,8 @@ from tests.features.factories import (
     zero_rows,
 )
 from wsvad.dataset import layout
-from wsvad.dataset.snapshots import claim_dataset, describe, latest_snapshot, publish
+from wsvad.dataset.publish import publish
+from wsvad.dataset.snapshots import claim_dataset, describe, latest_snapshot
 from wsvad.errors import ConflictError, DamagedError, StorageError, UsageError
 from wsvad.features import reading
 from wsvad.features.decoding import decode_features
@@ -213,12 +215,13 @@ def test_a_damaged_snapshot_is_found(tmp_path) -> None:
     store = open_store(uri)
     snapshot = latest_snapshot(store)
     first, second = snapshot.objects
-    clash = replace(snapshot, number=2, objects=(first, replace(second, first_clip=1)))
-    store.create(layout.snapshot_key(2), clash.to_json())
+    clash = replace(snapshot, number=2)
+    table = store_videos(store, snapshot.videos)
+    store.create(layout.snapshot_key(2), one_level(clash, [first, replace(second, first_clip=1)], table))
     with pytest.raises(StorageError, match=r"is damaged: .* of 'a' both hold clip 1"):
         FeatureSet.open(uri)
-    stray = replace(snapshot, number=3, objects=(replace(first, video_id="z"),))
-    store.create(layout.snapshot_key(3), stray.to_json())
+    stray = one_level(replace(snapshot, number=3), [replace(first, video_id="z")], table)
+    store.create(layout.snapshot_key(3), stray)
     with pytest.raises(StorageError, match=r"lacks \['z'\], which the snapshot has"):
         FeatureSet.open(uri)
 

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.dataset.earlier import one_level
 from tests.extract.factories import make_index
 from tests.fuzz.changing import DEEP, spoiled_bytes, spoiled_json, spoiled_values
 from wsvad.checkpoint.tensors import digest_of
 from wsvad.cli.main import VERBS
 from wsvad.cli.parser import build, parse
+from wsvad.dataset.lists import ListRef
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject
 from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import WsvadError
@@ -30,7 +32,8 @@ from wsvad.work.quarantine import QuarantineRecord
 MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 OBJECT = SnapshotObject("units/00/00.parquet", "a.mp4", "0" * 32, 0, 3, 3, 3, 100, "0" * 64)
-SNAPSHOT = Snapshot(1, "f" * 64, {"clips": {"length": 16}}, (OBJECT,), "videos/0.parquet", "run", "2026", 3).to_json()
+LIST = ListRef("lists/0.parquet", "0" * 64, "a.mp4", 1, 1, 3, 3)
+SNAPSHOT = Snapshot(1, "f" * 64, {"clips": {"length": 16}}, (LIST,), "run", "2026", 3)
 QUARANTINE = QuarantineRecord("0" * 32, "a.mp4", "file:///a.mp4", "1" * 32, 0, None, "empty", "it is").to_json()
 INDEX = json.dumps({**make_index().to_dict(), "seek_points": [[0, 0, 0, 0], [750, 750, 749, 750]]}).encode()
 SUMMARY = TrainSummary("out", "ltgs", "f", "0", "", 1, 1, 0, 0, val_is_cut=False, missing=0, steps=3, steps_before=0)
@@ -41,7 +44,11 @@ def _index(data: bytes) -> object:
 
 
 READERS: dict[str, tuple[bytes, Callable[[bytes], object]]] = {
-    "snapshot": (SNAPSHOT, lambda data: Snapshot.from_json(data, "1.json").to_json()),
+    "snapshot": (SNAPSHOT.to_json(), lambda data: Snapshot.from_json(data, "1.json").to_json()),
+    "snapshot of one level": (
+        one_level(SNAPSHOT, [OBJECT], "videos/0.parquet"),
+        lambda data: Snapshot.from_json(data, "1.json").table_keys,
+    ),
     "quarantine": (QUARANTINE, lambda data: QuarantineRecord.from_json(data).to_json()),
     "index": (INDEX, _index),
     "summary": (SUMMARY.to_json().encode(), lambda data: TrainSummary.from_dict(parse_object(data)).to_json()),

@@ -13,7 +13,8 @@ from tests.features.factories import CONFIG as FEATURES
 from tests.features.factories import HEIGHT, WIDTH, video_row
 from wsvad.checkpoint import Checkpoint, save_checkpoint
 from wsvad.dataset import layout
-from wsvad.dataset.snapshots import SnapshotObject, claim_dataset, publish
+from wsvad.dataset.publish import publish
+from wsvad.dataset.snapshots import SnapshotObject, claim_dataset
 from wsvad.dataset.trained import encode_training_ids
 from wsvad.features.config import FeatureConfig
 from wsvad.models.choose import build_model, default_config

@@ -1,4 +1,4 @@
-"""What is wrong with a data set apart from its units: snapshots, tables, description, cached indexes, records."""
+"""What is wrong with a data set apart from its units: snapshots, lists, description, cached indexes, records."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wsvad.dataset import layout, trained
+from wsvad.dataset.lists import REMEDY, Entry, ListRef, Part
 from wsvad.dataset.sealed import unseal
 from wsvad.dataset.snapshots import (
-    REMEDY,
     Snapshot,
+    SnapshotObject,
     kind_of,
     read_dataset,
     read_snapshot,
-    read_videos,
     snapshot_keys,
 )
 from wsvad.errors import DamagedError, ObjectNotFound
@@ -40,13 +40,28 @@ class State:
 
     snapshot: Snapshot | None = None
     """The newest whole one."""
-    videos: list[dict[str, Any]] | None = None
-    """Rows of its table of videos; ``None`` where that is missing or damaged."""
+    parts: list[Part] = field(default_factory=list)
+    """What it names, as far as its lists can be read; in place of a lost list, what older snapshots say of its videos.
+    """
+    lost: bool = False
+    """Whether something that it names, units apart, is missing or damaged."""
+    one_level: tuple[SnapshotObject, ...] = ()
+    """Objects of a snapshot of one level whose table of videos is lost; there are no parts then."""
     described: dict[str, Any] | None = None
     """What ``dataset.json`` says; ``None`` where it is missing or damaged."""
     snapshots: list[Snapshot] = field(default_factory=list)
     """All whole ones, newest first."""
     faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def objects(self) -> list[SnapshotObject]:
+        """The objects that should be there."""
+        return [*self.one_level, *(o for _, entries in self.parts for entry in entries for o in entry.objects)]
+
+    @property
+    def videos(self) -> list[dict[str, Any]]:
+        """Rows of the videos that are known."""
+        return [entry.video for _, entries in self.parts for entry in entries]
 
     @property
     def kind(self) -> str | None:
@@ -61,7 +76,7 @@ def inspect(store: Store, *, deep: bool = True) -> State:
 
     Args:
         store: root of the data set.
-        deep: read everything; else only snapshots and what a reader of the newest reads first.
+        deep: read everything; else only snapshots and the lists of the newest, which every reader reads first.
     """
     state = State()
     _snapshots(store, state)
@@ -70,7 +85,7 @@ def inspect(store: Store, *, deep: bool = True) -> State:
     _description(store, state)
     _tables(store, state, deep)
     if deep:
-        state.faults += each(store, layout.INDEX, lambda key, data: _check_name(key, data))
+        state.faults += each(store, layout.INDEX, _check_name)
     if state.kind == "scores":
         _check(store, state, layout.TRAINING_IDS, lambda: trained.read_training_ids(store, state.described or {}))
     return state
@@ -117,7 +132,7 @@ def _check_name(key: str, data: bytes) -> None:
 def _snapshots(store: Store, state: State) -> None:
     for key in reversed(snapshot_keys(store)):
         try:
-            state.snapshots.append(read_snapshot(store, key))
+            state.snapshots.append(read_snapshot(store, key, state.snapshots[-1] if state.snapshots else None))
         except ObjectNotFound:  # collected since it was listed
             continue
         except DamagedError as error:
@@ -164,21 +179,73 @@ def _description(store: Store, state: State) -> None:
 
 
 def _tables(store: Store, state: State, deep: bool) -> None:
+    """Check lists, and the tables of videos of earlier versions."""
     newest = state.snapshot
+    if newest is not None and newest.one_level:
+        entries = _check(store, state, newest.one_level.videos_key, lambda: newest.entries)
+        state.lost = entries is None
+        state.parts, state.one_level = ([], newest.objects) if entries is None else ([(None, entries)], ())
+    elif newest is not None:
+        assert newest.reader
+        newest.reader.read(newest.lists, lost_ok=True)  # all at once; what is whole is kept
+        state.parts = [_part(store, state, newest, number) for number in range(len(newest.lists))]
     if deep:
-        listed = {info.key for info in store.list(layout.VIDEOS)}
-        state.faults += each(store, layout.VIDEOS, lambda key, data: _check_name(key, data))
-        state.faults += _unlisted(state.snapshots, listed)
-    if newest is None:
-        return
-    if any(fault.key == newest.videos_key for fault in state.faults):
-        return
-    state.videos = _check(store, state, newest.videos_key, lambda: read_videos(store, newest))
+        known = {fault.key for fault in state.faults}
+        for prefix in (layout.LISTS, layout.VIDEOS):
+            listed = {info.key for info in store.list(prefix)}
+            found = [*each(store, prefix, _check_name), *_unlisted(prefix, state.snapshots, listed)]
+            state.faults += [fault for fault in found if fault.key not in known]
 
 
-def _unlisted(snapshots: Iterable[Snapshot], listed: set[str]) -> list[Fault]:
+def _part(store: Store, state: State, newest: Snapshot, number: int) -> Part:
+    """One list of the newest snapshot; in its place, where it is lost, what older snapshots say of its videos."""
+    ref = newest.lists[number]
+    found = _check(store, state, ref.key, lambda: _read(newest, ref))
+    if found is not None:
+        return ref, found
+    state.lost = True
+    begin = ref.first if number else ""
+    end = newest.lists[number + 1].first if number + 1 < len(newest.lists) else None
+    known: dict[str, Entry] = {}
+    for older in state.snapshots[1:]:
+        entries, whole = _between(older, begin, end)
+        for entry in entries:
+            known.setdefault(entry.video_id, entry)
+        if whole:
+            break
+    return None, [known[video_id] for video_id in sorted(known)]
+
+
+def _read(snapshot: Snapshot, ref: ListRef) -> tuple[Entry, ...]:
+    assert snapshot.reader
+    (entries,) = snapshot.reader.read([ref])
+    return entries
+
+
+def _between(snapshot: Snapshot, begin: str, end: str | None) -> tuple[list[Entry], bool]:
+    """Entries of a snapshot with ids in ``[begin, end)`` as far as they can be read, and whether all can."""
+    found: list[Entry] = []
+    whole = True
+    if snapshot.one_level:
+        try:
+            found += snapshot.entries
+        except DamagedError:
+            whole = False
+    ends = [*(ref.first for ref in snapshot.lists[1:]), None]
+    for ref, until in zip(snapshot.lists, ends, strict=False):
+        if (end is not None and ref.first >= end) or (until is not None and until <= begin):
+            continue
+        try:
+            found += _read(snapshot, ref)
+        except DamagedError:
+            whole = False
+    return [e for e in found if e.video_id >= begin and (end is None or e.video_id < end)], whole
+
+
+def _unlisted(prefix: str, snapshots: Iterable[Snapshot], listed: set[str]) -> list[Fault]:
+    named = {key: s.number for s in snapshots for key in s.table_keys if key.startswith(prefix)}
     return [
         Fault(key, f"{key} is missing, which snapshot {number} names", missing=True)
-        for key, number in {s.videos_key: s.number for s in snapshots}.items()
+        for key, number in named.items()
         if key not in listed
     ]

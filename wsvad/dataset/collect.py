@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from wsvad.dataset import layout
+from wsvad.dataset.lists import ListReader
 from wsvad.dataset.names import DEFAULT_GRACE_HOURS
-from wsvad.dataset.snapshots import Snapshot
+from wsvad.dataset.snapshots import Snapshot, named_keys
 from wsvad.errors import ObjectNotFound, UsageError
 from wsvad.storage import ObjectInfo, Store
 
@@ -23,7 +24,7 @@ class Collected:
 
     snapshots: int = 0
     objects: int = 0
-    """Units and tables of videos."""
+    """Units, lists, and tables of videos."""
     bytes: int = 0
     """Of all that, snapshots included."""
 
@@ -50,9 +51,9 @@ def collect(store: Store, *, grace_hours: float = DEFAULT_GRACE_HOURS, dry_run: 
     check_grace(grace_hours)
     before_ns = time.time_ns() - int(grace_hours * 3600e9)
     # snapshots last: what a run publishes meanwhile is in the list, or was written after it began
-    stored = [*store.list(layout.UNITS), *store.list(layout.VIDEOS)]
+    stored = [info for part in (layout.UNITS, layout.LISTS, layout.VIDEOS) for info in store.list(part)]
     old, recent = _by_age([i for i in store.list(layout.SNAPSHOTS) if i.key.endswith(".json")], before_ns)
-    named = {key for info in recent for key in _named(store, info)}
+    named = named_keys([_read(store, info) for info in recent])
     unnamed = [info for info in stored if info.key not in named and info.mtime_ns < before_ns]
     if dry_run:
         return Collected(len(old), len(unnamed), sum(info.size for info in [*old, *unnamed]))
@@ -79,9 +80,8 @@ def _by_age(snapshots: Sequence[ObjectInfo], before_ns: int) -> tuple[list[Objec
     return list(snapshots[:old]), list(snapshots[old:])
 
 
-def _named(store: Store, info: ObjectInfo) -> set[str]:
-    snapshot = Snapshot.from_json(store.read(info.key), f"{store.uri}/{info.key}")
-    return {snapshot.videos_key, *(o.key for o in snapshot.objects)}
+def _read(store: Store, info: ObjectInfo) -> Snapshot:
+    return Snapshot.from_json(store.read(info.key), f"{store.uri}/{info.key}", ListReader(store))
 
 
 def _delete(store: Store, listed: ObjectInfo) -> bool:

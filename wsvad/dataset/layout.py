@@ -10,16 +10,17 @@ INDEX = "index/"
 UNITS = "units/"
 QUARANTINE = "quarantine/"
 SNAPSHOTS = "snapshots/"
+LISTS = "lists/"
 VIDEOS = "videos/"
+"""Tables of videos beside snapshots of one level, which versions up to 0.1 wrote."""
 RUNS = "runs/"
 TRAINING_IDS = "training_ids.json"
+_ALL = (DATASET, INDEX, UNITS, QUARANTINE, SNAPSHOTS, LISTS, VIDEOS, RUNS, TRAINING_IDS)
 
 
 def uris(root: str) -> tuple[str, ...]:
     """Prefixes of the URIs of everything that a data set at ``root`` holds."""
-    return tuple(
-        f"{root}/{part}" for part in (DATASET, INDEX, UNITS, QUARANTINE, SNAPSHOTS, VIDEOS, RUNS, TRAINING_IDS)
-    )
+    return tuple(f"{root}/{part}" for part in _ALL)
 
 
 def unit_id(content_id: str, first_clip: int, last_clip: int, fingerprint: str) -> str:
@@ -50,7 +51,7 @@ def snapshot_number(key: str) -> int | None:
 
 
 def named_by_content(prefix: str, data: bytes) -> str:
-    """Key of a Parquet object below ``prefix`` whose name is the digest of its bytes (``index/``, ``videos/``)."""
+    """Key of a Parquet object below ``prefix`` whose name is the digest of its bytes (``index/``, ``lists/``)."""
     return f"{prefix}{hashlib.sha256(data).hexdigest()[:32]}.parquet"
 
 

@@ -13,7 +13,6 @@ from wsvad.dataset.snapshots import (
     SnapshotObject,
     latest_snapshot,
     read_dataset,
-    read_videos,
 )
 from wsvad.errors import ConflictError, DamagedError, ObjectNotFound, UsageError
 from wsvad.storage import Store, is_absent
@@ -61,7 +60,7 @@ def published_snapshot(store: Store, kind: str, verb: str) -> Snapshot:
 
 
 def published_videos(store: Store, snapshot: Snapshot, with_units: Iterable[str]) -> Mapping[str, Mapping[str, Any]]:
-    """Return the rows of a snapshot's videos table by video id.
+    """Return the rows of a snapshot's videos by video id.
 
     Args:
         store: root of the data set.
@@ -69,12 +68,14 @@ def published_videos(store: Store, snapshot: Snapshot, with_units: Iterable[str]
         with_units: ids of the videos that have objects.
 
     Raises:
-        DamagedError: the table is damaged, or lacks a video that has objects.
+        DamagedError: a list or table is damaged, or lacks a video that has objects.
     """
-    videos = {str(row["video_id"]): row for row in read_videos(store, snapshot)}
+    videos = {str(row["video_id"]): row for row in snapshot.videos}
     unlisted = sorted(set(with_units) - videos.keys())
     if unlisted:
-        raise DamagedError(f"{store.uri}/{snapshot.videos_key} lacks {unlisted[:3]}, which the snapshot has; {REMEDY}")
+        raise DamagedError(
+            f"{store.uri}/{snapshot.table_keys[0]} lacks {unlisted[:3]}, which the snapshot has; {REMEDY}"
+        )
     return videos
 
 
@@ -99,7 +100,9 @@ def read_published(store: Store, snapshot: Snapshot, described: SnapshotObject, 
             f"{what} of {described.video_id!r} are gone: snapshot {snapshot.number} names "
             f"{store.uri_of(described.key)}, which is not there"
         )
-        if newest and newest.number != snapshot.number and described.key not in {o.key for o in newest.objects}:
+        entry = newest.of([described.video_id]).get(described.video_id) if newest else None
+        still = entry is not None and described.key in {o.key for o in entry.objects}
+        if newest and newest.number != snapshot.number and not still:
             raise ObjectNotFound(f"{text} any more; run the same command again on snapshot {newest.number}") from error
         raise DamagedError(f"{text}; {REMEDY}, the command that made them then makes them again") from error
 

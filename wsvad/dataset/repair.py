@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from wsvad.dataset import layout, trained
 from wsvad.dataset.check import State
-from wsvad.dataset.snapshots import Snapshot, SnapshotObject, describe, kind_of, read_videos, store_videos
+from wsvad.dataset.earlier import joined
+from wsvad.dataset.lists import SnapshotObject, store_lists
+from wsvad.dataset.snapshots import Snapshot, describe, kind_of
 from wsvad.errors import DamagedError, StorageError
 from wsvad.storage import Created, Store
 
@@ -29,7 +30,10 @@ def mend(store: Store, state: State) -> list[str]:
     """Mend what :func:`wsvad.dataset.check.inspect` found; afterwards the newest snapshot is whole, or there is none.
 
     * A newest snapshot that is damaged or missing: the one before is published under its number.
-    * A table of videos: made again from older ones and from the objects that the snapshot names, and published.
+    * A list of the newest: what older snapshots say of its videos takes its place, and is published. Where nothing is
+      left then, the snapshot is removed; the next run publishes what is stored.
+    * A table of videos of an earlier version: made again from older ones and from the objects that the snapshot names,
+      and published.
     * ``dataset.json``: made again from the snapshot.
     * Everything else that is damaged, older snapshots among it, is removed: no reader needs it, or the next run makes
       it again.
@@ -41,19 +45,20 @@ def mend(store: Store, state: State) -> list[str]:
         StorageError: the store failed, or another run published meanwhile; run the same command again.
     """
     done = []
-    published = state.snapshot and _publish_again(store, state)
+    current = state.snapshot
+    if state.lost and not state.objects and not state.videos:
+        current = None
+    published = current and _publish_again(store, state)
     if published:
         assert state.snapshot
-        done.append(f"published snapshot {published.number}: what snapshot {state.snapshot.number} names")
-        _without_table(store, state, published, done)
-    elif state.snapshot:
-        _without_table(store, state, state.snapshot, done)
-    current = published or state.snapshot
-    kept = {layout.snapshot_key(current.number), current.videos_key} if current else set()
+        done.append(f"published snapshot {published.number}: what is whole of snapshot {state.snapshot.number}")
+        current = published
+    _without_table(store, state, current, done)
+    kept = {layout.snapshot_key(current.number), *current.table_keys} if current else set()
     for fault in state.faults:
-        if fault.key == layout.DATASET and current:
-            _describe_again(store, current)
-            done.append(f"wrote {layout.DATASET} again from snapshot {current.number}")
+        if fault.key == layout.DATASET and state.snapshot:
+            _describe_again(store, state.snapshot)
+            done.append(f"wrote {layout.DATASET} again from snapshot {state.snapshot.number}")
         elif not fault.missing and fault.key not in kept:
             store.delete(fault.key)
             done.append(f"removed {fault.key}")
@@ -61,17 +66,21 @@ def mend(store: Store, state: State) -> list[str]:
 
 
 def _publish_again(store: Store, state: State) -> Snapshot | None:
-    """Publish the newest whole snapshot anew where a newer one, or its table, is missing or damaged."""
+    """Publish the newest whole snapshot anew where a newer one, or what it names, is missing or damaged."""
     base = state.snapshot
     assert base
     newer = {layout.snapshot_number(f.key) or 0: f for f in state.faults}
     number = max((n for n in newer if n > base.number), default=0)
-    if not number and state.videos is not None:
+    if not number and not state.lost:
         return None
-    rows = rebuilt_videos(store, base, state.snapshots) if state.videos is None else state.videos
+    parts = state.parts
+    if state.one_level:
+        rows = rebuilt_videos(base, state.snapshots)
+        parts = [(None, joined(rows, state.one_level, store.uri))]
+    lists = store_lists(store, parts)
     run_id, now = repair_id()
-    again = replace(base, number=number or base.number + 1, videos_key="", run_id=run_id, created_utc=now)
-    again = replace(again, videos_key=store_videos(store, rows))
+    rows_there = sum(ref.rows for ref in lists)
+    again = Snapshot(number or base.number + 1, base.fingerprint, base.config, lists, run_id, now, rows_there)
     key = layout.snapshot_key(again.number)
     if number and not newer[number].missing:
         store.replace(key, again.to_json())
@@ -80,14 +89,14 @@ def _publish_again(store: Store, state: State) -> Snapshot | None:
     return again
 
 
-def _without_table(store: Store, state: State, current: Snapshot, done: list[str]) -> None:
-    """Remove older snapshots whose tables are missing or damaged."""
-    bad = {fault.key for fault in state.faults} - {current.videos_key}
+def _without_table(store: Store, state: State, current: Snapshot | None, done: list[str]) -> None:
+    """Remove other snapshots that name lists or tables which are missing or damaged."""
+    bad = {fault.key for fault in state.faults} - set(current.table_keys if current else ())
     for snapshot in state.snapshots:
-        if snapshot.videos_key in bad and snapshot.number != current.number:
+        if bad.intersection(snapshot.table_keys) and not (current and snapshot.number == current.number):
             key = layout.snapshot_key(snapshot.number)
             store.delete(key)
-            done.append(f"removed {key}, whose table of videos is lost")
+            done.append(f"removed {key}, which names what is lost")
 
 
 def _describe_again(store: Store, snapshot: Snapshot) -> None:
@@ -100,20 +109,19 @@ def _describe_again(store: Store, snapshot: Snapshot) -> None:
     store.replace(layout.DATASET, describe(kind, snapshot.fingerprint, snapshot.config, digests))
 
 
-def rebuilt_videos(store: Store, snapshot: Snapshot, others: list[Snapshot]) -> list[dict[str, Any]]:
+def rebuilt_videos(snapshot: Snapshot, others: list[Snapshot]) -> list[dict[str, Any]]:
     """Return rows for the videos that have objects: those of older tables, else what the objects say of them.
 
     A row of the second kind has no frame count, size or URI; it says so, and is ``partial`` until the next run.
 
     Args:
-        store: root of the data set.
         snapshot: whose table is lost.
         others: whose tables may be there, newest first.
     """
     known: dict[tuple[str, str], dict[str, Any]] = {}
     for other in others:
         try:
-            rows = read_videos(store, other)
+            rows = other.videos
         except DamagedError:
             continue
         for row in rows:

@@ -1,85 +1,150 @@
-"""Snapshots: the only thing a reader has to trust. Each names whole objects with their rows and digests."""
+"""Snapshots: the only thing a reader has to trust. Each names lists, which name objects with rows and digests."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from wsvad.arrow import owned_reader
-from wsvad.columns import VIDEOS_SCHEMA
 from wsvad.dataset import layout
 from wsvad.dataset.config import DatasetConfig, differences, fingerprint_of
+from wsvad.dataset.earlier import OneLevel
+from wsvad.dataset.lists import REMEDY, Entry, ListReader, ListRef, Part, SnapshotObject
 from wsvad.dataset.sealed import is_sealed, seal, unseal
 from wsvad.documents import DocumentError, build
-from wsvad.errors import ConflictError, DamagedError, ObjectNotFound, StorageError
+from wsvad.errors import ConflictError, DamagedError, ObjectNotFound
 from wsvad.storage import Created, Store
 
-REMEDY = "`wsvad verify --repair` names what is damaged and mends what can be mended"
-"""What messages about damage say to do."""
+__all__ = ["REMEDY", "Snapshot", "SnapshotObject"]
 
-
-@dataclass(frozen=True)
-class SnapshotObject:
-    """One unit's object in a snapshot."""
-
-    key: str
-    video_id: str
-    content_id: str
-    first_clip: int
-    last_clip: int
-    clips: int
-    """Clips that the object holds; fewer than the range where frames were missing."""
-    rows: int
-    bytes: int
-    sha256: str
+_FIELDS = ("number", "fingerprint", "config", "run_id", "created_utc", "rows")
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A published state of the data set."""
+    """A published state of the data set. What it names is read when it is asked for, and then kept."""
 
     number: int
     fingerprint: str
     config: dict[str, Any]
     """What the data set was made with: ``DatasetConfig.to_dict``."""
-    objects: tuple[SnapshotObject, ...]
-    videos_key: str
-    """Key of the videos table, see ``VIDEOS_SCHEMA``."""
+    lists: tuple[ListRef, ...]
+    """By the ids of their videos."""
     run_id: str
     created_utc: str
     rows: int = 0
+    one_level: OneLevel | None = None
+    """What a snapshot of an earlier version names; it has no lists."""
+    reader: ListReader | None = field(default=None, repr=False, compare=False)
+    """Reads the lists; ``None`` of a snapshot that was made from bytes alone."""
 
     def to_json(self) -> bytes:
         """Return the snapshot as it is stored, with its digest."""
-        return seal(asdict(self))
+        assert self.one_level is None, "snapshots of one level are only read"
+        plain = {name: getattr(self, name) for name in _FIELDS}
+        return seal(plain | {"lists": [asdict(ref) for ref in self.lists]})
 
     @classmethod
-    def from_json(cls, data: bytes, name: str) -> Snapshot:
+    def from_json(cls, data: bytes, name: str, reader: ListReader | None = None) -> Snapshot:
         """Undo :meth:`to_json`; snapshots of earlier versions, which say no digest, are checked as far as they go.
 
         Raises:
             DamagedError: the bytes are no snapshot, or not what was written.
         """
-        fields = unseal(data, name, cls.__dataclass_fields__, remedy=REMEDY)
+        sealed = is_sealed(data)
+        fields = unseal(data, name, _FIELDS if sealed else (*_FIELDS, "objects", "videos_key"), remedy=REMEDY)
+        earlier = "lists" not in fields
         try:
-            found = build(cls, fields)
+            one_level = build(OneLevel, fields) if earlier else None
+            found = build(_Document, fields | {"lists": []} if earlier else fields)
         except DocumentError as error:
             raise DamagedError(f"{name} is damaged: {error}; {REMEDY}") from error
-        problem = "" if is_sealed(data) else found._contradiction()
+        snapshot = cls(**vars(found), one_level=one_level, reader=reader)
+        problem = snapshot._contradiction(sealed)
         if problem:
             raise DamagedError(f"{name} is damaged: {problem}; {REMEDY}")
-        return found
+        return snapshot
 
-    def _contradiction(self) -> str:
-        """Say where a snapshot without a digest contradicts itself; empty where it does not."""
-        if fingerprint_of(self.config) != self.fingerprint:
-            return "its fingerprint is not that of its configuration"
-        rows = sum(o.rows for o in self.objects)
-        return "" if rows == self.rows else f"its objects have {rows} rows, it says {self.rows}"
+    def _contradiction(self, sealed: bool) -> str:
+        """Say where a snapshot contradicts itself; empty where it does not."""
+        if self.one_level is None:
+            firsts = [ref.first for ref in self.lists]
+            if any(a >= b for a, b in pairwise(firsts)):
+                return "its lists are not in order"
+            named, rows = "lists", sum(ref.rows for ref in self.lists)
+        elif sealed:
+            return ""
+        else:
+            named, rows = "objects", sum(o.rows for o in self.one_level.objects)
+            if fingerprint_of(self.config) != self.fingerprint:
+                return "its fingerprint is not that of its configuration"
+        return "" if rows == self.rows else f"its {named} have {rows} rows, it says {self.rows}"
+
+    @property
+    def table_keys(self) -> tuple[str, ...]:
+        """Keys of the lists, or of an earlier version's table of videos."""
+        return (self.one_level.videos_key,) if self.one_level else tuple(ref.key for ref in self.lists)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Every video with its objects, ordered by id. Raises ``DamagedError``."""
+        assert self.reader is not None, "made from bytes alone"
+        if self.one_level:
+            return self.one_level.entries(self.reader.store)
+        return tuple(entry for part in self.reader.read(self.lists) for entry in part)
+
+    @property
+    def objects(self) -> tuple[SnapshotObject, ...]:
+        """Every object, ordered by video id and first clip. Raises ``DamagedError``."""
+        return self.one_level.objects if self.one_level else tuple(o for e in self.entries for o in e.objects)
+
+    @property
+    def videos(self) -> list[dict[str, Any]]:
+        """The row of every video, see ``VIDEOS_SCHEMA``; not to be changed. Raises ``DamagedError``."""
+        if self.one_level:
+            assert self.reader is not None, "made from bytes alone"
+            return self.one_level.videos(self.reader.store)
+        return [entry.video for entry in self.entries]
+
+    def parts(self, video_ids: Iterable[str]) -> list[Part]:
+        """Return all that the snapshot names, in order; of lists that hold none of these videos, only their names.
+
+        Where a video is not there, the list is read that would hold it.
+
+        Raises:
+            DamagedError: a list that is read is missing or damaged.
+        """
+        assert self.reader is not None, "made from bytes alone"
+        if self.one_level:
+            return [(None, self.one_level.entries(self.reader.store))]
+        firsts = [ref.first for ref in self.lists]
+        touched = sorted({max(0, bisect_right(firsts, i) - 1) for i in video_ids}) if firsts else []
+        read = dict(zip(touched, self.reader.read([self.lists[n] for n in touched]), strict=True))
+        return [(ref, read.get(n, ())) for n, ref in enumerate(self.lists)]
+
+    def of(self, video_ids: Iterable[str]) -> dict[str, Entry]:
+        """Return these videos as far as they are there, by id; only the lists that hold them are read.
+
+        Raises:
+            DamagedError: a list that is read is missing or damaged.
+        """
+        wanted = frozenset(video_ids)
+        return {e.video_id: e for _, part in self.parts(wanted) for e in part if e.video_id in wanted}
+
+
+@dataclass(frozen=True)
+class _Document:
+    """A snapshot as JSON says it."""
+
+    number: int
+    fingerprint: str
+    config: dict[str, Any]
+    lists: tuple[ListRef, ...]
+    run_id: str
+    created_utc: str
+    rows: int
 
 
 def claim_dataset(store: Store, config: DatasetConfig, digests: Mapping[str, str] | None = None) -> None:
@@ -168,149 +233,53 @@ def snapshot_keys(store: Store) -> list[str]:
     return sorted((key for key, number in numbers.items() if number), key=lambda key: numbers[key] or 0)
 
 
-def latest_snapshot(store: Store) -> Snapshot | None:
+def latest_snapshot(store: Store, seen: Snapshot | None = None) -> Snapshot | None:
     """Return the newest snapshot, or ``None`` where nothing was published.
+
+    Args:
+        store: root of the data set.
+        seen: another snapshot of it; lists that were read for it are not read again.
 
     Raises:
         DamagedError: it is damaged.
     """
     keys = snapshot_keys(store)
-    return read_snapshot(store, keys[-1]) if keys else None
+    return read_snapshot(store, keys[-1], seen) if keys else None
 
 
-def read_snapshot(store: Store, key: str) -> Snapshot:
-    """Return one snapshot.
+def read_snapshot(store: Store, key: str, seen: Snapshot | None = None) -> Snapshot:
+    """Return one snapshot; see :func:`latest_snapshot`.
 
     Raises:
         DamagedError: it is damaged, or another one than its key says.
         ObjectNotFound: there is none.
     """
     name = f"{store.uri}/{key}"
-    snapshot = Snapshot.from_json(store.read(key), name)
+    reader = (seen.reader if seen else None) or ListReader(store)
+    snapshot = Snapshot.from_json(store.read(key), name, reader)
     if layout.snapshot_key(snapshot.number) != key:
         raise DamagedError(f"{name} is damaged: it is snapshot {snapshot.number}; {REMEDY}")
     return snapshot
 
 
-def read_videos(store: Store, snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Return the rows of a snapshot's videos table; its name is the digest of its bytes.
+def named_keys(snapshots: Iterable[Snapshot], *, lost_ok: bool = False) -> set[str]:
+    """Return the keys of everything that these snapshots name; a list that several name is read once.
+
+    Args:
+        snapshots: in the order of their numbers, or the other way round.
+        lost_ok: what lists name that cannot be read is left out.
 
     Raises:
-        DamagedError: it is missing or damaged.
+        DamagedError: a list is missing or damaged.
     """
-    name = f"{store.uri}/{snapshot.videos_key}"
-    try:
-        data = store.read(snapshot.videos_key)
-    except ObjectNotFound as error:
-        raise DamagedError(f"{name} is missing, which snapshot {snapshot.number} names; {REMEDY}") from error
-    if layout.named_by_content(layout.VIDEOS, data) != snapshot.videos_key:
-        raise DamagedError(f"{name} is damaged: its digest is not its name; {REMEDY}")
-    try:
-        table = pq.read_table(owned_reader(data), schema=VIDEOS_SCHEMA)
-    except (pa.ArrowException, OSError) as error:
-        raise DamagedError(f"{name} is damaged: {error}; {REMEDY}") from error
-    rows: list[dict[str, Any]] = table.to_pylist()
-    return rows
-
-
-def store_videos(store: Store, rows: Sequence[dict[str, Any]]) -> str:
-    """Store a videos table and return its key."""
-    key, data = _encode_videos(sorted(rows, key=lambda v: str(v["video_id"])))
-    _write_videos(store, key, data)
-    return key
-
-
-def _write_videos(store: Store, key: str, data: bytes) -> None:
-    if store.create(key, data) is not Created.NEW:
-        # as if written now: nobody takes it for a leftover of long ago; other bytes under this name are damaged
-        store.replace(key, data)
-
-
-def _encode_videos(rows: Sequence[dict[str, Any]]) -> tuple[str, bytes]:
-    """Encode a videos table and name it by the digest of its bytes."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=VIDEOS_SCHEMA), sink, compression="zstd")
-    data = sink.getvalue().to_pybytes()
-    return layout.named_by_content(layout.VIDEOS, data), data
-
-
-def refuse_clashes(store: Store, there: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> None:
-    """Refuse ids that the data set uses for other videos: publishing would silently replace their features.
-
-    Raises:
-        ConflictError: an id with another URI and other content.
-    """
-    known = {v["video_id"]: v for v in there}
-    for row in rows:
-        old = known.get(row["video_id"])
-        if old and old["uri"] and old["content_id"] != row["content_id"] and old["uri"] != row["uri"]:
-            raise ConflictError(
-                f"{store.uri} has {row['video_id']!r} from {old['uri']}; {row['uri']} is another video of the same id. "
-                "Nothing was replaced. Tell them apart with --id-prefix, or use another --out."
-            )
-
-
-_OUTDATED = {
-    "status": "incomplete",
-    "kind": "changed",
-    "message": "the video has changed since; these clips are of what it was, until those of what it is are complete",
-}
-
-
-def _outlives(old: dict[str, Any], new: dict[str, Any] | None) -> bool:
-    """Whether a published video stays although its content has changed: not all of the new content is there yet."""
-    if new is None or new["content_id"] == old["content_id"]:
-        return False
-    return bool(new["status"] == "incomplete" and old["clips"])
-
-
-def publish(
-    store: Store,
-    fingerprint: str,
-    config: dict[str, Any],
-    objects: Iterable[SnapshotObject],
-    videos: Sequence[dict[str, Any]],
-    *,
-    replaced_videos: frozenset[str],
-    run_id: str,
-    created_utc: str,
-) -> Snapshot:
-    """Publish these objects on top of the newest snapshot; a compare-and-swap on the snapshot's number.
-
-    Objects and rows of ``replaced_videos`` (what this run knows all about) are taken from this run alone; those of
-    other videos stay as they were, and rows of this run only add to them. So do those of a video whose content changed,
-    until this run has all of the new content: a row that says ``incomplete`` takes no other content's place, which is
-    marked as outdated instead. A snapshot that would say the same as the newest is not written again.
-
-    Raises:
-        ConflictError: another run meanwhile published other videos under the same ids.
-        StorageError: others published at the same time, ten times in a row.
-    """
-    objects = list(objects)
-    here = {v["video_id"]: v for v in videos}
-    for _ in range(10):
-        base = latest_snapshot(store)
-        there = read_videos(store, base) if base else []
-        refuse_clashes(store, there, videos)
-        outdated = {v["video_id"] for v in there if _outlives(v, here.get(v["video_id"]))}
-        replaced = replaced_videos - outdated
-        kept = [v | _OUTDATED if v["video_id"] in outdated else v for v in there if v["video_id"] not in replaced]
-        kept_ids = {v["video_id"] for v in kept}
-        rows = kept + [v for v in videos if v["video_id"] not in kept_ids]
-        others = [o for o in base.objects if o.video_id not in replaced] if base else []
-        merged = tuple(
-            sorted(
-                others + [o for o in objects if o.video_id in replaced],
-                key=lambda o: (o.video_id, o.first_clip),
-            )
-        )
-        videos_key, table = _encode_videos(sorted(rows, key=lambda v: str(v["video_id"])))
-        if base and base.objects == merged and base.videos_key == videos_key:
-            return base
-        _write_videos(store, videos_key, table)
-        number = base.number + 1 if base else 1
-        total = sum(o.rows for o in merged)
-        snapshot = Snapshot(number, fingerprint, config, merged, videos_key, run_id, created_utc, total)
-        if store.create(layout.snapshot_key(number), snapshot.to_json()) is not Created.DIFFERENT:
-            return snapshot
-    raise StorageError(f"{store.uri}: other runs kept publishing at the same time; run the same command again")
+    named: set[str] = set()
+    for snapshot in snapshots:
+        new = [ref for ref in snapshot.lists if ref.key not in named]
+        if snapshot.one_level:
+            named |= {o.key for o in snapshot.objects}
+        elif new:
+            assert snapshot.reader is not None
+            named |= {o.key for part in snapshot.reader.read(new, lost_ok=lost_ok) for e in part for o in e.objects}
+            snapshot.reader.keep_only(snapshot.lists)
+        named |= set(snapshot.table_keys)
+    return named

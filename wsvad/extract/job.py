@@ -11,13 +11,8 @@ from rich.console import Console
 
 from wsvad.cores import whole_cores
 from wsvad.dataset import layout
-from wsvad.dataset.snapshots import (
-    Snapshot,
-    claim_dataset,
-    latest_snapshot,
-    read_videos,
-    refuse_clashes,
-)
+from wsvad.dataset.publish import refuse_clashes
+from wsvad.dataset.snapshots import Snapshot, claim_dataset
 from wsvad.extract.cost import FEW_VIDEOS, is_small
 from wsvad.extract.indexing import IndexCache, Indexed, index_all
 from wsvad.extract.reach import look_at
@@ -31,6 +26,7 @@ from wsvad.features.names import MIN_COVERAGE
 from wsvad.manifest.listing import Listing, VideoRef, list_videos
 from wsvad.manifest.names import Identity
 from wsvad.storage import Store, StoreOptions
+from wsvad.text import printable
 from wsvad.video import Limits, Reading
 from wsvad.weights.resolve import BackboneSource, LoadedWeights
 from wsvad.work.carry_out import carry_out
@@ -127,7 +123,7 @@ def extract(options: ExtractOptions, console: Console | None = None, listing: Li
         )
     log.info("%d videos listed, %d other files skipped", len(listing.videos), len(listing.skipped))
     with workplace:
-        outcome = _plan(options, out, listing, workplace)
+        outcome = _plan(options, out, listing, workplace, run)
         if outcome.todo:
             workplace.settle(*is_small(outcome.todo, options.features))
         ran = workplace.told(bool(outcome.todo))
@@ -140,7 +136,7 @@ def extract(options: ExtractOptions, console: Console | None = None, listing: Li
         if outcome.todo:
             _extract(options, out, outcome, workplace, run, console or Console(stderr=True))
             left = unsettled(outcome.todo, outcome.receipts)
-            outcome.receipts |= adopt(out, left, latest_snapshot(out), receipt_of, mend=False)
+            outcome.receipts |= adopt(out, left, run.newest(out), receipt_of, mend=False)
     snapshot = _publish(out, options, outcome, run)
     summary = replace(_summary(options, outcome, snapshot, run), **ran)
     if outcome.todo or snapshot.run_id == run.run_id:
@@ -149,12 +145,14 @@ def extract(options: ExtractOptions, console: Console | None = None, listing: Li
     return summary
 
 
-def _plan(options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace[LoadedWeights]) -> Outcome:
+def _plan(
+    options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace[LoadedWeights], run: Run
+) -> Outcome:
     """Index what is new, cut the videos into units, and find out which of them are left to do."""
-    base = latest_snapshot(out)
+    base = run.newest(out)
     indexed = _index(options, out, listing, workplace)
     if base:
-        refuse_clashes(out, read_videos(out, base), Outcome(listing, indexed, [], options.features).video_rows())
+        refuse_clashes(out, base.of(v.video_id for v in listing.videos), (_identity(v) for v in listing.videos))
     units = longest_first(u for i in indexed if i.index for u in plan_units(i.video, i.index, options.features))
     outcome = Outcome(listing, indexed, units, options.features)
     outcome.receipts = adopt(out, units, base, receipt_of, mend=not options.dry_run)
@@ -169,7 +167,8 @@ def _plan(options: ExtractOptions, out: Store, listing: Listing, workplace: Work
     planned = {u.unit_id for u in units} - outcome.receipts.keys()
     outcome.records = read_records(out, set_aside & planned, mend=not options.dry_run)
     outcome.set_aside -= (set_aside & planned) - outcome.records.keys()  # damaged: no evidence any more
-    outcome.todo = [u for u in units if u.unit_id in planned - outcome.records.keys()]
+    left = planned - outcome.records.keys()
+    outcome.todo = [u for u in units if u.unit_id in left]
     return outcome
 
 
@@ -193,6 +192,11 @@ def _index(options: ExtractOptions, out: Store, listing: Listing, workplace: Wor
     return index_all(
         listing.videos, known, cache, options.store, threads=threads, limits=options.limits, on_progress=on_progress
     )
+
+
+def _identity(video: VideoRef) -> dict[str, Any]:
+    """What tells a video from another one of the same id, as its row says it."""
+    return {"video_id": video.video_id, "uri": printable(video.uri), "content_id": video.content_id}
 
 
 def _whole_video(video: VideoRef, features: FeatureConfig) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, get_args
@@ -106,7 +107,7 @@ class FeatureConfig:
         except (KeyError, TypeError) as error:
             raise UsageError(f"no configuration of features that this wsvad can make: {error}") from error
 
-    @property
+    @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the canonical JSON of :meth:`to_dict`."""
         return fingerprint_of(self.to_dict())

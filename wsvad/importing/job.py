@@ -14,13 +14,8 @@ from rich.console import Console
 
 from wsvad.clips import ClipSpec
 from wsvad.dataset import layout as places
-from wsvad.dataset.snapshots import (
-    Snapshot,
-    claim_dataset,
-    latest_snapshot,
-    read_videos,
-    refuse_clashes,
-)
+from wsvad.dataset.publish import refuse_clashes
+from wsvad.dataset.snapshots import Snapshot, claim_dataset
 from wsvad.errors import UsageError
 from wsvad.features.imported import ImportedConfig
 from wsvad.importing.files import Found, check_crops, find_videos
@@ -130,9 +125,9 @@ def import_features(options: ImportOptions, console: Console | None = None) -> I
     run = Run()
     plan = _plan(options)
     out = open_target(options.out, options.store, plan.config, dry_run=options.dry_run)
-    base = latest_snapshot(out)
+    base = run.newest(out)
     if base:
-        refuse_clashes(out, read_videos(out, base), _rows(plan))
+        refuse_clashes(out, base.of(video.video_id for video in plan.videos), _rows(plan))
     plan.receipts = adopt(out, plan.units, base, receipt_of, mend=not options.dry_run)
     plan.todo = [u for u in plan.units if u.unit_id not in plan.receipts]
     snapshot = None

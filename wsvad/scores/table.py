@@ -122,7 +122,7 @@ def _decode(data: bytes) -> StoredScores:
     cuboids = columns.CUBOID_SCORES in file.schema_arrow.names
     places = file.schema_arrow.field(columns.CUBOID_SCORES).type.shape[0] if cuboids else None
     check_columns(file.schema_arrow, columns.scores_schema(places))
-    table = file.read().combine_chunks()
+    table = file.read(use_threads=False).combine_chunks()
     names = (columns.CLIP, columns.START_FRAME, columns.END_FRAME, columns.START_S, columns.END_S)
     values: dict[str, Any] = {name: table[name].to_numpy() for name in names}
     values["video_id"] = table[columns.VIDEO_ID][0].as_py()

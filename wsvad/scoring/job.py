@@ -10,7 +10,8 @@ from rich.console import Console
 
 from wsvad.checkpoint import Checkpoint, load_checkpoint
 from wsvad.dataset import layout
-from wsvad.dataset.snapshots import Snapshot, claim_dataset, latest_snapshot, read_videos, refuse_clashes
+from wsvad.dataset.publish import refuse_clashes
+from wsvad.dataset.snapshots import Snapshot, claim_dataset
 from wsvad.dataset.trained import encode_training_ids
 from wsvad.errors import DamagedError
 from wsvad.features.reading import FeatureSet
@@ -96,7 +97,7 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
     if checkpoint.untrained_features:
         log.warning("%s", UNTRAINED)
     out = open_target(options.out, options.store, config, dry_run=options.dry_run)
-    outcome = _plan(options, out, features, config)
+    outcome = _plan(options, out, features, config, run)
     snapshot = None
     if outcome.todo:
         workplace.settle(*_is_small(outcome))
@@ -108,7 +109,7 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
             if outcome.todo:
                 _score(config, out, outcome, workplace, run, console or Console(stderr=True))
                 left = unsettled(outcome.todo, outcome.receipts)
-                outcome.receipts |= adopt(out, left, latest_snapshot(out), receipt_of, mend=False)
+                outcome.receipts |= adopt(out, left, run.newest(out), receipt_of, mend=False)
         snapshot = _publish(out, config, outcome, run)
     summary = ScoreSummary(
         out=options.out,
@@ -130,12 +131,12 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
     return summary
 
 
-def _plan(options: ScoreOptions, out: Store, features: FeatureSet, config: ScoreConfig) -> Outcome:
+def _plan(options: ScoreOptions, out: Store, features: FeatureSet, config: ScoreConfig, run: Run) -> Outcome:
     """Find out which videos are left to do."""
     outcome = Outcome(features, plan_units(features, config.fingerprint))
-    base = latest_snapshot(out)
+    base = run.newest(out)
     if base:
-        refuse_clashes(out, read_videos(out, base), outcome.video_rows())
+        refuse_clashes(out, base.of(features.videos), outcome.video_rows())
     outcome.receipts = adopt(out, outcome.units, base, receipt_of, mend=not options.dry_run)
     outcome.todo = [u for u in outcome.units if u.unit_id not in outcome.receipts]
     return outcome

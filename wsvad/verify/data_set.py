@@ -12,8 +12,9 @@ from typing import Any
 from wsvad.dataset import layout
 from wsvad.dataset.check import Fault, State, each, inspect
 from wsvad.dataset.collect import check_grace, collect
+from wsvad.dataset.publish import publish
 from wsvad.dataset.repair import mend, repair_id
-from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, publish, read_videos
+from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, named_keys
 from wsvad.errors import DamagedError, ObjectNotFound, UsageError
 from wsvad.features.coverage import shortcomings
 from wsvad.features.encoding import UnitSummary, decode_unit
@@ -88,13 +89,13 @@ def _unit_faults(
     """What is wrong with the units that the snapshot names, by key; and what is wrong with the snapshot itself."""
     if state.snapshot is None:
         return {}, []
-    counts = _clips(state.snapshot.objects)
-    general = _overlaps(state.snapshot.objects) + [
+    counts = _clips(state.objects)
+    general = _overlaps(state.objects) + [
         f"{v['video_id']}: {v['clips']} clips by its row, {counts[v['video_id']]} in its objects"
-        for v in state.videos or ()
+        for v in state.videos
         if v["clips"] != counts[v["video_id"]]
     ]
-    return _faults(store, state.snapshot, sizes, decode), general
+    return _faults(store, state.snapshot, state.objects, sizes, decode), general
 
 
 def _clips(objects: Iterable[SnapshotObject]) -> Counter[str]:
@@ -114,8 +115,7 @@ def _report(
     deep: bool,
     sizes: Mapping[str, int],
 ) -> VerifyReport:
-    snapshot, videos = state.snapshot, state.videos or []
-    objects = snapshot.objects if snapshot else ()
+    snapshot, videos, objects = state.snapshot, state.videos, state.objects
     whole = [o for o in objects if o.key not in units]
     damaged_videos = {o.video_id for o in objects if o.key in units}
     absent = _absent(videos, listing)
@@ -146,12 +146,16 @@ def _report(
 
 
 def _faults(
-    store: Store, snapshot: Snapshot, sizes: dict[str, int], decode: Callable[[bytes], UnitSummary] | None
+    store: Store,
+    snapshot: Snapshot,
+    objects: Sequence[SnapshotObject],
+    sizes: dict[str, int],
+    decode: Callable[[bytes], UnitSummary] | None,
 ) -> dict[str, list[Fault]]:
     """What is wrong with the snapshot's objects, by key."""
     with ThreadPoolExecutor(8) as pool:
-        checked = pool.map(lambda o: list(_check_object(store, snapshot, o, sizes, decode)), snapshot.objects)
-        return {o.key: found for o, found in zip(snapshot.objects, checked, strict=True) if found}
+        checked = pool.map(lambda o: list(_check_object(store, snapshot, o, sizes, decode)), objects)
+        return {o.key: found for o, found in zip(objects, checked, strict=True) if found}
 
 
 def _repair(store: Store, damaged: Mapping[str, object]) -> None:
@@ -161,7 +165,7 @@ def _repair(store: Store, damaged: Mapping[str, object]) -> None:
     touched = {o.video_id for o in snapshot.objects if o.key in damaged}
     kept = [o for o in snapshot.objects if o.video_id in touched and o.key not in damaged]
     rows = []
-    for video in (v for v in read_videos(store, snapshot) if v["video_id"] in touched):
+    for video in (v for v in snapshot.videos if v["video_id"] in touched):
         clips = sum(o.clips for o in kept if o.video_id == video["video_id"])
         why = {"kind": "damaged_object", "message": "damaged in the store and removed; the next run makes it again"}
         rows.append(video | why | {"clips": clips, "status": "partial" if clips else "quarantined"})
@@ -182,7 +186,7 @@ def _repair(store: Store, damaged: Mapping[str, object]) -> None:
 
 def _unpublished(state: State, sizes: Mapping[str, int]) -> int:
     """Count whole units that no snapshot ever named; those of replaced content were named by an earlier one."""
-    return len(sizes.keys() - {o.key for snapshot in state.snapshots for o in snapshot.objects})
+    return len(sizes.keys() - named_keys(state.snapshots, lost_ok=True))
 
 
 def _overlaps(objects: Sequence[SnapshotObject]) -> list[str]:

@@ -11,7 +11,8 @@ from typing import Any
 
 from wsvad.dataset import layout
 from wsvad.dataset.config import DatasetConfig
-from wsvad.dataset.snapshots import Snapshot, SnapshotObject, publish
+from wsvad.dataset.publish import publish
+from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot
 from wsvad.provenance import versions
 from wsvad.storage import Store
 from wsvad.work.summary import Summary
@@ -22,17 +23,28 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Run:
     """One run, from its beginning on."""
 
     run_id: str = field(default_factory=new_run_id)
     _started: float = field(default_factory=time.monotonic)
+    _seen: Snapshot | None = None
 
     @property
     def elapsed_s(self) -> float:
         """Seconds since it began."""
         return time.monotonic() - self._started
+
+    def newest(self, out: Store) -> Snapshot | None:
+        """Return the newest snapshot of the target; lists that this run read before are not read again.
+
+        Raises:
+            DamagedError: it is damaged.
+        """
+        found = latest_snapshot(out, self._seen)
+        self._seen = found or self._seen
+        return found
 
     def publish(
         self,
@@ -42,8 +54,8 @@ class Run:
         videos: Sequence[dict[str, Any]],
         replaced: Collection[str],
     ) -> Snapshot:
-        """Publish what this run has; arguments and errors are those of :func:`wsvad.dataset.snapshots.publish`."""
-        return publish(
+        """Publish what this run has; arguments and errors are those of :func:`wsvad.dataset.publish.publish`."""
+        self._seen = publish(
             out,
             config.fingerprint,
             config.to_dict(),
@@ -52,7 +64,9 @@ class Run:
             replaced_videos=frozenset(replaced),
             run_id=self.run_id,
             created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+            seen=self._seen,
         )
+        return self._seen
 
     def keep(self, out: Store, resolved: Mapping[str, Any], summary: Summary) -> None:
         """Write the record of this run below ``runs/``: resolved options, versions, summary."""

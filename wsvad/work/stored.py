@@ -11,12 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import Snapshot
 from wsvad.errors import ObjectNotFound, StorageError
-from wsvad.storage import Store
-from wsvad.work.receipt import Named, Receipt
+from wsvad.storage import ObjectInfo, Store
+from wsvad.work.progress import VideoUnit
+from wsvad.work.receipt import Receipt
 
 log = logging.getLogger(__name__)
 
 _OLD_NS = 3600 * 10**9
+_KEYS_FOR_A_STAT = 32  # keys that a LIST gives in the time of one question by one of eight threads, about
 
 
 class DamagedUnit(Exception):
@@ -25,7 +27,7 @@ class DamagedUnit(Exception):
 
 def adopt(
     out: Store,
-    units: Sequence[Named],
+    units: Sequence[VideoUnit],
     base: Snapshot | None,
     receipt_of: Callable[[str, bytes], Receipt],
     *,
@@ -40,13 +42,14 @@ def adopt(
 
     Args:
         out: the data set.
-        units: which units to look for; one LIST finds them.
+        units: which units to look for; one LIST finds them, or, of few in a large archive, a question for each.
         base: the newest snapshot.
         receipt_of: reads a stored unit's receipt from its bytes; raises ``DamagedUnit`` where they are not whole.
         mend: whether anything may be written: damaged objects are removed, so that they can be made again.
     """
-    stored = {layout.id_of(info.key): info for info in out.list(layout.UNITS)}
-    published = {layout.id_of(o.key): o for o in base.objects} if base else {}
+    stored = _stored(out, units, base)
+    entries = base.of({u.video_id for u in units}).values() if base else ()
+    published = {layout.id_of(o.key): o for entry in entries for o in entry.objects}
     found: dict[str, Receipt] = {}
     unread: list[str] = []
     for uid in (u.unit_id for u in units if u.unit_id in stored):
@@ -74,6 +77,22 @@ def adopt(
 
     with ThreadPoolExecutor(8) as pool:
         return found | {r.unit_id: r for r in pool.map(read, unread) if r}
+
+
+def _stored(out: Store, units: Sequence[VideoUnit], base: Snapshot | None) -> dict[str, ObjectInfo]:
+    """Objects of these units that are there, and perhaps of others, by unit id."""
+    if base is None or len(units) * _KEYS_FOR_A_STAT > sum(ref.objects for ref in base.lists):
+        return {layout.id_of(info.key): info for info in out.list(layout.UNITS)}
+
+    def look(uid: str) -> ObjectInfo | None:
+        try:
+            return out.stat(layout.unit_key(uid))
+        except ObjectNotFound:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(look, [u.unit_id for u in units])
+        return {layout.id_of(info.key): info for info in found if info}
 
 
 def confirm_target(out: Store) -> None:

@@ -1,0 +1,401 @@
+"""Snapshots of two levels: the same as one table of everything would be, and written only where something changed."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+import random
+from dataclasses import asdict, replace
+from unittest import mock
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.dataset.earlier import downgrade
+from tests.dataset.test_collect import _age
+from tests.dataset.test_snapshots import _publish, _store_units
+from tests.extract.factories import CONFIG, make_index, make_video
+from wsvad.columns import VIDEOS_SCHEMA
+from wsvad.dataset import layout, lists
+from wsvad.dataset.collect import collect
+from wsvad.dataset.lists import (
+    Entry,
+    ListReader,
+    ListRef,
+    SnapshotObject,
+    cut,
+    decode_list,
+    encode_list,
+    entry_of,
+    usual_weight,
+)
+from wsvad.dataset.publish import publish
+from wsvad.dataset.snapshots import Snapshot, claim_dataset, latest_snapshot, read_snapshot
+from wsvad.errors import DamagedError, StoreUnavailable
+from wsvad.extract.units import plan_units
+from wsvad.extract.worker import receipt_of
+from wsvad.storage import open_store
+from wsvad.verify.data_set import verify
+from wsvad.work.stored import adopt
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An empty local data set."""
+    made = open_store(str(tmp_path / "data"))
+    claim_dataset(made, CONFIG)
+    return made
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Lists of four videos, so that few make many lists."""
+    monkeypatch.setattr(lists, "LEAST_WEIGHT", 4)
+
+
+def _row(video_id, version=1, **more):
+    return {
+        "video_id": video_id, "uri": f"file:///{video_id}", "content_id": f"{video_id}/{version}", "clips": 3,
+        "status": "complete", "fps": 25.0, "notes": ["a: b"], **more,
+    }  # fmt: skip
+
+
+def _objects(row, number=1):
+    return [
+        SnapshotObject(
+            f"units/{row['content_id']}/{n}", row["video_id"], row["content_id"], 3 * n, 3 * n + 3, 3, 3, 9, "0"
+        )
+        for n in range(number)
+    ]
+
+
+def _put(store, rows, replaced=None, objects=None, run_id="r"):
+    made = [o for row in rows for o in _objects(row)] if objects is None else objects
+    ids = frozenset(row["video_id"] for row in rows) if replaced is None else frozenset(replaced)
+    return publish(
+        store, CONFIG.fingerprint, CONFIG.to_dict(), made, rows, replaced_videos=ids, run_id=run_id, created_utc="t"
+    )
+
+
+def _naive(there, rows, replaced):
+    """One publication as it is defined, on a dictionary of everything."""
+    whole = dict(there)
+    here = {row["video_id"]: row for row in rows}
+    for video_id in replaced | here.keys():
+        old, new = there.get(video_id), here.get(video_id)
+        if old and new and old[0]["content_id"] != new["content_id"] and new["status"] == "incomplete":
+            whole[video_id] = (old[0] | {"status": "incomplete", "kind": "changed"}, old[1])
+        elif new and video_id in replaced:
+            whole[video_id] = (new, _objects(new))
+        elif not new:
+            whole.pop(video_id, None)
+    for video_id in here.keys() - replaced - there.keys():
+        whole[video_id] = (here[video_id], [])
+    return whole
+
+
+IDS = st.sampled_from([f"{cam}/{n:02d}.mp4" for cam in "ab\u00e9" for n in range(12)])
+RUNS = st.lists(
+    st.tuples(
+        st.dictionaries(IDS, st.tuples(st.integers(1, 3), st.sampled_from(["complete", "incomplete"])), max_size=14),
+        st.sets(IDS, max_size=4),  # replaced and gone
+        st.booleans(),  # whether the run knows all about its videos
+        st.booleans(),  # whether an earlier version wrote what is there
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(RUNS)
+@settings(max_examples=60, deadline=None)
+def test_publishing_in_lists_is_publishing_in_one_table(tmp_path_factory, runs):
+    """Any sequence of runs; every list that holds no video of a run is the one of before."""
+    with mock.patch.object(lists, "LEAST_WEIGHT", 4):
+        _publish_runs(open_store(str(tmp_path_factory.mktemp("data"))), runs)
+
+
+def _publish_runs(store, runs):
+    wanted: dict = {}
+    before = None
+    for changes, gone, knows, earlier in runs:
+        if before and earlier:
+            downgrade(store, before)
+        rows = [_row(i, version, status=status) for i, (version, status) in changes.items()]
+        replaced = changes.keys() | gone if knows else set(gone)
+        wanted = _naive(wanted, rows, replaced)
+        snapshot = _put(
+            store, rows, replaced, [o for row in rows if row["video_id"] in replaced for o in _objects(row)]
+        )
+        assert latest_snapshot(store) == snapshot
+        told = {
+            e.video_id: ({k: e.video[k] for k in ("content_id", "status", "kind")}, list(e.objects))
+            for e in snapshot.entries
+        }
+        assert told == {
+            i: ({"content_id": row["content_id"], "status": row["status"], "kind": row.get("kind")}, parts)
+            for i, (row, parts) in wanted.items()
+        }
+        assert [v["video_id"] for v in snapshot.videos] == sorted(wanted)
+        if snapshot.one_level:  # nothing changed
+            before = snapshot
+            continue
+        assert all(ref.weight <= 8 for ref in snapshot.lists)
+        if before and not earlier:
+            touched = set(snapshot.of([])) | changes.keys() | gone
+            firsts = [ref.first for ref in before.lists]
+            for number, ref in enumerate(before.lists):
+                until = firsts[number + 1] if number + 1 < len(firsts) else None
+                held = [i for i in touched if (number == 0 or i >= ref.first) and (until is None or i < until)]
+                assert held or ref in snapshot.lists
+        before = snapshot
+
+
+def _many(number):
+    rows = [_row(f"cam{n % 40:02d}/{n // 40:05d}.mp4") for n in range(number)]
+    return rows, [o for row in rows for o in _objects(row)]
+
+
+def test_one_more_video_costs_one_list_and_one_snapshot(store, monkeypatch):
+    """Beside 20,000: two objects are written, and of the lists one is read; the same again costs nothing."""
+    rows, objects = _many(20_000)
+    _put(store, rows, objects=objects)
+    kept = {info.key for info in store.list()}
+    read: list[str] = []
+    reading = type(store).read
+    monkeypatch.setattr(type(store), "read", lambda self, key: read.append(key) or reading(self, key))
+    second = _put(store, [_row("cam17/night.mp4")])
+    new = sorted({info.key for info in store.list()} - kept)
+    assert [key.partition("/")[0] for key in new] == ["lists", "snapshots"]
+    assert sum(key.startswith("lists/") for key in read) == 1
+    assert sum(store.stat(key).size for key in new) < 150_000
+    assert _put(store, [_row("cam17/night.mp4")]) == second
+    assert len(list(store.list())) == len(kept) + 2
+    assert second.of(["cam17/night.mp4", "none"]).keys() == {"cam17/night.mp4"}
+
+
+def test_a_night_in_one_folder_touches_its_lists(store):
+    """Five hundred new videos beside 20,000: their lists and one more, not all."""
+    rows, objects = _many(20_000)
+    first = _put(store, rows, objects=objects)
+    second = _put(store, [_row(f"cam03/night/{n:04d}.mp4") for n in range(500)])
+    assert len(set(second.lists) - set(first.lists)) <= 500 // lists.LEAST_WEIGHT + 2
+    assert len(second.objects) == 20_500
+
+
+def test_lists_and_snapshot_stay_small():
+    """A snapshot of 100,000 units has at most 200 kB, with ids of 60 characters; of a million less than 1 MB."""
+    for total, most in ((100_000, 200_000), (1_000_000, 1_000_000)):
+        number = 2 * total // usual_weight(total)  # as many as there are after many small publications
+        refs = tuple(
+            ListRef(f"lists/{n:032x}.parquet", f"{n:064x}", f"{n:060d}", 316, 316, 300_000, 300_000)
+            for n in range(number)
+        )
+        assert len(Snapshot(1, "f" * 64, CONFIG.to_dict(), refs, "r", "t", 300_000 * number).to_json()) < 1.3 * most
+
+
+def test_years_of_nights_make_no_more_lists_than_twice_the_root():
+    """1,500 nights of twenty videos in each of four folders, by weights alone; no list is ever too long."""
+    sizes = {cam: [0] for cam in range(4)}
+    total = 0
+    for _ in range(1500):
+        for parts in sizes.values():
+            total += 20
+            usual = usual_weight(total)
+            pieces = cut([Entry({"video_id": ""})] * (parts.pop() + 20), usual)
+            parts += [len(piece) for piece in pieces]
+    assert sum(map(sum, sizes.values())) == total
+    assert sum(map(len, sizes.values())) <= 2 * math.isqrt(total) + 4
+    assert max(map(max, sizes.values())) <= 2 * usual_weight(total)
+
+
+@given(st.lists(st.integers(0, 40), max_size=60), st.integers(1, 30))
+def test_cutting_loses_nothing_and_is_even(weights, usual):
+    """Pieces in order, none empty, none heavier than twice the usual weight and one video more."""
+    entries = [Entry({"video_id": str(n)}, (None,) * weight) for n, weight in enumerate(weights)]
+    pieces = cut(entries, usual)
+    assert [e for piece in pieces for e in piece] == entries
+    heaviest = max((e.weight for e in entries), default=0)
+    assert all(0 < sum(e.weight for e in piece) <= 2 * usual + heaviest for piece in pieces)
+
+
+def _list():
+    rows = [_row("a", num_frames=7, variable_rate=True), _row("b", notes=None, fps=None)]
+    return [entry_of(rows[0], _objects(rows[0], 2)), entry_of(rows[1])]
+
+
+def test_a_list_comes_back_and_is_plain_parquet(tmp_path):
+    """Every column of every row, nulls as nulls; readable without us."""
+    import pyarrow.parquet as pq
+
+    ref, data = encode_list(_list())
+    assert list(decode_list(ref, data, "x")) == _list()
+    assert (ref.first, ref.videos, ref.objects, ref.clips, ref.rows) == ("a", 2, 2, 6, 6)
+    assert set(_list()[0].video) == set(VIDEOS_SCHEMA.names)
+    (tmp_path / "x.parquet").write_bytes(data)
+    plain = pq.read_table(tmp_path / "x.parquet").to_pylist()
+    assert [o["key"] for row in plain for o in row["objects"]] == [o.key for e in _list() for o in e.objects]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_damage_of_a_list_is_found(seed):
+    """Any wrong bit, any other length; and what the snapshot says of it in contradiction to it."""
+    ref, data = encode_list(_list())
+    rng = random.Random(seed)
+    for _ in range(60):
+        at = rng.randrange(len(data))
+        with pytest.raises(DamagedError, match="x is damaged: its digest"):
+            decode_list(ref, data[:at] + bytes([data[at] ^ (1 << rng.randrange(8))]) + data[at + 1 :], "x")
+        with pytest.raises(DamagedError):
+            decode_list(ref, data[:at], "x")
+    for name in ("videos", "objects", "clips", "rows"):
+        with pytest.raises(DamagedError, match=f"{name}, the snapshot says"):
+            decode_list(replace(ref, **{name: 99}), data, "x")
+    with pytest.raises(DamagedError, match="not in order"):
+        decode_list(replace(ref, first="b"), data, "x")
+
+
+def test_a_snapshot_that_contradicts_itself_is_damaged():
+    """Lists that overlap, or other sums."""
+    ref, _ = encode_list(_list())
+    whole = Snapshot(1, CONFIG.fingerprint, CONFIG.to_dict(), (ref, replace(ref, first="z")), "r", "t", 12)
+    assert Snapshot.from_json(whole.to_json(), "x") == whole
+    for wrong, said in ((replace(whole, rows=5), "have 12 rows"), (replace(whole, lists=(ref, ref)), "not in order")):
+        with pytest.raises(DamagedError, match=said):
+            Snapshot.from_json(wrong.to_json(), "x")
+
+
+@pytest.mark.usefixtures("short")
+def test_killed_between_lists_and_snapshot(store, monkeypatch):
+    """Nothing is published; the next run is, with the same lists; what is left over is collected in time."""
+    _put(store, [_row(f"{n:02d}") for n in range(20)])
+    creating = type(store).create
+
+    def create(self, key, data):
+        if key.startswith(layout.SNAPSHOTS):
+            raise StoreUnavailable("killed")
+        return creating(self, key, data)
+
+    monkeypatch.setattr(type(store), "create", create)
+    with pytest.raises(StoreUnavailable):
+        _put(store, [_row("05a")])
+    monkeypatch.setattr(type(store), "create", creating)
+    assert (latest_snapshot(store).number, len(latest_snapshot(store).videos)) == (1, 20)
+    _age(store, 9)
+    second = _put(store, [_row("05b")])
+    assert (second.number, len(second.videos)) == (2, 21)
+    keys = {info.key for info in store.list(layout.LISTS)}
+    assert (
+        collect(store).objects
+        == len(keys - set(second.table_keys) - set(read_snapshot(store, layout.snapshot_key(1)).table_keys))
+        == 1
+    )
+
+
+def test_what_an_earlier_version_published_is_gone_on_with(store):
+    """Nothing new: its snapshot stays. Something new: all is in lists; both are whole, and collected."""
+    a, row_a = _store_units(store, make_video("a.mp4"))
+    first = _publish(store, a, [row_a])
+    table = downgrade(store, first, sealed=False)
+    earlier = latest_snapshot(store)
+    assert (earlier.objects, earlier.lists, earlier.table_keys) == (tuple(a), (), (table,))
+    assert earlier.of(["a.mp4"]).keys() == {"a.mp4"}
+    assert _publish(store, a, [row_a], run_id="again") == earlier
+    assert verify(store).exit_code == 0
+    b, row_b = _store_units(store, make_video("b.mp4"))
+    second = _publish(store, b, [row_b])
+    assert (second.number, second.one_level, list(second.objects)) == (2, None, [*a, *b])
+    assert verify(store).exit_code == 0
+    _age(store, 30)
+    found = collect(store)
+    assert (found.snapshots, found.objects) == (1, 1)
+    assert not list(store.list(layout.VIDEOS))
+    assert verify(store).exit_code == 0
+
+
+@pytest.mark.usefixtures("short")
+def test_repair_of_one_list_leaves_the_others(store):
+    """In its place is what the snapshot before says of its videos, and of no others; older ones that name it go."""
+    made = {n: _store_units(store, make_video(f"{n:02d}.mp4")) for n in range(20)}
+    _publish(store, [o for objects, _ in made.values() for o in objects], [row for _, row in made.values()])
+    changed, row = _store_units(store, make_video("07.mp4", version="2"), frames=200)
+    second = _publish(store, changed, [row])
+    more, new_row = _store_units(store, make_video("07b.mp4"))
+    third = _publish(store, more, [new_row])
+    (lost,) = set(third.lists) - set(second.lists)
+    store.replace(lost.key, b"PAR1")
+    store.delete(second.lists[-1].key)
+    found = verify(store)
+    assert (found.exit_code, found.damaged_keys, found.missing_keys) == (5, [lost.key], [second.lists[-1].key])
+    assert verify(store, repair=True).exit_code == 4
+    mended = latest_snapshot(store)
+    last = [f"{n:02d}.mp4" for n in range(20) if f"{n:02d}.mp4" >= second.lists[-1].first]
+    assert [v["video_id"] for v in mended.videos] == [f"{n:02d}.mp4" for n in range(20) if f"{n:02d}.mp4" not in last]
+    assert mended.of(["07.mp4"])["07.mp4"].objects == tuple(changed)
+    assert [layout.snapshot_number(info.key) for info in store.list(layout.SNAPSHOTS)] == [4]
+    assert set(mended.lists) >= set(third.lists) - {lost, second.lists[-1]}
+    report = verify(store)
+    assert (report.exit_code, report.faults) == (0, [])
+    assert report.unpublished == len(last) + 2
+
+
+def test_a_data_set_whose_only_list_is_lost_is_published_again(store):
+    """Nothing is left that a snapshot could say; it is removed, and the next run publishes what is stored."""
+    objects, row = _store_units(store, make_video("a.mp4"))
+    (ref,) = _publish(store, objects, [row]).lists
+    store.replace(ref.key, b"PAR1")
+    assert verify(store, repair=True).exit_code == 4
+    assert latest_snapshot(store) is None
+    assert [info.key for info in store.list(layout.UNITS)] == [objects[0].key]
+
+
+def test_what_travels_to_workers_is_small(store):
+    """A snapshot that was read has all of its lists at hand; its pickle has not, and reads them again."""
+    rows, objects = _many(2000)
+    _put(store, rows, objects=objects)
+    snapshot = latest_snapshot(store)
+    entries = snapshot.entries
+    travelled = pickle.loads(pickle.dumps(snapshot))
+    assert len(pickle.dumps(snapshot)) < 20_000
+    assert travelled == snapshot
+    assert travelled.entries == entries
+
+
+def test_lists_are_read_once(store, monkeypatch):
+    """What a run read to plan is not read again to publish."""
+    rows, objects = _many(2000)
+    _put(store, rows, objects=objects)
+    seen = latest_snapshot(store)
+    assert len(seen.videos) == 2000
+    monkeypatch.setattr(ListReader, "_read", lambda self, ref: pytest.fail("read again"))
+    again = publish(
+        store, CONFIG.fingerprint, CONFIG.to_dict(), objects, rows,
+        replaced_videos=frozenset(row["video_id"] for row in rows), run_id="r", created_utc="t", seen=seen,
+    )  # fmt: skip
+    assert again == seen
+
+
+def test_json_says_what_lists_hold(store):
+    """A program without us finds lists, digests and counts in the snapshot."""
+    snapshot = _put(store, [_row("a"), _row("b")])
+    plain = json.loads(store.read(layout.snapshot_key(1)))
+    assert plain["lists"] == [asdict(ref) for ref in snapshot.lists]
+    assert plain["lists"][0] | {"key": "", "sha256": ""} == {
+        "key": "", "sha256": "", "first": "a", "videos": 2, "objects": 2, "clips": 6, "rows": 6,
+    }  # fmt: skip
+
+
+def test_few_units_of_a_large_archive_are_asked_for_one_by_one(store, monkeypatch):
+    """A night of two videos beside 2,000 does not list the archive; what it finds is what a listing finds."""
+    rows, objects = _many(2000)
+    _put(store, rows, objects=objects)
+    base = latest_snapshot(store)
+    made = [make_video(f"cam01/new{n}.mp4") for n in range(2)]
+    objects, _ = _store_units(store, made[0])
+    units = [unit for video in made for unit in plan_units(video, make_index(), CONFIG)]
+    listed = adopt(store, units, None, receipt_of, mend=False)
+    monkeypatch.setattr(type(store), "list", lambda self, prefix="": pytest.fail("listed"))
+    assert adopt(store, units, base, receipt_of, mend=False) == listed
+    assert [r.sha256 for r in listed.values()] == [o.sha256 for o in objects]
