@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tests.scoring.factories import CONFIG, write_scores
-from wsvad.dataset.snapshots import publish
+from wsvad.dataset.publish import publish
 from wsvad.manifest.ids import content_id
 from wsvad.scores.table import VideoScores
 from wsvad.storage import open_store

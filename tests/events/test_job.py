@@ -9,8 +9,10 @@ from tests.events.making import CAMERAS, CLIP_S, add_unscored, site, video
 from tests.scoring.factories import write_scores
 from wsvad.cli import main
 from wsvad.columns import EVENTS_SCHEMA
+from wsvad.dataset.snapshots import latest_snapshot
 from wsvad.events.making import make_rows
 from wsvad.events.table import Counts, decode_events
+from wsvad.storage import open_store
 from wsvad.work.stored import DamagedUnit
 
 
@@ -24,8 +26,8 @@ def run(capsys, *words):
 
 def rows_at(folder):
     """All rows of the newest snapshot, as anybody reads them."""
-    snapshot = json.loads(max((folder / "snapshots").glob("*.json")).read_text())
-    return pq.read_table([folder / o["key"] for o in snapshot["objects"]]).to_pylist()
+    snapshot = latest_snapshot(open_store(str(folder)))
+    return pq.read_table([folder / o.key for o in snapshot.objects]).to_pylist()
 
 
 def files(folder):

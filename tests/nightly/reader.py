@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wsvad.dataset import layout
-from wsvad.dataset.snapshots import read_snapshot, read_videos
+from wsvad.dataset.snapshots import read_snapshot
 from wsvad.errors import ObjectNotFound
 from wsvad.events.table import decode_events
 from wsvad.nightly.published import Current, DataSetAt, current, require_current
@@ -51,7 +51,7 @@ def look(root: Store) -> Current | None:
         features, scores, _ = (objects(root, at) for at in (model.features, model.scores, model.events))
         assert scores.keys() == features.keys(), "scores and features of different nights"
         store = open_store(f"{root.uri}/{model.scores.prefix}", root.options)
-        rows = read_videos(store, read_snapshot(store, layout.snapshot_key(model.scores.snapshot)))
+        rows = read_snapshot(store, layout.snapshot_key(model.scores.snapshot)).videos
         named = {r["video_id"] for rows_ in units(root, model.events).values() for r in rows_}
         assert named == {row["video_id"] for row in rows}, "events and scores of different nights"
     night.report(root)

@@ -22,7 +22,6 @@ from wsvad.dataset.snapshots import (
     SnapshotObject,
     claim_dataset,
     latest_snapshot,
-    read_videos,
 )
 from wsvad.display import Display
 from wsvad.events.config import EventsConfig, EventSettings
@@ -157,7 +156,7 @@ def _find_done(plan: _Plan, out: Store, *, mend: bool) -> None:
         return found
 
     base = latest_snapshot(out)
-    published = {v["video_id"]: v for v in read_videos(out, base)} if base else {}
+    published = {row["video_id"]: row for row in base.videos} if base else {}
     plan.receipts = adopt(out, plan.units, base, receipt, mend=mend)
     for unit in plan.units:
         if unit.unit_id in plan.receipts and unit.unit_id not in plan.counts:

@@ -12,8 +12,9 @@ from typing import Any
 from rich.console import Console
 
 from wsvad.dataset import layout
+from wsvad.dataset.lists import SnapshotObject
 from wsvad.dataset.published import read_published
-from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, read_snapshot, read_videos
+from wsvad.dataset.snapshots import Snapshot, latest_snapshot, read_snapshot
 from wsvad.errors import DamagedError
 from wsvad.events.job import EventsOptions, find_all_events
 from wsvad.events.table import Counts, decode_events
@@ -107,11 +108,10 @@ class _Units:
     def count(self, names: set[str]) -> int:
         """Return how many events units have, as the table of units says it."""
         total = 0
-        for row in read_videos(self._store, self._snapshot) if names else ():
-            if row["video_id"] in names:
-                counts = Counts.from_notes(row["notes"])
-                rows = () if counts else self._rows(self.objects[row["video_id"]])
-                total += counts.events if counts else sum(row["kind"] == "event" for row in rows)
+        for name, entry in self._snapshot.of(names).items():
+            counts = Counts.from_notes(entry.video["notes"])
+            rows = () if counts else self._rows(self.objects[name])
+            total += counts.events if counts else sum(row["kind"] == "event" for row in rows)
         return total
 
     def _rows(self, unit: SnapshotObject) -> list[dict[str, Any]]:

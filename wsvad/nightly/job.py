@@ -17,7 +17,7 @@ from wsvad.cameras.placing import Recorded, place_all
 from wsvad.cameras.reading import read_cameras
 from wsvad.checkpoint import Checkpoint, load_checkpoint
 from wsvad.dataset.layout import snapshot_key
-from wsvad.dataset.snapshots import read_snapshot, read_videos
+from wsvad.dataset.snapshots import read_snapshot
 from wsvad.errors import EXIT_QUARANTINE, ObjectNotFound, UsageError, WsvadError
 from wsvad.manifest.listing import Listing, list_videos
 from wsvad.nightly.coverage import COUNTS, PROBLEMS, Coverage, coverage_of
@@ -245,7 +245,7 @@ def _coverage(night: Night, root: Store, shown: ModelAt | None) -> Coverage:
 def _rows(root: Store, at: DataSetAt) -> dict[str, dict[str, Any]]:
     """Rows of the videos table of a data set below the root."""
     store = open_store(f"{root.uri}/{at.prefix}", root.options)
-    return {row["video_id"]: row for row in read_videos(store, read_snapshot(store, snapshot_key(at.snapshot)))}
+    return {row["video_id"]: row for row in read_snapshot(store, snapshot_key(at.snapshot)).videos}
 
 
 def _again(night: Night, base: Current, run: Run) -> RescoreSummary:

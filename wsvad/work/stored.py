@@ -7,18 +7,27 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import Snapshot
 from wsvad.errors import ObjectNotFound, StorageError
 from wsvad.storage import ObjectInfo, Store
-from wsvad.work.progress import VideoUnit
-from wsvad.work.receipt import Receipt
+from wsvad.work.receipt import Named, Receipt
 
 log = logging.getLogger(__name__)
 
 _OLD_NS = 3600 * 10**9
 _KEYS_FOR_A_STAT = 32  # keys that a LIST gives in the time of one question by one of eight threads, about
+
+
+class OfVideo(Named, Protocol):
+    """A unit that a snapshot lists under a video."""
+
+    @property
+    def video_id(self) -> str:
+        """The video."""
+        ...
 
 
 class DamagedUnit(Exception):
@@ -27,7 +36,7 @@ class DamagedUnit(Exception):
 
 def adopt(
     out: Store,
-    units: Sequence[VideoUnit],
+    units: Sequence[OfVideo],
     base: Snapshot | None,
     receipt_of: Callable[[str, bytes], Receipt],
     *,
@@ -79,7 +88,7 @@ def adopt(
         return found | {r.unit_id: r for r in pool.map(read, unread) if r}
 
 
-def _stored(out: Store, units: Sequence[VideoUnit], base: Snapshot | None) -> dict[str, ObjectInfo]:
+def _stored(out: Store, units: Sequence[OfVideo], base: Snapshot | None) -> dict[str, ObjectInfo]:
     """Objects of these units that are there, and perhaps of others, by unit id."""
     if base is None or len(units) * _KEYS_FOR_A_STAT > sum(ref.objects for ref in base.lists):
         return {layout.id_of(info.key): info for info in out.list(layout.UNITS)}
