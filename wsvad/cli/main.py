@@ -23,6 +23,7 @@ VERBS = {
     "events": "Find events per camera and day in the scores of its videos.",
     "rescore": "Bring scores and events of an archive up to date, a whole night at a time.",
     "promote": "Show readers what another model made of the archive, or the one before.",
+    "purge": "Take videos out of everything that nights made of them, for good.",
     "evaluate": "Compare scores with the truth of a manifest: figures with intervals, and a page.",
     "compare": "Train, score and evaluate several models with several seeds; one table.",
     "ablate": "What a model owes to each of its parts: rows that differ in one, paired with a base.",

@@ -26,7 +26,7 @@ from wsvad.nightly.happenings import compare_nights, make_events
 from wsvad.nightly.making import Made, make_scores
 from wsvad.nightly.models import champion_of, pin, pinned
 from wsvad.nightly.options import RescoreOptions
-from wsvad.nightly.places import CURRENT, DRIVERS
+from wsvad.nightly.places import CURRENT, DRIVERS, PENDING
 from wsvad.nightly.pointers import point, pointer_key
 from wsvad.nightly.published import (
     Current,
@@ -34,12 +34,14 @@ from wsvad.nightly.published import (
     ModelAt,
     current,
     digest_of,
+    keep_cameras,
     keep_night,
     models_as_json,
     same_state,
 )
 from wsvad.nightly.summary import RescoreSummary
 from wsvad.nightly.telling import tell, tell_failure
+from wsvad.nightly.tombstones import marks, without_purged
 from wsvad.storage import Store, open_object, open_store
 from wsvad.work.lease import Lease
 from wsvad.work.record import Run
@@ -54,6 +56,9 @@ class Night:
 
     root: Store
     listing: Listing
+    """Of the archive, without what was purged."""
+    purged: tuple[tuple[str, str], ...]
+    """Id and URI of videos of the archive that were purged here."""
     cameras: Cameras
     asked: Checkpoint | None
     candidates: tuple[Checkpoint, ...]
@@ -73,6 +78,7 @@ class Night:
         return digest_of(
             {
                 "listing": self.listing.digest,
+                "purged": sorted(video_id for video_id, _ in self.purged),
                 "unreachable": sorted(lost.video_id for lost in self.listing.unreachable),
                 "models": self.digests(base),
                 "cameras": _digest_of_file(options.cameras, options),
@@ -142,7 +148,12 @@ def _begin(options: RescoreOptions) -> Night:
         reading=options.reading,
     )
     log.info("%d videos listed, %d other files skipped", len(listing.videos), len(listing.skipped))
-    return Night(root, listing, cameras, asked, candidates, options)
+    listing, purged = without_purged(listing, marks(root))
+    if any(info.key == PENDING for info in root.list(PENDING)):
+        log.warning(
+            "a purge was begun and did not end; `wsvad purge --root %s` with the same options ends it", root.uri
+        )
+    return Night(root, listing, tuple(purged), cameras, asked, candidates, options)
 
 
 def _is_finished(night: Night, base: Current | None) -> bool:
@@ -166,6 +177,8 @@ def _hold(night: Night, run: Run, console: Console | None) -> RescoreSummary:
     """Make and publish the night, as the only one at work below the root."""
     root = probed(night.root)
     with Lease(root, DRIVERS, "an archive") as lease:
+        listing, purged = without_purged(night.listing, marks(root))  # a purge may have come between
+        night = replace(night, listing=listing, purged=(*night.purged, *purged))
         base = current(root)
         models = _models(night, root, base)
         made = make_scores(night.options, root, night.listing, models, console or Console(stderr=True))
@@ -198,6 +211,8 @@ def _publish(
         "archive": night.options.archive,
         "champion": champion,
         "models": models_as_json(models),
+        "settings": night.options.settings.to_dict(),
+        "cameras": keep_cameras(root, night.options),
         "inputs": night.inputs(base),
         "settled": settled,
     }
@@ -238,8 +253,10 @@ def _coverage(night: Night, root: Store, shown: ModelAt | None) -> Coverage:
     recorded |= {lost.video_id: Recorded(lost.video_id, lost.uri) for lost in night.listing.unreachable}
     for video_id, row in features.items():
         recorded[video_id] = Recorded(video_id, str(row["uri"] or ""), row["duration_s"])
-    placed = place_all(recorded.values(), night.cameras)
-    return coverage_of(night.listing, features, scores, lambda video_id: placed[video_id].camera)
+    purged = [Recorded(video_id, uri) for video_id, uri in night.purged]
+    placed = place_all([*recorded.values(), *purged], night.cameras)
+    ids = [video_id for video_id, _ in night.purged]
+    return coverage_of(night.listing, features, scores, lambda video_id: placed[video_id].camera, ids)
 
 
 def _rows(root: Store, at: DataSetAt) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,9 @@
 ``scores/<model>/``            a scores data set for every model
 ``events/<model>/``            an events data set for every model
 ``nights/<digest>.json``       what a night found: coverage and changes
+``cameras/<digest>.toml``      the files of cameras that nights were made with
+``tombstones/<digest>.json``   videos that were purged, which later nights leave out
+``purging.json``              a purge that was begun and did not end; the next purge ends it
 ``drivers/``                   who is at work
 """
 
@@ -18,6 +21,9 @@ SCORES = "scores/"
 EVENTS = "events/"
 NIGHTS = "nights/"
 DRIVERS = "drivers/"
+TOMBSTONES = "tombstones/"
+CAMERAS = "cameras/"
+PENDING = "purging.json"
 
 
 def short(digest: str) -> str:

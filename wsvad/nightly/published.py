@@ -10,13 +10,14 @@ from typing import Any
 
 from wsvad.dataset.sealed import seal, unseal
 from wsvad.errors import DamagedError, ObjectNotFound, UsageError
-from wsvad.nightly.places import CURRENT, NIGHTS
+from wsvad.nightly.options import RescoreOptions
+from wsvad.nightly.places import CAMERAS, CURRENT, NIGHTS
 from wsvad.nightly.pointers import Pointer, newest
-from wsvad.storage import Store, is_absent
+from wsvad.storage import Store, is_absent, open_object
 
-FIELDS = ("archive", "champion", "models", "inputs", "settled", "night", "run_id", "created_utc")
-_STATE = ("archive", "champion", "models", "inputs", "settled")
+_STATE = ("archive", "champion", "models", "settings", "cameras", "inputs", "settled")
 """What two nights have in common where nothing changed between them."""
+FIELDS = (*_STATE, "night", "run_id", "created_utc")
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,12 @@ class Current:
     """Digest of the model that readers are shown."""
     models: Mapping[str, ModelAt]
     """By digest: the champion, and the candidates beside it."""
+    settings: Mapping[str, float]
+    """Of its events."""
+    cameras: str | None
+    """Key of the file of cameras; None: there was none."""
     inputs: str
-    """Digest of everything that decides the night."""
+    """Digest of everything that decides the night but the champion."""
     settled: bool
     """Whether nothing was left waiting for a store or a node."""
     night: str
@@ -116,6 +121,17 @@ def keep_night(root: Store, found: Mapping[str, Any]) -> str:
     key = f"{NIGHTS}{hashlib.sha256(data).hexdigest()[:32]}.json"
     root.create(key, data)
     return key
+
+
+def keep_cameras(root: Store, options: RescoreOptions) -> str | None:
+    """Copy the file of cameras below the root, named by its digest, and return its key."""
+    if options.cameras is None:
+        return None
+    store, key = open_object(options.cameras, options.store)
+    data = store.read(key)
+    copy = f"{CAMERAS}{hashlib.sha256(data).hexdigest()[:32]}.toml"
+    root.create(copy, data)
+    return copy
 
 
 def digest_of(parts: Mapping[str, Any]) -> str:

@@ -1,0 +1,158 @@
+"""Purging: nothing of the video is left in any object, the rest is as it was, and no night brings it back."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.extract.harness import run_here
+from tests.nightly.footage import CAMERAS, bright_is_anomalous, write_scene
+from tests.nightly.reader import digests, look, shown
+from tests.scoring.factories import write_checkpoint
+from wsvad.dataset.snapshots import latest_snapshot
+from wsvad.nightly import purging
+from wsvad.storage import open_store
+
+YARD = "yard/20260301_123456.mp4"
+
+
+@pytest.fixture
+def purge(capsys, tmp_path):
+    """Run ``wsvad purge`` on the root."""
+    return functools.partial(run_here, capsys, "purge", "--root", str(tmp_path / "root"), "--json")
+
+
+@pytest.fixture
+def nights(night, archive, tmp_path):
+    """Two nights with two models, so that there are old snapshots, lists, pointers and records of runs."""
+    write_scene(archive / YARD, 20, (2, 6))
+    (archive / "yard" / "20260301_130000.mp4").write_text("not a video")
+    assert night()[0] == 3
+    for hour in range(14, 24):
+        write_scene(archive / "front" / f"20260301_{hour}0000.mp4", 3)
+    other = write_checkpoint(tmp_path / "other", bright_is_anomalous(0.2))
+    assert night("--candidate", other)[0] == 3
+    return night
+
+
+def everything(root: Path) -> dict[str, str]:
+    """All that is below a root as text: names, JSON, and every value and note of a Parquet table."""
+    found = {}
+    for path in root.rglob("*"):
+        if not path.is_file():
+            continue
+        data = path.read_bytes()
+        text = data.decode("latin-1")
+        if path.suffix == ".parquet":
+            table = pq.read_table(io.BytesIO(data))
+            text += repr(table.to_pylist()) + repr(table.schema.metadata)
+        found[str(path.relative_to(root))] = text
+    return found
+
+
+def mentions(root: Path, video_id: str, *content_ids: str) -> list[str]:
+    """Objects that have the id of a video, its name, or that of its content in them."""
+    words = (video_id, json.dumps(video_id)[1:-1], video_id.rpartition("/")[2], *content_ids)
+    return [name for name, text in everything(root).items() if any(word in name + text for word in words)]
+
+
+def content_id(root: Path, video_id: str) -> str:
+    """What the data set of features calls the content of a video."""
+    (features,) = (root / "features").iterdir()
+    (row,) = [r for r in latest_snapshot(open_store(str(features))).videos if r["video_id"] == video_id]
+    return row["content_id"]
+
+
+def test_nothing_is_left_and_nothing_comes_back(nights, purge, tmp_path):
+    """Its features, scores, events and every mention are gone; all others are as they were; nights leave it out."""
+    root = tmp_path / "root"
+    before, content = shown(root), content_id(root, YARD)
+    assert mentions(root, YARD, content)
+
+    state = digests(root)
+    code, plan = purge("--video", YARD)
+    assert (code, plan["videos"], plan["applied"], plan["objects"]) == (0, 1, False, 0)
+    assert digests(root) == state
+
+    code, summary = purge("--video", YARD, "--apply")
+    assert (code, summary["videos"], summary["cameras"]) == (0, 1, {"yard": 1})
+    assert summary["objects"] > 0
+    assert mentions(root, YARD, content) == []
+    after = shown(root)
+    assert after["scores"] == {name: value for name, value in before["scores"].items() if name != YARD}
+    front = {name for name in before["events"] if "front" in name or "door" in name}
+    assert {name: after["events"][name] for name in front} == {name: before["events"][name] for name in front}
+    assert look(open_store(str(root))).number == 3
+
+    code, again = nights("--tolerate-quarantine")
+    assert (code, again["purged"], again["clips_now"]) == (0, 1, 0)
+    assert mentions(root, YARD, content) == []
+    assert shown(root) == after
+    code, again = nights("--tolerate-quarantine")
+    assert (again["nothing_to_do"], again["purged"]) == (True, 1)
+    assert purge("--video", YARD)[0] == 2, "it is not known any more"
+
+
+def test_a_purge_that_was_killed_goes_on(nights, purge, tmp_path, monkeypatch):
+    """After each of its steps: the same command ends it, and so does one that means something else."""
+    root = tmp_path / "root"
+    content = content_id(root, YARD)
+    for step in ("unpublish", "make_events", "point", "erase_unpublished"):
+        with monkeypatch.context() as patched:
+            patched.setattr(purging, step, lambda *args, **more: (_ for _ in ()).throw(KeyboardInterrupt))
+            assert purge("--video", YARD, "--apply")[0] == 130
+        look(open_store(str(root)))
+    assert purge("--video", "door/20260301_120000.mp4", "--apply", "--force")[0] == 0
+    assert mentions(root, YARD, content) == []
+
+
+def test_the_brake(nights, purge, tmp_path, caplog):
+    """A tenth of the videos is the most without --force; all of them are not purged at all."""
+    root = tmp_path / "root"
+    state = digests(root)
+    assert purge("--camera", "yard", "--apply")[0] == 2
+    assert "add --force" in caplog.text
+    assert purge("--before", "2030-01-01", "--apply", "--force")[0] == 2
+    assert "delete the folder instead" in caplog.text
+    assert digests(root) == state
+    code, summary = purge("--camera", "yard", "--apply", "--force")
+    assert (code, summary["cameras"]) == (0, {"yard": 3})
+    assert not mentions(root, "yard/20260301_130000.mp4")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "say what is to be purged"),
+        (("--video", "yard/20260301_120001.mp4"), "did you mean"),
+        (("--camera", "yart"), "did you mean"),
+        (("--before", "yesterday"), "--before takes a day"),
+        (("--retention", "--camera", "yard"), "leave out"),
+    ],
+)
+def test_refusals(words, said, night, purge, tmp_path, caplog):
+    """Nothing is changed."""
+    night()
+    state = digests(tmp_path / "root")
+    assert purge(*words, "--apply")[0] == 2
+    assert said in caplog.text
+    assert digests(tmp_path / "root") == state
+
+
+def test_ages_and_legal_hold(night, archive, purge, tmp_path):
+    """Retention by camera, in days since the end of a video; a camera under hold keeps everything."""
+    rules = CAMERAS + "retention_days = 30\n[[camera]]\nname = 'door'\nlegal_hold = true\n"
+    (tmp_path / "cameras.toml").write_text(rules)
+    for n in range(9):
+        write_scene(archive / "front" / f"2126030{n + 1}_120000.mp4", 2)
+    write_scene(archive / "undated.mp4", 2)
+    assert night()[0] == 0
+    code, plan = purge("--retention")
+    assert (code, plan["videos"], plan["held"]) == (0, 2, 1)
+    code, plan = purge("--before", "2026-03-02")
+    assert (code, plan["videos"], plan["held"], plan["timeless"]) == (0, 1, 1, 1), "one ends after midnight"

@@ -1,0 +1,134 @@
+"""Takes videos out of a data set, so that no object below its root says anything of them. Unlike a collection this
+does not wait: who reads an older snapshot meanwhile finds that objects are gone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wsvad import columns
+from wsvad.arrow import owned_reader
+from wsvad.dataset import layout
+from wsvad.dataset.publish import publish
+from wsvad.dataset.snapshots import latest_snapshot, named_keys
+from wsvad.documents import DocumentError, parse_object
+from wsvad.errors import ObjectNotFound
+from wsvad.storage import Store
+from wsvad.work.record import new_run_id
+
+log = logging.getLogger(__name__)
+
+_THREADS = 8
+
+
+def unpublish(store: Store, video_ids: frozenset[str]) -> None:
+    """Publish a data set of features or scores without some videos; nothing is deleted.
+
+    Raises:
+        DamagedError, StorageError: the data set cannot be read or written.
+    """
+    base = latest_snapshot(store)
+    if base and video_ids & {row["video_id"] for row in base.videos}:
+        publish(
+            store,
+            base.fingerprint,
+            base.config,
+            (),
+            (),
+            replaced_videos=video_ids,
+            run_id=new_run_id(),
+            created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+            seen=base,
+        )
+
+
+def erase_unpublished(store: Store, video_ids: frozenset[str]) -> int:
+    """Delete what the newest snapshot does not name and may say something of these videos; return how many objects.
+
+    Units of a single other video stay: an interrupted run left them, and the next one goes on with them.
+
+    Raises:
+        DamagedError, StorageError: the data set cannot be read or written.
+    """
+    rewritten = _rewrite_indexes(store, video_ids)
+    newest = latest_snapshot(store)
+    named = named_keys([newest] if newest else [])
+    keep = layout.snapshot_key(newest.number) if newest else ""
+    old = [info.key for info in store.list(layout.SNAPSHOTS) if info.key != keep]
+    tables = [info.key for part in (layout.LISTS, layout.VIDEOS) for info in store.list(part)]
+    units = [info.key for info in store.list(layout.UNITS) if info.key not in named]
+    records = [info.key for part in (layout.QUARANTINE, layout.RUNS) for info in store.list(part)]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        theirs = pool.map(lambda key: _is_of_others(store, key, video_ids), units)
+        units = [key for key, others in zip(units, theirs, strict=True) if not others]
+        mentions = pool.map(lambda key: _mentions(store, key, video_ids), records)
+        records = [key for key, mentioned in zip(records, mentions, strict=True) if mentioned]
+        # snapshots first, so that none is ever there whose objects are not
+        doomed = [*old, *(key for key in tables if key not in named), *units, *records]
+        for key in old:
+            store.delete(key)
+        list(pool.map(store.delete, doomed[len(old) :]))
+    return rewritten + len(doomed)
+
+
+def erase_all(store: Store) -> int:
+    """Delete a whole data set; return how many objects that were."""
+    keys = [info.key for info in store.list()]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(store.delete, keys))
+    return len(keys)
+
+
+def _is_of_others(store: Store, key: str, video_ids: frozenset[str]) -> bool:
+    """Whether a unit is of one video, and of none of these; units of events are of many."""
+    try:
+        schema = pq.read_schema(owned_reader(store.read(key)))
+        metadata = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
+        unit = parse_object(metadata[columns.META_UNIT])
+        return "inputs" not in unit and unit["video_id"] not in video_ids
+    except ObjectNotFound:
+        return True
+    except (pa.ArrowException, DocumentError, OSError, LookupError, ValueError):
+        return False
+
+
+def _mentions(store: Store, key: str, video_ids: Iterable[str]) -> bool:
+    """Whether a JSON record has the id of a video in it, on its own or as the end of a path."""
+    try:
+        data = store.read(key)
+    except ObjectNotFound:
+        return False
+    return any(form in data for video_id in video_ids for form in written_forms(video_id))
+
+
+def written_forms(video_id: str) -> set[bytes]:
+    """Return how an id stands in JSON."""
+    return {json.dumps(video_id, ensure_ascii=ascii_only)[1:-1].encode() for ascii_only in (True, False)}
+
+
+def _rewrite_indexes(store: Store, video_ids: frozenset[str]) -> int:
+    """Take videos out of the kept indexes; return how many objects were deleted."""
+    deleted = 0
+    for info in list(store.list(layout.INDEX)):
+        try:
+            table = pq.read_table(owned_reader(store.read(info.key)))
+            rows = [row for row in table.to_pylist() if row[columns.VIDEO_ID] not in video_ids]
+        except (pa.ArrowException, OSError, LookupError):
+            rows, table = [], None  # nobody can read what it says, nor needs it
+        if table is not None and len(rows) == len(table):
+            continue
+        if table is not None and rows:
+            sink = pa.BufferOutputStream()
+            pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), sink, compression="zstd")
+            data = sink.getvalue().to_pybytes()
+            store.create(layout.named_by_content(f"{info.key.rpartition('/')[0]}/", data), data)
+        store.delete(info.key)
+        deleted += 1
+    return deleted
