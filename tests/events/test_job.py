@@ -11,6 +11,7 @@ from wsvad.cli import main
 from wsvad.columns import EVENTS_SCHEMA
 from wsvad.events.making import make_rows
 from wsvad.events.table import Counts, decode_events
+from wsvad.storage import open_store
 from wsvad.work.stored import DamagedUnit
 
 
@@ -257,6 +258,25 @@ def test_counts_travel_in_notes():
     assert Counts.from_notes(counts.notes) == counts
     assert Counts.from_notes(["events: x"]) is None
     assert Counts.from_notes(None) is None
+
+
+def test_object_storage(tmp_path, capsys, s3_bucket, moto_server, monkeypatch):
+    """Scores, cameras, events and texts in a bucket: the same rows, and nothing to do the second time."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.url)
+    root = f"s3://{s3_bucket}/site"
+    scores, local = site(tmp_path)
+    store = open_store(root)
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            store.create(str(path.relative_to(tmp_path)), path.read_bytes())
+    words = ("--scores", f"{root}/scores", "--cameras", f"{root}/cameras.toml", "--out", f"{root}/events")
+    code, told = run(capsys, *words, "--text", f"{root}/text")
+    assert (code, told["events"], told["units_to_do"]) == (0, 4, 4)
+    assert run(capsys, *words)[1]["units_to_do"] == 0
+    run(capsys, "--scores", scores, "--cameras", local, "--out", str(tmp_path / "events"))
+    here = {k: v for k, v in files(tmp_path / "events").items() if k.startswith("units/")}
+    assert here == {info.key: store.read(f"events/{info.key}") for info in open_store(f"{root}/events").list("units/")}
+    assert store.read("text/events.csv").count(b"\r\n") > 4
 
 
 def test_hostile_names_stay_below_the_root(tmp_path, capsys):

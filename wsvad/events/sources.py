@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -48,7 +48,7 @@ class Source:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return asdict(self) | {"notes": list(self.notes)}
+        return vars(self) | {"notes": list(self.notes)}
 
 
 def read_sources(scores: ScoreSet, cameras: Cameras) -> tuple[dict[str, list[Source]], dict[str, Camera]]:
