@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
+from wsvad.backbones.identity import is_untrained
 from wsvad.cameras.config import Camera
 from wsvad.cameras.reading import read_cameras
 from wsvad.dataset import layout
@@ -44,6 +45,7 @@ from wsvad.work.target import open_target
 
 log = logging.getLogger(__name__)
 
+UNTRAINED = "EVENTS OF AN UNTRAINED NETWORK'S FEATURES: they test the machinery and mean nothing for detection."
 THREADS = 4
 """Cameras under way at once; each holds the scores of about a day."""
 CHUNK = 8
@@ -131,7 +133,9 @@ def _plan(options: EventsOptions) -> _Plan:
     )
     sources, found = read_sources(scores, cameras)
     units = plan_units(sources, found, options.settings, config.fingerprint)
-    return _Plan(scores, config, sources, found, units, _mask_warning(scores, found, config))
+    warnings = [UNTRAINED] if is_untrained(config.features.get("weights")) else []
+    warnings += filter(None, [_mask_warning(scores, found, config)])
+    return _Plan(scores, config, sources, found, units, "\n".join(warnings))
 
 
 def _mask_warning(scores: ScoreSet, cameras: dict[str, Camera], config: EventsConfig) -> str:
