@@ -14,16 +14,19 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
+from wsvad.backbones.identity import is_untrained
 from wsvad.cameras.config import Camera
 from wsvad.cameras.reading import read_cameras
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import (
+    REMEDY,
     Snapshot,
     SnapshotObject,
     claim_dataset,
     latest_snapshot,
 )
 from wsvad.display import Display
+from wsvad.errors import DamagedError
 from wsvad.events.config import EventsConfig, EventSettings
 from wsvad.events.making import make_rows
 from wsvad.events.sources import Source, read_sources
@@ -38,11 +41,12 @@ from wsvad.storage import Created, Store, StoreOptions, probe_folder
 from wsvad.text import printable
 from wsvad.work.receipt import Receipt
 from wsvad.work.record import Run
-from wsvad.work.stored import adopt
+from wsvad.work.stored import DamagedUnit, adopt
 from wsvad.work.target import open_target
 
 log = logging.getLogger(__name__)
 
+UNTRAINED = "EVENTS OF AN UNTRAINED NETWORK'S FEATURES: they test the machinery and mean nothing for detection."
 THREADS = 4
 """Cameras under way at once; each holds the scores of about a day."""
 CHUNK = 8
@@ -130,7 +134,9 @@ def _plan(options: EventsOptions) -> _Plan:
     )
     sources, found = read_sources(scores, cameras)
     units = plan_units(sources, found, options.settings, config.fingerprint)
-    return _Plan(scores, config, sources, found, units, _mask_warning(scores, found, config))
+    warnings = [UNTRAINED] if is_untrained(config.features.get("weights")) else []
+    warnings += filter(None, [_mask_warning(scores, found, config)])
+    return _Plan(scores, config, sources, found, units, "\n".join(warnings))
 
 
 def _mask_warning(scores: ScoreSet, cameras: dict[str, Camera], config: EventsConfig) -> str:
@@ -168,7 +174,13 @@ def _find_done(plan: _Plan, out: Store, *, mend: bool) -> None:
 
 
 def _rows_of(out: Store, unit: EventUnit) -> list[dict[str, Any]]:
-    return decode_events(out.read(layout.unit_key(unit.unit_id))).rows
+    """Rows of a stored unit; every page is held against its checksum."""
+    key = layout.unit_key(unit.unit_id)
+    data = out.read(key)
+    try:
+        return decode_events(data).rows
+    except DamagedUnit as error:
+        raise DamagedError(f"events of {unit.name!r:.120} are damaged: {out.uri_of(key)}: {error}; {REMEDY}") from error
 
 
 def _compute(plan: _Plan, out: Store, console: Console) -> None:
@@ -200,8 +212,8 @@ def _compute_camera(plan: _Plan, out: Store, units: Sequence[EventUnit]) -> list
         rows = make_rows(unit, plan.config, held.__getitem__)
         data = encode_events(rows, unit, plan.config)
         key = layout.unit_key(unit.unit_id)
-        if out.create(key, data) is Created.DIFFERENT:  # another run was first
-            data = out.read(key)
+        if out.create(key, data) is Created.DIFFERENT:  # another run was first, with another version of Arrow
+            rows, data = _rows_of(out, unit), out.read(key)
         answers.append((unit.unit_id, receipt_of(unit.unit_id, data), Counts.of(rows)))
     return answers
 
