@@ -1,0 +1,1 @@
+"""Cameras: which video is whose, and when it was recorded."""
