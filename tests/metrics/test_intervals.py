@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsvad.errors import UsageError
-from wsvad.metrics.intervals import agrees, as_intervals, joined, meets, most_pairs, overlaps, surplus_s
+from wsvad.metrics.intervals import agrees, as_intervals, joined, meets, most_pairs, outside, overlaps, surplus_s
 
 END = 30
 PAIRS = st.lists(st.tuples(st.integers(0, END), st.integers(0, END)).map(sorted).map(tuple), max_size=6)
@@ -22,7 +22,7 @@ def seconds(pairs: list) -> list[set[int]]:
 
 
 @given(truth=PAIRS, events=PAIRS)
-def test_overlap_iou_and_surplus_count_seconds(truth: list, events: list) -> None:
+def test_overlap_iou_surplus_and_false_events_count_seconds(truth: list, events: list) -> None:
     """As sets of seconds do."""
     truth_M2, events_E2 = as_intervals(truth), as_intervals(events)
     shared, same = overlaps(truth_M2, events_E2), agrees(truth_M2, events_E2, 0.3)
@@ -31,6 +31,8 @@ def test_overlap_iou_and_surplus_count_seconds(truth: list, events: list) -> Non
             assert shared[m, e] == len(t & p)
             assert same[m, e] == (len(t & p) > 0 and 10 * len(t & p) >= 3 * len(t | p))
     going = [[sum(s in one for one in seconds(pairs)) for s in range(END)] for pairs in (events, truth)]
+    apart = [p for p in seconds(events) if not any(t & p for t in seconds(truth))]
+    assert outside(truth_M2, events_E2) == len(apart)
     assert surplus_s(truth_M2, events_E2) == sum(max(p - t, 0) for p, t in zip(*going, strict=True))
 
 

@@ -31,13 +31,13 @@ def test_pairs_at_each_overlap_by_hand() -> None:
 
 
 def test_precision_recall_and_f1_by_hand() -> None:
-    """Two true events. One is predicted in two halves, of which one counts; one is missed; one event is false."""
+    """Two true events. One is predicted in two halves, of which one counts; one is missed; two events are false."""
     counts = point(([(0, 100), (300, 400)], 3600.0, [(0, 50), (50, 100), (600, 700)]), ([], 3600.0, [(0, 10)]))
     place = IOUS.index(0.5)
     assert whole(counts, counts.precision(place).value) == 1 / 4
     assert whole(counts, counts.recall(place).value) == 1 / 2
     assert whole(counts, counts.f1(place).value) == pytest.approx(2 * (1 / 4) * (1 / 2) / (1 / 4 + 1 / 2))
-    assert counts.false_V.tolist() == [2, 1]
+    assert counts.false_V.tolist() == [1, 1]
     assert whole(counts, counts.missed.value) == 1 / 2
 
 

@@ -4,8 +4,7 @@ The definitions of NIST's ActEV, protocol SDL V2 (``actev_sdl_v2`` of github.com
 evaluation plan of the ActEV Sequestered Data Leaderboard, 30 July 2021), for one class, the anomaly:
 
 * A predicted event detects a true one if it covers 1 s of it, or half of one that is shorter
-  (:func:`wsvad.metrics.intervals.meets`). Each event detects at most one, and is false if it detects none: a second
-  event on one true event is false, too.
+  (:func:`wsvad.metrics.intervals.meets`). Each event detects at most one.
 * ``p_miss``: share of the true events that are not detected.
 * ``tfa``, time-based false alarm: the time in which more events are predicted than are true, over the time without a
   true event. It is not bounded by 1 where predicted events overlap.
@@ -14,9 +13,11 @@ evaluation plan of the ActEV Sequestered Data Leaderboard, 30 July 2021), for on
 * ``nAUDC@x tfa``: area under ``p_miss`` over ``tfa`` from 0 to x, divided by x: trapezoids from (0, 1) on, level after
   the last threshold.
 
-Two things differ. True events that overlap or touch are one, because nothing tells them apart. ActEV sweeps the
-confidence of a fixed list of events; here each threshold may have events of its own, because with hysteresis the ends
-of an event depend on the threshold. For a fixed list both are the same.
+What differs or is added. A *false event* shares no time with any true one; ActEV's rate of false alarms also counts a
+second event on one true event, which for whoever looks at the events is no false one. True events that overlap or touch
+are one, because nothing tells them apart. ActEV sweeps the confidence of a fixed list of events; here each threshold
+may have events of its own, because with hysteresis the ends of an event depend on the threshold. For a fixed list
+``p_miss`` and ``tfa`` are the same.
 
 Axes: R resamples, V videos, L thresholds (descending), M true events, E predicted events.
 """
@@ -30,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wsvad.metrics.bootstrap import Statistic
-from wsvad.metrics.intervals import as_intervals, joined, meets, most_pairs, surplus_s
+from wsvad.metrics.intervals import as_intervals, joined, meets, most_pairs, outside, surplus_s
 from wsvad.metrics.ranking import Floats
 
 SECONDS = 3600.0
@@ -76,7 +77,7 @@ class EventCounts:
     hits_VL: Floats
     """True events that are detected, one event each."""
     false_VL: Floats
-    """Predicted events that detect none."""
+    """Predicted events that share no time with a true one."""
     surplus_s_VL: Floats
     """Seconds of false alarm."""
     truths_V: Floats
@@ -99,7 +100,7 @@ class EventCounts:
                     surplus[video, level] = surplus[video, level - 1]
                     continue
                 hits[video, level] = most_pairs(meets(known.truth_M2, events))
-                false[video, level] = len(events) - hits[video, level]
+                false[video, level] = outside(known.truth_M2, events)
                 surplus[video, level] = surplus_s(known.truth_M2, events)
                 before = events
         return cls(

@@ -87,6 +87,11 @@ def most_pairs(allowed_ME: Bools) -> int:
     return int(np.count_nonzero(maximum_bipartite_matching(csr_array(allowed_ME), perm_type="column") >= 0))
 
 
+def outside(truth_M2: Floats, events_E2: Floats) -> int:
+    """Return how many predicted events share no time with any true one."""
+    return int(np.count_nonzero(~(overlaps(truth_M2, events_E2) > 0).any(axis=0)))
+
+
 def surplus_s(truth_M2: Floats, events_E2: Floats) -> float:
     """Return seconds in which more events are predicted than are true, each surplus one counted.
 

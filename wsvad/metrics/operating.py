@@ -12,7 +12,7 @@ import numpy as np
 
 from wsvad.metrics.bootstrap import Ratio, Statistic
 from wsvad.metrics.events import SECONDS, Footage
-from wsvad.metrics.intervals import agrees, meets, most_pairs
+from wsvad.metrics.intervals import agrees, meets, most_pairs, outside
 from wsvad.metrics.ranking import Floats
 
 IOUS = (0.1, 0.3, 0.5)
@@ -30,7 +30,7 @@ class PointCounts:
     met_V: Floats
     """True events that any event detects (:func:`wsvad.metrics.intervals.meets`); one event may detect several."""
     false_V: Floats
-    """Predicted events that detect none, if each may detect one."""
+    """Predicted events that share no time with a true one."""
     hours_V: Floats
     delays: tuple[Floats, ...]
     """Of each video: seconds from the onset of each detected true event to the start of the first event that does."""
@@ -46,7 +46,7 @@ class PointCounts:
             allowed_ME = meets(known.truth_M2, found)
             paired[video] = [most_pairs(agrees(known.truth_M2, found, iou)) for iou in IOUS]
             counts[video], met[video] = len(found), allowed_ME.any(axis=1).sum()
-            false[video] = len(found) - most_pairs(allowed_ME)
+            false[video] = outside(known.truth_M2, found)
             start_ME = np.where(allowed_ME, found[None, :, 0], np.inf)
             first_M = np.min(start_ME, axis=1, initial=np.inf) - known.truth_M2[:, 0]
             delays.append(np.maximum(first_M[np.isfinite(first_M)], 0.0))
