@@ -158,7 +158,7 @@ def test_events_are_in_the_report_the_page_and_the_summary(
     assert written["figures"]["event_f1@0.5iou"]["value"] == 1.0
     assert written["figures"]["false_events_per_hour"]["value"] == 0.0
     assert written["figures"]["event_recall_at_1_per_hour"]["false_events"]["per_hour_below"] > 1
-    assert any("prove only that there are fewer than" in note for note in written["notes"])
+    assert any("which proves only a rate below" in note for note in written["notes"])
     html = (tmp_path / "report" / "report.html").read_text()
     for shown in ("<h2>Events</h2>", "Missed events", "open", "event_f1@0.5iou", "1 true event in", "optimistic"):
         assert shown in html, shown

@@ -26,6 +26,8 @@ from wsvad.metrics.truth import truth_spans
 from wsvad.report.svg import count, thin
 
 HOURS_A_DAY = 24
+NO_POINT = "no operating point"
+"""Reason of the figures that need one."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,8 @@ def choose_point(
     hours = HOURS_A_DAY * found.days
     videos, events = count(len(known), "normal validation videos"), count(found.events, "events")
     said = (
-        f"from {videos} ({hours:.2f} hours), {events} there: below {found.below_per_day / HOURS_A_DAY:.3g} false events "
-        "an hour with 95% confidence"
+        f"from {videos} ({hours:.2f} hours), {events} there: below {_rate(found.below_per_day / HOURS_A_DAY)} false "
+        "events an hour with 95% confidence"
     )
     if not found.proven:
         said += f". This does not prove the {options.event_rate:g} an hour that were asked for"
@@ -157,9 +159,10 @@ def _notes(found: EventFigures) -> list[str]:
         if bound.per_hour_below is not None and bound.threshold is None:
             said.append(f"{title}: even the highest score is reached by more false events than that")
         elif bound.per_hour_below is not None and not bound.proves(rate):
+            false = count(bound.false_events, "false events")
             said.append(
-                f"{title}: {count(bound.false_events, 'false events')} in {bound.hours:.2f} hours prove only that "
-                f"there are fewer than {bound.per_hour_below:.3g} an hour (95% confidence); the figure is optimistic"
+                f"{title}: {false} in {bound.hours:.2f} hours, which proves only a rate below "
+                f"{_rate(bound.per_hour_below)} an hour (95% confidence); the figure is optimistic"
             )
     if found.left_out:
         said.append(
@@ -168,6 +171,11 @@ def _notes(found: EventFigures) -> list[str]:
             + (f" and {len(found.left_out) - 8} more" if len(found.left_out) > 8 else "")
         )
     return said
+
+
+def _rate(value: float) -> str:
+    """Three digits, without an exponent where they are many."""
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
 def _meaning(name: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from wsvad.errors import EXIT_OK
 from wsvad.features.described import in_words
+from wsvad.metrics.event_definitions import POINT_DEFINITIONS
 from wsvad.report.svg import number
 
 
@@ -50,7 +51,9 @@ class EvaluateSummary:
         for name, side in (("metric", "left"), ("value", "right"), ("interval", "right"), ("", "left")):
             table.add_column(name, justify="right" if side == "right" else "left")
         events = self.document["events"]
-        for name, metric in (self.document["metrics"] | events["figures"]).items():
+        pointless = POINT_DEFINITIONS if events["point"]["high"] is None else ()
+        shown = {name: figure for name, figure in events["figures"].items() if name not in pointless}
+        for name, metric in (self.document["metrics"] | shown).items():
             spread = metric["interval"]
             said = f"{number(spread[0])} - {number(spread[1])}" if spread else ""
             table.add_row(name, number(metric["value"]), said, escape(metric["reason"] or ""))
