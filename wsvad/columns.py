@@ -42,6 +42,7 @@ NOTES = "notes"
 META_FINGERPRINT = "wsvad.fingerprint"
 META_FEATURES = "wsvad.features"
 META_SCORES = "wsvad.scores"
+META_EVENTS = "wsvad.events"
 META_UNIT = "wsvad.unit"
 
 
@@ -120,6 +121,60 @@ def scores_schema(cuboids: int | None) -> pa.Schema:
         fields.append(pa.field(CUBOID_SCORES, pa.fixed_shape_tensor(pa.float32(), (cuboids,)), nullable=False))
     return pa.schema(fields)
 
+
+_BOX = [(corner, pa.float64()) for corner in ("x1", "y1", "x2", "y2")]
+_TIME = pa.timestamp("us", tz="UTC")
+
+EVENTS_SCHEMA = pa.schema(
+    [
+        pa.field(KIND, pa.string(), nullable=False),  # event | scored | not_scored
+        pa.field("camera", pa.string(), nullable=False),
+        pa.field("day", pa.date32()),  # in UTC; null where no time is known
+        pa.field("event_id", pa.string()),  # null of rows that are no event, as are all from score to curve_smooth
+        pa.field("start_utc", _TIME),
+        pa.field("end_utc", _TIME),
+        pa.field("peak_utc", _TIME),
+        pa.field(VIDEO_ID, pa.string(), nullable=False),  # of an event: the video of its peak
+        pa.field(CONTENT_ID, pa.string(), nullable=False),
+        pa.field(URI, pa.string(), nullable=False),
+        pa.field(START_S, pa.float64()),  # in that video, as the next five
+        pa.field(END_S, pa.float64()),  # null where nobody knows how long a video is that has no scores
+        pa.field("peak_s", pa.float64()),
+        pa.field(START_FRAME, pa.int64()),
+        pa.field(END_FRAME, pa.int64()),
+        pa.field("peak_frame", pa.int64()),
+        pa.field("clips", pa.int64(), nullable=False),
+        pa.field(SCORE, pa.float64()),  # smoothed, at the peak; what high and low are compared with
+        pa.field("high", pa.float64()),
+        pa.field("low", pa.float64()),
+        pa.field("continues", pa.bool_()),  # the rest of a longer event that was cut at a full hour
+        *(pa.field(corner, pa.float64()) for corner in ("x1", "y1", "x2", "y2")),  # strongest region at the peak
+        pa.field(WIDTH, pa.int32()),  # the pixels that the boxes refer to
+        pa.field(HEIGHT, pa.int32()),
+        pa.field(BOXES, pa.list_(pa.struct([*_BOX, (SCORE, pa.float64())]))),  # all regions, strongest first
+        pa.field(CUBOID_SCORES, pa.list_(pa.float32())),  # of the clip at the peak
+        pa.field(
+            "parts",  # of every video that the event runs through
+            pa.list_(
+                pa.struct(
+                    [
+                        *((name, pa.string()) for name in (VIDEO_ID, CONTENT_ID, URI)),
+                        *((name, pa.float64()) for name in (START_S, END_S)),
+                        *((name, pa.int64()) for name in (START_FRAME, END_FRAME)),
+                    ]
+                )
+            ),
+        ),
+        pa.field("curve_s", pa.list_(pa.float64())),  # start of each clip, from the start of the event
+        pa.field("curve", pa.list_(pa.float32())),  # its score
+        pa.field("curve_smooth", pa.list_(pa.float64())),
+        pa.field("checkpoint", pa.string(), nullable=False),
+        pa.field("reason", pa.string()),  # why it is not scored
+        pa.field(MESSAGE, pa.string()),
+        pa.field(NOTES, pa.list_(pa.string())),  # "code: message" of how the video was placed in time
+    ]
+)
+"""One row an event, a span of footage that was scored, or one that was not, of one camera and day."""
 
 INDEX_SCHEMA = pa.schema(
     [

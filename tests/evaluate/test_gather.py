@@ -12,7 +12,7 @@ from wsvad.errors import UsageError
 from wsvad.evaluate.gather import choose, gather
 from wsvad.manifest.records import Box
 from wsvad.metrics.grids import region_truth
-from wsvad.metrics.results import view_of
+from wsvad.scores.places import view_of
 
 
 @pytest.mark.parametrize(

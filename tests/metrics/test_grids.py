@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from wsvad.manifest.records import Box
-from wsvad.metrics.grids import cells, iou, make_grid, pointing, region_truth, tight_box_iou
+from wsvad.metrics.grids import iou, make_grid, pointing, region_truth, tight_box_iou
+from wsvad.scores.places import cells
 
 VIEW = (0.0, 0.0, 70.0, 70.0)
 SPANS = [(0, 16), (16, 32), (32, 40)]

@@ -20,6 +20,7 @@ VERBS = {
     "import-features": "Import features made by others (.npy, text) as a features data set.",
     "train": "Train a model on features and video-level labels; Ray Train, or one process.",
     "score": "Score every clip of features, or of videos, with a trained model.",
+    "events": "Find events per camera and day in the scores of its videos.",
     "evaluate": "Compare scores with the truth of a manifest: figures with intervals, and a page.",
     "compare": "Train, score and evaluate several models with several seeds; one table.",
     "ablate": "What a model owes to each of its parts: rows that differ in one, paired with a base.",
@@ -34,7 +35,7 @@ VERBS = {
 }
 """Every verb with what it does; its module in this package bears its name, with ``_`` for ``-``."""
 
-WRITES = ("extract", "import-features", "train", "score", "evaluate", "compare", "ablate", "tune", "pretrain")
+WRITES = ("extract", "import-features", "train", "score", "events", "evaluate", "compare", "ablate", "tune", "pretrain")
 """Verbs that write into the folder that ``--out`` names."""
 
 

@@ -86,6 +86,8 @@ def _listing(options: Options, out: str) -> "Listing":
 
 
 def _verify(options: Options, out: Store, listing: "Listing | None") -> "VerifyReport":
+    from wsvad.events.config import EventsConfig
+    from wsvad.events.table import summarize_events
     from wsvad.features.config import FeatureConfig
     from wsvad.features.encoding import decode_unit
     from wsvad.scores.config import ScoreConfig
@@ -94,7 +96,11 @@ def _verify(options: Options, out: Store, listing: "Listing | None") -> "VerifyR
 
     return verify(
         out,
-        decoders={FeatureConfig.kind: decode_unit, ScoreConfig.kind: summarize_scores},
+        decoders={
+            FeatureConfig.kind: decode_unit,
+            ScoreConfig.kind: summarize_scores,
+            EventsConfig.kind: summarize_events,
+        },
         deep=not options.quick,
         listing=listing,
         repair=options.repair,

@@ -131,7 +131,9 @@ def check_dataset(store: Store, config: DatasetConfig) -> None:
 
 
 def kind_of(config: Mapping[str, Any]) -> str:
-    """Return what data sets of a configuration hold: scores have a checkpoint, features have none."""
+    """Return what data sets of a configuration hold: scores have a checkpoint, events have scores."""
+    if "scores_fingerprint" in config:
+        return "events"
     return "scores" if "checkpoint" in config else "features"
 
 

@@ -14,9 +14,10 @@ from wsvad.manifest.records import Box, VideoRecord
 from wsvad.manifest.truth import cut_boxes, cut_spans
 from wsvad.metrics.grids import Grid, make_grid, reaches_everywhere
 from wsvad.metrics.options import TruthMode
-from wsvad.metrics.results import VideoResult, displayed_size, view_of
+from wsvad.metrics.results import VideoResult, displayed_size
 from wsvad.metrics.truth import fit, frame_truth, truth_spans
 from wsvad.report.svg import count
+from wsvad.scores.places import view_of
 from wsvad.scores.table import VideoScores
 
 Load = Callable[[str], VideoScores]

@@ -15,12 +15,13 @@ from wsvad.evaluate.summary import point_in_words
 from wsvad.features.described import in_words
 from wsvad.metrics.definitions import DEFINITIONS
 from wsvad.metrics.event_definitions import AREA_TFA, EVENT_DEFINITIONS
-from wsvad.metrics.results import VideoResult, displayed_size, view_of
+from wsvad.metrics.results import VideoResult, displayed_size
 from wsvad.report import heatmaps, timelines
 from wsvad.report.charts import Line, chart, interval_bar
 from wsvad.report.frames import Pictures
 from wsvad.report.svg import clock, count, number
 from wsvad.report.templates import environment, style
+from wsvad.scores.places import view_of
 
 Document = Mapping[str, Any]
 HEADLINES = (

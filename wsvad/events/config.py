@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar
 
+from wsvad.dataset.config import fingerprint_of
 from wsvad.errors import UsageError
 from wsvad.options import NaturalFloat, Option
 
+TABLE_VERSION = 1
+"""Raised when the same scores and settings would give other rows; part of the fingerprint."""
 CUT_S = 3600.0
 """Length of the grid on which long events are cut; a day is a whole number of it."""
 LONGEST_S = 600.0
@@ -59,3 +62,34 @@ class EventSettings:
             "smooth_s": self.smooth_s,
             "min_length_s": self.min_length_s,
         }
+
+
+@dataclass(frozen=True)
+class EventsConfig:
+    """Everything that the rows of an events data set depend on, besides the scores and the cameras of each unit."""
+
+    kind: ClassVar[str] = "events"
+
+    scores_fingerprint: str
+    """Of the scores; another model has an events data set of its own."""
+    checkpoint: str
+    """Digest of the checkpoint that gave them."""
+    features: dict[str, Any] = field(hash=False)
+    """Configuration of the features: which frames a clip is, and where the grid of cuboids lies."""
+    settings: EventSettings
+    """Those of cameras that have none of their own."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the configuration as plain JSON values, with the table version."""
+        return {
+            "table_version": TABLE_VERSION,
+            "scores_fingerprint": self.scores_fingerprint,
+            "scores_checkpoint": self.checkpoint,
+            "features": self.features,
+            "settings": self.settings.to_dict(),
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the canonical JSON of :meth:`to_dict`."""
+        return fingerprint_of(self.to_dict())

@@ -6,7 +6,6 @@ is displayed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from wsvad.manifest.records import Box
 from wsvad.metrics.ranking import Floats
 from wsvad.metrics.truth import Bools
+from wsvad.scores.places import cells
 
 Ints = npt.NDArray[np.int64]
 
@@ -47,14 +47,6 @@ class Grid:
         """Whether each box holds in any frame of a clip, ``[M]``; a table for all clips would not fit long videos."""
         start, end = self.spans_T2[clip]
         return np.asarray((self.box_spans_M2[:, 0] < end) & (start < self.box_spans_M2[:, 1]))
-
-
-def cells(view: tuple[float, float, float, float], count: int = 49) -> Floats:
-    """Cut a view ``(x1, y1, x2, y2)`` into a square grid; returns ``[count, 4]``, row by row from the top left."""
-    side = math.isqrt(count)
-    x, y = np.linspace(view[0], view[2], side + 1), np.linspace(view[1], view[3], side + 1)
-    row, column = np.divmod(np.arange(side * side), side)
-    return np.stack((x[column], y[row], x[column + 1], y[row + 1]), axis=1)
 
 
 def make_grid(

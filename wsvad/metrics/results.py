@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
 
 import numpy as np
 
@@ -13,8 +11,6 @@ from wsvad.metrics.grids import Grid
 from wsvad.metrics.ranking import Floats
 from wsvad.metrics.truth import Bools
 from wsvad.scores.table import VideoScores
-from wsvad.video.geometry import Geometry
-from wsvad.video.names import GeometryKind
 
 
 @dataclass(frozen=True)
@@ -51,15 +47,3 @@ class VideoResult:
 def displayed_size(record: VideoRecord, scores: VideoScores) -> tuple[int | None, int | None]:
     """Return width and height of the video as displayed: as the scores know it, else as the manifest does."""
     return scores.width or record.width, scores.height or record.height
-
-
-def view_of(features_config: Mapping[str, Any], width: int, height: int) -> tuple[float, float, float, float] | None:
-    """Return the box of the displayed video that the grid covers; None where crops were averaged, or nothing is said.
-
-    Features made elsewhere, whose configuration names no geometry, have no known view.
-    """
-    for kind in get_args(GeometryKind):
-        if kind == features_config.get("geometry"):
-            geometry = Geometry(kind)
-            return geometry.box_of(0, width, height) if geometry.views == 1 else None
-    return None

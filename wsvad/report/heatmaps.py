@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from wsvad.metrics.grids import cells
 from wsvad.metrics.results import VideoResult, displayed_size
 from wsvad.report.pictures import picture_uri
 from wsvad.report.svg import text
+from wsvad.scores.places import cells
 
 ANOMALOUS, NORMAL = 16, 8
 

@@ -1,0 +1,154 @@
+"""The file of cameras: all that is wrong is said at once."""
+
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wsvad.cameras.config import SETTINGS, Camera, Cameras, Mask
+from wsvad.cameras.reading import parse_cameras, read_cameras
+from wsvad.errors import UsageError
+
+FILE = """
+[defaults]
+time_zone = "Europe/Berlin"
+purpose = "entrances"
+retention_days = 30
+
+[[camera]]
+pattern = "{camera}/{year}{month}{day}_{hour}{minute}{second}.mp4"
+
+[[camera]]
+name = "gate"
+budget = 0.5
+high = 0.7
+low = 0.5
+masks = [[0, 0, 1, 0.25]]
+
+[[camera]]
+name = "yard"
+pattern = ["yard-{epoch}.ts", "old/yard/{year}-{month}-{day}-{hour}.ts"]
+time_zone = "UTC"
+legal_hold = true
+"""
+
+
+def test_a_file_is_read(tmp_path):
+    """Defaults, a table of a pattern, a table that refines one camera."""
+    (tmp_path / "cameras.toml").write_text(FILE)
+    cameras = read_cameras(str(tmp_path / "cameras.toml"))
+    rule, found = cameras.find("gate/20260329_120000.mp4")
+    plain = {"time_zone": "Europe/Berlin", "purpose": "entrances", "retention_days": 30}
+    assert cameras.camera(found.camera, rule) == Camera(
+        name="gate", **plain, budget=0.5, high=0.7, low=0.5, masks=(Mask(0.0, 0.0, 1.0, 0.25),)
+    )
+    rule, found = cameras.find("yard-1700000000.ts")
+    assert (rule.name, found.camera) == ("yard", None)
+    assert cameras.camera("yard", rule) == Camera(name="yard", **plain | {"time_zone": "UTC"}, legal_hold=True)
+    assert cameras.find("elsewhere.mp4") is None
+
+
+def test_without_a_file_there_are_no_rules():
+    """Nor with defaults of ours that a person would have to know."""
+    assert read_cameras(None) == Cameras()
+
+
+def test_all_problems_are_said_at_once():
+    """Each with its table and key, and what may have been meant."""
+    document = tomllib.loads("""
+        cameras = 1
+        [defaults]
+        time_zone = "Berlin"
+        retention = 3
+        [[camera]]
+        name = "a"
+        pattern = "{camera}/{cam}.mp4"
+        budgt = 2
+        [[camera]]
+        name = "b"
+        pattern = "{camera}/x.mp4"
+        masks = [[0, 0, 2, 1]]
+        fold = "frist"
+        [[camera]]
+        pattern = "x{year}{month}{day}{hour}"
+        budget = -1
+        legal_hold = "yes"
+        [[camera]]
+        name = "../up"
+        [[camera]]
+        budget = 1
+    """)
+    with pytest.raises(UsageError) as caught:
+        parse_cameras(document, "cameras.toml")
+    said = str(caught.value)
+    for text in (
+        "unknown key 'cameras'; did you mean 'camera'",
+        "defaults: unknown key 'retention'; did you mean 'retention_days'",
+        "defaults: time_zone must be a name of the IANA database such as 'Europe/Berlin' or 'UTC', got 'Berlin'; did"
+        " you mean 'Europe/Berlin'",
+        "camera 1 ('a'): unknown key 'budgt'; did you mean 'budget'",
+        "camera 1 ('a'): pattern '{camera}/{cam}.mp4' has the unknown field 'cam'",
+        "camera 2 ('b'): it has a name and a pattern with {camera}",
+        "camera 2 ('b'): masks must be a list",
+        "camera 2 ('b'): fold must be one of order, first, second, got 'frist'; did you mean 'first'",
+        "camera 3: budget must be a number from 0",
+        "camera 3: legal_hold must be true or false",
+        "camera 3: pattern 'x{year}{month}{day}{hour}' has no {camera}, so the table needs a name",
+        "camera 3: its pattern has a time of day; time_zone must say of which clock",
+        "camera 4: name '../up' cannot be used",
+        "camera 5: it has neither a name nor a pattern",
+    ):
+        assert text in said
+    assert said.startswith("cameras.toml: 14 problems")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "it names no camera"),
+        ("camera = 3", r"expected \[\[camera\]\]"),
+        ("[camera]\nname = 'a'", r"expected \[\[camera\]\]"),
+        ("[[camera]]\nname = 'a'\n[[camera]]\nname = 'a'", "there already"),
+        ("[[camera]]\nname = 'a'\npattern = 'x'\n[[camera]]\nname = 'a'\npattern = 'y'", "list of patterns"),
+        ("[[camera]]\nname = 'a'\npattern = 'x'\n[[camera]]\nname = 'b'\npattern = 'x'", "is there twice"),
+        ("[[camera]]\nname = 'a'\nlow = 0.2", "low goes with high"),
+        ("[[camera]]\nname = 'a'\nlow = 0.2\nhigh = 0.1", "low must be at most high"),
+        ("[[camera]]\nname = 'a'\npurpose = 1", "purpose must be"),
+        ("[[camera]]\nname = 'a'\nretention_days = 0", "from 1"),
+        ("a = " + "[" * 5000, "nested|TOML|camera"),
+        ("\ud800", "utf-8"),
+        ("defaults = 1", "expected a table"),
+    ],
+)
+def test_files_that_cannot_be(text, said, tmp_path):
+    """Exit code 2, whatever it holds."""
+    (tmp_path / "c.toml").write_bytes(text.encode(errors="surrogatepass"))
+    with pytest.raises(UsageError, match=said):
+        read_cameras(str(tmp_path / "c.toml"))
+    with pytest.raises(UsageError, match="does not exist"):
+        read_cameras(str(tmp_path / "none.toml"))
+
+
+_VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(SETTINGS), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["defaults", "camera", "x"]),
+        _VALUES | st.lists(st.dictionaries(st.sampled_from(["name", "pattern", *SETTINGS]), _VALUES), max_size=3),
+    )
+)
+def test_any_document_is_cameras_or_refused(document):
+    """Values of other types are never another error."""
+    try:
+        cameras = parse_cameras(document)
+    except UsageError:
+        return
+    for rule in cameras.rules:
+        assert rule.name is not None or "camera" in rule.patterns[0].fields
+    assert isinstance(cameras.camera("a"), Camera)

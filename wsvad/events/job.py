@@ -1,0 +1,264 @@
+"""``wsvad events`` from start to end: place, plan, compute, publish. Needs no cluster."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+
+from wsvad.cameras.config import Camera
+from wsvad.cameras.reading import read_cameras
+from wsvad.dataset import layout
+from wsvad.dataset.snapshots import (
+    Snapshot,
+    SnapshotObject,
+    claim_dataset,
+    latest_snapshot,
+    read_videos,
+)
+from wsvad.display import Display
+from wsvad.events.config import EventsConfig, EventSettings
+from wsvad.events.making import make_rows
+from wsvad.events.sources import Source, read_sources
+from wsvad.events.summary import EventsSummary
+from wsvad.events.table import Counts, decode_events, encode_events, receipt_of
+from wsvad.events.texts import write_texts
+from wsvad.events.units import EventUnit, needed, plan_units
+from wsvad.scores.places import view_of
+from wsvad.scores.reading import ScoreSet
+from wsvad.scores.table import VideoScores
+from wsvad.storage import Created, Store, StoreOptions, probe_folder
+from wsvad.text import printable
+from wsvad.work.receipt import Receipt
+from wsvad.work.record import Run
+from wsvad.work.stored import adopt
+from wsvad.work.target import open_target
+
+log = logging.getLogger(__name__)
+
+THREADS = 4
+"""Cameras under way at once; each holds the scores of about a day."""
+CHUNK = 8
+"""Units of a camera in one task: an interrupted run waits for no more of them."""
+
+
+@dataclass(frozen=True)
+class EventsOptions:
+    """What to look for events in, and where to; ``wsvad events --help`` explains the same options."""
+
+    scores: str
+    """Root of a scores data set."""
+    out: str
+    """Root of the events data set."""
+    cameras: str | None = None
+    """File of cameras."""
+    settings: EventSettings = field(default_factory=EventSettings)
+    text: str | None = None
+    """Folder of the text forms."""
+    store: StoreOptions = field(default_factory=StoreOptions)
+    dry_run: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the resolved options as JSON values; they hold no secret."""
+        return asdict(self)
+
+
+@dataclass
+class _Plan:
+    """What there is to do, and what is done of it."""
+
+    scores: ScoreSet
+    config: EventsConfig
+    sources: dict[str, list[Source]]
+    cameras: dict[str, Camera]
+    units: Sequence[EventUnit]
+    banner: str = ""
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    counts: dict[str, Counts] = field(default_factory=dict)
+    """By unit id."""
+    todo: Sequence[EventUnit] = ()
+    gone: Sequence[str] = ()
+    """Names of published units that are none any more."""
+
+
+def find_all_events(options: EventsOptions, console: Console | None = None) -> EventsSummary:
+    """Look for events in every video of the scores snapshot; safe to kill and to run again.
+
+    Units whose inputs are as they were are not done again; a run with nothing to do writes nothing.
+
+    Raises:
+        UsageError: options, cameras or scores that cannot be used; before any work.
+        ConflictError: the target was made by another configuration.
+        StorageError: run the same command again; ``DamagedError``: ``wsvad verify`` names what is damaged.
+    """
+    run = Run()
+    plan = _plan(options)
+    if plan.banner:
+        log.warning("%s", plan.banner)
+    out = open_target(options.out, options.store, plan.config, dry_run=options.dry_run)
+    if options.text and not options.dry_run:
+        probe_folder(options.text, options.store)
+    _find_done(plan, out, mend=not options.dry_run)
+    snapshot = None
+    if not options.dry_run:
+        claim_dataset(out, plan.config)
+        _compute(plan, out, console or Console(stderr=True))
+        snapshot = _publish(plan, out, run)
+        if options.text:
+            write_texts(options.text, _all_rows(plan, out), options.store)
+    summary = _summary(options, plan, snapshot, run.elapsed_s)
+    if snapshot and snapshot.run_id == run.run_id:
+        inputs = {"scores_digest": plan.scores.snapshot_digest, "scores_snapshot": plan.scores.snapshot.number}
+        cameras = {name: camera.to_dict() for name, camera in plan.cameras.items()}
+        resolved = {**options.to_dict(), **inputs, "events": plan.config.to_dict(), "resolved_cameras": cameras}
+        run.keep(out, resolved, summary)
+    return summary
+
+
+def _plan(options: EventsOptions) -> _Plan:
+    cameras = read_cameras(options.cameras, options.store)
+    scores = ScoreSet.open(options.scores, options.store)
+    config = EventsConfig(
+        scores.fingerprint, str(scores.config["checkpoint"]), scores.config.get("features", {}), options.settings
+    )
+    sources, found = read_sources(scores, cameras)
+    units = plan_units(sources, found, options.settings, config.fingerprint)
+    return _Plan(scores, config, sources, found, units, _mask_warning(scores, found, config))
+
+
+def _mask_warning(scores: ScoreSet, cameras: dict[str, Camera], config: EventsConfig) -> str:
+    """Say loudly where masks are asked for and these scores cannot be masked."""
+    masked = [name for name, camera in cameras.items() if camera.masks]
+    if not masked:
+        return ""
+    if scores.load(scores.video_ids[0]).cuboid_scores_TK is None:
+        why = "the model does not say where"
+    elif view_of(config.features, 1, 1) is None:
+        why = "of these features nobody knows where in the picture they are from"
+    else:
+        return ""
+    return f"THE MASKS OF {len(masked)} CAMERAS HAVE NO EFFECT: {why}"
+
+
+def _find_done(plan: _Plan, out: Store, *, mend: bool) -> None:
+    """Find out which units are there, and what they hold."""
+
+    def receipt(unit_id: str, data: bytes) -> Receipt:
+        found = receipt_of(unit_id, data)
+        plan.counts[unit_id] = Counts.of(decode_events(data).rows)
+        return found
+
+    base = latest_snapshot(out)
+    published = {v["video_id"]: v for v in read_videos(out, base)} if base else {}
+    plan.receipts = adopt(out, plan.units, base, receipt, mend=mend)
+    for unit in plan.units:
+        if unit.unit_id in plan.receipts and unit.unit_id not in plan.counts:
+            row = published.get(unit.name, {})
+            counts = Counts.from_notes(row.get("notes")) if row.get("content_id") == unit.content_id else None
+            plan.counts[unit.unit_id] = counts or Counts.of(_rows_of(out, unit))
+    plan.todo = needed(plan.units, plan.receipts)
+    plan.gone = sorted(published.keys() - {unit.name for unit in plan.units})
+
+
+def _rows_of(out: Store, unit: EventUnit) -> list[dict[str, Any]]:
+    return decode_events(out.read(layout.unit_key(unit.unit_id))).rows
+
+
+def _compute(plan: _Plan, out: Store, console: Console) -> None:
+    """Make every unit that is left; units of a camera one after the other, because they share videos."""
+    by_camera = (list(units) for _, units in groupby(plan.todo, key=lambda unit: unit.camera.name))
+    chunks = [units[n : n + CHUNK] for units in by_camera for n in range(0, len(units), CHUNK)]
+    columns = (TextColumn("finding events"), BarColumn(), TimeRemainingColumn(compact=True))
+    done = 0
+    with (
+        Display(console, log, *columns, total=len(plan.todo)) as display,
+        ThreadPoolExecutor(THREADS, thread_name_prefix="events") as pool,
+    ):
+        running = [pool.submit(_compute_camera, plan, out, units) for units in chunks]
+        try:
+            for future in as_completed(running):
+                for unit_id, receipt, counts in future.result():
+                    plan.receipts[unit_id], plan.counts[unit_id] = receipt, counts
+                    done += 1
+                display.update(done, partial("{} of {} units".format, done, len(plan.todo)))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _compute_camera(plan: _Plan, out: Store, units: Sequence[EventUnit]) -> list[tuple[str, Receipt, Counts]]:
+    held: dict[str, VideoScores] = {}
+    answers = []
+    for unit in units:
+        held = {s.video_id: held.get(s.video_id) or plan.scores.load(s.video_id) for s in unit.sources if s.sha256}
+        rows = make_rows(unit, plan.config, held.__getitem__)
+        data = encode_events(rows, unit, plan.config)
+        key = layout.unit_key(unit.unit_id)
+        if out.create(key, data) is Created.DIFFERENT:  # another run was first
+            data = out.read(key)
+        answers.append((unit.unit_id, receipt_of(unit.unit_id, data), Counts.of(rows)))
+    return answers
+
+
+def _publish(plan: _Plan, out: Store, run: Run) -> Snapshot:
+    objects, rows = [], []
+    for unit in plan.units:
+        r, counts = plan.receipts[unit.unit_id], plan.counts[unit.unit_id]
+        key = layout.unit_key(unit.unit_id)
+        objects.append(SnapshotObject(key, unit.name, unit.content_id, 0, r.rows, r.rows, r.rows, r.bytes, r.sha256))
+        rows.append(
+            {
+                "video_id": unit.name,
+                "uri": "",
+                "content_id": unit.content_id,
+                "duration_s": counts.scored_s,
+                "expected_clips": r.rows,
+                "clips": r.rows,
+                "status": "complete",
+                "notes": counts.notes,
+            }
+        )
+    return run.publish(out, plan.config, objects, rows, {unit.name for unit in plan.units} | set(plan.gone))
+
+
+def _all_rows(plan: _Plan, out: Store) -> list[dict[str, Any]]:
+    return [row for unit in plan.units for row in _rows_of(out, unit)]
+
+
+def _summary(options: EventsOptions, plan: _Plan, snapshot: Snapshot | None, elapsed_s: float) -> EventsSummary:
+    sources = [source for found in plan.sources.values() for source in found]
+    whole = len(plan.counts) == len(plan.units)
+    total = [sum(values) for values in zip(*plan.counts.values(), strict=True)]
+    events, scored_s, not_scored_s, spans = total if whole else (None, None, None, None)
+    return EventsSummary(
+        out=printable(options.out),
+        snapshot=layout.snapshot_key(snapshot.number) if snapshot else None,
+        fingerprint=plan.config.fingerprint,
+        scores=plan.scores.uri,
+        checkpoint=plan.config.checkpoint,
+        settings=options.settings.to_dict(),
+        banner=plan.banner,
+        dry_run=options.dry_run,
+        cameras=len(plan.cameras),
+        videos=len(sources),
+        videos_without_time=sum(source.start_utc_us is None for source in sources),
+        videos_not_scored=sum(not source.sha256 for source in sources),
+        units=len(plan.units),
+        units_done_before=len(plan.units) - len(plan.todo),
+        units_to_do=len(plan.todo),
+        units_gone=len(plan.gone),
+        events=None if events is None else int(events),
+        scored_hours=None if scored_s is None else round(scored_s / 3600, 4),
+        not_scored_hours=None if not_scored_s is None else round(not_scored_s / 3600, 4),
+        not_scored_spans=None if spans is None else int(spans),
+        elapsed_s=round(elapsed_s, 3),
+        notes=dict(Counter(note.partition(":")[0] for s in sources for note in s.notes).most_common()),
+        text=options.text if snapshot else None,
+    )
