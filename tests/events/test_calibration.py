@@ -21,7 +21,8 @@ TAIL = 40.0
 def footage(scores: np.ndarray, settings: EventSettings = PLAIN) -> Footage:
     """Clips of a minute, one after the other."""
     start = CLIP_S * np.arange(len(scores))
-    return Footage(Sweep(np.stack((start, start + CLIP_S), axis=1), scores, settings), len(scores) / PER_DAY)
+    sweep = Sweep(np.stack((start, start + CLIP_S), axis=1), scores, settings)
+    return Footage((sweep,), len(scores) / PER_DAY)
 
 
 def camera(rng: np.random.Generator, days: float, noise: float = 1.0) -> np.ndarray:
@@ -86,8 +87,10 @@ def test_it_is_the_first_threshold_before_the_budget_is_exceeded(seed: int) -> N
     days = sum(part.days for part in parts)
     most = max(n for n in range(-1, 100) if n < 0 or stats.gamma.ppf(0.95, n + 1) <= budget * days)
     expected = None
-    for high in sorted({float(s) for part in parts for s in part.sweep.smooth_T}, reverse=True):
-        events = sum(len(find_events(p.sweep._times_T2, p.sweep.smooth_T, plain(settings, high))) for p in parts)
+    for high in sorted({float(s) for part in parts for s in part.sweeps[0].smooth_T}, reverse=True):
+        events = sum(
+            len(find_events(p.sweeps[0]._times_T2, p.sweeps[0].smooth_T, plain(settings, high))) for p in parts
+        )
         if events > max(most, 0):
             break
         expected = high
@@ -114,7 +117,7 @@ def test_held_out_footage_keeps_the_budget_as_often_as_stated() -> None:
         found = threshold_of([footage(camera(rng, 10))], PLAIN, 1.0)
         assert found.proven
         rates.append(true_rate(found.high))
-        held_out.append(len(footage(camera(rng, 10)).sweep.at(found.high)))
+        held_out.append(len(footage(camera(rng, 10)).sweeps[0].at(found.high)))
     assert np.mean(np.array(held_out) <= stats.poisson.ppf(0.975, 10)) >= 0.975
     assert np.sum(np.array(rates) > 1) <= stats.binom.ppf(0.999, 200, stats.poisson.cdf(4, 10))
     # no more careful than the proof asks for: 4 to 5 of the 10 events that the budget allows
@@ -153,6 +156,19 @@ def test_cameras_are_pooled_until_each_has_seven_days() -> None:
     for name in ("noisy", "quiet"):
         assert mixed.of(name).proven
         assert true_rate(mixed.of(name).high, noises[name]) < 1.0
+
+
+def test_a_camera_with_a_budget_of_its_own_has_its_threshold() -> None:
+    """From its own footage where there is enough, else the pooled one of that budget."""
+    rng = np.random.default_rng(3)
+    parts = {name: footage(camera(rng, days)) for name, days in (("a", 8), ("b", 2), ("c", 2), ("d", 9))}
+    found = calibrate(parts, PLAIN, 1.0, {"a": 3.0, "b": 3.0})
+    assert set(found.cameras) == {"a", "b", "d"}
+    assert [found.of(name).budget_per_day for name in "abcd"] == [3.0, 3.0, 1.0, 1.0]
+    assert [found.of(name).cameras for name in "abcd"] == [1, 4, 4, 1]
+    assert found.of("b") == threshold_of([*parts.values()], PLAIN, 3.0)
+    assert found.of("b").high < found.pooled.high
+    assert found.of("d") == threshold_of([parts["d"]], PLAIN, 1.0)
 
 
 @pytest.mark.parametrize("budget", [0, -1, float("nan"), float("inf")])

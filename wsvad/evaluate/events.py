@@ -93,7 +93,7 @@ def choose_point(
 def _footage(scores: Any, video_id: str, settings: EventSettings) -> NormalFootage | None:
     check_scores(video_id, scores)
     seconds = seconds_of(scores)
-    return None if seconds is None else NormalFootage(sweep_of(scores, settings), seconds / DAY_S)
+    return None if seconds is None else NormalFootage((sweep_of(scores, settings),), seconds / DAY_S)
 
 
 def events_section(

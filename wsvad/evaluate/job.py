@@ -12,14 +12,14 @@ from typing import Any
 
 from wsvad.dataset.published import refuse_data_set
 from wsvad.documents import DocumentError, parse_object
-from wsvad.errors import ConflictError, ManifestError, ObjectNotFound, UsageError
+from wsvad.errors import ConflictError, ManifestError, ObjectNotFound
 from wsvad.evaluate.document import REPORT_VERSION, figures, identity_of, warnings_of
 from wsvad.evaluate.events import choose_point, events_section
 from wsvad.evaluate.gather import choose, gather
 from wsvad.evaluate.leaks import refuse_leaks, shared_ids
 from wsvad.evaluate.page import PageInput, page
 from wsvad.evaluate.summary import EvaluateSummary
-from wsvad.events.thresholds import Thresholds, read_thresholds
+from wsvad.events.thresholds import Thresholds, load_thresholds
 from wsvad.features.described import described
 from wsvad.manifest.names import Split
 from wsvad.manifest.records import VideoRecord, decode_records
@@ -172,14 +172,9 @@ def _thresholds(options: EvaluateOptions, scores: ScoreSet, inputs: dict[str, di
     uri = options.events.thresholds
     if uri is None:
         return None
-    store, key = open_object(uri, options.store)
-    try:
-        data = store.read(key)
-    except ObjectNotFound as error:
-        raise UsageError(f"no file of thresholds there: {error}") from error
-    found = read_thresholds(data, uri)
+    found, digest = load_thresholds(uri, options.store)
     found.check_model(str(scores.config.get("checkpoint")))
-    inputs["thresholds"] = {"uri": uri, "digest": f"sha256:{hashlib.sha256(data).hexdigest()}"}
+    inputs["thresholds"] = {"uri": uri, "digest": digest}
     return found
 
 

@@ -35,7 +35,8 @@ for two events where the budget is one a day. Three days of silence are the leas
 class Footage:
     """Normal footage of one camera."""
 
-    sweep: Sweep
+    sweeps: tuple[Sweep, ...]
+    """Its scores: one series, and one for each video of which no time of recording is known."""
     days: float
     """Footage that was scored, in days; holes do not count."""
 
@@ -88,7 +89,7 @@ class Calibration:
     pooled: Threshold
     """From the footage of all cameras; for cameras with little footage, and for ones that are not known."""
     cameras: Mapping[str, Threshold]
-    """Of cameras with at least ``OWN_DAYS`` of footage."""
+    """Of cameras with at least ``OWN_DAYS`` of footage, and of those with a budget of their own."""
 
     def of(self, camera: str) -> Threshold:
         """Return the threshold of a camera: its own, else the pooled one."""
@@ -99,7 +100,7 @@ def calibrate(
     footage: Mapping[str, Footage],
     settings: EventSettings,
     budget_per_day: float = BUDGET_PER_DAY,
-    own_days: float = OWN_DAYS,
+    budgets: Mapping[str, float] | None = None,
 ) -> Calibration:
     """Find the thresholds of a budget.
 
@@ -107,18 +108,23 @@ def calibrate(
         footage: by camera; its sweeps were made with the same settings.
         settings: the post-processing, ``low`` as a share of ``high``.
         budget_per_day: false events of a camera and day, above 0.
-        own_days: days of footage from which on a camera has a threshold of its own.
+        budgets: by camera, of those that have another one.
 
     Raises:
         UsageError: no footage, or a budget that is not above 0.
     """
-    pooled = threshold_of(list(footage.values()), settings, budget_per_day)
-    own = {
-        camera: threshold_of([part], settings, budget_per_day)
-        for camera, part in sorted(footage.items())
-        if part.days >= own_days
-    }
-    return Calibration(pooled, own)
+    every = list(footage.values())
+    pooled = {budget_per_day: threshold_of(every, settings, budget_per_day)}
+    cameras = {}
+    for camera, part in sorted(footage.items()):
+        budget = (budgets or {}).get(camera, budget_per_day)
+        if part.days >= OWN_DAYS:
+            cameras[camera] = threshold_of([part], settings, budget)
+        elif budget != budget_per_day:
+            if budget not in pooled:
+                pooled[budget] = threshold_of(every, settings, budget)
+            cameras[camera] = pooled[budget]
+    return Calibration(pooled[budget_per_day], cameras)
 
 
 def threshold_of(footage: Sequence[Footage], settings: EventSettings, budget_per_day: float) -> Threshold:
@@ -130,7 +136,7 @@ def threshold_of(footage: Sequence[Footage], settings: EventSettings, budget_per
     days = sum(part.days for part in footage)
     if not 0 < budget_per_day < float("inf"):
         raise UsageError(f"the budget of false events a day must be above 0, got {budget_per_day:g}")
-    if not days > 0 or not any(len(part.sweep.smooth_T) for part in footage):
+    if not days > 0 or not any(len(sweep.smooth_T) for part in footage for sweep in part.sweeps):
         raise UsageError("there is no footage to calibrate on; give scores of footage that is taken to be normal")
     most = _most_events(budget_per_day * days)
     high = _lowest(footage, max(most, 0))
@@ -153,7 +159,7 @@ def _lowest(footage: Sequence[Footage], most: int) -> float:
     Steps that double the number of scores above the threshold find where the number of events is exceeded first, and
     halving finds the place between the last two. Far below, where events merge, there may be few again.
     """
-    scores = np.unique(np.concatenate([part.sweep.smooth_T for part in footage]))[::-1]
+    scores = np.unique(np.concatenate([sweep.smooth_T for part in footage for sweep in part.sweeps]))[::-1]
     last = len(scores) - 1
     within = -1
     for beyond in (*(2**n - 1 for n in range(last.bit_length())), last):
@@ -175,7 +181,7 @@ def _above(score: float) -> float:
 
 
 def _events(footage: Sequence[Footage], high: float) -> int:
-    return sum(len(part.sweep.at(high)) for part in footage)
+    return sum(len(sweep.at(high)) for part in footage for sweep in part.sweeps)
 
 
 def span_of(days: float) -> str:

@@ -45,7 +45,7 @@ def make_rows(unit: EventUnit, config: EventsConfig, load: Load) -> list[dict[st
     scored = {s.video_id: load(s.video_id) for s in unit.sources if s.sha256}
     for source in unit.sources:
         _check_length(source, scored.get(source.video_id))
-    series = _series(unit, config, scored)
+    series = series_of(unit, config, scored)
     found = find_events(series.times_T2, series.scores_T, unit.settings)
     smooth_T = smooth(series.times_T2[:, 0], series.scores_T, unit.settings.smooth_s)
     whole = {
@@ -93,7 +93,7 @@ class _Video:
 
 
 @dataclass(frozen=True)
-class _Series:
+class Series:
     """All clips of a unit's videos, in the order of time."""
 
     videos: list[_Video]
@@ -106,11 +106,12 @@ class _Series:
     scores_T: Floats
 
 
-def _series(unit: EventUnit, config: EventsConfig, scored: Mapping[str, VideoScores]) -> _Series:
+def series_of(unit: EventUnit, config: EventsConfig, scored: Mapping[str, VideoScores]) -> Series:
+    """Put the clips of a unit's scored videos in the order of time, without what is masked; raises as ``make_rows``."""
     videos = [_video(s, scored[s.video_id], unit, config) for s in unit.sources if s.video_id in scored]
     if not videos:
         none = np.zeros(0, np.int64)
-        return _Series([], none, none, np.zeros((0, 2)), np.zeros(0))
+        return Series([], none, none, np.zeros((0, 2)), np.zeros(0))
     starts = [v.source.begin_s + v.scores.start_s for v in videos]
     ends = [v.source.begin_s + np.maximum(v.scores.end_s, v.scores.start_s) for v in videos]
     values = [v.score_T for v in videos]
@@ -120,7 +121,7 @@ def _series(unit: EventUnit, config: EventsConfig, scored: Mapping[str, VideoSco
     clip_T = np.concatenate([np.arange(len(v)) for v in values])
     times_T2 = np.stack((start_T, np.concatenate(ends)), axis=1)
     scores_T = np.concatenate(values).astype(np.float64)
-    return _Series(videos, video_T[order_T], clip_T[order_T], times_T2[order_T], scores_T[order_T])
+    return Series(videos, video_T[order_T], clip_T[order_T], times_T2[order_T], scores_T[order_T])
 
 
 def _video(source: Source, scores: VideoScores, unit: EventUnit, config: EventsConfig) -> _Video:
@@ -138,7 +139,7 @@ def _video(source: Source, scores: VideoScores, unit: EventUnit, config: EventsC
     return _Video(source, scores, cells_K4, masked_K)
 
 
-def _event(unit: EventUnit, config: EventsConfig, series: _Series, span: Span, smooth_T: Floats) -> dict[str, Any]:
+def _event(unit: EventUnit, config: EventsConfig, series: Series, span: Span, smooth_T: Floats) -> dict[str, Any]:
     inside = slice(span.first, span.last)
     parts = list(_parts(series, span))
     video = series.videos[series.video_T[span.peak]]
@@ -176,7 +177,7 @@ def _event(unit: EventUnit, config: EventsConfig, series: _Series, span: Span, s
     }
 
 
-def _parts(series: _Series, span: Span) -> Iterator[dict[str, Any]]:
+def _parts(series: Series, span: Span) -> Iterator[dict[str, Any]]:
     """Yield where an event lies in each of its videos, in the order of time."""
     inside = np.arange(span.first, span.last)
     videos, firsts = np.unique(series.video_T[inside], return_index=True)

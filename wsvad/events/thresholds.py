@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from wsvad.cameras.config import Camera
 from wsvad.dataset.sealed import is_sealed, seal, unseal
 from wsvad.documents import DocumentError, build
-from wsvad.errors import UsageError
+from wsvad.errors import ObjectNotFound, UsageError
 from wsvad.events.calibration import Calibration, Threshold
 from wsvad.events.config import EventSettings
 from wsvad.rates import LEVEL
+from wsvad.storage import StoreOptions, open_object
 
 VERSION = 1
 FIELDS = ("thresholds_version", "checkpoint", "post_processing", "confidence", "footage", "pooled", "cameras")
@@ -47,6 +50,13 @@ class Thresholds:
         pooled = self.calibration.pooled
         return _settings(pooled if camera is None else self.calibration.of(camera), self.post_processing)
 
+    def given_to(self, camera: Camera) -> Camera:
+        """Return the camera with its threshold; one that a person gave it in the file of cameras stays."""
+        if camera.high is not None or camera.name not in self.calibration.cameras:
+            return camera
+        own = self.calibration.cameras[camera.name]
+        return replace(camera, high=own.high, low=own.low)
+
     def check_model(self, checkpoint: str) -> None:
         """Raise ``UsageError`` where scores come from another checkpoint: thresholds do not carry over."""
         if checkpoint != self.checkpoint:
@@ -69,6 +79,20 @@ class Thresholds:
                 "cameras": {camera: threshold.to_dict() for camera, threshold in own.items()},
             }
         )
+
+
+def load_thresholds(uri: str, options: StoreOptions | None = None) -> tuple[Thresholds, str]:
+    """Read a file of thresholds; with the digest of the file.
+
+    Raises:
+        UsageError, DamagedError: there is no such file, or as :func:`read_thresholds`.
+    """
+    store, key = open_object(uri, options)
+    try:
+        data = store.read(key)
+    except ObjectNotFound as error:
+        raise UsageError(f"no file of thresholds there: {error}") from error
+    return read_thresholds(data, uri), f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def read_thresholds(data: bytes, name: str) -> Thresholds:
