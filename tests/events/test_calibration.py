@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.signal import lfilter
 
 from wsvad.errors import UsageError
 from wsvad.events.calibration import Footage, calibrate, threshold_of
@@ -123,6 +124,22 @@ def test_held_out_footage_keeps_the_budget_as_often_as_stated() -> None:
     # no more careful than the proof asks for: 4 to 5 of the 10 events that the budget allows
     assert 0.4 < np.mean(rates) < 0.5
     assert np.mean(held_out) / 10 == pytest.approx(np.mean(rates), rel=0.1)
+
+
+def test_scores_that_hang_together_and_all_post_processing_keep_the_budget_too() -> None:
+    """100 cameras whose scores are correlated over ten minutes; their rate is that of 400 days of such footage."""
+    settings = EventSettings(gap_s=90, smooth_s=100, min_length_s=61)
+    rng = np.random.default_rng(5)
+
+    def correlated(days: float) -> Footage:
+        drawn = rng.exponential(1, round(PER_DAY * days))
+        return footage(np.minimum(lfilter([0.1], [1, -0.9], drawn) / 12, 1.0), settings)
+
+    long = correlated(400).sweeps[0]
+    highs = [threshold_of([correlated(10)], settings, 1.0).high for _ in range(100)]
+    rates = np.array([len(long.at(high)) / 400 for high in highs])
+    assert np.sum(rates > 1) <= stats.binom.ppf(0.999, 100, stats.poisson.cdf(4, 10))
+    assert 0.35 < rates.mean() < 0.55
 
 
 def test_longer_footage_comes_closer_to_the_budget() -> None:
