@@ -81,6 +81,7 @@ def test_the_rules_of_an_hour_that_occurs_twice():
     assert at(order, ("023000", 10)) == ["00:30"]  # nothing decides: the first
     assert at(order, ("020000", 60), ("020000_1", 60)) == ["00:00", "01:00"]
     assert at(order, ("020000_1", 60), ("020000", 60)) == ["01:00", "00:00"]
+    assert at(order, ("020000(1)", 60), ("020000", 60)) == ["01:00", "00:00"]
     assert at(order, ("023000", 30), ("030000", 60)) == ["01:30", "02:00"]  # followed by another file
     assert at(order, ("013000", 60), ("023000", 60)) == ["23:30", "00:30"]  # follows another file
     assert at(order, ("013000", 90), ("023000", 30)) == ["23:30", "01:30"]  # the first is taken

@@ -150,6 +150,13 @@ def test_a_triangle_weighs_neighbours():
     np.testing.assert_allclose(smooth([0, 1, 2, 3, 4], [0, 0, 1, 0, 0], 2), [0, 1 / 4, 1 / 2, 1 / 4, 0])
 
 
+@given(st.lists(st.floats(0, 5), min_size=1, max_size=50), st.floats(0, 1, width=32), st.floats(0.1, 100))
+def test_equal_scores_stay_what_they_are(steps, score, width):
+    """Bit for bit: rounding must not lift a camera off its threshold."""
+    start = np.cumsum(steps)
+    np.testing.assert_array_equal(smooth(start, np.full(len(start), score), width), score)
+
+
 @pytest.mark.parametrize(
     ("times", "scores"),
     [([[0, 1]], [0.5, 0.5]), ([[1, 2], [0, 1]], [0.5, 0.5]), ([[0, 1]], [np.nan]), ([[1, 0]], [0.5])],

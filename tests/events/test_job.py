@@ -1,0 +1,272 @@
+"""``wsvad events`` from scores at rest to events at rest."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.events.making import CAMERAS, CLIP_S, add_unscored, site, video
+from tests.scoring.factories import write_scores
+from wsvad.cli import main
+from wsvad.columns import EVENTS_SCHEMA
+from wsvad.events.making import make_rows
+from wsvad.events.table import Counts, decode_events
+from wsvad.work.stored import DamagedUnit
+
+
+def run(capsys, *words):
+    """Exit code and summary."""
+    capsys.readouterr()
+    code = main(["events", *words, "--json"])
+    said = capsys.readouterr().out
+    return code, json.loads(said) if said else {}
+
+
+def rows_at(folder):
+    """All rows of the newest snapshot, as anybody reads them."""
+    snapshot = json.loads(max((folder / "snapshots").glob("*.json")).read_text())
+    return pq.read_table([folder / o["key"] for o in snapshot["objects"]]).to_pylist()
+
+
+def files(folder):
+    """Every file with its bytes, the records of runs apart."""
+    return {
+        str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file() and "runs" not in p.parts
+    }
+
+
+def test_scores_become_events(tmp_path, capsys):
+    """Over a file border, in two cameras, without a time; the table says what was scored."""
+    scores, cameras = site(tmp_path)
+    words = ("--scores", scores, "--cameras", cameras, "--out", str(tmp_path / "events"), "--smooth", "0")
+    code, told = run(capsys, *words)
+    assert (code, told["cameras"], told["videos"], told["units"], told["events"]) == (0, 3, 5, 4, 4)
+    rows = rows_at(tmp_path / "events")
+    found = [
+        (r["camera"], str(r["day"]), r["video_id"], round(r["start_s"] / CLIP_S), round(r["end_s"] / CLIP_S))
+        for r in rows
+        if r["kind"] == "event"
+    ]
+    assert found == [
+        ("gate", "2026-06-01", "gate/20260601T235000.mp4", 900, 938),
+        ("gate", "2026-06-02", "gate/20260602T000000.mp4", 300, 330),
+        ("yard", "2026-06-02", "yard/20260602T120000.mp4", 10, 40),
+        ("loose", "None", "loose/x.mp4", 10, 40),
+    ]
+    first = next(r for r in rows if r["kind"] == "event" and r["camera"] == "gate")
+    assert [p["video_id"] for p in first["parts"]] == ["gate/20260601T235000.mp4", "gate/20260602T000000.mp4"]
+    assert (first["x1"], first["y1"], first["x2"], first["y2"]) == pytest.approx((320 / 7, 240 / 7, 960 / 7, 720 / 7))
+    assert (first["checkpoint"], first["score"], first["high"]) == ("sha256:test", pytest.approx(0.9), 0.5)
+    assert sum(r["clips"] for r in rows if r["kind"] == "scored") == 3 * 938 + 938 + 100
+    assert pq.read_schema(next((tmp_path / "events" / "units").rglob("*.parquet"))).names == EVENTS_SCHEMA.names
+
+
+def test_a_second_run_writes_nothing(tmp_path, capsys):
+    """Nor does one after a dry run write less; the summary says the same."""
+    scores, cameras = site(tmp_path)
+    words = ("--scores", scores, "--cameras", cameras, "--out", str(tmp_path / "events"))
+    code, told = run(capsys, *words, "--dry-run")
+    assert (code, told["units_to_do"], told["events"], told["snapshot"]) == (0, 4, None, None)
+    assert not (tmp_path / "events").exists()
+    _, first = run(capsys, *words)
+    before = files(tmp_path / "events"), sorted((tmp_path / "events" / "runs").iterdir())
+    code, second = run(capsys, *words)
+    assert (code, second["units_to_do"]) == (0, 0)
+    assert before == (files(tmp_path / "events"), sorted((tmp_path / "events" / "runs").iterdir()))
+    same = ("events", "scored_hours", "not_scored_hours", "not_scored_spans", "snapshot", "units", "notes")
+    assert [second[key] for key in same] == [first[key] for key in same]
+
+
+def test_a_new_file_near_midnight_changes_two_days(tmp_path, capsys):
+    """And one at noon one day; the result is that of one run over everything."""
+    scores, cameras = site(tmp_path)
+    words = ("--scores", scores, "--cameras", cameras)
+    run(capsys, *words, "--out", str(tmp_path / "events"))
+    write_scores(tmp_path / "scores", {"gate/20260602T001010.mp4": video(100, (0, 50))})
+    assert run(capsys, *words, "--out", str(tmp_path / "events"))[1]["units_to_do"] == 2
+    write_scores(tmp_path / "scores", {"gate/20260602T140000.mp4": video(100, (0, 50))})
+    assert run(capsys, *words, "--out", str(tmp_path / "events"))[1]["units_to_do"] == 1
+    run(capsys, *words, "--out", str(tmp_path / "anew"))
+    assert rows_at(tmp_path / "events") == rows_at(tmp_path / "anew")
+    assert main(["verify", "--out", str(tmp_path / "events")]) == 0
+
+
+def test_a_killed_run_goes_on(tmp_path, capsys, monkeypatch):
+    """What it had written is taken over, and the bytes are those of a run that was left alone."""
+    scores, cameras = site(tmp_path)
+    words = ("--scores", scores, "--cameras", cameras)
+    made = []
+
+    def stops(*given):
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        made.append(given)
+        return make_rows(*given)
+
+    monkeypatch.setattr("wsvad.events.job.THREADS", 1)
+    monkeypatch.setattr("wsvad.events.job.make_rows", stops)
+    assert main(["events", *words, "--out", str(tmp_path / "events")]) == 130
+    assert not list((tmp_path / "events").glob("snapshots/*"))
+    monkeypatch.undo()
+    code, told = run(capsys, *words, "--out", str(tmp_path / "events"))
+    assert (code, told["units_done_before"], told["units_to_do"], told["events"]) == (0, 2, 2, 4)
+    run(capsys, *words, "--out", str(tmp_path / "whole"))
+    whole, again = files(tmp_path / "whole"), files(tmp_path / "events")
+    assert {k: v for k, v in whole.items() if "units" in k} == {k: v for k, v in again.items() if "units" in k}
+
+
+def test_without_a_file_of_cameras_folders_are_cameras(tmp_path, capsys):
+    """One unit a video, offsets alone, and no configuration at all."""
+    scores, _ = site(tmp_path)
+    code, told = run(capsys, "--scores", scores, "--out", str(tmp_path / "events"))
+    assert (code, told["cameras"], told["units"], told["videos_without_time"], told["notes"]) == (0, 3, 5, 5, {})
+    assert all(r["start_utc"] is None and r["day"] is None for r in rows_at(tmp_path / "events"))
+
+
+def test_what_was_not_scored_is_in_the_table(tmp_path, capsys):
+    """Failed videos of a camera; a day without any score has a unit, too."""
+    scores, cameras = site(tmp_path)
+    add_unscored(scores, {"gate/20260602T130000.mp4": {"duration_s": 60.0}, "gate/20260701T000000.mp4": {}})
+    words = ("--scores", scores, "--cameras", cameras, "--out", str(tmp_path / "events"))
+    code, told = run(capsys, *words)
+    assert (code, told["videos_not_scored"], told["not_scored_spans"]) == (0, 2, 2)
+    assert told["not_scored_hours"] == pytest.approx(60 / 3600, abs=1e-4)
+    absent = [r for r in rows_at(tmp_path / "events") if r["kind"] == "not_scored"]
+    assert [(str(r["day"]), r["end_s"], r["reason"], r["message"]) for r in absent] == [
+        ("2026-06-02", 60.0, "no_video_stream", "there is no picture in it"),
+        ("2026-07-01", None, "no_video_stream", "there is no picture in it"),
+    ]
+    assert run(capsys, *words)[1]["units_to_do"] == 0
+
+
+def test_footage_that_is_gone_has_no_day_any_more(tmp_path, capsys):
+    """A video of the scores that another file of cameras places elsewhere leaves nothing behind."""
+    scores, cameras = site(tmp_path)
+    words = ("--scores", scores, "--out", str(tmp_path / "events"))
+    run(capsys, *words, "--cameras", cameras)
+    code, told = run(capsys, *words)
+    assert (code, told["units"], told["units_gone"]) == (0, 5, 3)
+    assert {r["day"] for r in rows_at(tmp_path / "events")} == {None}
+
+
+def test_thresholds_and_masks_of_a_camera(tmp_path, capsys, caplog):
+    """From the file; where a model does not say where, masks have no effect, and the summary says so loudly."""
+    scores, _ = site(tmp_path)
+    (tmp_path / "own.toml").write_text(
+        f"{CAMERAS}\n[[camera]]\nname = 'gate'\nhigh = 0.95\n[[camera]]\nname = 'yard'\nmasks = [[0, 0, 0.5, 0.5]]\n"
+    )
+    words = ("--cameras", str(tmp_path / "own.toml"))
+    code, told = run(capsys, "--scores", scores, "--out", str(tmp_path / "events"), *words)
+    assert (code, told["events"], told["banner"]) == (0, 1, "")
+    plain = write_scores(tmp_path / "plain", {"yard/20260602T120000.mp4": (video(50, (10, 40))[0], None)})
+    code, told = run(capsys, "--scores", plain, "--out", str(tmp_path / "plain-events"), *words)
+    assert (code, told["events"]) == (0, 1)
+    assert told["banner"] == "THE MASKS OF 1 CAMERAS HAVE NO EFFECT: the model does not say where"
+    assert "HAVE NO EFFECT" in caplog.text
+    (event,) = [r for r in rows_at(tmp_path / "plain-events") if r["kind"] == "event"]
+    assert (event["boxes"], event["x1"], event["cuboid_scores"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "said"),
+    [
+        (("--high", "1.5"), 2, "--high must be in"),
+        (("--high", "0.5", "--low", "0.6"), 2, "--low must be between"),
+        (("--gap", "601"), 2, "--gap must be between"),
+        (("--cameras", "{}/none.toml"), 2, "does not exist"),
+        (("--cameras", "{}/wrong.toml"), 2, "did you mean 'pattern'"),
+        (("--scores", "{}/none"), 2, "does not exist"),
+        (("--out", "{}/scores"), 5, "holds 'scores', not 'events'"),
+        (("--higg", "1"), 2, "--high"),
+    ],
+)
+def test_what_cannot_be_is_found_before_any_work(tmp_path, capsys, caplog, more, code, said):
+    """With its exit code; nothing is written."""
+    scores, cameras = site(tmp_path)
+    (tmp_path / "wrong.toml").write_text("[[camera]]\npatern = 'x'\nname = 'a'")
+    words = ["events", "--scores", scores, "--cameras", cameras, "--out", str(tmp_path / "events")]
+    try:
+        ended = main([*words, *(word.format(tmp_path) for word in more)])
+    except SystemExit as stopped:
+        ended = stopped.code
+    assert ended == code
+    assert said in caplog.text + capsys.readouterr().err
+    assert not (tmp_path / "events").exists()
+
+
+def test_other_settings_are_another_data_set(tmp_path, capsys, caplog):
+    """Exit code 5, nothing changed; the words of a file count as well."""
+    scores, cameras = site(tmp_path)
+    words = ("--scores", scores, "--cameras", cameras, "--out", str(tmp_path / "events"))
+    run(capsys, *words)
+    before = files(tmp_path / "events")
+    (tmp_path / "options.toml").write_text("gap = 3\nmin-length = 0.5\n")
+    assert run(capsys, *words, "--config", str(tmp_path / "options.toml"))[0] == 5
+    assert "settings.gap_s: there 10.0, here 3.0" in caplog.text
+    assert files(tmp_path / "events") == before
+
+
+def test_texts_hold_the_events(tmp_path, capsys):
+    """CSV, JSON, a calendar, and subtitles of every scored video, also of those without an event."""
+    scores, cameras = site(tmp_path)
+    words = ("--scores", scores, "--cameras", cameras, "--out", str(tmp_path / "events"), "--text", str(tmp_path / "t"))
+    assert run(capsys, *words)[1]["text"] == str(tmp_path / "t")
+    assert len((tmp_path / "t" / "events.csv").read_text().splitlines()) == 1 + len(rows_at(tmp_path / "events"))
+    assert (tmp_path / "t" / "events.ics").read_text().count("BEGIN:VEVENT") == 3
+    assert len(json.loads((tmp_path / "t" / "events.json").read_text())["rows"]) == len(rows_at(tmp_path / "events"))
+    cues = sorted((p.name.partition("~")[0], p.read_text().count("-->")) for p in (tmp_path / "t" / "vtt").iterdir())
+    assert cues == [
+        ("20260601T235000.mp4", 1),
+        ("20260602T000000.mp4", 2),
+        ("20260602T120000.mp4", 0),
+        ("20260602T120000.mp4", 1),
+        ("x.mp4", 1),
+    ]
+
+
+def test_damage_is_named_and_made_again(tmp_path, capsys, caplog):
+    """A wrong bit in scores ends it with 5; one in a unit of events is found by verify, and mended by the next run."""
+    scores, cameras = site(tmp_path)
+    words = ("--scores", scores, "--cameras", cameras, "--out", str(tmp_path / "events"))
+    run(capsys, *words)
+    whole = files(tmp_path / "events")
+    unit = next((tmp_path / "events" / "units").rglob("*.parquet"))
+    data = bytearray(unit.read_bytes())
+    data[len(data) // 3] ^= 1
+    unit.write_bytes(data)
+    with pytest.raises(DamagedUnit):
+        decode_events(bytes(data)[:-9])
+    assert main(["verify", "--out", str(tmp_path / "events")]) == 5
+    assert main(["verify", "--out", str(tmp_path / "events"), "--repair"]) == 4
+    assert run(capsys, *words)[0] == 0
+    assert main(["verify", "--out", str(tmp_path / "events")]) == 0
+    again = files(tmp_path / "events")
+    assert {k: v for k, v in whole.items() if "units" in k} == {k: v for k, v in again.items() if "units" in k}
+    (tmp_path / "events" / "dataset.json").unlink()
+    assert main(["verify", "--out", str(tmp_path / "events"), "--repair"]) == 4
+    assert run(capsys, *words)[0] == 0
+    stored = next((tmp_path / "scores" / "units").rglob("*.parquet"))
+    stored.write_bytes(stored.read_bytes()[:-1] + b"x")
+    assert main(["events", *words[:-1], str(tmp_path / "other")]) == 5
+    assert "verify" in caplog.text
+
+
+def test_counts_travel_in_notes():
+    """And other notes are no counts."""
+    counts = Counts(3, 1.5, 0.25, 2)
+    assert Counts.from_notes(counts.notes) == counts
+    assert Counts.from_notes(["events: x"]) is None
+    assert Counts.from_notes(None) is None
+
+
+def test_hostile_names_stay_below_the_root(tmp_path, capsys):
+    """Ids that a manifest may state, folders that look like formulas: data in the table, never a path."""
+    names = ["=cmd()/a.mp4", "-1+1/b.mp4", "@x/c.mp4", "x/" + "y" * 190, "漢字/ü.mp4", "2026-06-02/gate", "a;b,c/d.mp4"]
+    scores, _ = site(tmp_path, **{name: video(50, (10, 40)) for name in names})
+    code, told = run(capsys, "--scores", scores, "--out", str(tmp_path / "e"), "--text", str(tmp_path / "t"))
+    assert (code, told["units"]) == (0, 5 + len(names))
+    assert set(names) <= {r["video_id"] for r in rows_at(tmp_path / "e")}
+    text = (tmp_path / "t" / "events.csv").read_text()
+    assert ",'=cmd()," in text
+    assert not [c for line in text.splitlines() for c in line.split(",") if c.startswith(("=", "+", "-", "@"))]
+    assert {p.name for p in tmp_path.iterdir()} == {"scores", "cameras.toml", "e", "t"}
