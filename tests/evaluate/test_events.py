@@ -66,7 +66,7 @@ def test_the_threshold_comes_from_normal_validation_videos_alone() -> None:
     assert 0.7 < found.settings.high <= np.float32(0.8)
     assert found.settings.low_level == pytest.approx(0.8 * found.settings.high)
     assert found.statement == (
-        "from 1 normal validation video (7.00 hours), 2 events there: below 0.899 false events an hour with "
+        "from 1 normal validation video (7.0 hours), 2 events there: below 0.899 false events an hour with "
         "95% confidence"
     )
     assert chosen(RECORDS, every, split="val").statement.endswith(
@@ -80,7 +80,7 @@ def test_too_little_validation_footage_is_said_to_prove_nothing() -> None:
     assert found.settings is not None
     assert found.settings.high == np.nextafter(np.float64(np.float32(0.6)), 1)
     assert found.statement == (
-        "from 1 normal validation video (0.25 hours), 0 events there: below 12 false events an hour with "
+        "from 1 normal validation video (15.0 minutes), 0 events there: below 12 false events an hour with "
         "95% confidence. This does not prove the 1 an hour that were asked for"
     )
 
@@ -157,7 +157,7 @@ def test_events_are_in_the_report_the_page_and_the_summary(
     assert written["hours"] == pytest.approx(3 * 40 / 25 / 3600)
     assert written["figures"]["event_f1@0.5iou"]["value"] == 1.0
     assert written["figures"]["false_events_per_hour"]["value"] == 0.0
-    assert written["figures"]["event_recall_at_1_per_hour"]["false_events"]["per_hour_below"] > 1
+    assert written["figures"]["event_recall@1/hour"]["false_events"]["per_hour_below"] > 1
     assert any("which proves only a rate below" in note for note in written["notes"])
     html = (tmp_path / "report" / "report.html").read_text()
     for shown in ("<h2>Events</h2>", "Missed events", "open", "event_f1@0.5iou", "1 true event in", "optimistic"):
@@ -165,7 +165,7 @@ def test_events_are_in_the_report_the_page_and_the_summary(
     assert main(["evaluate", *words, "--event-high", "0.5", "--event-smooth", "0", "--event-min-length", "0"]) == 0
     printed = capsys.readouterr().out
     assert "event_f1@0.5iou" in printed
-    assert "open at 0.5, close below 0.4" in printed
+    assert "open at 0.5, close below 0.4 (as given)" in printed
 
 
 def test_without_an_operating_point_only_its_figures_are_missing(words: list[str], tmp_path: Path) -> None:

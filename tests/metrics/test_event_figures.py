@@ -55,8 +55,8 @@ def test_figures_by_hand() -> None:
     assert at["never_detected"] == 0.0
     over = {name: metric.value for name, metric in found.over_thresholds().items()}
     assert list(over) == list(CURVE_DEFINITIONS)
-    assert over == {name: 0.0 if "@" in name else 1.0 for name in CURVE_DEFINITIONS}  # found before anything false
-    bound = found.bounds()["event_recall_at_1_per_hour"]
+    assert over == {name: 1.0 if "recall" in name else 0.0 for name in CURVE_DEFINITIONS}  # found before anything false
+    bound = found.bounds()["event_recall@1/hour"]
     assert (bound.threshold, bound.false_events) == (pytest.approx(0.9), 0)
     assert bound.per_hour_below == pytest.approx(stats.gamma.ppf(0.95, 1) / hours)
     assert not bound.proves(1.0)
@@ -76,7 +76,7 @@ def test_plain_signal_is_found_and_noise_is_not() -> None:
     assert plain.at(0.5)["event_f1@0.5iou"].value == 1.0
     assert plain.at(0.5)["delay_s"].value == 0.0
     noise = figures(planted(0.0, videos=20)).over_thresholds()
-    assert noise["event_recall_at_0.1_per_hour"].value < 0.2
+    assert noise["event_recall@0.1/hour"].value < 0.2
     assert noise["p_miss@0.02tfa"].value > 0.7
 
 
@@ -124,9 +124,9 @@ def test_what_is_undefined_has_its_reason(videos: list, reasons: dict[str, str])
 def test_a_threshold_that_even_the_highest_score_breaks_is_none() -> None:
     """Two false events at the one score that there is."""
     found = figures([(record("a", [(0, 16)], label=1), scores([0.2, 0, 0.2, 0, 0.2]))])
-    bound = found.bounds()["event_recall_at_1_per_hour"]
+    bound = found.bounds()["event_recall@1/hour"]
     assert (bound.threshold, bound.false_events) == (None, 0)
-    assert found.over_thresholds()["event_recall_at_1_per_hour"].value == 0.0
+    assert found.over_thresholds()["event_recall@1/hour"].value == 0.0
 
 
 def test_the_docs_say_what_the_report_says() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from wsvad.evaluate.gather import Load, check_scores
-from wsvad.events.calibration import DAY_S, threshold_of
+from wsvad.events.calibration import DAY_S, span_of, threshold_of
 from wsvad.events.calibration import Footage as NormalFootage
 from wsvad.events.config import EventSettings
 from wsvad.events.sweep import at_high
@@ -67,7 +67,7 @@ def choose_point(
         return Point(thresholds.settings_of(None), "thresholds", thresholds.calibration.pooled.statement)
     settings = options.settings()
     if options.event_high is not None:
-        return Point(settings, "given", f"given: opens at {settings.high:g}, closes below {settings.low_level:g}")
+        return Point(settings, "given", "as given")
     normal = [r for r in records if r.split == "val" and r.label == 0 and not truth_spans(r)]
     there = set(scored_ids)
     footage = [_footage(load(r.video_id), r.video_id, settings) for r in normal if r.video_id in there]
@@ -77,11 +77,10 @@ def choose_point(
         said = f"no operating point: {why}. Give --event-high, or --thresholds with a file of calibrated thresholds"
         return Point(None, "none", said)
     found = threshold_of(known, settings, HOURS_A_DAY * options.event_rate)
-    hours = HOURS_A_DAY * found.days
     videos, events = count(len(known), "normal validation videos"), count(found.events, "events")
     said = (
-        f"from {videos} ({hours:.2f} hours), {events} there: below {_rate(found.below_per_day / HOURS_A_DAY)} false "
-        "events an hour with 95% confidence"
+        f"from {videos} ({span_of(found.days)}), {events} there: below {_rate(found.below_per_day / HOURS_A_DAY)} "
+        "false events an hour with 95% confidence"
     )
     if not found.proven:
         said += f". This does not prove the {options.event_rate:g} an hour that were asked for"
@@ -161,7 +160,7 @@ def _notes(found: EventFigures) -> list[str]:
         elif bound.per_hour_below is not None and not bound.proves(rate):
             false = count(bound.false_events, "false events")
             said.append(
-                f"{title}: {false} in {bound.hours:.2f} hours, which proves only a rate below "
+                f"{title}: {false} in {span_of(bound.hours / HOURS_A_DAY)}, which proves only a rate below "
                 f"{_rate(bound.per_hour_below)} an hour (95% confidence); the figure is optimistic"
             )
     if found.left_out:

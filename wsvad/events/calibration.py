@@ -185,5 +185,7 @@ def _events(footage: Sequence[Footage], high: float) -> int:
 
 
 def span_of(days: float) -> str:
-    """``2.0 hours``, ``7.0 days``."""
-    return f"{days:.1f} days" if days >= 2 else f"{24 * days:.1f} hours"
+    """``30.0 minutes``, ``2.0 hours``, ``7.0 days``."""
+    if days >= 2:
+        return f"{days:.1f} days"
+    return f"{24 * days:.1f} hours" if 24 * days >= 1 else f"{1440 * days:.1f} minutes"

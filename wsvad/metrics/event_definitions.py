@@ -25,7 +25,7 @@ ACTEV = "NIST ActEV SDL V2 (ActEV_Scorer, protocol actev_sdl_v2)"
 
 CURVE_DEFINITIONS = {
     **{
-        f"event_recall_at_{rate:g}_per_hour": EventDefinition(
+        f"event_recall@{rate:g}/hour": EventDefinition(
             f"Event recall at {rate:g} false {'event' if rate == 1 else 'events'} an hour",
             "Share of the true events that are detected at the lowest threshold down to which the false events are at "
             f"most {rate:g} an hour of footage. An event detects a true one if it covers 1 s of it, or half of "

@@ -72,7 +72,7 @@ class EventFigures:
 
     def over_thresholds(self) -> dict[str, Metric]:
         """Figures that need no operating point."""
-        found = {f"event_recall_at_{rate:g}_per_hour": self._figure(self.counts.recall_at(rate)) for rate in RATES}
+        found = {f"event_recall@{rate:g}/hour": self._figure(self.counts.recall_at(rate)) for rate in RATES}
         no_time = "no time without a true event"
         found[f"p_miss@{MISS_TFA}tfa"] = self._figure(self.counts.miss_at(MISS_TFA), no_time)
         found[f"nAUDC@{AREA_TFA}tfa"] = self._figure(self.counts.missed_area(AREA_TFA), no_time)
@@ -87,7 +87,7 @@ class EventFigures:
             false = int(self.counts.false_VL[:, level].sum()) if level >= 0 else 0
             threshold = float(self.counts.thresholds_L[level]) if level >= 0 else None
             bound = RateBound(threshold, false, self.hours, rate_bound(false, self.hours))
-            found[f"event_recall_at_{rate:g}_per_hour"] = bound
+            found[f"event_recall@{rate:g}/hour"] = bound
         return found
 
     def at(self, high: float) -> dict[str, Metric]:
