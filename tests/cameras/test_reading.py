@@ -1,6 +1,8 @@
 """The file of cameras: all that is wrong is said at once."""
 
 import tomllib
+from datetime import datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -47,6 +49,16 @@ def test_a_file_is_read(tmp_path):
     assert (rule.name, found.camera) == ("yard", None)
     assert cameras.camera("yard", rule) == Camera(name="yard", **plain | {"time_zone": "UTC"}, legal_hold=True)
     assert cameras.find("elsewhere.mp4") is None
+
+
+def test_the_file_of_the_documentation_is_one():
+    """As it stands there, with the settings that its text names."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
+    cameras = parse_cameras(tomllib.loads(page.partition("```toml\n")[2].partition("```")[0]))
+    rule, found = cameras.find("yard/2026-10-25/020000_1.mp4")
+    assert (found.camera, found.local) == ("yard", datetime(2026, 10, 25, 2))
+    assert cameras.camera("yard", rule).budget == 0.5
+    assert all(f"`{key}`" in page for key in SETTINGS)
 
 
 def test_without_a_file_there_are_no_rules():

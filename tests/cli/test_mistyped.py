@@ -89,6 +89,7 @@ def _words(verb, out):
         "import-features": ("--files", "in", "--source", "x"),
         "train": ("--features", "in", "--manifest", "m.csv", "--model", "ltgs"),
         "score": ("--features", "in", "--checkpoint", "c"),
+        "events": ("--scores", "in"),
         "evaluate": ("--scores", "in", "--manifest", "m.csv"),
         "compare": ("--features", "in", "--manifest", "m.csv"),
         "pretrain": (),
@@ -96,7 +97,9 @@ def _words(verb, out):
     return [verb, *inputs[verb], "--out", out]
 
 
-@pytest.mark.parametrize("verb", ["extract", "import-features", "train", "score", "evaluate", "compare", "pretrain"])
+@pytest.mark.parametrize(
+    "verb", ["extract", "import-features", "train", "score", "events", "evaluate", "compare", "pretrain"]
+)
 @pytest.mark.parametrize("below", ["", "/sub", "/sub/sub"])
 def test_a_file_in_the_place_of_the_target_is_found_first(verb, below, tmp_path, capsys):
     """Exit code 2, before a single input is looked at: none of them exists."""
@@ -168,6 +171,8 @@ def test_an_impossible_bucket_is_a_wrong_option(bucket):
         ("import-features", "--files", "{gone}", "--source", "x", "--out", "{out}"),
         ("train", "--features", "{gone}", "--manifest", "m.csv", "--model", "ltgs", "--out", "{out}"),
         ("score", "--features", "{gone}", "--checkpoint", "{gone}", "--out", "{out}"),
+        ("events", "--scores", "{gone}", "--out", "{out}"),
+        ("events", "--scores", "{gone}", "--cameras", "{gone}.toml", "--out", "{out}"),
         ("evaluate", "--scores", "{gone}", "--manifest", "{gone}.csv", "--out", "{out}"),
         ("verify", "--out", "{gone}"),
         ("manifest", "ucf-crime", "--root", "{gone}", "--out", "{out}.csv"),

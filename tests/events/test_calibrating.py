@@ -89,6 +89,7 @@ def test_a_budget_that_is_not_proven_is_said_loudly(
     place = str(tmp_path / "thresholds.json")
     assert main([*words, "--calibrate", place]) == 0
     shown = " ".join(capsys.readouterr().out.split())
+    assert "THRESHOLDS OF AN UNTRAINED NETWORK'S FEATURES" in shown  # as the scores of these tests say
     assert "THE FOOTAGE DOES NOT PROVE THE BUDGET OF pooled, gate, yard" in shown
     assert "at least 3.0 days without an event are needed" in shown
     assert counted([*words, "--thresholds", place], tmp_path).total() == 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from wsvad.backbones.identity import is_untrained
 from wsvad.cameras.config import Camera
 from wsvad.cameras.reading import read_cameras
 from wsvad.errors import EXIT_OK, ConflictError, UsageError
@@ -58,7 +59,7 @@ class CalibrateSummary(Summary):
     days: float
     """Of footage, all cameras together."""
     banner: str
-    """Which budgets are not proven; empty: all are."""
+    """That the network is untrained, and which budgets are not proven; else empty."""
 
     @property
     def exit_code(self) -> int:
@@ -125,7 +126,7 @@ def calibrate_scores(options: CalibrateOptions) -> CalibrateSummary:
         {name: threshold.to_dict() for name, threshold in calibration.cameras.items()},
         len(footage),
         sum(part.days for part in footage.values()),
-        _banner(calibration),
+        _banner(calibration, config),
     )
 
 
@@ -138,13 +139,15 @@ def _write(thresholds: Thresholds, options: CalibrateOptions) -> None:
         )
 
 
-def _banner(calibration: Calibration) -> str:
+def _banner(calibration: Calibration, config: EventsConfig) -> str:
+    untrained = "THRESHOLDS OF AN UNTRAINED NETWORK'S FEATURES: they test the machinery and mean nothing for detection."
+    said = [untrained] if is_untrained(config.features.get("weights")) else []
     every: list[tuple[str, Threshold]] = [("pooled", calibration.pooled), *calibration.cameras.items()]
     unproven = [name for name, threshold in every if not threshold.proven]
-    if not unproven:
-        return ""
-    more = f" and {len(unproven) - 8} more" if len(unproven) > 8 else ""
-    return f"THE FOOTAGE DOES NOT PROVE THE BUDGET OF {', '.join(unproven[:8])}{more}"
+    if unproven:
+        more = f" and {len(unproven) - 8} more" if len(unproven) > 8 else ""
+        said.append(f"THE FOOTAGE DOES NOT PROVE THE BUDGET OF {', '.join(unproven[:8])}{more}")
+    return "\n".join(said)
 
 
 def _footage(sources: Sequence[Source], camera: Camera, config: EventsConfig, scores: ScoreSet) -> Footage:

@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
+from wsvad.backbones.identity import is_untrained
 from wsvad.cameras.config import Camera
 from wsvad.cameras.reading import read_cameras
 from wsvad.dataset import layout
@@ -45,6 +46,7 @@ from wsvad.work.target import open_target
 
 log = logging.getLogger(__name__)
 
+UNTRAINED = "EVENTS OF AN UNTRAINED NETWORK'S FEATURES: they test the machinery and mean nothing for detection."
 THREADS = 4
 """Cameras under way at once; each holds the scores of about a day."""
 CHUNK = 8
@@ -144,7 +146,9 @@ def _plan(options: EventsOptions) -> _Plan:
         found = {name: thresholds.given_to(camera) for name, camera in found.items()}
     config = EventsConfig(scores.fingerprint, checkpoint, scores.config.get("features", {}), settings)
     units = plan_units(sources, found, settings, config.fingerprint)
-    return _Plan(scores, config, digest, sources, found, units, _mask_warning(scores, found, config))
+    warnings = [UNTRAINED] if is_untrained(config.features.get("weights")) else []
+    warnings += filter(None, [_mask_warning(scores, found, config)])
+    return _Plan(scores, config, digest, sources, found, units, "\n".join(warnings))
 
 
 def _mask_warning(scores: ScoreSet, cameras: dict[str, Camera], config: EventsConfig) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -48,7 +48,7 @@ class Source:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return asdict(self) | {"notes": list(self.notes)}
+        return vars(self) | {"notes": list(self.notes)}
 
 
 def read_sources(scores: ScoreSet, cameras: Cameras) -> tuple[dict[str, list[Source]], dict[str, Camera]]:
@@ -58,8 +58,9 @@ def read_sources(scores: ScoreSet, cameras: Cameras) -> tuple[dict[str, list[Sou
 
     Raises:
         UsageError: patterns contradict each other, see ``cameras_of``.
+        StorageError: scores of a video whose length no table says cannot be read.
     """
-    recorded = [Recorded(i, str(row["uri"]), _duration_s(row)) for i, row in scores.videos.items()]
+    recorded = [Recorded(i, str(row["uri"]), _duration_s(scores, row)) for i, row in scores.videos.items()]
     placed = place_all(recorded, cameras)
     by_camera: dict[str, list[Source]] = defaultdict(list)
     for video, row in zip(recorded, scores.videos.values(), strict=True):
@@ -87,7 +88,9 @@ def read_sources(scores: ScoreSet, cameras: Cameras) -> tuple[dict[str, list[Sou
     return dict(sorted(by_camera.items())), cameras_of(placed)
 
 
-def _duration_s(row: Mapping[str, Any]) -> float | None:
+def _duration_s(scores: ScoreSet, row: Mapping[str, Any]) -> float | None:
     if row["duration_s"] is not None:
         return float(row["duration_s"])
-    return row["num_frames"] / row["fps"] if row["num_frames"] and row["fps"] else None
+    if row["num_frames"] and row["fps"]:
+        return float(row["num_frames"] / row["fps"])
+    return float(scores.load(row["video_id"]).end_s.max()) if row["video_id"] in scores.units else None

@@ -73,7 +73,8 @@ class EventsSummary(Summary):
         if self.events is not None:
             rows.append(("events", f"{self.events} in {self.scored_hours:.2f} hours that were scored"))
             if self.not_scored_spans:
-                rows.append(("not scored", f"{self.not_scored_spans} spans, {self.not_scored_hours:.2f} hours"))
+                word = "span" if self.not_scored_spans == 1 else "spans"
+                rows.append(("not scored", f"{self.not_scored_spans} {word}, {self.not_scored_hours:.2f} hours"))
         rows.append(("units", f"{self.units_done_before} of {self.units} were done"))
         if self.units_gone:
             rows.append(("gone", f"{self.units_gone} units without footage in these scores"))
