@@ -178,6 +178,7 @@ LIGHT = {
     "wsvad.cameras.placing": ("torch", "ray", "av", *REMOTE, "pyarrow"),
     "wsvad.events.spans": ("torch", "ray", "av", *REMOTE, "pyarrow"),
     "wsvad.events.job": ("torch", "ray", "av", "s3fs", "sklearn", "jinja2", "PIL"),
+    "wsvad.events.calibrating": ("torch", "ray", "av", "s3fs", "sklearn", "jinja2", "PIL"),
     "wsvad.pipelines.inferencer": ("ray", "av", "s3fs", "sklearn"),
     "wsvad.evaluate.job": ("ray", "av", "s3fs", "sklearn"),
     "wsvad.demo.render": ("torch", "ray", "s3fs"),
