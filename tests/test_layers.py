@@ -25,7 +25,7 @@ VERBS = ("extract", "importing", "train", "scoring", "pretrain", "evaluate", "ve
 LAYERS = (
     ("errors", "signals"),
     ("options",),
-    ("arrow", "clips", "columns", "cores", "display", "documents", "suggest", "text"),
+    ("arrow", "clips", "columns", "cores", "display", "documents", "rates", "suggest", "text"),
     ("storage",),
     ("provenance",),
     ("dataset",),
@@ -98,8 +98,14 @@ HOMES = {
     # figures; slow to load, so it is loaded by the first one (LIGHT)
     "sklearn": ("wsvad/metrics/ranking.py", "wsvad/tune/importance.py"),
     "jinja2": ("wsvad/evaluate/page.py", "wsvad/report/templates.py", "wsvad/report/tables.py", "wsvad/tune/page.py"),
-    # distributions of test statistics
-    "scipy": ("wsvad/metrics/paired.py", "wsvad/tune/configurations.py", "wsvad/tune/tuning_curve.py"),
+    # distributions of test statistics, pairings
+    "scipy": (
+        "wsvad/metrics/intervals.py",
+        "wsvad/metrics/paired.py",
+        "wsvad/rates.py",
+        "wsvad/tune/configurations.py",
+        "wsvad/tune/tuning_curve.py",
+    ),
     "optuna": ("wsvad/tune/configurations.py",),
     "mlflow": ("wsvad/tune/trackers.py",),
     "wandb": ("wsvad/tune/trackers.py",),
@@ -174,6 +180,7 @@ LIGHT = {
     "wsvad.cameras.placing": ("torch", "ray", "av", *REMOTE, "pyarrow"),
     "wsvad.events.spans": ("torch", "ray", "av", *REMOTE, "pyarrow"),
     "wsvad.events.job": ("torch", "ray", "av", "s3fs", "sklearn", "jinja2", "PIL"),
+    "wsvad.events.calibrating": ("torch", "ray", "av", "s3fs", "sklearn", "jinja2", "PIL"),
     "wsvad.pipelines.inferencer": ("ray", "av", "s3fs", "sklearn"),
     "wsvad.evaluate.job": ("ray", "av", "s3fs", "sklearn"),
     "wsvad.demo.render": ("torch", "ray", "s3fs"),

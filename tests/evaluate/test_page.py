@@ -13,9 +13,13 @@ from PIL import Image
 
 from tests.evaluate.making import gathered, planted, record, scores
 from wsvad.evaluate.document import figures
+from wsvad.evaluate.events import Point, events_section
 from wsvad.evaluate.page import PageInput, page
 from wsvad.features.described import described
 from wsvad.manifest.records import Box
+from wsvad.metrics.event_definitions import EVENT_DEFINITIONS
+from wsvad.metrics.event_options import EventOptions
+from wsvad.metrics.figures import Draws
 from wsvad.metrics.options import MetricOptions
 from wsvad.report import timelines
 from wsvad.report.pictures import picture_uri
@@ -149,6 +153,23 @@ def test_hostile_names_are_text() -> None:
     assert "".join(seen.words).count(HOSTILE) >= 7
     assert "\x1b" not in html
     assert "\u202e" not in html
+
+
+def test_events_of_hostile_names_are_text_and_a_document_without_events_has_no_such_part(plain: str) -> None:
+    """The part says its operating point, its figures and which videos are left out; earlier reports had none."""
+    videos = [(record(HOSTILE, label=1), scores([0.5, 0.6])), *planted(1.0, videos=4)]
+    results, options = gathered(videos).results, EventOptions(event_high=0.5)
+    point = Point(options.settings(), "given", HOSTILE)
+    draws = Draws.of(results, MetricOptions(resamples=100))
+    html = draw(videos, events=events_section(results, draws, options, point))
+    seen = parse(html)
+    assert not {"script", "img"} & set(seen.tags)
+    assert not [name for name, _ in seen.attributes if name.startswith("on")]
+    words = "".join(seen.words)
+    assert words.count(HOSTILE) >= 3
+    assert all(f"{what.title}{name}" in words for name, what in EVENT_DEFINITIONS.items())
+    assert html.count('class="curve a"') == plain.count('class="curve a"') + 1
+    assert "<h2>Events</h2>" not in plain
 
 
 def test_undefined_figures_are_dashes_with_their_reason() -> None:

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from wsvad.cli.options import Configured, Stored, require
 from wsvad.manifest.names import Split
+from wsvad.metrics.event_options import EventOptions
 from wsvad.metrics.options import MetricOptions, TruthMode
 from wsvad.options import Flag, Uri, group
 from wsvad.storage import StoreOptions
@@ -45,6 +46,7 @@ class Options(Configured):
     """write over a report of other inputs or options"""
     truth: Annotated[TruthOptions, group("videos and truth")] = field(default_factory=TruthOptions)
     metrics: Annotated[MetricOptions, group("metrics")] = field(default_factory=MetricOptions)
+    events: Annotated[EventOptions, group("events")] = field(default_factory=EventOptions)
     store: Stored = field(default_factory=StoreOptions)
 
 
@@ -62,6 +64,7 @@ def run(options: Options) -> int:
         split=truth.split,
         truth_mode=truth.truth_mode,
         metrics=options.metrics,
+        events=options.events,
         allow_missing=truth.allow_missing,
         distinct_names=truth.distinct_names,
         replace=options.replace,

@@ -14,13 +14,17 @@ from wsvad.dataset.published import refuse_data_set
 from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import ConflictError, ManifestError, ObjectNotFound
 from wsvad.evaluate.document import REPORT_VERSION, figures, identity_of, warnings_of
+from wsvad.evaluate.events import choose_point, events_section
 from wsvad.evaluate.gather import choose, gather
 from wsvad.evaluate.leaks import refuse_leaks, shared_ids
 from wsvad.evaluate.page import PageInput, page
 from wsvad.evaluate.summary import EvaluateSummary
+from wsvad.events.thresholds import Thresholds, load_thresholds
 from wsvad.features.described import described
 from wsvad.manifest.names import Split
 from wsvad.manifest.records import VideoRecord, decode_records
+from wsvad.metrics.event_options import EventOptions
+from wsvad.metrics.figures import Draws
 from wsvad.metrics.options import MetricOptions, TruthMode
 from wsvad.provenance import versions
 from wsvad.report import heatmaps
@@ -46,6 +50,7 @@ class EvaluateOptions:
     split: Split = "test"
     truth_mode: TruthMode = "true"
     metrics: MetricOptions = field(default_factory=MetricOptions)
+    events: EventOptions = field(default_factory=EventOptions)
     allow_missing: bool = False
     """Leave out videos without scores instead of refusing."""
     distinct_names: bool = False
@@ -66,7 +71,11 @@ class _Inputs:
     """What was opened, checked and chosen before any work."""
 
     records: list[VideoRecord]
+    """Of the split."""
+    manifest: list[VideoRecord]
+    """All of them."""
     scores: ScoreSet
+    thresholds: Thresholds | None
     distinct: list[tuple[str, str]]
     inputs: dict[str, dict[str, Any]]
     settings: dict[str, Any]
@@ -93,7 +102,10 @@ def evaluate(options: EvaluateOptions) -> EvaluateSummary:
         given.records, scores.video_ids, scores.load, features, options.truth_mode, allow_missing=options.allow_missing
     )
     log.info("evaluating %d videos of split %s", len(found.results), options.split)
+    point = choose_point(options.events, given.thresholds, given.manifest, scores.video_ids, scores.load, options.split)
     computed = figures(found, options.metrics)
+    draws = Draws.of(found.results, options.metrics)
+    computed["events"] = events_section(found.results, draws, options.events, point)
     pictures, reasons = _pictures(options, found.results, computed["per_video"])
     if reasons:
         video_id, reason = next(iter(reasons.items()))
@@ -142,15 +154,28 @@ def _open(options: EvaluateOptions) -> _Inputs:
         },
         "manifest": {"uri": options.manifest, "digest": f"sha256:{hashlib.sha256(manifest).hexdigest()}"},
     }
+    thresholds = _thresholds(options, scores, inputs)
     settings = {
         "split": options.split,
         "truth_mode": options.truth_mode,
         "allow_missing": options.allow_missing,
         "distinct_names": options.distinct_names,
         **asdict(options.metrics),
+        **options.events.changed(),  # only what is not the default: reports of earlier versions keep their identity
     }
     identity = identity_of({name: part["digest"] for name, part in inputs.items()}, settings)
-    return _Inputs(chosen, scores, distinct, inputs, settings, identity)
+    return _Inputs(chosen, records, scores, thresholds, distinct, inputs, settings, identity)
+
+
+def _thresholds(options: EvaluateOptions, scores: ScoreSet, inputs: dict[str, dict[str, Any]]) -> Thresholds | None:
+    """Read the file of thresholds that is asked for, and name it among the inputs."""
+    uri = options.events.thresholds
+    if uri is None:
+        return None
+    found, digest = load_thresholds(uri, options.store)
+    found.check_model(str(scores.config.get("checkpoint")))
+    inputs["thresholds"] = {"uri": uri, "digest": digest}
+    return found
 
 
 def _title(scores: ScoreSet) -> str:

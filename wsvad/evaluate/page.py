@@ -11,8 +11,10 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from wsvad.evaluate.summary import point_in_words
 from wsvad.features.described import in_words
 from wsvad.metrics.definitions import DEFINITIONS
+from wsvad.metrics.event_definitions import AREA_TFA, EVENT_DEFINITIONS
 from wsvad.metrics.results import VideoResult, displayed_size
 from wsvad.report import heatmaps, timelines
 from wsvad.report.charts import Line, chart, interval_bar
@@ -62,6 +64,9 @@ def page(given: PageInput) -> str:
             style=style(),
             facts=_facts(document),
             headlines={name: SHORT.get(name, DEFINITIONS[name].title) for name in HEADLINES},
+            event_definitions=EVENT_DEFINITIONS,
+            event_point=point_in_words(document["events"]) if "events" in document else "",
+            event_chart=_event_chart(document),
             charts=_charts(document),
             scale=scale,
             timelines=strips,
@@ -131,6 +136,16 @@ def _charts(document: Document) -> list[str]:
     if found:
         parts.append(chart("Detection in the picture", "false positives per frame", "detected", found, []))
     return parts
+
+
+def _event_chart(document: Document) -> str:
+    """Missed events over false alarm time; empty where there is no such curve."""
+    events = document.get("events")
+    if not events or not events["curve"]:
+        return ""
+    figure = events["figures"][f"nAUDC@{AREA_TFA}tfa"]["value"]
+    line = Line(f"missed, nAUDC to {AREA_TFA:g}", "a", [(x, y) for x, y in events["curve"]], figure)
+    return chart("Missed events", "time-based false alarm", "missed", [line], [])
 
 
 def _timelines(given: PageInput) -> tuple[timelines.Scale, list[tuple[str, list[timelines.Strip]]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,16 @@ from rich.table import Table
 
 from wsvad.errors import EXIT_OK
 from wsvad.features.described import in_words
+from wsvad.metrics.event_definitions import POINT_DEFINITIONS
 from wsvad.report.svg import number
+
+
+def point_in_words(events: Mapping[str, Any]) -> str:
+    """The operating point of the figures of events, and where it comes from."""
+    point = events["point"]
+    if point["high"] is None:
+        return str(point["statement"])
+    return f"open at {point['high']:.4g}, close below {point['low']:.4g} ({point['statement']})"
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,7 @@ class EvaluateSummary:
         """The figures without the tables of videos and curves, which are in the report."""
         kept = ("title", "split", "identity", "warnings", "features", "videos", "metrics")
         shown = {k: self.document[k] for k in kept}
+        shown["events"] = {k: v for k, v in self.document["events"].items() if k != "curve"}
         return json.dumps(shown | {"report": self.json_uri, "page": self.html_uri}, indent=1)
 
     def show(self, console: Console) -> None:
@@ -39,11 +50,17 @@ class EvaluateSummary:
         table = Table(box=None, pad_edge=False)
         for name, side in (("metric", "left"), ("value", "right"), ("interval", "right"), ("", "left")):
             table.add_column(name, justify="right" if side == "right" else "left")
-        for name, metric in self.document["metrics"].items():
+        events = self.document["events"]
+        pointless = POINT_DEFINITIONS if events["point"]["high"] is None else ()
+        shown = {name: figure for name, figure in events["figures"].items() if name not in pointless}
+        for name, metric in (self.document["metrics"] | shown).items():
             spread = metric["interval"]
             said = f"{number(spread[0])} - {number(spread[1])}" if spread else ""
             table.add_row(name, number(metric["value"]), said, escape(metric["reason"] or ""))
         console.print(table)
+        console.print(f"events  {escape(point_in_words(events))}", soft_wrap=True, highlight=False)
+        for note in events["notes"]:
+            console.print(f"[bold yellow]note[/]  {escape(note)}")
         for warning in self.document["warnings"]:
             console.print(f"[bold yellow]note[/]  {escape(warning)}")
         console.print(f"features  {escape(in_words(self.document['features']))}", soft_wrap=True, highlight=False)

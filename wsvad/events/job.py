@@ -33,6 +33,7 @@ from wsvad.events.sources import Source, read_sources
 from wsvad.events.summary import EventsSummary
 from wsvad.events.table import Counts, decode_events, encode_events, receipt_of
 from wsvad.events.texts import write_texts
+from wsvad.events.thresholds import load_thresholds
 from wsvad.events.units import EventUnit, needed, plan_units
 from wsvad.scores.places import view_of
 from wsvad.scores.reading import ScoreSet
@@ -64,6 +65,8 @@ class EventsOptions:
     cameras: str | None = None
     """File of cameras."""
     settings: EventSettings = field(default_factory=EventSettings)
+    thresholds: str | None = None
+    """File of calibrated thresholds; it takes the place of ``settings``."""
     text: str | None = None
     """Folder of the text forms."""
     store: StoreOptions = field(default_factory=StoreOptions)
@@ -80,6 +83,8 @@ class _Plan:
 
     scores: ScoreSet
     config: EventsConfig
+    thresholds: str | None
+    """Digest of the file of thresholds."""
     sources: dict[str, list[Source]]
     cameras: dict[str, Camera]
     units: Sequence[EventUnit]
@@ -119,7 +124,11 @@ def find_all_events(options: EventsOptions, console: Console | None = None) -> E
             write_texts(options.text, _all_rows(plan, out), options.store)
     summary = _summary(options, plan, snapshot, run.elapsed_s)
     if snapshot and snapshot.run_id == run.run_id:
-        inputs = {"scores_digest": plan.scores.snapshot_digest, "scores_snapshot": plan.scores.snapshot.number}
+        inputs = {
+            "scores_digest": plan.scores.snapshot_digest,
+            "scores_snapshot": plan.scores.snapshot.number,
+            "thresholds_digest": plan.thresholds,
+        }
         cameras = {name: camera.to_dict() for name, camera in plan.cameras.items()}
         resolved = {**options.to_dict(), **inputs, "events": plan.config.to_dict(), "resolved_cameras": cameras}
         run.keep(out, resolved, summary)
@@ -129,14 +138,18 @@ def find_all_events(options: EventsOptions, console: Console | None = None) -> E
 def _plan(options: EventsOptions) -> _Plan:
     cameras = read_cameras(options.cameras, options.store)
     scores = ScoreSet.open(options.scores, options.store)
-    config = EventsConfig(
-        scores.fingerprint, str(scores.config["checkpoint"]), scores.config.get("features", {}), options.settings
-    )
+    checkpoint, settings, digest = str(scores.config["checkpoint"]), options.settings, None
     sources, found = read_sources(scores, cameras)
-    units = plan_units(sources, found, options.settings, config.fingerprint)
+    if options.thresholds:
+        thresholds, digest = load_thresholds(options.thresholds, options.store)
+        thresholds.check_model(checkpoint)
+        settings = thresholds.settings_of(None)
+        found = {name: thresholds.given_to(camera) for name, camera in found.items()}
+    config = EventsConfig(scores.fingerprint, checkpoint, scores.config.get("features", {}), settings)
+    units = plan_units(sources, found, settings, config.fingerprint)
     warnings = [UNTRAINED] if is_untrained(config.features.get("weights")) else []
     warnings += filter(None, [_mask_warning(scores, found, config)])
-    return _Plan(scores, config, sources, found, units, "\n".join(warnings))
+    return _Plan(scores, config, digest, sources, found, units, "\n".join(warnings))
 
 
 def _mask_warning(scores: ScoreSet, cameras: dict[str, Camera], config: EventsConfig) -> str:
@@ -254,7 +267,7 @@ def _summary(options: EventsOptions, plan: _Plan, snapshot: Snapshot | None, ela
         fingerprint=plan.config.fingerprint,
         scores=plan.scores.uri,
         checkpoint=plan.config.checkpoint,
-        settings=options.settings.to_dict(),
+        settings=plan.config.settings.to_dict(),
         banner=plan.banner,
         dry_run=options.dry_run,
         cameras=len(plan.cameras),
