@@ -166,3 +166,23 @@ def test_figures_for_those_on_call(night, archive, tmp_path, capsys):
     archive.rename(tmp_path / "hidden")
     assert night(*tell)[0] == 2
     assert (told()["wsvad_rescore_exit_code{}"], told()[success]) == (2, good[success])
+
+
+def test_thresholds_of_a_model(night, tmp_path, capsys):
+    """The file that --calibrate wrote for the champion decides where its events open; another model's file does not."""
+    night()
+    root = tmp_path / "root"
+    (scores,) = (root / "scores").iterdir()
+    words = ("--scores", str(scores), "--cameras", str(tmp_path / "cameras.toml"), "--smooth", "0", "--gap", "1")
+    file = str(tmp_path / "thresholds.json")
+    assert run_here(capsys, "events", *words, "--calibrate", file, "--json")[0] == 0
+    code, summary = night("--thresholds", file)
+    assert (code, summary["published"], summary["events"]) == (0, True, 0), "all footage was taken to be normal"
+    assert night("--thresholds", file)[1]["nothing_to_do"]
+    other = write_checkpoint(tmp_path / "other", bright_is_anomalous(0.2))
+    code, summary = night("--thresholds", file, "--candidate", other)
+    assert (code, summary["models"]) == (0, 2)
+    digest = bright_is_anomalous(0.2).digest
+    assert run_here(capsys, "promote", "--root", str(root), "--model", digest, "--json")[0] == 0
+    assert len(events(root)) == 3
+    assert night("--thresholds", file, "--thresholds", file)[0] == 2

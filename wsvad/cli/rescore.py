@@ -65,6 +65,8 @@ class Options(Configured):
     """a checkpoint to score beside the champion from now on, for `wsvad promote`; may be repeated"""
     cameras: Annotated[str | None, Option(metavar="FILE")] = None
     """cameras.toml: which videos are of which camera, and when they begin; none: every folder is a camera"""
+    thresholds: Annotated[tuple[str, ...], Option(metavar="FILE")] = ()
+    """thresholds of a model, from `wsvad events --calibrate`; may be repeated; models without have --high and --low"""
     dry_run: Flag = False
     """list the archive and say what there is to do; write nothing"""
     events: Annotated[EventSettings, group("events")] = field(default_factory=EventSettings)
@@ -90,6 +92,7 @@ def run(options: Options) -> int:
             candidates=options.candidate,
             cameras=options.cameras,
             settings=options.events,
+            thresholds=options.thresholds,
             weights=reading.weights,
             flow_weights=reading.flow_weights,
             identity=reading.identity,

@@ -15,9 +15,10 @@ from wsvad.dataset import layout
 from wsvad.dataset.lists import SnapshotObject
 from wsvad.dataset.published import read_published
 from wsvad.dataset.snapshots import Snapshot, latest_snapshot, read_snapshot
-from wsvad.errors import DamagedError
+from wsvad.errors import DamagedError, UsageError
 from wsvad.events.job import EventsOptions, find_all_events
 from wsvad.events.table import Counts, decode_events
+from wsvad.events.thresholds import load_thresholds
 from wsvad.nightly.changes import EventChange, EventSpan, compare_events
 from wsvad.nightly.options import RescoreOptions
 from wsvad.nightly.places import EVENTS, short
@@ -30,6 +31,21 @@ log = logging.getLogger(__name__)
 _READERS = 16
 
 
+def thresholds_by_model(options: RescoreOptions) -> dict[str, tuple[str, str]]:
+    """Return URI and digest of the file of thresholds of each model that has one.
+
+    Raises:
+        UsageError, DamagedError: a file cannot be used, or two are of one model.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for uri in options.thresholds:
+        thresholds, digest = load_thresholds(uri, options.store)
+        if thresholds.checkpoint in found:
+            raise UsageError(f"--thresholds: {found[thresholds.checkpoint][0]} and {uri} are of the same model")
+        found[thresholds.checkpoint] = uri, digest
+    return found
+
+
 def make_events(
     options: RescoreOptions, root: Store, scores: Mapping[str, DataSetAt], console: Console
 ) -> dict[str, DataSetAt]:
@@ -38,15 +54,18 @@ def make_events(
     Raises:
         UsageError, ConflictError, DamagedError, StorageError: as ``find_all_events``.
     """
-    found = {}
+    found, thresholds = {}, thresholds_by_model(options)
     for digest, at in scores.items():
-        prefix = f"{EVENTS}{short(digest_of({'model': digest, 'settings': options.settings.to_dict()}))}"
+        uri, file = thresholds.get(digest, (None, None))
+        point = {"thresholds": file} if file else {"settings": options.settings.to_dict()}
+        prefix = f"{EVENTS}{short(digest_of({'model': digest, **point}))}"
         find_all_events(
             EventsOptions(
                 scores=f"{root.uri}/{at.prefix}",
                 out=f"{root.uri}/{prefix}",
                 cameras=options.cameras,
                 settings=options.settings,
+                thresholds=uri,
                 store=options.store,
             ),
             console,

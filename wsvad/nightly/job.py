@@ -22,7 +22,7 @@ from wsvad.errors import EXIT_QUARANTINE, ObjectNotFound, UsageError, WsvadError
 from wsvad.manifest.listing import Listing, list_videos
 from wsvad.nightly.coverage import COUNTS, PROBLEMS, Coverage, coverage_of
 from wsvad.nightly.exposition import check_gateway, check_textfile
-from wsvad.nightly.happenings import compare_nights, make_events
+from wsvad.nightly.happenings import compare_nights, make_events, thresholds_by_model
 from wsvad.nightly.making import Made, make_scores
 from wsvad.nightly.models import champion_of, pin, pinned
 from wsvad.nightly.options import RescoreOptions
@@ -34,7 +34,7 @@ from wsvad.nightly.published import (
     ModelAt,
     current,
     digest_of,
-    keep_cameras,
+    keep_input,
     keep_night,
     models_as_json,
     same_state,
@@ -83,7 +83,7 @@ class Night:
                 "models": self.digests(base),
                 "cameras": _digest_of_file(options.cameras, options),
                 "settings": options.settings.to_dict(),
-                "thresholds": _digest_of_file(options.thresholds, options),
+                "thresholds": [_digest_of_file(uri, options) for uri in options.thresholds],
                 "reading": asdict(options.reading),
             }
         )
@@ -140,6 +140,7 @@ def _begin(options: RescoreOptions) -> Night:
     cameras = read_cameras(options.cameras, options.store)
     asked = load_checkpoint(options.checkpoint, options.store) if options.checkpoint else None
     candidates = tuple(load_checkpoint(uri, options.store) for uri in options.candidates)
+    thresholds_by_model(options)
     listing = list_videos(
         options.archive,
         identity=options.identity,
@@ -212,7 +213,8 @@ def _publish(
         "champion": champion,
         "models": models_as_json(models),
         "settings": night.options.settings.to_dict(),
-        "cameras": keep_cameras(root, night.options),
+        "cameras": keep_input(root, night.options.cameras, night.options.store) if night.options.cameras else None,
+        "thresholds": [keep_input(root, uri, night.options.store) for uri in night.options.thresholds],
         "inputs": night.inputs(base),
         "settled": settled,
     }

@@ -29,8 +29,8 @@ class RescoreOptions:
     """``cameras.toml``; None: every folder is a camera, and times are offsets."""
     settings: EventSettings = field(default_factory=EventSettings)
     """How scores become events."""
-    thresholds: str | None = None
-    """Calibrated thresholds of models and cameras, over ``settings``."""
+    thresholds: Sequence[str] = ()
+    """Files of calibrated thresholds; each names its model. Models without one have ``settings``."""
     weights: str | None = None
     """The backbone's; None where the checkpoint names the embedded ones or an untrained network."""
     flow_weights: str | None = None

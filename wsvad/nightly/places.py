@@ -6,7 +6,7 @@
 ``scores/<model>/``            a scores data set for every model
 ``events/<model>/``            an events data set for every model
 ``nights/<digest>.json``       what a night found: coverage and changes
-``cameras/<digest>.toml``      the files of cameras that nights were made with
+``inputs/<digest>``            copies of the files of cameras and of thresholds that nights were made with
 ``tombstones/<digest>.json``   videos that were purged, which later nights leave out
 ``purging.json``              a purge that was begun and did not end; the next purge ends it
 ``drivers/``                   who is at work
@@ -22,7 +22,7 @@ EVENTS = "events/"
 NIGHTS = "nights/"
 DRIVERS = "drivers/"
 TOMBSTONES = "tombstones/"
-CAMERAS = "cameras/"
+INPUTS = "inputs/"
 PENDING = "purging.json"
 
 

@@ -10,12 +10,11 @@ from typing import Any
 
 from wsvad.dataset.sealed import seal, unseal
 from wsvad.errors import DamagedError, ObjectNotFound, UsageError
-from wsvad.nightly.options import RescoreOptions
-from wsvad.nightly.places import CAMERAS, CURRENT, NIGHTS
+from wsvad.nightly.places import CURRENT, INPUTS, NIGHTS
 from wsvad.nightly.pointers import Pointer, newest
-from wsvad.storage import Store, is_absent, open_object
+from wsvad.storage import Store, StoreOptions, is_absent, open_object
 
-_STATE = ("archive", "champion", "models", "settings", "cameras", "inputs", "settled")
+_STATE = ("archive", "champion", "models", "settings", "cameras", "thresholds", "inputs", "settled")
 """What two nights have in common where nothing changed between them."""
 FIELDS = (*_STATE, "night", "run_id", "created_utc")
 
@@ -54,6 +53,8 @@ class Current:
     """Of its events."""
     cameras: str | None
     """Key of the file of cameras; None: there was none."""
+    thresholds: tuple[str, ...]
+    """Keys of the files of thresholds."""
     inputs: str
     """Digest of everything that decides the night but the champion."""
     settled: bool
@@ -92,7 +93,7 @@ def current(root: Store) -> Current | None:
         digest: ModelAt(**{part: DataSetAt(**at) for part, at in parts.items()})
         for digest, parts in body["models"].items()
     }
-    rest = {name: body[name] for name in FIELDS if name != "models"}
+    rest = {name: body[name] for name in FIELDS if name != "models"} | {"thresholds": tuple(body["thresholds"])}
     return Current(number=found.number, models=models, pointer=found, **rest)
 
 
@@ -123,15 +124,13 @@ def keep_night(root: Store, found: Mapping[str, Any]) -> str:
     return key
 
 
-def keep_cameras(root: Store, options: RescoreOptions) -> str | None:
-    """Copy the file of cameras below the root, named by its digest, and return its key."""
-    if options.cameras is None:
-        return None
-    store, key = open_object(options.cameras, options.store)
-    data = store.read(key)
-    copy = f"{CAMERAS}{hashlib.sha256(data).hexdigest()[:32]}.toml"
-    root.create(copy, data)
-    return copy
+def keep_input(root: Store, uri: str, options: StoreOptions) -> str:
+    """Copy a file that events were made with below the root, named by its digest, and return its key."""
+    store, name = open_object(uri, options)
+    data = store.read(name)
+    key = f"{INPUTS}{hashlib.sha256(data).hexdigest()[:32]}"
+    root.create(key, data)
+    return key
 
 
 def digest_of(parts: Mapping[str, Any]) -> str:

@@ -245,6 +245,7 @@ def _erase(
     again = RescoreOptions(
         archive=base.archive, root=options.root, settings=settings, store=options.store,
         cameras=root.uri_of(base.cameras) if base.cameras else None,
+        thresholds=[root.uri_of(key) for key in base.thresholds],
     )  # fmt: skip
     scores = {digest: _newest(root, model.scores.prefix) for digest, model in base.models.items()}
     events = make_events(again, root, scores, console or Console(stderr=True))
