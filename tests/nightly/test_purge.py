@@ -154,5 +154,16 @@ def test_ages_and_legal_hold(night, archive, purge, tmp_path):
     assert night()[0] == 0
     code, plan = purge("--retention")
     assert (code, plan["videos"], plan["held"]) == (0, 2, 1)
+    code, summary = night()
+    assert (code, summary["expired"], summary["retention"]) == (0, 2, "asked")
+    code, summary = night("--apply-retention")
+    assert (code, summary["expired"]) == (3, 0)
+    assert "add --force" in summary["retention"], "two of thirteen are above the brake"
+    for n in range(9):
+        write_scene(archive / "front" / f"2126031{n}_120000.mp4", 1)
+    code, summary = night("--apply-retention")
+    assert (code, summary["expired"], summary["retention"]) == (0, 2, "applied")
+    code, summary = night("--apply-retention")
+    assert (code, summary["purged"], summary["expired"]) == (0, 2, 0)
     code, plan = purge("--before", "2026-03-02")
-    assert (code, plan["videos"], plan["held"], plan["timeless"]) == (0, 1, 1, 1), "one ends after midnight"
+    assert (code, plan["videos"], plan["held"], plan["timeless"]) == (0, 0, 1, 1)

@@ -85,6 +85,10 @@ class Cameras:
                         return rule, found
         return None
 
+    def have(self, setting: str) -> bool:
+        """Whether any table says this setting."""
+        return any(setting in s for s in (self.defaults, *(r.settings for r in self.rules), *self.named.values()))
+
     def camera(self, name: str, rule: Rule | None = None) -> Camera:
         """Return what holds for a camera: its own table wins over that of the pattern, and that over the defaults."""
         settings = dict(self.defaults)

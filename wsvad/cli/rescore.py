@@ -67,6 +67,8 @@ class Options(Configured):
     """cameras.toml: which videos are of which camera, and when they begin; none: every folder is a camera"""
     thresholds: Annotated[tuple[str, ...], Option(metavar="FILE")] = ()
     """thresholds of a model, from `wsvad events --calibrate`; may be repeated; models without have --high and --low"""
+    apply_retention: Flag = False
+    """purge videos that are older than the retention_days of their camera; without this it is only said"""
     dry_run: Flag = False
     """list the archive and say what there is to do; write nothing"""
     events: Annotated[EventSettings, group("events")] = field(default_factory=EventSettings)
@@ -101,6 +103,7 @@ def run(options: Options) -> int:
             min_coverage=reading.reading.min_coverage,
             retry_quarantined=reading.retry_quarantined,
             tolerate_quarantine=telling.tolerate_quarantine,
+            apply_retention=options.apply_retention,
             textfile=telling.textfile,
             push=telling.push,
             limits=options.decoder.limits,

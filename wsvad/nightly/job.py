@@ -39,6 +39,7 @@ from wsvad.nightly.published import (
     models_as_json,
     same_state,
 )
+from wsvad.nightly.purging import PurgeOptions, purge
 from wsvad.nightly.summary import RescoreSummary
 from wsvad.nightly.telling import tell, tell_failure
 from wsvad.nightly.tombstones import marks, without_purged
@@ -120,10 +121,27 @@ def _run(options: RescoreOptions, console: Console | None) -> RescoreSummary:
     base = current(night.root)
     if _is_finished(night, base):
         assert base is not None
-        return _again(night, base, run)
-    if options.dry_run:
+        summary = _again(night, base, run)
+    elif options.dry_run:
         return _planned(night, base, run)
-    return _hold(night, run, console)
+    else:
+        summary = _hold(night, run, console)
+    return _retain(night, summary, console)
+
+
+def _retain(night: Night, summary: RescoreSummary, console: Console | None) -> RescoreSummary:
+    """Purge what is older than the retention of its camera, or say how much that is."""
+    options = night.options
+    if not night.cameras.have("retention_days"):
+        return summary
+    apply = options.apply_retention and not options.dry_run
+    asked = PurgeOptions(options.root, retention=True, apply=apply, store=options.store)
+    try:
+        done = purge(asked, console)
+    except UsageError as error:  # the brake
+        log.error("retention was not applied: %s", error)
+        return replace(summary, retention=str(error))
+    return replace(summary, expired=done.videos, retention="applied" if apply else "asked")
 
 
 def _check(options: RescoreOptions) -> None:

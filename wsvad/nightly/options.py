@@ -42,6 +42,8 @@ class RescoreOptions:
     retry_quarantined: bool = False
     tolerate_quarantine: bool = False
     """Whether footage that failed on evidence leaves the exit code at 0; it is in the summary and the metrics."""
+    apply_retention: bool = False
+    """Whether videos that are older than the retention of their camera are purged; else their number is said."""
     textfile: str | None = None
     """File that node_exporter's textfile collector reads."""
     push: str | None = None

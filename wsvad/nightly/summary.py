@@ -30,9 +30,14 @@ class RescoreSummary(Summary):
     purged: int
     footage_s: float
     missing_s: float
-    lag_s: float
+    expired: int = 0
+    """Videos older than the retention of their camera: purged by this run, or to be purged."""
+    retention: str = ""
+    """What was done about them: ``applied``, ``asked`` (nothing: --apply-retention was not given), or why it was held
+    back."""
+    lag_s: float = 0.0
     """How long the oldest footage has been waiting for scores; 0 where none waits."""
-    elapsed_s: float
+    elapsed_s: float = 0.0
     pointer: str | None = None
     """Key of the newest published night; ``None`` where none was."""
     published: bool = False
@@ -68,6 +73,8 @@ class RescoreSummary(Summary):
             return EXIT_STORAGE
         if (self.failed or self.short or EXIT_QUARANTINE in self.codes) and not self.tolerate_quarantine:
             return EXIT_QUARANTINE
+        if self.retention not in ("", "applied", "asked"):
+            return EXIT_QUARANTINE
         return EXIT_OK
 
     def lines(self) -> list[tuple[str, str]]:
@@ -88,6 +95,9 @@ class RescoreSummary(Summary):
         ]
         if self.gone:
             rows.append(("gone", f"{self.gone} videos with scores are no longer in the archive; nothing was deleted"))
+        if self.expired or self.retention not in ("", "applied", "asked"):
+            done = {"applied": "purged", "asked": "--apply-retention purges them"}.get(self.retention, self.retention)
+            rows.append(("retention", f"{self.expired} videos are older: {done}"))
         beside = f", {self.models - 1} beside it" if self.models > 1 else ""
         rows.append(("champion", f"{self.champion[:19]}{beside}"))
         if self.dry_run:
