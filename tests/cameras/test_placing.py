@@ -98,8 +98,8 @@ def test_a_time_that_does_not_exist_is_noted():
 
 def test_without_a_file_a_folder_is_a_camera():
     """No time is guessed from any name."""
-    assert place("site/gate/20260329T023000.mp4", Cameras()) == Placed("site/gate", None)
-    assert place("x.mp4", Cameras()) == Placed(".", None)
+    assert place("site/gate/20260329T023000.mp4", Cameras()) == Placed("site/gate", None, matched=False)
+    assert place("x.mp4", Cameras()) == Placed(".", None, matched=False)
 
 
 def test_a_video_that_no_pattern_fits_is_told():
@@ -141,6 +141,14 @@ def test_overlapping_files_are_noted():
     files = [Recorded("cam/20260601T120000.mp4", "", 600.0), Recorded("cam/20260601T120500.mp4", "", 1e300)]
     placed = place_all(files, cameras())
     assert placed[files[1].video_id].notes == ("overlap: it starts 300 s before the end of cam/20260601T120000.mp4",)
+
+
+def test_a_stray_file_takes_the_settings_of_its_folder():
+    """It stops nobody: the camera is what its pattern says, wherever the stray file is in the list."""
+    files = [Recorded("a/readme.mp4"), Recorded("a/20260601T120000.mp4"), Recorded("b/readme.mp4")]
+    for order in (files, files[::-1]):
+        found = cameras_of(place_all(order, cameras(budget=3)))
+        assert {name: camera.budget for name, camera in found.items()} == {"a": 3, "b": 1}
 
 
 def test_settings_that_contradict_each_other_are_refused():

@@ -268,6 +268,9 @@ def test_damage_is_named_and_made_again(tmp_path, capsys, caplog):
     unit.write_bytes(data)
     with pytest.raises(DamagedUnit):
         decode_events(bytes(data)[:-9])
+    assert main(["events", *words, "--text", str(tmp_path / "text")]) == 5
+    assert f"units/{unit.parent.name}/{unit.name}" in caplog.text
+    assert not any(path.is_file() for path in (tmp_path / "text").rglob("*"))
     assert main(["verify", "--out", str(tmp_path / "events")]) == 5
     assert main(["verify", "--out", str(tmp_path / "events"), "--repair"]) == 4
     assert run(capsys, *words)[0] == 0

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 from tests.events.making import digest, video_scores
 from wsvad.cameras.config import Camera, Mask
+from wsvad.cameras.placing import Recorded, place_all
+from wsvad.cameras.reading import parse_cameras
 from wsvad.errors import UsageError
 from wsvad.events.config import EventsConfig, EventSettings
 from wsvad.events.making import make_rows
@@ -111,6 +114,48 @@ def test_long_events_at_midnight_are_cut_alike_by_both_days(before, after):
     assert len(units) == 2
     assert [(r["start_utc"].timestamp(), r["end_utc"].timestamp()) for r in found] == [w[2:4] for w in whole]
     assert sum(w.end_s - w.start_s for w in whole) == 60 * (before + after)
+
+
+@pytest.mark.parametrize(
+    ("zone", "change"),
+    [
+        ("Europe/Berlin", "2026-03-29 01:00"),
+        ("Europe/Berlin", "2026-10-25 01:00"),
+        ("America/New_York", "2026-03-08 07:00"),
+        ("America/New_York", "2026-11-01 06:00"),
+        ("Australia/Sydney", "2026-04-04 16:00"),
+        ("Australia/Sydney", "2026-10-03 16:00"),
+    ],
+)
+@pytest.mark.parametrize("minutes", [20, 45])
+def test_both_nights_of_daylight_saving(zone, change, minutes):
+    """Footage without a hole through the change of the clock, named by that clock: one span after the other in UTC,
+    none twice, and what goes on over the change is one event.
+    """
+    moment = datetime.fromisoformat(change).replace(tzinfo=UTC)
+    cameras = parse_cameras(
+        {"camera": [{"pattern": "{camera}/{year}{month}{day}T{hour}{minute}*.mp4", "time_zone": zone}]}
+    )
+    files, starts = {}, []
+    for number in range(-8, 9):
+        start = moment + timedelta(minutes=minutes * number - 10)
+        name = f"cam/{start.astimezone(ZoneInfo(zone)):%Y%m%dT%H%M}"
+        files[name + "_1" * (name in files)] = start
+        starts.append(start)
+    placed = place_all([Recorded(f"{name}.mp4", "", 60.0 * minutes) for name in files], cameras)
+    sources, scores = [], {}
+    for name, start in files.items():
+        video_id = f"{name}.mp4"
+        at = np.array([start + timedelta(minutes=m) for m in range(minutes)])
+        hot = (at >= moment - timedelta(minutes=5)) & (at < moment + timedelta(minutes=5))
+        sources.append(source(video_id, placed[video_id].start_utc.timestamp(), 60.0 * minutes))
+        scores[video_id] = video_scores(video_id, range(minutes), np.where(hot, 0.9, 0.1), 60.0)
+    rows = [row for unit in plan(sources) for row in make_rows(unit, config(), scores.get)]
+    spans = sorted((r["start_utc"], r["end_utc"]) for r in rows if r["kind"] == "scored")
+    assert (spans[0][0], spans[-1][1]) == (starts[0], starts[-1] + timedelta(minutes=minutes))
+    assert all(one[1] == other[0] for one, other in pairwise(spans))
+    (event,) = [r for r in rows if r["kind"] == "event"]
+    assert (event["start_utc"], event["end_utc"]) == (moment - timedelta(minutes=5), moment + timedelta(minutes=5))
 
 
 def test_inputs_of_a_day_reach_over_its_borders():

@@ -12,8 +12,8 @@ from wsvad.suggest import did_you_mean
 
 LONGEST = 500
 """Characters in a pattern."""
-MOST_STARS = 8
-"""``*`` and ``**`` in a pattern: more of them take long to match, and mean nothing."""
+MOST_STARS = 3
+"""``*`` and ``**`` in a pattern: each more of them multiplies the time that a hostile name takes to match."""
 _DIGITS = {
     "year": "[0-9]{4}",
     "fraction": "[0-9]{1,9}",
@@ -115,7 +115,7 @@ def _compiled(text: str) -> re.Pattern[str]:
             parts.append(_group(text, name, literal))
             seen.add(name)
     if stars > MOST_STARS:
-        raise UsageError(f"pattern {text!r:.120} has {stars} stars, more than {MOST_STARS}")
+        raise UsageError(f"pattern {text!r:.120} has {stars} wildcards (* and **), more than {MOST_STARS}")
     _check_fields(text, seen)
     return re.compile("".join(parts), re.DOTALL)
 

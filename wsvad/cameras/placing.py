@@ -46,6 +46,8 @@ class Placed:
     """``code: message`` of everything that was decided by a rule, not by the path."""
     settings: Camera = field(default_factory=lambda: Camera(name=NO_FOLDER), compare=False)
     """What holds for the camera."""
+    matched: bool = True
+    """Whether a pattern says so; otherwise the camera is the folder."""
 
 
 class _Ambiguous(NamedTuple):
@@ -96,13 +98,16 @@ def place_all(videos: Iterable[Recorded], cameras: Cameras) -> dict[str, Placed]
 
 
 def cameras_of(placed: Mapping[str, Placed]) -> dict[str, Camera]:
-    """Return what holds for each camera that has a video, by name.
+    """Return what holds for each camera that has a video, by name: what a pattern says, where one matched.
 
     Raises:
         UsageError: patterns with different settings name the same camera; clocks alone may differ.
     """
     found: dict[str, Camera] = {}
-    for video_id, there in placed.items():
+    for video_id, there in sorted(placed.items(), key=lambda item: not item[1].matched):
+        if not there.matched:
+            found.setdefault(there.camera, there.settings)
+            continue
         first = found.setdefault(there.camera, there.settings)
         same_clock = replace(there.settings, time_zone=first.time_zone, fold=first.fold)
         if same_clock != first:
@@ -119,7 +124,7 @@ def _by_path(video: Recorded, cameras: Cameras) -> tuple[Placed, _Ambiguous | No
     if found is None:
         folder = video.video_id.rpartition("/")[0] or NO_FOLDER
         notes = ("no_pattern: no pattern of the cameras matches this video",) if cameras.rules else ()
-        return Placed(folder, None, notes, cameras.camera(folder)), None
+        return Placed(folder, None, notes, cameras.camera(folder), matched=False), None
     rule, said = found
     name = rule.name if rule.name is not None else id_from_key(said.camera or NO_FOLDER)
     camera = cameras.camera(name, rule)

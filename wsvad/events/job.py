@@ -19,6 +19,7 @@ from wsvad.cameras.config import Camera
 from wsvad.cameras.reading import read_cameras
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import (
+    REMEDY,
     Snapshot,
     SnapshotObject,
     claim_dataset,
@@ -26,6 +27,7 @@ from wsvad.dataset.snapshots import (
     read_videos,
 )
 from wsvad.display import Display
+from wsvad.errors import DamagedError
 from wsvad.events.config import EventsConfig, EventSettings
 from wsvad.events.making import make_rows
 from wsvad.events.sources import Source, read_sources
@@ -41,7 +43,7 @@ from wsvad.storage import Created, Store, StoreOptions, probe_folder
 from wsvad.text import printable
 from wsvad.work.receipt import Receipt
 from wsvad.work.record import Run
-from wsvad.work.stored import adopt
+from wsvad.work.stored import DamagedUnit, adopt
 from wsvad.work.target import open_target
 
 log = logging.getLogger(__name__)
@@ -186,7 +188,13 @@ def _find_done(plan: _Plan, out: Store, *, mend: bool) -> None:
 
 
 def _rows_of(out: Store, unit: EventUnit) -> list[dict[str, Any]]:
-    return decode_events(out.read(layout.unit_key(unit.unit_id))).rows
+    """Rows of a stored unit; every page is held against its checksum."""
+    key = layout.unit_key(unit.unit_id)
+    data = out.read(key)
+    try:
+        return decode_events(data).rows
+    except DamagedUnit as error:
+        raise DamagedError(f"events of {unit.name!r:.120} are damaged: {out.uri_of(key)}: {error}; {REMEDY}") from error
 
 
 def _compute(plan: _Plan, out: Store, console: Console) -> None:
@@ -218,8 +226,8 @@ def _compute_camera(plan: _Plan, out: Store, units: Sequence[EventUnit]) -> list
         rows = make_rows(unit, plan.config, held.__getitem__)
         data = encode_events(rows, unit, plan.config)
         key = layout.unit_key(unit.unit_id)
-        if out.create(key, data) is Created.DIFFERENT:  # another run was first
-            data = out.read(key)
+        if out.create(key, data) is Created.DIFFERENT:  # another run was first, with another version of Arrow
+            rows, data = _rows_of(out, unit), out.read(key)
         answers.append((unit.unit_id, receipt_of(unit.unit_id, data), Counts.of(rows)))
     return answers
 

@@ -74,7 +74,7 @@ def _check_length(source: Source, scores: VideoScores | None) -> None:
 
 
 @dataclass(frozen=True)
-class _Video:
+class Scored:
     """One scored video of a unit."""
 
     source: Source
@@ -96,7 +96,7 @@ class _Video:
 class Series:
     """All clips of a unit's videos, in the order of time."""
 
-    videos: list[_Video]
+    videos: list[Scored]
     video_T: npt.NDArray[np.int64]
     """Which video each clip is of."""
     clip_T: npt.NDArray[np.int64]
@@ -107,7 +107,16 @@ class Series:
 
 
 def series_of(unit: EventUnit, config: EventsConfig, scored: Mapping[str, VideoScores]) -> Series:
-    """Put the clips of a unit's scored videos in the order of time, without what is masked; raises as ``make_rows``."""
+    """Put the clips of all of a unit's videos in order, without what is masked.
+
+    Args:
+        unit: the camera and day; clips near its borders are in the series, too.
+        config: of the data set.
+        scored: scores of the unit's videos, by id.
+
+    Raises:
+        UsageError: masks that leave nothing of the picture, or that cannot be laid on it.
+    """
     videos = [_video(s, scored[s.video_id], unit, config) for s in unit.sources if s.video_id in scored]
     if not videos:
         none = np.zeros(0, np.int64)
@@ -124,19 +133,19 @@ def series_of(unit: EventUnit, config: EventsConfig, scored: Mapping[str, VideoS
     return Series(videos, video_T[order_T], clip_T[order_T], times_T2[order_T], scores_T[order_T])
 
 
-def _video(source: Source, scores: VideoScores, unit: EventUnit, config: EventsConfig) -> _Video:
+def _video(source: Source, scores: VideoScores, unit: EventUnit, config: EventsConfig) -> Scored:
     cuboids = scores.cuboid_scores_TK
     width, height = scores.width, scores.height
     view = view_of(config.features, width, height) if width and height and cuboids is not None else None
     if view is None or cuboids is None or not width or not height:
         if unit.camera.masks and cuboids is not None and view_of(config.features, 1, 1) is not None:
             raise UsageError(f"{source.video_id!r:.120} has no known size in pixels, so it cannot be masked")
-        return _Video(source, scores, None, None)
+        return Scored(source, scores, None, None)
     cells_K4 = cells(view, cuboids.shape[1])
     masked_K = masked_cells(unit.camera.masks, cells_K4, width, height) if unit.camera.masks else None
     if masked_K is not None and masked_K.all():
         raise UsageError(f"the masks of camera {unit.camera.name!r:.80} leave nothing of {source.video_id!r:.120}")
-    return _Video(source, scores, cells_K4, masked_K)
+    return Scored(source, scores, cells_K4, masked_K)
 
 
 def _event(unit: EventUnit, config: EventsConfig, series: Series, span: Span, smooth_T: Floats) -> dict[str, Any]:
