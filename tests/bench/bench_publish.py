@@ -11,7 +11,8 @@ decoded. Each line is one call of ``extract`` in a process of its own, on a loca
 * ``a night``: one video in a hundred was added, all in one folder, and only that folder is listed.
 * ``read``: a reader opens the newest snapshot.
 
-Printed: seconds on the clock and of processor time, the process's largest resident memory, and the published objects that are new, with their bytes.
+Printed: seconds on the clock and of processor time, the process's largest resident memory, and the published objects
+that are new, with their bytes.
 """
 
 from __future__ import annotations
