@@ -38,8 +38,7 @@ def test_short_videos_share_rows_and_long_ones_have_their_own():
 
 
 def _finish(board, *names, number=1):
-    for name in names:
-        board.finish(number, {"unit_id": name, "clips": 3})
+    board.finish(number, [{"unit_id": name, "clips": 3} for name in names])
 
 
 def test_only_the_unit_that_was_running_is_charged():

@@ -21,8 +21,9 @@ class Begin(NamedTuple):
 class Board:
     """The books of one run. It runs as an actor beside the driver and is gone with it; nothing depends on it later.
 
-    A unit's tries are counted where it was begun and has no receipt when its pack is begun again: it is what the worker
-    was at when it went down. The other units of the pack are not charged.
+    A unit's tries are counted where it is the first of its pack without a receipt when the pack is begun again: it is
+    what the worker was at when it went down. Receipts come every second, so that the first time it may be one that was
+    finished; from then on they come at once, and the count is exact.
     """
 
     def __init__(self) -> None:
@@ -47,11 +48,12 @@ class Board:
         receipts = [self._receipts.get(uid) for uid in unit_ids]
         return Begin(bool(before), receipts, [self._tries[uid] >= limit for uid in unit_ids])
 
-    def finish(self, round_number: int, receipt: dict[str, Any]) -> None:
-        """Note a unit's receipt, which the driver gets with those of its pack."""
-        self._clips[receipt["unit_id"]] = receipt["clips"]
-        if round_number == self._round:
-            self._receipts[receipt["unit_id"]] = receipt
+    def finish(self, round_number: int, receipts: Sequence[dict[str, Any]]) -> None:
+        """Note receipts of units, which the driver gets with all of their pack."""
+        for receipt in receipts:
+            self._clips[receipt["unit_id"]] = receipt["clips"]
+            if round_number == self._round:
+                self._receipts[receipt["unit_id"]] = receipt
 
     def report(self, unit_id: str, clips: int) -> None:
         """Note how many clips of a unit are finished; a lost report costs nothing but a smoother bar."""

@@ -44,7 +44,8 @@ class _Worker:
 
     def __init__(self, make_stage: MakeStage, config: Any, payload: Any, board: Any) -> None:
         self._board = board
-        self._reported = 0.0
+        self._reported = self._told = 0.0
+        self._finished: list[dict[str, Any]] = []
         self._stage = make_stage(config, ray.get(payload), self._report)
 
     def __call__(self, row: dict[str, Any]) -> list[dict[str, Any]]:
@@ -56,6 +57,7 @@ class _Worker:
         except RayError as error:  # the books are gone: says nothing of the videos
             kind, message = type(error).__name__, str(error)
             return [Receipt(u["unit_id"], "failed", kind=kind, message=message).to_row() for u in units]
+        self._finished, self._told = [], time.monotonic()
         found = []
         for unit, receipt, given_up in zip(units, begun.receipts, begun.given_up, strict=True):
             found.append(receipt or (_lost(unit) if given_up else self._run(unit, row["round"], begun.again)))
@@ -67,10 +69,14 @@ class _Worker:
         except Exception:  # a stage raises none; if it does, the other units of the pack have their receipts
             log.exception("%s", unit["unit_id"])
             receipt = _lost(unit)
-        noted = self._board.finish.remote(round_number, receipt)
-        if again:  # a unit of this pack may end its worker: the books must know which
-            with suppress(RayError):
-                ray.get(noted)
+        self._finished.append(receipt)
+        now = time.monotonic()
+        if again or now - self._told >= _REPORT_EVERY_S:  # a message costs a millisecond, much beside a short video
+            noted = self._board.finish.remote(round_number, self._finished)
+            self._finished, self._told = [], now
+            if again:  # a unit of this pack may end its worker: the books must know which
+                with suppress(RayError):
+                    ray.get(noted)
         return receipt
 
     def _report(self, unit_id: str, clips: int) -> None:
