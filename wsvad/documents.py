@@ -63,27 +63,33 @@ def build(kind: type[T], fields: Any) -> T:
     if not isinstance(fields, dict):
         raise DocumentError(f"expected an object, got {_told(fields)}")
     values = {}
-    for name, (hint, required) in _fields(cast("Hashable", kind)).items():
+    for name, (hint, required, many) in _fields(cast("Hashable", kind)).items():
         value = fields.get(name, _ABSENT)
         if value is _ABSENT:
             if required:
                 raise DocumentError(f"{name!r} is missing")
         elif type(value) is hint and (hint in _PLAIN or (hint is str and value.isascii())):
             values[name] = value  # nearly all there is
+        elif many and value == []:
+            values[name] = ()
         else:
             values[name] = _made(hint, value, name)
     return kind(**values)
 
 
 @functools.cache
-def _fields(kind: Hashable) -> dict[str, tuple[Any, bool]]:
-    """Type of each field, and whether it must be there."""
+def _fields(kind: Hashable) -> dict[str, tuple[Any, bool, bool]]:
+    """Type of each field, whether it must be there, and whether it is a tuple of any length."""
     assert isinstance(kind, type)
     assert dataclasses.is_dataclass(kind)
     hints = get_type_hints(kind)
     absent = dataclasses.MISSING
     return {
-        f.name: (hints[f.name], f.default is absent and f.default_factory is absent)
+        f.name: (
+            hints[f.name],
+            f.default is absent and f.default_factory is absent,
+            get_origin(hints[f.name]) is tuple and get_args(hints[f.name])[1:] == (Ellipsis,),
+        )
         for f in dataclasses.fields(kind)
         if f.init
     }

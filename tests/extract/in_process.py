@@ -72,7 +72,9 @@ class PixelMeans:
 class InProcess:
     """Stands in for ``UnitRunner``: one unit after the other, here."""
 
-    def __init__(self, make_stage: Any, config: Any, payload: Any, pool: Pool, *, verbose: bool = False) -> None:
+    def __init__(
+        self, make_stage: Any, config: Any, payload: Any, pool: Pool, *, pack_clips: int = 0, verbose: bool = False
+    ) -> None:
         self._make = lambda: make_stage(config, payload, lambda unit_id, clips: None)
 
     def in_progress(self) -> Mapping[str, int]:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("in_process")
 
 def forget_snapshots(out: Path) -> None:
     """Leave what a run leaves that was killed just before it published."""
-    for folder in ("snapshots", "videos", "runs"):
+    for folder in ("snapshots", "lists", "runs"):
         shutil.rmtree(out / folder)
 
 

@@ -1,10 +1,19 @@
 """Scoring on a real Ray."""
 
+import os
+
 import pytest
 
 from tests.extract.harness import run_here, stored
+from tests.features.factories import random_videos, write_features
 from tests.scoring.conftest import LENGTHS
 from tests.scoring.factories import make_checkpoint, write_checkpoint
+from wsvad.features.reading import FeatureSet
+from wsvad.scores.reading import ScoreSet
+from wsvad.scoring import job
+from wsvad.scoring.worker import VideoScorer
+from wsvad.work import packs
+from wsvad.work.progress import ProgressView
 
 
 @pytest.mark.usefixtures("ray_session")
@@ -19,3 +28,45 @@ def test_workers_give_the_bytes_of_one_process(features, tmp_path, capsys):
     assert stored(str(tmp_path / "ray")) == stored(str(tmp_path / "here"))
     assert run_here(capsys, *words, "--out", str(tmp_path / "more"), "--workers", "99")[0] == 2
     assert not (tmp_path / "more" / "dataset.json").exists()
+
+
+class _Fatal(VideoScorer):
+    """Ends its worker at one video, as the system does that runs out of memory."""
+
+    def __call__(self, row):
+        if row["video_id"] == "v07":
+            os._exit(1)
+        return super().__call__(row)
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_packs_with_bad_videos_that_are_interrupted_score_each_other_video_once(tmp_path, monkeypatch):
+    """One ends its worker, one's features are damaged; stopped after the first pack, and run again to the end."""
+    lengths = {f"v{n:02d}": 3 + n % 3 for n in range(40)}
+    features = write_features(tmp_path / "features", random_videos(lengths)[0])
+    damaged = FeatureSet.open(features).units["v05"][0].key
+    path = tmp_path / "features" / damaged
+    path.write_bytes(path.read_bytes()[:-9] + b"?" * 9)
+    checkpoint = write_checkpoint(tmp_path / "checkpoint", make_checkpoint())
+    options = job.ScoreOptions(features, checkpoint, str(tmp_path / "out"), use_ray=True)
+    monkeypatch.setattr(job, "VideoScorer", _Fatal)
+    monkeypatch.setattr(packs, "_PACKS_FOR_A_WORKER", 2)
+    taking = ProgressView.add
+
+    def stop(self, unit, receipt):
+        taking(self, unit, receipt)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ProgressView, "add", stop)
+    with pytest.raises(KeyboardInterrupt):
+        job.score(options)
+    monkeypatch.setattr(ProgressView, "add", taking)
+    summary = job.score(options)
+    assert (summary.quarantined, summary.units_damaged, summary.videos_scored) == (1, 1, 38)
+    assert summary.units_done_before > 0
+    assert {(p["video_id"], p["kind"]) for p in summary.problems} == {("v05", "DamagedError"), ("v07", "worker_crash")}
+    scores = ScoreSet.open(str(tmp_path / "out"))
+    assert {i: scores.load(i).clip.tolist() for i in scores.video_ids} == {
+        i: list(range(length)) for i, length in lengths.items() if i not in ("v05", "v07")
+    }
+    assert len(stored(str(tmp_path / "out"))) == 38

@@ -1,6 +1,10 @@
 """Units on Ray Data: a real Ray, and stages that take no time."""
 
 import os
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from unittest import mock
 
 import pytest
 import ray
@@ -16,6 +20,7 @@ POOL = Pool(workers=1, cpus_per_worker=1.0, gpus_per_worker=0.0, memory_per_work
 class _Unit:
     def __init__(self, name):
         self.unit_id = name
+        self.num_clips = 3
 
     def to_row(self):
         return {"unit_id": self.unit_id}
@@ -29,22 +34,65 @@ class _Deed:
 
     def __call__(self, row):
         name = row["unit_id"]
+        with open(self._payload["log"], "a") as log:
+            log.write(f"{name}\n")
         if name.startswith("kills its worker"):
             os._exit(1)
+        if name.startswith("raises"):
+            raise RuntimeError("a bug of the stage")
+        if name.startswith("fails"):
+            return Receipt(name, "failed", kind="StorageError").to_row()
         self._report(name, 3)
         return Receipt(name, "done", clips=3, message=f"{self._greeting} {self._payload['weights']}").to_row()
 
 
-def test_unit_that_kills_its_workers_gets_no_receipt_and_its_neighbours_are_done():
+@pytest.fixture
+def payload(tmp_path):
+    """What workers get; they write down which units they begin."""
+    (tmp_path / "log").touch()
+    return {"weights": 7, "log": str(tmp_path / "log")}
+
+
+def begun(payload):
+    """How often each unit was begun."""
+    return Counter(Path(payload["log"]).read_text().splitlines())
+
+
+def test_unit_that_kills_its_workers_gets_no_receipt_and_its_neighbours_are_done(payload):
     """Ray restarts workers and repeats rows for ever; the row itself stops after two tries, and nothing hangs."""
-    runner = UnitRunner(_Deed, "hello", {"weights": 7}, POOL)
+    runner = UnitRunner(_Deed, "hello", payload, POOL)
     receipts = list(runner([_Unit(n) for n in ("a", "kills its worker", "b", "c")], False))
     assert sorted((r.unit_id, r.status, r.message) for r in receipts) == [(n, "done", "hello 7") for n in "abc"]
     assert set(runner.in_progress()) >= {"a"}
 
 
-def test_lost_books_of_a_run_are_not_evidence_against_videos():
+def test_a_pack_with_units_of_every_kind(payload):
+    """Two that end their workers, one that fails, one that raises: each of the others is done once, in one row."""
+    names = ["a", "fails", "b", "kills its worker", "c", "raises", "kills its worker too", *map(str, range(20)), "d"]
+    runner = UnitRunner(_Deed, "hello", payload, POOL, pack_clips=1000)
+    runner._pool = replace(POOL, workers=1)
+    with mock.patch("wsvad.work.packs._PACKS_FOR_A_WORKER", 1):
+        receipts = list(runner([_Unit(n) for n in names], False))
+    wanted = {n: "failed" if n == "fails" else "done" for n in names if not n.startswith(("kills", "raises"))}
+    assert len(receipts) == len(wanted)
+    assert {r.unit_id: r.status for r in receipts} == wanted
+    times = begun(payload)
+    assert {n for n in names if times[n] == 1} >= {"d", *map(str, range(19))}
+    assert times.keys() == set(names)
+    assert all(times[n] in (2, 3) for n in names if n.startswith("kills"))
+    assert sum(times.values()) <= len(names) + 6, "only what was under way when a worker went down is begun again"
+
+
+def test_the_next_round_runs_again_what_is_asked_for(payload):
+    """Receipts of a round say nothing in the next: what failed for want of a store is tried again."""
+    runner = UnitRunner(_Deed, "", payload, POOL, pack_clips=1000)
+    for number in (1, 2):
+        assert [r.status for r in runner([_Unit("fails"), _Unit("fails too")], False)] == ["failed"] * 2
+        assert set(begun(payload).values()) == {number}
+
+
+def test_lost_books_of_a_run_are_not_evidence_against_videos(payload):
     """The actor that counts tries dies (a full head node): units fail, none is quarantined."""
-    runner = UnitRunner(_Deed, "", {"weights": 0}, POOL)
+    runner = UnitRunner(_Deed, "", payload, POOL, pack_clips=1000)
     ray.kill(runner._board)
     assert {r.status for r in runner([_Unit("a"), _Unit("b")], False)} == {"failed"}

@@ -40,6 +40,9 @@ from wsvad.work.workplace import Workplace
 
 log = logging.getLogger(__name__)
 
+PACK_CLIPS = 64
+"""Clips of small units that a worker of Ray is given together: seconds of work, beside which 10 ms are little."""
+
 
 @dataclass(frozen=True)
 class ExtractOptions:
@@ -225,7 +228,7 @@ def _extract(
     )
     view = carry_out(
         outcome.todo,
-        workplace.runner(UnitExtractor, config),
+        workplace.runner(UnitExtractor, config, pack_clips=PACK_CLIPS),
         outcome.receipts,
         workplace,
         out,

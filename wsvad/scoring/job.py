@@ -33,6 +33,9 @@ from wsvad.work.workplace import Workplace
 
 log = logging.getLogger(__name__)
 
+PACK_CLIPS = 1000
+"""Clips of small units that a worker of Ray is given together: about a second of work, beside which 10 ms are little.
+"""
 SMALL_CLIPS = 20_000
 """Clips up to which scoring stays in this process: three and a half hours of footage at 25 frames/s, scored in
 about the time that a local Ray takes to start."""
@@ -170,7 +173,11 @@ def _score(
     pool = workplace.open()
     carry_out(
         outcome.todo,
-        workplace.runner(VideoScorer, WorkerConfig(config, out.uri, pool.device, pool.threads, out.options)),
+        workplace.runner(
+            VideoScorer,
+            WorkerConfig(config, out.uri, pool.device, pool.threads, out.options),
+            pack_clips=PACK_CLIPS,
+        ),
         outcome.receipts,
         workplace,
         out,

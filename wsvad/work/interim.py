@@ -19,8 +19,8 @@ class Interim:
     """Publishes what there is so far, now and then; call it after every receipt.
 
     The first time after ten minutes, later whenever a tenth of the run's time has passed since the last time, but at
-    least every six hours: a snapshot names all objects, so that one every ten minutes of a long run would in the end
-    weigh more than the objects. A store that fails here is asked again the next time.
+    least every six hours: units end in another order than that of their ids, so that each publication of a large run
+    writes nearly all of its lists. A store that fails here is asked again the next time.
 
     Args:
         publish: publishes everything that is settled so far.

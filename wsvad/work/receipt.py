@@ -18,6 +18,11 @@ class Named(Protocol):
 class WorkUnit(Named, Protocol):
     """What is run, retried and answered as a whole."""
 
+    @property
+    def num_clips(self) -> int:
+        """Clips that the unit should hold."""
+        ...
+
     def to_row(self) -> dict[str, Any]:
         """Return plain values that survive a trip through an Arrow block, ``unit_id`` among them."""
         ...

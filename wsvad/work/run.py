@@ -1,10 +1,11 @@
-"""Wiring of a stage to Ray Data: units in, one actor a worker, receipts out."""
+"""Wiring of a stage to Ray Data: packs of units in, one actor a worker, receipts out."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import ray
@@ -13,7 +14,8 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from wsvad.errors import ClusterError
-from wsvad.work.board import Board
+from wsvad.work.board import Begin, Board
+from wsvad.work.packs import packed
 from wsvad.work.pool import Pool
 from wsvad.work.receipt import Receipt, WorkUnit
 
@@ -27,30 +29,55 @@ MakeStage = Callable[[Any, Any, Report], Stage]
 """``make_stage(config, payload, report)``, called once in each worker; at module level, so that it can travel."""
 
 TRIES_PER_ROUND = 2
+
+
 _REPORT_EVERY_S = 1.0
-_UNITS_PER_DATASET = 4096  # Ray Data takes 1 ms a row before the first is begun, and 8 ms to run an empty one
+_PACKS_PER_DATASET = 4096  # Ray Data takes 1 ms a row before the first is begun, and 8 ms to run an empty one
 
 
 class _Worker:
     """The Ray Data actor around a stage.
 
-    Columns read: of the unit's ``to_row``, ``round`` and ``limit``; columns returned: those of ``Receipt``. A unit
-    that took its worker down too often is not begun again; its receipt has the status ``lost``.
+    Columns read: ``units`` (``to_row`` of each of a pack), ``round`` and ``limit``; rows returned: one a unit with the
+    columns of ``Receipt``. A unit that took its worker down too often is not begun again; its receipt is ``lost``.
     """
 
     def __init__(self, make_stage: MakeStage, config: Any, payload: Any, board: Any) -> None:
         self._board = board
-        self._reported = 0.0
+        self._reported = self._told = 0.0
+        self._finished: list[dict[str, Any]] = []
         self._stage = make_stage(config, ray.get(payload), self._report)
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+        units = list(row["units"])
         try:
-            may_begin = ray.get(self._board.begin.remote(row["round"], row["unit_id"], row["limit"]))
-        except RayError as error:  # the books are gone: says nothing of the video
-            return Receipt(row["unit_id"], "failed", kind=type(error).__name__, message=str(error)).to_row()
-        if not may_begin:
-            return Receipt(row["unit_id"], "lost").to_row()
-        return self._stage(row)
+            begun: Begin = ray.get(
+                self._board.begin.remote(row["round"], [str(u["unit_id"]) for u in units], row["limit"])
+            )
+        except RayError as error:  # the books are gone: says nothing of the videos
+            kind, message = type(error).__name__, str(error)
+            return [Receipt(u["unit_id"], "failed", kind=kind, message=message).to_row() for u in units]
+        self._finished, self._told = [], time.monotonic()
+        found = []
+        for unit, receipt, given_up in zip(units, begun.receipts, begun.given_up, strict=True):
+            found.append(receipt or (_lost(unit) if given_up else self._run(unit, row["round"], begun.again)))
+        return found
+
+    def _run(self, unit: dict[str, Any], round_number: int, again: bool) -> dict[str, Any]:
+        try:
+            receipt = self._stage(unit)
+        except Exception:  # a stage raises none; if it does, the other units of the pack have their receipts
+            log.exception("%s", unit["unit_id"])
+            receipt = _lost(unit)
+        self._finished.append(receipt)
+        now = time.monotonic()
+        if again or now - self._told >= _REPORT_EVERY_S:  # a message costs a millisecond, much beside a short video
+            noted = self._board.finish.remote(round_number, self._finished)
+            self._finished, self._told = [], now
+            if again:  # a unit of this pack may end its worker: the books must know which
+                with suppress(RayError):
+                    ray.get(noted)
+        return receipt
 
     def _report(self, unit_id: str, clips: int) -> None:
         now = time.monotonic()
@@ -59,25 +86,41 @@ class _Worker:
             self._board.report.remote(unit_id, clips)
 
 
+def _lost(unit: dict[str, Any]) -> dict[str, Any]:
+    return Receipt(unit["unit_id"], "lost").to_row()
+
+
 class UnitRunner:
     """Runs units on a pool of actors. A worker holds its stage, and so its network, from unit to unit.
 
     Ray Data restarts actors and repeats rows for ever, which is right when nodes come and go, and wrong when a row
     is what kills its actor. So the rows themselves stop: after two tries in a round a unit is given up, and has no
-    receipt. (Finite retries in Ray would also drop rows that merely waited in a dying actor's queue.)
+    receipt. (Finite retries in Ray would also drop rows that merely waited in a dying actor's queue.) A row is a pack
+    of units; where it is repeated, only those run again that were not finished.
 
     Args:
         make_stage: makes the stage in a worker.
         config: small, travels to every worker.
         payload: large (weights); travels to each node once.
         pool: how many workers, and what each gets.
+        pack_clips: clips up to which small units share a row; 0: each has its own.
         verbose: let Ray Data's own log lines through.
     """
 
-    def __init__(self, make_stage: MakeStage, config: Any, payload: Any, pool: Pool, *, verbose: bool = False) -> None:
+    def __init__(
+        self,
+        make_stage: MakeStage,
+        config: Any,
+        payload: Any,
+        pool: Pool,
+        *,
+        pack_clips: int = 0,
+        verbose: bool = False,
+    ) -> None:
         self._make_stage = make_stage
         self._config = config
         self._pool = pool
+        self._pack_clips = pack_clips
         self._round = 0
         self._payload = ray.put(payload)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -101,14 +144,16 @@ class UnitRunner:
             ClusterError: Ray itself failed, or no worker can start.
         """
         self._round += 1
-        for start in range(0, len(units), _UNITS_PER_DATASET):
-            yield from self._run(units[start : start + _UNITS_PER_DATASET], alone)
+        packs = packed(units, 0 if alone else self._pack_clips, self._pool.workers)
+        for start in range(0, len(packs), _PACKS_PER_DATASET):
+            yield from self._run(packs[start : start + _PACKS_PER_DATASET], alone)
 
-    def _run(self, units: Sequence[WorkUnit], alone: bool) -> Iterator[Receipt]:
+    def _run(self, packs: Sequence[Sequence[WorkUnit]], alone: bool) -> Iterator[Receipt]:
         pool = self._pool
         guard = {"round": self._round, "limit": 1 if alone else TRIES_PER_ROUND}
         worker: Any = _Worker  # Ray Data makes an actor of it and calls its instances
-        dataset = ray.data.from_items([u.to_row() | guard for u in units], override_num_blocks=len(units)).map(
+        rows = [{"units": [u.to_row() for u in pack], **guard} for pack in packs]
+        dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).flat_map(
             worker,
             fn_constructor_kwargs={
                 "make_stage": self._make_stage,
@@ -117,7 +162,7 @@ class UnitRunner:
                 "board": self._board,
             },
             compute=ActorPoolStrategy(
-                size=1 if alone else min(pool.workers, len(units)),
+                size=1 if alone else min(pool.workers, len(packs)),
                 max_tasks_in_flight_per_actor=1 if alone else pool.in_flight,
             ),
             num_cpus=pool.cpus_per_worker,

@@ -122,12 +122,15 @@ class Workplace(Generic[Payload]):
         assert self._loading is not None
         return self._loading.result()
 
-    def runner(self, make_stage: Callable[[Any, Any, Callable[[str, int], None]], Any], config: Any) -> Runner:
+    def runner(
+        self, make_stage: Callable[[Any, Any, Callable[[str, int], None]], Any], config: Any, *, pack_clips: int
+    ) -> Runner:
         """Return what runs units, and log where that is.
 
         Args:
             make_stage: ``make_stage(config, payload, report)``, at module level, so that it can travel.
             config: of the stage.
+            pack_clips: clips up to which small units are sent to a worker of Ray together.
         """
         pool, place = self.open(), self.place
         assert place is not None
@@ -138,7 +141,7 @@ class Workplace(Generic[Payload]):
                 "on Ray (%s): %d workers (each %g CPU, %g GPU)",
                 place.why, pool.workers, pool.cpus_per_worker, pool.gpus_per_worker,
             )  # fmt: skip
-            return UnitRunner(make_stage, config, self.payload(), pool, verbose=self._verbose)
+            return UnitRunner(make_stage, config, self.payload(), pool, pack_clips=pack_clips, verbose=self._verbose)
         log.info("in this process (%s), device %s", place.why, pool.device)
         runner = InlineRunner(make_stage, config, self.payload())
         self._stack.callback(runner.close)
