@@ -77,7 +77,7 @@ def test_run_that_failed_does_not_take_back_what_another_run_finished(dataset, c
     shutil.rmtree(out)
 
     class OtherRunIsFaster:
-        def __init__(self, make_stage, config, payload, pool, *, verbose=False):
+        def __init__(self, make_stage, config, payload, pool, *, pack_clips=0, verbose=False):
             monkeypatch.setattr(run, "UnitRunner", InProcess)
             assert run_here(capsys, *words)[0] == 0
 

@@ -93,7 +93,7 @@ class Outcome:
         return _by_video(found)
 
     def video_rows(self) -> list[dict[str, Any]]:
-        """One row of the videos table for every listed video."""
+        """The row, as lists have it, of every listed video."""
         clips: dict[str, int] = {}
         unsettled: set[str] = set()
         for unit in self.units:

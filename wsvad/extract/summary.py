@@ -51,7 +51,7 @@ class ExtractSummary(Summary):
     """Files with a video's name that were not taken for one."""
     min_coverage: float
     notes: dict[str, int]
-    """What was noted of videos by code, see ``wsvad.video.Note``; which, and what, is in the videos table."""
+    """What was noted of videos by code, see ``wsvad.video.Note``; which, and what, is in the lists."""
     flagged: int
     """Videos that are short or doubtful or were skipped; they count like quarantined ones."""
     clips: int
@@ -105,7 +105,7 @@ class ExtractSummary(Summary):
             rows.append(("skipped", f"{self.skipped} ({reasons})"))
         if self.notes:
             said = ", ".join(f"{count} {code.replace('_', ' ')}" for code, count in self.notes.items())
-            rows.append(("noted", f"{said} (column notes of the videos table)"))
+            rows.append(("noted", f"{said} (column notes in lists/)"))
         if self.missing_frames:
             rows.append(("not decodable", f"{self.missing_frames} frames"))
         if self.units_failed:

@@ -22,7 +22,7 @@ def shortcomings(videos: Iterable[Mapping[str, Any]], min_coverage: float) -> li
     """Say what is wrong with videos that came through, as rows ``video_id, uri, outcome, kind, message``.
 
     Args:
-        videos: rows of the videos table.
+        videos: rows, as lists have them.
         min_coverage: percent of the clips of a video that must be there. Videos of which none is there are
             quarantined, and those with work left incomplete: both are counted as such, not here.
     """

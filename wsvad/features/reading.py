@@ -55,7 +55,7 @@ class FeatureSet:
     units: Mapping[str, tuple[SnapshotObject, ...]]
     """Stored units of each video that has a clip, by first clip."""
     videos: Mapping[str, Mapping[str, Any]]
-    """Row of the videos table by video id, also of videos without a clip."""
+    """Row of the lists by video id, also of videos without a clip."""
 
     @classmethod
     def open(cls, uri: str, options: StoreOptions | None = None) -> FeatureSet:

@@ -10,7 +10,7 @@ from wsvad.clips import ClipSpec
 from wsvad.features.imported import SEGMENTS
 
 MISMATCH_KIND = "clip_count"
-"""Kind of their rows in the videos table."""
+"""Kind of their rows in lists."""
 _FIXED_COUNTS = (32, 200, 320)
 """Numbers of segments that videos are often resampled to."""
 _OTHER_CLIPS = (

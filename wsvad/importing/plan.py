@@ -96,7 +96,7 @@ class PlannedVideo:
         return clip * self.num_frames // SEGMENTS, (clip + 1) * self.num_frames // SEGMENTS
 
     def row(self, container: str) -> dict[str, Any]:
-        """Return the row of the videos table."""
+        """Return the row, as lists have it."""
         told: dict[str, Any] = {}
         if self.assumed:
             told = {"kind": "assumed_frames", "message": "the number of frames is not known and follows from the clips"}

@@ -30,7 +30,7 @@ class ScoreSet:
     units: Mapping[str, SnapshotObject] = field(repr=False)
     """The stored object of each scored video."""
     videos: Mapping[str, Mapping[str, Any]] = field(repr=False)
-    """Row of the videos table by video id, also of videos without scores."""
+    """Row of the lists by video id, also of videos without scores."""
 
     @classmethod
     def open(cls, uri: str, options: StoreOptions | None = None) -> ScoreSet:

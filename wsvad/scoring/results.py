@@ -34,7 +34,7 @@ class Outcome:
         return objects_of(self.units, self.receipts, lambda unit: self.features.videos[unit.video_id]["content_id"])
 
     def video_rows(self) -> list[dict[str, Any]]:
-        """One row of the videos table for every video of the features snapshot.
+        """The row, as lists have it, of every video of the features snapshot.
 
         ``expected_clips`` are those that have features; a video without any keeps what extraction said of it.
         """
