@@ -17,7 +17,7 @@ from tests.services.fault_proxy import Fault, FaultProxy, Rule
 from tests.services.moto_server import CREDENTIALS
 from tests.tune.making import QUICK, rows, run_tune, words_of
 from wsvad.storage import StoreOptions, open_store
-from wsvad.tune import job
+from wsvad.tune import job, losses
 from wsvad.tune.book import Outcome
 from wsvad.tune.trial import Setting, Task
 
@@ -70,8 +70,9 @@ def test_a_killed_worker_costs_no_row(planted_sweep, tmp_path, capsys, ray_sessi
     assert rows(out) == rows(tmp_path / "calm")
 
 
-def test_a_worker_that_ends_every_time(planted_sweep, tmp_path, capsys, ray_session, monkeypatch):
+def test_a_worker_that_ends_every_time(planted_sweep, tmp_path, capsys, ray_session, monkeypatch, caplog):
     """Its training is a row with the status lost, the others have their values; the same command tries it again."""
+    monkeypatch.setattr(losses, "PAUSES_S", (0.5,))
     path = tmp_path / "deadly"
     path.touch()
     real = job._setting
@@ -81,7 +82,8 @@ def test_a_worker_that_ends_every_time(planted_sweep, tmp_path, capsys, ray_sess
     assert (code, summary["lost"]) == (3, 1)
     (lost,) = [row for row in rows(out) if row["status"] == "lost"]
     assert (lost["trial"], lost["seed"]) == (1, 0)
-    assert "its worker ended 4 times" in lost["error"]
+    assert "its worker ended again and again" in lost["error"]
+    assert "more tries follow" in caplog.text
     path.unlink()
     code, summary = run_tune(capsys, *words_of(planted_sweep, out, "--no-winner"))
     assert (code, summary["lost"]) == (0, 0)
@@ -124,7 +126,7 @@ def test_object_storage(planted_sweep, calm, s3_bucket, moto_server, fault_proxy
     assert rows(tmp_path) == rows(calm)
 
 
-@pytest.mark.parametrize("trials", [1, 12])
+@pytest.mark.parametrize("trials", [1, 12, pytest.param(50, marks=pytest.mark.slow)])
 def test_features_are_read_once_a_node(trials, planted_sweep, s3_bucket, moto_server, capsys, tmp_path, monkeypatch):
     """The same number of reads for 1 and for 12 trials; and three writes for every training, whatever their number."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))  # a node without caches

@@ -22,6 +22,7 @@ from ray.util.metrics import Gauge
 from wsvad import signals
 from wsvad.errors import AccessDenied, ClusterError, StorageError, StoreFull, WsvadError
 from wsvad.tune.book import Outcome
+from wsvad.tune.losses import Losses
 from wsvad.tune.schedule import Job
 from wsvad.tune.space import Configuration
 from wsvad.tune.trial import Task
@@ -115,6 +116,7 @@ def run_on_tune(
                 storage_path=folder,
                 stop=_Stop(searcher),
                 verbose=0,
+                callbacks=[searcher.losses],
                 failure_config=tune.FailureConfig(max_failures=_MAX_LOSSES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, checkpoint_frequency=0),
             ),
@@ -160,7 +162,8 @@ class _Searcher(Searcher):
     def __init__(self, jobs: Jobs, name: str) -> None:
         super().__init__(metric=None, mode=None)
         self._jobs, self._name = jobs, name
-        self._running: dict[str, Job] = {}
+        self._running: dict[str, Task] = {}
+        self.losses = Losses()
         self._gauge: Gauge | None = None
         self.error: WsvadError | None = None
         self.stopping = False
@@ -179,28 +182,33 @@ class _Searcher(Searcher):
                 return Searcher.FINISHED
             if len(self._running) >= self.at_once:
                 return None
-            task = self._jobs.next_task()
+            task = self.losses.due() or self._jobs.next_task()
         except WsvadError as error:
             self.error = error
             return Searcher.FINISHED
         if task is None:
             return None
-        self._running[trial_id] = task.job
+        self._running[trial_id] = task
         return {"task": _packed(task)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Take what a job returned, or that its worker ended too often."""
-        job = self._running.pop(trial_id, None)
-        if job is None:
+        task = self._running.pop(trial_id, None)
+        if task is None:
             return
+        job = task.job
         try:
             if result and "outcome" in result:
                 self._jobs.take(job, Outcome.from_dict(json.loads(result["outcome"])))
             elif result and "error" in result:
                 kind, _, message = str(result["error"]).partition(": ")
                 self.error = self.error or _RAISED[kind](message)
+            elif error and self.losses.put_off(trial_id, task):
+                log.warning(
+                    "trial %d seed %d: its workers ended one after the other; more tries follow", job.number, job.seed
+                )
             elif error:
-                said = f"its worker ended {_MAX_LOSSES + 1} times: out of memory, or its node was lost"
+                said = "its worker ended again and again: out of memory, or its node was lost"
                 self._jobs.take(job, Outcome("lost", error=said))
             self._show()
         except WsvadError as raised:
