@@ -10,11 +10,13 @@ from wsvad.cli.options import Common, Stored, require
 from wsvad.dataset.names import DEFAULT_GRACE_HOURS
 from wsvad.loop.places import SWEEP, TRIALS
 from wsvad.manifest.names import Identity
+from wsvad.nightly.places import CURRENT
 from wsvad.options import Flag, Option, PositiveFloat, Uri
 from wsvad.storage import Store, StoreOptions, open_store
 
 if TYPE_CHECKING:
     from wsvad.manifest.listing import Listing
+    from wsvad.nightly.verifying import NightReport
     from wsvad.verify.data_set_report import VerifyReport
     from wsvad.verify.run import RunReport
     from wsvad.verify.sweep import SweepReport
@@ -25,7 +27,7 @@ class Options(Common):
     """What is to be verified, and how much is done about it."""
 
     out: Uri | None = None
-    """root of the data set, or of a training run, a sweep, or a checkpoint"""
+    """root of the data set, or of a training run, a sweep, a checkpoint, or a nightly job"""
     videos: Uri | None = None
     """also check that all of these videos are in it"""
     id_prefix: Annotated[str, Option(metavar="TEXT")] = ""
@@ -54,8 +56,12 @@ def run(options: Options) -> int:
     out = open_store(uri, options.store)
     if options.repair or options.collect:
         out.probe()  # what cannot be written is found before everything is read
-    report: VerifyReport | RunReport | SweepReport
-    if any(True for _ in out.list(SWEEP)) or any(True for _ in out.list(TRIALS)):
+    report: VerifyReport | RunReport | SweepReport | NightReport
+    if any(True for _ in out.list(CURRENT)):
+        from wsvad.nightly.verifying import verify_nights  # brings torch with it
+
+        report = verify_nights(out, lambda data_set: _verify(options, data_set, None))
+    elif any(True for _ in out.list(SWEEP)) or any(True for _ in out.list(TRIALS)):
         from wsvad.verify.sweep import verify_sweep  # brings torch with it
 
         report = verify_sweep(out, repair=options.repair)

@@ -1,0 +1,55 @@
+"""``wsvad verify`` of a nightly job: whole, and with every kind of object damaged or gone."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+
+from tests.extract.harness import run_here
+from tests.nightly.reader import digests
+
+
+@pytest.fixture
+def verify(capsys, tmp_path):
+    """Run ``wsvad verify`` on the root."""
+    return functools.partial(run_here, capsys, "verify", "--out", str(tmp_path / "root"), "--json")
+
+
+def test_whole(night, verify, tmp_path):
+    """Nothing is wrong, and nothing is written."""
+    night()
+    before = digests(tmp_path / "root")
+    code, report = verify()
+    assert (code, report["night"], report["faults"]) == (0, 1, [])
+    assert sorted(prefix.split("/")[0] for prefix in report["data_sets"]) == ["events", "features", "scores"]
+    assert digests(tmp_path / "root") == before
+
+
+KINDS = (
+    *("current/*", "nights/*", "inputs/*", "models/*/model.safetensors", "models/*/config.json"),
+    *(f"{part}/*/units/*/*" for part in ("features", "scores", "events")),
+    *(f"{part}/*/lists/*" for part in ("features", "scores", "events")),
+    *(f"{part}/*/snapshots/*" for part in ("features", "scores", "events")),
+)
+
+
+def test_damage(night, verify, tmp_path):
+    """Of whatever kind, damaged or gone, it is told."""
+    night()
+    for kind in KINDS:
+        path = min((tmp_path / "root").glob(kind))
+        whole = path.read_bytes()
+        altered = bytearray(whole)
+        altered[len(whole) // 2] ^= 1
+        path.write_bytes(altered)
+        code, report = verify()
+        assert (code, bool(report["faults"])) == (5, True), f"{kind} damaged"
+        path.unlink()
+        code, report = verify()
+        if kind == "current/*":
+            assert (code, report) == (2, {}), "without any pointer it is no nightly job"
+        else:
+            assert (code, bool(report["faults"])) == (5, True), f"{kind} gone"
+        path.write_bytes(whole)
+    assert verify()[0] == 0
