@@ -60,6 +60,7 @@ HOMES = {
         "wsvad/work/run.py",
         "wsvad/loop/run.py",
         "wsvad/experiments/run.py",
+        "wsvad/tune/losses.py",
         "wsvad/tune/on_ray.py",
         "wsvad/doctor/ray_probe.py",
     ),
