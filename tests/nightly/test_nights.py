@@ -186,3 +186,21 @@ def test_thresholds_of_a_model(night, tmp_path, capsys):
     assert run_here(capsys, "promote", "--root", str(root), "--model", digest, "--json")[0] == 0
     assert len(events(root)) == 3
     assert night("--thresholds", file, "--thresholds", file)[0] == 2
+
+
+def test_nothing_that_could_be_read(night, archive, tmp_path, monkeypatch, caplog):
+    """A store that fails is not taken for bad footage: 4, and the next run tries again. Bad footage alone: 3."""
+    from wsvad.extract import indexing
+
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            indexing, "index_video", lambda reader, video, options: indexing.Indexed(video, message="planted")
+        )
+        assert night()[0] == 4
+    assert "run again" in caplog.text
+    for path in archive.rglob("*.mp4"):
+        path.write_text("not a video")
+    caplog.clear()
+    assert night()[0] == 3
+    assert "not one clip of the archive" in caplog.text
+    assert current(open_store(str(tmp_path / "root"))) is None

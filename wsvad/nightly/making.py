@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from rich.console import Console
 
 from wsvad.checkpoint import Checkpoint
 from wsvad.dataset.snapshots import latest_snapshot
-from wsvad.errors import EXIT_OK, VideoError
+from wsvad.errors import EXIT_OK, EXIT_STORAGE, StorageError, VideoError
 from wsvad.extract.job import ExtractOptions, extract
 from wsvad.extract.summary import ExtractSummary
 from wsvad.manifest.listing import Listing
@@ -91,7 +91,7 @@ def make_scores(
                 console,
                 listing,
             )
-        features[digest] = _at(root, at, options)
+        features[digest] = _at(root, at, extractions[config.fingerprint])
     scorings: dict[str, ScoreSummary] = {}
     scores: dict[str, DataSetAt] = {}
     for digest in models:
@@ -110,14 +110,16 @@ def make_scores(
             ),
             console,
         )
-        scores[digest] = _at(root, at, options)
+        scores[digest] = _at(root, at, scorings[digest])
     return Made(features, scores, tuple(extractions.values()), tuple(scorings.values()))
 
 
-def _at(root: Store, prefix: str, options: RescoreOptions) -> DataSetAt:
-    snapshot = latest_snapshot(open_store(f"{root.uri}/{prefix}", replace(options.store)))
-    if snapshot is None or not snapshot.objects:
-        raise VideoError(
-            "no_clips", f"not one clip of the archive {options.archive} came through; nothing was published"
-        )
-    return DataSetAt(prefix, snapshot.number, snapshot.fingerprint)
+def _at(root: Store, prefix: str, ended: ExtractSummary | ScoreSummary) -> DataSetAt:
+    """Return the newest snapshot of a data set; raise where nothing is in it."""
+    snapshot = latest_snapshot(open_store(f"{root.uri}/{prefix}", root.options))
+    if snapshot is not None and snapshot.objects:
+        return DataSetAt(prefix, snapshot.number, snapshot.fingerprint)
+    first = next((f"; the first: {p['video_id']}: {p['message']}" for p in ended.problems), "")
+    if ended.exit_code == EXIT_STORAGE:
+        raise StorageError(f"nothing could be read or written for {prefix}{first}. Nothing was published; run again")
+    raise VideoError("no_clips", f"not one clip of the archive came through for {prefix}{first}. Nothing was published")
