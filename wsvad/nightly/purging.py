@@ -37,6 +37,9 @@ BRAKE_PERCENT = 10.0
 """Of the videos of a nightly job, above which a purge must be forced."""
 
 
+_REMEDY = "it names the videos of a purge that did not end: delete it, and purge the same videos again"
+
+
 @dataclass(frozen=True)
 class PurgeOptions:
     """What is to be purged; ``wsvad purge --help`` explains the same options."""
@@ -177,15 +180,16 @@ def _select(options: PurgeOptions, root: Store, base: Current) -> _Selected:
     for video_id in meant:
         cameras[placed[video_id].camera] = cameras.get(placed[video_id].camera, 0) + 1
     meant += sorted(begun - placed.keys())
-    share = 100 * len(meant) / max(1, len(placed))
-    if len(meant) == len(placed):
+    of = len(placed.keys() | begun)  # what was begun may have left no trace but its mark
+    share = 100 * len(meant) / max(1, of)
+    if len(meant) == of:
         raise UsageError(f"that is every video of {options.root}: delete the folder instead")
     if share > BRAKE_PERCENT and options.apply and not options.force:
         raise UsageError(
-            f"that is {len(meant)} of {len(placed)} videos, {share:.0f} %, above {BRAKE_PERCENT:g} %. Nothing was "
+            f"that is {len(meant)} of {of} videos, {share:.0f} %, above {BRAKE_PERCENT:g} %. Nothing was "
             "changed. If it is meant, add --force"
         )
-    return _Selected(tuple(meant), len(placed), cameras, held, timeless)
+    return _Selected(tuple(meant), of, cameras, held, timeless)
 
 
 def pending(root: Store) -> frozenset[str]:
@@ -194,7 +198,7 @@ def pending(root: Store) -> frozenset[str]:
         data = root.read(PENDING)
     except ObjectNotFound:
         return frozenset()
-    return frozenset(unseal(data, root.uri_of(PENDING), ("videos",), remedy="purge the same videos again")["videos"])
+    return frozenset(unseal(data, root.uri_of(PENDING), ("videos",), remedy=_REMEDY)["videos"])
 
 
 def _check_names(options: PurgeOptions, videos: Collection[str], cameras: Collection[str]) -> None:
@@ -284,10 +288,8 @@ def _newest(root: Store, prefix: str) -> DataSetAt:
 
 
 def _report_without(report: Mapping[str, Any], video_ids: frozenset[str]) -> dict[str, Any]:
-    """What a night found, without what names these videos."""
+    """What a night found, without what says anything of these videos: no changes, which have times of their events."""
     forms = {form for video_id in video_ids for form in written_forms(video_id)}
-    clocks = {f"video {video_id}" for video_id in video_ids}
     coverage = report["coverage"]
     unscored = [v for v in coverage["unscored"] if not any(f in json.dumps(v).encode() for f in forms)]
-    changes = [c for c in report["changes"] if not {e["clock"] for e in (c["before"], c["now"]) if e} & clocks]
-    return {**report, "coverage": {**coverage, "unscored": unscored}, "changes": changes}
+    return {**report, "coverage": {**coverage, "unscored": unscored}, "changes": []}
