@@ -22,7 +22,15 @@ from wsvad.nightly.happenings import make_events
 from wsvad.nightly.options import RescoreOptions
 from wsvad.nightly.places import CURRENT, DRIVERS, EVENTS, FEATURES, NIGHTS, PENDING, SCORES
 from wsvad.nightly.pointers import point
-from wsvad.nightly.published import Current, DataSetAt, ModelAt, keep_night, models_as_json, require_current
+from wsvad.nightly.published import (
+    Current,
+    DataSetAt,
+    ModelAt,
+    check_input,
+    keep_night,
+    models_as_json,
+    require_current,
+)
 from wsvad.nightly.tombstones import bury
 from wsvad.storage import Store, StoreOptions, open_store
 from wsvad.suggest import did_you_mean
@@ -216,6 +224,7 @@ def _known(root: Store, base: Current, options: StoreOptions) -> tuple[dict[str,
         snapshot = latest_snapshot(open_store(f"{root.uri}/{prefix}", root.options))
         for row in snapshot.videos if snapshot else ():
             rows.setdefault(row["video_id"], row)
+    check_input(root, base.cameras)  # it says what is held
     cameras = read_cameras(root.uri_of(base.cameras) if base.cameras else None, options)
     placed = place_all(
         [Recorded(video_id, str(row["uri"] or ""), row["duration_s"]) for video_id, row in rows.items()], cameras
