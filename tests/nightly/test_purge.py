@@ -164,6 +164,16 @@ def test_one_of_two_whose_purge_was_killed(night, archive, purge, tmp_path, monk
     assert not mentions(tmp_path / "root", "yard/20260301_120000.mp4")
 
 
+def test_what_is_not_of_nights_stays(night, purge, tmp_path):
+    """A folder beside the data sets of events, put there later by somebody else, is not deleted with them."""
+    night()
+    theirs = tmp_path / "root" / "events" / "units" / "00" / "theirs.parquet"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"x")
+    assert purge("--camera", "door", "--apply", "--force")[0] == 0
+    assert theirs.exists()
+
+
 def test_a_damaged_list_of_a_purge_that_did_not_end(night, purge, tmp_path, caplog):
     """The message says what to do, and that helps."""
     night()

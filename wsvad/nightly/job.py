@@ -37,6 +37,7 @@ from wsvad.nightly.published import (
     keep_input,
     keep_night,
     models_as_json,
+    refuse_other,
     same_state,
 )
 from wsvad.nightly.purging import PurgeOptions, purge
@@ -119,6 +120,8 @@ def _run(options: RescoreOptions, console: Console | None) -> RescoreSummary:
     run = Run()
     night = _begin(options)
     base = current(night.root)
+    if base is None:
+        refuse_other(night.root)
     if _is_finished(night, base):
         assert base is not None
         summary = _again(night, base, run)

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from wsvad.dataset.layout import DATASET
 from wsvad.dataset.sealed import seal, unseal
-from wsvad.errors import DamagedError, ObjectNotFound, UsageError
-from wsvad.nightly.places import CURRENT, INPUTS, NIGHTS
+from wsvad.errors import ConflictError, DamagedError, ObjectNotFound, UsageError
+from wsvad.loop.claim import CLAIM
+from wsvad.nightly.places import CURRENT, EVENTS, FEATURES, INPUTS, MODELS, NIGHTS, SCORES
 from wsvad.nightly.pointers import Pointer, newest
 from wsvad.storage import Created, Store, StoreOptions, is_absent, open_object
 
@@ -121,6 +123,15 @@ def require_current(root: Store) -> Current:
         absent = ", which does not exist" if is_absent(root.uri) else ""
         raise UsageError(f"no night was published below {root.uri}{absent}; `wsvad rescore` makes one")
     return found
+
+
+def refuse_other(root: Store) -> None:
+    """Raise ``ConflictError`` where nights would go between the objects of something that is there already."""
+    for folder in ("", FEATURES, SCORES, EVENTS, MODELS):
+        for name, what in ((DATASET, "a data set"), (CLAIM, "a training run or a sweep")):
+            if any(info.key == f"{folder}{name}" for info in root.list(f"{folder}{name}")):
+                where = root.uri_of(folder) if folder else root.uri
+                raise ConflictError(f"{where} holds {what}. Nothing was changed. Use another --root, an empty folder.")
 
 
 def same_state(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:

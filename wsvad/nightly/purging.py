@@ -20,7 +20,7 @@ from wsvad.events.config import EventSettings
 from wsvad.nightly.erasing import erase_all, erase_unpublished, unpublish, written_forms
 from wsvad.nightly.happenings import make_events
 from wsvad.nightly.options import RescoreOptions
-from wsvad.nightly.places import CURRENT, DRIVERS, EVENTS, FEATURES, NIGHTS, PENDING, SCORES
+from wsvad.nightly.places import CURRENT, DRIVERS, EVENTS, FEATURES, NIGHTS, PENDING, SCORES, is_short
 from wsvad.nightly.pointers import point
 from wsvad.nightly.published import (
     Current,
@@ -239,7 +239,8 @@ def _known(root: Store, base: Current, options: StoreOptions) -> tuple[dict[str,
 
 def _data_sets(root: Store, part: str) -> list[str]:
     """Return the prefixes of the data sets below a part of the root, without a slash at their ends."""
-    return sorted({"/".join(info.key.split("/")[:2]) for info in root.list(part) if info.key.count("/") > 1})
+    found = {"/".join(info.key.split("/")[:2]) for info in root.list(part) if info.key.count("/") > 1}
+    return sorted(prefix for prefix in found if is_short(prefix.removeprefix(part)))
 
 
 def _erase(
