@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.extract.harness import run_here
 from tests.nightly.footage import bright_is_anomalous, write_scene
 from tests.nightly.reader import digests, shown, units
@@ -204,3 +206,15 @@ def test_nothing_that_could_be_read(night, archive, tmp_path, monkeypatch, caplo
     assert night()[0] == 3
     assert "not one clip of the archive" in caplog.text
     assert current(open_store(str(tmp_path / "root"))) is None
+
+
+@pytest.mark.parametrize("place", ["dataset.json", "training.json", "events/dataset.json", "features/dataset.json"])
+def test_a_root_that_is_something_else(place, night, tmp_path, caplog):
+    """Nights do not go between the objects of a data set or a training run."""
+    there = tmp_path / "root" / place
+    there.parent.mkdir(parents=True)
+    there.write_text("{}")
+    before = digests(tmp_path / "root")
+    assert night()[0] == 5
+    assert "Use another --root" in caplog.text
+    assert digests(tmp_path / "root") == before

@@ -125,6 +125,66 @@ def test_the_brake(nights, purge, tmp_path, caplog):
     assert not mentions(root, "yard/20260301_130000.mp4")
 
 
+def test_after_a_night_in_which_events_changed(night, purge, tmp_path):
+    """What the newest night says of changes has times of events of the purged video."""
+    night()
+    (found,) = (tmp_path / "root" / "nights").iterdir()
+    changes = json.loads(found.read_text())["changes"]
+    assert [c["change"] for c in changes] == ["new"] * 3
+    assert {(c["before"], c["now"]["clock"]) for c in changes} == {(None, "camera front"), (None, "camera yard")}
+    code, summary = purge("--camera", "yard", "--apply", "--force")
+    assert (code, summary["videos"]) == (0, 1)
+    (found,) = (tmp_path / "root" / "nights").iterdir()
+    assert "yard" not in json.dumps(json.loads(found.read_text())["changes"])
+    assert night()[1]["purged"] == 1
+
+
+def test_a_name_that_ends_as_another_does(night, archive, purge, tmp_path):
+    """Records of the other video stay."""
+    write_scene(archive / "1.mp4", 3)
+    (archive / "11.mp4").write_text("not a video")
+    assert night()[0] == 3
+    (features,) = (tmp_path / "root" / "features").iterdir()
+    (record,) = (path for path in (features / "quarantine").rglob("*") if path.is_file())
+    assert purge("--video", "1.mp4", "--apply", "--force")[0] == 0
+    assert record.exists()
+    assert purge("--video", "11.mp4", "--apply", "--force")[0] == 0
+    assert not record.exists()
+
+
+def test_one_of_two_whose_purge_was_killed(night, archive, purge, tmp_path, monkeypatch):
+    """What is left of the second half of a purge is not every video."""
+    (archive / "door" / "20260301_120000.mp4").unlink()
+    night()
+    with monkeypatch.context() as patched:
+        patched.setattr(purging, "erase_unpublished", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert purge("--camera", "yard", "--apply", "--force")[0] == 130
+    code, summary = purge("--video", "yard/20260301_120000.mp4", "--apply", "--force")
+    assert (code, summary["videos"], summary["of"]) == (0, 1, 2)
+    assert not mentions(tmp_path / "root", "yard/20260301_120000.mp4")
+
+
+def test_what_is_not_of_nights_stays(night, purge, tmp_path):
+    """A folder beside the data sets of events, put there later by somebody else, is not deleted with them."""
+    night()
+    theirs = tmp_path / "root" / "events" / "units" / "00" / "theirs.parquet"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"x")
+    assert purge("--camera", "door", "--apply", "--force")[0] == 0
+    assert theirs.exists()
+
+
+def test_a_damaged_list_of_a_purge_that_did_not_end(night, purge, tmp_path, caplog):
+    """The message says what to do, and that helps."""
+    night()
+    begun = tmp_path / "root" / "purging.json"
+    begun.write_bytes(b"")
+    assert purge("--camera", "door", "--apply", "--force")[0] == 5
+    assert "delete it, and purge the same videos again" in caplog.text
+    begun.unlink()
+    assert purge("--camera", "door", "--apply", "--force")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -64,14 +64,18 @@ def erase_unpublished(store: Store, video_ids: frozenset[str]) -> int:
     old = [info.key for info in store.list(layout.SNAPSHOTS) if info.key != keep]
     tables = [info.key for part in (layout.LISTS, layout.VIDEOS) for info in store.list(part)]
     units = [info.key for info in store.list(layout.UNITS) if info.key not in named]
-    records = [info.key for part in (layout.QUARANTINE, layout.RUNS) for info in store.list(part)]
+    records = [
+        (info.key, test)
+        for part, test in ((layout.QUARANTINE, _is_record_of), (layout.RUNS, _mentions))
+        for info in store.list(part)
+    ]
     with ThreadPoolExecutor(_THREADS) as pool:
         theirs = pool.map(lambda key: _is_of_others(store, key, video_ids), units)
         units = [key for key, others in zip(units, theirs, strict=True) if not others]
-        mentions = pool.map(lambda key: _mentions(store, key, video_ids), records)
-        records = [key for key, mentioned in zip(records, mentions, strict=True) if mentioned]
+        theirs = pool.map(lambda record: record[1](store, record[0], video_ids), records)
+        told = [key for (key, _), mentioned in zip(records, theirs, strict=True) if mentioned]
         # snapshots first, so that none is ever there whose objects are not
-        doomed = [*old, *(key for key in tables if key not in named), *units, *records]
+        doomed = [*old, *(key for key in tables if key not in named), *units, *told]
         for key in old:
             store.delete(key)
         list(pool.map(store.delete, doomed[len(old) :]))
@@ -99,8 +103,18 @@ def _is_of_others(store: Store, key: str, video_ids: frozenset[str]) -> bool:
         return False
 
 
+def _is_record_of(store: Store, key: str, video_ids: Collection[str]) -> bool:
+    """Whether a record of quarantine is of one of these videos; what cannot be read may be."""
+    try:
+        return parse_object(store.read(key)).get(columns.VIDEO_ID) in video_ids
+    except ObjectNotFound:
+        return False
+    except DocumentError:
+        return True
+
+
 def _mentions(store: Store, key: str, video_ids: Iterable[str]) -> bool:
-    """Whether a JSON record has the id of a video in it, on its own or as the end of a path."""
+    """Whether a JSON record has the id of a video anywhere in it, also as a part of a longer name."""
     try:
         data = store.read(key)
     except ObjectNotFound:

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -88,8 +88,15 @@ class Changes:
     """All but those that were kept."""
 
     def to_list(self) -> list[dict[str, Any]]:
-        """Return what changed as JSON values."""
-        return [asdict(change) for change in self.changed]
+        """Return what changed as JSON values; an event is an object, and none is null."""
+        return [
+            {
+                "change": change.change,
+                "before": change.before._asdict() if change.before else None,
+                "now": change.now._asdict() if change.now else None,
+            }
+            for change in self.changed
+        ]
 
 
 def compare_nights(root: Store, before: DataSetAt | None, now: DataSetAt) -> Changes:

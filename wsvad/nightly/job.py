@@ -37,6 +37,7 @@ from wsvad.nightly.published import (
     keep_input,
     keep_night,
     models_as_json,
+    refuse_other,
     same_state,
 )
 from wsvad.nightly.purging import PurgeOptions, purge
@@ -119,6 +120,8 @@ def _run(options: RescoreOptions, console: Console | None) -> RescoreSummary:
     run = Run()
     night = _begin(options)
     base = current(night.root)
+    if base is None:
+        refuse_other(night.root)
     if _is_finished(night, base):
         assert base is not None
         summary = _again(night, base, run)
@@ -185,11 +188,10 @@ def _is_finished(night: Night, base: Current | None) -> bool:
     try:
         for at in parts:
             night.root.stat(f"{at.prefix}/{snapshot_key(at.snapshot)}")
-        night.root.stat(base.night)
     except ObjectNotFound as error:
         log.warning("%s; the night is made again", error)
         return False
-    return True
+    return base.reported(night.root) == base.champion
 
 
 def _hold(night: Night, run: Run, console: Console | None) -> RescoreSummary:
@@ -224,7 +226,9 @@ def _publish(
     champion = night.champion(base)
     models = {digest: ModelAt(made.features[digest], made.scores[digest], at) for digest, at in events.items()}
     coverage = _coverage(night, root, models[champion])
-    changes = compare_nights(root, base.shown.events if base else None, models[champion].events)
+    reported = base.reported(root) if base else None
+    before = base.models.get(reported or base.champion, base.shown).events if base else None
+    changes = compare_nights(root, before, models[champion].events)
     settled = not coverage.total("waiting") and not any(code != EXIT_QUARANTINE for code in made.codes)
     body = {
         "archive": night.options.archive,
@@ -237,9 +241,10 @@ def _publish(
         "settled": settled,
     }
     banner = next((s.banner for s in made.scorings if s.banner), "")
-    published = base is None or not same_state(body, base.pointer.body)
+    published = base is None or reported != champion or not same_state(body, base.pointer.body)
     if published:
         found = {
+            "champion": champion,
             "coverage": coverage.to_dict(),
             "changes": changes.to_list(),
             "events": changes.events,

@@ -10,9 +10,10 @@ from rich.console import Console
 
 from wsvad.checkpoint import Checkpoint
 from wsvad.dataset.snapshots import latest_snapshot
-from wsvad.errors import EXIT_OK, EXIT_STORAGE, StorageError, VideoError
+from wsvad.errors import EXIT_OK, EXIT_STORAGE, StorageError, UsageError, VideoError
 from wsvad.extract.job import ExtractOptions, extract
 from wsvad.extract.summary import ExtractSummary
+from wsvad.features.config import FeatureConfig
 from wsvad.manifest.listing import Listing
 from wsvad.nightly.models import model_folder
 from wsvad.nightly.options import RescoreOptions
@@ -22,6 +23,7 @@ from wsvad.pipelines.backbone import backbone_of
 from wsvad.scoring.job import ScoreOptions, score
 from wsvad.scoring.summary import ScoreSummary
 from wsvad.storage import Store, open_store
+from wsvad.weights.resolve import BackboneSource
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +67,7 @@ def make_scores(
     """
     extractions: dict[str, ExtractSummary] = {}
     features: dict[str, DataSetAt] = {}
-    for digest, checkpoint in models.items():
-        config, weights = backbone_of(checkpoint, options.weights, options.store, flow_weights=options.flow_weights)
+    for digest, (config, weights) in _backbones(options, models).items():
         at = f"{FEATURES}{short(config.fingerprint)}"
         if config.fingerprint not in extractions:
             log.info("extracting with %s into %s", config.backbone, at)
@@ -112,6 +113,29 @@ def make_scores(
         )
         scores[digest] = _at(root, at, scorings[digest])
     return Made(features, scores, tuple(extractions.values()), tuple(scorings.values()))
+
+
+def _backbones(
+    options: RescoreOptions, models: Mapping[str, Checkpoint]
+) -> dict[str, tuple[FeatureConfig, BackboneSource]]:
+    """Return how the features of every model are made, before the first is made; the champion is the first.
+
+    ``--weights`` are for the models whose weights do not come with the package. Raises as ``backbone_of``.
+    """
+    found, given = {}, bool(options.weights or options.flow_weights)
+    for digest, checkpoint in models.items():
+        try:
+            found[digest] = backbone_of(checkpoint, None, options.store)
+        except UsageError:
+            found[digest] = _with_given(options, checkpoint)
+            given = False
+    if given:  # nobody needs them: they must be those of the champion
+        _with_given(options, next(iter(models.values())))
+    return found
+
+
+def _with_given(options: RescoreOptions, checkpoint: Checkpoint) -> tuple[FeatureConfig, BackboneSource]:
+    return backbone_of(checkpoint, options.weights, options.store, flow_weights=options.flow_weights)
 
 
 def _at(root: Store, prefix: str, ended: ExtractSummary | ScoreSummary) -> DataSetAt:

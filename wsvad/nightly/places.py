@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import re
+
 CURRENT = "current/"
 MODELS = "models/"
 FEATURES = "features/"
@@ -29,3 +31,8 @@ PENDING = "purging.json"
 def short(digest: str) -> str:
     """Return the name of a folder that belongs to a digest or a fingerprint."""
     return digest.removeprefix("sha256:")[:32]
+
+
+def is_short(name: str) -> bool:
+    """Whether a folder is called as ``short`` calls it; any other is not of a nightly job."""
+    return re.fullmatch("[0-9a-f]{32}", name) is not None

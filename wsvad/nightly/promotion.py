@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from wsvad.errors import UsageError
+from wsvad.errors import DamagedError, ObjectNotFound, UsageError
 from wsvad.nightly.places import CURRENT, DRIVERS
 from wsvad.nightly.pointers import point, pointer_key, read_pointer
 from wsvad.nightly.published import FIELDS, Current, require_current
@@ -69,6 +69,7 @@ def promote(options: PromoteOptions) -> PromoteSummary:
 
     Raises:
         UsageError: no such model, several of that name, none before it, or the champion is to be dropped.
+        DamagedError: a published night of which the champion before would be known is damaged.
         ConflictError: a nightly run or another promotion is at work.
         StorageError: nothing was changed.
     """
@@ -122,7 +123,7 @@ def _after(options: PromoteOptions, root: Store, base: Current) -> tuple[str, tu
         return _champion_before(root, base), models
     named = str(options.model).removeprefix("sha256:")
     found = [digest for digest in models if named and digest.removeprefix("sha256:").startswith(named)]
-    known = ", ".join(digest.removeprefix("sha256:")[:12] for digest in models)
+    known = ", ".join(_known(base))
     if len(found) != 1:
         problem = f"{len(found)} models begin" if found else "no model begins"
         raise UsageError(
@@ -136,10 +137,19 @@ def _after(options: PromoteOptions, root: Store, base: Current) -> tuple[str, tu
     return base.champion, tuple(digest for digest in models if digest != found[0])
 
 
+def _known(base: Current) -> list[str]:
+    return [digest.removeprefix("sha256:")[:12] for digest in sorted(base.models)]
+
+
 def _champion_before(root: Store, base: Current) -> str:
     """The newest champion that was another one, if it is still scored."""
     for number in range(base.number - 1, 0, -1):
-        champion = str(read_pointer(root, CURRENT, number, FIELDS).body["champion"])
+        try:
+            champion = str(read_pointer(root, CURRENT, number, FIELDS).body["champion"])
+        except ObjectNotFound:
+            continue  # deleted by hand, as is said of a damaged one
+        except DamagedError as error:
+            raise DamagedError(f"{error}; or name the model: --model {' or --model '.join(_known(base))}") from error
         if champion == base.champion:
             continue
         if champion not in base.models:

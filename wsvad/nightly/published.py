@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from wsvad.dataset.layout import DATASET
 from wsvad.dataset.sealed import seal, unseal
-from wsvad.errors import DamagedError, ObjectNotFound, UsageError
-from wsvad.nightly.places import CURRENT, INPUTS, NIGHTS
+from wsvad.errors import ConflictError, DamagedError, ObjectNotFound, UsageError
+from wsvad.loop.claim import CLAIM
+from wsvad.nightly.places import CURRENT, EVENTS, FEATURES, INPUTS, MODELS, NIGHTS, SCORES
 from wsvad.nightly.pointers import Pointer, newest
-from wsvad.storage import Store, StoreOptions, is_absent, open_object
+from wsvad.storage import Created, Store, StoreOptions, is_absent, open_object
 
+log = logging.getLogger(__name__)
+
+_REMEDY = "run `wsvad rescore` again"
 _STATE = ("archive", "champion", "models", "settings", "cameras", "thresholds", "inputs", "settled")
 """What two nights have in common where nothing changed between them."""
 FIELDS = (*_STATE, "night", "run_id", "created_utc")
@@ -74,9 +80,22 @@ class Current:
         """Return what the night found. Raises ``DamagedError``."""
         name = root.uri_of(self.night)
         try:
-            return unseal(root.read(self.night), name, ("coverage", "changes"), remedy="run `wsvad rescore` again")
+            return unseal(root.read(self.night), name, ("coverage", "changes"), remedy=_REMEDY)
         except ObjectNotFound as error:
-            raise DamagedError(f"{name} is missing, which {root.uri_of(CURRENT)} names") from error
+            raise DamagedError(f"{name} is missing, which {root.uri_of(CURRENT)} names; {_REMEDY}") from error
+
+    def reported(self, root: Store) -> str | None:
+        """Return the digest of the model that the report is of: after a promotion another than the champion.
+
+        ``None`` where the report, or the copy of a file that the night was made with, is gone or damaged.
+        """
+        try:
+            for key in (self.cameras, *self.thresholds):
+                check_input(root, key)
+            return str(self.report(root).get("champion", self.champion))
+        except DamagedError as error:
+            log.warning("%s", error)
+            return None
 
 
 def current(root: Store) -> Current | None:
@@ -106,6 +125,15 @@ def require_current(root: Store) -> Current:
     return found
 
 
+def refuse_other(root: Store) -> None:
+    """Raise ``ConflictError`` where nights would go between the objects of something that is there already."""
+    for folder in ("", FEATURES, SCORES, EVENTS, MODELS):
+        for name, what in ((DATASET, "a data set"), (CLAIM, "a training run or a sweep")):
+            if any(info.key == f"{folder}{name}" for info in root.list(f"{folder}{name}")):
+                where = root.uri_of(folder) if folder else root.uri
+                raise ConflictError(f"{where} holds {what}. Nothing was changed. Use another --root, an empty folder.")
+
+
 def same_state(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     """Whether two bodies of pointers say the same, whenever they were made."""
     return all(a[name] == b[name] for name in _STATE)
@@ -119,17 +147,36 @@ def models_as_json(models: Mapping[str, ModelAt]) -> dict[str, Any]:
 def keep_night(root: Store, found: Mapping[str, Any]) -> str:
     """Write what a night found, named by its digest, and return its key."""
     data = seal(found)
-    key = f"{NIGHTS}{hashlib.sha256(data).hexdigest()[:32]}.json"
-    root.create(key, data)
-    return key
+    return _keep(root, f"{NIGHTS}{hashlib.sha256(data).hexdigest()[:32]}.json", data)
 
 
 def keep_input(root: Store, uri: str, options: StoreOptions) -> str:
     """Copy a file that events were made with below the root, named by its digest, and return its key."""
     store, name = open_object(uri, options)
     data = store.read(name)
-    key = f"{INPUTS}{hashlib.sha256(data).hexdigest()[:32]}"
-    root.create(key, data)
+    return _keep(root, _input_key(data), data)
+
+
+def check_input(root: Store, key: str | None) -> None:
+    """Hold a copy that ``keep_input`` made against its name. Raises ``DamagedError`` where it is gone or another."""
+    if key is None:
+        return
+    try:
+        problem = "is damaged" if _input_key(root.read(key)) != key else ""
+    except ObjectNotFound:
+        problem = "is missing"
+    if problem:
+        raise DamagedError(f"{root.uri_of(key)} {problem}, by which the newest night was made; {_REMEDY}")
+
+
+def _input_key(data: bytes) -> str:
+    return f"{INPUTS}{hashlib.sha256(data).hexdigest()[:32]}"
+
+
+def _keep(root: Store, key: str, data: bytes) -> str:
+    """Write an object that is named by its content; one that is there and another is damaged, and replaced."""
+    if root.create(key, data) is Created.DIFFERENT:
+        root.replace(key, data)
     return key
 
 

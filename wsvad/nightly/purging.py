@@ -20,9 +20,17 @@ from wsvad.events.config import EventSettings
 from wsvad.nightly.erasing import erase_all, erase_unpublished, unpublish, written_forms
 from wsvad.nightly.happenings import make_events
 from wsvad.nightly.options import RescoreOptions
-from wsvad.nightly.places import CURRENT, DRIVERS, EVENTS, FEATURES, NIGHTS, PENDING, SCORES
+from wsvad.nightly.places import CURRENT, DRIVERS, EVENTS, FEATURES, NIGHTS, PENDING, SCORES, is_short
 from wsvad.nightly.pointers import point
-from wsvad.nightly.published import Current, DataSetAt, ModelAt, keep_night, models_as_json, require_current
+from wsvad.nightly.published import (
+    Current,
+    DataSetAt,
+    ModelAt,
+    check_input,
+    keep_night,
+    models_as_json,
+    require_current,
+)
 from wsvad.nightly.tombstones import bury
 from wsvad.storage import Store, StoreOptions, open_store
 from wsvad.suggest import did_you_mean
@@ -35,6 +43,9 @@ log = logging.getLogger(__name__)
 
 BRAKE_PERCENT = 10.0
 """Of the videos of a nightly job, above which a purge must be forced."""
+
+
+_REMEDY = "it names the videos of a purge that did not end: delete it, and purge the same videos again"
 
 
 @dataclass(frozen=True)
@@ -177,15 +188,16 @@ def _select(options: PurgeOptions, root: Store, base: Current) -> _Selected:
     for video_id in meant:
         cameras[placed[video_id].camera] = cameras.get(placed[video_id].camera, 0) + 1
     meant += sorted(begun - placed.keys())
-    share = 100 * len(meant) / max(1, len(placed))
-    if len(meant) == len(placed):
+    of = len(placed.keys() | begun)  # what was begun may have left no trace but its mark
+    share = 100 * len(meant) / max(1, of)
+    if len(meant) == of:
         raise UsageError(f"that is every video of {options.root}: delete the folder instead")
     if share > BRAKE_PERCENT and options.apply and not options.force:
         raise UsageError(
-            f"that is {len(meant)} of {len(placed)} videos, {share:.0f} %, above {BRAKE_PERCENT:g} %. Nothing was "
+            f"that is {len(meant)} of {of} videos, {share:.0f} %, above {BRAKE_PERCENT:g} %. Nothing was "
             "changed. If it is meant, add --force"
         )
-    return _Selected(tuple(meant), len(placed), cameras, held, timeless)
+    return _Selected(tuple(meant), of, cameras, held, timeless)
 
 
 def pending(root: Store) -> frozenset[str]:
@@ -194,7 +206,7 @@ def pending(root: Store) -> frozenset[str]:
         data = root.read(PENDING)
     except ObjectNotFound:
         return frozenset()
-    return frozenset(unseal(data, root.uri_of(PENDING), ("videos",), remedy="purge the same videos again")["videos"])
+    return frozenset(unseal(data, root.uri_of(PENDING), ("videos",), remedy=_REMEDY)["videos"])
 
 
 def _check_names(options: PurgeOptions, videos: Collection[str], cameras: Collection[str]) -> None:
@@ -212,6 +224,7 @@ def _known(root: Store, base: Current, options: StoreOptions) -> tuple[dict[str,
         snapshot = latest_snapshot(open_store(f"{root.uri}/{prefix}", root.options))
         for row in snapshot.videos if snapshot else ():
             rows.setdefault(row["video_id"], row)
+    check_input(root, base.cameras)  # it says what is held
     cameras = read_cameras(root.uri_of(base.cameras) if base.cameras else None, options)
     placed = place_all(
         [Recorded(video_id, str(row["uri"] or ""), row["duration_s"]) for video_id, row in rows.items()], cameras
@@ -226,7 +239,8 @@ def _known(root: Store, base: Current, options: StoreOptions) -> tuple[dict[str,
 
 def _data_sets(root: Store, part: str) -> list[str]:
     """Return the prefixes of the data sets below a part of the root, without a slash at their ends."""
-    return sorted({"/".join(info.key.split("/")[:2]) for info in root.list(part) if info.key.count("/") > 1})
+    found = {"/".join(info.key.split("/")[:2]) for info in root.list(part) if info.key.count("/") > 1}
+    return sorted(prefix for prefix in found if is_short(prefix.removeprefix(part)))
 
 
 def _erase(
@@ -284,10 +298,8 @@ def _newest(root: Store, prefix: str) -> DataSetAt:
 
 
 def _report_without(report: Mapping[str, Any], video_ids: frozenset[str]) -> dict[str, Any]:
-    """What a night found, without what names these videos."""
+    """What a night found, without what says anything of these videos: no changes, which have times of their events."""
     forms = {form for video_id in video_ids for form in written_forms(video_id)}
-    clocks = {f"video {video_id}" for video_id in video_ids}
     coverage = report["coverage"]
     unscored = [v for v in coverage["unscored"] if not any(f in json.dumps(v).encode() for f in forms)]
-    changes = [c for c in report["changes"] if not {e["clock"] for e in (c["before"], c["now"]) if e} & clocks]
-    return {**report, "coverage": {**coverage, "unscored": unscored}, "changes": changes}
+    return {**report, "coverage": {**coverage, "unscored": unscored}, "changes": []}

@@ -1,0 +1,89 @@
+"""What lies below the root and is lost or damaged: the next night makes it again, and nobody goes by it meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.extract.harness import run_here
+from tests.nightly.footage import CAMERAS, FEATURES, bright_is_anomalous, write_scene
+from tests.nightly.reader import digests, look
+from tests.scoring.factories import make_checkpoint, write_checkpoint
+from wsvad.storage import open_store
+
+
+def test_what_a_night_found(night, tmp_path, caplog):
+    """Damaged or gone, it is written again, once; the night is whole then."""
+    night()
+    for number, harm in enumerate((lambda path: path.write_bytes(b"{}"), lambda path: path.unlink()), 2):
+        root = open_store(str(tmp_path / "root"))
+        harm(tmp_path / "root" / look(root).night)
+        caplog.clear()
+        code, summary = night()
+        assert (code, summary["published"], summary["clips_now"], summary["scored"]) == (0, True, 0, 3)
+        assert look(root).number == number
+        assert "nights/" in caplog.text
+        assert night()[1]["nothing_to_do"]
+
+
+def test_the_copy_of_the_cameras(night, capsys, tmp_path, caplog):
+    """A purge does not go by damaged rules; the next night mends them, and they hold again."""
+    (tmp_path / "cameras.toml").write_text(CAMERAS + "[[camera]]\nname = 'door'\nlegal_hold = true\n")
+    night()
+    (kept,) = (tmp_path / "root" / "inputs").iterdir()
+    whole = kept.read_bytes()
+    purge = ("purge", "--root", str(tmp_path / "root"), "--camera", "door", "--json")
+    kept.write_bytes(whole.replace(b"true", b"false"))
+    before = digests(tmp_path / "root")
+    assert run_here(capsys, *purge, "--apply", "--force")[0] == 5
+    assert "run `wsvad rescore` again" in caplog.text
+    assert digests(tmp_path / "root") == before
+    assert night()[0] == 0
+    assert kept.read_bytes() == whole
+    assert night()[1]["nothing_to_do"]
+    code, summary = run_here(capsys, *purge)
+    assert (code, summary["videos"], summary["held"]) == (0, 0, 1)
+
+
+def test_a_night_after_a_promotion_tells_of_the_new_champion(night, capsys, tmp_path):
+    """Its events, and what became of those that readers were shown before; then there is nothing to do."""
+    blind = bright_is_anomalous(-5.0)
+    folder = write_checkpoint(tmp_path / "blind", blind)
+    assert night("--candidate", folder)[1]["events"] == 3
+    assert run_here(capsys, "promote", "--root", str(tmp_path / "root"), "--model", blind.digest, "--json")[0] == 0
+    code, summary = night("--checkpoint", folder)
+    assert (code, summary["champion"], summary["events"]) == (0, blind.digest, 0)
+    assert (summary["changes"], summary["scored_now"]) == ({"gone": 3, "kept": 0}, 0)
+    code, summary = night("--checkpoint", folder)
+    assert (summary["nothing_to_do"], summary["events"]) == (True, 0)
+
+
+def test_the_champion_before_where_a_night_in_between_is_lost(night, archive, capsys, tmp_path, caplog):
+    """A pointer that was deleted is passed over; of a damaged one it is said what helps."""
+    blind = bright_is_anomalous(-5.0)
+    first = night("--candidate", write_checkpoint(tmp_path / "blind", blind))[1]["champion"]
+    promote = ("promote", "--root", str(tmp_path / "root"), "--json")
+    assert run_here(capsys, *promote, "--model", blind.digest)[0] == 0
+    write_scene(archive / "yard" / "20260301_130000.mp4", 3)
+    fixed = ("--checkpoint", str(tmp_path / "blind"))
+    assert night(*fixed)[1]["pointer"] == "current/00000003.json"
+    (archive / "yard" / "20260301_130000.mp4").unlink()
+    assert night(*fixed)[1]["pointer"] == "current/00000004.json"
+    between = tmp_path / "root" / "current" / "00000003.json"
+    between.write_bytes(b"{}")
+    assert run_here(capsys, *promote, "--back")[0] == 5
+    assert first.removeprefix("sha256:")[:12] in caplog.text
+    between.unlink()
+    code, summary = run_here(capsys, *promote, "--back")
+    assert (code, summary["champion"]) == (0, first)
+
+
+def test_a_candidate_that_cannot_be_scored_here(night, tmp_path, caplog):
+    """It is refused before a frame is decoded; --weights are for it alone, and must be of somebody."""
+    features = replace(FEATURES, weights=f"sha256:{'0' * 64}")
+    strange = write_checkpoint(tmp_path / "strange", make_checkpoint("st_mil", 160, features=features))
+    assert night("--candidate", strange)[0] == 2
+    assert "name their file: --weights" in caplog.text
+    assert not (tmp_path / "root" / "features").exists()
+    assert night("--weights", "random:7")[0] == 5
+    assert not (tmp_path / "root" / "features").exists()
+    assert night("--weights", "random:0")[0] == 0
