@@ -21,6 +21,8 @@ from wsvad.dataset.snapshots import read_snapshot
 from wsvad.errors import EXIT_QUARANTINE, ObjectNotFound, UsageError, WsvadError
 from wsvad.manifest.listing import Listing, list_videos
 from wsvad.nightly.coverage import COUNTS, PROBLEMS, Coverage, coverage_of
+from wsvad.nightly.drift import find_drift
+from wsvad.nightly.drift_results import Drift
 from wsvad.nightly.exposition import check_gateway, check_textfile
 from wsvad.nightly.happenings import compare_nights, make_events, thresholds_by_model
 from wsvad.nightly.making import Made, make_scores
@@ -225,6 +227,7 @@ def _publish(
     models = {digest: ModelAt(made.features[digest], made.scores[digest], at) for digest, at in events.items()}
     coverage = _coverage(night, root, models[champion])
     changes = compare_nights(root, base.shown.events if base else None, models[champion].events)
+    drift = find_drift(root, night.cameras, champion, models[champion], base)
     settled = not coverage.total("waiting") and not any(code != EXIT_QUARANTINE for code in made.codes)
     body = {
         "archive": night.options.archive,
@@ -243,6 +246,7 @@ def _publish(
             "coverage": coverage.to_dict(),
             "changes": changes.to_list(),
             "events": changes.events,
+            "drift": drift.to_dict(),
             "codes": list(made.codes),
             "banner": banner,
         }
@@ -257,6 +261,7 @@ def _publish(
         night, coverage, champion, len(models), run,
         pointer=pointer_key(CURRENT, number), published=published, events=changes.events,
         changes=dict(changes.counts),
+        drift=drift.figures(),
         banner=banner,
         clips_now=sum(s.clips_now for s in made.extractions),
         scored_now=sum(s.clips_now for s in made.scorings),
@@ -292,6 +297,7 @@ def _again(night: Night, base: Current, run: Run) -> RescoreSummary:
         night, Coverage.from_dict(report["coverage"]), base.champion, len(base.models), run,
         pointer=pointer_key(CURRENT, base.number), events=report["events"], changes={"kept": report["events"]},
         banner=report["banner"], codes=tuple(report["codes"]), nothing_to_do=True,
+        drift=Drift.from_report(report, base.champion).figures(),
     )  # fmt: skip
 
 
