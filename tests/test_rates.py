@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wsvad.rates import poisson_interval, poisson_lower, poisson_upper, rate_bound
+from wsvad.rates import poisson_band, poisson_interval, poisson_lower, poisson_upper, rate_bound
 
 
 def at_most(count: int, mean: float) -> float:
@@ -38,3 +39,47 @@ def test_a_bound_is_where_the_observation_gets_improbable(count: int, level: flo
     assert at_most(count, poisson_upper(count, level)) == pytest.approx(1 - level, abs=1e-6)
     low = poisson_lower(count, level)
     assert (1 - at_most(count - 1, low) if count else 0.0) == pytest.approx(1 - level if count else 0.0, abs=1e-6)
+
+
+def slow_band(count: int, share: float, level: float) -> tuple[int, int]:
+    """The counts k at which neither tail of a binomial variable of ``count + k`` trials is improbable, one by one."""
+
+    def exactly(k: int, trials: int) -> float:
+        return math.comb(trials, k) * share**k * (1 - share) ** (trials - k)
+
+    tail = (1 - level) / 2
+    inside = [
+        k
+        for k in range(400)
+        if math.fsum(exactly(i, count + k) for i in range(k, count + k + 1)) > tail
+        and math.fsum(exactly(i, count + k) for i in range(k + 1)) > tail
+    ]
+    return inside[0], inside[-1]
+
+
+@settings(max_examples=30, deadline=None)
+@given(count=st.integers(0, 40), days=st.integers(2, 28), level=st.sampled_from([0.9, 0.99]))
+def test_the_band_of_a_count_is_that_of_the_binomial_test(count: int, days: int, level: float) -> None:
+    """After so many events in so many days, as the sums of binomial probabilities say it."""
+    assert poisson_band(count, days, 1.0, level) == slow_band(count, 1 / (days + 1), level)
+
+
+def test_a_long_time_gives_the_band_of_a_poisson_variable() -> None:
+    """A known rate of 10: 3 and 20 are within 99 %, 2 and 21 are not; a time so short that nothing can happen has 0."""
+    assert poisson_band(10_000_000, 1_000_000.0, 1.0, 0.99) == (3, 19)
+    assert at_most(2, 10.0) <= 0.005 < at_most(3, 10.0)
+    assert 1 - at_most(19, 10.0) <= 0.005 < 1 - at_most(18, 10.0)
+    assert poisson_band(0, 28.0, 1e-9, 0.99) == (0, 0)
+
+
+@pytest.mark.parametrize(("rate", "power"), [(0.3, 0.4), (2.0, 0.99), (25.0, 1.0)])
+def test_less_than_one_in_a_hundred_days_is_outside(rate: float, power: float) -> None:
+    """Simulated: 28 days, then a day of the same rate, or of ten times the rate, which few events a day half hide."""
+    rng = np.random.default_rng(0)
+    before, after = rng.poisson(28 * rate, 4000), rng.poisson(rate, 4000)
+    bands = [poisson_band(int(count), 28.0, 1.0, 0.99) for count in before]
+    outside = [not low <= count <= high for count, (low, high) in zip(after, bands, strict=True)]
+    assert sum(outside) < 0.01 * 4000
+    many = rng.poisson(10 * rate, 4000)
+    found = [count > high for count, (_, high) in zip(many, bands, strict=True)]
+    assert sum(found) >= power * 4000

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from scipy.special import gammaincinv
+from bisect import bisect_left
+
+from scipy.special import betainc, gammaincinv
 
 LEVEL = 0.95
 """Confidence of every bound unless another is asked for."""
@@ -38,3 +40,28 @@ def rate_bound(count: int, time: float, level: float = LEVEL) -> float | None:
     The rate is per unit of ``time``: an hour if that is in hours.
     """
     return poisson_upper(count, level) / time if time > 0 else None
+
+
+def poisson_band(count: int, time: float, new_time: float, level: float = LEVEL) -> tuple[int, int]:
+    """Return the least and the most events that are to be expected in ``new_time``, after ``count`` in ``time``.
+
+    The exact prediction interval: outside of it lie the counts for which the conditional test of two Poisson rates
+    (Przyborowski & Wilenski 1940, Biometrika 31) is rejected on either side with a probability of at most
+    ``(1 - level) / 2``. How little a short ``time`` says of the rate is in it; for a long one it is the band of a
+    Poisson variable of known mean.
+
+    Args:
+        count: events that were seen, at least 0.
+        time: in which they were seen, above 0.
+        new_time: of the count that is to be judged, above 0, in the same unit.
+        level: probability of the band, in (0, 1).
+    """
+    share, tail = new_time / (time + new_time), (1 - level) / 2
+    bound = 1
+    while betainc(bound, count + 1, share) > tail:  # of `bound` events or more
+        bound *= 2
+    high = bisect_left(range(1, bound + 1), True, key=lambda k: bool(betainc(k, count + 1, share) <= tail))
+    if not count:
+        return 0, high
+    low = bisect_left(range(bound), True, key=lambda k: bool(betainc(count, k + 1, 1 - share) > tail))
+    return low, high

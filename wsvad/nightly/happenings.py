@@ -105,7 +105,7 @@ def compare_nights(root: Store, before: DataSetAt | None, now: DataSetAt) -> Cha
     Raises:
         DamagedError: a unit is gone or damaged.
     """
-    old, new = (_Units(root, at) if at else None for at in (before, now))
+    old, new = (Units(root, at) if at else None for at in (before, now))
     assert new is not None
     there = {name: o.sha256 for name, o in old.objects.items()} if old else {}
     same = {name for name, o in new.objects.items() if there.get(name) == o.sha256}
@@ -116,7 +116,7 @@ def compare_nights(root: Store, before: DataSetAt | None, now: DataSetAt) -> Cha
     return Changes(total, dict(counts), tuple(change for change in changes if change.change != "kept"))
 
 
-class _Units:
+class Units:
     """The units of a published snapshot of events."""
 
     def __init__(self, root: Store, at: DataSetAt) -> None:
@@ -132,13 +132,15 @@ class _Units:
                 yield from (_span(row) for row in rows if row["kind"] == "event")
 
     def count(self, names: set[str]) -> int:
-        """Return how many events units have, as the table of units says it."""
-        total = 0
-        for name, entry in self._snapshot.of(names).items():
-            counts = Counts.from_notes(entry.video["notes"])
-            rows = () if counts else self._rows(self.objects[name])
-            total += counts.events if counts else sum(row["kind"] == "event" for row in rows)
-        return total
+        """Return how many events units have."""
+        return sum(counts.events for counts in self.counts(names).values())
+
+    def counts(self, names: set[str]) -> dict[str, Counts]:
+        """Return what units hold as the table of units says it, by name; those that are not there are left out."""
+        return {
+            name: Counts.from_notes(entry.video["notes"]) or Counts.of(self._rows(self.objects[name]))
+            for name, entry in self._snapshot.of(names).items()
+        }
 
     def _rows(self, unit: SnapshotObject) -> list[dict[str, Any]]:
         try:

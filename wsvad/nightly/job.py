@@ -21,6 +21,8 @@ from wsvad.dataset.snapshots import read_snapshot
 from wsvad.errors import EXIT_QUARANTINE, ObjectNotFound, UsageError, WsvadError
 from wsvad.manifest.listing import Listing, list_videos
 from wsvad.nightly.coverage import COUNTS, PROBLEMS, Coverage, coverage_of
+from wsvad.nightly.drift import find_drift
+from wsvad.nightly.drift_results import Drift
 from wsvad.nightly.exposition import check_gateway, check_textfile
 from wsvad.nightly.happenings import compare_nights, make_events, thresholds_by_model
 from wsvad.nightly.making import Made, make_scores
@@ -229,6 +231,7 @@ def _publish(
     reported = base.reported(root) if base else None
     before = base.models.get(reported or base.champion, base.shown).events if base else None
     changes = compare_nights(root, before, models[champion].events)
+    drift = find_drift(root, night.cameras, champion, models[champion], base)
     settled = not coverage.total("waiting") and not any(code != EXIT_QUARANTINE for code in made.codes)
     body = {
         "archive": night.options.archive,
@@ -248,6 +251,7 @@ def _publish(
             "coverage": coverage.to_dict(),
             "changes": changes.to_list(),
             "events": changes.events,
+            "drift": drift.to_dict(),
             "codes": list(made.codes),
             "banner": banner,
         }
@@ -262,6 +266,7 @@ def _publish(
         night, coverage, champion, len(models), run,
         pointer=pointer_key(CURRENT, number), published=published, events=changes.events,
         changes=dict(changes.counts),
+        drift=drift.figures(),
         banner=banner,
         clips_now=sum(s.clips_now for s in made.extractions),
         scored_now=sum(s.clips_now for s in made.scorings),
@@ -297,6 +302,7 @@ def _again(night: Night, base: Current, run: Run) -> RescoreSummary:
         night, Coverage.from_dict(report["coverage"]), base.champion, len(base.models), run,
         pointer=pointer_key(CURRENT, base.number), events=report["events"], changes={"kept": report["events"]},
         banner=report["banner"], codes=tuple(report["codes"]), nothing_to_do=True,
+        drift=Drift.from_report(report, base.champion).figures(),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@
 ``scores/<model>/``            a scores data set for every model
 ``events/<model>/``            an events data set for every model
 ``nights/<digest>.json``       what a night found: coverage and changes
+``reference/<model>/<camera>.json``  what the newest scores of a camera are held against, made once
 ``inputs/<digest>``            copies of the files of cameras and of thresholds that nights were made with
 ``tombstones/<digest>.json``   videos that were purged, which later nights leave out
 ``purging.json``              a purge that was begun and did not end; the next purge ends it
@@ -25,6 +26,7 @@ NIGHTS = "nights/"
 DRIVERS = "drivers/"
 TOMBSTONES = "tombstones/"
 INPUTS = "inputs/"
+REFERENCES = "reference/"
 PENDING = "purging.json"
 
 

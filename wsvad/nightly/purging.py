@@ -17,6 +17,7 @@ from wsvad.dataset.sealed import seal, unseal
 from wsvad.dataset.snapshots import latest_snapshot
 from wsvad.errors import ObjectNotFound, UsageError
 from wsvad.events.config import EventSettings
+from wsvad.nightly.drift import find_drift
 from wsvad.nightly.erasing import erase_all, erase_unpublished, unpublish, written_forms
 from wsvad.nightly.happenings import make_events
 from wsvad.nightly.options import RescoreOptions
@@ -31,6 +32,7 @@ from wsvad.nightly.published import (
     models_as_json,
     require_current,
 )
+from wsvad.nightly.references import drop_references
 from wsvad.nightly.tombstones import bury
 from wsvad.storage import Store, StoreOptions, open_store
 from wsvad.suggest import did_you_mean
@@ -268,13 +270,16 @@ def _erase(
         digest: ModelAt(_newest(root, model.features.prefix), scores[digest], events[digest])
         for digest, model in base.models.items()
     }
+    cameras = read_cameras(again.cameras, options.store)
+    drift = find_drift(root, cameras, base.champion, models[base.champion], base, freezing=False)
+    report = _report_without(base.report(root), video_ids) | {"drift": drift.to_dict()}
     lease.check()
     body = {
         **base.pointer.body,
         "models": models_as_json(models),
         "inputs": "",  # the next night looks at everything
         "settled": False,
-        "night": keep_night(root, _report_without(base.report(root), video_ids)),
+        "night": keep_night(root, report),
         "run_id": new_run_id(),
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -287,6 +292,7 @@ def _erase(
         if info.key != body["night"]:
             root.delete(info.key)
             deleted += 1
+    deleted += drop_references(root, {there.camera for there in _known(root, base, options.store)[0].values()})
     root.delete(PENDING)
     return deleted, f"{CURRENT}{published.number:08d}.json"
 

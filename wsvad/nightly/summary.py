@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE
+from wsvad.text import printable
 from wsvad.work.summary import Summary
+
+NAMED = 8
+"""Cameras that a line of the table names."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,9 @@ class RescoreSummary(Summary):
     """Of the champion."""
     changes: dict[str, int] = field(default_factory=dict)
     """Events ``kept``, ``moved``, ``new`` and ``gone`` against the night before, or the champion before."""
+    drift: list[dict[str, Any]] = field(default_factory=list)
+    """Of each camera: ``psi`` and ``wasserstein`` of its newest scores, ``drifted``, and whether that is known
+    (``judged``); its newest ``events``, how few and many are usual (``events_low``, ``events_high``), ``unusual``."""
     decode_s: float = 0.0
     """Worker seconds spent waiting for the decoder, summed."""
     model_s: float = 0.0
@@ -104,6 +113,7 @@ class RescoreSummary(Summary):
             return [*rows, ("done", "nothing (dry run)")]
         changes = ", ".join(f"{self.changes.get(name, 0)} {name}" for name in ("new", "moved", "gone", "kept"))
         rows.append(("events", f"{self.events} ({changes})"))
+        rows.append(("drift", _drift(self.drift)))
         if self.nothing_to_do:
             rows.append(("done", f"nothing to do, {self.elapsed_s:.1f} s"))
         else:
@@ -113,6 +123,30 @@ class RescoreSummary(Summary):
         shown = f"{self.root}/{self.pointer}" if self.pointer else "nothing"
         rows.append(("published", shown if self.published else f"{shown}, which was there"))
         return rows
+
+
+def _drift(cameras: Sequence[Mapping[str, Any]]) -> str:
+    """Name the cameras that drifted, and those with unusually few or many events."""
+    if not cameras:
+        return "not known of this champion before the next night with new footage"
+    named = (("scores drifted", "drifted"), ("unusual number of events", "unusual"))
+    said = [
+        f"{what}: {_names([c['camera'] for c in cameras if c[flag]])}" for what, flag in named if _any(cameras, flag)
+    ]
+    said = said or ["none"]
+    waiting = sum(not c["judged"] for c in cameras)
+    if waiting:
+        said.append(f"{waiting} of {len(cameras)} cameras have too little footage to tell")
+    return "; ".join(said)
+
+
+def _any(cameras: Sequence[Mapping[str, Any]], flag: str) -> bool:
+    return any(c[flag] for c in cameras)
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(printable(name) for name in names[:NAMED]) + more
 
 
 def _hours(seconds: float) -> str:

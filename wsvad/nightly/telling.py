@@ -46,9 +46,34 @@ def figures_of(summary: RescoreSummary, now_s: float) -> list[Figure]:
         _one("decode_wait_seconds", "Worker time spent waiting for the decoder, last run.", summary.decode_s),
         _one("model_seconds", "Worker time spent in networks, last run.", summary.model_s),
         _one("models", "Models that scored the archive.", summary.models),
+        *_drift(summary),
     ]  # fmt: skip
     if summary.exit_code == EXIT_OK:
         figures.append(_one(LAST_SUCCESS, _WENT_WELL, now_s))
+    return figures
+
+
+def _drift(summary: RescoreSummary) -> list[Figure]:
+    """Figures of each camera; of a camera of which something is not known, there is no sample of that."""
+    told = (
+        ("camera_psi", "psi", "Population stability index of the newest scores against the reference."),
+        (
+            "camera_wasserstein",
+            "wasserstein",
+            "Distance of the newest scores from the reference, in units of the score.",
+        ),
+        ("camera_drifted", "drifted", "1: the newest scores are far from the reference."),
+        ("camera_judged", "judged", "0: the camera has too little footage to say whether its scores drifted."),
+        ("camera_events", "events", "Events of the newest footage."),
+        ("camera_events_low", "events_low", "Least events that are usual in so much footage."),
+        ("camera_events_high", "events_high", "Most of them."),
+        ("camera_events_unusual", "unusual", "1: fewer or more events than are usual."),
+    )
+    figures = []
+    for name, key, about in told:
+        samples = [({"camera": c["camera"]}, float(c[key])) for c in summary.drift if c[key] is not None]
+        if samples:
+            figures.append(Figure(name, about, samples))
     return figures
 
 
