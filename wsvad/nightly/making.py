@@ -116,7 +116,7 @@ def make_scores(
 
 def _at(root: Store, prefix: str, options: RescoreOptions) -> DataSetAt:
     snapshot = latest_snapshot(open_store(f"{root.uri}/{prefix}", replace(options.store)))
-    if snapshot is None or not snapshot.objects:
+    if snapshot is None or not snapshot.num_objects:
         raise VideoError(
             "no_clips", f"not one clip of the archive {options.archive} came through; nothing was published"
         )
