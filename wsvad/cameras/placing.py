@@ -109,6 +109,8 @@ def cameras_of(placed: Mapping[str, Placed]) -> dict[str, Camera]:
             found.setdefault(there.camera, there.settings)
             continue
         first = found.setdefault(there.camera, there.settings)
+        if there.settings == first:
+            continue
         same_clock = replace(there.settings, time_zone=first.time_zone, fold=first.fold)
         if same_clock != first:
             raise UsageError(

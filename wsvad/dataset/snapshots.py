@@ -101,6 +101,11 @@ class Snapshot:
         return self.one_level.objects if self.one_level else tuple(o for e in self.entries for o in e.objects)
 
     @property
+    def num_objects(self) -> int:
+        """How many objects it names; no list is read."""
+        return len(self.one_level.objects) if self.one_level else sum(ref.objects for ref in self.lists)
+
+    @property
     def videos(self) -> list[dict[str, Any]]:
         """The row of every video, see ``VIDEOS_SCHEMA``; not to be changed. Raises ``DamagedError``."""
         if self.one_level:

@@ -170,9 +170,9 @@ def _find_done(plan: _Plan, out: Store, *, mend: bool) -> None:
     """Find out which units are there, and what they hold."""
 
     def receipt(unit_id: str, data: bytes) -> Receipt:
-        found = receipt_of(unit_id, data)
-        plan.counts[unit_id] = Counts.of(decode_events(data).rows)
-        return found
+        rows = decode_events(data).rows
+        plan.counts[unit_id] = Counts.of(rows)
+        return receipt_of(unit_id, data, len(rows))
 
     base = latest_snapshot(out)
     published = {row["video_id"]: row for row in base.videos} if base else {}
@@ -227,7 +227,7 @@ def _compute_camera(plan: _Plan, out: Store, units: Sequence[EventUnit]) -> list
         key = layout.unit_key(unit.unit_id)
         if out.create(key, data) is Created.DIFFERENT:  # another run was first, with another version of Arrow
             rows, data = _rows_of(out, unit), out.read(key)
-        answers.append((unit.unit_id, receipt_of(unit.unit_id, data), Counts.of(rows)))
+        answers.append((unit.unit_id, receipt_of(unit.unit_id, data, len(rows)), Counts.of(rows)))
     return answers
 
 

@@ -61,8 +61,9 @@ def decode_events(data: bytes) -> StoredEvents:
     """
     try:
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        metadata = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
-        check_columns(file.schema_arrow, columns.EVENTS_SCHEMA)
+        schema = file.schema_arrow  # made anew each time that it is asked for
+        metadata = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
+        check_columns(schema, columns.EVENTS_SCHEMA)
         rows: list[dict[str, Any]] = file.read().to_pylist()
         unit = parse_object(metadata[columns.META_UNIT])
         if unit["clips"] != len(rows):  # the footer has no checksum of its own
@@ -80,9 +81,14 @@ def summarize_events(data: bytes) -> UnitSummary:
     return UnitSummary(stored.fingerprint, stored.unit, len(keys), keys, finite=True)
 
 
-def receipt_of(unit_id: str, data: bytes) -> Receipt:
-    """Read the receipt of a stored unit from its bytes. Raises ``DamagedUnit`` where they are not a whole one."""
-    rows = len(decode_events(data).rows)
+def receipt_of(unit_id: str, data: bytes, rows: int) -> Receipt:
+    """Return the receipt of a stored unit.
+
+    Args:
+        unit_id: of the unit.
+        data: its bytes, which were just encoded or decoded.
+        rows: how many they hold.
+    """
     sha = hashlib.sha256(data).hexdigest()
     return Receipt(unit_id, "done", clips=rows, rows=rows, bytes=len(data), sha256=sha)
 

@@ -119,6 +119,8 @@ def decode_unit(data: bytes) -> UnitSummary:
 
 def check_columns(found: pa.Schema, wanted: pa.Schema) -> None:
     """Raise ``ValueError`` where a table lacks a column, or has it as another type: a footer has no checksum."""
+    if found.equals(wanted):
+        return
     wrong = [
         field.name for field in wanted if field.name not in found.names or not found.field(field.name).equals(field)
     ]
@@ -136,8 +138,9 @@ def _widths(schema: pa.Schema) -> tuple[int, tuple[int, int] | None]:
 
 def _decode_unit(data: bytes) -> UnitSummary:
     file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-    metadata = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
-    check_columns(file.schema_arrow, features_schema(*_widths(file.schema_arrow)))
+    schema = file.schema_arrow  # made anew each time that it is asked for
+    metadata = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
+    check_columns(schema, features_schema(*_widths(schema)))
     table = file.read(use_threads=False)  # readers are in threads already; handing columns over costs a third
     keys = list(zip(*(table[c].to_pylist() for c in ("video_id", "clip", "crop")), strict=True))
     finite = all(

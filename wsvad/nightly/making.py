@@ -141,7 +141,7 @@ def _with_given(options: RescoreOptions, checkpoint: Checkpoint) -> tuple[Featur
 def _at(root: Store, prefix: str, ended: ExtractSummary | ScoreSummary) -> DataSetAt:
     """Return the newest snapshot of a data set; raise where nothing is in it."""
     snapshot = latest_snapshot(open_store(f"{root.uri}/{prefix}", root.options))
-    if snapshot is not None and snapshot.objects:
+    if snapshot is not None and snapshot.num_objects:
         return DataSetAt(prefix, snapshot.number, snapshot.fingerprint)
     first = next((f"; the first: {p['video_id']}: {p['message']}" for p in ended.problems), "")
     if ended.exit_code == EXIT_STORAGE:

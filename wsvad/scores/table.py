@@ -118,10 +118,11 @@ def decode_scores(data: bytes) -> StoredScores:
 
 def _decode(data: bytes) -> StoredScores:
     file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-    metadata = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
-    cuboids = columns.CUBOID_SCORES in file.schema_arrow.names
-    places = file.schema_arrow.field(columns.CUBOID_SCORES).type.shape[0] if cuboids else None
-    check_columns(file.schema_arrow, columns.scores_schema(places))
+    schema = file.schema_arrow  # made anew each time that it is asked for
+    metadata = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
+    cuboids = columns.CUBOID_SCORES in schema.names
+    places = schema.field(columns.CUBOID_SCORES).type.shape[0] if cuboids else None
+    check_columns(schema, columns.scores_schema(places))
     table = file.read(use_threads=False).combine_chunks()
     names = (columns.CLIP, columns.START_FRAME, columns.END_FRAME, columns.START_S, columns.END_S)
     values: dict[str, Any] = {name: table[name].to_numpy() for name in names}

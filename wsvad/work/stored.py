@@ -56,6 +56,8 @@ def adopt(
         receipt_of: reads a stored unit's receipt from its bytes; raises ``DamagedUnit`` where they are not whole.
         mend: whether anything may be written: damaged objects are removed, so that they can be made again.
     """
+    if not units:
+        return {}
     stored = _stored(out, units, base)
     entries = base.of({u.video_id for u in units}).values() if base else ()
     published = {layout.id_of(o.key): o for entry in entries for o in entry.objects}
