@@ -19,6 +19,7 @@ from wsvad.cameras.config import Cameras
 from wsvad.cameras.placing import place
 from wsvad.dataset.layout import snapshot_key
 from wsvad.dataset.snapshots import Snapshot, read_snapshot
+from wsvad.errors import DamagedError
 from wsvad.events.sources import Source, read_sources
 from wsvad.metrics.drift import LARGE, compare, freeze
 from wsvad.nightly.drift_results import CameraDrift, Drift, EventDrift, ScoreDrift
@@ -115,8 +116,11 @@ class _Night:
     def found_before(self) -> Mapping[str, CameraDrift]:
         if self.base is None:
             return {}
-        found = Drift.from_report(self.base.report(self.root), self.model)
-        return {camera.camera: camera for camera in found.cameras}
+        try:
+            report = self.base.report(self.root)
+        except DamagedError:  # which is told, and is why the night is made again
+            return {}
+        return {camera.camera: camera for camera in Drift.from_report(report, self.model).cameras}
 
     @cached_property
     def snapshot_before(self) -> Snapshot | None:
