@@ -223,6 +223,8 @@ def test_ages_and_legal_hold(night, archive, purge, tmp_path):
         write_scene(archive / "front" / f"2126031{n}_120000.mp4", 1)
     code, summary = night("--apply-retention")
     assert (code, summary["expired"], summary["retention"]) == (0, 2, "applied")
+    newest = look(open_store(str(tmp_path / "root")))
+    assert summary["pointer"] == f"current/{newest.number:08d}.json"
     code, summary = night("--apply-retention")
     assert (code, summary["purged"], summary["expired"]) == (0, 2, 0)
     code, plan = purge("--before", "2026-03-02")
