@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from tests.extract.harness import run_here
 from tests.nightly.footage import CAMERAS, FEATURES, bright_is_anomalous, write_scene
 from tests.nightly.reader import digests, look
 from tests.scoring.factories import make_checkpoint, write_checkpoint
+from wsvad.dataset.layout import snapshot_key
+from wsvad.dataset.snapshots import read_snapshot
+from wsvad.nightly import job
+from wsvad.nightly.happenings import make_events
 from wsvad.storage import open_store
 
 
@@ -87,3 +93,49 @@ def test_a_candidate_that_cannot_be_scored_here(night, tmp_path, caplog):
     assert night("--weights", "random:7")[0] == 5
     assert not (tmp_path / "root" / "features").exists()
     assert night("--weights", "random:0")[0] == 0
+
+
+@pytest.mark.parametrize(("part", "data"), [("units", None), ("units", b"x"), ("snapshots", None), ("lists", b"x")])
+def test_events_of_the_night_before_that_are_lost(part, data, night, archive, tmp_path, caplog):
+    """They are not in the way of those of today, with which they would only be compared."""
+    night()
+    root = open_store(str(tmp_path / "root"))
+    before = look(root).shown.events
+    write_scene(archive / "yard" / "20260301_130000.mp4", 8, (1, 3))
+    real = make_events
+
+    def made(*args):
+        found = real(*args)
+        folder = tmp_path / "root" / before.prefix
+        old = read_snapshot(open_store(str(folder)), snapshot_key(before.snapshot))
+        new = read_snapshot(open_store(str(folder)), snapshot_key(found[before_champion].snapshot))
+        names = {"units": [o.key for o in old.objects], "lists": [part.key for part in old.lists]}
+        names["snapshots"] = [snapshot_key(old.number)]
+        still = {o.key for o in new.objects} | {part.key for part in new.lists}
+        doomed = set(names[part]) - still
+        assert doomed, "there is nothing to lose"
+        for name in doomed:
+            (folder / name).unlink()
+            if data is not None:
+                (folder / name).write_bytes(data)
+        return found
+
+    before_champion = look(root).champion
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "make_events", made)
+        code, summary = night()
+    assert (code, summary["published"], summary["events"]) == (0, True, 4)
+    assert "cannot be compared" in caplog.text
+    assert night()[1]["nothing_to_do"]
+
+
+def test_a_pointer_that_is_lost_after_a_purge(night, capsys, tmp_path):
+    """The one before names what the purge deleted; the next night publishes what is there, without what was purged."""
+    night()
+    words = ("--camera", "door", "--apply", "--force", "--json")
+    assert run_here(capsys, "purge", "--root", str(tmp_path / "root"), *words)[0] == 0
+    (tmp_path / "root" / "current" / "00000002.json").unlink()
+    code, summary = night()
+    assert (code, summary["published"], summary["scored"], summary["purged"]) == (0, True, 2, 1)
+    look(open_store(str(tmp_path / "root")))
+    assert night()[1]["nothing_to_do"]

@@ -15,7 +15,7 @@ from tests.nightly.footage import CAMERAS, bright_is_anomalous, write_scene
 from tests.nightly.reader import digests, look, shown
 from tests.scoring.factories import write_checkpoint
 from wsvad.dataset.snapshots import latest_snapshot
-from wsvad.nightly import purging
+from wsvad.nightly import job, purging
 from wsvad.storage import open_store
 
 YARD = "yard/20260301_123456.mp4"
@@ -223,7 +223,44 @@ def test_ages_and_legal_hold(night, archive, purge, tmp_path):
         write_scene(archive / "front" / f"2126031{n}_120000.mp4", 1)
     code, summary = night("--apply-retention")
     assert (code, summary["expired"], summary["retention"]) == (0, 2, "applied")
+    newest = look(open_store(str(tmp_path / "root")))
+    assert summary["pointer"] == f"current/{newest.number:08d}.json"
     code, summary = night("--apply-retention")
     assert (code, summary["purged"], summary["expired"]) == (0, 2, 0)
     code, plan = purge("--before", "2026-03-02")
     assert (code, plan["videos"], plan["held"], plan["timeless"]) == (0, 0, 1, 1)
+
+
+def test_hands_off_a_night_at_work(night, archive, purge, tmp_path, monkeypatch, caplog):
+    """A purge while a night is at work is refused, changes nothing, and works once it has ended."""
+    night()
+    codes = []
+    real = job.make_events
+
+    def meanwhile(*args):
+        before = digests(tmp_path / "root")
+        codes.append(purge("--camera", "door", "--apply", "--force")[0])
+        assert digests(tmp_path / "root") == before
+        return real(*args)
+
+    monkeypatch.setattr(job, "make_events", meanwhile)
+    write_scene(archive / "yard" / "20260301_130000.mp4", 3)
+    assert night()[0] == 0
+    assert codes == [5]
+    assert "another driver is at work" in caplog.text
+    assert purge("--camera", "door", "--apply", "--force")[0] == 0
+
+
+def test_names_that_are_no_plain_text(night, archive, purge, tmp_path):
+    """Spaces, quotes, percent signs, other alphabets, line ends: what was purged is nowhere, and stays away."""
+    names = ["it's 東 %41/a b.mp4", 'q"uote/ü.mp4', "line\nend/x.mp4", f"{'n' * 190}.mp4"]
+    for name in names:
+        write_scene(archive / name, 2)
+    assert night()[0] == 0
+    (features,) = (tmp_path / "root" / "features").iterdir()
+    known = {row["video_id"] for row in latest_snapshot(open_store(str(features))).videos}
+    for video_id in sorted(known - {p.relative_to(archive).as_posix() for p in archive.glob("*/2026*.mp4")}):
+        content = content_id(tmp_path / "root", video_id)
+        assert purge("--video", video_id, "--apply", "--force")[0] == 0
+        assert mentions(tmp_path / "root", video_id, content) == []
+    assert night()[1]["purged"] == len(names)

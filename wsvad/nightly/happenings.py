@@ -15,7 +15,7 @@ from wsvad.dataset import layout
 from wsvad.dataset.lists import SnapshotObject
 from wsvad.dataset.published import read_published
 from wsvad.dataset.snapshots import Snapshot, latest_snapshot, read_snapshot
-from wsvad.errors import DamagedError, UsageError
+from wsvad.errors import DamagedError, ObjectNotFound, UsageError
 from wsvad.events.job import EventsOptions, find_all_events
 from wsvad.events.table import Counts, decode_events
 from wsvad.events.thresholds import load_thresholds
@@ -102,18 +102,30 @@ class Changes:
 def compare_nights(root: Store, before: DataSetAt | None, now: DataSetAt) -> Changes:
     """Compare the events of two published data sets; units that are the same object are not read.
 
+    Where those of before are gone or damaged, all of now are new: what is lost is not in the way of what is there.
+
     Raises:
-        DamagedError: a unit is gone or damaged.
+        DamagedError: a unit of now is gone or damaged.
     """
-    old, new = (Units(root, at) if at else None for at in (before, now))
-    assert new is not None
-    there = {name: o.sha256 for name, o in old.objects.items()} if old else {}
+    new = Units(root, now)
+    there, events = _earlier(root, before, new) if before else ({}, [])
     same = {name for name, o in new.objects.items() if there.get(name) == o.sha256}
-    changes = compare_events(old.events(same) if old else (), new.events(same))
+    changes = compare_events(events, new.events(same))
     counts: Counter[str] = Counter(change.change for change in changes)
     counts["kept"] += new.count(same)
     total = counts["kept"] + counts["moved"] + counts["new"]
     return Changes(total, dict(counts), tuple(change for change in changes if change.change != "kept"))
+
+
+def _earlier(root: Store, before: DataSetAt, new: Units) -> tuple[dict[str, str], list[EventSpan]]:
+    """Return the digests of the units of before, and the events of those that are not there any more."""
+    try:
+        old = Units(root, before)
+        same = {name for name, o in old.objects.items() if name in new.objects and new.objects[name].sha256 == o.sha256}
+        return {name: o.sha256 for name, o in old.objects.items()}, list(old.events(same))
+    except (DamagedError, ObjectNotFound) as error:
+        log.warning("the events of the night before cannot be compared with, all count as new: %s", error)
+        return {}, []
 
 
 class Units:

@@ -146,6 +146,8 @@ def _retain(night: Night, summary: RescoreSummary, console: Console | None) -> R
     except UsageError as error:  # the brake
         log.error("retention was not applied: %s", error)
         return replace(summary, retention=str(error))
+    if done.pointer:  # what was published before names what is not there any more
+        summary = replace(summary, pointer=done.pointer, published=True, nothing_to_do=False)
     return replace(summary, expired=done.videos, retention="applied" if apply else "asked")
 
 

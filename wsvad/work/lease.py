@@ -153,7 +153,7 @@ class Lease:
     def _refusal(self, number: int) -> str:
         return (
             f"another driver is at work on {self.what} at {self.store.uri} ({self._told(number)}). Nothing was "
-            "changed. Wait for it, or use another --out"
+            "changed. Wait for it, or use another folder"
         )
 
 
