@@ -295,5 +295,7 @@ def _report_without(report: Mapping[str, Any], video_ids: frozenset[str]) -> dic
     clocks = {f"video {video_id}" for video_id in video_ids}
     coverage = report["coverage"]
     unscored = [v for v in coverage["unscored"] if not any(f in json.dumps(v).encode() for f in forms)]
-    changes = [c for c in report["changes"] if not {e["clock"] for e in (c["before"], c["now"]) if e} & clocks]
+    changes = [
+        c for c in report["changes"] if not {clock for clock, *_ in filter(None, (c["before"], c["now"]))} & clocks
+    ]
     return {**report, "coverage": {**coverage, "unscored": unscored}, "changes": changes}
