@@ -94,7 +94,7 @@ def test_hours_that_the_reference_does_not_know():
     """They are left out and counted; where there is no other nothing is said."""
     reference = freeze(np.linspace(0, 1, 1000 + HOUR_CLIPS - 1), [3] * 1000 + [4] * (HOUR_CLIPS - 1), 24)
     found = compare(reference, [0.5] * 30, [3] * 10 + [4] * 10 + [5] * 10)
-    assert (found.clips, found.compared) == (30, 10)
+    assert (found.clips, found.compared, found.hours) == (30, 10, 1)
     nothing = compare(reference, [0.5] * 3, [4, 5, 6])
     assert (nothing.clips, nothing.compared, nothing.psi, nothing.wasserstein) == (3, 0, None, None)
 
@@ -124,6 +124,17 @@ def test_the_same_distribution_is_as_the_theory_says(new):
     assert scaled.mean() == pytest.approx(chi2(9).mean(), rel=0.15)
     assert np.quantile(scaled, 0.95) == pytest.approx(chi2(9).ppf(0.95), rel=0.2)
     assert (found > LARGE).sum() == 0
+
+
+def test_the_least_that_is_compared():
+    """A thousand clips of an hour of which the reference has as few as it may: a flag in less than 1 % of cases."""
+    rng = np.random.default_rng(1)
+    at = np.repeat([0, 1], [HOUR_CLIPS, 5000])
+    found = []
+    for _ in range(100):
+        reference = freeze(rng.beta(0.4, 4, len(at)), at, 24)
+        found += [compare(reference, rng.beta(0.4, 4, 1000), np.zeros(1000, int)).psi for _ in range(5)]
+    assert np.mean(np.array(found) > LARGE) < 0.01
 
 
 def chained(rng: np.random.Generator, count: int, memory: int, shift: float = 0.0) -> np.ndarray:

@@ -184,7 +184,7 @@ def test_without_times(nights):
 
 
 def test_too_little_is_no_drift(nights):
-    """A newest stretch of few clips has an index and no flag; a reference of few clips is not made."""
+    """A newest stretch of few clips or hours has an index and no flag; a reference of few clips is not made."""
     nights.add(*eight_days("gate"))
     nights.night()
     few = {name: scores for name, scores in day("gate", DAYS[10], shift=0.3).items() if "T0" in name}
@@ -192,7 +192,13 @@ def test_too_little_is_no_drift(nights):
     found = nights.night()["gate"].scores
     assert (found.clips, found.drifted) == (8 * CLIPS, False)
     assert found.psi > LARGE
-    assert found.reason == "960 clips can be compared, fewer than 1000"
+    assert found.reason == "960 clips of 8 hours of the day can be compared, fewer than 1000 of 6"
+    long = [drawn(f"{hour}", shift=0.3, count=400) for hour in range(5)]
+    nights.add({f"gate/20260313T0{hour}0000.mp4": scores for hour, scores in enumerate(long)})
+    found = nights.night()["gate"].scores
+    assert (found.clips, found.drifted, found.reason[:27]) == (2000, False, "2000 clips of 5 hours of th")
+    nights.add({"gate/20260313T050000.mp4": drawn("5", shift=0.3)})
+    assert nights.night()["gate"].scores.drifted
     thin = {name: scores[:20] for date in DAYS[:9] for name, scores in day("yard", date).items()}
     nights.add(thin)
     assert nights.night()["yard"].scores.reason == "no reference yet"

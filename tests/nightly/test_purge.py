@@ -16,6 +16,7 @@ from tests.nightly.reader import digests, look, shown
 from tests.scoring.factories import write_checkpoint
 from wsvad.dataset.snapshots import latest_snapshot
 from wsvad.nightly import job, purging
+from wsvad.nightly.published import require_current
 from wsvad.storage import open_store
 
 YARD = "yard/20260301_123456.mp4"
@@ -109,6 +110,19 @@ def test_a_purge_that_was_killed_goes_on(nights, purge, tmp_path, monkeypatch):
         look(open_store(str(root)))
     assert purge("--video", "door/20260301_120000.mp4", "--apply", "--force")[0] == 0
     assert mentions(root, YARD, content) == []
+
+
+def test_changes_of_events_do_not_name_it(night, archive, purge, tmp_path):
+    """The newest night has events of the video, of which no time is known, and of others: those are still told."""
+    write_scene(archive / "undated.mp4", 20, (2, 6))
+    assert night()[1]["changes"]["new"] == 4
+    store = open_store(str(tmp_path / "root"))
+    before = require_current(store).report(store)["changes"]
+    assert purge("--video", "undated.mp4", "--apply", "--force")[0] == 0
+    assert mentions(tmp_path / "root", "undated.mp4") == []
+    after = require_current(store).report(store)["changes"]
+    assert after == [change for change in before if change["now"][0] != "video undated.mp4"]
+    assert len(after) == 3
 
 
 def test_the_brake(nights, purge, tmp_path, caplog):

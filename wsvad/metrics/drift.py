@@ -29,7 +29,7 @@ DECIMALS = 4
 """Of scores: smaller differences are of rounding, and open no event."""
 QUANTILES = 100
 """Bins of a reference; the index is of every tenth."""
-HOUR_CLIPS = 100
+HOUR_CLIPS = 200
 """Clips of an hour below which the reference says nothing of it."""
 
 
@@ -74,6 +74,8 @@ class Comparison:
     clips: int
     compared: int
     """Of those: clips of hours that the reference knows."""
+    hours: int
+    """How many hours of the day those are of."""
     psi: float | None
     """Population stability index; None: nothing was compared."""
     wasserstein: float | None
@@ -117,14 +119,15 @@ def compare(reference: Reference, scores_N: npt.ArrayLike, hours_N: npt.ArrayLik
     known_N = hours_H[at_N] >= HOUR_CLIPS
     values, clips = values_N[known_N], int(np.count_nonzero(known_N))
     if not clips:
-        return Comparison(len(values_N), 0, None, None)
+        return Comparison(len(values_N), 0, 0, None, None)
     weights_H = np.bincount(at_N[known_N], minlength=len(hours_H)) / clips
     expected_B = (weights_H / np.maximum(hours_H, 1)) @ reference.counts_HB
     observed_B = np.bincount(np.searchsorted(reference.edges, values), minlength=len(expected_B)) / clips
     deciles_B = reference.deciles()
     expected_D, observed_D = (np.bincount(deciles_B, b).astype(np.float64) for b in (expected_B, observed_B))
     index = psi(expected_D, observed_D)
-    return Comparison(len(values_N), clips, index, wasserstein(values, reference.means, expected_B))
+    distance = wasserstein(values, reference.means, expected_B)
+    return Comparison(len(values_N), clips, int(np.count_nonzero(weights_H)), index, distance)
 
 
 def psi(expected_D: Floats, observed_D: Floats) -> float:

@@ -37,6 +37,9 @@ REFERENCE_CLIPS = 5000
 """Least clips that a reference is made of."""
 NEWEST_CLIPS = 1000
 """Least clips on which a camera is said to have drifted: an index of fewer is mostly noise."""
+NEWEST_HOURS = 6
+"""Least hours of the day that they are of, where times are known: clips that follow each other are alike, so that many
+clips of one hour say little."""
 EVENT_DAYS = 28
 """Days before the newest ones that events are counted in."""
 EVENT_LEVEL = 0.99
@@ -170,7 +173,7 @@ class _Night:
         inputs = digest_of(
             {
                 "version": _VERSION,
-                "least": NEWEST_CLIPS,
+                "least": [NEWEST_CLIPS, NEWEST_HOURS],
                 "stretch": [stretch.begin_s, stretch.end_s],
                 "videos": [[source.sha256, source.begin_s] for source in stretch.newest],
                 "reference": digest_of(asdict(kept)) if kept else None,
@@ -185,7 +188,9 @@ class _Night:
         if kept is None or not stretch.newest:
             return empty
         found = compare(kept.reference, *self._read(stretch.newest, stretch.begin_s, stretch.end_s))
-        known = found.compared >= NEWEST_CLIPS
+        least_hours = min(NEWEST_HOURS, hours_of(stretch.clock))
+        known = found.compared >= NEWEST_CLIPS and found.hours >= least_hours
+        little = f"{found.compared} clips of {found.hours} hours of the day can be compared, fewer than {NEWEST_CLIPS} "
         return replace(
             empty,
             clips=found.clips,
@@ -193,7 +198,7 @@ class _Night:
             psi=None if found.psi is None else round(found.psi, 6),
             wasserstein=None if found.wasserstein is None else round(found.wasserstein, 6),
             drifted=known and found.psi is not None and found.psi > LARGE,
-            reason="" if known else f"{found.compared} clips can be compared, fewer than {NEWEST_CLIPS}",
+            reason="" if known else f"{little}of {least_hours}",
         )
 
     def _freeze(self, stretch: _Stretch) -> Kept | None:

@@ -5,7 +5,7 @@
 ``features/<fingerprint>/``    a features data set for every way of extraction that a model wants
 ``scores/<model>/``            a scores data set for every model
 ``events/<model>/``            an events data set for every model
-``nights/<digest>.json``       what a night found: coverage and changes
+``nights/<digest>.json``       what a night found: coverage, changes, drift
 ``reference/<model>/<camera>.json``  what the newest scores of a camera are held against, made once
 ``inputs/<digest>``            copies of the files of cameras and of thresholds that nights were made with
 ``tombstones/<digest>.json``   videos that were purged, which later nights leave out

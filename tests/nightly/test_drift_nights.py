@@ -1,0 +1,73 @@
+"""Drift by ``wsvad rescore`` itself: what it writes and tells, and what a purge leaves of it."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.extract.harness import run_here
+from tests.nightly.footage import write_scene
+from tests.nightly.reader import digests
+from tests.nightly.test_purge import content_id, mentions
+from wsvad.nightly.published import require_current
+from wsvad.nightly.references import reference_key
+from wsvad.storage import open_store
+
+
+def test_nights_and_a_purge(night, archive, tmp_path, capsys, monkeypatch):
+    """Both cameras have a reference; one turns bright and is named; it is purged, and its reference and figures go."""
+    monkeypatch.setattr("wsvad.nightly.drift.REFERENCE_DAYS", 1)
+    monkeypatch.setattr("wsvad.nightly.drift.NEWEST_HOURS", 1)
+    for name in (
+        "wsvad.nightly.drift.REFERENCE_CLIPS",
+        "wsvad.nightly.drift.NEWEST_CLIPS",
+        "wsvad.metrics.drift.HOUR_CLIPS",
+    ):
+        monkeypatch.setattr(name, 10)
+    root, told = tmp_path / "root", ("--textfile", str(tmp_path / "wsvad.prom"))
+    store = open_store(str(root))
+    for camera in ("door", "yard"):  # one of the first night's cameras has no more footage
+        write_scene(archive / camera / "20260302_120000.mp4", 20, (2, 6))
+    code, first = night(*told)
+    assert (code, [c["judged"] for c in first["drift"]]) == (0, [False, False, False])
+    assert not list(store.list("reference/"))
+
+    yard = "yard/20260303_120001.mp4"
+    write_scene(archive / "door" / "20260303_120000.mp4", 20, (2, 6))
+    write_scene(archive / yard, 20, (0, 20))
+    code, second = night(*told)
+    assert code == 0
+    by_camera = {c["camera"]: c for c in second["drift"]}
+    assert {name: c["drifted"] for name, c in by_camera.items()} == {"door": False, "front": False, "yard": True}
+    champion = require_current(store).champion
+    keys = {camera: reference_key(champion, camera, "utc") for camera in ("door", "yard")}
+    assert {info.key for info in store.list("reference/")} == set(keys.values())
+    report = require_current(store).report(store)["drift"]
+    assert [c["camera"] for c in report["cameras"]] == ["door", "front", "yard"]
+    families = text_string_to_metric_families((tmp_path / "wsvad.prom").read_text())
+    samples = {(s.name, s.labels.get("camera")): s.value for f in families for s in f.samples}
+    assert samples["wsvad_rescore_camera_drifted", "yard"] == 1
+    assert samples["wsvad_rescore_camera_psi", "door"] == by_camera["door"]["psi"] == 0
+    assert ("wsvad_rescore_camera_psi", "front") not in samples
+
+    before = digests(root)
+    code, again = night(*told)
+    assert (code, again["nothing_to_do"], again["drift"]) == (0, True, second["drift"])
+    assert digests(root) == before
+
+    # one video of a camera: what is left of it is judged anew, nothing names the video
+    content = content_id(root, yard)
+    words = ("purge", "--root", str(root), "--apply", "--force", "--json")
+    assert run_here(capsys, *words, "--video", yard)[0] == 0
+    assert mentions(root, yard, content) == []
+    left = {c["camera"]: c for c in require_current(store).report(store)["drift"]["cameras"]}
+    assert left["door"] == report["cameras"][0], "what has not changed is as it was"
+    assert not left["yard"]["scores"]["drifted"]
+    assert {info.key for info in store.list("reference/")} == set(keys.values())
+
+    # all of it: also its reference, and every line about it
+    assert run_here(capsys, *words, "--camera", "yard")[0] == 0
+    assert {info.key for info in store.list("reference/")} == {keys["door"]}
+    assert [c["camera"] for c in require_current(store).report(store)["drift"]["cameras"]] == ["door", "front"]
+    code, after = night(*told)
+    assert (code, [c["camera"] for c in after["drift"]]) == (0, ["door", "front"])
+    assert mentions(root, yard, content, keys["yard"]) == []
