@@ -78,7 +78,7 @@ class LocalStore(Store):
 
         Nearly no key has one, and this asks for fewer parts than ``realpath``, which begins at ``/``.
         """
-        path = self._root
+        path, status = self._root, None
         for segment in key.split("/"):
             path = os.path.join(path, segment)
             status = os.lstat(path)
