@@ -1,4 +1,4 @@
-"""All measurements, one after another: ``python -m tests.bench`` (about an hour on 2 cores)."""
+"""All measurements, one after another: ``python -m tests.bench`` (about two hours on 2 cores)."""
 
 import runpy
 
@@ -12,6 +12,8 @@ for name in (
     "bench_tune",
     "bench_publish",
     "bench_packs",
+    "bench_score",
+    "bench_nights",
 ):
     print(f"== {name}", flush=True)
     runpy.run_module(f"tests.bench.{name}", run_name="__main__")

@@ -179,7 +179,7 @@ def _put(path: Path, data: bytes) -> None:
 
 def prepare(root: Path, step: str, size: int) -> None:
     """Make the world what it is before a step."""
-    if step == "first":
+    if step == "first" and not (root / "archive").exists():
         write_checkpoint(root / "model", CHECKPOINT)
         (root / "cameras.toml").write_text(PATTERN)
         claim_dataset(open_store(str(root / "root" / FEATURES_AT)), FEATURES)
@@ -285,7 +285,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
-    parser.add_argument("--keep", type=Path, help="use this folder and leave it there")
+    parser.add_argument("--keep", type=Path, help="folder that is left there; an archive in it is used")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -399,3 +399,13 @@ def test_few_units_of_a_large_archive_are_asked_for_one_by_one(store, monkeypatc
     monkeypatch.setattr(type(store), "list", lambda self, prefix="": pytest.fail("listed"))
     assert adopt(store, units, base, receipt_of, mend=False) == listed
     assert [r.sha256 for r in listed.values()] == [o.sha256 for o in objects]
+    assert adopt(store, [], None, receipt_of, mend=False) == {}, "nothing is asked for nothing"
+
+
+def test_how_many_objects_there_are_is_known_without_a_list(store, monkeypatch):
+    """A snapshot says it of its lists; nobody reads them for that."""
+    rows, objects = _many(2000)
+    _put(store, rows, objects=objects)
+    snapshot = latest_snapshot(store)
+    monkeypatch.setattr(ListReader, "read", lambda self, refs, **more: pytest.fail("read"))
+    assert snapshot.num_objects == len(objects)

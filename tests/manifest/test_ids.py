@@ -1,6 +1,7 @@
 """Ids are stable and safe, whatever the name."""
 
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -38,6 +39,20 @@ def test_ordinary_names_are_their_own_id(good):
 def test_every_text_becomes_a_safe_id(text):
     """No name whatever makes an unsafe id, and two-kilobyte names fit."""
     assert id_problem(id_from_key(text)) is None
+
+
+_LETTERS = st.characters(max_codepoint=0x180) | st.sampled_from("\u0301\u202e\u2028\ufeff\U000e0001")
+
+
+@given(st.text(_LETTERS, min_size=1, max_size=40))
+def test_what_is_wrong_with_letters_is_found_one_by_one(text):
+    """Plain names are told at once; no other text passes for one."""
+    controls = any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in text)
+    composed = unicodedata.normalize("NFC", text) == text
+    problem = id_problem(text) or ""
+    assert ("control" in problem) == controls
+    if not controls and "\\" not in text and text == text.strip():
+        assert ("composition" in problem) == (not composed)
 
 
 @given(st.lists(st.text(max_size=40), min_size=2, max_size=2, unique=True))

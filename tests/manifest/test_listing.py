@@ -1,13 +1,14 @@
 """Listings of files, folders and manifests, local and S3."""
 
 import os
+from pathlib import PurePosixPath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from wsvad.errors import ManifestError, UsageError
-from wsvad.manifest.listing import list_videos, resolve_uri
+from wsvad.manifest.listing import VIDEO_EXTENSIONS, list_videos, resolve_uri
 from wsvad.storage import StoreOptions, open_store
 from wsvad.text import printable
 
@@ -177,3 +178,29 @@ def test_keys_with_empty_segments_are_listed_and_reached(s3_bucket, moto_server)
 def test_relative_uris(manifest, uri, resolved):
     """Dots are resolved, out of a bucket they are refused later; the slashes of S3 keys stay as many as they are."""
     assert resolve_uri(manifest, uri) == resolved
+
+
+def test_names_are_videos_by_the_suffix_of_their_last_part(tmp_path):
+    """As ``pathlib`` reads it: a dot at the end or at the beginning makes no suffix, and folders have none of it."""
+    names = [
+        "a.mp4",
+        "b.MP4",
+        "c.tar.mkv",
+        "mp4",
+        "d.mp4.",
+        "e.mp4x",
+        "f.mp4/x",
+        "g.mp4/h.mov",
+        ".mp4",
+        "i/.mp4",
+        "j. mp4",
+    ]
+    names += ["k..mp4", "..l.mp4", "m/..n.mov", "o.d/p.avi", "q /r.ts", "...mp4"]
+    _touch(tmp_path, *names)
+    paths = [PurePosixPath(name) for name in names]
+    shown = [p for p in paths if not any(part.startswith(".") for part in p.parts)]
+    wanted = sorted(str(p) for p in shown if p.suffix.lower() in VIDEO_EXTENSIONS)
+    listing = list_videos(str(tmp_path))
+    assert [video.video_id for video in listing.videos] == wanted
+    assert len(listing.skipped) == len(names) - len(wanted)
+    assert sum(s.reason == "hidden" for s in listing.skipped) == len(names) - len(shown)

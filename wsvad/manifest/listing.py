@@ -175,7 +175,8 @@ def _skip_reason(store: Store, key: str) -> str | None:
     problem = store.key_problem(key)
     if problem:
         return f"unusable name: it {problem}"
-    if "/." not in f"/{key}" and f".{key.rpartition('.')[2].lower()}" in VIDEO_EXTENSIONS:
+    _, dot, suffix = key.rpartition(".")
+    if "/." not in f"/{key}" and f"{dot}{suffix.lower()}" in VIDEO_EXTENSIONS:
         return None  # nearly all, and an archive has many
     if any(part.startswith(".") for part in path.parts):
         return "hidden"
