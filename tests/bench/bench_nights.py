@@ -81,7 +81,7 @@ FEATURES_AT = f"features/{short(FEATURES.fingerprint)}"
 SCORES_AT = f"scores/{short(CHECKPOINT.digest)}"
 PUBLISHED = ("lists", "snapshots", "units")
 PARTS = {
-    "list": "wsvad.nightly.job.list_videos",
+    "list": "wsvad.nightly.night.list_videos",
     "extract": "wsvad.nightly.making.extract",
     "score": "wsvad.nightly.making.score",
     "events": "wsvad.nightly.happenings.find_all_events",

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 
-from wsvad.cameras.config import Cameras
 from wsvad.cameras.placing import Recorded, place_all
-from wsvad.cameras.reading import read_cameras
-from wsvad.checkpoint import Checkpoint, load_checkpoint
+from wsvad.checkpoint import Checkpoint
 from wsvad.dataset.layout import snapshot_key
 from wsvad.dataset.snapshots import read_snapshot
 from wsvad.errors import EXIT_QUARANTINE, ObjectNotFound, UsageError, WsvadError
-from wsvad.manifest.listing import Listing, list_videos
 from wsvad.nightly.coverage import COUNTS, PROBLEMS, Coverage, coverage_of
 from wsvad.nightly.drift import find_drift
 from wsvad.nightly.drift_results import Drift
 from wsvad.nightly.exposition import check_gateway, check_textfile
-from wsvad.nightly.happenings import compare_nights, make_events, thresholds_by_model
+from wsvad.nightly.happenings import compare_nights, make_events
 from wsvad.nightly.making import Made, make_scores
-from wsvad.nightly.models import champion_of, pin, pinned
+from wsvad.nightly.models import pin, pinned
+from wsvad.nightly.night import Night, begin
 from wsvad.nightly.options import RescoreOptions
-from wsvad.nightly.places import CURRENT, DRIVERS, PENDING
+from wsvad.nightly.places import CURRENT, DRIVERS
 from wsvad.nightly.pointers import point, pointer_key
 from wsvad.nightly.published import (
     Current,
     DataSetAt,
     ModelAt,
     current,
-    digest_of,
     keep_input,
     keep_night,
     models_as_json,
@@ -46,51 +42,12 @@ from wsvad.nightly.purging import PurgeOptions, purge
 from wsvad.nightly.summary import RescoreSummary
 from wsvad.nightly.telling import tell, tell_failure
 from wsvad.nightly.tombstones import marks, without_purged
-from wsvad.storage import Store, open_object, open_store
+from wsvad.storage import Store, open_store
 from wsvad.work.lease import Lease
 from wsvad.work.record import Run
 from wsvad.work.target import probed, refuse_job_copy
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Night:
-    """What a night starts from."""
-
-    root: Store
-    listing: Listing
-    """Of the archive, without what was purged."""
-    purged: tuple[tuple[str, str], ...]
-    """Id and URI of videos of the archive that were purged here."""
-    cameras: Cameras
-    asked: Checkpoint | None
-    candidates: tuple[Checkpoint, ...]
-    options: RescoreOptions
-
-    def champion(self, base: Current | None) -> str:
-        """Digest of the model that readers are shown. Raises as ``champion_of``."""
-        return champion_of(self.asked, base.champion if base else None)
-
-    def digests(self, base: Current | None) -> list[str]:
-        """Digests of the champion and of all candidates, of earlier nights too."""
-        return sorted({self.champion(base), *(c.digest for c in self.candidates), *(base.models if base else ())})
-
-    def inputs(self, base: Current | None) -> str:
-        """Digest of everything that decides the night but which model is champion."""
-        options = self.options
-        return digest_of(
-            {
-                "listing": self.listing.digest,
-                "purged": sorted(video_id for video_id, _ in self.purged),
-                "unreachable": sorted(lost.video_id for lost in self.listing.unreachable),
-                "models": self.digests(base),
-                "cameras": _digest_of_file(options.cameras, options),
-                "settings": options.settings.to_dict(),
-                "thresholds": [_digest_of_file(uri, options) for uri in options.thresholds],
-                "reading": asdict(options.reading),
-            }
-        )
 
 
 def rescore(options: RescoreOptions, console: Console | None = None) -> RescoreSummary:
@@ -120,7 +77,7 @@ def rescore(options: RescoreOptions, console: Console | None = None) -> RescoreS
 
 def _run(options: RescoreOptions, console: Console | None) -> RescoreSummary:
     run = Run()
-    night = _begin(options)
+    night = begin(options)
     base = current(night.root)
     if base is None:
         refuse_other(night.root)
@@ -157,29 +114,6 @@ def _check(options: RescoreOptions) -> None:
         check_textfile(options.textfile)
     if options.push:
         check_gateway(options.push)
-
-
-def _begin(options: RescoreOptions) -> Night:
-    """Read what is named and list the archive; write nothing."""
-    root = open_store(options.root, options.store)
-    cameras = read_cameras(options.cameras, options.store)
-    asked = load_checkpoint(options.checkpoint, options.store) if options.checkpoint else None
-    candidates = tuple(load_checkpoint(uri, options.store) for uri in options.candidates)
-    thresholds_by_model(options)
-    listing = list_videos(
-        options.archive,
-        identity=options.identity,
-        options=replace(options.store, follow_links=options.follow_links),
-        ours=(f"{root.uri}/",),
-        reading=options.reading,
-    )
-    log.info("%d videos listed, %d other files skipped", len(listing.videos), len(listing.skipped))
-    listing, purged = without_purged(listing, marks(root))
-    if any(info.key == PENDING for info in root.list(PENDING)):
-        log.warning(
-            "a purge was begun and did not end; `wsvad purge --root %s` with the same options ends it", root.uri
-        )
-    return Night(root, listing, tuple(purged), cameras, asked, candidates, options)
 
 
 def _is_finished(night: Night, base: Current | None) -> bool:
@@ -341,14 +275,3 @@ def _summary(
         **counts,
         **more,
     )
-
-
-def _digest_of_file(uri: str | None, options: RescoreOptions) -> str | None:
-    """SHA-256 (hex) of a file that somebody named. Raises ``UsageError`` where there is none."""
-    if uri is None:
-        return None
-    store, key = open_object(uri, options.store)
-    try:
-        return hashlib.sha256(store.read(key)).hexdigest()
-    except ObjectNotFound as error:
-        raise UsageError(f"{uri} does not exist") from error
