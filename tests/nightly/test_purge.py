@@ -241,6 +241,9 @@ def test_ages_and_legal_hold(night, archive, purge, tmp_path):
     assert summary["pointer"] == f"current/{newest.number:08d}.json"
     code, summary = night("--apply-retention")
     assert (code, summary["purged"], summary["expired"]) == (0, 2, 0)
+    drivers = sorted((tmp_path / "root" / "drivers").iterdir())
+    assert night("--apply-retention")[1]["nothing_to_do"]
+    assert sorted((tmp_path / "root" / "drivers").iterdir()) == drivers, "a night with nothing to do takes no lease"
     code, plan = purge("--before", "2026-03-02")
     assert (code, plan["videos"], plan["held"], plan["timeless"]) == (0, 0, 1, 1)
 

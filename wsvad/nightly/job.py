@@ -237,7 +237,7 @@ def _again(night: Night, base: Current, run: Run) -> RescoreSummary:
     return _summary(
         night, Coverage.from_dict(report["coverage"]), base.champion, len(base.models), run,
         pointer=pointer_key(CURRENT, base.number), events=report["events"], changes={"kept": report["events"]},
-        banner=report["banner"], codes=tuple(report["codes"]), nothing_to_do=True,
+        banner=report["banner"], codes=tuple(report["codes"]), nothing_to_do=True, dry_run=night.options.dry_run,
         drift=Drift.from_report(report, base.champion).figures(),
     )  # fmt: skip
 

@@ -124,14 +124,13 @@ def purge(options: PurgeOptions, console: Console | None = None) -> PurgeSummary
     """
     _check(options)
     root = open_store(options.root, options.store)
-    if not options.apply:
-        return _select(options, root, require_current(root)).summary(options)
+    selected = _select(options, root, require_current(root))
+    if not options.apply or not selected.video_ids:  # nothing to do writes nothing, no lease either
+        return selected.summary(options, applied=options.apply)
     root = probed(root)
     with Lease(root, DRIVERS, "an archive") as lease:
         base = require_current(root)
-        selected = _select(options, root, base)
-        if not selected.video_ids:
-            return selected.summary(options, applied=True)
+        selected = _select(options, root, base)  # again, as nobody else is at work now
         log.info("purging %d videos", len(selected.video_ids))
         root.replace(PENDING, seal({"videos": list(selected.video_ids)}))
         bury(root, selected.video_ids, datetime.now(UTC).isoformat(timespec="seconds"))
