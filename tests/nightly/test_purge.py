@@ -113,7 +113,7 @@ def test_a_purge_that_was_killed_goes_on(nights, purge, tmp_path, monkeypatch):
 
 
 def test_changes_of_events_do_not_name_it(night, archive, purge, tmp_path):
-    """The newest night has events of the video, of which no time is known: its changes, which have times, are dropped."""
+    """The newest night has events of the video, without a known time: its changes, which have times, are dropped."""
     write_scene(archive / "undated.mp4", 20, (2, 6))
     assert night()[1]["changes"]["new"] == 4
     store = open_store(str(tmp_path / "root"))
