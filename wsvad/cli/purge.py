@@ -46,7 +46,7 @@ def run(options: Options) -> int:
     summary = purge(
         PurgeOptions(
             root, options.video, options.camera, before, retention=options.retention, apply=options.apply,
-            force=options.force, store=options.store, verbose=options.verbose,
+            force=options.force, store=options.store,
         ),
         Console(stderr=True),
     )  # fmt: skip

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from wsvad.checkpoint import Checkpoint, load_checkpoint
+from wsvad.checkpoint import Checkpoint
 from wsvad.checkpoint.folder import read_checkpoint, save_checkpoint
 from wsvad.errors import ConflictError, DamagedError, UsageError
 from wsvad.nightly.places import MODELS, short
-from wsvad.storage import Store, StoreOptions
+from wsvad.storage import Store
 
 
 def model_folder(digest: str) -> str:
@@ -40,11 +40,6 @@ def pinned(root: Store, digest: str) -> Checkpoint:
             f"{where} holds {checkpoint.digest[:19]}, not {digest[:19]}: copy its checkpoint there again"
         )
     return checkpoint
-
-
-def find(uri: str, options: StoreOptions) -> Checkpoint:
-    """Read a checkpoint that somebody named. Raises as ``load_checkpoint``."""
-    return load_checkpoint(uri, options)
 
 
 def champion_of(asked: Checkpoint | None, champion: str | None) -> str:

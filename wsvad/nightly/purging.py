@@ -69,7 +69,6 @@ class PurgeOptions:
     force: bool = False
     """Whether more than ``BRAKE_PERCENT`` of the videos may be meant."""
     store: StoreOptions = field(default_factory=StoreOptions)
-    verbose: bool = False
 
 
 @dataclass(frozen=True)
