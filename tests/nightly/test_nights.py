@@ -218,3 +218,12 @@ def test_a_root_that_is_something_else(place, night, tmp_path, caplog):
     assert night()[0] == 5
     assert "Use another --root" in caplog.text
     assert digests(tmp_path / "root") == before
+
+
+def test_a_file_that_is_skipped_is_no_quiet_night(night, archive):
+    """A hidden file with a video's name is told by the exit code, in a night with nothing else new and after it."""
+    assert night()[0] == 0
+    (archive / "yard" / ".hidden.mp4").write_text("x")
+    assert night()[0] == 3
+    code, summary = night()
+    assert (code, summary["nothing_to_do"]) == (3, True)

@@ -10,6 +10,7 @@ from wsvad.cameras.config import Cameras
 from wsvad.cameras.reading import read_cameras
 from wsvad.checkpoint import Checkpoint, load_checkpoint
 from wsvad.errors import ObjectNotFound, UsageError
+from wsvad.features.coverage import skipped_videos
 from wsvad.manifest.listing import Listing, list_videos
 from wsvad.nightly.happenings import thresholds_by_model
 from wsvad.nightly.models import champion_of
@@ -52,6 +53,8 @@ class Night:
                 "listing": self.listing.digest,
                 "purged": sorted(video_id for video_id, _ in self.purged),
                 "unreachable": sorted(lost.video_id for lost in self.listing.unreachable),
+                "skipped": [row["uri"] for row in skipped_videos(self.listing.skipped)],
+                "min_coverage": options.min_coverage,
                 "models": self.digests(base),
                 "cameras": _digest_of_file(options.cameras, options),
                 "settings": options.settings.to_dict(),
