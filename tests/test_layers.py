@@ -46,6 +46,7 @@ LAYERS = (
     VERBS,
     ("pipelines", "experiments"),
     ("nightly", "tune"),
+    ("review",),
     ("doctor", "demo"),
     ("cli",),
     ("__main__",),
@@ -76,6 +77,7 @@ HOMES = {
         "wsvad/video/times.py",
         "wsvad/demo/render.py",
         "wsvad/pretrain/faults.py",
+        "wsvad/review/encoding.py",  # encodes plain pixels that the decoder's process gave; it opens no file
         "wsvad/doctor/software.py",
     ),
     # an extra; loaded where flow is computed, in the decoder's process, and where pretraining renders

@@ -1,0 +1,59 @@
+"""``wsvad review``."""
+
+import sys
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from rich.console import Console
+
+from wsvad.cli.options import Configured, DecoderOptions, Stored, require
+from wsvad.options import Option, Uri, group
+from wsvad.review.config import ChoiceOptions, MediaOptions, ReviewOptions, SourceOptions
+from wsvad.storage import StoreOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """Events with their pictures, in the order in which they are worth looking at, as a page."""
+
+    root: Uri | None = None
+    """of the nightly job, from rescore: the newest night is shown"""
+    events: Uri | None = None
+    """instead of --root: an events data set, the --out of events"""
+    scores: Uri | None = None
+    """with --events: the scores that they were found in"""
+    cameras: Annotated[str | None, Option(metavar="FILE")] = None
+    """with --events: cameras.toml, for purpose and thresholds of each camera"""
+    manifest: Uri | None = None
+    """manifest with the truth and the places of videos"""
+    videos_root: Uri | None = None
+    """where the videos are, when they are not where the scores say"""
+    out: Uri | None = None
+    """folder for a page that works from disk, local or s3://"""
+    title: Annotated[str | None, Option(metavar="TEXT")] = None
+    """of the page"""
+    choice: Annotated[ChoiceOptions, group("which events")] = field(default_factory=ChoiceOptions)
+    media: Annotated[MediaOptions, group("pictures")] = field(default_factory=MediaOptions)
+    decoder: Annotated[DecoderOptions, group("decoder")] = field(default_factory=DecoderOptions)
+    store: Stored = field(default_factory=StoreOptions)
+
+    def resolved(self) -> ReviewOptions:
+        """Return what is reviewed and how. Raises ``UsageError``."""
+        source = SourceOptions(
+            self.root, self.events, self.scores, self.cameras, self.manifest, self.videos_root, self.store
+        )
+        return ReviewOptions(source, self.choice, self.media, self.title, self.decoder.limits)
+
+
+def run(options: Options) -> int:
+    """Write the page, show the summary, return the exit code."""
+    asked = options.resolved()
+    (out,) = require(options, "out")
+    from wsvad.review.folder import write_review
+
+    summary = write_review(asked, out, Console(stderr=True))
+    if options.json:
+        sys.stdout.write(summary.to_json() + "\n")
+    else:
+        summary.show(Console())
+    return summary.exit_code
