@@ -25,6 +25,7 @@ VERBS = {
     "promote": "Show readers what another model made of the archive, or the one before.",
     "purge": "Take videos out of everything that nights made of them, for good.",
     "review": "Show events with their pictures on a page, for people to judge.",
+    "verdicts": "What reviewers said: precision, recall, thresholds, and videos for the next training.",
     "evaluate": "Compare scores with the truth of a manifest: figures with intervals, and a page.",
     "compare": "Train, score and evaluate several models with several seeds; one table.",
     "ablate": "What a model owes to each of its parts: rows that differ in one, paired with a base.",

@@ -23,6 +23,7 @@ from wsvad.errors import (
     UsageError,
     VideoError,
 )
+from wsvad.nightly.places import REVIEW
 from wsvad.report.frames import GIVE_UP
 from wsvad.review.choosing import Shown
 from wsvad.review.config import ReviewOptions
@@ -37,7 +38,7 @@ from wsvad.work.summary import Summary
 log = logging.getLogger(__name__)
 
 INDEX = "index.html"
-PAGES = "review/pages/"
+PAGES = f"{REVIEW}pages/"
 """Below the root of a nightly job the only place of a folder with a page: a purge looks there."""
 _NOT_TRIED = "not tried: the store failed for the videos before"
 

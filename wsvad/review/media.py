@@ -11,6 +11,7 @@ from typing import Any
 
 from wsvad.dataset.sealed import seal, unseal
 from wsvad.errors import DamagedError, ObjectNotFound
+from wsvad.nightly.places import ABOUT
 from wsvad.report.pictures import grey_png
 from wsvad.review.choosing import Shown
 from wsvad.review.config import MediaOptions
@@ -20,8 +21,6 @@ from wsvad.storage import Created, Store
 log = logging.getLogger(__name__)
 
 MEDIA = "media/"
-ABOUT = "about.json"
-"""Says which video the other objects of a folder are of; it is there before them, so that a purge finds them."""
 MADE = "made.json"
 """Says what was made; it is there after the rest."""
 HEAT = "heat.png"
@@ -122,7 +121,7 @@ class MediaFolder:
             self._write(self.key_of(name, HEAT), grey_png(heat.picture_HW))
 
     def claim(self, name: str, about: Mapping[str, Any]) -> None:
-        """Say which video a folder is of, before anything else is in it."""
+        """Say which video a folder is of, before anything else is in it: by that a purge finds it."""
         if self.key_of(name, ABOUT) not in self._sizes:
             self._write(self.key_of(name, ABOUT), seal(about))
 
