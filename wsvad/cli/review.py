@@ -1,15 +1,19 @@
 """``wsvad review``."""
 
 import sys
+import tempfile
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 
 from wsvad.cli.options import Configured, DecoderOptions, Stored, require
 from wsvad.options import Option, Uri, group
 from wsvad.review.config import ChoiceOptions, MediaOptions, ReviewOptions, SourceOptions
-from wsvad.storage import StoreOptions
+from wsvad.storage import StoreOptions, open_store
+
+if TYPE_CHECKING:
+    from wsvad.work.summary import Summary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,11 @@ class Options(Configured):
     """where the videos are, when they are not where the scores say"""
     out: Uri | None = None
     """folder for a page that works from disk, local or s3://"""
+    case: Annotated[tuple[str, ...], Option(metavar="ID")] = ()
+    """with --zip: an event of the case; may be repeated"""
+    zip: Annotated[str | None, Option(metavar="FILE.zip")] = None
+    """instead of --out: hand these events on as one file with a page of its own; with --out pictures of that page are
+    used"""
     title: Annotated[str | None, Option(metavar="TEXT")] = None
     """of the page"""
     choice: Annotated[ChoiceOptions, group("which events")] = field(default_factory=ChoiceOptions)
@@ -48,12 +57,27 @@ class Options(Configured):
 def run(options: Options) -> int:
     """Write the page, show the summary, return the exit code."""
     asked = options.resolved()
-    (out,) = require(options, "out")
-    from wsvad.review.folder import write_review
-
-    summary = write_review(asked, out, Console(stderr=True))
+    summary = _case(asked, options) if options.zip or options.case else _page(asked, options)
     if options.json:
         sys.stdout.write(summary.to_json() + "\n")
     else:
         summary.show(Console())
-    return summary.exit_code
+    return int(summary.exit_code)
+
+
+def _page(asked: ReviewOptions, options: Options) -> "Summary":
+    """Write a page."""
+    (out,) = require(options, "out")
+    from wsvad.review.folder import write_review
+
+    return write_review(asked, out, Console(stderr=True))
+
+
+def _case(asked: ReviewOptions, options: Options) -> "Summary":
+    """Write a case."""
+    target, *_ = require(options, "zip", "case")
+    from wsvad.review.case import write_case
+
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = open_store(options.out, options.store) if options.out else open_store(folder)
+        return write_case(asked, options.case, target, scratch)

@@ -13,7 +13,7 @@ from wsvad.review.choosing import Choice, Shown, choose
 from wsvad.review.config import FORMAT, ReviewOptions
 from wsvad.review.curves import Curves, curve_within, heat_within, neighbours, rounded
 from wsvad.review.media import HEAT, MediaFolder, about, media_name, window_of
-from wsvad.review.notices import of_choice, of_footage, of_media, of_night, worst_first
+from wsvad.review.notices import CASE, of_choice, of_footage, of_media, of_night, worst_first
 from wsvad.review.reading import Archive, digest_source
 from wsvad.scores.places import view_of
 
@@ -44,6 +44,8 @@ class Review:
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What the document says of each event but its pictures, by event id."""
     created_utc: str = ""
+    is_case: bool = False
+    """Whether it is of some events that somebody chose."""
 
     @classmethod
     def gather(cls, archive: Archive, options: ReviewOptions, folder: MediaFolder | None) -> Review:
@@ -183,7 +185,8 @@ class Review:
             verdicts: the record that stands for each event, by event id.
             waiting: events whose pictures are still to be made.
         """
-        cameras = sorted({*self.archive.cameras, *(str(s.row["camera"]) for s in self.choice.shown)})
+        own = {str(s.row["camera"]) for s in self.choice.shown}
+        cameras = sorted(own if self.is_case else own | self.archive.cameras.keys())
         place = {name: number for number, name in enumerate(cameras)}
         if self.folder:
             self.folder.load({self.name_of(shown) for shown in self.choice.shown})
@@ -225,12 +228,14 @@ class Review:
         absent = self._in_scope("not_scored")
         not_scored_s = sum(row["end_s"] - row["start_s"] for row in absent if row["end_s"] is not None)
         unknown = sum(row["end_s"] is None for row in absent)
-        notices = [
-            *of_night(self.archive.report, str(self.archive.source["model"])),
-            *of_footage(not_scored_s, unknown),
-            *of_choice(self.choice, self.options.choice),
-            *of_media(self.failures, waiting),
-        ]
+        around = [CASE]
+        if not self.is_case:
+            around = [
+                *of_night(self.archive.report, str(self.archive.source["model"])),
+                *of_footage(not_scored_s, unknown),
+                *of_choice(self.choice, self.options.choice),
+            ]
+        notices = [*around, *of_media(self.failures, waiting)]
         shown = sum(s.kind == "event" for s in self.choice.shown)
         return {
             "notices": worst_first(notices),
@@ -242,11 +247,14 @@ class Review:
         }
 
     def _in_scope(self, kind: str) -> list[Mapping[str, Any]]:
+        """Footage that the page is of; of a case, that of its videos: it goes to people who see no others."""
         options = self.options.choice
+        videos = {s.row["video_id"] for s in self.choice.shown}
         return [
             row
             for row in self.archive.rows
             if row["kind"] == kind
+            and (not self.is_case or row["video_id"] in videos)
             and (not options.camera or row["camera"] in options.camera)
             and (not options.day or str(row["day"]) in options.day)
         ]

@@ -24,6 +24,9 @@ class Notice(NamedTuple):
     text: str
 
 
+CASE = Notice("info", "coverage", "a case: events that somebody chose; all others are not on this page")
+
+
 def worst_first(notices: Iterable[Notice]) -> list[dict[str, str]]:
     """Return notices as JSON values, errors before warnings before the rest."""
     ordered = sorted(notices, key=lambda notice: _ORDER.index(notice.level))
