@@ -15,6 +15,7 @@ from tests.extract.harness import run_here
 from tests.extract.in_process import patch_all
 from tests.nightly.footage import CAMERAS, bright_is_anomalous, write_first_night, write_scene
 from tests.scoring.factories import write_checkpoint
+from wsvad.cli import main
 
 Run = Callable[..., tuple[int, dict[str, Any]]]
 DETAILS = """
@@ -30,16 +31,30 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     patch_all(monkeypatch)
 
 
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the root of a nightly job, for tests that copy it and leave the archive as it is."""
+    folder = tmp_path_factory.mktemp("site")
+    with pytest.MonkeyPatch.context() as patched:
+        patch_all(patched)
+        assert main([*words_of(folder), "--json"]) == 0
+    return folder
+
+
+def words_of(folder: Path) -> list[str]:
+    """Write an archive of three cameras; return the command of its nights, into ``root``."""
+    write_first_night(folder / "archive")
+    write_scene(folder / "archive" / "yard" / "20260301_130000.mp4", 40)
+    (folder / "cameras.toml").write_text(CAMERAS + DETAILS)
+    model = write_checkpoint(folder / "model", bright_is_anomalous())
+    words = ["rescore", "--archive", str(folder / "archive"), "--root", str(folder / "root"), "--checkpoint", model]
+    return [*words, "--cameras", str(folder / "cameras.toml"), "--smooth", "0", "--gap", "1", "--no-ray"]
+
+
 @pytest.fixture
 def night(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """Run ``wsvad rescore`` on an archive of three cameras, into ``root``."""
-    write_first_night(tmp_path / "archive")
-    write_scene(tmp_path / "archive" / "yard" / "20260301_130000.mp4", 40)
-    (tmp_path / "cameras.toml").write_text(CAMERAS + DETAILS)
-    model = write_checkpoint(tmp_path / "model", bright_is_anomalous())
-    words = ("--archive", str(tmp_path / "archive"), "--root", str(tmp_path / "root"), "--checkpoint", model)
-    more = ("--cameras", str(tmp_path / "cameras.toml"), "--smooth", "0", "--gap", "1", "--json", "--no-ray")
-    return functools.partial(run_here, capsys, "rescore", *words, *more)
+    return functools.partial(run_here, capsys, *words_of(tmp_path), "--json")
 
 
 @pytest.fixture

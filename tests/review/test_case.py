@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -15,6 +16,12 @@ from tests.nightly.reader import digests
 from tests.review.conftest import document
 from tests.review.saying import of_event, write_file
 from wsvad.dataset.sealed import unseal
+
+
+@pytest.fixture
+def root(site, tmp_path):
+    """A copy of the root of a nightly job."""
+    return str(shutil.copytree(site / "root", tmp_path / "root"))
 
 
 @pytest.mark.parametrize("with_page", [False, True])

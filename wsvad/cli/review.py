@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 from rich.console import Console
 
 from wsvad.cli.options import Configured, DecoderOptions, Stored, require
+from wsvad.errors import UsageError
 from wsvad.options import Option, Uri, group
-from wsvad.review.config import ChoiceOptions, MediaOptions, ReviewOptions, SourceOptions
+from wsvad.review.config import ChoiceOptions, MediaOptions, ReviewOptions, ServeOptions, SourceOptions
 from wsvad.storage import StoreOptions, open_store
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Options(Configured):
     used"""
     title: Annotated[str | None, Option(metavar="TEXT")] = None
     """of the page"""
+    serving: Annotated[ServeOptions, group("serving")] = field(default_factory=ServeOptions)
     choice: Annotated[ChoiceOptions, group("which events")] = field(default_factory=ChoiceOptions)
     media: Annotated[MediaOptions, group("pictures")] = field(default_factory=MediaOptions)
     decoder: Annotated[DecoderOptions, group("decoder")] = field(default_factory=DecoderOptions)
@@ -57,12 +59,25 @@ class Options(Configured):
 def run(options: Options) -> int:
     """Write the page, show the summary, return the exit code."""
     asked = options.resolved()
+    if options.serving.serve:
+        return _serve(asked, options)
     summary = _case(asked, options) if options.zip or options.case else _page(asked, options)
     if options.json:
         sys.stdout.write(summary.to_json() + "\n")
     else:
         summary.show(Console())
     return int(summary.exit_code)
+
+
+def _serve(asked: ReviewOptions, options: Options) -> int:
+    """Serve until a signal comes."""
+    if options.out or options.zip or options.case:
+        raise UsageError("--serve shows the page itself; leave out --out, --zip and --case")
+    try:
+        from wsvad.review.running import serve
+    except ModuleNotFoundError as error:
+        raise UsageError(f"--serve needs {error.name}: pip install 'wsvad[serve]'") from error
+    return serve(asked, options.serving, as_json=options.json)
 
 
 def _page(asked: ReviewOptions, options: Options) -> "Summary":

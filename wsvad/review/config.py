@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from wsvad.errors import UsageError
-from wsvad.options import HIDDEN, Natural, NaturalFloat, Option, PositiveFloat, PositiveInt
+from wsvad.options import HIDDEN, Flag, Natural, NaturalFloat, Option, PositiveFloat, PositiveInt
 from wsvad.storage import StoreOptions
 from wsvad.video.contract import Limits
 
@@ -73,6 +73,32 @@ class MediaOptions:
             "length_s": self.clip_length_s,
             "margin_s": self.clip_margin_s,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions:
+    """How a page is served."""
+
+    serve: Flag = False
+    """instead of --out: serve the page; clips are cut when they are looked at, verdicts go below --root at once"""
+    host: Annotated[str, Option(metavar="ADDRESS")] = "127.0.0.1"
+    """address to listen at; any but this machine's own needs --token-file, and something before it that speaks TLS"""
+    port: Natural = 8765
+    """port to listen at; 0: one that is free"""
+    reviewer: Annotated[tuple[str, ...], Option(metavar="NAME")] = ()
+    """of somebody who gets a link of his own; may be repeated (default: reviewer)"""
+    token_file: Annotated[str | None, Option(metavar="FILE")] = None
+    """instead of random tokens: a line `TOKEN NAME` for each reviewer, in a file that nobody else may read"""
+    public_name: Annotated[tuple[str, ...], Option(metavar="HOST[:PORT]")] = ()
+    """what browsers call this server, where it is not --host and --port; may be repeated"""
+    prepare: Natural = 50
+    """events whose pictures are made ahead, the first ones"""
+
+    def __post_init__(self) -> None:
+        if self.port > 65535:
+            raise UsageError(f"--port must be at most 65535, got {self.port}")
+        if self.token_file and self.reviewer:
+            raise UsageError("--token-file names the reviewers; leave out --reviewer")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from wsvad import __version__
@@ -69,6 +70,11 @@ class Review:
         for one in sorted(choice.shown, key=lambda s: (s.row["video_id"], s.row["start_s"])):
             made.entries[one.event_id] = made._entry(one)
         return made
+
+    @cached_property
+    def by_name(self) -> dict[str, Shown]:
+        """What is shown by the name of the folder of its pictures."""
+        return {self.name_of(shown): shown for shown in self.choice.shown}
 
     def of(self, event_id: str) -> Shown:
         """Return what is shown by its id. Raises ``UsageError``."""

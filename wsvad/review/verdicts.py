@@ -170,7 +170,7 @@ class VerdictStore:
         if is_purged(self._root, verdict.video_id):
             raise ConflictError("the video of this verdict was purged; nothing was changed")
 
-    def keys(self) -> list[str]:
+    def list_keys(self) -> list[str]:
         """Return the keys of all records."""
         return [info.key for info in self._root.list(VERDICTS) if info.key.endswith(".json")]
 
@@ -183,7 +183,7 @@ class VerdictStore:
 
     def read_all(self) -> tuple[list[Verdict], list[str]]:
         """Read all records. Raises ``StorageError``."""
-        return self.read(self.keys())
+        return self.read(self.list_keys())
 
     def _read(self, key: str) -> Verdict | str | None:
         name = self._root.uri_of(key)
