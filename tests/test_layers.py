@@ -46,6 +46,7 @@ LAYERS = (
     VERBS,
     ("pipelines", "experiments"),
     ("nightly", "tune"),
+    ("review",),
     ("doctor", "demo"),
     ("cli",),
     ("__main__",),
@@ -77,6 +78,7 @@ HOMES = {
         "wsvad/video/times.py",
         "wsvad/demo/render.py",
         "wsvad/pretrain/faults.py",
+        "wsvad/review/encoding.py",  # encodes plain pixels that the decoder's process gave; it opens no file
         "wsvad/doctor/software.py",
     ),
     # an extra; loaded where flow is computed, in the decoder's process, and where pretraining renders
@@ -109,6 +111,9 @@ HOMES = {
         "wsvad/tune/tuning_curve.py",
     ),
     "optuna": ("wsvad/tune/configurations.py",),
+    # an extra; loaded where a page is served
+    "starlette": ("wsvad/review/answers.py", "wsvad/review/serving.py"),
+    "uvicorn": ("wsvad/review/running.py",),
     "mlflow": ("wsvad/tune/trackers.py",),
     "wandb": ("wsvad/tune/trackers.py",),
     # encodes pictures that the decoder's process made; what holds credentials opens no picture of anybody else's
@@ -340,6 +345,7 @@ import av, av.codec, s3fs, botocore.session, cv2, cyclopts, jinja2, numpy, packa
 import pyarrow.csv, pyarrow.parquet, ray
 import ray.data, ray.util.scheduling_strategies, rich.console, rich.live, rich.progress, rich.table, safetensors.torch
 import concurrent.futures, multiprocessing.shared_memory, PIL.Image, torch, urllib3
+import starlette.applications, starlette.concurrency, starlette.requests, starlette.responses, starlette.routing, uvicorn
 
 effects = []
 WATCHED = ("socket.", "subprocess.", "os.", "shutil.", "tempfile.", "ctypes.dlopen", "urllib.", "signal.")

@@ -68,7 +68,7 @@ def test_whatever_the_package_imports_is_declared() -> None:
         "PIL": "pillow",
         "sklearn": "scikit-learn",
     }
-    extras = (PROJECT["optional-dependencies"][name] for name in ("flow", "mlflow", "optuna", "wandb"))
+    extras = (PROJECT["optional-dependencies"][name] for name in ("flow", "mlflow", "optuna", "serve", "wandb"))
     declared = {r.name for r in RUNTIME} | {Requirement(text).name for extra in extras for text in extra}
     found_by_others = {"alembic", "sqlalchemy", "tzdata"}  # MLflow's database; the standard library's time zones
     assert {known_by_another_name.get(name, name) for name in imported - {"wsvad"}} == declared - found_by_others

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from scipy.special import betainc, gammaincinv
+from scipy.special import betainc, betaincinv, gammaincinv
 
 LEVEL = 0.95
 """Confidence of every bound unless another is asked for."""
@@ -64,4 +64,18 @@ def poisson_band(count: int, time: float, new_time: float, level: float = LEVEL)
     if not count:
         return 0, high
     low = bisect_left(range(bound), True, key=lambda k: bool(betainc(count, k + 1, 1 - share) > tail))
+    return low, high
+
+
+def binomial_interval(count: int, of: int, level: float = LEVEL) -> tuple[float, float]:
+    """Return the exact central interval of a probability (Clopper & Pearson 1934, Biometrika 26).
+
+    Args:
+        count: how often it came true, at least 0.
+        of: how often it was tried, at least ``count``; 0 tells nothing: (0, 1).
+        level: confidence, in (0, 1).
+    """
+    tail = (1 - level) / 2
+    low = float(betaincinv(count, of - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, of - count, 1 - tail)) if count < of else 1.0
     return low, high

@@ -35,6 +35,8 @@ class Recipe:
     """The display matrix also mirrors left and right, after the rotation."""
     stamp: Callable[[int], int] | None = None
     """Presentation stamp of a frame in units of 1/1000 s; None: constant rate."""
+    aspect: Fraction = Fraction(1)
+    """Width of a stored pixel over its height."""
     metadata: dict[str, str] = field(default_factory=dict)
     audio: bool = False
 
@@ -74,6 +76,8 @@ def make_video(path: Path, recipe: Recipe | None = None) -> Path:
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = recipe.width, recipe.height, recipe.pixel_format
         stream.codec_context.thread_count = 1
+        if recipe.aspect != 1:
+            stream.codec_context.sample_aspect_ratio = recipe.aspect
         base = Fraction(1, 1000) if recipe.stamp else Fraction(1, recipe.fps)
         stream.codec_context.time_base = base
         if recipe.rotation or recipe.mirrored:

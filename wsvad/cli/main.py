@@ -24,6 +24,8 @@ VERBS = {
     "rescore": "Bring scores and events of an archive up to date, a whole night at a time.",
     "promote": "Show readers what another model made of the archive, or the one before.",
     "purge": "Take videos out of everything that nights made of them, for good.",
+    "review": "Show events with their pictures on a page, for people to judge.",
+    "verdicts": "What reviewers said: precision, recall, thresholds, and videos for the next training.",
     "evaluate": "Compare scores with the truth of a manifest: figures with intervals, and a page.",
     "compare": "Train, score and evaluate several models with several seeds; one table.",
     "ablate": "What a model owes to each of its parts: rows that differ in one, paired with a base.",
@@ -38,7 +40,10 @@ VERBS = {
 }
 """Every verb with what it does; its module in this package bears its name, with ``_`` for ``-``."""
 
-WRITES = ("extract", "import-features", "train", "score", "events", "evaluate", "compare", "ablate", "tune", "pretrain")
+WRITES = (
+    "extract", "import-features", "train", "score", "events", "review", "evaluate", "compare", "ablate", "tune",
+    "pretrain",
+)  # fmt: skip
 """Verbs that write into the folder that ``--out`` names."""
 
 

@@ -50,7 +50,7 @@ def file_name(video_id: str) -> str:
     return f"{stem}~{hashlib.sha256(video_id.encode(errors='surrogateescape')).hexdigest()[:16]}"
 
 
-def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+def to_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = CSV_COLUMNS) -> str:
     """Return a table as RFC 4180 has it.
 
     A text that a spreadsheet would take for a formula (it begins with ``= + - @``, tab or a line end) gets a ``'``
@@ -58,9 +58,9 @@ def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(CSV_COLUMNS)
+    writer.writerow(columns)
     for row in rows:
-        writer.writerow([_cell(row.get(name)) for name in CSV_COLUMNS])
+        writer.writerow([_cell(row.get(name)) for name in columns])
     return text.getvalue()
 
 

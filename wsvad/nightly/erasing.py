@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -20,12 +22,15 @@ from wsvad.dataset.publish import publish
 from wsvad.dataset.snapshots import latest_snapshot, named_keys
 from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import ObjectNotFound
+from wsvad.nightly.places import ABOUT, REVIEW, VERDICTS
 from wsvad.storage import Store
 from wsvad.work.record import new_run_id
 
 log = logging.getLogger(__name__)
 
 _THREADS = 8
+_PICTURES = re.compile(rf"{REVIEW}(?:.*/)?media/[0-9a-f]{{32}}/")
+"""A folder with the pictures of one event."""
 
 
 def unpublish(store: Store, video_ids: frozenset[str]) -> None:
@@ -92,6 +97,39 @@ def erase_all(store: Store) -> int:
     return len(keys)
 
 
+def erase_reviews(root: Store, video_ids: frozenset[str]) -> int:
+    """Delete what reviewers said of these videos, their pictures, and all pages below ``review/``: they are of many.
+
+    Args:
+        root: of the nightly job.
+        video_ids: of the videos; pictures of which nobody can tell the video are deleted, too.
+
+    Returns:
+        How many objects were deleted.
+
+    Raises:
+        StorageError: the root cannot be read or written.
+    """
+    folders: dict[str, list[str]] = defaultdict(list)
+    doomed: list[str] = []
+    for info in root.list(REVIEW):
+        found = _PICTURES.match(info.key)
+        (folders[found[0]] if found else doomed).append(info.key)
+    records = [info.key for info in root.list(VERDICTS)]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        theirs = pool.map(lambda folder: _is_record_of(root, f"{folder}{ABOUT}", video_ids, absent=True), folders)
+        lasting = []
+        for (folder, keys), mine in zip(folders.items(), theirs, strict=True):
+            if mine:
+                lasting.append(f"{folder}{ABOUT}")  # what says whose pictures they are goes last
+                doomed += [key for key in keys if key != lasting[-1]]
+        theirs = pool.map(lambda key: _is_record_of(root, key, video_ids), records)
+        doomed += [key for key, mine in zip(records, theirs, strict=True) if mine]
+        list(pool.map(root.delete, doomed))
+        list(pool.map(root.delete, lasting))
+    return len(doomed) + len(lasting)
+
+
 def _is_of_others(store: Store, key: str, video_ids: frozenset[str]) -> bool:
     """Whether a unit is of one video, and of none of these; units of events are of many."""
     try:
@@ -105,12 +143,12 @@ def _is_of_others(store: Store, key: str, video_ids: frozenset[str]) -> bool:
         return False
 
 
-def _is_record_of(store: Store, key: str, video_ids: Collection[str]) -> bool:
-    """Whether a record of quarantine, or a picture, is of one of these videos; what cannot be read may be."""
+def _is_record_of(store: Store, key: str, video_ids: Collection[str], *, absent: bool = False) -> bool:
+    """Whether a record, or a picture, is of one of these videos; what cannot be read may be, ``absent`` is the answer for none."""
     try:
         return parse_object(store.read(key)).get(columns.VIDEO_ID) in video_ids
     except ObjectNotFound:
-        return False
+        return absent
     except DocumentError:
         return True
 

@@ -10,6 +10,9 @@
 ``reference/pictures/<camera>.json``  what its newest pictures are held against, likewise
 ``inputs/<digest>``            copies of the files of cameras and of thresholds that nights were made with
 ``tombstones/<digest>.json``   videos that were purged, which later nights leave out
+``verdicts/<id>.json``         what reviewers said of events, one object a record
+``review/``                    pictures of events, and pages, for reviewers
+``audit/``                     who looked at what; names no video
 ``purging.json``              a purge that was begun and did not end; the next purge ends it
 ``drivers/``                   who is at work
 """
@@ -29,6 +32,11 @@ TOMBSTONES = "tombstones/"
 INPUTS = "inputs/"
 REFERENCES = "reference/"
 PENDING = "purging.json"
+VERDICTS = "verdicts/"
+REVIEW = "review/"
+AUDIT = "audit/"
+ABOUT = "about.json"
+"""Beside the pictures of an event: says which video they are of."""
 
 
 def short(digest: str) -> str:

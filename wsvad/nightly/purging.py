@@ -18,7 +18,7 @@ from wsvad.dataset.snapshots import latest_snapshot
 from wsvad.errors import ObjectNotFound, UsageError
 from wsvad.events.config import EventSettings
 from wsvad.nightly.drift import find_drift
-from wsvad.nightly.erasing import erase_all, erase_unpublished, unpublish, written_forms
+from wsvad.nightly.erasing import erase_all, erase_reviews, erase_unpublished, unpublish, written_forms
 from wsvad.nightly.happenings import make_events
 from wsvad.nightly.options import RescoreOptions
 from wsvad.nightly.places import CURRENT, DRIVERS, EVENTS, FEATURES, NIGHTS, PENDING, SCORES, is_short
@@ -292,6 +292,7 @@ def _erase(
             root.delete(info.key)
             deleted += 1
     deleted += drop_pictures_of(root, video_ids)
+    deleted += erase_reviews(root, video_ids)
     deleted += drop_references(root, {there.camera for there in _known(root, base, options.store)[0].values()})
     root.delete(PENDING)
     return deleted, f"{CURRENT}{published.number:08d}.json"

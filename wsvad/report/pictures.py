@@ -1,23 +1,67 @@
-"""Pictures as PNG inside of a page. They are encoded here and never opened: decoding is for the decoder's process."""
+"""Pictures as PNG and JPEG. They are encoded here and never opened: decoding is for the decoder's process."""
 
 from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+Picture = npt.NDArray[np.uint8]
+JPEG_QUALITY = 80
 
-def picture_uri(picture_HWC: npt.NDArray[np.uint8]) -> str:
+
+def picture_uri(picture_HWC: Picture) -> str:
     """Return a ``data:`` URI of an RGB picture uint8 ``[H, W, 3]``, without loss.
 
     Raises:
         ValueError: another type or shape.
     """
+    encoded = io.BytesIO()
+    _image(picture_HWC).save(encoded, "PNG")
+    return "data:image/png;base64," + base64.b64encode(encoded.getvalue()).decode("ascii")
+
+
+def grey_png(picture_HW: Picture) -> bytes:
+    """Return a grey picture uint8 ``[H, W]`` as PNG, without loss and without any metadata."""
+    encoded = io.BytesIO()
+    Image.fromarray(picture_HW).save(encoded, "PNG")
+    return encoded.getvalue()
+
+
+def jpeg(picture_HWC: Picture) -> bytes:
+    """Return an RGB picture uint8 ``[H, W, 3]`` as JPEG. Raises ``ValueError``: another type or shape."""
+    encoded = io.BytesIO()
+    _image(picture_HWC).save(encoded, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    return encoded.getvalue()
+
+
+def resized(picture_HWC: Picture, width: int, height: int) -> Picture:
+    """Return an RGB picture in another size, each pixel from the area that it covers.
+
+    Raises:
+        ValueError: another type or shape.
+    """
+    if picture_HWC.shape[:2] == (height, width):
+        return picture_HWC
+    return np.asarray(_image(picture_HWC).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def strip_of(pictures: Sequence[Picture], columns: int) -> Picture:
+    """Lay pictures of one size out row by row; what is left of the last row is black."""
+    height, width = pictures[0].shape[:2]
+    rows = -(-len(pictures) // columns)
+    sheet = np.zeros((rows * height, columns * width, 3), np.uint8)
+    for number, picture in enumerate(pictures):
+        row, column = divmod(number, columns)
+        sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = picture
+    return sheet
+
+
+def _image(picture_HWC: Picture) -> Image.Image:
     if picture_HWC.dtype != np.uint8 or picture_HWC.ndim != 3 or picture_HWC.shape[2] != 3:
         raise ValueError(f"expected uint8 [H, W, 3], got {picture_HWC.dtype} {picture_HWC.shape}")
-    encoded = io.BytesIO()
-    Image.fromarray(picture_HWC).save(encoded, "PNG")
-    return "data:image/png;base64," + base64.b64encode(encoded.getvalue()).decode("ascii")
+    return Image.fromarray(picture_HWC)

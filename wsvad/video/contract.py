@@ -262,3 +262,5 @@ class DecodeReport:
     """Distinct messages with their counts, at most 16."""
     decoded_from: int = 0
     """Frame at which the decode started: a seek point, or 0."""
+    pixel_aspect: float = 1.0
+    """Width of a pixel over its height as displayed, after rotation; delivered frames are not corrected for it."""

@@ -40,6 +40,8 @@ _REORDER_DEPTH = 16
 _SEEK_BACK_S = (0, 2, 15)
 _SEEK_TRIES = 3
 _MAX_MESSAGES = 16
+_MAX_PIXEL_ASPECT = 4.0
+"""Of a pixel; what is longer is a header that lies."""
 
 
 class _NotExact(Exception):
@@ -105,6 +107,7 @@ class Decoder:
         self._hidden = frozenset(index.hidden)
         self._errors: Counter[str] = Counter()
         self._corrupt = 0
+        self._pixel_aspect = 1.0
 
     def run(self) -> DecodeReport:
         """Decode, emit clips, and say what was missing. Raises Refused (no_frames) when the range gave no picture."""
@@ -117,6 +120,7 @@ class Decoder:
             corrupt_frames=self._corrupt,
             errors=tuple(f"{text} (x{count})" for text, count in self._errors.most_common(_MAX_MESSAGES)),
             decoded_from=started,
+            pixel_aspect=self._pixel_aspect,
         )
 
     def _decode(self) -> int:
@@ -140,6 +144,7 @@ class Decoder:
     def _decode_from(self, point: SeekPoint | None) -> None:
         with open_video(self._source, self._max_pixels) as container:
             stream = pick_stream(container, self._index.stream, self._max_pixels)
+            self._pixel_aspect = _pixel_aspect(stream, self._index.rotation)
             numbering = self._numbering(stream, point)
             if point is None:
                 packets = self._from_start(container, stream)
@@ -287,6 +292,15 @@ class Decoder:
     def _note(self, message: str) -> None:
         if len(self._errors) < 4 * _MAX_MESSAGES or message in self._errors:
             self._errors[message] += 1
+
+
+def _pixel_aspect(stream: VideoStream, rotation: int) -> float:
+    """Return the shape of an upright pixel; a square one where the file says none, or what cannot be."""
+    said = stream.sample_aspect_ratio
+    ratio = float(said) if said else 1.0
+    if not 1 / _MAX_PIXEL_ASPECT <= ratio <= _MAX_PIXEL_ASPECT:
+        return 1.0
+    return 1 / ratio if rotation in (90, 270) else ratio
 
 
 def _reorder_depth(stream: VideoStream) -> int:

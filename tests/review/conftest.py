@@ -1,0 +1,79 @@
+"""Fixtures of review tests: a night of three cameras, and the command."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.extract.harness import run_here
+from tests.extract.in_process import patch_all
+from tests.nightly.footage import CAMERAS, bright_is_anomalous, write_first_night, write_scene
+from tests.scoring.factories import write_checkpoint
+from wsvad.cli import main
+
+Run = Callable[..., tuple[int, dict[str, Any]]]
+DETAILS = """
+[defaults]
+purpose = "Entrance <b>theft</b>"
+retention_days = 30000
+"""
+
+
+@pytest.fixture(autouse=True)
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No Ray, no network."""
+    patch_all(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the root of a nightly job, for tests that copy it and leave the archive as it is."""
+    folder = tmp_path_factory.mktemp("site")
+    with pytest.MonkeyPatch.context() as patched:
+        patch_all(patched)
+        assert main([*words_of(folder), "--json"]) == 0
+    return folder
+
+
+def words_of(folder: Path) -> list[str]:
+    """Write an archive of three cameras; return the command of its nights, into ``root``."""
+    write_first_night(folder / "archive")
+    write_scene(folder / "archive" / "yard" / "20260301_130000.mp4", 40)
+    (folder / "cameras.toml").write_text(CAMERAS + DETAILS)
+    model = write_checkpoint(folder / "model", bright_is_anomalous())
+    words = ["rescore", "--archive", str(folder / "archive"), "--root", str(folder / "root"), "--checkpoint", model]
+    return [*words, "--cameras", str(folder / "cameras.toml"), "--smooth", "0", "--gap", "1", "--no-ray"]
+
+
+@pytest.fixture
+def night(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Run ``wsvad rescore`` on an archive of three cameras, into ``root``."""
+    return functools.partial(run_here, capsys, *words_of(tmp_path), "--json")
+
+
+@pytest.fixture
+def root(night: Run, tmp_path: Path) -> str:
+    """The root of a nightly job after its first night."""
+    assert night()[0] == 0
+    return str(tmp_path / "root")
+
+
+@pytest.fixture
+def review(capsys: pytest.CaptureFixture[str], root: str, tmp_path: Path) -> Run:
+    """Run ``wsvad review`` on the root."""
+    return functools.partial(run_here, capsys, "review", "--root", root, "--out", str(tmp_path / "page"), "--json")
+
+
+def document(folder: Path) -> dict[str, Any]:
+    """The document inside of a page."""
+    page = (folder / "index.html").read_text()
+    found = re.search(r'<script type="application/json" id="review-data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    document: dict[str, Any] = json.loads(found[1])
+    return document

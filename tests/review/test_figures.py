@@ -1,0 +1,171 @@
+"""Figures of verdicts, against arithmetic by hand, scipy and scikit-learn."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from sklearn.metrics import cohen_kappa_score
+
+from tests.review.saying import verdict
+from wsvad.cameras.config import Camera
+from wsvad.events.config import EventSettings
+from wsvad.metrics.agreement import cohen_kappa, fleiss_kappa
+from wsvad.rates import binomial_interval
+from wsvad.review.attaching import attach
+from wsvad.review.figures import agreement, outcome, outcomes, precision, recall, suggest_thresholds
+
+
+@pytest.mark.parametrize(("count", "of"), [(0, 10), (10, 10), (3, 17), (1, 1), (500, 1000)])
+def test_binomial_intervals_are_exact(count: int, of: int) -> None:
+    """As SciPy has them."""
+    expected = binomtest(count, of).proportion_ci(0.95, "exact")
+    assert binomial_interval(count, of) == pytest.approx((expected.low, expected.high))
+    assert binomial_interval(0, 0) == (0.0, 1.0)
+
+
+def test_cohens_kappa() -> None:
+    """As scikit-learn has it."""
+    rng = np.random.default_rng(0)
+    first = rng.choice(["true", "false", "unsure"], 200)
+    second = np.where(rng.random(200) < 0.7, first, rng.choice(["true", "false"], 200))
+    assert cohen_kappa(list(first), list(second)) == pytest.approx(cohen_kappa_score(first, second))
+    assert cohen_kappa(["a", "b"], ["a", "b"]) == 1.0
+    assert cohen_kappa(["a", "a"], ["a", "a"]) is None
+
+
+def test_fleiss_kappa() -> None:
+    """The example of Fleiss (1971) as it is printed in textbooks: 10 subjects, 14 people, 5 categories, 0.210."""
+    counts = [
+        [0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1],
+        [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2], [6, 5, 2, 1, 0], [0, 2, 2, 3, 7],
+    ]  # fmt: skip
+    assert fleiss_kappa(counts) == pytest.approx(0.210, abs=5e-4)
+    assert fleiss_kappa([*counts, [1, 0, 0, 0, 0]]) == fleiss_kappa(counts)
+    assert fleiss_kappa([[1, 0], [0, 1]]) is None
+
+
+def event(number: int, score: float, camera: str = "front") -> dict[str, Any]:
+    """An event of 4 s in a video of its own."""
+    part = {"content_id": f"{number:x}", "start_s": 2.0, "end_s": 6.0, "video_id": f"{camera}/{number}.mp4"}
+    return {"kind": "event", "event_id": f"{number:016x}", "camera": camera, "score": score, "parts": [part]}
+
+
+def archive(rows: list[dict[str, Any]], budget: float = 1.0) -> Any:
+    """What figures need of an archive: a day of footage of each camera in videos of an hour."""
+    names = sorted({row["camera"] for row in rows})
+    footage = [
+        {"kind": "scored", "camera": n, "video_id": f"{n}/{h}.mp4", "start_s": 0.0, "end_s": 3600.0}
+        for n in names
+        for h in range(24)
+    ]
+    settings = EventSettings(high=0.5)
+    return SimpleNamespace(
+        events=rows,
+        rows=[*rows, *footage],
+        cameras={name: Camera(name=name, budget=budget) for name in names},
+        settings_of=lambda camera: settings,
+    )
+
+
+def judged(rows: list[dict[str, Any]], said: str) -> Any:
+    """Verdicts of these events, a letter each: t, f, u."""
+    words = {"t": "true", "f": "false", "u": "unsure"}
+    return [
+        verdict(words[letter], event_id=row["event_id"], content_id=row["parts"][0]["content_id"], camera=row["camera"])
+        for row, letter in zip(rows, said, strict=False)
+    ]
+
+
+def test_precision_counts_what_is_decided() -> None:
+    """Unsure and disputed events are no part of it."""
+    rows = [event(n, 0.9) for n in range(6)]
+    found = attach([*judged(rows, "ttfuf"), verdict("true", event_id=rows[4]["event_id"], content_id="4",
+                                                    reviewer="bob")], rows)  # fmt: skip
+    said = outcomes(found)
+    assert [said[row["event_id"]] for row in rows[:5]] == ["true", "true", "false", "unsure", "disputed"]
+    share = precision(said)
+    assert (share.count, share.of, share.value) == (2, 3, pytest.approx(2 / 3))
+    assert (share.low, share.high) == binomial_interval(2, 3)
+    assert outcome(["true", "true", "false"]) == "true"
+    assert outcome(["unsure", "false"]) == "false"
+
+
+def test_recall_by_random_spans() -> None:
+    """10 true events, and 1 of 40 random spans of 10 s in a day of footage: of 8,636 such spans 216 have something."""
+    rows = [event(n, 0.9) for n in range(10)]
+    spans = [
+        verdict("true" if n == 0 else "false", kind="control", event_id=f"{100 + n:016x}", start_s=10.0, end_s=20.0)
+        for n in range(40)
+    ]
+    found = attach([*judged(rows, "t" * 10), *spans], rows)
+    estimate = recall(archive(rows), found, outcomes(found))
+    assert (estimate.controls, estimate.controls_true, estimate.found) == (40, 1, 10.0)
+    assert estimate.missed == pytest.approx((86400 - 40) / 10 / 40)
+    assert estimate.value == pytest.approx(10 / (10 + 215.9))
+    assert estimate.low is not None
+    assert estimate.high is not None
+    assert estimate.value is not None
+    assert estimate.low < estimate.value < estimate.high
+    nothing = attach(judged(rows, "t" * 10), rows)
+    assert recall(archive(rows), nothing, outcomes(nothing)).value is None
+
+
+def test_recall_intervals_hold() -> None:
+    """Simulated: of 200 reviews of two cameras with a known recall at least 95 % have it between their ends."""
+    rng = np.random.default_rng(1)
+    rows = [event(n, 0.9, camera) for camera in ("front", "yard") for n in range(24)]
+    for number, one in enumerate(rows):
+        one["event_id"], one["parts"][0]["content_id"] = f"{number:016x}", f"{number:x}"
+    rates = {"front": 0.004, "yard": 0.02}
+    spans = (86400 - 24 * 4) / 10
+    truth = 0.8 * 48 / (0.8 * 48 + sum(rate * spans for rate in rates.values()))
+    held = 0
+    for _ in range(200):
+        said = "".join("t" if t else "f" for t in rng.random(48) < 0.8)
+        controls = [
+            verdict("true" if rng.random() < rate else "false", kind="control", camera=camera,
+                    event_id=f"{10_000 * len(camera) + n:016x}", start_s=10.0, end_s=20.0)
+            for camera, rate in rates.items() for n in range(150)
+        ]  # fmt: skip
+        found = attach([*judged(rows, said), *controls], rows)
+        estimate = recall(archive(rows), found, outcomes(found))
+        held += (estimate.low or 0.0) <= truth <= (estimate.high or 1.0)
+    assert held >= 190
+
+
+def test_suggested_thresholds_keep_the_budget() -> None:
+    """20 judged events in a day, the 10 weaker ones false: a budget of 2 false events leaves 8 of them out."""
+    rows = [event(n, 0.5 + n / 100) for n in range(20)]
+    found = attach(judged(rows, "f" * 10 + "t" * 10), rows)
+    (one,) = suggest_thresholds(archive(rows, budget=2), outcomes(found))
+    assert one.high == pytest.approx(0.57, abs=1e-5)
+    assert (one.judged, one.false_a_day, one.true_lost) == (20, 2.0, 0)
+    (same,) = suggest_thresholds(archive(rows, budget=10), outcomes(found))
+    assert (same.high, same.reason) == (0.5, "the present one keeps the budget")
+    few = attach(judged(rows, "tf"), rows)
+    (none,) = suggest_thresholds(archive(rows), outcomes(few))
+    assert (none.high, none.reason) == (None, "2 events were judged, at least 10 are needed")
+
+
+def test_agreement_of_reviewers() -> None:
+    """Two by Cohen's kappa, three by Fleiss'; events that one alone judged do not count."""
+    rows = [event(n, 0.9) for n in range(4)]
+    first = judged(rows, "ttff")
+
+    def by(name: str, said: str) -> list[Any]:
+        return [
+            verdict(v.verdict, event_id=v.event_id, content_id=v.content_id, reviewer=name) for v in judged(rows, said)
+        ]
+
+    assert agreement(attach(first, rows)) is None
+    two = agreement(attach([*first, *by("bob", "tft")], rows))
+    assert two is not None
+    assert (two.reviewers, two.events, two.same, two.kind) == (("ann", "bob"), 3, 1, "cohen")
+    assert two.kappa == pytest.approx(cohen_kappa_score(list("ttf"), list("tft")))
+    three = agreement(attach([*first, *by("bob", "ttff"), *by("eve", "ttff")], rows))
+    assert three is not None
+    assert (three.kappa, three.kind) == (1.0, "fleiss")

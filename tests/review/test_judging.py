@@ -1,0 +1,174 @@
+"""``wsvad verdicts`` and purges: from the file of a page to figures and a manifest, and out again."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.extract.harness import run_here
+from tests.nightly.reader import digests
+from tests.nightly.test_purge import content_id, everything
+from tests.review.conftest import document
+from tests.review.saying import of_event, verdict, write_file
+from wsvad.manifest.records import read_records
+from wsvad.storage import open_store
+
+YARD = "yard/20260301_120000.mp4"
+FRONT = "front/20260301_235930.mp4"
+
+
+@pytest.fixture
+def verdicts(capsys, root):
+    """Run ``wsvad verdicts`` on the root."""
+    return functools.partial(run_here, capsys, "verdicts", "--root", root, "--json")
+
+
+def mentions(root: Path, *words: str) -> list[str]:
+    """Objects below a root that have any of these words in them, or in their names."""
+    return [name for name, text in everything(root).items() if any(word in name + text for word in words)]
+
+
+def event_of(shown: dict[str, Any], video_id: str) -> list[dict[str, Any]]:
+    """The events of a video on a page."""
+    return [event for event in shown["events"] if event["video_id"] == video_id]
+
+
+def test_from_the_page_to_a_manifest(review, verdicts, tmp_path):
+    """Imported once however often it is given; precision; a label a video; what is of a test is left out, and said."""
+    review("--no-media")
+    shown = document(tmp_path / "page")
+    (yard,), front = event_of(shown, YARD), event_of(shown, FRONT)
+    said = [of_event(shown, yard, "true"), *(of_event(shown, event, "false") for event in front)]
+    file = write_file(tmp_path / "verdicts.json", said)
+    code, summary = verdicts("--import", file)
+    assert (code, summary["imported"], summary["judged"], summary["outcomes"]) == (0, 3, 3, {"false": 2, "true": 1})
+    assert summary["precision"]["value"] == pytest.approx(1 / 3)
+    assert summary["recall"]["reason"].startswith("no random span was judged")
+    before = digests(tmp_path / "root")
+    code, summary = verdicts("--import", file, "--import", file)
+    assert (code, summary["imported"], summary["known"]) == (0, 0, 6)
+    assert digests(tmp_path / "root") == before
+
+    out, splits = tmp_path / "next.csv", tmp_path / "splits.csv"
+    assert verdicts("--out", str(out))[0] == 2, "without the splits nothing is written"
+    splits.write_text("uri,video_id,split\nother/x.mp4,x,\n")
+    assert verdicts("--out", str(out), "--manifest", str(splits))[0] == 2
+    assert not out.exists()
+    splits.write_text(f"uri,video_id,split\nother/x.mp4,x,train\n{YARD},{YARD},test\n")
+    code, summary = verdicts("--out", str(out), "--manifest", str(splits))
+    assert (code, summary["training"], summary["left_out"]) == (0, 1, {YARD: "it is of the test split"})
+    (record,) = read_records(str(out))
+    assert (record.video_id, record.label, record.split) == (FRONT, 0, "train")
+    place = tmp_path / "archive" / YARD
+    splits.write_text(f"uri,video_id,split\n{place},another-name,val\nother/x.mp4,x,train\n")
+    assert verdicts("--out", str(out), "--manifest", str(splits))[1]["left_out"] == {YARD: "it is of the val split"}
+    splits.write_text("uri,video_id,split\nother/x.mp4,x,test\n")
+    verdicts("--out", str(out), "--manifest", str(splits))
+    assert {r.video_id: r.label for r in read_records(str(out))} == {FRONT: 0, YARD: 1}
+
+
+def test_controls_and_missed_spans(review, verdicts, tmp_path):
+    """Random spans give recall; a span that a reviewer marked makes its video anomalous."""
+    review("--no-media", "--control", "6")
+    shown = document(tmp_path / "page")
+    controls = [e for e in shown["events"] if e["kind"] == "control"]
+    said = [of_event(shown, e, "true" if e["kind"] == "event" else "false") for e in shown["events"]]
+    door = next(c for c in controls if c["video_id"].startswith("door"))
+    said.append(of_event(shown, {**door, "kind": "missed", "id": None, "start_s": 3.0, "end_s": 4.0}, "missed"))
+    code, summary = verdicts("--import", write_file(tmp_path / "v.json", said))
+    assert (code, summary["missed"], summary["recall"]["controls"]) == (0, 1, len(controls))
+    assert (summary["recall"]["value"], summary["recall"]["missed"]) == (1.0, 0.0)
+    assert summary["recall"]["low"] < 0.9
+    (tmp_path / "splits.csv").write_text("uri,video_id,split\nother/x.mp4,x,test\n")
+    verdicts("--out", str(tmp_path / "next.parquet"), "--manifest", str(tmp_path / "splits.csv"))
+    assert {r.video_id: r.label for r in read_records(str(tmp_path / "next.parquet"))} == {
+        FRONT: 1,
+        YARD: 1,
+        door["video_id"]: 1,
+    }
+
+
+def test_what_is_wrong_with_a_file_is_said_before_anything_is_done(verdicts, tmp_path, caplog):
+    """Absent, no file of verdicts, one bad record among good ones."""
+    before = digests(tmp_path / "root")
+    (tmp_path / "x.json").write_text("{}")
+    for file in (tmp_path / "absent.json", tmp_path / "x.json"):
+        assert verdicts("--import", str(file))[0] == 2
+    plain = {**verdict().to_dict(), "verdict": "perhaps"}
+    (tmp_path / "x.json").write_text(json.dumps({"kind": "wsvad-verdicts", "verdicts": [verdict().to_dict(), plain]}))
+    assert verdicts("--import", str(tmp_path / "x.json"))[0] == 2
+    assert "record 2" in caplog.text
+    assert digests(tmp_path / "root") == before
+
+
+def test_damage_is_named(verdicts, root, tmp_path):
+    """A record that is not what was written: exit code 5, its name, and the others count."""
+    file = write_file(tmp_path / "v.json", [verdict(), verdict("false", event_id="1" * 16)])
+    assert verdicts("--import", file)[0] == 0
+    path = next((tmp_path / "root" / "verdicts").iterdir())
+    path.write_bytes(path.read_bytes()[:-20])
+    code, summary = verdicts()
+    assert (code, summary["verdicts"], len(summary["damaged"])) == (5, 1, 1)
+    assert path.name in summary["damaged"][0]
+
+
+def test_a_purge_leaves_nothing_of_a_reviewed_video(capsys, review, verdicts, root, tmp_path):
+    """Verdicts, pictures and pages below the root go; those of other videos stay; what comes late is refused."""
+    page = tmp_path / "root" / "review" / "pages" / "today"
+    assert review("--out", str(page))[0] == 0
+    shown = document(page)
+    (yard,), front = event_of(shown, YARD), event_of(shown, FRONT)
+    said = [of_event(shown, yard, "true"), *(of_event(shown, event, "false") for event in front)]
+    file = write_file(tmp_path / "verdicts.json", said)
+    assert verdicts("--import", file)[0] == 0
+    content = content_id(Path(root), YARD)
+    assert mentions(Path(root), YARD, content, yard["id"])
+    folder = Path(yard["strip"]["src"]).parent.name
+
+    purge = functools.partial(run_here, capsys, "purge", "--root", root, "--json", "--force", "--apply")
+    assert purge("--video", YARD)[0] == 0
+    assert mentions(Path(root), YARD, content, yard["id"], folder) == []
+    kept = [name for name in everything(Path(root)) if name.startswith(("verdicts/", "review/"))]
+    assert len([name for name in kept if name.startswith("verdicts/")]) == 2
+    assert len([name for name in kept if name.startswith("review/")]) == 2 * 6
+    code, summary = verdicts("--import", file)
+    assert (code, summary["known"], list(summary["refused"].values())) == (
+        5, 2, ["the video of this verdict was purged; nothing was changed"],
+    )  # fmt: skip
+    assert mentions(Path(root), YARD, content) == []
+    code, again = review("--out", str(page))
+    assert (code, again["shown"], again["pictures_now"]) == (0, 2, 0)
+
+
+def test_legal_hold_keeps_what_was_said(capsys, review, night, verdicts, root, tmp_path):
+    """A purge of all that is old leaves verdicts and pictures of a camera under legal hold."""
+    review("--out", str(tmp_path / "root" / "review" / "pages" / "x"))
+    shown = document(tmp_path / "root" / "review" / "pages" / "x")
+    said = [of_event(shown, event, "true") for event in shown["events"]]
+    verdicts("--import", write_file(tmp_path / "v.json", said))
+    with (tmp_path / "cameras.toml").open("a") as file:
+        file.write('\n[[camera]]\nname = "yard"\nlegal_hold = true\n')
+    assert night()[0] == 0
+    code, summary = run_here(capsys, "purge", "--root", root, "--before", "2030-01-01", "--apply", "--force", "--json")
+    assert (code, summary["held"]) == (0, 2)
+    store = open_store(root)
+    assert len(list(store.list("verdicts/"))) == 1
+    assert mentions(Path(root), FRONT) == []
+    assert [info for info in store.list("review/") if info.key.endswith("clip.webm")]
+
+
+def test_another_model_finds_the_verdicts_again(capsys, review, night, verdicts, root, tmp_path):
+    """Events of other settings have other ids; verdicts belong to those that overlap."""
+    review("--no-media")
+    shown = document(tmp_path / "page")
+    said = [of_event(shown, event, "true") for event in shown["events"]]
+    verdicts("--import", write_file(tmp_path / "v.json", said))
+    assert night("--high", "0.15")[0] == 0
+    code, summary = verdicts()
+    assert (code, summary["lost"]) == (0, 0)
+    assert summary["reattached"] > 0
+    assert summary["judged"] == 2, "the two events of one video are one now"

@@ -1,0 +1,165 @@
+"""Records of verdicts: what is taken, what is refused, which stand, and which event each is of."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.review.saying import verdict, write_file
+from wsvad.errors import ConflictError, UsageError
+from wsvad.nightly.tombstones import bury
+from wsvad.review.attaching import attach
+from wsvad.review.verdicts import VerdictStore, parse_verdict, read_file, standing, verdict_key
+from wsvad.storage import open_store
+
+HOSTILE: list[dict[str, Any]] = [
+    {"verdict_id": "../../current/00000001"},
+    {"verdict_id": "A" * 36},
+    {"verdict_id": None},
+    {"supersedes": "x"},
+    {"event_id": "../x"},
+    {"event_id": 7},
+    {"content_id": "'; drop"},
+    {"review_id": "javascript:1"},
+    {"model": ""},
+    {"video_id": "../../etc/passwd"},
+    {"video_id": "a\nb"},
+    {"reviewer": ""},
+    {"reviewer": "x" * 1000},
+    {"reviewer": "a\x1b[31m"},
+    {"camera": "\u202eabc"},
+    {"note": "x" * 2001},
+    {"note": "\ud800"},
+    {"start_s": -1},
+    {"start_s": 9.0, "end_s": 8.0},
+    {"end_s": 1e300},
+    {"end_s": "soon"},
+    {"verdict": "perhaps"},
+    {"verdict": "missed"},
+    {"kind": "missed"},
+    {"kind": "missed", "event_id": None, "verdict": "true"},
+    {"time_utc": "yesterday"},
+    {"time_utc": "2026-03-02T08:00:00"},
+    {"time_utc": "2026-03-02T08:00:00+02:00"},
+    {"format": 2},
+]
+
+
+@pytest.mark.parametrize("change", HOSTILE, ids=lambda change: f"{change!a:.40}")
+def test_what_is_no_verdict_is_refused(change):
+    """Each with a message, none with anything else than ``UsageError``."""
+    plain = verdict().to_dict()
+    assert parse_verdict(plain).to_dict() == plain
+    with pytest.raises(UsageError):
+        parse_verdict(plain | change)
+    with pytest.raises(UsageError):
+        parse_verdict({name: value for name, value in plain.items() if name != "video_id"})
+
+
+def test_names_and_notes_are_only_data():
+    """What a spreadsheet, a page or a shell would take for more is kept as it is."""
+    for text in ("=cmd|'/c calc'!A1", "<script>alert(1)</script>", "__proto__", "$(rm -rf /)", "東京 🎥"):
+        assert verdict(note=text, reviewer=text, camera=text).note == text
+
+
+def test_records_are_only_added(tmp_path):
+    """The same again is no error, another with the same id is refused; damage is named and hides nothing else."""
+    store = VerdictStore(open_store(str(tmp_path)))
+    first, second = verdict("true"), verdict("false", time_utc="2026-03-01T08:00:00Z")
+    assert store.add(first)
+    assert not store.add(first)
+    assert store.add(second)
+    with pytest.raises(ConflictError, match="another verdict has the id"):
+        store.add(verdict("unsure", verdict_id=first.verdict_id))
+    assert store.read_all() == ([second, first], [])
+    path = tmp_path / verdict_key(second.verdict_id)
+    path.write_bytes(path.read_bytes().replace(b"false", b"trues"))
+    good, damaged = store.read_all()
+    assert good == [first]
+    assert len(damaged) == 1
+    assert second.verdict_id in damaged[0]
+
+
+def test_of_many_at_once_none_is_lost(tmp_path):
+    """Reviewers who write at the same time, and the same record from several: each is there once."""
+    store = VerdictStore(open_store(str(tmp_path)))
+    records = [verdict(reviewer=f"r{n % 4}", event_id=f"{n:016x}") for n in range(60)]
+    threads = [threading.Thread(target=lambda: [store.add(r) for r in records]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {v.verdict_id for v in store.read_all()[0]} == {r.verdict_id for r in records}
+
+
+def test_a_purged_video_gets_no_verdict(tmp_path):
+    """Not even one that was on its way."""
+    root = open_store(str(tmp_path))
+    bury(root, ["front/a.mp4"], "2026-03-02T08:00:00Z")
+    with pytest.raises(ConflictError, match="purged"):
+        VerdictStore(root).add(verdict())
+    assert not list(root.list("verdicts/"))
+
+
+def test_which_records_stand():
+    """The last of each reviewer and subject; undone ones do not; equal times go by what supersedes what."""
+    one = verdict("true")
+    two = verdict("false", time_utc="2026-03-02T09:00:00Z", supersedes=one.verdict_id)
+    assert standing([two, one]) == [two]
+    undone = verdict("withdrawn", time_utc="2026-03-02T10:00:00Z", supersedes=two.verdict_id)
+    assert standing([one, two, undone]) == []
+    again = verdict("true", time_utc=undone.time_utc, supersedes=undone.verdict_id)
+    assert standing([again, undone, two, one]) == [again]
+    assert standing([undone, again, two, one]) == [again]
+    other = verdict("false", reviewer="bob")
+    assert {v.verdict_id for v in standing([one, other])} == {one.verdict_id, other.verdict_id}
+    span = {"event_id": None, "kind": "missed"}
+    missed = [verdict("missed", **span), verdict("missed", **span, start_s=30.0, end_s=33.0)]
+    assert {v.start_s for v in standing(missed)} == {2.0, 30.0}
+    gone = verdict("withdrawn", **span, time_utc="2026-03-02T09:00:00Z", supersedes=missed[0].verdict_id)
+    assert standing([*missed, gone]) == missed[1:]
+
+
+def row(event_id: str, start_s: float, end_s: float, content_id: str = "c1") -> dict[str, Any]:
+    """An event row."""
+    part = {"content_id": content_id, "start_s": start_s, "end_s": end_s, "video_id": "front/a.mp4"}
+    return {"event_id": event_id, "parts": [part]}
+
+
+def test_verdicts_find_their_events_again():
+    """By id in the same content, else by overlap; what overlaps too little is lost, and said so."""
+    same = attach([verdict("false")], [row("0" * 16, 2, 6), row("1" * 16, 3, 6)])
+    assert {e: [a.said for a in by.values()] for e, by in same.by_event.items()} == {"0" * 16: ["false"]}
+    moved = attach([verdict("false")], [row("1" * 16, 4, 20), row("2" * 16, 0, 3)])
+    (found,) = moved.by_event["1" * 16].values()
+    assert (found.reattached, found.to_dict()["reattached"]) == (True, True)
+    assert attach([verdict()], [row("1" * 16, 5, 20)]).lost
+    assert attach([verdict()], [row("1" * 16, 2, 6, "c2")]).lost
+    span = {"event_id": None, "kind": "missed"}
+    assert attach([verdict("missed", **span)], [row("1" * 16, 30, 40)]).missed
+    (found,) = attach([verdict("missed", **span)], [row("1" * 16, 2, 9)]).by_event["1" * 16].values()
+    assert found.said == "true"
+    both = [verdict("true", event_id="a" * 16, end_s=4.0), verdict("false", event_id="b" * 16, start_s=5.0)]
+    merged = attach(both, [row("1" * 16, 2, 6)])
+    assert [a.said for a in merged.by_event["1" * 16].values()] == ["true"]
+
+
+def test_files_of_verdicts(tmp_path):
+    """All of a file or nothing of it."""
+    records = [verdict(), verdict("false")]
+    path = tmp_path / "verdicts.json"
+    write_file(path, records)
+    assert read_file(path.read_bytes(), "x") == records
+    plain = json.loads(path.read_text())
+    plain["verdicts"][1]["verdict"] = "perhaps"
+    for bad in (
+        b"", b"[]", b"{", b'{"kind": "wsvad-verdicts"}', b"[" * 100_000, json.dumps(plain).encode(),
+        json.dumps({**plain, "verdicts": [7]}).encode(), json.dumps({**plain, "kind": "other"}).encode(),
+    ):  # fmt: skip
+        with pytest.raises(UsageError):
+            read_file(bad, "x")
+    assert uuid.UUID(records[0].verdict_id).version == 4

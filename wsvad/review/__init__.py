@@ -1,0 +1,1 @@
+"""What people look at in the morning: events with their pictures, and what they say of them."""

@@ -1,0 +1,163 @@
+"""What the page draws of an event: scores around it, what was not scored, truth, and the heat of each clip.
+
+Axes: T clips of one video, K cuboids.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wsvad.events.boxes import masked_cells, unmasked_scores
+from wsvad.events.smoothing import smooth
+from wsvad.review.reading import Archive
+from wsvad.scores.places import cells, view_of
+from wsvad.scores.table import VideoScores
+
+Floats = npt.NDArray[np.float64]
+MOST_POINTS = 1200
+"""Of a curve; of more, each is the largest of some neighbours."""
+_HELD = 32
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class VideoCurve:
+    """Scores of a whole video, as events were found in them."""
+
+    scores: VideoScores
+    score_T: Floats
+    """Without what is masked."""
+    smooth_T: Floats
+    """Smoothed within the video."""
+    cuboids_TK: npt.NDArray[np.float32] | None
+    """What is masked is 0."""
+
+    def frame_at(self, seconds: float) -> int:
+        """Return the frame that is shown at a time, by the times of clips; for clips of variable rate, too."""
+        scores = self.scores
+        times = np.append(scores.start_s, scores.end_s[-1])
+        frames = np.append(scores.start_frame, scores.end_frame[-1]).astype(np.float64)
+        fps = (frames[-1] - frames[0]) / max(1e-6, times[-1] - times[0])
+        if seconds < times[0]:
+            return max(0, int(frames[0] - np.ceil((times[0] - seconds) * fps)))
+        if seconds > times[-1]:
+            return int(frames[-1] + np.ceil((seconds - times[-1]) * fps))
+        return int(np.interp(seconds, times, frames))
+
+    def seconds_at(self, frame: int) -> float:
+        """Return the time at which a frame begins, by the times of clips."""
+        scores = self.scores
+        frames = np.append(scores.start_frame, scores.end_frame[-1])
+        return float(np.interp(frame, frames, np.append(scores.start_s, scores.end_s[-1])))
+
+
+class Curves:
+    """Reads scores of videos; the last few are held. Raises as ``ScoreSet.load``."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._held: OrderedDict[tuple[str, str], VideoCurve] = OrderedDict()
+        self._absent: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for row in archive.rows:
+            if row["kind"] == "not_scored":
+                self._absent[row["video_id"]].append(row)
+
+    def of(self, video_id: str, camera: str) -> VideoCurve:
+        """Return the scores of a video as a camera's masks and smoothing have them."""
+        key = (video_id, camera)
+        if key not in self._held:
+            self._held[key] = self._read(video_id, camera)
+            if len(self._held) > _HELD:
+                self._held.popitem(last=False)
+        self._held.move_to_end(key)
+        return self._held[key]
+
+    def gaps(self, video_id: str, within: Span) -> list[list[Any]]:
+        """Return ``[start_s, end_s, reason]`` of what was not scored in a part of a video."""
+        found = []
+        for row in self._absent.get(video_id, ()):
+            end_s = within[1] if row["end_s"] is None else row["end_s"]
+            if row["start_s"] < within[1] and end_s > within[0]:
+                found.append([rounded(row["start_s"]), rounded(end_s), str(row["reason"])])
+        return found
+
+    def truth(self, curve: VideoCurve) -> list[list[float]] | None:
+        """Return true anomalous spans in seconds; None where nobody knows."""
+        record = self._archive.records.get(curve.scores.video_id)
+        if record is None or record.spans is None:
+            return None
+        return [[rounded(curve.seconds_at(first)), rounded(curve.seconds_at(last))] for first, last in record.spans]
+
+    def _read(self, video_id: str, camera: str) -> VideoCurve:
+        archive = self._archive
+        scores = archive.scores.load(video_id)
+        cuboids, values = scores.cuboid_scores_TK, scores.score_T
+        found = archive.cameras.get(camera)
+        if found and found.masks and cuboids is not None and scores.width and scores.height:
+            view = view_of(archive.features, scores.width, scores.height)
+            if view is not None:
+                cells_K4 = cells(view, cuboids.shape[1])
+                masked_K = masked_cells(found.masks, cells_K4, scores.width, scores.height)
+                values, cuboids = unmasked_scores(cuboids, masked_K), np.where(masked_K, np.float32(0), cuboids)
+        values = np.asarray(values, np.float64)
+        smoothed = smooth(scores.start_s, values, archive.settings_of(camera).smooth_s)
+        return VideoCurve(scores, values, smoothed, cuboids)
+
+
+def rounded(value: float) -> float:
+    """Return seconds or a score with three decimals."""
+    return round(float(value), 3)
+
+
+def curve_within(curve: VideoCurve, within: Span) -> dict[str, list[float]]:
+    """Return ``t``, ``score``, ``smooth`` of the clips that start in a part of a video."""
+    inside = np.flatnonzero((curve.scores.start_s >= within[0]) & (curve.scores.start_s < within[1]))
+    step = -(-len(inside) // MOST_POINTS) or 1
+    first = inside[::step]
+    parts = [inside[n : n + step] for n in range(0, len(inside), step)]
+    return {
+        "t": [rounded(t) for t in curve.scores.start_s[first]],
+        "score": [rounded(curve.score_T[part].max()) for part in parts],
+        "smooth": [rounded(curve.smooth_T[part].max()) for part in parts],
+    }
+
+
+@dataclass(frozen=True)
+class Heat:
+    """Scores of cuboids as a strip of small pictures."""
+
+    picture_HW: npt.NDArray[np.uint8]
+    """``[side, side x clips]``, 255 is a score of 1."""
+    start_s: list[float]
+    end_s: list[float]
+    side: int
+
+
+def heat_within(curve: VideoCurve, within: Span) -> Heat | None:
+    """Return the heat of the clips that overlap a part of a video; None: a model of clips, or no clip there."""
+    scores, cuboids = curve.scores, curve.cuboids_TK
+    if cuboids is None:
+        return None
+    inside = np.flatnonzero((scores.end_s > within[0]) & (scores.start_s < within[1]))
+    side = round(cuboids.shape[1] ** 0.5)
+    if not len(inside) or side * side != cuboids.shape[1]:
+        return None
+    grid = np.clip(np.rint(cuboids[inside] * 255.0), 0, 255).astype(np.uint8).reshape(len(inside), side, side)
+    picture = np.ascontiguousarray(grid.transpose(1, 0, 2).reshape(side, side * len(inside)))
+    return Heat(picture, [rounded(s) for s in scores.start_s[inside]], [rounded(s) for s in scores.end_s[inside]], side)
+
+
+def neighbours(parts: Sequence[tuple[float, float, str]], event_id: str, within: Span) -> list[list[Any]]:
+    """Return ``[start_s, end_s, event_id]`` of the other events in a part of a video."""
+    return [
+        [rounded(start_s), rounded(end_s), other]
+        for start_s, end_s, other in parts
+        if other != event_id and start_s < within[1] and end_s > within[0]
+    ]

@@ -1,0 +1,181 @@
+"""Reads what is to be reviewed, of a nightly job or of data sets: events, scores, cameras, what the night found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from wsvad.cameras.config import Camera
+from wsvad.cameras.reading import read_cameras
+from wsvad.dataset.layout import snapshot_key
+from wsvad.dataset.published import published_snapshot, published_videos, read_published
+from wsvad.dataset.snapshots import Snapshot, SnapshotObject, read_snapshot
+from wsvad.errors import ConflictError, DamagedError, ObjectNotFound, UsageError
+from wsvad.events.config import EventsConfig, EventSettings
+from wsvad.events.sources import read_sources
+from wsvad.events.table import decode_events
+from wsvad.events.thresholds import load_thresholds
+from wsvad.events.units import settings_of
+from wsvad.manifest.records import VideoRecord, read_records
+from wsvad.nightly.published import DataSetAt, require_current
+from wsvad.review.config import SourceOptions
+from wsvad.scores.reading import ScoreSet
+from wsvad.storage import Store, open_store
+from wsvad.work.stored import DamagedUnit
+
+_READERS = 16
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What is reviewed, as it was published."""
+
+    source: Mapping[str, Any]
+    """Where it comes from, as the page says it."""
+    rows: tuple[Mapping[str, Any], ...]
+    """Of all units: events, what was scored, what was not."""
+    scores: ScoreSet
+    cameras: Mapping[str, Camera]
+    """What holds for each camera, its thresholds resolved."""
+    settings: EventSettings
+    """Of cameras without thresholds of their own."""
+    features: Mapping[str, Any]
+    """Configuration of the features: where the grid of cuboids lies."""
+    records: Mapping[str, VideoRecord] = field(default_factory=dict)
+    """Of the manifest, by video id."""
+    report: Mapping[str, Any] = field(default_factory=dict)
+    """What the night found; nothing of data sets."""
+    archive: str | None = None
+    """URI of the archive of a nightly job."""
+    indexes: str | None = None
+    """Root of the features data set with kept indexes of videos."""
+
+    @property
+    def events(self) -> list[Mapping[str, Any]]:
+        """Rows of events."""
+        return [row for row in self.rows if row["kind"] == "event"]
+
+    def settings_of(self, camera: str) -> EventSettings:
+        """Return the operating point of a camera."""
+        found = self.cameras.get(camera)
+        return settings_of(found, self.settings) if found else self.settings
+
+
+def read_archive(options: SourceOptions) -> Archive:
+    """Read what is to be reviewed.
+
+    Raises:
+        UsageError: nothing was published there, or the options do not fit what is there.
+        ConflictError: the events were found in other scores.
+        DamagedError, StorageError: it cannot be read.
+    """
+    records = {r.video_id: r for r in read_records(options.manifest, options.store)} if options.manifest else {}
+    return _of_night(options, records) if options.root else _of_data_sets(options, records)
+
+
+def _of_night(options: SourceOptions, records: Mapping[str, VideoRecord]) -> Archive:
+    assert options.root
+    root = open_store(options.root, options.store)
+    night = require_current(root)
+    shown = night.shown
+    store = open_store(f"{root.uri}/{shown.events.prefix}", root.options)
+    snapshot = _snapshot_at(store, shown.events)
+    scores = _scores_at(open_store(f"{root.uri}/{shown.scores.prefix}", root.options), shown.scores)
+    cameras = read_sources(scores, read_cameras(root.uri_of(night.cameras) if night.cameras else None, options.store))[
+        1
+    ]
+    for key in night.thresholds:
+        thresholds, _ = load_thresholds(root.uri_of(key), options.store)
+        if thresholds.checkpoint == night.champion:
+            cameras = {name: thresholds.given_to(camera) for name, camera in cameras.items()}
+    source = {
+        "root": root.uri,
+        "night": night.number,
+        "night_utc": night.created_utc,
+        "run_id": night.run_id,
+        **_described(scores, snapshot),
+    }
+    report = night.report(root)
+    if report.get("champion", night.champion) != night.champion:  # promoted since: it found nothing of this model
+        report = {"coverage": report["coverage"]}
+    return replace(
+        _archive(source, store, snapshot, scores, cameras, records),
+        report=report,
+        archive=night.archive,
+        indexes=f"{root.uri}/{shown.features.prefix}",
+    )
+
+
+def _of_data_sets(options: SourceOptions, records: Mapping[str, VideoRecord]) -> Archive:
+    assert options.events
+    assert options.scores
+    store = open_store(options.events, options.store)
+    snapshot = published_snapshot(store, EventsConfig.kind, "events")
+    scores = ScoreSet.open(options.scores, options.store)
+    if snapshot.config["scores_fingerprint"] != scores.fingerprint:
+        raise ConflictError(
+            f"the events of {store.uri} were found in other scores than those of {scores.uri}: fingerprint "
+            f"{str(snapshot.config['scores_fingerprint'])[:12]}, got {scores.fingerprint[:12]}"
+        )
+    cameras = read_sources(scores, read_cameras(options.cameras, options.store))[1]
+    source = {"root": store.uri, "night": None, "night_utc": None, "run_id": snapshot.run_id}
+    return _archive(source | _described(scores, snapshot), store, snapshot, scores, cameras, records)
+
+
+def _described(scores: ScoreSet, snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "model": str(scores.config["checkpoint"]),
+        "model_name": scores.config.get("model", {}).get("name"),
+        "events_snapshot": snapshot.number,
+    }
+
+
+def _archive(
+    source: Mapping[str, Any],
+    store: Store,
+    snapshot: Snapshot,
+    scores: ScoreSet,
+    cameras: Mapping[str, Camera],
+    records: Mapping[str, VideoRecord],
+) -> Archive:
+    settings = EventSettings(**snapshot.config["settings"])
+    rows = _rows(store, snapshot)
+    return Archive(source, rows, scores, cameras, settings, snapshot.config.get("features", {}), records)
+
+
+def _rows(store: Store, snapshot: Snapshot) -> tuple[Mapping[str, Any], ...]:
+    def rows(unit: SnapshotObject) -> list[dict[str, Any]]:
+        try:
+            return decode_events(read_published(store, snapshot, unit, "events")).rows
+        except DamagedUnit as error:
+            raise DamagedError(f"{store.uri_of(unit.key)} is damaged: {error}; run `wsvad verify`") from error
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        return tuple(row for unit in pool.map(rows, list(snapshot.objects)) for row in unit)
+
+
+def _snapshot_at(store: Store, at: DataSetAt) -> Snapshot:
+    try:
+        return read_snapshot(store, snapshot_key(at.snapshot))
+    except ObjectNotFound as error:
+        raise DamagedError(f"{store.uri} lacks the snapshot that the newest night names: {error}") from error
+
+
+def _scores_at(store: Store, at: DataSetAt) -> ScoreSet:
+    """Open the snapshot of scores that belongs to a night; a newer one may be half of the next."""
+    snapshot = _snapshot_at(store, at)
+    units = {o.video_id: o for o in snapshot.objects if o.clips}
+    if not units:
+        raise UsageError(f"snapshot {snapshot.number} of {store.uri} holds no score; there is nothing to review")
+    return ScoreSet(store, snapshot, (), dict(sorted(units.items())), published_videos(store, snapshot, units))
+
+
+def digest_source(archive: Archive, more: Mapping[str, Any]) -> str:
+    """Return what a review is known by: everything that decides what is shown, as ``sha256:…``."""
+    said = {name: archive.source[name] for name in ("root", "model", "events_snapshot")}
+    whole = json.dumps({**said, "settings": archive.settings.to_dict(), **more}, sort_keys=True)
+    return f"sha256:{hashlib.sha256(whole.encode()).hexdigest()}"

@@ -1,0 +1,248 @@
+"""What reviewers say, as records that are only ever added: one object each below ``verdicts/`` of a nightly job.
+
+An object is named by its record's id alone, so that of two records with one id the second is refused by the store
+itself, whoever writes it. The order is that of their times.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from wsvad.dataset.sealed import seal, unseal
+from wsvad.documents import DocumentError, build, parse_object
+from wsvad.errors import ConflictError, DamagedError, ObjectNotFound, UsageError
+from wsvad.manifest.ids import id_problem
+from wsvad.nightly.places import TOMBSTONES, VERDICTS
+from wsvad.nightly.tombstones import mark_of
+from wsvad.review.config import FORMAT
+from wsvad.storage import Created, Store
+
+Said = Literal["true", "false", "unsure", "missed", "withdrawn"]
+Kind = Literal["event", "control", "missed"]
+LONGEST_NOTE = 2000
+LONGEST_NAME = 100
+LONGEST_FILE = 64 << 20
+"""Bytes of a file of verdicts."""
+EXPORT = "wsvad-verdicts"
+"""``kind`` of a file that the page exports."""
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_EVENT_ID = re.compile(r"[0-9a-f]{16}")
+_DIGEST = re.compile(r"sha256:[0-9A-Za-z]{1,64}")
+_READERS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What one reviewer said of one event, or of a span that has none."""
+
+    verdict_id: str
+    """A random UUID."""
+    review_id: str
+    """Of the page that showed it."""
+    event_id: str | None
+    """None of a span that the reviewer marked himself."""
+    content_id: str
+    video_id: str
+    camera: str
+    start_s: float
+    """In the video."""
+    end_s: float
+    verdict: Said
+    note: str = ""
+    reviewer: str
+    time_utc: str
+    """ISO 8601, UTC."""
+    model: str
+    """Digest of the model whose events were shown."""
+    kind: Kind
+    supersedes: str | None = None
+    """Id of the record of the same reviewer that this one takes the place of."""
+
+    @property
+    def subject(self) -> tuple[Any, ...]:
+        """Return what the verdict is of: an event, or a span."""
+        return (self.event_id,) if self.event_id else (self.content_id, round(self.start_s, 3), round(self.end_s, 3))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as JSON values."""
+        return {"format": FORMAT, **asdict(self)}
+
+
+COLUMNS = tuple(f.name for f in fields(Verdict))
+"""Of a table of verdicts."""
+
+
+def parse_verdict(plain: Mapping[str, Any], name: str = "the verdict") -> Verdict:
+    """Make a verdict of a JSON object of somebody else's; what is not known is left out.
+
+    Raises:
+        UsageError: it is no verdict; says why.
+    """
+    if plain.get("format", FORMAT) != FORMAT:
+        raise UsageError(f"{name} is of format {plain.get('format')!r:.40}; this program reads {FORMAT}")
+    try:
+        verdict = build(Verdict, dict(plain))
+    except DocumentError as error:
+        raise UsageError(f"{name} is none: {error}") from error
+    problem = _problem(verdict)
+    if problem:
+        raise UsageError(f"{name} cannot be used: {problem}")
+    return verdict
+
+
+def _problem(v: Verdict) -> str | None:
+    for name, value in (("verdict_id", v.verdict_id), ("supersedes", v.supersedes)):
+        if value is not None and not _ID.fullmatch(value):
+            return f"{name} must be a UUID in lower case, got {value!r:.80}"
+    if v.event_id is not None and not _EVENT_ID.fullmatch(v.event_id):
+        return f"event_id must be 16 hex digits, got {v.event_id!r:.80}"
+    if not re.fullmatch("[0-9a-f]{1,64}", v.content_id):
+        return f"content_id must be hex digits, got {v.content_id!r:.80}"
+    for name, value in (("review_id", v.review_id), ("model", v.model)):
+        if not _DIGEST.fullmatch(value):
+            return f"{name} must be a digest, got {value!r:.80}"
+    if id_problem(v.video_id):
+        return f"video_id {v.video_id!r:.80}: {id_problem(v.video_id)}"
+    for name, value in (("reviewer", v.reviewer), ("camera", v.camera)):
+        if not value or len(value) > 2 * LONGEST_NAME or not value.isprintable():
+            return f"{name} must be a short name, got {value!r:.80}"
+    if len(v.note) > LONGEST_NOTE:
+        return f"note must have at most {LONGEST_NOTE} characters, got {len(v.note)}"
+    if not 0 <= v.start_s <= v.end_s <= 1e9:
+        return f"expected 0 <= start_s <= end_s, got {v.start_s} and {v.end_s}"
+    if (v.kind == "missed") != (v.event_id is None):
+        return f"kind {v.kind!r} {'goes without' if v.kind == 'missed' else 'needs'} an event_id"
+    if v.verdict != "withdrawn" and (v.verdict == "missed") != (v.kind == "missed"):
+        return f"of kind {v.kind!r} the verdict cannot be {v.verdict!r}"
+    return _time_problem(v.time_utc)
+
+
+def _time_problem(text: str) -> str | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return f"time_utc must be ISO 8601, got {text!r:.80}"
+    return None if moment.utcoffset() is not None and not moment.utcoffset() else "time_utc must be in UTC, with a Z"
+
+
+def completed(plain: Mapping[str, Any], *, reviewer: str, model: str, review_id: str) -> dict[str, Any]:
+    """Return a record as the server files it: under the reviewer whose session it is, with an id and a time."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    given = {name: value for name, value in plain.items() if value is not None}
+    return {
+        "verdict_id": str(uuid.uuid4()), "time_utc": now, "model": model, "review_id": review_id, "note": "",
+        "event_id": None, **given, "reviewer": reviewer,
+    }  # fmt: skip
+
+
+class VerdictStore:
+    """The records below the root of a nightly job."""
+
+    def __init__(self, root: Store) -> None:
+        self._root = root
+
+    def add(self, verdict: Verdict) -> bool:
+        """Keep a record; False where it is there already.
+
+        Raises:
+            ConflictError: another record has its id, or its video was purged.
+            StorageError: it was not kept.
+        """
+        key = verdict_key(verdict.verdict_id)
+        self._refuse_purged(verdict)
+        found = self._root.create(key, seal(verdict.to_dict()))
+        if found is Created.DIFFERENT:
+            raise ConflictError(f"another verdict has the id {verdict.verdict_id}; nothing was changed")
+        try:
+            self._refuse_purged(verdict)  # a purge that began meanwhile may have listed the records before
+        except ConflictError:
+            self._root.delete(key)
+            raise
+        return found is Created.NEW
+
+    def _refuse_purged(self, verdict: Verdict) -> None:
+        if is_purged(self._root, verdict.video_id):
+            raise ConflictError("the video of this verdict was purged; nothing was changed")
+
+    def list_keys(self) -> list[str]:
+        """Return the keys of all records."""
+        return [info.key for info in self._root.list(VERDICTS) if info.key.endswith(".json")]
+
+    def read(self, keys: Iterable[str]) -> tuple[list[Verdict], list[str]]:
+        """Read records, in the order of their times; and what is damaged, by name. Raises ``StorageError``."""
+        with ThreadPoolExecutor(_READERS) as pool:
+            found = list(pool.map(self._read, keys))
+        good = [one for one in found if isinstance(one, Verdict)]
+        return sorted(good, key=order), [one for one in found if isinstance(one, str)]
+
+    def read_all(self) -> tuple[list[Verdict], list[str]]:
+        """Read all records. Raises ``StorageError``."""
+        return self.read(self.list_keys())
+
+    def _read(self, key: str) -> Verdict | str | None:
+        name = self._root.uri_of(key)
+        try:
+            verdict = parse_verdict(unseal(self._root.read(key), name, ()), name)
+        except ObjectNotFound:  # purged meanwhile
+            return None
+        except (DamagedError, UsageError) as error:
+            return str(error)
+        return verdict if verdict_key(verdict.verdict_id) == key else f"{name} is damaged: it holds another record"
+
+
+def is_purged(root: Store, video_id: str) -> bool:
+    """Whether a video was purged from a nightly job. Raises ``StorageError``."""
+    try:
+        root.stat(f"{TOMBSTONES}{mark_of(video_id)}.json")
+    except ObjectNotFound:
+        return False
+    return True
+
+
+def verdict_key(verdict_id: str) -> str:
+    """Return the key of a record."""
+    return f"{VERDICTS}{verdict_id}.json"
+
+
+def order(verdict: Verdict) -> tuple[Any, ...]:
+    """Return what records are ordered by."""
+    return datetime.fromisoformat(verdict.time_utc), verdict.verdict_id
+
+
+def standing(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Return the records that stand: of each reviewer the last of each subject, unless it was withdrawn."""
+    last: dict[tuple[Any, ...], Verdict] = {}
+    for verdict in sorted(verdicts, key=order):
+        key = (verdict.reviewer, *verdict.subject)
+        before = last.get(key)
+        if before and before.time_utc == verdict.time_utc and before.supersedes == verdict.verdict_id:
+            continue  # of one moment: what is superseded came first
+        last[key] = verdict
+    return [verdict for verdict in last.values() if verdict.verdict != "withdrawn"]
+
+
+def read_file(data: bytes, name: str) -> list[Verdict]:
+    """Read a file that the page exported.
+
+    Raises:
+        UsageError: it is none, or one of its records cannot be used: none of them is then.
+    """
+    if len(data) > LONGEST_FILE:
+        raise UsageError(f"{name} is no file of verdicts: it has {len(data)} bytes")
+    try:
+        plain = parse_object(data)
+    except DocumentError as error:
+        raise UsageError(f"{name} is no file of verdicts: {error}") from error
+    records = plain.get("verdicts")
+    if plain.get("kind") != EXPORT or not isinstance(records, list):
+        raise UsageError(f"{name} is no file of verdicts; the page exports one")
+    for number, record in enumerate(records, 1):
+        if not isinstance(record, dict):
+            raise UsageError(f"{name}: record {number} is no object")
+    return [parse_verdict(record, f"{name}: record {number}") for number, record in enumerate(records, 1)]
