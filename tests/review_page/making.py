@@ -104,7 +104,11 @@ def document(events: Sequence[Event], **changes: Any) -> Document:
         "banner": {
             "notices": [
                 {"level": "error", "code": "failure", "text": "2 videos could not be decoded."},
-                {"level": "warning", "code": "coverage", "text": "gate: 31 minutes are missing between 02:10 and 02:41."},
+                {
+                    "level": "warning",
+                    "code": "coverage",
+                    "text": "gate: 31 minutes are missing between 02:10 and 02:41.",
+                },
             ],
             "scored_s": 345600.0,
             "not_scored_s": 2100.0,
@@ -164,7 +168,7 @@ def coded_picture(code: int, words: str = "") -> Image.Image:
 
 
 def with_media(folder: Path, made: Event, times_s: Sequence[float]) -> Event:
-    """Add a clip whose frames show at ``times_s`` of the source, the strip, the poster and the heat of clips of 4 frames.
+    """Add a clip whose frames show at ``times_s`` of the source, strip, poster, and the heat of clips of 4 frames.
 
     Frame ``i`` carries the code ``i``; the heat of clip ``c`` is the grey ``8 c + 8`` in all its cells.
     """

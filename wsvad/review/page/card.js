@@ -75,7 +75,7 @@
       ${missing
         ? html`<span class="blank">${R.icon("film")}<span>${R.text(event.media_error || "No picture", 90)}</span></span>`
         : html`<img src=${event.poster} alt="" loading="lazy" decoding="async" draggable=${false} onError=${() => { setFailed(version + 1); R.renew(event); }} />`}
-      <${Boxes} event=${event} />
+      ${!missing && html`<${Boxes} event=${event} />`}
       ${running && html`<span class="strip" ref=${strip} />`}
       <span class="length">${R.length(event.end_s - event.start_s)}</span>
     </span>`;
@@ -95,7 +95,7 @@
     return html`<div role="gridcell" id=${"event-" + event.index} class=${names} aria-colindex=${(index % columns) + 1} aria-selected=${active ? "true" : "false"} data-event=${event.id} onClick=${choose}>
       <${R.Poster} key=${event.id} event=${event} lively=${active && !R.state.open && R.ui.lively} />
       <span class="lines">
-        <span class="line head"><time class="time" title=${R.utc(event.start_utc) || null}>${when.main}</time><span class="side">${R.text(when.side, 40)}</span><${R.Verdict} record=${verdict} small=${true} /></span>
+        <span class="line head"><time class="time" title=${R.utc(event.start_utc) || null}>${when.main}</time><span class="day">${R.text(when.side, 40)}${when.zone ? html` <span class="zone">${R.text(when.zone, 40)}</span>` : null}</span><${R.Verdict} record=${verdict} small=${true} /></span>
         <span class="line"><bdi class="camera">${R.text(R.camera(event).name, 60)}</bdi><bdi class="name" title=${R.text(event.name)}>${R.text(event.name, 80)}</bdi></span>
         <${R.ScoreBar} event=${event} />
       </span>

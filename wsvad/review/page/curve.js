@@ -127,10 +127,10 @@
       let pressed = 0;
       const made = new uPlot(
         {
-          width: Math.max(200, host.clientWidth), height: HEIGHT, legend: { show: false }, padding: [8, 8, 0, 0],
+          width: Math.max(200, host.clientWidth), height: HEIGHT, legend: { show: false }, padding: [8, 18, 0, 0],
           scales: { x: { time: false, range: () => range }, y: { range: () => [0, 1] } },
           axes: [
-            { ...axis, size: 26, values: (_, ticks) => ticks.map((tick) => R.offset(tick, 0)), space: 70 },
+            { ...axis, size: 26, values: (_, ticks) => ticks.map((tick) => R.offset(tick, 0)), space: 70, incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600] },
             { ...axis, size: 34, values: (_, ticks) => ticks.map((tick) => tick.toFixed(1)), splits: () => [0, 0.2, 0.4, 0.6, 0.8, 1] },
           ],
           series: [
@@ -156,8 +156,10 @@
       plot.current = made;
       const head = document.createElement("div");
       head.className = "playhead";
+      head.hidden = true;
       made.over.append(head);
       const move = (time) => {
+        head.hidden = false;
         head.style.transform = `translateX(${made.valToPos(R.clamp(time, range[0], range[1]), "x")}px)`;
         head.classList.toggle("off", time < range[0] || time > range[1]);
       };

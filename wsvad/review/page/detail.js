@@ -27,7 +27,7 @@
     return html`<main class="detail" id="detail" aria-labelledby="detail-title">
       <div class="detail-head">
         <${R.Button} id="back" icon="back" label="Back to the list" keys="Esc" onClick=${R.close}>List<//>
-        <h2 id="detail-title" tabindex="-1" ref=${heading}><bdi>${R.text(R.camera(event).name, 80)}</bdi> <time title=${R.utc(event.start_utc) || null}>${when.main}</time> <span class="soft">${R.text(when.side, 40)}</span></h2>
+        <h2 id="detail-title" tabindex="-1" ref=${heading}><bdi>${R.text(R.camera(event).name, 80)}</bdi> <time title=${R.utc(event.start_utc) || null}>${when.main}</time> <span class="soft">${R.text(when.side, 40)} ${R.text(when.zone, 40)}</span></h2>
         <${R.Verdict} record=${R.verdict(event)} />
         <span class="pair" role="group" aria-label="Other events">
           <${R.Button} id="previous" icon="up" label="Previous event" keys="K" disabled=${at <= 0} onClick=${() => R.step(-1)} />

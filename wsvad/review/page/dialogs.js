@@ -19,7 +19,7 @@
       };
     }, []);
     return html`<dialog ref=${place} class=${name} aria-labelledby="dialog-title" onClose=${() => R.ui.dialog === name && R.dialog(null)} onClick=${(click) => click.target === place.current && R.dialog(null)}>
-      <div class="sheet-body"><header><h2 id="dialog-title">${title}</h2><${R.Button} icon="cross" label="Close" keys="Esc" kind="close" onClick=${() => R.dialog(null)} /></header>${children}</div>
+      <div class="sheet-body"><header><h2 id="dialog-title" tabindex="-1" autofocus=${true}>${title}</h2><${R.Button} icon="cross" label="Close" keys="Esc" kind="close" onClick=${() => R.dialog(null)} /></header>${children}</div>
     </dialog>`;
   };
 

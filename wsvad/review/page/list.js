@@ -78,7 +78,7 @@
     if (!numbers.includes(activeRow)) numbers.push(activeRow); // what has the focus exists, wherever one scrolls
     const place = (row) => R.vars({ "--y": `${row * pitch}px`, "--h": `${shape.height}px`, "--columns": shape.columns, "--gap": `${shape.gap}px` });
     return html`<div class=${R.classes("events", shape.columns === 1 && (split || R.state.layout === "list") ? "as-list" : "as-grid")} ref=${scroller} role="grid" tabindex="0" id="events"
-        aria-label=${`${R.plural(count, "event")}, by ${R.sorts().find((sort) => sort.value === R.sort()).name.toLowerCase()}`} aria-rowcount=${total} aria-colcount=${shape.columns}
+        aria-label=${`${R.plural(count, "event")}: ${R.sorts().find((sort) => sort.value === R.sort()).name.toLowerCase()}`} aria-rowcount=${total} aria-colcount=${shape.columns}
         aria-activedescendant=${"event-" + items[at].event.index} onFocus=${() => { R.ui.lively = true; R.changed(); }} onBlur=${() => { R.ui.lively = false; R.changed(); }}>
       <div class="inner" role="presentation" ref=${(element) => { inner.current = element; R.vars({ "--all": `${Math.max(0, total * pitch - shape.gap)}px` })(element); }}>
         ${numbers.map((row) => html`<div role="row" class="row" key=${row} aria-rowindex=${row + 1} ref=${place(row)}>

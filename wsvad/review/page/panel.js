@@ -83,7 +83,7 @@
       <section class="judge" aria-labelledby="judge-title">
         <h3 id="judge-title">Verdict ${held && held.reattached ? html`<span class="pill">found again after a new model</span>` : null}</h3>
         <${R.VerdictButtons} event=${event} item=${item} />
-        ${held && html`<p class="soft small filed">${R.text(held.reviewer, 40)}, ${R.utc(held.time_utc)} <button type="button" class="button plain" id="withdraw" onClick=${() => R.withdraw(event)}>Withdraw</button></p>`}
+        ${held && html`<p class="soft small filed">${held.reviewer && held.reviewer !== "unnamed" ? R.text(held.reviewer, 40) : "You"}, ${R.utc(held.time_utc)} <button type="button" class="button plain" id="withdraw" onClick=${() => R.withdraw(event)}>Withdraw</button></p>`}
         <${Note} key=${event.id} event=${event} />
       </section>
       <${Others} event=${event} />

@@ -107,6 +107,9 @@
     }, [event.id, heat && heat.src]);
     useEffect(paint);
     useEffect(() => {
+      if (!R.player || R.player.time === null) refs.label.current.textContent = R.offset(event.start_s, 2);
+    }, [event.id, source]);
+    useEffect(() => {
       const watch = new ResizeObserver(() => paint());
       watch.observe(refs.screen.current);
       return () => watch.disconnect();
@@ -132,13 +135,13 @@
         ${kind === "strip" && html`<span class="corner">${failed || (event.clip && !clip) ? `${why}: film strip` : "Film strip"}</span>`}
       </div></div>
       ${kind !== "clip" && R.mode === "served" && !event.clip && html`<${Cut} event=${event} />`}
+      <input class="seek" type="range" aria-label="Position in the video" ref=${refs.range} min=${from} max=${to} step="0.01" disabled=${still} onInput=${(input) => R.player && R.player.seek(Number(input.target.value))} />
       <div class="transport" role="group" aria-label="Playback">
         <${R.Button} id="to-start" icon="start" label="To the event's start" keys="S" disabled=${still} onClick=${() => R.player && R.player.seek(event.start_s)} />
         <${R.Button} icon="frameBack" label="One frame back" keys="," disabled=${still} onClick=${() => R.player && R.player.frame(-1)} />
         <${R.Button} id="play" kind="primary round" icon=${running ? "pause" : "play"} label=${running ? "Pause" : "Play"} keys="Space" disabled=${still} onClick=${() => R.player && R.player.toggle()} />
         <${R.Button} icon="frameOn" label="One frame on" keys="." disabled=${still} onClick=${() => R.player && R.player.frame(1)} />
-        <output class="clock" ref=${refs.label} aria-label="Time in the video">${R.offset(event.start_s, 2)}</output>
-        <input class="seek" type="range" aria-label="Position in the video" ref=${refs.range} min=${from} max=${to} step="0.01" disabled=${still} onInput=${(input) => R.player && R.player.seek(Number(input.target.value))} />
+        <output class="clock" ref=${refs.label} aria-label="Time in the video"></output>
         <label class="choose"><span class="unseen">Speed</span><select id="speed" value=${speed} disabled=${still} onChange=${(input) => setSpeed(Number(input.target.value))}>${SPEEDS.map((value) => html`<option key=${value} value=${value} selected=${value === speed}>${value} ×</option>`)}</select></label>
         <${R.Button} id="boxes" icon="box" label="Boxes" keys="B" pressed=${R.setting("boxes", true)} disabled=${!boxes.length} onClick=${R.toggleBoxes} />
         <${R.Button} id="heat" icon="heat" label="Heat" keys="H" pressed=${R.heatOn()} disabled=${!heat} onClick=${R.toggleHeat} />

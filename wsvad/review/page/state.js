@@ -9,10 +9,10 @@
   R.unfolded = new Set();
   R.ui = { dialog: null, filters: false, error: null, mark: null, drafts: new Map() };
   R.SORTS = [
-    { value: "excess", name: "Above threshold" },
-    { value: "time", name: "Time" },
-    { value: "camera", name: "Camera" },
-    { value: "mixed", name: "Mixed" },
+    { value: "excess", name: "Most above threshold" },
+    { value: "time", name: "By time" },
+    { value: "camera", name: "By camera" },
+    { value: "mixed", name: "Mixed order" },
   ];
   R.sorts = () => R.SORTS.filter((sort) => (R.blind ? sort.value !== "excess" : sort.value !== "mixed"));
   R.sort = () => (R.sorts().some((sort) => sort.value === R.state.sort) ? R.state.sort : R.sorts()[0].value);

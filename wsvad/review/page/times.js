@@ -53,7 +53,7 @@
 
   R.when = (event) => {
     const place = R.instant(event.start_utc, R.camera(event).time_zone);
-    if (place) return { main: place.time, side: `${place.day} ${place.zone}`, full: `${place.day} ${place.time} ${place.zone}` };
+    if (place) return { main: place.time, side: place.day, zone: place.zone, full: `${place.day} ${place.time} ${place.zone}` };
     const at = R.offset(event.start_s, 0);
     return { main: at, side: event.day || "into the video", full: `${event.day ? event.day + ", " : ""}${at} into the video` };
   };

@@ -49,7 +49,7 @@
   const tally = new Map(); // of the whole document: they never change
   const once = (name, make) => tally.get(name) || tally.set(name, make()).get(name);
 
-  const VERDICTS = [["any", "All"], ["open", "Not judged"], ["judged", "Judged"], ["true", "True"], ["false", "False"], ["unsure", "Unsure"]];
+  const VERDICTS = [["any", "Any verdict"], ["open", "Not judged"], ["judged", "Judged"], ["true", "True"], ["false", "False"], ["unsure", "Unsure"]];
 
   const Bound = ({ name, label }) => {
     const value = R.state[name];
@@ -76,19 +76,19 @@
     const set = R.filtering();
     const folded = count - items.length;
     return html`<div class=${R.classes("toolbar", R.ui.filters && "shown")} role="search" aria-label="Filters and order">
-      <label class="find">${R.icon("search")}<span class="unseen">Find in camera, name and notes</span><input id="find" type="search" placeholder="Camera, name, note" value=${s.q} onInput=${(event) => R.set({ q: event.target.value })} /><kbd aria-hidden="true">F</kbd></label>
+      <label class="find">${R.icon("search")}<span class="unseen">Find in camera, name and notes</span><input id="find" type="search" placeholder="Find …" value=${s.q} onInput=${(event) => R.set({ q: event.target.value })} /><kbd aria-hidden="true">F</kbd></label>
       <button type="button" class=${R.classes("button filters-switch", set && "set")} aria-expanded=${String(Boolean(R.ui.filters))} aria-controls="filters" onClick=${() => { R.ui.filters = !R.ui.filters; R.changed(); }}>${R.icon("filter")}Filters${set ? ` · ${set}` : ""}</button>
       <div class="filters" id="filters">
         <${Several} id="cameras" label="cameras" icon="camera" options=${cameras} chosen=${s.cameras} onChange=${(chosen) => R.set({ cameras: chosen })} />
         ${days.length > 0 && html`<${Several} id="days" label="days" icon="day" options=${days} chosen=${s.days} onChange=${(chosen) => R.set({ days: chosen })} />`}
-        <label class=${R.classes("choose", s.verdict !== "any" && "set")}><span>Verdict</span><select id="verdict-filter" value=${s.verdict} onChange=${(event) => R.set({ verdict: event.target.value })}>${VERDICTS.map(([value, name]) => html`<option key=${value} value=${value} selected=${value === s.verdict}>${name}</option>`)}</select></label>
-        <span class="range" role="group" aria-label="Score" title=${R.blind ? "Scores are not shown before the verdict on this page" : "Score, from and to"}><span>Score</span><${Bound} name="low" label="Score from" /><span aria-hidden="true">–</span><${Bound} name="high" label="Score to" /></span>
+        <label class=${R.classes("choose", s.verdict !== "any" && "set")}><span class="unseen">Verdict</span><select id="verdict-filter" value=${s.verdict} onChange=${(event) => R.set({ verdict: event.target.value })}>${VERDICTS.map(([value, name]) => html`<option key=${value} value=${value} selected=${value === s.verdict}>${name}</option>`)}</select></label>
+        <span class="range" role="group" aria-label="Score range" title=${R.blind ? "Scores are not shown before the verdict on this page" : "Score, from and to"}><span>Score</span><${Bound} name="low" label="Score from" /><span aria-hidden="true">–</span><${Bound} name="high" label="Score to" /></span>
         <${R.Button} id="region" icon="region" label="Filter by a region of the picture" kind=${s.region ? "set" : ""} onClick=${() => R.dialog("region")}>Region${s.region ? " set" : ""}<//>
         ${set > 0 && html`<button type="button" class="button plain" id="clear" onClick=${R.clearFilters}>Clear</button>`}
       </div>
       <div class="order">
-        <span class="shown-count" id="count"><b>${R.whole(count)}</b> ${count === 1 ? "event" : "events"}${folded > 0 ? html`<span class="soft"> · ${R.whole(folded)} alike folded</span>` : null}</span>
-        <label class="choose"><span>Order</span><select id="sort" value=${R.sort()} onChange=${(event) => R.set({ sort: event.target.value })}>${R.sorts().map((sort) => html`<option key=${sort.value} value=${sort.value} selected=${sort.value === R.sort()}>${sort.name}</option>`)}</select></label>
+        <span class="shown-count" id="count"><b>${R.whole(count)}</b> ${count === 1 ? "event" : "events"}${folded > 0 ? html`<span class="soft"> · ${R.whole(folded)} folded</span>` : null}</span>
+        <label class="choose"><span class="unseen">Order</span><select id="sort" value=${R.sort()} onChange=${(event) => R.set({ sort: event.target.value })}>${R.sorts().map((sort) => html`<option key=${sort.value} value=${sort.value} selected=${sort.value === R.sort()}>${sort.name}</option>`)}</select></label>
         <${R.Button} id="fold" icon="stack" label="Fold near duplicates" pressed=${s.fold} onClick=${() => { R.unfolded.clear(); R.set({ fold: !s.fold }); }} />
         <span class="pair" role="group" aria-label="Layout">
           <${R.Button} icon="grid" label="Grid" keys="G" pressed=${s.layout === "grid"} onClick=${() => R.set({ layout: "grid" })} />
