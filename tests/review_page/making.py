@@ -231,10 +231,12 @@ def _write_clip(path: Path, pictures: Sequence[Image.Image], times_s: Sequence[f
         out.mux(stream.encode(None))
 
 
-def variable_times(start_s: float, count: int = 40) -> list[float]:
-    """Presentation times with steps from 20 to 180 ms, rounded to milliseconds."""
+def variable_times(
+    start_s: float, count: int = 40, steps: Sequence[float] = (0.02, 0.033, 0.04, 0.1, 0.18)
+) -> list[float]:
+    """Presentation times with steps that vary, rounded to milliseconds."""
     chance = random.Random(5)
     times = [start_s]
     for _ in range(count - 1):
-        times.append(round(times[-1] + chance.choice((0.02, 0.033, 0.04, 0.1, 0.18)), 3))
+        times.append(round(times[-1] + chance.choice(steps), 3))
     return times

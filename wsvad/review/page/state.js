@@ -15,7 +15,7 @@
     { value: "mixed", name: "Mixed order" },
   ];
   R.sorts = () => R.SORTS.filter((sort) => (R.blind ? sort.value !== "excess" : sort.value !== "mixed"));
-  R.sort = () => (R.sorts().some((sort) => sort.value === R.state.sort) ? R.state.sort : R.sorts()[0].value);
+  R.sort = () => (R.sorts().some((sort) => sort.value === R.state.sort) ? R.state.sort : R.blind ? "mixed" : "excess");
 
   let draw = () => {};
   let planned = false;

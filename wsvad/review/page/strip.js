@@ -64,21 +64,34 @@
     let presented = null;
     let wish = null; // where to go when the seek in progress is done
     let stepped = null;
+    let wanted = null; // {index, tries} of the frame that a seek is for
     let ended = false;
     let handle = 0;
 
-    // The middle of a frame is safe from rounding at its edges.
+    // Late within a frame: Chromium takes a frame to last at least the container's default duration, so where frames are
+    // shorter than that, an earlier moment still shows the one before.
     const inside = (seconds) => {
       if (!times) return seconds - clip.start_s + 0.001;
       const index = R.frameAt(times, seconds);
       const next = index + 1 < times.length ? times[index + 1] : times[index] + 0.02;
-      return (times[index] + next) / 2 - clip.start_s;
+      return times[index] + 0.8 * (next - times[index]) - clip.start_s;
     };
-    const go = (seconds) => {
+    const jump = (target) => {
       const last = Number.isFinite(video.duration) ? Math.max(0, video.duration - 0.001) : Infinity;
-      const target = R.clamp(inside(seconds), 0, last);
+      target = R.clamp(target, 0, last);
       if (video.seeking) wish = target;
       else video.currentTime = target;
+    };
+    const go = (seconds) => {
+      wanted = times ? { index: R.frameAt(times, seconds), tries: 0 } : null;
+      jump(inside(seconds));
+    };
+    // Where the frame on the screen is still not the wanted one, a few milliseconds further on it is.
+    const settle = () => {
+      if (ended || !wanted || !video.paused || video.seeking || presented === null) return;
+      const by = wanted.index - R.frameAt(times, presented);
+      if (by === 0 || wanted.tries++ > 12) wanted = null;
+      else jump(video.currentTime + Math.sign(by) * 0.005);
     };
     const shown = (media) => {
       if (ended) return;
@@ -102,9 +115,13 @@
           wish = null;
           video.currentTime = target;
         } else if (!video.requestVideoFrameCallback) shown(video.currentTime);
+        else setTimeout(settle, 60); // time for the frame to be presented
       },
       timeupdate: () => video.requestVideoFrameCallback || shown(video.currentTime),
-      play: () => playing(true),
+      play: () => {
+        wanted = null;
+        playing(true);
+      },
       pause: () => playing(false),
       ended: () => playing(false),
       error: () => ended || failed(video.error),
@@ -124,7 +141,7 @@
       frame: (by) => {
         video.pause();
         const now = presented ?? start;
-        if (times) return go(times[R.clamp(R.frameAt(times, stepped ?? now) + by, 0, times.length - 1)]);
+        if (times) return go(times[R.clamp((wanted ? wanted.index : R.frameAt(times, now)) + by, 0, times.length - 1)]);
         stepped = (stepped ?? now) + by * 0.04; // grows until another frame shows
         return go(stepped);
       },
