@@ -64,8 +64,8 @@ def test_the_video_stands_at_the_start_and_heat_keeps_to_each_frame(
 
 
 def test_heat_follows_while_the_clip_plays(watched: Callable[..., Watched], tmp_path: Path) -> None:
-    """Whenever one looks, what is drawn belongs to the frame on the screen or to one beside it."""
-    times = making.variable_times(20.0, 24, (0.05, 0.07, 0.12, 0.16))
+    """For each frame that the browser says it presents, the heat of that frame is drawn before the next one is."""
+    times = making.variable_times(20.0)
     event = making.event(1, start_s=times[0], end_s=times[-1], peak_s=times[3])
     with serving(tmp_path, making.document([making.with_media(tmp_path, event, times)])) as server:
         page = watched().open(server.address, fragment="#event=event-00001&view=event")
@@ -73,20 +73,20 @@ def test_heat_follows_while_the_clip_plays(watched: Callable[..., Watched], tmp_
         seen = page.evaluate(
             f"""() => new Promise((done) => {{
               const seen = [], video = document.querySelector("video");
-              const look = () => {{
-                seen.push(({READ})());
-                if (video.ended) done(seen);
-                else requestAnimationFrame(look);
+              const look = (now, frame) => {{
+                seen.push([frame.mediaTime, ({READ})().grey]);
+                video.requestVideoFrameCallback(look);
               }};
-              video.playbackRate = 0.6;
+              video.requestVideoFrameCallback(look);
+              video.addEventListener("ended", () => setTimeout(() => done(seen), 200));
               Review.player.toggle();
-              look();
             }})"""
         )
-        assert len({one["code"] for one in seen}) > 8
-        for one in seen:
-            near = {making.heat_grey(max(0, code) // 4) for code in (one["code"] - 1, one["code"], one["code"] + 1)}
-            assert one["grey"] in near, one
+    assert len(seen) > 8
+    for media, grey in seen:
+        code = min(range(len(times)), key=lambda at: abs(times[at] - times[0] - media))
+        assert times[code] - times[0] == pytest.approx(media, abs=0.0015)
+        assert grey == making.heat_grey(code // 4), media
 
 
 def test_a_click_on_the_curve_seeks_and_a_drag_marks(watched: Callable[..., Watched], tmp_path: Path) -> None:

@@ -58,12 +58,17 @@ window.Review = (function () {
     }
   };
 
-  let said = 0;
-  R.announce = (words) => {
-    const place = R.by("announcer");
-    const mine = ++said;
-    place.textContent = "";
-    setTimeout(() => mine === said && (place.textContent = words), 30); // a change that is the same words is heard, too
+  // What comes together is said together; a change that is the same words is heard, too.
+  let words = [];
+  R.announce = (text) => {
+    if (!words.length) {
+      R.by("announcer").textContent = "";
+      setTimeout(() => {
+        R.by("announcer").textContent = words.join(" ");
+        words = [];
+      }, 60);
+    }
+    words.push(text);
   };
 
   R.still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -107,7 +107,7 @@
   R.step = (by) => {
     const { items } = R.visible();
     if (!items.length) return;
-    const at = R.place();
+    const at = R.state.sel === null ? 0 : R.place(); // before the first choice the first one is marked
     R.select(items[R.clamp(at < 0 ? 0 : at + by, 0, items.length - 1)].event.id);
   };
   R.select = (id) => {
