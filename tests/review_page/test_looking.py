@@ -131,9 +131,7 @@ def test_scores_that_nobody_computed_are_a_hole_in_the_line(watched: Callable[..
     event = making.event(1, gaps=[[10.0, 20.0, "no video"]])
     kept = [at for at, t in enumerate(event["curve"]["t"]) if not 10 <= t <= 20]
     event["curve"] = {name: [values[at] for at in kept] for name, values in event["curve"].items()}
-    page = watched().open(
-        making.write(tmp_path, making.document([event])), fragment="#event=event-00001&view=event"
-    )
+    page = watched().open(making.write(tmp_path, making.document([event])), fragment="#event=event-00001&view=event")
     expect(page.locator(".plot")).to_have_attribute("aria-label", re.compile("1 stretch not scored"))
     assert page.locator(".key.gap").count() == 1
 
@@ -143,9 +141,7 @@ def test_without_a_clip_the_film_strip_plays_and_without_both_the_reason_stands_
 ) -> None:
     """Also where the clip is there and cannot be played."""
     times = making.variable_times(20.0)
-    made = [
-        making.with_media(tmp_path, making.event(n, start_s=times[9], end_s=times[30]), times) for n in range(2)
-    ]
+    made = [making.with_media(tmp_path, making.event(n, start_s=times[9], end_s=times[30]), times) for n in range(2)]
     made[0]["clip"] = None
     (tmp_path / "media" / made[1]["id"] / "clip.webm").write_bytes(b"not a video")
     made.append(making.event(2, media_error="the video was removed by retention"))
