@@ -1,1 +1,5 @@
-"""What people look at in the morning: events with their pictures, and what they say of them."""
+"""The review page: what a person looks at in the morning, from a folder or from a small server.
+
+``rendering`` joins the page of its parts (``page/``: plain scripts, styles, a template, vendored libraries) and one
+document that says what there is to see.
+"""

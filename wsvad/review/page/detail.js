@@ -1,0 +1,44 @@
+"use strict";
+// One event: picture, curve, verdict.
+(function (R) {
+  const { html, useEffect, useRef, useErrorBoundary } = R;
+
+  const Broken = ({ error, again }) => html`<div class="empty" role="alert">${R.icon("error")}<h2>This event cannot be shown</h2><p dir="auto">${R.text(error.message, 400)}</p><button type="button" class="button" onClick=${again}>Try again</button></div>`;
+
+  R.Detail = ({ event: given }) => {
+    const [error, again] = useErrorBoundary();
+    const heading = useRef(null);
+    const { items } = R.visible();
+    const at = R.place(given.id);
+    useEffect(() => {
+      if (R.ui.focus === "detail" && heading.current) {
+        R.ui.focus = null;
+        heading.current.focus({ preventScroll: false });
+      }
+    });
+    useEffect(() => {
+      const when = R.when(given);
+      R.announce(`${R.camera(given).name}, ${when.full}. ${at >= 0 ? `${at + 1} of ${items.length}. ` : ""}${R.verdict(given) ? R.verdictName(R.verdict(given).verdict) : "Not judged"}.`);
+    }, [given.id]);
+    if (error) return html`<main class="detail"><${Broken} error=${error} again=${again} /></main>`;
+    const event = R.more(given);
+    const when = R.when(event);
+    const item = items[at];
+    return html`<main class="detail" id="detail" aria-labelledby="detail-title">
+      <div class="detail-head">
+        <${R.Button} id="back" icon="back" label="Back to the list" keys="Esc" onClick=${R.close}>List<//>
+        <h2 id="detail-title" tabindex="-1" ref=${heading}><bdi>${R.text(R.camera(event).name, 80)}</bdi> <time title=${R.utc(event.start_utc) || null}>${when.main}</time> <span class="soft">${R.text(when.side, 40)} ${R.text(when.zone, 40)}</span></h2>
+        <${R.Verdict} record=${R.verdict(event)} />
+        <span class="pair" role="group" aria-label="Other events">
+          <${R.Button} id="previous" icon="up" label="Previous event" keys="K" disabled=${at <= 0} onClick=${() => R.step(-1)} />
+          <span class="soft where">${at >= 0 ? `${R.whole(at + 1)} / ${R.whole(items.length)}` : "not in the list"}</span>
+          <${R.Button} id="next" icon="down" label="Next event" keys="J" disabled=${at >= items.length - 1} onClick=${() => R.step(1)} />
+        </span>
+      </div>
+      <div class="detail-body">
+        <div class="looking"><${R.Player} event=${event} /><${R.Curve} event=${event} /></div>
+        <${R.Panel} event=${event} item=${item} />
+      </div>
+    </main>`;
+  };
+})(window.Review);

@@ -1,0 +1,103 @@
+"use strict";
+// Verdicts are records that nobody changes or removes. What holds now is read off them here.
+(function (R) {
+  R.VERDICTS = [
+    { value: "true", key: "1", name: "True", long: "a real event", icon: "check" },
+    { value: "false", key: "2", name: "False", long: "nothing worth a look", icon: "cross" },
+    { value: "unsure", key: "3", name: "Unsure", long: "cannot be told", icon: "question" },
+    { value: "missed", key: "4", name: "Missed", long: "an event that was not found", icon: "plus" },
+  ];
+  R.verdictName = (value) => (R.VERDICTS.find((verdict) => verdict.value === value) || { name: value }).name;
+
+  const log = new Map(); // verdict_id -> record, in the order of arrival
+  const own = new Set(); // verdict_ids written in this browser
+  let folded = null;
+  R.version = 0; // grows with the log, so that lists know when to look again
+
+  R.take = (records, mine = false) => {
+    let fresh = 0;
+    for (const record of records) {
+      if (mine) own.add(record.verdict_id);
+      const known = log.get(record.verdict_id);
+      if (known && known.reviewer === record.reviewer && known.time_utc === record.time_utc) continue;
+      log.set(record.verdict_id, record); // a server fills in reviewer and time
+      fresh += 1;
+    }
+    if (fresh) {
+      folded = null;
+      R.version += 1;
+    }
+    return fresh;
+  };
+  R.takeFromDocument = () => {
+    // one that was found again after a new model has the old event's id
+    const there = R.doc.events.filter((event) => event.verdict);
+    R.take(there.map((event) => ({ ...event.verdict, event_id: event.id })), true);
+  };
+  R.records = () => [...log.values()];
+  R.ownRecord = (record) => own.has(record.verdict_id) || (Boolean(record.reviewer) && record.reviewer === R.reviewer());
+
+  R.reviewer = () => (R.mode === "served" ? R.doc.reviewer || "" : R.setting("reviewer", ""));
+
+  const later = (a, b) => !a || a.time_utc <= b.time_utc; // of two of the same instant the later arrival holds
+
+  function fold() {
+    const mine = new Map();
+    const others = new Map();
+    const gone = new Set();
+    for (const record of log.values()) if (record.supersedes) gone.add(record.supersedes);
+    const missed = [];
+    for (const record of log.values()) {
+      if (gone.has(record.verdict_id)) continue;
+      if (!record.event_id) {
+        if (record.verdict === "missed") missed.push(record);
+        continue;
+      }
+      if (R.ownRecord(record)) {
+        if (later(mine.get(record.event_id), record)) mine.set(record.event_id, record);
+        continue;
+      }
+      const there = others.get(record.event_id) || new Map();
+      if (later(there.get(record.reviewer), record)) there.set(record.reviewer, record);
+      others.set(record.event_id, there);
+    }
+    return { mine, others, missed };
+  }
+  const now = () => (folded = folded || fold());
+
+  const standing = (record) => (record && record.verdict !== "withdrawn" ? record : null);
+  R.latest = (event) => now().mine.get(event.id) || null; // with withdrawals
+  R.verdict = (event) => standing(R.latest(event));
+  R.others = (event) => [...(now().others.get(event.id) || new Map()).values()].filter(standing);
+  R.missedIn = (event) => now().missed.filter((record) => record.content_id === event.content_id);
+  R.missedAll = () => now().missed;
+
+  R.judged = () => {
+    let count = 0;
+    for (const [id, record] of now().mine) if (standing(record) && R.byId.has(id)) count += 1;
+    return count;
+  };
+
+  // With control samples among the events, a score before the verdict would give the answer away.
+  R.hidden = (event) => R.blind && !R.verdict(event);
+
+  R.makeRecord = (fields) => ({
+    format: 1,
+    verdict_id: R.uuid(),
+    review_id: R.doc.review_id,
+    event_id: null,
+    content_id: null,
+    video_id: null,
+    camera: null,
+    start_s: null,
+    end_s: null,
+    verdict: "unsure",
+    note: "",
+    reviewer: R.reviewer() || "unnamed",
+    time_utc: new Date().toISOString(),
+    model: R.doc.source.model,
+    kind: "event",
+    supersedes: null,
+    ...fields,
+  });
+})(window.Review);

@@ -1,0 +1,159 @@
+"use strict";
+// Frames of a clip or pictures of a film strip by their presentation times. Never by time times rate: rates vary.
+(function (R) {
+  // Index of what is on the screen at this time; times ascend.
+  R.frameAt = (times, seconds) => {
+    let [low, high, found] = [0, times.length - 1, 0];
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      if (times[middle] <= seconds + 0.0006) [found, low] = [middle, middle + 1];
+      else high = middle - 1;
+    }
+    return found;
+  };
+
+  // A film strip played like a clip. Returns {seek, toggle, frame, speed, stop}.
+  R.stripPlayer = (element, sheet, start, emit, playing) => {
+    const times = sheet.times_s;
+    let at = R.frameAt(times, start);
+    let rate = 1;
+    let timer = 0;
+    element.style.backgroundImage = `url(${JSON.stringify(sheet.src)})`;
+    element.style.backgroundSize = `${sheet.columns * 100}% ${sheet.rows * 100}%`;
+    const share = (index, all) => (all > 1 ? (index / (all - 1)) * 100 : 0);
+    const show = (next) => {
+      at = R.clamp(next, 0, times.length - 1);
+      element.style.backgroundPosition = `${share(at % sheet.columns, sheet.columns)}% ${share(Math.floor(at / sheet.columns), sheet.rows)}%`;
+      emit(times[at]);
+    };
+    const stop = () => {
+      clearTimeout(timer);
+      timer = 0;
+      playing(false);
+    };
+    const run = () => {
+      if (at >= times.length - 1) return stop();
+      const wait = (times[at + 1] - times[at]) / rate; // in the time of the video, but a long gap is no pause
+      timer = setTimeout(() => {
+        show(at + 1);
+        run();
+      }, R.clamp(wait, 0.04, 1) * 1000);
+      return undefined;
+    };
+    show(at);
+    return {
+      seek: (seconds) => show(R.frameAt(times, seconds)),
+      toggle: () => {
+        if (timer) return stop();
+        if (at >= times.length - 1) show(R.frameAt(times, start));
+        playing(true);
+        return run();
+      },
+      frame: (by) => {
+        if (timer) stop();
+        show(at + by);
+      },
+      speed: (value) => (rate = value),
+      stop,
+    };
+  };
+
+  // A clip in a <video>. The time shown is that of the frame on the screen, as the browser reports it.
+  R.clipPlayer = (video, clip, start, emit, playing, failed) => {
+    const times = clip.times_s && clip.times_s.length ? clip.times_s : null;
+    let presented = null;
+    let wish = null; // where to go when the seek in progress is done
+    let stepped = null;
+    let wanted = null; // {index, tries} of the frame that a seek is for
+    let ended = false;
+    let handle = 0;
+
+    // Late within a frame: Chromium takes a frame to last at least the container's default duration, so where frames are
+    // shorter than that, an earlier moment still shows the one before.
+    const inside = (seconds) => {
+      if (!times) return seconds - clip.start_s + 0.001;
+      const index = R.frameAt(times, seconds);
+      const next = index + 1 < times.length ? times[index + 1] : times[index] + 0.02;
+      return times[index] + 0.8 * (next - times[index]) - clip.start_s;
+    };
+    const jump = (target) => {
+      const last = Number.isFinite(video.duration) ? Math.max(0, video.duration - 0.001) : Infinity;
+      target = R.clamp(target, 0, last);
+      if (video.seeking) wish = target;
+      else video.currentTime = target;
+    };
+    const go = (seconds) => {
+      wanted = times ? { index: R.frameAt(times, seconds), tries: 0 } : null;
+      jump(inside(seconds));
+    };
+    // Where the frame on the screen is still not the wanted one, a few milliseconds further on it is.
+    const settle = () => {
+      if (ended || !wanted || !video.paused || video.seeking || presented === null) return;
+      const by = wanted.index - R.frameAt(times, presented);
+      if (by === 0 || wanted.tries++ > 12) wanted = null;
+      else jump(video.currentTime + Math.sign(by) * 0.005);
+    };
+    const shown = (media) => {
+      if (ended) return;
+      presented = clip.start_s + media;
+      stepped = null;
+      emit(presented);
+    };
+    const tick = (_, frame) => {
+      shown(frame.mediaTime);
+      handle = video.requestVideoFrameCallback(tick);
+    };
+    const listen = {
+      loadedmetadata: () => {
+        video.defaultMuted = video.muted = true;
+        go(start);
+        if (R.setting("autoplay", false) && !R.still()) video.play().catch(() => {});
+      },
+      seeked: () => {
+        if (wish !== null) {
+          const target = wish;
+          wish = null;
+          video.currentTime = target;
+        } else if (!video.requestVideoFrameCallback) shown(video.currentTime);
+        else setTimeout(settle, 60); // time for the frame to be presented
+      },
+      timeupdate: () => video.requestVideoFrameCallback || shown(video.currentTime),
+      play: () => {
+        wanted = null;
+        playing(true);
+      },
+      pause: () => playing(false),
+      ended: () => playing(false),
+      error: () => ended || failed(video.error),
+    };
+    for (const name of Object.keys(listen)) video.addEventListener(name, listen[name]);
+    if (video.requestVideoFrameCallback) handle = video.requestVideoFrameCallback(tick);
+    if (video.error) failed(video.error);
+    else if (video.readyState >= 1) listen.loadedmetadata();
+
+    return {
+      seek: go,
+      toggle: () => {
+        if (!video.paused) return video.pause();
+        if (video.ended) go(start);
+        return video.play().catch(() => {});
+      },
+      frame: (by) => {
+        video.pause();
+        const now = presented ?? start;
+        if (times) return go(times[R.clamp((wanted ? wanted.index : R.frameAt(times, now)) + by, 0, times.length - 1)]);
+        stepped = (stepped ?? now) + by * 0.04; // grows until another frame shows
+        return go(stepped);
+      },
+      speed: (value) => (video.playbackRate = value),
+      stop: () => {
+        ended = true;
+        if (handle) video.cancelVideoFrameCallback(handle);
+        for (const name of Object.keys(listen)) video.removeEventListener(name, listen[name]);
+        video.pause();
+        video.removeAttribute("src");
+        video.load(); // lets go of the decoder
+      },
+    };
+  };
+})(window.Review);
