@@ -155,7 +155,7 @@ def test_ray_pods_have_no_key_to_the_api_server():
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_network_is_closed_but_for_what_is_named(overlay):
-    """All pods, both ways; nothing from anywhere may come in; what goes out to anywhere goes to the store or the API."""
+    """All pods, both ways; nothing comes in from anywhere; what goes out to anywhere goes to the store or the API."""
     policies = {o["metadata"]["name"]: o["spec"] for o in every(overlay, "NetworkPolicy")}
     assert policies["deny-all"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     for name, spec in policies.items():
@@ -210,8 +210,6 @@ def test_files_that_jobs_name_are_in_the_pod():
 
 def test_versions_that_are_named_are_the_tested_ones():
     """Ray's in the manifests is that of constraints.txt; the Kubernetes of the namespace is one we check for."""
-    pinned = dict(
-        line.split("==") for line in (CLUSTER.parent / "constraints.txt").read_text().split() if "==" in line
-    )
+    pinned = dict(line.split("==") for line in (CLUSTER.parent / "constraints.txt").read_text().split() if "==" in line)
     assert one("cpu", "RayCluster", "wsvad")["spec"]["rayVersion"] == pinned["ray"]
     assert kubernetes_validate.latest_version() >= "1.37"

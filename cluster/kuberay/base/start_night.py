@@ -4,7 +4,8 @@
 
 Needs the standard library alone, and a service account that may get the template, and list, create and delete RayJobs.
 Exit code 0: a night was started, or this very job had started one; 1: one is still at work, or the API server refused.
-A second night of a date gets the suffix -2. Nights that ended are removed but for the newest --keep: KubeRay leaves them.
+A second night of a date gets the suffix -2. Nights that ended are removed but for the newest --keep; KubeRay leaves
+them.
 """
 
 from __future__ import annotations
