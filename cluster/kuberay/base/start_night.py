@@ -73,10 +73,8 @@ def start(ask: Ask, template: str, date: str, keep: int, started_by: str) -> str
         state = night.get("status", {}).get("jobDeploymentStatus", "not looked at by KubeRay yet")
         if state not in ENDED:
             raise Refused(409, f"{name} has not ended ({state}); no other night is started beside it")
-    spec = ask("GET", f"/{template}")
-    made = _copy(spec, template, started_by)
-    names = {night["metadata"]["name"] for night in nights}
-    name = next(n for n in (f"{_stem(template)}-{date}{s}" for s in _suffixes()) if n not in names)
+    made = _copy(ask("GET", f"/{template}"), template, started_by)
+    name = _free_name(f"{_stem(template)}-{date}", [night["metadata"]["name"] for night in nights])
     made["metadata"]["name"] = name
     ask("POST", "", made)
     old = sorted(nights, key=lambda n: n["metadata"]["creationTimestamp"], reverse=True)[max(keep - 1, 0) :]
@@ -102,8 +100,10 @@ def _stem(template: str) -> str:
     return f"{template.removeprefix('wsvad-')}-night"
 
 
-def _suffixes() -> Sequence[str]:
-    return ("", *(f"-{number}" for number in range(2, 100)))
+def _free_name(stem: str, names: Sequence[str]) -> str:
+    """The next one of the date: an earlier name may be free again, but its objects need not be gone yet."""
+    used = [int(name.removeprefix(stem)[1:] or 1) for name in names if name.startswith(stem)]
+    return f"{stem}-{max(used) + 1}" if used else stem
 
 
 def main(arguments: Sequence[str] | None = None, ask: Ask | None = None) -> int:
