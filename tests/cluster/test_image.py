@@ -1,4 +1,4 @@
-"""The Dockerfile: linted, pinned, without root, weights or secrets; and built where a builder and its base image are."""
+"""The Dockerfile: linted, pinned, no root, no weights, no secrets; built where a builder and its base image are."""
 
 from __future__ import annotations
 
