@@ -1,10 +1,10 @@
 """What a core does and a worker holds, for each backbone and geometry: the figures of ``cluster/sizes.md``.
 
-Run ``python -m tests.bench.bench_sizes`` (about four minutes of processor time; ``--seconds`` for longer turns). Clips of
-16 frames, each once, one thread, so all rates are per core. Times are CPU seconds of the process that does the work, so
+Run ``python -m tests.bench.bench_sizes`` (two minutes of processor time; ``--seconds`` for longer turns). Clips of 16
+frames, each once, one thread, so all rates are per core. Times are CPU seconds of the process that does the work, so
 that what else runs on the machine counts little; what it does to caches and clocks it does here, too.
 
-  network   clips a CPU second of the network alone, untrained weights, random pixels; a clip of ten crops is ten of them
+  network   clips a CPU second of the network alone, untrained weights, random pixels; ten crops are ten clips
   decoder   clips a CPU second of the decoder's process, H.264: of 320x240 as the demo renders it, and of 1920x1080, the
             same pictures enlarged and encoded again at 4 Mbit/s; with the flow of the backbones that look at it
   memory    largest resident memory of the network's process and of the decoder's
