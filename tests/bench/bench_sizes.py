@@ -20,6 +20,7 @@ import resource
 import statistics
 import tempfile
 import time
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def enlarged(path: str, target: Path) -> str:
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = *HD, "yuv420p", 4_000_000
         for number, frame in enumerate(source.decode(video=0)):
             large = frame.reformat(*HD, "yuv420p")
-            large.pts = number
+            large.pts, large.time_base = number, Fraction(1, 25)
             out.mux(stream.encode(large))
         out.mux(stream.encode())
     return str(target)
@@ -87,26 +88,36 @@ def main() -> None:
     """Measure and print a line of JSON for each figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--seconds", type=float, default=8.0, help="CPU seconds of a turn")
+    parser.add_argument("--what", choices=("network", "decoder"), help="one of the two (default: both)")
     args = parser.parse_args()
     precision = default_precision()
     model, features = cpu_features()
     told = sorted(features & {"avx2", "avx512f", "avx512_bf16", "amx_bf16"})
     print(json.dumps({"cpu": model, "has": told, "cores": usable_cores(), "precision": precision}), flush=True)
-    context = multiprocessing.get_context("spawn")
+    if args.what != "decoder":
+        _networks(args.seconds, precision)
+    if args.what != "network":
+        _decoders(args.seconds)
+
+
+def _networks(seconds: float, precision: Any) -> None:
     for name, spec in BACKBONES.items():
-        with context.Pool(1) as pool:
-            found = pool.apply(network, (name, args.seconds, precision))
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            found = pool.apply(network, (name, seconds, precision))
         stored = 2 * (spec.pooled_dim + int(np.prod(spec.cuboid_shape)))
         _tell(what="network", backbone=name, **found, stored_bytes=stored)
+
+
+def _decoders(seconds: float) -> None:
     with tempfile.TemporaryDirectory(prefix="wsvad-bench-") as scratch:
         folder = render_demo(Path(scratch) / "videos").parent
         small = sorted(str(p) for p in folder.iterdir() if p.suffix == ".mp4")[0]
         large = enlarged(small, Path(scratch) / "hd.mp4")
         for size, path in (("320x240", small), ("1920x1080", large)):
             for kind in ("squash", "center", "ten-crop"):
-                _tell(what="decoder", video=size, geometry=kind, **decoder(path, kind, None, args.seconds))
+                _tell(what="decoder", video=size, geometry=kind, **decoder(path, kind, None, seconds))
         for method in ("dis", "tvl1"):
-            found = decoder(small, "squash", method, args.seconds)  # type: ignore[arg-type]
+            found = decoder(small, "squash", method, seconds)  # type: ignore[arg-type]
             _tell(what="decoder", video="320x240", geometry="squash", flow=method, **found)
 
 

@@ -60,6 +60,11 @@ def test_a_mixed_cluster_is_refused_when_it_is_joined(two_nodes, monkeypatch):
     with cluster.connected(two_nodes.address):
         answers = cluster.ask_every_node(installed, 60)
     assert list(answers.values()) == [installed()] * 2
+    assert set(answers) <= cluster._same_software
+    monkeypatch.setattr(cluster, "installed", missing_package)
+    with cluster.connected(two_nodes.address):  # asked once, whatever a verb does
+        pass
+    monkeypatch.setattr(cluster, "_same_software", set())
     monkeypatch.setattr(cluster, "installed", _other_torch)
     with pytest.raises(UsageError, match=r"torch is 0\.1 here, .* on .*Nothing was done"):
         cluster.connected(two_nodes.address).__enter__()
@@ -75,11 +80,13 @@ def _other_torch():
 
 def test_a_node_that_cannot_run_the_package_is_told(two_nodes, monkeypatch):
     """The last line of its error, and a remedy."""
-
-    def missing():
-        raise ModuleNotFoundError("No module named 'wsvad'")
-
-    monkeypatch.setattr(cluster, "installed", missing)
+    monkeypatch.setattr(cluster, "_same_software", set())
+    monkeypatch.setattr(cluster, "installed", missing_package)
     with pytest.raises(UsageError, match="No module named 'wsvad'"):
         cluster.connected(two_nodes.address).__enter__()
     assert not ray.is_initialized()
+
+
+def missing_package():
+    """What a node without the package says."""
+    raise ModuleNotFoundError("No module named 'wsvad'")

@@ -56,8 +56,9 @@ def probe(address: str, about: Mapping[str, Any]) -> dict[str, Any]:
             if address != LOCAL:
                 question = functools.partial(look, about["videos"], about["out"], StoreOptions(**about["store"]))
                 try:
-                    found["answers"] = ask_every_node(question, _NODES_S)
-                    found["silent"] = sorted(set(node_names().values()) - set(found["answers"]))
+                    answers, names = ask_every_node(question, _NODES_S), node_names()
+                    found["answers"] = {names.get(node_id, node_id): answers[node_id] for node_id in answers}
+                    found["silent"] = sorted(set(names.values()) - set(found["answers"]))
                 except RayTaskError as error:
                     found["nodes_error"] = str(error).strip().splitlines()[-1]
             return found

@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import Any, TypeVar
 
 import ray
@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 _ANSWER_S = 180.0  # a node imports PyTorch before it can tell
 _VERSIONS_S = 60.0  # it imports nothing
+_same_software: set[str] = set()  # ids of nodes: a verb connects more than once, and a node's software stays
 _TOLD_ALWAYS = "memory pressure"  # of all that Ray has to say, what explains a lost worker and can be acted upon
 
 
@@ -146,19 +147,21 @@ def node_names() -> dict[str, str]:
     return {n["NodeID"]: f"{n['NodeName'] or n['NodeManagerAddress']} ({n['NodeID'][:8]})" for n in _alive()}
 
 
-def ask_every_node(question: Callable[[], T], timeout_s: float) -> dict[str, T]:
-    """Run a small function on every living node, those without room for a worker, too; return its answers by name.
+def ask_every_node(question: Callable[[], T], timeout_s: float, *, but: Set[str] = frozenset()) -> dict[str, T]:
+    """Run a small function on every living node, those without room for a worker, too; return its answers by id.
 
-    What does not answer in time, or left meanwhile, is left out; an error that the function raised is raised here, as
-    ``RayTaskError``.
+    Nodes whose ids are in ``but`` are left out. What does not answer in time, or left meanwhile, is left out, too; an error that the function
+    raised is raised here, as ``RayTaskError``.
     """
     task = ray.remote(lambda: question())
     asked = {
         task.options(
             num_cpus=0, max_retries=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False)
-        ).remote(): name
-        for node_id, name in node_names().items()
+        ).remote(): node_id
+        for node_id in living_nodes() - but
     }
+    if not asked:
+        return {}
     ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=timeout_s)
     answers = {}
     for reference in ready:
@@ -174,18 +177,22 @@ def ask_every_node(question: Callable[[], T], timeout_s: float) -> dict[str, T]:
 def _refuse_other_software() -> None:
     """Mixed versions make results that depend on who made them, and fail in odd places. Before any work."""
     try:
-        found = ask_every_node(installed, _VERSIONS_S)
+        found = ask_every_node(installed, _VERSIONS_S, but=_same_software)
     except RayTaskError as error:
         raise UsageError(
             f"a node of the cluster cannot run wsvad ({str(error).strip().splitlines()[-1]}); install the same on "
             "every node, or submit with a working directory"
         ) from error
-    different = differences(installed(), found)
+    if not found:
+        return
+    names = node_names()
+    different = differences(installed(), {names.get(node_id, node_id): found[node_id] for node_id in found})
     if different:
         raise UsageError(
             f"the nodes of the cluster have other software: {'; '.join(different)}. Nothing was done; install from one "
             "constraints.txt on every node, and start its Ray again"
         )
+    _same_software.update(found)
 
 
 def living_nodes() -> frozenset[str]:
