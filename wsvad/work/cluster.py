@@ -150,8 +150,8 @@ def node_names() -> dict[str, str]:
 def ask_every_node(question: Callable[[], T], timeout_s: float, *, but: Set[str] = frozenset()) -> dict[str, T]:
     """Run a small function on every living node, those without room for a worker, too; return its answers by id.
 
-    Nodes whose ids are in ``but`` are left out. What does not answer in time, or left meanwhile, is left out, too; an error that the function
-    raised is raised here, as ``RayTaskError``.
+    Nodes whose ids are in ``but`` are left out. What does not answer in time, or left meanwhile, is left out, too; an
+    error that the function raised is raised here, as ``RayTaskError``.
     """
     task = ray.remote(lambda: question())
     asked = {
