@@ -14,6 +14,7 @@ for name in (
     "bench_packs",
     "bench_score",
     "bench_nights",
+    "bench_sizes",
 ):
     print(f"== {name}", flush=True)
     runpy.run_module(f"tests.bench.{name}", run_name="__main__")

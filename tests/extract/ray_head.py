@@ -14,7 +14,7 @@ import sysconfig
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +52,18 @@ def free_ports(count: int) -> list[int]:
 
 
 class RayHead:
-    """A head and one worker node of one CPU each, on ports and in folders of their own; ``close`` ends both by id.
+    """A head and worker nodes of one CPU each, on ports and in folders of their own; ``close`` ends all by id.
 
     Args:
         folder: where everything goes; its path must be short, as Ray puts sockets below it.
+        workers: nodes beside the head.
+        head_cpus: cores of the head that may be worked on.
+        environment: more variables of every node.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *, workers: int = 1, head_cpus: int = 1, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._folder = folder
         self.programs = environment_without_wsvad(folder / "env")
         (folder / "home").mkdir()
@@ -70,9 +75,10 @@ class RayHead:
             "RAY_COLOR_PREFIX": "0",
             "RAY_USAGE_STATS_ENABLED": "0",
             "AWS_EC2_METADATA_DISABLED": "true",
+            **(environment or {}),
         }
         self._token_file = folder / "home" / ".ray" / "auth_token"
-        gcs, dashboard, agent, client, other_agent = free_ports(5)
+        gcs, dashboard, agent, client, *other_agents = free_ports(4 + workers)
         self.url = f"http://127.0.0.1:{dashboard}"
         self._nodes: list[subprocess.Popen[str]] = []
         made = self.ray("get-auth-token", "--generate", umask=0o077)
@@ -80,13 +86,14 @@ class RayHead:
         self.address = f"127.0.0.1:{gcs}"
         try:
             self._start(
-                *("--head", "--node-ip-address=127.0.0.1", f"--port={gcs}"),
+                *("--head", f"--num-cpus={head_cpus}", "--node-ip-address=127.0.0.1", f"--port={gcs}"),
                 *(f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"),
                 f"--dashboard-agent-listen-port={agent}",
             )
             until(lambda: self._nodes_alive() == 1, timeout=180, every=0.3)
-            self._start(f"--address={self.address}", f"--dashboard-agent-listen-port={other_agent}")
-            until(lambda: self._nodes_alive() == 2, timeout=180, every=0.3)
+            for port in other_agents:
+                self._start(f"--address={self.address}", "--num-cpus=1", f"--dashboard-agent-listen-port={port}")
+            until(lambda: self._nodes_alive() == 1 + workers, timeout=180, every=0.3)
         except BaseException:
             self.close()
             raise
@@ -130,6 +137,20 @@ class RayHead:
             for worker in workers:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     worker.resume()
+
+    def kill(self, words: str) -> int:
+        """Kill every process of the nodes whose command line holds the words; return how many."""
+        killed = 0
+        for process in [p for node in self._nodes for p in _family(node.pid)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if words in " ".join(process.cmdline()):
+                    process.kill()
+                    killed += 1
+        return killed
+
+    def token(self) -> str:
+        """The token itself."""
+        return self._token_file.read_text()
 
     def token_mode(self) -> int:
         """Permission bits of the token's file."""
@@ -182,7 +203,7 @@ class RayHead:
             self._nodes.append(
                 subprocess.Popen(
                     [
-                        *(self.programs / "python", "-c", _RAY, "start", "--block", "--num-cpus=1", "--num-gpus=0"),
+                        *(self.programs / "python", "-c", _RAY, "start", "--block", "--num-gpus=0"),
                         *("--object-store-memory=100000000", "--min-worker-port=0", "--max-worker-port=0"),
                         f"--temp-dir={self._folder / f'ray{number}'}",
                         *words,

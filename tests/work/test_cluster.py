@@ -98,7 +98,7 @@ def test_what_ray_prints_does_not_get_into_standard_output(monkeypatch, capsys, 
     monkeypatch.setattr(ray, "shutdown", lambda: print("(raylet) going"))
     monkeypatch.setattr(ray_link, "require_answer", lambda address: None)
     monkeypatch.setattr(logging.getLogger("wsvad"), "propagate", True)
-    with caplog.at_level(logging.DEBUG, "wsvad"), connected("elsewhere:1"):
+    with caplog.at_level(logging.DEBUG, "wsvad"), connected("elsewhere:1", same_software=False):
         print("(raylet) Task f failed.\n(raylet) 2 Workers killed due to memory pressure (OOM)")
     print("{}")
     assert capsys.readouterr().out == "{}\n"

@@ -1,34 +1,50 @@
 """Start or join a Ray as a run does: ``python -m wsvad.doctor.ray_probe ADDRESS`` prints one JSON object.
 
-``local`` as the address starts one.
+``local`` as the address starts one. Standard input holds what every node of a cluster is asked about, as JSON:
+``{"videos": URI|null, "out": URI|null, "store": {…}}``.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import ray
+from ray.exceptions import RayTaskError
 
+from wsvad.doctor.nodes import look
 from wsvad.errors import WsvadError
-from wsvad.work.cluster import connected
+from wsvad.storage import StoreOptions
+from wsvad.work.address import LOCAL
+from wsvad.work.cluster import ask_every_node, connected, node_names
+
+_NODES_S = 60.0
 
 
-def probe(address: str) -> dict[str, str | int | float]:
-    """Connect, count, disconnect.
+def probe(address: str, about: Mapping[str, Any]) -> dict[str, Any]:
+    """Connect, count, ask the nodes, disconnect.
+
+    Args:
+        address: of the cluster, or ``local``.
+        about: what standard input holds.
 
     Returns:
         ``nodes, cpus, gpus, memory`` (bytes), ``object_store`` (bytes) of the living nodes, ``start_s`` (seconds until
-        it was there), ``niceness`` of a worker; or ``error``, with ``exit_code`` where it is one of ours.
+        it was there), ``niceness`` of a worker; of a cluster also ``answers`` (what ``look`` returned, by node) and
+        ``silent`` (nodes without an answer), or ``nodes_error``; or ``error``, with ``exit_code`` where it is one of
+        ours.
     """
     started = time.monotonic()
     try:
-        with connected(address):
+        with connected(address, same_software=False):  # which is what is to be found out
             start_s = time.monotonic() - started
             resources = ray.cluster_resources()
-            return {
+            found: dict[str, Any] = {
                 "nodes": sum(bool(node["Alive"]) for node in ray.nodes()),
                 "cpus": float(resources.get("CPU", 0.0)),
                 "gpus": float(resources.get("GPU", 0.0)),
@@ -37,11 +53,20 @@ def probe(address: str) -> dict[str, str | int | float]:
                 "start_s": round(start_s, 1),
                 "niceness": ray.get(ray.remote(_niceness).options(num_cpus=0).remote()),
             }
+            if address != LOCAL:
+                question = functools.partial(look, about["videos"], about["out"], StoreOptions(**about["store"]))
+                try:
+                    answers, names = ask_every_node(question, _NODES_S), node_names()
+                    found["answers"] = {names.get(node_id, node_id): answers[node_id] for node_id in answers}
+                    found["silent"] = sorted(set(names.values()) - set(found["answers"]))
+                except RayTaskError as error:
+                    found["nodes_error"] = str(error).strip().splitlines()[-1]
+            return found
     except WsvadError as error:
         return {"error": " ".join(str(error).split()), "exit_code": error.exit_code}
     except Exception as error:  # whatever Ray raises here is the finding, and Ray's own tree is wide
-        first = (str(error).strip().splitlines() or ["no message"])[0]
-        return {"error": f"{type(error).__name__}: {first}"}
+        lines = str(error).strip().splitlines() or ["no message"]
+        return {"error": f"{type(error).__name__}: {lines[0]}" + (f" … {lines[-1]}" if len(lines) > 1 else "")}
 
 
 def _niceness() -> int:
@@ -49,4 +74,4 @@ def _niceness() -> int:
 
 
 if __name__ == "__main__":
-    print(json.dumps(probe(sys.argv[1])), flush=True)
+    print(json.dumps(probe(sys.argv[1], json.loads(sys.stdin.read()))), flush=True)

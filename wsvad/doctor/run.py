@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from wsvad.doctor import machine, services, software
-from wsvad.doctor.report import DoctorReport
+from dataclasses import asdict
+
+from wsvad.doctor import machine, nodes, services, software
+from wsvad.doctor.report import DoctorReport, Value
 from wsvad.storage import StoreOptions
 
 
@@ -16,7 +18,7 @@ def run(
 ) -> DoctorReport:
     """Check this machine, and the stores and the cluster that are named.
 
-    Takes about 10 s, of which a local Ray takes most, and longer for what does not answer (a cluster: 40 s; a local
+    Takes about 10 s, of which a local Ray takes most, and longer for what does not answer (a cluster: 100 s; a local
     Ray: 90 s; a store: its own retries). It writes nothing but the probe object at ``out_uri``, and Ray's files in the
     temporary folder; it removes both again.
 
@@ -48,6 +50,8 @@ def run(
         checks.append(services.check_store(out_uri, options))
     if services.needs_credentials(videos_uri, out_uri):
         checks.append(services.check_credentials(options))
-    checks.append(services.check_ray(address))
+    about: dict[str, Value] = {"videos": videos_uri, "out": out_uri, "store": asdict(options)}
+    ray = services.check_ray(address, about)
+    checks += [ray, *nodes.checks_of(ray.data)]
     checks.append(services.check_ray_auth(address))
     return DoctorReport(tuple(checks))

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from wsvad.storage import Store, StoreOptions, normalize_uri, open_object, open_
 from wsvad.work.address import AUTO, cluster_address, parse_address, why_not_reached
 
 _CONNECT_S = 3.0
-_RAY_S = 40.0
+_RAY_S = 100.0  # its nodes have 60 s to answer
 _START_S = 90.0  # a run waits for Ray's 30 s twice
 
 
@@ -120,8 +121,13 @@ def check_credentials(options: StoreOptions) -> Check:
     return Check(name, "ok", f"found: {credentials.method}, profile {profile}", data=data)
 
 
-def check_ray(address: str | None) -> Check:
-    """The cluster that is named: does it answer, what does it have? Else: does a local Ray start, as in a run?"""
+def check_ray(address: str | None, about: Mapping[str, Value] | None = None) -> Check:
+    """The cluster that is named: does it answer, what does it have? Else: does a local Ray start, as in a run?
+
+    Args:
+        address: of the cluster; defaults to ``RAY_ADDRESS``.
+        about: what its nodes are asked, see :mod:`wsvad.doctor.ray_probe`; their answers are in the check's data.
+    """
     address = cluster_address(address)
     if address is None:
         return _local_ray()
@@ -133,7 +139,7 @@ def check_ray(address: str | None) -> Check:
     if address.startswith(("http://", "https://")):
         summary = f"{address} answers: a job server, for `ray job submit`; a driver connects by host:port"
         return Check("ray", "ok", summary, data=data)
-    found = _probe_ray(address, _RAY_S)
+    found = _probe_ray(address, _RAY_S, about)
     if "error" in found:
         remedy = "same version of Ray and Python on both sides? token in RAY_AUTH_TOKEN or ~/.ray/auth_token?"
         return Check("ray", "fail", f"{address}: {found['error']}", remedy, data | found, EXIT_STORAGE)
@@ -166,7 +172,7 @@ def _cannot_connect(address: str) -> str:
     return why_not_reached(where.host, where.port, _CONNECT_S)
 
 
-def _probe_ray(address: str, timeout_s: float) -> dict[str, Value]:
+def _probe_ray(address: str, timeout_s: float, about: Mapping[str, Value] | None = None) -> dict[str, Value]:
     """Ask in a process of its own: Ray may wait long for a cluster that is not well, and cannot be interrupted."""
     package_parent = str(Path(wsvad.__file__).resolve().parents[1])
     path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
@@ -174,6 +180,7 @@ def _probe_ray(address: str, timeout_s: float) -> dict[str, Value]:
     try:
         done = subprocess.run(
             command,
+            input=json.dumps(about or {"videos": None, "out": None, "store": {}}),
             env=os.environ | {"PYTHONPATH": path},
             capture_output=True,
             text=True,

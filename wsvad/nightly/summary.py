@@ -76,6 +76,11 @@ class RescoreSummary(Summary):
     """The first 20 videos that are not scored from their first clip to their last."""
 
     @property
+    def retention_held(self) -> bool:
+        """Whether the brake kept footage that is older than its retention."""
+        return self.retention not in ("", "applied", "asked")
+
+    @property
     def exit_code(self) -> int:
         """0 done, 3 footage failed or is in doubt (0 if tolerated), 4 footage waits: run again, 5 damaged data."""
         if EXIT_CONFLICT in self.codes:
@@ -84,7 +89,7 @@ class RescoreSummary(Summary):
             return EXIT_STORAGE
         if (self.failed or self.short or EXIT_QUARANTINE in self.codes) and not self.tolerate_quarantine:
             return EXIT_QUARANTINE
-        if self.retention not in ("", "applied", "asked"):
+        if self.retention_held:
             return EXIT_QUARANTINE
         return EXIT_OK
 
@@ -106,7 +111,7 @@ class RescoreSummary(Summary):
         ]
         if self.gone:
             rows.append(("gone", f"{self.gone} videos with scores are no longer in the archive; nothing was deleted"))
-        if self.expired or self.retention not in ("", "applied", "asked"):
+        if self.expired or self.retention_held:
             done = {"applied": "purged", "asked": "--apply-retention purges them"}.get(self.retention, self.retention)
             rows.append(("retention", f"{self.expired} videos are older: {done}"))
         beside = f", {self.models - 1} beside it" if self.models > 1 else ""

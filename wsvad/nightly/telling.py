@@ -46,6 +46,7 @@ def figures_of(summary: RescoreSummary, now_s: float) -> list[Figure]:
         _one("decode_wait_seconds", "Worker time spent waiting for the decoder, last run.", summary.decode_s),
         _one("model_seconds", "Worker time spent in networks, last run.", summary.model_s),
         _one("models", "Models that scored the archive.", summary.models),
+        _one("retention_held", "1: the brake kept footage that is older than its retention.", summary.retention_held),
         *_drift(summary),
     ]  # fmt: skip
     if summary.exit_code == EXIT_OK:

@@ -12,6 +12,7 @@ from wsvad.errors import UsageError
 
 CONNECT_S = 4.0
 AUTO = "auto"
+LOCAL = "local"
 _DEFAULT_PORTS = {"": None, "ray": 10001, "http": 80, "https": 443}
 _FORMS = "expected host:port, ray://host:port, auto, or local"
 
@@ -32,7 +33,7 @@ def cluster_address(given: str | None) -> str | None:
     """
     named = os.environ.get("RAY_ADDRESS", "").strip()
     address = (named or given) if given in (None, AUTO) else given
-    return None if address in (None, "local") else address
+    return None if address in (None, LOCAL) else address
 
 
 def parse_address(text: str) -> Address:

@@ -6,11 +6,11 @@ import contextlib
 import io
 import logging
 import os
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Set
+from typing import Any, TypeVar
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from wsvad.cores import whole_cores
@@ -18,17 +18,22 @@ from wsvad.errors import ClusterError, UsageError
 from wsvad.work.address import cluster_address
 from wsvad.work.pool import Node, Pool, places_on
 from wsvad.work.ray_link import joined_ray, local_ray
+from wsvad.work.software import differences, installed
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 _ANSWER_S = 180.0  # a node imports PyTorch before it can tell
+_VERSIONS_S = 60.0  # it imports nothing
+_same_software: set[str] = set()  # ids of nodes: a verb connects more than once, and a node's software stays
 _TOLD_ALWAYS = "memory pressure"  # of all that Ray has to say, what explains a lost worker and can be acted upon
 
 
 @contextlib.contextmanager
-def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool = False) -> Iterator[None]:
+def connected(
+    address: str | None, *, num_cpus: int | None = None, verbose: bool = False, same_software: bool = True
+) -> Iterator[None]:
     """Connect to Ray for the length of a ``with`` block; use the connection that is there if there is one.
 
     Args:
@@ -38,8 +43,11 @@ def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool
         num_cpus: cores of a local Ray; default all that this process may use, a container's quota included.
         verbose: let Ray's own logs through.
 
+        same_software: refuse a cluster with a node that has other versions of what results depend on.
+
     Raises:
-        UsageError: the address cannot be one, or a local Ray cannot start on this machine as it is set up.
+        UsageError: the address cannot be one, a local Ray cannot start on this machine as it is set up, or the nodes of
+            a cluster have other software than this process.
         ClusterError: Ray cannot be reached or started.
     """
     if address is not None and not address.strip():
@@ -61,6 +69,8 @@ def connected(address: str | None, *, num_cpus: int | None = None, verbose: bool
         stack.enter_context(contextlib.redirect_stdout(_RayMessages()))
         with contextlib.nullcontext() if verbose else _silent_stderr():
             stack.enter_context(link)
+        if address and same_software:
+            _refuse_other_software()
         yield
 
 
@@ -98,8 +108,7 @@ def nodes() -> list[Node]:
 def _nodes_by_id() -> dict[str, Node]:
     return {
         n["NodeID"]: Node(r.get("CPU", 0.0), r.get("GPU", 0.0), r.get("memory", 0.0))
-        for n in ray.nodes()
-        if n["Alive"]
+        for n in _alive()
         for r in [n["Resources"]]
     }
 
@@ -133,6 +142,63 @@ def ask_nodes(question: Callable[[], T], pool: Pool) -> dict[str, T]:
         ) from error
 
 
+def node_names() -> dict[str, str]:
+    """Return names of the living nodes for people, by id: the host, and the beginning of the id."""
+    return {n["NodeID"]: f"{n['NodeName'] or n['NodeManagerAddress']} ({n['NodeID'][:8]})" for n in _alive()}
+
+
+def ask_every_node(question: Callable[[], T], timeout_s: float, *, but: Set[str] = frozenset()) -> dict[str, T]:
+    """Run a small function on every living node, those without room for a worker, too; return its answers by id.
+
+    Nodes whose ids are in ``but`` are left out. What does not answer in time, or left meanwhile, is left out, too; an
+    error that the function raised is raised here, as ``RayTaskError``.
+    """
+    task = ray.remote(lambda: question())
+    asked = {
+        task.options(
+            num_cpus=0, max_retries=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False)
+        ).remote(): node_id
+        for node_id in living_nodes() - but
+    }
+    if not asked:
+        return {}
+    ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=timeout_s)
+    answers = {}
+    for reference in ready:
+        try:
+            answers[asked[reference]] = ray.get(reference)
+        except RayTaskError:
+            raise
+        except RayError as error:
+            log.debug("%s: %s", asked[reference], error)
+    return answers
+
+
+def _refuse_other_software() -> None:
+    """Mixed versions make results that depend on who made them, and fail in odd places. Before any work."""
+    try:
+        found = ask_every_node(installed, _VERSIONS_S, but=_same_software)
+    except RayTaskError as error:
+        raise UsageError(
+            f"a node of the cluster cannot run wsvad ({str(error).strip().splitlines()[-1]}); install the same on "
+            "every node, or submit with a working directory"
+        ) from error
+    if not found:
+        return
+    names = node_names()
+    different = differences(installed(), {names.get(node_id, node_id): found[node_id] for node_id in found})
+    if different:
+        raise UsageError(
+            f"the nodes of the cluster have other software: {'; '.join(different)}. Nothing was done; install from one "
+            "constraints.txt on every node, and start its Ray again"
+        )
+    _same_software.update(found)
+
+
 def living_nodes() -> frozenset[str]:
     """Return the ids of the living nodes."""
-    return frozenset(n["NodeID"] for n in ray.nodes() if n["Alive"])
+    return frozenset(n["NodeID"] for n in _alive())
+
+
+def _alive() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]

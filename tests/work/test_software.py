@@ -1,0 +1,92 @@
+"""Nodes with other versions than the driver are found, named, and refused before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import metadata
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+from wsvad.errors import UsageError
+from wsvad.work import cluster, software
+from wsvad.work.software import PACKAGES, differences, installed
+
+HERE = {"python": "3.11", "torch": "2.13.0", "av": "18.1.0"}
+
+
+def test_what_is_installed_is_told_without_builds():
+    """Every package, by the version that pip knows, without ``+cpu``."""
+    found = installed()
+    assert set(found) == {"python", "wsvad", *PACKAGES}
+    assert metadata.version("torch").startswith(found["torch"])
+    assert "+" not in found["torch"]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        ({}, []),
+        ({"a": HERE, "b": dict(HERE)}, []),
+        ({"a": HERE, "b": HERE | {"torch": "2.12.0"}}, ["torch is 2.13.0 here, 2.12.0 on b"]),
+        ({"a": HERE | {"av": ""}}, ["av is 18.1.0 here, missing on a"]),
+        ({"a": {"python": "3.11", "torch": "2.13.0"}}, ["av is 18.1.0 here, missing on a"]),
+        (
+            {name: HERE | {"python": "3.12", "av": "17.0.0"} for name in "abcde"},
+            ["python is 3.11 here, 3.12 on a, b, c and 2 more", "av is 18.1.0 here, 17.0.0 on a, b, c and 2 more"],
+        ),
+    ],
+)
+def test_differences_are_named_with_their_nodes(nodes, said):
+    """A line a package, however many nodes."""
+    assert differences(HERE, nodes) == said
+
+
+@pytest.fixture(scope="module")
+def two_nodes() -> Iterator[Cluster]:
+    """A head without cores, and a worker node."""
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    made.add_node(num_cpus=1)
+    made.wait_for_nodes()
+    yield made
+    made.shutdown()
+
+
+def test_a_mixed_cluster_is_refused_when_it_is_joined(two_nodes, monkeypatch):
+    """Both nodes are asked, the head without cores as well; the same versions are let in, and others by name."""
+    if ray.is_initialized():
+        ray.shutdown()
+    with cluster.connected(two_nodes.address):
+        answers = cluster.ask_every_node(installed, 60)
+    assert list(answers.values()) == [installed()] * 2
+    assert set(answers) <= cluster._same_software
+    monkeypatch.setattr(cluster, "installed", missing_package)
+    with cluster.connected(two_nodes.address):  # asked once, whatever a verb does
+        pass
+    monkeypatch.setattr(cluster, "_same_software", set())
+    monkeypatch.setattr(cluster, "installed", _other_torch)
+    with pytest.raises(UsageError, match=r"torch is 0\.1 here, .* on .*Nothing was done"):
+        cluster.connected(two_nodes.address).__enter__()
+    assert not ray.is_initialized()
+    with cluster.connected(two_nodes.address, same_software=False):
+        pass
+
+
+def _other_torch():
+    """What this process has, and nodes do not: a node's own answer comes from the function of that name there."""
+    return software.installed() | ({} if ray.get_runtime_context().get_task_id() else {"torch": "0.1"})
+
+
+def test_a_node_that_cannot_run_the_package_is_told(two_nodes, monkeypatch):
+    """The last line of its error, and a remedy."""
+    monkeypatch.setattr(cluster, "_same_software", set())
+    monkeypatch.setattr(cluster, "installed", missing_package)
+    with pytest.raises(UsageError, match="No module named 'wsvad'"):
+        cluster.connected(two_nodes.address).__enter__()
+    assert not ray.is_initialized()
+
+
+def missing_package():
+    """What a node without the package says."""
+    raise ModuleNotFoundError("No module named 'wsvad'")

@@ -1,0 +1,116 @@
+"""The nodes of a cluster, one by one: what a probe that ran on each of them found, as checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wsvad.doctor.machine import GIB, check_cpu, memory_bytes
+from wsvad.doctor.report import Check, Value
+from wsvad.doctor.services import check_source, check_store
+from wsvad.errors import EXIT_STORAGE
+from wsvad.storage import StoreOptions
+from wsvad.work.software import differences, installed
+
+_LEAST_MEMORY = 2 * GIB
+_CONSTRAINTS = "pip install -c constraints.txt . on every node, and start its Ray again"
+
+Answer = Mapping[str, Any]
+"""What :func:`look` returned on a node."""
+
+
+def look(videos_uri: str | None, out_uri: str | None, options: StoreOptions) -> dict[str, Any]:
+    """Run on a node: return its ``versions``, ``bf16``, ``cpu``, ``memory`` (bytes), and what stores look like from it:
+    ``videos``, ``out``, each ``[status, summary]``, absent where nothing was asked. Credentials are the node's own.
+    """
+    cpu = check_cpu()
+    found: dict[str, Any] = {
+        "versions": installed(),
+        "bf16": bool(cpu.data["bf16"]),
+        "cpu": str(cpu.data["model"]),
+        "memory": memory_bytes()[0],
+    }
+    if videos_uri is not None:
+        found["videos"] = _seen(check_source(videos_uri, options))
+    if out_uri is not None:
+        found["out"] = _seen(check_store(out_uri, options))
+    return found
+
+
+def _seen(check: Check) -> list[str]:
+    return [check.status, check.summary]
+
+
+def checks_of(found: Mapping[str, Any]) -> list[Check]:
+    """Return the checks of a cluster's nodes: their software, processors, memory, and what stores look like from each.
+
+    Args:
+        found: what :mod:`wsvad.doctor.ray_probe` found: ``answers`` (what :func:`look` returned, by name of node),
+            ``silent`` (names of nodes that gave no answer) or ``nodes_error``; no checks where it has none of these.
+    """
+    if "nodes_error" in found:
+        summary = f"a node cannot run wsvad: {found['nodes_error']}"
+        return [Check("node versions", "fail", summary, f"{_CONSTRAINTS}; or run this by ray job submit")]
+    if "answers" not in found:
+        return []
+    answers: Mapping[str, Answer] = found["answers"]
+    silent: Sequence[str] = found["silent"]
+    checks = [_same_software(answers, silent), _bf16(answers), _memory(answers)]
+    return checks + [_stores(name, answers) for name in ("videos", "out") if any(name in a for a in answers.values())]
+
+
+def _same_software(answers: Mapping[str, Answer], silent: Sequence[str]) -> Check:
+    name = "node versions"
+    data: dict[str, Value] = {node: dict(answer["versions"]) for node, answer in answers.items()}
+    if silent:
+        summary = f"no answer from {_names(silent)}"
+        return Check(name, "fail", summary, "is the node well? ray status; then run doctor again", data, EXIT_STORAGE)
+    different = differences(installed(), {node: answer["versions"] for node, answer in answers.items()})
+    if different:
+        return Check(name, "fail", "; ".join(different), _CONSTRAINTS, data)
+    return Check(name, "ok", f"the same on {len(answers)} node(s) as here", data=data)
+
+
+def _bf16(answers: Mapping[str, Answer]) -> Check:
+    name = "node bf16"
+    without = [node for node, answer in answers.items() if not answer["bf16"]]
+    data: dict[str, Value] = {node: bool(answer["bf16"]) for node, answer in answers.items()}
+    if not without:
+        return Check(name, "ok", "every node's processor has bf16 instructions", data=data)
+    models = ", ".join(sorted({str(answers[node]["cpu"]) or "unknown model" for node in without}))
+    summary = f"no bf16 in the processor of {_names(without)} ({models})"
+    if len(without) == len(answers):
+        return Check(name, "ok", f"{summary}: workers without a GPU use fp32", data=data)
+    remedy = "new data sets take fp32 unless workers have GPUs; one that is bf16 already cannot be continued there"
+    return Check(name, "warn", summary, remedy, data)
+
+
+def _memory(answers: Mapping[str, Answer]) -> Check:
+    name = "node memory"
+    data: dict[str, Value] = {node: int(answer["memory"]) for node, answer in answers.items()}
+    small = [node for node, answer in answers.items() if answer["memory"] < _LEAST_MEMORY]
+    if small:
+        return Check(
+            name, "warn", f"less than 2 GiB on {_names(small)}", "2 GiB are needed for Ray and one worker", data
+        )
+    least = min((answer["memory"] for answer in answers.values()), default=0)
+    return Check(name, "ok", f"at least {least / GIB:.1f} GiB on every node", data=data)
+
+
+def _stores(kind: str, answers: Mapping[str, Answer]) -> Check:
+    name = f"node {'videos' if kind == 'videos' else 'store'}"
+    data: dict[str, Value] = {node: list(answer[kind]) for node, answer in answers.items() if kind in answer}
+    failed = [node for node, answer in answers.items() if answer.get(kind, ["ok"])[0] == "fail"]
+    if failed:
+        summary = f"not usable from {_names(failed)}: {answers[failed[0]][kind][1]}"
+        remedy = "the environment and the network of that node; then run doctor again"
+        return Check(name, "fail", summary, remedy, data, EXIT_STORAGE)
+    doubtful = [answer[kind][1] for answer in answers.values() if answer.get(kind, ["ok"])[0] == "warn"]
+    if doubtful:
+        return Check(name, "warn", doubtful[0], "see the same check of this machine", data)
+    return Check(name, "ok", f"usable from {len(answers)} node(s)", data=data)
+
+
+def _names(nodes: Sequence[str]) -> str:
+    shown = sorted(nodes)
+    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
