@@ -345,7 +345,8 @@ import av, av.codec, s3fs, botocore.session, cv2, cyclopts, jinja2, numpy, packa
 import pyarrow.csv, pyarrow.parquet, ray
 import ray.data, ray.util.scheduling_strategies, rich.console, rich.live, rich.progress, rich.table, safetensors.torch
 import concurrent.futures, multiprocessing.shared_memory, PIL.Image, torch, urllib3
-import starlette.applications, starlette.concurrency, starlette.requests, starlette.responses, starlette.routing, uvicorn
+import starlette.applications, starlette.concurrency, starlette.requests, starlette.responses, starlette.routing
+import uvicorn
 
 effects = []
 WATCHED = ("socket.", "subprocess.", "os.", "shutil.", "tempfile.", "ctypes.dlopen", "urllib.", "signal.")

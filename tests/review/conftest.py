@@ -73,7 +73,9 @@ def review(capsys: pytest.CaptureFixture[str], root: str, tmp_path: Path) -> Run
 def document(folder: Path) -> dict[str, Any]:
     """The document inside of a page."""
     page = (folder / "index.html").read_text()
-    found = re.search(r'<script type="application/json" id="review-data">(.*?)</script>', page, re.DOTALL)
-    assert found
-    document: dict[str, Any] = json.loads(found[1])
+    blocks = dict(re.findall(r'<script type="application/json" id="(review-[^"]+)">(.*?)</script>', page, re.DOTALL))
+    document: dict[str, Any] = json.loads(blocks.pop("review-data"))
+    later = [event for name in blocks for event in json.loads(blocks[name])]  # what the view of one event needs
+    for event, more in zip(document["events"], later, strict=True):
+        event |= more
     return document
