@@ -99,13 +99,7 @@ HOMES = {
     "cyclopts": ("wsvad/options.py", "wsvad/cli/file.py", "wsvad/cli/help.py", "wsvad/cli/parser.py"),
     # figures; slow to load, so it is loaded by the first one (LIGHT)
     "sklearn": ("wsvad/metrics/ranking.py", "wsvad/tune/importance.py"),
-    "jinja2": (
-        "wsvad/evaluate/page.py",
-        "wsvad/report/templates.py",
-        "wsvad/report/tables.py",
-        "wsvad/review/rendering.py",
-        "wsvad/tune/page.py",
-    ),
+    "jinja2": ("wsvad/evaluate/page.py", "wsvad/report/templates.py", "wsvad/report/tables.py", "wsvad/tune/page.py"),
     # distributions of test statistics, pairings
     "scipy": (
         "wsvad/metrics/intervals.py",

@@ -119,3 +119,27 @@ def exported(browser: object, tmp_path_factory: pytest.TempPathFactory) -> dict[
         tables[what] = list(csv.DictReader(io.StringIO(path.read_bytes().decode(), newline="")))
     one.close()
     return tables
+
+
+def test_the_policy_is_in_force(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    """What got into the page in spite of all is stopped by the browser, from a disk too, and the tests hear of it."""
+    one = watched()
+    one.expected = ["Content Security Policy"]
+    page = one.open(making.write(tmp_path, making.document([making.event(0)])))
+    page.evaluate(
+        """() => {
+          const script = document.createElement("script");
+          script.textContent = "window.hit = 1";
+          document.body.append(script);
+          const other = document.createElement("div");
+          other.setAttribute("onclick", "window.hit = 2");
+          document.body.append(other);
+          other.click();
+          other.setAttribute("style", "width: 7px");
+          fetch("media/x").catch(() => {});
+        }"""
+    )
+    page.wait_for_function("() => window.violations.length >= 4")
+    stopped = {violation.split()[0] for violation in page.evaluate("window.violations.splice(0)")}
+    assert stopped == {"script-src-elem", "script-src-attr", "style-src-attr", "connect-src"}
+    assert page.evaluate("window.hit") is None

@@ -16,8 +16,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any, Literal
 
-from jinja2.utils import markupsafe
-
 from wsvad.report.templates import environment
 
 Mode = Literal["static", "served"]
@@ -71,11 +69,11 @@ def render_page(document: Mapping[str, Any], mode: Mode) -> bytes:
         .get_template("page/index.html.j2")
         .render(
             title=document["title"],
-            policy=markupsafe.Markup(_policy(script, style, mode)),
-            script=markupsafe.Markup(script),
-            style=markupsafe.Markup(style),
+            policy=_policy(script, style, mode),
+            script=script,
+            style=style,
             mode=mode,
-            blocks=[(name, markupsafe.Markup(text)) for name, text in _blocks(document)] if mode == "static" else [],
+            blocks=list(_blocks(document)) if mode == "static" else [],
         )
     )
     return page.encode("utf-8")

@@ -21,7 +21,9 @@
     return [Math.max(0, frame.top) - top, Math.min(window.innerHeight, frame.bottom) - top];
   };
 
-  R.List = ({ split }) => {
+  R.List = ({ split }) => (R.visible().items.length ? html`<${Rows} split=${split} />` : html`<${R.Empty} />`);
+
+  const Rows = ({ split }) => {
     const scroller = useRef(null);
     const inner = useRef(null);
     const [view, setView] = useState({ width: 0, from: 0, to: 6 });
@@ -57,7 +59,6 @@
 
     // The selected one is brought into view when it changes, not when somebody scrolls away from it.
     useLayoutEffect(() => {
-      if (!scroller.current || !items.length) return;
       const [top, bottom] = seen(scroller.current, inner.current);
       const [start, end] = [activeRow * pitch, activeRow * pitch + shape.height];
       const by = start < top + 8 ? start - top - 8 : end > bottom - 8 ? end - bottom + 8 : 0;
@@ -71,7 +72,6 @@
       }
     });
 
-    if (!items.length) return html`<${R.Empty} />`;
     const numbers = [];
     const last = Math.min(total, view.to);
     for (let row = Math.min(view.from, Math.max(0, total - 1)); row < last; row++) numbers.push(row);

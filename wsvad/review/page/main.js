@@ -1,14 +1,14 @@
 "use strict";
 // Starts the page: reads the document and the verdicts, draws, and draws again after each change.
 (function (R) {
-  const { html, render, useEffect, useState } = R;
+  const { html, render, useEffect, useLayoutEffect, useState } = R;
   const place = R.by("app");
 
   const App = () => {
     const [, again] = useState(0);
     const [wide, setWide] = useState(matchMedia("(min-width: 75em)").matches);
+    useLayoutEffect(() => R.onChange(() => again((count) => count + 1)), []); // at once: a change may come before the first paint
     useEffect(() => {
-      R.onChange(() => again((count) => count + 1));
       const query = matchMedia("(min-width: 75em)");
       const change = () => setWide(query.matches);
       query.addEventListener("change", change);
@@ -17,7 +17,7 @@
     const event = R.state.open ? R.byId.get(R.state.sel) : null;
     const split = Boolean(event) && wide;
     return html`<div class=${R.classes("app", event && "has-event", split && "split")}>
-      <a class="skip" href="#" onClick=${(click) => { click.preventDefault(); (R.by("detail-title") || R.by("events")).focus(); }}>Skip to the events</a>
+      <a class="skip" href=${event ? "#detail-title" : "#events"} onClick=${(click) => { click.preventDefault(); (R.by("detail-title") || R.by("events")).focus(); }}>Skip to the events</a>
       <${R.Header} />
       ${!event && html`<${R.Notices} />`}
       ${(!event || split) && html`<${R.Toolbar} />`}

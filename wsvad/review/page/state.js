@@ -19,7 +19,9 @@
 
   let draw = () => {};
   let planned = false;
-  R.onChange = (function_) => (draw = function_);
+  R.onChange = (function_) => {
+    draw = function_;
+  };
   R.changed = () => {
     if (planned) return;
     planned = true;

@@ -1,0 +1,179 @@
+"""Verdicts of a page from a folder: kept over reloads, shared by tabs, exported and imported, never lost in silence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.review_page import making
+from tests.review_page.conftest import Watched, saved
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    """Six events."""
+    return making.write(tmp_path, making.document([making.event(number) for number in range(6)]))
+
+
+def held(page: Page) -> dict[str, list[str]]:
+    """Verdict and note of each judged event."""
+    return page.evaluate(
+        """Object.fromEntries(Review.doc.events.map((event) => [event.id, Review.verdict(event)])
+          .filter((one) => one[1]).map(([id, record]) => [id, [record.verdict, record.note]]))"""
+    )
+
+
+def test_verdicts_notes_and_drafts_survive_a_reload(watched: Callable[..., Watched], address: str) -> None:
+    """A note without a verdict waits as a draft."""
+    page = watched().open(address)
+    page.evaluate("Review.draft(Review.doc.events[5], 'look again')")
+    page.keyboard.press("1")
+    page.keyboard.press("2")
+    before = held(page)
+    assert len(before) == 2
+    page.reload()
+    page.wait_for_selector("html[data-kept]", state="attached")
+    assert held(page) == before
+    assert page.evaluate("Review.note(Review.doc.events[5])") == "look again"
+    expect(page.locator("#progress")).to_contain_text("2 of 6 judged")
+
+
+def test_two_tabs_show_and_keep_the_verdicts_of_both(watched: Callable[..., Watched], address: str) -> None:
+    """Neither overwrites the other's."""
+    one = watched()
+    left, right = one.open(address), one.open(address)
+    left.keyboard.press("1")
+    right.evaluate("Review.judge(Review.doc.events[3], 'false')")
+    for page in (left, right):
+        expect(page.locator("#progress")).to_contain_text("2 of 6 judged", timeout=12_000)
+    left.reload()
+    left.wait_for_selector("html[data-kept]", state="attached")
+    assert len(held(left)) == 2
+
+
+def test_another_review_has_other_verdicts(watched: Callable[..., Watched], tmp_path: Path, address: str) -> None:
+    """The key is the digest of what is shown, not the place of the file."""
+    one = watched()
+    one.open(address).keyboard.press("1")
+    other = making.document([making.event(number) for number in range(6)], review_id="sha256:" + "cd" * 32)
+    assert held(one.open(making.write(tmp_path, other))) == {}
+
+
+def test_what_is_exported_can_be_imported_elsewhere(
+    watched: Callable[..., Watched], address: str, tmp_path: Path
+) -> None:
+    """By another person these are others' verdicts; the same name takes them on; twice changes nothing."""
+    page = watched().open(address)
+    page.keyboard.press("x")
+    page.fill("#reviewer", "anna")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")
+    page.keyboard.press("1")
+    page.keyboard.press("2")
+    page.keyboard.press("x")
+    path = saved(page, lambda: page.click("#verdicts-json"), tmp_path)
+    for name, mine, others in (("anna", 2, 0), ("ben", 0, 2)):
+        there = watched().open(address)
+        there.evaluate("(name) => Review.keep('reviewer', name)", name)
+        there.keyboard.press("x")
+        there.set_input_files("#import", path)
+        expect(there.locator("#exchange-state")).to_have_text("2 records imported.")
+        there.set_input_files("#import", path)
+        expect(there.locator("#exchange-state")).to_contain_text("0 records imported; 2 were here already")
+        there.reload()
+        there.wait_for_selector("html[data-kept]", state="attached")
+        assert len(held(there)) == mine
+        assert there.evaluate("Review.doc.events.flatMap(Review.others).length") == others
+
+
+RECORD = {
+    "format": 1,
+    "verdict_id": "5b0c",
+    "review_id": "sha256:other",
+    "event_id": "gone",
+    "content_id": "",
+    "video_id": "v",
+    "camera": "c",
+    "start_s": 0.0,
+    "end_s": 100.0,
+    "verdict": "true",
+    "note": "",
+    "reviewer": "ben",
+    "time_utc": "2026-07-01T00:00:00Z",
+    "model": "m",
+    "kind": "event",
+    "supersedes": None,
+}
+
+
+def test_verdicts_of_another_model_attach_by_overlap(
+    watched: Callable[..., Watched], address: str, tmp_path: Path
+) -> None:
+    """To the event of the same content that shares most time; what has no place here is counted, not dropped unsaid."""
+    page = watched().open(address)
+    content = page.evaluate("Review.doc.events[2].content_id")
+    records = [RECORD | {"content_id": content}, RECORD | {"verdict_id": "5b0d", "content_id": "sha256:elsewhere"}]
+    path = tmp_path / "verdicts.json"
+    path.write_text(json.dumps({"format": 1, "kind": "wsvad-verdicts", "review_id": "x", "verdicts": records}))
+    page.keyboard.press("x")
+    page.set_input_files("#import", path)
+    expect(page.locator("#exchange-state")).to_contain_text(
+        "1 record imported; 1 are of events that are not on this page"
+    )
+    assert page.evaluate("Review.others(Review.doc.events[2]).map((one) => one.reviewer)") == ["ben"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "no JSON"),
+        ("[]", "no exported verdicts"),
+        ({"format": 1, "kind": "wsvad-events", "verdicts": []}, "no exported verdicts"),
+        ({"format": 2, "kind": "wsvad-verdicts", "verdicts": []}, "format 2"),
+        ({"format": 1, "kind": "wsvad-verdicts", "verdicts": [RECORD | {"verdict": "maybe"}]}, "Record 1"),
+        ({"format": 1, "kind": "wsvad-verdicts", "verdicts": [RECORD, {**RECORD, "time_utc": "x"}]}, "Record 2"),
+        ({"format": 1, "kind": "wsvad-verdicts", "verdicts": [None]}, "Record 1"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_file_that_is_no_export_is_refused_whole(
+    watched: Callable[..., Watched], address: str, tmp_path: Path, content: Any, words: str
+) -> None:
+    """With the reason; nothing of it is taken."""
+    page = watched().open(address)
+    path = tmp_path / "file.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    page.keyboard.press("x")
+    page.set_input_files("#import", path)
+    expect(page.locator("#exchange-state")).to_contain_text(words)
+    assert page.evaluate("Review.records().length") == 0
+
+
+def test_without_a_database_the_page_says_so_and_still_exports(
+    watched: Callable[..., Watched], address: str, tmp_path: Path
+) -> None:
+    """Nothing that cannot be kept looks as if it were."""
+    one = watched()
+    one.context.add_init_script("Object.defineProperty(window, 'indexedDB', { value: undefined })")
+    page = one.open(address)
+    expect(page.locator(".notice.error").first).to_contain_text("cannot be kept in this browser")
+    page.keyboard.press("1")
+    page.keyboard.press("x")
+    log = json.loads(saved(page, lambda: page.click("#verdicts-json"), tmp_path).read_text())
+    assert [record["verdict"] for record in log["verdicts"]] == ["true"]
+
+
+def test_states_with_nothing_to_show_say_why(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    """No event is not the same as nothing scored; data of another format is not guessed at."""
+    page = watched().open(making.write(tmp_path, making.document([])))
+    expect(page.locator(".empty")).to_contain_text("No event above the thresholds")
+    expect(page.locator(".empty")).to_contain_text("were not scored: nothing is known of them")
+    for key in ("j", "Enter", "1", "4", "u", "e", "n", "End"):
+        page.keyboard.press(key)
+    odd = watched().open(making.write(tmp_path, making.document([], format=2)), ready=False)
+    expect(odd.locator("[role=alert]")).to_contain_text("reads format 1, the data is format 2")
