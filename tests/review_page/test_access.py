@@ -91,6 +91,7 @@ def test_axe_finds_nothing_in_any_state(watched: Callable[..., Watched], address
         expect(page.locator("dialog")).to_be_visible()
         look(state)
         page.keyboard.press("Escape")
+        expect(page.locator("dialog")).to_have_count(0)
     for number, state in ((0, "clip"), (1, "strip"), (3, "neither")):
         page.evaluate("(number) => Review.openEvent(`event-0000${number}`)", number)
         expect(page.locator("#detail-title")).to_be_focused()
@@ -118,6 +119,12 @@ def test_nothing_is_cut_off(watched: Callable[..., Watched], address: str, width
     page = watched(viewport={"width": width, "height": height}).open(address)
     fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
     assert page.evaluate(fits)
+    if page.locator(".filters-switch").is_visible():
+        page.click(".filters-switch")
+    page.click("#days")
+    assert page.evaluate(fits)
+    page.keyboard.press("Escape")
+    page.focus("#events")
     page.keyboard.press("End")
     expect(page.locator(".card.active")).to_be_in_viewport(ratio=0.9)
     page.evaluate("Review.openEvent('event-00000')")

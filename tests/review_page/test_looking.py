@@ -63,6 +63,17 @@ def test_the_video_stands_at_the_start_and_heat_keeps_to_each_frame(
         assert stands(page, 9)["grey"] == making.heat_grey(2)
 
 
+def test_frames_shorter_than_the_container_says_are_reached(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    """Chromium takes each frame of a WebM to last at least its default duration, 33 ms here; these last 10 to 12."""
+    times = making.variable_times(20.0, 16, (0.01, 0.012))
+    event = making.event(1, start_s=times[2], end_s=times[-1], peak_s=times[5])
+    with serving(tmp_path, making.document([making.with_media(tmp_path, event, times)])) as server:
+        page = watched().open(server.address, fragment="#event=event-00001&view=event")
+        for code in range(2, 14):
+            assert stands(page, code)["grey"] == making.heat_grey(code // 4)
+            page.keyboard.press(".")
+
+
 def test_heat_follows_while_the_clip_plays(watched: Callable[..., Watched], tmp_path: Path) -> None:
     """For each frame that the browser says it presents, the heat of that frame is drawn before the next one is."""
     times = making.variable_times(20.0)

@@ -3,13 +3,14 @@
 (function (R) {
   const { html, render, useEffect, useLayoutEffect, useState } = R;
   const place = R.by("app");
+  const WIDE = "(min-width: 75em) and (min-height: 36em)"; // room for the list beside the event
 
   const App = () => {
     const [, again] = useState(0);
-    const [wide, setWide] = useState(matchMedia("(min-width: 75em)").matches);
+    const [wide, setWide] = useState(matchMedia(WIDE).matches);
     useLayoutEffect(() => R.onChange(() => again((count) => count + 1)), []); // at once: a change may come before the first paint
     useEffect(() => {
-      const query = matchMedia("(min-width: 75em)");
+      const query = matchMedia(WIDE);
       const change = () => setWide(query.matches);
       query.addEventListener("change", change);
       return () => query.removeEventListener("change", change);

@@ -117,6 +117,8 @@
     R.set({ sel: id });
   };
   R.openEvent = (id) => {
+    const event = R.byId.get(id);
+    if (R.place(id) < 0 && R.passes(event)) R.unfolded.add(event.group || event.id); // it is folded below another one
     R.ui.focus = "detail";
     R.ui.mark = null;
     R.set({ sel: id, open: true }, { push: !R.state.open });
@@ -126,21 +128,41 @@
     R.set({ open: false }, { push: true });
   };
 
+  // Browsers drop what is written more often than twenty times a second, as a held key does: the last one counts.
+  const PAUSE = 60;
+  let written = 0;
+  let timer = 0;
+  const flush = () => {
+    if (!timer) return;
+    clearTimeout(timer);
+    timer = 0;
+    put(false);
+  };
+  window.addEventListener("beforeunload", flush);
   function write(push) {
+    if (push || performance.now() - written > PAUSE) {
+      clearTimeout(timer);
+      timer = 0;
+      put(push);
+    } else if (!timer) timer = setTimeout(flush, PAUSE);
+  }
+
+  function put(push) {
+    written = performance.now();
     const s = R.state;
     const parts = new URLSearchParams();
-    const put = (name, value, fallback) => value !== fallback && value !== null && parts.set(name, value);
-    put("q", s.q, "");
+    const add = (name, value, fallback) => value !== fallback && value !== null && parts.set(name, value);
+    add("q", s.q, "");
     for (const camera of s.cameras) parts.append("camera", R.doc.cameras[camera].name);
     for (const day of s.days) parts.append("day", day);
-    put("min", s.low, null);
-    put("max", s.high, null);
-    put("verdict", s.verdict, "any");
+    add("min", s.low, null);
+    add("max", s.high, null);
+    add("verdict", s.verdict, "any");
     if (s.region) parts.set("region", s.region.map((share) => share.toFixed(3)).join(","));
-    put("sort", s.sort, "");
-    put("layout", s.layout, "grid");
+    add("sort", s.sort, "");
+    add("layout", s.layout, "grid");
     if (!s.fold) parts.set("fold", "off");
-    put("event", s.sel, null);
+    add("event", s.sel, null);
     if (s.open) parts.set("view", "event");
     const hash = "#" + parts.toString();
     if (hash === (location.hash || "#")) return;
