@@ -177,3 +177,18 @@ def test_states_with_nothing_to_show_say_why(watched: Callable[..., Watched], tm
         page.keyboard.press(key)
     odd = watched().open(making.write(tmp_path, making.document([], format=2)), ready=False)
     expect(odd.locator("[role=alert]")).to_contain_text("reads format 1, the data is format 2")
+
+
+def test_one_broken_event_leaves_the_others_alone(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    """It says what is wrong; the list, the keys and the next event work."""
+    events = [making.event(number, score=0.99 - number * 0.001) for number in range(70)]
+    page = watched().open(making.write(tmp_path, making.document(events)))
+    page.evaluate("document.getElementById('review-part-0').textContent = '[{'")
+    page.keyboard.press("Enter")
+    expect(page.locator("#detail [role=alert]")).to_contain_text("This event cannot be shown")
+    page.keyboard.press("Escape")
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    expect(page.locator(".u-over")).to_be_visible()
+    page.keyboard.press("1")
+    assert len(held(page)) == 1

@@ -193,6 +193,8 @@ def test_controls_are_blind_until_the_verdict(watched: Callable[..., Watched], t
     times = making.variable_times(20.0)
     made = [making.with_media(tmp_path, making.event(n), times) for n in range(6)]
     made[4] |= {"kind": "control", "score": 0.2, "excess": -0.3}
+    for event in made:
+        event |= {"truth": [[5.0, 9.0]], "continues": True, "group": made[0]["id"]}
     page = watched().open(making.write(tmp_path, making.document(made)))
     expect(page.locator(".bar-row.hush")).to_have_count(6)
     assert page.locator(".poster .boxes").count() == 0
@@ -201,10 +203,12 @@ def test_controls_are_blind_until_the_verdict(watched: Callable[..., Watched], t
     assert page.locator("input.bound").first.is_disabled()
     page.evaluate("Review.openEvent('event-00004')")
     expect(page.locator(".veil")).to_contain_text("after the verdict")
+    assert page.locator(".key.truth, .key.threshold, .badge, .fold").count() == 0
     assert page.locator("canvas.heat").get_attribute("data-clip") == "-1"
     assert "0.20" not in page.locator("#detail").inner_text()
     page.evaluate("Review.keep('advance', false)")
     page.keyboard.press("2")
     expect(page.locator(".side .facts")).to_contain_text("a control from below the threshold")
     expect(page.locator(".veil")).to_have_count(0)
+    expect(page.locator(".key.truth")).to_have_count(1)
     assert page.evaluate("Review.records()[0].kind") == "control"

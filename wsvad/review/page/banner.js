@@ -58,7 +58,8 @@
     for (const { record, why } of R.ui.refused || []) own.push({ level: "error", text: `The server refused a verdict (${R.verdictName(record.verdict)}, ${record.camera}, ${R.offset(record.start_s)}): ${why}` });
     if (R.blind) own.push({ level: "info", text: "Control samples are mixed in: scores, curves and heat are shown after the verdict, and the order is mixed." });
     const about = privacy && privacy.text && !banner.notices.some((notice) => notice.code === "privacy") ? [{ level: "info", text: privacy.text }] : [];
-    const all = [...own, ...banner.notices, ...about];
+    const worst = (notice) => ["error", "warning"].indexOf(notice.level) >>> 0; // what is neither comes last
+    const all = [...own, ...banner.notices, ...about].sort((a, b) => worst(a) - worst(b));
     if (!all.length) return null;
     const open = R.setting("notices", true);
     const loud = all.filter((notice) => notice.level !== "info");
