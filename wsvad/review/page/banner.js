@@ -84,7 +84,7 @@
         <${Fact} name="Model">${R.text(source.model_name || "", 60)} <code>${R.text(source.model, 80)}</code><//>
         <${Fact} name="Events"><span>${R.whole(banner.events)} found, ${R.whole(banner.shown)} here${banner.left_out ? `, ${R.whole(banner.left_out)} left out` : ""}; snapshot ${source.events_snapshot ?? "–"}</span><//>
         <${Fact} name="Thresholds">opens at ${R.score(settings.high)}, closes at ${R.score(settings.low)}; each camera may have its own<//>
-        <${Fact} name="Spans">smoothed over ${settings.smooth_s} s, merged within ${settings.gap_s} s, at least ${settings.min_length_s} s<//>
+        <${Fact} name="Spans">smoothed over ${R.length(settings.smooth_s)}, merged within ${R.length(settings.gap_s)}, at least ${R.length(settings.min_length_s)}<//>
         <${Fact} name="Coverage">${R.length(banner.scored_s)} scored, ${R.length(banner.not_scored_s)} not scored<//>
         <${Fact} name="Privacy">${privacy && privacy.pixelated ? `${privacy.pixelated} pixelated. ` : "not pixelated. "}${privacy && privacy.text ? R.text(privacy.text, 300) : ""}<//>
         <${Fact} name="Made">${R.utc(R.doc.made_utc)} by wsvad ${R.text(R.doc.wsvad, 40)} from <bdi>${R.text(source.root, 200)}</bdi><//>

@@ -1,7 +1,7 @@
 "use strict";
 // One event: picture, curve, verdict.
 (function (R) {
-  const { html, useEffect, useRef } = R;
+  const { html, useEffect, useLayoutEffect, useRef } = R;
 
   const Broken = ({ error, again }) => html`<div class="empty" role="alert">${R.icon("error")}<h2>This event cannot be shown</h2><p dir="auto">${R.text(error.message, 400)}</p><button type="button" class="button" onClick=${again}>Try again</button></div>`;
 
@@ -20,7 +20,7 @@
     const heading = useRef(null);
     const { items } = R.visible();
     const at = R.place(given.id);
-    useEffect(() => {
+    useLayoutEffect(() => {
       if (R.ui.focus === "detail" && heading.current) {
         R.ui.focus = null;
         heading.current.focus({ preventScroll: false });
