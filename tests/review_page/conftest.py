@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 INSTALL = (
@@ -19,7 +19,7 @@ window.violations = [];
 document.addEventListener("securitypolicyviolation",
   (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI}`));
 """
-Open = Callable[..., Page]
+expect.set_options(timeout=20_000)  # a busy machine is slow, which says nothing of the page
 
 
 @pytest.fixture(scope="package")

@@ -33,7 +33,7 @@ READ = """() => {
 
 def stands(page: Page, code: int) -> dict[str, float]:
     """Wait until the frame with this number is on the screen, and what lies over it is painted."""
-    page.wait_for_function(f"() => ({READ})().code === {code}")
+    page.wait_for_function(f"() => {{ const seen = ({READ})(); return seen.code === {code} && seen.time >= 0; }}")
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     return page.evaluate(READ)
 
@@ -72,6 +72,26 @@ def test_frames_shorter_than_the_container_says_are_reached(watched: Callable[..
         for code in range(2, 14):
             assert stands(page, code)["grey"] == making.heat_grey(code // 4)
             page.keyboard.press(".")
+
+
+def test_a_clip_that_does_not_say_its_frame_times_is_stepped_too(
+    watched: Callable[..., Watched], tmp_path: Path
+) -> None:
+    """It stands at the start, and a step ends at another frame, also where one lasts longer than expected."""
+    times = making.variable_times(20.0, 16, (0.04, 0.18))
+    event = making.with_media(tmp_path, making.event(1, start_s=times[4], end_s=times[-1], peak_s=times[5]), times)
+    event["clip"]["times_s"] = None
+    with serving(tmp_path, making.document([event])) as server:
+        page = watched().open(server.address, fragment="#event=event-00001&view=event")
+        assert stands(page, 4)["grey"] == making.heat_grey(1)
+        for _ in range(20):
+            page.keyboard.press(".")
+            page.wait_for_timeout(30)
+            if page.evaluate(READ)["code"] > 6:
+                break
+        page.wait_for_function(f"() => ({READ})().code > 6")
+        seen = page.evaluate(READ)
+        assert seen["time"] == pytest.approx(times[seen["code"]], abs=0.0015)
 
 
 def test_heat_follows_while_the_clip_plays(watched: Callable[..., Watched], tmp_path: Path) -> None:
@@ -193,6 +213,8 @@ def test_controls_are_blind_until_the_verdict(watched: Callable[..., Watched], t
     times = making.variable_times(20.0)
     made = [making.with_media(tmp_path, making.event(n), times) for n in range(6)]
     made[4] |= {"kind": "control", "score": 0.2, "excess": -0.3}
+    for event in made:
+        event |= {"truth": [[5.0, 9.0]], "continues": True, "group": made[0]["id"]}
     page = watched().open(making.write(tmp_path, making.document(made)))
     expect(page.locator(".bar-row.hush")).to_have_count(6)
     assert page.locator(".poster .boxes").count() == 0
@@ -201,10 +223,12 @@ def test_controls_are_blind_until_the_verdict(watched: Callable[..., Watched], t
     assert page.locator("input.bound").first.is_disabled()
     page.evaluate("Review.openEvent('event-00004')")
     expect(page.locator(".veil")).to_contain_text("after the verdict")
+    assert page.locator(".key.truth, .key.threshold, .badge, .fold").count() == 0
     assert page.locator("canvas.heat").get_attribute("data-clip") == "-1"
     assert "0.20" not in page.locator("#detail").inner_text()
     page.evaluate("Review.keep('advance', false)")
     page.keyboard.press("2")
     expect(page.locator(".side .facts")).to_contain_text("a control from below the threshold")
     expect(page.locator(".veil")).to_have_count(0)
+    expect(page.locator(".key.truth")).to_have_count(1)
     assert page.evaluate("Review.records()[0].kind") == "control"

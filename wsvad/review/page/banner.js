@@ -58,7 +58,8 @@
     for (const { record, why } of R.ui.refused || []) own.push({ level: "error", text: `The server refused a verdict (${R.verdictName(record.verdict)}, ${record.camera}, ${R.offset(record.start_s)}): ${why}` });
     if (R.blind) own.push({ level: "info", text: "Control samples are mixed in: scores, curves and heat are shown after the verdict, and the order is mixed." });
     const about = privacy && privacy.text && !banner.notices.some((notice) => notice.code === "privacy") ? [{ level: "info", text: privacy.text }] : [];
-    const all = [...own, ...banner.notices, ...about];
+    const worst = (notice) => ["error", "warning"].indexOf(notice.level) >>> 0; // what is neither comes last
+    const all = [...own, ...banner.notices, ...about].sort((a, b) => worst(a) - worst(b));
     if (!all.length) return null;
     const open = R.setting("notices", true);
     const loud = all.filter((notice) => notice.level !== "info");
@@ -83,7 +84,7 @@
         <${Fact} name="Model">${R.text(source.model_name || "", 60)} <code>${R.text(source.model, 80)}</code><//>
         <${Fact} name="Events"><span>${R.whole(banner.events)} found, ${R.whole(banner.shown)} here${banner.left_out ? `, ${R.whole(banner.left_out)} left out` : ""}; snapshot ${source.events_snapshot ?? "–"}</span><//>
         <${Fact} name="Thresholds">opens at ${R.score(settings.high)}, closes at ${R.score(settings.low)}; each camera may have its own<//>
-        <${Fact} name="Spans">smoothed over ${settings.smooth_s} s, merged within ${settings.gap_s} s, at least ${settings.min_length_s} s<//>
+        <${Fact} name="Spans">smoothed over ${R.length(settings.smooth_s)}, merged within ${R.length(settings.gap_s)}, at least ${R.length(settings.min_length_s)}<//>
         <${Fact} name="Coverage">${R.length(banner.scored_s)} scored, ${R.length(banner.not_scored_s)} not scored<//>
         <${Fact} name="Privacy">${privacy && privacy.pixelated ? `${privacy.pixelated} pixelated. ` : "not pixelated. "}${privacy && privacy.text ? R.text(privacy.text, 300) : ""}<//>
         <${Fact} name="Made">${R.utc(R.doc.made_utc)} by wsvad ${R.text(R.doc.wsvad, 40)} from <bdi>${R.text(source.root, 200)}</bdi><//>

@@ -101,7 +101,7 @@
       </span>
       <span class="badges">
         ${others.length > 0 && html`<span class="badge" title=${others.map((one) => `${R.text(one.reviewer, 40)}: ${R.verdictName(one.verdict)}`).join("\n")}>${R.icon("people")}${others.length}<span class="unseen"> other ${others.length === 1 ? "verdict" : "verdicts"}</span></span>`}
-        ${event.continues && html`<span class="badge" title="goes on in the next video">${R.icon("right")}<span class="unseen">goes on in the next video</span></span>`}
+        ${event.continues && !R.hidden(event) && html`<span class="badge" title="goes on in the next video">${R.icon("right")}<span class="unseen">goes on in the next video</span></span>`}
         ${fold && html`<button type="button" class="badge fold" tabindex="-1" data-unfold="1" aria-expanded=${item.open ? "true" : "false"} title="near duplicates (E)" onClick=${() => R.unfold(item.group)}>${R.icon("stack")}${item.open ? "fold" : `+${item.more} alike`}</button>`}
       </span>
     </div>`;

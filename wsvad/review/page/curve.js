@@ -70,7 +70,7 @@
       const from = mark.from ?? mark.to;
       band(from, mark.to ?? mark.from, colour("--missed-fill"), colour("--missed-line"));
     }
-    for (const [from, to] of event.truth || []) {
+    for (const [from, to] of (hidden ? [] : event.truth) || []) {
       pen.fillStyle = colour("--truth");
       pen.fillRect(x(from), top, x(to) - x(from), 7 * pixel);
     }
@@ -197,7 +197,7 @@
     const has = (list) => Boolean(list && list.length);
     const keys = [
       !hidden && ["smooth", "smoothed score"], !hidden && ["raw", "score of each clip"], !hidden && ["threshold", "thresholds"], ["event", "this event"],
-      !hidden && has(event.neighbours) && ["near", "other events"], has(event.truth) && ["truth", "truth"], has(event.gaps) && ["gap", "not scored"],
+      !hidden && has(event.neighbours) && ["near", "other events"], !hidden && has(event.truth) && ["truth", "truth"], has(event.gaps) && ["gap", "not scored"],
       (has(R.missedIn(event)) || R.ui.mark) && ["missed", "missed, marked"],
     ].filter(Boolean);
     return html`<figure class="curve">

@@ -68,13 +68,16 @@
 
   // Links to media live for minutes. The first that fails asks for new ones; a second failure soon after is a failure.
   const asked = new Map();
+  const renew = (event, fresh) => {
+    for (const name of ["strip", "poster", "clip", "heat"]) if (name in fresh) event[name] = fresh[name];
+  };
   R.renew = async (event) => {
     if (R.mode !== "served") return false;
     if (Date.now() - (asked.get(event.id) || 0) < 30000) return false;
     asked.set(event.id, Date.now());
     try {
       const fresh = await (await R.post("api/media", { event_id: event.id })).json();
-      for (const name of ["strip", "poster", "clip", "heat"]) if (name in fresh) event[name] = fresh[name];
+      renew(event, fresh);
       event.renewed = (event.renewed || 0) + 1;
       R.changed();
       return true;
@@ -84,8 +87,7 @@
   };
 
   R.cut = async (event) => {
-    const { clip } = await (await R.post("api/clip", { event_id: event.id })).json();
-    event.clip = clip;
+    renew(event, await (await R.post("api/clip", { event_id: event.id })).json());
     R.changed();
   };
 

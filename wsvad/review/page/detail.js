@@ -1,16 +1,26 @@
 "use strict";
 // One event: picture, curve, verdict.
 (function (R) {
-  const { html, useEffect, useRef, useErrorBoundary } = R;
+  const { html, useEffect, useLayoutEffect, useRef } = R;
 
   const Broken = ({ error, again }) => html`<div class="empty" role="alert">${R.icon("error")}<h2>This event cannot be shown</h2><p dir="auto">${R.text(error.message, 400)}</p><button type="button" class="button" onClick=${again}>Try again</button></div>`;
 
-  R.Detail = ({ event: given }) => {
-    const [error, again] = useErrorBoundary();
+  // What is broken in one event leaves the list and the others alone.
+  R.Detail = class extends R.Component {
+    componentDidCatch(error) {
+      this.setState({ error, id: this.props.event.id });
+    }
+    render({ event }, { error, id }) {
+      if (!error || id !== event.id) return html`<${Shown} event=${event} />`;
+      return html`<main class="detail" id="detail"><div class="detail-head"><${R.Button} id="back" icon="back" label="Back to the list" keys="Esc" onClick=${R.close}>List<//></div><${Broken} error=${error} again=${() => this.setState({ error: null })} /></main>`;
+    }
+  };
+
+  const Shown = ({ event: given }) => {
     const heading = useRef(null);
     const { items } = R.visible();
     const at = R.place(given.id);
-    useEffect(() => {
+    useLayoutEffect(() => {
       if (R.ui.focus === "detail" && heading.current) {
         R.ui.focus = null;
         heading.current.focus({ preventScroll: false });
@@ -20,7 +30,6 @@
       const when = R.when(given);
       R.announce(`${R.camera(given).name}, ${when.full}. ${at >= 0 ? `${at + 1} of ${items.length}. ` : ""}${R.verdict(given) ? R.verdictName(R.verdict(given).verdict) : "Not judged"}.`);
     }, [given.id]);
-    if (error) return html`<main class="detail"><${Broken} error=${error} again=${again} /></main>`;
     const event = R.more(given);
     const when = R.when(event);
     const item = items[at];

@@ -1,7 +1,7 @@
 "use strict";
 // Dialogs: keys and settings, export and import, the region, the night.
 (function (R) {
-  const { html, useEffect, useRef, useState } = R;
+  const { html, useLayoutEffect, useRef, useState } = R;
   R.dialog = (name) => {
     R.ui.dialog = name;
     R.changed();
@@ -9,7 +9,7 @@
 
   const Dialog = ({ title, name, children }) => {
     const place = useRef(null);
-    useEffect(() => {
+    useLayoutEffect(() => {
       const element = place.current;
       const before = document.activeElement;
       element.showModal();

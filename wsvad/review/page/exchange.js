@@ -36,18 +36,6 @@
     typeof record.time_utc === "string" && !Number.isNaN(Date.parse(record.time_utc)) && typeof record.content_id === "string" &&
     R.isNumber(record.start_s) && R.isNumber(record.end_s) && (record.event_id === null || typeof record.event_id === "string");
 
-  // An event of this page: by its id, else the one of the same content whose span it overlaps most.
-  const attach = (record) => {
-    if (record.event_id === null || R.byId.has(record.event_id)) return record;
-    let best = null;
-    let most = 0;
-    for (const event of R.byContent.get(record.content_id) || []) {
-      const shared = Math.min(event.end_s, record.end_s) - Math.max(event.start_s, record.start_s);
-      if (shared > most) [best, most] = [event, shared];
-    }
-    return best ? { ...record, event_id: best.id } : null;
-  };
-
   // Returns {added, elsewhere, before}; throws what a person can act on.
   R.importText = async (text) => {
     let found;
@@ -62,9 +50,8 @@
     if (wrong >= 0) throw new Error(`Record ${wrong + 1} of the file is incomplete; nothing was imported.`);
     const have = new Set(R.records().map((record) => record.verdict_id));
     const fresh = found.verdicts.filter((record) => !have.has(record.verdict_id));
-    const placed = fresh.map(attach);
-    const here = placed.filter(Boolean);
+    const here = fresh.filter((record) => record.event_id === null || R.placeOf(record));
     if (here.length) await R.importRecords(here);
-    return { added: here.length, elsewhere: placed.length - here.length, before: found.verdicts.length - fresh.length };
+    return { added: here.length, elsewhere: fresh.length - here.length, before: found.verdicts.length - fresh.length };
   };
 })(window.Review);

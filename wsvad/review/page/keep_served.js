@@ -47,7 +47,8 @@
       const found = await (await R.ask(`api/verdicts?since=${next}`)).json();
       next = found.next;
       const mine = R.reviewer();
-      const fresh = found.verdicts.filter((record) => record.review_id === R.doc.review_id || R.byId.has(record.event_id));
+      const ours = (record) => record.review_id === R.doc.review_id || R.byId.has(record.event_id) || (!record.event_id && R.byContent.has(record.content_id));
+      const fresh = found.verdicts.filter(ours); // missed spans outlive a model
       R.take(fresh.filter((record) => record.reviewer === mine), true);
       R.take(fresh.filter((record) => record.reviewer !== mine), false);
       if (!waiting.length) R.ui.offline = null;

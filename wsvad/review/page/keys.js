@@ -72,6 +72,9 @@
     return table[event.key];
   };
 
+  // At once, so that the next key is already a shortcut.
+  const leave = () => (R.by("detail-title") || R.by("events")).focus();
+
   // Arrows steer the list where it, the event or nothing has the focus; a page that scrolls keeps them elsewhere.
   const steering = (target) => target === document.body || Boolean(target.closest("#events, #detail"));
 
@@ -80,12 +83,15 @@
     const target = event.target instanceof Element ? event.target : document.body;
     if (R.ui.dialog) return; // Esc closes a dialog by itself
     if (event.key === "Escape") {
-      if (typing(target)) return target.blur(), R.ui.focus = R.state.open ? "detail" : "list", R.changed();
+      if (typing(target)) {
+        target.blur();
+        return leave();
+      }
       if (R.state.open) R.close();
       return;
     }
     if (typing(target)) {
-      if (event.key === "Enter" && target.id === "find") R.ui.focus = "list", R.changed();
+      if (event.key === "Enter" && target.id === "find") leave();
       return;
     }
     const move = moves(event);

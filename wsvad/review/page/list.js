@@ -65,7 +65,7 @@
       const own = scroller.current.scrollHeight > scroller.current.clientHeight + 1;
       if (by && (R.state.sel || R.state.open) && !(R.state.open && !split)) (own ? scroller.current : window).scrollBy(0, by);
     }, [R.state.sel, shape.columns, R.state.layout, split]);
-    useEffect(() => {
+    useLayoutEffect(() => {
       if (R.ui.focus === "list" && scroller.current) {
         R.ui.focus = null;
         scroller.current.focus({ preventScroll: true });

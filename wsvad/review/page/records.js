@@ -10,6 +10,7 @@
   R.verdictName = (value) => (R.VERDICTS.find((verdict) => verdict.value === value) || { name: value }).name;
 
   const log = new Map(); // verdict_id -> record, in the order of arrival
+  const placed = new Map(); // verdict_id -> id of the event here, or null
   const own = new Set(); // verdict_ids written in this browser
   let folded = null;
   R.version = 0; // grows with the log, so that lists know when to look again
@@ -30,9 +31,25 @@
     return fresh;
   };
   R.takeFromDocument = () => {
-    // one that was found again after a new model has the old event's id
     const there = R.doc.events.filter((event) => event.verdict);
-    R.take(there.map((event) => ({ ...event.verdict, event_id: event.id })), true);
+    for (const event of there) placed.set(event.verdict.verdict_id, event.id);
+    R.take(there.map((event) => event.verdict), true);
+  };
+
+  // The event of this page that a record is of: by its id, else the one of the same content whose span it overlaps most.
+  // The record itself stays as it came, for whoever it is exported to.
+  R.placeOf = (record) => {
+    if (!record.event_id) return null;
+    if (!placed.has(record.verdict_id)) placed.set(record.verdict_id, R.byId.has(record.event_id) ? record.event_id : nearest(record));
+    return placed.get(record.verdict_id);
+  };
+  const nearest = (record) => {
+    let [best, most] = [null, 0];
+    for (const event of R.byContent.get(record.content_id) || []) {
+      const shared = Math.min(event.end_s, record.end_s) - Math.max(event.start_s, record.start_s);
+      if (shared > most) [best, most] = [event.id, shared];
+    }
+    return best;
   };
   R.records = () => [...log.values()];
   R.ownRecord = (record) => own.has(record.verdict_id) || (Boolean(record.reviewer) && record.reviewer === R.reviewer());
@@ -53,13 +70,15 @@
         if (record.verdict === "missed") missed.push(record);
         continue;
       }
+      const id = R.placeOf(record);
+      if (!id) continue;
       if (R.ownRecord(record)) {
-        if (later(mine.get(record.event_id), record)) mine.set(record.event_id, record);
+        if (later(mine.get(id), record)) mine.set(id, record);
         continue;
       }
-      const there = others.get(record.event_id) || new Map();
+      const there = others.get(id) || new Map();
       if (later(there.get(record.reviewer), record)) there.set(record.reviewer, record);
-      others.set(record.event_id, there);
+      others.set(id, there);
     }
     return { mine, others, missed };
   }

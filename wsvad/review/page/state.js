@@ -81,7 +81,7 @@
     const chosen = R.doc.events.filter(R.passes).sort(ORDERS[R.sort()]);
     const groups = new Map();
     for (const event of chosen) {
-      const group = s.fold ? event.group || event.id : event.id;
+      const group = s.fold && !R.blind ? event.group || event.id : event.id; // controls have no near duplicates
       if (!groups.has(group)) groups.set(group, []);
       groups.get(group).push(event);
     }

@@ -67,6 +67,8 @@
     let wanted = null; // {index, tries} of the frame that a seek is for
     let ended = false;
     let handle = 0;
+    let standing = false; // at the start of the event; what the browser shows before is of no account
+    let last = null;
 
     // Late within a frame: Chromium takes a frame to last at least the container's default duration, so where frames are
     // shorter than that, an earlier moment still shows the one before.
@@ -88,10 +90,13 @@
     };
     // Where the frame on the screen is still not the wanted one, a few milliseconds further on it is.
     const settle = () => {
-      if (ended || !wanted || !video.paused || video.seeking || presented === null) return;
+      if (ended || !video.paused || video.seeking || presented === null) return;
+      if (!wanted) return emit(presented);
       const by = wanted.index - R.frameAt(times, presented);
-      if (by === 0 || wanted.tries++ > 12) wanted = null;
-      else jump(video.currentTime + Math.sign(by) * 0.005);
+      if (by === 0 || wanted.tries++ > 12) {
+        wanted = null;
+        emit(presented);
+      } else jump(video.currentTime + Math.sign(by) * 0.005);
     };
     const shown = (media) => {
       if (ended) return;
@@ -100,7 +105,8 @@
       emit(presented);
     };
     const tick = (_, frame) => {
-      shown(frame.mediaTime);
+      last = frame.mediaTime;
+      if (standing) shown(last);
       handle = video.requestVideoFrameCallback(tick);
     };
     const listen = {
@@ -115,7 +121,14 @@
           wish = null;
           video.currentTime = target;
         } else if (!video.requestVideoFrameCallback) shown(video.currentTime);
-        else setTimeout(settle, 60); // time for the frame to be presented
+        else {
+          standing = true;
+          if (presented === null && last !== null && wanted && R.frameAt(times, clip.start_s + last) === wanted.index) shown(last);
+          setTimeout(() => {
+            if (presented === null && last !== null) presented = clip.start_s + last; // it stood there already
+            settle();
+          }, 60); // time for the frame to be presented
+        }
       },
       timeupdate: () => video.requestVideoFrameCallback || shown(video.currentTime),
       play: () => {

@@ -89,7 +89,7 @@
       <div class="order">
         <span class="shown-count" id="count"><b>${R.whole(count)}</b> ${count === 1 ? "event" : "events"}${folded > 0 ? html`<span class="soft"> · ${R.whole(folded)} folded</span>` : null}</span>
         <label class="choose"><span class="unseen">Order</span><select id="sort" value=${R.sort()} onChange=${(event) => R.set({ sort: event.target.value })}>${R.sorts().map((sort) => html`<option key=${sort.value} value=${sort.value} selected=${sort.value === R.sort()}>${sort.name}</option>`)}</select></label>
-        <${R.Button} id="fold" icon="stack" label="Fold near duplicates" pressed=${s.fold} onClick=${() => { R.unfolded.clear(); R.set({ fold: !s.fold }); }} />
+        <${R.Button} id="fold" icon="stack" label="Fold near duplicates" pressed=${s.fold} disabled=${R.blind} onClick=${() => { R.unfolded.clear(); R.set({ fold: !s.fold }); }} />
         <span class="pair" role="group" aria-label="Layout">
           <${R.Button} icon="grid" label="Grid" keys="G" pressed=${s.layout === "grid"} onClick=${() => R.set({ layout: "grid" })} />
           <${R.Button} icon="list" label="List" keys="G" pressed=${s.layout === "list"} onClick=${() => R.set({ layout: "list" })} />
