@@ -125,7 +125,13 @@ class _Server:
             # no redirect: a browser would not send a strict cookie along with one that began in another program
             answer = Response(_ENTER, media_type="text/html; charset=utf-8")
             answer.set_cookie(
-                COOKIE, self._access.session(reviewer), max_age=SESSION_S, httponly=True, samesite="strict", path="/"
+                COOKIE,
+                self._access.session(reviewer),
+                max_age=SESSION_S,
+                path="/",
+                secure=self._access.secure,
+                httponly=True,
+                samesite="strict",
             )
             return answer
         try:
