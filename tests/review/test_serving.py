@@ -217,6 +217,10 @@ def test_bad_requests_are_answered_and_harm_nothing(port, root):
             assert answer.json["error"]
     for change in ({"verdict": "perhaps"}, {"note": "x" * 3000}, {"verdict_id": "../x"}, {"start_s": "now"}):
         assert ann.post("/api/verdicts", good | change).status == 400
+    for change in ({"video_id": "other.mp4"}, {"content_id": "0"}, {"camera": "other"}):
+        assert ann.post("/api/verdicts", good | change).status == 409, "a purge finds records by their video"
+    span = good | {"kind": "missed", "event_id": None, "verdict": "missed", "video_id": "other.mp4"}
+    assert ann.post("/api/verdicts", span).status == 409
     for query in ("since=-1", "since=x", "since=" + "9" * 50):
         assert ann.get(f"/api/verdicts?{query}").status == 400
     for query in ("", "what=events", "what=passwd&format=csv", "what=events&format=exe"):

@@ -180,6 +180,9 @@ class _Server:
             verdict = parse_verdict(filled)
         except UsageError as error:
             raise Refused(400, str(error)) from error
+        problem = await run_in_threadpool(self._desk.problem_of, verdict)
+        if problem:
+            raise Refused(409, problem)
         new = await run_in_threadpool(self._desk.add, verdict)
         return json_answer(verdict.to_dict(), 201 if new else 200)
 
