@@ -187,6 +187,8 @@ class Desk:
         shown = review.of(event_id)
         name = review.name_of(shown)
         if make and review.folder is not None and review.folder.made(name) is None:
+            if not self.options.media.media:
+                raise UsageError("no pictures were asked for (--no-media)")
             self._ask(review, shown)
         return review.pictures(shown, link)
 
