@@ -56,6 +56,7 @@ LAYERS = (
 HOMES = {
     # the wiring, and the doctor's question to a cluster; every other file is testable without Ray
     "ray": (
+        "wsvad/dataset/tables.py",  # for programs that are not part of this package
         "wsvad/work/ray_link.py",
         "wsvad/work/cluster.py",
         "wsvad/work/run.py",
@@ -130,6 +131,7 @@ HOMES = {
         "wsvad/backbones/resnet_untrained.py",
         "wsvad/backbones/untrained.py",
         "wsvad/backbones/weights.py",
+        "wsvad/features/torch_dataset.py",
         "wsvad/train/batches.py",
         "wsvad/checkpoint/folder.py",
         "wsvad/checkpoint/tensors.py",

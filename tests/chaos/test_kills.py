@@ -123,7 +123,14 @@ def test_killed_at_random_and_run_again(trial, footage, weights, undisturbed, cl
     assert struck, "the run was over before it could be disturbed"
     assert code == (-signal.SIGKILL if what == "driver" and struck else 0), log
     for path in visible(out):
-        assert path == "dataset.json" or path.split("/")[0] in {"index", "units", "snapshots", "videos", "runs"}
+        assert path == "dataset.json" or path.split("/")[0] in {
+            "index",
+            "units",
+            "pictures",
+            "snapshots",
+            "videos",
+            "runs",
+        }
     assert stored(str(out)).items() <= undisturbed.items(), "a unit differs from the undisturbed run"
 
     code, summary, log = finish(start(*words), timeout=600)

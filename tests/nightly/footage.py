@@ -19,8 +19,11 @@ FEATURES = FeatureConfig(untrained_name(0, "inception-compact"), clips=ClipSpec(
 FPS = 4
 
 
-def write_scene(path: Path, seconds: int, *bright: tuple[int, int]) -> None:
-    """Write a dark video of 4 frames a second, bright in the given spans of seconds; a clip is a second long."""
+def write_scene(path: Path, seconds: int, *bright: tuple[int, int], picture: np.ndarray | None = None) -> None:
+    """Write a dark video of 4 frames a second, bright in the given spans of seconds; a clip is a second long.
+
+    Or one of a picture that does not move, RGB ``[64, 64, 3]``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS)
@@ -28,9 +31,9 @@ def write_scene(path: Path, seconds: int, *bright: tuple[int, int]) -> None:
         stream.codec_context.gop_size = FPS
         for second in range(seconds):
             level = 230 if any(first <= second < last for first, last in bright) else 20
-            picture = np.full((64, 64, 3), level, np.uint8)
+            frame = np.full((64, 64, 3), level, np.uint8) if picture is None else picture
             for _ in range(FPS):
-                for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
+                for packet in stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")):
                     container.mux(packet)
         for packet in stream.encode():
             container.mux(packet)

@@ -259,6 +259,7 @@ def summary(drift):
 def entry(camera, **more):
     """What a summary says of a camera."""
     usual = {"psi": 0.01, "wasserstein": 0.002, "drifted": False, "judged": True}
+    usual |= {"moved": False, "covered": None, "view_changed_utc": None}
     return {"camera": camera} | usual | {"events": 3, "events_low": 0, "events_high": 9, "unusual": False} | more
 
 
@@ -271,6 +272,8 @@ def test_the_summary_names_them():
     """Those that drifted, those with unusual counts, how many are not known; no name forges a line; exit code 0."""
     assert said([entry("gate")]) == "none"
     assert "not known" in said([])
+    assert said([entry("gate", moved=True)]) == "camera moved: gate"
+    assert said([entry("gate", covered=True), entry("yard", moved=True)]) == "camera moved: yard; camera covered: gate"
     some = [entry("gate", drifted=True), entry("a\nb\x1b[31m", drifted=True, unusual=True), entry("yard", judged=False)]
     assert said(some) == (
         "scores drifted: gate, a\\nb\\x1b[31m; unusual number of events: a\\nb\\x1b[31m; "
@@ -292,6 +295,8 @@ def test_figures_of_each_camera():
     assert figures["camera_drifted"] == {"gate": 1, "yard": 0}
     assert figures["camera_judged"] == {"gate": 1, "yard": 0}
     assert figures["camera_events_high"] == {"gate": 9}
+    assert figures["camera_moved"] == {"gate": 0, "yard": 0}
+    assert "camera_covered" not in figures
     alone = [f.name for f in figures_of(summary([entry("yard", judged=False, **unknown)]), 0.0)]
     assert "camera_psi" not in alone
     assert not [name for f in figures_of(summary([]), 0.0) for name in [f.name] if name.startswith("camera_")]

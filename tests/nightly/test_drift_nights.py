@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.extract.harness import run_here
+from tests.metrics.test_pictures import scene
 from tests.nightly.footage import write_scene
 from tests.nightly.reader import digests
 from tests.nightly.test_purge import content_id, mentions
@@ -71,3 +73,39 @@ def test_nights_and_a_purge(night, archive, tmp_path, capsys, monkeypatch):
     code, after = night(*told)
     assert (code, [c["camera"] for c in after["drift"]]) == (0, ["door", "front"])
     assert mentions(root, yard, content, keys["yard"]) == []
+
+
+def test_a_camera_that_was_moved_is_named(night, archive, tmp_path, capsys):
+    """From pixels to the summary and the figures; a purge of the old day takes the pictures of its videos along."""
+    root, told = tmp_path / "root", ("--textfile", str(tmp_path / "wsvad.prom"))
+    store = open_store(str(root))
+    for hour in range(7):
+        write_scene(archive / "yard" / f"20260310_{hour:02d}0001.mp4", 4 + hour, picture=scene_of(1))
+        write_scene(archive / "door" / f"20260310_{hour:02d}0000.mp4", 4, picture=scene_of(2))
+    assert night(*told)[0] == 0
+    for hour in range(12, 16):
+        write_scene(archive / "yard" / f"20260311_{hour:02d}0000.mp4", 4, picture=scene_of(3 if hour > 12 else 1))
+        write_scene(archive / "door" / f"20260311_{hour:02d}0000.mp4", 4, picture=scene_of(2))
+    code, found = night(*told)
+    assert code == 0
+    by_camera = {c["camera"]: c for c in found["drift"]}
+    assert {name: c["moved"] for name, c in by_camera.items()} == {"door": False, "front": None, "yard": True}
+    assert by_camera["yard"]["view_changed_utc"] == "2026-03-11T13:00:00.000+00:00"
+    families = text_string_to_metric_families((tmp_path / "wsvad.prom").read_text())
+    samples = {(s.name, s.labels.get("camera")): s.value for f in families for s in f.samples}
+    assert (samples["wsvad_rescore_camera_moved", "yard"], samples["wsvad_rescore_camera_moved", "door"]) == (1, 0)
+    assert ("wsvad_rescore_camera_moved", "front") not in samples
+
+    features = require_current(store).shown.features.prefix
+    pictures = len(list(store.list(f"{features}/pictures/")))
+    old = "yard/20260310_030001.mp4"
+    content = content_id(root, old)
+    assert run_here(capsys, "purge", "--root", str(root), "--apply", "--force", "--json", "--video", old)[0] == 0
+    assert mentions(root, old, content) == []
+    assert len(list(store.list(f"{features}/pictures/"))) == pictures - 1
+    assert len(list(store.list("reference/pictures/"))) == 1  # of the other camera
+
+
+def scene_of(seed):
+    """Something to see: rectangles, 64x64 pixels, RGB."""
+    return np.repeat(np.kron(scene(seed), np.ones((2, 2), np.uint8))[..., None], 3, axis=2)

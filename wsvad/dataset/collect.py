@@ -24,7 +24,7 @@ class Collected:
 
     snapshots: int = 0
     objects: int = 0
-    """Units, lists, and tables of videos."""
+    """Units, their pictures, lists, and tables of videos."""
     bytes: int = 0
     """Of all that, snapshots included."""
 
@@ -55,6 +55,11 @@ def collect(store: Store, *, grace_hours: float = DEFAULT_GRACE_HOURS, dry_run: 
     old, recent = _by_age([i for i in store.list(layout.SNAPSHOTS) if i.key.endswith(".json")], before_ns)
     named = named_keys([_read(store, info) for info in recent])
     unnamed = [info for info in stored if info.key not in named and info.mtime_ns < before_ns]
+    unnamed += [
+        info
+        for info in store.list(layout.PICTURES)
+        if layout.unit_key(layout.id_of(info.key)) not in named and info.mtime_ns < before_ns
+    ]
     if dry_run:
         return Collected(len(old), len(unnamed), sum(info.size for info in [*old, *unnamed]))
     for info in old:

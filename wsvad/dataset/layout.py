@@ -8,6 +8,8 @@ import re
 DATASET = "dataset.json"
 INDEX = "index/"
 UNITS = "units/"
+PICTURES = "pictures/"
+"""Small pictures of what the cameras show, one beside each unit of features; no snapshot names them."""
 QUARANTINE = "quarantine/"
 SNAPSHOTS = "snapshots/"
 LISTS = "lists/"
@@ -15,7 +17,7 @@ VIDEOS = "videos/"
 """Tables of videos beside snapshots of one level, which versions up to 0.1 wrote."""
 RUNS = "runs/"
 TRAINING_IDS = "training_ids.json"
-_ALL = (DATASET, INDEX, UNITS, QUARANTINE, SNAPSHOTS, LISTS, VIDEOS, RUNS, TRAINING_IDS)
+_ALL = (DATASET, INDEX, UNITS, PICTURES, QUARANTINE, SNAPSHOTS, LISTS, VIDEOS, RUNS, TRAINING_IDS)
 
 
 def uris(root: str) -> tuple[str, ...]:
@@ -32,6 +34,11 @@ def unit_id(content_id: str, first_clip: int, last_clip: int, fingerprint: str) 
 def unit_key(unit_id: str) -> str:
     """Key of a unit's rows."""
     return f"{UNITS}{unit_id[:2]}/{unit_id}.parquet"
+
+
+def picture_key(unit_id: str) -> str:
+    """Key of the picture of a unit's footage."""
+    return f"{PICTURES}{unit_id[:2]}/{unit_id}.json"
 
 
 def quarantine_key(unit_id: str) -> str:
@@ -56,5 +63,5 @@ def named_by_content(prefix: str, data: bytes) -> str:
 
 
 def id_of(key: str) -> str:
-    """The unit id in the key of a unit or of a quarantine record."""
+    """The unit id in the key of a unit, of its picture, or of a quarantine record."""
     return key.rsplit("/", 1)[-1].split(".", 1)[0]

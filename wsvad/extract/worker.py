@@ -20,6 +20,7 @@ from wsvad.errors import ObjectNotFound, StorageError, VideoError
 from wsvad.extract.units import Unit
 from wsvad.features.config import FeatureConfig
 from wsvad.features.encoding import ClipRows, decode_unit, encode_unit
+from wsvad.features.pictures import MedianPicture, UnitPicture, write_picture
 from wsvad.manifest.source import StoredVideo
 from wsvad.storage import Created, Store, StoreOptions, open_store
 from wsvad.video import ISOLATION_KINDS, Clip, DecodeReport, Limits, VideoReader, crop_flow
@@ -212,7 +213,8 @@ class UnitExtractor:
             if self._on_clips:
                 self._on_clips(unit.unit_id, last + 1 - unit.first_clip)
 
-        rows = list(self._network.rows(clips, timer, on_clip))
+        median = MedianPicture()
+        rows = list(self._network.rows(median.watch(clips), timer, on_clip))
         report = self._reader.report
         if not rows:
             raise VideoError("no_clips", f"none of {unit.num_clips} clips is whole: {_errors(report)}")
@@ -224,6 +226,8 @@ class UnitExtractor:
             unit=_unit_record(unit, report, len(rows)),
         )
         started = time.perf_counter()
+        # before the unit: where the unit is, its picture was
+        write_picture(self._out, UnitPicture.of(unit.unit_id, unit.video.video_id, rows, median))
         outcome = self._out.create(layout.unit_key(unit.unit_id), data)
         if outcome is Created.DIFFERENT:  # another worker was first; what is stored is what counts
             data = self._out.read(layout.unit_key(unit.unit_id))

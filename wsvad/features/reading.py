@@ -11,15 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from wsvad.dataset.published import published_snapshot, published_videos, read_published
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject
+from wsvad.dataset.tables import PublishedTables
 from wsvad.errors import DamagedError, UsageError
 from wsvad.features.decoding import Inputs, UnitFeatures, decode_features, decode_shapes, without_cuboids
 from wsvad.storage import Store, StoreOptions, open_store
+
+if TYPE_CHECKING:
+    from wsvad.features.torch_dataset import VideoDataset
 
 KIND = "features"
 READERS = 4
@@ -41,8 +45,10 @@ class VideoFeatures(UnitFeatures):
 
 
 @dataclass(frozen=True)
-class FeatureSet:
+class FeatureSet(PublishedTables):
     """The features of a snapshot. Small, picklable; values are read when asked for. Made by :meth:`open`."""
+
+    rows_are: ClassVar[str] = "features"
 
     store: Store
     snapshot: Snapshot
@@ -132,6 +138,12 @@ class FeatureSet:
     def num_clips(self, video_id: str) -> int:
         """T of a video. Raises ``UsageError`` where it has none."""
         return sum(unit.clips for unit in self._units(video_id))
+
+    def to_torch(self, video_ids: Sequence[str] | None = None, *, cuboids: bool = True) -> VideoDataset:
+        """Return a data set of PyTorch, a video an item. Arguments and errors: ``VideoDataset``."""
+        from wsvad.features.torch_dataset import VideoDataset  # seconds, because of PyTorch
+
+        return VideoDataset(self, video_ids, cuboids=cuboids)
 
     def load(self, video_id: str, *, cuboids: bool = True) -> VideoFeatures:
         """Read one whole video; its units are read at the same time.

@@ -1,4 +1,4 @@
-"""Drift of each camera: its newest scores against a reference of the same hours, its events against the weeks before.
+"""Drift of each camera: its newest scores and pictures against references, its events against the weeks before.
 
 A function of published scores and events and of references. What was found the night before is taken over where
 nothing of it has changed.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 
 import numpy as np
@@ -26,11 +26,12 @@ from wsvad.nightly.drift_results import CameraDrift, Drift, EventDrift, ScoreDri
 from wsvad.nightly.happenings import Units
 from wsvad.nightly.published import Current, ModelAt, digest_of
 from wsvad.nightly.references import Kept, hours_of, keep_reference, read_reference
+from wsvad.nightly.stretch import DAY_S, Stretch, utc
+from wsvad.nightly.tampering import Views
 from wsvad.rates import poisson_band
 from wsvad.scores.reading import ScoreSet
 from wsvad.storage import Store, open_store
 
-DAY_S = 86400.0
 REFERENCE_DAYS = 7
 """Length of the footage that a reference is made of, where times are known."""
 REFERENCE_CLIPS = 5000
@@ -47,7 +48,6 @@ EVENT_LEVEL = 0.99
 _VERSION = 1
 """Of this arithmetic; what another one found is not taken over."""
 _READERS = 16
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def find_drift(
@@ -70,37 +70,9 @@ def find_drift(
     scores = ScoreSet.open(f"{root.uri}/{shown.scores.prefix}", root.options)
     by_camera, _ = read_sources(scores, cameras)
     scored = {name: [source for source in sources if source.sha256] for name, sources in by_camera.items()}
-    night = _Night(root, cameras, model, scores, Units(root, shown.events), base, freezing)
+    views = Views(root, shown.features)
+    night = _Night(root, cameras, model, scores, Units(root, shown.events), views, base, freezing)
     return Drift(model, tuple(night.of(name, sources) for name, sources in scored.items() if sources))
-
-
-@dataclass(frozen=True)
-class _Stretch:
-    """The newest footage of a camera, and what there was before it."""
-
-    camera: str
-    begin_s: float | None
-    """Seconds since 1970; None: no times are known. Likewise ``end_s``, exclusive."""
-    end_s: float | None
-    newest: tuple[Source, ...]
-    """Videos that reach into it, or that are new."""
-    earlier: tuple[Source, ...]
-    """Videos that reach into the days that a reference is made of, or that are not new."""
-    first_s: float = 0.0
-    """When the camera's footage begins."""
-
-    @property
-    def clock(self) -> str:
-        return "offsets" if self.begin_s is None else "utc"
-
-    @property
-    def days(self) -> tuple[date, date]:
-        """The first and the last UTC day that it touches."""
-        assert self.begin_s is not None
-        assert self.end_s is not None
-        last = np.nextafter(self.end_s, -np.inf)
-        first_day, last_day = (_EPOCH + timedelta(days=int(s // DAY_S)) for s in (self.begin_s, last))
-        return first_day.date(), last_day.date()
 
 
 @dataclass
@@ -112,6 +84,7 @@ class _Night:
     model: str
     scores: ScoreSet
     units: Units
+    views: Views
     base: Current | None
     freezing: bool
 
@@ -152,21 +125,22 @@ class _Night:
         before = self.found_before.get(camera)
         if not stretch.newest and before and before.clock == stretch.clock and camera not in self.lost:
             return before  # it is of the newest footage still
-        return CameraDrift(camera, stretch.clock, self._scores(stretch, before), self._events(stretch))
+        view = self.views.of(stretch, before.view if before else None, freezing=self.freezing)
+        return CameraDrift(camera, stretch.clock, self._scores(stretch, before), self._events(stretch), view)
 
-    def _stretch(self, camera: str, sources: Sequence[Source]) -> _Stretch:
+    def _stretch(self, camera: str, sources: Sequence[Source]) -> Stretch:
         timed = [source for source in sources if source.start_utc_us is not None]
         if not timed:
             new = {s.video_id for s in sources if self.scored_before.get(s.video_id) != s.sha256}
             newest, earlier = (tuple(s for s in sources if (s.video_id in new) is is_new) for is_new in (True, False))
-            return _Stretch(camera, None, None, newest, earlier)
+            return Stretch(camera, None, None, newest, earlier)
         end_s = max(source.end_s for source in timed)
         begin_s, first_s = end_s - DAY_S, min(source.begin_s for source in timed)
         newest = tuple(s for s in timed if s.end_s > begin_s)
         earlier = tuple(s for s in timed if s.begin_s < begin_s and s.end_s > begin_s - REFERENCE_DAYS * DAY_S)
-        return _Stretch(camera, begin_s, end_s, newest, earlier, first_s)
+        return Stretch(camera, begin_s, end_s, newest, earlier, first_s)
 
-    def _scores(self, stretch: _Stretch, before: CameraDrift | None) -> ScoreDrift:
+    def _scores(self, stretch: Stretch, before: CameraDrift | None) -> ScoreDrift:
         kept = read_reference(self.root, self.model, stretch.camera, stretch.clock)
         if kept is None and self.freezing:
             kept = self._freeze(stretch)
@@ -182,7 +156,7 @@ class _Night:
         if before and before.scores.inputs == inputs:
             return before.scores
         empty = ScoreDrift(
-            _utc(stretch.begin_s), _utc(stretch.end_s), kept.key if kept else None, clips=0, compared=0, psi=None,
+            utc(stretch.begin_s), utc(stretch.end_s), kept.key if kept else None, clips=0, compared=0, psi=None,
             wasserstein=None, drifted=False, reason="no new footage" if kept else "no reference yet", inputs=inputs,
         )  # fmt: skip
         if kept is None or not stretch.newest:
@@ -201,7 +175,7 @@ class _Night:
             reason="" if known else f"{little}of {least_hours}",
         )
 
-    def _freeze(self, stretch: _Stretch) -> Kept | None:
+    def _freeze(self, stretch: Stretch) -> Kept | None:
         """Make the reference of a camera; ``None`` where it has not enough footage before the newest stretch."""
         begin_s = None if stretch.begin_s is None else stretch.begin_s - REFERENCE_DAYS * DAY_S
         sources = stretch.earlier if begin_s is not None else self._last(stretch.earlier)
@@ -213,7 +187,7 @@ class _Night:
         if len(scores_N) < REFERENCE_CLIPS:
             return None
         reference = freeze(scores_N, hours_N, hours_of(stretch.clock))
-        spans = _utc(begin_s), _utc(stretch.begin_s)
+        spans = utc(begin_s), utc(stretch.begin_s)
         return keep_reference(self.root, Kept.of(reference, self.model, stretch.camera, stretch.clock, *spans))
 
     def _last(self, sources: Sequence[Source]) -> tuple[Source, ...]:
@@ -244,7 +218,7 @@ class _Night:
             parts = list(pool.map(clips, sources))
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
-    def _events(self, stretch: _Stretch) -> EventDrift:
+    def _events(self, stretch: Stretch) -> EventDrift:
         if stretch.begin_s is None:
             newest, earlier = ([f"offsets/{s.video_id}" for s in part] for part in (stretch.newest, stretch.earlier))
         else:
@@ -263,9 +237,3 @@ class _Night:
         """Events and seconds of scored footage of some units, as far as they are there."""
         found = self.units.counts(set(names)).values()
         return sum(counts.events for counts in found), sum(counts.scored_s for counts in found)
-
-
-def _utc(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return (_EPOCH + timedelta(microseconds=round(seconds * 1e6))).isoformat(timespec="milliseconds")

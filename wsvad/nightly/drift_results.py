@@ -54,6 +54,32 @@ class EventDrift:
 
 
 @dataclass(frozen=True)
+class ViewChange:
+    """What a camera shows in its newest footage, against what it showed before."""
+
+    reference: str | None
+    """Key of the reference; None: there is none yet."""
+    pictures: int
+    """Of the newest footage, one a unit; 0 without a reference, because none was read."""
+    similarity: float | None
+    """Of the last of them to the reference, at most 1; None: nothing was compared."""
+    detail: float | None
+    """Likewise the strength of its edges, as a share of the least in the reference."""
+    moved: bool
+    """The last pictures show another scene."""
+    covered: bool
+    """The last pictures show next to nothing."""
+    since_utc: str | None
+    """When the first of those begins; None where it is not known, or nothing has changed."""
+    since_video: str | None
+    """The video that it is of; None: nothing has changed."""
+    reason: str
+    """Why it is not known whether the view has changed; empty where it is known."""
+    inputs: str
+    """Digest of all that decides the above."""
+
+
+@dataclass(frozen=True)
 class CameraDrift:
     """Of one camera."""
 
@@ -62,6 +88,7 @@ class CameraDrift:
     """``utc``, or ``offsets`` where no times of its videos are known."""
     scores: ScoreDrift
     events: EventDrift
+    view: ViewChange
 
     @property
     def judged(self) -> bool:
@@ -80,6 +107,9 @@ class CameraDrift:
             "events_low": self.events.low,
             "events_high": self.events.high,
             "unusual": self.events.unusual,
+            "moved": None if self.view.reason else self.view.moved,
+            "covered": None if self.view.reason else self.view.covered,
+            "view_changed_utc": self.view.since_utc,
         }
 
 

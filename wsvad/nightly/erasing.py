@@ -69,11 +69,13 @@ def erase_unpublished(store: Store, video_ids: frozenset[str]) -> int:
     old = [info.key for info in store.list(layout.SNAPSHOTS) if info.key != keep]
     tables = [info.key for part in (layout.LISTS, layout.VIDEOS) for info in store.list(part)]
     units = [info.key for info in store.list(layout.UNITS) if info.key not in named]
+    pictures = [i.key for i in store.list(layout.PICTURES) if layout.unit_key(layout.id_of(i.key)) not in named]
     records = [
         (info.key, test)
         for part, test in ((layout.QUARANTINE, _is_record_of), (layout.RUNS, _mentions))
         for info in store.list(part)
     ]
+    records += [(key, _is_record_of) for key in pictures]
     with ThreadPoolExecutor(_THREADS) as pool:
         theirs = pool.map(lambda key: _is_of_others(store, key, video_ids), units)
         units = [key for key, others in zip(units, theirs, strict=True) if not others]
@@ -142,7 +144,7 @@ def _is_of_others(store: Store, key: str, video_ids: frozenset[str]) -> bool:
 
 
 def _is_record_of(store: Store, key: str, video_ids: Collection[str], *, absent: bool = False) -> bool:
-    """Whether a record is of one of these videos; what cannot be read may be, ``absent`` is the answer for none."""
+    """Whether a record, or a picture, is of one of these videos; what cannot be read may be, else ``absent``."""
     try:
         return parse_object(store.read(key)).get(columns.VIDEO_ID) in video_ids
     except ObjectNotFound:

@@ -7,6 +7,7 @@
 ``events/<model>/``            an events data set for every model
 ``nights/<digest>.json``       what a night found: coverage, changes, drift
 ``reference/<model>/<camera>.json``  what the newest scores of a camera are held against, made once
+``reference/pictures/<camera>.json``  what its newest pictures are held against, likewise
 ``inputs/<digest>``            copies of the files of cameras and of thresholds that nights were made with
 ``tombstones/<digest>.json``   videos that were purged, which later nights leave out
 ``verdicts/<id>.json``         what reviewers said of events, one object a record

@@ -32,6 +32,7 @@ from wsvad.nightly.published import (
     models_as_json,
     require_current,
 )
+from wsvad.nightly.reference_pictures import drop_pictures_of
 from wsvad.nightly.references import drop_references
 from wsvad.nightly.tombstones import bury
 from wsvad.storage import Store, StoreOptions, open_store
@@ -291,6 +292,7 @@ def _erase(
             root.delete(info.key)
             deleted += 1
     deleted += erase_reviews(root, video_ids)
+    deleted += drop_pictures_of(root, video_ids)
     deleted += drop_references(root, {there.camera for there in _known(root, base, options.store)[0].values()})
     root.delete(PENDING)
     return deleted, f"{CURRENT}{published.number:08d}.json"

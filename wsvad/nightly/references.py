@@ -64,10 +64,11 @@ class Kept:
 
 def reference_key(model: str, camera: str, clock: str) -> str:
     """Return the key of a reference; the name of the camera is not in it."""
-    return f"{REFERENCES}{short(model)}/{_name(camera, clock)}.json"
+    return f"{REFERENCES}{short(model)}/{name_of(camera, clock)}.json"
 
 
-def _name(camera: str, clock: str) -> str:
+def name_of(camera: str, clock: str) -> str:
+    """Return the name of a reference; that of the camera is not in it."""
     return digest_of({"camera": camera, "clock": clock})[:32]
 
 
@@ -106,7 +107,7 @@ def keep_reference(root: Store, kept: Kept) -> Kept:
 
 def drop_references(root: Store, cameras: Iterable[str]) -> int:
     """Delete the references of all cameras but these, of all models; return how many those were."""
-    names = {f"{_name(camera, clock)}.json" for camera in cameras for clock in CLOCKS}
+    names = {f"{name_of(camera, clock)}.json" for camera in cameras for clock in CLOCKS}
     gone = [info.key for info in root.list(REFERENCES) if info.key.rpartition("/")[2] not in names]
     for key in gone:
         root.delete(key)

@@ -58,7 +58,9 @@ class RescoreSummary(Summary):
     """Events ``kept``, ``moved``, ``new`` and ``gone`` against the night before, or the champion before."""
     drift: list[dict[str, Any]] = field(default_factory=list)
     """Of each camera: ``psi`` and ``wasserstein`` of its newest scores, ``drifted``, and whether that is known
-    (``judged``); its newest ``events``, how few and many are usual (``events_low``, ``events_high``), ``unusual``."""
+    (``judged``); its newest ``events``, how few and many are usual (``events_low``, ``events_high``), ``unusual``;
+    whether its newest pictures show another scene (``moved``) or next to nothing (``covered``), null where that is not
+    known, and since when (``view_changed_utc``)."""
     decode_s: float = 0.0
     """Worker seconds spent waiting for the decoder, summed."""
     model_s: float = 0.0
@@ -126,10 +128,15 @@ class RescoreSummary(Summary):
 
 
 def _drift(cameras: Sequence[Mapping[str, Any]]) -> str:
-    """Name the cameras that drifted, and those with unusually few or many events."""
+    """Name the cameras that were moved or covered, that drifted, and those with unusually few or many events."""
     if not cameras:
         return "not known of this champion before the next night with new footage"
-    named = (("scores drifted", "drifted"), ("unusual number of events", "unusual"))
+    named = (
+        ("camera moved", "moved"),
+        ("camera covered", "covered"),
+        ("scores drifted", "drifted"),
+        ("unusual number of events", "unusual"),
+    )
     said = [
         f"{what}: {_names([c['camera'] for c in cameras if c[flag]])}" for what, flag in named if _any(cameras, flag)
     ]

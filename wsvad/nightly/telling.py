@@ -68,6 +68,8 @@ def _drift(summary: RescoreSummary) -> list[Figure]:
         ("camera_events_low", "events_low", "Least events that are usual in so much footage."),
         ("camera_events_high", "events_high", "Most of them."),
         ("camera_events_unusual", "unusual", "1: fewer or more events than are usual."),
+        ("camera_moved", "moved", "1: the newest pictures show another scene than the reference."),
+        ("camera_covered", "covered", "1: the newest pictures show next to nothing."),
     )
     figures = []
     for name, key, about in told:

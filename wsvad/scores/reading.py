@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from wsvad.dataset.published import published_snapshot, published_videos, read_published
 from wsvad.dataset.snapshots import REMEDY, Snapshot, SnapshotObject, read_dataset
+from wsvad.dataset.tables import PublishedTables
 from wsvad.dataset.trained import read_training_ids
 from wsvad.errors import ConflictError, DamagedError, UsageError
 from wsvad.scores.config import ScoreConfig
@@ -20,8 +21,10 @@ __all__ = ["ScoreSet", "VideoScores"]
 
 
 @dataclass(frozen=True)
-class ScoreSet:
+class ScoreSet(PublishedTables):
     """The scores of a snapshot. Small; values are read when asked for. Made by :meth:`open`."""
+
+    rows_are: ClassVar[str] = "scores"
 
     store: Store
     snapshot: Snapshot

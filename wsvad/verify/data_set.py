@@ -18,6 +18,7 @@ from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, n
 from wsvad.errors import DamagedError, ObjectNotFound, UsageError
 from wsvad.features.coverage import shortcomings
 from wsvad.features.encoding import UnitSummary, decode_unit
+from wsvad.features.pictures import decode_picture
 from wsvad.manifest.listing import Listing
 from wsvad.storage import Store, is_absent
 from wsvad.text import printable
@@ -57,6 +58,7 @@ def verify(
     state = inspect(store, deep=deep or repair)
     if deep or repair:
         state.faults += each(store, layout.QUARANTINE, _check_record)
+        state.faults += each(store, layout.PICTURES, decode_picture)
     if state.snapshot is None and not state.faults:
         raise UsageError(
             f"{store.uri} {'does not exist' if is_absent(store.uri) else 'has no published snapshot'}; is it the --out "

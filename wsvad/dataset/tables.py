@@ -1,0 +1,147 @@
+"""A published data set as the tables that other programs read: files, Arrow, pandas, a Ray Data set."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.request import url2pathname
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wsvad.dataset.published import read_published
+from wsvad.dataset.snapshots import REMEDY, Snapshot, SnapshotObject
+from wsvad.errors import DamagedError, UsageError
+from wsvad.storage import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import ray.data
+
+_READERS = 8
+
+
+class PublishedTables:
+    """The rows of a snapshot, for programs that are not part of this package.
+
+    Every object is held against the digest that the snapshot names, but for :meth:`files`, which only names them.
+    """
+
+    store: Store
+    snapshot: Snapshot
+    rows_are: ClassVar[str] = "rows"
+    """What the rows are, for messages."""
+
+    def files(self, video_ids: Iterable[str] | None = None) -> list[str]:
+        """Return the Parquet files of the snapshot: paths of a local data set, else URIs.
+
+        For DuckDB (``read_parquet``), Polars (``scan_parquet``), Spark. A later run may replace some of them, and
+        ``wsvad verify --collect`` removes what no recent snapshot names.
+
+        Args:
+            video_ids: whose; None: all. Of events: names of units, ``day/camera``.
+
+        Raises:
+            UsageError: there is no such video.
+        """
+        uris = [self.store.uri_of(o.key) for o in self._objects(video_ids)]
+        return [url2pathname(uri.removeprefix("file://")) if uri.startswith("file://") else uri for uri in uris]
+
+    def to_arrow(self, columns: Sequence[str] | None = None, video_ids: Iterable[str] | None = None) -> pa.Table:
+        """Return the rows as one Arrow table, by video and clip.
+
+        Args:
+            columns: names of columns, in this order; None: all.
+            video_ids: whose; None: all. Of events: names of units, ``day/camera``.
+
+        Raises:
+            UsageError: there is no such video or column.
+            DamagedError: an object is missing or damaged.
+        """
+        with ThreadPoolExecutor(_READERS) as pool:
+            tables = list(pool.map(lambda o: self._read_table(o, columns), self._objects(video_ids)))
+        if not tables:
+            raise UsageError(f"snapshot {self.snapshot.number} of {self.store.uri} holds no {self.rows_are}")
+        return pa.concat_tables([table.replace_schema_metadata() for table in tables])
+
+    def to_pandas(self, columns: Sequence[str] | None = None, video_ids: Iterable[str] | None = None) -> pd.DataFrame:
+        """Return the rows as a data frame; a tensor is an array in its cell. Arguments and errors: :meth:`to_arrow`."""
+        table = self.to_arrow(columns, video_ids)
+        tensors = {field.name for field in table.schema if isinstance(field.type, pa.FixedShapeTensorType)}
+        frame = table.drop_columns(sorted(tensors)).to_pandas() if tensors else table.to_pandas()
+        for position, name in enumerate(table.column_names):
+            if name in tensors:
+                frame.insert(position, name, list(_tensor(table, name)))
+        return frame
+
+    def to_ray(
+        self, columns: Sequence[str] | None = None, video_ids: Iterable[str] | None = None, **options: Any
+    ) -> ray.data.Dataset:
+        """Return the rows as a Ray Data set that is read by the workers, an object at a time; tensors stay tensors.
+
+        Args:
+            columns: names of columns; None: all.
+            video_ids: whose; None: all. Of events: names of units, ``day/camera``.
+            options: of ``map_batches``, such as ``concurrency``.
+
+        Raises:
+            UsageError: there is no such video. What is damaged is found by the workers.
+        """
+        import ray.data
+
+        chosen = list(columns) if columns is not None else None
+        objects = [{"n": n} for n in range(len(self._objects(video_ids)))]
+        reader = _Reader(self, self._objects(video_ids), chosen)
+        return ray.data.from_items(objects).map_batches(reader, batch_size=1, batch_format="numpy", **options)
+
+    def _objects(self, video_ids: Iterable[str] | None) -> list[SnapshotObject]:
+        """Return the objects with rows of these videos, by video and clip."""
+        if video_ids is None:
+            found = [o for o in self.snapshot.objects if o.rows]
+        else:
+            wanted = list(video_ids)
+            entries = self.snapshot.of(wanted)
+            unknown = sorted(set(wanted) - entries.keys())
+            if unknown:
+                raise UsageError(f"{self.store.uri} has no video {unknown[0]!r:.120}")
+            found = [o for entry in entries.values() for o in entry.objects if o.rows]
+        return sorted(found, key=lambda o: (o.video_id, o.first_clip))
+
+    def _read_table(self, described: SnapshotObject, columns: Sequence[str] | None) -> pa.Table:
+        data = read_published(self.store, self.snapshot, described, self.rows_are)
+        uri = self.store.uri_of(described.key)
+        if hashlib.sha256(data).hexdigest() != described.sha256:
+            raise DamagedError(f"{uri} has not the digest that the snapshot names; {REMEDY}")
+        schema = pq.read_schema(pa.BufferReader(data))
+        unknown = [name for name in columns or () if name not in schema.names]
+        if unknown:
+            raise UsageError(f"{self.rows_are} have no column {unknown[0]!r}; they have {', '.join(schema.names)}")
+        table = pq.read_table(pa.BufferReader(data), columns=None if columns is None else list(columns))
+        return table if columns is None else table.select(list(columns))
+
+
+class _Reader:
+    """Reads objects by their numbers, in a worker."""
+
+    def __init__(self, tables: PublishedTables, objects: Sequence[SnapshotObject], columns: list[str] | None) -> None:
+        self._tables, self._objects_, self._columns = tables, objects, columns
+
+    def __call__(self, batch: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        for n in batch["n"]:
+            table = self._tables._read_table(self._objects_[int(n)], self._columns)
+            yield {name: _values(table, name) for name in table.column_names}
+
+
+def _values(table: pa.Table, name: str) -> Any:
+    if isinstance(table.schema.field(name).type, pa.FixedShapeTensorType):
+        return _tensor(table, name)
+    return table[name].to_numpy()
+
+
+def _tensor(table: pa.Table, name: str) -> Any:
+    """A column of tensors as one array, rows first."""
+    column = table[name].combine_chunks()
+    column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    return column.to_numpy_ndarray()

@@ -1,0 +1,87 @@
+"""Reads a published events data set: the newest snapshot, camera by camera."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from wsvad.dataset.published import published_snapshot, published_videos, read_published
+from wsvad.dataset.snapshots import REMEDY, Snapshot, SnapshotObject
+from wsvad.dataset.tables import PublishedTables
+from wsvad.errors import DamagedError, UsageError
+from wsvad.events.config import EventsConfig
+from wsvad.events.table import decode_events
+from wsvad.storage import Store, StoreOptions, open_store
+from wsvad.work.stored import DamagedUnit
+
+
+@dataclass(frozen=True)
+class EventSet(PublishedTables):
+    """The events of a snapshot. Small; rows are read when asked for. Made by :meth:`open`."""
+
+    rows_are: ClassVar[str] = "events"
+
+    store: Store
+    snapshot: Snapshot
+    units: Mapping[str, SnapshotObject] = field(repr=False)
+    """The stored object of each camera and day, ``day/camera``; ``offsets/VIDEO`` where no time is known."""
+    videos: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    """Row of the lists by the same names."""
+
+    @classmethod
+    def open(cls, uri: str, options: StoreOptions | None = None) -> EventSet:
+        """Open the newest snapshot of an events data set.
+
+        Args:
+            uri: root of the data set, the ``--out`` of ``wsvad events``.
+            options: how to reach the store.
+
+        Raises:
+            UsageError: no data set, none of events, or nothing published.
+            ConflictError: the snapshot was made by another configuration than the data set.
+            DamagedError: what it holds is damaged.
+        """
+        store = open_store(uri, options)
+        snapshot = published_snapshot(store, EventsConfig.kind, "events")
+        units = {o.video_id: o for o in snapshot.objects}
+        return cls(store, snapshot, dict(sorted(units.items())), published_videos(store, snapshot, units))
+
+    @property
+    def uri(self) -> str:
+        """Root of the data set."""
+        return self.store.uri
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the configuration that made the events."""
+        return self.snapshot.fingerprint
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the events were made with: ``EventsConfig.to_dict``."""
+        return self.snapshot.config
+
+    def rows(self, unit: str | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the rows (``kind`` is ``event``, ``scored`` or ``not_scored``), each page held against its checksum.
+
+        Args:
+            unit: a name of ``units``; None: all, by name.
+
+        Raises:
+            UsageError: there is no such unit.
+            DamagedError: an object is missing or damaged.
+        """
+        if unit is not None and unit not in self.units:
+            raise UsageError(f"{self.uri} has no unit {unit!r:.120}; it has {len(self.units)}")
+        for name in self.units if unit is None else [unit]:
+            described = self.units[name]
+            data = read_published(self.store, self.snapshot, described, "events")
+            try:
+                yield from decode_events(data).rows
+            except DamagedUnit as error:
+                raise DamagedError(f"{self.store.uri_of(described.key)} is damaged: {error}; {REMEDY}") from error
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows of events alone. Raises as :meth:`rows`."""
+        return (row for row in self.rows() if row["kind"] == "event")
