@@ -191,6 +191,9 @@ LIGHT = {
     "wsvad.events.calibrating": ("torch", "ray", "av", "s3fs", "sklearn", "jinja2", "PIL"),
     "wsvad.pipelines.inferencer": ("ray", "av", "s3fs", "sklearn"),
     "wsvad.evaluate.job": ("ray", "av", "s3fs", "sklearn"),
+    "wsvad.review.config": ("torch", "ray", "av", *REMOTE, "pyarrow", "PIL", "starlette", "uvicorn"),
+    "wsvad.review.folder": ("torch", "ray", "s3fs", "sklearn", "starlette", "uvicorn"),
+    "wsvad.review.judging": ("torch", "ray", "av", "s3fs", "sklearn", "PIL", "starlette", "uvicorn"),
     "wsvad.demo.render": ("torch", "ray", "s3fs"),
 }
 
@@ -313,7 +316,7 @@ def test_what_a_module_does_not_need_is_not_loaded(module: str) -> None:
 
 HEAVY = frozenset(
     "torch ray numpy pyarrow av cv2 boto3 botocore s3fs urllib3 requests sklearn scipy pandas jinja2 PIL safetensors"
-    " tensorboardX matplotlib".split()
+    " starlette tensorboardX matplotlib uvicorn".split()
 )
 """Libraries that take tenths of seconds to load: no help is worth them."""
 _HELP = """

@@ -1,4 +1,4 @@
-"""Bounds of a Poisson rate, against published values and the probabilities that define them."""
+"""Bounds of rates and shares, against published values and the probabilities that define them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
-from wsvad.rates import poisson_band, poisson_interval, poisson_lower, poisson_upper, rate_bound
+from wsvad.rates import binomial_interval, poisson_band, poisson_interval, poisson_lower, poisson_upper, rate_bound
 
 
 def at_most(count: int, mean: float) -> float:
@@ -83,3 +84,11 @@ def test_less_than_one_in_a_hundred_days_is_outside(rate: float, power: float) -
     many = rng.poisson(10 * rate, 4000)
     found = [count > high for count, (_, high) in zip(many, bands, strict=True)]
     assert sum(found) >= power * 4000
+
+
+@pytest.mark.parametrize(("count", "of"), [(0, 10), (10, 10), (3, 17), (1, 1), (500, 1000)])
+def test_binomial_intervals_are_exact(count: int, of: int) -> None:
+    """As SciPy has them."""
+    expected = binomtest(count, of).proportion_ci(0.95, "exact")
+    assert binomial_interval(count, of) == pytest.approx((expected.low, expected.high))
+    assert binomial_interval(0, 0) == (0.0, 1.0)

@@ -103,7 +103,7 @@ def test_a_purge_that_was_killed_goes_on(nights, purge, tmp_path, monkeypatch):
     """After each of its steps: the same command ends it, and so does one that means something else."""
     root = tmp_path / "root"
     content = content_id(root, YARD)
-    for step in ("unpublish", "make_events", "point", "erase_unpublished"):
+    for step in ("unpublish", "make_events", "point", "erase_unpublished", "erase_reviews"):
         with monkeypatch.context() as patched:
             patched.setattr(purging, step, lambda *args, **more: (_ for _ in ()).throw(KeyboardInterrupt))
             assert purge("--video", YARD, "--apply")[0] == 130

@@ -71,11 +71,11 @@ def review(capsys: pytest.CaptureFixture[str], root: str, tmp_path: Path) -> Run
 
 
 def document(folder: Path) -> dict[str, Any]:
-    """The document inside of a page."""
+    """The document inside of a page; what single events show may stand in blocks of its own."""
     page = (folder / "index.html").read_text()
-    blocks = dict(re.findall(r'<script type="application/json" id="(review-[^"]+)">(.*?)</script>', page, re.DOTALL))
+    blocks = dict(re.findall(r'<script type="application/json" id="([a-z0-9-]+)">(.*?)</script>', page, re.DOTALL))
     document: dict[str, Any] = json.loads(blocks.pop("review-data"))
-    later = [event for name in blocks for event in json.loads(blocks[name])]  # what the view of one event needs
-    for event, more in zip(document["events"], later, strict=True):
-        event |= more
+    more = [event for number in range(len(blocks)) for event in json.loads(blocks[f"review-part-{number}"])]
+    for event, rest in zip(document["events"], more, strict=False):
+        event.update(rest)
     return document

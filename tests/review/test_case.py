@@ -53,7 +53,8 @@ def test_a_case_is_whole(capsys, review, root, tmp_path, with_page):
     assert record["note"] == '=HYPERLINK("x")'
     whole = b"".join(p.read_bytes() for p in folder.rglob("*") if p.is_file())
     assert other["id"].encode() not in whole or other["video_id"] == one["video_id"]
-    assert b"door" not in whole, "a camera without an event in the case"
+    tables = "".join((folder / f"{name}.csv").read_text() for name in ("events", "verdicts"))
+    assert "door" not in json.dumps(document(folder)) + tables, "a camera without an event in the case"
     assert run_here(capsys, *words)[1]["sha256"] == summary["sha256"]
     assert digests(tmp_path / "page") == before
 

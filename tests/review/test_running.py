@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -9,6 +10,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +21,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from tests.extract.harness import REPO, run_here
+from tests.extract.harness import REPO, run_here, until
 from tests.review.served import Browser
 from tests.review.test_serving import record
 from wsvad.storage import open_store
@@ -76,6 +79,33 @@ def test_a_signal_ends_it_and_leaves_no_process(serve: Serve, number: signal.Sig
     idle.close()
     for link in said["links"].values():
         assert urlsplit(link).query.removeprefix("token=") not in log
+
+
+def test_a_signal_ends_it_while_somebody_waits_for_pictures(serve: Serve) -> None:
+    """The decoder is stopped, the request waits for it: nobody waits for either."""
+    process, said = serve("--reviewer", "ann", "--prepare", "0")
+    ann = browser(said, "ann")
+    event = ann.get("/api/review").json["events"][0]
+    waiting = threading.Thread(target=lambda: suppressed(ann, event["id"]))
+    server = psutil.Process(process.pid)
+    waiting.start()
+    until(lambda: server.children(), every=0.001)
+    (decoder,) = server.children()
+    decoder.suspend()
+    time.sleep(0.3)
+    began = time.monotonic()
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert time.monotonic() - began < 10
+    assert not psutil.wait_procs([decoder], timeout=5)[1]
+    waiting.join()
+
+
+def suppressed(opened: Browser, event_id: str) -> None:
+    """Ask for pictures of a server that may end meanwhile."""
+    with contextlib.suppress(http.client.HTTPException, OSError):
+        opened.post("/api/clip", {"event_id": event_id})
 
 
 def test_what_was_acknowledged_outlives_a_kill(serve: Serve, root: str) -> None:

@@ -20,7 +20,7 @@ from tests.review.served import TOKENS, Browser, serving
 from wsvad.dataset.sealed import unseal
 from wsvad.nightly import places
 from wsvad.review.access import Access
-from wsvad.review.desk import Desk
+from wsvad.review.config import MediaOptions
 from wsvad.storage import Store, open_store
 
 
@@ -217,6 +217,10 @@ def test_bad_requests_are_answered_and_harm_nothing(port, root):
             assert answer.json["error"]
     for change in ({"verdict": "perhaps"}, {"note": "x" * 3000}, {"verdict_id": "../x"}, {"start_s": "now"}):
         assert ann.post("/api/verdicts", good | change).status == 400
+    for change in ({"video_id": "other.mp4"}, {"content_id": "0"}, {"camera": "other"}):
+        assert ann.post("/api/verdicts", good | change).status == 409, "a purge finds records by their video"
+    span = good | {"kind": "missed", "event_id": None, "verdict": "missed", "video_id": "other.mp4"}
+    assert ann.post("/api/verdicts", span).status == 409
     for query in ("since=-1", "since=x", "since=" + "9" * 50):
         assert ann.get(f"/api/verdicts?{query}").status == 400
     for query in ("", "what=events", "what=passwd&format=csv", "what=events&format=exe"):
@@ -327,7 +331,7 @@ def test_a_purge_is_seen_at_once(capsys, root):
         assert not list(open_store(root).list("verdicts/"))
 
 
-def test_too_many_who_wait_are_told_so(root, monkeypatch):
+def test_too_many_who_wait_are_told_so(root):
     """The queue is bounded: the answer is to come again."""
     with serving(root) as (port, desk):
         ann = Browser(port, "ann")
@@ -337,4 +341,5 @@ def test_too_many_who_wait_are_told_so(root, monkeypatch):
         assert (answer.status, answer.headers["retry-after"]) == (503, "3")
         desk._asked = 0
         assert ann.post("/api/clip", {"event_id": event["id"]}).status == 200
-    assert isinstance(desk, Desk)
+    with serving(root, media=MediaOptions(media=False, clip_width=100)) as (port, _):
+        assert Browser(port, "ann").post("/api/clip", {"event_id": event["id"]}).status == 422

@@ -21,6 +21,7 @@ _KEPT = {
     "ablate": f"finished runs, and states of the others, are kept; {_GO_ON}",
     "compare": f"finished runs, and states of the others, are kept; {_GO_ON}",
     "tune": f"finished trainings, and states of the others, are kept; {_GO_ON}",
+    "review": f"pictures that were made, and verdicts that were acknowledged, are kept; {_GO_ON}",
     "demo": f"what is finished is kept; {_GO_ON}",
 }
 _AGAIN = "run the same command again"

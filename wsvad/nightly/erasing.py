@@ -144,10 +144,7 @@ def _is_of_others(store: Store, key: str, video_ids: frozenset[str]) -> bool:
 
 
 def _is_record_of(store: Store, key: str, video_ids: Collection[str], *, absent: bool = False) -> bool:
-    """Whether a record, or a picture, is of one of these videos.
-
-    What cannot be read may be; ``absent`` is the answer for one that is gone.
-    """
+    """Whether a record, or a picture, is of one of these videos; what cannot be read may be, else ``absent``."""
     try:
         return parse_object(store.read(key)).get(columns.VIDEO_ID) in video_ids
     except ObjectNotFound:

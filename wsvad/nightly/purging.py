@@ -291,8 +291,8 @@ def _erase(
         if info.key != body["night"]:
             root.delete(info.key)
             deleted += 1
-    deleted += drop_pictures_of(root, video_ids)
     deleted += erase_reviews(root, video_ids)
+    deleted += drop_pictures_of(root, video_ids)
     deleted += drop_references(root, {there.camera for there in _known(root, base, options.store)[0].values()})
     root.delete(PENDING)
     return deleted, f"{CURRENT}{published.number:08d}.json"

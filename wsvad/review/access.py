@@ -83,13 +83,15 @@ class Access:
     """Of each reviewer's token: the tokens themselves are not kept."""
     hosts: frozenset[str]
     """Values that the Host header may have, in lower case."""
+    secure: bool = False
+    """Whether browsers reach it by TLS alone."""
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     @classmethod
-    def make(cls, tokens: Mapping[str, str], hosts: Iterable[str]) -> Access:
+    def make(cls, tokens: Mapping[str, str], hosts: Iterable[str], *, secure: bool = False) -> Access:
         """Return access for these reviewers at these names of the server."""
         digests = {name: hashlib.sha256(token.encode()).digest() for name, token in tokens.items()}
-        return cls(digests, frozenset(host.lower() for host in hosts))
+        return cls(digests, frozenset(host.lower() for host in hosts), secure)
 
     def reviewer_of_token(self, token: str) -> str | None:
         """Return whose token it is; every token is compared, each in constant time."""

@@ -87,10 +87,16 @@ def write_case(options: ReviewOptions, event_ids: Sequence[str], target: str, sc
     store, key = open_object(target, options.source.store)
     store.replace(key, data)
     pictures = sum(folder.made(review.name_of(s)) is not None for s in review.choice.shown)
-    failed = review.failures if options.media.media else {}
     digest = hashlib.sha256(data).hexdigest()
     return CaseSummary(
-        store.uri_of(key), len(review.choice.shown), pictures, len(mine), len(data), digest, failed, storage_failed
+        store.uri_of(key),
+        len(review.choice.shown),
+        pictures,
+        len(mine),
+        len(data),
+        digest,
+        review.failures,
+        storage_failed,
     )
 
 

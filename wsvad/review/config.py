@@ -90,7 +90,7 @@ class ServeOptions:
     token_file: Annotated[str | None, Option(metavar="FILE")] = None
     """instead of random tokens: a line `TOKEN NAME` for each reviewer, in a file that nobody else may read"""
     public_name: Annotated[tuple[str, ...], Option(metavar="HOST[:PORT]")] = ()
-    """what browsers call this server, where it is not --host and --port; may be repeated"""
+    """what browsers call the TLS proxy before this server; may be repeated"""
     prepare: Natural = 50
     """events whose pictures are made ahead, the first ones"""
 

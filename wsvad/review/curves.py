@@ -118,15 +118,21 @@ def rounded(value: float) -> float:
 
 def curve_within(curve: VideoCurve, within: Span) -> dict[str, list[float]]:
     """Return ``t``, ``score``, ``smooth`` of the clips that start in a part of a video."""
-    inside = np.flatnonzero((curve.scores.start_s >= within[0]) & (curve.scores.start_s < within[1]))
-    step = -(-len(inside) // MOST_POINTS) or 1
-    first = inside[::step]
-    parts = [inside[n : n + step] for n in range(0, len(inside), step)]
+    first, last = np.searchsorted(curve.scores.start_s, within, side="left")
+    if first == last:
+        return {"t": [], "score": [], "smooth": []}
+    step = -(-int(last - first) // MOST_POINTS)
+    starts = np.arange(0, last - first, step)
     return {
-        "t": [rounded(t) for t in curve.scores.start_s[first]],
-        "score": [rounded(curve.score_T[part].max()) for part in parts],
-        "smooth": [rounded(curve.smooth_T[part].max()) for part in parts],
+        "t": _rounded(curve.scores.start_s[first:last:step]),
+        "score": _rounded(np.maximum.reduceat(curve.score_T[first:last], starts)),
+        "smooth": _rounded(np.maximum.reduceat(curve.smooth_T[first:last], starts)),
     }
+
+
+def _rounded(values: npt.NDArray[Any]) -> list[float]:
+    found: list[float] = np.round(np.asarray(values, np.float64), 3).tolist()
+    return found
 
 
 @dataclass(frozen=True)

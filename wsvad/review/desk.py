@@ -115,6 +115,21 @@ class Desk:
         waiting = len(self._lacking(review))
         return review.document("served", link=link, verdicts=verdicts, waiting=waiting) | {"reviewer": reviewer}
 
+    def problem_of(self, verdict: Verdict) -> str | None:
+        """Say why a record cannot be of this archive; a purge finds records by the video that they name.
+
+        Raises as ``read_archive``.
+        """
+        review = self.review()
+        entry = review.entries.get(verdict.event_id or "")
+        if entry is not None:
+            for name in ("video_id", "content_id", "camera"):
+                if getattr(verdict, name) != entry[name]:
+                    return f"the {name} of event {verdict.event_id} is another"
+        elif verdict.video_id not in review.archive.scores.videos:
+            return "its video is not of the newest night: open the page again"
+        return None
+
     def add(self, verdict: Verdict) -> bool:
         """Keep a record; False where it was there. Raises as ``VerdictStore.add``."""
         new = self.store.add(verdict)
@@ -172,6 +187,8 @@ class Desk:
         shown = review.of(event_id)
         name = review.name_of(shown)
         if make and review.folder is not None and review.folder.made(name) is None:
+            if not self.options.media.media:
+                raise UsageError("no pictures were asked for (--no-media)")
             self._ask(review, shown)
         return review.pictures(shown, link)
 

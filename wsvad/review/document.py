@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,9 +13,9 @@ from wsvad import __version__
 from wsvad.errors import UsageError
 from wsvad.review.choosing import Choice, Shown, choose
 from wsvad.review.config import FORMAT, ReviewOptions
-from wsvad.review.curves import Curves, curve_within, heat_within, neighbours, rounded
+from wsvad.review.curves import Curves, Heat, curve_within, heat_within, neighbours, rounded
 from wsvad.review.media import HEAT, MediaFolder, about, media_name, window_of
-from wsvad.review.notices import CASE, of_choice, of_footage, of_media, of_night, worst_first
+from wsvad.review.notices import CASE, UNPICTURED, of_choice, of_footage, of_media, of_night, worst_first
 from wsvad.review.reading import Archive, digest_source
 from wsvad.scores.places import view_of
 
@@ -22,6 +23,7 @@ Mode = Literal["static", "served"]
 Link = Callable[[str, str], str]
 """From the name of an event's folder and a file in it to the URL that the page uses."""
 
+_WRITERS = 16
 _NO_PICTURE = "no pictures were asked for"
 
 
@@ -66,9 +68,15 @@ class Review:
         review_id = digest_source(archive, {"shown": shown})
         made = cls(archive, options, choice, folder, Curves(archive), review_id)
         made.created_utc = archive.source["night_utc"] or archive.scores.snapshot.created_utc
-        # by video, so that each is read once
-        for one in sorted(choice.shown, key=lambda s: (s.row["video_id"], s.row["start_s"])):
-            made.entries[one.event_id] = made._entry(one)
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            writing = []
+            # by video, so that each is read once
+            for one in sorted(choice.shown, key=lambda s: (s.row["video_id"], s.row["start_s"])):
+                made.entries[one.event_id], heat = made._entry(one)
+                if heat is not None and folder is not None:
+                    writing.append(pool.submit(folder.add_heat, made.name_of(one), about(one), heat))
+            for written in writing:
+                written.result()
         return made
 
     @cached_property
@@ -88,7 +96,7 @@ class Review:
         unit = self.archive.scores.units.get(shown.row["video_id"])
         return media_name(shown, unit.sha256 if unit else "", self.options.media)
 
-    def _entry(self, shown: Shown) -> dict[str, Any]:
+    def _entry(self, shown: Shown) -> tuple[dict[str, Any], Heat | None]:
         row, video_id = shown.row, str(shown.row["video_id"])
         curve = self.curves.of(video_id, str(row["camera"]))
         context = self.options.choice.context_s
@@ -100,8 +108,6 @@ class Review:
             peak_s, score = row["peak_s"], row["score"]
         window = window_of(row, self.options.media)
         heat = heat_within(curve, window)
-        if heat is not None and self.folder is not None:
-            self.folder.add_heat(self.name_of(shown), about(shown), heat)
         boxes = [[rounded(b[c]) for c in ("x1", "y1", "x2", "y2", "score")] for b in row["boxes"] or ()]
         notes = [str(note) for note in row["notes"] or ()]
         if len(row["parts"] or ()) > 1:
@@ -110,7 +116,7 @@ class Review:
             notes.append(f"the clip shows {window[1] - window[0]:.0f} s of it")
         if self.archive.scores.videos[video_id]["content_id"] != row["content_id"]:
             notes.append("the video has changed since the event was found; the curve is of what it is now")
-        return {
+        entry = {
             "id": shown.event_id,
             "kind": shown.kind,
             "camera": str(row["camera"]),
@@ -150,6 +156,7 @@ class Review:
             },
             "notes": notes,
         }
+        return entry, heat
 
     def _view(self, row: Mapping[str, Any]) -> list[float] | None:
         """Part of the picture that the grid covers."""
@@ -219,7 +226,7 @@ class Review:
         made = self.folder.made(name) if self.folder else None
         pictures = self.pictures(shown, link)
         error = self.failures.get(shown.event_id)
-        if self.folder is None:
+        if self.folder is None or not self.options.media.media:
             error = _NO_PICTURE
         return {
             **entry,
@@ -241,7 +248,8 @@ class Review:
                 *of_footage(not_scored_s, unknown),
                 *of_choice(self.choice, self.options.choice),
             ]
-        notices = [*around, *of_media(self.failures, waiting)]
+        pictured = of_media(self.failures, waiting) if self.options.media.media else [UNPICTURED]
+        notices = [*around, *pictured]
         shown = sum(s.kind == "event" for s in self.choice.shown)
         return {
             "notices": worst_first(notices),

@@ -106,8 +106,6 @@ def write_review(options: ReviewOptions, out: str, console: Console | None = Non
     made, storage_failed = 0, False
     if options.media.media:
         made, storage_failed = make_pictures(review, folder, review.choice.shown, console)
-    else:
-        review.failures |= {shown.event_id: "no pictures were asked for" for shown in review.choice.shown}
     document = review.document("static")
     written = put(store, INDEX, render_page(document, "static"))
     names = {review.name_of(shown) for shown in review.choice.shown}
@@ -124,7 +122,7 @@ def write_review(options: ReviewOptions, out: str, console: Console | None = Non
         left_out=choice.events - shown,
         pictures=sum(folder.made(name) is not None for name in names),
         pictures_now=made,
-        failed=review.failures if options.media.media else {},
+        failed=review.failures,
         storage_failed=storage_failed,
         written=written + folder.written,
         dropped=dropped,

@@ -99,8 +99,10 @@ class VerdictSummary(Summary):
             text = f"{self.agreement['same']} of {self.agreement['events']} events judged the same"
             rows.append(("agreement", text + (f", kappa {kappa:.2f}" if kappa is not None else "")))
         for one in self.thresholds:
-            text = f"high {one['high']:g} (now {one['now']:g})" if one["high"] is not None else "none"
-            rows.append((f"threshold {one['camera']}", f"{text}: {one['reason']}, {one['true_lost']} true events lost"))
+            text = f"none: {one['reason']}"
+            if one["high"] is not None:
+                text = f"high {one['high']:g}, now {one['now']:g}: {one['reason']}; {one['true_lost']} true events lost"
+            rows.append((f"threshold {one['camera']}", text))
         if self.training is not None:
             rows.append(("manifest", f"{self.training} videos, {len(self.left_out)} left out: {self.out}"))
             rows += [("left out", f"{video}: {why}") for video, why in self.left_out.items()]
@@ -112,7 +114,8 @@ def _told(share: dict[str, Any]) -> str:
         return share.get("reason") or "nothing was judged"
     more = f" ({share['count']} of {share['of']})" if "of" in share else f" ({share['controls']} random spans)"
     note = f"; {share['reason']}" if share.get("reason") else ""
-    return f"{share['value']:.3f}, 95 % {share['low'] or 0.0:.3f} to {share['high'] or 1.0:.3f}{more}{note}"
+    low, high = (0.0 if share["low"] is None else share["low"]), (1.0 if share["high"] is None else share["high"])
+    return f"{share['value']:.3f}, 95 % {low:.3f} to {high:.3f}{more}{note}"
 
 
 def judge(options: VerdictOptions) -> VerdictSummary:

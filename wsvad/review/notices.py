@@ -25,6 +25,7 @@ class Notice(NamedTuple):
 
 
 CASE = Notice("info", "coverage", "a case: events that somebody chose; all others are not on this page")
+UNPICTURED = Notice("info", "media", "no pictures were asked for")
 
 
 def worst_first(notices: Iterable[Notice]) -> list[dict[str, str]]:

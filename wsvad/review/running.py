@@ -50,7 +50,8 @@ def serve(options: ReviewOptions, serving: ServeOptions, *, as_json: bool = Fals
             port = int(bound.getsockname()[1])
             shown = f"[{serving.host}]" if ":" in serving.host else serving.host
             url = f"http://{shown}:{port}/"
-            access = Access.make(tokens, hosts_of(serving.host, port, serving.public_name))
+            hosts = hosts_of(serving.host, port, serving.public_name)
+            access = Access.make(tokens, hosts, secure=bool(serving.public_name))
             links = {} if given else {name: f"{url}?token={token}" for name, token in tokens.items()}
             _tell(url, links, as_json=as_json)
             config = uvicorn.Config(

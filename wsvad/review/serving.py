@@ -125,7 +125,13 @@ class _Server:
             # no redirect: a browser would not send a strict cookie along with one that began in another program
             answer = Response(_ENTER, media_type="text/html; charset=utf-8")
             answer.set_cookie(
-                COOKIE, self._access.session(reviewer), max_age=SESSION_S, httponly=True, samesite="strict", path="/"
+                COOKIE,
+                self._access.session(reviewer),
+                max_age=SESSION_S,
+                path="/",
+                secure=self._access.secure,
+                httponly=True,
+                samesite="strict",
             )
             return answer
         try:
@@ -174,6 +180,9 @@ class _Server:
             verdict = parse_verdict(filled)
         except UsageError as error:
             raise Refused(400, str(error)) from error
+        problem = await run_in_threadpool(self._desk.problem_of, verdict)
+        if problem:
+            raise Refused(409, problem)
         new = await run_in_threadpool(self._desk.add, verdict)
         return json_answer(verdict.to_dict(), 201 if new else 200)
 
