@@ -176,10 +176,11 @@ def test_the_documented_lines_fill_a_store_for_trying_out(moto_server, aws_envir
     (tmp_path / "ours" / "checkpoint").mkdir(parents=True)
     (tmp_path / "ours" / "checkpoint" / "model.json").write_bytes(b"{}")
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.url)
-    for line in lines:
-        words = [sys.executable, *shlex.split(line)[1:]]
-        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
-        assert done.returncode == 0, done.stderr
+    code = "\n".join(shlex.split(line)[2] for line in lines)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
     settings = tomllib.loads(one("minio", "ConfigMap", "wsvad-settings")["data"]["rescore.toml"])
     options = StoreOptions(endpoint_url=moto_server.url)
     assert [o.key for o in open_store(settings["archive"], options).list()] == ["yard/20260301_120000.mp4"]
