@@ -53,16 +53,22 @@ def one(overlay: str, kind: str, name: str) -> Object:
 
 def mistakes(manifest: Object) -> list[str]:
     """What a strict API server would refuse of an object: wrong types, missing and unknown fields."""
+    return list(_mistakes(json.dumps(manifest, sort_keys=True)))
+
+
+@functools.cache  # many pods are the same
+def _mistakes(text: str) -> tuple[str, ...]:
+    manifest = json.loads(text)
     group = manifest["apiVersion"].partition("/")[0]
     if group in ("ray.io", "monitoring.coreos.com"):
-        return _custom_mistakes(manifest)
+        return tuple(_custom_mistakes(manifest))
     found = []
     for version in (KUBERNETES, kubernetes_validate.latest_version()):
         try:
             kubernetes_validate.validate(manifest, version, strict=True)
         except kubernetes_validate.ValidationError as error:
             found.append(f"{version}: {'/'.join(map(str, error.path))}: {error.message}")
-    return found
+    return tuple(found)
 
 
 def _custom_mistakes(manifest: Object) -> list[str]:

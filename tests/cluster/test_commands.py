@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import runpy
 import sys
 from collections import Counter
@@ -104,6 +105,9 @@ def test_files_that_commands_name_exist():
     assert len(named) > 8
     missing = [word for word in named if not (ROOT / word).exists()]
     assert missing == []
+    modules = {c.words[2] for c in COMMANDS if c.words[:2] == ("python", "-m") and c.words[2].startswith("tests.")}
+    assert modules >= {"tests.bench.bench_sizes", "tests.bench.bench_nights"}
+    assert [name for name in modules if importlib.util.find_spec(name) is None] == []
 
 
 def test_what_is_taken_for_a_script_here_is_python(tmp_path):

@@ -107,9 +107,8 @@ esac
 
 
 def test_the_two_installs_end_with_the_program(tmp_path):
-    """The instructions themselves, in a folder: the stand-in for the program while requirements were installed is gone.
-
-    What is installed is the program, whatever its files' times.
+    """The instructions themselves, in a folder: what stood in for the program while its requirements came is gone,
+    and what is installed is the program, whatever its files' times.
     """
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "pip").write_text(_PIP.format(python=sys.executable))

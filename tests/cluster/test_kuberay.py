@@ -6,14 +6,18 @@ import base64
 import copy
 import json
 import re
+import shlex
 import shutil
 import subprocess
+import sys
+import tomllib
 
 import kubernetes_validate
 import pytest
 import yaml
 
 from tests.cluster.manifests import CLUSTER, KUBECTL, KUBERAY, OVERLAYS, built, every, mistakes, one, pod_specs
+from wsvad.storage import StoreOptions, open_store
 
 README = (CLUSTER / "README.md").read_text()
 VERBS = ("evaluate", "extract", "rescore", "score", "train", "tune")
@@ -161,6 +165,27 @@ def test_settings_of_ones_own_replace_ours(tmp_path):
     (settings,) = (o["data"] for o in made if o["kind"] == "ConfigMap" and o["metadata"]["name"] == "wsvad-settings")
     assert settings["rescore.toml"] == 'archive = "s3://mine"\n'
     assert "s3://results/features" in settings["extract.toml"]
+
+
+def test_the_documented_lines_fill_a_store_for_trying_out(moto_server, aws_environment, tmp_path, monkeypatch):
+    """What the README has people run, against an S3 server; the options of that overlay find it all there."""
+    lines = re.findall(r"^\$ (python -c \"import s3fs.*)$", README, re.MULTILINE)
+    assert len(lines) == 3
+    (tmp_path / "footage" / "yard").mkdir(parents=True)
+    (tmp_path / "footage" / "yard" / "20260301_120000.mp4").write_bytes(b"video")
+    (tmp_path / "ours" / "checkpoint").mkdir(parents=True)
+    (tmp_path / "ours" / "checkpoint" / "model.json").write_bytes(b"{}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.url)
+    code = "\n".join(shlex.split(line)[2] for line in lines)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    settings = tomllib.loads(one("minio", "ConfigMap", "wsvad-settings")["data"]["rescore.toml"])
+    options = StoreOptions(endpoint_url=moto_server.url)
+    assert [o.key for o in open_store(settings["archive"], options).list()] == ["yard/20260301_120000.mp4"]
+    assert [o.key for o in open_store(settings["checkpoint"], options).list()] == ["model.json"]
+    assert open_store(settings["root"], options).probe().create_only is True
 
 
 def test_gpu_overlay_asks_for_gpus_and_its_own_image():

@@ -54,7 +54,7 @@ class Server:
         assert body is not None
         if mistakes(body):
             raise night.Refused(422, str(mistakes(body)))
-        assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,45}[a-z0-9])?", body["metadata"]["name"])
+        assert re.fullmatch(r"[a-z]([-a-z0-9]{0,45}[a-z0-9])?", body["metadata"]["name"])
         if body["metadata"]["name"] in self.jobs:
             raise night.Refused(409, "already exists")
         self.clock += 1

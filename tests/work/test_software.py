@@ -9,7 +9,10 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
-from wsvad.errors import UsageError
+from tests.extract.harness import QUICK
+from tests.extract.videos import write_video
+from wsvad.cli import main
+from wsvad.errors import EXIT_USAGE, UsageError
 from wsvad.work import cluster, software
 from wsvad.work.software import PACKAGES, differences, installed
 
@@ -66,11 +69,23 @@ def test_a_mixed_cluster_is_refused_when_it_is_joined(two_nodes, monkeypatch):
         pass
     monkeypatch.setattr(cluster, "_same_software", set())
     monkeypatch.setattr(cluster, "installed", _other_torch)
-    with pytest.raises(UsageError, match=r"torch is 0\.1 here, .* on .*Nothing was done"):
+    with pytest.raises(UsageError, match=r"torch is 0\.1 here, .* on .*No work was begun"):
         cluster.connected(two_nodes.address).__enter__()
     assert not ray.is_initialized()
     with cluster.connected(two_nodes.address, same_software=False):
         pass
+
+
+def test_a_job_on_a_mixed_cluster_ends_before_any_work(two_nodes, monkeypatch, tmp_path, capsys):
+    """With the exit code of a cluster that is not fit, the package and the nodes; no unit is stored."""
+    monkeypatch.setattr(cluster, "_same_software", set())
+    monkeypatch.setattr(cluster, "installed", _other_torch)
+    (tmp_path / "videos").mkdir()
+    write_video(tmp_path / "videos" / "camera.mp4", 20)
+    words = ("--videos", str(tmp_path / "videos"), "--out", str(tmp_path / "out"), "--address", two_nodes.address)
+    assert main(["extract", *words, *QUICK]) == EXIT_USAGE
+    assert "torch is 0.1 here" in capsys.readouterr().err
+    assert list((tmp_path / "out").glob("units/*/*")) == []
 
 
 def _other_torch():

@@ -189,8 +189,8 @@ def _refuse_other_software() -> None:
     different = differences(installed(), {names.get(node_id, node_id): found[node_id] for node_id in found})
     if different:
         raise UsageError(
-            f"the nodes of the cluster have other software: {'; '.join(different)}. Nothing was done; install from one "
-            "constraints.txt on every node, and start its Ray again"
+            f"the nodes of the cluster have other software: {'; '.join(different)}. No work was begun; install from "
+            "one constraints.txt on every node, and start its Ray again"
         )
     _same_software.update(found)
 
