@@ -44,8 +44,13 @@ def test_demo_goes_from_videos_to_reports_and_then_has_nothing_to_do(small, tmp_
         page = tmp_path / "demo" / model / "report" / "report.html"
         assert f"file://{page}" in shown
         assert "<svg" in page.read_text()
+    page = tmp_path / "demo" / "review" / "index.html"
+    assert f"file://{page} in a browser" in shown
+    assert b"review-data" in page.read_bytes()
     assert main([*small, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
+    assert told["review"]["shown"] == told["review"]["pictures"] > 0
+    assert (told["review"]["written"], told["review"]["pictures_now"]) == (0, 0)
     assert told["extract"]["units_done_now"] == 0
     assert all(told["models"][model]["train"]["nothing_to_do"] for model in demo.MODELS)
     assert all(told["models"][model]["evaluate"]["videos"]["evaluated"] == 2 for model in demo.MODELS)

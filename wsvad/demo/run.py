@@ -1,4 +1,4 @@
-"""The story from end to end: render, extract, verify, train both models, score, evaluate, say where everything is."""
+"""The story from end to end: render, extract, verify, train, score, evaluate, review, say where everything is."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ from wsvad.dataset import layout
 from wsvad.demo.render import render_demo
 from wsvad.evaluate.job import EvaluateOptions, evaluate
 from wsvad.evaluate.summary import EvaluateSummary
+from wsvad.events.config import EventSettings
+from wsvad.events.job import EventsOptions, find_all_events
 from wsvad.experiments.table import COLUMNS
 from wsvad.extract.job import ExtractOptions, extract
 from wsvad.extract.summary import ExtractSummary
 from wsvad.features.config import FeatureConfig
+from wsvad.review.config import ReviewOptions, SourceOptions
+from wsvad.review.folder import ReviewSummary, write_review
+from wsvad.scores.reading import ScoreSet
 from wsvad.scoring.job import ScoreOptions, score
 from wsvad.storage import open_store, probe_folder
 from wsvad.train.job import train
@@ -37,6 +42,12 @@ TRAINING: dict[str, Any] = {"steps": 60, "pairs": 2, "val_fraction": 0.0, "eval_
 """Two anomalous and two normal training videos: the loop is the real one, its length is that of a demo."""
 
 
+REVIEWED = "st_mil"
+"""Whose events are shown: it says where, too."""
+SHARE_BELOW = 0.9
+"""Share of all clips that open no event. A demo has too little normal footage to calibrate a threshold on."""
+
+
 @dataclass(frozen=True)
 class _Trained:
     """What became of one model."""
@@ -46,7 +57,7 @@ class _Trained:
 
 
 def run_demo(where: str, *, json_only: bool, verbose: bool) -> int:
-    """Render what is not there, extract, verify, train both models, score, evaluate, say where everything is.
+    """Render what is not there, extract, verify, train both models, score, evaluate, write a review page, show it all.
 
     Args:
         where: folder of everything.
@@ -63,15 +74,18 @@ def run_demo(where: str, *, json_only: bool, verbose: bool) -> int:
     with connected(None, verbose=verbose):  # one local Ray for all of it
         extracted, found = _extract(manifest, folder, notes)
         models = {name: _model(name, manifest, folder, notes) for name in MODELS}
+    reviewed = _review(manifest, folder, notes)
     if json_only:
         told = {
             name: {"train": m.trained.to_dict(), "evaluate": json.loads(m.report.to_json())}
             for name, m in models.items()
         }
-        sys.stdout.write(json.dumps({"extract": json.loads(extracted.to_json()), "models": told}, indent=1) + "\n")
-        return extracted.exit_code or found.exit_code
-    _show(console, folder, manifest, extracted, found, models)
-    return extracted.exit_code or found.exit_code
+        whole = {"extract": json.loads(extracted.to_json()), "models": told, "review": json.loads(reviewed.to_json())}
+        sys.stdout.write(json.dumps(whole, indent=1) + "\n")
+    else:
+        _show(console, folder, manifest, extracted, found, models)
+        _show_review(console, reviewed)
+    return extracted.exit_code or found.exit_code or reviewed.exit_code
 
 
 def _extract(manifest: Path, folder: Path, notes: Console) -> tuple[ExtractSummary, VerifyReport]:
@@ -88,6 +102,23 @@ def _model(name: str, manifest: Path, folder: Path, notes: Console) -> _Trained:
     trained = train(TrainOptions(features, str(manifest), name, str(root / "train"), training=TRAINING), notes)
     score(ScoreOptions(features, str(root / "train" / "checkpoint"), str(root / "scores")), notes)
     return _Trained(trained, evaluate(EvaluateOptions(str(root / "scores"), str(manifest), str(root / "report"))))
+
+
+def _review(manifest: Path, folder: Path, notes: Console) -> ReviewSummary:
+    """Find the events of all videos, and write a page to look at them."""
+    scores, events = str(folder / REVIEWED / "scores"), str(folder / "events")
+    clips = ScoreSet.open(scores).to_pandas(["score"]).score
+    settings = EventSettings(high=round(float(clips.quantile(SHARE_BELOW)), 4), gap_s=2.0)
+    find_all_events(EventsOptions(scores=scores, out=events, settings=settings), notes)
+    source = SourceOptions(events=events, scores=scores, manifest=str(manifest))
+    return write_review(ReviewOptions(source, title="wsvad demo"), str(folder / "review"), notes)
+
+
+def _show_review(console: Console, reviewed: ReviewSummary) -> None:
+    console.rule("review", align="left")
+    share = f"the highest {100 * (1 - SHARE_BELOW):.0f} % of clips of {REVIEWED}"
+    _line(console, "events", f"{reviewed.shown} ({share}; see docs/calibration.md for thresholds that mean something)")
+    _line(console, "open it", f"{reviewed.page} in a browser; ? there lists the keys")
 
 
 def _show(
