@@ -141,6 +141,7 @@ def test_the_address_keeps_what_is_shown(watched: Callable[..., Watched], tmp_pa
     page.keyboard.press("Enter")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
+    page.wait_for_function("() => Review.state.q === 'gate' && location.hash.includes('view=event')")
     before = page.evaluate("JSON.stringify(Review.state)")
     page.reload()
     page.wait_for_selector("html[data-kept]", state="attached")
