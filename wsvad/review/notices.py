@@ -44,6 +44,13 @@ def of_night(report: Mapping[str, Any], model: str) -> list[Notice]:
     if drifted:
         text = f"the scores of {_names(drifted)} have drifted: their thresholds were made for other footage"
         found.append(Notice("warning", "drift", text))
+    covered = [c.camera for c in drift.cameras if c.view.covered]
+    if covered:
+        found.append(Notice("error", "drift", f"{_names(covered)}: the newest pictures show next to nothing"))
+    moved = [c.camera for c in drift.cameras if c.view.moved]
+    if moved:
+        text = f"{_names(moved)}: the newest pictures show another scene than before; was the camera moved?"
+        found.append(Notice("warning", "drift", text))
     unusual = [c.camera for c in drift.cameras if c.events.unusual]
     if unusual:
         found.append(Notice("info", "drift", f"an unusual number of events: {_names(unusual)}"))
