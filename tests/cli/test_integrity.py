@@ -67,7 +67,7 @@ def harmless(key: str, damage: str, newest: str) -> bool:
         return False
     if part == "state":
         return key.endswith(".json")  # the tensors alone are what a killed run leaves
-    return part in ("index", "quarantine", "runs", "run.json") or (part == "snapshots" and key != newest)
+    return part in ("index", "pictures", "quarantine", "runs", "run.json") or (part == "snapshots" and key != newest)
 
 
 def newest_snapshot(world: World) -> str:
