@@ -47,6 +47,7 @@ def test_demo_goes_from_videos_to_reports_and_then_has_nothing_to_do(small, tmp_
     page = tmp_path / "demo" / "review" / "index.html"
     assert f"file://{page} in a browser" in shown
     assert b"review-data" in page.read_bytes()
+    assert b"everybody is drawn" in page.read_bytes()
     assert main([*small, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["review"]["shown"] == told["review"]["pictures"] > 0

@@ -44,6 +44,11 @@ TRAINING: dict[str, Any] = {"steps": 60, "pairs": 2, "val_fraction": 0.0, "eval_
 
 REVIEWED = "st_mil"
 """Whose events are shown: it says where, too."""
+CAMERAS = """[[camera]]
+pattern = "{camera}-*.mp4"
+purpose = "A demo; everybody is drawn"
+"""
+"""Which camera a video is of."""
 SHARE_BELOW = 0.9
 """Share of all clips that open no event. A demo has too little normal footage to calibrate a threshold on."""
 
@@ -108,9 +113,11 @@ def _review(manifest: Path, folder: Path, notes: Console) -> ReviewSummary:
     """Find the events of all videos, and write a page to look at them."""
     scores, events = str(folder / REVIEWED / "scores"), str(folder / "events")
     clips = ScoreSet.open(scores).to_pandas(["score"]).score
+    cameras = folder / "cameras.toml"
+    cameras.write_text(CAMERAS)
     settings = EventSettings(high=round(float(clips.quantile(SHARE_BELOW)), 4), gap_s=2.0)
-    find_all_events(EventsOptions(scores=scores, out=events, settings=settings), notes)
-    source = SourceOptions(events=events, scores=scores, manifest=str(manifest))
+    find_all_events(EventsOptions(scores=scores, out=events, cameras=str(cameras), settings=settings), notes)
+    source = SourceOptions(events=events, scores=scores, cameras=str(cameras), manifest=str(manifest))
     return write_review(ReviewOptions(source, title="wsvad demo"), str(folder / "review"), notes)
 
 
