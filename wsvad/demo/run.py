@@ -45,7 +45,7 @@ TRAINING: dict[str, Any] = {"steps": 60, "pairs": 2, "val_fraction": 0.0, "eval_
 REVIEWED = "st_mil"
 """Whose events are shown: it says where, too."""
 CAMERAS = """[[camera]]
-pattern = "{camera}-*.mp4"
+pattern = "{camera}-*"
 purpose = "A demo; everybody is drawn"
 """
 """Which camera a video is of."""

@@ -143,7 +143,7 @@ def check_place(store: Store, options: ReviewOptions) -> None:
         inside = f"{store.uri}/".startswith(f"{root}/")
         if inside and not f"{store.uri}/".startswith(f"{root}/{PAGES}"):
             raise UsageError(
-                f"--out is below --root, where only {root}/{PAGES}NAME is purged with its videos; use that"
+                f"{store.uri} is below --root, where only {root}/{PAGES}NAME is purged with its videos; use that"
             )
     if any(info.key.startswith("current/") for info in store.list("current/")):
         raise ConflictError(f"{store.uri} is the root of a nightly job. Nothing was changed. Use another --out.")
