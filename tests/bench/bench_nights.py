@@ -7,6 +7,8 @@ a process of its own, on a local folder:
 
 * ``first``: all units are found, read, checked and published; the events of every camera and day are made.
 * ``second``: the same command again.
+* ``resumed``: a twentieth more videos, whose units a run stored that was killed before it published them again: a run
+  publishes while it goes on, so that a killed one leaves about that much unread.
 * ``one more``: a video was added; its features and scores are made by stand-ins, and all is published.
 * ``selection``: ``wsvad purge`` says which videos of a camera are older than a day.
 
@@ -63,7 +65,7 @@ from wsvad.scoring.worker import receipt_of as receipt_of_scores
 from wsvad.storage import open_store
 
 REPO = Path(__file__).resolve().parents[2]
-STEPS = ("first", "second", "one more", "selection")
+STEPS = ("first", "second", "resumed", "one more", "selection")
 CAMERAS = 100
 FIRST_DAY = datetime(2026, 1, 1)
 PATTERN = '[[camera]]\npattern = "{camera}/*/{year}{month}{day}_{hour}{minute}{second}.mp4"\ntime_zone = "UTC"\n'
@@ -187,6 +189,8 @@ def prepare(root: Path, step: str, size: int) -> None:
         shares = [units[n : n + 1000] for n in range(0, len(units), 1000)]
         with ProcessPoolExecutor(2) as pool:
             list(pool.map(write_stored, [root] * len(shares), shares))
+    if step == "resumed":
+        write_stored(root, add_videos(root, names(size + size // 20)[size:]))
     if step == "one more":
         add_videos(root, [LATE])
 

@@ -34,6 +34,21 @@ class PublishedTables:
     rows_are: ClassVar[str] = "rows"
     """What the rows are, for messages."""
 
+    @property
+    def uri(self) -> str:
+        """Root of the data set."""
+        return self.store.uri
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the configuration that made the rows."""
+        return self.snapshot.fingerprint
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the rows were made with: ``to_dict()`` of the configuration of their kind."""
+        return self.snapshot.config
+
     def files(self, video_ids: Iterable[str] | None = None) -> list[str]:
         """Return the Parquet files of the snapshot: paths of a local data set, else URIs.
 

@@ -47,21 +47,6 @@ class EventSet(PublishedTables):
         units = {o.video_id: o for o in snapshot.objects}
         return cls(store, snapshot, dict(sorted(units.items())), published_videos(store, snapshot, units))
 
-    @property
-    def uri(self) -> str:
-        """Root of the data set."""
-        return self.store.uri
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the configuration that made the events."""
-        return self.snapshot.fingerprint
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """What the events were made with: ``EventsConfig.to_dict``."""
-        return self.snapshot.config
-
     def rows(self, unit: str | None = None) -> Iterator[dict[str, Any]]:
         """Yield the rows (``kind`` is ``event``, ``scored`` or ``not_scored``), each page held against its checksum.
 

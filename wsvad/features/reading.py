@@ -90,21 +90,6 @@ class FeatureSet(PublishedTables):
         pooled_dim, cuboid_shape = decode_shapes(data, smallest, uri=uri, fingerprint=snapshot.fingerprint)
         return cls(store, snapshot, pooled_dim, cuboid_shape, smallest.rows // smallest.clips, units, videos)
 
-    @property
-    def uri(self) -> str:
-        """Root of the data set."""
-        return self.store.uri
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the configuration that made the features."""
-        return self.snapshot.fingerprint
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """What the features were made with: ``FeatureConfig.to_dict``."""
-        return self.snapshot.config
-
     def shape_of(self, inputs: Inputs) -> tuple[int, ...]:
         """Return the shape of what a model of these inputs sees of a clip: ``(D,)`` or ``(K, C)``.
 

@@ -58,21 +58,6 @@ class ScoreSet(PublishedTables):
         return cls(store, snapshot, trained, dict(sorted(units.items())), videos)
 
     @property
-    def uri(self) -> str:
-        """Root of the data set."""
-        return self.store.uri
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the configuration that made the scores."""
-        return self.snapshot.fingerprint
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """What the scores were made with: ``ScoreConfig.to_dict``."""
-        return self.snapshot.config
-
-    @property
     def video_ids(self) -> tuple[str, ...]:
         """Videos with scores, sorted."""
         return tuple(self.units)
