@@ -20,6 +20,8 @@ from ray.autoscaler._private.docker import docker_start_cmds
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 from tests.cluster.manifests import CLUSTER
+from wsvad.errors import UsageError
+from wsvad.work.pool import Node, PoolOptions, fit
 
 UP = sorted((CLUSTER / "ray-up").glob("*.yaml"))
 UNITS = sorted(p for p in (CLUSTER / "systemd").iterdir() if p.suffix in (".service", ".timer"))
@@ -66,6 +68,15 @@ def test_the_head_has_no_units_and_the_same_image(path):
     assert "--num-cpus=0" in head
     assert "--dashboard-host=127.0.0.1" in head
     assert config["setup_commands"] == config["head_setup_commands"] == config["worker_setup_commands"] == []
+
+
+def test_workers_are_there_before_a_job_asks():
+    """A job counts the nodes when it starts and is refused without any, so nothing would ever bring up a first one."""
+    config = _config(CLUSTER / "ray-up" / "aws.yaml")
+    worker = config["available_node_types"]["worker"]
+    assert worker["min_workers"] == worker["max_workers"] == config["max_workers"]
+    with pytest.raises(UsageError, match="no node can hold one"):
+        fit(PoolOptions(), [Node(0.0, 0.0, 8e9)])
 
 
 def _unit(path: Path) -> configparser.ConfigParser:
