@@ -23,7 +23,7 @@ MONITORING = CLUSTER / "monitoring"
 INSTALL = "promtool is missing: apt-get install -y --no-install-recommends prometheus"
 CAMERA = {
     "camera": "yard", "psi": 0.1, "wasserstein": 0.1, "drifted": 0, "judged": 1, "events": 1, "events_low": 0,
-    "events_high": 3, "unusual": 0,
+    "events_high": 3, "unusual": 0, "moved": 0, "covered": 0,
 }  # fmt: skip
 
 
@@ -113,11 +113,12 @@ def test_a_misspelled_metric_would_be_found():
 
 
 def test_what_has_to_be_alerted_is():
-    """Failed, stale, absent, lag, drift, quarantine, retention held back."""
+    """Failed, stale, absent, lag, drift, quarantine, retention held back, cameras that were moved or covered."""
     used = {name for rule in _rules() for name in re.findall(r"wsvad_rescore_\w+", str(rule["expr"]))}
     short = {name.removeprefix(PREFIX) for name in used}
     assert short >= {
         "exit_code", "last_success_timestamp_seconds", "lag_seconds", "camera_drifted", "videos", "retention_held",
+        "camera_moved", "camera_covered",
     }  # fmt: skip
     assert any("absent(" in str(rule["expr"]) for rule in _rules())
     assert all(rule["labels"]["severity"] in ("critical", "warning", "info") for rule in _rules())
