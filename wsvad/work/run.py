@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from wsvad.work.board import Begin, Board
 from wsvad.work.packs import packed
 from wsvad.work.pool import Pool
 from wsvad.work.receipt import Receipt, WorkUnit
+from wsvad.work.software import Versions, differences, installed
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,10 @@ class _Worker:
     columns of ``Receipt``. A unit that took its worker down too often is not begun again; its receipt is ``lost``.
     """
 
-    def __init__(self, make_stage: MakeStage, config: Any, payload: Any, board: Any) -> None:
+    def __init__(self, make_stage: MakeStage, config: Any, payload: Any, board: Any, software: Versions) -> None:
+        other = differences(software, {platform.node(): installed()})
+        if other:  # the node came after the driver had asked all nodes
+            raise RuntimeError(f"a node has other software than the driver: {'; '.join(other)}")
         self._board = board
         self._reported = self._told = 0.0
         self._finished: list[dict[str, Any]] = []
@@ -160,6 +165,7 @@ class UnitRunner:
                 "config": self._config,
                 "payload": self._payload,
                 "board": self._board,
+                "software": installed(),
             },
             compute=ActorPoolStrategy(
                 size=1 if alone else min(pool.workers, len(packs)),
