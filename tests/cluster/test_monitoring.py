@@ -144,6 +144,9 @@ def test_the_dashboard_is_one_for_grafana():
     ]
     assert len(cells) == len(set(cells))
     assert max(x for x, _ in cells) < 24
+    tables = [target for panel in panels if panel["type"] == "table" for target in panel["targets"]]
+    assert tables
+    assert all(target["instant"] and target["format"] == "table" for target in tables)  # else a row for each minute
     assert {panel["datasource"]["uid"] for panel in panels} == {"${datasource}"}
     assert [v["type"] for v in dashboard["templating"]["list"]] == ["datasource"]
     assert "http" not in json.dumps(dashboard)
