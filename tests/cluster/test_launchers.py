@@ -143,7 +143,7 @@ def test_the_dag_runs_one_night_at_a_time():
 
 
 def test_every_run_of_the_dag_has_an_id_that_ray_takes():
-    """Also one by hand, which has no logical date (``ds``) in Airflow 3, a second that day, and a task that was cleared."""
+    """Also one by hand, which has no logical date (``ds``) in Airflow 3, a second that day, and a cleared task."""
     tree = ast.parse((CLUSTER / "airflow" / "wsvad_night.py").read_text())
     (text,) = (
         ast.literal_eval(k.value) for n in ast.walk(tree) if isinstance(n, ast.Call) for k in n.keywords
