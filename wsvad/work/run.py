@@ -45,16 +45,19 @@ class _Worker:
     """
 
     def __init__(self, make_stage: MakeStage, config: Any, payload: Any, board: Any, software: Versions) -> None:
-        other = differences(software, {platform.node(): installed()})
-        if other:  # the node came after the driver had asked all nodes
-            raise RuntimeError(f"a node has other software than the driver: {'; '.join(other)}")
+        # Not raised: Ray Data waits for ever for an actor that cannot start again on a node that came later.
+        self._other_software = differences(software, {platform.node(): installed()})
         self._board = board
         self._reported = self._told = 0.0
         self._finished: list[dict[str, Any]] = []
-        self._stage = make_stage(config, ray.get(payload), self._report)
+        if not self._other_software:
+            self._stage = make_stage(config, ray.get(payload), self._report)
 
     def __call__(self, row: dict[str, Any]) -> list[dict[str, Any]]:
         units = list(row["units"])
+        if self._other_software:
+            message = f"a node has other software than the driver: {'; '.join(self._other_software)}"
+            return [Receipt(u["unit_id"], "failed", kind="OtherSoftware", message=message).to_row() for u in units]
         try:
             begun: Begin = ray.get(
                 self._board.begin.remote(row["round"], [str(u["unit_id"]) for u in units], row["limit"])
