@@ -3,6 +3,9 @@
 The operator's machine needs `ray` of the cluster's version, the token (RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH) and a way to
 the job server; set both in the environment of Airflow's workers. `ray job submit` tells 0 from 1 alone, so that Airflow
 could not tell what is worth another try: again.py does, on the head, and Airflow tries nothing again.
+
+A task that is cleared, or that ran into the timeout, ends here and not on the cluster: stop its job as well, by
+`ray job stop night-…`. Until then the next night ends with exit code 5, because the job still holds the lease.
 """
 
 from datetime import datetime, timedelta
@@ -25,7 +28,7 @@ with DAG(
         env={"RAY_API_SERVER_ADDRESS": "http://127.0.0.1:8265"},
         append_env=True,
         bash_command=(
-            "ray job submit --submission-id night-{{ ds }}-try-{{ ti.try_number }} -- "
+            "ray job submit --submission-id night-{{ ti.id }}-try-{{ ti.try_number }} -- "
             "python /opt/wsvad/again.py --on 4 --times 3 --wait-s 300 -- "
             "wsvad rescore --config /etc/wsvad/night.toml --json"
         ),

@@ -257,6 +257,14 @@ def _labels(node):
             yield from _labels(child)
 
 
+def test_no_head_may_be_drained_away():
+    """Each job has a head of its own, so that several are up at once, and the budget counts them together."""
+    budget = one("cpu", "PodDisruptionBudget", "ray-head")["spec"]
+    assert budget["selector"] == {"matchLabels": {"ray.io/node-type": "head"}}
+    heads = 7 + len(VERBS) + 1  # nights, verbs, and the cluster that stands
+    assert budget["minAvailable"] > heads
+
+
 def test_raycronjob_is_the_cronjobs_alternative():
     """The same job at the same time, not suspended, in the CronJob's place; and its template never runs by itself."""
     assert every("raycronjob", "CronJob") == every("raycronjob", "Role") == []

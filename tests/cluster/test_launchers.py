@@ -9,9 +9,11 @@ import re
 import shlex
 import shutil
 import subprocess
+import uuid
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import jsonschema
 import pytest
 import ray.autoscaler
@@ -20,6 +22,8 @@ from ray.autoscaler._private.docker import docker_start_cmds
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 from tests.cluster.manifests import CLUSTER
+from wsvad.errors import UsageError
+from wsvad.work.pool import Node, PoolOptions, fit
 
 UP = sorted((CLUSTER / "ray-up").glob("*.yaml"))
 UNITS = sorted(p for p in (CLUSTER / "systemd").iterdir() if p.suffix in (".service", ".timer"))
@@ -66,6 +70,15 @@ def test_the_head_has_no_units_and_the_same_image(path):
     assert "--num-cpus=0" in head
     assert "--dashboard-host=127.0.0.1" in head
     assert config["setup_commands"] == config["head_setup_commands"] == config["worker_setup_commands"] == []
+
+
+def test_workers_are_there_before_a_job_asks():
+    """A job counts the nodes when it starts and is refused without any, so nothing would ever bring up a first one."""
+    config = _config(CLUSTER / "ray-up" / "aws.yaml")
+    worker = config["available_node_types"]["worker"]
+    assert worker["min_workers"] == worker["max_workers"] == config["max_workers"]
+    with pytest.raises(UsageError, match="no node can hold one"):
+        fit(PoolOptions(), [Node(0.0, 0.0, 8e9)])
 
 
 def _unit(path: Path) -> configparser.ConfigParser:
@@ -127,6 +140,38 @@ def test_the_dag_runs_one_night_at_a_time():
     assert ast.literal_eval(settings["max_active_runs"]) == 1
     assert ast.literal_eval(settings["catchup"]) is False
     assert ast.literal_eval(settings["default_args"]) == {"retries": 0}
+
+
+def test_every_run_of_the_dag_has_an_id_that_ray_takes():
+    """Also one by hand, which has no logical date (``ds``) in Airflow 3, a second that day, and a cleared task."""
+    tree = ast.parse((CLUSTER / "airflow" / "wsvad_night.py").read_text())
+    (text,) = (
+        ast.literal_eval(k.value) for n in ast.walk(tree) if isinstance(n, ast.Call) for k in n.keywords
+        if k.arg == "bash_command"
+    )  # fmt: skip
+    template = jinja2.Template(text, undefined=jinja2.StrictUndefined)
+    tasks = [{"id": uuid.uuid4(), "try_number": turn} for turn in (1, 1, 2)]
+    made = [shlex.split(template.render(ti=task)) for task in tasks]
+    names = [words[words.index("--submission-id") + 1] for words in made]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[\w.-]+", name) for name in names)
+
+
+@pytest.mark.parametrize("unit", ["wsvad-night", "wsvad-ray-head", "wsvad-ray-worker"])
+def test_units_say_what_a_root_in_a_folder_needs(unit):
+    """ProtectSystem=strict leaves nothing else writable, and a folder is as good a root as a bucket."""
+    text = (CLUSTER / "systemd" / f"{unit}.service").read_text()
+    assert re.search(r"^# .*folder.*\nReadWritePaths=/tmp /dev/shm", text, re.MULTILINE)
+
+
+def test_the_readme_makes_what_units_and_crontab_need():
+    """User, folders and programs that they name are made by lines of the README before they are used."""
+    lines = re.findall(r"^# (.*)$", (CLUSTER / "README.md").read_text(), re.MULTILINE)
+    before = "\n".join(lines[: next(n for n, line in enumerate(lines) if "systemctl enable" in line)])
+    assert "useradd --system" in before
+    for needed in ("python3.11 -m venv /opt/wsvad", "/opt/wsvad/bin/pip install", "/etc/wsvad", "/var/log/wsvad"):
+        assert needed in before
+    assert before.index("/etc/wsvad") < before.index("/etc/wsvad/ray-token")
 
 
 def test_the_crontab_has_every_field():

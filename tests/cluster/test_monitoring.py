@@ -23,7 +23,7 @@ MONITORING = CLUSTER / "monitoring"
 INSTALL = "promtool is missing: apt-get install -y --no-install-recommends prometheus"
 CAMERA = {
     "camera": "yard", "psi": 0.1, "wasserstein": 0.1, "drifted": 0, "judged": 1, "events": 1, "events_low": 0,
-    "events_high": 3, "unusual": 0,
+    "events_high": 3, "unusual": 0, "moved": 0, "covered": 0,
 }  # fmt: skip
 
 
@@ -113,11 +113,12 @@ def test_a_misspelled_metric_would_be_found():
 
 
 def test_what_has_to_be_alerted_is():
-    """Failed, stale, absent, lag, drift, quarantine, retention held back."""
+    """Failed, stale, absent, lag, drift, quarantine, retention held back, cameras that were moved or covered."""
     used = {name for rule in _rules() for name in re.findall(r"wsvad_rescore_\w+", str(rule["expr"]))}
     short = {name.removeprefix(PREFIX) for name in used}
     assert short >= {
         "exit_code", "last_success_timestamp_seconds", "lag_seconds", "camera_drifted", "videos", "retention_held",
+        "camera_moved", "camera_covered",
     }  # fmt: skip
     assert any("absent(" in str(rule["expr"]) for rule in _rules())
     assert all(rule["labels"]["severity"] in ("critical", "warning", "info") for rule in _rules())
@@ -143,6 +144,9 @@ def test_the_dashboard_is_one_for_grafana():
     ]
     assert len(cells) == len(set(cells))
     assert max(x for x, _ in cells) < 24
+    tables = [target for panel in panels if panel["type"] == "table" for target in panel["targets"]]
+    assert tables
+    assert all(target["instant"] and target["format"] == "table" for target in tables)  # else a row for each minute
     assert {panel["datasource"]["uid"] for panel in panels} == {"${datasource}"}
     assert [v["type"] for v in dashboard["templating"]["list"]] == ["datasource"]
     assert "http" not in json.dumps(dashboard)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.manifests import KUBERAY, mistakes, one
+from tests.cluster.manifests import KUBERAY, OVERLAYS, every, mistakes, one
 
 DATE = datetime.now(UTC).date().isoformat()
 
@@ -91,7 +91,7 @@ def test_a_night_is_the_template_let_run(capsys):
     assert server.jobs["wsvad-rescore"]["spec"]["suspend"] is True
 
 
-@pytest.mark.parametrize("state", [None, "Initializing", "Running", "Retrying", "Waiting"])
+@pytest.mark.parametrize("state", [None, "Initializing", "Running", "Retrying", "Waiting", "Suspending", "Suspended"])
 def test_no_night_is_started_beside_one_that_has_not_ended(capsys, state):
     """Said, with exit code 1: the CronJob's own pod has ended long ago and keeps nobody off."""
     server = Server()
@@ -112,7 +112,7 @@ def test_the_same_job_tried_again_starts_nothing_twice(capsys):
     assert len(server.nights()) == 1
 
 
-@pytest.mark.parametrize("state", ["Complete", "Failed"])
+@pytest.mark.parametrize("state", ["Complete", "Failed", "ValidationFailed"])
 def test_a_second_night_of_a_date_has_a_name_of_its_own(state):
     """One by hand after one that failed, say."""
     server = Server()
@@ -120,6 +120,20 @@ def test_a_second_night_of_a_date_has_a_name_of_its_own(state):
         assert _start(server) == 0
         server.end(server.nights()[-1], state)
     assert server.nights() == [f"rescore-night-{DATE}{suffix}" for suffix in ("", "-2", "-3")]
+
+
+def test_what_marks_a_try_is_never_used_twice():
+    """A job made by hand may have the name of an earlier one, whose night is still there: its uid tells them apart."""
+    for overlay in OVERLAYS:
+        for job in every(overlay, "CronJob"):
+            (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+            assert container["args"][-2:] == ["--started-by", "$(JOB_UID)"]
+            assert container["env"] == [
+                {
+                    "name": "JOB_UID",
+                    "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['batch.kubernetes.io/controller-uid']"}},
+                }
+            ]
 
 
 def test_old_nights_are_removed_and_the_template_stays():

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
+from prometheus_client import generate_latest
 
 from tests.nightly.drifting import CLIPS, MODEL, Nights, day, drawn
 from wsvad.errors import DamagedError
 from wsvad.metrics.drift import LARGE, compare, freeze
 from wsvad.nightly.drift_results import Drift
+from wsvad.nightly.exposition import registry_of
 from wsvad.nightly.references import drop_references, read_reference, reference_key
 from wsvad.nightly.summary import RescoreSummary
 from wsvad.nightly.telling import figures_of
@@ -284,7 +287,9 @@ def test_the_summary_names_them():
 
 
 def test_figures_of_each_camera():
-    """What is not known has no sample; a figure that no camera has is left out."""
+    """What is not known has no sample; of a figure that no camera has there is one that is no number and no camera's:
+    a gateway would keep what it was told before, an alert of a camera that was moved among it.
+    """
     unknown = dict.fromkeys(("psi", "wasserstein", "events_low", "events_high"))
     figures = {
         f.name: {labels["camera"]: v for labels, v in f.samples}
@@ -296,7 +301,9 @@ def test_figures_of_each_camera():
     assert figures["camera_judged"] == {"gate": 1, "yard": 0}
     assert figures["camera_events_high"] == {"gate": 9}
     assert figures["camera_moved"] == {"gate": 0, "yard": 0}
-    assert "camera_covered" not in figures
-    alone = [f.name for f in figures_of(summary([entry("yard", judged=False, **unknown)]), 0.0)]
-    assert "camera_psi" not in alone
-    assert not [name for f in figures_of(summary([]), 0.0) for name in [f.name] if name.startswith("camera_")]
+    assert list(figures["camera_covered"]) == [""]
+    assert math.isnan(figures["camera_covered"][""])
+    for drift in ([entry("yard", judged=False, **unknown)], []):
+        text = generate_latest(registry_of(figures_of(summary(drift), 0.0))).decode()
+        assert 'wsvad_rescore_camera_psi{camera=""} NaN' in text
+        assert text.count("TYPE wsvad_rescore_camera_") == len(figures)

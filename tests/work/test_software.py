@@ -12,8 +12,8 @@ from ray.cluster_utils import Cluster
 from tests.extract.harness import QUICK
 from tests.extract.videos import write_video
 from wsvad.cli import main
-from wsvad.errors import EXIT_USAGE, UsageError
-from wsvad.work import cluster, software
+from wsvad.errors import EXIT_STORAGE, EXIT_USAGE, UsageError
+from wsvad.work import cluster, run, software
 from wsvad.work.software import PACKAGES, differences, installed
 
 HERE = {"python": "3.11", "torch": "2.13.0", "av": "18.1.0"}
@@ -91,6 +91,20 @@ def test_a_job_on_a_mixed_cluster_ends_before_any_work(two_nodes, monkeypatch, t
 def _other_torch():
     """What this process has, and nodes do not: a node's own answer comes from the function of that name there."""
     return software.installed() | ({} if ray.get_runtime_context().get_task_id() else {"torch": "0.1"})
+
+
+def test_a_worker_on_a_node_that_came_later_compares_once_more(two_nodes, monkeypatch, tmp_path, capsys):
+    """Whoever joins after the nodes were asked makes nothing, either; the same command then says it before any work."""
+    monkeypatch.setattr(cluster, "_refuse_other_software", lambda: None)
+    monkeypatch.setattr(run, "installed", _other_torch)
+    (tmp_path / "videos").mkdir()
+    write_video(tmp_path / "videos" / "camera.mp4", 20)
+    words = ("--videos", str(tmp_path / "videos"), "--out", str(tmp_path / "out"), "--address", two_nodes.address)
+    assert main(["extract", *words, *QUICK]) == EXIT_STORAGE
+    told = capsys.readouterr().err
+    assert "a node has other software than the driver: torch is 0.1 here" in told
+    assert "Traceback" not in told
+    assert list((tmp_path / "out").glob("units/*/*")) == []
 
 
 def test_a_node_that_cannot_run_the_package_is_told(two_nodes, monkeypatch):

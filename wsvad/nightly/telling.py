@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 
 from wsvad.errors import EXIT_OK, StorageError
@@ -55,7 +56,11 @@ def figures_of(summary: RescoreSummary, now_s: float) -> list[Figure]:
 
 
 def _drift(summary: RescoreSummary) -> list[Figure]:
-    """Figures of each camera; of a camera of which something is not known, there is no sample of that."""
+    """Figures of each camera; of a camera of which something is not known, there is no sample of that.
+
+    What is known of no camera is told as well, as a sample that is no number: a push gateway keeps every figure that
+    it is not sent, so that a camera whose references were dropped would stay moved, or covered.
+    """
     told = (
         ("camera_psi", "psi", "Population stability index of the newest scores against the reference."),
         (
@@ -75,8 +80,7 @@ def _drift(summary: RescoreSummary) -> list[Figure]:
     figures = []
     for name, key, about in told:
         samples = [({"camera": c["camera"]}, float(c[key])) for c in summary.drift if c[key] is not None]
-        if samples:
-            figures.append(Figure(name, about, samples))
+        figures.append(Figure(name, about, samples or [({"camera": ""}, math.nan)]))
     return figures
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from wsvad.work.board import Begin, Board
 from wsvad.work.packs import packed
 from wsvad.work.pool import Pool
 from wsvad.work.receipt import Receipt, WorkUnit
+from wsvad.work.software import Versions, differences, installed
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +44,20 @@ class _Worker:
     columns of ``Receipt``. A unit that took its worker down too often is not begun again; its receipt is ``lost``.
     """
 
-    def __init__(self, make_stage: MakeStage, config: Any, payload: Any, board: Any) -> None:
+    def __init__(self, make_stage: MakeStage, config: Any, payload: Any, board: Any, software: Versions) -> None:
+        # Not raised: Ray Data waits for ever for an actor that cannot start again on a node that came later.
+        self._other_software = differences(software, {platform.node(): installed()})
         self._board = board
         self._reported = self._told = 0.0
         self._finished: list[dict[str, Any]] = []
-        self._stage = make_stage(config, ray.get(payload), self._report)
+        if not self._other_software:
+            self._stage = make_stage(config, ray.get(payload), self._report)
 
     def __call__(self, row: dict[str, Any]) -> list[dict[str, Any]]:
         units = list(row["units"])
+        if self._other_software:
+            message = f"a node has other software than the driver: {'; '.join(self._other_software)}"
+            return [Receipt(u["unit_id"], "failed", kind="OtherSoftware", message=message).to_row() for u in units]
         try:
             begun: Begin = ray.get(
                 self._board.begin.remote(row["round"], [str(u["unit_id"]) for u in units], row["limit"])
@@ -160,6 +168,7 @@ class UnitRunner:
                 "config": self._config,
                 "payload": self._payload,
                 "board": self._board,
+                "software": installed(),
             },
             compute=ActorPoolStrategy(
                 size=1 if alone else min(pool.workers, len(packs)),

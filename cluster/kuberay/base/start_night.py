@@ -25,7 +25,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-ENDED = ("Complete", "Failed")
+ENDED = ("Complete", "Failed", "ValidationFailed")  # KubeRay does nothing more for any of them
 NIGHT, STARTED_BY = "wsvad/night", "wsvad/started-by"
 
 Ask = Callable[..., Any]
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None, ask: Ask | None = None) -> int:
     parser.add_argument("--template", required=True, help="name of the suspended RayJob")
     parser.add_argument("--time-zone", default="UTC", help="of the date in the name")
     parser.add_argument("--keep", type=int, default=7, help="nights whose RayJobs stay, this one included")
-    parser.add_argument("--started-by", default="", help="name of the job that this is a try of")
+    parser.add_argument("--started-by", default="", help="uid of the job that this is a try of; a name may come again")
     options = parser.parse_args(arguments)
     date = datetime.now(ZoneInfo(options.time_zone)).date().isoformat()
     try:
