@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, ConflictError, ObjectNotFound, UsageError
+from wsvad.manifest.listing import resolve_uri
 from wsvad.manifest.records import check_suffix, read_records, write_records
+from wsvad.review.access import check_reviewer
 from wsvad.review.attaching import Attachments, attach
 from wsvad.review.config import SourceOptions
 from wsvad.review.figures import agreement, outcomes, plain, precision, recall, suggest_thresholds
@@ -125,6 +127,7 @@ def judge(options: VerdictOptions) -> VerdictSummary:
         UsageError: a file that is none, a manifest without splits; nothing was done then.
         StorageError: run the same command again.
     """
+    _check(options)
     files = [(uri, _read(uri, options.store)) for uri in options.files]
     parsed = [verdict for uri, data in files for verdict in read_file(data, uri)]
     if options.reviewer is not None:
@@ -166,6 +169,23 @@ def judge(options: VerdictOptions) -> VerdictSummary:
     )
 
 
+def _check(options: VerdictOptions) -> None:
+    """Raise ``UsageError`` for options that cannot be meant so."""
+    if options.reviewer is not None:
+        check_reviewer(options.reviewer)
+        if not options.files:
+            raise UsageError("--reviewer goes with --import: it says whose the verdicts of the file are")
+    if options.manifest and not options.out:
+        raise UsageError("--manifest goes with --out: it says which videos must not get into that manifest")
+    if options.out and options.manifest and _place(options.out, options) == _place(options.manifest, options):
+        raise UsageError(f"--out would overwrite the splits: {options.out} is --manifest")
+
+
+def _place(uri: str, options: VerdictOptions) -> str:
+    store, key = open_object(uri, options.store)
+    return store.uri_of(key)
+
+
 def _figures(archive: Archive, found: Attachments, said: dict[str, str]) -> dict[str, Any]:
     return {
         "precision": plain(precision(said)),
@@ -188,7 +208,7 @@ def _splits(options: VerdictOptions) -> list[Any]:
     records = read_records(options.manifest, options.store)
     if not any(record.split for record in records):
         raise UsageError(f"{options.manifest} says of no video which split it is of; nothing was written")
-    return records
+    return [replace(record, uri=resolve_uri(options.manifest, record.uri)) for record in records]
 
 
 def _read(uri: str, options: StoreOptions) -> bytes:
