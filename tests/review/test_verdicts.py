@@ -126,7 +126,7 @@ def test_which_records_stand():
 
 
 def test_what_is_superseded_never_stands():
-    """Clocks of two machines differ, and a record may take the place of one that was said of an earlier model's event."""
+    """Clocks of two machines differ, and what is superseded may have been said of an event of an earlier model."""
     one = verdict("true", time_utc="2026-03-02T09:00:00Z")
     behind = verdict("false", time_utc="2026-03-02T08:55:00Z", supersedes=one.verdict_id)
     assert standing([one, behind]) == [behind]
@@ -135,9 +135,8 @@ def test_what_is_superseded_never_stands():
     assert standing([earlier, undone]) == []
     foreign = verdict("false", reviewer="bob", supersedes=earlier.verdict_id)
     assert {v.verdict_id for v in standing([earlier, foreign])} == {earlier.verdict_id, foreign.verdict_id}
-    itself = verdict(
-        verdict_id="0" * 8 + "-0000-4000-8000-" + "0" * 12, supersedes="0" * 8 + "-0000-4000-8000-" + "0" * 12
-    )
+    name = str(uuid.uuid4())
+    itself = verdict(verdict_id=name, supersedes=name)
     assert standing([itself]) == [itself]
 
 

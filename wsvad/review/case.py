@@ -16,7 +16,7 @@ from wsvad.events.texts import to_csv, to_json
 from wsvad.review.choosing import Shown
 from wsvad.review.config import ReviewOptions
 from wsvad.review.document import Review
-from wsvad.review.folder import INDEX, make_pictures
+from wsvad.review.folder import INDEX, check_place, check_videos, make_pictures
 from wsvad.review.media import HEAT, MediaFolder
 from wsvad.review.reading import read_archive
 from wsvad.review.rendering import render_page
@@ -72,7 +72,9 @@ def write_case(options: ReviewOptions, event_ids: Sequence[str], target: str, sc
         StorageError, DamagedError: as ``read_archive``; the zip cannot be written.
     """
     probe_object(target, options.source.store)
+    check_place(scratch, options)
     archive = read_archive(options.source)
+    check_videos(scratch, archive, options)
     folder = MediaFolder(scratch)
     shown = Review.gather(archive, options, folder)
     review = of_events(shown, event_ids)
