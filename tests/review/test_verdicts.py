@@ -135,6 +135,9 @@ def test_what_is_superseded_never_stands():
     assert standing([earlier, undone]) == []
     foreign = verdict("false", reviewer="bob", supersedes=earlier.verdict_id)
     assert {v.verdict_id for v in standing([earlier, foreign])} == {earlier.verdict_id, foreign.verdict_id}
+    nameless = verdict("true", reviewer="unnamed")
+    later = verdict("false", reviewer="ann", supersedes=nameless.verdict_id, time_utc="2026-03-02T10:00:00Z")
+    assert standing([nameless, later]) == [later]
     name = str(uuid.uuid4())
     itself = verdict(verdict_id=name, supersedes=name)
     assert standing([itself]) == [itself]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,12 +17,14 @@ from wsvad.review.config import SourceOptions
 from wsvad.review.figures import agreement, outcomes, plain, precision, recall, suggest_thresholds
 from wsvad.review.reading import Archive, read_archive
 from wsvad.review.training import training_videos
-from wsvad.review.verdicts import VerdictStore, read_file, standing
+from wsvad.review.verdicts import Verdict, VerdictStore, read_file, standing
 from wsvad.storage import Store, StoreOptions, open_object, open_store
 from wsvad.work.summary import Summary
 from wsvad.work.target import probed
 
 log = logging.getLogger(__name__)
+
+_WRITERS = 16
 
 
 @dataclass(frozen=True)
@@ -219,18 +222,20 @@ def _read(uri: str, options: StoreOptions) -> bytes:
         raise UsageError(f"--import: {uri} does not exist") from error
 
 
-def _import(root: Store, verdicts: Sequence[Any]) -> tuple[int, int, dict[str, str]]:
+def _import(root: Store, verdicts: Sequence[Verdict]) -> tuple[int, int, dict[str, str]]:
     """Keep records: new ones, those that were there, and why others were refused."""
     store = VerdictStore(probed(root))
-    imported, known, refused = 0, 0, {}
-    for verdict in verdicts:
+
+    def add(verdict: Verdict) -> bool | str:
         try:
-            new = store.add(verdict)
+            return store.add(verdict)
         except ConflictError as error:
-            refused[verdict.verdict_id] = str(error)
-            continue
-        imported, known = imported + new, known + (not new)
-    return imported, known, refused
+            return str(error)
+
+    with ThreadPoolExecutor(_WRITERS) as pool:  # a store takes its time for each
+        found = list(pool.map(add, verdicts))
+    refused = {v.verdict_id: one for v, one in zip(verdicts, found, strict=True) if isinstance(one, str)}
+    return found.count(True), found.count(False), refused
 
 
 def _few(reasons: dict[str, str] | Any) -> str:

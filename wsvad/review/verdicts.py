@@ -29,6 +29,8 @@ LONGEST_NOTE = 2000
 LONGEST_NAME = 100
 LONGEST_FILE = 64 << 20
 """Bytes of a file of verdicts."""
+UNNAMED = "unnamed"
+"""Reviewer of a page from a folder who has not typed a name yet."""
 EXPORT = "wsvad-verdicts"
 """``kind`` of a file that the page exports."""
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -224,9 +226,11 @@ def standing(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """
     records = sorted(verdicts, key=order)
     gone = {(v.reviewer, v.supersedes) for v in records if v.supersedes not in (None, v.verdict_id)}
+    named = {verdict_id for _, verdict_id in gone}  # who typed his name later takes back what he said before
     last: dict[tuple[Any, ...], Verdict] = {}
     for verdict in records:
-        if (verdict.reviewer, verdict.verdict_id) not in gone:
+        own = (verdict.reviewer, verdict.verdict_id) in gone
+        if not own and not (verdict.reviewer == UNNAMED and verdict.verdict_id in named):
             last[verdict.reviewer, *verdict.subject] = verdict
     return [verdict for verdict in last.values() if verdict.verdict != "withdrawn"]
 
@@ -238,7 +242,7 @@ def read_file(data: bytes, name: str) -> list[Verdict]:
         UsageError: it is none, or one of its records cannot be used: none of them is then.
     """
     if len(data) > LONGEST_FILE:
-        raise UsageError(f"{name} is no file of verdicts: it has {len(data)} bytes")
+        raise UsageError(f"{name} is too large: {len(data):,} bytes, at most {LONGEST_FILE:,}")
     try:
         plain = parse_object(data)
     except DocumentError as error:
