@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.review.conftest import document
 from tests.review.served import Browser, serving
 from wsvad.review.config import MediaOptions
 
@@ -43,3 +46,20 @@ def test_too_many_who_wait_are_told_so(root):
         assert ann.post("/api/clip", {"event_id": event["id"]}).status == 200
     with serving(root, media=MediaOptions(media=False, clip_width=100)) as (port, _):
         assert Browser(port, "ann").post("/api/clip", {"event_id": event["id"]}).status == 422
+
+
+def test_a_case_says_which_pictures_it_lacks(root, tmp_path):
+    """Of an event that nobody has opened there are none yet."""
+    with serving(root) as (port, _):
+        ann = Browser(port, "ann")
+        made, unmade, *_ = ann.get("/api/review").json["events"]
+        ann.post("/api/clip", {"event_id": made["id"]})
+        case = ann.post("/api/case", {"event_ids": [made["id"], unmade["id"]]})
+    with zipfile.ZipFile(io.BytesIO(case.body)) as packed:
+        packed.extractall(tmp_path)
+    shown = document(tmp_path / "case")
+    assert {event["id"]: bool(event["media_error"]) for event in shown["events"]} == {
+        made["id"]: False,
+        unmade["id"]: True,
+    }
+    assert shown["banner"]["notices"][0]["text"].startswith("no picture of 1 event")
