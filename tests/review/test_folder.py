@@ -140,7 +140,8 @@ def test_filters_and_folding(review, root, tmp_path):
     review("--camera", "front", "--no-media", "--fold", "1")
     assert [e["group"] == e["id"] for e in document(tmp_path / "page")["events"]] == [True, True]
     assert review("--day", "2026-03-02", "--no-media")[1]["shown"] == 0
-    assert review("--day", "tomorrow")[0] == 2
+    for day in ("tomorrow", "20260301", "2026-W09-7"):
+        assert review("--day", day, "--no-media")[0] == 2
     assert review("--camera", "frnt")[0] == 2
 
 
