@@ -68,3 +68,18 @@ def test_what_cannot_be_a_case(capsys, review, root, tmp_path, caplog):
     assert run_here(capsys, *words, "--zip", str(target))[0] == 2
     assert run_here(capsys, *words, "--case", "f" * 16)[0] == 2
     assert not Path(target).exists()
+
+
+def test_a_list_that_the_page_saved_is_a_case(capsys, review, root, tmp_path):
+    """The file in the place of its ids; what is no list is refused."""
+    review("--no-media")
+    ids = [event["id"] for event in document(tmp_path / "page")["events"]]
+    listed = tmp_path / "list.json"
+    listed.write_text(json.dumps({"format": 1, "kind": "wsvad-case", "review_id": "x", "event_ids": ids[:2]}))
+    words = ["review", "--root", root, "--json", "--no-media", "--zip", str(tmp_path / "a.zip"), "--case"]
+    code, summary = run_here(capsys, *words, str(listed))
+    assert (code, summary["events"]) == (0, 2)
+    for text in ("[]", '{"kind": "wsvad-case", "event_ids": [7]}', '{"event_ids": []}'):
+        listed.write_text(text)
+        assert run_here(capsys, *words, str(listed))[0] == 2
+    assert run_here(capsys, *words, str(tmp_path / "absent.json"))[0] == 2

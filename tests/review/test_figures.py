@@ -120,6 +120,33 @@ def test_suggested_thresholds_keep_the_budget() -> None:
     assert (none.high, none.reason) == (None, "2 events were judged, at least 10 are needed")
 
 
+@pytest.mark.parametrize("score", [0.8712344169616699, 0.8999999761581421, 1.0])
+def test_a_suggested_threshold_keeps_the_budget_as_it_is_printed(score: float) -> None:
+    """Rounded down, the false events that it is above would stay; above 1 there is none."""
+    rows = [event(n, score) for n in range(10)] + [event(n + 10, 1.0) for n in range(2)]
+    (one,) = suggest_thresholds(archive(rows, budget=0.5), outcomes(attach(judged(rows, "f" * 10 + "tt"), rows)))
+    if score == 1.0:
+        assert one.high is None
+        assert "0.5 false events" in one.reason
+        return
+    assert one.high is not None
+    assert score < one.high <= min(1.0, score + 2e-6)
+    assert (one.false_a_day, one.true_lost) == (0.0, 0)
+
+
+def test_random_spans_that_are_events_now_are_not_missed() -> None:
+    """After a new model: what it has found there is no miss; a span of other content says nothing of this footage."""
+    rows = [event(n, 0.9) for n in range(2)]
+    said = [verdict("true", event_id=r["event_id"], content_id=r["parts"][0]["content_id"]) for r in rows]
+    spans = [
+        verdict("false" if n else "true", kind="control", event_id=f"{n:015x}f", video_id="front/1.mp4", content_id="1",
+                start_s=10.0 * n, end_s=10.0 * n + 10)
+        for n in range(10)
+    ]  # fmt: skip
+    found = recall(archive(rows), (at := attach([*said, *spans], rows)), outcomes(at))
+    assert (found.controls, found.controls_true, found.value) == (9, 0, 1.0)
+
+
 def test_agreement_of_reviewers() -> None:
     """Two by Cohen's kappa, three by Fleiss'; events that one alone judged do not count."""
     rows = [event(n, 0.9) for n in range(4)]

@@ -13,8 +13,10 @@ from PIL import Image
 
 from tests.nightly.reader import digests
 from tests.review.conftest import document
+from wsvad.review.config import SourceOptions
 from wsvad.review.making import PictureMaker
 from wsvad.review.media import MediaFolder
+from wsvad.review.reading import read_archive
 from wsvad.storage import open_store
 
 
@@ -138,7 +140,8 @@ def test_filters_and_folding(review, root, tmp_path):
     review("--camera", "front", "--no-media", "--fold", "1")
     assert [e["group"] == e["id"] for e in document(tmp_path / "page")["events"]] == [True, True]
     assert review("--day", "2026-03-02", "--no-media")[1]["shown"] == 0
-    assert review("--day", "tomorrow")[0] == 2
+    for day in ("tomorrow", "20260301", "2026-W09-7"):
+        assert review("--day", day, "--no-media")[0] == 2
     assert review("--camera", "frnt")[0] == 2
 
 
@@ -186,6 +189,31 @@ def test_places_that_are_refused(review, root, tmp_path, caplog):
     for out in (tmp_path / "root", tmp_path / "root" / "page", next((tmp_path / "root" / "events").iterdir())):
         assert review("--out", str(out))[0] in (2, 5)
     assert review("--out", str(tmp_path / "root" / "review" / "pages" / "today"), "--no-media")[0] == 0
+
+
+def test_a_page_gets_into_nobodys_way(review, root, tmp_path):
+    """Not among the videos, where its clips would be scored; not over a page of somebody else's; nor does a case."""
+    before = digests(tmp_path / "archive"), digests(tmp_path / "root")
+    for out in (tmp_path / "archive", tmp_path / "archive" / "page", tmp_path / "root" / ".." / "archive" / "x"):
+        assert review("--out", str(out))[0] == 2
+    event = read_archive(SourceOptions(root=root)).events[0]["event_id"]
+    for out in (tmp_path / "archive", tmp_path / "root", tmp_path / "root" / "x"):
+        assert review("--out", str(out), "--case", event, "--zip", str(tmp_path / "case.zip"))[0] in (2, 5)
+    assert (digests(tmp_path / "archive"), digests(tmp_path / "root")) == before
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "index.html").write_text("<h1>Our home</h1>")
+    assert review("--out", str(site))[0] == 5
+    assert [path.name for path in site.iterdir()] == ["index.html"]
+    assert (site / "index.html").read_text() == "<h1>Our home</h1>"
+
+
+def test_titles_that_no_text_has(review, root, tmp_path):
+    """Markup is text; what a shell gave in another encoding is no crash."""
+    assert review("--no-media", "--title", "</title><script>alert(1)</script>")[0] == 0
+    assert "<script>alert" not in (tmp_path / "page" / "index.html").read_text()
+    assert review("--no-media", "--title", "\udcff")[0] == 0
+    assert document(tmp_path / "page")["events"]
 
 
 def test_nothing_on_the_page_leads_away(review, root, tmp_path):

@@ -66,7 +66,12 @@ def test_from_the_page_to_a_manifest(review, verdicts, tmp_path):
     place = tmp_path / "archive" / YARD
     splits.write_text(f"uri,video_id,split\n{place},another-name,val\nother/x.mp4,x,train\n")
     assert verdicts("--out", str(out), "--manifest", str(splits))[1]["left_out"] == {YARD: "it is of the val split"}
+    splits.write_text(f"uri,video_id,split\narchive/./{YARD},another-name,test\nother/x.mp4,x,train\n")
+    assert verdicts("--out", str(out), "--manifest", str(splits))[1]["left_out"] == {YARD: "it is of the test split"}
     splits.write_text("uri,video_id,split\nother/x.mp4,x,test\n")
+    before = splits.read_bytes()
+    assert verdicts("--out", str(tmp_path / "." / "splits.csv"), "--manifest", str(splits))[0] == 2
+    assert splits.read_bytes() == before
     verdicts("--out", str(out), "--manifest", str(splits))
     assert {r.video_id: r.label for r in read_records(str(out))} == {FRONT: 0, YARD: 1}
 
@@ -103,6 +108,21 @@ def test_what_is_wrong_with_a_file_is_said_before_anything_is_done(verdicts, tmp
     assert verdicts("--import", str(tmp_path / "x.json"))[0] == 2
     assert "record 2" in caplog.text
     assert digests(tmp_path / "root") == before
+
+
+@pytest.mark.parametrize("name", ["", " ann", "x" * 101, "a\x1b[31m", "\udcff"])
+def test_a_name_that_no_record_may_have_is_refused(verdicts, tmp_path, name):
+    """Else every record would be there, and none could be read."""
+    before = digests(tmp_path / "root")
+    file = write_file(tmp_path / "v.json", [verdict()])
+    assert verdicts("--import", file, "--reviewer", name)[0] == 2
+    assert digests(tmp_path / "root") == before
+
+
+def test_options_that_would_do_nothing_are_refused(verdicts, tmp_path):
+    """A name without a file, splits without a manifest to be written."""
+    assert verdicts("--reviewer", "ann")[0] == 2
+    assert verdicts("--manifest", str(tmp_path / "splits.csv"))[0] == 2
 
 
 def test_damage_is_named(verdicts, root, tmp_path):

@@ -20,7 +20,6 @@ from tests.review.served import TOKENS, Browser, serving
 from wsvad.dataset.sealed import unseal
 from wsvad.nightly import places
 from wsvad.review.access import Access
-from wsvad.review.config import MediaOptions
 from wsvad.storage import Store, open_store
 
 
@@ -329,17 +328,3 @@ def test_a_purge_is_seen_at_once(capsys, root):
         desk._looked_s = -100.0
         assert ann.get("/api/verdicts").json["verdicts"] == []
         assert not list(open_store(root).list("verdicts/"))
-
-
-def test_too_many_who_wait_are_told_so(root):
-    """The queue is bounded: the answer is to come again."""
-    with serving(root) as (port, desk):
-        ann = Browser(port, "ann")
-        event = ann.get("/api/review").json["events"][0]
-        desk._asked = 16
-        answer = ann.post("/api/clip", {"event_id": event["id"]})
-        assert (answer.status, answer.headers["retry-after"]) == (503, "3")
-        desk._asked = 0
-        assert ann.post("/api/clip", {"event_id": event["id"]}).status == 200
-    with serving(root, media=MediaOptions(media=False, clip_width=100)) as (port, _):
-        assert Browser(port, "ann").post("/api/clip", {"event_id": event["id"]}).status == 422

@@ -11,6 +11,7 @@ import pytest
 
 from tests.review.saying import verdict, write_file
 from wsvad.errors import ConflictError, UsageError
+from wsvad.manifest.ids import id_problem
 from wsvad.nightly.tombstones import bury
 from wsvad.review.attaching import attach
 from wsvad.review.verdicts import VerdictStore, parse_verdict, read_file, standing, verdict_key
@@ -122,6 +123,31 @@ def test_which_records_stand():
     assert {v.start_s for v in standing(missed)} == {2.0, 30.0}
     gone = verdict("withdrawn", **span, time_utc="2026-03-02T09:00:00Z", supersedes=missed[0].verdict_id)
     assert standing([*missed, gone]) == missed[1:]
+
+
+def test_what_is_superseded_never_stands():
+    """Clocks of two machines differ, and what is superseded may have been said of an event of an earlier model."""
+    one = verdict("true", time_utc="2026-03-02T09:00:00Z")
+    behind = verdict("false", time_utc="2026-03-02T08:55:00Z", supersedes=one.verdict_id)
+    assert standing([one, behind]) == [behind]
+    earlier = verdict("true", event_id="a" * 16)
+    undone = verdict("withdrawn", event_id="b" * 16, time_utc="2026-03-02T10:00:00Z", supersedes=earlier.verdict_id)
+    assert standing([earlier, undone]) == []
+    foreign = verdict("false", reviewer="bob", supersedes=earlier.verdict_id)
+    assert {v.verdict_id for v in standing([earlier, foreign])} == {earlier.verdict_id, foreign.verdict_id}
+    nameless = verdict("true", reviewer="unnamed")
+    later = verdict("false", reviewer="ann", supersedes=nameless.verdict_id, time_utc="2026-03-02T10:00:00Z")
+    assert standing([nameless, later]) == [later]
+    name = str(uuid.uuid4())
+    itself = verdict(verdict_id=name, supersedes=name)
+    assert standing([itself]) == [itself]
+
+
+@pytest.mark.parametrize("name", ["Café\xa0Nord", "\u3000入口", "é" * 100, "x" * 200])
+def test_names_that_cameras_may_have(name):
+    """What a camera or a folder may be called, its verdicts may name."""
+    assert id_problem(name.strip()) is None
+    assert verdict(camera=name.strip()).camera == name.strip()
 
 
 def row(event_id: str, start_s: float, end_s: float, content_id: str = "c1") -> dict[str, Any]:

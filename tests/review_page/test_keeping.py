@@ -56,6 +56,25 @@ def test_two_tabs_show_and_keep_the_verdicts_of_both(watched: Callable[..., Watc
     assert len(held(left)) == 2
 
 
+def test_nobody_takes_back_what_another_said(watched: Callable[..., Watched], address: str) -> None:
+    """A record supersedes one of the same reviewer, or his own of before he typed his name."""
+    page = watched().open(address)
+    page.keyboard.press("1")
+    page.evaluate(
+        """Review.take([{...Review.records()[0], verdict_id: Review.uuid(), reviewer: 'bob', verdict: 'false',
+          note: 'mine', supersedes: null}])"""
+    )
+    page.evaluate(
+        """Review.take([{...Review.records()[1], verdict_id: Review.uuid(), reviewer: 'eve', verdict: 'withdrawn',
+          supersedes: Review.records()[1].verdict_id}])"""
+    )
+    assert page.evaluate("Review.others(Review.doc.events[0]).map((record) => record.reviewer)") == ["bob"]
+    page.evaluate("Review.keep('reviewer', 'ann')")
+    page.evaluate("Review.judge(Review.doc.events[0], 'unsure')")
+    assert held(page)[page.evaluate("Review.doc.events[0].id")][0] == "unsure"
+    page.evaluate("Review.undo()")
+
+
 def test_another_review_has_other_verdicts(watched: Callable[..., Watched], tmp_path: Path, address: str) -> None:
     """The key is the digest of what is shown, not the place of the file."""
     one = watched()

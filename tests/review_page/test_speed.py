@@ -75,3 +75,17 @@ def test_ten_thousand_events_are_at_hand_within_two_seconds(watched: Callable[..
         }"""
     )
     assert answers[10] < 250
+
+
+def test_many_cameras_are_said_to_be_more_than_listed(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    """Filter and table draw 200 of them, and say how many there are besides."""
+    events = [making.event(number) for number in range(4)]
+    made = making.document(events)
+    made["cameras"] += [{**made["cameras"][0], "name": f"camera {number}"} for number in range(5000)]
+    for number, event in enumerate(made["events"]):
+        event["camera"] = number
+    page = watched().open(making.write(tmp_path, made))
+    total = page.evaluate("Review.doc.cameras.length")
+    page.evaluate("Review.dialog('night')")
+    expect(page.locator("dialog")).to_contain_text(f"{total - 200:,} more cameras are not listed here")
+    assert page.evaluate("document.getElementsByTagName('*').length") <= MOST_NODES

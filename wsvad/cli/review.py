@@ -35,8 +35,8 @@ class Options(Configured):
     """where the videos are, when they are not where the scores say"""
     out: Uri | None = None
     """folder for a page that works from disk, local or s3://"""
-    case: Annotated[tuple[str, ...], Option(metavar="ID")] = ()
-    """with --zip: an event of the case; may be repeated"""
+    case: Annotated[tuple[str, ...], Option(metavar="ID|FILE.json")] = ()
+    """with --zip: an event of the case, or a list of events that the page saved (.json); may be repeated"""
     zip: Annotated[str | None, Option(metavar="FILE.zip")] = None
     """instead of --out: hand these events on as one file with a page of its own; with --out pictures of that page are
     used"""

@@ -8,15 +8,17 @@ import json
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from wsvad.dataset.sealed import seal
+from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE, ObjectNotFound, UsageError
 from wsvad.events.texts import to_csv, to_json
 from wsvad.review.choosing import Shown
 from wsvad.review.config import ReviewOptions
 from wsvad.review.document import Review
-from wsvad.review.folder import INDEX, make_pictures
+from wsvad.review.folder import INDEX, check_place, check_videos, make_pictures
 from wsvad.review.media import HEAT, MediaFolder
 from wsvad.review.reading import read_archive
 from wsvad.review.rendering import render_page
@@ -27,6 +29,8 @@ from wsvad.work.summary import Summary
 
 _WHEN = (1980, 1, 1, 0, 0, 0)
 """Time of every file in a case: the same events give the same bytes."""
+KIND = "wsvad-case"
+_UNMADE = "its pictures had not been made when the case was; open the event, then make the case again"
 MOST = 1000
 """Events in a case."""
 
@@ -63,7 +67,8 @@ def write_case(options: ReviewOptions, event_ids: Sequence[str], target: str, sc
 
     Args:
         options: what the events are of.
-        event_ids: of events, or of control spans that the same options give.
+        event_ids: of events, or of control spans that the same options give; names of ``.json`` files are lists of
+            them that a page saved.
         target: URI of the zip.
         scratch: where pictures are made, or are already: a folder of a page.
 
@@ -71,8 +76,11 @@ def write_case(options: ReviewOptions, event_ids: Sequence[str], target: str, sc
         UsageError: an event that is not there.
         StorageError, DamagedError: as ``read_archive``; the zip cannot be written.
     """
+    event_ids = read_list(event_ids)
     probe_object(target, options.source.store)
+    check_place(scratch, options)
     archive = read_archive(options.source)
+    check_videos(scratch, archive, options)
     folder = MediaFolder(scratch)
     shown = Review.gather(archive, options, folder)
     review = of_events(shown, event_ids)
@@ -98,6 +106,24 @@ def write_case(options: ReviewOptions, event_ids: Sequence[str], target: str, sc
         review.failures,
         storage_failed,
     )
+
+
+def read_list(event_ids: Sequence[str]) -> list[str]:
+    """Return ids with those of lists that a page saved in the place of the lists. Raises ``UsageError``."""
+    found: list[str] = []
+    for one in event_ids:
+        if not one.endswith(".json"):
+            found.append(one)
+            continue
+        try:
+            plain = parse_object(Path(one).read_bytes())
+        except (OSError, DocumentError) as error:
+            raise UsageError(f"--case {one}: {getattr(error, 'strerror', None) or error}") from error
+        listed = plain.get("event_ids")
+        if plain.get("kind") != KIND or not isinstance(listed, list) or not all(isinstance(i, str) for i in listed):
+            raise UsageError(f"--case {one} is no list of events; the page saves one")
+        found += listed
+    return found
 
 
 def of_events(review: Review, event_ids: Sequence[str]) -> Review:
@@ -140,6 +166,9 @@ def of_case(review: Review, verdicts: Iterable[Verdict]) -> list[Verdict]:
 
 def case_zip(review: Review, folder: MediaFolder, verdicts: Sequence[Verdict]) -> bytes:
     """Return the zip: page, pictures, events and verdicts as CSV and JSON, digests of all. Raises ``StorageError``."""
+    if review.options.media.media:
+        unmade = {s.event_id: _UNMADE for s in review.choice.shown if folder.made(review.name_of(s)) is None}
+        review = replace(review, failures=unmade | review.failures)
     rows = [shown.row for shown in review.choice.shown]
     records = [verdict.to_dict() for verdict in verdicts]
     files: dict[str, bytes] = {
@@ -172,7 +201,7 @@ def case_zip(review: Review, folder: MediaFolder, verdicts: Sequence[Verdict]) -
 
 def _about(review: Review, digests: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "kind": "wsvad-case",
+        "kind": KIND,
         "review_id": review.review_id,
         "source": dict(review.archive.source),
         "events": [shown.event_id for shown in review.choice.shown],

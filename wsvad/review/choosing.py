@@ -92,7 +92,8 @@ def _check(archive: Archive, options: ChoiceOptions) -> None:
             raise UsageError(f"--camera: there is no camera {name!r:.120}{meant}")
     for day in options.day:
         try:
-            date.fromisoformat(day)
+            if date.fromisoformat(day).isoformat() != day:
+                raise ValueError  # rows are looked up by this spelling, too
         except ValueError:
             raise UsageError(f"--day takes a day such as 2026-03-01, got {day!r:.80}") from None
 

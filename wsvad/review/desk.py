@@ -12,15 +12,16 @@ from itertools import count
 from time import monotonic
 from typing import Any
 
-from wsvad.errors import StorageError, UsageError, WsvadError
+from wsvad.errors import ObjectNotFound, StorageError, UsageError, WsvadError
 from wsvad.nightly.places import REVIEW
 from wsvad.nightly.published import require_current
 from wsvad.review.attaching import attach
 from wsvad.review.choosing import Shown
 from wsvad.review.config import ReviewOptions
+from wsvad.review.curves import heat_within
 from wsvad.review.document import Link, Review
 from wsvad.review.making import PictureMaker, failure
-from wsvad.review.media import MediaFolder, about
+from wsvad.review.media import MediaFolder, about, window_of
 from wsvad.review.reading import read_archive
 from wsvad.review.verdicts import Verdict, VerdictStore, is_purged, standing
 from wsvad.storage import Store, open_store
@@ -186,11 +187,24 @@ class Desk:
         review = self.review()
         shown = review.of(event_id)
         name = review.name_of(shown)
+        if make:
+            self._check_kept(review, name)
         if make and review.folder is not None and review.folder.made(name) is None:
             if not self.options.media.media:
                 raise UsageError("no pictures were asked for (--no-media)")
             self._ask(review, shown)
         return review.pictures(shown, link)
+
+    def _check_kept(self, review: Review, name: str) -> None:
+        """Forget pictures that somebody has deleted. Raises ``StorageError``."""
+        folder, made = review.folder, review.folder.made(name) if review.folder else None
+        if folder is None or made is None:
+            return
+        try:
+            for file in made["files"]:
+                folder.store.stat(folder.key_of(name, file))
+        except ObjectNotFound:
+            folder.forget(name)
 
     def _ask(self, review: Review, shown: Shown) -> None:
         with self._counting:
@@ -238,7 +252,11 @@ class Desk:
             if self._maker:
                 self._maker[1].close()
             self._maker = (review, PictureMaker(review.archive, self.options, review.choice.shown))
-        made = self._maker[1].make(shown, review.curves.of(video_id, str(shown.row["camera"])))
+        curve = review.curves.of(video_id, str(shown.row["camera"]))
+        made = self._maker[1].make(shown, curve)
+        heat = heat_within(curve, window_of(shown.row, self.options.media))
+        if heat is not None:  # it was there when the page was read; somebody may have deleted it
+            folder.add_heat(name, about(shown), heat)
         folder.add(name, about(shown), made.files, made.facts)
         if is_purged(self.root, video_id):  # a purge that began meanwhile may have listed the pictures before
             folder.drop(name)
@@ -256,4 +274,9 @@ class Desk:
         if shown is None or folder is None:
             raise UsageError("there is no such picture")
         key, store = folder.key_of(name, file), folder.store
-        return shown.event_id, store.stat(key).size, lambda start, end: store.read_range(key, start, end)
+        try:
+            size = store.stat(key).size
+        except ObjectNotFound:
+            folder.forget(name)
+            raise
+        return shown.event_id, size, lambda start, end: store.read_range(key, start, end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -117,7 +118,7 @@ def recall(archive: Archive, attachments: Attachments, said: Mapping[str, str]) 
     the share that was judged true has something in it. Cameras without judged spans are left out, with their events.
     Bounds: exact intervals of each camera and of precision, at levels that together give at least 95 %.
     """
-    controls = _judged_controls(attachments.controls)
+    controls = _judged_controls(_still_quiet(attachments.controls, archive.events))
     if not controls:
         return Recall(
             None, None, None, 0.0, None, 0, 0, "no random span was judged; `wsvad review --control` shows some"
@@ -160,6 +161,15 @@ def _of(found: float, missed: float) -> float | None:
     return float(found / (found + missed)) if found + missed > 0 else None
 
 
+def _still_quiet(controls: Iterable[Verdict], events: Iterable[Mapping[str, Any]]) -> list[Verdict]:
+    """Return verdicts of random spans without an event now: what a later model has found there is no miss."""
+    parts: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for row in events:
+        for part in row["parts"] or ():
+            parts[part["content_id"]].append((part["start_s"], part["end_s"]))
+    return [v for v in controls if not any(start < v.end_s and end > v.start_s for start, end in parts[v.content_id])]
+
+
 def _judged_controls(verdicts: Iterable[Verdict]) -> dict[str, list[tuple[bool, float]]]:
     """Whether each span was judged true, and its length, by camera."""
     said: dict[str, list[Verdict]] = defaultdict(list)
@@ -199,15 +209,18 @@ def _suggest(
     if len(judged) < LEAST_JUDGED or not days:
         why = f"{len(judged)} events were judged, at least {LEAST_JUDGED} are needed"
         return Suggestion(camera, now, None, len(judged), None, 0, why)
-    for high in sorted({now, *(float(np.nextafter(score, 2)) for score, what in judged if what == "false")}):
+    # as it is printed: rounded down, it would let in again what it is meant to leave out
+    higher = (math.floor(score * 1e6 + 1) / 1e6 for score, what in judged if what == "false")
+    for high in sorted({now, *(high for high in higher if now < high <= 1)}):
         above = [what for score, what in judged if score >= high]
         share = above.count("false") / len(above) if above else 0.0
         rate = share * sum(score >= high for score, _ in known) / days
         if rate <= budget:
             lost = sum(what == "true" and score < high for score, what in judged)
             kept = "the present one keeps the budget" if high == now else f"for {budget:g} false events a day"
-            return Suggestion(camera, now, round(high, 6), len(judged), round(rate, 6), lost, kept)
-    raise AssertionError("above the highest false event none is left")
+            return Suggestion(camera, now, high, len(judged), round(rate, 6), lost, kept)
+    why = f"no threshold up to 1 keeps the budget of {budget:g} false events a day"
+    return Suggestion(camera, now, None, len(judged), None, 0, why)
 
 
 def agreement(attachments: Attachments) -> Agreement | None:

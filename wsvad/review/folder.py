@@ -30,7 +30,7 @@ from wsvad.review.config import ReviewOptions
 from wsvad.review.document import Review
 from wsvad.review.making import PictureMaker, failure
 from wsvad.review.media import MediaFolder, about
-from wsvad.review.reading import read_archive
+from wsvad.review.reading import Archive, read_archive
 from wsvad.review.rendering import render_page
 from wsvad.storage import Created, Store, open_store, probe_folder
 from wsvad.work.summary import Summary
@@ -38,6 +38,7 @@ from wsvad.work.summary import Summary
 log = logging.getLogger(__name__)
 
 INDEX = "index.html"
+_MARK = b'<script type="application/json" id="review-data">'
 PAGES = f"{REVIEW}pages/"
 """Below the root of a nightly job the only place of a folder with a page: a purge looks there."""
 _NOT_TRIED = "not tried: the store failed for the videos before"
@@ -100,6 +101,7 @@ def write_review(options: ReviewOptions, out: str, console: Console | None = Non
     store = open_store(out, options.source.store)
     check_place(store, options)
     archive = read_archive(options.source)
+    check_videos(store, archive, options)
     probe_folder(out, options.source.store)
     folder = MediaFolder(store)
     review = Review.gather(archive, options, folder)
@@ -109,7 +111,7 @@ def write_review(options: ReviewOptions, out: str, console: Console | None = Non
     document = review.document("static")
     written = put(store, INDEX, render_page(document, "static"))
     names = {review.name_of(shown) for shown in review.choice.shown}
-    dropped = sum(folder.drop(name) for name in sorted(folder.names() - names) if _is_ours(name))
+    dropped = folder.drop(*(name for name in folder.names() - names if _is_ours(name)))
     choice = review.choice
     shown = sum(s.kind == "event" for s in choice.shown)
     return ReviewSummary(
@@ -135,7 +137,7 @@ def check_place(store: Store, options: ReviewOptions) -> None:
 
     Raises:
         UsageError: below the root of the nightly job, where a purge would not find it.
-        ConflictError: a data set.
+        ConflictError: a data set, the root of a nightly job, or somebody else's page.
     """
     refuse_data_set(store, "a page")
     if options.source.root:
@@ -147,6 +149,20 @@ def check_place(store: Store, options: ReviewOptions) -> None:
             )
     if any(info.key.startswith("current/") for info in store.list("current/")):
         raise ConflictError(f"{store.uri} is the root of a nightly job. Nothing was changed. Use another --out.")
+
+    try:
+        there = store.read(INDEX)
+    except ObjectNotFound:
+        return
+    if _MARK not in there:
+        raise ConflictError(f"{store.uri_of(INDEX)} is no review page. Nothing was changed. Use another --out.")
+
+
+def check_videos(store: Store, archive: Archive, options: ReviewOptions) -> None:
+    """Refuse a folder among the videos: its clips would be scored as footage. Raises ``UsageError``."""
+    for uri in (archive.archive, options.source.videos_root):
+        if uri and f"{store.uri}/".startswith(f"{open_store(uri, options.source.store).uri}/"):
+            raise UsageError(f"--out is among the videos, in {uri}: clips there would be taken for footage")
 
 
 def _is_ours(name: str) -> bool:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, ConflictError, ObjectNotFound, UsageError
+from wsvad.manifest.listing import resolve_uri
 from wsvad.manifest.records import check_suffix, read_records, write_records
+from wsvad.review.access import check_reviewer
 from wsvad.review.attaching import Attachments, attach
 from wsvad.review.config import SourceOptions
 from wsvad.review.figures import agreement, outcomes, plain, precision, recall, suggest_thresholds
 from wsvad.review.reading import Archive, read_archive
 from wsvad.review.training import training_videos
-from wsvad.review.verdicts import VerdictStore, read_file, standing
+from wsvad.review.verdicts import Verdict, VerdictStore, read_file, standing
 from wsvad.storage import Store, StoreOptions, open_object, open_store
 from wsvad.work.summary import Summary
 from wsvad.work.target import probed
 
 log = logging.getLogger(__name__)
+
+_WRITERS = 16
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,7 @@ def judge(options: VerdictOptions) -> VerdictSummary:
         UsageError: a file that is none, a manifest without splits; nothing was done then.
         StorageError: run the same command again.
     """
+    _check(options)
     files = [(uri, _read(uri, options.store)) for uri in options.files]
     parsed = [verdict for uri, data in files for verdict in read_file(data, uri)]
     if options.reviewer is not None:
@@ -166,6 +172,23 @@ def judge(options: VerdictOptions) -> VerdictSummary:
     )
 
 
+def _check(options: VerdictOptions) -> None:
+    """Raise ``UsageError`` for options that cannot be meant so."""
+    if options.reviewer is not None:
+        check_reviewer(options.reviewer)
+        if not options.files:
+            raise UsageError("--reviewer goes with --import: it says whose the verdicts of the file are")
+    if options.manifest and not options.out:
+        raise UsageError("--manifest goes with --out: it says which videos must not get into that manifest")
+    if options.out and options.manifest and _place(options.out, options) == _place(options.manifest, options):
+        raise UsageError(f"--out would overwrite the splits: {options.out} is --manifest")
+
+
+def _place(uri: str, options: VerdictOptions) -> str:
+    store, key = open_object(uri, options.store)
+    return store.uri_of(key)
+
+
 def _figures(archive: Archive, found: Attachments, said: dict[str, str]) -> dict[str, Any]:
     return {
         "precision": plain(precision(said)),
@@ -188,7 +211,7 @@ def _splits(options: VerdictOptions) -> list[Any]:
     records = read_records(options.manifest, options.store)
     if not any(record.split for record in records):
         raise UsageError(f"{options.manifest} says of no video which split it is of; nothing was written")
-    return records
+    return [replace(record, uri=resolve_uri(options.manifest, record.uri)) for record in records]
 
 
 def _read(uri: str, options: StoreOptions) -> bytes:
@@ -199,18 +222,20 @@ def _read(uri: str, options: StoreOptions) -> bytes:
         raise UsageError(f"--import: {uri} does not exist") from error
 
 
-def _import(root: Store, verdicts: Sequence[Any]) -> tuple[int, int, dict[str, str]]:
+def _import(root: Store, verdicts: Sequence[Verdict]) -> tuple[int, int, dict[str, str]]:
     """Keep records: new ones, those that were there, and why others were refused."""
     store = VerdictStore(probed(root))
-    imported, known, refused = 0, 0, {}
-    for verdict in verdicts:
+
+    def add(verdict: Verdict) -> bool | str:
         try:
-            new = store.add(verdict)
+            return store.add(verdict)
         except ConflictError as error:
-            refused[verdict.verdict_id] = str(error)
-            continue
-        imported, known = imported + new, known + (not new)
-    return imported, known, refused
+            return str(error)
+
+    with ThreadPoolExecutor(_WRITERS) as pool:  # a store takes its time for each
+        found = list(pool.map(add, verdicts))
+    refused = {v.verdict_id: one for v, one in zip(verdicts, found, strict=True) if isinstance(one, str)}
+    return found.count(True), found.count(False), refused
 
 
 def _few(reasons: dict[str, str] | Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -129,14 +129,24 @@ class MediaFolder:
         """Return a file. Raises ``ObjectNotFound``."""
         return self.store.read(self.key_of(name, file))
 
-    def drop(self, name: str) -> int:
-        """Delete all that is there of an event; return how many objects."""
-        keys = [key for key in self._sizes if key.startswith(f"{self.prefix}{name}/")]
+    def drop(self, *names: str) -> int:
+        """Delete all that is there of events; return how many objects."""
+        keys = self._keys_of(names)
         for key in sorted(keys, key=lambda key: key.endswith(ABOUT)):  # what says whose it is goes last
             self.store.delete(key)
-            del self._sizes[key]
-        self._made.pop(name, None)
+        self.forget(*names)
         return len(keys)
+
+    def forget(self, *names: str) -> None:
+        """Take it that nothing is there of events: somebody else deleted it."""
+        for key in self._keys_of(names):
+            self._sizes.pop(key, None)
+        for name in names:
+            self._made.pop(name, None)
+
+    def _keys_of(self, names: Collection[str]) -> list[str]:
+        wanted = set(names)
+        return [key for key in list(self._sizes) if key.removeprefix(self.prefix).partition("/")[0] in wanted]
 
     def _write(self, key: str, data: bytes) -> None:
         found = self.store.create(key, data)

@@ -29,6 +29,8 @@ LONGEST_NOTE = 2000
 LONGEST_NAME = 100
 LONGEST_FILE = 64 << 20
 """Bytes of a file of verdicts."""
+UNNAMED = "unnamed"
+"""Reviewer of a page from a folder who has not typed a name yet."""
 EXPORT = "wsvad-verdicts"
 """``kind`` of a file that the page exports."""
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -109,9 +111,10 @@ def _problem(v: Verdict) -> str | None:
             return f"{name} must be a digest, got {value!r:.80}"
     if id_problem(v.video_id):
         return f"video_id {v.video_id!r:.80}: {id_problem(v.video_id)}"
-    for name, value in (("reviewer", v.reviewer), ("camera", v.camera)):
-        if not value or len(value) > 2 * LONGEST_NAME or not value.isprintable():
-            return f"{name} must be a short name, got {value!r:.80}"
+    if not v.reviewer or len(v.reviewer) > 2 * LONGEST_NAME or not v.reviewer.isprintable():
+        return f"reviewer must be a short name, got {v.reviewer!r:.80}"
+    if id_problem(v.camera):  # cameras are named as videos are
+        return f"camera {v.camera!r:.80}: {id_problem(v.camera)}"
     if len(v.note) > LONGEST_NOTE:
         return f"note must have at most {LONGEST_NOTE} characters, got {len(v.note)}"
     if not 0 <= v.start_s <= v.end_s <= 1e9:
@@ -216,14 +219,19 @@ def order(verdict: Verdict) -> tuple[Any, ...]:
 
 
 def standing(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """Return the records that stand: of each reviewer the last of each subject, unless it was withdrawn."""
+    """Return the records that stand: of each reviewer the last of each subject, unless it was withdrawn.
+
+    A record that the same reviewer has superseded does not, whatever the times say: clocks of two machines differ, and
+    the later record may be of another event, that of a later model.
+    """
+    records = sorted(verdicts, key=order)
+    gone = {(v.reviewer, v.supersedes) for v in records if v.supersedes not in (None, v.verdict_id)}
+    named = {verdict_id for _, verdict_id in gone}  # who typed his name later takes back what he said before
     last: dict[tuple[Any, ...], Verdict] = {}
-    for verdict in sorted(verdicts, key=order):
-        key = (verdict.reviewer, *verdict.subject)
-        before = last.get(key)
-        if before and before.time_utc == verdict.time_utc and before.supersedes == verdict.verdict_id:
-            continue  # of one moment: what is superseded came first
-        last[key] = verdict
+    for verdict in records:
+        own = (verdict.reviewer, verdict.verdict_id) in gone
+        if not own and not (verdict.reviewer == UNNAMED and verdict.verdict_id in named):
+            last[verdict.reviewer, *verdict.subject] = verdict
     return [verdict for verdict in last.values() if verdict.verdict != "withdrawn"]
 
 
@@ -234,7 +242,7 @@ def read_file(data: bytes, name: str) -> list[Verdict]:
         UsageError: it is none, or one of its records cannot be used: none of them is then.
     """
     if len(data) > LONGEST_FILE:
-        raise UsageError(f"{name} is no file of verdicts: it has {len(data)} bytes")
+        raise UsageError(f"{name} is too large: {len(data):,} bytes, at most {LONGEST_FILE:,}")
     try:
         plain = parse_object(data)
     except DocumentError as error:

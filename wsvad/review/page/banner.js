@@ -92,6 +92,7 @@
       <h3>Cameras</h3>
       <div class="wide" tabindex="0" role="region" aria-label="Cameras"><table><thead><tr><th scope="col">Camera</th><th scope="col">Purpose</th><th scope="col">Kept for</th><th scope="col" class="n">High / low</th><th scope="col" class="n">Budget a day</th><th scope="col">Times</th></tr></thead>
         <tbody>${cameras.slice(0, MOST).map((camera, index) => html`<${Camera} key=${index} camera=${camera} />`)}</tbody></table></div>
+      ${cameras.length > MOST ? html`<p>${R.whole(cameras.length - MOST)} more cameras are not listed here.</p>` : null}
       <h3>Not scored</h3>
       ${gaps.length === 0
         ? html`<p>Everything that was listed was scored.</p>`

@@ -13,6 +13,7 @@
   const placed = new Map(); // verdict_id -> id of the event here, or null
   const own = new Set(); // verdict_ids written in this browser
   let folded = null;
+  R.UNNAMED = "unnamed"; // whoever has not typed a name yet
   R.version = 0; // grows with the log, so that lists know when to look again
 
   R.take = (records, mine = false) => {
@@ -62,7 +63,12 @@
     const mine = new Map();
     const others = new Map();
     const gone = new Set();
-    for (const record of log.values()) if (record.supersedes) gone.add(record.supersedes);
+    const same = (a, b) => a.reviewer === b.reviewer || a.reviewer === R.UNNAMED || (R.ownRecord(a) && R.ownRecord(b));
+    for (const record of log.values()) {
+      const before = log.get(record.supersedes);
+      // nobody takes back what another said
+      if (before && before !== record && same(before, record)) gone.add(before.verdict_id);
+    }
     const missed = [];
     for (const record of log.values()) {
       if (gone.has(record.verdict_id)) continue;
@@ -112,7 +118,7 @@
     end_s: null,
     verdict: "unsure",
     note: "",
-    reviewer: R.reviewer() || "unnamed",
+    reviewer: R.reviewer() || R.UNNAMED,
     time_utc: new Date().toISOString(),
     model: R.doc.source.model,
     kind: "event",

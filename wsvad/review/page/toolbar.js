@@ -29,13 +29,15 @@
     };
     const names = options.filter((option) => chosen.includes(option.value)).map((option) => option.name);
     const text = names.length === 0 ? `All ${label}` : names.length === 1 ? names[0] : `${names.length} ${label}`;
-    const shown = options.filter((option) => option.name.toLowerCase().includes(word.toLowerCase())).slice(0, 200);
+    const found = options.filter((option) => option.name.toLowerCase().includes(word.toLowerCase()));
+    const shown = found.slice(0, 200);
     const toggle = (value) => onChange(chosen.includes(value) ? chosen.filter((one) => one !== value) : [...chosen, value]);
     return html`<div class="several" ref=${place} onKeyDown=${key}>
       <button type="button" id=${id} class=${R.classes("button select", chosen.length && "set")} aria-expanded=${String(open)} aria-label=${`Filter by ${label}: ${R.text(text, 60)}`} onClick=${() => setOpen(!open)}>${R.icon(icon)}<span class="cut">${R.text(text, 28)}</span>${R.icon("down")}</button>
       ${open && html`<div class="panel" role="group" aria-label=${label}>
         ${options.length > 8 && html`<input type="search" class="field" placeholder=${`Find ${label}`} aria-label=${`Find ${label}`} value=${word} onInput=${(event) => setWord(event.target.value)} />`}
         <div class="choices">${shown.map((option) => html`<label key=${option.value}><input type="checkbox" checked=${chosen.includes(option.value)} onChange=${() => toggle(option.value)} /><bdi>${R.text(option.name, 60)}</bdi><span class="count">${R.whole(option.count)}</span></label>`)}</div>
+        ${found.length > shown.length && html`<p class="soft small">${R.whole(found.length - shown.length)} more: type part of the name</p>`}
         ${chosen.length > 0 && html`<button type="button" class="button" onClick=${() => onChange([])}>All ${label}</button>`}
       </div>`}
     </div>`;
