@@ -16,8 +16,10 @@ from wsvad.events.texts import to_csv, to_json
 from wsvad.review.choosing import Shown
 from wsvad.review.config import ReviewOptions
 from wsvad.review.document import Review
+from wsvad.review.finding import require_finder
 from wsvad.review.folder import INDEX, make_pictures
 from wsvad.review.media import HEAT, MediaFolder
+from wsvad.review.notices import privacy_of
 from wsvad.review.reading import read_archive
 from wsvad.review.rendering import render_page
 from wsvad.review.verdicts import COLUMNS, Verdict, VerdictStore, order
@@ -43,6 +45,8 @@ class CaseSummary(Summary):
     sha256: str
     failed: dict[str, str] = field(default_factory=dict)
     storage_failed: bool = False
+    pixelated: str | None = None
+    """What pictures hide, as far as it was found."""
 
     @property
     def exit_code(self) -> int:
@@ -54,6 +58,8 @@ class CaseSummary(Summary):
     def lines(self) -> list[tuple[str, str]]:
         """Return the lines of the table."""
         rows = [("events", f"{self.events}, {self.pictures} with pictures, {self.verdicts} verdicts")]
+        if self.pixelated:
+            rows.append(("pixelated", f"{self.pixelated}, where they were found: best effort"))
         rows += [("no picture", f"{event}: {why}") for event, why in self.failed.items()]
         return [*rows, ("saved", f"{self.zip} ({self.bytes:,} bytes, sha256 {self.sha256})")]
 
@@ -68,9 +74,10 @@ def write_case(options: ReviewOptions, event_ids: Sequence[str], target: str, sc
         scratch: where pictures are made, or are already: a folder of a page.
 
     Raises:
-        UsageError: an event that is not there.
+        UsageError: an event that is not there, or nothing that could pixelate.
         StorageError, DamagedError: as ``read_archive``; the zip cannot be written.
     """
+    require_finder(options.media)
     probe_object(target, options.source.store)
     archive = read_archive(options.source)
     folder = MediaFolder(scratch)
@@ -97,6 +104,7 @@ def write_case(options: ReviewOptions, event_ids: Sequence[str], target: str, sc
         digest,
         review.failures,
         storage_failed,
+        privacy_of(options.media)["pixelated"],
     )
 
 
@@ -176,5 +184,6 @@ def _about(review: Review, digests: Mapping[str, str]) -> dict[str, Any]:
         "review_id": review.review_id,
         "source": dict(review.archive.source),
         "events": [shown.event_id for shown in review.choice.shown],
+        "privacy": privacy_of(review.options.media),
         "sha256": dict(digests),
     }
