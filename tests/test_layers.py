@@ -88,6 +88,7 @@ HOMES = {
         "wsvad/pretrain/faults.py",
         "wsvad/pretrain/shards.py",
         "wsvad/pretrain/stage.py",
+        "wsvad/review/finding.py",  # plain pixels, too; only with --pixelate
         "wsvad/video/flow.py",
     ),
     "grpc": ("wsvad/work/ray_link.py",),
@@ -192,7 +193,7 @@ LIGHT = {
     "wsvad.pipelines.inferencer": ("ray", "av", "s3fs", "sklearn"),
     "wsvad.evaluate.job": ("ray", "av", "s3fs", "sklearn"),
     "wsvad.review.config": ("torch", "ray", "av", *REMOTE, "pyarrow", "PIL", "starlette", "uvicorn"),
-    "wsvad.review.folder": ("torch", "ray", "s3fs", "sklearn", "starlette", "uvicorn"),
+    "wsvad.review.folder": ("torch", "ray", "cv2", "s3fs", "sklearn", "starlette", "uvicorn"),
     "wsvad.review.judging": ("torch", "ray", "av", "s3fs", "sklearn", "PIL", "starlette", "uvicorn"),
     "wsvad.demo.render": ("torch", "ray", "s3fs"),
 }

@@ -53,7 +53,7 @@ def test_torch_is_open_for_an_image_that_brings_its_own() -> None:
 
 def test_whatever_the_package_imports_is_declared() -> None:
     """Not merely there because something else needs it; and nothing is declared that is not imported. OpenCV is an
-    extra of its own: who computes no optical flow has no use for it; Optuna likewise.
+    extra of its own: who computes no optical flow and pixelates nothing has no use for it; Optuna likewise.
     """
     imported = {
         name.split(".")[0] for path in chain(sources("wsvad"), sources("jobs")) for _, name in imports(path)
@@ -68,7 +68,9 @@ def test_whatever_the_package_imports_is_declared() -> None:
         "PIL": "pillow",
         "sklearn": "scikit-learn",
     }
-    extras = (PROJECT["optional-dependencies"][name] for name in ("flow", "mlflow", "optuna", "serve", "wandb"))
+    extras = (
+        PROJECT["optional-dependencies"][name] for name in ("flow", "mlflow", "optuna", "pixelate", "serve", "wandb")
+    )
     declared = {r.name for r in RUNTIME} | {Requirement(text).name for extra in extras for text in extra}
     found_by_others = {"alembic", "sqlalchemy", "tzdata"}  # MLflow's database; the standard library's time zones
     assert {known_by_another_name.get(name, name) for name in imported - {"wsvad"}} == declared - found_by_others

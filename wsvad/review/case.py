@@ -18,8 +18,10 @@ from wsvad.events.texts import to_csv, to_json
 from wsvad.review.choosing import Shown
 from wsvad.review.config import ReviewOptions
 from wsvad.review.document import Review
+from wsvad.review.finding import require_finder
 from wsvad.review.folder import INDEX, check_place, check_videos, make_pictures
 from wsvad.review.media import HEAT, MediaFolder
+from wsvad.review.notices import privacy_of
 from wsvad.review.reading import read_archive
 from wsvad.review.rendering import render_page
 from wsvad.review.verdicts import COLUMNS, Verdict, VerdictStore, order
@@ -47,6 +49,8 @@ class CaseSummary(Summary):
     sha256: str
     failed: dict[str, str] = field(default_factory=dict)
     storage_failed: bool = False
+    pixelated: str | None = None
+    """What pictures hide, as far as it was found."""
 
     @property
     def exit_code(self) -> int:
@@ -58,6 +62,8 @@ class CaseSummary(Summary):
     def lines(self) -> list[tuple[str, str]]:
         """Return the lines of the table."""
         rows = [("events", f"{self.events}, {self.pictures} with pictures, {self.verdicts} verdicts")]
+        if self.pixelated:
+            rows.append(("pixelated", f"{self.pixelated}, where they were found: best effort"))
         rows += [("no picture", f"{event}: {why}") for event, why in self.failed.items()]
         return [*rows, ("saved", f"{self.zip} ({self.bytes:,} bytes, sha256 {self.sha256})")]
 
@@ -73,9 +79,10 @@ def write_case(options: ReviewOptions, event_ids: Sequence[str], target: str, sc
         scratch: where pictures are made, or are already: a folder of a page.
 
     Raises:
-        UsageError: an event that is not there.
+        UsageError: an event that is not there, or nothing that could pixelate.
         StorageError, DamagedError: as ``read_archive``; the zip cannot be written.
     """
+    require_finder(options.media)
     event_ids = read_list(event_ids)
     probe_object(target, options.source.store)
     check_place(scratch, options)
@@ -105,6 +112,7 @@ def write_case(options: ReviewOptions, event_ids: Sequence[str], target: str, sc
         digest,
         review.failures,
         storage_failed,
+        privacy_of(options.media)["pixelated"],
     )
 
 
@@ -205,5 +213,6 @@ def _about(review: Review, digests: Mapping[str, str]) -> dict[str, Any]:
         "review_id": review.review_id,
         "source": dict(review.archive.source),
         "events": [shown.event_id for shown in review.choice.shown],
+        "privacy": privacy_of(review.options.media),
         "sha256": dict(digests),
     }

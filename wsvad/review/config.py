@@ -14,6 +14,8 @@ FORMAT = 1
 """Of the document that the page reads, and of verdicts."""
 Codec = Literal["vp9", "h264"]
 """Of clips. Every browser plays VP9 in WebM; builds of Chromium without patents lack H.264."""
+Pixelate = Literal["faces", "people"]
+"""What is made unrecognisable in pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,9 @@ class MediaOptions:
     """longest clip; of longer events it shows the beginning, or what is around the peak"""
     clip_margin_s: Annotated[NaturalFloat, Option(name="--clip-margin", metavar="S")] = 3.0
     """shown before and after an event"""
+    pixelate: Pixelate | None = None
+    """make faces, or people and whatever else moves, unrecognisable in clips, film strips and posters, as far as they
+    are found (extra wsvad[pixelate])"""
 
     def __post_init__(self) -> None:
         if not 64 <= self.clip_width <= 1920:
@@ -66,13 +71,14 @@ class MediaOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what decides the bytes of an event's pictures, as JSON values."""
-        return {
+        said = {
             "version": 1,
             "codec": self.clip_codec,
             "width": self.clip_width,
             "length_s": self.clip_length_s,
             "margin_s": self.clip_margin_s,
         }
+        return said | {"pixelate": [self.pixelate, 1]} if self.pixelate else said
 
 
 @dataclass(frozen=True, kw_only=True)

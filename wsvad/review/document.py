@@ -15,7 +15,7 @@ from wsvad.review.choosing import Choice, Shown, choose
 from wsvad.review.config import FORMAT, ReviewOptions
 from wsvad.review.curves import Curves, Heat, curve_within, heat_within, neighbours, rounded
 from wsvad.review.media import HEAT, MediaFolder, about, media_name, window_of
-from wsvad.review.notices import CASE, UNPICTURED, of_choice, of_footage, of_media, of_night, worst_first
+from wsvad.review.notices import CASE, UNPICTURED, of_choice, of_footage, of_media, of_night, privacy_of, worst_first
 from wsvad.review.reading import Archive, digest_source
 from wsvad.scores.places import view_of
 
@@ -213,7 +213,7 @@ class Review:
             "source": dict(self.archive.source),
             "settings": self.archive.settings.to_dict(),
             "banner": self._banner(waiting),
-            "privacy": {"pixelated": None, "text": None},
+            "privacy": privacy_of(self.options.media),
             "cameras": [self._camera(name) for name in cameras],
             "events": [self._event(shown, place, link, verdicts or {}) for shown in self.choice.shown],
             "not_scored": [self._absent(row, place) for row in self._in_scope("not_scored") if row["camera"] in place],

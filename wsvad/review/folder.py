@@ -28,6 +28,7 @@ from wsvad.report.frames import GIVE_UP
 from wsvad.review.choosing import Shown
 from wsvad.review.config import ReviewOptions
 from wsvad.review.document import Review
+from wsvad.review.finding import require_finder
 from wsvad.review.making import PictureMaker, failure
 from wsvad.review.media import MediaFolder, about
 from wsvad.review.reading import Archive, read_archive
@@ -64,6 +65,8 @@ class ReviewSummary(Summary):
     failed: dict[str, str] = field(default_factory=dict)
     """Why events have no picture, by event id."""
     storage_failed: bool = False
+    pixelated: str | None = None
+    """What pictures hide, as far as it was found."""
     written: int = 0
     """Objects that this run wrote."""
     dropped: int = 0
@@ -83,6 +86,8 @@ class ReviewSummary(Summary):
         if self.controls:
             rows.append(("control", f"{self.controls} random spans"))
         rows.append(("pictures", f"of {self.pictures} events ({self.pictures_now} made now)"))
+        if self.pixelated:
+            rows.append(("pixelated", f"{self.pixelated}, where they were found: best effort"))
         rows += [(n["level"], n["text"]) for n in self.notices if n["level"] != "info"]
         if self.dropped:
             rows.append(("dropped", f"{self.dropped} objects of events that are no longer shown"))
@@ -95,9 +100,10 @@ def write_review(options: ReviewOptions, out: str, console: Console | None = Non
     """Write the page; what is there already and still right is not made again.
 
     Raises:
-        UsageError: options that do not fit, or a folder that holds something else.
+        UsageError: options that do not fit, a folder that holds something else, or nothing that could pixelate.
         ConflictError, DamagedError, StorageError: as ``read_archive``; the folder cannot be written.
     """
+    require_finder(options.media)
     store = open_store(out, options.source.store)
     check_place(store, options)
     archive = read_archive(options.source)
@@ -126,6 +132,7 @@ def write_review(options: ReviewOptions, out: str, console: Console | None = Non
         pictures_now=made,
         failed=review.failures,
         storage_failed=storage_failed,
+        pixelated=document["privacy"]["pixelated"],
         written=written + folder.written,
         dropped=dropped,
         notices=document["banner"]["notices"],

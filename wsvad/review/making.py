@@ -24,7 +24,9 @@ from wsvad.review.choosing import Shown
 from wsvad.review.config import MediaOptions, ReviewOptions
 from wsvad.review.curves import Span, VideoCurve
 from wsvad.review.encoding import SUFFIXES, TYPES, ClipEncoder
+from wsvad.review.finding import Finder
 from wsvad.review.media import peak_of, window_of
+from wsvad.review.pixelating import Pixelator, Shot
 from wsvad.review.reading import Archive
 from wsvad.storage import ObjectInfo, open_object, open_store
 from wsvad.video import Clip, Geometry, Reading, VideoIndex, VideoReader
@@ -212,6 +214,7 @@ class _Making:
         self._thumb_times: list[float] = []
         self._poster: npt.NDArray[np.uint8] | None = None
         self._end_s = 0.0
+        self._pixelator = Pixelator(Finder(options.pixelate)) if options.pixelate else None
         self.count = 0
         self.notes: list[str] = []
 
@@ -219,11 +222,20 @@ class _Making:
         """Take a frame that is shown in this time of the video, if it is within the window."""
         if not self._window[0] - 1e-6 <= start_s <= self._window[1]:
             return
-        picture = resized(delivered_HWC, *self._size)
+        shot = Shot(resized(delivered_HWC, *self._size), start_s, end_s)
+        if self._pixelator is None:
+            self._keep(shot)
+        else:  # it waits for what is found in later pictures, by when the decoder has taken the pixels back
+            for hidden in self._pixelator.add(shot._replace(picture_HWC=shot.picture_HWC.copy())):
+                self._keep(hidden)
+        self.count += 1
+
+    def _keep(self, shot: Shot) -> None:
+        """Put a picture, as it is to be seen, where it belongs."""
+        picture, start_s, end_s = shot
         if self._encoder is None:
             self._encoder = ClipEncoder(self._options.clip_codec, *self._size, start_s)
         self._encoder.add(picture, start_s)
-        self.count += 1
         self._end_s = end_s
         due = [t for t in self._wanted if t <= start_s]
         if due:
@@ -235,6 +247,8 @@ class _Making:
 
     def finish(self, *, variable: bool) -> Pictures:
         """Return the files, and what is to be said of them."""
+        for hidden in self._pixelator.flush() if self._pixelator else ():
+            self._keep(hidden)
         assert self._encoder is not None
         assert self._poster is not None
         if not self._thumbs:

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from wsvad.nightly.coverage import Coverage
 from wsvad.nightly.drift_results import Drift
 from wsvad.review.choosing import Choice
-from wsvad.review.config import ChoiceOptions
+from wsvad.review.config import ChoiceOptions, MediaOptions
 
 Level = Literal["info", "warning", "error"]
 _ORDER = ("error", "warning", "info")
@@ -26,6 +26,19 @@ class Notice(NamedTuple):
 
 CASE = Notice("info", "coverage", "a case: events that somebody chose; all others are not on this page")
 UNPICTURED = Notice("info", "media", "no pictures were asked for")
+
+_HIDDEN = {
+    "faces": "Faces are pixelated where they were found: best effort. Small, covered or turned ones may be missed, and "
+    "clothes and gait are not hidden.",
+    "people": "People, faces and whatever else moves are pixelated where they were found: best effort. Who stands "
+    "still may be missed.",
+}
+
+
+def privacy_of(options: MediaOptions) -> dict[str, str | None]:
+    """Return what pictures hide, for the document and for summaries; nothing where there are none."""
+    mode = options.pixelate if options.media else None
+    return {"pixelated": mode, "text": _HIDDEN[mode] if mode else None}
 
 
 def worst_first(notices: Iterable[Notice]) -> list[dict[str, str]]:

@@ -14,6 +14,7 @@ from wsvad.review.access import Access, hosts_of, is_loopback, new_tokens, read_
 from wsvad.review.audit import Audit
 from wsvad.review.config import ReviewOptions, ServeOptions
 from wsvad.review.desk import Desk
+from wsvad.review.finding import require_finder
 from wsvad.review.serving import make_app
 from wsvad.storage import open_store
 from wsvad.work.target import probed
@@ -40,6 +41,7 @@ def serve(options: ReviewOptions, serving: ServeOptions, *, as_json: bool = Fals
             f"--host {serving.host} can be reached by others: give --token-file, and put something before it that "
             "speaks TLS"
         )
+    require_finder(options.media)
     given = read_tokens(serving.token_file) if serving.token_file else {}
     tokens = given or new_tokens(dict.fromkeys(serving.reviewer or ("reviewer",)))
     root = probed(open_store(options.source.root, options.source.store))
