@@ -49,6 +49,8 @@ def test_differences_are_named_with_their_nodes(nodes, said):
 @pytest.fixture(scope="module")
 def two_nodes() -> Iterator[Cluster]:
     """A head without cores, and a worker node."""
+    if ray.is_initialized():  # by another file's tests; ended after this, it would take the cluster's head along
+        ray.shutdown()
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     made.add_node(num_cpus=1)
     made.wait_for_nodes()
