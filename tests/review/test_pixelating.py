@@ -153,11 +153,24 @@ def test_blocks_are_coarse(side: int) -> None:
     assert len(np.unique(made[80:88, 64:].reshape(-1, 3), axis=0)) == 1
 
 
-def test_what_cannot_be_searched_is_not_shown() -> None:
-    """A fault of the detector is evidence against the video, not a picture as it was."""
-    finder = Finder("faces")
+def test_what_cannot_be_searched_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of the detector is evidence against the video, not a picture as it was: the clip ends before it."""
     with pytest.raises(VideoError, match="cannot be searched"):
-        finder.find(np.zeros((0, 40, 3), np.uint8))
+        Finder("faces").find(np.zeros((0, 40, 3), np.uint8))
+    path, looks = film(tmp_path / "v.mp4", [scene()] * 20), iter([{}, {}, {}])
+
+    def fails(self: Finder, picture_HWC: np.ndarray) -> Cover:
+        found = next(looks, None)
+        if found is None:
+            raise VideoError("not_pixelated", "a picture cannot be searched")
+        return found
+
+    monkeypatch.setattr(Finder, "find", fails)
+    made = make(path, (0.6, 1.2), replace(PLAIN, pixelate="faces"))
+    assert len(shown(made)["clip"]) == 3
+    assert made.facts["notes"] == ["the clip ends early: a picture cannot be searched"]
+    with pytest.raises(VideoError, match="cannot be searched"):
+        make(path, (0.6, 1.2), replace(PLAIN, pixelate="faces"))
 
 
 def test_without_opencv_nothing_is_written(review, root, capsys, tmp_path, monkeypatch, caplog):
