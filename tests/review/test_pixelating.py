@@ -19,6 +19,7 @@ from PIL import Image
 from tests.extract.harness import run_here
 from tests.nightly.reader import digests
 from tests.review.conftest import document
+from tests.review.served import Browser, serving
 from tests.review.test_making import make
 from wsvad.errors import UsageError, VideoError
 from wsvad.review.config import MediaOptions, ReviewOptions, ServeOptions, SourceOptions
@@ -152,11 +153,24 @@ def test_blocks_are_coarse(side: int) -> None:
     assert len(np.unique(made[80:88, 64:].reshape(-1, 3), axis=0)) == 1
 
 
-def test_what_cannot_be_searched_is_not_shown() -> None:
-    """A fault of the detector is evidence against the video, not a picture as it was."""
-    finder = Finder("faces")
+def test_what_cannot_be_searched_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of the detector is evidence against the video, not a picture as it was: the clip ends before it."""
     with pytest.raises(VideoError, match="cannot be searched"):
-        finder.find(np.zeros((0, 40, 3), np.uint8))
+        Finder("faces").find(np.zeros((0, 40, 3), np.uint8))
+    path, looks = film(tmp_path / "v.mp4", [scene()] * 20), iter([{}, {}, {}])
+
+    def fails(self: Finder, picture_HWC: np.ndarray) -> Cover:
+        found = next(looks, None)
+        if found is None:
+            raise VideoError("not_pixelated", "a picture cannot be searched")
+        return found
+
+    monkeypatch.setattr(Finder, "find", fails)
+    made = make(path, (0.6, 1.2), replace(PLAIN, pixelate="faces"))
+    assert len(shown(made)["clip"]) == 3
+    assert made.facts["notes"] == ["the clip ends early: a picture cannot be searched"]
+    with pytest.raises(VideoError, match="cannot be searched"):
+        make(path, (0.6, 1.2), replace(PLAIN, pixelate="faces"))
 
 
 def test_without_opencv_nothing_is_written(review, root, capsys, tmp_path, monkeypatch, caplog):
@@ -202,6 +216,26 @@ def test_pages_and_cases_say_so_and_never_mix(review, root, capsys, tmp_path):
         assert json.loads(packed.read("case/case.json"))["privacy"]["pixelated"] == "faces"
         packed.extract("case/index.html", tmp_path)
     assert document(tmp_path / "case")["privacy"]["pixelated"] == "faces"
+
+
+def test_a_server_gives_out_nothing_else(root: str) -> None:
+    """Pictures as they were, which another server left below the root, have no link any more."""
+    names: dict[str | None, str] = {}
+    for mode in (None, "faces"):
+        with serving(root, media=MediaOptions(pixelate=mode)) as (port, desk):
+            ann = Browser(port, "ann")
+            told = ann.get("/api/review").json
+            assert told["privacy"]["pixelated"] == mode
+            made = ann.post("/api/clip", {"event_id": told["events"][0]["id"]})
+            assert made.status == 200
+            assert ann.get("/" + made.json["poster"]).status == 200
+            names[mode] = made.json["poster"].split("/")[1]
+            for other, name in names.items():
+                assert (Path(root) / "review" / "media" / name / "poster.jpg").is_file()
+                if other != mode:
+                    with pytest.raises(UsageError, match="no such picture"):
+                        desk.file(name, "poster.jpg")
+    assert len(set(names.values())) == 2
 
 
 def test_a_server_needs_it_before_it_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
