@@ -108,7 +108,7 @@ class _Server:
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise Refused(403, "the request comes from another site")
         try:
-            reviewer = self._access.reviewer_of_session(request.cookies.get(COOKIE, ""))
+            reviewer = self._access.reviewer_of_session(request.cookies.get(_cookie_name(request), ""))
         except ValueError:
             reviewer = None
         if reviewer is None:
@@ -125,7 +125,7 @@ class _Server:
             # no redirect: a browser would not send a strict cookie along with one that began in another program
             answer = Response(_ENTER, media_type="text/html; charset=utf-8")
             answer.set_cookie(
-                COOKIE,
+                _cookie_name(request),
                 self._access.session(reviewer),
                 max_age=SESSION_S,
                 path="/",
@@ -135,7 +135,7 @@ class _Server:
             )
             return answer
         try:
-            reviewer = self._access.reviewer_of_session(request.cookies.get(COOKIE, ""))
+            reviewer = self._access.reviewer_of_session(request.cookies.get(_cookie_name(request), ""))
         except ValueError:
             reviewer = None
         if reviewer is None:
@@ -279,3 +279,9 @@ class _Server:
 
     def _linker(self, reviewer: str) -> Callable[[str, str], str]:
         return lambda name, file: f"media/{name}/{file}?{self._access.sign(reviewer, name, file)}"
+
+
+def _cookie_name(request: Request) -> str:
+    """Return the name of a session's cookie: browsers send one to every port of a host, so the port is in its name."""
+    port = request.headers.get("host", "").rpartition(":")[2]
+    return f"{COOKIE}-{port}" if port.isdecimal() else COOKIE

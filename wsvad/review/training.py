@@ -27,7 +27,8 @@ def training_videos(archive: Archive, attachments: Attachments, splits: Iterable
     """Label videos by what reviewers said of their events.
 
     A video is anomalous where any of its events, or a span of it, was judged true; normal where every event of it that
-    is published now was judged false. Which frames are anomalous is not claimed: nobody looked at the rest.
+    is published now was judged false. Spans of footage that was replaced since say nothing of the
+    video. Which frames are anomalous is not claimed: nobody looked at the rest.
 
     Args:
         archive: what is published now.
@@ -81,7 +82,9 @@ def _said(archive: Archive, attachments: Attachments) -> tuple[dict[str, list[st
                 said[video_id].append(outcome(attached.said for attached in by.values()))
     for verdict in (*attachments.controls, *attachments.missed):
         if verdict.verdict in ("true", "missed"):
-            said[verdict.video_id].append("true")
+            now = archive.scores.videos.get(verdict.video_id)
+            same = now is None or now["content_id"] == verdict.content_id
+            said[verdict.video_id].append("true" if same else "of footage that was replaced since")
     return said, events
 
 
