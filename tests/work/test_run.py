@@ -1,6 +1,8 @@
 """Units on Ray Data: a real Ray, and stages that take no time."""
 
 import os
+import time
+import urllib.request
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +10,7 @@ from unittest import mock
 
 import pytest
 import ray
+from prometheus_client.parser import text_string_to_metric_families
 
 from wsvad.work.pool import Pool
 from wsvad.work.receipt import Receipt
@@ -96,3 +99,21 @@ def test_lost_books_of_a_run_are_not_evidence_against_videos(payload):
     runner = UnitRunner(_Deed, "", payload, POOL, pack_clips=1000)
     ray.kill(runner._board)
     assert {r.status for r in runner([_Unit("a"), _Unit("b")], False)} == {"failed"}
+
+
+def test_what_workers_did_is_in_the_metrics_of_ray(payload):
+    """Units by what became of them, clips, seconds: at the port that Prometheus reads from a node."""
+    runner = UnitRunner(_Deed, "hello", payload, POOL, pack_clips=100)
+    list(runner([_Unit("one"), _Unit("two"), _Unit("fails")], alone=False))
+    (node,) = ray.nodes()
+    url = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+    found: dict[str, float] = {}
+    deadline = time.monotonic() + 60
+    while sum(found.values()) < 3 and time.monotonic() < deadline:  # Ray passes them on every few seconds
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            families = list(text_string_to_metric_families(answer.read().decode()))
+        samples = [s for f in families for s in f.samples if s.labels.get("stage") == "_Deed"]
+        found = {s.labels["status"]: s.value for s in samples if s.name.startswith("ray_wsvad_units")}
+        time.sleep(0.5)
+    assert found == {"done": 2, "failed": 1}
+    assert [s.value for s in samples if s.name.startswith("ray_wsvad_clips")] == [6]
