@@ -1,4 +1,5 @@
-# A fresh machine needs Python 3.11 (with venv) and make; everything else is installed into $(VENV), once.
+# A fresh machine needs Python 3.11 (with venv) and make; everything else is installed into $(VENV), once. The tests
+# need two programs besides, Chromium and promtool: apt-get install chromium fonts-dejavu-core prometheus
 #
 #   make demo      set up, then the whole story on videos that it renders itself
 #   make test      lint, types, tests            make test-all   the same and the slow chaos runs
