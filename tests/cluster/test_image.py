@@ -76,7 +76,9 @@ def test_only_the_program_goes_into_the_image():
     closed = [line for line in others if not line.startswith("!")]
     assert all(line.startswith("**/") for line in closed)
     weights = [p for p in (ROOT / "wsvad").rglob("*") if p.suffix in (".safetensors", ".pt", ".pth", ".npz", ".onnx")]
-    assert [p.name for p in weights] == ["i3d_compact.safetensors"]  # ours
+    left_out = [line.removeprefix("**/") for line in closed]
+    let_through = [p.name for p in weights if not any(fnmatch.fnmatch(p.name, pattern) for pattern in left_out)]
+    assert let_through == ["i3d_compact.safetensors"]  # ours
     secret = re.compile(r"(TOKEN|SECRET|PASSWORD|ACCESS_KEY|CREDENTIAL)", re.IGNORECASE)
     assert not [value for name in ("ARG", "ENV", "LABEL") for value in _values(name) if secret.search(value)]
 

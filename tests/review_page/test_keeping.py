@@ -36,6 +36,7 @@ def test_verdicts_notes_and_drafts_survive_a_reload(watched: Callable[..., Watch
     page.keyboard.press("2")
     before = held(page)
     assert len(before) == 2
+    page.wait_for_timeout(1000)  # a browser that is closed within milliseconds of a key may not have stored it yet
     page.reload()
     page.wait_for_selector("html[data-kept]", state="attached")
     assert held(page) == before
