@@ -101,16 +101,6 @@ def test_pytorch_reads_a_video_an_item(features):
         dataset[2]
 
 
-def test_ray_reads_in_its_workers(features, ray_session):
-    """Every row, tensors of their shape."""
-    opened, pooled, _ = features
-    rows = opened.to_ray(["video_id", "clip", "pooled"]).take_all()
-    found = {(row["video_id"], int(row["clip"])): row["pooled"] for row in rows}
-    assert len(rows) == len(found) == 35
-    for clip in range(30):
-        np.testing.assert_array_equal(found["b b/1.mp4", clip], pooled["b b/1.mp4"][clip, 0])
-
-
 def test_scores_and_events(tmp_path):
     """The same of the other data sets."""
     scores = write_scores(tmp_path / "scores", {"x.mp4": (np.linspace(0, 1, 20, dtype=np.float32), None)})
