@@ -96,7 +96,6 @@ def test_what_is_exported_can_be_imported_elsewhere(
     page.keyboard.press("1")
     page.keyboard.press("2")
     page.wait_for_function("() => Review.doc.events.filter((event) => Review.verdict(event)).length === 2")
-    page.wait_for_timeout(500)
     page.keyboard.press("x")
     path = saved(page, lambda: page.click("#verdicts-json"), tmp_path)
     for name, mine, others in (("anna", 2, 0), ("ben", 0, 2)):

@@ -4,6 +4,7 @@
   const NAME = "wsvad-review";
   let base = null;
   let known = 0;
+  let writing = 0;
 
   const open = () =>
     new Promise((resolve, reject) => {
@@ -73,13 +74,14 @@
       window.addEventListener("focus", look);
       setInterval(look, 5000);
       window.addEventListener("beforeunload", (event) => {
-        if (R.ui.unkept && R.records().length > (R.ui.exported || 0)) event.preventDefault();
+        if (writing || (R.ui.unkept && R.records().length > (R.ui.exported || 0))) event.preventDefault();
       });
     },
     async write(records, mine = true) {
       R.take(records, mine);
       R.changed();
       if (!base) return;
+      writing += records.length;
       try {
         await add(records, mine);
         known += records.length;
@@ -87,6 +89,8 @@
       } catch (error) {
         R.ui.unkept = `A verdict could not be written (${error.message}). Export the verdicts before you close the page.`;
         R.changed();
+      } finally {
+        writing -= records.length;
       }
     },
     pending: () => 0,

@@ -81,7 +81,14 @@
   document.addEventListener("keydown", (event) => {
     if (!R.doc || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const target = event.target instanceof Element ? event.target : document.body;
-    if (R.ui.dialog) return; // Esc closes a dialog by itself
+    if (R.ui.dialog) {
+      if (event.key !== "Escape") return;
+      // At once: a browser closes a dialog some time after the key, and would drop the verdict that is typed next.
+      event.preventDefault();
+      const open = document.querySelector("dialog[open]");
+      if (open) open.close();
+      return R.dialog(null);
+    }
     if (event.key === "Escape") {
       if (typing(target)) {
         target.blur();
