@@ -72,6 +72,7 @@ class Desk:
         self._counting = threading.Lock()
         self._over = threading.Event()
         self._maker: tuple[Review, PictureMaker] | None = None
+        self._ending = threading.Lock()
         self._thread = threading.Thread(target=self._work, name="pictures", daemon=True)
 
     def open(self) -> None:
@@ -82,7 +83,12 @@ class Desk:
     def close(self) -> None:
         """End the maker of pictures, whatever it is doing."""
         self._over.set()
-        maker = self._maker
+        self._end_maker()
+
+    def _end_maker(self) -> None:
+        """Close it once, whoever comes first: a decoder that is closed twice at the same time closes others' files."""
+        with self._ending:
+            maker, self._maker = self._maker, None
         if maker:
             maker[1].close()
 
@@ -238,8 +244,7 @@ class Desk:
             else:
                 job.review.failures.pop(job.shown.event_id, None)
                 job.answer.set_result(None)
-        if self._maker:
-            self._maker[1].close()
+        self._end_maker()
 
     def _make(self, review: Review, shown: Shown) -> None:
         folder, name = review.folder, review.name_of(shown)
@@ -248,12 +253,12 @@ class Desk:
             return
         if is_purged(self.root, video_id):
             raise UsageError("its video was purged")
-        if self._maker is None or self._maker[0] is not review:
-            if self._maker:
-                self._maker[1].close()
-            self._maker = (review, PictureMaker(review.archive, self.options, review.choice.shown))
+        current = self._maker
+        if current is None or current[0] is not review:
+            self._end_maker()
+            current = self._maker = (review, PictureMaker(review.archive, self.options, review.choice.shown))
         curve = review.curves.of(video_id, str(shown.row["camera"]))
-        made = self._maker[1].make(shown, curve)
+        made = current[1].make(shown, curve)
         heat = heat_within(curve, window_of(shown.row, self.options.media))
         if heat is not None:  # it was there when the page was read; somebody may have deleted it
             folder.add_heat(name, about(shown), heat)
