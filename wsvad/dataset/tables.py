@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.request import url2pathname
 
@@ -75,8 +76,12 @@ class PublishedTables:
             UsageError: there is no such video or column.
             DamagedError: an object is missing or damaged.
         """
+
+        def read(described: SnapshotObject) -> pa.Table:
+            return _read_table(self.store, self.snapshot, self.rows_are, described, columns)
+
         with ThreadPoolExecutor(_READERS) as pool:
-            tables = list(pool.map(lambda o: self._read_table(o, columns), self._objects(video_ids)))
+            tables = list(pool.map(read, self._objects(video_ids)))
         if not tables:
             raise UsageError(f"snapshot {self.snapshot.number} of {self.store.uri} holds no {self.rows_are}")
         return pa.concat_tables([table.replace_schema_metadata() for table in tables])
@@ -106,10 +111,10 @@ class PublishedTables:
         """
         import ray.data
 
-        chosen = list(columns) if columns is not None else None
-        objects = [{"n": n} for n in range(len(self._objects(video_ids)))]
-        reader = _Reader(self, self._objects(video_ids), chosen)
-        return ray.data.from_items(objects).map_batches(reader, batch_size=1, batch_format="numpy", **options)
+        chosen = None if columns is None else list(columns)
+        reader = _Reader(self.store, self.snapshot, self.rows_are, chosen)
+        items = [asdict(o) for o in self._objects(video_ids)]  # a task gets its own, not those of a whole archive
+        return ray.data.from_items(items).map_batches(reader, batch_size=1, batch_format="numpy", **options)
 
     def _objects(self, video_ids: Iterable[str] | None) -> list[SnapshotObject]:
         """Return the objects with rows of these videos, by video and clip."""
@@ -124,28 +129,34 @@ class PublishedTables:
             found = [o for entry in entries.values() for o in entry.objects if o.rows]
         return sorted(found, key=lambda o: (o.video_id, o.first_clip))
 
-    def _read_table(self, described: SnapshotObject, columns: Sequence[str] | None) -> pa.Table:
-        data = read_published(self.store, self.snapshot, described, self.rows_are)
-        uri = self.store.uri_of(described.key)
-        if hashlib.sha256(data).hexdigest() != described.sha256:
-            raise DamagedError(f"{uri} has not the digest that the snapshot names; {REMEDY}")
-        schema = pq.read_schema(pa.BufferReader(data))
-        unknown = [name for name in columns or () if name not in schema.names]
-        if unknown:
-            raise UsageError(f"{self.rows_are} have no column {unknown[0]!r}; they have {', '.join(schema.names)}")
-        table = pq.read_table(pa.BufferReader(data), columns=None if columns is None else list(columns))
-        return table if columns is None else table.select(list(columns))
+
+def _read_table(
+    store: Store, snapshot: Snapshot, what: str, described: SnapshotObject, columns: Sequence[str] | None
+) -> pa.Table:
+    """Return the rows of an object. Raises ``DamagedError``, and ``UsageError`` for a column that is not there."""
+    data = read_published(store, snapshot, described, what)
+    if hashlib.sha256(data).hexdigest() != described.sha256:
+        raise DamagedError(f"{store.uri_of(described.key)} has not the digest that the snapshot names; {REMEDY}")
+    file = pq.ParquetFile(pa.BufferReader(data))
+    names = file.schema_arrow.names
+    unknown = [name for name in columns or () if name not in names]
+    if unknown:
+        raise UsageError(f"{what} have no column {unknown[0]!r}; they have {', '.join(names)}")
+    table = file.read(None if columns is None else list(columns))
+    return table if columns is None else table.select(list(columns))
 
 
 class _Reader:
-    """Reads objects by their numbers, in a worker."""
+    """Reads objects in a worker."""
 
-    def __init__(self, tables: PublishedTables, objects: Sequence[SnapshotObject], columns: list[str] | None) -> None:
-        self._tables, self._objects_, self._columns = tables, objects, columns
+    def __init__(self, store: Store, snapshot: Snapshot, what: str, columns: list[str] | None) -> None:
+        self._place = store, replace(snapshot, lists=()), what
+        self._columns = columns
 
     def __call__(self, batch: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        for n in batch["n"]:
-            table = self._tables._read_table(self._objects_[int(n)], self._columns)
+        rows = zip(*(batch[f.name].tolist() for f in fields(SnapshotObject)), strict=True)
+        for row in rows:
+            table = _read_table(*self._place, SnapshotObject(*row), self._columns)
             yield {name: _values(table, name) for name in table.column_names}
 
 
