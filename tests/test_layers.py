@@ -101,7 +101,7 @@ HOMES = {
     # what reads options: the words in which they are declared, and the command line
     "cyclopts": ("wsvad/options.py", "wsvad/cli/file.py", "wsvad/cli/help.py", "wsvad/cli/parser.py"),
     # figures; slow to load, so it is loaded by the first one (LIGHT)
-    "sklearn": ("wsvad/metrics/ranking.py", "wsvad/tune/importance.py"),
+    "sklearn": ("wsvad/metrics/agreement.py", "wsvad/metrics/ranking.py", "wsvad/tune/importance.py"),
     "jinja2": ("wsvad/evaluate/page.py", "wsvad/report/templates.py", "wsvad/report/tables.py", "wsvad/tune/page.py"),
     # distributions of test statistics, pairings
     "scipy": (

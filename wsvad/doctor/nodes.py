@@ -10,7 +10,7 @@ from wsvad.doctor.report import Check, Value
 from wsvad.doctor.services import check_source, check_store
 from wsvad.errors import EXIT_STORAGE
 from wsvad.storage import StoreOptions
-from wsvad.work.software import differences, installed
+from wsvad.work.software import differences, few, installed
 
 _LEAST_MEMORY = 2 * GIB
 _CONSTRAINTS = "pip install -c constraints.txt . on every node, and start its Ray again"
@@ -63,7 +63,7 @@ def _same_software(answers: Mapping[str, Answer], silent: Sequence[str]) -> Chec
     name = "node versions"
     data: dict[str, Value] = {node: dict(answer["versions"]) for node, answer in answers.items()}
     if silent:
-        summary = f"no answer from {_names(silent)}"
+        summary = f"no answer from {few(sorted(silent))}"
         return Check(name, "fail", summary, "is the node well? ray status; then run doctor again", data, EXIT_STORAGE)
     different = differences(installed(), {node: answer["versions"] for node, answer in answers.items()})
     if different:
@@ -78,7 +78,7 @@ def _bf16(answers: Mapping[str, Answer]) -> Check:
     if not without:
         return Check(name, "ok", "every node's processor has bf16 instructions", data=data)
     models = ", ".join(sorted({str(answers[node]["cpu"]) or "unknown model" for node in without}))
-    summary = f"no bf16 in the processor of {_names(without)} ({models})"
+    summary = f"no bf16 in the processor of {few(sorted(without))} ({models})"
     if len(without) == len(answers):
         return Check(name, "ok", f"{summary}: workers without a GPU use fp32", data=data)
     remedy = "new data sets take fp32 unless workers have GPUs; one that is bf16 already cannot be continued there"
@@ -91,7 +91,7 @@ def _memory(answers: Mapping[str, Answer]) -> Check:
     small = [node for node, answer in answers.items() if answer["memory"] < _LEAST_MEMORY]
     if small:
         return Check(
-            name, "warn", f"less than 2 GiB on {_names(small)}", "2 GiB are needed for Ray and one worker", data
+            name, "warn", f"less than 2 GiB on {few(sorted(small))}", "2 GiB are needed for Ray and one worker", data
         )
     least = min((answer["memory"] for answer in answers.values()), default=0)
     return Check(name, "ok", f"at least {least / GIB:.1f} GiB on every node", data=data)
@@ -102,15 +102,10 @@ def _stores(kind: str, answers: Mapping[str, Answer]) -> Check:
     data: dict[str, Value] = {node: list(answer[kind]) for node, answer in answers.items() if kind in answer}
     failed = [node for node, answer in answers.items() if answer.get(kind, ["ok"])[0] == "fail"]
     if failed:
-        summary = f"not usable from {_names(failed)}: {answers[failed[0]][kind][1]}"
+        summary = f"not usable from {few(sorted(failed))}: {answers[failed[0]][kind][1]}"
         remedy = "the environment and the network of that node; then run doctor again"
         return Check(name, "fail", summary, remedy, data, EXIT_STORAGE)
     doubtful = [answer[kind][1] for answer in answers.values() if answer.get(kind, ["ok"])[0] == "warn"]
     if doubtful:
         return Check(name, "warn", doubtful[0], "see the same check of this machine", data)
     return Check(name, "ok", f"usable from {len(answers)} node(s)", data=data)
-
-
-def _names(nodes: Sequence[str]) -> str:
-    shown = sorted(nodes)
-    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")

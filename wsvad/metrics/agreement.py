@@ -5,7 +5,7 @@ Axes: N subjects, C categories, R people.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from wsvad.errors import UsageError
 
 
-def cohen_kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
+def cohen_kappa(first: Sequence[str], second: Sequence[str]) -> float | None:
     """Return Cohen's kappa of two people (Cohen 1960, Educational and Psychological Measurement 20).
 
     1 is full agreement, 0 what chance gives, below 0 less than that.
@@ -32,12 +32,11 @@ def cohen_kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float 
         raise UsageError(f"expected as many judgements of both, got {len(first)} and {len(second)}")
     if not first:
         return None
-    categories = sorted({*first, *second}, key=repr)
-    agreed = np.mean([a == b for a, b in zip(first, second, strict=True)])
-    chance = sum(
-        (sum(a == c for a in first) / len(first)) * (sum(b == c for b in second) / len(second)) for c in categories
-    )
-    return None if chance >= 1 else float((agreed - chance) / (1 - chance))
+    if len({*first, *second}) == 1:
+        return None
+    from sklearn.metrics import cohen_kappa_score  # a second, for who asks
+
+    return float(cohen_kappa_score(first, second))
 
 
 def fleiss_kappa(counts_NC: npt.ArrayLike) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 
 import wsvad
@@ -43,11 +43,12 @@ def differences(here: Versions, nodes: Mapping[str, Versions]) -> list[str]:
         for node, versions in sorted(nodes.items()):
             if (version := versions.get(package, "")) != here[package]:
                 others.setdefault(version or "missing", []).append(node)
-        told = ", ".join(f"{version} on {_few(names)}" for version, names in sorted(others.items()))
+        told = ", ".join(f"{version} on {few(names)}" for version, names in sorted(others.items()))
         if told:
             lines.append(f"{package} is {here[package] or 'missing'} here, {told}")
     return lines
 
 
-def _few(names: list[str]) -> str:
+def few(names: Sequence[str]) -> str:
+    """Return the first three of the names, and how many more there are."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
