@@ -127,7 +127,8 @@ def judge(options: VerdictOptions) -> VerdictSummary:
     """Take verdicts in, count them, write the manifest that is asked for.
 
     Raises:
-        UsageError: a file that is none, a manifest without splits; nothing was done then.
+        UsageError: a file that is none, a manifest without splits; nothing was done then. Or what was judged gives no
+            video for the manifest, which is known when the records are imported.
         StorageError: run the same command again.
     """
     _check(options)
