@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -115,3 +117,8 @@ def test_scores_and_events(tmp_path):
     assert events.to_arrow(["camera"], ["2026-06-01/gate"])["camera"].unique().to_pylist() == ["gate"]
     with pytest.raises(UsageError, match="has no unit 'x'"):
         list(events.rows("x"))
+    first, second, *_ = sorted(events.units)
+    path, other = events.files([first])[0], events.files([second])[0]
+    Path(path).write_bytes(Path(other).read_bytes())  # whole, with right checksums, and of another day
+    with pytest.raises(DamagedError, match="has not the digest"):
+        list(events.rows(first))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -48,7 +49,7 @@ class EventSet(PublishedTables):
         return cls(store, snapshot, dict(sorted(units.items())), published_videos(store, snapshot, units))
 
     def rows(self, unit: str | None = None) -> Iterator[dict[str, Any]]:
-        """Yield the rows (``kind`` is ``event``, ``scored`` or ``not_scored``), each page held against its checksum.
+        """Yield the rows; ``kind`` is ``event``, ``scored`` or ``not_scored``.
 
         Args:
             unit: a name of ``units``; None: all, by name.
@@ -60,13 +61,23 @@ class EventSet(PublishedTables):
         if unit is not None and unit not in self.units:
             raise UsageError(f"{self.uri} has no unit {unit!r:.120}; it has {len(self.units)}")
         for name in self.units if unit is None else [unit]:
-            described = self.units[name]
-            data = read_published(self.store, self.snapshot, described, "events")
-            try:
-                yield from decode_events(data).rows
-            except DamagedUnit as error:
-                raise DamagedError(f"{self.store.uri_of(described.key)} is damaged: {error}; {REMEDY}") from error
+            yield from read_rows(self.store, self.snapshot, self.units[name])
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of events alone. Raises as :meth:`rows`."""
         return (row for row in self.rows() if row["kind"] == "event")
+
+
+def read_rows(store: Store, snapshot: Snapshot, described: SnapshotObject) -> list[dict[str, Any]]:
+    """Return the rows of an object of events, held against the digest that the snapshot names.
+
+    Raises:
+        DamagedError: it is missing or damaged.
+    """
+    data, uri = read_published(store, snapshot, described, "events"), store.uri_of(described.key)
+    if hashlib.sha256(data).hexdigest() != described.sha256:
+        raise DamagedError(f"{uri} is damaged: it has not the digest that the snapshot names; {REMEDY}")
+    try:
+        return decode_events(data).rows
+    except DamagedUnit as error:
+        raise DamagedError(f"{uri} is damaged: {error}; {REMEDY}") from error

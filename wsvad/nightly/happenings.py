@@ -13,18 +13,17 @@ from rich.console import Console
 
 from wsvad.dataset import layout
 from wsvad.dataset.lists import SnapshotObject
-from wsvad.dataset.published import read_published
 from wsvad.dataset.snapshots import Snapshot, latest_snapshot, read_snapshot
 from wsvad.errors import DamagedError, ObjectNotFound, UsageError
 from wsvad.events.job import EventsOptions, find_all_events
-from wsvad.events.table import Counts, decode_events
+from wsvad.events.reading import read_rows
+from wsvad.events.table import Counts
 from wsvad.events.thresholds import load_thresholds
 from wsvad.nightly.changes import EventChange, EventSpan, compare_events
 from wsvad.nightly.options import RescoreOptions
 from wsvad.nightly.places import EVENTS, short
 from wsvad.nightly.published import DataSetAt, digest_of
 from wsvad.storage import Store, open_store
-from wsvad.work.stored import DamagedUnit
 
 log = logging.getLogger(__name__)
 
@@ -155,10 +154,7 @@ class Units:
         }
 
     def _rows(self, unit: SnapshotObject) -> list[dict[str, Any]]:
-        try:
-            return decode_events(read_published(self._store, self._snapshot, unit, "events")).rows
-        except DamagedUnit as error:
-            raise DamagedError(f"{self._store.uri_of(unit.key)} is damaged: {error}; run `wsvad verify`") from error
+        return read_rows(self._store, self._snapshot, unit)
 
 
 def _span(row: Mapping[str, Any]) -> EventSpan:

@@ -14,7 +14,7 @@ from wsvad.events.units import DAY_S
 from wsvad.metrics.agreement import cohen_kappa, fleiss_kappa
 from wsvad.rates import LEVEL, binomial_interval
 from wsvad.review.attaching import Attachments
-from wsvad.review.choosing import quiet_runs
+from wsvad.review.choosing import event_parts, quiet_runs
 from wsvad.review.reading import Archive
 from wsvad.review.verdicts import Verdict
 
@@ -124,13 +124,10 @@ def recall(archive: Archive, attachments: Attachments, said: Mapping[str, str]) 
             None, None, None, 0.0, None, 0, 0, "no random span was judged; `wsvad review --control` shows some"
         )
     events: dict[str, list[str]] = defaultdict(list)
-    parts: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
     for row in archive.events:
         events[str(row["camera"])].append(str(row["event_id"]))
-        for part in row["parts"] or ():
-            parts[part["video_id"]].append((part["start_s"], part["end_s"], row["event_id"]))
     quiet: dict[str, float] = defaultdict(float)
-    for run in quiet_runs(archive.rows, {video: sorted(spans) for video, spans in parts.items()}):
+    for run in quiet_runs(archive.rows, event_parts(archive)):
         quiet[str(run.row["camera"])] += run.end_s - run.start_s
     level = 1 - (1 - LEVEL) / (len(controls) + 1)
     missed = np.zeros(3)

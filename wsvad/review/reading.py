@@ -7,17 +7,18 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from wsvad.cameras.config import Camera
 from wsvad.cameras.reading import read_cameras
 from wsvad.dataset.layout import snapshot_key
-from wsvad.dataset.published import published_snapshot, published_videos, read_published
-from wsvad.dataset.snapshots import Snapshot, SnapshotObject, read_snapshot
+from wsvad.dataset.published import published_snapshot, published_videos
+from wsvad.dataset.snapshots import Snapshot, read_snapshot
 from wsvad.errors import ConflictError, DamagedError, ObjectNotFound, UsageError
 from wsvad.events.config import EventsConfig, EventSettings
+from wsvad.events.reading import read_rows
 from wsvad.events.sources import read_sources
-from wsvad.events.table import decode_events
 from wsvad.events.thresholds import load_thresholds
 from wsvad.events.units import settings_of
 from wsvad.manifest.records import VideoRecord, read_records
@@ -25,7 +26,6 @@ from wsvad.nightly.published import DataSetAt, require_current
 from wsvad.review.config import SourceOptions
 from wsvad.scores.reading import ScoreSet
 from wsvad.storage import Store, open_store
-from wsvad.work.stored import DamagedUnit
 
 _READERS = 16
 
@@ -148,14 +148,8 @@ def _archive(
 
 
 def _rows(store: Store, snapshot: Snapshot) -> tuple[Mapping[str, Any], ...]:
-    def rows(unit: SnapshotObject) -> list[dict[str, Any]]:
-        try:
-            return decode_events(read_published(store, snapshot, unit, "events")).rows
-        except DamagedUnit as error:
-            raise DamagedError(f"{store.uri_of(unit.key)} is damaged: {error}; run `wsvad verify`") from error
-
     with ThreadPoolExecutor(_READERS) as pool:
-        return tuple(row for unit in pool.map(rows, list(snapshot.objects)) for row in unit)
+        return tuple(row for unit in pool.map(partial(read_rows, store, snapshot), snapshot.objects) for row in unit)
 
 
 def _snapshot_at(store: Store, at: DataSetAt) -> Snapshot:
