@@ -191,6 +191,14 @@ def test_without_opencv_nothing_is_written(review, root, capsys, tmp_path, monke
     assert review()[0] == 0
 
 
+def test_without_the_detector_nothing_is_written(review, tmp_path, monkeypatch, caplog):
+    """Images and uploads of jobs leave it out."""
+    monkeypatch.setattr("wsvad.review.finding.MODEL", tmp_path / "centerface.onnx")
+    assert review("--pixelate", "faces")[0] == 2
+    assert "centerface.onnx, which is missing" in caplog.text
+    assert not (tmp_path / "page").exists()
+
+
 def test_pages_and_cases_say_so_and_never_mix(review, root, capsys, tmp_path):
     """Names of pictures differ; a second run writes nothing; a case takes the hidden ones, and says it, too."""
     page = tmp_path / "page"

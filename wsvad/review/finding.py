@@ -78,7 +78,7 @@ class Finder:
 
     def __init__(self, mode: Pixelate) -> None:
         if not MODEL.exists():  # it is left out of images and of what jobs upload
-            raise UsageError(f"{_NEEDS} (here: {MODEL} is missing)")
+            raise UsageError(f"--pixelate needs {MODEL}, which is missing: install wsvad from its repository or wheel")
         try:
             import cv2  # here: an extra, and 40 MB that only who pixelates needs
 
