@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.extract.videos import write_video
+from tests.extraction.videos import write_video
 from wsvad.checkpoint import load_checkpoint
 from wsvad.cli import main
 from wsvad.features.reading import FeatureSet

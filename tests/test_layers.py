@@ -19,7 +19,7 @@ from wsvad.cli.main import VERBS as COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 
-VERBS = ("extract", "importing", "train", "scoring", "pretrain", "evaluate", "verify")
+VERBS = ("extraction", "importing", "training", "scoring", "pretraining", "evaluation", "verification")
 
 # Import order is data-flow order. A module may import its own unit and any unit of a line above, nothing else.
 LAYERS = (
@@ -45,7 +45,7 @@ LAYERS = (
     ("report",),
     VERBS,
     ("pipelines", "experiments"),
-    ("nightly", "tune"),
+    ("nightly", "tuning"),
     ("review",),
     ("doctor", "demo"),
     ("cli",),
@@ -62,8 +62,8 @@ HOMES = {
         "wsvad/work/run.py",
         "wsvad/loop/run.py",
         "wsvad/experiments/run.py",
-        "wsvad/tune/losses.py",
-        "wsvad/tune/on_ray.py",
+        "wsvad/tuning/losses.py",
+        "wsvad/tuning/on_ray.py",
         "wsvad/doctor/ray_probe.py",
     ),
     # the decoder's process, and what renders the demo; the process that holds credentials never runs FFmpeg
@@ -77,17 +77,17 @@ HOMES = {
         "wsvad/video/streams.py",
         "wsvad/video/times.py",
         "wsvad/demo/render.py",
-        "wsvad/pretrain/faults.py",
+        "wsvad/pretraining/faults.py",
         "wsvad/review/encoding.py",  # encodes plain pixels that the decoder's process gave; it opens no file
         "wsvad/doctor/software.py",
     ),
     # an extra; loaded where flow is computed, in the decoder's process, and where pretraining renders
     "cv2": (
-        "wsvad/pretrain/actors.py",
-        "wsvad/pretrain/clips.py",
-        "wsvad/pretrain/faults.py",
-        "wsvad/pretrain/shards.py",
-        "wsvad/pretrain/stage.py",
+        "wsvad/pretraining/actors.py",
+        "wsvad/pretraining/clips.py",
+        "wsvad/pretraining/faults.py",
+        "wsvad/pretraining/shards.py",
+        "wsvad/pretraining/stage.py",
         "wsvad/review/finding.py",  # plain pixels, too; only with --pixelate
         "wsvad/video/flow.py",
     ),
@@ -101,22 +101,27 @@ HOMES = {
     # what reads options: the words in which they are declared, and the command line
     "cyclopts": ("wsvad/options.py", "wsvad/cli/file.py", "wsvad/cli/help.py", "wsvad/cli/parser.py"),
     # figures; slow to load, so it is loaded by the first one (LIGHT)
-    "sklearn": ("wsvad/metrics/agreement.py", "wsvad/metrics/ranking.py", "wsvad/tune/importance.py"),
-    "jinja2": ("wsvad/evaluate/page.py", "wsvad/report/templates.py", "wsvad/report/tables.py", "wsvad/tune/page.py"),
+    "sklearn": ("wsvad/metrics/agreement.py", "wsvad/metrics/ranking.py", "wsvad/tuning/importance.py"),
+    "jinja2": (
+        "wsvad/evaluation/page.py",
+        "wsvad/report/templates.py",
+        "wsvad/report/tables.py",
+        "wsvad/tuning/page.py",
+    ),
     # distributions of test statistics, pairings
     "scipy": (
         "wsvad/metrics/intervals.py",
         "wsvad/metrics/paired.py",
         "wsvad/rates.py",
-        "wsvad/tune/configurations.py",
-        "wsvad/tune/tuning_curve.py",
+        "wsvad/tuning/configurations.py",
+        "wsvad/tuning/tuning_curve.py",
     ),
-    "optuna": ("wsvad/tune/configurations.py",),
+    "optuna": ("wsvad/tuning/configurations.py",),
     # an extra; loaded where a page is served
     "starlette": ("wsvad/review/answers.py", "wsvad/review/serving.py"),
     "uvicorn": ("wsvad/review/running.py",),
-    "mlflow": ("wsvad/tune/trackers.py",),
-    "wandb": ("wsvad/tune/trackers.py",),
+    "mlflow": ("wsvad/tuning/trackers.py",),
+    "wandb": ("wsvad/tuning/trackers.py",),
     # encodes pictures that the decoder's process made; what holds credentials opens no picture of anybody else's
     "PIL": ("wsvad/report/pictures.py",),
     "torch": (
@@ -133,7 +138,7 @@ HOMES = {
         "wsvad/backbones/untrained.py",
         "wsvad/backbones/weights.py",
         "wsvad/features/torch_dataset.py",
-        "wsvad/train/batches.py",
+        "wsvad/training/batches.py",
         "wsvad/checkpoint/folder.py",
         "wsvad/checkpoint/tensors.py",
         "wsvad/checkpoint/trained.py",
@@ -150,20 +155,20 @@ HOMES = {
         "wsvad/models/st_ltgs.py",
         "wsvad/models/st_mil.py",
         "wsvad/models/sultani.py",
-        "wsvad/pretrain/network.py",
-        "wsvad/pretrain/trainer.py",
-        "wsvad/pretrain/worker.py",
+        "wsvad/pretraining/network.py",
+        "wsvad/pretraining/trainer.py",
+        "wsvad/pretraining/worker.py",
         "wsvad/scoring/scorer.py",
         "wsvad/loop/curve.py",
         "wsvad/loop/group.py",
         "wsvad/loop/keeping.py",
-        "wsvad/train/held_out.py",
-        "wsvad/train/job.py",
+        "wsvad/training/held_out.py",
+        "wsvad/training/job.py",
         "wsvad/loop/state.py",
-        "wsvad/train/trainer.py",
-        "wsvad/train/worker.py",
-        "wsvad/tune/measuring.py",
-        "wsvad/tune/trial.py",
+        "wsvad/training/trainer.py",
+        "wsvad/training/worker.py",
+        "wsvad/tuning/measuring.py",
+        "wsvad/tuning/trial.py",
     ),
 }
 
@@ -182,16 +187,16 @@ LIGHT = {
     "wsvad.manifest.listing": ("torch", "ray", "av", "s3fs"),
     "wsvad.importing.plan": ("torch", "ray", "av", "s3fs"),
     # what the verbs run, without Ray itself
-    "wsvad.extract.job": ("ray", "pandas", "tensorboardX", "av", "cv2", "s3fs", "sklearn", "jinja2", "PIL"),
+    "wsvad.extraction.job": ("ray", "pandas", "tensorboardX", "av", "cv2", "s3fs", "sklearn", "jinja2", "PIL"),
     "wsvad.pipelines.score_videos": ("ray", "pandas", "tensorboardX", "av", "cv2", "s3fs", "sklearn", "jinja2", "PIL"),
-    "wsvad.train.job": ("ray", "av", "s3fs", "sklearn", "jinja2", "PIL"),
+    "wsvad.training.job": ("ray", "av", "s3fs", "sklearn", "jinja2", "PIL"),
     "wsvad.scores.reading": ("torch", "ray", "av", "s3fs"),
     "wsvad.cameras.placing": ("torch", "ray", "av", *REMOTE, "pyarrow"),
     "wsvad.events.spans": ("torch", "ray", "av", *REMOTE, "pyarrow"),
     "wsvad.events.job": ("torch", "ray", "av", "s3fs", "sklearn", "jinja2", "PIL"),
     "wsvad.events.calibrating": ("torch", "ray", "av", "s3fs", "sklearn", "jinja2", "PIL"),
     "wsvad.pipelines.inferencer": ("ray", "av", "s3fs", "sklearn"),
-    "wsvad.evaluate.job": ("ray", "av", "s3fs", "sklearn"),
+    "wsvad.evaluation.job": ("ray", "av", "s3fs", "sklearn"),
     "wsvad.review.config": ("torch", "ray", "av", *REMOTE, "pyarrow", "PIL", "starlette", "uvicorn"),
     "wsvad.review.folder": ("torch", "ray", "cv2", "s3fs", "sklearn", "starlette", "uvicorn"),
     "wsvad.review.judging": ("torch", "ray", "av", "s3fs", "sklearn", "PIL", "starlette", "uvicorn"),

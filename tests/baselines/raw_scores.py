@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from wsvad.evaluate.gather import choose, gather
+from wsvad.evaluation.gather import choose, gather
 from wsvad.features.reading import FeatureSet, VideoFeatures
 from wsvad.manifest.records import VideoRecord, read_records
 from wsvad.metrics.grids import pointing, region_truth

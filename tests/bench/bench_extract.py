@@ -36,9 +36,9 @@ from wsvad.backbones.i3d import pool_maps
 from wsvad.backbones.weights import random_weights
 from wsvad.clips import ClipSpec
 from wsvad.demo.render import render_demo
-from wsvad.extract.indexing import index_video
-from wsvad.extract.job import ExtractOptions, extract
-from wsvad.extract.summary import ExtractSummary
+from wsvad.extraction.indexing import index_video
+from wsvad.extraction.job import ExtractOptions, extract
+from wsvad.extraction.summary import ExtractSummary
 from wsvad.features.config import FeatureConfig
 from wsvad.manifest.listing import list_videos
 from wsvad.manifest.source import StoredVideo

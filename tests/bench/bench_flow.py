@@ -20,7 +20,7 @@ import cv2
 
 from wsvad.clips import ClipSpec
 from wsvad.demo.render import render_demo
-from wsvad.extract.indexing import index_video
+from wsvad.extraction.indexing import index_video
 from wsvad.manifest.listing import list_videos
 from wsvad.manifest.source import StoredVideo
 from wsvad.storage import StoreOptions

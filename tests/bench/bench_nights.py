@@ -40,7 +40,7 @@ from unittest import mock
 
 import numpy as np
 
-from tests.extract.factories import make_index, make_video, unit_bytes
+from tests.extraction.factories import make_index, make_video, unit_bytes
 from tests.nightly.footage import FEATURES
 from tests.scoring.factories import make_checkpoint, make_scores, write_checkpoint
 from wsvad.backbones.weights import Weights, untrained_name
@@ -48,9 +48,9 @@ from wsvad.dataset import layout
 from wsvad.dataset.lists import SnapshotObject
 from wsvad.dataset.snapshots import claim_dataset
 from wsvad.events.config import EventSettings
-from wsvad.extract.indexing import IndexCache, Indexed
-from wsvad.extract.units import Unit, plan_units
-from wsvad.extract.worker import receipt_of as receipt_of_features
+from wsvad.extraction.indexing import IndexCache, Indexed
+from wsvad.extraction.units import Unit, plan_units
+from wsvad.extraction.worker import receipt_of as receipt_of_features
 from wsvad.features.reading import FeatureSet
 from wsvad.manifest.listing import list_videos
 from wsvad.nightly import purging
@@ -235,7 +235,7 @@ def run(root: Path, step: str) -> dict[str, Any]:
             use_ray=False,
         )
         with (
-            mock.patch("wsvad.extract.job.UnitExtractor", SimulatedFeatures),
+            mock.patch("wsvad.extraction.job.UnitExtractor", SimulatedFeatures),
             mock.patch("wsvad.scoring.job.VideoScorer", SimulatedScores),
             mock.patch(
                 "wsvad.weights.resolve.random_weights",

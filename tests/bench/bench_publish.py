@@ -31,13 +31,13 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from tests.extract.factories import CONFIG, make_index, make_video, unit_bytes
+from tests.extraction.factories import CONFIG, make_index, make_video, unit_bytes
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import claim_dataset
-from wsvad.extract import job
-from wsvad.extract.indexing import IndexCache, Indexed
-from wsvad.extract.units import Unit, plan_units
-from wsvad.extract.worker import receipt_of
+from wsvad.extraction import job
+from wsvad.extraction.indexing import IndexCache, Indexed
+from wsvad.extraction.units import Unit, plan_units
+from wsvad.extraction.worker import receipt_of
 from wsvad.features.reading import FeatureSet
 from wsvad.manifest.listing import list_videos
 from wsvad.storage import open_store
@@ -116,7 +116,7 @@ def run(root: Path, step: str) -> None:
             use_ray=False,
             dry_run=step == "plan",
         )
-        with mock.patch("wsvad.extract.job.UnitExtractor", Simulated):
+        with mock.patch("wsvad.extraction.job.UnitExtractor", Simulated):
             summary = job.extract(options)
         assert summary.exit_code == 0, summary
         found = {"units": summary.units, "done_now": summary.units_done_now, "snapshot": summary.snapshot}

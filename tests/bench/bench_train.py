@@ -32,9 +32,9 @@ from wsvad.features.reading import FeatureSet
 from wsvad.loop.group import Alone
 from wsvad.models.choose import build_criterion, build_model, default_config
 from wsvad.models.contract import Criterion, MilModel
-from wsvad.train.batches import BalancedSampler, Batch, make_batch
-from wsvad.train.config import TrainConfig
-from wsvad.train.trainer import Bags, Trainer
+from wsvad.training.batches import BalancedSampler, Batch, make_batch
+from wsvad.training.config import TrainConfig
+from wsvad.training.trainer import Bags, Trainer
 
 CROPS, DIM, SEGMENTS = 10, 2048, 32
 

@@ -17,14 +17,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.tune.making import SPACE, sweep_records
-from wsvad.tune.book import Outcome
-from wsvad.tune.configurations import Sobol
-from wsvad.tune.on_ray import run_on_tune
-from wsvad.tune.schedule import Job
-from wsvad.tune.space import Configuration
-from wsvad.tune.spaces import find_space
-from wsvad.tune.trial import Task
+from tests.tuning.making import SPACE, sweep_records
+from wsvad.tuning.book import Outcome
+from wsvad.tuning.configurations import Sobol
+from wsvad.tuning.on_ray import run_on_tune
+from wsvad.tuning.schedule import Job
+from wsvad.tuning.space import Configuration
+from wsvad.tuning.spaces import find_space
+from wsvad.tuning.trial import Task
 from wsvad.work.cluster import connected, nodes
 from wsvad.work.pool import PoolOptions, fit
 
@@ -46,7 +46,7 @@ def main() -> None:
 
 def compare(folder: Path, rounds: int, loop_trials: int, sweep_trials: int) -> None:
     """Print seconds of a training in the loop and in the sweep, and the ratio of each round."""
-    from tests.train.factories import plant
+    from tests.training.factories import plant
 
     data = plant(folder, sweep_records(), strength=0.7)
     (folder / "space.toml").write_text(SPACE)

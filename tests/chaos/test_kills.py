@@ -14,12 +14,12 @@ import pytest
 from ray.cluster_utils import Cluster
 
 from tests.backbones.saving import save_weights
-from tests.extract.harness import QUICK, finish, published_rows, start, stored, until, visible
-from tests.extract.videos import write_video
+from tests.extraction.harness import QUICK, finish, published_rows, start, stored, until, visible
+from tests.extraction.videos import write_video
 from wsvad.backbones.weights import random_weights
 from wsvad.manifest.listing import list_videos
 from wsvad.storage import open_store
-from wsvad.verify.data_set import verify
+from wsvad.verification.data_set import verify
 
 pytestmark = pytest.mark.slow
 SEED = 20260

@@ -10,8 +10,8 @@ import av
 import psutil
 import pytest
 
-from tests.extract.harness import finish, start
-from tests.extract.videos import write_video
+from tests.extraction.harness import finish, start
+from tests.extraction.videos import write_video
 
 pytestmark = pytest.mark.slow
 MINUTE = 60 * 25

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from ray.cluster_utils import Cluster
 
-from tests.extract.harness import finish, start
+from tests.extraction.harness import finish, start
 from tests.nightly.footage import CAMERAS, bright_is_anomalous, write_scene
 from tests.nightly.reader import Watcher, shown
 from tests.scoring.factories import write_checkpoint

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from ray.cluster_utils import Cluster
 
-from tests.extract.harness import finish, start
-from tests.tune.making import plant_sweep, rows, words_of
+from tests.extraction.harness import finish, start
+from tests.tuning.making import plant_sweep, rows, words_of
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.extract.harness import REPO
+from tests.extraction.harness import REPO
 from wsvad import __version__, errors
 from wsvad.cli import extract, main
 from wsvad.cli.main import VERBS

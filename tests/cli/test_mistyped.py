@@ -11,7 +11,7 @@ from wsvad.manifest.table import read_manifest
 from wsvad.models.sultani import SultaniConfig
 from wsvad.storage import normalize_uri, open_store, probe_folder, probe_object
 from wsvad.suggest import did_you_mean
-from wsvad.train.overrides import parse_overrides
+from wsvad.training.overrides import parse_overrides
 
 
 @pytest.mark.parametrize(

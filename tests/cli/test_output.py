@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.extract.harness import REPO
+from tests.extraction.harness import REPO
 from wsvad import errors
 from wsvad.cli import main
 

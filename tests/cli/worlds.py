@@ -11,12 +11,12 @@ from zlib import crc32
 
 import pytest
 
-from tests.extract.harness import QUICK as EXTRACT
-from tests.extract.in_process import patch_all
-from tests.extract.videos import write_video
+from tests.extraction.harness import QUICK as EXTRACT
+from tests.extraction.in_process import patch_all
+from tests.extraction.videos import write_video
 from tests.importing.making import SOURCE, features, save
-from tests.train.factories import QUICK as TRAIN
-from tests.train.factories import plant, planted_records
+from tests.training.factories import QUICK as TRAIN
+from tests.training.factories import plant, planted_records
 from wsvad.cli import main
 
 Damage = Callable[[bytes, random.Random], bytes | None]

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.cluster.manifests import CLUSTER, ROOT, one
-from tests.extract.harness import finish, start, until
-from tests.extract.ray_head import RayHead
+from tests.extraction.harness import finish, start, until
+from tests.extraction.ray_head import RayHead
 from tests.nightly.footage import CAMERAS, bright_is_anomalous, write_scene
 from tests.nightly.reader import shown
 from tests.scoring.factories import write_checkpoint

@@ -6,15 +6,15 @@ import time
 import pytest
 
 from tests.dataset.test_snapshots import _publish, _store_units
-from tests.extract.factories import CONFIG, make_index, make_video, unit_bytes
+from tests.extraction.factories import CONFIG, make_index, make_video, unit_bytes
 from wsvad.dataset import layout
 from wsvad.dataset.collect import Collected, collect
 from wsvad.dataset.snapshots import claim_dataset, latest_snapshot
 from wsvad.errors import UsageError
-from wsvad.extract.units import plan_units
-from wsvad.extract.worker import receipt_of
+from wsvad.extraction.units import plan_units
+from wsvad.extraction.worker import receipt_of
 from wsvad.storage import open_store
-from wsvad.verify.data_set import verify
+from wsvad.verification.data_set import verify
 from wsvad.work.stored import adopt
 
 DAY = 24 * 3600

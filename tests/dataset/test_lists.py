@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.dataset.earlier import downgrade
 from tests.dataset.test_collect import _age
 from tests.dataset.test_snapshots import _publish, _store_units
-from tests.extract.factories import CONFIG, make_index, make_video
+from tests.extraction.factories import CONFIG, make_index, make_video
 from wsvad.columns import VIDEOS_SCHEMA
 from wsvad.dataset import layout, lists
 from wsvad.dataset.collect import collect
@@ -34,10 +34,10 @@ from wsvad.dataset.lists import (
 from wsvad.dataset.publish import publish
 from wsvad.dataset.snapshots import Snapshot, claim_dataset, latest_snapshot, read_snapshot
 from wsvad.errors import DamagedError, StoreUnavailable
-from wsvad.extract.units import plan_units
-from wsvad.extract.worker import receipt_of
+from wsvad.extraction.units import plan_units
+from wsvad.extraction.worker import receipt_of
 from wsvad.storage import open_store
-from wsvad.verify.data_set import verify
+from wsvad.verification.data_set import verify
 from wsvad.work.stored import adopt
 
 

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from tests.dataset.earlier import one_level
-from tests.extract.factories import CONFIG
+from tests.extraction.factories import CONFIG
 from wsvad.dataset import layout
 from wsvad.dataset.earlier import OneLevel
 from wsvad.dataset.publish import publish

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.extract.factories import CONFIG, make_index, make_video, unit_bytes
+from tests.extraction.factories import CONFIG, make_index, make_video, unit_bytes
 from wsvad.dataset import layout
 from wsvad.dataset.publish import publish
 from wsvad.dataset.snapshots import (
@@ -16,11 +16,11 @@ from wsvad.dataset.snapshots import (
     read_dataset,
 )
 from wsvad.errors import ConflictError, UsageError
-from wsvad.extract.units import plan_units
-from wsvad.extract.worker import receipt_of
+from wsvad.extraction.units import plan_units
+from wsvad.extraction.worker import receipt_of
 from wsvad.manifest.listing import Listing
 from wsvad.storage import open_store
-from wsvad.verify.data_set import verify
+from wsvad.verification.data_set import verify
 
 
 def _store_units(store, video, frames=100, clips=None, config=CONFIG):

@@ -18,7 +18,7 @@ from wsvad.experiments.families import FAMILIES, Published
 from wsvad.experiments.options import CompareOptions
 from wsvad.experiments.rows import Row
 from wsvad.models.choose import config_from_dict, default_config
-from wsvad.train.overrides import parse_overrides
+from wsvad.training.overrides import parse_overrides
 
 SHORT = {"pairs": 8, "segments": 8, "val_fraction": 0.0, "eval_every": 40}
 ROWS = (

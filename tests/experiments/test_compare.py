@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.features.factories import random_videos, write_features
-from tests.train.factories import QUICK, plant, planted_records
+from tests.training.factories import QUICK, plant, planted_records
 from wsvad.checkpoint import load_checkpoint
 from wsvad.cli import main
 from wsvad.errors import UsageError
@@ -260,8 +260,8 @@ def test_lines_of_the_log_name_their_run(caplog):
     """Those of this package alone, and only within the block."""
     with caplog.at_level(logging.INFO):
         with labelled("ltgs 5% seed 1"):
-            logging.getLogger("wsvad.train.job").info("step %d", 3)
+            logging.getLogger("wsvad.training.job").info("step %d", 3)
             logging.getLogger("wsvad.score").info("100 %")
             logging.getLogger("other").info("hello")
-        logging.getLogger("wsvad.train.job").info("step %d", 4)
+        logging.getLogger("wsvad.training.job").info("step %d", 4)
     assert caplog.messages == ["ltgs 5% seed 1: step 3", "ltgs 5% seed 1: 100 %", "hello", "step 4"]

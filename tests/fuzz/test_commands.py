@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.checkpoint.test_folder import make
-from tests.evaluate.test_job import make_inputs
-from tests.extract.harness import QUICK
-from tests.extract.in_process import patch_all
-from tests.extract.videos import write_video
+from tests.evaluation.test_job import make_inputs
+from tests.extraction.harness import QUICK
+from tests.extraction.in_process import patch_all
+from tests.extraction.videos import write_video
 from tests.fuzz.changing import spoiled_json
-from tests.train.factories import QUICK as FEW_STEPS
-from tests.train.factories import plant, planted_records
+from tests.training.factories import QUICK as FEW_STEPS
+from tests.training.factories import plant, planted_records
 from wsvad.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from wsvad.cli import main
 from wsvad.errors import WsvadError

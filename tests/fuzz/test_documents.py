@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.dataset.earlier import one_level
-from tests.extract.factories import make_index
+from tests.extraction.factories import make_index
 from tests.fuzz.changing import DEEP, spoiled_bytes, spoiled_json, spoiled_values
 from wsvad.checkpoint.tensors import digest_of
 from wsvad.cli.main import VERBS
@@ -25,7 +25,7 @@ from wsvad.manifest.public.folder import Folder
 from wsvad.manifest.records import decode_records, encode_records
 from wsvad.manifest.table import read_manifest
 from wsvad.models.choose import check_size, config_from_dict, default_config
-from wsvad.train.summary import TrainSummary
+from wsvad.training.summary import TrainSummary
 from wsvad.video import VideoIndex
 from wsvad.work.quarantine import QuarantineRecord
 

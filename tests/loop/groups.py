@@ -16,13 +16,13 @@ import torch.distributed
 from ray import cloudpickle
 from torch import Tensor
 
-from tests.train.factories import DIM
+from tests.training.factories import DIM
 from wsvad.loop.group import Alone, Distributed, Group
 from wsvad.models.choose import build_criterion, build_dynamic_labels, build_model, default_config
 from wsvad.models.contract import MilModel
-from wsvad.train.batches import BalancedSampler, make_batch
-from wsvad.train.config import TrainConfig
-from wsvad.train.trainer import Bags, Trainer
+from wsvad.training.batches import BalancedSampler, make_batch
+from wsvad.training.config import TrainConfig
+from wsvad.training.trainer import Bags, Trainer
 
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["tests.loop.groups", "torch._dynamo"])  # imported once, not by every worker

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.evaluate.making import gathered, planted, record, scores
+from tests.evaluation.making import gathered, planted, record, scores
 from wsvad.events.config import EventSettings
 from wsvad.metrics.event_definitions import CURVE_DEFINITIONS, EVENT_DEFINITIONS, POINT_DEFINITIONS
 from wsvad.metrics.event_figures import NO_TRUTH, EventFigures

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from tests.evaluate.making import gathered, planted, record, scores
+from tests.evaluation.making import gathered, planted, record, scores
 from wsvad.errors import UsageError
-from wsvad.evaluate.document import figures, warnings_of
+from wsvad.evaluation.document import figures, warnings_of
 from wsvad.manifest.records import Box
 from wsvad.metrics.definitions import DEFINITIONS
 from wsvad.metrics.figures import Draws, Metric

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.evaluate.making import gathered, record, scores
+from tests.evaluation.making import gathered, record, scores
 from wsvad.events.config import EventSettings
 from wsvad.metrics.footage import clock_of, footage_of, seconds_of, sweep_of
 from wsvad.scores.table import VideoScores

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.evaluate.making import record
+from tests.evaluation.making import record
 from wsvad.manifest.records import Box
 from wsvad.metrics.ranking import UndefinedMetric
 from wsvad.metrics.truth import fit, frame_truth, runs, temporal_iou, truth_spans

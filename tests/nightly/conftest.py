@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.extract.harness import run_here
-from tests.extract.in_process import patch_all
+from tests.extraction.harness import run_here
+from tests.extraction.in_process import patch_all
 from tests.nightly.footage import CAMERAS, bright_is_anomalous, write_first_night
 from tests.scoring.factories import write_checkpoint
 

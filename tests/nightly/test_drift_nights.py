@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.extract.harness import run_here
+from tests.extraction.harness import run_here
 from tests.metrics.test_pictures import scene
 from tests.nightly.footage import write_scene
 from tests.nightly.reader import digests

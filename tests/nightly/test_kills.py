@@ -25,7 +25,7 @@ REPO = Path(__file__).resolve().parents[2]
 # the stand-in of the network, in a process of its own
 COMMAND = """
 import sys, pytest
-from tests.extract.in_process import patch_all
+from tests.extraction.in_process import patch_all
 patch_all(pytest.MonkeyPatch())
 from wsvad.cli import main
 sys.exit(main(sys.argv[1:]))
@@ -151,7 +151,7 @@ def test_who_published_first_wins_without_a_lease(tmp_path):
 
 def test_through_a_bad_store(words, archive, tmp_path, s3_bucket, moto_server, fault_proxy, capsys):
     """503s, resets and lost replies: two nights on a bucket are those of a folder."""
-    from tests.extract.harness import run_here
+    from tests.extraction.harness import run_here
     from tests.services.fault_proxy import Fault, Rule
 
     calm, far = str(tmp_path / "calm"), f"s3://{s3_bucket}/root"

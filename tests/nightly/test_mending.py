@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.extract.harness import run_here
+from tests.extraction.harness import run_here
 from tests.nightly.footage import CAMERAS, FEATURES, bright_is_anomalous, write_scene
 from tests.nightly.reader import digests, look
 from tests.scoring.factories import make_checkpoint, write_checkpoint

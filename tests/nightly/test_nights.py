@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.extract.harness import run_here
+from tests.extraction.harness import run_here
 from tests.nightly.footage import bright_is_anomalous, write_scene
 from tests.nightly.reader import digests, shown, units
 from tests.scoring.factories import write_checkpoint
@@ -192,7 +192,7 @@ def test_thresholds_of_a_model(night, tmp_path, capsys):
 
 def test_nothing_that_could_be_read(night, archive, tmp_path, monkeypatch, caplog):
     """A store that fails is not taken for bad footage: 4, and the next run tries again. Bad footage alone: 3."""
-    from wsvad.extract import indexing
+    from wsvad.extraction import indexing
 
     with monkeypatch.context() as patched:
         patched.setattr(

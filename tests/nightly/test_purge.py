@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.extract.harness import run_here
+from tests.extraction.harness import run_here
 from tests.nightly.footage import CAMERAS, bright_is_anomalous, write_scene
 from tests.nightly.reader import digests, look, shown
 from tests.scoring.factories import write_checkpoint

@@ -6,7 +6,7 @@ import functools
 
 import pytest
 
-from tests.extract.harness import run_here
+from tests.extraction.harness import run_here
 from tests.nightly.reader import digests
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.extract.harness import run_here
+from tests.extraction.harness import run_here
 from tests.nightly.reader import digests
 from tests.review.conftest import document
 from tests.review.saying import of_event, write_file

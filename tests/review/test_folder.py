@@ -168,7 +168,7 @@ def test_control_spans(review, root, tmp_path):
 
 def test_data_sets_without_a_night(capsys, root, tmp_path):
     """Events and the scores that they were found in; other scores are refused."""
-    from tests.extract.harness import run_here
+    from tests.extraction.harness import run_here
 
     events = next((tmp_path / "root" / "events").iterdir())
     scores = next((tmp_path / "root" / "scores").iterdir())

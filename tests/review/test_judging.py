@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.extract.harness import run_here
+from tests.extraction.harness import run_here
 from tests.nightly.reader import digests
 from tests.nightly.test_purge import content_id, everything
 from tests.review.conftest import document

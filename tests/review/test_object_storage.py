@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.extract.harness import run_here
+from tests.extraction.harness import run_here
 from tests.review.saying import write_file
 from tests.review.served import Browser, serving
 from tests.review.test_serving import record

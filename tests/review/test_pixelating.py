@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.extract.harness import run_here
+from tests.extraction.harness import run_here
 from tests.nightly.reader import digests
 from tests.review.conftest import document
 from tests.review.served import Browser, serving

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from tests.extract.harness import REPO, run_here, until
+from tests.extraction.harness import REPO, run_here, until
 from tests.review.served import Browser
 from tests.review.test_serving import record
 from wsvad.storage import open_store

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.extract.harness import run_here
+from tests.extraction.harness import run_here
 from tests.review.served import TOKENS, Browser, serving
 from wsvad.dataset.sealed import unseal
 from wsvad.nightly import places

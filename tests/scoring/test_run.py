@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.extract.harness import run_here, stored
+from tests.extraction.harness import run_here, stored
 from tests.features.factories import random_videos, write_features
 from tests.scoring.conftest import LENGTHS
 from tests.scoring.factories import make_checkpoint, write_checkpoint

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.extract.harness import run_here, stored, visible
+from tests.extraction.harness import run_here, stored, visible
 from tests.features.factories import CONFIG, random_videos, write_features
 from tests.scoring.conftest import GAPS, LENGTHS
 from tests.scoring.factories import make_checkpoint, write_checkpoint

@@ -5,9 +5,9 @@ import functools
 import numpy as np
 import pytest
 
-from tests.extract.harness import run_here
-from tests.extract.in_process import patch_all
-from tests.extract.videos import write_video
+from tests.extraction.harness import run_here
+from tests.extraction.in_process import patch_all
+from tests.extraction.videos import write_video
 from tests.scoring.factories import make_checkpoint, write_checkpoint
 from wsvad.backbones.weights import Weights, untrained_name
 from wsvad.clips import ClipSpec

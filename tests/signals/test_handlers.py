@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.extract.harness import REPO
+from tests.extraction.harness import REPO
 from wsvad import signals
 from wsvad.cli.stopping import stoppable
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.extract.harness import QUICK, finish, start
-from tests.extract.videos import write_video
+from tests.extraction.harness import QUICK, finish, start
+from tests.extraction.videos import write_video
 from tests.features.factories import random_videos, write_features
-from tests.train.factories import plant, planted_records
+from tests.training.factories import plant, planted_records
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 BOTH = tuple(CODES)

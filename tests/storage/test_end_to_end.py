@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.extract.harness import QUICK, run_here
-from tests.extract.videos import write_video
+from tests.extraction.harness import QUICK, run_here
+from tests.extraction.videos import write_video
 from tests.services.moto_server import MotoServer
 from tests.services.providers import PROVIDERS, reach
 from wsvad.doctor.services import check_store

@@ -9,7 +9,7 @@ import pytest
 from tests.video.sources import BytesSource
 from wsvad.clips import ClipSpec
 from wsvad.errors import UsageError, VideoError
-from wsvad.extract.units import clips_per_unit
+from wsvad.extraction.units import clips_per_unit
 from wsvad.features.config import FeatureConfig
 from wsvad.video import Geometry, Reading, VideoIndex, VideoReader
 

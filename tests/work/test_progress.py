@@ -6,10 +6,10 @@ import time
 
 from rich.console import Console
 
-from tests.extract.factories import CONFIG, make_index, make_video
-from tests.extract.harness import until
+from tests.extraction.factories import CONFIG, make_index, make_video
+from tests.extraction.harness import until
 from wsvad import display
-from wsvad.extract.units import plan_units
+from wsvad.extraction.units import plan_units
 from wsvad.work.progress import ProgressView
 from wsvad.work.receipt import Receipt
 

@@ -16,7 +16,7 @@ import pytest
 import ray
 from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
 
-from tests.extract.harness import QUICK, finish, start
+from tests.extraction.harness import QUICK, finish, start
 from wsvad.errors import ClusterError, UsageError
 from wsvad.work.address import cluster_address, parse_address
 from wsvad.work.ray_link import local_ray, require_answer

@@ -9,8 +9,8 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
-from tests.extract.harness import QUICK
-from tests.extract.videos import write_video
+from tests.extraction.harness import QUICK
+from tests.extraction.videos import write_video
 from wsvad.cli import main
 from wsvad.errors import EXIT_STORAGE, EXIT_USAGE, UsageError
 from wsvad.work import cluster, run, software

@@ -11,7 +11,7 @@ from wsvad.errors import UsageError
 from wsvad.manifest.names import Split
 from wsvad.options import Flag, NaturalFloat, Option, PositiveFloat, SmallInt, Uri, group
 from wsvad.storage import StoreOptions
-from wsvad.train.config import CurveConfig, given
+from wsvad.training.config import CurveConfig, given
 
 if TYPE_CHECKING:
     from wsvad.experiments.options import CompareOptions

@@ -54,7 +54,7 @@ def run(options: Options) -> int:
     """Evaluate, show the summary, return the exit code."""
     scores, manifest, out = require(options, "scores", "manifest", "out")
     from wsvad.cli.parser import command_of
-    from wsvad.evaluate.job import EvaluateOptions, evaluate  # seconds, because of the figures
+    from wsvad.evaluation.job import EvaluateOptions, evaluate  # seconds, because of the figures
 
     truth = options.truth
     asked = EvaluateOptions(

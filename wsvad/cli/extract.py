@@ -25,7 +25,7 @@ from wsvad.storage import StoreOptions
 from wsvad.video.names import FlowMethod, GeometryKind
 
 if TYPE_CHECKING:
-    from wsvad.extract.job import ExtractOptions
+    from wsvad.extraction.job import ExtractOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +97,8 @@ class Options(Configured):
 def options_from(options: Options) -> "ExtractOptions":
     """Resolve what was given; loads the weights."""
     videos, out = require(options, "videos", "out")
-    from wsvad.extract.job import ExtractOptions  # seconds, because of PyTorch
-    from wsvad.extract.precision import resolve_precision
+    from wsvad.extraction.job import ExtractOptions  # seconds, because of PyTorch
+    from wsvad.extraction.precision import resolve_precision
     from wsvad.features.config import FeatureConfig
     from wsvad.weights.resolve import resolve_backbone
 
@@ -164,7 +164,7 @@ def _flow(asked: FeatureOptions) -> FlowMethod | None:
 def run(options: Options) -> int:
     """Extract, show the summary, return the exit code."""
     asked = options_from(options)
-    from wsvad.extract.job import extract
+    from wsvad.extraction.job import extract
 
     summary = extract(asked, Console(stderr=True))
     if options.json:

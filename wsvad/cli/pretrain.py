@@ -11,7 +11,7 @@ from rich.console import Console
 from wsvad.cli.options import Configured, Stored, require
 from wsvad.errors import UsageError
 from wsvad.options import Flag, Natural, NaturalFloat, Option, SmallInt, Uri, group
-from wsvad.pretrain.config import PretrainConfig
+from wsvad.pretraining.config import PretrainConfig
 from wsvad.storage import StoreOptions
 
 
@@ -56,7 +56,7 @@ def run(options: Options) -> int:
     (out,) = require(options, "out")
     if importlib.util.find_spec("cv2") is None:
         raise UsageError("rendering needs OpenCV: pip install 'wsvad[flow]'")
-    from wsvad.pretrain.job import PretrainOptions, pretrain  # which cannot be imported without it
+    from wsvad.pretraining.job import PretrainOptions, pretrain  # which cannot be imported without it
 
     place = options.place
     exported = pretrain(

@@ -11,10 +11,10 @@ from wsvad.models.names import Model
 from wsvad.models.presets import PRESETS
 from wsvad.options import Flag, Natural, NaturalFloat, Option, PositiveFloat, SmallInt, Uri, group
 from wsvad.storage import StoreOptions
-from wsvad.train.config import TrainConfig, given
+from wsvad.training.config import TrainConfig, given
 
 if TYPE_CHECKING:
-    from wsvad.train.options import TrainOptions
+    from wsvad.training.options import TrainOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class Options(Configured):
 def options_from(options: Options) -> "TrainOptions":
     """Resolve what was given."""
     features, manifest, model, out = require(options, "features", "manifest", "model", "out")
-    from wsvad.train.options import TrainOptions
+    from wsvad.training.options import TrainOptions
 
     place = options.place
     return TrainOptions(
@@ -100,7 +100,7 @@ def options_from(options: Options) -> "TrainOptions":
 def run(options: Options) -> int:
     """Train, show the summary, return the exit code."""
     asked = options_from(options)
-    from wsvad.train.job import train  # seconds, because of PyTorch
+    from wsvad.training.job import train  # seconds, because of PyTorch
 
     summary = train(asked, Console(stderr=True))
     if options.json:

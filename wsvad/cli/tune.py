@@ -9,7 +9,7 @@ from rich.console import Console
 from wsvad.cli.options import Configured, Stored, require
 from wsvad.options import Flag, Natural, NaturalFloat, Option, PositiveFloat, PositiveInt, SmallInt, Uri, group
 from wsvad.storage import StoreOptions
-from wsvad.train.config import CurveConfig, given
+from wsvad.training.config import CurveConfig, given
 
 Search = Literal["sobol", "grid", "tpe"]
 
@@ -114,8 +114,8 @@ class Options(Configured):
 def run(options: Options) -> int:
     """Tune, show the summary, return the exit code."""
     features, manifest, space, out = require(options, "features", "manifest", "space", "out")
-    from wsvad.tune.job import tune  # seconds, because of PyTorch
-    from wsvad.tune.options import TuneOptions
+    from wsvad.tuning.job import tune  # seconds, because of PyTorch
+    from wsvad.tuning.options import TuneOptions
 
     sweep, place = options.sweep, options.place
     summary = tune(

@@ -17,9 +17,9 @@ from wsvad.storage import Store, StoreOptions, open_store
 if TYPE_CHECKING:
     from wsvad.manifest.listing import Listing
     from wsvad.nightly.verifying import NightReport
-    from wsvad.verify.data_set_report import VerifyReport
-    from wsvad.verify.run import RunReport
-    from wsvad.verify.sweep import SweepReport
+    from wsvad.verification.data_set_report import VerifyReport
+    from wsvad.verification.run import RunReport
+    from wsvad.verification.sweep import SweepReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +62,11 @@ def run(options: Options) -> int:
 
         report = verify_nights(out, lambda data_set: _verify(options, data_set, None))
     elif any(True for _ in out.list(SWEEP)) or any(True for _ in out.list(TRIALS)):
-        from wsvad.verify.sweep import verify_sweep  # brings torch with it
+        from wsvad.verification.sweep import verify_sweep  # brings torch with it
 
         report = verify_sweep(out, repair=options.repair)
     elif is_run(out):
-        from wsvad.verify.run import verify_run  # brings torch with it
+        from wsvad.verification.run import verify_run  # brings torch with it
 
         report = verify_run(out, repair=options.repair)
     else:
@@ -98,7 +98,7 @@ def _verify(options: Options, out: Store, listing: "Listing | None") -> "VerifyR
     from wsvad.features.encoding import decode_unit
     from wsvad.scores.config import ScoreConfig
     from wsvad.scores.table import summarize_scores
-    from wsvad.verify.data_set import verify
+    from wsvad.verification.data_set import verify
 
     return verify(
         out,

@@ -15,24 +15,24 @@ from wsvad.backbones.extractor import default_precision
 from wsvad.backbones.names import DEFAULT_BACKBONE
 from wsvad.dataset import layout
 from wsvad.demo.render import render_demo
-from wsvad.evaluate.job import EvaluateOptions, evaluate
-from wsvad.evaluate.summary import EvaluateSummary
+from wsvad.evaluation.job import EvaluateOptions, evaluate
+from wsvad.evaluation.summary import EvaluateSummary
 from wsvad.events.config import EventSettings
 from wsvad.events.job import EventsOptions, find_all_events
 from wsvad.experiments.table import COLUMNS
-from wsvad.extract.job import ExtractOptions, extract
-from wsvad.extract.summary import ExtractSummary
+from wsvad.extraction.job import ExtractOptions, extract
+from wsvad.extraction.summary import ExtractSummary
 from wsvad.features.config import FeatureConfig
 from wsvad.review.config import ReviewOptions, SourceOptions
 from wsvad.review.folder import ReviewSummary, write_review
 from wsvad.scores.reading import ScoreSet
 from wsvad.scoring.job import ScoreOptions, score
 from wsvad.storage import open_store, probe_folder
-from wsvad.train.job import train
-from wsvad.train.options import TrainOptions
-from wsvad.train.summary import TrainSummary
-from wsvad.verify.data_set import verify
-from wsvad.verify.data_set_report import VerifyReport
+from wsvad.training.job import train
+from wsvad.training.options import TrainOptions
+from wsvad.training.summary import TrainSummary
+from wsvad.verification.data_set import verify
+from wsvad.verification.data_set_report import VerifyReport
 from wsvad.weights.resolve import resolve_backbone
 from wsvad.work.cluster import connected
 

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from wsvad.dataset.published import refuse_data_set
 from wsvad.errors import EXIT_OK
-from wsvad.evaluate.gather import choose
-from wsvad.evaluate.leaks import refuse_leaks
+from wsvad.evaluation.gather import choose
+from wsvad.evaluation.leaks import refuse_leaks
 from wsvad.experiments.many import run_trials
 from wsvad.experiments.options import CompareOptions
 from wsvad.experiments.table import COLUMNS, Rows, as_csv, as_markdown, lines, shown_columns, summarize

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wsvad.evaluate.gather import choose, gather
+from wsvad.evaluation.gather import choose, gather
 from wsvad.experiments.trial import Trial
 from wsvad.manifest.names import Split
 from wsvad.manifest.records import VideoRecord

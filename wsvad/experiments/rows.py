@@ -13,7 +13,7 @@ from wsvad.models.choose import MODELS
 from wsvad.models.presets import PRESETS
 from wsvad.storage import StoreOptions, open_object
 from wsvad.suggest import did_you_mean
-from wsvad.train.config import TrainConfig
+from wsvad.training.config import TrainConfig
 
 _NAME = re.compile(r"[\w][\w .,:+=()-]{0,79}")
 _KEYS = ("name", "model", "preset", "set", "training", "features")

@@ -8,14 +8,14 @@ from typing import Any
 
 from rich.console import Console
 
-from wsvad.evaluate.job import EvaluateOptions, evaluate
+from wsvad.evaluation.job import EvaluateOptions, evaluate
 from wsvad.experiments.labels import labelled
 from wsvad.manifest.names import Split
 from wsvad.metrics.options import MetricOptions
 from wsvad.scoring.job import ScoreOptions, score
 from wsvad.storage import StoreOptions
-from wsvad.train.job import check, train
-from wsvad.train.options import TrainOptions
+from wsvad.training.job import check, train
+from wsvad.training.options import TrainOptions
 from wsvad.work.pool import PoolOptions
 
 Figures = dict[str, float | None]

@@ -11,8 +11,8 @@ from rich.console import Console
 from wsvad.checkpoint import Checkpoint
 from wsvad.dataset.snapshots import latest_snapshot
 from wsvad.errors import EXIT_OK, EXIT_STORAGE, StorageError, UsageError, VideoError
-from wsvad.extract.job import ExtractOptions, extract
-from wsvad.extract.summary import ExtractSummary
+from wsvad.extraction.job import ExtractOptions, extract
+from wsvad.extraction.summary import ExtractSummary
 from wsvad.features.config import FeatureConfig
 from wsvad.manifest.listing import Listing
 from wsvad.nightly.models import model_folder

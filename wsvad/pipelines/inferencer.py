@@ -9,7 +9,7 @@ import numpy as np
 
 from wsvad.checkpoint import Checkpoint, load_checkpoint
 from wsvad.errors import UsageError, VideoError
-from wsvad.extract.worker import ClipNetwork, Timer
+from wsvad.extraction.worker import ClipNetwork, Timer
 from wsvad.features.config import FeatureConfig
 from wsvad.features.encoding import ClipRows
 from wsvad.features.reading import VideoFeatures

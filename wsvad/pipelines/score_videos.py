@@ -9,8 +9,8 @@ from rich.console import Console
 
 from wsvad.checkpoint import load_checkpoint
 from wsvad.dataset.snapshots import latest_snapshot
-from wsvad.extract.job import ExtractOptions, extract
-from wsvad.extract.summary import ExtractSummary
+from wsvad.extraction.job import ExtractOptions, extract
+from wsvad.extraction.summary import ExtractSummary
 from wsvad.features.names import MIN_COVERAGE
 from wsvad.manifest.names import Identity
 from wsvad.pipelines.backbone import backbone_of

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from wsvad.clips import ClipSpec
 from wsvad.errors import UsageError, VideoError
-from wsvad.extract.indexing import IndexCache
+from wsvad.extraction.indexing import IndexCache
 from wsvad.manifest.ids import content_id
 from wsvad.manifest.listing import VideoRef
 from wsvad.manifest.source import StoredVideo

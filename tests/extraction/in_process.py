@@ -1,0 +1,97 @@
+"""Extraction without Ray and without a network: for what does not depend on either, which is nearly all of it.
+
+Videos are listed, indexed, decoded in a child, cut into units, written, published: all of it is the real thing. Only
+the cluster is this process, and the network's numbers are a plain function of the pixels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wsvad.backbones import extractor
+from wsvad.backbones.choose import BACKBONES
+from wsvad.backbones.extractor import Features
+from wsvad.backbones.i3d import GRID
+from wsvad.backbones.weights import Weights, untrained_name
+from wsvad.extraction import worker
+from wsvad.weights import resolve
+from wsvad.work import cluster, place, run
+from wsvad.work.pool import GIB, Node, Pool
+from wsvad.work.receipt import Receipt
+
+NODES = [Node(2, 0, 16 * GIB)]
+"""What the cluster is said to be."""
+
+
+class PixelMeans:
+    """Stands in for ``FeatureExtractor``: weighted means of the pixels, of each cell and of the whole clip.
+
+    Flow is looked at as pictures are; the features of two streams stand side by side.
+    """
+
+    def __init__(
+        self,
+        given: Weights,
+        flow_given: Weights | None = None,
+        *,
+        precision: str,
+        device: str = "cpu",
+        threads: int | None = None,
+    ) -> None:
+        architectures = tuple(w.architecture for w in (given, flow_given) if w)
+        (self._spec,) = (spec for spec in BACKBONES.values() if spec.architectures == architectures)
+
+    @property
+    def batch_size(self) -> int:
+        return extractor.CPU_BATCH
+
+    def __call__(self, clips_BTHWC: np.ndarray | None, flow_BTHWC: np.ndarray | None = None) -> Features:
+        given = {"rgb": clips_BTHWC, "flow": flow_BTHWC}
+        assert tuple(name for name, clips in given.items() if clips is not None) == self._spec.streams
+        parts = [self._of_one(clips) for clips in given.values() if clips is not None]
+        return Features(*(np.concatenate(values, -1) for values in zip(*parts, strict=True)))
+
+    def _of_one(self, clips_BTHWC: np.ndarray) -> Features:
+        assert clips_BTHWC.dtype == np.uint8
+        batch, frames, height, width = clips_BTHWC.shape[:4]
+        assert height == width == self._spec.size
+        cell, streams = self._spec.size // GRID, len(self._spec.streams)
+        cells = clips_BTHWC[:, :, cell // 2 :: cell, cell // 2 :: cell].astype(np.float32)
+        in_time = np.arange(1, frames + 1, dtype=np.float32)[:, None, None, None]
+        means_BK = (cells * in_time).mean((1, 4)).reshape(batch, GRID * GRID) / 255
+        cuboids = means_BK[..., None] * np.linspace(1, 2, self._spec.cuboid_dim // streams, dtype=np.float32)
+        pooled = means_BK.mean(1)[:, None] * np.linspace(1, 2, self._spec.pooled_dim // streams, dtype=np.float32)
+        return Features(pooled.astype(np.float16), cuboids.astype(np.float16))
+
+
+class InProcess:
+    """Stands in for ``UnitRunner``: one unit after the other, here."""
+
+    def __init__(
+        self, make_stage: Any, config: Any, payload: Any, pool: Pool, *, pack_clips: int = 0, verbose: bool = False
+    ) -> None:
+        self._make = lambda: make_stage(config, payload, lambda unit_id, clips: None)
+
+    def in_progress(self) -> Mapping[str, int]:
+        return {}
+
+    def __call__(self, units: Sequence[Any], alone: bool) -> Iterator[Receipt]:
+        with contextlib.closing(self._make()) as stage:
+            for unit in units:
+                yield Receipt(**stage(unit.to_row()))
+
+
+def patch_all(patch: pytest.MonkeyPatch) -> None:
+    """Put this process in the place of the cluster; a command that does not say ``--no-ray`` works there."""
+    patch.setattr(place, "_connected", lambda: True)
+    patch.setattr(run, "UnitRunner", InProcess)
+    patch.setattr(worker, "FeatureExtractor", PixelMeans)
+    patch.setattr(resolve, "random_weights", lambda seed, net: Weights(untrained_name(seed, net), "", {}, net))
+    patch.setattr(cluster, "connected", lambda address, verbose: contextlib.nullcontext())
+    patch.setattr(cluster, "nodes", lambda: NODES)
+    patch.setattr(cluster, "living_nodes", lambda: frozenset({"here"}))

@@ -1,0 +1,70 @@
+"""Options of training and settings of models, as text."""
+
+from __future__ import annotations
+
+import pytest
+
+from wsvad.errors import UsageError
+from wsvad.models.choose import MODELS, default_recipe
+from wsvad.models.presets import PRESETS
+from wsvad.training.config import train_config
+from wsvad.training.overrides import parse_overrides
+
+LTGS = MODELS["ltgs"].config
+
+
+def test_recipe_of_the_paper_unless_told_otherwise():
+    """PAPERS B2, B3: 1e-3 and 15,000 steps, in the ablation 1e-4 and 30,000; weight decay 5e-3, 32 + 32 videos."""
+    paper, ablation = (train_config(default_recipe("ltgs", preset=p)) for p in ("paper", "ablation"))
+    assert (paper.lr, paper.steps, paper.weight_decay, paper.pairs, paper.segments) == (1e-3, 15_000, 5e-3, 32, 32)
+    assert (ablation.lr, ablation.steps) == (1e-4, 30_000)
+    assert train_config(default_recipe("ltgs"), {"steps": 7, "lr": None}).steps == 7
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_preset_has_a_recipe_that_trains(model):
+    """No preset is out of the range of the training options."""
+    for preset in PRESETS[model]:
+        assert train_config(default_recipe(model, preset=preset)).steps >= 1000
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"lr": 0.0},
+        {"lr": float("nan")},
+        {"steps": 0},
+        {"patience": -1},
+        {"seed": 2**32},
+        {"val_fraction": 1.0},
+        {"x": 1},
+    ],
+)
+def test_values_out_of_range_are_refused(given):
+    """With the name of the option."""
+    with pytest.raises(UsageError, match=next(iter(given))):
+        train_config(default_recipe("rtfm"), given)
+
+
+def test_settings_take_the_type_of_their_field():
+    """Whole numbers, numbers, truth values, choices; a key's last value counts."""
+    words = ["k=4", "label-alpha=0", "dynamic_labels=false", "decay=matmul", "k=2"]
+    assert parse_overrides(words, LTGS) == {"k": 2, "label_alpha": 0.0, "dynamic_labels": False, "decay": "matmul"}
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("k", "expected --set key=value"),
+        ("kk=3", "has no setting 'kk'"),
+        ("input_dim=3", "has no setting"),
+        ("k=three", "expected a value of type int"),
+        ("k=2.5", "expected a value of type int"),
+        ("dynamic_labels=maybe", "expected true or false"),
+        ("decay=slow", "expected one of"),
+    ],
+)
+def test_wrong_settings_are_refused(word, message):
+    """Before anything is done."""
+    with pytest.raises(UsageError, match=message):
+        parse_overrides([word], LTGS)

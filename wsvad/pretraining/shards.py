@@ -1,0 +1,49 @@
+"""Rendered clips on disk: shards that any number of processes make side by side, and a trainer reads as they come."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wsvad.pretraining.clips import render_clip
+
+RENDERER = 1
+"""Raised when the same seed gives other clips: what an older one rendered is not taken for them."""
+_FIELDS = ("frames", "motion", "labels", "clip")
+
+
+def render_shard(folder: Path, seed: int, number: int, clips: int) -> Path:
+    """Render one shard, unless it is there; it appears only when it is whole, under a name that says what it is.
+
+    Args:
+        folder: exists.
+        seed: of the data set.
+        number: of the shard, from 0.
+        clips: how many a shard holds; shard ``n`` has those numbered from ``n * clips`` on.
+    """
+    path = folder / f"renderer-{RENDERER}-seed-{seed}-clips-{clips}-{number:05d}.npz"
+    if path.exists():
+        return path
+    cv2.setNumThreads(1)
+    made = [render_clip(seed, number * clips + index) for index in range(clips)]
+    unfinished = folder / f".{path.name}.{os.getpid()}"
+    with unfinished.open("wb") as target:
+        np.savez(
+            target,
+            frames=np.stack([clip.frames_THW for clip in made]),
+            motion=np.stack([clip.targets.motion_WYXM for clip in made]),
+            labels=np.stack([clip.targets.labels_YXL for clip in made]),
+            clip=np.stack([clip.targets.clip for clip in made]),
+        )
+    unfinished.replace(path)
+    return path
+
+
+def read_shard(path: Path) -> dict[str, NDArray[np.generic]]:
+    """Read a shard: ``frames`` ``[N, 16, 224, 224]`` uint8, ``motion``, ``labels``, ``clip`` as in ``Targets``."""
+    with np.load(path) as stored:
+        return {name: stored[name] for name in _FIELDS}

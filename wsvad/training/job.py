@@ -1,0 +1,294 @@
+"""A training run from start to end: resolve, claim, train, keep. Reads like the method; the parts are elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rich.console import Console
+
+from wsvad.backbones.identity import is_untrained
+from wsvad.checkpoint import Checkpoint, save_checkpoint
+from wsvad.checkpoint.folder import CONFIG, read_checkpoint
+from wsvad.dataset.sealed import seal
+from wsvad.documents import DocumentError
+from wsvad.errors import DamagedError, StorageError, UsageError
+from wsvad.features.described import in_words
+from wsvad.features.reading import FeatureSet
+from wsvad.loop.claim import CHECKPOINT, RUN, check_claim, read_run, write_claim
+from wsvad.loop.curve import TEST_AUC, Curve
+from wsvad.loop.group import Alone
+from wsvad.loop.places import STATES
+from wsvad.loop.progress import TrainView
+from wsvad.loop.state import TrainState, newest_state
+from wsvad.manifest.records import read_records
+from wsvad.models.choose import MODELS, check_size, default_config, default_recipe
+from wsvad.models.contract import ModelConfig
+from wsvad.provenance import versions
+from wsvad.storage import Store, normalize_uri, open_store
+from wsvad.training.config import TrainConfig, train_config
+from wsvad.training.data import TrainingData, training_data
+from wsvad.training.options import TrainOptions
+from wsvad.training.overrides import parse_overrides
+from wsvad.training.selection import best_on_test, selected_step
+from wsvad.training.summary import TrainSummary
+from wsvad.training.trainer import selected_weights
+from wsvad.training.worker import TrainPlan, run_worker
+from wsvad.work.target import probed, refuse_job_copy
+
+log = logging.getLogger(__name__)
+OnRow = Callable[[Mapping[str, float]], None]
+
+
+@dataclass(frozen=True)
+class _Resolved:
+    """Options brought together with what is there."""
+
+    features: FeatureSet
+    model: ModelConfig
+    config: TrainConfig
+    data: TrainingData
+
+    def claim(self) -> dict[str, Any]:
+        """What decides the result, as JSON values; how often states are saved does not."""
+        training = {k: v for k, v in self.config.to_dict().items() if k not in ("save_every", "keep")}
+        tested = [r.video_id for r in self.data.test]
+        return {
+            "kind": "training",
+            "model": self.model.to_dict(),
+            "training": training,
+            "features": {
+                "fingerprint": self.features.fingerprint,
+                "content": self.features.digest(sorted({*self.data.seen_ids, *tested})),
+            },
+            "videos": {"train": len(self.data.train_ids), "val": len(self.data.val_ids), "digest": self.data.digest},
+            "reported_test": hashlib.sha256(json.dumps(tested).encode()).hexdigest() if tested else "",
+        }
+
+
+def train(options: TrainOptions, console: Console | None = None, on_row: OnRow | None = None) -> TrainSummary:
+    """Train a model into ``options.out``; safe to kill and to run again.
+
+    Args:
+        options: what, on what, where to.
+        console: where progress is drawn.
+        on_row: called with rows of the curve that this call adds: with every one in this process, with the newest
+            every half second on Ray. What it raises ends the training, which goes on in the next call.
+
+    Raises:
+        UsageError, ManifestError: before any work.
+        ConflictError: the target holds a run with other options or other data.
+        TrainingError: a loss that is not finite.
+        StorageError, ClusterError: run the same command again.
+    """
+    started = time.monotonic()
+    _refuse_unused(options)
+    resolved = _resolve(options)
+    refuse_job_copy(options.out)
+    out = open_store(options.out, options.store)
+    check_claim(out, resolved.claim())
+    before = newest_state(out)
+    summary = _begin(options, resolved, before)
+    if summary.banner:
+        log.warning("%s", summary.banner)
+    if options.dry_run:
+        return summary
+    done = _finished_before(out)
+    if done:
+        if options.drop_states:
+            _drop_states(out)
+        return done
+    out = probed(out)
+    write_claim(out, resolved.claim())
+    plan = TrainPlan(
+        features=resolved.features,
+        out=options.out,
+        store=out.options,
+        model=resolved.model,
+        config=resolved.config,
+        data=resolved.data,
+        cache_folder=options.cache_folder,
+    )
+    if not (before and before.finished):
+        with TrainView(resolved.config.steps, console or Console(stderr=True)) as view:
+
+            def take(row: Mapping[str, float]) -> None:
+                view.add(row)
+                if on_row:
+                    on_row(row)
+
+            workers, device = _run(options, plan, take)
+        summary = replace(summary, workers=workers, device=device, steps_per_s=view.steps_per_s)
+    summary = _keep(options, resolved, out, summary, started)
+    if options.drop_states:
+        _drop_states(out)
+    return summary
+
+
+def _drop_states(out: Store) -> None:
+    for info in list(out.list(STATES)):
+        out.delete(info.key)
+
+
+def check(options: TrainOptions) -> None:
+    """Raise what :func:`train` would raise before any work; write nothing."""
+    claim = _resolve(options).claim()
+    refuse_job_copy(options.out)
+    check_claim(open_store(options.out, options.store), claim)
+
+
+def _resolve(options: TrainOptions) -> _Resolved:
+    features = FeatureSet.open(options.features, options.store)
+    recipe = default_recipe(options.model, preset=options.preset)
+    config = train_config(recipe, options.training)
+    kind = MODELS[options.model].config  # the recipe was found, so there is such a model
+    dim = features.shape_of(kind.inputs)[-1]
+    overrides = parse_overrides(options.overrides, kind)
+    model = default_config(options.model, dim, preset=options.preset, **overrides)
+    check_size(model)
+    records = read_records(options.manifest, options.store)
+    data = training_data(
+        records,
+        features,
+        val_fraction=config.val_fraction,
+        seed=config.val_seed,
+        allow_missing=options.allow_missing,
+        report_test=options.report_test,
+    )
+    return _Resolved(features, model, config, data)
+
+
+def _refuse_unused(options: TrainOptions) -> None:
+    given = [name for name, value in (("workers", (options.workers or 1) > 1), ("address", options.address)) if value]
+    if given and not options.use_ray:
+        raise UsageError(f"--no-ray trains alone in this process: leave out --{' and --'.join(given)}, or --no-ray")
+
+
+def _begin(options: TrainOptions, resolved: _Resolved, before: TrainState | None) -> TrainSummary:
+    data, weights = resolved.data, str(resolved.features.config.get("weights", ""))
+    if data.val_ids and not data.can_select:
+        log.warning("the validation videos are of one class, so nothing can be selected by them")
+    return TrainSummary(
+        out=normalize_uri(options.out),
+        model=resolved.model.name,
+        features=resolved.features.uri,
+        features_fingerprint=resolved.features.fingerprint,
+        features_made_by=in_words(resolved.features.config),
+        banner=(
+            f"TRAINED ON FEATURES OF AN UNTRAINED NETWORK ({weights}): the model's scores mean nothing for detection."
+            if is_untrained(weights)
+            else ""
+        ),
+        train_anomalous=sum(data.train_labels),
+        train_normal=len(data.train_labels) - sum(data.train_labels),
+        val_anomalous=sum(data.val_labels),
+        val_normal=len(data.val_labels) - sum(data.val_labels),
+        val_is_cut=data.val_is_cut,
+        missing=len(data.missing),
+        steps=resolved.config.steps,
+        steps_before=before.step if before else 0,
+        steps_done=before.step if before else 0,
+        dry_run=options.dry_run,
+    )
+
+
+def _finished_before(out: Store) -> TrainSummary | None:
+    """The end of an earlier run, where it and its checkpoint are whole; a damaged one is written again."""
+    config = f"{CHECKPOINT}/{CONFIG}"
+    try:
+        run = read_run(out)
+        if run is None or not any(info.key == config for info in out.list(config)):
+            return None
+        with suppress(UsageError):  # of an earlier version: still what this run gave
+            read_checkpoint(out, CHECKPOINT)
+        # where it is now: a run may have been copied to another place since
+        here = f"{out.uri}/{CHECKPOINT}"
+        return replace(TrainSummary.from_dict(run["summary"]), checkpoint=here, nothing_to_do=True)
+    except (DamagedError, DocumentError) as error:
+        log.warning("%s. It is written again from the last state.", error)
+        return None
+
+
+def _run(options: TrainOptions, plan: TrainPlan, on_row: Callable[[dict[str, float]], None]) -> tuple[int, str]:
+    """Train, here or on Ray; return how many workers did it, on which kind of device."""
+    if options.use_ray:
+        from wsvad.training.on_ray import train_on_ray  # brings Ray with it
+
+        return train_on_ray(plan, options, on_row)
+    import torch
+
+    device = "cuda" if options.gpus_per_worker != 0 and torch.cuda.is_available() else "cpu"
+    run_worker(replace(plan, device=device, threads=max(1, int(options.cpus_per_worker or 1))), Alone(), on_row)
+    return 1, device
+
+
+def _keep(
+    options: TrainOptions, resolved: _Resolved, out: Store, summary: TrainSummary, started: float
+) -> TrainSummary:
+    """Write the selected weights as a checkpoint, and the record of the run."""
+    state = newest_state(out)
+    if state is None or not state.finished:
+        raise StorageError(f"the last state of the run at {out.uri} is gone; run the same command again")
+    curve = Curve(state.columns, state.tensors["curve"].tolist())
+    step, val_auc = selected_step(curve)
+    rule = "validation videos" if not math.isnan(val_auc) else f"last step: {_why_last(resolved.data)}"
+    selection = {"by": rule, "step": step, "val_auc": _number(val_auc), "val_videos": len(resolved.data.val_ids)}
+    training: dict[str, Any] = {
+        **resolved.config.to_dict(), "preset": options.preset, "step": step, "selection": selection
+    }  # fmt: skip
+    best_step, best = best_on_test(curve)
+    if not math.isnan(best):
+        at_kept = dict(curve.column(TEST_AUC)).get(step, math.nan)
+        training["best_on_test"] = {"frame_auc": best, "step": best_step, "used_to_select": False}
+        summary = replace(
+            summary, best_on_test_frame_auc=best, best_on_test_step=best_step, test_frame_auc=_number(at_kept)
+        )
+    checkpoint = Checkpoint(
+        model_config=resolved.model,
+        state=selected_weights(state),
+        features_config=resolved.features.config,
+        features_fingerprint=resolved.features.fingerprint,
+        training_ids=resolved.data.seen_ids,
+        training=training,
+        versions=versions(),
+    )
+    checkpoint = _as_written(out, checkpoint)
+    save_checkpoint(out, CHECKPOINT, checkpoint)
+    summary = replace(
+        summary,
+        steps_done=state.step,
+        finished=state.finished,
+        selected_by=rule,
+        selected_step=step,
+        val_auc=_number(val_auc),
+        checkpoint=f"{out.uri}/{CHECKPOINT}",
+        checkpoint_digest=checkpoint.digest,
+        elapsed_s=time.monotonic() - started,
+    )
+    record = {"options": options.to_dict(), "resolved": resolved.claim(), "versions": versions()}
+    out.replace(RUN, seal({**record, "summary": summary.to_dict()}))
+    return summary
+
+
+def _as_written(out: Store, checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint that is there, where only the versions of software differ."""
+    with suppress(UsageError, DamagedError):
+        there = read_checkpoint(out, CHECKPOINT)
+        if replace(checkpoint, versions=there.versions).digest == there.digest:
+            return there
+    return checkpoint
+
+
+def _why_last(data: TrainingData) -> str:
+    return "the validation videos are of one class" if data.val_ids else "there are no validation videos"
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,61 @@
+"""Training on Ray: how many workers, and what each gets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from wsvad.errors import UsageError
+from wsvad.loop.group import most_workers
+from wsvad.loop.run import run_group
+from wsvad.models.choose import build_criterion
+from wsvad.training.options import TrainOptions
+from wsvad.training.trainer import refuse_shares
+from wsvad.training.worker import TrainPlan, run_worker
+from wsvad.work.cluster import connected, nodes
+from wsvad.work.pool import Pool, PoolOptions, fit
+
+log = logging.getLogger(__name__)
+
+
+def train_on_ray(plan: TrainPlan, options: TrainOptions, on_row: Callable[[dict[str, float]], None]) -> tuple[int, str]:
+    """Run the loop on Ray Train; a lost worker's group starts again from the newest state.
+
+    Args:
+        plan: what to train; device and threads are set here.
+        options: how many workers, and what each gets.
+        on_row: called with a row of the curve now and then.
+
+    Returns:
+        How many workers did it, on which kind of device.
+
+    Raises:
+        UsageError: the cluster cannot hold the workers, or the loss cannot be shared out to them.
+        TrainingError, StorageError: as ``run_worker``.
+        ClusterError: Ray failed, or lost workers more often than ``max_failures``.
+    """
+    with connected(options.address, verbose=options.verbose):
+        criterion = build_criterion(plan.model)
+        pool = _pool(options, plan, 1 if criterion.needs_whole_batch else None)
+        if plan.config.pairs % pool.workers or len(plan.data.train_ids) < pool.workers:
+            raise UsageError(
+                f"expected a number of workers that divides the {plan.config.pairs} pairs of a batch and is at most "
+                f"{len(plan.data.train_ids)}, the training videos; got {pool.workers}"
+            )
+        refuse_shares(criterion, pool.workers)
+        log.info("%d workers (each %g CPU, %g GPU)", pool.workers, pool.cpus_per_worker, pool.gpus_per_worker)
+        placed = replace(plan, device=pool.device, threads=pool.threads)
+        run_group(run_worker, placed, pool, on_row, max_failures=options.max_failures, verbose=options.verbose)
+        return pool.workers, pool.device
+
+
+def _pool(options: TrainOptions, plan: TrainPlan, at_most: int | None) -> Pool:
+    """As many workers as were asked for, else one a GPU as far as they can share a batch, else one."""
+    found = nodes()
+    gpus = sum(n.gpus for n in found)
+    each = options.gpus_per_worker if options.gpus_per_worker is not None else float(gpus >= 1)
+    places = int(gpus / each) if each else 1
+    sharing = most_workers(at_most or places, pairs=plan.config.pairs, videos=len(plan.data.train_ids))
+    workers = options.workers or sharing
+    return fit(PoolOptions(workers, options.cpus_per_worker or 1.0, each), found)

@@ -1,0 +1,161 @@
+"""One worker of a training run, from the features to its last state; alone or in a group."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from wsvad.cores import at_most_cores
+from wsvad.features.cache import SegmentCache
+from wsvad.features.reading import FeatureSet
+from wsvad.loop.curve import TEST_AUC, VAL_AUC
+from wsvad.loop.group import Group
+from wsvad.loop.keeping import resume, save
+from wsvad.models.choose import build_criterion, build_dynamic_labels, build_model
+from wsvad.models.contract import Inputs, MilModel, ModelConfig
+from wsvad.storage import StoreOptions, open_store
+from wsvad.training.batches import BalancedSampler, make_batch
+from wsvad.training.config import TrainConfig
+from wsvad.training.data import TrainingData
+from wsvad.training.held_out import HeldOut
+from wsvad.training.selection import positive_frames, rank_auc
+from wsvad.training.trainer import Bags, Trainer
+
+log = logging.getLogger(__name__)
+
+METRICS = "metrics.csv"
+_ASK_EVERY = 10  # steps between the questions whether to stop: each is a message between all workers
+_SAVE_AFTER_S = 120.0  # of slow steps, no more than this is done again after a kill
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """All that a worker has to know; small, and travels to every one of them."""
+
+    features: FeatureSet = field(repr=False)
+    out: str
+    store: StoreOptions
+    """How to reach ``out``."""
+    model: ModelConfig
+    config: TrainConfig
+    data: TrainingData = field(repr=False)
+    device: str = "cpu"
+    threads: int = 1
+    """Threads of the arithmetic on a CPU; another number can change the last bits of a curve."""
+    cache_folder: str | None = None
+    """Where the node keeps its caches; ``None``: a folder of this user below the temporary one."""
+
+
+def run_worker(
+    plan: TrainPlan,
+    group: Group,
+    on_row: Callable[[dict[str, float]], None] = lambda row: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> str:
+    """Train from the newest state at ``plan.out`` to the end; the first worker writes states, curve and events.
+
+    Args:
+        plan: the same for every worker.
+        group: this worker's group.
+        on_row: called with every row of the curve that this call adds.
+        should_stop: asked by all workers after the same steps, now and then, and answers all alike; they stop then,
+            with a state saved.
+
+    Returns:
+        Why training is over (``steps``, ``patience``), or ``""`` if it was asked to stop.
+
+    Raises:
+        TrainingError: a loss is not finite.
+        UsageError, StorageError: of features that cannot be used or reached.
+    """
+    torch.set_num_threads(at_most_cores(plan.threads))
+    device = torch.device(plan.device)
+    store = open_store(plan.out, plan.store)
+    trainer = make_trainer(plan, group, device)
+    resume(trainer, store, group, device)
+    log.info("worker %d of %d: training from step %d", group.rank + 1, group.world_size, trainer.step)
+    saved, saved_at = trainer.step, time.monotonic()
+    for row in trainer.train():
+        on_row(row)
+        step = trainer.step
+        stop = step % _ASK_EVERY == 0 and should_stop()
+        late = time.monotonic() - saved_at > _SAVE_AFTER_S
+        if group.rank == 0 and (trainer.finished or stop or late or step % plan.config.save_every == 0):
+            save(trainer, store, saved, keep=plan.config.keep, curve=METRICS)
+            saved, saved_at = step, time.monotonic()
+        if stop:
+            break
+    return trainer.finished
+
+
+def make_trainer(plan: TrainPlan, group: Group, device: torch.device) -> Trainer:
+    """Return what trains, at step 0: model, criterion and batches as the plan says.
+
+    Raises:
+        UsageError, StorageError: of features that cannot be used or reached.
+    """
+    model_config, data, config = plan.model, plan.data, plan.config
+    cache = SegmentCache.build(
+        plan.features,
+        data.train_ids,
+        segments=config.segments,
+        kind=model_config.inputs,
+        folder=_folder(plan),
+    )
+    labels_N = np.asarray(data.train_labels)
+    sampler = BalancedSampler(
+        labels_N, pairs=config.pairs, seed=config.seed, rank=group.rank, world_size=group.world_size
+    )
+    bags = Bags(
+        batch=lambda step: make_batch(cache, sampler.batch(step), labels_N),
+        rows=lambda videos: make_batch(cache, videos, labels_N).features,
+        num_videos=len(labels_N),
+    )
+    return Trainer(
+        build_model(model_config, seed=config.seed).to(device),
+        build_criterion(model_config),
+        bags,
+        config,
+        group,
+        device,
+        labels=build_dynamic_labels(model_config, torch.from_numpy(labels_N), segments=config.segments),
+        measures=_measures(plan, model_config.inputs, group, device),
+    )
+
+
+def _folder(plan: TrainPlan) -> Path | None:
+    return Path(plan.cache_folder) if plan.cache_folder else None
+
+
+def _measures(
+    plan: TrainPlan, kind: Inputs, group: Group, device: torch.device
+) -> dict[str, Callable[[MilModel], float]]:
+    """What is measured while training: on validation videos to select, on test videos to report only."""
+    data = plan.data
+    found: dict[str, Callable[[MilModel], float]] = {}
+    if data.can_select:
+        val = HeldOut(plan.features, data.val_ids, kind, group, device, _folder(plan))
+        labels = np.asarray(data.val_labels)
+
+        def val_auc(model: MilModel) -> float:
+            highest = np.maximum.reduceat(val.scores(model), val.edges[:-1])
+            return rank_auc(highest, labels == 1, labels == 0)
+
+        found[VAL_AUC] = val_auc
+    if data.test:
+        test = HeldOut(plan.features, [r.video_id for r in data.test], kind, group, device, _folder(plan))
+        positive = np.concatenate(
+            [
+                positive_frames(test.start_frame_N[a:b], test.end_frame_N[a:b], r.spans or ())
+                for r, a, b in zip(data.test, test.edges[:-1], test.edges[1:], strict=True)
+            ]
+        )
+        negative = test.end_frame_N - test.start_frame_N - positive
+        found[TEST_AUC] = lambda model: rank_auc(test.scores(model), positive, negative)
+    return found

@@ -1,0 +1,158 @@
+"""Whether a sweep is what was written: every result, configuration, table, and the winner; for ``wsvad verify``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from wsvad.dataset.sealed import unseal
+from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_STORAGE, DamagedError
+from wsvad.loop.places import STATES, SWEEP, TRIALS
+from wsvad.storage import Store, open_store
+from wsvad.text import printable
+from wsvad.verification.run import verify_run
+
+_SUMMARY = "sweep.json"
+_WINNERS = "winner/"
+_LASTING = (SWEEP, "final.json")
+"""What nothing else says: their damage cannot be mended."""
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """What verification found."""
+
+    out: str
+    trials: int
+    """Configurations that are whole."""
+    results: int
+    """Results of trainings that are whole."""
+    finished: bool
+    """Whether the sweep has run to its end."""
+    faults: list[str] = field(default_factory=list)
+    repairs: list[str] = field(default_factory=list)
+    repaired: bool = False
+    """Whether all that was wrong is removed; the next run of the same command makes it again."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 whole, 4 repaired or not finished (run the same command again), 5 damaged."""
+        if self.faults:
+            return EXIT_STORAGE if self.repaired else EXIT_CONFLICT
+        return EXIT_OK if self.finished else EXIT_STORAGE
+
+    def to_json(self) -> str:
+        """Return the report as one JSON object."""
+        return json.dumps({**asdict(self), "exit_code": self.exit_code}, indent=1)
+
+    def show(self, console: Console) -> None:
+        """Print the report."""
+        for line in self.faults:
+            console.print(f"fault: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
+        for line in self.repairs:
+            console.print(f"repair: {line}", markup=False, highlight=False, soft_wrap=True)
+        said = f"{self.out}: {self.trials} whole configurations, {self.results} whole results"
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
+        unfinished = "repaired" if self.faults else "not finished; run the same command again"
+        verdict = {EXIT_OK: "complete", EXIT_STORAGE: unfinished}
+        console.print(verdict.get(self.exit_code, "DAMAGED"), style="bold", markup=False)
+
+
+def verify_sweep(store: Store, *, repair: bool = False) -> SweepReport:
+    """Check every object of a sweep that has a digest or checksums, and its winners.
+
+    Args:
+        store: root of the sweep.
+        repair: remove what is damaged: results are trained again, tables written again by the next run. A damaged
+            configuration goes with its results, for nobody knows what they are of.
+
+    Raises:
+        StorageError: the store failed.
+    """
+    keys = [info.key for info in store.list() if _of_the_sweep(info.key)]
+    digests = _digests(store, keys)
+    bad = {key: problem for key in keys if (problem := _problem(store, key, digests.get(key, "")))}
+    bad |= {key: "it is missing" for key in digests if key not in keys}
+    if SWEEP not in keys:
+        bad[SWEEP] = "it is missing, without which nobody knows which options made the results"
+    configured = {key.split("/")[1] for key in keys if key.endswith("/config.json") and key not in bad}
+    results = [key for key in keys if key.startswith(f"{TRIALS}") and "/step-" in key and key.endswith(".json")]
+    for key in results:
+        if key not in bad and key.split("/")[1] not in configured:
+            bad[key] = "its configuration is missing or damaged"
+    faults = [f"{key}: {problem}" for key, problem in sorted(bad.items())]
+    repairs, mended = [], True
+    for key in sorted(bad) if repair else ():
+        if key in _LASTING:
+            mended = False
+            continue
+        for other in _with(key, keys):
+            store.delete(other)
+            repairs.append(f"removed {other}")
+    for folder in sorted({"/".join(key.split("/")[:2]) for key in (i.key for i in store.list(_WINNERS))}):
+        report = verify_run(open_store(f"{store.uri}/{folder}", store.options), repair=repair)
+        faults += [f"{folder}/{fault}" for fault in report.faults]
+        repairs += [f"{folder}/{done}" for done in report.repairs]
+        mended = mended and (report.repaired or not report.faults)
+    return SweepReport(
+        printable(store.uri),
+        len(configured),
+        sum(key not in bad for key in results),
+        _SUMMARY in keys,
+        faults,
+        repairs,
+        repair and mended,
+    )
+
+
+def _of_the_sweep(key: str) -> bool:
+    """Whether an object is the sweep's own: not a run's below it, a state, or a sign of life."""
+    top = key.split("/")[0]
+    return top not in ("winner", "final", "drivers") and f"/{STATES}" not in key
+
+
+def _digests(store: Store, keys: list[str]) -> dict[str, str]:
+    """SHA-256 of objects that are not JSON, from the JSON that names them; damaged JSON names none."""
+    found: dict[str, str] = {}
+    for key in keys:
+        if key == _SUMMARY or (key.startswith(TRIALS) and "/step-" in key and key.endswith(".json")):
+            with suppress(DamagedError):
+                plain = unseal(store.read(key), key, ())
+                if key == _SUMMARY:
+                    found |= plain.get("files", {})
+                elif plain.get("scores"):
+                    found[f"{key.removesuffix('.json')}.parquet"] = plain["scores"]
+    return found
+
+
+def _problem(store: Store, key: str, digest: str) -> str:
+    """Return what is wrong with an object; nothing where it is whole, or has nothing to hold it against."""
+    data = store.read(key)
+    if digest and hashlib.sha256(data).hexdigest() != digest:
+        return "its digest is not the one that was written down for it"
+    if key.endswith(".json"):
+        try:
+            unseal(data, key, ())
+        except DamagedError as error:
+            return str(error).removeprefix(f"{key} is damaged: ")
+    if key.endswith(".parquet"):
+        try:
+            pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True).read()
+        except (pa.ArrowException, OSError, ValueError) as error:
+            return f"no whole table: {str(error).splitlines()[0]}"
+    return ""
+
+
+def _with(key: str, keys: list[str]) -> list[str]:
+    """A damaged object, and what is of no use without it."""
+    if key.endswith("/config.json"):
+        return [other for other in keys if other.startswith(key.removesuffix("config.json"))]
+    stem = key.rpartition(".")[0]
+    together = [f"{stem}.json", f"{stem}.parquet"] if "/step-" in key else [key, _SUMMARY]
+    return [other for other in together if other in keys]
