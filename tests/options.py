@@ -11,6 +11,7 @@ from cyclopts import Argument
 from wsvad.cli.file import is_switch
 from wsvad.cli.main import VERBS
 from wsvad.cli.parser import ABOUT, arguments_of
+from wsvad.interface import default_of
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "options.md"
 _OF_ALL = ("--json", "--verbose", "--config")
@@ -86,12 +87,9 @@ def _table(arguments: Iterable[Argument]) -> str:
 
 
 def _default(argument: Argument) -> str:
-    show, default = argument.parameter.show_default, argument.field_info.default
-    if callable(show):
-        return str(show(default))
-    if isinstance(default, bool):
-        return "on" if default else ""
-    return "" if argument.required or default in (None, "", ()) else f"`{default}`"
+    shown = default_of(argument)
+    plain = callable(argument.parameter.show_default) or isinstance(argument.field_info.default, bool)
+    return shown if plain or not shown else f"`{shown}`"
 
 
 def _cell(text: str) -> str:

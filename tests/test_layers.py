@@ -49,6 +49,7 @@ LAYERS = (
     ("review",),
     ("doctor", "demo"),
     ("cli",),
+    ("interface",),
     ("__main__",),
 )
 
@@ -99,7 +100,13 @@ HOMES = {
     "botocore": ("wsvad/storage/s3_client.py", "wsvad/storage/s3_errors.py", "wsvad/doctor/services.py"),
     "urllib3": ("wsvad/weights/http.py",),
     # what reads options: the words in which they are declared, and the command line
-    "cyclopts": ("wsvad/options.py", "wsvad/cli/file.py", "wsvad/cli/help.py", "wsvad/cli/parser.py"),
+    "cyclopts": (
+        "wsvad/options.py",
+        "wsvad/cli/file.py",
+        "wsvad/cli/help.py",
+        "wsvad/cli/parser.py",
+        "wsvad/interface.py",
+    ),
     # figures; slow to load, so it is loaded by the first one (LIGHT)
     "sklearn": ("wsvad/metrics/agreement.py", "wsvad/metrics/ranking.py", "wsvad/tuning/importance.py"),
     "jinja2": (

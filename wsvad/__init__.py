@@ -1,17 +1,23 @@
 """Weakly supervised video anomaly detection at archive scale.
 
-Import order is data-flow order: ``errors`` and ``columns`` know nothing, ``storage`` moves bytes, ``video`` turns bytes
-into frames, ``backbones`` turns frames into features, ``extract`` wires them to Ray, ``cli`` is what a person types.
-Importing any module has no effect.
+* ``wsvad.extract``, ``train``, ``score``, ``evaluate``, … are the verbs of the command line as functions.
+* ``wsvad.FeatureSet``, ``ScoreSet`` and ``EventSet`` open published data sets: ``.to_arrow()``, ``.to_pandas()``,
+  ``.to_ray()``, ``.files()``, and ``.to_torch()`` of features.
+* ``wsvad.Inferencer`` scores a video in this process.
 
-``wsvad.Inferencer`` scores a video in this process. ``wsvad.FeatureSet``, ``ScoreSet`` and ``EventSet`` open published
-data sets: ``.to_arrow()``, ``.to_pandas()``, ``.to_ray()``, ``.files()``, and ``.to_torch()`` of features.
+    >>> import wsvad
+    >>> extracted = wsvad.extract("videos", "features")
+    >>> extracted.exit_code
+    0
+    >>> trained = wsvad.train("features", "manifest.csv", "st_ltgs", "model", steps=4, pairs=1, no_ray=True)
+    >>> scored = wsvad.score("features", "model/checkpoint", "scores")
+    >>> wsvad.ScoreSet.open("scores").to_pandas()["video_id"].nunique()
+    8
+
+Importing the package, or any module of it, has no effect; the names above are loaded when they are first used.
 """
 
 from importlib import import_module
-
-__all__ = ["EventSet", "FeatureSet", "Inferencer", "ScoreSet", "__version__"]
-__version__ = "0.1.0"
 
 _HOMES = {
     "EventSet": "wsvad.events.reading",
@@ -19,15 +25,24 @@ _HOMES = {
     "Inferencer": "wsvad.pipelines.inferencer",
     "ScoreSet": "wsvad.scores.reading",
 }
-"""Where each name is loaded from when it is first used: ``import wsvad`` alone takes no time."""
+"""The module of each class."""
+_FUNCTIONS = (
+    "ablate", "compare", "evaluate", "extract", "import_features", "promote", "purge", "rescore", "score", "train",
+    "tune", "verdicts",
+)  # fmt: skip
+
+__all__ = [*_HOMES, *_FUNCTIONS, "__version__"]
+__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
     """Load a public name. Raises ``AttributeError`` for any other."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'wsvad' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    if name in _HOMES:
+        return globals().setdefault(name, getattr(import_module(_HOMES[name]), name))
+    if name in _FUNCTIONS:
+        return globals().setdefault(name, import_module("wsvad.interface").function_of(name))
+    raise AttributeError(f"module 'wsvad' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted({*globals(), *__all__})

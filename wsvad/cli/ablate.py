@@ -1,15 +1,18 @@
 """``wsvad ablate``."""
 
-import sys
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from rich.console import Console
 
 from wsvad.cli.compare import RunsOptions
+from wsvad.cli.ending import finish
 from wsvad.cli.options import require
 from wsvad.errors import UsageError
 from wsvad.options import Natural, Option, SmallInt
+
+if TYPE_CHECKING:
+    from wsvad.experiments.ablation import AblationSummary
 
 Family = Literal["ltgs", "st_mil", "st_ltgs"]
 
@@ -30,8 +33,8 @@ class Options(RunsOptions):
     """of seeds and videos, for intervals and P(worse); 0: none"""
 
 
-def run(options: Options) -> int:
-    """Ablate, show the tables, return the exit code."""
+def perform(options: Options, console: Console) -> "AblationSummary":
+    """Ablate and return the summary; progress goes to ``console``."""
     require(options, "features", "manifest", "out")
     if (options.family is None) == (options.rows is None):
         raise UsageError("give either --family or --rows")
@@ -41,7 +44,7 @@ def run(options: Options) -> int:
 
     family = FAMILIES[options.family] if options.family else None
     rows = (family.base, *family.rows) if family else read_rows(str(options.rows), options.store)
-    summary = ablate(
+    return ablate(
         AblationOptions(
             options.comparison(rows, options.seeds),
             options.metric,
@@ -50,8 +53,8 @@ def run(options: Options) -> int:
             f"Ablation of {family.about}" if family else f"Ablation: {rows[0].name} and what differs from it",
         )
     )
-    if options.json:
-        sys.stdout.write(summary.to_json() + "\n")
-    else:
-        summary.show(Console())
-    return summary.exit_code
+
+
+def run(options: Options) -> int:
+    """Ablate, show the tables, return the exit code."""
+    return finish(perform(options, Console(stderr=True)), options)

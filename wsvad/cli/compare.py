@@ -1,11 +1,11 @@
 """``wsvad compare``, and what ``ablate`` has in common with it."""
 
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 
+from wsvad.cli.ending import finish
 from wsvad.cli.options import Configured, Stored, require
 from wsvad.errors import UsageError
 from wsvad.manifest.names import Split
@@ -14,6 +14,7 @@ from wsvad.storage import StoreOptions
 from wsvad.training.config import CurveConfig, given
 
 if TYPE_CHECKING:
+    from wsvad.experiments.job import CompareSummary
     from wsvad.experiments.options import CompareOptions
     from wsvad.experiments.rows import Row
 
@@ -107,8 +108,8 @@ def splits_of(text: str) -> tuple[Split, ...]:
     return tuple(found)
 
 
-def run(options: Options) -> int:
-    """Compare, show the table, return the exit code."""
+def perform(options: Options, console: Console) -> "CompareSummary":
+    """Compare and return the summary; progress goes to ``console``."""
     require(options, "features", "manifest", "out")
     if options.rows is not None and "models" in options.given:
         raise UsageError("give either --models or --rows")
@@ -116,9 +117,9 @@ def run(options: Options) -> int:
     from wsvad.experiments.rows import parse_rows, read_rows
 
     rows = read_rows(options.rows, options.store) if options.rows is not None else parse_rows(options.models)
-    summary = compare(options.comparison(rows, options.seeds))
-    if options.json:
-        sys.stdout.write(summary.to_json() + "\n")
-    else:
-        summary.show(Console())
-    return summary.exit_code
+    return compare(options.comparison(rows, options.seeds))
+
+
+def run(options: Options) -> int:
+    """Compare, show the table, return the exit code."""
+    return finish(perform(options, Console(stderr=True)), options)

@@ -1,17 +1,20 @@
 """``wsvad evaluate``."""
 
-import sys
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 
+from wsvad.cli.ending import finish
 from wsvad.cli.options import Configured, Stored, require
 from wsvad.manifest.names import Split
 from wsvad.metrics.event_options import EventOptions
 from wsvad.metrics.options import MetricOptions, TruthMode
 from wsvad.options import Flag, Uri, group
 from wsvad.storage import StoreOptions
+
+if TYPE_CHECKING:
+    from wsvad.evaluation.summary import EvaluateSummary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +53,8 @@ class Options(Configured):
     store: Stored = field(default_factory=StoreOptions)
 
 
-def run(options: Options) -> int:
-    """Evaluate, show the summary, return the exit code."""
+def perform(options: Options, console: Console) -> "EvaluateSummary":
+    """Evaluate and return the summary; progress goes to ``console``."""
     scores, manifest, out = require(options, "scores", "manifest", "out")
     from wsvad.cli.parser import command_of
     from wsvad.evaluation.job import EvaluateOptions, evaluate  # seconds, because of the figures
@@ -73,9 +76,9 @@ def run(options: Options) -> int:
         store=options.store,
         command=command_of("evaluate", options),
     )
-    summary = evaluate(asked)
-    if options.json:
-        sys.stdout.write(summary.to_json() + "\n")
-    else:
-        summary.show(Console())
-    return summary.exit_code
+    return evaluate(asked)
+
+
+def run(options: Options) -> int:
+    """Evaluate, show the summary, return the exit code."""
+    return finish(perform(options, Console(stderr=True)), options)

@@ -1,11 +1,11 @@
 """``wsvad events``."""
 
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 
+from wsvad.cli.ending import finish
 from wsvad.cli.options import Configured, Stored, require
 from wsvad.errors import UsageError
 from wsvad.events.config import EventSettings
@@ -13,7 +13,7 @@ from wsvad.options import AnyPositiveFloat, Flag, Option, Uri, group
 from wsvad.storage import StoreOptions
 
 if TYPE_CHECKING:
-    from wsvad.work.summary import Summary
+    pass
 
 _SETTINGS = frozenset({"high", "low", "gap", "smooth", "min-length"})
 """Options that a file of thresholds stands for."""
@@ -70,7 +70,7 @@ def run(options: Options) -> int:
         store=options.store,
         dry_run=options.dry_run,
     )
-    return _end(find_all_events(asked, Console(stderr=True)), options)
+    return finish(find_all_events(asked, Console(stderr=True)), options)
 
 
 def _calibrate(options: Options, out: str) -> int:
@@ -90,12 +90,4 @@ def _calibrate(options: Options, out: str) -> int:
         store=options.store,
         dry_run=options.dry_run,
     )
-    return _end(calibrate_scores(asked), options)
-
-
-def _end(summary: "Summary", options: Options) -> int:
-    if options.json:
-        sys.stdout.write(summary.to_json() + "\n")
-    else:
-        summary.show(Console())
-    return int(summary.exit_code)
+    return finish(calibrate_scores(asked), options)

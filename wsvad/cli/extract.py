@@ -1,12 +1,12 @@
 """``wsvad extract``."""
 
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from rich.console import Console
 
 from wsvad.backbones.names import DEFAULT_BACKBONE, Backbone, Precision
+from wsvad.cli.ending import finish
 from wsvad.cli.options import (
     Cluster,
     Configured,
@@ -26,6 +26,7 @@ from wsvad.video.names import FlowMethod, GeometryKind
 
 if TYPE_CHECKING:
     from wsvad.extraction.job import ExtractOptions
+    from wsvad.extraction.summary import ExtractSummary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,14 +162,14 @@ def _flow(asked: FeatureOptions) -> FlowMethod | None:
     return flow
 
 
-def run(options: Options) -> int:
-    """Extract, show the summary, return the exit code."""
+def perform(options: Options, console: Console) -> "ExtractSummary":
+    """Extract and return the summary; progress goes to ``console``."""
     asked = options_from(options)
     from wsvad.extraction.job import extract
 
-    summary = extract(asked, Console(stderr=True))
-    if options.json:
-        sys.stdout.write(summary.to_json() + "\n")
-    else:
-        summary.show(Console())
-    return summary.exit_code
+    return extract(asked, console)
+
+
+def run(options: Options) -> int:
+    """Extract, show the summary, return the exit code."""
+    return finish(perform(options, Console(stderr=True)), options)

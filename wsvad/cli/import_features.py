@@ -1,11 +1,11 @@
 """``wsvad import-features``."""
 
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from rich.console import Console
 
+from wsvad.cli.ending import finish
 from wsvad.cli.options import Configured, Stored, require
 from wsvad.clips import ClipSpec
 from wsvad.importing.naming import Axes, Layout, Mismatch, Naming
@@ -14,6 +14,7 @@ from wsvad.storage import StoreOptions
 
 if TYPE_CHECKING:
     from wsvad.importing.job import ImportOptions
+    from wsvad.importing.summary import ImportSummary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,14 +96,14 @@ def options_from(options: Options) -> "ImportOptions":
     )
 
 
-def run(options: Options) -> int:
-    """Import, show the summary, return the exit code."""
+def perform(options: Options, console: Console) -> "ImportSummary":
+    """Import and return the summary; progress goes to ``console``."""
     asked = options_from(options)
     from wsvad.importing.job import import_features
 
-    summary = import_features(asked, Console(stderr=True))
-    if options.json:
-        sys.stdout.write(summary.to_json() + "\n")
-    else:
-        summary.show(Console())
-    return summary.exit_code
+    return import_features(asked, console)
+
+
+def run(options: Options) -> int:
+    """Import, show the summary, return the exit code."""
+    return finish(perform(options, Console(stderr=True)), options)

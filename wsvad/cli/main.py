@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from wsvad import signals
+from wsvad.cli.options import Common
 from wsvad.cli.output import guarded
 from wsvad.cli.parser import build, module_of, parse
 from wsvad.cli.stopping import stoppable
@@ -58,15 +59,20 @@ def _run(words: list[str]) -> int:
     try:
         parsed = parse(build(VERBS, [word for word in words if word in VERBS][:1]), words)
         _set_up_logging(verbose=parsed.options.verbose)
-        out = getattr(parsed.options, "out", None)
-        if out and out.lower().startswith("memory:"):
-            raise UsageError("--out memory:// is lost with the process; expected a plain path, file://, s3://, …")
-        if parsed.verb in WRITES and out:
-            check_folder(out)
+        check_out(parsed.verb, parsed.options)
         return stoppable(parsed.verb, lambda: int(module_of(parsed.verb).run(parsed.options)))
     except WsvadError as error:
         log.error("%s", error)
         return error.exit_code
+
+
+def check_out(verb: str, options: Common) -> None:
+    """Raise ``UsageError`` where ``--out`` cannot hold results."""
+    out = getattr(options, "out", None)
+    if out and out.lower().startswith("memory:"):
+        raise UsageError("--out memory:// is lost with the process; expected a plain path, file://, s3://, …")
+    if verb in WRITES and out:
+        check_folder(out)
 
 
 def _set_up_logging(*, verbose: bool) -> None:

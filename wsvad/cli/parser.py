@@ -172,9 +172,21 @@ def parse(app: App, words: Sequence[str]) -> Parsed:
     if not words:
         _say("wsvad", f"which verb? {', '.join(verb for verb in app if not verb.startswith('-'))}")
     try:
-        command, bound, _ = app.parse_args(list(words), exit_on_error=False, print_error=False)
+        return _parse(app, words)
     except CycloptsError as error:
         _refuse(error)
+
+
+def parse_or_raise(app: App, words: Sequence[str]) -> Parsed:
+    """Parse the words of a command line; where they are wrong, raise ``UsageError``."""
+    try:
+        return _parse(app, words)
+    except CycloptsError as error:
+        raise UsageError(_message(error)) from None
+
+
+def _parse(app: App, words: Sequence[str]) -> Parsed:
+    command, bound, _ = app.parse_args(list(words), exit_on_error=False, print_error=False)
     parsed: object = command(*bound.args, **bound.kwargs)
     if isinstance(parsed, Parsed):
         return parsed

@@ -1,14 +1,17 @@
 """``wsvad promote``."""
 
-import sys
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 
+from wsvad.cli.ending import finish
 from wsvad.cli.options import Configured, Stored, require
 from wsvad.options import Flag, Option, Uri
 from wsvad.storage import StoreOptions
+
+if TYPE_CHECKING:
+    from wsvad.nightly.promotion import PromoteSummary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,18 +31,18 @@ class Options(Configured):
     store: Stored = field(default_factory=StoreOptions)
 
 
-def run(options: Options) -> int:
-    """Promote, show the summary, return the exit code."""
+def perform(options: Options, console: Console) -> "PromoteSummary":
+    """Promote and return the summary; progress goes to ``console``."""
     (root,) = require(options, "root")
     from wsvad.nightly.promotion import PromoteOptions, promote
 
-    summary = promote(
+    return promote(
         PromoteOptions(
             root, options.model, back=options.back, drop=options.drop, store=options.store, dry_run=options.dry_run
         )
     )
-    if options.json:
-        sys.stdout.write(summary.to_json() + "\n")
-    else:
-        summary.show(Console())
-    return summary.exit_code
+
+
+def run(options: Options) -> int:
+    """Promote, show the summary, return the exit code."""
+    return finish(perform(options, Console(stderr=True)), options)

@@ -1,16 +1,19 @@
 """``wsvad purge``."""
 
-import sys
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 
+from wsvad.cli.ending import finish
 from wsvad.cli.options import Configured, Stored, require
 from wsvad.errors import UsageError
 from wsvad.options import Flag, Option, Uri
 from wsvad.storage import StoreOptions
+
+if TYPE_CHECKING:
+    from wsvad.nightly.purging import PurgeSummary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +37,8 @@ class Options(Configured):
     store: Stored = field(default_factory=StoreOptions)
 
 
-def run(options: Options) -> int:
-    """Purge, show the summary, return the exit code."""
+def perform(options: Options, console: Console) -> "PurgeSummary":
+    """Purge and return the summary; progress goes to ``console``."""
     (root,) = require(options, "root")
     from wsvad.nightly.purging import PurgeOptions, purge
 
@@ -43,15 +46,15 @@ def run(options: Options) -> int:
         before = date.fromisoformat(options.before) if options.before else None
     except ValueError:
         raise UsageError(f"--before takes a day such as 2026-03-01, got {options.before!r:.80}") from None
-    summary = purge(
+    return purge(
         PurgeOptions(
             root, options.video, options.camera, before, retention=options.retention, apply=options.apply,
             force=options.force, store=options.store,
         ),
-        Console(stderr=True),
+        console,
     )  # fmt: skip
-    if options.json:
-        sys.stdout.write(summary.to_json() + "\n")
-    else:
-        summary.show(Console())
-    return summary.exit_code
+
+
+def run(options: Options) -> int:
+    """Purge, show the summary, return the exit code."""
+    return finish(perform(options, Console(stderr=True)), options)

@@ -1,13 +1,13 @@
 """``wsvad rescore``."""
 
 import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 
+from wsvad.cli.ending import finish
 from wsvad.cli.options import (
     Cluster,
     Configured,
@@ -27,7 +27,8 @@ from wsvad.storage import StoreOptions, open_store
 
 if TYPE_CHECKING:
     from wsvad.nightly.options import RescoreOptions
-    from wsvad.work.summary import Summary
+    from wsvad.nightly.summary import RescoreSummary
+    from wsvad.review.folder import ReviewSummary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +92,41 @@ class Options(Configured):
     store: Stored = field(default_factory=StoreOptions)
 
 
-def run(options: Options) -> int:
-    """Bring the archive up to date, show the summary, return the exit code."""
-    asked, console = options_from(options), Console(stderr=True)
+@dataclass(frozen=True)
+class NightSummary:
+    """The summary of a night and of the review page that it wrote."""
+
+    night: "RescoreSummary"
+    page: "ReviewSummary"
+    tolerate_quarantine: bool
+
+    @property
+    def exit_code(self) -> int:
+        """The night's; where that is 0, the page's."""
+        tolerated = self.tolerate_quarantine and self.page.exit_code == EXIT_QUARANTINE
+        return int(self.night.exit_code) or (EXIT_OK if tolerated else int(self.page.exit_code))
+
+    def to_json(self) -> str:
+        """Return the night's summary as one JSON object, with the page's under ``review``."""
+        return json.dumps({**self.night.to_dict(), "review": self.page.to_dict()}, indent=1)
+
+    def show(self, console: Console) -> None:
+        """Print both."""
+        self.night.show(console)
+        self.page.show(console)
+
+
+def perform(
+    options: Options, console: Console, on_night: "Callable[[RescoreSummary], object]" = lambda summary: None
+) -> "RescoreSummary | NightSummary":
+    """Bring the archive up to date, write the review page where one is asked for, and return the summary.
+
+    Args:
+        options: of the verb.
+        console: gets progress.
+        on_night: called with the summary of a night whose page could not be written; the error follows.
+    """
+    asked = options_from(options)
     page = None
     if options.review and not options.dry_run:
         from wsvad.review.folder import check_place
@@ -108,31 +141,21 @@ def run(options: Options) -> int:
 
     summary = rescore(asked, console)
     if page is None or options.review is None:
-        _print(options, [summary])
-        return summary.exit_code
+        return summary
     from wsvad.review.folder import write_review
 
     try:
         written = write_review(page, options.review, console)
     except WsvadError:
-        _print(options, [summary])  # the night itself is done
+        on_night(summary)
         raise
-    _print(options, [summary, written])
-    tolerated = options.telling.tolerate_quarantine and written.exit_code == EXIT_QUARANTINE
-    return summary.exit_code or (EXIT_OK if tolerated else written.exit_code)
+    return NightSummary(summary, written, options.telling.tolerate_quarantine)
 
 
-def _print(options: Options, summaries: "Sequence[Summary]") -> None:
-    """Print the summary of the night, and that of the page where there is one; of both one JSON object."""
-    night, *page = summaries
-    if options.json:
-        told = json.loads(night.to_json())
-        if page:
-            told["review"] = json.loads(page[0].to_json())
-        sys.stdout.write(json.dumps(told, indent=1) + "\n")
-        return
-    for summary in summaries:
-        summary.show(Console())
+def run(options: Options) -> int:
+    """Bring the archive up to date, show the summary, return the exit code."""
+    summary = perform(options, Console(stderr=True), on_night=lambda night: finish(night, options))
+    return finish(summary, options)
 
 
 def options_from(options: Options) -> "RescoreOptions":

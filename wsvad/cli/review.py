@@ -1,12 +1,12 @@
 """``wsvad review``."""
 
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 
+from wsvad.cli.ending import finish
 from wsvad.cli.options import Configured, DecoderOptions, Stored, require
 from wsvad.errors import UsageError
 from wsvad.options import Option, Uri, group
@@ -62,11 +62,7 @@ def run(options: Options) -> int:
     if options.serving.serve:
         return _serve(asked, options)
     summary = _case(asked, options) if options.zip or options.case else _page(asked, options)
-    if options.json:
-        sys.stdout.write(summary.to_json() + "\n")
-    else:
-        summary.show(Console())
-    return int(summary.exit_code)
+    return finish(summary, options)
 
 
 def _serve(asked: ReviewOptions, options: Options) -> int:

@@ -1,11 +1,11 @@
 """``wsvad score``."""
 
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 
+from wsvad.cli.ending import finish
 from wsvad.cli.options import Cluster, Configured, OnCluster, ReadingOptions, Stored, WeightsName, require
 from wsvad.errors import UsageError
 from wsvad.manifest.names import Identity
@@ -13,8 +13,10 @@ from wsvad.options import Flag, Natural, Option, PositiveInt, Uri, group
 from wsvad.storage import StoreOptions
 
 if TYPE_CHECKING:
+    from wsvad.extraction.summary import ExtractSummary
     from wsvad.pipelines.score_videos import VideoSource
     from wsvad.scoring.job import ScoreOptions
+    from wsvad.scoring.summary import ScoreSummary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,19 +109,18 @@ def _source(videos: str, video: VideoOptions) -> "VideoSource":
     )
 
 
-def run(options: Options) -> int:
-    """Score, show the summary, return the exit code."""
-    asked, console = options_from(options), Console(stderr=True)
+def perform(options: Options, console: Console) -> "ScoreSummary | ExtractSummary":
+    """Score and return the summary; progress goes to ``console``."""
+    asked = options_from(options)
     if options.video.videos:
         from wsvad.pipelines.score_videos import score_videos
 
-        summary = score_videos(asked, _source(options.video.videos, options.video), console)
-    else:
-        from wsvad.scoring.job import score
+        return score_videos(asked, _source(options.video.videos, options.video), console)
+    from wsvad.scoring.job import score
 
-        summary = score(asked, console)
-    if options.json:
-        sys.stdout.write(summary.to_json() + "\n")
-    else:
-        summary.show(Console())
-    return summary.exit_code
+    return score(asked, console)
+
+
+def run(options: Options) -> int:
+    """Score, show the summary, return the exit code."""
+    return finish(perform(options, Console(stderr=True)), options)

@@ -1,11 +1,11 @@
 """``wsvad train``."""
 
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 
+from wsvad.cli.ending import finish
 from wsvad.cli.options import Configured, Stored, require
 from wsvad.models.names import Model
 from wsvad.models.presets import PRESETS
@@ -15,6 +15,7 @@ from wsvad.training.config import TrainConfig, given
 
 if TYPE_CHECKING:
     from wsvad.training.options import TrainOptions
+    from wsvad.training.summary import TrainSummary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,14 +98,14 @@ def options_from(options: Options) -> "TrainOptions":
     )
 
 
-def run(options: Options) -> int:
-    """Train, show the summary, return the exit code."""
+def perform(options: Options, console: Console) -> "TrainSummary":
+    """Train and return the summary; progress goes to ``console``."""
     asked = options_from(options)
     from wsvad.training.job import train  # seconds, because of PyTorch
 
-    summary = train(asked, Console(stderr=True))
-    if options.json:
-        sys.stdout.write(summary.to_json() + "\n")
-    else:
-        summary.show(Console())
-    return summary.exit_code
+    return train(asked, console)
+
+
+def run(options: Options) -> int:
+    """Train, show the summary, return the exit code."""
+    return finish(perform(options, Console(stderr=True)), options)

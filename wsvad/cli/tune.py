@@ -1,15 +1,18 @@
 """``wsvad tune``."""
 
-import sys
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from rich.console import Console
 
+from wsvad.cli.ending import finish
 from wsvad.cli.options import Configured, Stored, require
 from wsvad.options import Flag, Natural, NaturalFloat, Option, PositiveFloat, PositiveInt, SmallInt, Uri, group
 from wsvad.storage import StoreOptions
 from wsvad.training.config import CurveConfig, given
+
+if TYPE_CHECKING:
+    from wsvad.tuning.summary import TuneSummary
 
 Search = Literal["sobol", "grid", "tpe"]
 
@@ -111,14 +114,14 @@ class Options(Configured):
     store: Stored = field(default_factory=StoreOptions)
 
 
-def run(options: Options) -> int:
-    """Tune, show the summary, return the exit code."""
+def perform(options: Options, console: Console) -> "TuneSummary":
+    """Tune and return the summary; progress goes to ``console``."""
     features, manifest, space, out = require(options, "features", "manifest", "space", "out")
     from wsvad.tuning.job import tune  # seconds, because of PyTorch
     from wsvad.tuning.options import TuneOptions
 
     sweep, place = options.sweep, options.place
-    summary = tune(
+    return tune(
         TuneOptions(
             features=features,
             manifest=manifest,
@@ -156,10 +159,10 @@ def run(options: Options) -> int:
             dry_run=options.dry_run,
             verbose=options.verbose,
         ),
-        Console(stderr=True),
+        console,
     )
-    if options.json:
-        sys.stdout.write(summary.to_json() + "\n")
-    else:
-        summary.show(Console())
-    return int(summary.exit_code)
+
+
+def run(options: Options) -> int:
+    """Tune, show the summary, return the exit code."""
+    return finish(perform(options, Console(stderr=True)), options)

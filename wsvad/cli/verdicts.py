@@ -1,14 +1,17 @@
 """``wsvad verdicts``."""
 
-import sys
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 
+from wsvad.cli.ending import finish
 from wsvad.cli.options import Configured, Stored, require
 from wsvad.options import Option, Uri
 from wsvad.storage import StoreOptions
+
+if TYPE_CHECKING:
+    from wsvad.review.judging import VerdictSummary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,16 +31,14 @@ class Options(Configured):
     store: Stored = field(default_factory=StoreOptions)
 
 
-def run(options: Options) -> int:
-    """Judge, show the summary, return the exit code."""
+def perform(options: Options, console: Console) -> "VerdictSummary":
+    """Judge and return the summary; progress goes to ``console``."""
     (root,) = require(options, "root")
     from wsvad.review.judging import VerdictOptions, judge
 
-    summary = judge(
-        VerdictOptions(root, options.import_, options.reviewer, options.out, options.manifest, options.store)
-    )
-    if options.json:
-        sys.stdout.write(summary.to_json() + "\n")
-    else:
-        summary.show(Console())
-    return summary.exit_code
+    return judge(VerdictOptions(root, options.import_, options.reviewer, options.out, options.manifest, options.store))
+
+
+def run(options: Options) -> int:
+    """Judge, show the summary, return the exit code."""
+    return finish(perform(options, Console(stderr=True)), options)

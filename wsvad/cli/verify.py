@@ -1,11 +1,9 @@
 """``wsvad verify``."""
 
-import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
-
+from wsvad.cli.ending import finish
 from wsvad.cli.options import Common, Stored, require
 from wsvad.dataset.names import DEFAULT_GRACE_HOURS
 from wsvad.loop.places import SWEEP, TRIALS
@@ -71,11 +69,7 @@ def run(options: Options) -> int:
         report = verify_run(out, repair=options.repair)
     else:
         report = _verify(options, out, listing)
-    if options.json:
-        sys.stdout.write(report.to_json() + "\n")
-    else:
-        report.show(Console())
-    return report.exit_code
+    return finish(report, options)
 
 
 def _listing(options: Options, out: str) -> "Listing":
