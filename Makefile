@@ -4,6 +4,7 @@
 #   make demo      set up, then the whole story on videos that it renders itself
 #   make test      lint, types, tests            make test-all   the same and the slow chaos runs
 #   make lint      style and types only          make bench      clips per second against the plain loop
+#   make docs      the documentation as a site, in build/docs
 #   make clean     remove caches and builds; the virtual environment stays (make clean-all removes it too)
 #
 # Settings: PYTHON=/path/to/python3.11, VENV=folder, ARGS="more arguments for the command that is run",
@@ -22,7 +23,7 @@ SPECS := pyproject.toml constraints.txt
 PIP := "$(BIN)/python" -m pip --disable-pip-version-check install -qq --no-input -c constraints.txt $(PIP_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format types bench clean clean-all
+.PHONY: help demo test test-all lint format types bench docs clean clean-all
 
 help:
 	@sed -n 's/^#  *\(make .*\)/  \1/p' Makefile
@@ -47,6 +48,10 @@ format: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	"$(BIN)/python" -m tests.bench $(ARGS)
+
+docs: $(VENV)/.installed-dev
+	"$(BIN)/python" -m sphinx -b html -c docs -W --keep-going -q . build/docs
+	@echo "build/docs/docs/index.html"
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

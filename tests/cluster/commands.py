@@ -108,8 +108,8 @@ def in_launchers() -> Iterator[Command]:
 
 
 def documents() -> list[Path]:
-    """README.md, docs/ and cluster/."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(CLUSTER.glob("*.md"))]
+    """Files at the top, docs/ and cluster/."""
+    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), *sorted(CLUSTER.glob("*.md"))]
 
 
 def everywhere() -> list[Command]:
