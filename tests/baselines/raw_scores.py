@@ -1,17 +1,20 @@
-"""What each number of a hand-made data set is worth as a score, without any training.
+"""What each number of a features data set is worth as a score, without any training.
 
-Run ``python -m tests.baselines.raw_scores --features URI --manifest M [--channels "curl,coherence"]``. A clip scores
-the mean, maximum or standard deviation over cells of one channel, a cuboid the channel itself; the more, the more
-anomalous.
+Run ``python -m tests.baselines.raw_scores --features URI --manifest M [--channels "fight,fall"] [--smooth 5]``. A
+cuboid scores the channel itself, a clip its mean, maximum or standard deviation over the cuboids; higher is more
+anomalous. The channels are those that a data set of ``tests.baselines`` names, or the 28 answers of ``i3d-compact``.
+``--smooth N`` takes the mean of N clips first.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from wsvad.backbones.compact import LABELS, MEASURES
+from wsvad.errors import UsageError
 from wsvad.evaluation.gather import choose, gather
 from wsvad.features.reading import FeatureSet, VideoFeatures
 from wsvad.manifest.records import VideoRecord, read_records
@@ -21,24 +24,45 @@ from wsvad.metrics.results import VideoResult
 from wsvad.scores.table import VideoScores
 
 POOLINGS = ("mean", "maximum", "deviation")
+_POOL: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
+    lambda cells_TK: cells_TK.mean(1),
+    lambda cells_TK: cells_TK.max(1),
+    lambda cells_TK: cells_TK.std(1),
+)
 COLUMNS = ("frame AUC", "AUC within anomalous videos", "video AUC", "region AUC", "pointing")
 
 Figures = dict[str, float | None]
 
 
-def raw_figures(features: FeatureSet, records: Sequence[VideoRecord], channel: int, pooling: int) -> Figures:
+def channels_of(features: FeatureSet) -> list[str]:
+    """Return the names of the channels, in the order of a cuboid's first values.
+
+    Raises:
+        UsageError: the features have no names.
+    """
+    if named := features.config.get("channels"):
+        return list(named)
+    if features.config.get("backbone") == "i3d-compact":
+        return [*LABELS, *MEASURES]
+    raise UsageError(f"features of backbone {features.config.get('backbone')!r} have no named channels")
+
+
+def raw_figures(
+    features: FeatureSet, records: Sequence[VideoRecord], channel: int, pooling: int, smooth: int = 1
+) -> Figures:
     """Evaluate one channel as it is on some videos.
 
     Args:
-        features: of ``tests.baselines``.
+        features: with cuboids.
         records: the videos, with their truth.
         channel: number of the channel.
         pooling: 0, 1 or 2, of ``POOLINGS``.
+        smooth: clips, an odd number, of which each value is the mean.
     """
-    channels = len(features.config["channels"])
     loaded = {record.video_id: features.load(record.video_id) for record in records}
-    clip_rank = _ranks(loaded.values(), lambda v: v.pooled_TVD[:, 0, pooling * channels + channel])
-    cell_rank = _ranks(loaded.values(), lambda v: _cells(v)[:, 0, :, channel])
+    cells = {name: smoothed(_cells(video)[:, 0, :, channel], smooth) for name, video in loaded.items()}
+    clip_rank = _ranks({name: _POOL[pooling](values) for name, values in cells.items()})
+    cell_rank = _ranks(cells)
 
     def load(video_id: str) -> VideoScores:
         video = loaded[video_id]
@@ -48,7 +72,15 @@ def raw_figures(features: FeatureSet, records: Sequence[VideoRecord], channel: i
             *(video.num_frames, video.width, video.height),
         )
 
-    return _figures(gather(records, features.video_ids, load, features.config).results)
+    return figures_of(gather(records, features.video_ids, load, features.config).results)
+
+
+def smoothed(values_TK: np.ndarray, clips: int) -> np.ndarray:
+    """Return the mean over ``clips`` clips around each one; fewer at the ends."""
+    kernel = np.ones(clips)
+    count_T1 = np.convolve(np.ones(len(values_TK)), kernel, "same")[: len(values_TK), None]
+    sums = [np.convolve(column, kernel, "same")[: len(values_TK)] for column in values_TK.astype(np.float64).T]
+    return np.stack(sums, axis=1) / count_T1
 
 
 def _cells(video: VideoFeatures) -> np.ndarray:
@@ -56,14 +88,15 @@ def _cells(video: VideoFeatures) -> np.ndarray:
     return video.cuboids_TVKC
 
 
-def _ranks(videos: Iterable[VideoFeatures], values_of: Callable[[VideoFeatures], np.ndarray]) -> dict[str, np.ndarray]:
+def _ranks(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Scores must lie in [0, 1]: each value becomes the share of distinct values that are at most as high."""
-    values = {video.video_id: values_of(video) for video in videos}
     levels = np.unique(np.concatenate([v.ravel() for v in values.values()]))
     return {name: (np.searchsorted(levels, v) + 1).astype(np.float32) / len(levels) for name, v in values.items()}
 
 
-def _figures(found: Sequence[VideoResult]) -> Figures:
+def figures_of(found: Sequence[VideoResult]) -> Figures:
+    """Return the figures of some videos, by name of ``COLUMNS``; None where one is undefined."""
+
     def frames(results: Sequence[VideoResult]) -> float | None:
         known = [(r.frame_truth_N, r.frame_scores_N) for r in results if r.frame_truth_N is not None]
         return roc_auc(np.concatenate([t for t, _ in known]), np.concatenate([s for _, s in known])) if known else None
@@ -87,19 +120,20 @@ def _figures(found: Sequence[VideoResult]) -> Figures:
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--features", required=True, metavar="URI", help="data set of one of the baselines")
+    parser.add_argument("--features", required=True, metavar="URI", help="features data set with cuboids")
     parser.add_argument("--manifest", required=True, metavar="URI", help="with truth and splits")
     parser.add_argument("--split", choices=("test", "val"), default="test")
     parser.add_argument("--channels", metavar="LIST", help="names, with commas; default: all")
+    parser.add_argument("--smooth", type=int, default=1, metavar="N", help="clips to average, odd (default: 1)")
     args = parser.parse_args()
     features = FeatureSet.open(args.features)
-    names = list(features.config["channels"])
+    names = channels_of(features)
     chosen = [name.strip() for name in args.channels.split(",")] if args.channels else names
     records = choose(read_records(args.manifest), args.split)
     print(f"| channel | over cells | {' | '.join(COLUMNS)} |\n{'|---' * (len(COLUMNS) + 2)}|")
     for name in chosen:
         for pooling, title in enumerate(POOLINGS):
-            figures = raw_figures(features, records, names.index(name), pooling)
+            figures = raw_figures(features, records, names.index(name), pooling, args.smooth)
             cells = ["–" if (value := figures.get(c)) is None else f"{value:.3f}" for c in COLUMNS]
             print(f"| {name} | {title} | {' | '.join(cells)} |", flush=True)
 
