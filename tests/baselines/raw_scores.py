@@ -77,10 +77,13 @@ def raw_figures(
 
 def smoothed(values_TK: np.ndarray, clips: int) -> np.ndarray:
     """Return the mean over ``clips`` clips around each one; fewer at the ends."""
-    kernel = np.ones(clips)
-    count_T1 = np.convolve(np.ones(len(values_TK)), kernel, "same")[: len(values_TK), None]
-    sums = [np.convolve(column, kernel, "same")[: len(values_TK)] for column in values_TK.astype(np.float64).T]
-    return np.stack(sums, axis=1) / count_T1
+
+    def means(column_T: np.ndarray) -> np.ndarray:
+        sums = np.convolve(column_T, np.ones(clips))[clips // 2 :][: len(column_T)]
+        counts = np.convolve(np.ones(len(column_T)), np.ones(clips))[clips // 2 :][: len(column_T)]
+        return np.asarray(sums / counts)
+
+    return np.apply_along_axis(means, 0, values_TK.astype(np.float64))
 
 
 def _cells(video: VideoFeatures) -> np.ndarray:

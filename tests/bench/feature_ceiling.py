@@ -9,9 +9,11 @@ one weakly supervised training. A logistic regression shows what is linear in th
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.neural_network import MLPClassifier
@@ -27,14 +29,20 @@ from wsvad.metrics.results import VideoResult
 from wsvad.scores.table import VideoScores
 
 FOLDS = 5
-CLASSIFIERS: Mapping[str, Callable[[int], Pipeline]] = {
-    "logistic regression": lambda seed: make_pipeline(
+STEPS, BATCH = 3000, 200
+"""Of the network's training, whatever the number of rows."""
+CLASSIFIERS: Mapping[str, Callable[[int, int], Pipeline]] = {
+    "logistic regression": lambda rows, seed: make_pipeline(
         StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced", max_iter=500, random_state=seed)
     ),
-    "network of 64 units": lambda seed: make_pipeline(
-        StandardScaler(), MLPClassifier((64,), alpha=1.0, early_stopping=False, max_iter=15, random_state=seed)
+    "network of 64 units": lambda rows, seed: make_pipeline(
+        StandardScaler(),
+        MLPClassifier(
+            (64,), alpha=1.0, batch_size=min(BATCH, rows), max_iter=max(10, STEPS * BATCH // rows), random_state=seed
+        ),
     ),
 }
+"""By name, from the number of rows and a seed."""
 
 
 def ceiling(features: FeatureSet, records: Sequence[VideoRecord], classifier: str, seed: int) -> dict[str, Figures]:
@@ -72,7 +80,9 @@ def _predict(inputs: Sequence[np.ndarray], truth: Sequence[np.ndarray], classifi
     groups = np.concatenate([np.full(t.size, video) for video, t in enumerate(truth)])
     scores = np.zeros(len(rows))
     for train, test in GroupKFold(FOLDS, shuffle=True, random_state=seed).split(rows, labels, groups):
-        model = CLASSIFIERS[classifier](seed).fit(rows[train], labels[train])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the network is stopped early on purpose
+            model = CLASSIFIERS[classifier](len(train), seed).fit(rows[train], labels[train])
         scores[test] = model.predict_proba(rows[test])[:, 1]
     borders = np.cumsum([t.size for t in truth])[:-1]
     return [part.reshape(t.shape) for part, t in zip(np.split(scores, borders), truth, strict=True)]
