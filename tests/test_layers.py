@@ -194,7 +194,7 @@ LIGHT = {
     "wsvad.cameras.placing": ("torch", "ray", "av", *REMOTE, "pyarrow"),
     "wsvad.events.spans": ("torch", "ray", "av", *REMOTE, "pyarrow"),
     "wsvad.events.job": ("torch", "ray", "av", "s3fs", "sklearn", "jinja2", "PIL"),
-    "wsvad.events.calibrating": ("torch", "ray", "av", "s3fs", "sklearn", "jinja2", "PIL"),
+    "wsvad.events.calibrate_job": ("torch", "ray", "av", "s3fs", "sklearn", "jinja2", "PIL"),
     "wsvad.pipelines.inferencer": ("ray", "av", "s3fs", "sklearn"),
     "wsvad.evaluation.job": ("ray", "av", "s3fs", "sklearn"),
     "wsvad.review.config": ("torch", "ray", "av", *REMOTE, "pyarrow", "PIL", "starlette", "uvicorn"),

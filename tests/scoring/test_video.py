@@ -95,7 +95,7 @@ def test_weights_must_be_those_of_the_checkpoint(run, tmp_path):
     assert run("--weights", "random:1")[0] == 5
     public = FeatureConfig("sha256:" + "0" * 64, precision="fp32")
     other = write_checkpoint(tmp_path / "public", make_checkpoint("sultani", 56, features=public))
-    with pytest.raises(UsageError, match="name their file"):
+    with pytest.raises(UsageError, match="pass their file"):
         Inferencer.load(other)
     with pytest.raises(ConflictError, match="random:0"):
         Inferencer.load(other, weights="random:0")
@@ -113,7 +113,7 @@ def test_embedded_weights_need_no_name(monkeypatch):
         if found:
             assert backbone_of(checkpoint, None)[1].weights.loaded is ours
         else:
-            with pytest.raises(UsageError, match="do not come with this wsvad; name their file: --weights"):
+            with pytest.raises(UsageError, match="are not part of this package; pass their file with --weights"):
                 backbone_of(checkpoint, None)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from wsvad.evaluation.gather import Load, check_scores
-from wsvad.events.calibration import DAY_S, span_of, threshold_of
+from wsvad.events.calibration import DAY_S, format_days, threshold_of
 from wsvad.events.calibration import Footage as NormalFootage
 from wsvad.events.config import EventSettings
-from wsvad.events.sweep import at_high
+from wsvad.events.sweep import with_high
 from wsvad.events.thresholds import Thresholds
 from wsvad.manifest.names import Split
 from wsvad.manifest.records import VideoRecord
@@ -79,14 +79,14 @@ def choose_point(
     found = threshold_of(known, settings, HOURS_A_DAY * options.event_rate)
     videos, events = count(len(known), "normal validation videos"), count(found.events, "events")
     said = (
-        f"from {videos} ({span_of(found.days)}), {events} there: below {_rate(found.below_per_day / HOURS_A_DAY)} "
+        f"from {videos} ({format_days(found.days)}), {events} there: below {_rate(found.below_per_day / HOURS_A_DAY)} "
         "false events an hour with 95% confidence"
     )
     if not found.proven:
         said += f". This does not prove the {options.event_rate:g} an hour that were asked for"
     if split == "val":
         said += ". These videos are evaluated here, too: the figures at this point are not those of other videos"
-    return Point(at_high(settings, found.high), "validation", said)
+    return Point(with_high(settings, found.high), "validation", said)
 
 
 def _footage(scores: Any, video_id: str, settings: EventSettings) -> NormalFootage | None:
@@ -160,7 +160,7 @@ def _notes(found: EventFigures) -> list[str]:
         elif bound.per_hour_below is not None and not bound.proves(rate):
             false = count(bound.false_events, "false events")
             said.append(
-                f"{title}: {false} in {span_of(bound.hours / HOURS_A_DAY)}, which proves only a rate below "
+                f"{title}: {false} in {format_days(bound.hours / HOURS_A_DAY)}, which proves only a rate below "
                 f"{_rate(bound.per_hour_below)} an hour (95% confidence); the figure is optimistic"
             )
     if found.left_out:
