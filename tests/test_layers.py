@@ -144,7 +144,7 @@ HOMES = {
         "wsvad/checkpoint/trained.py",
         "wsvad/doctor/software.py",
         "wsvad/models/attention.py",
-        "wsvad/models/choose.py",
+        "wsvad/models/registry.py",
         "wsvad/models/contract.py",
         "wsvad/models/dynamic_labels.py",
         "wsvad/models/heads.py",

@@ -156,7 +156,7 @@ def test_lengths(capsys, caplog, tmp_path, frames, words, last_end):
     code, summary = run_import(capsys, files, tmp_path / "out", "--manifest", listed, "--fps", "10", *words)
     if last_end is None:
         assert code == 2
-        assert f"a.npy: 5 clips, but the manifest's {frames} frames are" in caplog.text
+        assert f"a.npy: 5 clips, but the manifest's {frames} frames give" in caplog.text
         return
     assert (code, summary["videos_assumed_length"]) == (0, int(frames is None))
     there = FeatureSet.open(str(tmp_path / "out"))

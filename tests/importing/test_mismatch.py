@@ -48,7 +48,7 @@ def test_mismatched_videos_are_rejected_with_the_likely_cause(capsys, caplog, tm
      ("keep", ["Normal_Videos001_x264.mp4", "Normal_Videos586_x264.mp4"], "partial", 120, 1920)],
 )  # fmt: skip
 def test_mismatched_videos_are_skipped_or_kept(capsys, caplog, tmp_path, mismatch, videos, status, clips, frames):
-    """They are reported in the summary, in the data set and by verify, and count as quarantined, also in a second run."""
+    """They are reported by the summary, the data set and verify, and count as quarantined, also in a second run."""
     for number, more in enumerate((("--dry-run",), (), (), ("--max-quarantine", "1"))):
         code, summary = _rtfm78(capsys, tmp_path / "out", "--mismatch", mismatch, *more)
         assert (code, summary["exit_code"]) == ((0, 0) if "--max-quarantine" in more else (3, 3))

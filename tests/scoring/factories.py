@@ -17,7 +17,7 @@ from wsvad.dataset.publish import publish
 from wsvad.dataset.snapshots import SnapshotObject, claim_dataset
 from wsvad.dataset.trained import encode_training_ids
 from wsvad.features.config import FeatureConfig
-from wsvad.models.choose import build_model, default_config
+from wsvad.models.registry import build_model, default_config
 from wsvad.scores.config import ScoreConfig
 from wsvad.scores.table import VideoScores, encode_scores
 from wsvad.storage import open_store
