@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from wsvad.evaluation.gather import choose, gather
+from wsvad.evaluation.gather import gather, records_of_split
 from wsvad.features.reading import FeatureSet, VideoFeatures
 from wsvad.manifest.records import VideoRecord, read_records
 from wsvad.metrics.grids import pointing, region_truth
@@ -95,7 +95,7 @@ def main() -> None:
     features = FeatureSet.open(args.features)
     names = list(features.config["channels"])
     chosen = [name.strip() for name in args.channels.split(",")] if args.channels else names
-    records = choose(read_records(args.manifest), args.split)
+    records = records_of_split(read_records(args.manifest), args.split)
     print(f"| channel | over cells | {' | '.join(COLUMNS)} |\n{'|---' * (len(COLUMNS) + 2)}|")
     for name in chosen:
         for pooling, title in enumerate(POOLINGS):

@@ -63,7 +63,7 @@ def test_decay_is_the_printed_sine(clips):
 
 
 def test_a_reach_does_not_depend_on_the_length_of_the_video():
-    """The logarithm falls by 1 every ``reach`` clips in both directions, for any number of clips, until the band ends."""
+    """The logarithm falls by 1 every ``reach`` clips in both directions, up to the band, for any number of clips."""
     for clips in (1, 7, 40, 90):
         decay = temporal_decay(clips, torch.zeros(1), reach=2.5)
         distance = (torch.arange(clips)[:, None] - torch.arange(clips)).abs()
