@@ -149,7 +149,7 @@ def chained(rng: np.random.Generator, count: int, memory: int, shift: float = 0.
 
 
 def test_days_of_correlated_scores():
-    """Days of 4 s clips correlated over 2 minutes, compared with a week: no alarm in 100 days, alarms in 20 shifted ones."""
+    """Days of 4 s clips correlated over 2 minutes, compared with a week: none of 100 gives an alarm, 20 shifted do."""
     rng = np.random.default_rng(5)
     day = np.arange(21600) // 900
     reference = make_reference(chained(rng, 7 * 21600, 30), np.tile(day, 7), 24)

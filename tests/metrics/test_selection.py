@@ -27,8 +27,8 @@ class Sweep(NamedTuple):
 def sweep(rng: np.random.Generator, apart_C: np.ndarray, seed_noise: float, seeds: int = SEEDS) -> Sweep:
     """Return the AUC of normally distributed scores.
 
-    Difficulty varies by video, by video and configuration, and by video and seed; quality varies by seed. ``apart_C`` is
-    the mean difference between anomalous and normal videos.
+    Difficulty varies by video, by video and configuration, and by video and seed; quality varies by seed. ``apart_C``
+    is the mean difference between anomalous and normal videos.
     """
     runs = len(apart_C) * seeds
     anomalous = np.arange(2 * EACH) < EACH

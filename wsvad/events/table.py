@@ -61,7 +61,7 @@ def decode_events(data: bytes) -> StoredEvents:
     """
     try:
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        schema = file.schema_arrow  # pyarrow builds it anew on each access
+        schema = file.schema_arrow  # pyarrow builds it again on each access
         metadata = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
         check_columns(schema, columns.EVENTS_SCHEMA)
         rows: list[dict[str, Any]] = file.read().to_pylist()

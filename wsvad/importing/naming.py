@@ -26,7 +26,7 @@ class Naming:
     """How file names become video ids: without folders and extension, stripped of a suffix, with prefix and suffix."""
 
     strip: Annotated[tuple[str, ...], Option(metavar="TEXT")] = ()
-    """suffix to strip from file names, repeatable; the first match is used (default: .npy: _i3d; .txt: _C, _c3d)"""
+    """suffix to strip from file names, repeatable, the first match is used (default: _i3d; of .txt _C and _c3d)"""
     id_prefix: Annotated[str, Option(metavar="TEXT")] = ""
     """prefix of video ids"""
     id_suffix: Annotated[str, Option(metavar="TEXT")] = ""

@@ -85,12 +85,12 @@ def read_columns(data: bytes, wanted: Sequence[str], *, name: str) -> pa.Table:
     """Parse those of the wanted columns that exist; CSV columns are parsed as text even if they look like numbers."""
     try:
         if data[:4] == b"PAR1":
-            there = pq.read_schema(owned_reader(data)).names
+            names = pq.read_schema(owned_reader(data)).names
         else:
-            there = next(csv.reader(io.StringIO(data.split(b"\n", 1)[0].decode("utf-8-sig"))), [])
-        if URI not in there:
-            raise ManifestError(f"{name}: a manifest needs a column 'uri'; found {there[:20]!r:.300}{_hint(there)}")
-        columns = [c for c in wanted if c in there]
+            names = next(csv.reader(io.StringIO(data.split(b"\n", 1)[0].decode("utf-8-sig"))), [])
+        if URI not in names:
+            raise ManifestError(f"{name}: a manifest needs a column 'uri'; found {names[:20]!r:.300}{_hint(names)}")
+        columns = [c for c in wanted if c in names]
         if data[:4] == b"PAR1":
             return pq.read_table(owned_reader(data), columns=columns)
         # Other columns are only skipped, so their content cannot cause an error.
@@ -102,10 +102,10 @@ def read_columns(data: bytes, wanted: Sequence[str], *, name: str) -> pa.Table:
         raise ManifestError(f"{name}: cannot be read as a manifest: {error}") from error
 
 
-def _hint(there: Sequence[str]) -> str:
+def _hint(names: Sequence[str]) -> str:
     """Return a hint for the header of a CSV file without a ``uri`` column."""
     for delimiter, label in ((";", "';'"), ("\t", "tabs"), ("|", "'|'")):
-        names = [name.strip().strip('"').lower() for name in delimiter.join(there).split(delimiter)]
-        if len(names) > len(there) and {URI, VIDEO_ID} & set(names):
+        parts = [name.strip().strip('"').lower() for name in delimiter.join(names).split(delimiter)]
+        if len(parts) > len(names) and {URI, VIDEO_ID} & set(parts):
             return f". Its columns are separated by {label}; save it with commas as separators"
-    return did_you_mean(URI, there)
+    return did_you_mean(URI, names)

@@ -30,8 +30,6 @@ def cohen_kappa(first: Sequence[str], second: Sequence[str]) -> float | None:
     """
     if len(first) != len(second):
         raise UsageError(f"expected the same number of ratings by both, got {len(first)} and {len(second)}")
-    if len(first) != len(second):
-        raise UsageError(f"expected as many judgements of both, got {len(first)} and {len(second)}")
     if not first:
         return None
     if len({*first, *second}) == 1:
