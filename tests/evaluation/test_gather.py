@@ -57,7 +57,7 @@ def test_missing_scores_are_an_error_with_the_video_ids() -> None:
         gather(records, ["here"], load, {})
     found = gather(records, ["here"], load, {}, allow_missing=True)
     assert (found.missing, [r.record.video_id for r in found.results]) == (["gone"], ["here"])
-    assert found.notes == ["1 video without scores left out: gone"]
+    assert found.notes == ["1 video without scores excluded: gone"]
 
 
 def test_videos_without_ground_truth_are_excluded_and_listed() -> None:
@@ -80,7 +80,7 @@ def test_ground_truth_past_the_end_is_removed_and_noted() -> None:
     assert (result.frame_truth_N.size, result.frame_truth_N.sum()) == (40, 10)
     assert [note.split(":")[0] for note in found.notes] == ["v", "v"]
     assert "80 frames" in found.notes[0]
-    assert "cut off" in found.notes[1]
+    assert "removed" in found.notes[1]
 
 
 def test_ground_truth_removed_by_the_manifest_reader_is_noted() -> None:

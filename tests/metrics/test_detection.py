@@ -189,7 +189,7 @@ def test_unscored_frames_count_and_boxes_past_the_end_do_not() -> None:
 
 def test_nothing_to_detect_is_undefined() -> None:
     """Normal videos only."""
-    with pytest.raises(UndefinedMetric, match="no box"):
+    with pytest.raises(UndefinedMetric, match="no ground-truth box"):
         ours([hand({0: 0.9}, [])])
 
 

@@ -108,7 +108,7 @@ def test_true_events_are_merged_and_clipped() -> None:
     known = Footage.of([(10, 20), (20, 30), (25, 28), (90, 120), (130, 140), (5, 5)], 100.0)
     assert known.truth_M2.tolist() == [[10, 30], [90, 100]]
     assert known.normal_s == 70.0
-    assert known.cut(np.array([[95.0, 200.0], [100.0, 101.0]])).tolist() == [[95.0, 100.0]]
+    assert known.clip(np.array([[95.0, 200.0], [100.0, 101.0]])).tolist() == [[95.0, 100.0]]
 
 
 def test_a_video_of_one_frame() -> None:
