@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from wsvad.evaluation.gather import choose, gather
+from wsvad.evaluation.gather import gather, records_of_split
 from wsvad.features.reading import FeatureSet
 from wsvad.manifest.records import VideoRecord, read_records
 from wsvad.metrics.grids import pointing, region_truth
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--manifest", required=True, metavar="URI", help="with truth and splits")
     parser.add_argument("--split", choices=("test", "val"), default="test")
     args = parser.parse_args()
-    truths = grids(FeatureSet.open(args.features), choose(read_records(args.manifest), args.split))
+    truths = grids(FeatureSet.open(args.features), records_of_split(read_records(args.manifest), args.split))
     share = np.concatenate([truth_TK.ravel() for truth_TK in truths]).mean()
     print(f"{share:.3f} of the cuboids are anomalous\n\n| it knows | region AUC | pointing |\n|---|---|---|")
     for name, detector in DETECTORS.items():

@@ -15,7 +15,7 @@ import numpy as np
 
 from wsvad.backbones.compact import LABELS, MEASURES
 from wsvad.errors import UsageError
-from wsvad.evaluation.gather import choose, gather
+from wsvad.evaluation.gather import gather, records_of_split
 from wsvad.features.reading import FeatureSet, VideoFeatures
 from wsvad.manifest.records import VideoRecord, read_records
 from wsvad.metrics.grids import pointing, region_truth
@@ -132,7 +132,7 @@ def main() -> None:
     features = FeatureSet.open(args.features)
     names = channels_of(features)
     chosen = [name.strip() for name in args.channels.split(",")] if args.channels else names
-    records = choose(read_records(args.manifest), args.split)
+    records = records_of_split(read_records(args.manifest), args.split)
     print(f"| channel | over cells | {' | '.join(COLUMNS)} |\n{'|---' * (len(COLUMNS) + 2)}|")
     for name in chosen:
         for pooling, title in enumerate(POOLINGS):

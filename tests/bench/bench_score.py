@@ -32,7 +32,7 @@ from tests.features.factories import CONFIG, random_videos, write_features
 from tests.scoring.factories import make_checkpoint
 from wsvad.checkpoint import Checkpoint
 from wsvad.features.reading import FeatureSet
-from wsvad.scoring.agreement import agree
+from wsvad.scoring.compatibility import check_compatible
 from wsvad.scoring.scorer import Scorer
 from wsvad.scoring.units import unit_of
 from wsvad.scoring.worker import Payload, VideoScorer, WorkerConfig
@@ -74,7 +74,7 @@ class Case:
     def stage(self) -> VideoScorer:
         """Return a worker's stage, which writes to a data set of its own, where nothing is stored yet."""
         self._round += 1
-        config = agree(self._checkpoint, self._features, None)
+        config = check_compatible(self._checkpoint, self._features, None)
         out = open_store(str(self._out / str(self._round)))
         out.create("dataset.json", b"{}")
         return VideoScorer(WorkerConfig(config, out.uri), Payload(self._checkpoint, self._features))

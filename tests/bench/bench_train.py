@@ -30,8 +30,8 @@ from tests.features.factories import write_features
 from wsvad.features.cache import SegmentCache
 from wsvad.features.reading import FeatureSet
 from wsvad.loop.group import Alone
-from wsvad.models.choose import build_criterion, build_model, default_config
 from wsvad.models.contract import Criterion, MilModel
+from wsvad.models.registry import build_criterion, build_model, default_config
 from wsvad.training.batches import BalancedSampler, Batch, make_batch
 from wsvad.training.config import TrainConfig
 from wsvad.training.trainer import Bags, Trainer

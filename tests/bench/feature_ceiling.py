@@ -21,7 +21,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tests.baselines.raw_scores import COLUMNS, Figures, figures_of
-from wsvad.evaluation.gather import choose, gather
+from wsvad.evaluation.gather import gather, records_of_split
 from wsvad.features.reading import FeatureSet, VideoFeatures
 from wsvad.manifest.records import VideoRecord, read_records
 from wsvad.metrics.grids import region_truth
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="ways to cut the videos into folds (default: 3)")
     args = parser.parse_args()
     features = FeatureSet.open(args.features)
-    records = choose(read_records(args.manifest), args.split)
+    records = records_of_split(read_records(args.manifest), args.split)
     print(f"| classifier | of | {' | '.join(COLUMNS)} |\n{'|---' * (len(COLUMNS) + 2)}|")
     for classifier in CLASSIFIERS:
         runs = [ceiling(features, records, classifier, seed) for seed in range(args.repeats)]

@@ -1,4 +1,4 @@
-"""Local time to UTC, on both nights of the year, in the north and in the south."""
+"""Conversion of local time to UTC at clock changes, on both hemispheres."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ ZONES = ("Europe/Berlin", "America/New_York", "Australia/Sydney", "Australia/Lor
 
 
 def shown_at(local, zone):
-    """Every moment at which a clock of the zone shows a time: looked up minute by minute, two days around it."""
+    """Return every UTC time at which a clock of the zone shows a local time, by search over all minutes around it."""
     start = local.replace(tzinfo=UTC) - timedelta(hours=16)
     minutes = (start + timedelta(minutes=m) for m in range(32 * 60))
     return [m for m in minutes if m.astimezone(zone).replace(tzinfo=None, fold=0) == local]
@@ -28,8 +28,8 @@ def shown_at(local, zone):
         ).flatmap(lambda day: st.integers(0, 24 * 60 - 1).map(lambda m: datetime(*day) + timedelta(minutes=m))),
     ),
 )
-def test_a_local_time_is_what_a_clock_shows(zone, local):
-    """None, one or two moments, as a search over all minutes finds them."""
+def test_utc_times_are_those_at_which_a_clock_shows_the_local_time(zone, local):
+    """Zero, one or two, compared with a search over all minutes."""
     local = local.replace(second=0, microsecond=0)
     moment = moments(local, ZoneInfo(zone))
     found = shown_at(local, ZoneInfo(zone))
@@ -43,13 +43,13 @@ def test_a_local_time_is_what_a_clock_shows(zone, local):
 @pytest.mark.parametrize(
     ("zone", "local", "utc"),
     [
-        ("Europe/Berlin", "2026-03-29 02:30", "01:30"),  # as if the clock had not been set forward yet
+        ("Europe/Berlin", "2026-03-29 02:30", "01:30"),  # read with the offset before the change
         ("America/New_York", "2026-03-08 02:30", "07:30"),
         ("Australia/Sydney", "2026-10-04 02:30", "16:30"),
     ],
 )
-def test_a_time_that_does_not_exist_has_the_offset_before(zone, local, utc):
-    """So files of a clock that was set too late keep their order and distances."""
+def test_a_missing_time_is_read_with_the_offset_before_the_change(zone, local, utc):
+    """So files of a clock that was set late keep their order and distances."""
     moment = moments(datetime.fromisoformat(local), ZoneInfo(zone))
     assert (moment.kind, [f"{m:%H:%M}" for m in moment.utc]) == ("missing", [utc])
 
@@ -68,13 +68,13 @@ def test_a_time_that_does_not_exist_has_the_offset_before(zone, local, utc):
         ("a\0b", ""),
     ],
 )
-def test_names_that_are_no_zones(name, meant):
-    """Told, with what may have been meant; no file is opened by such a name."""
+def test_invalid_zone_names(name, meant):
+    """The message suggests the intended zone. No file is opened by such a name."""
     problem = zone_problem(name)
     assert "IANA" in problem
     assert (f"did you mean {meant!r}" in problem) == bool(meant)
 
 
-def test_a_zone_is_one():
-    """The names that the documentation gives."""
+def test_valid_zone_names():
+    """Including the names in the documentation."""
     assert [zone_problem(name) for name in ZONES] == [""] * len(ZONES)

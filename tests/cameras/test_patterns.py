@@ -1,4 +1,4 @@
-"""What a path says of camera and time."""
+"""Path patterns: camera and time from a path."""
 
 import time
 from datetime import UTC, datetime
@@ -35,14 +35,14 @@ DATED = "{camera}/{year}-{month}-{day}/{hour}-{minute}-{second}.mp4"
         ("a.mp4", "aXmp4", "no match", None),  # a point is a point
     ],
 )
-def test_a_path_says(pattern, path, camera, local):
-    """Camera and time on its clock."""
+def test_fields_of_a_path(pattern, path, camera, local):
+    """Camera, and time on its clock."""
     found = Pattern(pattern).match(path)
     assert (("no match", None) if found is None else (found.camera, found.local)) == (camera, local)
 
 
-def test_a_time_that_is_none_is_told():
-    """Month 13 matches, and is no time."""
+def test_an_invalid_time_is_reported():
+    """Month 13 matches the pattern but is not a valid time."""
     found = Pattern(DATED).match("gate/2026-13-29/01-59-58.mp4")
     assert found
     assert found.local is None
@@ -50,8 +50,8 @@ def test_a_time_that_is_none_is_told():
     assert Pattern("{epoch_ms}").match("9" * 14)
 
 
-def test_the_end_of_a_longer_path():
-    """As many folders as the pattern has."""
+def test_matching_the_end_of_a_longer_path():
+    """As many components as the pattern has."""
     found = Pattern(DATED).match_end("/archive/site/gate/2026-03-29/01-59-58.mp4")
     assert found
     assert found.camera == "gate"
@@ -60,8 +60,8 @@ def test_the_end_of_a_longer_path():
 @given(
     st.datetimes(datetime(1971, 1, 1), datetime(2199, 1, 1)), st.text(st.characters(exclude_characters="/"), min_size=1)
 )
-def test_what_is_written_is_read(moment, camera):
-    """Any name without a slash, newlines included."""
+def test_formatted_times_and_names_are_parsed(moment, camera):
+    """Any name without a slash, including line breaks."""
     found = Pattern("{camera}/{year}{month}{day}-{hour}{minute}{second}.{fraction}.ts").match(
         f"{camera}/{moment:%Y%m%d-%H%M%S.%f}.ts"
     )
@@ -69,10 +69,10 @@ def test_what_is_written_is_read(moment, camera):
 
 
 @pytest.mark.parametrize(
-    ("pattern", "said"),
+    ("pattern", "message"),
     [
         ("{cam}/x", "unknown field 'cam'; did you mean 'camera'"),
-        ("{year}{month}.mp4", r"lacks \{day\}, \{hour\}"),
+        ("{year}{month}.mp4", r"incomplete time: \{day\}, \{hour\} is missing"),
         ("{year}{month}{day}{hour}{second}", "without {minute}"),
         ("{epoch}-{epoch_ms}", "two times"),
         ("{epoch}-{year}{month}{day}{hour}", "two times"),
@@ -82,15 +82,15 @@ def test_what_is_written_is_read(moment, camera):
         ("*a" * 4, "4 wildcards"),
     ],
 )
-def test_patterns_that_cannot_be(pattern, said):
-    """With what is wrong."""
-    with pytest.raises(UsageError, match=said):
+def test_invalid_patterns_are_rejected(pattern, message):
+    """The message describes the problem."""
+    with pytest.raises(UsageError, match=message):
         Pattern(pattern)
 
 
 @pytest.mark.parametrize("name", ["_" * 250, "/" * 250, "_/" * 125, "1" * 250])
-def test_a_name_that_is_made_to_take_long_does_not(name):
-    """The most wildcards, and a name that is all separators: seconds at the very most, on a busy machine, too."""
+def test_matching_time_of_adversarial_names_is_bounded(name):
+    """The maximum number of wildcards and a name of separators only: at most seconds, even on a busy machine."""
     started = time.process_time()
     assert Pattern("**/*_{camera}_*_{year}{month}{day}{hour}.mp4").match(name) is None
     assert Pattern("*_*_{camera}_*{year}{month}{day}{hour}.mp4").match(name) is None
@@ -98,8 +98,8 @@ def test_a_name_that_is_made_to_take_long_does_not(name):
 
 
 @given(st.text("{}*/abcy" + "".join(FIELDS), max_size=30), st.text(max_size=30))
-def test_any_text_is_a_pattern_or_refused(pattern, path):
-    """Never another error, for any path."""
+def test_any_text_is_a_valid_pattern_or_rejected(pattern, path):
+    """No other error occurs, for any path."""
     try:
         made = Pattern(pattern)
     except UsageError:

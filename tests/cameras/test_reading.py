@@ -1,4 +1,4 @@
-"""The file of cameras: all that is wrong is said at once."""
+"""The cameras file: all problems are reported at once."""
 
 import tomllib
 from datetime import datetime
@@ -37,7 +37,7 @@ legal_hold = true
 
 
 def test_a_file_is_read(tmp_path):
-    """Defaults, a table of a pattern, a table that refines one camera."""
+    """Defaults, a table with a pattern, and a table that refines one camera."""
     (tmp_path / "cameras.toml").write_text(FILE)
     cameras = read_cameras(str(tmp_path / "cameras.toml"))
     rule, found = cameras.find("gate/20260329_120000.mp4")
@@ -51,8 +51,8 @@ def test_a_file_is_read(tmp_path):
     assert cameras.find("elsewhere.mp4") is None
 
 
-def test_the_file_of_the_documentation_is_one():
-    """As it stands there, with the settings that its text names."""
+def test_the_example_in_the_documentation_is_valid():
+    """And the documentation describes every setting."""
     page = (Path(__file__).resolve().parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
     cameras = parse_cameras(tomllib.loads(page.partition("```toml\n")[2].partition("```")[0]))
     rule, found = cameras.find("yard/2026-10-25/020000_1.mp4")
@@ -62,12 +62,12 @@ def test_the_file_of_the_documentation_is_one():
 
 
 def test_without_a_file_there_are_no_rules():
-    """Nor with defaults of ours that a person would have to know."""
+    """And no defaults other than those of ``Camera``."""
     assert read_cameras(None) == Cameras()
 
 
-def test_all_problems_are_said_at_once():
-    """Each with its table and key, and what may have been meant."""
+def test_all_problems_are_reported_at_once():
+    """Each with its table and key, and a suggestion."""
     document = tomllib.loads("""
         cameras = 1
         [defaults]
@@ -93,37 +93,37 @@ def test_all_problems_are_said_at_once():
     """)
     with pytest.raises(UsageError) as caught:
         parse_cameras(document, "cameras.toml")
-    said = str(caught.value)
+    message = str(caught.value)
     for text in (
         "unknown key 'cameras'; did you mean 'camera'",
         "defaults: unknown key 'retention'; did you mean 'retention_days'",
-        "defaults: time_zone must be a name of the IANA database such as 'Europe/Berlin' or 'UTC', got 'Berlin'; did"
+        "defaults: time_zone must be an IANA name such as 'Europe/Berlin' or 'UTC', got 'Berlin'; did"
         " you mean 'Europe/Berlin'",
         "camera 1 ('a'): unknown key 'budgt'; did you mean 'budget'",
         "camera 1 ('a'): pattern '{camera}/{cam}.mp4' has the unknown field 'cam'",
-        "camera 2 ('b'): it has a name and a pattern with {camera}",
+        "camera 2 ('b'): expected either a name or {camera} in the pattern, got both",
         "camera 2 ('b'): masks must be a list",
         "camera 2 ('b'): fold must be one of order, first, second, got 'frist'; did you mean 'first'",
         "camera 3: budget must be a number from 0",
         "camera 3: legal_hold must be true or false",
         "camera 3: pattern 'x{year}{month}{day}{hour}' has no {camera}, so the table needs a name",
-        "camera 3: its pattern has a time of day; time_zone must say of which clock",
-        "camera 4: name '../up' cannot be used",
-        "camera 5: it has neither a name nor a pattern",
+        "camera 3: the pattern contains a local time, so time_zone is required",
+        "camera 4: invalid name '../up'",
+        "camera 5: expected a name or a pattern",
     ):
-        assert text in said
-    assert said.startswith("cameras.toml: 14 problems")
+        assert text in message
+    assert message.startswith("cameras.toml: 14 problems")
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("", "it names no camera"),
+        ("", "expected at least one"),
         ("camera = 3", r"expected \[\[camera\]\]"),
         ("[camera]\nname = 'a'", r"expected \[\[camera\]\]"),
-        ("[[camera]]\nname = 'a'\n[[camera]]\nname = 'a'", "there already"),
-        ("[[camera]]\nname = 'a'\npattern = 'x'\n[[camera]]\nname = 'a'\npattern = 'y'", "list of patterns"),
-        ("[[camera]]\nname = 'a'\npattern = 'x'\n[[camera]]\nname = 'b'\npattern = 'x'", "is there twice"),
+        ("[[camera]]\nname = 'a'\n[[camera]]\nname = 'a'", "exists already"),
+        ("[[camera]]\nname = 'a'\npattern = 'x'\n[[camera]]\nname = 'a'\npattern = 'y'", "patterns in one list"),
+        ("[[camera]]\nname = 'a'\npattern = 'x'\n[[camera]]\nname = 'b'\npattern = 'x'", "occurs twice"),
         ("[[camera]]\nname = 'a'\nlow = 0.2", "low goes with high"),
         ("[[camera]]\nname = 'a'\nlow = 0.2\nhigh = 0.1", "low must be at most high"),
         ("[[camera]]\nname = 'a'\npurpose = 1", "purpose must be"),
@@ -133,10 +133,10 @@ def test_all_problems_are_said_at_once():
         ("defaults = 1", "expected a table"),
     ],
 )
-def test_files_that_cannot_be(text, said, tmp_path):
-    """Exit code 2, whatever it holds."""
+def test_invalid_files_are_rejected(text, message, tmp_path):
+    """With ``UsageError``, whatever the file contains."""
     (tmp_path / "c.toml").write_bytes(text.encode(errors="surrogatepass"))
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         read_cameras(str(tmp_path / "c.toml"))
     with pytest.raises(UsageError, match="does not exist"):
         read_cameras(str(tmp_path / "none.toml"))
@@ -155,8 +155,8 @@ _VALUES = st.recursive(
         _VALUES | st.lists(st.dictionaries(st.sampled_from(["name", "pattern", *SETTINGS]), _VALUES), max_size=3),
     )
 )
-def test_any_document_is_cameras_or_refused(document):
-    """Values of other types are never another error."""
+def test_any_document_is_valid_or_rejected(document):
+    """Values of other types raise no other error."""
     try:
         cameras = parse_cameras(document)
     except UsageError:

@@ -15,7 +15,7 @@ from wsvad.checkpoint.folder import config_json
 from wsvad.checkpoint.tensors import digest_of
 from wsvad.checkpoint.verify import checkpoint_faults
 from wsvad.errors import ConflictError, DamagedError, UsageError, WeightsError
-from wsvad.models.choose import build_model, default_config
+from wsvad.models.registry import build_model, default_config
 from wsvad.storage import StoreOptions, open_store
 
 CONFIG = default_config("sultani", 8)

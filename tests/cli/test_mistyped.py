@@ -67,7 +67,7 @@ def test_a_mistyped_setting_or_preset_names_the_right_one(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("video_id;uri;label\na;a.mp4;1\n", "separated by ';'; a manifest is separated by commas"),
+        ("video_id;uri;label\na;a.mp4;1\n", "separated by ';'; save it with commas"),
         ("video_id\turi\na\ta.mp4\n", "separated by tabs"),
         ('"uri"|"label"\na.mp4|1\n', "separated by '|'"),
         ("uri;title, long;label\na.mp4;x, y;1\n", "separated by ';'"),

@@ -14,7 +14,7 @@ import pytest
 from tests.extraction.harness import QUICK as EXTRACT
 from tests.extraction.in_process import patch_all
 from tests.extraction.videos import write_video
-from tests.importing.making import SOURCE, features, save
+from tests.importing.data import SOURCE, features, save
 from tests.training.factories import QUICK as TRAIN
 from tests.training.factories import plant, planted_records
 from wsvad.cli import main

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from tests.events.making import site
+from tests.events.data import site
 from tests.features.factories import random_videos, write_features
 from tests.scoring.factories import write_scores
 from wsvad.errors import DamagedError, UsageError

@@ -1,4 +1,4 @@
-"""Events in a report: which operating point, from which videos, and that earlier reports stay what they are."""
+"""Events in a report: the choice of the operating point, and compatibility with reports of earlier versions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.evaluation.making import record
+from tests.evaluation.data import record
 from tests.evaluation.test_job import QUICK, make_inputs
 from tests.scoring.factories import CONFIG, make_scores, write_scores
 from wsvad.cli import main
 from wsvad.errors import UsageError
-from wsvad.evaluation.events import Point, choose_point
+from wsvad.evaluation.events import OperatingPoint, choose_operating_point
 from wsvad.events.calibration import Calibration, Threshold
 from wsvad.events.config import EventSettings
 from wsvad.events.thresholds import PostProcessing, Thresholds
@@ -29,15 +29,15 @@ HOUR = 5625
 
 def chosen(
     records: list[VideoRecord], scores: dict[str, np.ndarray], options: EventOptions | None = None, split: str = "test"
-) -> Point:
-    """The operating point of these scores; asking for any but a normal validation video fails."""
+) -> OperatingPoint:
+    """Return the operating point of these scores; loading any but a normal validation video fails."""
     allowed = {r.video_id for r in records if r.split == "val" and r.label == 0}
 
     def load(video_id: str):
         assert video_id in allowed, f"{video_id} must not decide the threshold"
         return make_scores(video_id, scores[video_id])
 
-    return choose_point(options or EventOptions(), None, records, [*scores], load, split)  # type: ignore[arg-type]
+    return choose_operating_point(options or EventOptions(), None, records, [*scores], load, split)  # type: ignore[arg-type]
 
 
 RECORDS = [
@@ -50,15 +50,15 @@ RECORDS = [
 
 
 def quiet(hours: float, *peaks: float) -> np.ndarray:
-    """Scores of 0.1 with peaks of 8 clips, far apart."""
+    """Return scores of 0.1 with distant peaks of 8 clips."""
     made = np.full(round(HOUR * hours), 0.1)
     for n, peak in enumerate(peaks):
         made[100 + 300 * n : 108 + 300 * n] = peak
     return made
 
 
-def test_the_threshold_comes_from_normal_validation_videos_alone() -> None:
-    """7 hours, one event an hour: 2 events prove below 0.9 an hour, 3 would leave 1.1."""
+def test_the_threshold_comes_from_normal_validation_videos_only() -> None:
+    """7 hours, one event per hour: 2 events prove a rate below 0.9 per hour, 3 would give 1.1."""
     every = {r.video_id: np.ones(50) for r in RECORDS} | {"val": quiet(7, 0.9, 0.8, 0.7, 0.6)}
     found = chosen(RECORDS, every)
     assert found.source == "validation"
@@ -66,22 +66,20 @@ def test_the_threshold_comes_from_normal_validation_videos_alone() -> None:
     assert 0.7 < found.settings.high <= np.float32(0.8)
     assert found.settings.low_level == pytest.approx(0.8 * found.settings.high)
     assert found.statement == (
-        "from 1 normal validation video (7.0 hours), 2 events there: below 0.899 false events an hour with "
+        "from 1 normal validation video (7.0 hours) with 2 events: below 0.899 false events per hour with "
         "95% confidence"
     )
-    assert chosen(RECORDS, every, split="val").statement.endswith(
-        "the figures at this point are not those of other videos"
-    )
+    assert chosen(RECORDS, every, split="val").statement.endswith("so metrics at this point are optimistic")
 
 
-def test_too_little_validation_footage_is_said_to_prove_nothing() -> None:
-    """A quarter of an hour without an event proves below 12 an hour."""
+def test_too_little_validation_footage_is_reported() -> None:
+    """A quarter of an hour without events proves a rate below 12 per hour."""
     found = chosen(RECORDS, {"val": quiet(0.25, 0.6)})
     assert found.settings is not None
     assert found.settings.high == np.nextafter(np.float64(np.float32(0.6)), 1)
     assert found.statement == (
-        "from 1 normal validation video (15.0 minutes), 0 events there: below 12 false events an hour with "
-        "95% confidence. This does not prove the 1 an hour that were asked for"
+        "from 1 normal validation video (15.0 minutes) with 0 events: below 12 false events per hour with "
+        "95% confidence. This does not prove the requested 1 per hour"
     )
 
 
@@ -93,16 +91,16 @@ def test_too_little_validation_footage_is_said_to_prove_nothing() -> None:
     ],
 )
 def test_without_normal_validation_videos_there_is_no_operating_point(records: list, scored: list, why: str) -> None:
-    """And never one from the test videos; the statement says what to do."""
+    """It is never chosen on test videos; the statement describes what to do."""
     found = chosen(records, {name: np.ones(9) for name in scored})
     assert (found.settings, found.source) == (None, "none")
     assert found.statement == (
-        f"no operating point: {why}. Give --event-high, or --thresholds with a file of calibrated thresholds"
+        f"no operating point: {why}. Set --event-high, or --thresholds to a calibrated thresholds file"
     )
 
 
-def test_what_is_given_counts() -> None:
-    """Before validation videos, which are not even read."""
+def test_a_given_operating_point_is_used() -> None:
+    """Validation videos are not even read."""
     given = chosen(RECORDS, {"val": np.ones(9)}, EventOptions(event_high=0.7, event_low=0.3, event_gap=4))
     assert given.settings == EventSettings(high=0.7, low=0.3, gap_s=4)
     assert given.source == "given"
@@ -111,24 +109,24 @@ def test_what_is_given_counts() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"event_low": 0.3}, "--event-low needs --event-high"),
+        ({"event_low": 0.3}, "--event-low requires --event-high"),
         ({"event_high": 1.5}, r"--event-high must be in \[0, 1\]"),
         ({"event_high": 0.3, "event_low": 0.4}, "--event-low must be between 0 and --event-high"),
         ({"event_smooth": 1e6}, "--event-smooth must be between 0 and"),
         ({"event_min_length": 1e6}, "--event-min-length must be between 0 and"),
-        ({"thresholds": "t.json", "event_high": 0.5}, "give one"),
-        ({"thresholds": "t.json", "event_gap": 1.0}, "come with --thresholds"),
+        ({"thresholds": "t.json", "event_high": 0.5}, "not both"),
+        ({"thresholds": "t.json", "event_gap": 1.0}, "cannot be used with --thresholds"),
     ],
 )
-def test_impossible_options_are_refused(changes: dict, message: str) -> None:
-    """Each with its own name."""
+def test_invalid_options_are_rejected(changes: dict, message: str) -> None:
+    """The message names the option."""
     with pytest.raises(UsageError, match=message):
         EventOptions(**changes)
 
 
 @pytest.fixture
 def words(tmp_path: Path) -> list[str]:
-    """An evaluation of three small videos and one normal validation video; no frames."""
+    """Return the options for an evaluation of three small videos and one normal validation video, without frames."""
     scored, manifest = make_inputs(str(tmp_path))
     write_scores(scored, {"val.mp4": ([0.1, 0.3, 0.2], None)}, training_ids=("t.mp4",))
     write_records(manifest, [*read_records(manifest), VideoRecord("val.mp4", "val.mp4", 0, "val")])
@@ -136,7 +134,7 @@ def words(tmp_path: Path) -> list[str]:
 
 
 def report(tmp_path: Path) -> dict:
-    """What was written."""
+    """Return the written report."""
     found: dict = json.loads((tmp_path / "report" / "report.json").read_text())
     return found
 
@@ -144,7 +142,7 @@ def report(tmp_path: Path) -> dict:
 def test_events_are_in_the_report_the_page_and_the_summary(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With title, unit and source; the summary leaves out the curve."""
+    """With title, unit and source; the summary omits the curve."""
     assert (
         main(["evaluate", *words, "--event-high", "0.5", "--event-smooth", "0", "--event-min-length", "0", "--json"])
         == 0
@@ -168,8 +166,8 @@ def test_events_are_in_the_report_the_page_and_the_summary(
     assert "open at 0.5, close below 0.4 (as given)" in printed
 
 
-def test_without_an_operating_point_only_its_figures_are_missing(words: list[str], tmp_path: Path) -> None:
-    """They are null with the reason; those over all thresholds are there."""
+def test_without_an_operating_point_only_its_metrics_are_undefined(words: list[str], tmp_path: Path) -> None:
+    """They are null with the reason; metrics over all thresholds are defined."""
     manifest = words[words.index("--manifest") + 1]
     write_records(manifest, [r for r in read_records(manifest) if r.split != "val"])
     assert main(["evaluate", *words]) == 0
@@ -181,8 +179,8 @@ def test_without_an_operating_point_only_its_figures_are_missing(words: list[str
     assert "no operating point" in (tmp_path / "report" / "report.html").read_text()
 
 
-def test_a_file_of_thresholds_is_the_operating_point(words: list[str], tmp_path: Path) -> None:
-    """With its post-processing and its digest among the inputs; of another model or no such file it is refused."""
+def test_a_thresholds_file_gives_the_operating_point(words: list[str], tmp_path: Path) -> None:
+    """With its post-processing, and its digest among the inputs. A missing file or one of another model is rejected."""
     pooled = Threshold(0.5, 0.25, 2, 12.5, 3, 1.0, 0.504)
     file = Thresholds(CONFIG.checkpoint, PostProcessing(0.0, 0.0, 0.0), Calibration(pooled, {}))
     place = tmp_path / "thresholds.json"
@@ -203,7 +201,7 @@ def test_a_file_of_thresholds_is_the_operating_point(words: list[str], tmp_path:
 
 
 def test_a_report_of_an_earlier_version_keeps_its_identity(words: list[str], tmp_path: Path) -> None:
-    """Without options of events the identity is over what it always was; such a report is written again, with events.
+    """Event options at their defaults are not part of the identity, so such a report is replaced by one with events.
 
     Other options of events are another report.
     """

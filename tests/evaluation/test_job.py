@@ -1,4 +1,4 @@
-"""The verb: from a scores data set and a manifest to a report, on disk and in a bucket."""
+"""``wsvad evaluate``: from a scores data set and a manifest to a report, on disk and in object storage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QUICK = ("--resamples", "100")
 
 
 def make_inputs(root: str, training_ids: tuple[str, ...] = ("t.mp4",)) -> tuple[str, str]:
-    """Three scored videos of 40 frames and their manifest: ``(scores, manifest)``."""
+    """Write three scored videos of 40 frames and their manifest; return ``(scores, manifest)``."""
     cuboids = np.full((3, 49), 0.1)
     cuboids[1, 24] = 0.9
     quiet = np.full((3, 49), 0.2)
@@ -49,13 +49,13 @@ def make_inputs(root: str, training_ids: tuple[str, ...] = ("t.mp4",)) -> tuple[
 
 @pytest.fixture
 def inputs(tmp_path: Path) -> tuple[str, ...]:
-    """Words that evaluate three small videos, two of which exist."""
+    """Return options that evaluate three small videos, two of which exist."""
     scored, manifest = make_inputs(str(tmp_path))
     return ("--scores", scored, "--manifest", manifest, "--out", str(tmp_path / "report"), *QUICK)
 
 
-def test_a_data_set_is_not_littered_with_a_report(inputs: tuple[str, ...], tmp_path: Path) -> None:
-    """Exit code 5 where the target is the scores themselves; nothing is written."""
+def test_no_report_is_written_into_a_data_set(inputs: tuple[str, ...], tmp_path: Path) -> None:
+    """Exit code 5 if the target is the scores data set; nothing is written."""
     words = [str(tmp_path / "scores") if word == str(tmp_path / "report") else word for word in inputs]
     assert main(["evaluate", *words]) == 5
     assert not (tmp_path / "scores" / "report.json").exists()
@@ -64,7 +64,7 @@ def test_a_data_set_is_not_littered_with_a_report(inputs: tuple[str, ...], tmp_p
 def test_a_report_is_written_with_frames_of_the_videos(
     inputs: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 0; strict JSON with inputs, options and versions; the page shows two frames and says why not three."""
+    """Exit code 0; strict JSON with inputs, options and versions; the page shows two frames and a note on the third."""
     (tmp_path / "videos").mkdir()
     for name in ("a.mp4", "n.mp4"):
         write_video(tmp_path / "videos" / name, 40)
@@ -84,8 +84,8 @@ def test_a_report_is_written_with_frames_of_the_videos(
     assert any("m.mp4" in note and "not shown" in note for note in report["notes"])
 
 
-def test_an_equal_report_is_written_again_and_another_one_refused(inputs: tuple[str, ...], tmp_path: Path) -> None:
-    """Exit code 5, nothing changed; --replace is the way."""
+def test_an_equal_report_is_replaced_and_another_one_is_a_conflict(inputs: tuple[str, ...], tmp_path: Path) -> None:
+    """Exit code 5, and nothing is changed, unless --replace is given."""
     assert main(["evaluate", *inputs, "--no-frames"]) == 0
     assert main(["evaluate", *inputs, "--no-frames"]) == 0
     before = (tmp_path / "report" / "report.json").read_bytes()
@@ -96,8 +96,8 @@ def test_an_equal_report_is_written_again_and_another_one_refused(inputs: tuple[
     assert main(["evaluate", *inputs, "--no-frames"]) == 5
 
 
-def test_training_videos_are_refused_and_labelled(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The id itself for good; a file name until the user vouches; --split train says what it is."""
+def test_training_videos_are_rejected_or_labelled(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Equal ids always; equal file names unless --distinct-names is given; --split train is labelled."""
     for number, (trained, words, code) in enumerate(
         [
             (("a.mp4",), (), 2),
@@ -114,13 +114,13 @@ def test_training_videos_are_refused_and_labelled(tmp_path: Path, caplog: pytest
     assert "share a file name" in " ".join(json.loads((out / "report.json").read_text())["warnings"])
 
 
-def test_figures_on_training_videos_are_labelled(inputs: tuple[str, ...], tmp_path: Path) -> None:
-    """The training video has no scores; with them, the report says what they are."""
+def test_metrics_on_training_videos_are_labelled(inputs: tuple[str, ...], tmp_path: Path) -> None:
+    """The training video has no scores at first; with scores, the report has a warning."""
     assert main(["evaluate", *inputs, "--split", "train", "--no-frames"]) == 2
     write_scores(tmp_path / "scores", {"t.mp4": ([0.5, 0.6], None)}, training_ids=("t.mp4",))
     assert main(["evaluate", *inputs, "--split", "train", "--no-frames"]) == 0
     report = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert any("figures on split 'train' (1 of these videos" in warning for warning in report["warnings"])
+    assert any("metrics on split 'train' (1 of these videos" in warning for warning in report["warnings"])
 
 
 @pytest.mark.parametrize(
@@ -132,16 +132,16 @@ def test_figures_on_training_videos_are_labelled(inputs: tuple[str, ...], tmp_pa
         (("--split", "val"), 2),
     ],
 )
-def test_what_cannot_be_evaluated_ends_before_anything_is_written(
+def test_invalid_input_is_rejected_before_anything_is_written(
     inputs: tuple[str, ...], tmp_path: Path, change: tuple[str, str], code: int
 ) -> None:
-    """With the exit code of its kind."""
+    """With the corresponding exit code."""
     assert main(["evaluate", *inputs, *change]) == code
     assert not (tmp_path / "report").exists()
 
 
-def test_missing_scores_need_the_users_word(inputs: tuple[str, ...], tmp_path: Path) -> None:
-    """Without it, exit code 2; with it, the report names them."""
+def test_missing_scores_require_an_option(inputs: tuple[str, ...], tmp_path: Path) -> None:
+    """Without it, exit code 2; with it, the report lists the videos."""
     manifest = tmp_path / "manifest.csv"
     manifest.write_text(manifest.read_text() + "late.mp4,late.mp4,0,test,,,,,,\n")
     assert main(["evaluate", *inputs, "--no-frames"]) == 2
@@ -150,7 +150,7 @@ def test_missing_scores_need_the_users_word(inputs: tuple[str, ...], tmp_path: P
 
 
 def test_an_option_file_gives_the_options(inputs: tuple[str, ...], tmp_path: Path) -> None:
-    """And the report says the command that they make."""
+    """The report contains the equivalent command."""
     config = tmp_path / "evaluate.toml"
     config.write_text('truth-mode = "floor16"\nframes = false\nthreshold = 0.25\n')
     assert main(["evaluate", *inputs, "--config", str(config)]) == 0
@@ -160,7 +160,7 @@ def test_an_option_file_gives_the_options(inputs: tuple[str, ...], tmp_path: Pat
     assert {"--truth-mode", "floor16", "--no-frames", "--threshold", "0.25"} <= set(report["command"])
 
 
-def test_everything_in_a_bucket(
+def test_object_storage(
     s3_bucket: str, moto_server: MotoServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Scores, manifest, videos and report on S3."""
@@ -186,6 +186,6 @@ def test_everything_in_a_bucket(
         ("a/b.mp4", "s3://cam/videos/", "s3://cam/videos/a/b.mp4"),
     ],
 )
-def test_where_videos_are_by_hand(uri: str, root: str | None, expected: str) -> None:
-    """Relative to the manifest, or to what the user says."""
+def test_uris_of_videos(uri: str, root: str | None, expected: str) -> None:
+    """Relative to the manifest, or to --videos-root."""
     assert video_uri(uri, "/data/manifest.csv", root) == expected

@@ -1,4 +1,4 @@
-"""The page: one file, nothing from elsewhere, hostile names harmless, the right things drawn."""
+"""The HTML page: it is self-contained, escapes adversarial names, and shows all parts of the report."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.evaluation.making import gathered, planted, record, scores
-from wsvad.evaluation.document import figures
-from wsvad.evaluation.events import Point, events_section
+from tests.evaluation.data import gathered, planted, record, scores
+from wsvad.evaluation.document import compute_metrics
+from wsvad.evaluation.events import OperatingPoint, events_section
 from wsvad.evaluation.page import PageInput, page
 from wsvad.features.described import described
 from wsvad.manifest.records import Box
 from wsvad.metrics.event_definitions import EVENT_DEFINITIONS
 from wsvad.metrics.event_options import EventOptions
-from wsvad.metrics.figures import Draws
+from wsvad.metrics.metric import Resamples
 from wsvad.metrics.options import MetricOptions
 from wsvad.report import timelines
 from wsvad.report.pictures import picture_uri
@@ -29,7 +29,7 @@ HOSTILE = '<script>alert("1")</script>&\'"><img src=x onerror=alert(2)>'
 
 
 class Balanced(HTMLParser):
-    """Collects what a browser would see: tags, attributes, text; remembers what is not closed."""
+    """Collect tags, attributes and text of a page, and elements that are not closed."""
 
     VOID = frozenset("meta br img input link hr".split())
     OPTIONAL = frozenset("th td tr".split())
@@ -60,7 +60,7 @@ class Balanced(HTMLParser):
 
 
 def draw(videos: list, pictures: dict | None = None, **more: object) -> str:
-    """The page of these videos."""
+    """Return the page of these videos."""
     found = gathered(videos)
     document = {
         "title": "st_ltgs on demo",
@@ -73,14 +73,14 @@ def draw(videos: list, pictures: dict | None = None, **more: object) -> str:
         "inputs": {},
         "versions": {},
         "identity": "sha256:0",
-        **figures(found, MetricOptions(resamples=100)),
+        **compute_metrics(found, MetricOptions(resamples=100)),
         **more,
     }
     return page(PageInput(document, found.results, pictures or {}, {"geometry": "squash"}))
 
 
 def parse(html: str) -> Balanced:
-    """Read it strictly."""
+    """Parse a page strictly."""
     parser = Balanced()
     parser.feed(html)
     parser.close()
@@ -90,13 +90,13 @@ def parse(html: str) -> Balanced:
 
 @pytest.fixture(scope="module")
 def plain() -> str:
-    """A page of planted videos with a picture."""
+    """Return a page of planted videos with a picture."""
     frame = np.random.default_rng(0).integers(0, 255, (8, 8, 3)).astype(np.uint8)
     return draw(planted(1.0, videos=6), {"v01": frame})
 
 
-def test_the_page_is_whole_and_needs_nothing_else(plain: str) -> None:
-    """Balanced elements, no script, no link, no address but data: and fragments; a policy that forbids the rest."""
+def test_the_page_is_well_formed_and_self_contained(plain: str) -> None:
+    """Balanced elements, no scripts, no links, only data: URIs and fragments, and a content security policy."""
     seen = parse(plain)
     assert not {"script", "link", "iframe", "object", "embed", "base", "form"} & set(seen.tags)
     for name, value in seen.attributes:
@@ -107,8 +107,8 @@ def test_the_page_is_whole_and_needs_nothing_else(plain: str) -> None:
     assert not re.search(r"url\(|@import|https?://", plain)
 
 
-def test_the_page_shows_figures_curves_strips_and_heat_maps(plain: str) -> None:
-    """Every part is there, once for every video."""
+def test_the_page_shows_metrics_curves_strips_and_heat_maps(plain: str) -> None:
+    """Every part exists, once for every video."""
     seen = parse(plain)
     words = " ".join(seen.words)
     for part in (
@@ -116,9 +116,9 @@ def test_the_page_shows_figures_curves_strips_and_heat_maps(plain: str) -> None:
         "Curves",
         "By category",
         "Over time",
-        "Where in the picture",
+        "Spatial localisation",
         "Every video",
-        "All figures",
+        "All metrics",
     ):
         assert part in words
     assert plain.count('class="strip"') == 6
@@ -130,14 +130,14 @@ def test_the_page_shows_figures_curves_strips_and_heat_maps(plain: str) -> None:
     assert plain.count('class="hit"') == 3
 
 
-def test_dark_and_print_have_their_styles(plain: str) -> None:
-    """In the one style sheet of the page."""
+def test_dark_mode_and_print_have_styles(plain: str) -> None:
+    """In the style sheet of the page."""
     assert "@media (prefers-color-scheme: dark)" in plain
     assert "@media print" in plain
 
 
-def test_hostile_names_are_text() -> None:
-    """An id, a category, a warning, a note and a title that would be markup are shown as they are."""
+def test_adversarial_names_are_escaped() -> None:
+    """An id, a category, a warning, a note and a title with markup are shown as text."""
     cuboids = np.full((2, 49), 0.5)
     videos = [
         (
@@ -155,13 +155,13 @@ def test_hostile_names_are_text() -> None:
     assert "\u202e" not in html
 
 
-def test_events_of_hostile_names_are_text_and_a_document_without_events_has_no_such_part(plain: str) -> None:
-    """The part says its operating point, its figures and which videos are left out; earlier reports had none."""
+def test_event_section_escapes_names_and_is_optional(plain: str) -> None:
+    """The section contains the operating point, metrics and excluded videos; reports of earlier versions have none."""
     videos = [(record(HOSTILE, label=1), scores([0.5, 0.6])), *planted(1.0, videos=4)]
     results, options = gathered(videos).results, EventOptions(event_high=0.5)
-    point = Point(options.settings(), "given", HOSTILE)
-    draws = Draws.of(results, MetricOptions(resamples=100))
-    html = draw(videos, events=events_section(results, draws, options, point))
+    point = OperatingPoint(options.settings(), "given", HOSTILE)
+    resamples = Resamples.of(results, MetricOptions(resamples=100))
+    html = draw(videos, events=events_section(results, resamples, options, point))
     seen = parse(html)
     assert not {"script", "img"} & set(seen.tags)
     assert not [name for name, _ in seen.attributes if name.startswith("on")]
@@ -172,16 +172,16 @@ def test_events_of_hostile_names_are_text_and_a_document_without_events_has_no_s
     assert "<h2>Events</h2>" not in plain
 
 
-def test_undefined_figures_are_dashes_with_their_reason() -> None:
-    """Normal videos alone have hardly any figure; the page stands nevertheless."""
+def test_undefined_metrics_are_dashes_with_their_reason() -> None:
+    """Most metrics are undefined for normal videos; the page is still valid."""
     html = draw([(record("n", label=0), scores([0.4, 0.3])), (record("m", label=0), scores([0.1]))])
     seen = parse(html)
-    assert "nothing is anomalous: one class only" in " ".join(seen.words)
+    assert "nothing is anomalous: only one class" in " ".join(seen.words)
     assert "nan" not in " ".join(seen.words).casefold().split()
 
 
-def test_many_videos_make_a_bounded_page() -> None:
-    """At most 36 strips and 24 heat maps; the table names every video."""
+def test_the_size_of_the_page_is_bounded() -> None:
+    """At most 36 strips and 24 heat maps; the table lists every video."""
     html = draw(planted(0.5, videos=60, clips=4))
     assert html.count('class="strip"') == 36
     assert html.count('class="heat"') == 24
@@ -197,17 +197,17 @@ def test_the_hardest_and_the_best_come_first() -> None:
         (record("loud", label=0), scores([0.1, 0.8])),
     ]
     found = gathered(videos)
-    rows = figures(found, MetricOptions(resamples=0))["per_video"]
+    rows = compute_metrics(found, MetricOptions(resamples=0))["per_video"]
     groups = timelines.choose(found.results, rows)
     assert [[rows[n]["video_id"] for n in members] for _, members in groups] == [["bad"], ["good"], ["loud", "calm"]]
 
 
-def test_long_videos_keep_their_peaks_in_the_drawing() -> None:
-    """5,000 clips on 600 pixels: the one high clip is still there."""
+def test_timelines_of_long_videos_keep_their_peaks() -> None:
+    """5,000 clips on 600 pixels: a single high clip is still visible."""
     values = np.full(5000, 0.1)
     values[3217] = 1.0
     found = gathered([(record("long", label=0), scores(values))])
-    rows = figures(found, MetricOptions(resamples=0))["per_video"]
+    rows = compute_metrics(found, MetricOptions(resamples=0))["per_video"]
     drawn = timelines.strip(found.results[0], rows[0], (0.0, 1.0), 0.5).svg
     path = re.search(r'class="score" d="([^"]*)"', drawn)
     assert path is not None
@@ -226,19 +226,19 @@ def test_long_videos_keep_their_peaks_in_the_drawing() -> None:
         (0, 0, (0, 0.005)),
     ],
 )
-def test_scales_by_hand(low: float, high: float, scale: tuple[float, float]) -> None:
-    """Scores that use little of 0 to 1 are drawn larger, all alike."""
+def test_scales(low: float, high: float, scale: tuple[float, float]) -> None:
+    """A small range of scores is magnified, with the same scale for all strips."""
     assert timelines.common_scale(low, high) == pytest.approx(scale)
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (7.4, "0:07"), (750, "12:30"), (3723, "1:02:03")])
-def test_clock_by_hand(seconds: float, shown: str) -> None:
-    """Minutes and seconds, hours where there are any."""
+def test_clock(seconds: float, shown: str) -> None:
+    """Minutes and seconds, and hours if not zero."""
     assert clock(seconds) == shown
 
 
 def test_thinned_curves_keep_their_ends() -> None:
-    """And stay on the curve."""
+    """All points are on the curve."""
     x = np.linspace(0, 1, 10_000)
     kept = thin(x, x**2, 100)
     assert len(kept) <= 102
@@ -246,13 +246,13 @@ def test_thinned_curves_keep_their_ends() -> None:
     assert all(y == pytest.approx(a**2) for a, y in kept)
 
 
-def test_text_is_safe_in_elements_and_attributes() -> None:
+def test_text_is_escaped_for_elements_and_attributes() -> None:
     """Markup, quotes and control characters."""
     assert text("<a b='\"'>\x00\n") == "&lt;a b=&#x27;&quot;&#x27;&gt;\\x00\\n"
 
 
-def test_a_picture_is_kept_to_the_bit() -> None:
-    """As PNG, in a URI that needs no other file; anything but RGB of 8 bits is refused."""
+def test_pictures_are_lossless() -> None:
+    """As PNG in a data URI; only 8-bit RGB is accepted."""
     picture = np.random.default_rng(1).integers(0, 256, (5, 7, 3)).astype(np.uint8)
     kind, _, data = picture_uri(picture).partition(",")
     assert kind == "data:image/png;base64"
@@ -264,8 +264,8 @@ def test_a_picture_is_kept_to_the_bit() -> None:
             picture_uri(wrong)
 
 
-def test_a_strided_picture_is_drawn_as_it_looks() -> None:
-    """A view with gaps or turned round is not read as if it were whole memory."""
+def test_a_strided_picture_is_encoded_correctly() -> None:
+    """Views with strides or reversed axes are supported."""
     picture = np.random.default_rng(2).integers(0, 256, (6, 8, 3)).astype(np.uint8)
     view = picture[::-2, 1::2]
     assert picture_uri(view) == picture_uri(np.ascontiguousarray(view))

@@ -1,4 +1,4 @@
-"""What an event is, in plain loops: slow and obvious, for comparison with ``wsvad.events``."""
+"""Reference implementation of event detection in plain loops, for comparison with ``wsvad.events``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ HOUR = 3600.0
 
 
 def smoothed(starts, scores, width):
-    """Weighted mean of every clip over all clips nearer than ``width`` seconds."""
+    """Return the weighted mean of every clip over all clips within ``width`` seconds."""
     if width == 0:
         return list(scores)
     means = []
@@ -19,7 +19,7 @@ def smoothed(starts, scores, width):
 
 
 def piece_numbers(times, means, low, gap):
-    """Number of the piece of each clip at ``low`` or more, None of the others; and the pieces that continue another."""
+    """Return the piece number of each clip of at least ``low`` (else None), and the pieces that continue another."""
     islands: list[list[int]] = []
     reached = float("-inf")
     for clip, (start, end) in enumerate(times):
@@ -50,7 +50,7 @@ def piece_numbers(times, means, low, gap):
 
 
 def events(times, scores, settings: EventSettings):
-    """All events as ``(first, last, start, end, continues)``, with end and continues by the same rules."""
+    """Return all events as ``(first, last, start, end, continues)``, and the smoothed scores."""
     means = smoothed([start for start, _ in times], scores, settings.smooth_s)
     numbers, rests = piece_numbers(times, means, settings.low_level, settings.gap_s)
     runs: list[list[int]] = []

@@ -1,4 +1,4 @@
-"""Masks and regions, against every pixel and every pair of cells."""
+"""Masks and regions, compared with pixel and pairwise reference implementations."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ _SHARE = st.integers(0, 70)
 
 @st.composite
 def masks(draw):
-    """Rectangles in whole pixels of a picture of 70x70."""
+    """Rectangles in whole pixels of a 70x70 frame."""
     made = []
     for _ in range(draw(st.integers(0, 4))):
         (x1, x2), (y1, y2) = (sorted(draw(st.tuples(_SHARE, _SHARE).filter(lambda p: p[0] != p[1]))) for _ in "xy")
@@ -25,8 +25,8 @@ def masks(draw):
 
 
 @given(masks())
-def test_a_cell_is_masked_where_half_its_pixels_are(given_masks):
-    """Counted pixel by pixel; masks that overlap count once."""
+def test_a_cell_is_masked_if_half_of_its_pixels_are(given_masks):
+    """Compared with a count of pixels; overlapping masks count once."""
     under = np.zeros((70, 70), np.bool_)
     for x1, y1, x2, y2 in given_masks:
         under[round(y1 * 70) : round(y2 * 70), round(x1 * 70) : round(x2 * 70)] = True
@@ -36,7 +36,7 @@ def test_a_cell_is_masked_where_half_its_pixels_are(given_masks):
 
 
 def groups(strong):
-    """Cells that touch at a side, found by joining pairs until nothing changes."""
+    """Group cells that share a side, by merging pairs until nothing changes."""
     number = {k: k for k in strong}
     for _ in strong:
         for a in strong:
@@ -48,7 +48,7 @@ def groups(strong):
 
 @given(st.lists(st.sampled_from([0.0, 0.2, 0.5, 0.6, 0.9]), min_size=49, max_size=49), st.sampled_from([0.5, 0.95]))
 def test_regions_are_connected_cells(scores, low):
-    """Each with the box around its cells, in pixels; strongest first."""
+    """Each region has the bounding box of its cells in pixels; the strongest comes first."""
     strong = [k for k in range(49) if scores[k] >= min(low, max(scores))]
     expected = []
     for group in groups(strong):
@@ -61,8 +61,8 @@ def test_regions_are_connected_cells(scores, low):
     assert found[0].score == max(scores)
 
 
-def test_what_is_masked_has_no_region_and_no_score():
-    """The strongest cell lies under a mask: the next one counts."""
+def test_masked_cells_have_no_region_and_no_score():
+    """The strongest cell is masked, so the next one counts."""
     scores = np.full(49, 0.1)
     scores[[0, 30]] = 0.9, 0.6
     masked = masked_cells([Mask(0, 0, 0.2, 0.2)], CELLS, 70, 70)

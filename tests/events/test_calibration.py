@@ -1,4 +1,4 @@
-"""Thresholds from a budget: by hand, against every threshold in turn, and on held-out footage of simulated cameras."""
+"""Calibration: a case by hand, comparison with every threshold in turn, and held-out footage of simulated cameras."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wsvad.errors import UsageError
 from wsvad.events.calibration import Footage, calibrate, threshold_of
 from wsvad.events.config import EventSettings
 from wsvad.events.spans import find_events
-from wsvad.events.sweep import Sweep, at_high
+from wsvad.events.sweep import Sweep, with_high
 
 CLIP_S = 60.0
 PER_DAY = 1440
@@ -20,24 +20,24 @@ TAIL = 40.0
 
 
 def footage(scores: np.ndarray, settings: EventSettings = PLAIN) -> Footage:
-    """Clips of a minute, one after the other."""
+    """Return footage of consecutive clips of one minute."""
     start = CLIP_S * np.arange(len(scores))
     sweep = Sweep(np.stack((start, start + CLIP_S), axis=1), scores, settings)
     return Footage((sweep,), len(scores) / PER_DAY)
 
 
 def camera(rng: np.random.Generator, days: float, noise: float = 1.0) -> np.ndarray:
-    """Scores of normal footage: independent clips with an exponential tail."""
+    """Return scores of normal footage: independent clips with an exponential tail."""
     return np.minimum(noise * rng.exponential(1 / TAIL, round(PER_DAY * days)), 1.0)
 
 
 def true_rate(high: float, noise: float = 1.0) -> float:
-    """Events a day of such a camera: clips above ``high``, without the few that go on from the clip before."""
+    """Return the events per day of such a camera: clips above ``high``, ignoring the few that continue an event."""
     return float(PER_DAY * np.exp(-TAIL * high / noise))
 
 
 def test_a_threshold_by_hand() -> None:
-    """10 days, budget 1 a day: 4 events prove below 9.15 / 10 a day, 5 would leave 10.51 / 10."""
+    """10 days, budget 1 per day: 4 events prove a rate below 9.15 / 10 per day, 5 would give 10.51 / 10."""
     scores = np.zeros(10 * PER_DAY)
     scores[np.arange(10) * 1000] = [0.99, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55]
     found = threshold_of([footage(scores)], PLAIN, 1.0)
@@ -45,11 +45,11 @@ def test_a_threshold_by_hand() -> None:
     assert found.low == pytest.approx(0.68)
     assert found.below_per_day == pytest.approx(0.915, abs=1e-3)
     assert found.proven
-    assert found.statement == "4 events in 10.0 days of footage: below 0.915 a day (95% confidence)"
+    assert found.statement == "4 events in 10.0 days of footage: below 0.915 per day (95% confidence)"
 
 
-def test_two_hours_prove_nothing_of_one_a_day_and_say_so() -> None:
-    """The threshold lies just above the highest score, its bound is 3 events in 2 hours, and it is not proven."""
+def test_two_hours_of_footage_do_not_prove_one_event_per_day() -> None:
+    """The threshold is just above the highest score, its bound is 3 events in 2 hours, and it is not proven."""
     scores = np.full(120, 0.2)
     scores[60] = 0.625
     found = threshold_of([footage(scores)], PLAIN, 1.0)
@@ -57,29 +57,29 @@ def test_two_hours_prove_nothing_of_one_a_day_and_say_so() -> None:
     assert (found.events, found.proven) == (0, False)
     assert found.below_per_day == pytest.approx(2.9957 * 12, abs=1e-3)
     assert found.statement == (
-        "0 events in 2.0 hours of footage: below 35.9 a day (95% confidence). This does not prove 1 a day: at least "
-        "3.0 days without an event are needed"
+        "0 events in 2.0 hours of footage: below 35.9 per day (95% confidence). This does not prove 1 per day: at "
+        "least 3.0 days without an event are needed"
     )
 
 
-def test_scores_of_one_in_normal_footage_leave_no_threshold_that_keeps_the_budget() -> None:
-    """No threshold is above them: 1 is the highest, and its events are counted."""
+def test_maximum_scores_in_normal_footage_leave_no_threshold_that_meets_the_budget() -> None:
+    """No threshold is above a score of 1, so the threshold is 1 and its events are counted."""
     scores = np.zeros(10 * PER_DAY)
     scores[::720] = 1.0
     found = threshold_of([footage(scores)], PLAIN, 1.0)
     assert (found.high, found.events, found.proven) == (1.0, 20, False)
-    assert found.statement.endswith("does not prove 1 a day: scores reach their highest value in normal footage")
+    assert found.statement.endswith("does not prove 1 per day: scores reach their highest value in normal footage")
 
 
-def test_silent_footage_gets_the_lowest_threshold() -> None:
-    """All scores alike are one event an hour at that score; above it there is none."""
+def test_uniform_footage_gets_the_lowest_threshold() -> None:
+    """Equal scores give one event per hour at that score, and none above it."""
     found = threshold_of([footage(np.full(10 * PER_DAY, 0.25))], PLAIN, 1.0)
     assert (found.high, found.events, found.proven) == (np.nextafter(0.25, 1), 0, True)
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_it_is_the_first_threshold_before_the_budget_is_exceeded(seed: int) -> None:
-    """Against every distinct smoothed score in turn, from the highest on, with all post-processing."""
+    """Compared with every distinct smoothed score, from the highest down, with all post-processing."""
     rng = np.random.default_rng(seed)
     settings = EventSettings(gap_s=90, smooth_s=100, min_length_s=61)
     parts = [footage(rng.beta(1, 6, PER_DAY // 6).round(2), settings) for _ in range(2)]
@@ -101,16 +101,16 @@ def test_it_is_the_first_threshold_before_the_budget_is_exceeded(seed: int) -> N
 
 
 def plain(settings: EventSettings, high: float) -> EventSettings:
-    """For scores that are smoothed already."""
-    moved = at_high(settings, high)
+    """Return the settings for scores that are already smoothed."""
+    moved = with_high(settings, high)
     return EventSettings(high=high, low=moved.low, gap_s=moved.gap_s, smooth_s=0, min_length_s=moved.min_length_s)
 
 
-def test_held_out_footage_keeps_the_budget_as_often_as_stated() -> None:
-    """200 cameras, 10 days to calibrate and 10 held out, budget 1 a day.
+def test_held_out_footage_meets_the_budget_as_often_as_stated() -> None:
+    """200 cameras, 10 days for calibration and 10 held out, budget 1 per day.
 
-    Held-out events lie in the central 95 % of a Poisson variable of the budget, or below, for at least 97.5 % of the
-    cameras; and the true rate exceeds the budget as rarely as 4 events in 10 days allow: Poisson(10) <= 4, 2.9 %.
+    Held-out events are below the 97.5 % quantile of a Poisson variable of the budget for at least 97.5 % of the
+    cameras. The true rate exceeds the budget as rarely as 4 events in 10 days allow: Poisson(10) <= 4, 2.9 %.
     """
     rng = np.random.default_rng(0)
     rates, held_out = [], []
@@ -121,13 +121,13 @@ def test_held_out_footage_keeps_the_budget_as_often_as_stated() -> None:
         held_out.append(len(footage(camera(rng, 10)).sweeps[0].at(found.high)))
     assert np.mean(np.array(held_out) <= stats.poisson.ppf(0.975, 10)) >= 0.975
     assert np.sum(np.array(rates) > 1) <= stats.binom.ppf(0.999, 200, stats.poisson.cdf(4, 10))
-    # no more careful than the proof asks for: 4 to 5 of the 10 events that the budget allows
+    # The threshold is not more conservative than necessary: 4 to 5 of the 10 events that the budget allows.
     assert 0.4 < np.mean(rates) < 0.5
     assert np.mean(held_out) / 10 == pytest.approx(np.mean(rates), rel=0.1)
 
 
-def test_scores_that_hang_together_and_all_post_processing_keep_the_budget_too() -> None:
-    """100 cameras whose scores are correlated over ten minutes; their rate is that of 400 days of such footage."""
+def test_correlated_scores_with_post_processing_meet_the_budget() -> None:
+    """100 cameras whose scores are correlated over ten minutes; their true rate is measured on 400 days."""
     settings = EventSettings(gap_s=90, smooth_s=100, min_length_s=61)
     rng = np.random.default_rng(5)
 
@@ -142,17 +142,17 @@ def test_scores_that_hang_together_and_all_post_processing_keep_the_budget_too()
     assert 0.35 < rates.mean() < 0.55
 
 
-def test_longer_footage_comes_closer_to_the_budget() -> None:
-    """The price of the proof: half of the budget after 10 days, 0.8 of it after 100."""
+def test_longer_footage_gets_closer_to_the_budget() -> None:
+    """The proof costs half of the budget after 10 days, and a fifth of it after 100."""
     rng = np.random.default_rng(1)
     rates = [true_rate(threshold_of([footage(camera(rng, 100))], PLAIN, 1.0).high) for _ in range(20)]
     assert 0.75 < np.mean(rates) < 0.95
 
 
 def test_cameras_are_pooled_until_each_has_seven_days() -> None:
-    """With 6 days each the noisy camera has far more than the quiet one, and both together keep their budget.
+    """With 6 days each, the noisy camera has far more events than the quiet one, and all together meet the budget.
 
-    With 8 days, each has its own threshold and keeps it alone. A camera that is not known has the pooled one.
+    With 8 days, each camera has its own threshold and meets the budget alone. An unknown camera gets the pooled one.
     """
     rng = np.random.default_rng(2)
     noises = {"noisy": 1.6, "quiet": 0.8, "calm": 0.7}
@@ -175,8 +175,8 @@ def test_cameras_are_pooled_until_each_has_seven_days() -> None:
         assert true_rate(mixed.of(name).high, noises[name]) < 1.0
 
 
-def test_a_camera_with_a_budget_of_its_own_has_its_threshold() -> None:
-    """From its own footage where there is enough, else the pooled one of that budget."""
+def test_a_camera_with_its_own_budget_has_its_own_threshold() -> None:
+    """From its own footage if there is enough, else the pooled threshold at that budget."""
     rng = np.random.default_rng(3)
     parts = {name: footage(camera(rng, days)) for name, days in (("a", 8), ("b", 2), ("c", 2), ("d", 9))}
     found = calibrate(parts, PLAIN, 1.0, {"a": 3.0, "b": 3.0})
@@ -189,14 +189,14 @@ def test_a_camera_with_a_budget_of_its_own_has_its_threshold() -> None:
 
 
 @pytest.mark.parametrize("budget", [0, -1, float("nan"), float("inf")])
-def test_an_impossible_budget_is_refused(budget: float) -> None:
-    """Before any work."""
+def test_an_invalid_budget_is_rejected(budget: float) -> None:
+    """Before any computation."""
     with pytest.raises(UsageError, match="must be above 0"):
         threshold_of([footage(np.zeros(10))], PLAIN, budget)
 
 
-def test_no_footage_is_refused() -> None:
-    """None at all, and none with scores."""
+def test_missing_footage_is_rejected() -> None:
+    """No footage at all, and footage without scores."""
     for none in ([], [footage(np.empty(0))]):
         with pytest.raises(UsageError, match="no footage to calibrate on"):
             threshold_of(none, PLAIN, 1.0)

@@ -1,4 +1,4 @@
-"""``wsvad events`` from scores at rest to events at rest."""
+"""``wsvad events`` from a stored scores data set to a stored events data set."""
 
 import json
 from dataclasses import replace
@@ -6,45 +6,45 @@ from dataclasses import replace
 import pyarrow.parquet as pq
 import pytest
 
-from tests.events.making import CAMERAS, CLIP_S, add_unscored, site, video
+from tests.events.data import CAMERAS, CLIP_S, add_unscored, site, video
 from tests.scoring.factories import CONFIG, write_scores
 from wsvad.cli import main
 from wsvad.columns import EVENTS_SCHEMA
 from wsvad.dataset.publish import publish
 from wsvad.dataset.snapshots import latest_snapshot
-from wsvad.events.making import make_rows
+from wsvad.events.rows import make_rows
 from wsvad.events.table import Counts, decode_events
 from wsvad.storage import open_store
 from wsvad.work.stored import DamagedUnit
 
 
 def run(capsys, *words):
-    """Exit code and summary."""
+    """Return exit code and summary."""
     capsys.readouterr()
     code = main(["events", *words, "--json"])
-    said = capsys.readouterr().out
-    return code, json.loads(said) if said else {}
+    output = capsys.readouterr().out
+    return code, json.loads(output) if output else {}
 
 
 def rows_at(folder):
-    """All rows of the newest snapshot, as anybody reads them."""
+    """Return all rows of the newest snapshot, read as a user would."""
     snapshot = latest_snapshot(open_store(str(folder)))
     return pq.read_table([folder / o.key for o in snapshot.objects]).to_pylist()
 
 
 def files(folder):
-    """Every file with its bytes, the records of runs apart."""
+    """Return every file with its bytes, except the run records."""
     return {
         str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file() and "runs" not in p.parts
     }
 
 
 def test_scores_become_events(tmp_path, capsys):
-    """Over a file border, in two cameras, without a time; the table says what was scored."""
+    """Across a file border, for two cameras, and without a time; the table contains the scored spans."""
     scores, cameras = site(tmp_path)
     words = ("--scores", scores, "--cameras", cameras, "--out", str(tmp_path / "events"), "--smooth", "0")
-    code, told = run(capsys, *words)
-    assert (code, told["cameras"], told["videos"], told["units"], told["events"]) == (0, 3, 5, 4, 4)
+    code, summary = run(capsys, *words)
+    assert (code, summary["cameras"], summary["videos"], summary["units"], summary["events"]) == (0, 3, 5, 4, 4)
     rows = rows_at(tmp_path / "events")
     found = [
         (r["camera"], str(r["day"]), r["video_id"], round(r["start_s"] / CLIP_S), round(r["end_s"] / CLIP_S))
@@ -66,11 +66,11 @@ def test_scores_become_events(tmp_path, capsys):
 
 
 def test_a_second_run_writes_nothing(tmp_path, capsys):
-    """Nor does one after a dry run write less; the summary says the same."""
+    """The summary of the second run has the same counts. A dry run before the first changes nothing."""
     scores, cameras = site(tmp_path)
     words = ("--scores", scores, "--cameras", cameras, "--out", str(tmp_path / "events"))
-    code, told = run(capsys, *words, "--dry-run")
-    assert (code, told["units_to_do"], told["events"], told["snapshot"]) == (0, 4, None, None)
+    code, summary = run(capsys, *words, "--dry-run")
+    assert (code, summary["units_to_do"], summary["events"], summary["snapshot"]) == (0, 4, None, None)
     assert not (tmp_path / "events").exists()
     _, first = run(capsys, *words)
     before = files(tmp_path / "events"), sorted((tmp_path / "events" / "runs").iterdir())
@@ -82,7 +82,7 @@ def test_a_second_run_writes_nothing(tmp_path, capsys):
 
 
 def test_a_new_file_near_midnight_changes_two_days(tmp_path, capsys):
-    """And one at noon one day; the result is that of one run over everything."""
+    """A new file at noon changes one day. The result equals that of a single run over everything."""
     scores, cameras = site(tmp_path)
     words = ("--scores", scores, "--cameras", cameras)
     run(capsys, *words, "--out", str(tmp_path / "events"))
@@ -90,13 +90,13 @@ def test_a_new_file_near_midnight_changes_two_days(tmp_path, capsys):
     assert run(capsys, *words, "--out", str(tmp_path / "events"))[1]["units_to_do"] == 2
     write_scores(tmp_path / "scores", {"gate/20260602T140000.mp4": video(100, (0, 50))})
     assert run(capsys, *words, "--out", str(tmp_path / "events"))[1]["units_to_do"] == 1
-    run(capsys, *words, "--out", str(tmp_path / "anew"))
-    assert rows_at(tmp_path / "events") == rows_at(tmp_path / "anew")
+    run(capsys, *words, "--out", str(tmp_path / "fresh"))
+    assert rows_at(tmp_path / "events") == rows_at(tmp_path / "fresh")
     assert main(["verify", "--out", str(tmp_path / "events")]) == 0
 
 
-def test_a_killed_run_goes_on(tmp_path, capsys, monkeypatch):
-    """What it had written is taken over, and the bytes are those of a run that was left alone."""
+def test_a_killed_run_resumes(tmp_path, capsys, monkeypatch):
+    """Stored units are reused, and the bytes equal those of an uninterrupted run."""
     scores, cameras = site(tmp_path)
     words = ("--scores", scores, "--cameras", cameras)
     made = []
@@ -112,29 +112,30 @@ def test_a_killed_run_goes_on(tmp_path, capsys, monkeypatch):
     assert main(["events", *words, "--out", str(tmp_path / "events")]) == 130
     assert not list((tmp_path / "events").glob("snapshots/*"))
     monkeypatch.undo()
-    code, told = run(capsys, *words, "--out", str(tmp_path / "events"))
-    assert (code, told["units_done_before"], told["units_to_do"], told["events"]) == (0, 2, 2, 4)
+    code, summary = run(capsys, *words, "--out", str(tmp_path / "events"))
+    assert (code, summary["units_done_before"], summary["units_to_do"], summary["events"]) == (0, 2, 2, 4)
     run(capsys, *words, "--out", str(tmp_path / "whole"))
     whole, again = files(tmp_path / "whole"), files(tmp_path / "events")
     assert {k: v for k, v in whole.items() if "units" in k} == {k: v for k, v in again.items() if "units" in k}
 
 
-def test_without_a_file_of_cameras_folders_are_cameras(tmp_path, capsys):
-    """One unit a video, offsets alone, and no configuration at all."""
+def test_without_a_cameras_file_folders_are_cameras(tmp_path, capsys):
+    """One unit per video with offsets only, and no configuration."""
     scores, _ = site(tmp_path)
-    code, told = run(capsys, "--scores", scores, "--out", str(tmp_path / "events"))
-    assert (code, told["cameras"], told["units"], told["videos_without_time"], told["notes"]) == (0, 3, 5, 5, {})
+    code, summary = run(capsys, "--scores", scores, "--out", str(tmp_path / "events"))
+    counts = (summary["cameras"], summary["units"], summary["videos_without_time"], summary["notes"])
+    assert (code, *counts) == (0, 3, 5, 5, {})
     assert all(r["start_utc"] is None and r["day"] is None for r in rows_at(tmp_path / "events"))
 
 
-def test_what_was_not_scored_is_in_the_table(tmp_path, capsys):
-    """Failed videos of a camera; a day without any score has a unit, too."""
+def test_unscored_footage_is_in_the_table(tmp_path, capsys):
+    """Failed videos of a camera; a day without any scores has a unit, too."""
     scores, cameras = site(tmp_path)
     add_unscored(scores, {"gate/20260602T130000.mp4": {"duration_s": 60.0}, "gate/20260701T000000.mp4": {}})
     words = ("--scores", scores, "--cameras", cameras, "--out", str(tmp_path / "events"))
-    code, told = run(capsys, *words)
-    assert (code, told["videos_not_scored"], told["not_scored_spans"]) == (0, 2, 2)
-    assert told["not_scored_hours"] == pytest.approx(60 / 3600, abs=1e-4)
+    code, summary = run(capsys, *words)
+    assert (code, summary["videos_not_scored"], summary["not_scored_spans"]) == (0, 2, 2)
+    assert summary["not_scored_hours"] == pytest.approx(60 / 3600, abs=1e-4)
     absent = [r for r in rows_at(tmp_path / "events") if r["kind"] == "not_scored"]
     assert [(str(r["day"]), r["end_s"], r["reason"], r["message"]) for r in absent] == [
         ("2026-06-02", 60.0, "no_video_stream", "there is no picture in it"),
@@ -143,8 +144,8 @@ def test_what_was_not_scored_is_in_the_table(tmp_path, capsys):
     assert run(capsys, *words)[1]["units_to_do"] == 0
 
 
-def test_a_length_that_no_table_says_is_that_of_the_scores(tmp_path, capsys):
-    """A day is not lost because of it: 200 clips from before midnight on."""
+def test_a_duration_missing_from_the_tables_is_taken_from_the_scores(tmp_path, capsys):
+    """No day is lost: 200 clips that begin before midnight give two units."""
     scores = write_scores(tmp_path / "scores", {"gate/20260601T235900.mp4": video(200, (100, 150))})
     store = open_store(scores)
     snapshot = latest_snapshot(store)
@@ -161,47 +162,47 @@ def test_a_length_that_no_table_says_is_that_of_the_scores(tmp_path, capsys):
     ]
 
 
-def test_events_of_an_untrained_network_say_so(tmp_path, capsys, caplog):
-    """In the log and the summary, as everything that is made from it; those of a trained one do not."""
+def test_events_of_an_untrained_network_give_a_warning(tmp_path, capsys, caplog):
+    """In the log and in the summary; those of a trained network do not."""
     for weights, expected in (("random:0:x", True), ("sha256:0", False)):
         config = replace(CONFIG, features=CONFIG.features | {"weights": weights})
         scores = write_scores(tmp_path / weights, {"a.mp4": video(50, (10, 40))}, config=config)
         caplog.clear()
-        _, told = run(capsys, "--scores", scores, "--out", f"{scores}-events")
-        assert ("UNTRAINED NETWORK" in told["banner"]) == ("UNTRAINED NETWORK" in caplog.text) == expected
+        _, summary = run(capsys, "--scores", scores, "--out", f"{scores}-events")
+        assert ("UNTRAINED NETWORK" in summary["banner"]) == ("UNTRAINED NETWORK" in caplog.text) == expected
 
 
-def test_footage_that_is_gone_has_no_day_any_more(tmp_path, capsys):
-    """A video of the scores that another file of cameras places elsewhere leaves nothing behind."""
+def test_units_without_footage_are_removed(tmp_path, capsys):
+    """Days of videos that another cameras file assigns elsewhere disappear from the snapshot."""
     scores, cameras = site(tmp_path)
     words = ("--scores", scores, "--out", str(tmp_path / "events"))
     run(capsys, *words, "--cameras", cameras)
-    code, told = run(capsys, *words)
-    assert (code, told["units"], told["units_gone"]) == (0, 5, 3)
+    code, summary = run(capsys, *words)
+    assert (code, summary["units"], summary["units_gone"]) == (0, 5, 3)
     assert {r["day"] for r in rows_at(tmp_path / "events")} == {None}
 
 
 def test_thresholds_and_masks_of_a_camera(tmp_path, capsys, caplog):
-    """From the file; where a model does not say where, masks have no effect, and the summary says so loudly."""
+    """From the cameras file. If the model has no scores of cuboids, a banner says that masks have no effect."""
     scores, _ = site(tmp_path)
     (tmp_path / "own.toml").write_text(
         f"{CAMERAS}\n[[camera]]\nname = 'gate'\nhigh = 0.95\n[[camera]]\nname = 'yard'\nmasks = [[0, 0, 0.5, 0.5]]\n"
     )
     words = ("--cameras", str(tmp_path / "own.toml"))
-    code, told = run(capsys, "--scores", scores, "--out", str(tmp_path / "events"), *words)
-    assert (code, told["events"]) == (0, 1)
-    assert "MASKS" not in told["banner"]
+    code, summary = run(capsys, "--scores", scores, "--out", str(tmp_path / "events"), *words)
+    assert (code, summary["events"]) == (0, 1)
+    assert "MASKS" not in summary["banner"]
     plain = write_scores(tmp_path / "plain", {"yard/20260602T120000.mp4": (video(50, (10, 40))[0], None)})
-    code, told = run(capsys, "--scores", plain, "--out", str(tmp_path / "plain-events"), *words)
-    assert (code, told["events"]) == (0, 1)
-    assert "THE MASKS OF 1 CAMERAS HAVE NO EFFECT: the model does not say where" in told["banner"]
+    code, summary = run(capsys, "--scores", plain, "--out", str(tmp_path / "plain-events"), *words)
+    assert (code, summary["events"]) == (0, 1)
+    assert "THE MASKS OF 1 CAMERAS HAVE NO EFFECT: the model gives no scores of cuboids" in summary["banner"]
     assert "HAVE NO EFFECT" in caplog.text
     (event,) = [r for r in rows_at(tmp_path / "plain-events") if r["kind"] == "event"]
     assert (event["boxes"], event["x1"], event["cuboid_scores"]) == (None, None, None)
 
 
 @pytest.mark.parametrize(
-    ("more", "code", "said"),
+    ("more", "code", "message"),
     [
         (("--high", "1.5"), 2, "--high must be in"),
         (("--high", "0.5", "--low", "0.6"), 2, "--low must be between"),
@@ -213,7 +214,7 @@ def test_thresholds_and_masks_of_a_camera(tmp_path, capsys, caplog):
         (("--higg", "1"), 2, "--high"),
     ],
 )
-def test_what_cannot_be_is_found_before_any_work(tmp_path, capsys, caplog, more, code, said):
+def test_invalid_input_is_rejected_before_any_work(tmp_path, capsys, caplog, more, code, message):
     """With its exit code; nothing is written."""
     scores, cameras = site(tmp_path)
     (tmp_path / "wrong.toml").write_text("[[camera]]\npatern = 'x'\nname = 'a'")
@@ -223,12 +224,12 @@ def test_what_cannot_be_is_found_before_any_work(tmp_path, capsys, caplog, more,
     except SystemExit as stopped:
         ended = stopped.code
     assert ended == code
-    assert said in caplog.text + capsys.readouterr().err
+    assert message in caplog.text + capsys.readouterr().err
     assert not (tmp_path / "events").exists()
 
 
-def test_other_settings_are_another_data_set(tmp_path, capsys, caplog):
-    """Exit code 5, nothing changed; the words of a file count as well."""
+def test_other_settings_are_a_conflict(tmp_path, capsys, caplog):
+    """Exit code 5, nothing changed; options of a file count as well."""
     scores, cameras = site(tmp_path)
     words = ("--scores", scores, "--cameras", cameras, "--out", str(tmp_path / "events"))
     run(capsys, *words)
@@ -239,8 +240,8 @@ def test_other_settings_are_another_data_set(tmp_path, capsys, caplog):
     assert files(tmp_path / "events") == before
 
 
-def test_texts_hold_the_events(tmp_path, capsys):
-    """CSV, JSON, a calendar, and subtitles of every scored video, also of those without an event."""
+def test_text_formats_contain_the_events(tmp_path, capsys):
+    """CSV, JSON, a calendar, and subtitles of every scored video, also of those without events."""
     scores, cameras = site(tmp_path)
     words = ("--scores", scores, "--cameras", cameras, "--out", str(tmp_path / "events"), "--text", str(tmp_path / "t"))
     assert run(capsys, *words)[1]["text"] == str(tmp_path / "t")
@@ -257,8 +258,8 @@ def test_texts_hold_the_events(tmp_path, capsys):
     ]
 
 
-def test_damage_is_named_and_made_again(tmp_path, capsys, caplog):
-    """A wrong bit in scores ends it with 5; one in a unit of events is found by verify, and mended by the next run."""
+def test_damage_is_reported_and_repaired(tmp_path, capsys, caplog):
+    """Damaged scores end the run with exit code 5; a damaged events unit is found by verify and computed again."""
     scores, cameras = site(tmp_path)
     words = ("--scores", scores, "--cameras", cameras, "--out", str(tmp_path / "events"))
     run(capsys, *words)
@@ -287,8 +288,8 @@ def test_damage_is_named_and_made_again(tmp_path, capsys, caplog):
     assert "verify" in caplog.text
 
 
-def test_counts_travel_in_notes():
-    """And other notes are no counts."""
+def test_counts_round_trip_through_notes():
+    """Other notes are not counts."""
     counts = Counts(3, 1.5, 0.25, 2)
     assert Counts.from_notes(counts.notes) == counts
     assert Counts.from_notes(["events: x"]) is None
@@ -296,7 +297,7 @@ def test_counts_travel_in_notes():
 
 
 def test_object_storage(tmp_path, capsys, s3_bucket, moto_server, monkeypatch):
-    """Scores, cameras, events and texts in a bucket: the same rows, and nothing to do the second time."""
+    """Scores, cameras, events and text formats in a bucket: the same rows, and nothing to do the second time."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.url)
     root = f"s3://{s3_bucket}/site"
     scores, local = site(tmp_path)
@@ -305,8 +306,8 @@ def test_object_storage(tmp_path, capsys, s3_bucket, moto_server, monkeypatch):
         if path.is_file():
             store.create(str(path.relative_to(tmp_path)), path.read_bytes())
     words = ("--scores", f"{root}/scores", "--cameras", f"{root}/cameras.toml", "--out", f"{root}/events")
-    code, told = run(capsys, *words, "--text", f"{root}/text")
-    assert (code, told["events"], told["units_to_do"]) == (0, 4, 4)
+    code, summary = run(capsys, *words, "--text", f"{root}/text")
+    assert (code, summary["events"], summary["units_to_do"]) == (0, 4, 4)
     assert run(capsys, *words)[1]["units_to_do"] == 0
     run(capsys, "--scores", scores, "--cameras", local, "--out", str(tmp_path / "events"))
     here = {k: v for k, v in files(tmp_path / "events").items() if k.startswith("units/")}
@@ -315,11 +316,11 @@ def test_object_storage(tmp_path, capsys, s3_bucket, moto_server, monkeypatch):
 
 
 def test_hostile_names_stay_below_the_root(tmp_path, capsys):
-    """Ids that a manifest may state, folders that look like formulas: data in the table, never a path."""
+    """Ids that a manifest may contain, folders that look like formulas: data in the table, never a path."""
     names = ["=cmd()/a.mp4", "-1+1/b.mp4", "@x/c.mp4", "x/" + "y" * 190, "漢字/ü.mp4", "2026-06-02/gate", "a;b,c/d.mp4"]
     scores, _ = site(tmp_path, **{name: video(50, (10, 40)) for name in names})
-    code, told = run(capsys, "--scores", scores, "--out", str(tmp_path / "e"), "--text", str(tmp_path / "t"))
-    assert (code, told["units"]) == (0, 5 + len(names))
+    code, summary = run(capsys, "--scores", scores, "--out", str(tmp_path / "e"), "--text", str(tmp_path / "t"))
+    assert (code, summary["units"]) == (0, 5 + len(names))
     assert set(names) <= {r["video_id"] for r in rows_at(tmp_path / "e")}
     text = (tmp_path / "t" / "events.csv").read_text()
     assert ",'=cmd()," in text

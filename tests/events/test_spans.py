@@ -1,4 +1,4 @@
-"""Events are what plain loops find, and those of a day need only what lies near the day."""
+"""Event detection equals the reference implementation, and the events of a day depend only on scores near the day."""
 
 from itertools import pairwise
 
@@ -19,7 +19,7 @@ SCORES = st.sampled_from([0.0, 0.25, 0.3, 0.4, 0.5, 0.6, 1.0])
 
 @st.composite
 def series(draw, most=60):
-    """Clips with holes and overlaps: seconds in quarters, which floats hold exactly."""
+    """Clips with gaps and overlaps; times are multiples of a quarter second, which floats represent exactly."""
     count = draw(st.integers(0, most))
     steps = draw(st.lists(st.sampled_from([0, 1, 4, 4, 4, 8, 60, 2400, 6000]), min_size=count, max_size=count))
     lengths = draw(st.lists(st.sampled_from([0, 4, 4, 8, 3000, 9000]), min_size=count, max_size=count))
@@ -39,8 +39,8 @@ SETTINGS = st.builds(
 
 
 @given(series(), SETTINGS)
-def test_events_are_those_of_plain_loops(given_series, settings):
-    """Positions, times, peak; thresholds that rounding could tip are left aside by exact comparison of the means."""
+def test_events_equal_the_reference_implementation(given_series, settings):
+    """Indices, times and peak. Cases in which a mean is within rounding error of a threshold are skipped."""
     times, scores = given_series
     expected, means = reference.events(times.tolist(), scores.tolist(), settings)
     np.testing.assert_allclose(smooth(times[:, 0], scores, settings.smooth_s), means, atol=1e-12)
@@ -58,8 +58,8 @@ def test_events_are_those_of_plain_loops(given_series, settings):
 
 
 @given(series(), SETTINGS)
-def test_events_do_not_share_a_clip(given_series, settings):
-    """In the order of time, and those that are not the rest of a cut one farther apart than the gap."""
+def test_events_do_not_share_clips(given_series, settings):
+    """They are in chronological order and, unless they continue a split event, farther apart than the gap."""
     times, scores = given_series
     found = find_events(times, scores, settings)
     for one, other in pairwise(found):
@@ -71,7 +71,7 @@ def test_events_do_not_share_a_clip(given_series, settings):
 
 @st.composite
 def long_series(draw):
-    """A camera that records for hours around a border at 36,000 s: clips of 30 s, now and then one missing."""
+    """A camera that records for hours around 36,000 s: clips of 30 s, some of them missing."""
     start = 30.0 * np.arange(1200)
     runs = draw(st.lists(st.tuples(st.integers(1, 400), SCORES), min_size=1, max_size=12))
     scores = np.concatenate([np.full(length, score) for length, score in runs])[:1200]
@@ -83,8 +83,8 @@ def long_series(draw):
 
 
 @given(long_series(), SETTINGS, st.sampled_from([7, 10, 14]))
-def test_the_events_of_a_time_need_no_scores_beyond_their_reach(given_series, settings, hour):
-    """Events that start in the hours from ``hour`` on are the same bit for bit from the scores around them alone."""
+def test_events_do_not_depend_on_scores_beyond_their_reach(given_series, settings, hour):
+    """Events that start within an hour are identical bit for bit when computed from the scores around it."""
     times, scores = given_series
     low, high = hour * CUT_S, (hour + 1) * CUT_S
     whole = [s for s in find_events(times, scores, settings) if low <= s.start_s < high]
@@ -95,7 +95,7 @@ def test_the_events_of_a_time_need_no_scores_beyond_their_reach(given_series, se
 
 
 def spans(scores, settings=PLAIN, step=1.0):
-    """Start and end of the events of clips of one second."""
+    """Return start and end of the events of clips of one second."""
     start = step * np.arange(len(scores))
     return [(s.start_s, s.end_s) for s in find_events(np.stack((start, start + 1), axis=1), scores, settings)]
 
@@ -112,12 +112,12 @@ def spans(scores, settings=PLAIN, step=1.0):
     ],
 )
 def test_hysteresis(scores, expected):
-    """Seconds in, seconds out."""
+    """Times in seconds."""
     assert spans(scores) == expected
 
 
-def test_a_gap_merges_and_a_least_length_leaves_out():
-    """Merging comes first."""
+def test_gaps_merge_before_short_events_are_dropped():
+    """A merged event may exceed the minimum duration."""
     scores = [0.6, 0.0, 0.6, 0.0, 0.0, 0.6]
     settings = {"high": 0.5, "low": 0.3, "smooth_s": 0}
     assert spans(scores, EventSettings(**settings, gap_s=1, min_length_s=0)) == [(0, 3), (5, 6)]
@@ -126,15 +126,15 @@ def test_a_gap_merges_and_a_least_length_leaves_out():
 
 
 def test_missing_footage_is_not_zero():
-    """A short hole does not close an event, a longer one does; smoothing takes the mean of what is there."""
+    """A short gap does not close an event, a longer one does; smoothing averages over existing clips."""
     settings = EventSettings(high=0.5, low=0.3, gap_s=5, smooth_s=0, min_length_s=0)
     times = np.array([[0, 1], [1, 2], [7, 8], [14, 15]])
     assert [(s.start_s, s.end_s) for s in find_events(times, [0.6, 0.4, 0.4, 0.6], settings)] == [(0, 8), (14, 15)]
     np.testing.assert_array_equal(smooth([0, 1, 10], [0.5, 0.5, 0.5], 3), [0.5, 0.5, 0.5])
 
 
-def test_a_camera_that_is_stuck_gives_an_event_an_hour():
-    """Five hours above high from 00:30 on: cut at full hours; less than a whole hour is not cut."""
+def test_constant_high_scores_are_split_at_full_hours():
+    """Five hours above high from 00:30 on; less than a full hour is not split."""
     clips = np.full(5 * 3600, 0.9)
     start = 1800 + np.arange(len(clips), dtype=np.float64)
     found = find_events(np.stack((start, start + 1), axis=1), clips, PLAIN)
@@ -145,14 +145,14 @@ def test_a_camera_that_is_stuck_gives_an_event_an_hour():
     assert [(s.start_s, s.end_s) for s in short] == [(1800, 6800)]
 
 
-def test_a_triangle_weighs_neighbours():
+def test_smoothing_kernel_is_triangular():
     """One clip of 1 among zeros, a second apart, half width 2 s: weights 0.5, 1, 0.5."""
     np.testing.assert_allclose(smooth([0, 1, 2, 3, 4], [0, 0, 1, 0, 0], 2), [0, 1 / 4, 1 / 2, 1 / 4, 0])
 
 
 @given(st.lists(st.floats(0, 5), min_size=1, max_size=50), st.floats(0, 1, width=32), st.floats(0.1, 100))
-def test_equal_scores_stay_what_they_are(steps, score, width):
-    """Bit for bit: rounding must not lift a camera off its threshold."""
+def test_smoothing_leaves_equal_scores_unchanged(steps, score, width):
+    """Bit for bit: rounding must not move scores across a threshold."""
     start = np.cumsum(steps)
     np.testing.assert_array_equal(smooth(start, np.full(len(start), score), width), score)
 
@@ -161,8 +161,8 @@ def test_equal_scores_stay_what_they_are(steps, score, width):
     ("times", "scores"),
     [([[0, 1]], [0.5, 0.5]), ([[1, 2], [0, 1]], [0.5, 0.5]), ([[0, 1]], [np.nan]), ([[1, 0]], [0.5])],
 )
-def test_what_is_no_series_is_refused(times, scores):
-    """Other lengths, times that go back, scores that are no numbers."""
+def test_invalid_series_are_rejected(times, scores):
+    """Different lengths, descending times, scores that are not finite."""
     with pytest.raises(UsageError, match="expected"):
         find_events(times, scores, PLAIN)
 
@@ -170,7 +170,7 @@ def test_what_is_no_series_is_refused(times, scores):
 @pytest.mark.parametrize(
     "wrong", [{"high": 1.5}, {"high": 0.5, "low": 0.6}, {"gap_s": 601}, {"smooth_s": 1e9}, {"min_length_s": 4000}]
 )
-def test_settings_that_cannot_be(wrong):
-    """Named by their option."""
+def test_invalid_settings_are_rejected(wrong):
+    """The message names the option."""
     with pytest.raises(UsageError, match="--" + next(reversed(wrong)).removesuffix("_s").replace("_", "-")):
         EventSettings(**wrong)

@@ -1,4 +1,4 @@
-"""Days: what acts on which, names of units, and rows that are those of the whole camera."""
+"""Units of event detection: the videos that affect each day, and rows that equal those of the whole camera."""
 
 import math
 from dataclasses import replace
@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.events.making import digest, video_scores
+from tests.events.data import digest, video_scores
 from wsvad.cameras.config import Camera, Mask
-from wsvad.cameras.placing import Recorded, place_all
+from wsvad.cameras.placing import RecordedVideo, place_all
 from wsvad.cameras.reading import parse_cameras
 from wsvad.errors import UsageError
 from wsvad.events.config import EventsConfig, EventSettings
-from wsvad.events.making import make_rows
+from wsvad.events.rows import make_rows
 from wsvad.events.sources import Source
 from wsvad.events.spans import find_events
-from wsvad.events.units import DAY_S, affected, inputs_of, needed, plan_units
+from wsvad.events.units import DAY_S, affected_units, missing_units, plan_units, sources_of_day
 
 MIDNIGHT = 1_780_358_400.0
 """2026-06-02, 00:00 UTC."""
@@ -29,12 +29,12 @@ FEATURES = {"geometry": "squash", "clips": {"length": 16, "stride": 16, "last": 
 
 
 def config(own=PLAIN):
-    """Of the data set."""
+    """Return the configuration of the data set."""
     return EventsConfig("f" * 64, "sha256:test", FEATURES, own)
 
 
 def source(video_id, start_s, duration_s, **more):
-    """A scored video."""
+    """Return a scored video."""
     start_us = None if start_s is None else round(start_s * 1e6)
     fields = {"kind": None, "message": None, "notes": (), "status": "complete", "num_frames": 1600}
     fields |= {"width": 70, "height": 70, "sha256": digest(video_id), "uri": f"file:///{video_id}"}
@@ -43,14 +43,14 @@ def source(video_id, start_s, duration_s, **more):
 
 
 def plan(sources, camera=None, own=PLAIN):
-    """Units of one camera."""
+    """Return the units of one camera."""
     sources = sorted(sources, key=lambda s: (s.begin_s, s.video_id))
     return plan_units({"cam": sources}, {"cam": camera or Camera(name="cam")}, own, config(own).fingerprint)
 
 
 @st.composite
 def archives(draw):
-    """Files of one camera around two midnights, with holes in and between them: clips of 20 s."""
+    """Files of one camera around two midnights, with gaps in and between them: clips of 20 s."""
     start, made = MIDNIGHT + draw(st.sampled_from([-14000, -7210, -1000, -10, 0])), []
     for number in range(draw(st.integers(1, 12))):
         count = draw(st.sampled_from([1, 30, 180, 700, 2000]))
@@ -70,8 +70,8 @@ def archives(draw):
 
 @settings(max_examples=60)
 @given(archives(), st.sampled_from([PLAIN, replace(PLAIN, gap_s=300, smooth_s=60), replace(PLAIN, min_length_s=600)]))
-def test_days_together_are_the_whole_camera(archive, own):
-    """Every event of the whole timeline is in the day in which it starts, once, bit for bit; footage adds up."""
+def test_days_together_equal_the_whole_camera(archive, own):
+    """Every event of the whole timeline is in the day in which it starts, once, bit for bit; durations add up."""
     scores = {s.video_id: v for s, v in archive}
     rows = [row for unit in plan([s for s, _ in archive], own=own) for row in make_rows(unit, config(own), scores.get)]
     times = np.concatenate([np.stack((v.start_s, v.end_s), axis=1) + s.begin_s for s, v in archive])
@@ -97,8 +97,8 @@ def test_days_together_are_the_whole_camera(archive, own):
 
 
 @pytest.mark.parametrize(("before", "after"), [(70, 30), (30, 70), (70, 70), (59, 59), (60, 1), (1, 60), (200, 200)])
-def test_long_events_at_midnight_are_cut_alike_by_both_days(before, after):
-    """Minutes above ``high`` before and after midnight, in files of ten minutes, as the whole camera has them."""
+def test_long_events_at_midnight_are_split_identically_by_both_days(before, after):
+    """``before`` and ``after`` are minutes above ``high`` on both sides of midnight, in files of ten minutes."""
     files, scores = [], {}
     for number in range(-36, 36):
         start = MIDNIGHT + 600 * number
@@ -128,9 +128,10 @@ def test_long_events_at_midnight_are_cut_alike_by_both_days(before, after):
     ],
 )
 @pytest.mark.parametrize("minutes", [20, 45])
-def test_both_nights_of_daylight_saving(zone, change, minutes):
-    """Footage without a hole through the change of the clock, named by that clock: one span after the other in UTC,
-    none twice, and what goes on over the change is one event.
+def test_changes_of_daylight_saving_time(zone, change, minutes):
+    """Footage without gaps through a clock change, with file names on local time.
+
+    In UTC, scored spans are contiguous and none occurs twice, and an event across the change is a single one.
     """
     moment = datetime.fromisoformat(change).replace(tzinfo=UTC)
     cameras = parse_cameras(
@@ -142,7 +143,7 @@ def test_both_nights_of_daylight_saving(zone, change, minutes):
         name = f"cam/{start.astimezone(ZoneInfo(zone)):%Y%m%dT%H%M}"
         files[name + "_1" * (name in files)] = start
         starts.append(start)
-    placed = place_all([Recorded(f"{name}.mp4", "", 60.0 * minutes) for name in files], cameras)
+    placed = place_all([RecordedVideo(f"{name}.mp4", "", 60.0 * minutes) for name in files], cameras)
     sources, scores = [], {}
     for name, start in files.items():
         video_id = f"{name}.mp4"
@@ -158,8 +159,8 @@ def test_both_nights_of_daylight_saving(zone, change, minutes):
     assert (event["start_utc"], event["end_utc"]) == (moment - timedelta(minutes=5), moment + timedelta(minutes=5))
 
 
-def test_inputs_of_a_day_reach_over_its_borders():
-    """Two hours and what settings add; a video of noon acts on its own day alone."""
+def test_a_day_depends_on_videos_near_its_borders():
+    """Within two hours plus what the settings add; a video at noon affects only its own day."""
     reach = PLAIN.reach_s
     files = [
         source("noon", MIDNIGHT + 12 * 3600, 3600),
@@ -169,13 +170,13 @@ def test_inputs_of_a_day_reach_over_its_borders():
         source("next far", MIDNIGHT + DAY_S + reach + 1, 60),
     ]
     units = plan(files)
-    assert [s.video_id for s in inputs_of(units, "cam", date(2026, 6, 2))] == ["near", "noon", "next"]
-    assert inputs_of(units, "cam", date(2020, 1, 1)) == ()
-    assert [str(u.day) for u in affected(units, ["noon"])] == ["2026-06-02"]
-    assert [str(u.day) for u in affected(units, ["near"])] == ["2026-06-01", "2026-06-02"]
+    assert [s.video_id for s in sources_of_day(units, "cam", date(2026, 6, 2))] == ["near", "noon", "next"]
+    assert sources_of_day(units, "cam", date(2020, 1, 1)) == ()
+    assert [str(u.day) for u in affected_units(units, ["noon"])] == ["2026-06-02"]
+    assert [str(u.day) for u in affected_units(units, ["near"])] == ["2026-06-01", "2026-06-02"]
 
 
-def test_a_day_is_done_again_when_something_that_acts_on_it_changes():
+def test_a_day_is_recomputed_if_something_that_affects_it_changes():
     """Other scores, another start, another threshold, a new neighbour near midnight; nothing else."""
     files = [
         source("a", MIDNIGHT + 100, 600),
@@ -185,7 +186,7 @@ def test_a_day_is_done_again_when_something_that_acts_on_it_changes():
     done = {unit.unit_id for unit in plan(files)}
 
     def again(sources, camera=None):
-        return [str(unit.day) for unit in needed(plan(sources, camera), done)]
+        return [str(unit.day) for unit in missing_units(plan(sources, camera), done)]
 
     assert again(files) == []
     assert again(reversed(files)) == []
@@ -198,15 +199,15 @@ def test_a_day_is_done_again_when_something_that_acts_on_it_changes():
     assert again(files, Camera(name="cam", masks=(Mask(0, 0, 0.5, 0.5),))) == ["2026-06-02", "2026-06-03"]
 
 
-def test_a_video_that_ends_at_midnight_is_no_footage_of_the_next_day():
-    """And one that crosses it is footage of both."""
+def test_a_video_that_ends_at_midnight_does_not_belong_to_the_next_day():
+    """A video that crosses midnight belongs to both days."""
     assert [str(u.day) for u in plan([source("a", MIDNIGHT - 60, 60)])] == ["2026-06-01"]
     assert [str(u.day) for u in plan([source("a", MIDNIGHT - 60, 61)])] == ["2026-06-01", "2026-06-02"]
     assert [str(u.day) for u in plan([source("a", MIDNIGHT, None)])] == ["2026-06-02"]
 
 
 def test_hostile_names_stay_data():
-    """The object's key is hex digits; two cameras and a video of odd names have units of their own."""
+    """The object's key consists of hex digits; cameras and videos with unusual names have their own units."""
     names = ["../../x", "=cmd()", "a\nb", "2026-06-02/cam", "x" * 5000, "\u202e"]
     sources = {name: [source(f"{name}/v", MIDNIGHT, 60)] for name in names}
     sources["none"] = [source("2026-06-02/cam/v", None, 60)]
@@ -216,7 +217,7 @@ def test_hostile_names_stay_data():
 
 
 def test_a_video_without_a_time_has_offsets():
-    """No day, no UTC."""
+    """It has no day and no UTC times."""
     (unit,) = plan([source("x", None, 40.0)])
     assert (unit.day, unit.begin_s, unit.end_s) == (None, -math.inf, math.inf)
     rows = make_rows(unit, config(), {"x": video_scores("x", range(40), [0.9] * 10 + [0.1] * 30, 1.0)}.get)
@@ -225,8 +226,8 @@ def test_a_video_without_a_time_has_offsets():
     ]  # fmt: skip
 
 
-def test_what_was_not_scored_is_said():
-    """A video that failed, over midnight; one of which nothing is known; holes at the start, within, at the end."""
+def test_unscored_spans_are_reported():
+    """A failed video over midnight, a video of unknown length, and gaps at the start, in the middle and at the end."""
     failed = {"sha256": "", "status": "quarantined", "kind": "decoder_crash", "message": "it ends the decoder"}
     files = [
         source("failed", MIDNIGHT - 60, 180.0, **failed),
@@ -235,13 +236,13 @@ def test_what_was_not_scored_is_said():
     ]
     scores = {"holes": video_scores("holes", [1, 2, 5, 7], [0.1] * 4, 1.0)}
     scores["holes"] = replace(scores["holes"], num_frames=160)
-    told = [
+    reported = [
         (str(unit.day), r["video_id"], r["start_s"], r["end_s"], r["start_frame"], r["end_frame"], r["reason"])
         for unit in plan(files)
         for r in make_rows(unit, config(), scores.get)
         if r["kind"] == "not_scored"
     ]
-    assert told == [
+    assert reported == [
         ("2026-06-01", "failed", 0.0, 60.0, None, None, "decoder_crash"),
         ("2026-06-02", "failed", 60.0, 180.0, None, None, "decoder_crash"),
         ("2026-06-02", "unknown", 0.0, None, None, None, "decoder_crash"),
@@ -252,8 +253,8 @@ def test_what_was_not_scored_is_said():
     ]
 
 
-def test_an_event_over_midnight_and_a_file_border_is_one():
-    """Of the day in which it starts; its parts say where in each file it lies."""
+def test_an_event_over_midnight_and_a_file_border_is_a_single_one():
+    """It belongs to the day in which it starts; its parts give its position in each file."""
     files = [source("a", MIDNIGHT - 100, 90.0), source("b", MIDNIGHT - 5, 100.0)]
     scores = {
         "a": video_scores("a", range(90), [0.1] * 60 + [0.9] * 30, 1.0),
@@ -270,8 +271,8 @@ def test_an_event_over_midnight_and_a_file_border_is_one():
     ]  # fmt: skip
 
 
-def test_masks_silence_a_place():
-    """A camera whose masks cover the strong cell has no event; one whose masks cover all is refused."""
+def test_masked_cuboids_give_no_events():
+    """A camera whose masks cover the strong cuboid has no event; masks that cover the whole frame are rejected."""
     cuboids = np.full((20, 49), 0.1, np.float32)
     cuboids[5:15, 0] = 0.9
     scores = {"a": video_scores("a", range(20), cuboids.max(axis=1), 1.0, cuboids)}
@@ -285,12 +286,12 @@ def test_masks_silence_a_place():
     assert (event["x1"], event["y1"], event["x2"], event["y2"]) == (0, 0, 10, 10)
     assert event["cuboid_scores"][0] == pytest.approx(0.9)
     assert events(Mask(0, 0, 0.1, 0.2)) == []
-    with pytest.raises(UsageError, match="leave nothing"):
+    with pytest.raises(UsageError, match="cover all of"):
         events(Mask(0, 0, 1, 1))
 
 
-def test_scores_far_beyond_the_end_of_a_video_are_refused():
-    """Planning by a wrong length would lose events in silence."""
+def test_scores_far_beyond_the_end_of_a_video_are_rejected():
+    """Planning with a wrong duration would silently lose events."""
     (unit,) = plan([source("a", MIDNIGHT, 10.0)])
     with pytest.raises(UsageError, match="'a' has scores up to 4000 s"):
         make_rows(unit, config(), {"a": video_scores("a", range(40), [0.1] * 40, 100.0)}.get)

@@ -17,7 +17,7 @@ from wsvad.experiments.ablation import AblationOptions, ablate
 from wsvad.experiments.families import FAMILIES, Published
 from wsvad.experiments.options import CompareOptions
 from wsvad.experiments.rows import Row
-from wsvad.models.choose import config_from_dict, default_config
+from wsvad.models.registry import config_from_dict, default_config
 from wsvad.training.overrides import parse_overrides
 
 SHORT = {"pairs": 8, "segments": 8, "val_fraction": 0.0, "eval_every": 40}
@@ -148,7 +148,7 @@ def test_the_verb(options, tmp_path, capsys, caplog):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_rows_of_a_family_differ_from_its_base(name):
     """Every one in its settings, all trained alike; what the paper says is of rows that are there."""
-    from wsvad.models.choose import default_recipe
+    from wsvad.models.registry import default_recipe
 
     family = FAMILIES[name]
 

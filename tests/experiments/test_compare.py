@@ -104,7 +104,7 @@ def test_what_cannot_be_evaluated_is_not_trained(planted, tmp_path, capsys, capl
     twice = [*planted_records(), replace(planted_records()[-1], video_id="other/V01.mp4")]
     write_records(str(tmp_path / "twice.csv"), twice)
     assert main([*words, *out, "--manifest", str(tmp_path / "twice.csv")]) == 2
-    assert "seem to be training videos under another id" in caplog.text
+    assert "seem to be training videos with another id" in caplog.text
     assert not (tmp_path / "out").exists()
 
 

@@ -24,7 +24,7 @@ from wsvad.errors import WsvadError
 from wsvad.manifest.public.folder import Folder
 from wsvad.manifest.records import decode_records, encode_records
 from wsvad.manifest.table import read_manifest
-from wsvad.models.choose import check_size, config_from_dict, default_config
+from wsvad.models.registry import check_size, config_from_dict, default_config
 from wsvad.training.summary import TrainSummary
 from wsvad.video import VideoIndex
 from wsvad.work.quarantine import QuarantineRecord

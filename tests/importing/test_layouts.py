@@ -1,19 +1,19 @@
-"""What is in the files arrives in the table, value for value, in every layout that is read."""
+"""Features of every supported layout are imported value for value."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from tests.importing.making import features, manifest, run_import, save, save_crops, save_text
+from tests.importing.data import features, manifest, run_import, save, save_crops, save_text
 from wsvad.features.reading import FeatureSet
 from wsvad.importing import plan
 
 
 @pytest.mark.parametrize("dtype", ["<f4", "<f2", "<f8", ">f4"])
 @pytest.mark.parametrize("layout", ["clips-first", "crops-first", "one-crop", "no-crops", "crop-files"])
-def test_values_arrive(capsys, tmp_path, monkeypatch, layout, dtype):
-    """Against numpy's own rounding; several units a video, of whole clips."""
+def test_values_are_imported(capsys, tmp_path, monkeypatch, layout, dtype):
+    """Compared with numpy's rounding; several units per video, each of whole clips."""
     monkeypatch.setattr(plan, "MAX_ROWS", 30)
     crops = 1 if layout in ("one-crop", "no-crops") else 10
     made = {f"v{n}": features(n, crops, seed=n).astype(dtype) for n in (7, 4, 12)}
@@ -27,15 +27,15 @@ def test_values_arrive(capsys, tmp_path, monkeypatch, layout, dtype):
         files = str(tmp_path / "in")
     else:
         files = save(tmp_path / "in", saved)
-    # one crop before so few clips could be ten crops of one: what the user knows must be said
+    # One crop of so few clips could also be read as ten crops of one clip, so the axes must be given.
     words = ("--axes", "clips-first") if layout == "one-crop" else ()
     code, summary = run_import(capsys, files, tmp_path / "out", *words)
     assert (code, summary["videos"], summary["clips"], summary["rows"]) == (0, 3, 23, 23 * crops)
     assert summary["units_to_do"] == (9 if crops == 10 else 3)
-    there = FeatureSet.open(str(tmp_path / "out"))
-    assert (there.video_ids, there.views, there.pooled_dim) == (("v12", "v4", "v7"), crops, 6)
+    imported = FeatureSet.open(str(tmp_path / "out"))
+    assert (imported.video_ids, imported.views, imported.pooled_dim) == (("v12", "v4", "v7"), crops, 6)
     for name, values in made.items():
-        read = there.load(name)
+        read = imported.load(name)
         np.testing.assert_array_equal(read.pooled_TVD, values.astype(np.float16))
         assert read.clip.tolist() == list(range(len(values)))
         assert read.end_frame[-1] == read.num_frames == 16 * len(values)
@@ -57,15 +57,15 @@ def test_values_arrive(capsys, tmp_path, monkeypatch, layout, dtype):
         ([(7, 10), (7, 5)], None),
     ],
 )
-def test_axes_are_found_only_where_one_reading_fits(capsys, caplog, tmp_path, shapes, axes):
-    """Lengths of the first two axes of each file; ``None``: the user is asked, unless told."""
+def test_axes_are_detected_only_if_unambiguous(capsys, caplog, tmp_path, shapes, axes):
+    """``shapes`` are the lengths of the first two axes of each file; ``None``: --axes is required."""
     rng = np.random.default_rng(0)
     arrays = {f"v{n}.npy": rng.random((*shape, 3)) for n, shape in enumerate(shapes)}
     files = save(tmp_path / "in", arrays)
     code, summary = run_import(capsys, files, tmp_path / "out")
     if axes is None:
         assert code == 2
-        assert "Say it with --axes" in caplog.text
+        assert "set --axes" in caplog.text
         assert "v0.npy" in caplog.text
         if len(shapes) == 1:
             assert run_import(capsys, files, tmp_path / "out", "--axes", "clips-first")[1]["views"] == shapes[0][1]
@@ -109,8 +109,8 @@ def test_text_of_segments(capsys, tmp_path):
         (["cam__1.npy", "cam__0.npy"], ["--layout", "npy"], ["cam__0", "cam__1"]),
     ],
 )
-def test_names_become_ids(capsys, tmp_path, names, more, ids):
-    """Without folders, extension, crop and the ends that others add."""
+def test_video_ids_of_file_names(capsys, tmp_path, names, more, ids):
+    """Without folders, extension, crop number and known suffixes."""
     for name in names:
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,14 +120,14 @@ def test_names_become_ids(capsys, tmp_path, names, more, ids):
     assert list(FeatureSet.open(str(tmp_path / "out")).video_ids) == ids
 
 
-def test_one_file(capsys, tmp_path):
-    """A file can be named itself."""
+def test_a_single_file(capsys, tmp_path):
+    """--files may name a file."""
     save(tmp_path, {"a.npy": np.ones((3, 4))})
     assert run_import(capsys, str(tmp_path / "a.npy"), tmp_path / "out")[1]["videos"] == 1
 
 
 def test_links_out_of_the_folder(capsys, tmp_path):
-    """Data sets are often folders of links; those that lead out of it are followed when that is said."""
+    """Data sets are often folders of links; those that lead out of the folder need --follow-links."""
     save(tmp_path / "in", {"a.npy": np.ones((3, 4))})
     save(tmp_path / "elsewhere", {"b.npy": np.ones((3, 4))})
     (tmp_path / "in" / "b.npy").symlink_to(tmp_path / "elsewhere" / "b.npy")
@@ -150,13 +150,13 @@ def test_links_out_of_the_folder(capsys, tmp_path):
     ],
 )
 def test_lengths(capsys, caplog, tmp_path, frames, words, last_end):
-    """Five clips of a video: its known length counts; 16 frames a clip where it is not known, and that is marked."""
+    """Five clips of a video, with and without a known number of frames; a derived number is marked."""
     files = save(tmp_path / "in", {"a.npy": features(5, 1)[:, 0]})
     listed = manifest(tmp_path / "m.csv", {"a": frames})
     code, summary = run_import(capsys, files, tmp_path / "out", "--manifest", listed, "--fps", "10", *words)
     if last_end is None:
         assert code == 2
-        assert f"a.npy: 5 clips, but the manifest's {frames} frames are" in caplog.text
+        assert f"a.npy: 5 clips, but the manifest's {frames} frames give" in caplog.text
         return
     assert (code, summary["videos_assumed_length"]) == (0, int(frames is None))
     there = FeatureSet.open(str(tmp_path / "out"))

@@ -1,4 +1,4 @@
-"""Runs: again, changed, elsewhere, and what comes after."""
+"""Import runs: repeated, with changed files, between stores, and followed by training and scoring."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.importing.making import features, run_import, save, save_crops
+from tests.importing.data import features, run_import, save, save_crops
 from tests.services.fault_proxy import Fault, Rule
 from wsvad.cli import main
 from wsvad.features.imported import ImportedConfig
@@ -20,8 +20,8 @@ def _stored(root, options=None):
     return {i.key: (i.mtime_ns, i.etag, i.size) for i in open_store(str(root), options).list()}
 
 
-def test_second_run_does_nothing(capsys, tmp_path):
-    """Not one object changes; verify finds everything."""
+def test_a_second_run_does_nothing(capsys, tmp_path):
+    """No object changes, and verify reports no faults."""
     files = save(tmp_path / "in", {"a.npy": features(4), "b.npy": features(9)})
     code, dry = run_import(capsys, files, tmp_path / "out", "--dry-run")
     assert (code, dry["units_to_do"], dry["snapshot"]) == (0, 2, None)
@@ -36,8 +36,8 @@ def test_second_run_does_nothing(capsys, tmp_path):
     assert (report["clips"], report["expected_clips"], report["faults"]) == (13, 13, [])
 
 
-def test_changed_files_are_imported_again(capsys, tmp_path):
-    """Only those; so are all when the rate changes, which the times depend on; other videos are added."""
+def test_only_changed_files_are_imported_again(capsys, tmp_path):
+    """All are imported again if the frame rate changes, because times depend on it; other videos are added."""
     files = save(tmp_path / "in", {"a.npy": features(4), "b.npy": features(9)})
     run_import(capsys, files, tmp_path / "out")
     save(tmp_path / "in", {"a.npy": features(6, seed=1)})
@@ -52,8 +52,8 @@ def test_changed_files_are_imported_again(capsys, tmp_path):
     assert there.load("a").end_s[0] == 16 / 50
 
 
-def test_units_of_a_refused_run_are_used_by_the_next(capsys, tmp_path):
-    """A bad file hinders publishing; once it is mended only its video is left to do."""
+def test_units_of_a_failed_run_are_reused(capsys, tmp_path):
+    """An invalid file prevents publishing; once it is corrected only its video is left to do."""
     bad = features(3)
     bad[0, 0, 0] = np.nan
     files = save(tmp_path / "in", {"a.npy": features(4), "b.npy": bad})
@@ -64,7 +64,7 @@ def test_units_of_a_refused_run_are_used_by_the_next(capsys, tmp_path):
 
 
 def test_same_files_give_the_same_bytes(capsys, tmp_path):
-    """Also from another folder: no time, host or place is in an object."""
+    """Also from another folder: objects contain no time, host or path."""
     sums = []
     for place in ("one", "two"):
         files = save(tmp_path / place, {"a.npy": features(4)})
@@ -76,29 +76,29 @@ def test_same_files_give_the_same_bytes(capsys, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [(("--source", "x"), "weights: there 'imported:made by a test', here 'imported:x'"),
      (("--clip-stride", "8"), "clips.stride: there 16, here 8")],
 )  # fmt: skip
-def test_other_configurations_are_a_conflict(capsys, caplog, tmp_path, words, told):
+def test_other_configurations_are_a_conflict(capsys, caplog, tmp_path, words, message):
     """Exit code 5, with what differs; nothing is changed."""
     files = save(tmp_path / "in", {"a.npy": features(4)})
     run_import(capsys, files, tmp_path / "out")
     before = _stored(tmp_path / "out")
     assert run_import(capsys, files, tmp_path / "out", *words)[0] == 5
-    assert told in caplog.text
+    assert message in caplog.text
     assert _stored(tmp_path / "out") == before
 
 
-def test_another_video_of_the_same_id_is_a_conflict(capsys, caplog, tmp_path):
-    """Features of one training set must not take the place of another's in silence."""
+def test_another_video_with_the_same_id_is_a_conflict(capsys, caplog, tmp_path):
+    """Features of one training set must not silently replace those of another."""
     run_import(capsys, save(tmp_path / "in", {"a.npy": features(4)}), tmp_path / "out")
     assert run_import(capsys, save(tmp_path / "other", {"a.npy": features(6)}), tmp_path / "out")[0] == 5
     assert "another video of the same id" in caplog.text
 
 
 def test_provenance(capsys, tmp_path):
-    """The run's record has options, versions and inputs; the configuration says what it is and is no extraction's."""
+    """The run record has options, versions and inputs; the configuration differs from any extraction's."""
     files = save(tmp_path / "in", {"a.npy": features(4)})
     _, summary = run_import(capsys, files, tmp_path / "out")
     (record,) = (json.loads(p.read_bytes()) for p in (tmp_path / "out/runs").iterdir())
@@ -111,7 +111,7 @@ def test_provenance(capsys, tmp_path):
 
 
 def test_option_file(capsys, tmp_path):
-    """Its keys are the options; the list may hold several."""
+    """Its keys are the options; a list sets a repeatable option."""
     files = save(tmp_path / "in", {"a_x.npy": features(4)})
     options = tmp_path / "o.toml"
     options.write_text(f'files = {json.dumps(files)}\nsource = "s"\nstrip = ["_y", "_x"]\nclip-length = 8\n')
@@ -122,7 +122,7 @@ def test_option_file(capsys, tmp_path):
 
 
 def test_from_bucket_to_bucket(capsys, tmp_path, s3_bucket, moto_server, fault_proxy):
-    """Through a proxy that breaks requests, with names that need care; a second run does nothing."""
+    """Through a proxy that injects faults, with unusual names; a second run does nothing."""
     options = StoreOptions(endpoint_url=moto_server.url)
     store = open_store(f"s3://{s3_bucket}/in", options)
     values = features(30, 2)
@@ -143,7 +143,7 @@ def test_from_bucket_to_bucket(capsys, tmp_path, s3_bucket, moto_server, fault_p
 
 
 def test_import_train_score_evaluate(capsys, caplog, tmp_path):
-    """Training and test sets that are published apart: a model of one scores the other; videos it cannot score here."""
+    """Training and test sets that are published separately: a model of one scores the other. Videos are rejected."""
     records = []
     rng = np.random.default_rng(0)
     for number in range(24):
@@ -178,4 +178,4 @@ def test_import_train_score_evaluate(capsys, caplog, tmp_path):
     figures = json.loads((tmp_path / "out/report/report.json").read_text())
     assert figures["metrics"]["frame_auc"]["value"] > 0.9
     assert main(["score", "--videos", str(tmp_path), *checkpoint, "--out", str(tmp_path / "x")]) == 2
-    assert "cannot be made here" in caplog.text
+    assert "cannot be computed from videos" in caplog.text

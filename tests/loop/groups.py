@@ -18,8 +18,8 @@ from torch import Tensor
 
 from tests.training.factories import DIM
 from wsvad.loop.group import Alone, Distributed, Group
-from wsvad.models.choose import build_criterion, build_dynamic_labels, build_model, default_config
 from wsvad.models.contract import MilModel
+from wsvad.models.registry import build_criterion, build_dynamic_labels, build_model, default_config
 from wsvad.training.batches import BalancedSampler, make_batch
 from wsvad.training.config import TrainConfig
 from wsvad.training.trainer import Bags, Trainer

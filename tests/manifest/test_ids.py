@@ -1,4 +1,4 @@
-"""Ids are stable and safe, whatever the name."""
+"""Ids are stable and safe for any name."""
 
 import re
 import unicodedata
@@ -18,8 +18,8 @@ from wsvad.manifest.ids import MAX_ID_BYTES, check_id, content_id, id_from_key, 
         "\u202egpj.exe", "\udcff.mp4", " lead", "trail ", "x" * (MAX_ID_BYTES + 1), "e\u0301.mp4",
     ],
 )  # fmt: skip
-def test_unsafe_ids_are_refused_in_manifests_and_hashed_in_listings(bad):
-    """Traversal, control characters, bidi tricks, bytes that are no text, length: never an id as they are."""
+def test_unsafe_ids_are_rejected_in_manifests_and_hashed_in_listings(bad):
+    """Path traversal, control characters, bidirectional overrides, invalid UTF-8, excessive length."""
     assert id_problem(bad)
     with pytest.raises(ManifestError, match="row 3"):
         check_id(bad, "m.csv, row 3")
@@ -30,14 +30,14 @@ def test_unsafe_ids_are_refused_in_manifests_and_hashed_in_listings(bad):
 
 
 @pytest.mark.parametrize("good", ["a.mp4", "cam 7/2024-01-01/x.mkv", "Überwachung.mp4", "x" * MAX_ID_BYTES])
-def test_ordinary_names_are_their_own_id(good):
-    """People find their files again."""
+def test_ordinary_names_are_used_as_ids(good):
+    """So that users recognise their files."""
     assert id_from_key(good) == good == check_id(good, "here")
 
 
 @given(st.text(max_size=3000))
 def test_every_text_becomes_a_safe_id(text):
-    """No name whatever makes an unsafe id, and two-kilobyte names fit."""
+    """Including names of several kilobytes."""
     assert id_problem(id_from_key(text)) is None
 
 
@@ -45,8 +45,8 @@ _LETTERS = st.characters(max_codepoint=0x180) | st.sampled_from("\u0301\u202e\u2
 
 
 @given(st.text(_LETTERS, min_size=1, max_size=40))
-def test_what_is_wrong_with_letters_is_found_one_by_one(text):
-    """Plain names are told at once; no other text passes for one."""
+def test_problems_of_characters_are_detected(text):
+    """The fast path for plain names accepts no other text."""
     controls = any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in text)
     composed = unicodedata.normalize("NFC", text) == text
     problem = id_problem(text) or ""
@@ -62,7 +62,7 @@ def test_different_names_get_different_ids(pair):
 
 
 def test_content_id_depends_on_every_part():
-    """The same bytes under two ids are two videos; a changed size or tag is another content."""
+    """The same bytes with two ids are two videos; a changed size or tag is other content."""
     ids = {content_id("a", "1", "x"), content_id("b", "1", "x"), content_id("a", "2", "x"), content_id("a", "1", "y")}
     assert len(ids) == 4
     assert content_id("a", "1x") != content_id("a", "1", "x")

@@ -1,4 +1,4 @@
-"""Manifests of several sources as one."""
+"""Joining manifests of several sources."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _manifest(folder, name, *records):
 
 @pytest.fixture
 def sources(tmp_path):
-    """Two manifests in folders of their own, with relative URIs, and one id that both have."""
+    """Write two manifests in separate folders, with relative URIs, and one id that occurs in both."""
     ucf = _manifest(
         tmp_path / "ucf",
         "ucf.csv",
@@ -37,8 +37,8 @@ def sources(tmp_path):
     return ucf, xd
 
 
-def test_videos_keep_all_that_is_known_of_them(sources, tmp_path):
-    """URIs are absolute, splits are those asked for, and how a video is read goes along."""
+def test_joined_records_keep_all_fields(sources, tmp_path):
+    """URIs are absolute, splits are as requested, and decoder settings are kept."""
     ucf, _ = sources
     parts = [Part.of("train", ucf), Part.of("val", f"test:{ucf}")]
     records = join(parts)
@@ -55,8 +55,8 @@ def test_videos_keep_all_that_is_known_of_them(sources, tmp_path):
     assert summary_of(parts, records, prefix_ids=False)["splits"]["train"]["normal"] == 1
 
 
-def test_ids_that_two_sources_share(sources):
-    """Refused, with the remedy; prefixes tell them apart."""
+def test_ids_shared_by_two_sources(sources):
+    """They are rejected with a hint; prefixes make them unique."""
     ucf, xd = sources
     parts = [Part.of("train", ucf), Part.of("test", f"all:{xd}")]
     with pytest.raises(ManifestError, match=r"two videos have the id 'a.mp4'.*--prefix-ids"):
@@ -64,8 +64,8 @@ def test_ids_that_two_sources_share(sources):
     assert [r.video_id for r in join(parts, prefix_ids=True)] == ["ucf/a.mp4", "ucf/b.mp4", "xd/a.mp4", "xd/d.mp4"]
 
 
-def test_what_cannot_be_joined(sources, tmp_path):
-    """No such videos, a file in two splits, nothing at all."""
+def test_invalid_joins_are_rejected(sources, tmp_path):
+    """No videos of the split, a file in two splits, no parts."""
     ucf, xd = sources
     with pytest.raises(UsageError, match=r"no video of split 'train' \(test: 1, no split: 1\).*--train test:.*all:"):
         join([Part.of("train", xd)])
@@ -89,8 +89,8 @@ def test_what_cannot_be_joined(sources, tmp_path):
         ("videos/a.mp4", 0),
     ],
 )
-def test_one_file_is_one_file_however_it_is_spelled(uri, stream, sources, tmp_path):
-    """A training video in the test split is refused; another stream of a file with several is not."""
+def test_a_file_is_recognised_in_any_spelling_of_its_uri(uri, stream, sources, tmp_path):
+    """A training video in the test split is rejected; another stream of the same file is not."""
     ucf, _ = sources
     (tmp_path / "ucf/videos").mkdir()
     (tmp_path / "ucf/linked").symlink_to("videos")
@@ -102,26 +102,26 @@ def test_one_file_is_one_file_however_it_is_spelled(uri, stream, sources, tmp_pa
     assert len(join([Part.of("train", _manifest(tmp_path, "streams.csv", *streams))])) == 2
 
 
-def test_prefixes_that_do_not_help_are_not_the_remedy(sources, tmp_path):
-    """Two manifests of one name give one prefix; a manifest that is named twice has the same files."""
+def test_prefixes_are_not_suggested_if_they_do_not_help(sources, tmp_path):
+    """Two manifests with the same name have the same prefix; a manifest that is given twice has the same files."""
     ucf, _ = sources
     other = _manifest(tmp_path / "else", "ucf.csv", VideoRecord("a.mp4", "a.mp4", label=1, split="test"))
-    with pytest.raises(ManifestError, match=r"two videos have the id 'ucf/a\.mp4'.*manifests have one name"):
+    with pytest.raises(ManifestError, match=r"two videos have the id 'ucf/a\.mp4'.*manifests have the same name"):
         join([Part.of("train", ucf), Part.of("test", other)], prefix_ids=True)
-    with pytest.raises(ManifestError, match=r"a\.mp4 is there twice, in train and test"):
+    with pytest.raises(ManifestError, match=r"a\.mp4 occurs twice, in train and test"):
         join([Part.of("train", ucf), Part.of("test", f"train:{ucf}")])
 
 
-def test_a_manifest_without_them_has_no_columns_of_reading(tmp_path):
-    """The bytes of before."""
+def test_a_manifest_without_decoder_settings_has_no_columns_for_them(tmp_path):
+    """So its bytes are those of earlier versions."""
     records = [VideoRecord("a", "a.mp4", label=0)]
     assert encode_records(records, suffix=".csv").splitlines()[0].decode().endswith(",spans,boxes")
     write_records(str(tmp_path / "m.parquet"), records)
     assert read_records(str(tmp_path / "m.parquet")) == records
 
 
-def test_the_verb_joins_what_it_is_told(sources, tmp_path, capsys):
-    """``wsvad manifest join``: several manifests of one split, a table, and nothing overwritten in silence."""
+def test_the_command_joins_manifests(sources, tmp_path, capsys):
+    """``wsvad manifest join``: several manifests of one split, a table, and no overwriting without an option."""
     ucf, xd = sources
     out = str(tmp_path / "all.csv")
     words = ["manifest", "join", "--train", ucf, "--test", f"all:{xd}", "--prefix-ids", "--out", out]
@@ -138,16 +138,16 @@ def test_the_verb_joins_what_it_is_told(sources, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("join", "--root", "x"), "manifest join does not take --root"),
         (("join", "--train", "x.csv", "--val-fraction", "0.1"), "manifest join does not take --val-fraction"),
         (("ucf-crime", "--root", "x", "--test", "x.csv"), "manifest ucf-crime does not take --test"),
         (("join", "--train", "x.csv"), "missing option: --out"),
-        (("join", "--out", "m.csv"), "nothing to join: name manifests with --train, --val or --test"),
+        (("join", "--out", "m.csv"), "nothing to join; add manifests with --train, --val or --test"),
     ],
 )
-def test_options_of_the_other_kind_are_refused(words, said, capsys):
-    """Exit code 2, and what is wrong."""
+def test_options_of_the_other_kind_of_manifest_are_rejected(words, message, capsys):
+    """Exit code 2, with a message."""
     assert main(["manifest", *words]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -20,8 +20,8 @@ def _touch(folder, *names):
         path.write_bytes(b"x" + name.encode())
 
 
-def test_folder_is_listed_recursively_and_what_is_not_video_is_skipped_with_the_reason(tmp_path):
-    """Ids are keys below the root, sorted; hidden and other files are named with why they are out."""
+def test_a_folder_is_listed_recursively_and_other_files_are_skipped_with_a_reason(tmp_path):
+    """Ids are keys below the root, sorted; hidden and other files are reported."""
     _touch(tmp_path, "b.mp4", "sub/a.MKV", "notes.txt", "README", ".hidden.mp4", "sub/.cache/c.mp4")
     found = list_videos(str(tmp_path))
     assert [v.video_id for v in found.videos] == ["b.mp4", "sub/a.MKV"]
@@ -35,14 +35,14 @@ def test_folder_is_listed_recursively_and_what_is_not_video_is_skipped_with_the_
 
 
 def test_one_file_is_a_listing_of_one(tmp_path):
-    """Pointing at a file gives its name as id; a prefix goes before it."""
+    """The id is the name of the file; a prefix is prepended."""
     _touch(tmp_path, "one.mp4")
     assert [v.video_id for v in list_videos(str(tmp_path / "one.mp4")).videos] == ["one.mp4"]
     assert [v.video_id for v in list_videos(str(tmp_path), id_prefix="cam7/").videos] == ["cam7/one.mp4"]
 
 
 def test_identity_follows_the_content(tmp_path):
-    """The content id stays when nothing changes, changes with size or time; a digest ignores the time."""
+    """The content id changes only with size or time; with a digest, only with the content."""
     _touch(tmp_path, "a.mp4")
     first = list_videos(str(tmp_path)).videos[0].content_id
     digest = list_videos(str(tmp_path), identity="digest").videos[0].content_id
@@ -54,8 +54,8 @@ def test_identity_follows_the_content(tmp_path):
     assert list_videos(str(tmp_path), identity="digest").videos[0].content_id != digest
 
 
-def test_names_that_are_not_utf8_or_very_long_are_listed_under_safe_ids(tmp_path):
-    """Bytes that are no text, control characters and long names neither crash nor leak into ids."""
+def test_names_that_are_not_utf8_or_very_long_get_safe_ids(tmp_path):
+    """Invalid UTF-8, control characters and long names neither cause errors nor appear in ids."""
     names = [b"caf\xe9.mp4", b"tab\there.mp4", b"n" * 240 + b".mp4"]
     for name in names:
         with open(os.fsencode(tmp_path) + b"/" + name, "wb") as f:
@@ -70,7 +70,7 @@ def test_names_that_are_not_utf8_or_very_long_are_listed_under_safe_ids(tmp_path
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_manifest_states_ids_and_relative_uris(tmp_path, kind):
-    """A manifest's relative URIs count from its folder; ids that look like numbers stay text."""
+    """Relative URIs are resolved against the manifest's folder; ids that look like numbers stay text."""
     _touch(tmp_path, "videos/1.mp4", "videos/2.mp4", "m/x")
     rows = {"video_id": ["0012", "b"], "uri": ["../videos/1.mp4", str(tmp_path / "videos/2.mp4")], "label": [0, 1]}
     if kind == "csv":
@@ -83,8 +83,8 @@ def test_manifest_states_ids_and_relative_uris(tmp_path, kind):
     assert [v.info.size for v in found.videos] == [len("xvideos/1.mp4")] * 2
 
 
-def test_manifest_entry_that_is_not_there_is_unreachable_and_not_bad(tmp_path):
-    """Nothing is known against a video whose object is missing; the others are listed."""
+def test_a_missing_object_of_a_manifest_is_unreachable_but_not_bad(tmp_path):
+    """There is no evidence against such a video; the others are listed."""
     _touch(tmp_path, "a.mp4")
     (tmp_path / "m.csv").write_text("uri\na.mp4\ngone.mp4\n")
     found = list_videos(str(tmp_path / "m.csv"))
@@ -98,22 +98,22 @@ def test_manifest_entry_that_is_not_there_is_unreachable_and_not_bad(tmp_path):
         ("name\nx\n", "needs a column 'uri'"),
         ("uri\n", "no rows"),
         ("video_id,uri\na,a.mp4\na,b.mp4\n", "unique"),
-        ("video_id,uri\n../a,a.mp4\n", "row 1: video_id"),
+        ("video_id,uri\n../a,a.mp4\n", "row 1: invalid video_id"),
         ("video_id,uri\na,\n", "row 1: the uri is empty"),
         ("uri,b\n1\n", "cannot be read"),
         ("a,b\n1\n", "found .'a', 'b'."),
     ],
 )
-def test_unusable_manifests_say_what_and_where(tmp_path, text, message):
-    """Every defect of a manifest is found before any work."""
+def test_invalid_manifests_are_rejected(tmp_path, text, message):
+    """Every defect is found before any work."""
     _touch(tmp_path, "a.mp4", "b.mp4")
     (tmp_path / "m.csv").write_text(text)
     with pytest.raises(ManifestError, match=message):
         list_videos(str(tmp_path / "m.csv"))
 
 
-def test_nothing_to_do_is_an_error_with_examples(tmp_path):
-    """An empty listing is a mistake in the command, not a success."""
+def test_an_empty_listing_is_an_error_with_examples(tmp_path):
+    """It results from a mistake in the command."""
     _touch(tmp_path, "notes.txt")
     with pytest.raises(ManifestError, match=r"no video found.*notes\.txt"):
         list_videos(str(tmp_path))
@@ -121,8 +121,8 @@ def test_nothing_to_do_is_an_error_with_examples(tmp_path):
         list_videos("gopher://x/y")
 
 
-def test_link_that_leads_out_of_the_folder_needs_to_be_named_or_allowed(tmp_path):
-    """A folder's link to elsewhere is left out; named directly it is meant."""
+def test_a_link_out_of_the_folder_is_followed_only_if_named_or_allowed(tmp_path):
+    """A link in a listed folder is skipped; a link that is named directly is followed."""
     _touch(tmp_path, "real/a.mp4", "in/b.mp4")
     (tmp_path / "in/link.mp4").symlink_to(tmp_path / "real/a.mp4")
     assert [v.video_id for v in list_videos(str(tmp_path / "in")).videos] == ["b.mp4"]
@@ -131,8 +131,8 @@ def test_link_that_leads_out_of_the_folder_needs_to_be_named_or_allowed(tmp_path
     assert [v.video_id for v in list_videos(str(tmp_path / "in/link.mp4")).videos] == ["link.mp4"]
 
 
-def test_keys_with_empty_segments_are_listed_and_reached(s3_bucket, moto_server):
-    """S3 keys are literal: each is a video of its own, from every root above it, by its URI, and from a manifest."""
+def test_keys_with_empty_segments_are_listed_and_read(s3_bucket, moto_server):
+    """S3 keys are literal: each is a separate video, from every root above it, by its URI, and from a manifest."""
     keys = ["dbl//cam8/a.mp4", "dbl/cam8//b.mp4", "dbl/cam8/a.mp4", "/lead.mp4", "dbl/x/../c.mp4", "dbl/.tmp/d.mp4",
             "dbl/.tmp/0123", "dbl/folder/", "dbl/full.mp4/"]  # fmt: skip
     for key in keys:
@@ -176,12 +176,12 @@ def test_keys_with_empty_segments_are_listed_and_reached(s3_bucket, moto_server)
     ],
 )
 def test_relative_uris(manifest, uri, resolved):
-    """Dots are resolved, out of a bucket they are refused later; the slashes of S3 keys stay as many as they are."""
+    """Dot segments are resolved, those out of a bucket are rejected later; repeated slashes in S3 keys are kept."""
     assert resolve_uri(manifest, uri) == resolved
 
 
-def test_names_are_videos_by_the_suffix_of_their_last_part(tmp_path):
-    """As ``pathlib`` reads it: a dot at the end or at the beginning makes no suffix, and folders have none of it."""
+def test_video_files_are_recognised_by_the_suffix_of_their_name(tmp_path):
+    """As defined by ``pathlib``: a leading or trailing dot is not a suffix, and suffixes of folders do not count."""
     names = [
         "a.mp4",
         "b.MP4",

@@ -1,4 +1,4 @@
-"""Records of a manifest: they round-trip exactly, refuse contradictions, and are cut by a stated seed."""
+"""Manifest records: they round-trip exactly, contradictions are rejected, and validation is split off by a seed."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsvad.errors import ManifestError, UsageError
-from wsvad.manifest.cut import cut_val
 from wsvad.manifest.listing import list_videos
 from wsvad.manifest.records import Box, VideoRecord, encode_records, read_records, write_records
 from wsvad.manifest.records import decode_records as decode
 from wsvad.manifest.truth import merge_spans, parse_boxes, parse_spans
+from wsvad.manifest.validation_split import split_validation
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -49,15 +49,15 @@ def _records(draw):
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(_records(), min_size=1, max_size=4), st.sampled_from([".csv", ".parquet"]))
-def test_what_is_written_is_read_back_exactly(rows, suffix):
-    """Every field of every record, floats to the last bit, commas and quotes in names, in both formats."""
+def test_records_round_trip_exactly(rows, suffix):
+    """Every field, floats to the last bit, commas and quotes in names, in both formats."""
     records = [VideoRecord(video_id=f'v={number},"x".mp4', **row) for number, row in enumerate(rows)]
     assert decode(encode_records(records, suffix=suffix), name="m") == records
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_a_manifest_of_records_is_what_extraction_lists(tmp_path, suffix):
-    """The same file gives extraction the same ids, and its relative URIs count from its folder."""
+def test_extraction_lists_the_videos_of_a_manifest_of_records(tmp_path, suffix):
+    """With the same ids; relative URIs are resolved against the manifest's folder."""
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos/a b.mp4").write_bytes(b"x")
     records = [VideoRecord("a/b,c", "videos/a b.mp4", label=1, spans=((3, 5),), boxes=(Box(3, 5, 0, 0, 9, 9),))]
@@ -67,8 +67,8 @@ def test_a_manifest_of_records_is_what_extraction_lists(tmp_path, suffix):
     assert [(v.video_id, v.info.size) for v in list_videos(uri).videos] == [("a/b,c", 1)]
 
 
-def test_csv_cells_read_as_documented():
-    """The text forms of spans and boxes; an empty cell is not known, ``none`` is known to be none."""
+def test_csv_cells_are_parsed_as_documented():
+    """Text forms of spans and boxes; an empty cell is unknown, ``none`` is known to be none."""
     data = (
         b"video_id,uri,label,spans,boxes,remark\n"
         b'a,a.mp4,1,60-180 200-210,"60-180:0,95.5,23,128#7 200-210:1,2,3,4",hello\n'
@@ -82,8 +82,8 @@ def test_csv_cells_read_as_documented():
     assert (d.label, d.spans, d.boxes) == (1, None, ())
 
 
-def test_a_bare_manifest_of_uris_is_read_with_the_ids_that_extraction_makes(tmp_path):
-    """No id column, other columns of other programs, labels as floats with gaps (as pandas writes them)."""
+def test_a_manifest_of_uris_gets_the_same_ids_as_in_extraction(tmp_path):
+    """Without an id column, with unknown columns, and with labels as floats with NaN (as written by pandas)."""
     table = pa.table({"uri": ["x/1.mp4", "s3://b/2.mp4"], "label": [1.0, float("nan")], "extra": [[1], [2]]})
     pq.write_table(table, tmp_path / "m.parquet")
     first, second = read_records(str(tmp_path / "m.parquet"))
@@ -101,32 +101,32 @@ def test_a_bare_manifest_of_uris_is_read_with_the_ids_that_extraction_makes(tmp_
         ("a,a.mp4,inf,,,", "label must be a whole number, got 'inf'"),
         ("a,a.mp4,0,,3-5,", "labelled normal"),
         ("a,a.mp4,1,,none,", "labelled anomalous"),
-        ("a,a.mp4,1,,5-3,", "sorted and disjoint"),
-        ("a,a.mp4,1,,1-5 3-9,", "sorted and disjoint"),
+        ("a,a.mp4,1,,5-3,", "sorted, disjoint"),
+        ("a,a.mp4,1,,1-5 3-9,", "sorted, disjoint"),
         ("a,a.mp4,1,,1_5,", "expected spans such as"),
         ("a,a.mp4,1,,1-5,\"1-5:9,0,3,4\"", "x1 < x2"),
         ("a,a.mp4,1,,1-5,1-5:9", "expected boxes such as"),
         ("a,a.mp4,1,,1-5,\"5-5:1,2,3,4\"", "start_frame < end_frame"),
         ("a,a.mp4,1,,1-5,\"1-5:0,0,nan,4\"", "finite"),
-        ("../a,a.mp4,1,,,", "cannot be used"),
+        ("../a,a.mp4,1,,,", "invalid video_id"),
         ("a,,1,,,", "uri is empty"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_refused_with_the_row(row, message):
-    """Contradictions, wrong values and unsafe ids name file, row and remedy."""
+def test_invalid_rows_are_rejected_with_their_number(row, message):
+    """Contradictions, wrong values and unsafe ids."""
     with pytest.raises(ManifestError, match=message) as caught:
         decode(f"video_id,uri,label,split,spans,boxes\nok,ok.mp4,0,,,\n{row}\n".encode(), name="m.csv")
     assert "m.csv, row 2" in str(caught.value)
 
 
-def test_a_manifest_that_is_not_there_is_a_wrong_option(tmp_path):
-    """Running again does not bring it: exit code 2, and the name as it was given."""
+def test_a_missing_manifest_is_a_usage_error(tmp_path):
+    """A retry does not help, so it is not a storage error; the message contains the URI."""
     with pytest.raises(ManifestError, match=f"file://{tmp_path}/none.csv: there is no such file"):
         read_records(str(tmp_path / "none.csv"))
 
 
-def test_truth_past_the_last_frame_is_cut_off_and_noted():
-    """Where the number of frames is known, spans and boxes end with it; what only begins there vanishes."""
+def test_truth_past_the_last_frame_is_removed_and_noted():
+    """If the number of frames is known, spans and boxes end at the last frame; those beyond it are dropped."""
     spans, boxes = ((0, 4), (6, 11), (12, 13)), (Box(0, 11, 0, 0, 1, 1), Box(10, 12, 0, 0, 1, 1))
     cut = VideoRecord("a", "a.mp4", label=1, num_frames=10, spans=spans, boxes=boxes)
     assert cut.spans == ((0, 4), (6, 10))
@@ -136,23 +136,23 @@ def test_truth_past_the_last_frame_is_cut_off_and_noted():
     assert (whole.spans, whole.boxes, whole.cut_off) == (spans, boxes, "")
 
 
-def test_truth_of_which_nothing_is_left_is_not_known():
-    """The label stays; that no frame is anomalous is not said. A copy, and what is written and read, keep it so."""
+def test_truth_becomes_unknown_if_nothing_of_it_is_left():
+    """The label is kept, but the spans are not 'none'. Copies and round trips keep that."""
     cut = VideoRecord("a", "a.mp4", label=1, split="test", num_frames=10, spans=((10, 12),))
     assert (cut.spans, bool(cut.cut_off)) == (None, True)
     assert replace(cut, split="val").spans is None
     assert decode(encode_records([cut], suffix=".csv"), name="m.csv") == [cut]
 
 
-def test_a_published_span_one_frame_past_the_end_is_read(caplog):
-    """As it stands in published truth: cut off, and said once for the whole manifest."""
+def test_a_published_span_one_frame_past_the_end_is_accepted(caplog):
+    """As in published annotations: it is clipped, with one warning for the whole manifest."""
     data = (DATA / "span_one_past_end.csv").read_bytes()
     records = {r.video_id: r for r in decode(data, name="m.csv")}
     assert records["Arson011_x264.mp4"].spans == ((150, 420), (680, 1266))
     assert records["Assault006_x264.mp4"].spans == ((1184, 3984),)
-    said = [r.getMessage() for r in caplog.records if "cut off" in r.getMessage()]
-    assert said == [
-        "m.csv: of 1 videos the truth past the last frame was cut off, e.g. of Arson011_x264.mp4: its truth ends at "
+    warnings = [r.getMessage() for r in caplog.records if "past the last frame" in r.getMessage()]
+    assert warnings == [
+        "m.csv: ground truth past the last frame was removed for 1 videos, e.g. Arson011_x264.mp4: its truth ends at "
         "frame 1267, the video has 1266 frames"
     ]
     assert decode(encode_records(list(records.values()), suffix=".parquet"), name="m.parquet") == list(records.values())
@@ -167,33 +167,33 @@ def test_a_published_span_one_frame_past_the_end_is_read(caplog):
         f'a,a.mp4,1,,,"0-{10**20}:0,0,1,1"',
     ],
 )
-def test_numbers_that_no_video_has_are_refused(row):
-    """They would not fit into a column of the manifest that is written of them."""
+def test_implausible_numbers_are_rejected(row):
+    """They would not fit into a column of a written manifest."""
     with pytest.raises(ManifestError, match=r"m\.csv, row 1"):
         decode(f"video_id,uri,label,num_frames,spans,boxes\n{row}\n".encode(), name="m.csv")
 
 
-def test_repeated_ids_and_other_formats_are_refused():
-    """When writing as well as when reading."""
+def test_repeated_ids_and_other_formats_are_rejected():
+    """When writing and when reading."""
     records = [VideoRecord("a", "a.mp4"), VideoRecord("a", "b.mp4")]
     with pytest.raises(ManifestError, match="unique; 1 are not"):
         encode_records(records, suffix=".csv")
     with pytest.raises(ManifestError, match="unique"):
         decode(b"video_id,uri\na,1.mp4\na,2.mp4\n", name="m")
-    with pytest.raises(UsageError, match=r"a \.csv or a \.parquet file"):
+    with pytest.raises(UsageError, match=r"a \.csv or \.parquet file"):
         encode_records(records[:1], suffix=".json")
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=12))
 def test_merged_spans_hold_the_same_frames(pairs):
-    """Against the set of frames; and what comes out is sorted, disjoint and does not touch."""
+    """Compared with a set of frames; the result is sorted, disjoint and not adjacent."""
     merged = merge_spans(pairs)
     assert {f for s, e in merged for f in range(s, e)} == {f for s, e in pairs for f in range(s, e)}
     assert all(a[1] < b[0] for a, b in pairwise(merged))
 
 
-def test_known_to_be_none_reads_as_none():
-    """The word, alone."""
+def test_the_word_none_is_parsed_as_known_to_be_none():
+    """With or without white space."""
     assert parse_spans(" none ") == () == parse_boxes("none")
 
 
@@ -205,10 +205,10 @@ def _train(**counts):
     return records
 
 
-def test_validation_is_cut_by_label_and_category():
-    """A fifth of each label, exactly; of each category, within one video; nothing else moves or changes."""
+def test_the_validation_split_is_stratified_by_label_and_category():
+    """A fifth of each label, exactly; of each category, within one video; nothing else changes."""
     records = [*_train(Arson=10, Abuse=13, Normal=50), VideoRecord("t", "t.mp4", 1, "test", "Arson")]
-    cut = cut_val(records, 0.2, seed=0)
+    cut = split_validation(records, 0.2, seed=0)
     moved = [r.category for r in cut if r.split == "val"]
     assert len(moved) - moved.count("Normal") == round(0.2 * 23)
     assert moved.count("Normal") == 10
@@ -217,12 +217,12 @@ def test_validation_is_cut_by_label_and_category():
     assert cut[-1].split == "test"
 
 
-def test_the_cut_depends_on_the_seed_and_the_ids_alone():
-    """Not on the order of the rows; another seed cuts otherwise."""
+def test_the_validation_split_depends_only_on_seed_and_ids():
+    """Not on the order of rows; another seed gives another split."""
     records = _train(Arson=20, Normal=20)
 
     def val(rows, seed):
-        return {r.video_id for r in cut_val(rows, 0.25, seed) if r.split == "val"}
+        return {r.video_id for r in split_validation(rows, 0.25, seed) if r.split == "val"}
 
     assert val(records, 1) == val(records[::-1], 1) != val(records, 2)
 
@@ -235,7 +235,7 @@ def test_the_cut_depends_on_the_seed_and_the_ids_alone():
         (_train(Normal=10, Arson=1), 0.2, "label 1: 1 of 1"),
     ],
 )
-def test_a_cut_that_cannot_be_made_is_refused(records, fraction, message):
-    """Out of bounds, nothing to cut from, or a class that training would lose."""
+def test_an_impossible_validation_split_is_rejected(records, fraction, message):
+    """Fraction out of range, no training videos, or a label that would keep none."""
     with pytest.raises(UsageError, match=message):
-        cut_val(records, fraction, seed=0)
+        split_validation(records, fraction, seed=0)

@@ -1,4 +1,4 @@
-"""Agreement of several people, by hand and against a printed example."""
+"""Inter-rater agreement, compared with hand-made and published examples."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wsvad.metrics.agreement import cohen_kappa, fleiss_kappa
 
 
 def test_cohens_kappa() -> None:
-    """By hand: 35 of 50 agree, chance gives 25: (0.7 - 0.5) / (1 - 0.5)."""
+    """35 of 50 ratings agree, chance gives 25: (0.7 - 0.5) / (1 - 0.5)."""
     first = ["yes"] * 25 + ["no"] * 25
     second = ["yes"] * 20 + ["no"] * 5 + ["yes"] * 10 + ["no"] * 15
     assert cohen_kappa(first, second) == pytest.approx(0.4)
@@ -17,7 +17,7 @@ def test_cohens_kappa() -> None:
 
 
 def test_fleiss_kappa() -> None:
-    """The example of Fleiss (1971) as it is printed in textbooks: 10 subjects, 14 people, 5 categories, 0.210."""
+    """The example of Fleiss (1971) from textbooks: 10 subjects, 14 raters, 5 categories, 0.210."""
     counts = [
         [0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1],
         [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2], [6, 5, 2, 1, 0], [0, 2, 2, 3, 7],

@@ -1,4 +1,4 @@
-"""Intervals: resampling by weights is resampling by copying."""
+"""Bootstrap: resampling with weights equals resampling with copies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wsvad.metrics.ranking import average_precision, roc_auc, threshold_at
 
 
 def make_videos(seed: int = 0, count: int = 8, levels: int = 9) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Videos of different lengths whose scores have ties."""
+    """Return videos of different lengths whose scores have ties."""
     rng = np.random.default_rng(seed)
     truth = [rng.random(rng.integers(5, 30)) < 0.4 for _ in range(count)]
     scores = [rng.integers(0, levels, t.size) / levels + 0.0 for t in truth]
@@ -19,8 +19,8 @@ def make_videos(seed: int = 0, count: int = 8, levels: int = 9) -> tuple[list[np
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_resample_is_what_copying_the_videos_gives(seed: int) -> None:
-    """AUC, AP and the threshold at a false alarm rate, against scikit-learn on the copied frames."""
+def test_weighted_resamples_equal_copied_videos(seed: int) -> None:
+    """AUC, AP and the threshold at a false alarm rate, compared with scikit-learn on copied frames."""
     truth, scores = make_videos(seed)
     counts = ScoreCounts.of(truth, scores)
     weights = draw([0, 1] * 4, 20, seed)
@@ -39,8 +39,8 @@ def test_a_resample_is_what_copying_the_videos_gives(seed: int) -> None:
         assert (threshold, detection) == pytest.approx((point.threshold, point.detection_rate))
 
 
-def test_every_video_once_gives_the_value_itself() -> None:
-    """Weights of one are no resampling."""
+def test_weights_of_one_give_the_point_value() -> None:
+    """Every video occurs once."""
     truth, scores = make_videos(7)
     counts, ones = ScoreCounts.of(truth, scores), np.ones((1, len(truth)))
     every = np.concatenate(truth), np.concatenate(scores)
@@ -48,7 +48,7 @@ def test_every_video_once_gives_the_value_itself() -> None:
     assert counts.ap(ones)[0] == pytest.approx(average_precision(*every), abs=1e-12)
 
 
-def test_bins_of_many_distinct_scores_move_a_value_by_little() -> None:
+def test_binning_changes_values_only_slightly() -> None:
     """20,000 distinct scores in 2,048 bins."""
     rng = np.random.default_rng(0)
     truth = [rng.random(2000) < 0.3 for _ in range(10)]
@@ -60,8 +60,8 @@ def test_bins_of_many_distinct_scores_move_a_value_by_little() -> None:
     assert counts.ap(ones)[0] == pytest.approx(average_precision(*every), abs=2e-3)
 
 
-def test_draws_are_stratified_and_seeded() -> None:
-    """As many of each label as there are; the same seed gives the same draws."""
+def test_resamples_are_stratified_and_seeded() -> None:
+    """The number of videos of each label is constant; the same seed gives the same resamples."""
     strata = [0] * 5 + [1] * 3
     weights = draw(strata, 50, 3)
     assert (weights[:, :5].sum(axis=1) == 5).all()
@@ -70,7 +70,7 @@ def test_draws_are_stratified_and_seeded() -> None:
     assert (weights != draw(strata, 50, 4)).any()
 
 
-def test_the_interval_of_a_mean_is_the_textbook_one() -> None:
+def test_the_interval_of_a_mean_equals_the_normal_approximation() -> None:
     """For the mean of 400 values the percentile interval is close to +-1.96 standard errors."""
     values = np.random.default_rng(1).normal(size=400)
     found = interval(resampled(Ratio(values, np.ones(400)).value, draw(np.zeros(400), 4000, 0)))
@@ -81,8 +81,8 @@ def test_the_interval_of_a_mean_is_the_textbook_one() -> None:
     )
 
 
-def test_undefined_resamples_are_left_out_and_counted() -> None:
-    """One of two videos alone has frames: a quarter of the resamples miss it."""
+def test_undefined_resamples_are_excluded_and_counted() -> None:
+    """Only one of two videos has frames: a quarter of the resamples do not contain it."""
     found = interval(resampled(Ratio(np.array([1.0, 0.0]), np.array([2.0, 0.0])).value, draw([0, 0], 400, 0)))
     assert found is not None
     assert (found.low, found.high) == (0.5, 0.5)

@@ -1,4 +1,4 @@
-"""RBDC and TBDC: by hand, and against an implementation that walks over frames, thresholds and pixels."""
+"""RBDC and TBDC: by hand, and compared with a naive implementation over frames, thresholds and pixels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VIEW = (0.0, 0.0, 70.0, 70.0)
 
 
 def ours(grids: list[Grid], alpha: float = 0.1, beta: float = 0.1) -> tuple[float, float]:
-    """RBDC and TBDC."""
+    """Return RBDC and TBDC."""
     thresholds = level_thresholds(grids)
     found = [detect(grid, thresholds, alpha, beta) for grid in grids]
     false, frames = sum(d.false_positives_L for d in found), sum(d.frames for d in found)
@@ -28,7 +28,7 @@ def ours(grids: list[Grid], alpha: float = 0.1, beta: float = 0.1) -> tuple[floa
 
 
 def flood(flags: np.ndarray) -> list[tuple[float, float, float, float]]:
-    """Boxes around connected cells, by walking."""
+    """Return bounding boxes of connected cells, by flood fill."""
     left, boxes = {(int(r), int(c)) for r, c in np.argwhere(flags)}, []
     while left:
         queue, seen = [left.pop()], []
@@ -44,7 +44,7 @@ def flood(flags: np.ndarray) -> list[tuple[float, float, float, float]]:
 
 
 def pixel_iou(a: tuple, b: tuple) -> float:
-    """Of boxes with whole-numbered corners, by counting pixels."""
+    """Return the IoU of boxes with integer corners, by counting pixels."""
     canvas = np.zeros((2, 70, 70), bool)
     for layer, (x1, y1, x2, y2) in zip(canvas, (a, b), strict=True):
         layer[int(y1) : int(y2), int(x1) : int(x2)] = True
@@ -52,7 +52,7 @@ def pixel_iou(a: tuple, b: tuple) -> float:
 
 
 def naive(videos: list[tuple[np.ndarray, list[Box]]], alpha: float, beta: float) -> tuple[float, float]:
-    """As the paper tells it, frame by frame at every threshold."""
+    """Compute both criteria as in the paper, frame by frame at every threshold."""
     points = [(0.0, 0.0, 0.0)]
     for threshold in sorted({float(v) for scores, _ in videos for v in scores.ravel()}):
         hits = total = false = frames = 0
@@ -73,14 +73,14 @@ def naive(videos: list[tuple[np.ndarray, list[Box]]], alpha: float, beta: float)
 
 
 def step_area(points: list[tuple[float, float]], grid: int = 0) -> float:
-    """Integral over x in [0, 1] of the best y that lies at or left of x."""
+    """Return the integral over x in [0, 1] of the best y at or left of x."""
     edges = sorted({x for x, _ in points if x <= 1} | {1.0})
     return sum((right - left) * max(y for x, y in points if x <= left) for left, right in pairwise(edges))
 
 
 @pytest.mark.parametrize(("seed", "alpha", "beta"), [(0, 0.1, 0.1), (1, 0.5, 0.1), (2, 0.1, 0.4), (3, 1.0, 0.2)])
-def test_the_criteria_are_those_of_a_walk_over_frames(seed: int, alpha: float, beta: float) -> None:
-    """Random scores of four levels; tracks that move, meet, leave and come back; normal videos."""
+def test_the_criteria_equal_the_naive_implementation(seed: int, alpha: float, beta: float) -> None:
+    """Random scores of four levels; tracks that move, overlap, leave and return; normal videos."""
     rng = np.random.default_rng(seed)
     videos, grids = [], []
     for n in range(3):
@@ -97,7 +97,7 @@ def test_the_criteria_are_those_of_a_walk_over_frames(seed: int, alpha: float, b
 
 
 def hand(cells: dict[int, float], boxes: list[Box], frames: int = 16) -> Grid:
-    """One clip with these cells above zero, and the others at zero."""
+    """Return one clip with the given cell scores; other cells have score 0."""
     scores = np.zeros((1, 49))
     for cell, score in cells.items():
         scores[0, cell] = score
@@ -107,23 +107,23 @@ def hand(cells: dict[int, float], boxes: list[Box], frames: int = 16) -> Grid:
 @pytest.mark.parametrize(
     ("grid", "rbdc", "tbdc"),
     [
-        # the one true cell is found first, without a false positive
+        # the only true cell is detected first, without a false positive
         (hand({0: 0.9}, [Box(0, 16, 0, 0, 10, 10, 1)]), 1.0, 1.0),
-        # a false region comes first: 1 a frame from the first threshold on, so that nothing counts before x = 1
+        # a false region is first: 1 per frame from the first threshold, so nothing counts before x = 1
         (hand({48: 0.9, 0: 0.8}, [Box(0, 16, 0, 0, 10, 10, 1)]), 0.0, 0.0),
-        # the truth is there in a quarter of the frames only: a false positive in the other 12 of 16
+        # the box exists in a quarter of the frames only: a false positive in the other 12 of 16
         (hand({0: 0.9}, [Box(0, 4, 0, 0, 10, 10, 1)]), 0.25, 0.25),
-        # two regions of one track, the cell finds one of them: half the regions, yet the whole track
+        # two regions of one track, of which the cell detects one: half of the regions, but the whole track
         (hand({0: 0.9}, [Box(0, 8, 0, 0, 10, 10, 1), Box(0, 8, 40, 40, 70, 70, 1)], 8), 0.5, 1.0),
     ],
 )
 def test_the_criteria_by_hand(grid: Grid, rbdc: float, tbdc: float) -> None:
-    """At the last threshold, 0, the whole picture is one region, which never matches a box of one cell."""
+    """At the last threshold, 0, the whole frame is one region, which never matches a box of one cell."""
     assert ours([grid]) == pytest.approx((rbdc, tbdc))
 
 
 def ranked(videos: list[tuple[np.ndarray, list[Box]]], alpha: float, beta: float) -> tuple[float, float]:
-    """As public scripts have it: regions with a score each, the best first, trapezoids up to one false one a frame."""
+    """Compute them as public scripts do: scored regions, best first, trapezoids up to one false positive per frame."""
     frames = sum(16 * len(scores) for scores, _ in videos)
     regions = [
         (float(score), video, 16 * clip + frame, (10 * (cell % 7), 10 * (cell // 7)))
@@ -148,8 +148,8 @@ def ranked(videos: list[tuple[np.ndarray, list[Box]]], alpha: float, beta: float
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_regions_that_keep_their_score_give_what_public_scripts_give(seed: int) -> None:
-    """Cells that never touch, a score each, boxes that hold through whole clips: then both walks are one."""
+def test_separate_regions_give_the_results_of_public_scripts(seed: int) -> None:
+    """For cells that never touch and have different scores, and boxes that span whole clips."""
     rng = np.random.default_rng(seed)
     apart = np.array([0, 2, 4, 6, 14, 16, 18, 20, 28, 30, 32, 34, 42, 44, 46, 48])
     videos = []
@@ -171,14 +171,14 @@ def test_regions_that_keep_their_score_give_what_public_scripts_give(seed: int) 
 
 
 def test_cells_that_touch_at_a_corner_are_one_region() -> None:
-    """Cells 0 and 8 make the box of the 2x2 cells, IoU 1 with the truth."""
+    """Cells 0 and 8 have the bounding box of 2x2 cells, IoU 1 with the ground truth."""
     grid = hand({0: 0.9, 8: 0.9}, [Box(0, 16, 0, 0, 20, 20, 1)])
     assert ours([grid], beta=1.0) == (1.0, 1.0)
     assert detect(grid, np.array([0.9])).false_positives_L.tolist() == [0]
 
 
-def test_frames_without_scores_are_missed_and_boxes_past_the_end_are_not_there() -> None:
-    """20 frames, of which the clip covers 16; the box holds through frames 8 to 99."""
+def test_unscored_frames_count_and_boxes_past_the_end_do_not() -> None:
+    """20 frames, of which the clip covers 16; the box covers frames 8 to 99."""
     scores = np.zeros((1, 49))
     scores[0, 0] = 0.9
     grid = make_grid(scores, [(0, 16)], VIEW, [Box(8, 99, 0, 0, 10, 10, 1), Box(50, 60, 0, 0, 9, 9, 2)], 20)
@@ -188,12 +188,12 @@ def test_frames_without_scores_are_missed_and_boxes_past_the_end_are_not_there()
 
 
 def test_nothing_to_detect_is_undefined() -> None:
-    """Normal videos alone."""
-    with pytest.raises(UndefinedMetric, match="no box"):
+    """Normal videos only."""
+    with pytest.raises(UndefinedMetric, match="no ground-truth box"):
         ours([hand({0: 0.9}, [])])
 
 
-def test_the_resampled_area_is_the_area() -> None:
+def test_the_resampled_area_equals_the_area() -> None:
     """Weights of one give the value; weights of two for one video, that of two copies."""
     grids = [hand({0: 0.9, 30: 0.5}, [Box(0, 9, 0, 0, 10, 10, 1)]), hand({20: 0.7, 3: 0.6}, [])]
     thresholds = level_thresholds(grids)
@@ -209,8 +209,8 @@ def test_the_resampled_area_is_the_area() -> None:
     assert twice == pytest.approx(ours([grids[0], grids[0], grids[1]])[0])
 
 
-def test_a_long_video_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many clips are looked at together, the counts are the same."""
+def test_a_long_video_is_processed_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The counts do not depend on the size of chunks."""
     rng = np.random.default_rng(2)
     boxes = [Box(20 * n, 20 * n + 30, 5 * n, 10, 5 * n + 20, 30, n // 2) for n in range(7)]
     grid = make_grid(rng.random((10, 49)), [(16 * t, 16 * t + 16) for t in range(10)], VIEW, boxes, 160)
@@ -223,8 +223,8 @@ def test_a_long_video_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None
             assert np.array_equal(getattr(parts, name), value), name
 
 
-def test_many_thresholds_are_thinned_out() -> None:
-    """Lowest and highest score stay; the others are closest together at the top, where the first alarms are."""
+def test_thresholds_are_subsampled() -> None:
+    """Lowest and highest score are kept; thresholds are densest among the highest scores."""
     scores = np.linspace(0, 1, 490).reshape(10, 49)
     grid = make_grid(scores, [(16 * t, 16 * t + 16) for t in range(10)], VIEW, [], 160)
     thresholds = level_thresholds([grid], most=200)
@@ -233,8 +233,8 @@ def test_many_thresholds_are_thinned_out() -> None:
     assert thresholds[:30].tolist() == np.linspace(0, 1, 490)[::-1][:30].tolist()
 
 
-def test_thinned_thresholds_hardly_move_the_area() -> None:
-    """Four videos of 1,960 distinct scores in all: within a point of the value over every threshold."""
+def test_subsampled_thresholds_change_the_area_only_slightly() -> None:
+    """Four videos with 1,960 distinct scores in total: within 0.01 of the value over all thresholds."""
     rng = np.random.default_rng(5)
     grids = []
     for n in range(4):

@@ -1,4 +1,4 @@
-"""Figures of events over a falling threshold: worked by hand, and against a slow reference of ActEV's definitions."""
+"""Event metrics over a falling threshold: by hand, and compared with a naive implementation of ActEV's definitions."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsvad.metrics.bootstrap import draw
-from wsvad.metrics.events import EventCounts, Footage, levels
+from wsvad.metrics.events import EventCounts, Footage, score_levels
 
 Event = tuple[float, float, float]
 """Start, end, score."""
 
 
 def counted(videos: list[tuple[list, float, list[Event]]]) -> EventCounts:
-    """Counts of videos with a fixed list of events each: true events, seconds of footage, events with scores."""
+    """Return counts of videos with fixed lists of events: true events, seconds of footage, events with scores."""
 
     def form(video: int, threshold: float) -> np.ndarray:
         kept = [(start, end) for start, end, score in videos[video][2] if score >= threshold]
         return np.array(kept, dtype=float).reshape(-1, 2)
 
     footage = [Footage.of(truth, length) for truth, length, _ in videos]
-    return EventCounts.of(footage, form, levels([np.array([e[2] for e in events]) for _, _, events in videos]))
+    return EventCounts.of(footage, form, score_levels([np.array([e[2] for e in events]) for _, _, events in videos]))
 
 
 def once(statistic, counts: EventCounts) -> float:
-    """The value over all videos."""
+    """Return the value over all videos."""
     return float(statistic(np.ones((1, len(counts.truths_V))))[0])
 
 
 BY_HAND = [
-    # an hour with two true events of 60 s; the second event is a duplicate of the first, the third is false
+    # one hour with two true events of 60 s; the second predicted event is a duplicate, the third is false
     ([(600, 660), (1200, 1260)], 3600.0, [(600, 660, 0.9), (630, 700, 0.8), (2000, 2100, 0.7), (1210, 1220, 0.6)]),
-    # an hour without any
+    # one hour without any
     ([], 3600.0, [(0, 36, 0.5)]),
 ]
 
 
 def test_counts_by_hand() -> None:
-    """Each threshold, each video."""
+    """At each threshold, for each video."""
     counts = counted(BY_HAND)
     assert counts.thresholds_L.tolist() == [0.9, 0.8, 0.7, 0.6, 0.5]
     assert counts.hits_VL.tolist() == [[1, 1, 1, 2, 2], [0, 0, 0, 0, 0]]
@@ -53,15 +53,15 @@ def test_counts_by_hand() -> None:
     assert counts.normal_s_V.tolist() == [3480, 3600]
 
 
-def test_recall_at_false_events_per_hour_by_hand() -> None:
-    """2 hours: 1 false event is 0.5 an hour, 2 are 1."""
+def test_recall_at_a_false_event_rate() -> None:
+    """In 2 hours, 1 false event is 0.5 per hour, 2 are 1 per hour."""
     counts = counted(BY_HAND)
     found = {rate: once(counts.recall_at(rate), counts) for rate in (0.1, 0.49, 0.5, 1.0)}
     assert found == {0.1: 0.5, 0.49: 0.5, 0.5: 1.0, 1.0: 1.0}
     assert [int(counts.level_at(np.ones((1, 2)), rate)[0]) for rate in (0.49, 0.5, 0.99, 1.0)] == [1, 3, 3, 4]
 
 
-def test_missed_share_at_false_alarm_time_by_hand() -> None:
+def test_missed_events_at_a_false_alarm_time() -> None:
     """7080 s are normal: tfa is 0, 70, 170, 170, 206 of them; p_miss 1/2, 1/2, 1/2, 0, 0."""
     counts = counted(BY_HAND)
     share, missed = counts.curve()
@@ -78,22 +78,22 @@ def test_missed_share_at_false_alarm_time_by_hand() -> None:
     ("events", "miss", "area"),
     [
         ([], 1.0, 1.0),
-        ([(50, 60, 0.5)], 0.0, 0.0),  # found without a false alarm
+        ([(50, 60, 0.5)], 0.0, 0.0),  # detected without a false alarm
         ([(0, 1, 0.9), (50, 60, 0.5)], 0.0, (1 / 100) / 0.2),  # tfa 1/100 with p_miss 1, then with 0
         ([(0, 60, 0.5)], 1.0, 1 - 0.2 / 0.5 / 2),  # tfa 1/2 at once: no threshold before it; the line from (0, 1)
         ([(0, 10, 0.9), (50, 60, 0.8)], 1.0, (0.1 * 1.0) / 0.2),  # tfa 1/10, found at the same tfa: beyond 0.02
         ([(50, 60, 0.9), (0, 50, 0.1)], 0.0, 0.0),
     ],
 )
-def test_missed_share_where_curves_begin_and_end(events: list[Event], miss: float, area: float) -> None:
+def test_missed_events_at_the_ends_of_curves(events: list[Event], miss: float, area: float) -> None:
     """110 s of footage, of which 50 s to 60 s are true: 100 s are normal."""
     counts = counted([([(50, 60)], 110.0, events or [(200, 201, 0.5)])])
     assert once(counts.miss_at(0.02), counts) == miss
     assert once(counts.missed_area(0.2), counts) == pytest.approx(area)
 
 
-def test_a_rate_that_falls_again_when_events_merge_is_no_operating_point() -> None:
-    """Three false events in an hour at 0.5, one that holds them all and the true one at 0.4: recall stays at 0."""
+def test_a_rate_that_falls_when_events_merge_is_not_an_operating_point() -> None:
+    """Three false events per hour at 0.5, one event over them and the true one at 0.4: recall stays at 0."""
     found = {0.9: [], 0.5: [(0, 10), (20, 30), (40, 50)], 0.4: [(0, 3600)]}
     counts = EventCounts.of(
         [Footage.of([(1000, 1010)], 3600.0)], lambda _, t: np.array(found[t], float).reshape(-1, 2), np.array([*found])
@@ -103,24 +103,24 @@ def test_a_rate_that_falls_again_when_events_merge_is_no_operating_point() -> No
     assert once(counts.recall_at(3.0), counts) == 1.0
 
 
-def test_truths_that_touch_or_overlap_are_one_and_are_cut_to_the_footage() -> None:
-    """Three that touch or overlap; one at the end that goes on; one behind the end."""
+def test_true_events_are_merged_and_clipped() -> None:
+    """Three that touch or overlap; one that extends beyond the end; one after the end."""
     known = Footage.of([(10, 20), (20, 30), (25, 28), (90, 120), (130, 140), (5, 5)], 100.0)
     assert known.truth_M2.tolist() == [[10, 30], [90, 100]]
     assert known.normal_s == 70.0
-    assert known.cut(np.array([[95.0, 200.0], [100.0, 101.0]])).tolist() == [[95.0, 100.0]]
+    assert known.clip(np.array([[95.0, 200.0], [100.0, 101.0]])).tolist() == [[95.0, 100.0]]
 
 
 def test_a_video_of_one_frame() -> None:
-    """40 ms, anomalous through and through: no normal time, so that only what needs it is undefined."""
+    """40 ms, entirely anomalous: only metrics that need normal time are undefined."""
     counts = counted([([(0, 0.04)], 0.04, [(0, 0.04, 0.7)])])
     assert once(counts.recall_at(0.1), counts) == 1.0
     assert np.isnan(once(counts.miss_at(0.02), counts))
     assert np.isnan(once(counts.missed_area(0.2), counts))
 
 
-def test_nothing_true_is_undefined() -> None:
-    """NaN for whoever resamples; never 0 or 1."""
+def test_metrics_without_true_events_are_undefined() -> None:
+    """NaN in resamples, not 0 or 1."""
     counts = counted([([], 100.0, [(0, 1, 0.5)])])
     assert all(np.isnan(once(f, counts)) for f in (counts.recall_at(1), counts.miss_at(0.02), counts.missed_area(0.2)))
 
@@ -140,8 +140,8 @@ VIDEO = st.tuples(
 @given(
     videos=st.lists(VIDEO, min_size=1, max_size=3).filter(lambda v: any(t for t, _, _ in v) and any(e for *_, e in v))
 )
-def test_a_fixed_list_of_events_gives_what_actev_defines(videos: list) -> None:
-    """One assignment of greatest total confidence for all thresholds, then a sweep over time step by step."""
+def test_a_fixed_list_of_events_gives_actevs_metrics(videos: list) -> None:
+    """Compared with one assignment of maximum total confidence for all thresholds, and a sweep over time."""
     counts = counted(videos)
     points = reference_points(videos)
     assert counts.thresholds_L.tolist() == [threshold for threshold, *_ in points]
@@ -157,7 +157,7 @@ def test_a_fixed_list_of_events_gives_what_actev_defines(videos: list) -> None:
 
 
 def reference_points(videos: list) -> list[tuple[float, float, int, float]]:
-    """Threshold, recall, false events and false alarm time, as the evaluation plan words them."""
+    """Return threshold, recall, false events and false alarm time, as defined in the evaluation plan."""
     truths = [true_events(truth, int(length)) for truth, length, _ in videos]
     matched = [best_assignment(t, events) for t, (_, _, events) in zip(truths, videos, strict=True)]
     points = []
@@ -177,7 +177,7 @@ def reference_points(videos: list) -> list[tuple[float, float, int, float]]:
 
 
 def true_events(spans: list, length: int) -> list[set[int]]:
-    """Runs of seconds that lie in any span."""
+    """Return runs of seconds within any span."""
     inside = [any(start <= s < end for start, end in spans) for s in range(length)]
     runs: list[set[int]] = []
     for second, yes in enumerate(inside):
@@ -189,7 +189,7 @@ def true_events(spans: list, length: int) -> list[set[int]]:
 
 
 def best_assignment(truths: list[set[int]], events: list[Event]) -> list[int]:
-    """Events that are paired in the assignment of greatest sum of 1 + confidence, over all that there are."""
+    """Return the matched events of the assignment with the maximum sum of 1 + confidence, by enumeration."""
     allowed = {
         (t, e)
         for t, true in enumerate(truths)
@@ -205,7 +205,7 @@ def best_assignment(truths: list[set[int]], events: list[Event]) -> list[int]:
 
 
 def reference_miss(share: np.ndarray, missed: np.ndarray, wanted: float) -> float:
-    """Walk down the thresholds to the first beyond the wanted share, and go back on a straight line."""
+    """Find the first threshold beyond the wanted false alarm, and interpolate linearly."""
     last: tuple[float, float] | None = None
     for x, y in zip(share, missed, strict=True):
         if x > wanted + 1e-10:
@@ -218,14 +218,14 @@ def reference_miss(share: np.ndarray, missed: np.ndarray, wanted: float) -> floa
 
 
 def reference_area(share: np.ndarray, missed: np.ndarray, end: float) -> float:
-    """Mean height of the line through (0, 1) and the points, at 100,000 places."""
+    """Return the mean of the curve through (0, 1) and the points, sampled at 100,000 positions."""
     places = (np.arange(100_000) + 0.5) / 100_000 * end
     return float(np.interp(places, np.concatenate(([0], share)), np.concatenate(([1], missed))).mean())
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_resample_is_what_copying_the_videos_gives(seed: int) -> None:
-    """Every figure, against figures of a list in which videos are repeated."""
+def test_weighted_resamples_equal_copied_videos(seed: int) -> None:
+    """For every metric, compared with a list in which videos are repeated."""
     rng = np.random.default_rng(seed)
     videos = []
     for n in range(6):
@@ -240,12 +240,12 @@ def test_a_resample_is_what_copying_the_videos_gives(seed: int) -> None:
         assert got == pytest.approx([once(statistic(copied), copied) for statistic in statistics])
 
 
-def test_many_scores_are_tried_densely_among_the_highest() -> None:
-    """300 of 10,000: the highest ten are all there, and so are both ends."""
+def test_thresholds_are_subsampled() -> None:
+    """300 of 10,000: the highest ten and both ends are kept."""
     scores = np.random.default_rng(0).permutation(10_000) / 10_000
-    found = levels([scores[:5000], scores[5000:]])
+    found = score_levels([scores[:5000], scores[5000:]])
     assert len(found) <= 300
     assert (np.diff(found) < 0).all()
     assert found[:10].tolist() == [(9999 - n) / 10_000 for n in range(10)]
     assert found[-1] == 0.0
-    assert levels([]).size == 0
+    assert score_levels([]).size == 0

@@ -1,4 +1,4 @@
-"""The grid of cuboids against boxes of the truth, with pixels in tables. Frames are 70x70: a cell is 10x10."""
+"""The grid of cuboids and ground-truth boxes. Frames have 70x70 pixels, so a cell has 10x10."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VIEW = (0.0, 0.0, 70.0, 70.0)
 SPANS = [(0, 16), (16, 32), (32, 40)]
 
 
-def test_cells_are_row_by_row() -> None:
+def test_cells_are_row_major() -> None:
     """Cell 0 is the top left one, 6 the top right one, 48 the bottom right one; they tile the view."""
     found = cells((10.0, 20.0, 80.0, 160.0))
     assert found[0].tolist() == [10, 20, 20, 40]
@@ -30,12 +30,12 @@ def test_cells_are_row_by_row() -> None:
         (Box(0, 1, 0, 0, 10.5, 10), 0.0, 0, [0, 1]),
         (Box(0, 1, 0, 0, 10.5, 10), 0.1, 0, [0]),  # 5 of 100 square pixels of cell 1 are too few
         (Box(15, 16, 65, 65, 70, 70), 0.0, 0, [48]),
-        (Box(15, 16, 65, 65, 70, 70), 1.0, 0, [48]),  # a small box within a cell counts in full
-        (Box(16, 17, 65, 65, 70, 70), 0.0, 0, []),  # begins where the clip ends
+        (Box(15, 16, 65, 65, 70, 70), 1.0, 0, [48]),  # a small box within a cell overlaps fully
+        (Box(16, 17, 65, 65, 70, 70), 0.0, 0, []),  # starts where the clip ends
         (Box(16, 17, 65, 65, 70, 70), 0.0, 1, [48]),
         (Box(39, 99, 0, 0, 70, 10), 0.0, 2, [0, 1, 2, 3, 4, 5, 6]),
         (Box(0, 99, 0, 0, 70, 70), 1.0, 1, list(range(49))),
-        (Box(0, 99, -50, -50, 0, 0), 0.0, 1, []),  # outside of the picture
+        (Box(0, 99, -50, -50, 0, 0), 0.0, 1, []),  # outside of the frame
     ],
 )
 def test_region_truth_by_hand(box: Box, min_overlap: float, clip: int, positive: list[int]) -> None:
@@ -54,7 +54,7 @@ def test_region_truth_by_hand(box: Box, min_overlap: float, clip: int, positive:
     ],
 )
 def test_pointing_by_hand(scores: list[float], truth: list[int], value: float) -> None:
-    """A constant map hits as often as chance does, not always."""
+    """A constant map hits at chance level."""
     assert pointing(np.array(scores), np.array(truth, bool)) == pytest.approx(value)
 
 
@@ -68,7 +68,7 @@ def test_pointing_by_hand(scores: list[float], truth: list[int], value: float) -
     ],
 )
 def test_iou_by_hand(a: list[float], b: list[float], value: float) -> None:
-    """Shared area over joint area."""
+    """Area of the intersection over area of the union."""
     assert iou(np.array([a], float), np.array([b], float))[0, 0] == pytest.approx(value)
 
 
@@ -77,15 +77,15 @@ def test_iou_by_hand(a: list[float], b: list[float], value: float) -> None:
     [([], 0.0), ([0], 100 / 400), ([0, 8], 1.0), ([0, 1, 7, 8], 1.0), ([48], 0.0), ([0, 10], 400 / 800)],
 )
 def test_tight_box_iou_by_hand(flagged: list[int], value: float) -> None:
-    """Truth covers the 2x2 cells in the top left corner."""
+    """The ground truth covers the 2x2 cells in the top left corner."""
     scores = np.zeros((3, 49))
     scores[0, flagged] = 0.8
     grid = make_grid(scores, SPANS, VIEW, [Box(0, 9, 0, 0, 20, 15), Box(3, 5, 0, 10, 20, 20)], 40)
     assert tight_box_iou(grid, 0, 0.5) == pytest.approx(value)
 
 
-def test_a_long_video_needs_no_room_for_every_clip_with_every_box() -> None:
-    """A box of its own in each of 20,000 frames: a table of clips and boxes would be 25 MB, with cells 1.2 GB."""
+def test_memory_of_a_long_video_is_bounded() -> None:
+    """One box in each of 20,000 frames: a table of clips and boxes would have 25 MB, with cells 1.2 GB."""
     frames = 20_000
     boxes = [Box(n, n + 1, 0, 0, 10, 10) for n in range(frames)]
     spans = [(start, start + 16) for start in range(0, frames, 16)]
@@ -101,7 +101,7 @@ def test_a_long_video_needs_no_room_for_every_clip_with_every_box() -> None:
     assert peak < 150e6
 
 
-def test_overlapping_clips_own_each_frame_once() -> None:
-    """Up to the next clip's start."""
+def test_frames_of_overlapping_clips_are_assigned_once() -> None:
+    """Up to the start of the next clip."""
     grid = make_grid(np.zeros((3, 49)), [(0, 16), (8, 24), (40, 56)], VIEW, [], 56)
     assert grid.owned_T2.tolist() == [[0, 8], [8, 24], [40, 56]]

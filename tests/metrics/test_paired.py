@@ -1,4 +1,4 @@
-"""Comparisons of rows that share seeds and videos, proved by simulation."""
+"""Paired comparison of rows with common seeds and videos, verified by simulation."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from scipy import stats
 from wsvad.metrics.paired import compare_pairs, holm
 
 
-def test_figures_are_those_of_scipy():
-    """Mean, deviation and p of the paired t-test; seeds without a value in either are left out."""
+def test_results_equal_those_of_scipy():
+    """Mean, deviation and p of the paired t-test; seeds without a value in both are excluded."""
     row, base = [0.7, 0.8, None, 0.75, 0.6], [0.6, 0.9, 0.5, 0.7, None]
     found = compare_pairs(row, base)
     differences = np.array([0.1, -0.1, 0.05])
@@ -25,14 +25,14 @@ def test_figures_are_those_of_scipy():
     ("row", "base", "seeds", "difference"), [([], [], 0, None), ([None], [0.5], 0, None), ([0.5], [0.25], 1, 0.25)]
 )
 def test_too_few_pairs_have_no_test(row, base, seeds, difference):
-    """And equal differences none either: there is no spread to compare with."""
+    """The test is also undefined if all differences are equal."""
     found = compare_pairs(row, base)
     assert (found.seeds, found.difference, found.p, found.worse) == (seeds, difference, None, None)
     assert compare_pairs([0.5, 0.6], [0.5, 0.6]).p is None
 
 
 def test_the_paired_test_keeps_its_level():
-    """Rows that are alike, of 10 seeds whose values go up and down together: rejected at 5 % in 3 to 7 % of 4,000."""
+    """Equal rows with 10 seeds of correlated values: rejected at 5 % in 3 to 7 % of 4,000 tables."""
     rng = np.random.default_rng(0)
     shared = rng.normal(0.8, 0.05, (4000, 10))
     row, base = (shared + rng.normal(0, 0.01, shared.shape) for _ in range(2))
@@ -40,8 +40,8 @@ def test_the_paired_test_keeps_its_level():
     assert 0.03 < np.mean(rejected) < 0.07
 
 
-def test_the_family_keeps_its_level_and_one_real_loss_is_found():
-    """Of rows that are alike any is rejected in at most 5 % of the tables; a real loss beside them is in most."""
+def test_the_family_keeps_its_level_and_a_real_loss_is_detected():
+    """Any of several equal rows is rejected in at most 5 % of the tables; a real loss is detected in most."""
     rng = np.random.default_rng(1)
     tables, rows, seeds = 700, 12, 10
     wrong = found = 0
@@ -56,8 +56,8 @@ def test_the_family_keeps_its_level_and_one_real_loss_is_found():
     assert found / tables > 0.95
 
 
-def test_a_family_of_rows_that_are_alike_is_rejected_in_at_most_five_percent():
-    """Families of 12 rows that share a base, and families of 12 comparisons that share nothing, 1,500 of each: any row
+def test_a_family_of_equal_rows_is_rejected_in_at_most_five_percent():
+    """Families of 12 rows that share a base, and families of 12 independent comparisons, 1,500 of each: any row
     is rejected in at most 5 %, plus three standard errors of the simulation (1.7 %). Without Holm it would be 20 %.
     """
     rng = np.random.default_rng(5)
@@ -76,14 +76,14 @@ def test_a_family_of_rows_that_are_alike_is_rejected_in_at_most_five_percent():
 
 
 def test_holm_by_hand():
-    """Smallest times their number, and so on; never descending, never above 1, those without a value left out."""
+    """Compared with an explicit computation: monotonic, at most 1, None values excluded."""
     assert holm([0.01, None, 0.04, 0.03]) == [pytest.approx(0.03), None, pytest.approx(0.06), pytest.approx(0.06)]
     assert holm([0.5, 0.9]) == [1.0, 1.0]
     assert holm([]) == []
 
 
-def test_the_bootstrap_covers_the_difference_over_seeds_and_videos():
-    """Of 400 tables, about 95 % of the intervals hold the true difference; a plain loss is worse in all resamples."""
+def test_bootstrap_coverage_over_seeds_and_videos():
+    """About 95 % of the intervals of 400 tables contain the true difference; a clear loss is worse in all resamples."""
     rng = np.random.default_rng(2)
     seeds, videos, resamples, truth = 12, 60, 400, -0.02
     held = 0

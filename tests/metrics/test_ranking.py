@@ -1,4 +1,4 @@
-"""Curves and what is read off them, against scikit-learn and by hand."""
+"""Ranking metrics and curves, compared with scikit-learn and by hand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wsvad.metrics.ranking import (
 
 @st.composite
 def problems(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Truth with both classes, scores with many ties, whole weights."""
+    """Ground truth with both classes, scores with many ties, integer weights."""
     size = draw(st.integers(2, 40))
     truth = np.array([True, False, *draw(st.lists(st.booleans(), min_size=size - 2, max_size=size - 2))])
     levels = draw(st.integers(1, 12))
@@ -33,8 +33,8 @@ def problems(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @settings(max_examples=60, deadline=None)
 @given(problems())
-def test_areas_are_those_of_scikit_learn(problem: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    """With ties and weights, to rounding."""
+def test_areas_equal_those_of_scikit_learn(problem: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """With ties and weights, up to rounding."""
     truth, scores, weights = problem
     assert roc_auc(truth, scores) == pytest.approx(sk.roc_auc_score(truth, scores), abs=1e-12)
     assert average_precision(truth, scores) == pytest.approx(sk.average_precision_score(truth, scores), abs=1e-12)
@@ -46,8 +46,8 @@ def test_areas_are_those_of_scikit_learn(problem: tuple[np.ndarray, np.ndarray, 
 
 @settings(max_examples=40, deadline=None)
 @given(problems())
-def test_curves_are_those_of_scikit_learn(problem: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    """Point by point, thresholds included."""
+def test_curves_equal_those_of_scikit_learn(problem: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """Point by point, including thresholds."""
     truth, scores, _ = problem
     ours, theirs = roc_curve(truth, scores), sk.roc_curve(truth, scores, drop_intermediate=False)
     np.testing.assert_allclose(ours, theirs, atol=1e-12)
@@ -61,14 +61,14 @@ def test_curves_are_those_of_scikit_learn(problem: tuple[np.ndarray, np.ndarray,
 @settings(max_examples=30, deadline=None)
 @given(problems())
 def test_auc_counts_pairs(problem: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    """It is the share of (anomalous, normal) pairs in the right order, ties half."""
+    """It is the fraction of (anomalous, normal) pairs in the right order; ties count half."""
     truth, scores, _ = problem
     a, n = scores[truth][:, None], scores[~truth][None]
     assert roc_auc(truth, scores) == pytest.approx(np.mean((a > n) + 0.5 * (a == n)), abs=1e-12)
 
 
 def test_equal_areas_are_equal_numbers() -> None:
-    """Of two orders with 7 of 12 pairs right, neither is ahead by a rounding, as it is in ``roc_auc_score``."""
+    """Two orders with 7 of 12 correct pairs give the same number, unlike in ``roc_auc_score``."""
     scores = np.arange(7) / 7
     one, other = (np.isin(np.arange(7), anomalous) for anomalous in ([0, 4, 6], [1, 3, 6]))
     assert sk.roc_auc_score(one, scores) != sk.roc_auc_score(other, scores)
@@ -77,8 +77,8 @@ def test_equal_areas_are_equal_numbers() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(problems())
-def test_an_area_over_counts_is_exact(problem: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    """It is the nearest number to the quotient of pairs, with whole weights too."""
+def test_an_area_from_counts_is_exact(problem: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """It is the nearest float to the quotient of pairs, also with integer weights."""
     truth, scores, weights = problem
     a, n = np.flatnonzero(truth)[:, None], np.flatnonzero(~truth)[None]
     pairs = weights[a] * weights[n]
@@ -86,8 +86,8 @@ def test_an_area_over_counts_is_exact(problem: tuple[np.ndarray, np.ndarray, np.
     assert roc_auc(truth, scores, weights) == right.sum() / 2 / pairs.sum()
 
 
-def test_items_of_no_weight_do_not_count() -> None:
-    """Neither for a figure nor as a class."""
+def test_items_of_zero_weight_do_not_count() -> None:
+    """Neither in a metric nor as a class."""
     truth, scores, weights = [1, 0, 1, 0], [0.9, 0.5, 0.1, 0.05], [1, 1, 0, 0]
     assert roc_auc(truth, scores, weights) == average_precision(truth, scores, weights) == 1.0
     with pytest.raises(UndefinedMetric, match="everything is anomalous"):
@@ -115,13 +115,13 @@ def test_areas_by_hand(truth: list[int], scores: list[float], auc: float, ap: fl
 
 @pytest.mark.parametrize("truth", [[0, 0], [1, 1], []])
 def test_one_class_has_no_auc(truth: list[int]) -> None:
-    """It is an error that says why, never NaN and never one half."""
-    with pytest.raises(UndefinedMetric, match=r"one class only|nothing to score"):
+    """It is an error with a reason, not NaN or 0.5."""
+    with pytest.raises(UndefinedMetric, match=r"only one class|no items to score"):
         roc_auc(truth, [0.5] * len(truth))
 
 
 def test_average_precision_without_normal_items_is_one() -> None:
-    """It needs anomalous items only; without them it is undefined."""
+    """It requires anomalous items only; without them it is undefined."""
     assert average_precision([1, 1], [0.1, 0.2]) == 1.0
     with pytest.raises(UndefinedMetric, match="nothing is anomalous"):
         average_precision([0, 0], [0.1, 0.2])
@@ -132,13 +132,13 @@ def test_average_precision_without_normal_items_is_one() -> None:
     [
         ([0, 1], [0.1, np.nan], None, "scores must be finite; 1 of 2 are not"),
         ([0, 1], [0.1, np.inf], None, "scores must be finite"),
-        ([0, 1], [0.1], None, r"vectors of one length, got \(2,\), \(1,\)"),
-        ([[0, 1]], [[0.1, 0.2]], None, "vectors of one length"),
+        ([0, 1], [0.1], None, r"vectors of equal length, got \(2,\), \(1,\)"),
+        ([[0, 1]], [[0.1, 0.2]], None, "vectors of equal length"),
         ([0, 1], [0.1, 0.2], [1, -1], "weights must be finite and at least 0"),
     ],
 )
-def test_hostile_input_is_refused(truth: list, scores: list, weights: list | None, message: str) -> None:
-    """NaN, infinity and lengths that disagree are errors."""
+def test_invalid_input_is_rejected(truth: list, scores: list, weights: list | None, message: str) -> None:
+    """NaN, infinity and inconsistent lengths are errors."""
     for figure in (roc_curve, roc_auc, precision_recall_curve, average_precision):
         with pytest.raises(UsageError, match=message):
             figure(truth, scores, weights)
@@ -165,13 +165,13 @@ def test_false_alarm_rate_by_hand(threshold: float, rate: float) -> None:
 def test_threshold_at_a_false_alarm_rate_by_hand(
     rate: float, threshold: float, reached: float, detection: float
 ) -> None:
-    """The lowest threshold that is still rare enough, of the scores that occur."""
+    """The lowest occurring score within the rate."""
     point = threshold_at([0.1, 0.3, 0.5, 0.9], rate, [0.95, 0.6, 0.05])
     assert point == pytest.approx((threshold, reached, detection))
 
 
 def test_threshold_above_everything() -> None:
-    """Where the highest normal score is too frequent, the threshold is just above it."""
+    """If the highest normal score exceeds the rate, the threshold is just above it."""
     point = threshold_at([0.5, 0.5], 0.1, [0.5, 0.2])
     assert point == (np.nextafter(0.5, 1), 0.0, 0.0)
     assert threshold_at([0.5], 0.0).detection_rate is None
@@ -181,8 +181,10 @@ def test_threshold_above_everything() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(problems(), st.floats(0, 1))
-def test_threshold_keeps_its_promise(problem: tuple[np.ndarray, np.ndarray, np.ndarray], rate: float) -> None:
-    """At most the rate asked for, and no lower score that occurs would do."""
+def test_threshold_is_the_lowest_within_the_rate(
+    problem: tuple[np.ndarray, np.ndarray, np.ndarray], rate: float
+) -> None:
+    """The rate is met, and no lower occurring score meets it."""
     truth, scores, _ = problem
     point = threshold_at(scores[~truth], rate, scores[truth])
     assert false_alarm_rate(scores[~truth], point.threshold) == point.false_alarm_rate <= rate

@@ -1,4 +1,4 @@
-"""The luck of choosing the best of many configurations, taken out: proved by simulated sweeps."""
+"""Correction of selection bias, verified with simulated sweeps."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from wsvad.metrics.bootstrap import ScoreCounts, draw
 from wsvad.metrics.selection import correct_selection, in_and_out
 
 CONFIGURATIONS, SEEDS, RESAMPLES, EACH = 30, 3, 200, 30
-"""Of a simulated sweep; there are as many normal videos as anomalous ones."""
+"""Anomalous videos of a simulated sweep; there are as many normal ones."""
 
 
 class Sweep(NamedTuple):
-    """Figures of one simulated sweep."""
+    """Metrics of one simulated sweep."""
 
     point_CS: np.ndarray
     in_CSR: np.ndarray
@@ -25,8 +25,10 @@ class Sweep(NamedTuple):
 
 
 def sweep(rng: np.random.Generator, apart_C: np.ndarray, seed_noise: float, seeds: int = SEEDS) -> Sweep:
-    """AUC of normal scores. A video is hard for all configurations, or for one, or for one seed of one; a seed of a
-    configuration is good or bad on all videos. ``apart_C``: how far anomalous videos are above normal ones.
+    """Return the AUC of normally distributed scores.
+
+    Difficulty varies by video, by video and configuration, and by video and seed; quality varies by seed. ``apart_C``
+    is the mean difference between anomalous and normal videos.
     """
     runs = len(apart_C) * seeds
     anomalous = np.arange(2 * EACH) < EACH
@@ -51,7 +53,7 @@ def sweep(rng: np.random.Generator, apart_C: np.ndarray, seed_noise: float, seed
 
 
 def truth(apart: float, seed_noise: float) -> float:
-    """The AUC of a configuration on endless videos and seeds."""
+    """Return the AUC of a configuration over infinitely many videos and seeds."""
     return float(norm.cdf(apart / np.sqrt(2 + seed_noise**2)))
 
 
@@ -59,9 +61,9 @@ def truth(apart: float, seed_noise: float) -> float:
     ("seed_noise", "seeds"),
     [(0.15, 3), (0.0, 1), *(pytest.param(*pair, marks=pytest.mark.slow) for pair in ((0.0, 3), (0.4, 3), (0.4, 2)))],
 )
-def test_the_best_of_configurations_that_are_alike_is_no_better(seed_noise: float, seeds: int) -> None:
-    """Over 500 sweeps of 30 configurations and 1 to 3 seeds the corrected best is within 0.01 of the truth, where the
-    best is 0.03 or more above it; without and with noise of the seeds. The interval holds the truth.
+def test_the_best_of_equal_configurations_is_corrected(seed_noise: float, seeds: int) -> None:
+    """In 500 sweeps of 30 configurations and 1 to 3 seeds the corrected best is within 0.01 of the true value, whereas
+    the uncorrected best is 0.03 or more above it, with and without seed noise. The interval contains the true value.
     """
     rng = np.random.default_rng(0)
     known = truth(1.2, seed_noise)
@@ -72,19 +74,19 @@ def test_the_best_of_configurations_that_are_alike_is_no_better(seed_noise: floa
     assert {bool(f.note) for f in found} == {seeds == 1}
 
 
-def test_videos_alone_do_not_take_out_the_luck_of_the_seed() -> None:
-    """The same sweeps with one seed: what seeds bring stays in the figure, and the note says so."""
+def test_one_seed_leaves_the_selection_bias_of_the_seed() -> None:
+    """With one seed, the bias of the seed is not corrected, and the note states it."""
     rng = np.random.default_rng(0)
     found = [correct_selection(*sweep(rng, np.full(CONFIGURATIONS, 1.2), 0.4, seeds=1)) for _ in range(100)]
     assert np.mean([f.corrected for f in found]) - truth(1.2, 0.4) > 0.03
-    assert all("luck of the seed is not taken out" in f.note for f in found)
+    assert all("chance in the videos, but not in the seed" in f.note for f in found)
     assert np.mean([f.naive - f.corrected for f in found]) > 0.03
 
 
 @pytest.mark.parametrize(("seed_noise", "bound"), [(0.0, 0.01), (0.15, 0.01)])
-def test_a_configuration_that_is_truly_better_keeps_its_figure(seed_noise: float, bound: float) -> None:
-    """One of 30 is at 0.97 where the others are at 0.80. The choice inside of the bootstrap knows less than the real
-    one, so the figure is rather too low than too high.
+def test_a_better_configuration_keeps_its_value(seed_noise: float, bound: float) -> None:
+    """One of 30 is at 0.97 where the others are at 0.80. The selection within the bootstrap has less data than the
+    real one, so the estimate is rather too low than too high.
     """
     rng = np.random.default_rng(1)
     apart_C = np.full(CONFIGURATIONS, 1.2)
@@ -97,8 +99,8 @@ def test_a_configuration_that_is_truly_better_keeps_its_figure(seed_noise: float
     assert np.mean([f.low <= truth(2.6, seed_noise) <= f.high for f in found]) > 0.85
 
 
-def test_a_small_lead_is_not_praised() -> None:
-    """0.90 among 0.80, hardly above the noise: the figure is below the truth (by about 0.05), never above."""
+def test_a_small_lead_is_not_overestimated() -> None:
+    """0.90 among 0.80, hardly above the noise: the estimate is too low (by about 0.05), never too high."""
     rng = np.random.default_rng(2)
     apart_C = np.full(CONFIGURATIONS, 1.2)
     apart_C[0] = 1.8
@@ -106,8 +108,8 @@ def test_a_small_lead_is_not_praised() -> None:
     assert -0.09 < bias < 0.005
 
 
-def test_configurations_given_up_early_take_part_in_the_choice() -> None:
-    """Halving over seeds: 30, 10, 3 go on. The best of the 3 is far too high, the corrected figure is not."""
+def test_configurations_stopped_early_take_part_in_the_selection() -> None:
+    """Successive halving over seeds: 30, 10, 3. The best of the 3 is far too high, the corrected value is not."""
     rng = np.random.default_rng(3)
     naive, corrected = [], []
     for _ in range(200):
@@ -121,27 +123,27 @@ def test_configurations_given_up_early_take_part_in_the_choice() -> None:
         found = correct_selection(point, in_bag, out_bag)
         assert found.best in three
         assert found.seeds == 3
-        assert "20 of 30 configurations have one seed only" in found.note
+        assert "20 of 30 configurations have only one seed" in found.note
         naive.append(found.naive)
         corrected.append(found.corrected)
     assert np.mean(naive) - truth(1.2, 0.15) > 0.03
     assert -0.04 < np.mean(corrected) - truth(1.2, 0.15) < 0.01
 
 
-def test_a_choice_by_hand() -> None:
-    """Two configurations, two seeds, two resamples: chosen by one seed in bag, measured by the other out of bag."""
+def test_a_selection_by_hand() -> None:
+    """Two configurations, two seeds, two resamples: selected with one seed, evaluated with the other."""
     in_bag = np.array([[[0.9, 0.1], [0.2, 0.3]], [[0.5, 0.5], [0.5, 0.5]]])
     out_bag = np.array([[[0.11, 0.12], [0.13, 0.14]], [[0.21, 0.22], [0.23, 0.24]]])
     found = correct_selection([[0.8, 0.6], [0.5, 0.7]], in_bag, out_bag)
-    # seed 0 left out: 0.2 < 0.5 and 0.3 < 0.5, so 0.21 and 0.22; seed 1 left out: 0.9 > 0.5, 0.1 < 0.5, so 0.13, 0.24
+    # seed 0 held out: 0.2 < 0.5 and 0.3 < 0.5, so 0.21 and 0.22; seed 1 held out: 0.9 > 0.5, 0.1 < 0.5, so 0.13, 0.24
     assert (found.best, found.naive, found.seeds) == (0, pytest.approx(0.7), 2)
     assert found.corrected == pytest.approx((0.21 + 0.22 + 0.13 + 0.24) / 4)
     assert found.chosen_C == (0.25, 0.75)
     assert found.low == pytest.approx(np.quantile([0.17, 0.23], 0.025))
 
 
-def test_what_has_no_figure_is_never_chosen() -> None:
-    """Runs that are missing, resamples without a class, no runs at all."""
+def test_configurations_without_a_value_are_never_selected() -> None:
+    """Missing runs, resamples without a class, no runs at all."""
     nan = np.nan
     in_bag = np.array([[[0.9, 0.9, 0.9]], [[nan] * 3], [[0.5, nan, 0.5]]])
     out_bag = np.array([[[nan, 0.3, 0.4]], [[0.99] * 3], [[0.1, 0.1, 0.1]]])
@@ -157,8 +159,8 @@ def test_what_has_no_figure_is_never_chosen() -> None:
     assert (unresampled.naive, unresampled.corrected, unresampled.low) == (0.8, None, None)
 
 
-def test_the_best_is_among_those_that_may_be_it() -> None:
-    """A figure of fewer seeds is noisier: it is not the best unless said so."""
+def test_the_best_is_among_eligible_configurations() -> None:
+    """A value of fewer seeds is noisier, so by default it is not eligible."""
     point = [[0.99, np.nan], [0.7, 0.8], [0.6, 0.6]]
     figures = np.full((3, 2, 4), 0.5)
     assert correct_selection(point, figures, figures).best == 1
@@ -170,8 +172,8 @@ def test_the_best_is_among_those_that_may_be_it() -> None:
     ("point", "in_bag", "out_bag"),
     [((2,), (2, 1, 3), (2, 1, 3)), ((2, 1), (2, 1, 3), (2, 1, 4)), ((2, 2), (2, 1, 3), (2, 1, 3))],
 )
-def test_shapes_that_do_not_fit_are_refused(point, in_bag, out_bag) -> None:
-    """And so is an infinite figure, and an eligibility of another number of configurations."""
+def test_inconsistent_shapes_are_rejected(point, in_bag, out_bag) -> None:
+    """As are infinite values, and eligibility of another number of configurations."""
     with pytest.raises(UsageError, match="expected"):
         correct_selection(np.zeros(point), np.zeros(in_bag), np.zeros(out_bag))
     with pytest.raises(UsageError, match="infinite"):
@@ -180,8 +182,8 @@ def test_shapes_that_do_not_fit_are_refused(point, in_bag, out_bag) -> None:
         correct_selection([[0.5]], np.zeros((1, 1, 3)), np.zeros((1, 1, 3)), eligible_C=[True, False])
 
 
-def test_out_of_bag_is_the_metric_on_the_videos_not_drawn() -> None:
-    """For any metric of the house; NaN where a class is missing there."""
+def test_out_of_bag_is_the_metric_on_videos_not_drawn() -> None:
+    """For every kind of metric; NaN if a class is missing."""
     rng = np.random.default_rng(0)
     truths = [rng.random(8) < 0.5 for _ in range(6)]
     scores = [rng.normal(t) for t in truths]

@@ -1,11 +1,11 @@
-"""Frame truth: spans, boxes and the three lengths in circulation."""
+"""Frame truth: spans, boxes and the three length modes."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from tests.evaluation.making import record
+from tests.evaluation.data import record
 from wsvad.manifest.records import Box
 from wsvad.metrics.ranking import UndefinedMetric
 from wsvad.metrics.truth import fit, frame_truth, runs, temporal_iou, truth_spans
@@ -23,32 +23,34 @@ from wsvad.metrics.truth import fit, frame_truth, runs, temporal_iou, truth_span
     ],
 )
 def test_frame_truth_by_hand(spans: list[tuple[int, int]], frames: int, positive: list[int]) -> None:
-    """Half-open, from 0, cut at the end."""
+    """Half-open, from 0, clipped at the end."""
     assert np.flatnonzero(frame_truth(spans, frames)).tolist() == positive
 
 
 @pytest.mark.parametrize(
     ("spans", "boxes", "expected"),
     [
-        ([(2, 4)], [Box(0, 9, 0, 0, 1, 1)], ((2, 4),)),  # spans win
+        ([(2, 4)], [Box(0, 9, 0, 0, 1, 1)], ((2, 4),)),  # spans take precedence
         (None, [Box(5, 7, 0, 0, 1, 1), Box(0, 2, 0, 0, 1, 1), Box(1, 3, 5, 5, 6, 6)], ((0, 3), (5, 7))),
         (None, None, None),
     ],
 )
-def test_truth_comes_from_spans_else_from_boxes(spans: list | None, boxes: list | None, expected: object) -> None:
-    """A frame with any box is anomalous where nothing else is said."""
+def test_frame_truth_comes_from_spans_or_else_from_boxes(
+    spans: list | None, boxes: list | None, expected: object
+) -> None:
+    """Without spans, a frame with any box is anomalous."""
     assert truth_spans(record("v", spans, boxes)) == expected
 
 
-def test_a_normal_video_has_known_truth() -> None:
-    """Label 0 says that no frame is anomalous."""
+def test_a_normal_video_has_known_frame_truth() -> None:
+    """Label 0 means that no frame is anomalous."""
     assert truth_spans(record("v", label=0)) == ()
 
 
 @pytest.mark.parametrize(
     ("frames", "floor", "pad"), [(15, 0, 16), (16, 16, 16), (17, 16, 32), (100, 96, 112), (160, 160, 160)]
 )
-def test_lengths_of_the_truth_modes_by_hand(frames: int, floor: int, pad: int) -> None:
+def test_lengths_of_the_truth_modes(frames: int, floor: int, pad: int) -> None:
     """16 * floor(n / 16) and 16 * ceil(n / 16); the padding is normal and repeats the last score."""
     truth, scores = frame_truth([(frames - 3, frames)], frames), np.arange(frames) / frames
     assert fit(truth, scores, "true")[1] is scores
@@ -58,7 +60,7 @@ def test_lengths_of_the_truth_modes_by_hand(frames: int, floor: int, pad: int) -
     assert (padded[frames:] == scores[-1]).all()
 
 
-def test_totals_of_the_truth_modes_by_hand() -> None:
+def test_totals_of_the_truth_modes() -> None:
     """Three videos of 100, 31 and 7 frames, each with its last 5 anomalous."""
     videos = [(frame_truth([(n - 5, n)], n), np.zeros(n)) for n in (100, 31, 7)]
     totals = {
@@ -79,7 +81,7 @@ def test_totals_of_the_truth_modes_by_hand() -> None:
     ],
 )
 def test_temporal_iou_by_hand(truth: list[int], flagged: list[int], value: float) -> None:
-    """Frames in both over frames in either."""
+    """Frames in the intersection over frames in the union."""
     assert temporal_iou(np.array(truth, bool), np.array(flagged, bool)) == value
 
 

@@ -1,4 +1,4 @@
-"""Numbers of the public RTFM code (``tianyu0207/RTFM`` at cf938f4c)."""
+"""Reference data computed with the public RTFM code (``tianyu0207/RTFM`` at cf938f4c)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ DATA = Path(__file__).resolve().parents[1] / "data"
 
 
 def rtfm_reference() -> dict[str, np.ndarray]:
-    """Inputs and value of its loss."""
+    """Return the inputs and the value of its loss."""
     with np.load(DATA / "rtfm.npz") as arrays:
         return dict(arrays)

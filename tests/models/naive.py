@@ -1,4 +1,4 @@
-"""The papers' equations as loops over plain Python numbers: they share no code with the models.
+"""The papers' equations as loops over plain Python numbers. They share no code with the models.
 
 Vectors are lists of numbers, matrices lists of rows; F is ``[T][D]``, the features of one video.
 """
@@ -15,12 +15,12 @@ Matrix = list[Vector]
 
 
 def numbers(tensor: Tensor) -> list:
-    """A tensor's values as nested lists."""
+    """Return a tensor's values as nested lists."""
     return tensor.detach().double().tolist()
 
 
 def dot(left: Sequence[float], right: Sequence[float]) -> float:
-    """The sum of products."""
+    """Return the dot product."""
     total = 0.0
     for a, b in zip(left, right, strict=True):
         total += a * b
@@ -34,7 +34,7 @@ def linear(layer: nn.Linear, x: Vector) -> Vector:
 
 
 def relu(x: Vector) -> Vector:
-    """``max(0, x)`` of each."""
+    """``max(0, x)`` elementwise."""
     return [max(0.0, value) for value in x]
 
 
@@ -44,12 +44,12 @@ def sigmoid(x: float) -> float:
 
 
 def length(x: Vector) -> float:
-    """Euclidean."""
+    """Return the Euclidean length."""
     return math.sqrt(dot(x, x))
 
 
 def mean_vector(rows: Matrix) -> Vector:
-    """Of several vectors, number by number."""
+    """Return the elementwise mean of several vectors."""
     return [sum(row[d] for row in rows) / len(rows) for d in range(len(rows[0]))]
 
 
@@ -66,7 +66,7 @@ def decay(clips: int) -> Matrix:
 
 
 def head(q: Matrix, k: Matrix, v: Matrix, reading: str) -> Matrix:
-    """``head_i = softmax(Q K^T · H / √d_k) V``, H read as one of four things."""
+    """``head_i = softmax(Q K^T · H / √d_k) V``, for the four interpretations of the product with H."""
     clips, width, h = len(q), len(q[0]), decay(len(q))
     raw = [[dot(q[i], k[j]) / math.sqrt(width) for j in range(clips)] for i in range(clips)]
     out = []
@@ -83,7 +83,7 @@ def head(q: Matrix, k: Matrix, v: Matrix, reading: str) -> Matrix:
 
 
 def heads_of(qkv: nn.Linear, features: Matrix, count: int, reading: str) -> list[Matrix]:
-    """Every head's output ``[T][d]``; rows of the projection are queries, keys, values, each head after head."""
+    """Return every head's output ``[T][d]``; rows of the projection are queries, keys, values, ordered by head."""
     projected = [linear(qkv, clip) for clip in features]
     width = qkv.out_features // (3 * count)
     found = []
@@ -112,12 +112,12 @@ def layer_norm(norm: nn.LayerNorm, x: Vector) -> Vector:
 
 
 def add(left: Vector, right: Vector) -> Vector:
-    """Number by number."""
+    """Add two vectors."""
     return [a + b for a, b in zip(left, right, strict=True)]
 
 
 def top(features: Matrix, k: int) -> list[int]:
-    """The clips whose features are longest, longest first."""
+    """Return the clips with the longest features, longest first."""
     return sorted(range(len(features)), key=lambda t: -length(features[t]))[:k]
 
 

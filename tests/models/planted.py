@@ -1,4 +1,4 @@
-"""Synthetic features with a known anomaly, and the smallest loop that trains a model on them."""
+"""Synthetic features with a known anomaly, and a minimal training loop."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from wsvad.models.choose import build_criterion, build_dynamic_labels, build_model, default_config
 from wsvad.models.contract import MilModel, MilOutput
+from wsvad.models.registry import build_criterion, build_dynamic_labels, build_model, default_config
 
 SEGMENTS = 16
 SIDE = 4
 
 
 class Planted(NamedTuple):
-    """Videos, their labels, and where the anomaly is."""
+    """Features of videos, their labels, and the ground truth."""
 
     features: Tensor
     """``[N, T, D]`` or ``[N, T, K, C]``."""
@@ -26,7 +26,7 @@ class Planted(NamedTuple):
 
 
 def planted_pooled(videos: int, *, dim: int, strength: float, seed: int) -> Planted:
-    """Noise of deviation 1; in 2 to 5 segments in a row of an anomalous video, a vector of length strength is added."""
+    """Return standard normal noise, plus a vector of length ``strength`` in 2 to 5 segments of each anomalous video."""
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(videos, SEGMENTS, dim, generator=generator)
     truth = _events(videos, generator)
@@ -35,7 +35,7 @@ def planted_pooled(videos: int, *, dim: int, strength: float, seed: int) -> Plan
 
 
 def planted_cuboids(videos: int, *, dim: int, strength: float, seed: int) -> Planted:
-    """The same, in a square of 2x2 cuboids only."""
+    """Return the same for cuboids, where only a square of 2x2 cuboids is anomalous."""
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(videos, SEGMENTS, SIDE * SIDE, dim, generator=generator)
     corner_N2 = torch.randint(SIDE - 1, (videos, 2), generator=generator)
@@ -59,7 +59,7 @@ def _events(videos: int, generator: torch.Generator) -> Tensor:
 
 
 def _direction(dim: int) -> Tensor:
-    """Return the anomaly's unit vector, the same for every data set."""
+    """Return the unit vector of the anomaly, the same for every data set."""
     direction = torch.randn(dim, generator=torch.Generator().manual_seed(77))
     return direction / direction.norm()
 
@@ -100,7 +100,7 @@ def train(
 
 @torch.no_grad()
 def score(model: MilModel, features: Tensor) -> MilOutput:
-    """Score in evaluation mode, and leave the model in training mode."""
+    """Score in evaluation mode, then return to training mode."""
     model.eval()
     output: MilOutput = model(features)
     model.train()
@@ -108,7 +108,7 @@ def score(model: MilModel, features: Tensor) -> MilOutput:
 
 
 def auc(scores: Tensor, truth: Tensor) -> float:
-    """Return the area under the ROC curve by the rank sum of Mann and Whitney; ties count half."""
+    """Return the area under the ROC curve by the Mann-Whitney rank sum; ties count half."""
     scores, truth = scores.flatten().double(), truth.flatten()
     _, inverse, counts = scores.unique(return_inverse=True, return_counts=True)
     ranks = (counts.cumsum(0) - (counts - 1) / 2)[inverse]
@@ -118,12 +118,12 @@ def auc(scores: Tensor, truth: Tensor) -> float:
 
 
 def frame_auc(output: MilOutput, planted: Planted) -> float:
-    """AUC over all segments of all videos."""
+    """Return the AUC over all segments of all videos."""
     truth_NT = planted.truth if planted.truth.ndim == 2 else planted.truth.any(2)
     return auc(output.scores_BT, truth_NT)
 
 
 def region_auc(output: MilOutput, planted: Planted) -> float:
-    """AUC over all cuboids of all segments of all videos."""
+    """Return the AUC over all cuboids of all segments of all videos."""
     assert output.cuboid_scores_BTK is not None
     return auc(output.cuboid_scores_BTK, planted.truth)

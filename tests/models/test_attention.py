@@ -1,4 +1,4 @@
-"""Attention against a naive loop, its decay by the printed formula, bounded memory without other numbers."""
+"""Attention compared with a naive loop, its decay with the printed formula, and chunked with unchunked results."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ MODES = ["elementwise", "matmul", "additive", "none"]
 
 
 def module(decay: str) -> DecayedAttention:
-    """Two heads of width 3 on 5 features, no dropout."""
+    """Return attention with two heads of width 3 on 5 features, without dropout."""
     torch.manual_seed(3)
     return DecayedAttention(5, heads=2, head_dim=3, decay=decay, dropout=0.0)
 
 
 def printed_decay(clips: int) -> list[list[float]]:
-    """``sin((T + i - j) π / 2T)``, as the paper prints it."""
+    """Return ``sin((T + i - j) π / 2T)``, as printed in the paper."""
     return [[math.sin((clips + i - j) * math.pi / (2 * clips)) for j in range(clips)] for i in range(clips)]
 
 
-def whole(decay: DecayMatrix) -> torch.Tensor:
-    """All of it at once."""
+def full_matrix(decay: DecayMatrix) -> torch.Tensor:
+    """Return all blocks of a decay matrix."""
     return decay.block(slice(0, decay.size), slice(0, decay.size))
 
 
 def naive(layer: DecayedAttention, x_NTD: torch.Tensor, decay: torch.Tensor) -> torch.Tensor:
-    """Loop over sequences, heads and queries."""
+    """Compute attention in a loop over sequences, heads and queries."""
     out = torch.zeros_like(x_NTD)
     clips = x_NTD.shape[1]
     for n, x in enumerate(x_NTD):
@@ -54,31 +54,31 @@ def naive(layer: DecayedAttention, x_NTD: torch.Tensor, decay: torch.Tensor) -> 
 
 @pytest.mark.parametrize("clips", [1, 2, 7, 32, 501])
 def test_decay_is_the_printed_sine(clips):
-    """1 on the diagonal, above 0 everywhere, symmetric; parts are parts of it."""
+    """1 on the diagonal, positive everywhere, symmetric; blocks are parts of the matrix."""
     decay = temporal_decay(clips, torch.zeros(1))
-    rows = whole(decay)
+    rows = full_matrix(decay)
     assert torch.allclose(rows, torch.tensor(printed_decay(clips)), atol=1e-6)
     assert float(rows.min()) > 0
     assert torch.equal(decay.block(slice(clips // 2, clips), slice(0, 1)), rows[clips // 2 :, :1])
 
 
-def test_a_reach_is_the_same_in_any_video():
-    """The logarithm falls by 1 every ``reach`` clips, in both directions, whatever the number of clips, then is 0."""
+def test_a_reach_does_not_depend_on_the_length_of_the_video():
+    """The logarithm falls by 1 every ``reach`` clips in both directions, up to the band, for any number of clips."""
     for clips in (1, 7, 40, 90):
         decay = temporal_decay(clips, torch.zeros(1), reach=2.5)
-        apart = (torch.arange(clips)[:, None] - torch.arange(clips)).abs()
-        seen = apart <= 2.5 * math.log(1e6)
-        rows = whole(decay)
-        assert torch.allclose(rows[seen].log(), -apart[seen] / 2.5, atol=1e-5)
-        assert not rows[~seen].any()
+        distance = (torch.arange(clips)[:, None] - torch.arange(clips)).abs()
+        inside = distance <= 2.5 * math.log(1e6)
+        rows = full_matrix(decay)
+        assert torch.allclose(rows[inside].log(), -distance[inside] / 2.5, atol=1e-5)
+        assert not rows[~inside].any()
         assert torch.equal(decay.block(slice(clips - 1, clips), slice(0, clips)), rows[-1:])
         assert decay.band == 34
 
 
 @pytest.mark.parametrize("decay", MODES)
 @pytest.mark.parametrize("clips", [1, 2, 9])
-def test_attention_is_the_naive_loop(decay, clips):
-    """For every way in which the decay enters."""
+def test_attention_equals_the_naive_loop(decay, clips):
+    """For every form of decay."""
     layer, x = module(decay), torch.randn(3, clips, 5)
     expected = naive(layer, x, torch.tensor(printed_decay(clips)))
     assert torch.allclose(layer(x, temporal_decay(clips, x)), expected, atol=1e-5)
@@ -87,37 +87,37 @@ def test_attention_is_the_naive_loop(decay, clips):
 @pytest.mark.parametrize("reach", [0.0, 0.2, 0.6])
 @pytest.mark.parametrize("decay", MODES)
 def test_chunks_do_not_change_the_result(decay, reach, monkeypatch):
-    """A long video is attended to in parts where there is no gradient, to the same numbers."""
+    """Without gradients a long video is processed in chunks, with the same result."""
     layer, x = module(decay), torch.randn(2, 23, 5)
     matrix = temporal_decay(23, x, reach=reach)
-    expected = naive(layer, x, whole(matrix))
+    expected = naive(layer, x, full_matrix(matrix))
     assert torch.allclose(layer(x, matrix), expected, atol=1e-5)
     monkeypatch.setattr(attention, "CHUNK_ELEMENTS", 2 * 2 * 23 * 5)
     with torch.no_grad():
         assert torch.allclose(layer(x, matrix), expected, atol=1e-5)
 
 
-def test_where_only_near_clips_count_only_they_are_looked_at(monkeypatch):
-    """Twice the video is twice the work, not four times, and far clips change nothing at all."""
-    layer, looked_at = module("additive"), []
+def test_banded_attention_is_linear_in_the_number_of_clips(monkeypatch):
+    """Twice the video is twice the work, not four times, and distant clips have no effect."""
+    layer, elements = module("additive"), []
     attend = layer._attend
     monkeypatch.setattr(
-        layer, "_attend", lambda q, k, v, decay: looked_at.append(decay.numel()) or attend(q, k, v, decay)
+        layer, "_attend", lambda q, k, v, decay: elements.append(decay.numel()) or attend(q, k, v, decay)
     )
     x = torch.randn(1, 4000, 5)
     work = []
     with torch.no_grad():
         for clips in (2000, 4000):
             scores = layer(x[:, :clips], temporal_decay(clips, x, reach=1.0))
-            work.append(sum(looked_at))
-            looked_at.clear()
+            work.append(sum(elements))
+            elements.clear()
         near = layer(x[:, :100], temporal_decay(100, x, reach=1.0))
     assert work[1] < 2.1 * work[0] < 1e6
     assert torch.allclose(scores[:, : 100 - 13], near[:, : 100 - 13], atol=1e-6)
 
 
-def test_sequences_do_not_see_each_other():
-    """Changing one leaves the others as they were."""
+def test_sequences_are_independent():
+    """Changing one sequence leaves the results of the others unchanged."""
     layer, x = module("elementwise"), torch.randn(3, 6, 5)
     changed = x.clone()
     changed[1] += 1
@@ -126,9 +126,9 @@ def test_sequences_do_not_see_each_other():
     assert not torch.allclose(before[1], after[1])
 
 
-def test_neighbours_are_the_eight_around():
-    """In a corner, on an edge and inside; nearer counts more; no cell is told where it is."""
-    decay = whole(neighbour_decay(49, torch.zeros(1)))
+def test_neighbours_are_the_eight_adjacent_cuboids():
+    """In a corner, on an edge and inside; nearer ones have a larger weight, which does not depend on the position."""
+    decay = full_matrix(neighbour_decay(49, torch.zeros(1)))
     step = math.cos(math.pi / 14)
     assert [(int((decay[cell] > 0).sum())) for cell in (0, 3, 24)] == [4, 6, 9]
     assert decay[24, 24] == 1
@@ -137,8 +137,8 @@ def test_neighbours_are_the_eight_around():
     assert torch.equal(decay, decay.T)
 
 
-def test_global_module_starts_near_the_identity_and_sees_the_whole_video():
-    """A gate at 0 changes nothing; one clip that differs changes the scale of all."""
+def test_global_module_is_the_identity_for_a_zero_gate_and_depends_on_the_whole_video():
+    """A gate of 0 changes nothing; a change of one clip changes the scale of all."""
     torch.manual_seed(0)
     layer = GlobalModule(6, bottleneck=4)
     initialise(layer)
@@ -155,6 +155,6 @@ def test_global_module_starts_near_the_identity_and_sees_the_whole_video():
 @pytest.mark.parametrize(
     ("full", "parameters"), [(False, 2 * 6 + 3 + (6 * 4 + 4) + (4 * 6 + 6)), (True, 2 * 36 + 3 + 2 * 42)]
 )
-def test_global_module_has_as_many_parameters_as_counted_by_hand(full, parameters):
+def test_global_module_parameter_count(full, parameters):
     """W1, W2, the convolution of two channels, the MLP."""
     assert sum(p.numel() for p in GlobalModule(6, bottleneck=4, full=full).parameters()) == parameters

@@ -1,4 +1,4 @@
-"""Algorithm 1 of LTGS-Net, step by step, and its state."""
+"""Dynamic labels: Algorithm 1 of LTGS-Net step by step, and checkpoints of its state."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ LABELS = torch.tensor([1, 0, 1])
 
 
 def labels(index: str = "rank", alpha: float = 0.9, columns: int = 3, period: int = 10) -> DynamicLabels:
-    """Three training videos, the second of them normal."""
+    """Return labels of three training videos, the second of them normal."""
     return DynamicLabels(LABELS, columns=columns, index=index, alpha=alpha, period=period)
 
 
-def test_labels_begin_as_the_video_has_them():
-    """All 1 or all 0, for any videos in any order."""
+def test_initial_labels_are_those_of_the_videos():
+    """All 1 or all 0, for any subset of videos in any order."""
     assert labels().targets(torch.tensor([2, 1])).tolist() == [[1, 1, 1], [0, 0, 0]]
 
 
 def test_labels_are_due_after_the_warm_up_and_then_every_period():
-    """``step > 0 and step % period == 0``: 0 is neither."""
+    """``step > 0 and step % period == 0``: no update at step 0."""
     fresh = labels()
     assert [step for step in range(35) if fresh.due(step)] == [10, 20, 30]
 
 
 @pytest.mark.parametrize("alpha", [0.9, 0.5, 1.0, 0.0])
-def test_update_is_the_naive_loop(alpha):
-    """``alpha * old + (1 - alpha) * prediction``, entry 0 pinned, normal videos at 0."""
+def test_update_equals_the_naive_loop(alpha):
+    """``alpha * old + (1 - alpha) * prediction``; column 0 stays 1, normal videos stay 0."""
     object_, expected = labels(alpha=alpha), [[1.0] * 3, [0.0] * 3, [1.0] * 3]
     for step in (10, 20, 30):
         predictions = torch.rand(3, 3)
@@ -41,7 +41,7 @@ def test_update_is_the_naive_loop(alpha):
 
 
 def test_segments_are_not_pinned():
-    """Column 0 is a segment as any other; the criterion sees to the best clip."""
+    """Column 0 is an ordinary segment; the criterion handles the best clip."""
     object_ = labels("segment", alpha=0.0)
     object_.update(10, torch.full((3, 3), 0.25))
     assert object_.targets(torch.tensor([0])).tolist() == [[0.25, 0.25, 0.25]]
@@ -54,8 +54,8 @@ def test_hard_update_is_alpha_zero():
     assert object_.targets(torch.tensor([0])).tolist() == [[1.0, 0.25, 0.25]]
 
 
-def test_state_goes_on_where_it_stood():
-    """And a refresh that is in the state is not done again at the same step."""
+def test_state_is_restored():
+    """An update that is part of the state is not due again at the same step."""
     first, second = labels(), labels()
     first.update(10, torch.rand(3, 3))
     second.load_state_dict(first.state_dict())
@@ -68,7 +68,7 @@ def test_state_goes_on_where_it_stood():
 
 
 def test_state_is_a_copy():
-    """An update after the state was taken does not reach it."""
+    """A later update does not change it."""
     object_ = labels()
     state = object_.state_dict()
     object_.update(10, torch.zeros(3, 3))
@@ -84,8 +84,8 @@ def test_state_is_a_copy():
         ({"values": torch.ones(3, 3), "last_step": 0}, "a normal video has labels above 0"),
     ],
 )
-def test_state_of_another_run_is_refused(state, message):
-    """Other keys, other videos, other k."""
+def test_state_of_another_run_is_rejected(state, message):
+    """Other keys, other videos, another k."""
     with pytest.raises(UsageError, match=message):
         labels().load_state_dict(state)
 
@@ -100,7 +100,7 @@ def test_state_of_another_run_is_refused(state, message):
         (10, torch.full((3, 3), float("nan")), r"in \[0, 1\] and finite"),
     ],
 )
-def test_updates_that_cannot_be(step, predictions, message):
-    """Out of turn, of another shape, no probabilities."""
+def test_invalid_updates_are_rejected(step, predictions, message):
+    """At a wrong step, of another shape, not probabilities."""
     with pytest.raises(ValueError, match=message):
         labels().update(step, predictions)

@@ -1,4 +1,4 @@
-"""Every loss against a naive loop or other people's numbers."""
+"""Every loss compared with a naive loop or with published values."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ LABELS = torch.tensor([0, 1, 1, 0, 1, 0])
 ANOMALOUS, NORMAL = (1, 2, 4), (0, 3, 5)
 
 
-def test_rtfm_loss_is_the_published_one():
-    """Cross-entropy of scores plus 1e-4 x magnitude with margin 100: the value of the authors' code."""
+def test_rtfm_loss_equals_the_published_one():
+    """Cross-entropy of scores plus 1e-4 x magnitude with margin 100, as computed by the authors' code."""
     reference = rtfm_reference()
     scores = torch.from_numpy(np.concatenate([reference["loss_score_normal"], reference["loss_score_abnormal"]]))
     features = torch.from_numpy(np.concatenate([reference["loss_feat_normal"], reference["loss_feat_abnormal"]]))
@@ -39,22 +39,22 @@ def test_rtfm_loss_is_the_published_one():
     assert float(classify + 1e-4 * separate) == pytest.approx(float(reference["loss_value"]), rel=1e-6)
 
 
-def test_aligned_pairs_are_found_by_label():
-    """The i-th anomalous bag meets the i-th normal one, wherever they stand in the batch."""
+def test_aligned_pairs_are_formed_by_label():
+    """The i-th anomalous bag and the i-th normal bag are a pair, at any position in the batch."""
     scores = torch.rand(6)
     expected = [max(0.0, 1 - float(scores[a]) + float(scores[n])) for a, n in zip(ANOMALOUS, NORMAL, strict=True)]
     assert float(hinge_ranking(scores, LABELS)) == pytest.approx(sum(expected) / 3)
 
 
 def test_all_pairs_are_all_pairs():
-    """A mean over nine, against the loop of Sultani's code."""
+    """Mean over nine pairs, compared with the loop of Sultani's code."""
     scores = torch.rand(6) * 2
     expected = [max(0.0, 1 - float(scores[a]) + float(scores[n])) for a, n in itertools.product(ANOMALOUS, NORMAL)]
     assert float(hinge_ranking(scores, LABELS, pairs="all")) == pytest.approx(sum(expected) / 9)
 
 
-def test_hinge_of_clips_compares_place_by_place():
-    """With several bags a video, clip t of one meets clip t of the other."""
+def test_hinge_of_clips_compares_equal_positions():
+    """With several bags per video, clip t of one is compared with clip t of the other."""
     scores = torch.rand(6, 4)
     expected = [
         max(0.0, 1 - float(scores[a, t]) + float(scores[n, t]))
@@ -74,18 +74,18 @@ def test_hinge_of_clips_compares_place_by_place():
         ([0, math.nan], "of 0 and 1"),
     ],
 )
-def test_labels_that_cannot_be_used(labels, message):
-    """One class only, unequal classes, and anything but 0 and 1."""
+def test_invalid_labels_are_rejected(labels, message):
+    """One class only, unequal classes, and values other than 0 and 1."""
     with pytest.raises(ValueError, match=message):
         classes_of(torch.tensor(labels))
 
 
-def test_unequal_classes_meet_in_all_pairs():
-    """Nothing needs to be aligned there."""
+def test_all_pairs_accept_unequal_classes():
+    """No alignment is required."""
     assert float(hinge_ranking(torch.tensor([1.0, 1.0, 0.5]), torch.tensor([1, 1, 0]), pairs="all")) == 0.5
 
 
-def test_magnitude_is_the_printed_formula():
+def test_magnitude_equals_the_printed_formula():
     """``mean((|margin - ‖f_a‖| + ‖f_n‖)²)`` over aligned pairs."""
     features = torch.randn(6, 3, 5)
     lengths = [float(features[row].mean(0).norm()) for row in range(6)]
@@ -94,15 +94,15 @@ def test_magnitude_is_the_printed_formula():
 
 
 def test_magnitude_of_zero_features_has_a_gradient():
-    """The derivative of a length at 0 is taken as 0, not as NaN."""
+    """The derivative of the length at 0 is 0, not NaN."""
     features = torch.zeros(2, 3, 4, requires_grad=True)
     magnitude(features, torch.tensor([0, 1]), margin=1.0).backward()
     assert features.grad is not None
     assert (features.grad == 0).all()
 
 
-def test_cross_entropy_of_the_mean_score_is_what_it_says():
-    """In the log domain, as if averaged and then taken the logarithm of."""
+def test_cross_entropy_of_the_mean_score_equals_the_direct_computation():
+    """The log domain only improves numerical stability."""
     logits = torch.randn(6, 3)
     expected = functional.binary_cross_entropy(logits.sigmoid().mean(1), LABELS.float())
     assert float(bce_of_mean_score(logits, LABELS)) == pytest.approx(float(expected), rel=1e-5)
@@ -110,7 +110,7 @@ def test_cross_entropy_of_the_mean_score_is_what_it_says():
 
 @pytest.mark.parametrize("size", [50.0, 200.0, 1e4])
 def test_cross_entropies_stay_finite_for_logits_of_any_size(size):
-    """Both wrong by far: the loss is the logit, the gradient is not 0."""
+    """With wrong predictions the loss is the logit and the gradient is not 0."""
     logits = torch.tensor([[size, size], [-size, -size]], requires_grad=True)
     labels = torch.tensor([0, 1])
     for loss in (bce_of_mean_score(logits, labels), bce_topk(logits, labels.float().unsqueeze(1).expand(2, 2))):
@@ -119,8 +119,8 @@ def test_cross_entropies_stay_finite_for_logits_of_any_size(size):
         assert (gradient.abs() > 0.2).all()
 
 
-def test_regularisers_are_naive_loops():
-    """Within a video, a mean over videos."""
+def test_regularisers_equal_naive_loops():
+    """Within a video, then the mean over videos."""
     scores = torch.rand(3, 5)
     rows = scores.tolist()
     steps = [[b - a for a, b in itertools.pairwise(row)] for row in rows]
@@ -130,8 +130,8 @@ def test_regularisers_are_naive_loops():
     assert float(smoothness(scores, kind="absolute_mean")) == pytest.approx(sum(abs(s) for r in steps for s in r) / 12)
 
 
-def test_smoothness_never_crosses_the_border_of_two_videos():
-    """Two videos, each constant, at opposite ends: nothing changes within either."""
+def test_smoothness_does_not_compare_different_videos():
+    """Two videos with different constant scores: there is no change within either."""
     scores = torch.tensor([[0.0, 0.0], [1.0, 1.0]])
     assert float(smoothness(scores, kind="squared_sum")) == 0
     assert float(smoothness(scores, kind="absolute_mean")) == 0
@@ -139,7 +139,7 @@ def test_smoothness_never_crosses_the_border_of_two_videos():
 
 @pytest.mark.parametrize("kind", ["squared_sum", "absolute_mean"])
 def test_one_clip_is_smooth(kind):
-    """No step, no NaN, and a gradient of 0."""
+    """With a single clip the loss is 0, not NaN, and has a gradient of 0."""
     scores = torch.rand(2, 1, requires_grad=True)
     loss = smoothness(scores, kind=kind)
     loss.backward()
@@ -148,7 +148,7 @@ def test_one_clip_is_smooth(kind):
 
 
 def test_top_clips_are_at_most_all():
-    """k is clamped to the clips there are; order is by rank."""
+    """k is clamped to the number of clips; clips are ordered by rank."""
     ranking = torch.tensor([[0.1, 0.9, 0.5]])
     assert top_clips(ranking, 2).tolist() == [[1, 2]]
     assert top_clips(ranking, 8).tolist() == [[1, 2, 0]]
@@ -157,21 +157,21 @@ def test_top_clips_are_at_most_all():
 
 
 def test_soft_targets_by_rank_and_by_segment():
-    """A column is a rank, or a segment; the best clip of an anomalous video is at 1 in both."""
+    """A column refers to a rank or a segment; the best clip of an anomalous video has target 1 in both cases."""
     labels, clips = torch.tensor([1, 0]), torch.tensor([[2, 0], [1, 2]])
     by_rank = torch.tensor([[1.0, 0.4, 0.3], [0.0, 0.0, 0.0]])
     by_segment = torch.tensor([[0.7, 0.8, 0.9], [0.0, 0.0, 0.0]])
     assert soft_targets(labels, clips, None, None).tolist() == [[1, 1], [0, 0]]
     assert soft_targets(labels, clips, by_rank, "rank").flatten().tolist() == pytest.approx([1, 0.4, 0, 0])
     assert soft_targets(labels, clips, by_segment, "segment").flatten().tolist() == pytest.approx([1, 0.7, 0, 0])
-    with pytest.raises(ValueError, match="set to use none"):
+    with pytest.raises(ValueError, match="configured without them"):
         soft_targets(labels, clips, by_rank, None)
     with pytest.raises(ValueError, match="2 ranks, got 1"):
         soft_targets(labels, clips, by_rank[:, :1], "rank")
 
 
-def test_region_spread_is_the_variance_of_place():
-    """0 for one cuboid, 1 for two opposite corners, and the naive variance in between."""
+def test_region_spread_is_the_variance_of_position():
+    """0 for one cuboid, 1 for two opposite corners, and equal to a naive computation for random scores."""
     one, corners = torch.zeros(1, 1, 49), torch.zeros(1, 1, 49)
     one[..., 17] = 1
     corners[..., [0, 48]] = 1
@@ -184,7 +184,7 @@ def test_region_spread_is_the_variance_of_place():
 
 
 def naive_spread(scores: torch.Tensor) -> float:
-    """Weighted variance of row and column in units of the half side, over 2, times the strongest score."""
+    """Weighted variance of row and column in units of half the side, over 2, times the strongest score."""
     places = [((k // 7) / 3 - 1, (k % 7) / 3 - 1) for k in range(49)]
     shares = (scores / scores.sum()).tolist()
     centre = [sum(s * p[axis] for s, p in zip(shares, places, strict=True)) for axis in (0, 1)]
@@ -193,14 +193,14 @@ def naive_spread(scores: torch.Tensor) -> float:
 
 
 def test_region_spread_needs_a_square_grid():
-    """One cuboid has no spread; five have no grid."""
+    """A single cuboid has no spread; five cuboids are not a grid."""
     assert float(region_spread(torch.rand(2, 3, 1))) == 0
     with pytest.raises(ValueError, match="square grid"):
         region_spread(torch.rand(2, 3, 5))
 
 
 def test_region_spread_prefers_the_stronger_of_two_regions():
-    """Following the gradient, the weaker region fades faster than the stronger."""
+    """Gradient descent reduces the weaker region more than the stronger."""
     scores = torch.full((1, 1, 49), 0.01)
     scores[..., [8, 9]], scores[..., [39, 40]] = 0.9, 0.4
     scores.requires_grad_()
@@ -209,8 +209,8 @@ def test_region_spread_prefers_the_stronger_of_two_regions():
     assert float(gradient[..., 40]) > float(gradient[..., 8])
 
 
-def test_region_spread_of_silence_is_finite():
-    """All scores 0: nothing to be spread, a gradient without NaN."""
+def test_region_spread_of_zero_scores_is_finite():
+    """The gradient contains no NaN."""
     scores = torch.zeros(1, 2, 49, requires_grad=True)
     region_spread(scores).backward()
     assert scores.grad is not None

@@ -1,4 +1,4 @@
-"""LTGS-Net's presets: what each builds, how large it is, and that the first version is still there."""
+"""LTGS-Net's presets: their modules, their size, and the reproduction of the first version."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from wsvad.checkpoint.tensors import digest_of
 from wsvad.errors import UsageError
 from wsvad.models.attention import AverageSummary, DecayedAttention, EncoderLayer, GlobalModule, GlobalSummary
 from wsvad.models.attention import temporal_decay as decay_of
-from wsvad.models.choose import build_criterion, build_dynamic_labels, build_model, default_config
+from wsvad.models.registry import build_criterion, build_dynamic_labels, build_model, default_config
 from wsvad.storage import open_store
 
 FIRST_VERSION = {"paper": {}, "local": {"decay": "additive", "reach": 2.0}, "full_global": {"full_global": True}}
 
 
 def build(preset: str, dim: int = 8, **settings: Any) -> Any:
-    """On no device, where only sizes matter."""
+    """Return the model on the meta device, for tests of sizes."""
     with torch.device("meta"):
         return build_model(default_config("ltgs", dim, preset=preset, **settings), seed=0)
 
 
 def parameters(module: nn.Module) -> int:
-    """How many numbers are learned."""
+    """Return the number of parameters."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 def clips() -> Tensor:
-    """Four videos of six clips."""
+    """Return four videos of six clips."""
     return torch.randn(4, 6, 8, generator=torch.Generator().manual_seed(5))
 
 
 @pytest.mark.parametrize(("dim", "percent"), [(1024, 1.67), (2048, 1.74)])
-def test_what_the_global_module_costs(dim, percent):
+def test_parameter_fraction_of_the_global_module(dim, percent):
     """The paper: average pooling in its place saves about 1.7 % of the parameters.
 
-    Ours saves 1.67 % for D = 1024 and 1.74 % for D = 2048; with W1 and W2 of DxD, as printed, over a fifth.
+    This implementation saves 1.67 % for D = 1024 and 1.74 % for D = 2048; with DxD matrices W1 and W2, over a fifth.
     """
     whole, average = (parameters(build(preset, dim)) for preset in ("paper", "average_global"))
     assert 100 * (whole - average) / whole == pytest.approx(percent, abs=0.01)
@@ -51,8 +51,8 @@ def test_what_the_global_module_costs(dim, percent):
     assert (full - average) / full > 0.2
 
 
-def test_parts_of_each_preset():
-    """Which modules there are, and how wide what the classifier sees is."""
+def test_modules_of_each_preset():
+    """The types of the modules, and the width of the classifier's input."""
     dim = 8
     expected: dict[str, tuple[type | None, type | None, int | None]] = {
         "paper": (DecayedAttention, GlobalSummary, 2 * dim),
@@ -80,8 +80,8 @@ def test_parts_of_each_preset():
             ], preset
 
 
-def test_dropout_is_after_the_lengths_are_taken():
-    """In training, too: L and its length are what the two modules say; the layers after it drop 0.7 of their units."""
+def test_lengths_are_computed_before_dropout():
+    """Also in training: L and its length are deterministic; the layers after it have dropout 0.7."""
     model = build_model(default_config("ltgs", 8, attention_dropout=0.0), seed=0)
     one, two = model(clips()), model(clips())
     assert one.features_BTD is not None
@@ -90,8 +90,8 @@ def test_dropout_is_after_the_lengths_are_taken():
     assert [module.p for module in model.head.modules() if isinstance(module, nn.Dropout)] == [0.7]
 
 
-def test_both_modules_look_at_the_features():
-    """The global one does not see what attention made of them: with attention silenced, s(F) is what it was."""
+def test_both_modules_take_the_features():
+    """The global module does not depend on the output of attention."""
     model: Any = build_model(default_config("ltgs", 8, fusion_dim=16), seed=0).eval()
     seen = []
     model.global_module.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
@@ -100,7 +100,7 @@ def test_both_modules_look_at_the_features():
 
 
 def first_version(model: Any, features: Tensor, reach: float) -> Tensor:
-    """Logits as the first version computed them: chained, with the summary as a gate."""
+    """Return logits as computed by the first version: modules in sequence, with the summary as a gate."""
     x = features + model.local_module(features, decay_of(features.shape[1], features, reach=reach))
     module = model.global_module
     pair = torch.stack([module.average(x.mean(1)), module.maximum(x.amax(1))], dim=2)
@@ -111,7 +111,7 @@ def first_version(model: Any, features: Tensor, reach: float) -> Tensor:
 
 @pytest.mark.parametrize("settings", FIRST_VERSION.values(), ids=FIRST_VERSION)
 def test_gated_is_the_first_version_bit_for_bit(settings):
-    """The same arithmetic in the same order, on whatever machine this is."""
+    """The same arithmetic in the same order, on any machine."""
     config = default_config("ltgs", 8, preset="gated", **settings)
     model = build_model(config, seed=3).eval()
     with torch.no_grad():
@@ -132,13 +132,13 @@ RECORDED = {
         [1.7426695, 1.6297965, 1.4643968, 1.4096007, 1.1535063],
     ),
 }
-"""What the first version of LTGS-Net, and ours beside it, gave before there was a fusion: the digest of the initial
+"""Results of the first version of LTGS-Net, and of ST-LTGS, before the fusion layer was added: digest of the initial
 weights, scores of the first video, losses of five steps of Adam."""
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_what_was_recorded_before_there_was_a_fusion(name):
-    """Weights to the bit; scores and losses to the rounding of another kind of processor."""
+def test_recorded_results_of_the_first_version(name):
+    """Weights to the bit; scores and losses within the rounding differences of processors."""
     preset = "gated" if name == "ltgs" else "paper"
     config = default_config(name, 8, preset=preset)
     model, criterion = build_model(config, seed=3), build_criterion(config)
@@ -164,14 +164,14 @@ def test_what_was_recorded_before_there_was_a_fusion(name):
     assert found_losses == pytest.approx(losses, abs=1e-4)
 
 
-def test_a_mean_is_no_gate():
-    """The one pair of settings that means nothing is refused before any work."""
+def test_average_pooling_cannot_be_a_gate():
+    """The only invalid combination of settings is rejected before any work."""
     with pytest.raises(UsageError, match="global_form must be 'module' with fusion='gate'"):
         default_config("ltgs", 8, preset="gated", global_form="average")
 
 
-def test_a_checkpoint_of_the_first_version_is_refused_with_the_remedy(tmp_path):
-    """Its configuration does not say how the modules meet; nothing is guessed."""
+def test_a_checkpoint_of_the_first_version_is_rejected_with_a_remedy(tmp_path):
+    """Its configuration lacks the setting ``fusion``, which has no safe default."""
     config = default_config("ltgs", 8, preset="gated", heads=2, head_dim=4)
     written = Checkpoint(
         model_config=config,
@@ -188,8 +188,8 @@ def test_a_checkpoint_of_the_first_version_is_refused_with_the_remedy(tmp_path):
     described = json.loads(path.read_text())
     for key in ("fusion", "fusion_dim", "encoder", "feed_forward", "global_form", "magnitude_form"):
         del described["model"][key]
-    told = {key: value for key, value in described.items() if key not in ("digest", FILES)}
-    digest = digest_of(loaded.state, json.dumps(told, sort_keys=True, separators=(",", ":")).encode())
-    path.write_text(json.dumps({**told, "digest": digest}))
+    content = {key: value for key, value in described.items() if key not in ("digest", FILES)}
+    digest = digest_of(loaded.state, json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
+    path.write_text(json.dumps({**content, "digest": digest}))
     with pytest.raises(UsageError, match=r"whose ltgs had no .*fusion.*; train again, with --preset gated for the"):
         load_checkpoint(str(tmp_path / "today"))

@@ -1,6 +1,6 @@
-"""Every equation of LTGS-Net (Sensors 25(16) 4884) against a loop over plain numbers, to 1e-6.
+"""Every equation of LTGS-Net (Sensors 25(16) 4884) compared with a loop over plain numbers, to 1e-6.
 
-Where the paper contradicts itself, the test says which reading it checks; docs/papers.md has them all.
+Where the paper contradicts itself, the test states which interpretation it checks; docs/papers.md lists all of them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from torch import Tensor
 
 from tests.models import naive
 from wsvad.models.attention import temporal_decay
-from wsvad.models.choose import build_criterion, build_dynamic_labels, build_model, default_config
 from wsvad.models.contract import MilOutput
+from wsvad.models.registry import build_criterion, build_dynamic_labels, build_model, default_config
 
 DIM, HEADS, WIDTH, CLIPS, VIDEOS, FUSED = 5, 2, 3, 7, 4, 6
 SMALL = {"heads": HEADS, "head_dim": WIDTH, "bottleneck": 4, "fusion_dim": FUSED, "feed_forward": 8}
@@ -25,7 +25,7 @@ K = 3
 
 
 def ltgs(preset: str = "paper", **settings: Any) -> Any:
-    """A small network in float64, in evaluation mode, whose parameters are all of some size (biases, too)."""
+    """Return a small float64 network in evaluation mode, with random values in all parameters (including biases)."""
     model = build_model(default_config("ltgs", DIM, preset=preset, **{**SMALL, **settings}), seed=0)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -35,24 +35,24 @@ def ltgs(preset: str = "paper", **settings: Any) -> Any:
 
 
 def features() -> Tensor:
-    """Four videos of seven clips, float64."""
+    """Return four videos of seven clips, float64."""
     return torch.randn(VIDEOS, CLIPS, DIM, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
 
 
 def videos() -> list[naive.Matrix]:
-    """The same as plain numbers."""
+    """Return the same as plain numbers."""
     return naive.numbers(features())
 
 
 def near(found: Tensor, expected: Any) -> None:
-    """Equal to 1e-6."""
+    """Assert equality to 1e-6."""
     torch.testing.assert_close(
         found.detach(), torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-6, check_dtype=False
     )
 
 
 def temporal(model: Any, video: naive.Matrix, reading: str = "elementwise") -> naive.Matrix:
-    """``t(F)``: multi-head attention, and the sum with F."""
+    """``t(F)``: multi-head attention with a residual sum."""
     attention = model.local_module
     attended = naive.multi_head(attention.qkv, attention.out, video, HEADS, reading)
     return [naive.add(f, a) for f, a in zip(video, attended, strict=True)]
@@ -81,13 +81,13 @@ def score(model: Any, fused: naive.Vector) -> float:
 
 @pytest.mark.parametrize("reading", ["elementwise", "matmul", "additive", "none"])
 def test_head_i_with_its_decay(reading):
-    """Section 3.1: ``softmax(Q K^T · H / √d_k) V`` with H = ``sin((T + i - j) π / 2T)``, T the clips at hand.
+    """Section 3.1: ``softmax(Q K^T · H / √d_k) V`` with H = ``sin((T + i - j) π / 2T)``, T the number of clips.
 
-    The product with H is taken element by element (default), as one of matrices, or as a sum with log H.
+    The product with H is elementwise (default), a matrix product, or a sum with log H.
     """
     attention = ltgs(decay=reading).local_module
     expected = [naive.heads_of(attention.qkv, video, HEADS, reading) for video in videos()]
-    with torch.no_grad():  # the output projection, made the identity, shows the heads side by side
+    with torch.no_grad():  # with the identity as output projection, the result is the concatenated heads
         attention.out = torch.nn.Linear(HEADS * WIDTH, HEADS * WIDTH).double()
         attention.out.weight.copy_(torch.eye(HEADS * WIDTH))
         attention.out.bias.zero_()
@@ -97,7 +97,7 @@ def test_head_i_with_its_decay(reading):
 
 @pytest.mark.parametrize("reading", ["elementwise", "matmul", "additive", "none"])
 def test_multi_head(reading):
-    """Section 3.1: ``Concat(head_1, …, head_h) W_O``, heads of a width of their own (h x d_k need not be D)."""
+    """Section 3.1: ``Concat(head_1, …, head_h) W_O`` with an independent head width (h x d_k need not be D)."""
     attention = ltgs(decay=reading).local_module
     expected = [naive.multi_head(attention.qkv, attention.out, video, HEADS, reading) for video in videos()]
     near(attention(features(), temporal_decay(CLIPS, features())), expected)
@@ -105,13 +105,13 @@ def test_multi_head(reading):
 
 @pytest.mark.parametrize("full", [False, True])
 def test_global_module(full):
-    """Section 3.2: S(F), one vector a video. σ is ReLU here; W1 and W2 are diagonal (default), or full."""
+    """Section 3.2: S(F), one vector per video. σ is ReLU here; W1 and W2 are diagonal (default), or full."""
     model = ltgs(full_global=full)
     near(model.global_module(features()), [spatial(model, video, full=full) for video in videos()])
 
 
 def test_fusion_and_score():
-    """Section 3: ``L = ReLU(FC([t(F); s(F)]))`` and ``score = sigmoid(MLP(L))``; both modules look at F."""
+    """Section 3: ``L = ReLU(FC([t(F); s(F)]))`` and ``score = sigmoid(MLP(L))``; both modules take F."""
     model = ltgs()
     fused = [
         [naive.relu(naive.linear(model.fusion, t + spatial(model, video))) for t in temporal(model, video)]
@@ -132,14 +132,14 @@ def test_fusion_and_score():
     ],
 )
 def test_fusion_of_the_ablations(preset, parts):
-    """Section 5: without GS ``[t]`` alone; temporal average pooling as GS ``[t; mean]``; without LT ``[F; s]``."""
+    """Section 5: without GS ``[t]``; with temporal average pooling as GS ``[t; mean]``; without LT ``[F; s]``."""
     model = ltgs(preset)
     expected = [[naive.relu(naive.linear(model.fusion, p)) for p in parts(model, video)] for video in videos()]
     near(model(features()).features_BTD, expected)
 
 
 def test_encoder_layer():
-    """Section 4.2, "an encoder structure" read as a Transformer's: attention, sum, norm, feed-forward, sum, norm."""
+    """Section 4.2, "an encoder structure" as in a Transformer: attention, sum, norm, feed-forward, sum, norm."""
     model = ltgs("encoder_layer")
     layer = model.local_module
     for b, video in enumerate(videos()):
@@ -154,7 +154,7 @@ def test_encoder_layer():
 
 
 def output() -> MilOutput:
-    """Of four videos, with no ties."""
+    """Return the output of four videos, without ties."""
     generator = torch.Generator().manual_seed(4)
     logits = torch.randn(VIDEOS, CLIPS, generator=generator, dtype=torch.float64)
     fused = torch.rand(VIDEOS, CLIPS, FUSED, generator=generator, dtype=torch.float64) * 3
@@ -162,28 +162,28 @@ def output() -> MilOutput:
 
 
 def terms(preset: str = "paper", soft: Tensor | None = None, **settings: Any) -> dict[str, Tensor]:
-    """Of the loss on that output."""
+    """Return the terms of the loss on that output."""
     criterion = build_criterion(default_config("ltgs", DIM, preset=preset, **settings))
     return criterion(output(), torch.tensor(LABELS), soft)
 
 
 def test_bag_length():
-    """``G(F)``: the mean of the k features that are longest, and its length, as RTFM's code has it.
+    """``G(F)``: the length of the mean of the k longest features, as in RTFM's code.
 
-    RTFM's paper has the mean of the lengths. k = 3 (section 4.2), not 8 (section 3.4). Seen with a margin of 0.
+    RTFM's paper uses the mean of the lengths. k = 3 (section 4.2), not 8 (section 3.4). Tested with a margin of 0.
     """
     fused = naive.numbers(output().features_BTD)
     lengths = [naive.bag_length(video, K) for video in fused]
     expected = sum((lengths[a] + lengths[n]) ** 2 for a, n in zip(ANOMALOUS, NORMAL, strict=True)) / 2
     near(terms(margin=0.0)["magnitude"], expected)
-    eight = [naive.bag_length(video, CLIPS) for video in fused]  # k8: as many as there are
+    eight = [naive.bag_length(video, CLIPS) for video in fused]  # k8: at most the number of clips
     expected = sum((eight[a] + eight[n]) ** 2 for a, n in zip(ANOMALOUS, NORMAL, strict=True)) / 2
     near(terms("k8", margin=0.0)["magnitude"], expected)
 
 
 @pytest.mark.parametrize("margin", [1.0, 100.0])
 def test_l_mil(margin):
-    """Section 3.4: RTFM's ``(|ε - G(F_a)| + G(F_n))²`` (default), and as printed, ``|ε - G(F_a) + G(F_n)|``."""
+    """Section 3.4: RTFM's ``(|ε - G(F_a)| + G(F_n))²`` (default), and the printed ``|ε - G(F_a) + G(F_n)|``."""
     lengths = [naive.bag_length(video, K) for video in naive.numbers(output().features_BTD)]
     rtfm, printed = 0.0, 0.0
     for a, n in zip(ANOMALOUS, NORMAL, strict=True):
@@ -195,9 +195,9 @@ def test_l_mil(margin):
 
 @pytest.mark.parametrize("index", [None, "rank", "segment"])
 def test_l_cls(index):
-    """Section 3.4: binary cross-entropy of the top k clips, with the minus sign that the print lacks.
+    """Section 3.4: binary cross-entropy of the top k clips, with the minus sign that is missing in print.
 
-    Labels are the video's, or soft ones by rank (default) or by segment, of which the best clip's stays 1.
+    Labels are the video's, or soft labels by rank (default) or by segment; that of the best clip stays 1.
     """
     scores, fused = naive.numbers(output().scores_BT), naive.numbers(output().features_BTD)
     soft = [[0.0] * CLIPS, [1, 0.75, 0.5, 0.25, 0.5, 0.75, 0.125], [1, 0.5, 0.25, 1, 0.75, 0.5, 0.25], [0.0] * CLIPS]
@@ -212,14 +212,14 @@ def test_l_cls(index):
 
 
 def test_l_rank():
-    """Section 3.4: ``max(0, 1 - max s_a + max s_n)`` over pairs of videos, Sultani's, though credited to RTFM."""
+    """Section 3.4: ``max(0, 1 - max s_a + max s_n)`` over pairs of videos, Sultani's, though attributed to RTFM."""
     scores = naive.numbers(output().scores_BT)
     pairs = zip(ANOMALOUS, NORMAL, strict=True)
     near(terms()["rank"], sum(max(0.0, 1 - max(scores[a]) + max(scores[n])) for a, n in pairs) / 2)
 
 
 def test_l_spa_and_l_tem():
-    """Section 3.4: the mean score, and the mean absolute step from clip to clip, of anomalous videos, each alone."""
+    """Section 3.4: mean score, and mean absolute difference between consecutive clips, within anomalous videos."""
     scores = naive.numbers(output().scores_BT)
     spa, tem = 0.0, 0.0
     for a in ANOMALOUS:
@@ -232,8 +232,8 @@ def test_l_spa_and_l_tem():
     near(found["smoothness"], tem)
 
 
-def test_the_whole_loss():
-    """``L_cls + 1e-4 L_mag + L_rank + 8e-4 L_spa + 2e-5 L_tem``; printed, without the first two (``paper_eq``)."""
+def test_total_loss():
+    """``L_cls + 1e-4 L_mag + L_rank + 8e-4 L_spa + 2e-5 L_tem``; as printed, without the first two (``paper_eq``)."""
     found, printed = terms(), terms("paper_eq")
     regular = 8e-4 * float(found["sparsity"]) + 2e-5 * float(found["smoothness"])
     near(found["total"], float(found["classify"]) + 1e-4 * float(found["magnitude"]) + float(found["rank"]) + regular)
@@ -243,8 +243,8 @@ def test_the_whole_loss():
 def test_algorithm_1():
     """Five steps written out: β = 2, α = 0.75, k = 3, one anomalous and one normal video.
 
-    Steps 0 and 1 are before the first refresh, steps 2 and 4 refresh (``step % β == 0``), step 3 keeps. α weighs the
-    old label (a hard update is α = 0); a label is a rank's; the first stays 1, a normal video's stay 0.
+    Steps 0 and 1 precede the first update, steps 2 and 4 update (``step % β == 0``), step 3 does not. α weights the old
+    label (a hard update is α = 0). Labels refer to ranks; the first stays 1, those of a normal video stay 0.
     """
     config = default_config("ltgs", DIM, label_alpha=0.75, label_period=2)
     labels = build_dynamic_labels(config, torch.tensor([1, 0]), segments=CLIPS)
@@ -271,7 +271,7 @@ def test_algorithm_1():
 
 
 def test_algorithm_1_by_segment():
-    """The other reading: a label is a segment's, and moves whatever its rank; a hard update forgets the old one."""
+    """The other interpretation: a label refers to a segment at any rank; a hard update discards the old label."""
     config = default_config("ltgs", DIM, preset="segment_labels", label_alpha=0.0, label_period=1)
     labels = build_dynamic_labels(config, torch.tensor([1, 0]), segments=3)
     assert labels is not None

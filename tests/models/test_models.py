@@ -1,4 +1,4 @@
-"""What holds for every model and every preset."""
+"""Properties of every model and every preset."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from wsvad.models.choose import MODELS, build_criterion, build_dynamic_labels, build_model, default_config
 from wsvad.models.contract import MilOutput, ModelConfig
 from wsvad.models.heads import unit_length
 from wsvad.models.presets import PRESETS
+from wsvad.models.registry import MODELS, build_criterion, build_dynamic_labels, build_model, default_config
 
 SMALL: dict[str, dict[str, Any]] = {
     "ltgs": {"heads": 2, "head_dim": 4, "bottleneck": 4, "fusion_dim": 16, "feed_forward": 8},
@@ -25,20 +25,20 @@ DIM = 8
 
 
 def config_of(name: str, preset: str = "paper", **settings: Any) -> ModelConfig:
-    """The preset at a size that tests can afford."""
+    """Return the preset at a small size."""
     small = {**SMALL.get(name, {}), **PRESETS[name][preset].settings, **settings}
     return default_config(name, DIM, preset=preset, **small)
 
 
 def bags(config: ModelConfig, videos: int = 4, clips: int = 6) -> Tensor:
-    """Random features; cuboids on a 3x3 grid."""
+    """Return random features; cuboids are on a 3x3 grid."""
     generator = torch.Generator().manual_seed(5)
     shape = (videos, clips, DIM) if config.inputs == "pooled" else (videos, clips, 9, DIM)
     return torch.randn(shape, generator=generator)
 
 
 def gradients(config: ModelConfig, features: Tensor, labels_B: Tensor) -> dict[str, Tensor]:
-    """Of the total loss, without dropout, with the first soft labels."""
+    """Return gradients of the total loss, without dropout, with the initial soft labels."""
     model, criterion = build_model(config, seed=3).eval(), build_criterion(config)
     soft = build_dynamic_labels(config, labels_B, segments=features.shape[1])
     targets = None if soft is None else soft.targets(torch.arange(len(labels_B)))
@@ -50,7 +50,7 @@ def gradients(config: ModelConfig, features: Tensor, labels_B: Tensor) -> dict[s
 
 @pytest.mark.parametrize(("name", "preset"), PRESET_CASES)
 def test_a_training_step_of_every_preset(name, preset):
-    """Dropout on, soft labels where used: finite terms, a finite gradient for every parameter."""
+    """With dropout, and soft labels if used: finite terms, a finite gradient for every parameter."""
     config = config_of(name, preset)
     model, criterion = build_model(config, seed=0), build_criterion(config)
     labels_B = torch.tensor([1.0, 0.0, 0.0, 1.0])
@@ -66,8 +66,8 @@ def test_a_training_step_of_every_preset(name, preset):
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("clips", [1, 2, 40])
-def test_any_number_of_clips_is_scored_and_trained_on(name, clips):
-    """One clip, fewer than k, more than in training: shapes, range, and a loss with a gradient."""
+def test_any_number_of_clips(name, clips):
+    """One clip, fewer than k, more than in training: shapes, range, and a finite gradient."""
     config = config_of(name)
     features = bags(config, clips=clips)
     output = build_model(config, seed=0)(features)
@@ -78,8 +78,8 @@ def test_any_number_of_clips_is_scored_and_trained_on(name, clips):
 
 
 @pytest.mark.parametrize("name", ["st_mil", "st_ltgs"])
-def test_a_clip_scores_as_its_strongest_cuboid(name):
-    """For cuboid models; pooled models have no cuboids."""
+def test_the_score_of_a_clip_is_that_of_its_strongest_cuboid(name):
+    """For cuboid models."""
     config = config_of(name)
     output = build_model(config, seed=0)(bags(config))
     assert output.cuboid_scores_BTK is not None
@@ -88,19 +88,19 @@ def test_a_clip_scores_as_its_strongest_cuboid(name):
 
 
 @pytest.mark.parametrize("name", ["sultani", "st_mil"])
-def test_the_length_of_features_does_not_matter_where_they_are_scaled(name):
-    """As in Sultani et al., section 4.1; with ``unit_length`` off it does."""
+def test_the_length_of_features_does_not_matter_if_they_are_scaled(name):
+    """As in Sultani et al., section 4.1; without ``unit_length`` it does."""
     given = config_of(name)
-    for config, alike in ((given, True), (dataclasses.replace(given, unit_length=False), False)):
+    for config, equal in ((given, True), (dataclasses.replace(given, unit_length=False), False)):
         model = build_model(config, seed=0).eval()
         features = bags(config)
         one, ten = model(features).scores_BT, model(10 * features).scores_BT
-        assert torch.allclose(one, ten, atol=1e-6) is alike
+        assert torch.allclose(one, ten, atol=1e-6) is equal
 
 
 @pytest.mark.parametrize(("name", "preset"), PRESET_CASES)
-def test_videos_do_not_see_each_other(name, preset):
-    """In training mode, too (dropout 0): a video scores alone as in a batch, in any order."""
+def test_videos_are_independent(name, preset):
+    """The output of a video does not depend on the other videos of a batch or on their order."""
     config = config_of(name, preset)
     model = build_model(config, seed=1).eval()
     features = bags(config)
@@ -113,29 +113,29 @@ def test_videos_do_not_see_each_other(name, preset):
 
 
 def tensors(output: MilOutput) -> dict[str, Tensor]:
-    """Return the outputs that there are, by name."""
+    """Return the outputs that are not None, by name."""
     return {name: value for name, value in output._asdict().items() if value is not None}
 
 
 @pytest.mark.parametrize(("name", "preset"), [case for case in PRESET_CASES if case[1] != "all_pairs"])
-def test_gradients_of_equal_shares_average_to_that_of_the_batch(name, preset):
-    """What several workers compute is what one computes, wherever the labels stand in the batch."""
+def test_gradients_of_equal_parts_average_to_that_of_the_batch(name, preset):
+    """So several workers compute the same as one, for any order of labels in the batch."""
     config = config_of(name, preset)
     features, labels_B = bags(config, videos=8), torch.tensor([1, 0, 1, 1, 0, 0, 1, 0])
     anomalous, normal = (labels_B == 1).nonzero().squeeze(1), (labels_B == 0).nonzero().squeeze(1)
     whole = gradients(config, features, labels_B)
-    shares = []
+    parts = []
     for pairs in (slice(0, 2), slice(2, 4)):
         rows = torch.cat([normal[pairs], anomalous[pairs]])
-        shares.append(gradients(config, features[rows], labels_B[rows]))
+        parts.append(gradients(config, features[rows], labels_B[rows]))
     for key, gradient in whole.items():
-        average = (shares[0][key] + shares[1][key]) / 2
+        average = (parts[0][key] + parts[1][key]) / 2
         assert torch.allclose(average, gradient, rtol=1e-3, atol=1e-6 + 1e-5 * float(gradient.abs().max())), key
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_loss_reads_labels_and_not_places(name):
-    """Halves, alternating, reversed: the same loss for the same pairs."""
+def test_the_loss_depends_on_labels_and_not_on_positions(name):
+    """Labels in halves, alternating or reversed: the loss of the same pairs is the same."""
     config = config_of(name)
     model, criterion, features = build_model(config, seed=2).eval(), build_criterion(config), bags(config)
     losses = []
@@ -148,15 +148,15 @@ def test_the_loss_reads_labels_and_not_places(name):
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("label", [0.0, 1.0])
 def test_a_batch_of_one_class_is_an_error(name, label):
-    """There is no pair to rank."""
+    """It contains no pair to rank."""
     config = config_of(name)
     with pytest.raises(ValueError, match="anomalous and normal bags"):
         build_criterion(config)(build_model(config, seed=0)(bags(config)), torch.full((4,), label))
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_weights_are_a_function_of_the_seed_alone(name):
-    """Whatever the global generator is at, which is left where it was."""
+def test_weights_depend_only_on_the_seed(name):
+    """They do not depend on the state of the global generator, and do not change it."""
     config = config_of(name)
     torch.manual_seed(1)
     first = build_model(config, seed=7).state_dict()
@@ -169,8 +169,8 @@ def test_weights_are_a_function_of_the_seed_alone(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_evaluation_has_no_chance_in_it_and_leaves_the_model_as_it_was(name):
-    """The same features give the same scores, twice; no buffer moves."""
+def test_evaluation_is_deterministic_and_does_not_change_the_model(name):
+    """The same features give the same scores; no buffer changes."""
     config = config_of(name)
     model = build_model(config, seed=0).eval()
     state = copy.deepcopy(model.state_dict())
@@ -178,8 +178,8 @@ def test_evaluation_has_no_chance_in_it_and_leaves_the_model_as_it_was(name):
     assert all(torch.equal(state[key], value) for key, value in model.state_dict().items())
 
 
-def test_soft_labels_change_the_classification_only():
-    """LTGS-Net with labels of one half: another cross-entropy, nothing else."""
+def test_soft_labels_only_affect_the_classification():
+    """LTGS-Net with labels of 0.5 changes the cross-entropy and no other term."""
     config = config_of("ltgs")
     labels_B, criterion = torch.tensor([1, 0, 1, 0]), build_criterion(config)
     with torch.no_grad():
@@ -189,8 +189,8 @@ def test_soft_labels_change_the_classification_only():
     assert [key for key in hard if float(hard[key]) != float(soft[key])] == ["total", "classify"]
 
 
-def test_the_printed_loss_of_ltgs_has_no_soft_labels():
-    """Without the classification term they would do nothing."""
+def test_the_printed_loss_of_ltgs_does_not_use_soft_labels():
+    """They would have no effect without the classification term."""
     config = config_of("ltgs", "paper_eq")
     assert set(build_criterion(config)(build_model(config, seed=0)(bags(config)), torch.tensor([1, 0, 1, 0]))) == {
         "total",
@@ -201,8 +201,8 @@ def test_the_printed_loss_of_ltgs_has_no_soft_labels():
     assert build_dynamic_labels(config, torch.tensor([1, 0]), segments=6) is None
 
 
-def test_label_predictions_follow_the_rank_of_the_features():
-    """Column j is the score of the clip with the j-th longest features; by segment, of segment t."""
+def test_label_predictions_are_ordered_by_the_rank_of_the_features():
+    """Column j is the score of the clip with the j-th longest features, or by segment, of segment j."""
     output = MilOutput(
         scores_BT=torch.tensor([[0.1, 0.2, 0.3, 0.4]]),
         logits_BT=torch.zeros(1, 4),
@@ -212,12 +212,12 @@ def test_label_predictions_follow_the_rank_of_the_features():
     by_segment = build_criterion(config_of("ltgs", "segment_labels"))
     assert by_rank.label_predictions(output).flatten().tolist() == pytest.approx([0.2, 0.4, 0.1])
     assert by_segment.label_predictions(output).flatten().tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4])
-    with pytest.raises(ValueError, match="uses no soft labels"):
+    with pytest.raises(ValueError, match="does not use soft labels"):
         build_criterion(config_of("ltgs", "no_dynamic")).label_predictions(output)
 
 
 def test_a_clip_bag_compares_clips_and_a_video_bag_videos():
-    """ST-MIL's hinge, by hand."""
+    """ST-MIL's hinge, compared with a direct computation."""
     scores = torch.rand(2, 3, 4)
     output = MilOutput(scores.amax(2), torch.zeros(2, 3), scores, torch.zeros(2, 3, 4))
     labels_B, best = torch.tensor([0, 1]), scores.amax(2)
@@ -227,7 +227,7 @@ def test_a_clip_bag_compares_clips_and_a_video_bag_videos():
     assert float(clip) == pytest.approx(float((1 - best[1] + best[0]).mean()))
 
 
-def test_gated_attention_is_the_published_formula():
+def test_gated_attention_equals_the_published_formula():
     """``softmax(w · (tanh(V h) ⊙ sigmoid(U h)))``-weighted mean of a video's cuboids, then the rest of the head."""
     config = config_of("st_mil", "attention")
     model: Any = build_model(config, seed=0).eval()
@@ -242,8 +242,8 @@ def test_gated_attention_is_the_published_formula():
     assert model(features).bag_logits_BX.flatten().tolist() == pytest.approx(expected, abs=1e-5)
 
 
-def test_subtracted_background_makes_scores_blind_to_what_never_changes():
-    """A constant added at a place, as another camera would, changes nothing."""
+def test_a_subtracted_background_removes_constant_features():
+    """A constant added at a position, as from another camera, has no effect."""
     config = config_of("st_ltgs", "no_background")
     model, features = build_model(config, seed=0).eval(), bags(config)
     moved = features + torch.randn(4, 1, 9, DIM)
@@ -252,14 +252,14 @@ def test_subtracted_background_makes_scores_blind_to_what_never_changes():
     assert not torch.allclose(kept(features).scores_BT, kept(moved).scores_BT, atol=1e-3)
 
 
-def test_a_place_is_judged_by_what_is_around_it_and_not_by_the_far_end_of_the_frame():
-    """Unless the module that sees the whole video is asked for."""
+def test_a_cuboid_depends_on_its_neighbourhood_only():
+    """Unless the global module is enabled."""
     changed = {}
     for preset in ("paper", "global"):
         config = config_of("st_ltgs", preset)
         model, features = build_model(config, seed=0).eval(), bags(config)
         moved = features.clone()
-        moved[:, :, 8] += 3  # the bottom right of 3x3 places
+        moved[:, :, 8] += 3  # the bottom right of 3x3 positions
         logits = [model(each).cuboid_logits_BTK for each in (features, moved)]
         changed[preset] = (logits[0] - logits[1]).abs().amax((0, 1)) > 1e-6
     assert changed["paper"].tolist() == [place in (4, 5, 7, 8) for place in range(9)]
@@ -270,8 +270,8 @@ def test_a_place_is_judged_by_what_is_around_it_and_not_by_the_far_end_of_the_fr
     ("name", "preset", "is_local"),
     [("st_ltgs", "paper", True), ("st_ltgs", "cosine", False), ("ltgs", "local", True), ("ltgs", "paper", False)],
 )
-def test_a_clip_is_judged_by_what_is_near_in_time_if_attention_has_a_reach(name, preset, is_local):
-    """What changes at the other end moves a score by less than 1 % of what a change beside it does."""
+def test_a_clip_depends_on_nearby_clips_only_if_attention_has_a_reach(name, preset, is_local):
+    """A change at the other end moves a score by less than 1 % of the effect of a change next to it."""
     config = config_of(name, preset, **({"global_module": False} if name == "ltgs" else {}))
     model = build_model(config, seed=0).eval()
     features = bags(config)[:1].repeat_interleave(12, dim=1)  # 60 clips

@@ -1,17 +1,17 @@
-"""Dropout of ST-MIL: alike for all cuboids of a video, so that the highest score is an instance's and not a mask's."""
+"""Dropout of ST-MIL: one mask for all cuboids of a video, so that the maximum depends on instances, not on masks."""
 
 from __future__ import annotations
 
 import torch
 
-from wsvad.models.choose import build_model, default_config
-from wsvad.models.heads import AlikeDropout
+from wsvad.models.heads import SharedDropout
+from wsvad.models.registry import build_model, default_config
 
 
-def test_all_instances_of_a_bag_lose_the_same_units_and_bags_lose_others() -> None:
-    """The mean stays, as units that are kept count more; in evaluation nothing is left out."""
+def test_one_mask_per_bag() -> None:
+    """All instances of a bag share a mask, bags differ. The mean is preserved; in evaluation nothing is dropped."""
     torch.manual_seed(0)
-    dropout = AlikeDropout(0.6)
+    dropout = SharedDropout(0.6)
     values = torch.ones(400, 3, 5, 32)
     out = dropout(values)
     assert bool((out == out[:, :1, :1]).all())
@@ -21,8 +21,8 @@ def test_all_instances_of_a_bag_lose_the_same_units_and_bags_lose_others() -> No
     assert dropout.eval()(values) is values
 
 
-def test_the_mask_is_a_choice() -> None:
-    """In training, like cuboids have the same score; or each its own, and the highest is that of a lucky mask."""
+def test_the_mask_is_configurable() -> None:
+    """With a shared mask, equal cuboids have the same score in training; with individual masks they differ."""
     features = torch.ones(2, 4, 49, 16)
     spread = {}
     for mask in ("video", "instance"):

@@ -1,6 +1,6 @@
-"""Every equation of ST-MIL (arXiv 2605.13746) against a loop over plain numbers, to 1e-6.
+"""Every equation of ST-MIL (arXiv 2605.13746) compared with a loop over plain numbers, to 1e-6.
 
-Where the paper leaves a choice, the test says which reading it checks; docs/papers.md has them all.
+Where the paper leaves a choice, the test states which interpretation it checks; docs/papers.md lists all of them.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from torch import Tensor
 
 from tests.models import naive
 from wsvad.backbones.i3d import I3dMaps, pool_maps
-from wsvad.models.choose import build_criterion, build_model, default_config
 from wsvad.models.contract import MilOutput
+from wsvad.models.registry import build_criterion, build_model, default_config
 
 LABELS = [1, 0, 0, 1]
 ANOMALOUS, NORMAL = [0, 3], [1, 2]
@@ -22,14 +22,14 @@ CLIPS, CUBOIDS, DIM = 5, 9, 4
 
 
 def near(found: Tensor, expected: Any) -> None:
-    """Equal to 1e-6."""
+    """Assert equality to 1e-6."""
     torch.testing.assert_close(found.detach().double(), torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-6)
 
 
 def test_cuboids_of_mixed_4e():
-    """49 a clip, "2x2 spatial splits": 7x7 places of 2x2 cells over the clip's whole time, each the mean, row by row.
+    """49 per clip, "2x2 spatial splits": means of 2x2 cells over the clip's duration on a 7x7 grid, in row-major order.
 
-    A 16-frame clip of 224x224 pixels has 4x14x14 cells; 3 channels stand for the 528, which do not see each other.
+    A 16-frame clip of 224x224 pixels has 4x14x14 cells; 3 channels represent the 528, which are independent.
     """
     generator = torch.Generator().manual_seed(0)
     cells = torch.rand(2, 3, 4, 14, 14, generator=generator)
@@ -47,14 +47,14 @@ def test_cuboids_of_mixed_4e():
 
 
 def cuboids() -> Tensor:
-    """Four videos, float64."""
+    """Return four videos, float64."""
     shape = (len(LABELS), CLIPS, CUBOIDS, DIM)
     return torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 
 @pytest.mark.parametrize("scaled", [True, False])
 def test_a_classifier_processes_each_cuboid(scaled):
-    """Sultani's: FC 512 ReLU, FC 32 linear, FC 1 sigmoid, on features of length 1; a clip has its highest cuboid's."""
+    """Sultani's: FC 512 ReLU, FC 32 linear, FC 1 sigmoid, on features of length 1; a clip has the maximum score."""
     model: Any = build_model(default_config("st_mil", DIM, unit_length=scaled), seed=0).double().eval()
     with torch.no_grad():
         for layer in (model.head.fc1, model.head.fc2, model.head.fc3):
@@ -73,7 +73,7 @@ def test_a_classifier_processes_each_cuboid(scaled):
 
 
 def output() -> MilOutput:
-    """Scores of four videos."""
+    """Return scores of four videos."""
     shape = (len(LABELS), CLIPS, CUBOIDS)
     logits = 2 * torch.randn(shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     best = logits.amax(2)
@@ -81,15 +81,15 @@ def output() -> MilOutput:
 
 
 def rank(preset: str, **settings: Any) -> Tensor:
-    """The ranking loss of that output."""
+    """Return the ranking loss of that output."""
     criterion = build_criterion(default_config("st_mil", DIM, preset=preset, **settings))
     return criterion(output(), torch.tensor(LABELS))["rank"]
 
 
 def test_hinge_of_videos():
-    """The reading that is sound, and the default: a bag is all cuboids of all clips of a video (32 x 49).
+    """The sound interpretation, and the default: a bag is all cuboids of all clips of a video (32 x 49).
 
-    ``max(0, 1 - max_V_a s + max_V_n s)``, a mean over aligned pairs; ``all_pairs`` as Sultani's own code pairs them.
+    ``max(0, 1 - max_V_a s + max_V_n s)``, mean over aligned pairs; ``all_pairs`` forms pairs as Sultani's code.
     """
     scores = naive.numbers(output().cuboid_scores_BTK)
     best = [max(max(clip) for clip in video) for video in scores]
@@ -101,9 +101,9 @@ def test_hinge_of_videos():
 
 
 def test_hinge_of_clips():
-    """The literal reading, "video clips as positive and negative bags": the 49 cuboids of a clip are a bag.
+    """The literal interpretation, "video clips as positive and negative bags": the 49 cuboids of a clip are a bag.
 
-    Clip t of an anomalous video is paired with clip t of its normal one; a mean over all.
+    Clip t of an anomalous video is paired with clip t of its normal one; mean over all pairs.
     """
     scores = naive.numbers(output().cuboid_scores_BTK)
     total = 0.0
@@ -114,10 +114,10 @@ def test_hinge_of_clips():
     assert float(rank("bag_clip")) != pytest.approx(float(rank("bag_video")))
 
 
-def test_the_loss_is_the_ranking_alone():
-    """The paper leaves regularisers to future work; as options they are Sultani's sums, a mean over anomalous videos.
+def test_the_loss_is_the_ranking_only():
+    """The paper leaves regularisers to future work; as options they are Sultani's, averaged over anomalous videos.
 
-    Sparsity adds up all cuboids' scores, smoothness their squared steps in time at each place.
+    Sparsity sums all cuboids' scores, smoothness their squared differences in time at each position.
     """
     found = build_criterion(default_config("st_mil", DIM))(output(), torch.tensor(LABELS))
     assert list(found) == ["total", "rank"]

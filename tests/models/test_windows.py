@@ -1,4 +1,4 @@
-"""Every clip takes its score from the window in whose middle it is."""
+"""The score of every clip is taken from the window with the nearest centre."""
 
 import pytest
 from hypothesis import given
@@ -23,8 +23,8 @@ def test_windows_by_hand(num_clips, size, expected):
 
 
 @given(num_clips=st.integers(1, 300), size=st.integers(2, 40))
-def test_each_clip_is_kept_once_where_it_is_most_central(num_clips, size):
-    """Held against the definition, clip by clip; a quarter of a window is on both sides but near the ends."""
+def test_each_clip_is_scored_once_in_its_most_central_window(num_clips, size):
+    """Compared with the definition, clip by clip; a quarter of a window is on both sides except near the ends."""
     cut = windows(num_clips, size)
     assert [w.keep_start for w in cut[1:]] == [w.keep_stop for w in cut[:-1]]
     assert (cut[0].keep_start, cut[-1].keep_stop) == (0, num_clips)

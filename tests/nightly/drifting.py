@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from tests.events.making import CAMERAS
+from tests.events.data import CAMERAS
 from tests.scoring.factories import write_scores
 from wsvad.cameras.reading import read_cameras
 from wsvad.dataset.publish import publish

@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 
 from tests.nightly.drifting import CLIPS, MODEL, Nights, day, drawn
 from wsvad.errors import DamagedError
-from wsvad.metrics.drift import LARGE, compare, freeze
+from wsvad.metrics.drift import LARGE, compare, make_reference
 from wsvad.nightly.drift_results import Drift
 from wsvad.nightly.exposition import registry_of
 from wsvad.nightly.references import drop_references, read_reference, reference_key
@@ -77,7 +77,7 @@ def test_a_reference_is_frozen_after_seven_days(nights):
     assert (kept.from_utc, kept.until_utc) == ("2026-02-28T23:01:16.800+00:00", found.scores.from_utc)
     ours = [v for date in WEEK for v in day("gate", date).items()]
     raw = dict(ours)
-    expected = freeze(np.concatenate(list(raw.values())), hours_of(raw), 24)
+    expected = make_reference(np.concatenate(list(raw.values())), hours_of(raw), 24)
     assert kept.reference.edges.tolist() == expected.edges.tolist()
     assert kept.reference.counts_HB.tolist() == expected.counts_HB.tolist()
     assert (found.scores.clips, found.scores.compared, found.scores.drifted) == (24 * CLIPS, 24 * CLIPS, False)
@@ -170,7 +170,7 @@ def test_without_times(nights):
     found = nights.night()["loose"]
     chosen = [scores for _, scores in sorted(old.items(), reverse=True)][:9]  # 5400 clips
     kept = read_reference(nights.root, MODEL, "loose", "offsets")
-    expected = freeze(np.concatenate(chosen), np.zeros(5400, int), 1)
+    expected = make_reference(np.concatenate(chosen), np.zeros(5400, int), 1)
     assert kept.reference.counts_HB.tolist() == expected.counts_HB.tolist()
     assert found.scores.psi == pytest.approx(compare(expected, new, np.zeros(1200, int)).psi, abs=1e-5)
     assert (found.scores.drifted, found.scores.clips, found.scores.from_utc) == (True, 1200, None)

@@ -88,7 +88,7 @@ def test_a_candidate_that_cannot_be_scored_here(night, tmp_path, caplog):
     features = replace(FEATURES, weights=f"sha256:{'0' * 64}")
     strange = write_checkpoint(tmp_path / "strange", make_checkpoint("st_mil", 160, features=features))
     assert night("--candidate", strange)[0] == 2
-    assert "name their file: --weights" in caplog.text
+    assert "pass their file with --weights" in caplog.text
     assert not (tmp_path / "root" / "features").exists()
     assert night("--weights", "random:7")[0] == 5
     assert not (tmp_path / "root" / "features").exists()

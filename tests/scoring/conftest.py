@@ -1,4 +1,4 @@
-"""Fixtures of scoring: features of a few videos, and one thread as workers have."""
+"""Fixtures of scoring: features of a few videos, and a single thread as in workers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GAPS = {"gappy": [0, 1, 4, 5, 6, 9, 12]}
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """What workers have, too: with other numbers of threads sums may round differently."""
+    """Use one thread, as workers do: with other numbers of threads sums may round differently."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -26,7 +26,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def arrays() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Features of two crops: pooled ``[T, 2, 8]`` and cuboids ``[T, 2, 4, 6]`` by video."""
+    """Return features of two crops by video: pooled ``[T, 2, 8]`` and cuboids ``[T, 2, 4, 6]``."""
     pooled, cuboids = random_videos(LENGTHS, views=2, cuboid_shape=(4, 6))
     assert cuboids is not None
     return pooled, cuboids
@@ -34,6 +34,6 @@ def arrays() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
 
 @pytest.fixture(scope="session")
 def features(tmp_path_factory: pytest.TempPathFactory, arrays) -> str:
-    """The same as a published data set, the long video in seven objects, one video without a clip. Never changed."""
+    """Publish them, the long video in seven objects, and one video without clips. The data set must not be modified."""
     folder: Path = tmp_path_factory.mktemp("features")
     return write_features(folder, *arrays, clips=GAPS, clips_per_unit=9)

@@ -1,4 +1,4 @@
-"""Small scores data sets, written as scoring writes them; and checkpoints of tiny models."""
+"""Small scores data sets, written as the scoring job writes them, and checkpoints of tiny models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wsvad.dataset.publish import publish
 from wsvad.dataset.snapshots import SnapshotObject, claim_dataset
 from wsvad.dataset.trained import encode_training_ids
 from wsvad.features.config import FeatureConfig
-from wsvad.models.choose import build_model, default_config
+from wsvad.models.registry import build_model, default_config
 from wsvad.scores.config import ScoreConfig
 from wsvad.scores.table import VideoScores, encode_scores
 from wsvad.storage import open_store
@@ -35,7 +35,7 @@ def make_scores(
     height: int = HEIGHT,
     fps: float = 25.0,
 ) -> VideoScores:
-    """Scores of clips of 16 frames at stride 16; the last is cut where ``num_frames`` says so."""
+    """Return scores of clips of 16 frames at stride 16; the last clip ends at ``num_frames``."""
     count = len(scores_T)
     start = 16 * np.arange(count, dtype=np.int64)
     frames = 16 * count if num_frames is None else num_frames
@@ -61,7 +61,7 @@ def write_scores(
         folder: where it goes; a local folder or any URI.
         videos: by video id, scores of the clips ``[T]`` and of their cuboids ``[T, K]`` or ``None``.
         num_frames: of videos whose last clip is not whole.
-        training_ids: of the videos that the checkpoint is said to have seen.
+        training_ids: ids of the training videos of the checkpoint.
         sizes: width and height of videos that are not 320x240.
         config: what the data set says it was made with.
     """
@@ -109,7 +109,7 @@ def make_checkpoint(
     scale: float = 1.0,
     **settings: Any,
 ) -> Checkpoint:
-    """A checkpoint of an untrained model; ``scale`` multiplies its weights."""
+    """Return a checkpoint of an untrained model; ``scale`` multiplies its weights."""
     config = default_config(name, input_dim, **settings)
     state = {k: v * scale for k, v in build_model(config, seed=seed).state_dict().items()}
     return Checkpoint(

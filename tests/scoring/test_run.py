@@ -1,4 +1,4 @@
-"""Scoring on a real Ray."""
+"""Scoring on Ray."""
 
 import os
 
@@ -17,7 +17,7 @@ from wsvad.work.progress import ProgressView
 
 
 @pytest.mark.usefixtures("ray_session")
-def test_workers_give_the_bytes_of_one_process(features, tmp_path, capsys):
+def test_workers_give_the_same_bytes_as_one_process(features, tmp_path, capsys):
     """Two workers on Ray Data, then nothing left to do, then the same in this process: equal objects."""
     checkpoint = write_checkpoint(tmp_path / "checkpoint", make_checkpoint("st_mil", 6))
     words = ("score", "--features", features, "--checkpoint", checkpoint, "--json")
@@ -31,7 +31,7 @@ def test_workers_give_the_bytes_of_one_process(features, tmp_path, capsys):
 
 
 class _Fatal(VideoScorer):
-    """Ends its worker at one video, as the system does that runs out of memory."""
+    """Kill the worker at one video, as the kernel does when memory is exhausted."""
 
     def __call__(self, row):
         if row["video_id"] == "v07":
@@ -40,8 +40,8 @@ class _Fatal(VideoScorer):
 
 
 @pytest.mark.usefixtures("ray_session")
-def test_packs_with_bad_videos_that_are_interrupted_score_each_other_video_once(tmp_path, monkeypatch):
-    """One ends its worker, one's features are damaged; stopped after the first pack, and run again to the end."""
+def test_interrupted_packs_with_bad_videos_score_the_others_once(tmp_path, monkeypatch):
+    """One video kills its worker, one has damaged features; the run is stopped after the first pack and repeated."""
     lengths = {f"v{n:02d}": 3 + n % 3 for n in range(40)}
     features = write_features(tmp_path / "features", random_videos(lengths)[0])
     damaged = FeatureSet.open(features).units["v05"][0].key

@@ -1,4 +1,4 @@
-"""The verb, in this process: agreement, plan, exactly once, resumption, failures. Ray has its own file."""
+"""``wsvad score`` in this process: compatibility, exactly-once semantics, resumption, failures. Ray: test_run.py."""
 
 import json
 from dataclasses import replace
@@ -23,13 +23,13 @@ CLIPS = sum(LENGTHS.values())
 
 @pytest.fixture
 def st_mil(tmp_path):
-    """A checkpoint of a cuboid model."""
+    """Write a checkpoint of a cuboid model."""
     return write_checkpoint(tmp_path / "checkpoint", make_checkpoint("st_mil", 6))
 
 
 @pytest.fixture
 def run(capsys, tmp_path, features, st_mil):
-    """Run ``wsvad score --no-ray --json``; options by name replace the usual ones."""
+    """Run ``wsvad score --no-ray --json``; keyword arguments replace the defaults."""
 
     def call(*more, **changed):
         options = {"features": features, "checkpoint": st_mil, "out": str(tmp_path / "scores")} | changed
@@ -40,7 +40,7 @@ def run(capsys, tmp_path, features, st_mil):
 
 
 def test_scores_of_every_clip_are_published(run, features, st_mil, tmp_path):
-    """What is read back is what the scorer says; a video without features keeps its row; the run has its record."""
+    """Stored scores equal those of the scorer; a video without features keeps its row; a run record is written."""
     code, summary = run()
     assert (code, summary["videos"], summary["videos_scored"], summary["videos_without_features"]) == (0, 5, 4, 1)
     assert (summary["clips"], summary["expected_clips"], summary["units_done_now"]) == (CLIPS, CLIPS, 4)
@@ -67,7 +67,7 @@ def test_scores_of_every_clip_are_published(run, features, st_mil, tmp_path):
 
 
 def test_a_second_run_does_nothing(run, tmp_path):
-    """No object more, none changed; another window, checkpoint, or kind of data set is a conflict."""
+    """No object is added or changed; another window, checkpoint, or kind of data set is a conflict."""
     assert run()[0] == 0
     before = {p: (tmp_path / "scores" / p).stat().st_mtime_ns for p in visible(tmp_path / "scores")}
     code, summary = run()
@@ -79,7 +79,7 @@ def test_a_second_run_does_nothing(run, tmp_path):
 
 
 def test_only_new_and_changed_videos_are_scored(run, tmp_path):
-    """A video that was extracted again to other values, and one that is new; the others stay."""
+    """A video with new features and a new video are scored; the others are unchanged."""
     pooled, cuboids = random_videos({"a": 4, "b": 5}, cuboid_shape=(4, 6))
     uri = write_features(tmp_path / "growing", pooled, cuboids)
     assert run(features=uri)[1]["units_done_now"] == 2
@@ -91,8 +91,8 @@ def test_only_new_and_changed_videos_are_scored(run, tmp_path):
     assert [len(scores.load(v).clip) for v in "abc"] == [4, 6, 2]
 
 
-def test_a_run_that_is_killed_goes_on_to_the_same_bytes(run, tmp_path, monkeypatch):
-    """Stopped after two videos, with a third one's object torn: the rest is made, nothing twice, the bytes equal."""
+def test_a_killed_run_resumes_to_the_same_bytes(run, tmp_path, monkeypatch):
+    """Stopped after two videos, with a truncated third object: the rest is scored once, with equal bytes."""
     assert run(out=tmp_path / "calm")[0] == 0
     real, made = VideoScorer.score, []
 
@@ -114,14 +114,14 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bytes(run, tmp_path, monkeypat
 
 
 def test_dry_run_writes_nothing(run, tmp_path):
-    """It plans, and says how much."""
+    """It reports the planned work."""
     code, summary = run("--dry-run")
     assert (code, summary["units_to_do"], summary["snapshot"]) == (0, 4, None)
     assert not (tmp_path / "scores").exists()
 
 
 def test_features_of_another_configuration_are_a_conflict(run, tmp_path, caplog):
-    """The message names the setting that differs; nothing is written."""
+    """The message lists the setting that differs; nothing is written."""
     other = replace(CONFIG, geometry="center")
     checkpoint = write_checkpoint(tmp_path / "c", make_checkpoint("st_mil", 6, features=other))
     assert run(checkpoint=checkpoint)[0] == 5
@@ -141,15 +141,15 @@ def test_features_of_another_configuration_are_a_conflict(run, tmp_path, caplog)
         ({"geometry": "ten-crop"}, {"geometry": "center", "weights": "random:1:test"}, 5),
     ],
 )
-def test_what_scoring_averages_is_no_conflict(run, tmp_path, caplog, trained, scored, code):
-    """Crops of a clip, and how rows are stored, are no other features; what changes the values of a clip is."""
+def test_differences_of_crops_are_not_a_conflict(run, tmp_path, caplog, trained, scored, code):
+    """Crops of a clip and the layout of rows may differ, but not settings that change the values of a clip."""
     trained, scored = replace(CONFIG, **trained), replace(CONFIG, **scored)
     checkpoint = write_checkpoint(tmp_path / "c", make_checkpoint("sultani", 8, features=trained))
     pooled, _ = random_videos({"a": 5}, views=scored.views)
     uri = write_features(tmp_path / "f", pooled, config=scored)
     assert run(features=uri, checkpoint=checkpoint)[0] == code
     if code:
-        assert "so these are scored" not in caplog.text
+        assert "so they are compatible" not in caplog.text
         assert ("geometry" in caplog.text) == (scored.geometry == "squash")
         return
     got = ScoreSet.open(str(tmp_path / "scores"))
@@ -162,8 +162,8 @@ def test_what_scoring_averages_is_no_conflict(run, tmp_path, caplog, trained, sc
     ("model", "dim", "message"),
     [("st_mil", 6, "has no cuboids"), ("sultani", 9, "takes 9 values"), ("sultani", 8, "")],
 )
-def test_features_must_have_what_the_model_looks_at(run, tmp_path, caplog, model, dim, message):
-    """No cuboids, another width, and a model that fits; found before any work."""
+def test_features_must_match_the_input_of_the_model(run, tmp_path, caplog, model, dim, message):
+    """No cuboids, another width, and a matching model; checked before any work."""
     pooled, _ = random_videos({"a": 2})
     uri = write_features(tmp_path / "pooled", pooled)
     checkpoint = write_checkpoint(tmp_path / "c", make_checkpoint(model, dim))
@@ -171,8 +171,8 @@ def test_features_must_have_what_the_model_looks_at(run, tmp_path, caplog, model
     assert message in caplog.text
 
 
-def test_scores_that_are_no_numbers_are_set_aside(run, tmp_path):
-    """Weights that overflow on one video: exit code 3 and its name; the other has its scores; more may be allowed."""
+def test_videos_with_invalid_scores_are_quarantined(run, tmp_path):
+    """Weights that overflow on one video: exit code 3 with its id; the other is scored; --max-quarantine allows it."""
     pooled, _ = random_videos({"wild": 2})
     uri = write_features(tmp_path / "mixed", {"tame": np.zeros((3, 1, 8)), **pooled})
     checkpoint = write_checkpoint(tmp_path / "c", make_checkpoint("sultani", 8, scale=1e38))
@@ -186,8 +186,8 @@ def test_scores_that_are_no_numbers_are_set_aside(run, tmp_path):
     assert run("--max-quarantine", "1", features=uri, checkpoint=checkpoint)[0] == 0
 
 
-def test_features_that_are_gone_are_no_evidence(run, tmp_path, monkeypatch, caplog):
-    """The others are scored, exit code 5 and no further tries; put back, the next run completes."""
+def test_missing_features_are_not_evidence_against_a_video(run, tmp_path, monkeypatch, caplog):
+    """The others are scored, exit code 5 without retries; once restored, the next run completes."""
     pooled, cuboids = random_videos({"a": 4, "b": 5}, cuboid_shape=(4, 6))
     uri = write_features(tmp_path / "f", pooled, cuboids)
     key, store = FeatureSet.open(uri).units["b"][0].key, open_store(uri)
@@ -204,8 +204,8 @@ def test_features_that_are_gone_are_no_evidence(run, tmp_path, monkeypatch, capl
     assert (code, summary["units_done_before"], summary["units_done_now"]) == (0, 1, 1)
 
 
-def test_verify_proves_scores_complete_and_repairs_them(run, capsys, tmp_path):
-    """Whole; with a wrong byte it is found, removed on request, and made again to the same bytes."""
+def test_verify_checks_and_repairs_scores(run, capsys, tmp_path):
+    """A changed byte is detected, the object is removed by --repair, and scored again with the same bytes."""
     words = ("verify", "--out", str(tmp_path / "scores"), "--json")
     assert run()[0] == 0
     before = stored(str(tmp_path / "scores"))
@@ -220,16 +220,16 @@ def test_verify_proves_scores_complete_and_repairs_them(run, capsys, tmp_path):
     assert stored(str(tmp_path / "scores")) == before
 
 
-def test_a_list_of_training_ids_that_was_altered_is_a_conflict(run, tmp_path):
-    """It decides whether a test is honest."""
+def test_an_altered_list_of_training_ids_is_a_conflict(run, tmp_path):
+    """Leak checks depend on it."""
     assert run()[0] == 0
     (tmp_path / "scores" / "training_ids.json").write_text("[]")
     assert run()[0] == 5
 
 
 @pytest.mark.parametrize("words", [("--workers", "2"), ("--address", "auto")])
-def test_what_only_ray_can_do_is_not_left_out_in_silence(run, tmp_path, words):
-    """Exit code 2: one process has no workers and no cluster."""
+def test_options_of_ray_are_rejected_without_ray(run, tmp_path, words):
+    """Exit code 2: a single process has no workers and no cluster."""
     assert run(*words)[0] == 2
     assert not (tmp_path / "scores").exists()
 
@@ -238,14 +238,14 @@ def test_what_only_ray_can_do_is_not_left_out_in_silence(run, tmp_path, words):
     "words",
     [(), ("--features", "f", "--videos", "v"), ("--features", "f", "--weights", "w")],
 )
-def test_options_that_exclude_each_other(capsys, words, st_mil):
+def test_incompatible_options(capsys, words, st_mil):
     """Exit code 2 before anything is opened."""
     assert run_here(capsys, "score", "--checkpoint", st_mil, "--out", "o", *words)[0] == 2
     assert not Path("o").exists()
 
 
 def test_from_bucket_to_bucket(run, capsys, tmp_path, features, st_mil, s3_bucket, moto_server):
-    """s3:// on all three sides gives the bytes that files give."""
+    """s3:// for features, checkpoint and scores gives the same bytes as files."""
     assert run()[0] == 0
     options = StoreOptions(endpoint_url=moto_server.url)
     for name, uri in (("features", features), ("checkpoint", st_mil)):

@@ -1,4 +1,4 @@
-"""The model's scores of stored features are those of the model, whatever way the features come in."""
+"""Scores of stored features equal those of the model, for features in memory and in units."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ MODELS = [("sultani", 8), ("st_mil", 6)]
 
 
 def _plain(checkpoint, values_TVX):
-    """Scores as one would write it: mean over crops, rounded as the cache rounds, all clips at once."""
+    """Compute scores directly: mean over crops, rounded as in the cache, all clips at once."""
     mean = torch.from_numpy(values_TVX.astype(np.float32)).mean(1).half().float()
     with torch.no_grad():
         output = checkpoint.model().eval()(mean[None])
@@ -24,8 +24,8 @@ def _plain(checkpoint, values_TVX):
 
 @pytest.mark.parametrize(("name", "dim"), MODELS)
 @pytest.mark.parametrize("video", ["long", "gappy", "one"])
-def test_all_clips_crops_averaged(features, arrays, name, dim, video):
-    """Scores, cuboid scores, spans and size; a video of many objects is one video, gaps stay gaps."""
+def test_crops_are_averaged(features, arrays, name, dim, video):
+    """Scores, cuboid scores, spans and size; a video may consist of many objects and have gaps."""
     checkpoint = make_checkpoint(name, dim)
     loaded = FeatureSet.open(features).load(video)
     scores = Scorer(checkpoint)(loaded)
@@ -42,8 +42,8 @@ def test_all_clips_crops_averaged(features, arrays, name, dim, video):
 
 @pytest.mark.parametrize(("name", "dim"), MODELS)
 @pytest.mark.parametrize("window", [2, 7, 16, 59, 60])
-def test_windows_change_nothing_for_a_model_that_looks_at_clips_alone(features, name, dim, window):
-    """Window by window, from a stream of objects, is the whole video at once."""
+def test_windows_do_not_affect_models_without_temporal_context(features, name, dim, window):
+    """Windows over a stream of objects give the same scores as the whole video at once."""
     checkpoint, loaded = make_checkpoint(name, dim), FeatureSet.open(features)
     whole = Scorer(checkpoint)(loaded.load("long"))
     scorer = Scorer(checkpoint, window=window)
@@ -58,7 +58,7 @@ def test_windows_change_nothing_for_a_model_that_looks_at_clips_alone(features, 
 
 
 def test_windows_are_close_for_a_model_with_temporal_context(tmp_path):
-    """RTFM's convolutions look less far than a quarter of a window: nothing changes. LTGS's attention sees less."""
+    """RTFM's receptive field is below a quarter of a window, so nothing changes; LTGS's attention is truncated."""
     pooled, _ = random_videos({"a": 90})
     loaded = FeatureSet.open(write_features(tmp_path, pooled)).load("a")
     for checkpoint, furthest in ((make_checkpoint("rtfm", 8), 1e-6), (make_checkpoint("ltgs", 8, heads=2), 0.05)):
@@ -67,8 +67,8 @@ def test_windows_are_close_for_a_model_with_temporal_context(tmp_path):
         assert np.corrcoef(cut, whole)[0, 1] > 0.98
 
 
-def test_same_features_same_bits(features):
-    """Two scorers, one that has scored other videos before."""
+def test_scores_are_deterministic(features):
+    """For two scorers, one of which has scored other videos before."""
     loaded, checkpoint = FeatureSet.open(features), make_checkpoint("st_mil", 6)
     busy = Scorer(checkpoint)
     busy(loaded.load("short"))
@@ -77,7 +77,7 @@ def test_same_features_same_bits(features):
     assert a.cuboid_scores_TK.tobytes() == b.cuboid_scores_TK.tobytes()
 
 
-def test_what_does_not_fit_is_refused(features):
+def test_incompatible_features_are_rejected(features):
     """No cuboids for a cuboid model, another width, weights that overflow."""
     loaded = FeatureSet.open(features)
     with pytest.raises(UsageError, match="has no cuboids"):

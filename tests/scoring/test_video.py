@@ -1,4 +1,4 @@
-"""From video to scores: as one command, and as one call without Ray. The network is a plain function of the pixels."""
+"""From video to scores, with the command and with the Inferencer. The network is a simple function of the pixels."""
 
 import functools
 
@@ -24,13 +24,13 @@ FEATURES = FeatureConfig(untrained_name(0, "inception-compact"), clips=ClipSpec(
 
 @pytest.fixture(autouse=True)
 def in_process(monkeypatch):
-    """The pixels' means in the place of the network."""
+    """Replace the network with the means of the pixels."""
     patch_all(monkeypatch)
 
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
-    """Two small videos, the last clip of one not whole; and one that is none."""
+    """Write two small videos, one with an incomplete last clip, and a file that is not a video."""
     folder = tmp_path_factory.mktemp("videos")
     write_video(folder / "a.mp4", 17)
     write_video(folder / "b.mp4", 8)
@@ -40,7 +40,7 @@ def videos(tmp_path_factory):
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    """Of a cuboid model, on features of the untrained network."""
+    """Write a checkpoint of a cuboid model on features of the untrained network."""
     return write_checkpoint(tmp_path / "checkpoint", make_checkpoint("st_mil", 160, features=FEATURES))
 
 
@@ -61,7 +61,7 @@ def run(capsys, tmp_path, videos, checkpoint):
 
 
 def test_videos_are_extracted_and_scored(run, videos, checkpoint, tmp_path):
-    """Both halves resume; the Inferencer gives the same numbers for one video, without either."""
+    """Both steps resume; the Inferencer gives the same scores for one video."""
     code, summary = run()
     assert (code, summary["clips"], summary["extraction"]["videos_quarantined"]) == (3, 7, 1)
     assert summary["features"] == f"file://{tmp_path}/scores/features"
@@ -84,25 +84,25 @@ def test_videos_are_extracted_and_scored(run, videos, checkpoint, tmp_path):
 
 
 def test_dry_run_before_anything_is_extracted(run, tmp_path):
-    """What extraction would do; nothing is written."""
+    """The summary is that of extraction; nothing is written."""
     code, summary = run("--dry-run", "--max-quarantine", "1")
     assert (code, summary["videos"], summary["dry_run"]) == (0, 3, True)
     assert not (tmp_path / "scores").exists()
 
 
 def test_weights_must_be_those_of_the_checkpoint(run, tmp_path):
-    """Another seed is a conflict; weights that no seed makes must be named."""
+    """Another seed is a conflict; weights without a seed must be passed."""
     assert run("--weights", "random:1")[0] == 5
     public = FeatureConfig("sha256:" + "0" * 64, precision="fp32")
     other = write_checkpoint(tmp_path / "public", make_checkpoint("sultani", 56, features=public))
-    with pytest.raises(UsageError, match="name their file"):
+    with pytest.raises(UsageError, match="pass their file"):
         Inferencer.load(other)
     with pytest.raises(ConflictError, match="random:0"):
         Inferencer.load(other, weights="random:0")
 
 
-def test_embedded_weights_need_no_name(monkeypatch):
-    """A checkpoint that was trained on embedded weights finds them by their digest; another release's do not do."""
+def test_embedded_weights_are_found_by_their_digest(monkeypatch):
+    """A checkpoint trained on embedded weights needs no option; other weights are rejected."""
     ours = Weights("i3d-compact", "sha256:" + "1" * 64, {}, "inception-compact")
     for module in (backbone, resolve):
         monkeypatch.setattr(module, "embedded_weights", lambda: ours)
@@ -113,12 +113,12 @@ def test_embedded_weights_need_no_name(monkeypatch):
         if found:
             assert backbone_of(checkpoint, None)[1].weights.loaded is ours
         else:
-            with pytest.raises(UsageError, match="do not come with this wsvad; name their file: --weights"):
+            with pytest.raises(UsageError, match="are not part of this package; pass their file with --weights"):
                 backbone_of(checkpoint, None)
 
 
-def test_both_networks_of_two_streams_are_held_against_the_checkpoint():
-    """Untrained ones are made again from their seeds; another second network is a conflict that names its option."""
+def test_both_networks_of_two_streams_are_checked():
+    """Untrained networks are restored from their seeds; another flow network is a conflict."""
     features = FeatureConfig(untrained_name(1), "i3d-two-stream", flow_weights=untrained_name(2), flow="dis")
     checkpoint = make_checkpoint("sultani", 2048, features=features)
     pytest.importorskip("cv2")

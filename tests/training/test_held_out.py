@@ -14,7 +14,7 @@ from wsvad.checkpoint import Checkpoint
 from wsvad.errors import StorageError
 from wsvad.features.reading import FeatureSet
 from wsvad.loop.group import Alone
-from wsvad.models.choose import build_model, default_config
+from wsvad.models.registry import build_model, default_config
 from wsvad.models.windows import WINDOWS
 from wsvad.scoring.scorer import Scorer
 from wsvad.training.held_out import HeldOut

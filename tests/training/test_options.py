@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from wsvad.errors import UsageError
-from wsvad.models.choose import MODELS, default_recipe
 from wsvad.models.presets import PRESETS
+from wsvad.models.registry import MODELS, default_recipe
 from wsvad.training.config import train_config
 from wsvad.training.overrides import parse_overrides
 

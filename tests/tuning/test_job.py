@@ -305,7 +305,7 @@ def test_a_grid(planted_sweep, tmp_path, capsys, caplog):
     assert (code, summary["begun"], summary["finalists"]) == (0, 6, [])
     pairs = {(r["config.lr"], r["config.sparsity_weight"]) for r in rows(tmp_path / "out")}
     assert pairs == {(lr, s) for lr in (1e-3, 1e-4) for s in (1e-6, 1e-5, 1e-4)}
-    assert "luck of the seed" in summary["note"]
+    assert "but not in the seed" in summary["note"]
     assert run_tune(capsys, *words, "--trials", "5", "--out", str(tmp_path / "b"))[0] == 2
     assert "the grid has 6 configurations" in caplog.text
 

@@ -1,1 +1,1 @@
-"""Cameras: which video is whose, and when it was recorded."""
+"""Cameras: assign each video to a camera and a recording time."""

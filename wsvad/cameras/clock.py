@@ -1,4 +1,4 @@
-"""From the clock of a camera to UTC: time zones, and the two nights a year on which local time is not one to one."""
+"""Conversion of a camera's local time to UTC, including ambiguous and missing times at clock changes."""
 
 from __future__ import annotations
 
@@ -13,34 +13,35 @@ from wsvad.suggest import did_you_mean
 
 @dataclass(frozen=True)
 class Moment:
-    """What a local time may mean."""
+    """The UTC times that a local time may stand for."""
 
     kind: Literal["plain", "ambiguous", "missing"]
-    """``ambiguous``: the clock was set back and shows this time twice; ``missing``: it was set forward past it."""
+    """``ambiguous``: the time occurs twice because the clock was set back; ``missing``: it was skipped when the clock
+    was set forward."""
     utc: tuple[datetime, ...]
-    """The moments, earliest first: two where ambiguous, else one. A missing time is read with the offset that was valid
-    before the change, as a clock would show it that was not set forward yet."""
+    """UTC times, earliest first: two if ambiguous, else one. A missing time is read with the UTC offset that was valid
+    before the change."""
 
 
 @functools.cache
 def _zones() -> frozenset[str]:
-    # of a machine's own zone nobody else knows what it is
+    # "localtime" means a different zone on each machine.
     return frozenset(available_timezones() - {"localtime"})
 
 
 def zone_problem(name: str) -> str:
-    """Say what is wrong with the name of a time zone; empty where nothing is."""
+    """Return why a time zone name is invalid, or an empty string if it is valid."""
     if name in _zones():
         return ""
-    # the place is what people remember: Berlin for Europe/Berlin
+    # People remember the city: suggest Europe/Berlin for Berlin.
     place = name.rpartition("/")[2].lower()
-    same = sorted(zone for zone in _zones() if zone.rpartition("/")[2].lower() == place)
-    meant = f"; did you mean {same[0]!r}?" if same else did_you_mean(name, _zones())
-    return f"time_zone must be a name of the IANA database such as 'Europe/Berlin' or 'UTC', got {name!r:.80}{meant}"
+    same_city = sorted(zone for zone in _zones() if zone.rpartition("/")[2].lower() == place)
+    hint = f"; did you mean {same_city[0]!r}?" if same_city else did_you_mean(name, _zones())
+    return f"time_zone must be an IANA name such as 'Europe/Berlin' or 'UTC', got {name!r:.80}{hint}"
 
 
 def moments(local: datetime, zone: ZoneInfo) -> Moment:
-    """Return what a local time without a zone means in UTC; not for the very ends of the calendar."""
+    """Return the UTC times of a local time. Times within a day of the ends of the calendar are not supported."""
     first, second = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if first == second:
         return Moment("plain", (first,))

@@ -1,4 +1,4 @@
-"""Patterns of paths: which camera a video is of, and when it starts."""
+"""Path patterns: parse the camera and the start time of a video from its path."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import NamedTuple
 from wsvad.errors import UsageError
 from wsvad.suggest import did_you_mean
 
-LONGEST = 500
-"""Characters in a pattern."""
-MOST_STARS = 3
-"""``*`` and ``**`` in a pattern: each more of them multiplies the time that a hostile name takes to match."""
+MAX_LENGTH = 500
+"""Maximum number of characters in a pattern."""
+MAX_WILDCARDS = 3
+"""Maximum number of ``*`` and ``**`` in a pattern: each one multiplies the matching time of an adversarial name."""
 _DIGITS = {
     "year": "[0-9]{4}",
     "fraction": "[0-9]{1,9}",
@@ -21,33 +21,33 @@ _DIGITS = {
     "epoch_ms": "[0-9]{1,14}",
 } | dict.fromkeys(("month", "day", "hour", "minute", "second"), "[0-9]{2}")
 FIELDS = ("camera", *_DIGITS)
-"""What may stand in braces."""
+"""Names allowed in braces."""
 _NEEDED = ("year", "month", "day", "hour")
 _TOKEN = re.compile(r"\{([^{}/]*)\}|(\*\*/?)|(\*)|([^*{}]+|[{}])")
 
 
-class Found(NamedTuple):
-    """What a path says."""
+class PathFields(NamedTuple):
+    """Fields parsed from a path."""
 
     camera: str | None
     """``None``: the pattern has no ``{camera}``."""
     local: datetime | None
-    """On the camera's clock, without a zone; with UTC as its zone where the path gives an epoch; ``None``: not said."""
+    """Naive time on the camera's clock; aware, in UTC, if the path contains an epoch; ``None`` if there is no time."""
     problem: str = ""
-    """Why the time that the path shows is none, such as month 13."""
+    """Why the time in the path is invalid, such as month 13."""
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """A path with fields in braces; ``*`` is any text within a folder or file name, ``**`` any text.
+    """A path with fields in braces; ``*`` matches any text without a slash, ``**`` any text.
 
     Fields: ``{camera}`` (any text without a slash), ``{year}`` (4 digits), ``{month} {day} {hour} {minute} {second}``
-    (2 digits each), ``{fraction}`` (of a second: 1 to 9 digits behind the point), or ``{epoch}``, ``{epoch_ms}``
-    (seconds or milliseconds since 1970, UTC). A field that is repeated must have the same text everywhere. The whole
-    path must match.
+    (2 digits each), ``{fraction}`` (1 to 9 digits of a fraction of a second), or ``{epoch}``, ``{epoch_ms}`` (seconds
+    or milliseconds since 1970, UTC). A repeated field must have the same text everywhere. The pattern must match the
+    whole path.
 
     Raises:
-        UsageError: an unknown field, half a time, too long.
+        UsageError: the pattern has an unknown field or an incomplete time, or is too long.
     """
 
     text: str
@@ -58,27 +58,27 @@ class Pattern:
 
     @property
     def fields(self) -> frozenset[str]:
-        """Names of its fields."""
+        """Names of the fields in the pattern."""
         return frozenset(self._regex.groupindex)
 
     @property
     def has_local_time(self) -> bool:
-        """Whether it reads the camera's clock, so that the time zone matters."""
+        """Whether the pattern contains a local time, so that the time zone matters."""
         return "year" in self.fields
 
-    def match(self, path: str) -> Found | None:
-        """Return what a path says, or ``None`` where it does not match."""
+    def match(self, path: str) -> PathFields | None:
+        """Return the fields of a path, or ``None`` if it does not match."""
         found = self._regex.fullmatch(path)
         if found is None:
             return None
         texts = found.groupdict()
         try:
-            return Found(texts.get("camera"), _time(texts))
+            return PathFields(texts.get("camera"), _time(texts))
         except (ValueError, OverflowError) as error:
-            return Found(texts.get("camera"), None, f"the path shows a time that does not exist: {error}")
+            return PathFields(texts.get("camera"), None, f"the path contains an invalid time: {error}")
 
-    def match_end(self, path: str) -> Found | None:
-        """The same for a longer path that must end as the pattern says: as many folders of it as the pattern has."""
+    def match_end(self, path: str) -> PathFields | None:
+        """Match the end of a longer path: its last components, as many as the pattern has."""
         if "**" in self.text:
             return self.match(path)
         return self.match("/".join(path.split("/")[-self.text.count("/") - 1 :]))
@@ -96,8 +96,8 @@ def _time(texts: dict[str, str]) -> datetime | None:
 
 
 def _compiled(text: str) -> re.Pattern[str]:
-    if not text or len(text) > LONGEST:
-        raise UsageError(f"pattern must have 1 to {LONGEST} characters, got {len(text)}")
+    if not text or len(text) > MAX_LENGTH:
+        raise UsageError(f"pattern must have 1 to {MAX_LENGTH} characters, got {len(text)}")
     parts: list[str] = []
     seen: set[str] = set()
     stars = 0
@@ -114,28 +114,29 @@ def _compiled(text: str) -> re.Pattern[str]:
         else:
             parts.append(_group(text, name, literal))
             seen.add(name)
-    if stars > MOST_STARS:
-        raise UsageError(f"pattern {text!r:.120} has {stars} wildcards (* and **), more than {MOST_STARS}")
+    if stars > MAX_WILDCARDS:
+        raise UsageError(f"pattern {text!r:.120} has {stars} wildcards (* and **), expected at most {MAX_WILDCARDS}")
     _check_fields(text, seen)
     return re.compile("".join(parts), re.DOTALL)
 
 
 def _group(text: str, name: str, brace: str) -> str:
     if brace or name not in FIELDS:
-        meant = did_you_mean(name, FIELDS) or f"; known: {', '.join(FIELDS)}"
-        said = f"a single {brace!r}" if brace else f"the unknown field {name!r:.40}"
-        raise UsageError(f"pattern {text!r:.120} has {said}{meant}")
+        hint = did_you_mean(name, FIELDS) or f"; known: {', '.join(FIELDS)}"
+        problem = f"a single {brace!r}" if brace else f"the unknown field {name!r:.40}"
+        raise UsageError(f"pattern {text!r:.120} has {problem}{hint}")
     return f"(?P<{name}>{_DIGITS.get(name, '[^/]+')})"
 
 
 def _check_fields(text: str, seen: set[str]) -> None:
     epochs = seen & {"epoch", "epoch_ms"}
     clock = seen - {"camera"} - epochs
-    absent = [name for name in _NEEDED if name not in seen]
+    missing = [name for name in _NEEDED if name not in seen]
     if (clock and epochs) or len(epochs) > 1:
         raise UsageError(f"pattern {text!r:.120} has two times: {', '.join(sorted(clock | epochs))}")
-    if clock and absent:
-        raise UsageError(f"pattern {text!r:.120} has half a time: it lacks {', '.join(f'{{{n}}}' for n in absent)}")
+    if clock and missing:
+        names = ", ".join(f"{{{name}}}" for name in missing)
+        raise UsageError(f"pattern {text!r:.120} has an incomplete time: {names} is missing")
     for part, whole in (("second", "minute"), ("fraction", "second")):
         if part in seen and whole not in seen:
             raise UsageError(f"pattern {text!r:.120} has {{{part}}} without {{{whole}}}")

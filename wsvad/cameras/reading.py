@@ -1,4 +1,4 @@
-"""Reads the file of cameras; everything that is wrong with it is said at once, before any work."""
+"""Reads the cameras file and reports all problems in it at once, before any work."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _MOST_DAYS = 36_500
 
 
 def read_cameras(uri: str | None, options: StoreOptions | None = None) -> Cameras:
-    """Read a TOML file of cameras; ``None`` is no file: every folder is a camera, without UTC.
+    """Read a TOML cameras file; without a file (``None``), every folder is a camera without recording times.
 
-    It has ``[defaults]`` and ``[[camera]]`` tables; docs/events.md shows one.
+    The file has ``[defaults]`` and ``[[camera]]`` tables; docs/events.md shows an example.
 
     Raises:
-        UsageError: no such file, no TOML, or anything wrong in it; the message lists every problem with its key.
-        StorageError: it cannot be read.
+        UsageError: the file does not exist, is not TOML, or has invalid content; the message lists every problem.
+        StorageError: the file cannot be read.
     """
     if uri is None:
         return Cameras()
@@ -34,16 +34,16 @@ def read_cameras(uri: str | None, options: StoreOptions | None = None) -> Camera
     try:
         document = tomllib.loads(store.read(key).decode())
     except ObjectNotFound as error:
-        raise UsageError(f"{uri}: the file of cameras does not exist") from error
+        raise UsageError(f"{uri}: the cameras file does not exist") from error
     except RecursionError:
-        raise UsageError(f"{uri}: it is nested too deeply") from None
-    except ValueError as error:  # no TOML, no UTF-8, or a number of thousands of digits
+        raise UsageError(f"{uri}: the file is nested too deeply") from None
+    except ValueError as error:  # invalid TOML or UTF-8, or a number with thousands of digits
         raise UsageError(f"{uri}: {error}") from error
     return parse_cameras(document, uri)
 
 
 def parse_cameras(document: Mapping[str, Any], name: str = "cameras") -> Cameras:
-    """Make cameras of what a TOML file holds; raises ``UsageError`` as :func:`read_cameras`."""
+    """Return the cameras of a parsed TOML file; raises ``UsageError`` as :func:`read_cameras`."""
     problems = _Problems()
     problems.unknown("", document, ("defaults", "camera"))
     given = document.get("defaults", {})
@@ -51,7 +51,7 @@ def parse_cameras(document: Mapping[str, Any], name: str = "cameras") -> Cameras
     _check_levels(defaults, "defaults", problems)
     tables = document.get("camera", [])
     if not isinstance(tables, list):
-        problems.add("camera", "expected [[camera]] once for each, with two brackets")
+        problems.add("camera", "expected [[camera]] tables, with two brackets")
         tables = []
     rules: list[Rule] = []
     named: dict[str, Mapping[str, Any]] = {}
@@ -60,16 +60,16 @@ def parse_cameras(document: Mapping[str, Any], name: str = "cameras") -> Cameras
         if problems.is_table(where, table):
             _read_table(table, where, defaults, rules, named, problems)
     if not tables:
-        problems.add("camera", "it names no camera; without a file every folder is one")
+        problems.add("camera", "expected at least one [[camera]] table")
     twice = [text for text, count in Counter(p.text for rule in rules for p in rule.patterns).items() if count > 1]
     for text in twice:
-        problems.add("camera", f"the pattern {text!r:.120} is there twice; the second would never count")
-    problems.refuse(name)
+        problems.add("camera", f"the pattern {text!r:.120} occurs twice; only the first would ever match")
+    problems.raise_if_any(name)
     return Cameras(tuple(rules), defaults, named)
 
 
 class _Problems(list[str]):
-    """What is wrong with a file, collected."""
+    """Problems found in a file."""
 
     def add(self, where: str, text: str) -> None:
         self.append(f"{where}: {text}" if where else text)
@@ -84,7 +84,7 @@ class _Problems(list[str]):
             self.add(where, f"expected a table, got {value!r:.80}")
         return isinstance(value, dict)
 
-    def refuse(self, name: str) -> None:
+    def raise_if_any(self, name: str) -> None:
         if len(self) == 1:
             raise UsageError(f"{name}: {self[0]}")
         if self:
@@ -99,12 +99,12 @@ def _read_table(
     named: dict[str, Mapping[str, Any]],
     problems: _Problems,
 ) -> None:
-    """Add what one ``[[camera]]`` says to the rules, or to the settings by name."""
+    """Read one ``[[camera]]`` table into the rules, or into the settings by name."""
     name = table.get("name")
     if name is not None:
-        problem = id_problem(name) if isinstance(name, str) else "it is no text"
+        problem = id_problem(name) if isinstance(name, str) else "it is not text"
         if problem:
-            problems.add(where, f"name {name!r:.80} cannot be used: {problem}")
+            problems.add(where, f"invalid name {name!r:.80}: {problem}")
             name = None
         else:
             where = f"{where} ({name!r:.80})"
@@ -115,13 +115,13 @@ def _read_table(
     if patterns:
         _check_rule(patterns, table, {**defaults, **settings}, where, problems)
         if name is not None and any(rule.name == name for rule in rules):
-            problems.add(where, "a camera of that name has patterns already; give one table a list of patterns")
+            problems.add(where, "a camera with this name has patterns already; put all of its patterns in one list")
         rules.append(Rule(patterns, name, settings))
     elif "pattern" not in table and "name" not in table:
-        problems.add(where, "it has neither a name nor a pattern")
+        problems.add(where, "expected a name or a pattern")
     elif "pattern" not in table and name is not None:
         if name in named:
-            problems.add(where, "a camera of that name is there already")
+            problems.add(where, "a camera with this name exists already")
         named[name] = settings
 
 
@@ -134,11 +134,11 @@ def _check_rule(
 ) -> None:
     for pattern in patterns:
         if "name" in table and "camera" in pattern.fields:
-            problems.add(where, "it has a name and a pattern with {camera}; give one of them")
+            problems.add(where, "expected either a name or {camera} in the pattern, got both")
         if "name" not in table and "camera" not in pattern.fields:
             problems.add(where, f"pattern {pattern.text!r:.120} has no {{camera}}, so the table needs a name")
     if any(pattern.has_local_time for pattern in patterns) and "time_zone" not in settings:
-        problems.add(where, "its pattern has a time of day; time_zone must say of which clock (also where it is 'UTC')")
+        problems.add(where, "the pattern contains a local time, so time_zone is required (for example 'UTC')")
 
 
 def _patterns(given: Any, where: str, problems: _Problems) -> tuple[Pattern, ...]:
@@ -211,8 +211,8 @@ def _fold(value: Any) -> str:
     folds = get_args(Fold)
     if value in folds:
         return ""
-    meant = did_you_mean(value, folds) if isinstance(value, str) else ""
-    return f"fold must be one of {', '.join(folds)}, got {value!r:.80}{meant}"
+    hint = did_you_mean(value, folds) if isinstance(value, str) else ""
+    return f"fold must be one of {', '.join(folds)}, got {value!r:.80}{hint}"
 
 
 def _zone(value: Any) -> str:
@@ -220,13 +220,13 @@ def _zone(value: Any) -> str:
 
 
 def _masks(value: Any) -> str:
-    said = "masks must be a list of [x1, y1, x2, y2], shares of width and height in [0, 1] with x1 < x2 and y1 < y2"
+    expected = "masks must be a list of [x1, y1, x2, y2], fractions of width and height, with x1 < x2 and y1 < y2"
     if not isinstance(value, list):
-        return f"{said}, got {value!r:.80}"
+        return f"{expected}, got {value!r:.80}"
     for corners in value:
-        whole = isinstance(corners, list) and len(corners) == 4 and all(map(_is_number, corners))
-        if not whole or not (0 <= corners[0] < corners[2] <= 1 and 0 <= corners[1] < corners[3] <= 1):
-            return f"{said}, got {corners!r:.80}"
+        valid = isinstance(corners, list) and len(corners) == 4 and all(map(_is_number, corners))
+        if not valid or not (0 <= corners[0] < corners[2] <= 1 and 0 <= corners[1] < corners[3] <= 1):
+            return f"{expected}, got {corners!r:.80}"
     return ""
 
 

@@ -15,7 +15,7 @@ from wsvad.checkpoint.tensors import decode_tensors, digest_of, encode_tensors
 from wsvad.checkpoint.trained import FORMAT, Checkpoint, canonical
 from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import ConflictError, DamagedError, ObjectNotFound, UsageError, WeightsError
-from wsvad.models.choose import config_from_dict
+from wsvad.models.registry import config_from_dict
 from wsvad.storage import Created, Store, StoreOptions, is_absent, open_store
 
 log = logging.getLogger(__name__)

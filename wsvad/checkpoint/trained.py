@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from wsvad.backbones.identity import is_untrained
 from wsvad.checkpoint.tensors import digest_of
 from wsvad.errors import WeightsError
-from wsvad.models.choose import build_model, outline
 from wsvad.models.contract import MilModel, ModelConfig
+from wsvad.models.registry import build_model, meta_model
 
 FORMAT = 1
 
@@ -53,7 +53,7 @@ class Checkpoint:
         Raises:
             WeightsError: the tensors are not those of ``model_config``.
         """
-        problems = _mismatches(outline(self.model_config), self.state)
+        problems = _mismatches(meta_model(self.model_config), self.state)
         if problems:
             raise WeightsError(
                 f"the tensors are not those of a {self.model_config.name!r} model: {'; '.join(problems)}"

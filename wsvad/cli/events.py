@@ -79,7 +79,7 @@ def _calibrate(options: Options, out: str) -> int:
     for name in ("out", "text", "thresholds"):
         if getattr(options, name) is not None:
             raise UsageError(f"--{name} is for events, and --calibrate writes thresholds alone; give one of the two")
-    from wsvad.events.calibrating import CalibrateOptions, calibrate_scores  # brings Arrow with it
+    from wsvad.events.calibrate_job import CalibrateOptions, calibrate_scores  # brings Arrow with it
 
     asked = CalibrateOptions(
         scores=scores,

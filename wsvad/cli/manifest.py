@@ -11,7 +11,7 @@ from rich.table import Table
 
 from wsvad.cli.options import Configured, Stored, require
 from wsvad.errors import UsageError
-from wsvad.manifest.names import ABOUT, DataSetName, Ped2Split, Split
+from wsvad.manifest.names import DESCRIPTIONS, DataSetName, Ped2Split, Split
 from wsvad.options import HIDDEN, Flag, Natural, Number, Option, Uri, Word, group
 from wsvad.storage import StoreOptions, normalize_uri, probe_object
 
@@ -20,7 +20,7 @@ log = logging.getLogger("wsvad")
 
 _NAMES = "; ".join(
     [
-        *(f"{name}: {about}" for name, about in ABOUT.items()),
+        *(f"{name}: {about}" for name, about in DESCRIPTIONS.items()),
         "join: videos of several manifests, brought together in one",
     ]
 )
@@ -100,7 +100,7 @@ def run(options: Options) -> int:
 def _joined(options: Options) -> dict[str, Any]:
     (out,) = require(options, "out")
     from wsvad.manifest.join import Part, join, summary_of
-    from wsvad.manifest.keeping import keep_records
+    from wsvad.manifest.output import save_manifest
     from wsvad.manifest.records import check_suffix
 
     check_suffix(out)
@@ -115,7 +115,7 @@ def _joined(options: Options) -> dict[str, Any]:
         raise UsageError(f"--out {out} is one of the manifests that are joined; write to another")
     records = join(parts, prefix_ids=options.join.prefix_ids, options=options.store)
     summary = summary_of(parts, records, prefix_ids=options.join.prefix_ids)
-    keep_records(records, summary, out, overwrite=options.overwrite, options=options.store)
+    save_manifest(records, summary, out, overwrite=options.overwrite, options=options.store)
     return summary | {"out": out}
 
 

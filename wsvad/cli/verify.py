@@ -81,7 +81,7 @@ def _listing(options: Options, out: str) -> "Listing":
         identity=options.identity,
         id_prefix=options.id_prefix,
         options=replace(options.store, follow_links=options.follow_links),
-        ours=layout.uris(open_store(out, options.store).uri),
+        output_prefixes=layout.uris(open_store(out, options.store).uri),
     )
 
 

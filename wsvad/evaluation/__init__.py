@@ -1,1 +1,1 @@
-"""From scores and truth to numbers, and a report that shows them."""
+"""Evaluation: compute metrics of scores against ground truth, and write a report."""

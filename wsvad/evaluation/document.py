@@ -1,4 +1,4 @@
-"""``report.json``: every figure with its interval, counts and definition, and where it comes from."""
+"""``report.json``: every metric with its interval, counts, definition and provenance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wsvad.evaluation.gather import Gathered
 from wsvad.metrics.categories import category_rows, video_rows
 from wsvad.metrics.definitions import DEFINITIONS
 from wsvad.metrics.detection import stepped
-from wsvad.metrics.figures import Draws, plain
+from wsvad.metrics.metric import Resamples, metric_to_dict
 from wsvad.metrics.options import MetricOptions
 from wsvad.metrics.ranking import Curve, UndefinedMetric, precision_recall_curve, roc_curve
 from wsvad.metrics.spatial import spatial_metrics
@@ -21,26 +21,26 @@ from wsvad.report.svg import thin
 
 REPORT_VERSION = 1
 FEW_VIDEOS = 20
-"""Videos of a label below which a report warns: their intervals are wide, and too narrow still."""
+"""Number of videos per label below which a report warns: intervals are wide, and still too narrow."""
 
 
 def identity_of(inputs: Mapping[str, Any], options: Mapping[str, Any]) -> str:
-    """Return the digest over everything that the figures depend on: equal identities have equal figures."""
+    """Return a digest of everything that the metrics depend on: equal identities mean equal metrics."""
     canonical = json.dumps({"version": REPORT_VERSION, "inputs": inputs, "options": options}, sort_keys=True)
     return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def figures(found: Gathered, options: MetricOptions) -> dict[str, Any]:
-    """Compute everything that depends on scores and truth.
+def compute_metrics(found: Gathered, options: MetricOptions) -> dict[str, Any]:
+    """Compute all parts of the report that depend on scores and ground truth.
 
     Returns:
-        The keys ``videos, metrics, categories, per_video, curves, notes`` of the report; JSON values only.
+        The keys ``videos, metrics, categories, per_video, curves, notes`` of the report, as JSON values.
     """
     results = found.results
-    draws = Draws.of(results, options)
-    spatial = spatial_metrics(results, draws, options)
-    computed = temporal_metrics(results, draws, options) | spatial.metrics
-    frames = frames_of(results, range(len(results)), draws)
+    resamples = Resamples.of(results, options)
+    spatial = spatial_metrics(results, resamples, options)
+    computed = temporal_metrics(results, resamples, options) | spatial.metrics
+    frames = frames_of(results, range(len(results)), resamples)
     curves = _curves("frame", frames) | (_curves("region", spatial.regions) if spatial.regions else {})
     return {
         "videos": {
@@ -50,8 +50,8 @@ def figures(found: Gathered, options: MetricOptions) -> dict[str, Any]:
             "missing": found.missing,
             "without_truth": found.without_truth,
         },
-        "metrics": {name: plain(computed[name]) | _meaning(name) for name in DEFINITIONS},
-        "categories": category_rows(results, draws),
+        "metrics": {name: metric_to_dict(computed[name]) | _meaning(name) for name in DEFINITIONS},
+        "categories": category_rows(results, resamples),
         "per_video": video_rows(results, options),
         "curves": curves | {name: _thin(stepped(curve)) for name, curve in spatial.curves.items()},
         "notes": list(found.notes),
@@ -59,50 +59,51 @@ def figures(found: Gathered, options: MetricOptions) -> dict[str, Any]:
 
 
 def warnings_of(
-    figures_of: Mapping[str, Any],
+    computed: Mapping[str, Any],
     split: str,
     seen: Sequence[str],
     weights: str | None,
     distinct: Sequence[tuple[str, str]],
 ) -> list[str]:
-    """Say what a reader must not overlook.
+    """Return the warnings of a report.
 
     Args:
-        figures_of: what :func:`figures` returned.
-        split: that was evaluated.
-        seen: ids of evaluated videos that training or selection saw.
-        weights: of the features, as their configuration says.
-        distinct: pairs of equal file names that the user says are different videos.
+        computed: the result of :func:`compute_metrics`.
+        split: the evaluated split.
+        seen: ids of evaluated videos that were used in training or selection.
+        weights: weights of the features, from their configuration.
+        distinct: pairs of equal file names that are different videos according to the user.
     """
-    said = []
+    warnings = []
     if is_untrained(weights):
-        said.append(
-            "The features come from an untrained network: these figures test the machinery and mean nothing else."
-        )
+        warnings.append("The features come from an untrained network: use these metrics only to test the pipeline.")
     if split != "test":
         what = f"{len(seen)} of these videos were used in training or selection" if seen else "not the test split"
-        said.append(f"These are figures on split {split!r} ({what}), not on a test set.")
+        warnings.append(f"These are metrics on split {split!r} ({what}), not on a test set.")
     if distinct:
         pairs = ", ".join(f"{a} / {b}" for a, b in distinct[:5])
-        said.append(f"{len(distinct)} videos share a file name with training videos; said to be different: {pairs}.")
-    counts = figures_of["videos"]
+        warnings.append(
+            f"{len(distinct)} videos share a file name with training videos, but are different according to the user: "
+            f"{pairs}."
+        )
+    counts = computed["videos"]
     few = [f"{counts[kind]} {kind}" for kind in ("anomalous", "normal") if counts[kind] < FEW_VIDEOS]
     if few:
-        said.append(
-            f"Small sample: {' and '.join(few)} videos. Figures may move a lot with other videos; mind the intervals."
+        warnings.append(
+            f"Small sample: {' and '.join(few)} videos. Metrics may differ a lot on other videos; see the intervals."
         )
-    return said
+    return warnings
 
 
 def _meaning(name: str) -> dict[str, Any]:
-    what = DEFINITIONS[name]
+    definition = DEFINITIONS[name]
     return {
-        "title": what.title,
-        "definition": what.text,
-        "one_means": what.one_means,
-        "source": what.source,
+        "title": definition.title,
+        "definition": definition.text,
+        "one_means": definition.one_means,
+        "source": definition.source,
         "range": [0, 1],
-        "higher_is_better": what.higher_is_better,
+        "higher_is_better": definition.higher_is_better,
     }
 
 

@@ -1,4 +1,4 @@
-"""Bring scores and truth together, video by video."""
+"""Combine the scores and the ground truth of each video."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ Load = Callable[[str], VideoScores]
 
 @dataclass
 class Gathered:
-    """All that is evaluated, and what is to be said about it."""
+    """Everything to evaluate, and notes for the report."""
 
     results: list[VideoResult] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-    """Ids in the manifest that have no scores."""
+    """Ids in the manifest without scores."""
     without_truth: list[str] = field(default_factory=list)
-    """Ids of which neither label, spans nor boxes are known; they are left out."""
+    """Ids without label, spans and boxes; these videos are excluded."""
     notes: list[str] = field(default_factory=list)
-    """What a reader of the figures should know."""
+    """Notes for readers of the report."""
 
 
-def choose(records: Sequence[VideoRecord], split: Split) -> list[VideoRecord]:
+def records_of_split(records: Sequence[VideoRecord], split: Split) -> list[VideoRecord]:
     """Return the records of a split.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there are none.
     """
     chosen = [record for record in records if record.split == split]
     if not chosen:
         counts = {name: sum(r.split == name for r in records) for name in ("train", "val", "test", None)}
-        there = ", ".join(f"{name or 'no split'}: {n}" for name, n in counts.items() if n)
-        raise UsageError(f"no video of the manifest has split {split!r} ({there}); choose another with --split")
+        available = ", ".join(f"{name or 'no split'}: {n}" for name, n in counts.items() if n)
+        raise UsageError(f"no video of the manifest has split {split!r} ({available}); choose another with --split")
     return chosen
 
 
@@ -59,29 +59,29 @@ def gather(
     *,
     allow_missing: bool = False,
 ) -> Gathered:
-    """Load and check the scores of the records and lay their truth beside them.
+    """Load and check the scores of the records, and combine them with the ground truth.
 
     Args:
-        records: what is to be evaluated.
-        scored_ids: ids that have scores.
-        load: from an id to its scores.
-        features_config: configuration of the features, for where the grid lies.
+        records: records to evaluate.
+        scored_ids: ids of videos with scores.
+        load: returns the scores of a video id.
+        features_config: configuration of the features, which defines the position of the grid.
         mode: length of the frame truth, see :func:`wsvad.metrics.truth.fit`.
-        allow_missing: leave out records without scores instead of refusing.
+        allow_missing: exclude records without scores instead of raising an error.
 
     Raises:
-        UsageError: records without scores, none left, or scores that no model gives (NaN, outside of [0, 1], lengths
-            that disagree).
+        UsageError: records have no scores, none can be evaluated, or scores are invalid (NaN, outside of [0, 1],
+            inconsistent lengths).
     """
-    there = set(scored_ids)
-    found = Gathered(missing=[r.video_id for r in records if r.video_id not in there])
+    scored = set(scored_ids)
+    found = Gathered(missing=[r.video_id for r in records if r.video_id not in scored])
     if found.missing and not allow_missing:
         raise UsageError(
             f"{len(found.missing)} of {len(records)} videos have no scores: {_some(found.missing)}. Score them, or "
-            "leave them out of the figures with --allow-missing; the report will name them."
+            "exclude them with --allow-missing; the report will list them."
         )
     for record in records:
-        if record.video_id not in there:
+        if record.video_id not in scored:
             continue
         if record.label is None and truth_spans(record) is None:
             found.without_truth.append(record.video_id)
@@ -90,23 +90,23 @@ def gather(
     if not found.results:
         raise UsageError(
             f"none of the {len(records)} videos can be evaluated: {len(found.missing)} have no scores, "
-            f"{len(found.without_truth)} have no truth (label, spans or boxes) in the manifest"
+            f"{len(found.without_truth)} have no ground truth (label, spans or boxes) in the manifest"
         )
-    for what, names in (("scores", found.missing), ("truth", found.without_truth)):
+    for what, names in (("scores", found.missing), ("ground truth", found.without_truth)):
         if names:
-            found.notes.append(f"{count(len(names), 'videos')} without {what} left out: {_some(names)}")
-    _note_boxes_of_the_whole_picture(found)
+            found.notes.append(f"{count(len(names), 'videos')} without {what} excluded: {_some(names)}")
+    _note_boxes_of_the_whole_frame(found)
     return found
 
 
-def _note_boxes_of_the_whole_picture(found: Gathered) -> None:
+def _note_boxes_of_the_whole_frame(found: Gathered) -> None:
     boxed = [r.grid for r in found.results if r.grid is not None and len(r.grid.boxes_M4)]
     whole = sum(map(reaches_everywhere, boxed))
     if whole:
         found.notes.append(
-            f"{count(whole, 'videos')} of {len(boxed)} with boxes: the boxes reach every cuboid. Figures of the place "
-            "say nothing of where there: pointing cannot miss, and region AUC asks that all cuboids of an anomalous "
-            "clip score high, which scores that mark one place do not"
+            f"{count(whole, 'videos')} of {len(boxed)} with boxes: the boxes reach every cuboid. Spatial metrics are "
+            "not meaningful there: pointing is always a hit, and region AUC requires that all cuboids of an anomalous "
+            "clip score high, which scores that localise the anomaly do not"
         )
 
 
@@ -121,14 +121,14 @@ def _result(
     frame_scores = np.asarray(scores.frame_scores(), dtype=np.float64)
     if record.num_frames not in (None, scores.num_frames):
         notes.append(
-            f"{record.video_id}: the manifest says {record.num_frames} frames, the scored video has "
-            f"{scores.num_frames}; truth is laid on the frames of the video"
+            f"{record.video_id}: the manifest states {record.num_frames} frames, the scored video has "
+            f"{scores.num_frames}; ground truth is applied to the frames of the video"
         )
     given = truth_spans(record)
     spans = None if given is None else cut_spans(given, scores.num_frames)
     boxes = truth = None
     if record.cut_off or spans != given:
-        notes.append(f"{record.video_id}: truth past the last frame ({scores.num_frames}) was cut off")
+        notes.append(f"{record.video_id}: ground truth past the last frame ({scores.num_frames}) was removed")
     if spans is not None:
         truth, frame_scores = fit(frame_truth(spans, scores.num_frames), frame_scores, mode)
     if record.boxes is not None:
@@ -139,13 +139,13 @@ def _result(
 
 
 def check_scores(video_id: str, scores: VideoScores) -> None:
-    """Raise ``UsageError`` naming the video where its scores are not what a model gives."""
+    """Raise ``UsageError`` with the video id if its scores are invalid."""
     score_T, cuboids_TK = np.asarray(scores.score_T), scores.cuboid_scores_TK
     clips = score_T.shape[0] if score_T.ndim == 1 else -1
     shapes = {np.shape(scores.start_frame), np.shape(scores.end_frame)}
     if clips < 1 or shapes != {(clips,)} or (cuboids_TK is not None and len(cuboids_TK) != clips):
         raise UsageError(
-            f"video {video_id!r:.120}: expected as many scores as clips and at least one, got scores {score_T.shape}, "
+            f"video {video_id!r:.120}: expected one score per clip and at least one clip, got scores {score_T.shape}, "
             f"spans {sorted(shapes)}, cuboid scores {None if cuboids_TK is None else np.shape(cuboids_TK)}"
         )
     for name, values in (("scores", score_T), ("cuboid scores", cuboids_TK)):
@@ -158,7 +158,7 @@ def check_scores(video_id: str, scores: VideoScores) -> None:
 
 
 def _displayed(record: VideoRecord, scores: VideoScores) -> tuple[Box, ...] | None:
-    """The record's boxes in pixels of the displayed video, cut to its frames; None where none is left of some."""
+    """Return the record's boxes in pixels of the displayed video, clipped to its frames; None if none is left."""
     x_scale = scores.width / record.width if record.width and scores.width else 1.0
     y_scale = scores.height / record.height if record.height and scores.height else 1.0
     boxes = cut_boxes(record.boxes or (), scores.num_frames)

@@ -1,4 +1,4 @@
-"""``wsvad evaluate``: scores and a manifest with truth in; ``report.json`` and ``report.html`` out. No cluster."""
+"""``wsvad evaluate``: compute ``report.json`` and ``report.html`` from scores and a manifest. Needs no cluster."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 from wsvad.dataset.published import refuse_data_set
 from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import ConflictError, ManifestError, ObjectNotFound
-from wsvad.evaluation.document import REPORT_VERSION, figures, identity_of, warnings_of
-from wsvad.evaluation.events import choose_point, events_section
-from wsvad.evaluation.gather import choose, gather
-from wsvad.evaluation.leaks import refuse_leaks, shared_ids
+from wsvad.evaluation.document import REPORT_VERSION, compute_metrics, identity_of, warnings_of
+from wsvad.evaluation.events import choose_operating_point, events_section
+from wsvad.evaluation.gather import gather, records_of_split
+from wsvad.evaluation.leaks import check_leaks, shared_ids
 from wsvad.evaluation.page import PageInput, page
 from wsvad.evaluation.summary import EvaluateSummary
 from wsvad.events.thresholds import Thresholds, load_thresholds
@@ -24,7 +24,7 @@ from wsvad.features.described import described
 from wsvad.manifest.names import Split
 from wsvad.manifest.records import VideoRecord, decode_records
 from wsvad.metrics.event_options import EventOptions
-from wsvad.metrics.figures import Draws
+from wsvad.metrics.metric import Resamples
 from wsvad.metrics.options import MetricOptions, TruthMode
 from wsvad.provenance import versions
 from wsvad.report import heatmaps
@@ -39,41 +39,41 @@ JSON, HTML = "report.json", "report.html"
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """What to evaluate, and how."""
+    """Options of an evaluation, the same as those of ``wsvad evaluate``."""
 
     scores: str
-    """Root of a scores data set."""
+    """URI of a scores data set."""
     manifest: str
-    """Manifest with splits and truth."""
+    """URI of a manifest with splits and ground truth."""
     out: str
-    """Folder or prefix of the report."""
+    """URI of the folder or prefix of the report."""
     split: Split = "test"
     truth_mode: TruthMode = "true"
     metrics: MetricOptions = field(default_factory=MetricOptions)
     events: EventOptions = field(default_factory=EventOptions)
     allow_missing: bool = False
-    """Leave out videos without scores instead of refusing."""
+    """Exclude videos without scores instead of raising an error."""
     distinct_names: bool = False
-    """The user's word that equal file names under different ids are different videos."""
+    """Treat equal file names with different ids as different videos."""
     replace: bool = False
-    """Write over a report of other inputs or options."""
+    """Replace a report of other inputs or options."""
     frames: bool = True
     """Show frames of the videos in the report."""
     videos_root: str | None = None
-    """What relative URIs of videos are relative to; None: the manifest's folder."""
+    """Base of relative video URIs; None: the manifest's folder."""
     store: StoreOptions = field(default_factory=StoreOptions)
     command: Sequence[str] = ()
-    """As typed, for the report."""
+    """Command line, for the report."""
 
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What was opened, checked and chosen before any work."""
+    """Inputs that were opened and checked before any work."""
 
     records: list[VideoRecord]
-    """Of the split."""
+    """Records of the split."""
     manifest: list[VideoRecord]
-    """All of them."""
+    """All records."""
     scores: ScoreSet
     thresholds: Thresholds | None
     distinct: list[tuple[str, str]]
@@ -83,29 +83,31 @@ class _Inputs:
 
 
 def evaluate(options: EvaluateOptions) -> EvaluateSummary:
-    """Compute every figure and write the report.
+    """Compute all metrics and write the report.
 
     Raises:
-        UsageError: nothing to evaluate, scores or truth that cannot be, or training videos among the evaluated ones.
-        ConflictError: the target holds a report of other inputs or options, and ``replace`` is not given.
+        UsageError: there is nothing to evaluate, scores or ground truth are invalid, or training videos are evaluated.
+        ConflictError: the target has a report of other inputs or options, and ``replace`` is false.
         StorageError: the store failed.
     """
-    given = _open(options)
+    opened = _open(options)
     target = open_store(options.out, options.store)
     refuse_data_set(target, "a report")
     if not options.replace:
-        _refuse_other(target, given.identity)
+        _check_target(target, opened.identity)
     probe_folder(options.out, options.store)
-    scores = given.scores
+    scores = opened.scores
     features = scores.config.get("features", {})
     found = gather(
-        given.records, scores.video_ids, scores.load, features, options.truth_mode, allow_missing=options.allow_missing
+        opened.records, scores.video_ids, scores.load, features, options.truth_mode, allow_missing=options.allow_missing
     )
     log.info("evaluating %d videos of split %s", len(found.results), options.split)
-    point = choose_point(options.events, given.thresholds, given.manifest, scores.video_ids, scores.load, options.split)
-    computed = figures(found, options.metrics)
-    draws = Draws.of(found.results, options.metrics)
-    computed["events"] = events_section(found.results, draws, options.events, point)
+    point = choose_operating_point(
+        options.events, opened.thresholds, opened.manifest, scores.video_ids, scores.load, options.split
+    )
+    computed = compute_metrics(found, options.metrics)
+    resamples = Resamples.of(found.results, options.metrics)
+    computed["events"] = events_section(found.results, resamples, options.events, point)
     pictures, reasons = _pictures(options, found.results, computed["per_video"])
     if reasons:
         video_id, reason = next(iter(reasons.items()))
@@ -114,14 +116,14 @@ def evaluate(options: EvaluateOptions) -> EvaluateSummary:
     document = {
         "report_version": REPORT_VERSION,
         "title": _title(scores),
-        "identity": given.identity,
+        "identity": opened.identity,
         "created_utc": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "command": list(options.command),
         "split": options.split,
-        "warnings": warnings_of(computed, options.split, seen, features.get("weights"), given.distinct),
+        "warnings": warnings_of(computed, options.split, seen, features.get("weights"), opened.distinct),
         "features": described(features),
-        "inputs": given.inputs,
-        "options": given.settings,
+        "inputs": opened.inputs,
+        "options": opened.settings,
         "versions": versions(),
         **computed,
     }
@@ -136,13 +138,13 @@ def _open(options: EvaluateOptions) -> _Inputs:
     try:
         manifest = store.read(key)
     except ObjectNotFound as error:
-        raise ManifestError(f"no manifest there: {error}") from error
+        raise ManifestError(f"the manifest does not exist: {error}") from error
     records = decode_records(manifest, name=options.manifest)
     scores = ScoreSet.open(options.scores, options.store)
-    chosen = choose(records, options.split)
+    chosen = records_of_split(records, options.split)
     distinct: list[tuple[str, str]] = []
     if options.split == "test":
-        distinct = refuse_leaks(scores.training_ids, chosen, records, names_are_distinct=options.distinct_names)
+        distinct = check_leaks(scores.training_ids, chosen, records, names_are_distinct=options.distinct_names)
     inputs: dict[str, dict[str, Any]] = {
         "scores": {
             "uri": scores.uri,
@@ -161,14 +163,14 @@ def _open(options: EvaluateOptions) -> _Inputs:
         "allow_missing": options.allow_missing,
         "distinct_names": options.distinct_names,
         **asdict(options.metrics),
-        **options.events.changed(),  # only what is not the default: reports of earlier versions keep their identity
+        **options.events.changed(),  # without defaults, so that reports of earlier versions keep their identity
     }
     identity = identity_of({name: part["digest"] for name, part in inputs.items()}, settings)
     return _Inputs(chosen, records, scores, thresholds, distinct, inputs, settings, identity)
 
 
 def _thresholds(options: EvaluateOptions, scores: ScoreSet, inputs: dict[str, dict[str, Any]]) -> Thresholds | None:
-    """Read the file of thresholds that is asked for, and name it among the inputs."""
+    """Read the thresholds file of the options, if any, and add it to the inputs."""
     uri = options.events.thresholds
     if uri is None:
         return None
@@ -190,16 +192,16 @@ def _pictures(options: EvaluateOptions, results: Any, rows: Any) -> tuple[Pictur
     return peak_frames(shown, options.manifest, options.videos_root, options.store) if shown else ({}, {})
 
 
-def _refuse_other(target: Store, identity: str) -> None:
-    """Raise ``ConflictError`` where the target holds a report that these inputs and options do not give."""
+def _check_target(target: Store, identity: str) -> None:
+    """Raise ``ConflictError`` if the target has a report of other inputs or options."""
     try:
-        there = parse_object(target.read(JSON)).get("identity")
+        existing = parse_object(target.read(JSON)).get("identity")
     except ObjectNotFound:
         return
     except DocumentError:
-        there = None
-    if there != identity:
+        existing = None
+    if existing != identity:
         raise ConflictError(
-            f"{target.uri_of(JSON)} is a report of other scores, truth or options. Nothing was changed. Use another "
-            "--out, or --replace to write over it."
+            f"{target.uri_of(JSON)} is a report of other scores, ground truth or options and was not changed. Use "
+            "another --out, or replace it with --replace."
         )

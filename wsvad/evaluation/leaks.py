@@ -1,7 +1,7 @@
-"""Refuse figures on videos that the model was trained on, under whichever name.
+"""Detection of test videos that the model was trained on, also under another id.
 
-UCFCrime2Local splits UCF-Crime anew: all of its anomalous videos are in UCF-Crime's training list. So the same file
-name is taken for the same video even where folders, extensions or endings differ.
+UCFCrime2Local is a new split of UCF-Crime: all of its anomalous videos are in UCF-Crime's training list. Therefore
+equal file names are considered equal videos even if folders, extensions or suffixes differ.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _ENDINGS = re.compile(r"(_x26[45]|_i3d|_c3d|__[0-9])$")
 
 
 def stem(name: str) -> str:
-    """Reduce a video id to what a copy elsewhere would share: ``Arson/Arson009_x264.mp4`` to ``arson009``."""
+    """Return the part of a video id that copies share: ``Arson/Arson009_x264.mp4`` gives ``arson009``."""
     base = PurePosixPath(name.replace("\\", "/")).name
     bare = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", base)
     return _ENDINGS.sub("", bare.casefold()) or base.casefold()
 
 
 def shared_ids(trained: Iterable[str], evaluated: Iterable[VideoRecord]) -> list[str]:
-    """Return the ids of evaluated videos that training used under the same id, sorted."""
+    """Return the ids of evaluated videos that training used with the same id, sorted."""
     known = set(trained)
     return sorted(record.video_id for record in evaluated if record.video_id in known)
 
@@ -32,9 +32,9 @@ def shared_ids(trained: Iterable[str], evaluated: Iterable[VideoRecord]) -> list
 def shared_names(
     trained: Iterable[str], evaluated: Iterable[VideoRecord], manifest: Sequence[VideoRecord] = ()
 ) -> list[tuple[str, str]]:
-    """Return ``(evaluated id, training id)`` where ids differ and the file does not seem to, sorted.
+    """Return ``(evaluated id, training id)`` of different ids that seem to be the same file, sorted.
 
-    The file is the same where the stems of ids agree, or where the manifest gives both ids one URI.
+    The file is considered the same if the stems of the ids are equal, or if the manifest has the same URI for both ids.
     """
     known = set(trained)
     by_stem = {stem(video_id): video_id for video_id in sorted(known)}
@@ -47,40 +47,40 @@ def shared_names(
     return sorted(pairs)
 
 
-def refuse_leaks(
+def check_leaks(
     trained: Sequence[str],
     evaluated: Sequence[VideoRecord],
     manifest: Sequence[VideoRecord],
     *,
     names_are_distinct: bool = False,
 ) -> list[tuple[str, str]]:
-    """Refuse to evaluate on training videos.
+    """Raise an error if training videos would be evaluated.
 
     Args:
         trained: ids of the videos that the model was trained on.
-        evaluated: records that are to be evaluated.
-        manifest: all records, for what else their URIs are known as.
-        names_are_distinct: the user says that equal file names under different ids are different videos.
+        evaluated: records to evaluate.
+        manifest: all records, used to find other ids of the same URI.
+        names_are_distinct: treat equal file names with different ids as different videos.
 
     Returns:
-        The pairs of equal file names that were let through on the user's word; the report lists them.
+        The pairs of equal file names that were accepted because of ``names_are_distinct``; the report lists them.
 
     Raises:
-        UsageError: videos are in both; the message names some.
+        UsageError: training videos would be evaluated; the message lists some of them.
     """
     same = shared_ids(trained, evaluated)
     if same:
         raise UsageError(
-            f"{len(same)} of the {len(evaluated)} videos to evaluate were trained on: {_some(same)}. Such figures say "
-            "nothing about new videos. Evaluate with a checkpoint that was trained without them; --split train gives "
-            "figures on training videos that are labelled so."
+            f"{len(same)} of the {len(evaluated)} videos to evaluate were used in training: {_some(same)}. Such "
+            "metrics do not generalise to new videos. Evaluate a checkpoint that was trained without them; use "
+            "--split train for metrics on training videos, which are labelled as such."
         )
     pairs = shared_names(trained, evaluated, manifest)
     if pairs and not names_are_distinct:
         raise UsageError(
-            f"{len(pairs)} of the {len(evaluated)} videos to evaluate seem to be training videos under another id: "
-            f"{_some(f'{a!r:.80} = {b!r:.80}' for a, b in pairs)} (as UCFCrime2Local's videos are UCF-Crime's training "
-            "videos). Use a checkpoint that was trained without them. If they only happen to share file names, say "
+            f"{len(pairs)} of the {len(evaluated)} videos to evaluate seem to be training videos with another id: "
+            f"{_some(f'{a!r:.80} = {b!r:.80}' for a, b in pairs)} (for example, UCFCrime2Local's videos are training "
+            "videos of UCF-Crime). Use a checkpoint that was trained without them. If they only share file names, set "
             "--distinct-names; the report will list them."
         )
     return pairs

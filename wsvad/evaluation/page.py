@@ -1,4 +1,4 @@
-"""``report.html``: one file that needs nothing else, light and dark, on screen and on paper."""
+"""``report.html``: a self-contained HTML file, for light and dark mode, screen and print."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from wsvad.evaluation.summary import point_in_words
+from wsvad.evaluation.summary import describe_point
 from wsvad.features.described import in_words
 from wsvad.metrics.definitions import DEFINITIONS
 from wsvad.metrics.event_definitions import AREA_TFA, EVENT_DEFINITIONS
@@ -41,17 +41,17 @@ SHORT = {"pointing_clips": "Pointing", "anomalous_auc": "Anomalous videos AUC"}
 
 @dataclass(frozen=True)
 class PageInput:
-    """What the page is drawn from."""
+    """Input of the page."""
 
     document: Document
-    """What ``report.json`` says."""
+    """Content of ``report.json``."""
     results: Sequence[VideoResult]
     pictures: Pictures
     features_config: Mapping[str, Any]
 
 
 def page(given: PageInput) -> str:
-    """Return the whole HTML document."""
+    """Return the complete HTML document."""
     document = given.document
     scale, strips = _timelines(given)
     heat_scale, heats = _heats(given)
@@ -65,7 +65,7 @@ def page(given: PageInput) -> str:
             facts=_facts(document),
             headlines={name: SHORT.get(name, DEFINITIONS[name].title) for name in HEADLINES},
             event_definitions=EVENT_DEFINITIONS,
-            event_point=point_in_words(document["events"]) if "events" in document else "",
+            event_point=describe_point(document["events"]) if "events" in document else "",
             event_chart=_event_chart(document),
             charts=_charts(document),
             scale=scale,
@@ -80,9 +80,9 @@ def page(given: PageInput) -> str:
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    """What the template may use; a name that is missing is an error instead of an empty place."""
-    made = environment("wsvad.evaluation")
-    made.filters |= {
+    """Return the environment of the template; undefined names are errors."""
+    env = environment("wsvad.evaluation")
+    env.filters |= {
         "number": number,
         "count": count,
         "clock": clock,
@@ -91,8 +91,8 @@ def _environment() -> jinja2.Environment:
         "percent": lambda value: f"{value:.0%}",
         "short": lambda value: f"{value:g}",
     }
-    made.globals["bar"] = lambda metric: interval_bar(metric["value"], metric["interval"], metric["chance"])
-    return made
+    env.globals["bar"] = lambda metric: interval_bar(metric["value"], metric["interval"], metric["chance"])
+    return env
 
 
 def _spread(interval: Sequence[float] | None, digits: int = 3) -> str:
@@ -130,16 +130,16 @@ def _charts(document: Document) -> list[str]:
         diagonal = [Line("chance", "", [(0, 0), (1, 1)])]
         parts.append(chart("ROC", "false alarm rate", "detection rate", roc, diagonal))
     if pr:
-        shares = [(m["chance"], s) for m, s in ((metrics["frame_ap"], "a"), (metrics["region_ap"], "b"))]
-        chance = [Line("chance", style, [(0, share), (1, share)]) for share, style in shares if share is not None]
+        levels = [(m["chance"], s) for m, s in ((metrics["frame_ap"], "a"), (metrics["region_ap"], "b"))]
+        chance = [Line("chance", style, [(0, level), (1, level)]) for level, style in levels if level is not None]
         parts.append(chart("Precision and recall", "recall", "precision", pr, chance))
     if found:
-        parts.append(chart("Detection in the picture", "false positives per frame", "detected", found, []))
+        parts.append(chart("Spatial detection", "false positives per frame", "detected", found, []))
     return parts
 
 
 def _event_chart(document: Document) -> str:
-    """Missed events over false alarm time; empty where there is no such curve."""
+    """Return the chart of missed events over false alarm time; empty without such a curve."""
     events = document.get("events")
     if not events or not events["curve"]:
         return ""
@@ -149,7 +149,7 @@ def _event_chart(document: Document) -> str:
 
 
 def _timelines(given: PageInput) -> tuple[timelines.Scale, list[tuple[str, list[timelines.Strip]]]]:
-    """The scale of all strips, and the strips by group; a group without videos is left out."""
+    """Return the common scale, and the strips of each group with videos."""
     rows = given.document["per_video"]
     threshold = given.document["options"]["threshold"]
     low = min(float(r.scores.score_T.min()) for r in given.results)
@@ -164,7 +164,7 @@ def _timelines(given: PageInput) -> tuple[timelines.Scale, list[tuple[str, list[
 
 
 def _heats(given: PageInput) -> tuple[timelines.Scale, list[heatmaps.Heat]]:
-    """The scale of all heat maps, and the maps; none where no video has scores of cuboids."""
+    """Return the common scale, and the heat maps; none if no video has cuboid scores."""
     rows = given.document["per_video"]
     chosen = heatmaps.choose(given.results, rows)
     if not chosen:

@@ -1,4 +1,4 @@
-"""What an evaluation says when it is done."""
+"""Summary of an evaluation."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from wsvad.metrics.event_definitions import POINT_DEFINITIONS
 from wsvad.report.svg import number
 
 
-def point_in_words(events: Mapping[str, Any]) -> str:
-    """The operating point of the figures of events, and where it comes from."""
+def describe_point(events: Mapping[str, Any]) -> str:
+    """Return the operating point of the event metrics and its origin as text."""
     point = events["point"]
     if point["high"] is None:
         return str(point["statement"])
@@ -27,7 +27,7 @@ def point_in_words(events: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class EvaluateSummary:
-    """The report and where it is."""
+    """The report and its URIs."""
 
     document: dict[str, Any]
     json_uri: str
@@ -35,30 +35,30 @@ class EvaluateSummary:
 
     @property
     def exit_code(self) -> int:
-        """0: done."""
+        """Always 0; failures raise an exception."""
         return EXIT_OK
 
     def to_json(self) -> str:
-        """The figures without the tables of videos and curves, which are in the report."""
+        """Return the metrics as JSON, without the tables of videos and curves, which are in the report."""
         kept = ("title", "split", "identity", "warnings", "features", "videos", "metrics")
         shown = {k: self.document[k] for k in kept}
         shown["events"] = {k: v for k, v in self.document["events"].items() if k != "curve"}
         return json.dumps(shown | {"report": self.json_uri, "page": self.html_uri}, indent=1)
 
     def show(self, console: Console) -> None:
-        """Print the figures and the places of the report."""
+        """Print the metrics and the URIs of the report."""
         table = Table(box=None, pad_edge=False)
         for name, side in (("metric", "left"), ("value", "right"), ("interval", "right"), ("", "left")):
             table.add_column(name, justify="right" if side == "right" else "left")
         events = self.document["events"]
-        pointless = POINT_DEFINITIONS if events["point"]["high"] is None else ()
-        shown = {name: figure for name, figure in events["figures"].items() if name not in pointless}
+        hidden = POINT_DEFINITIONS if events["point"]["high"] is None else ()
+        shown = {name: metric for name, metric in events["figures"].items() if name not in hidden}
         for name, metric in (self.document["metrics"] | shown).items():
             spread = metric["interval"]
-            said = f"{number(spread[0])} - {number(spread[1])}" if spread else ""
-            table.add_row(name, number(metric["value"]), said, escape(metric["reason"] or ""))
+            interval = f"{number(spread[0])} - {number(spread[1])}" if spread else ""
+            table.add_row(name, number(metric["value"]), interval, escape(metric["reason"] or ""))
         console.print(table)
-        console.print(f"events  {escape(point_in_words(events))}", soft_wrap=True, highlight=False)
+        console.print(f"events  {escape(describe_point(events))}", soft_wrap=True, highlight=False)
         for note in events["notes"]:
             console.print(f"[bold yellow]note[/]  {escape(note)}")
         for warning in self.document["warnings"]:

@@ -1,1 +1,1 @@
-"""Events: from scores of clips to stretches of time per camera and day that somebody should look at."""
+"""Event detection: turn clip scores into time intervals, per camera and day, that a person should review."""

@@ -1,6 +1,6 @@
-"""Where in the picture: masks over the grid of cuboids, and connected cuboids as boxes.
+"""Spatial location of events: masks over the grid of cuboids, and bounding boxes of connected cuboids.
 
-Axes: K cuboids (49, row by row from the top left), T clips.
+Axes: K cuboids (49, in row-major order from the top left), T clips.
 """
 
 from __future__ import annotations
@@ -16,36 +16,39 @@ from wsvad.cameras.config import Mask
 from wsvad.scores.places import Floats
 
 Bools = npt.NDArray[np.bool_]
-COVERED = 0.5
-"""Share of a cuboid's area from which masks take it out."""
+MASKED_FRACTION = 0.5
+"""A cuboid is masked if masks cover at least this fraction of its area."""
 
 
 class Region(NamedTuple):
-    """Connected cuboids as the box around them, in pixels of the displayed video, half-open."""
+    """Bounding box of a group of connected cuboids, in pixels of the displayed video, half-open."""
 
     x1: float
     y1: float
     x2: float
     y2: float
     score: float
-    """Of its strongest cuboid."""
+    """Score of the strongest cuboid."""
 
 
 def masked_cells(masks: Sequence[Mask], cells_K4: Floats, width: float, height: float) -> Bools:
-    """Say which cuboids are not looked at: those of whose area masks together cover at least half; ``[K]``.
+    """Return which cuboids are masked, ``[K]``: those with at least half of their area covered by masks.
 
     Args:
-        masks: in shares of the picture.
-        cells_K4: in pixels.
-        width: of the picture, in pixels.
-        height: likewise.
+        masks: corners as fractions of the frame's width and height.
+        cells_K4: ``(x1, y1, x2, y2)`` of each cuboid, in pixels.
+        width: frame width in pixels.
+        height: frame height in pixels.
     """
     boxes_M4 = np.array(masks, np.float64).reshape(-1, 4) * (width, height, width, height)
-    return np.array([_covered(cell, boxes_M4) >= COVERED for cell in cells_K4], np.bool_)
+    return np.array([_covered_fraction(cell, boxes_M4) >= MASKED_FRACTION for cell in cells_K4], np.bool_)
 
 
-def _covered(cell: Floats, boxes_M4: Floats) -> float:
-    """Share of a cell that the boxes cover together: they may overlap, so it is cut at all of their edges."""
+def _covered_fraction(cell: Floats, boxes_M4: Floats) -> float:
+    """Return the fraction of a cell that the union of the boxes covers.
+
+    The boxes may overlap, so the cell is split at all of their edges.
+    """
     x = np.unique(np.clip([cell[0], cell[2], *boxes_M4[:, 0], *boxes_M4[:, 2]], cell[0], cell[2]))
     y = np.unique(np.clip([cell[1], cell[3], *boxes_M4[:, 1], *boxes_M4[:, 3]], cell[1], cell[3]))
     middle_x, middle_y = (x[:-1] + x[1:]) / 2, (y[:-1] + y[1:]) / 2
@@ -57,14 +60,14 @@ def _covered(cell: Floats, boxes_M4: Floats) -> float:
 
 
 def unmasked_scores(cuboid_scores_TK: npt.ArrayLike, masked_K: Bools) -> npt.NDArray[np.float32]:
-    """Return the score of each clip, ``[T]``, without the masked cuboids: the largest of the others, as models do."""
+    """Return the score of each clip, ``[T]``: the maximum over its unmasked cuboids, as in the models."""
     return np.asarray(np.asarray(cuboid_scores_TK)[:, ~masked_K].max(axis=1), np.float32)
 
 
 def regions(scores_K: npt.ArrayLike, cells_K4: Floats, low: float, masked_K: Bools | None = None) -> list[Region]:
-    """Return the regions of one clip, strongest first: cuboids of at least ``low`` that touch at a side.
+    """Return the regions of one clip, strongest first: 4-connected cuboids with scores of at least ``low``.
 
-    Where the strongest cuboid lies below ``low``, as smoothing allows, that one alone is the region.
+    If the strongest cuboid is below ``low``, which smoothing over time makes possible, it is the only region.
     """
     scores = np.asarray(scores_K, np.float64)
     if masked_K is not None:

@@ -1,4 +1,4 @@
-"""What of a camera's footage was scored, and what was not: so that nothing scored never looks like nothing happened."""
+"""Coverage of a camera's footage: which parts were scored, so that unscored footage is not mistaken for uneventful."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from wsvad.events.units import EventUnit
 from wsvad.scores.table import VideoScores
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-HOLE = "not_decoded"
-"""``reason`` of a hole within a video that has scores."""
+GAP_REASON = "not_decoded"
+"""``reason`` of a gap within a video that has scores."""
 
 
 def coverage_rows(unit: EventUnit, config: EventsConfig, scored: Mapping[str, VideoScores]) -> list[dict[str, Any]]:
-    """Return the rows ``scored`` and ``not_scored`` of a unit, in this order, each by time.
+    """Return the ``scored`` rows of a unit and then its ``not_scored`` rows, each sorted by time.
 
-    A clip belongs to the day in which it starts, as an event does; a hole is cut at midnight.
+    A clip belongs to the day in which it starts, as an event does; a gap is split at midnight.
     """
-    there, absent = [], []
+    scored_rows, missing_rows = [], []
     for source in unit.sources:
         scores = scored.get(source.video_id)
         if scores is None:
-            absent += list(_whole(unit, source))
+            missing_rows += list(_unscored_video(unit, source))
             continue
-        there += list(_runs(unit, source, scores))
-        for start_s, end_s, frames in _holes(scores, source, config):
-            absent += list(_absent(unit, source, start_s, end_s, frames, HOLE))
-    return sorted(there, key=_by_time) + sorted(absent, key=_by_time)
+        scored_rows += list(_runs(unit, source, scores))
+        for start_s, end_s, frames in _gaps(scores, source, config):
+            missing_rows += list(_not_scored(unit, source, start_s, end_s, frames, GAP_REASON))
+    return sorted(scored_rows, key=_by_time) + sorted(missing_rows, key=_by_time)
 
 
 def _by_time(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -41,7 +41,7 @@ def _by_time(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _runs(unit: EventUnit, source: Source, scores: VideoScores) -> Iterator[dict[str, Any]]:
-    """Yield the runs of neighbouring clips that start within the day."""
+    """Yield one row for each run of adjacent clips that start within the day."""
     start_T = source.begin_s + scores.start_s
     inside = np.flatnonzero((start_T >= unit.begin_s) & (start_T < unit.end_s))
     if not len(inside):
@@ -53,8 +53,8 @@ def _runs(unit: EventUnit, source: Source, scores: VideoScores) -> Iterator[dict
         yield _row(unit, source, "scored", start_s, max(start_s, end_s), frames) | {"clips": len(run)}
 
 
-def _holes(scores: VideoScores, source: Source, config: EventsConfig) -> Iterator[tuple[float, float, tuple[int, int]]]:
-    """Yield ``(start_s, end_s, frames)`` of the footage within a video that has no clip."""
+def _gaps(scores: VideoScores, source: Source, config: EventsConfig) -> Iterator[tuple[float, float, tuple[int, int]]]:
+    """Yield ``(start_s, end_s, frames)`` of each part of a video without clips."""
     if scores.clip[0] > 0:
         yield 0.0, float(scores.start_s[0]), (0, int(scores.start_frame[0]))
     for before in np.flatnonzero(np.diff(scores.clip) > 1):
@@ -62,20 +62,20 @@ def _holes(scores: VideoScores, source: Source, config: EventsConfig) -> Iterato
         yield start_s, end_s, (int(scores.end_frame[before]), int(scores.start_frame[before + 1]))
     spec = config.features.get("clips")
     clips = 0
-    if isinstance(spec, dict) and "length" in spec:  # features of segments have no clips of their own
+    if isinstance(spec, dict) and "length" in spec:  # segment features have no clips
         clips = ClipSpec(**spec).count(scores.num_frames)
     end_s, end_frame = float(scores.end_s[-1]), int(scores.end_frame[-1])
     if clips > scores.clip[-1] + 1 and end_frame < scores.num_frames:
         yield end_s, max(end_s, source.duration_s or end_s), (end_frame, scores.num_frames)
 
 
-def _whole(unit: EventUnit, source: Source) -> Iterator[dict[str, Any]]:
-    """Yield the row of a video without any score."""
+def _unscored_video(unit: EventUnit, source: Source) -> Iterator[dict[str, Any]]:
+    """Yield the row of a video without any scores."""
     frames = None if source.num_frames is None else (0, source.num_frames)
-    yield from _absent(unit, source, 0.0, source.duration_s, frames, source.kind or source.status)
+    yield from _not_scored(unit, source, 0.0, source.duration_s, frames, source.kind or source.status)
 
 
-def _absent(
+def _not_scored(
     unit: EventUnit,
     source: Source,
     start_s: float,
@@ -83,9 +83,9 @@ def _absent(
     frames: tuple[int, int] | None,
     reason: str,
 ) -> Iterator[dict[str, Any]]:
-    """Yield what of a span lies within the day; frames are said where all of it does."""
+    """Yield the part of a span that lies within the day; frames are given only if the whole span does."""
     first, last = unit.begin_s - source.begin_s, unit.end_s - source.begin_s
-    if end_s is None or end_s <= start_s:  # of no known length: of the day in which it starts
+    if end_s is None or end_s <= start_s:  # of unknown length: assigned to the day in which it starts
         cut = (start_s, end_s) if first <= start_s < last else None
     else:
         inside = (max(start_s, first), min(end_s, last))

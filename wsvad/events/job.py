@@ -1,4 +1,4 @@
-"""``wsvad events`` from start to end: place, plan, compute, publish. Needs no cluster."""
+"""``wsvad events`` from start to end: assign videos to cameras and times, plan, compute, publish. Needs no cluster."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from wsvad.dataset.snapshots import (
 from wsvad.display import Display
 from wsvad.errors import DamagedError
 from wsvad.events.config import EventsConfig, EventSettings
-from wsvad.events.making import make_rows
+from wsvad.events.rows import make_rows
 from wsvad.events.sources import Source, read_sources
 from wsvad.events.summary import EventsSummary
 from wsvad.events.table import Counts, decode_events, encode_events, receipt_of
-from wsvad.events.texts import write_texts
+from wsvad.events.text_formats import write_text_files
 from wsvad.events.thresholds import load_thresholds
-from wsvad.events.units import EventUnit, needed, plan_units
+from wsvad.events.units import EventUnit, missing_units, plan_units
 from wsvad.scores.places import view_of
 from wsvad.scores.reading import ScoreSet
 from wsvad.scores.table import VideoScores
@@ -47,65 +47,66 @@ from wsvad.work.target import open_target
 
 log = logging.getLogger(__name__)
 
-UNTRAINED = "EVENTS OF AN UNTRAINED NETWORK'S FEATURES: they test the machinery and mean nothing for detection."
+UNTRAINED = "EVENTS OF AN UNTRAINED NETWORK'S FEATURES: use them only to test the pipeline, not for detection."
 THREADS = 4
-"""Cameras under way at once; each holds the scores of about a day."""
+"""Tasks that run at the same time; each holds the scores of about a day of one camera."""
 CHUNK = 8
-"""Units of a camera in one task: an interrupted run waits for no more of them."""
+"""Maximum units of a camera per task, so that an interrupted run stops soon."""
 
 
 @dataclass(frozen=True)
 class EventsOptions:
-    """What to look for events in, and where to; ``wsvad events --help`` explains the same options."""
+    """Options of event detection, the same as those of ``wsvad events``."""
 
     scores: str
-    """Root of a scores data set."""
+    """URI of a scores data set."""
     out: str
-    """Root of the events data set."""
+    """URI of the events data set."""
     cameras: str | None = None
-    """File of cameras."""
+    """URI of the cameras file."""
     settings: EventSettings = field(default_factory=EventSettings)
     thresholds: str | None = None
-    """File of calibrated thresholds; it takes the place of ``settings``."""
+    """URI of a file of calibrated thresholds, used instead of ``settings``."""
     text: str | None = None
-    """Folder of the text forms."""
+    """URI of the folder for the events in text formats."""
     store: StoreOptions = field(default_factory=StoreOptions)
     dry_run: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the resolved options as JSON values; they hold no secret."""
+        """Return the resolved options as JSON values, without secrets."""
         return asdict(self)
 
 
 @dataclass
 class _Plan:
-    """What there is to do, and what is done of it."""
+    """Planned units, and the state of each."""
 
     scores: ScoreSet
     config: EventsConfig
     thresholds: str | None
-    """Digest of the file of thresholds."""
+    """Digest of the thresholds file."""
     sources: dict[str, list[Source]]
     cameras: dict[str, Camera]
     units: Sequence[EventUnit]
     banner: str = ""
     receipts: dict[str, Receipt] = field(default_factory=dict)
     counts: dict[str, Counts] = field(default_factory=dict)
-    """By unit id."""
+    """Row counts by unit id."""
     todo: Sequence[EventUnit] = ()
     gone: Sequence[str] = ()
-    """Names of published units that are none any more."""
+    """Names of published units that are no longer planned."""
 
 
 def find_all_events(options: EventsOptions, console: Console | None = None) -> EventsSummary:
-    """Look for events in every video of the scores snapshot; safe to kill and to run again.
+    """Detect events in every video of the scores snapshot. The run can be killed and repeated safely.
 
-    Units whose inputs are as they were are not done again; a run with nothing to do writes nothing.
+    Units with unchanged inputs are skipped. A run without work to do writes nothing.
 
     Raises:
-        UsageError: options, cameras or scores that cannot be used; before any work.
-        ConflictError: the target was made by another configuration.
-        StorageError: run the same command again; ``DamagedError``: ``wsvad verify`` names what is damaged.
+        UsageError: options, cameras or scores that cannot be used; raised before any work is done.
+        ConflictError: the target was made with another configuration.
+        StorageError: the store failed; run the same command again.
+        DamagedError: stored data is damaged; ``wsvad verify`` lists the damaged objects.
     """
     run = Run()
     plan = _plan(options)
@@ -114,14 +115,14 @@ def find_all_events(options: EventsOptions, console: Console | None = None) -> E
     out = open_target(options.out, options.store, plan.config, dry_run=options.dry_run)
     if options.text and not options.dry_run:
         probe_folder(options.text, options.store)
-    _find_done(plan, out, mend=not options.dry_run)
+    _find_stored(plan, out, mend=not options.dry_run)
     snapshot = None
     if not options.dry_run:
         claim_dataset(out, plan.config)
         _compute(plan, out, console or Console(stderr=True))
         snapshot = _publish(plan, out, run)
         if options.text:
-            write_texts(options.text, _all_rows(plan, out), options.store)
+            write_text_files(options.text, _all_rows(plan, out), options.store)
     summary = _summary(options, plan, snapshot, run.elapsed_s)
     if snapshot and snapshot.run_id == run.run_id:
         inputs = {
@@ -144,7 +145,7 @@ def _plan(options: EventsOptions) -> _Plan:
         thresholds, digest = load_thresholds(options.thresholds, options.store)
         thresholds.check_model(checkpoint)
         settings = thresholds.settings_of(None)
-        found = {name: thresholds.given_to(camera) for name, camera in found.items()}
+        found = {name: thresholds.apply_to(camera) for name, camera in found.items()}
     config = EventsConfig(scores.fingerprint, checkpoint, scores.config.get("features", {}), settings)
     units = plan_units(sources, found, settings, config.fingerprint)
     warnings = [UNTRAINED] if is_untrained(config.features.get("weights")) else []
@@ -153,21 +154,21 @@ def _plan(options: EventsOptions) -> _Plan:
 
 
 def _mask_warning(scores: ScoreSet, cameras: dict[str, Camera], config: EventsConfig) -> str:
-    """Say loudly where masks are asked for and these scores cannot be masked."""
+    """Return a warning if cameras have masks but the scores cannot be masked."""
     masked = [name for name, camera in cameras.items() if camera.masks]
     if not masked:
         return ""
     if scores.load(scores.video_ids[0]).cuboid_scores_TK is None:
-        why = "the model does not say where"
+        why = "the model gives no scores of cuboids"
     elif view_of(config.features, 1, 1) is None:
-        why = "of these features nobody knows where in the picture they are from"
+        why = "the position of these features in the frame is unknown"
     else:
         return ""
     return f"THE MASKS OF {len(masked)} CAMERAS HAVE NO EFFECT: {why}"
 
 
-def _find_done(plan: _Plan, out: Store, *, mend: bool) -> None:
-    """Find out which units are there, and what they hold."""
+def _find_stored(plan: _Plan, out: Store, *, mend: bool) -> None:
+    """Find the units that are stored already, and count their rows."""
 
     def receipt(unit_id: str, data: bytes) -> Receipt:
         rows = decode_events(data).rows
@@ -182,12 +183,12 @@ def _find_done(plan: _Plan, out: Store, *, mend: bool) -> None:
             row = published.get(unit.name, {})
             counts = Counts.from_notes(row.get("notes")) if row.get("content_id") == unit.content_id else None
             plan.counts[unit.unit_id] = counts or Counts.of(_rows_of(out, unit))
-    plan.todo = needed(plan.units, plan.receipts)
+    plan.todo = missing_units(plan.units, plan.receipts)
     plan.gone = sorted(published.keys() - {unit.name for unit in plan.units})
 
 
 def _rows_of(out: Store, unit: EventUnit) -> list[dict[str, Any]]:
-    """Rows of a stored unit; every page is held against its checksum."""
+    """Return the rows of a stored unit; every page is verified against its checksum."""
     key = layout.unit_key(unit.unit_id)
     data = out.read(key)
     try:
@@ -197,7 +198,7 @@ def _rows_of(out: Store, unit: EventUnit) -> list[dict[str, Any]]:
 
 
 def _compute(plan: _Plan, out: Store, console: Console) -> None:
-    """Make every unit that is left; units of a camera one after the other, because they share videos."""
+    """Compute the missing units. Adjacent units of a camera share videos, so one task computes several in order."""
     by_camera = (list(units) for _, units in groupby(plan.todo, key=lambda unit: unit.camera.name))
     chunks = [units[n : n + CHUNK] for units in by_camera for n in range(0, len(units), CHUNK)]
     columns = (TextColumn("finding events"), BarColumn(), TimeRemainingColumn(compact=True))
@@ -225,7 +226,7 @@ def _compute_camera(plan: _Plan, out: Store, units: Sequence[EventUnit]) -> list
         rows = make_rows(unit, plan.config, held.__getitem__)
         data = encode_events(rows, unit, plan.config)
         key = layout.unit_key(unit.unit_id)
-        if out.create(key, data) is Created.DIFFERENT:  # another run was first, with another version of Arrow
+        if out.create(key, data) is Created.DIFFERENT:  # a concurrent run with another Arrow version wrote it first
             rows, data = _rows_of(out, unit), out.read(key)
         answers.append((unit.unit_id, receipt_of(unit.unit_id, data, len(rows)), Counts.of(rows)))
     return answers

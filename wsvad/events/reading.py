@@ -1,4 +1,4 @@
-"""Reads a published events data set: the newest snapshot, camera by camera."""
+"""Reads the newest snapshot of an events data set."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from wsvad.work.stored import DamagedUnit
 
 @dataclass(frozen=True)
 class EventSet(PublishedTables):
-    """The events of a snapshot. Small; rows are read when asked for. Made by :meth:`open`."""
+    """The events of a snapshot. Rows are read on demand. Open one with :meth:`open`."""
 
     rows_are: ClassVar[str] = "events"
 
     store: Store
     snapshot: Snapshot
     units: Mapping[str, SnapshotObject] = field(repr=False)
-    """The stored object of each camera and day, ``day/camera``; ``offsets/VIDEO`` where no time is known."""
+    """Stored object of each camera and day, ``day/camera``; ``offsets/VIDEO`` if the recording time is unknown."""
     videos: Mapping[str, Mapping[str, Any]] = field(repr=False)
-    """Row of the lists by the same names."""
+    """Rows of the snapshot's list, by the same names."""
 
     @classmethod
     def open(cls, uri: str, options: StoreOptions | None = None) -> EventSet:
         """Open the newest snapshot of an events data set.
 
         Args:
-            uri: root of the data set, the ``--out`` of ``wsvad events``.
-            options: how to reach the store.
+            uri: URI of the data set, the ``--out`` of ``wsvad events``.
+            options: settings of the store.
 
         Raises:
-            UsageError: no data set, none of events, or nothing published.
-            ConflictError: the snapshot was made by another configuration than the data set.
-            DamagedError: what it holds is damaged.
+            UsageError: there is no events data set, or nothing is published.
+            ConflictError: snapshot and data set have different configurations.
+            DamagedError: stored data is damaged.
         """
         store = open_store(uri, options)
         snapshot = published_snapshot(store, EventsConfig.kind, "events")
@@ -52,10 +52,10 @@ class EventSet(PublishedTables):
         """Yield the rows; ``kind`` is ``event``, ``scored`` or ``not_scored``.
 
         Args:
-            unit: a name of ``units``; None: all, by name.
+            unit: a key of ``units``; None: all, sorted by name.
 
         Raises:
-            UsageError: there is no such unit.
+            UsageError: the unit does not exist.
             DamagedError: an object is missing or damaged.
         """
         if unit is not None and unit not in self.units:
@@ -64,19 +64,19 @@ class EventSet(PublishedTables):
             yield from read_rows(self.store, self.snapshot, self.units[name])
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Yield the rows of events alone. Raises as :meth:`rows`."""
+        """Yield only the rows of events. Raises as :meth:`rows`."""
         return (row for row in self.rows() if row["kind"] == "event")
 
 
 def read_rows(store: Store, snapshot: Snapshot, described: SnapshotObject) -> list[dict[str, Any]]:
-    """Return the rows of an object of events, held against the digest that the snapshot names.
+    """Return the rows of an events object after verifying it against the digest in the snapshot.
 
     Raises:
-        DamagedError: it is missing or damaged.
+        DamagedError: the object is missing or damaged.
     """
     data, uri = read_published(store, snapshot, described, "events"), store.uri_of(described.key)
     if hashlib.sha256(data).hexdigest() != described.sha256:
-        raise DamagedError(f"{uri} is damaged: it has not the digest that the snapshot names; {REMEDY}")
+        raise DamagedError(f"{uri} is damaged: its digest differs from the one in the snapshot; {REMEDY}")
     try:
         return decode_events(data).rows
     except DamagedUnit as error:

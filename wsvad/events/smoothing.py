@@ -1,4 +1,4 @@
-"""Smoothing of clip scores over time, where clips may be missing."""
+"""Smoothing of clip scores over time, with gaps between clips."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ Floats = npt.NDArray[np.float64]
 
 
 def smooth(start_T: npt.ArrayLike, scores_T: npt.ArrayLike, width_s: float) -> Floats:
-    """Return the mean of each clip and its neighbours, weighted by a triangular kernel.
+    """Smooth scores with a triangular kernel over clip start times.
 
-    A clip that starts ``d`` seconds before or after has the weight ``1 - d / width_s``, from ``width_s`` on none. The
-    weights of the clips that are there sum to 1, so a missing clip counts neither as 0 nor as anything else. The value
-    of a clip depends on nothing farther than ``width_s``, and is the same bit for bit whatever else is in the series.
+    A clip that starts ``d`` seconds earlier or later has the weight ``1 - d / width_s``, and 0 from ``width_s`` on. The
+    weights are normalised over the clips that exist, so missing clips do not count as 0. A value depends only on clips
+    within ``width_s``, and is identical bit for bit whatever else is in the series.
 
     Args:
-        start_T: seconds, ascending (equal ones are allowed).
-        scores_T: one score a clip.
-        width_s: half width of the kernel; 0 returns the scores as they are.
+        start_T: start of each clip in seconds, ascending; equal values are allowed.
+        scores_T: score of each clip.
+        width_s: half width of the kernel in seconds; 0 returns the scores unchanged.
 
     Returns:
-        float64 ``[T]``, each between the smallest and the largest of the scores that it is a mean of.
+        float64 ``[T]``, each between the minimum and the maximum of the averaged scores.
     """
     start, scores = np.asarray(start_T, np.float64), np.asarray(scores_T, np.float64)
     if width_s <= 0 or len(scores) < 2:
@@ -38,5 +38,5 @@ def smooth(start_T: npt.ArrayLike, scores_T: npt.ArrayLike, width_s: float) -> F
             weights[own] += weight
             lowest[own] = np.minimum(lowest[own], np.where(weight > 0, scores[other], np.inf))
             highest[own] = np.maximum(highest[own], np.where(weight > 0, scores[other], -np.inf))
-    # rounding must not lift a mean of equal scores off a threshold
+    # Rounding must not move a mean of equal scores across a threshold.
     return np.asarray(np.clip(total / weights, lowest, highest))

@@ -1,4 +1,4 @@
-"""The videos that events are looked for in: what the scores know of them, placed in time."""
+"""The videos of each camera, placed in time, as known from a scores data set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from wsvad.cameras.config import Camera, Cameras
-from wsvad.cameras.placing import LONGEST_S, Recorded, cameras_of, place_all
+from wsvad.cameras.placing import MAX_DURATION_S, RecordedVideo, cameras_of, place_all
 from wsvad.scores.reading import ScoreSet
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -17,15 +17,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Source:
-    """One video of a camera, scored or not. All of it decides the rows, and so the name, of the units it is in."""
+    """One video of a camera, scored or not. Every field enters the digest of the units that contain the video."""
 
     video_id: str
     content_id: str
     uri: str
     sha256: str
-    """Of the object with its scores; empty where it has none."""
+    """SHA-256 of the object with its scores; empty if it has none."""
     start_utc_us: int | None
-    """Microseconds since 1970; ``None`` where no time is known."""
+    """Microseconds since 1970; ``None`` if the recording time is unknown."""
     duration_s: float | None
     num_frames: int | None
     width: int | None
@@ -34,45 +34,45 @@ class Source:
     kind: str | None
     message: str | None
     notes: tuple[str, ...]
-    """How it was placed."""
+    """Notes of the rules that assigned its camera and time."""
 
     @property
     def begin_s(self) -> float:
-        """Seconds since 1970 at which it starts; 0 where no time is known."""
+        """Start in seconds since 1970; 0 if the recording time is unknown."""
         return (self.start_utc_us or 0) / 1e6
 
     @property
     def end_s(self) -> float:
-        """Seconds since 1970 at which it ends, as far as is known."""
-        return self.begin_s + min(max(self.duration_s or 0.0, 0.0), LONGEST_S)
+        """End in seconds since 1970; equal to the start if the duration is unknown."""
+        return self.begin_s + min(max(self.duration_s or 0.0, 0.0), MAX_DURATION_S)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
+        """Return the fields as JSON values."""
         return vars(self) | {"notes": list(self.notes)}
 
 
 def read_sources(scores: ScoreSet, cameras: Cameras) -> tuple[dict[str, list[Source]], dict[str, Camera]]:
-    """Return the videos of each camera, in the order of their starts, and what holds for each camera.
+    """Return the videos of each camera, sorted by start, and the settings of each camera.
 
-    Videos without scores are among them: what was not scored is known to be missing.
+    Videos without scores are included, so that coverage can report them as not scored.
 
     Raises:
         UsageError: patterns contradict each other, see ``cameras_of``.
-        StorageError: scores of a video whose length no table says cannot be read.
+        StorageError: the duration is not in the tables, and the scores of the video cannot be read.
     """
-    recorded = [Recorded(i, str(row["uri"]), _duration_s(scores, row)) for i, row in scores.videos.items()]
+    recorded = [RecordedVideo(i, str(row["uri"]), _duration_s(scores, row)) for i, row in scores.videos.items()]
     placed = place_all(recorded, cameras)
     by_camera: dict[str, list[Source]] = defaultdict(list)
     for video, row in zip(recorded, scores.videos.values(), strict=True):
-        there = placed[video.video_id]
+        placement = placed[video.video_id]
         scored = scores.units.get(video.video_id)
-        by_camera[there.camera].append(
+        by_camera[placement.camera].append(
             Source(
                 video.video_id,
                 str(row["content_id"]),
                 video.uri,
                 scored.sha256 if scored else "",
-                None if there.start_utc is None else (there.start_utc - _EPOCH) // timedelta(microseconds=1),
+                None if placement.start_utc is None else (placement.start_utc - _EPOCH) // timedelta(microseconds=1),
                 video.duration_s,
                 row["num_frames"],
                 row["width"],
@@ -80,7 +80,7 @@ def read_sources(scores: ScoreSet, cameras: Cameras) -> tuple[dict[str, list[Sou
                 str(row["status"]),
                 row["kind"],
                 row["message"],
-                there.notes,
+                placement.notes,
             )
         )
     for sources in by_camera.values():

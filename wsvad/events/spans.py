@@ -1,6 +1,6 @@
-"""From scores over time to events: hysteresis, merging, cutting. Pure functions of arrays.
+"""Event detection on a score series: hysteresis, merging, splitting. Pure functions of arrays.
 
-Axes: T clips of one camera, in the order of time.
+Axes: T clips of one camera, in chronological order.
 """
 
 from __future__ import annotations
@@ -19,46 +19,46 @@ Ints = npt.NDArray[np.int64]
 
 
 class Span(NamedTuple):
-    """One event. Times are those of the clips that were given."""
+    """One event. Times are on the clock of the input clips."""
 
     first: int
-    """Position of its first clip."""
+    """Index of its first clip."""
     last: int
-    """Position after its last clip; clips between that lie below ``low`` were merged into it."""
+    """Index after its last clip. Clips below ``low`` in between were merged into the event."""
     start_s: float
     end_s: float
-    """Above ``start_s``, unless two clips have the same start."""
+    """Greater than ``start_s``, unless two clips have the same start."""
     peak: int
-    """Position of the clip with the highest smoothed score, the first of several."""
+    """Index of the clip with the highest smoothed score, the first one on ties."""
     score: float
-    """That smoothed score; it is what ``high`` and ``low`` are compared with."""
+    """Smoothed score at ``peak``, the value that is compared with ``high`` and ``low``."""
     continues: bool
-    """Whether it is the rest of a longer event that was cut at its start; see :func:`find_events`."""
+    """Whether the event continues a longer one that was split at its start; see :func:`find_events`."""
 
 
 def find_events(times_T2: npt.ArrayLike, scores_T: npt.ArrayLike, settings: EventSettings) -> list[Span]:
     """Find the events in the scores of one camera.
 
-    1. Scores are smoothed (:func:`wsvad.events.smoothing.smooth`).
-    2. An event opens at a clip of at least ``high`` and goes on while clips are at least ``low``. A hole in the footage
-       of more than ``gap_s`` closes it, a shorter one does not.
-    3. Events with at most ``gap_s`` between the end of one and the start of the next are one.
-    4. A stretch above ``low`` that covers a whole hour (of the clock of ``times_T2``, from 0) is cut where that hour
-       begins and ends, and hysteresis begins anew there. So no event is as long as two hours, and what happens at a
-       point of time never depends on scores farther away than ``settings.reach_s``.
-    5. Events shorter than ``min_length_s`` are left out.
+    1. Smooth the scores (:func:`wsvad.events.smoothing.smooth`).
+    2. Open an event at a clip of at least ``high`` and extend it while clips are at least ``low``. A gap in the footage
+       of more than ``gap_s`` closes it.
+    3. Merge events with at most ``gap_s`` between the end of one and the start of the next.
+    4. Split a stretch above ``low`` at the start and end of every full hour that it covers (hours count from 0 of
+       ``times_T2``), and restart hysteresis there. So every event is shorter than two hours, and an event never depends
+       on scores farther away than ``settings.reach_s``.
+    5. Drop events shorter than ``min_length_s``.
 
     Args:
-        times_T2: start and end of each clip in seconds on one clock, ascending by start; clips that are missing are
-            simply not there. Clips may overlap.
+        times_T2: start and end of each clip in seconds on one clock, ascending by start. Missing clips are left out.
+            Clips may overlap.
         scores_T: score of each clip in [0, 1].
         settings: the operating point.
 
     Returns:
-        The events in the order of time. They share no clip, and overlap only where clips do.
+        The events in chronological order. They share no clips, and overlap only where clips do.
 
     Raises:
-        UsageError: other shapes, times that do not ascend, values that are not finite.
+        UsageError: shapes differ, times do not ascend, or values are not finite.
     """
     times_T2, scores_T = _checked(times_T2, scores_T)
     if not len(scores_T):
@@ -83,29 +83,29 @@ def find_events(times_T2: npt.ArrayLike, scores_T: npt.ArrayLike, settings: Even
 def _checked(times: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Floats, Floats]:
     times_T2, scores_T = np.asarray(times, np.float64).reshape(-1, 2), np.asarray(scores, np.float64)
     if scores_T.shape != times_T2.shape[:1]:
-        raise UsageError(f"expected one span a score, got scores {scores_T.shape} and spans {times_T2.shape}")
+        raise UsageError(f"expected one time span per score, got scores {scores_T.shape} and spans {times_T2.shape}")
     if not (np.isfinite(times_T2).all() and np.isfinite(scores_T).all()):
         raise UsageError("expected finite times and scores")
     if (np.diff(times_T2[:, 0]) < 0).any() or (times_T2[:, 1] < times_T2[:, 0]).any():
-        raise UsageError("expected clips in the order of their starts, none of which ends before it starts")
+        raise UsageError("expected clips sorted by start, each with an end that is not before its start")
     return times_T2, scores_T
 
 
 class _Pieces(NamedTuple):
-    """Groups of the clips above ``low`` that hysteresis and merging never leave."""
+    """Groups of clips above ``low``; hysteresis and merging never cross their borders."""
 
     of_clip: Ints
-    """Number of the piece of each clip above ``low``."""
+    """Index of the piece of each clip above ``low``."""
     first: Ints
-    """Of each piece: which of the clips above ``low`` is its first."""
+    """Index, among the clips above ``low``, of each piece's first clip."""
     end_s: list[float]
-    """Of each piece: where it was cut, else infinity."""
+    """Time at which each piece was split, else infinity."""
     continues: npt.NDArray[np.bool_]
-    """Of each piece: whether it is the rest of one that was cut."""
+    """Whether each piece continues one that was split."""
 
 
 def _pieces(start_A: Floats, end_A: Floats, gap_s: float) -> _Pieces:
-    """Group clips above ``low``: a hole of more than ``gap_s`` parts them, and so does the end of a covered hour."""
+    """Group clips above ``low``, split at gaps of more than ``gap_s`` and at the borders of fully covered hours."""
     reached_A = np.maximum.accumulate(end_A)
     new_A = np.concatenate(([True], start_A[1:] - reached_A[:-1] > gap_s))
     island_A = np.cumsum(new_A) - 1
@@ -122,7 +122,7 @@ def _pieces(start_A: Floats, end_A: Floats, gap_s: float) -> _Pieces:
 
 
 class _Run(NamedTuple):
-    """Clips in an event, not merged yet."""
+    """Clips of an event before merging."""
 
     first: int
     last: int
@@ -131,7 +131,7 @@ class _Run(NamedTuple):
 
 
 def _opened(above: Ints, pieces: _Pieces, smooth_T: Floats, times_T2: Floats, high: float) -> Iterator[_Run]:
-    """Yield every run of neighbouring clips at ``low`` or more, from its first clip at ``high`` on."""
+    """Yield every run of adjacent clips of at least ``low``, from its first clip of at least ``high`` on."""
     broken_A = (np.diff(above) > 1) | (np.diff(pieces.of_clip) > 0)
     starts = np.concatenate(([0], np.flatnonzero(broken_A) + 1))
     ends = np.concatenate((starts[1:], [len(above)]))
@@ -143,7 +143,7 @@ def _opened(above: Ints, pieces: _Pieces, smooth_T: Floats, times_T2: Floats, hi
 
 
 def _merged(runs: Iterator[_Run], times_T2: Floats, gap_s: float) -> Iterator[_Run]:
-    """Join runs of one piece that lie within ``gap_s`` of each other."""
+    """Merge runs of one piece with at most ``gap_s`` between them."""
     held: _Run | None = None
     for run in runs:
         if held and held.piece == run.piece and times_T2[run.first, 0] - held.end_s <= gap_s:

@@ -1,4 +1,4 @@
-"""How a run ended: for people as a table, for programs as JSON."""
+"""Summary of an event detection run, as a table for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -11,67 +11,67 @@ from wsvad.work.summary import Summary
 
 @dataclass(frozen=True)
 class EventsSummary(Summary):
-    """The end of a run that looked for events."""
+    """Result of an event detection run."""
 
     out: str
     snapshot: str | None
     """Key of the published snapshot; ``None`` after a dry run."""
     fingerprint: str
     scores: str
-    """URI of the scores."""
+    """URI of the scores data set."""
     checkpoint: str
-    """Digest of the checkpoint that gave them."""
+    """Digest of the checkpoint that produced the scores."""
     settings: dict[str, Any]
-    """Of cameras without thresholds of their own."""
+    """Settings of cameras without their own thresholds."""
     banner: str
-    """What must not be overlooked, else empty."""
+    """Warnings, else empty."""
     dry_run: bool
     cameras: int
     videos: int
-    """Videos of the scores snapshot."""
+    """Videos in the scores snapshot."""
     videos_without_time: int
-    """Videos of which no time of recording is known: their events have offsets alone."""
+    """Videos without a known recording time: their events have only offsets."""
     videos_not_scored: int
-    """Videos without any score."""
+    """Videos without any scores."""
     units: int
-    """Camera-days, and videos without a time."""
+    """Camera-days, and videos without a recording time."""
     units_done_before: int
     units_to_do: int
-    """Units that this run had to do (in a dry run: would have)."""
+    """Units that this run computed (in a dry run: would compute)."""
     units_gone: int
-    """Units of earlier runs that these scores have no footage of any more."""
+    """Units of earlier runs without footage in these scores."""
     events: int | None
-    """``None`` after a dry run with work left; likewise the next three."""
+    """``None`` after a dry run with work left, as are the next three fields."""
     scored_hours: float | None
     not_scored_hours: float | None
     not_scored_spans: int | None
     elapsed_s: float
     notes: dict[str, int] = field(default_factory=dict)
-    """How many videos were placed in time by a rule, by its code."""
+    """Number of videos placed by a rule, by the code of the rule."""
     text: str | None = None
-    """Where the text forms were written."""
+    """URI of the folder with the text formats."""
 
     @property
     def exit_code(self) -> int:
-        """0: done, or planned. What stands in the way ends in an error."""
+        """Always 0; failures raise an exception."""
         return EXIT_OK
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return the lines of the table."""
+        """Return the rows of the summary table."""
         videos = f"{self.videos}"
-        told = [
+        gaps = [
             f"{count} {words}"
             for count, words in (
                 (self.videos_not_scored, "without scores"),
-                (self.videos_without_time, "without a time of recording"),
+                (self.videos_without_time, "without a recording time"),
             )
             if count
         ]
-        rows = [("cameras", str(self.cameras)), ("videos", videos + (f" ({', '.join(told)})" if told else ""))]
+        rows = [("cameras", str(self.cameras)), ("videos", videos + (f" ({', '.join(gaps)})" if gaps else ""))]
         if self.notes:
             rows.append(("placed", ", ".join(f"{count} {code}" for code, count in self.notes.items())))
         if self.events is not None:
-            rows.append(("events", f"{self.events} in {self.scored_hours:.2f} hours that were scored"))
+            rows.append(("events", f"{self.events} in {self.scored_hours:.2f} scored hours"))
             if self.not_scored_spans:
                 word = "span" if self.not_scored_spans == 1 else "spans"
                 rows.append(("not scored", f"{self.not_scored_spans} {word}, {self.not_scored_hours:.2f} hours"))

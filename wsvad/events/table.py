@@ -1,4 +1,4 @@
-"""Events of a unit as the bytes of its object: a Parquet file that is a pure function of its rows."""
+"""Encoding of a unit's events as a Parquet file whose bytes are a pure function of its rows."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from wsvad.work.stored import DamagedUnit
 
 
 def encode_events(rows: Sequence[Mapping[str, Any]], unit: EventUnit, config: EventsConfig) -> bytes:
-    """Encode the rows of a unit as Parquet bytes: columns of ``EVENTS_SCHEMA``, zstd, absent values null.
+    """Encode the rows of a unit as Parquet bytes with the columns of ``EVENTS_SCHEMA``; absent values are null.
 
-    The same input gives the same bytes: no time of making, host or attempt is in them.
+    The same input gives the same bytes: they contain no creation time, host or attempt.
     """
-    said = {
+    header = {
         "unit_id": unit.unit_id,
         "video_id": unit.name,
         "content_id": unit.content_id,
@@ -35,7 +35,7 @@ def encode_events(rows: Sequence[Mapping[str, Any]], unit: EventUnit, config: Ev
         {
             columns.META_FINGERPRINT: config.fingerprint,
             columns.META_EVENTS: json.dumps(config.to_dict(), sort_keys=True),
-            columns.META_UNIT: json.dumps(said, sort_keys=True),
+            columns.META_UNIT: json.dumps(header, sort_keys=True),
         }
     )
     sink = pa.BufferOutputStream()
@@ -46,7 +46,7 @@ def encode_events(rows: Sequence[Mapping[str, Any]], unit: EventUnit, config: Ev
 
 
 class StoredEvents(NamedTuple):
-    """A unit as it is read back."""
+    """A decoded unit."""
 
     fingerprint: str
     unit: dict[str, Any]
@@ -54,27 +54,27 @@ class StoredEvents(NamedTuple):
 
 
 def decode_events(data: bytes) -> StoredEvents:
-    """Undo :func:`encode_events`; every page is held against its checksum.
+    """Decode the bytes of :func:`encode_events`; every page is verified against its checksum.
 
     Raises:
-        DamagedUnit: the bytes are no unit of events, or not what was written.
+        DamagedUnit: the bytes are not a valid unit of events.
     """
     try:
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        schema = file.schema_arrow  # made anew each time that it is asked for
+        schema = file.schema_arrow  # pyarrow builds it again on each access
         metadata = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
         check_columns(schema, columns.EVENTS_SCHEMA)
         rows: list[dict[str, Any]] = file.read().to_pylist()
         unit = parse_object(metadata[columns.META_UNIT])
-        if unit["clips"] != len(rows):  # the footer has no checksum of its own
-            raise ValueError(f"its footer says {unit['clips']!r} rows")
+        if unit["clips"] != len(rows):  # the footer has no checksum
+            raise ValueError(f"its footer states {unit['clips']!r} rows")
         return StoredEvents(metadata[columns.META_FINGERPRINT], unit, rows)
     except (pa.ArrowException, OSError, LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedUnit(f"no whole unit of events: {error}") from error
+        raise DamagedUnit(f"not a complete unit of events: {error}") from error
 
 
 def summarize_events(data: bytes) -> UnitSummary:
-    """Read a unit back for ``wsvad verify``: every row is a clip of the unit. Raises as :func:`decode_events`."""
+    """Summarise a unit for ``wsvad verify``; each row counts as a clip. Raises as :func:`decode_events`."""
     stored = decode_events(data)
     name = str(stored.unit["video_id"])
     keys = [(name, number, 0) for number in range(len(stored.rows))]
@@ -85,22 +85,22 @@ def receipt_of(unit_id: str, data: bytes, rows: int) -> Receipt:
     """Return the receipt of a stored unit.
 
     Args:
-        unit_id: of the unit.
-        data: its bytes, which were just encoded or decoded.
-        rows: how many they hold.
+        unit_id: id of the unit.
+        data: bytes of the unit, just encoded or decoded.
+        rows: number of rows.
     """
     sha = hashlib.sha256(data).hexdigest()
     return Receipt(unit_id, "done", clips=rows, rows=rows, bytes=len(data), sha256=sha)
 
 
 class Counts(NamedTuple):
-    """What a unit holds, for summaries; kept in the notes of its row in the table of videos."""
+    """Row counts and durations of a unit, for summaries; stored in the notes of its row in the table of videos."""
 
     events: int = 0
     scored_s: float = 0.0
     not_scored_s: float = 0.0
     not_scored: int = 0
-    """Spans without scores, those of unknown length among them."""
+    """Number of spans without scores, including those of unknown length."""
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]]) -> Counts:
@@ -114,14 +114,14 @@ class Counts(NamedTuple):
 
     @property
     def notes(self) -> list[str]:
-        """As notes of a row of the table of videos."""
+        """The counts as notes for a row of the table of videos."""
         return [f"{name}: {value}" for name, value in self._asdict().items()]
 
     @classmethod
     def from_notes(cls, notes: Sequence[str] | None) -> Counts | None:
-        """Undo :attr:`notes`; ``None`` where they say something else."""
-        said = dict(note.split(": ", 1) for note in notes or () if ": " in note)
+        """Parse :attr:`notes`; return ``None`` if they have another form."""
+        values = dict(note.split(": ", 1) for note in notes or () if ": " in note)
         try:
-            return cls(*(type(default)(said[name]) for name, default in cls._field_defaults.items()))
+            return cls(*(type(default)(values[name]) for name, default in cls._field_defaults.items()))
         except (KeyError, ValueError):
             return None

@@ -1,4 +1,4 @@
-"""``thresholds.json``: calibrated thresholds of one model, with the post-processing that they belong to."""
+"""``thresholds.json``: calibrated thresholds of one model, with the post-processing they are valid for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FIELDS = ("thresholds_version", "checkpoint", "post_processing", "confidence", "
 
 @dataclass(frozen=True)
 class PostProcessing:
-    """What events depend on besides ``high`` and ``low``; see :class:`wsvad.events.config.EventSettings`."""
+    """Event settings other than ``high`` and ``low``; see :class:`wsvad.events.config.EventSettings`."""
 
     gap_s: float
     smooth_s: float
@@ -30,43 +30,43 @@ class PostProcessing:
 
     @classmethod
     def of(cls, settings: EventSettings) -> PostProcessing:
-        """Take it out of settings."""
+        """Extract them from event settings."""
         return cls(settings.gap_s, settings.smooth_s, settings.min_length_s)
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Thresholds of the cameras of one model."""
+    """Thresholds of all cameras of one model."""
 
     checkpoint: str
-    """Digest of the checkpoint whose scores they are for."""
+    """Digest of the checkpoint whose scores they apply to."""
     post_processing: PostProcessing
     calibration: Calibration
     footage: Mapping[str, Any] = field(default_factory=dict)
-    """Where the scores of the normal footage are, and their digest; JSON values."""
+    """URI and digest of the scores of the normal footage, as JSON values."""
 
     def settings_of(self, camera: str | None) -> EventSettings:
-        """Return the operating point of a camera; the pooled one for None, and for cameras without their own."""
+        """Return the operating point of a camera; the pooled one for None and for cameras without their own."""
         pooled = self.calibration.pooled
         return _settings(pooled if camera is None else self.calibration.of(camera), self.post_processing)
 
-    def given_to(self, camera: Camera) -> Camera:
-        """Return the camera with its threshold; one that a person gave it in the file of cameras stays."""
+    def apply_to(self, camera: Camera) -> Camera:
+        """Return the camera with its threshold, unless the cameras file sets one."""
         if camera.high is not None or camera.name not in self.calibration.cameras:
             return camera
         own = self.calibration.cameras[camera.name]
         return replace(camera, high=own.high, low=own.low)
 
     def check_model(self, checkpoint: str) -> None:
-        """Raise ``UsageError`` where scores come from another checkpoint: thresholds do not carry over."""
+        """Raise ``UsageError`` if scores come from another checkpoint: thresholds are valid for one model only."""
         if checkpoint != self.checkpoint:
             raise UsageError(
-                f"the thresholds are of checkpoint {self.checkpoint:.24}, the scores of {checkpoint:.24}; thresholds "
-                "of one model mean nothing for another: calibrate on scores of this one"
+                f"the thresholds belong to checkpoint {self.checkpoint:.24}, but the scores come from "
+                f"{checkpoint:.24}; calibrate thresholds on scores of this checkpoint"
             )
 
     def to_bytes(self) -> bytes:
-        """Return the sealed document; the same thresholds give the same bytes."""
+        """Return the document with its checksum; the same thresholds give the same bytes."""
         own = self.calibration.cameras
         return seal(
             {
@@ -82,35 +82,36 @@ class Thresholds:
 
 
 def load_thresholds(uri: str, options: StoreOptions | None = None) -> tuple[Thresholds, str]:
-    """Read a file of thresholds; with the digest of the file.
+    """Read a thresholds file and return it with its digest.
 
     Raises:
-        UsageError, DamagedError: there is no such file, or as :func:`read_thresholds`.
+        UsageError: the file does not exist, or as :func:`read_thresholds`.
+        DamagedError: the file is damaged.
     """
     store, key = open_object(uri, options)
     try:
         data = store.read(key)
     except ObjectNotFound as error:
-        raise UsageError(f"no file of thresholds there: {error}") from error
+        raise UsageError(f"the thresholds file does not exist: {error}") from error
     return read_thresholds(data, uri), f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def read_thresholds(data: bytes, name: str) -> Thresholds:
-    """Undo :meth:`Thresholds.to_bytes`.
+    """Decode the bytes of :meth:`Thresholds.to_bytes`.
 
     Args:
-        data: the file.
-        name: of the file, for messages.
+        data: content of the file.
+        name: name of the file, for messages.
 
     Raises:
-        UsageError: no file of thresholds, or one of a later version.
-        DamagedError: the bytes are not what was written.
+        UsageError: the file is not a thresholds file, or has an unsupported version.
+        DamagedError: the checksum does not match.
     """
     if not is_sealed(data):
-        raise UsageError(f"{name} is no file of thresholds; `wsvad events --calibrate` writes one")
+        raise UsageError(f"{name} is not a thresholds file; create one with `wsvad events --calibrate`")
     plain = unseal(data, name, FIELDS, remedy="calibrate again")
     if plain["thresholds_version"] != VERSION:
-        raise UsageError(f"{name} is of version {plain['thresholds_version']!r:.20}; this program reads {VERSION}")
+        raise UsageError(f"{name} has version {plain['thresholds_version']!r:.20}, expected {VERSION}")
     try:
         post_processing = build(PostProcessing, plain["post_processing"])
         if not (isinstance(plain["cameras"], dict) and isinstance(plain["footage"], dict)):
@@ -118,7 +119,7 @@ def read_thresholds(data: bytes, name: str) -> Thresholds:
         cameras = {camera: build(Threshold, fields) for camera, fields in plain["cameras"].items()}
         calibration = Calibration(build(Threshold, plain["pooled"]), cameras)
         for threshold in (calibration.pooled, *cameras.values()):
-            _settings(threshold, post_processing)  # checks the bounds
+            _settings(threshold, post_processing)  # validates the values
     except (DocumentError, UsageError) as error:
         raise UsageError(f"{name} cannot be used: {error}") from error
     return Thresholds(str(plain["checkpoint"]), post_processing, calibration, plain["footage"])

@@ -1,8 +1,8 @@
-"""Units of events: one camera and one UTC day each, or one video whose time is not known.
+"""Units of event detection: one camera and one UTC day, or one video whose recording time is unknown.
 
-A unit's name is the digest of all that decides its rows. A pure function of scores, cameras and settings, so that a day
-is done again exactly when something that can act on it has changed: its own footage, or that of a neighbour near
-midnight.
+A unit's id is a digest of everything that determines its rows: a pure function of scores, cameras and settings. So a
+day is recomputed exactly when something that affects it has changed: its own footage, or footage of a neighbouring day
+near midnight.
 """
 
 from __future__ import annotations
@@ -27,50 +27,50 @@ _EPOCH = date(1970, 1, 1)
 
 @dataclass(frozen=True)
 class EventUnit:
-    """What is computed, written and published as a whole."""
+    """A unit of work that is computed, stored and published as a whole."""
 
     camera: Camera
     day: date | None
     """In UTC; ``None``: the only source is a video without a known time, and all times are offsets from its start."""
     sources: tuple[Source, ...]
-    """Every video that can act on the unit, in the order of starts: those of the day, and those near its borders."""
+    """Every video that can affect the unit, sorted by start: those of the day, and those near its borders."""
     settings: EventSettings
-    """The camera's."""
+    """Settings of the camera."""
     fingerprint: str
-    """Of the data set."""
+    """Fingerprint of the data set."""
 
     @property
     def name(self) -> str:
-        """What tables call it: unique in the data set, and never a path."""
+        """Name in tables: unique in the data set, and never used as a path."""
         return f"{self.day}/{self.camera.name}" if self.day else f"offsets/{self.sources[0].video_id}"
 
     @property
     def video_id(self) -> str:
-        """The name, for the parts of the package that call what a unit is of a video."""
+        """Same as :attr:`name`, for code that works with units of any kind."""
         return self.name
 
     @property
     def begin_s(self) -> float:
-        """Seconds since 1970 at which the day begins; without a day, before everything."""
+        """Start of the day in seconds since 1970; minus infinity without a day."""
         return (self.day - _EPOCH).days * DAY_S if self.day else -math.inf
 
     @property
     def end_s(self) -> float:
-        """Seconds since 1970 at which the day ends, exclusive."""
+        """End of the day in seconds since 1970, exclusive; infinity without a day."""
         return self.begin_s + DAY_S if self.day else math.inf
 
     @cached_property
     def content_id(self) -> str:
-        """32 hex digits over everything that decides the rows, besides the data set's configuration."""
+        """Digest (32 hex digits) of everything that determines the rows, apart from the data set's configuration."""
         return fingerprint_of(self.inputs())[:32]
 
     @cached_property
     def unit_id(self) -> str:
-        """32 hex digits: the name of its object."""
+        """Name of the stored object, 32 hex digits."""
         return layout.unit_id(self.content_id, 0, 0, self.fingerprint)
 
     def inputs(self) -> dict[str, Any]:
-        """Return what decides the rows as plain JSON values: the day, its videos with digests and starts, settings."""
+        """Return everything that determines the rows as JSON values: day, videos with digests and starts, settings."""
         return {
             "camera": self.camera.name,
             "day": str(self.day) if self.day else None,
@@ -86,16 +86,16 @@ def plan_units(
     settings: EventSettings,
     fingerprint: str,
 ) -> list[EventUnit]:
-    """Return the units of all cameras, by camera and day.
+    """Return the units of all cameras, sorted by camera and day.
 
     Args:
-        by_camera: videos of each camera, in the order of starts.
-        cameras: what holds for each.
-        settings: of cameras without thresholds of their own.
-        fingerprint: of the data set.
+        by_camera: videos of each camera, sorted by start.
+        cameras: settings of each camera.
+        settings: event settings of cameras without their own thresholds.
+        fingerprint: fingerprint of the data set.
 
     Raises:
-        UsageError: thresholds of a camera that cannot be.
+        UsageError: the thresholds of a camera are invalid.
     """
     units: list[EventUnit] = []
     for name, sources in by_camera.items():
@@ -109,16 +109,16 @@ def plan_units(
 
 
 def settings_of(camera: Camera, settings: EventSettings) -> EventSettings:
-    """Return a camera's settings: its own thresholds where it has some."""
+    """Return the event settings of a camera, with its own thresholds if it has any."""
     return settings if camera.high is None else replace(settings, high=camera.high, low=camera.low)
 
 
 def _days(sources: Iterable[Source], reach_s: float) -> Iterator[tuple[date, list[Source]]]:
-    """Yield each day that has footage, with the videos that can act on it."""
+    """Yield each day with footage, with the videos that can affect it."""
     near: dict[int, list[Source]] = defaultdict(list)
     days: set[int] = set()
     for source in sources:
-        last = max(source.begin_s, math.nextafter(source.end_s, -math.inf))  # a video that ends at midnight
+        last = max(source.begin_s, math.nextafter(source.end_s, -math.inf))  # midnight belongs to the next day
         days.update(range(_day(source.begin_s), _day(last) + 1))
         for day in range(_day(source.begin_s - reach_s), _day(source.end_s + reach_s) + 1):
             near[day].append(source)
@@ -130,17 +130,17 @@ def _day(seconds: float) -> int:
     return math.floor(seconds / DAY_S)
 
 
-def inputs_of(units: Iterable[EventUnit], camera: str, day: date) -> tuple[Source, ...]:
-    """Return the videos that can act on a camera's day; none where it has no footage."""
+def sources_of_day(units: Iterable[EventUnit], camera: str, day: date) -> tuple[Source, ...]:
+    """Return the videos that can affect a camera's day; empty if the day has no footage."""
     return next((u.sources for u in units if u.camera.name == camera and u.day == day), ())
 
 
-def affected(units: Iterable[EventUnit], video_ids: Collection[str]) -> list[EventUnit]:
-    """Return the units on which any of these videos can act."""
+def affected_units(units: Iterable[EventUnit], video_ids: Collection[str]) -> list[EventUnit]:
+    """Return the units that any of these videos can affect."""
     changed = set(video_ids)
     return [unit for unit in units if any(source.video_id in changed for source in unit.sources)]
 
 
-def needed(units: Iterable[EventUnit], done: Collection[str]) -> list[EventUnit]:
-    """Return the units whose objects, by unit id, are not there: new ones, and those whose inputs changed."""
+def missing_units(units: Iterable[EventUnit], done: Collection[str]) -> list[EventUnit]:
+    """Return the units whose ids are not in ``done``: new units, and those with changed inputs."""
     return [unit for unit in units if unit.unit_id not in done]

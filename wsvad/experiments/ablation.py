@@ -23,7 +23,7 @@ from wsvad.manifest.records import read_records
 from wsvad.metrics.options import MetricOptions
 from wsvad.metrics.paired import Paired, compare_pairs, holm
 from wsvad.metrics.ranking import Floats
-from wsvad.models.choose import MODELS
+from wsvad.models.registry import MODELS
 from wsvad.provenance import versions
 from wsvad.report.tables import Column, Table, as_csv, as_html, as_markdown
 from wsvad.storage import open_store

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from wsvad.dataset.published import refuse_data_set
 from wsvad.errors import EXIT_OK
-from wsvad.evaluation.gather import choose
-from wsvad.evaluation.leaks import refuse_leaks
+from wsvad.evaluation.gather import records_of_split
+from wsvad.evaluation.leaks import check_leaks
 from wsvad.experiments.many import run_trials
 from wsvad.experiments.options import CompareOptions
 from wsvad.experiments.table import COLUMNS, Rows, as_csv, as_markdown, lines, shown_columns, summarize
@@ -118,9 +118,9 @@ def check_comparison(options: CompareOptions) -> dict[str, dict[str, str]]:
     refuse_data_set(open_store(options.out, options.store), "a comparison")
     records = read_records(options.manifest, options.store)
     for split in options.splits:
-        evaluated = choose(records, split)
+        evaluated = records_of_split(records, split)
         if split == "test":
-            refuse_leaks([r.video_id for r in records if r.split in ("train", "val")], evaluated, records)
+            check_leaks([r.video_id for r in records if r.split in ("train", "val")], evaluated, records)
     trials = [options.trial(row, seed=0) for row in options.rows]
     for trial in trials:
         check_trial(trial)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wsvad.evaluation.gather import choose, gather
+from wsvad.evaluation.gather import gather, records_of_split
 from wsvad.experiments.trial import Trial
 from wsvad.manifest.names import Split
 from wsvad.manifest.records import VideoRecord
-from wsvad.metrics.figures import Draws
+from wsvad.metrics.metric import Resamples
 from wsvad.metrics.options import MetricOptions
 from wsvad.metrics.ranking import Floats
 from wsvad.metrics.spatial import spatial_metrics
@@ -34,7 +34,9 @@ def resampled_figures(
     """
     scores = ScoreSet.open(f"{trial.out}/scores", trial.store)
     features = scores.config.get("features", {})
-    found = gather(choose(records, split), scores.video_ids, scores.load, features, allow_missing=trial.allow_missing)
-    draws = Draws.of(found.results, options, keep=True)
-    metrics = temporal_metrics(found.results, draws, options) | spatial_metrics(found.results, draws, options).metrics
+    evaluated = records_of_split(records, split)
+    found = gather(evaluated, scores.video_ids, scores.load, features, allow_missing=trial.allow_missing)
+    resamples = Resamples.of(found.results, options, keep=True)
+    temporal = temporal_metrics(found.results, resamples, options)
+    metrics = temporal | spatial_metrics(found.results, resamples, options).metrics
     return {name: m.resampled_R for name, m in metrics.items() if m.resampled_R is not None}

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from wsvad.errors import ObjectNotFound, UsageError
-from wsvad.models.choose import MODELS
 from wsvad.models.presets import PRESETS
+from wsvad.models.registry import MODELS
 from wsvad.storage import StoreOptions, open_object
 from wsvad.suggest import did_you_mean
 from wsvad.training.config import TrainConfig

@@ -121,7 +121,7 @@ def extract(options: ExtractOptions, console: Console | None = None, listing: Li
             identity=options.identity,
             id_prefix=options.id_prefix,
             options=replace(options.store, follow_links=options.follow_links),
-            ours=layout.uris(out.uri),
+            output_prefixes=layout.uris(out.uri),
             reading=options.reading,
         )
     log.info("%d videos listed, %d other files skipped", len(listing.videos), len(listing.skipped))

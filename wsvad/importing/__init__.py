@@ -1,1 +1,1 @@
-"""Features made by others, turned into the same published data set as extraction makes."""
+"""Import of features computed by other programs into a published features data set."""

@@ -1,4 +1,4 @@
-"""From what a user points at to videos with their feature files: which layout it is, and which id each name means."""
+"""Finds feature files, determines their layout, and maps file names to video ids."""
 
 from __future__ import annotations
 
@@ -22,40 +22,42 @@ _CROP = re.compile(r"(?P<name>.+)__(?P<crop>0|[1-9][0-9]{0,2})")
 
 @dataclass(frozen=True)
 class SourceVideo:
-    """The files that hold the features of one video."""
+    """The files with the features of one video."""
 
     video_id: str
     files: tuple[ObjectInfo, ...]
-    """One, or one a crop in the order of the crops."""
+    """One file, or one file per crop in the order of the crops."""
     crops: tuple[int, ...] = (0,)
-    """Numbers of the crops by the files' names; 0 for a file that holds all crops."""
+    """Crop numbers from the file names; 0 for a file with all crops."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a folder or prefix holds."""
+class FeatureFiles:
+    """Feature files of a folder or prefix."""
 
     store: Store
     layout: Layout
     videos: tuple[SourceVideo, ...]
-    """By video id."""
+    """Sorted by video id."""
     skipped: tuple[Skipped, ...] = ()
     unusable: tuple[Skipped, ...] = ()
-    """Those among them that are feature files by their names, which cannot be used."""
+    """The skipped files that are feature files by extension but have unusable names."""
 
 
-def find_videos(uri: str, layout: Layout | None, naming: Naming, options: StoreOptions, ours: Sequence[str]) -> Found:
+def find_videos(
+    uri: str, layout: Layout | None, naming: Naming, options: StoreOptions, output_prefixes: Sequence[str]
+) -> FeatureFiles:
     """List the feature files of a file, folder or prefix, and group them by video.
 
     Args:
-        uri: what the user pointed at.
-        layout: ``None`` finds it out from the names.
+        uri: URI of the file, folder or prefix.
+        layout: layout of the files; ``None`` detects it from the names.
         naming: how names become ids.
-        options: how to reach the store.
-        ours: prefixes of URIs of results, not worth a word.
+        options: settings of the store.
+        output_prefixes: URI prefixes of this program's outputs; other files below them are not reported as skipped.
 
     Raises:
-        UsageError: no feature file, several layouts, ids that cannot be or that two files share.
+        UsageError: there is no feature file, there are several layouts, or an id is invalid or shared by two files.
         StorageError: the listing failed.
     """
     store, infos = _listed(uri, options)
@@ -65,7 +67,7 @@ def find_videos(uri: str, layout: Layout | None, naming: Naming, options: StoreO
         reason = _unusable(store, info.key)
         if reason is None:
             usable[info.key] = info
-        elif not store.uri_of(info.key).startswith(tuple(ours)):
+        elif not store.uri_of(info.key).startswith(tuple(output_prefixes)):
             skipped.append(Skipped(printable(store.uri_of(info.key)), reason))
             if reason.startswith(_UNUSABLE) and _kind(info.key.rstrip("/")):
                 unusable.append(skipped[-1])
@@ -78,7 +80,7 @@ def find_videos(uri: str, layout: Layout | None, naming: Naming, options: StoreO
             skipped.append(Skipped(printable(store.uri_of(key)), f"not of the layout {layout}"))
     if not taken:
         raise UsageError(f"no feature file of the layout {layout} found in {printable(uri)} ({len(skipped)} others)")
-    return Found(store, layout, _grouped(store, taken, layout, naming), tuple(skipped), tuple(unusable))
+    return FeatureFiles(store, layout, _grouped(store, taken, layout, naming), tuple(skipped), tuple(unusable))
 
 
 def _listed(uri: str, options: StoreOptions) -> tuple[Store, list[ObjectInfo]]:
@@ -114,7 +116,7 @@ def _kind(key: str) -> Layout | None:
 
 
 def _layout_of(keys: Mapping[str, ObjectInfo], uri: str) -> Layout:
-    """The one layout that all files have."""
+    """Return the layout that all files have."""
     by_kind: dict[Layout, list[str]] = defaultdict(list)
     for key in keys:
         kind = _kind(key)
@@ -123,8 +125,8 @@ def _layout_of(keys: Mapping[str, ObjectInfo], uri: str) -> Layout:
     if not by_kind:
         raise UsageError(f"no feature file (.npy, .txt) found in {printable(uri)}")
     if len(by_kind) > 1:
-        told = "; ".join(f"{kind}: {len(found)}, such as {printable(found[0])}" for kind, found in by_kind.items())
-        raise UsageError(f"{printable(uri)} has files of several layouts ({told}); choose one with --layout")
+        counts = "; ".join(f"{kind}: {len(found)}, such as {printable(found[0])}" for kind, found in by_kind.items())
+        raise UsageError(f"{printable(uri)} has files of several layouts ({counts}); choose one with --layout")
     return next(iter(by_kind))
 
 
@@ -138,15 +140,14 @@ def _grouped(store: Store, taken: Mapping[str, ObjectInfo], layout: Layout, nami
         problem = id_problem(video_id)
         if problem:
             raise UsageError(
-                f"{printable(store.uri_of(key))}: its name gives the id {video_id!r:.120}, which cannot be used: "
-                f"{problem}"
+                f"{printable(store.uri_of(key))}: its name gives the invalid id {video_id!r:.120}: {problem}"
             )
         other = videos[video_id].get(crop)
         if other is not None:
             raise UsageError(
-                f"{printable(store.uri_of(other.key))} and {printable(store.uri_of(key))} both are features of "
-                f"{video_id!r:.120}; ids are file names without folders. Import one folder, or tell them apart with "
-                "--id-prefix"
+                f"{printable(store.uri_of(other.key))} and {printable(store.uri_of(key))} both have features of "
+                f"{video_id!r:.120}, because ids are file names without folders. Import one folder at a time, with "
+                "different values of --id-prefix"
             )
         videos[video_id][crop] = info
     return tuple(
@@ -156,33 +157,33 @@ def _grouped(store: Store, taken: Mapping[str, ObjectInfo], layout: Layout, nami
 
 
 def check_crops(store: Store, videos: Sequence[SourceVideo]) -> tuple[int, ...]:
-    """Return the numbers of the crops that the videos have, or refuse to take some of them for all.
+    """Return the crop numbers of the videos; raise if a crop is missing.
 
-    Test features are often published of one crop of ten. Where all videos have one file each, of the same crop, that is
-    what they are; any other gap is a file that is absent.
+    Test features are often published for one crop of ten. If all videos have a single file of the same crop, that is
+    the only crop. Any other gap is a missing file.
 
     Args:
-        store: where the files are.
-        videos: at least one.
+        store: store with the files.
+        videos: at least one video.
 
     Raises:
-        UsageError: a crop of a video is absent.
+        UsageError: a crop of a video is missing.
     """
     published = {video.crops for video in videos}
     if len(published) == 1 and len(videos[0].crops) == 1:
         return videos[0].crops
     for video in videos:
         last = video.crops[-1]
-        absent = set(range(last)) - set(video.crops)
-        if absent:
-            there = printable(store.uri_of(video.files[-1].key))
-            alone = sum(len(other.crops) == 1 for other in videos)
-            apart = (
-                f"; {alone} of {len(videos)} videos have one crop only: if they were published so, import them apart, "
-                "with a --manifest of theirs and --allow-unmatched"
+        missing = set(range(last)) - set(video.crops)
+        if missing:
+            existing = printable(store.uri_of(video.files[-1].key))
+            single = sum(len(other.crops) == 1 for other in videos)
+            hint = (
+                f"; {single} of {len(videos)} videos have only one crop: if they were published like that, import them "
+                "separately, with their own --manifest and --allow-unmatched"
             )
             raise UsageError(
-                f"{video.video_id!r:.120} has {there}, but no file of crop {min(absent)}; expected crops 0 to {last}, "
-                f"one file each{apart if alone else ''}"
+                f"{video.video_id!r:.120} has {existing}, but no file of crop {min(missing)}; expected crops 0 to "
+                f"{last}, one file each{hint if single else ''}"
             )
     return max(published, key=len)

@@ -1,4 +1,4 @@
-"""Importing from start to end: list, match, check, convert, publish. Reads like the method; the parts are elsewhere."""
+"""``wsvad import-features`` from start to end: list, match, check, convert, publish."""
 
 from __future__ import annotations
 
@@ -18,10 +18,18 @@ from wsvad.dataset.publish import refuse_clashes
 from wsvad.dataset.snapshots import Snapshot, claim_dataset
 from wsvad.errors import UsageError
 from wsvad.features.imported import ImportedConfig
-from wsvad.importing.files import Found, check_crops, find_videos
+from wsvad.importing.files import FeatureFiles, check_crops, find_videos
 from wsvad.importing.lengths import advise
 from wsvad.importing.naming import Axes, Layout, Mismatch, Naming
-from wsvad.importing.plan import ImportUnit, PlannedVideo, matched, open_sources, plan_units, plan_videos, refuse
+from wsvad.importing.plan import (
+    ImportUnit,
+    PlannedVideo,
+    match_manifest,
+    open_sources,
+    plan_units,
+    plan_videos,
+    raise_faults,
+)
 from wsvad.importing.summary import ImportSummary
 from wsvad.importing.units import import_unit, receipt_of
 from wsvad.manifest.listing import reasons
@@ -38,53 +46,53 @@ from wsvad.work.target import open_target
 log = logging.getLogger(__name__)
 
 SHOWN_PROBLEMS = 20
-"""Problems in a summary; the record of the run has all."""
+"""Maximum number of problems in a summary; the run record has all."""
 THREADS = 4
-"""Units under way at once; each holds its values as they are stored, and as they are written."""
+"""Units converted at the same time; each holds its values as stored and as written."""
 
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What to import, where to; ``wsvad import-features --help`` explains the same options."""
+    """Options of an import, the same as those of ``wsvad import-features``."""
 
     files: str
-    """Feature file, folder or prefix."""
+    """URI of a feature file, folder or prefix."""
     out: str
-    """Root of the features data set."""
+    """URI of the features data set."""
     source: str
-    """What made the features, in the user's words; part of the fingerprint."""
+    """Description of the program that computed the features; part of the fingerprint."""
     manifest: str | None = None
-    """With ids and, where known, numbers of frames."""
+    """URI of a manifest with ids and, if known, numbers of frames."""
     layout: Layout | None = None
     axes: Axes | None = None
     clips: ClipSpec = field(default_factory=ClipSpec)
-    """Which frames a clip is; of no account for features of segments."""
+    """Frames of each clip; ignored for features of segments."""
     fps: float = 25.0
-    """Frames a second, for the times in the table; frame numbers do not depend on it."""
+    """Frames per second for the times in the table; frame numbers do not depend on it."""
     naming: Naming = field(default_factory=Naming)
     follow_links: bool = False
-    """Whether links that lead out of the listed folder are followed."""
+    """Follow symbolic links that lead out of the listed folder."""
     allow_unmatched: bool = False
-    """Leave out files whose ids are not in the manifest, instead of refusing."""
+    """Leave out files whose ids are not in the manifest instead of raising an error."""
     mismatch: Mismatch = "refuse"
-    """What becomes of videos whose number of clips does not fit the manifest: none is imported, the others are, or all
-    are, these as they are."""
+    """What to do if numbers of clips do not match the manifest: import no videos (``refuse``), leave out the
+    mismatched ones (``skip``), or import them unchanged (``keep``)."""
     max_quarantine: int = 0
-    """Videos that do not fit and files whose names cannot be used, up to which the exit code is 0."""
+    """Maximum number of mismatched videos and unusable file names for exit code 0."""
     store: StoreOptions = field(default_factory=StoreOptions)
     dry_run: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the resolved options as JSON values; they hold no secret."""
+        """Return the resolved options as JSON values, without secrets."""
         return asdict(self)
 
 
 @dataclass
 class _Plan:
-    """What there is to import, and what of it is done."""
+    """Planned videos and units, and the state of each unit."""
 
     config: ImportedConfig
-    found: Found
+    found: FeatureFiles
     videos: Sequence[PlannedVideo]
     units: Sequence[ImportUnit]
     unmatched: Sequence[str]
@@ -95,15 +103,15 @@ class _Plan:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """What identifies the imported files, for the record of the run."""
+        """Description of the imported files, for the run record."""
         digest = hashlib.sha256("\n".join(v.content_id for v in self.videos).encode()).hexdigest()
         skipped = [{"uri": s.uri, "reason": s.reason} for s in self.found.skipped]
-        told = {"unmatched": list(self.unmatched), "skipped": skipped, "problems": self.problems}
-        return {"inputs_sha256": digest, "crops": list(self.crops), **told}
+        details = {"unmatched": list(self.unmatched), "skipped": skipped, "problems": self.problems}
+        return {"inputs_sha256": digest, "crops": list(self.crops), **details}
 
     @property
     def problems(self) -> list[dict[str, str]]:
-        """Everything that counts for the exit code."""
+        """All problems that count for the exit code."""
         files = [
             {"video_id": "", "uri": s.uri, "kind": "unusable_name", "outcome": "skipped", "message": s.reason}
             for s in self.found.unusable
@@ -112,15 +120,15 @@ class _Plan:
 
 
 def import_features(options: ImportOptions, console: Console | None = None) -> ImportSummary:
-    """Import feature files into the data set at ``options.out``; safe to kill and to run again.
+    """Import feature files into the data set at ``options.out``. The run can be killed and repeated safely.
 
-    All or nothing: if a file cannot be used, nothing is published, and the error names it with what was expected. Only
-    videos whose number of clips does not fit the manifest may be left out, or kept, see ``ImportOptions.mismatch``.
+    The import is all or nothing: if a file is unusable, nothing is published and the error describes the file. Only
+    videos whose number of clips does not match the manifest may be skipped or kept, see ``ImportOptions.mismatch``.
 
     Raises:
-        UsageError, ManifestError: files, names or values that cannot be used.
-        ConflictError: the target was made by another configuration, or holds other videos under the same ids.
-        StorageError: run the same command again.
+        UsageError, ManifestError: files, names or values are unusable.
+        ConflictError: the target was made with another configuration, or has other videos with the same ids.
+        StorageError: the store failed; run the same command again.
     """
     run = Run()
     plan = _plan(options)
@@ -145,16 +153,16 @@ def import_features(options: ImportOptions, console: Console | None = None) -> I
 
 def _plan(options: ImportOptions) -> _Plan:
     records = read_records(options.manifest, options.store) if options.manifest else None
-    ours = places.uris(normalize_uri(options.out))
+    output_prefixes = places.uris(normalize_uri(options.out))
     files = replace(options.store, follow_links=options.follow_links)
-    found = find_videos(options.files, options.layout, options.naming, files, ours)
-    chosen, by_id, unmatched = matched(found.videos, records, allow_unmatched=options.allow_unmatched)
+    found = find_videos(options.files, options.layout, options.naming, files, output_prefixes)
+    chosen, by_id, unmatched = match_manifest(found.videos, records, allow_unmatched=options.allow_unmatched)
     log.info("%d videos with features of the layout %s", len(chosen), found.layout)
     if unmatched:
         log.warning("%d of %d videos are not in the manifest and are left out", len(unmatched), len(found.videos))
     crops = check_crops(found.store, chosen)
     if crops[0] > 0:
-        log.warning("only crop %d of each video is there: they are imported as features of one crop", crops[0])
+        log.warning("only crop %d of each video exists; the features are imported as those of one crop", crops[0])
     sources = open_sources(found, chosen, options.axes)
     _, V, D = next(iter(sources.values())).shape
     clips = None if found.layout == "segments-text" else replace(options.clips, last="pad")
@@ -162,22 +170,22 @@ def _plan(options: ImportOptions) -> _Plan:
     videos = plan_videos(chosen, sources, by_id, clips, options.fps, options.mismatch)
     misfits = [video.misfit for video in videos if video.misfit]
     if misfits:
-        done = "left out" if options.mismatch == "skip" else "imported as they are"
-        log.warning("%d of %d videos do not fit the manifest and are %s. %s",
-                    len(misfits), len(videos), done, advise(misfits, len(videos)))  # fmt: skip
-    absent = len(by_id) - len(chosen) if records is not None else 0
-    return _Plan(config, found, videos, plan_units(videos, config), unmatched, absent, crops)
+        action = "left out" if options.mismatch == "skip" else "imported unchanged"
+        log.warning("%d of %d videos do not match the manifest and are %s. %s",
+                    len(misfits), len(videos), action, advise(misfits, len(videos)))  # fmt: skip
+    missing = len(by_id) - len(chosen) if records is not None else 0
+    return _Plan(config, found, videos, plan_units(videos, config), unmatched, missing, crops)
 
 
 def _convert(plan: _Plan, out: Store, console: Console) -> None:
-    """Read, check and write every unit that is left; afterwards refuse if any could not be used.
+    """Read, check and write all missing units; raise afterwards if any was unusable.
 
     Raises:
-        UsageError: names the files; the units of the others stay for the next run.
-        StorageError: at once, when the store failed.
+        UsageError: describes the unusable files; units of other videos stay stored for the next run.
+        StorageError: the store failed; raised immediately.
     """
     faults: dict[str, str] = {}
-    left = Counter(u.video_id for u in plan.todo)
+    remaining = Counter(u.video_id for u in plan.todo)
 
     def convert(unit: ImportUnit) -> Receipt | str:
         if unit.video_id in faults:
@@ -188,21 +196,21 @@ def _convert(plan: _Plan, out: Store, console: Console) -> None:
             return str(error)
 
     with (
-        ProgressView(sum(u.num_clips for u in plan.todo), left, dict, console, "importing") as view,
+        ProgressView(sum(u.num_clips for u in plan.todo), remaining, dict, console, "importing") as view,
         ThreadPoolExecutor(THREADS, thread_name_prefix="import") as pool,
     ):
         running = {pool.submit(convert, unit): unit for unit in plan.todo}
         try:
             for future in as_completed(running):
-                unit, answer = running[future], future.result()
-                if isinstance(answer, str):
-                    faults.setdefault(unit.video_id, answer)
+                unit, result = running[future], future.result()
+                if isinstance(result, str):
+                    faults.setdefault(unit.video_id, result)
                     continue
-                plan.receipts[unit.unit_id] = answer
-                view.add(unit, answer)
+                plan.receipts[unit.unit_id] = result
+                view.add(unit, result)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-    refuse([faults[video_id] for video_id in sorted(faults)])
+    raise_faults([faults[video_id] for video_id in sorted(faults)])
 
 
 def _rows(plan: _Plan) -> list[dict[str, Any]]:

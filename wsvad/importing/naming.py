@@ -1,4 +1,4 @@
-"""What feature files may hold, and which video a file's name means; loads nothing heavy, for whoever only asks."""
+"""Layouts of feature files, and the mapping of file names to video ids. Imports nothing heavy, for the command line."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from wsvad.options import Option
 Layout = Literal["npy", "npy-crops", "segments-text"]
 Axes = Literal["clips-first", "crops-first"]
 Mismatch = Literal["refuse", "skip", "keep"]
-"""What becomes of videos whose number of clips does not fit their number of frames."""
+"""What to do with videos whose number of clips does not match their number of frames."""
 
 STRIPPED: Mapping[Layout, tuple[str, ...]] = {
     "npy": ("_i3d",),
     "npy-crops": ("_i3d",),
     "segments-text": ("_C", "_c3d"),
 }
-"""Ends of file names that are no part of a video's name, by layout."""
+"""Suffixes of file names that are not part of a video's name, by layout."""
 
 
 @dataclass(frozen=True)
 class Naming:
-    """How file names become video ids: folders and extension go, then one of ``strip``; the rest is put around it."""
+    """How file names become video ids: without folders and extension, stripped of a suffix, with prefix and suffix."""
 
     strip: Annotated[tuple[str, ...], Option(metavar="TEXT")] = ()
-    """end of names to cut off, the first that fits; may be given again (default: _i3d of .npy, _C and _c3d of .txt)"""
+    """suffix to strip from file names, repeatable, the first match is used (default: _i3d; of .txt _C and _c3d)"""
     id_prefix: Annotated[str, Option(metavar="TEXT")] = ""
-    """put before the names"""
+    """prefix of video ids"""
     id_suffix: Annotated[str, Option(metavar="TEXT")] = ""
-    """put behind the names, e.g. .mp4, unless it is there"""
+    """suffix of video ids, e.g. .mp4, added unless present"""
 
     def id_of(self, name: str, layout: Layout) -> str:
-        """Return the video id that a name without folders, extension and crop means."""
+        """Return the video id of a file name without folders, extension and crop number."""
         for end in self.strip or STRIPPED[layout]:
             if end and name.endswith(end) and name != end:
                 name = name.removesuffix(end)

@@ -1,4 +1,4 @@
-"""Feature arrays in ``.npy`` files, read by ranges after the header was checked; nothing is ever unpickled.
+"""Feature arrays in ``.npy`` files, read by byte ranges after a header check. Nothing is ever unpickled.
 
 Axes: T clips, V crops, D values.
 """
@@ -21,29 +21,29 @@ from wsvad.importing.naming import Axes
 from wsvad.storage import ObjectInfo, Store
 
 CROPS = (1, 5, 10)
-"""Crops of a clip that published features have; other numbers are read when the order of the axes is stated."""
+"""Common numbers of crops of published features; others are only accepted if the order of the axes is given."""
 _HEAD_BYTES = 4096
-"""Read to find the header, which has 128 bytes in files of plain arrays."""
+"""Bytes read to parse the header; headers of plain arrays have 128 bytes."""
 MAX_CLIPS = 1 << 24
-"""Clips of a video, at most: 100 days of it."""
+"""Maximum number of clips of a video: 100 days."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What an ``.npy`` file says of its array."""
+    """Header of an ``.npy`` file."""
 
     uri: str
     shape: tuple[int, ...]
     dtype: np.dtype
     offset: int
-    """Bytes before the values."""
+    """Position of the first value in bytes."""
 
 
 def read_header(store: Store, info: ObjectInfo) -> Header:
-    """Read and check the header of a file; its values are not touched.
+    """Read and check the header of a file, without reading its values.
 
     Raises:
-        UsageError: no ``.npy`` file of plain floats in C order with 2 or 3 axes, or one of another size than it says.
+        UsageError: the file is not an ``.npy`` file of plain floats in C order with 2 or 3 axes, or its size is wrong.
         StorageError: the file cannot be read.
     """
     uri = store.uri_of(info.key)
@@ -56,7 +56,7 @@ def read_header(store: Store, info: ObjectInfo) -> Header:
             raise ValueError(f"version {version} of the format")
         shape, fortran, dtype = readers[version](stream, _HEAD_BYTES)
     except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError) as error:
-        raise UsageError(f"{uri}: expected an .npy file, got {info.size} bytes that are none: {error}") from error
+        raise UsageError(f"{uri}: expected an .npy file, got {info.size} bytes of other content: {error}") from error
     header = Header(uri, tuple(int(n) for n in shape), dtype, stream.tell())
     problem = _problem(header, fortran, info.size)
     if problem:
@@ -69,28 +69,28 @@ def _problem(header: Header, fortran: bool, size: int) -> str | None:
     if dtype.hasobject or dtype.kind != "f" or dtype.itemsize not in (2, 4, 8):
         return f"expected floats of 16, 32 or 64 bits, got values of type {dtype}"
     if len(shape) not in (2, 3):
-        return f"expected an array [T, D], [T, crops, D] or [crops, T, D], got one with shape {list(shape)}"
+        return f"expected an array [T, D], [T, crops, D] or [crops, T, D], got shape {list(shape)}"
     if min(shape) < 1:
-        return f"expected at least one clip, crop and value, got an array with shape {list(shape)}"
+        return f"expected at least one clip, crop and value, got shape {list(shape)}"
     if shape[-1] > MAX_DIM or max(shape) > MAX_CLIPS:
-        return f"expected at most {MAX_CLIPS} clips of {MAX_DIM} values, got an array with shape {list(shape)}"
+        return f"expected at most {MAX_CLIPS} clips of {MAX_DIM} values, got shape {list(shape)}"
     if fortran and sum(n > 1 for n in shape) > 1:
-        return "its array is in Fortran order; save it again from np.ascontiguousarray(array)"
+        return "the array is in Fortran order; save it again with np.ascontiguousarray(array)"
     expected = header.offset + math.prod(shape) * dtype.itemsize
     if size != expected:
         kind = "truncated" if size < expected else "longer than its array"
-        return f"it is {kind}: expected {expected} bytes for {dtype} {list(shape)}, got {size}"
+        return f"the file is {kind}: expected {expected} bytes for {dtype} {list(shape)}, got {size}"
     return None
 
 
-def settle_axes(headers: Sequence[Header], asked: Axes | None) -> Axes:
-    """Return the order of the axes of 3-D arrays: as asked, or the only one that gives all the same known crop count.
+def resolve_axes(headers: Sequence[Header], requested: Axes | None) -> Axes:
+    """Return the order of the axes of 3-D arrays: as requested, or the only one with the same common crop count.
 
     Raises:
-        UsageError: both orders would do, or neither.
+        UsageError: both orders are possible, or neither is.
     """
-    if asked is not None:
-        return asked
+    if requested is not None:
+        return requested
     solid = [h for h in headers if len(h.shape) == 3]
     fitting: list[Axes] = [axes for axes in get_args(Axes) if _fits(solid, axes)]
     if not solid or fitting == ["clips-first"]:
@@ -99,9 +99,9 @@ def settle_axes(headers: Sequence[Header], asked: Axes | None) -> Axes:
         return "crops-first"
     first, last = min(solid, key=lambda h: h.shape), max(solid, key=lambda h: h.shape)
     shapes = f"{first.uri} has shape {list(first.shape)}, {last.uri} {list(last.shape)}"
-    why = "could be either" if fitting else f"give no common number of crops out of {', '.join(map(str, CROPS))}"
+    why = "fit both" if fitting else f"have no common number of crops out of {', '.join(map(str, CROPS))}"
     raise UsageError(
-        f"clips first ([T, crops, D]) or crops first ([crops, T, D])? The arrays {why}: {shapes}. Say it with --axes"
+        f"the order of axes is ambiguous, [T, crops, D] or [crops, T, D]: the arrays {why}: {shapes}; set --axes"
     )
 
 
@@ -111,7 +111,7 @@ def _fits(headers: Sequence[Header], axes: Axes) -> bool:
 
 
 def split_shape(shape: tuple[int, ...], axes: Axes) -> tuple[int, int, int]:
-    """Return T, V and D of an array with 2 or 3 axes."""
+    """Return T, V and D for the shape of an array with 2 or 3 axes."""
     if len(shape) == 2:
         return shape[0], 1, shape[1]
     first, second, D = shape
@@ -128,7 +128,7 @@ class ArraySource:
 
     @property
     def uri(self) -> str:
-        """Of the (first) file."""
+        """URI of the (first) file."""
         return self.headers[0].uri
 
     @property
@@ -138,7 +138,7 @@ class ArraySource:
         return T, V * len(self.files), D
 
     def problem(self) -> str | None:
-        """Say why the files cannot be stacked, or why there are too many crops."""
+        """Return why the files cannot be stacked or have too many crops, or ``None``."""
         for header in self.headers[1:]:
             if header.shape != self.headers[0].shape:
                 return (
@@ -154,7 +154,7 @@ class ArraySource:
         return None
 
     def read(self, store: Store, first: int, last: int) -> tuple[np.ndarray, str]:
-        """Read clips ``[first, last)``: values ``[n, V, D]`` as they are stored, and the SHA-256 of their bytes."""
+        """Read clips ``[first, last)``: values ``[n, V, D]`` as stored, and the SHA-256 of their bytes."""
         T, V, D = self.shape
         sha = hashlib.sha256()
 
@@ -177,6 +177,6 @@ class ArraySource:
 def array_sources(
     files: Mapping[str, tuple[ObjectInfo, ...]], headers: Mapping[str, tuple[Header, ...]], axes: Axes | None
 ) -> dict[str, ArraySource]:
-    """Put files and headers of every video together, by video id. Raises ``UsageError`` as :func:`settle_axes`."""
-    settled = settle_axes([header for parts in headers.values() for header in parts], axes)
-    return {video_id: ArraySource(parts, headers[video_id], settled) for video_id, parts in files.items()}
+    """Combine files and headers of every video, by video id. Raises ``UsageError`` as :func:`resolve_axes`."""
+    resolved = resolve_axes([header for parts in headers.values() for header in parts], axes)
+    return {video_id: ArraySource(parts, headers[video_id], resolved) for video_id, parts in files.items()}

@@ -1,4 +1,4 @@
-"""Which videos are imported, how long they are, and the units that they are cut into. Reads headers, no values.
+"""Plans an import: the videos, their numbers of frames, and their units. Reads file headers, but no values.
 
 Axes: T clips, V crops, D values.
 """
@@ -16,7 +16,7 @@ from wsvad.clips import ClipSpec
 from wsvad.dataset import layout
 from wsvad.errors import UsageError
 from wsvad.features.imported import SEGMENTS, ImportedConfig
-from wsvad.importing.files import Found, SourceVideo
+from wsvad.importing.files import FeatureFiles, SourceVideo
 from wsvad.importing.lengths import MISMATCH_KIND, Misfit, advise, length_of
 from wsvad.importing.naming import Axes, Mismatch
 from wsvad.importing.npy import ArraySource, Header, array_sources, read_header
@@ -27,19 +27,19 @@ from wsvad.storage import Store
 from wsvad.text import printable
 
 MAX_ROWS = 2048
-"""Rows of a unit, at most, as extraction has it."""
+"""Maximum number of rows of a unit, as in extraction."""
 MAX_VALUES = 1 << 25
-"""Values of a unit, at most: 64 MiB as they are written."""
+"""Maximum number of values of a unit: 64 MiB as written."""
 _SHOWN = 5
 _HEADER_THREADS = 16
 
 
 class Source(Protocol):
-    """Features of one video, wherever they are."""
+    """Features of one video in files of any layout."""
 
     @property
     def uri(self) -> str:
-        """Of the (first) file."""
+        """URI of the (first) file."""
         ...
 
     @property
@@ -48,60 +48,60 @@ class Source(Protocol):
         ...
 
     def problem(self) -> str | None:
-        """Say what is wrong as far as can be told without the values, or ``None``."""
+        """Return why the files are invalid as far as the headers show it, or ``None``."""
         ...
 
     def read(self, store: Store, first: int, last: int) -> tuple[np.ndarray, str]:
-        """Return the values of some clips, ``[n, V, D]``, and the SHA-256 of the bytes that held them."""
+        """Return the values of clips ``[first, last)``, ``[n, V, D]``, and the SHA-256 of the bytes read."""
         ...
 
 
 @dataclass(frozen=True)
 class PlannedVideo:
-    """A video that is imported."""
+    """A video to import."""
 
     video_id: str
     source: Source
     content_id: str
-    """Changes with the files, their reading, and the lengths and rates that the rows are made with."""
+    """Digest that changes with the files, the order of axes, the number of frames, and the frame rate."""
     num_frames: int
-    """0 where it is not known, of a video that is skipped for that."""
+    """Number of frames; 0 if unknown, for a video that is skipped for that reason."""
     assumed: bool
-    """Whether ``num_frames`` follows from the number of clips, because nobody said it."""
+    """Whether ``num_frames`` was derived from the number of clips because it is not in a manifest."""
     fps: float
     width: int | None
     height: int | None
     misfit: Misfit | None = None
-    """Set where the number of clips does not fit the number of frames by the manifest."""
+    """Set if the number of clips does not match the number of frames in the manifest."""
     skipped: bool = False
-    """Whether it is left out for that."""
+    """Whether the video is left out because of the mismatch."""
 
     @property
     def clips(self) -> int:
-        """Clips that are imported."""
+        """Number of imported clips."""
         return 0 if self.skipped else self.source.shape[0]
 
     @property
     def problem(self) -> dict[str, str] | None:
-        """What is the matter with it, as a row of a summary's problems."""
+        """The mismatch as an entry of the summary's ``problems``."""
         if self.misfit is None:
             return None
         named = {"video_id": self.video_id, "uri": printable(self.source.uri), "kind": MISMATCH_KIND}
         return {**named, "outcome": "skipped" if self.skipped else "kept", "message": self.misfit.reason}
 
     def span(self, clip: int, clips: ClipSpec | None) -> tuple[int, int]:
-        """Return the frames of a clip, half-open; those of segment ``i`` of 32 where features came pooled."""
+        """Return the frames of a clip, half-open; without ``clips``, those of segment ``clip`` of 32."""
         if clips is not None:
             return clips.span(clip, self.num_frames)
         return clip * self.num_frames // SEGMENTS, (clip + 1) * self.num_frames // SEGMENTS
 
     def row(self, container: str) -> dict[str, Any]:
-        """Return the row, as lists have it."""
-        told: dict[str, Any] = {}
+        """Return the row of the table of videos."""
+        details: dict[str, Any] = {}
         if self.assumed:
-            told = {"kind": "assumed_frames", "message": "the number of frames is not known and follows from the clips"}
+            details = {"kind": "assumed_frames", "message": "the number of frames is unknown; derived from the clips"}
         if self.misfit is not None:
-            told = {
+            details = {
                 "kind": MISMATCH_KIND,
                 "message": self.misfit.reason,
                 "expected_clips": self.misfit.most,
@@ -120,13 +120,13 @@ class PlannedVideo:
             "expected_clips": self.clips,
             "clips": self.clips,
             "status": "complete",
-            **told,
+            **details,
         }
 
 
 @dataclass(frozen=True)
 class ImportUnit:
-    """A clip range of one video: what is read and written as a whole."""
+    """A unit of work: a clip range of one video, stored as one object."""
 
     unit_id: str
     video: PlannedVideo
@@ -145,23 +145,23 @@ class ImportUnit:
         return self.last_clip - self.first_clip
 
 
-def refuse(faults: Sequence[str], advice: str = "") -> None:
-    """Raise one ``UsageError`` for all faults, if there are any, with what to do about them."""
+def raise_faults(faults: Sequence[str], advice: str = "") -> None:
+    """Raise one ``UsageError`` for all faults, followed by the advice; do nothing if there are none."""
     if faults:
         more = f"\nand {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         raise UsageError("\n".join(faults[:_SHOWN]) + more + f"\n{advice}" * bool(advice) + "\nNothing was published.")
 
 
-def matched(
+def match_manifest(
     videos: Sequence[SourceVideo], records: Sequence[VideoRecord] | None, *, allow_unmatched: bool
 ) -> tuple[list[SourceVideo], dict[str, VideoRecord], list[str]]:
-    """Hold the ids against the manifest.
+    """Match video ids with the manifest.
 
     Returns:
-        The videos that are in it, its records by id, and the ids that are not in it and are left out.
+        The videos in the manifest, the manifest's records by id, and the ids that are not in the manifest.
 
     Raises:
-        UsageError: there are such ids and that is not allowed, or no id is in the manifest.
+        UsageError: there are unmatched ids and they are not allowed, or no id is in the manifest.
     """
     if records is None:
         return list(videos), {}, []
@@ -173,23 +173,23 @@ def matched(
         more = f" and {len(unmatched) - _SHOWN} more" if len(unmatched) > _SHOWN else ""
         remedy = "leave them out with --allow-unmatched" if chosen else "see --id-suffix, --id-prefix and --strip"
         raise UsageError(
-            f"{len(unmatched)} of {len(videos)} feature files give ids that the manifest does not have: {shown}{more}; "
-            f"its ids are like {next(iter(by_id))!r:.120}; {remedy}"
+            f"{len(unmatched)} of {len(videos)} feature files have ids that are not in the manifest: {shown}{more}; "
+            f"an id of the manifest is {next(iter(by_id))!r:.120}; {remedy}"
         )
     return chosen, by_id, unmatched
 
 
-def open_sources(found: Found, videos: Sequence[SourceVideo], axes: Axes | None) -> dict[str, Source]:
-    """Read what every file says of its shape, and check that they agree.
+def open_sources(found: FeatureFiles, videos: Sequence[SourceVideo], axes: Axes | None) -> dict[str, Source]:
+    """Read the shape of every file, and check that they are compatible.
 
     Raises:
-        UsageError: names every file that cannot be used, or two whose shapes do not go together.
+        UsageError: describes every unusable file, or two with incompatible shapes.
     """
     sources = _texts(found, videos) if found.layout == "segments-text" else _arrays(found, videos, axes)
-    refuse([problem for source in sources.values() for problem in [source.problem()] if problem])
+    raise_faults([problem for source in sources.values() for problem in [source.problem()] if problem])
     first = next(iter(sources.values()))
     _, V, D = first.shape
-    refuse(
+    raise_faults(
         [
             f"{other.uri}: expected {V} crops of {D} values as in {first.uri}, got {other.shape[1]} of {other.shape[2]}"
             for other in sources.values()
@@ -199,14 +199,14 @@ def open_sources(found: Found, videos: Sequence[SourceVideo], axes: Axes | None)
     return sources
 
 
-def _texts(found: Found, videos: Sequence[SourceVideo]) -> dict[str, Source]:
+def _texts(found: FeatureFiles, videos: Sequence[SourceVideo]) -> dict[str, Source]:
     first = videos[0].files[0]
     values_TD, _ = read_text(found.store, first, found.store.uri_of(first.key))
     dim = values_TD.shape[1]
     return {v.video_id: TextSource(v.files[0], found.store.uri_of(v.files[0].key), dim) for v in videos}
 
 
-def _arrays(found: Found, videos: Sequence[SourceVideo], axes: Axes | None) -> dict[str, Source]:
+def _arrays(found: FeatureFiles, videos: Sequence[SourceVideo], axes: Axes | None) -> dict[str, Source]:
     def read(video: SourceVideo) -> tuple[Header, ...] | str:
         try:
             return tuple(read_header(found.store, info) for info in video.files)
@@ -214,9 +214,9 @@ def _arrays(found: Found, videos: Sequence[SourceVideo], axes: Axes | None) -> d
             return str(error)
 
     with ThreadPoolExecutor(_HEADER_THREADS) as pool:
-        answers = {v.video_id: a for v, a in zip(videos, pool.map(read, videos), strict=True)}
-    refuse([answer for answer in answers.values() if isinstance(answer, str)])
-    headers = {video_id: a for video_id, a in answers.items() if not isinstance(a, str)}
+        results = {v.video_id: r for v, r in zip(videos, pool.map(read, videos), strict=True)}
+    raise_faults([result for result in results.values() if isinstance(result, str)])
+    headers = {video_id: result for video_id, result in results.items() if not isinstance(result, str)}
     return dict(array_sources({v.video_id: v.files for v in videos}, headers, axes))
 
 
@@ -228,21 +228,21 @@ def plan_videos(
     fps: float,
     mismatch: Mismatch = "refuse",
 ) -> list[PlannedVideo]:
-    """Find out how long every video is.
+    """Determine the number of frames of every video.
 
     Args:
-        videos: what is imported.
-        sources: their features.
-        records: the manifest, by id; may lack videos.
-        clips: what a clip is; ``None``: 32 segments a video.
+        videos: videos to import.
+        sources: features by video id.
+        records: records of the manifest by video id; may be incomplete.
+        clips: frames of a clip; ``None`` for 32 segments per video.
         fps: frames per second.
-        mismatch: what becomes of those whose number of clips cannot be.
+        mismatch: what to do with videos whose number of clips does not match their number of frames.
 
     Raises:
-        UsageError: names them, if they are refused; if there are no others that could be imported; or if they shall be
-            kept and their length is not known.
+        UsageError: there are mismatched videos that are refused, or kept without a known length, or no other video is
+            left to import. The message lists them.
     """
-    planned, refused = [], []
+    planned, rejected = [], []
     for video in videos:
         source, record = sources[video.video_id], records.get(video.video_id)
         T, V, _ = source.shape
@@ -250,7 +250,7 @@ def plan_videos(
         misfit = found if isinstance(found, Misfit) else None
         if isinstance(found, Misfit):
             if mismatch == "refuse" or (mismatch == "keep" and found.frames is None):
-                refused.append(found)
+                rejected.append(found)
                 continue
             num_frames, assumed = (found.known or 0) if mismatch == "skip" else (found.frames or 0), False
         else:
@@ -269,11 +269,11 @@ def plan_videos(
                 misfit is not None and mismatch == "skip",
             )
         )
-    if refused:
-        refuse([m.message for m in refused], _way_out(refused, len(videos)))
+    if rejected:
+        raise_faults([m.message for m in rejected], _remedy(rejected, len(videos)))
     if all(video.skipped for video in planned):
         misfits = [v.misfit for v in planned if v.misfit]
-        refuse(
+        raise_faults(
             [m.message for m in misfits], f"{advise(misfits, len(videos))} --mismatch skip leaves nothing to import."
         )
     return planned
@@ -282,27 +282,27 @@ def plan_videos(
 def _content_id(video: SourceVideo, source: Source, num_frames: int, fps: float) -> str:
     reading = source.axes if isinstance(source, ArraySource) else "text"
     files = [f"{info.size} {info.etag or info.mtime_ns}" for info in video.files]
-    # one crop of several has a name and a size like the others; nothing for what has all crops, whose ids stay
+    # A single crop of several looks like a file with all crops, so its number is included. The ids of the latter stay.
     crops = [] if video.crops[0] == 0 else [f"crop {video.crops[0]}"]
     return content_id(video.video_id, *files, reading, str(num_frames), repr(fps), *crops)
 
 
-def _way_out(misfits: Sequence[Misfit], videos: int) -> str:
-    """What to do about videos that are refused."""
+def _remedy(misfits: Sequence[Misfit], videos: int) -> str:
+    """Return the options of a user whose videos are rejected."""
     rest = videos - len(misfits)
-    ways = ["see --clip-length and --clip-stride", "correct num_frames"]
+    remedies = ["set --clip-length and --clip-stride", "correct num_frames"]
     if rest:
-        ways.append(f"import the other {rest} with --mismatch skip")
+        remedies.append(f"import the other {rest} with --mismatch skip")
     if all(m.frames is not None for m in misfits):
-        ways.append("import these as they are, too, with --mismatch keep")
+        remedies.append("import these unchanged, too, with --mismatch keep")
     return (
-        f"{len(misfits)} of {videos} videos do not fit the manifest. {advise(misfits, videos)} What can be done: "
-        f"{'; '.join(ways)}. What is skipped or kept makes the exit code 3, unless --max-quarantine allows as many."
+        f"{len(misfits)} of {videos} videos do not match the manifest. {advise(misfits, videos)} Remedies: "
+        f"{'; '.join(remedies)}. Skipped or kept videos give exit code 3 if there are more than --max-quarantine."
     )
 
 
 def plan_units(videos: Sequence[PlannedVideo], config: ImportedConfig) -> list[ImportUnit]:
-    """Cut the videos into units, in order; together they hold every clip once, but those of skipped videos."""
+    """Divide the videos into units, in order; together they contain every clip of videos that are not skipped once."""
     rows = min(MAX_ROWS, MAX_VALUES // config.pooled_dim)
     step, fingerprint = max(1, rows // config.views), config.fingerprint
     units = []

@@ -1,4 +1,4 @@
-"""Sultani's text files: 32 lines a video, each the features of a 32nd of it, pooled and normalised by their makers.
+"""Sultani's text files: 32 lines per video, each with the pooled and normalised features of a 32nd of the video.
 
 Sultani, Chen and Shah, *Real-world Anomaly Detection in Surveillance Videos*, CVPR 2018; C3D fc6, 4,096 values a line.
 """
@@ -15,7 +15,7 @@ from wsvad.features.imported import MAX_DIM, SEGMENTS
 from wsvad.storage import ObjectInfo, Store
 
 MAX_TEXT_BYTES = 64 << 20
-"""Of a file; 32 lines of 4,096 floats have 1 to 2 MB."""
+"""Maximum size of a file in bytes; 32 lines of 4,096 floats take 1 to 2 MB."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class TextSource:
     info: ObjectInfo
     uri: str
     dim: int
-    """Values that each line must have."""
+    """Number of values per line."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -33,7 +33,7 @@ class TextSource:
         return SEGMENTS, 1, self.dim
 
     def problem(self) -> str | None:
-        """Say why the file is not worth reading."""
+        """Return why the size of the file is invalid, or ``None``."""
         if not 0 < self.info.size <= MAX_TEXT_BYTES:
             return f"{self.uri}: expected a text file of 1 to {MAX_TEXT_BYTES} bytes, got {self.info.size}"
         return None
@@ -42,7 +42,7 @@ class TextSource:
         """Read segments ``[first, last)``: values ``[n, 1, D]``, and the SHA-256 of the whole file.
 
         Raises:
-            UsageError: not 32 lines of ``dim`` numbers each.
+            UsageError: the file does not have 32 lines of ``dim`` numbers.
         """
         values_TD, digest = read_text(store, self.info, self.uri)
         if values_TD.shape[1] != self.dim:
@@ -51,7 +51,7 @@ class TextSource:
 
 
 def read_text(store: Store, info: ObjectInfo, uri: str) -> tuple[np.ndarray, str]:
-    """Return the values of a file, float64 ``[32, D]``, and its SHA-256. Raises ``UsageError`` naming the line."""
+    """Return the values of a file, float64 ``[32, D]``, and its SHA-256. Raises ``UsageError`` with the line."""
     data = store.read_range(info.key, 0, min(info.size, MAX_TEXT_BYTES), expect=info)
     lines = [line for line in data.split(b"\n") if line.strip()]
     if len(lines) != SEGMENTS:

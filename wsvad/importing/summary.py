@@ -1,4 +1,4 @@
-"""How an import ended: for people as a table, for programs as JSON."""
+"""Summary of an import, as a table for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wsvad.work.summary import Summary
 
 @dataclass(frozen=True)
 class ImportSummary(Summary):
-    """The end of an import; one that could not use a file ends in an error instead."""
+    """Result of an import; an unusable file raises an error instead."""
 
     out: str
     snapshot: str | None
@@ -19,72 +19,70 @@ class ImportSummary(Summary):
     source: str
     layout: str
     views: int
-    """Crops of a clip."""
+    """Number of crops per clip."""
     crops: list[int]
-    """Their numbers; one that is not 0 where only that crop was published."""
+    """Crop numbers; a single one that is not 0 if only that crop was published."""
     pooled_dim: int
-    """Values of a clip and crop."""
+    """Number of values per clip and crop."""
     dry_run: bool
     videos: int
-    """Videos whose features are imported."""
+    """Videos with imported features."""
     mismatched_skipped: int
-    """Videos whose number of clips does not fit the manifest and that were left out."""
+    """Videos left out because their number of clips does not match the manifest."""
     mismatched_kept: int
-    """Likewise, imported as they are."""
+    """Videos imported although their number of clips does not match the manifest."""
     quarantined: int
-    """Those two, and feature files whose names cannot be used: what counts for the exit code."""
+    """Sum of the two and of feature files with unusable names; determines the exit code."""
     max_quarantine: int
     videos_assumed_length: int
-    """Videos whose number of frames follows from the number of clips."""
+    """Videos whose number of frames was derived from the number of clips."""
     fps: float
-    """Frames a second that the times in the table are made with."""
+    """Frames per second used for the times in the table."""
     unmatched: int
     """Videos with features that are not in the manifest and were left out."""
     without_features: int
-    """Videos of the manifest that these files have no features of."""
+    """Videos of the manifest without features in these files."""
     skipped: int
     skipped_reasons: dict[str, int]
     units_done_before: int
     units_to_do: int
-    """Units that this run had to do (in a dry run: would have)."""
+    """Units that this run converted (in a dry run: would convert)."""
     clips: int
     rows: int
     elapsed_s: float
     unmatched_ids: list[str] = field(default_factory=list)
-    """The first 20 of the unmatched."""
+    """First 20 unmatched ids."""
     problems: list[dict[str, str]] = field(default_factory=list)
-    """The first 20 of the quarantined: ``video_id, uri, outcome, kind, message``."""
+    """First 20 quarantined entries: ``video_id, uri, outcome, kind, message``."""
 
     @property
     def exit_code(self) -> int:
-        """0 done, 3 more was left out or does not fit than is allowed; what cannot be used at all ends in an error."""
+        """0, or 3 if ``quarantined`` exceeds ``max_quarantine``; unusable files raise an error instead."""
         return EXIT_QUARANTINE if self.quarantined > self.max_quarantine else EXIT_OK
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return the lines of the table."""
+        """Return the rows of the summary table."""
         rows = [
             ("source", self.source),
             ("videos", f"{self.videos} ({self.layout})"),
             ("clips", f"{self.clips} in {self.rows} rows: {self.views} crops of {self.pooled_dim} values"),
         ]
         if self.videos_assumed_length:
-            rows.append(
-                ("lengths", f"{self.videos_assumed_length} videos as long as their clips; no frame count known")
-            )
+            rows.append(("lengths", f"{self.videos_assumed_length} videos: number of frames derived from the clips"))
         rows.append(("times", f"at {self.fps:g} frames/s"))
         if self.crops != list(range(self.views)):
-            rows.append(("crops", f"only crop {self.crops[0]} of each video is there"))
-        for count, told in ((self.mismatched_skipped, "left out"), (self.mismatched_kept, "kept as they are")):
+            rows.append(("crops", f"only crop {self.crops[0]} of each video exists"))
+        for count, action in ((self.mismatched_skipped, "left out"), (self.mismatched_kept, "imported unchanged")):
             if count:
-                rows.append(("do not fit", f"{count} videos, {told}: other clips than the manifest's frames have"))
+                rows.append(("mismatched", f"{count} videos, {action}: number of clips does not match the manifest"))
         if self.quarantined:
             rows.append(("quarantined", f"{self.quarantined} (allowed {self.max_quarantine})"))
         if self.unmatched:
             more = ", …" if self.unmatched > len(self.unmatched_ids) else ""
-            named = ", ".join(self.unmatched_ids) + more
-            rows.append(("left out", f"{self.unmatched} videos that the manifest does not have ({named})"))
+            ids = ", ".join(self.unmatched_ids) + more
+            rows.append(("left out", f"{self.unmatched} videos that are not in the manifest ({ids})"))
         if self.without_features:
-            rows.append(("not here", f"{self.without_features} videos of the manifest"))
+            rows.append(("missing", f"{self.without_features} videos of the manifest without features"))
         if self.skipped:
             reasons = ", ".join(f"{n} {reason}" for reason, n in self.skipped_reasons.items())
             rows.append(("skipped", f"{self.skipped} ({reasons})"))

@@ -1,4 +1,4 @@
-"""From the stored values of a unit to the unit's object, checked on the way."""
+"""Converts the stored values of a unit into the unit's object, and checks them."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ from wsvad.storage import Created, Store
 from wsvad.work.receipt import Receipt
 from wsvad.work.stored import DamagedUnit
 
-LARGEST = float(np.finfo(np.float16).max)
-"""65,504: what the table's 16 bits hold."""
+MAX_VALUE = float(np.finfo(np.float16).max)
+"""Largest value of float16: 65,504."""
 
 
 def to_float16(values_TVD: np.ndarray, uri: str, first_clip: int) -> np.ndarray:
-    """Round features to the table's 16 bits.
+    """Round features to float16.
 
     Args:
         values_TVD: floats of any width and byte order.
-        uri: of the file, for messages.
-        first_clip: number of the first of these clips, for messages.
+        uri: URI of the file, for messages.
+        first_clip: index of the first clip, for messages.
 
     Raises:
-        UsageError: NaN, infinity, or a value that 16 bits do not hold.
+        UsageError: a value is NaN, infinite or out of the range of float16.
     """
     with np.errstate(invalid="ignore"):
-        bad_TVD = ~(np.abs(values_TVD) <= LARGEST)
+        bad_TVD = ~(np.abs(values_TVD) <= MAX_VALUE)
     if bad_TVD.any():
-        clip, crop, place = (int(i) for i in np.argwhere(bad_TVD)[0])
+        clip, crop, index = (int(i) for i in np.argwhere(bad_TVD)[0])
         raise UsageError(
-            f"{uri}: expected finite values of at most {LARGEST:.0f} in size, got {values_TVD[clip, crop, place]} in "
-            f"clip {first_clip + clip}, crop {crop}, value {place} (of {int(bad_TVD.sum())} in clips {first_clip} to "
-            f"{first_clip + len(bad_TVD) - 1})"
+            f"{uri}: expected finite values of at most {MAX_VALUE:.0f} in magnitude, got "
+            f"{values_TVD[clip, crop, index]} in clip {first_clip + clip}, crop {crop}, value {index} "
+            f"({int(bad_TVD.sum())} such values in clips {first_clip} to {first_clip + len(bad_TVD) - 1})"
         )
     return values_TVD.astype(np.float16)
 
 
 def import_unit(unit: ImportUnit, config: ImportedConfig, source: Store, out: Store) -> Receipt:
-    """Read one unit's values and write them as rows; another writer's object with that name is taken as it is.
+    """Read the values of one unit and store them as rows. An object that another writer stored first is kept.
 
     Raises:
-        UsageError: the values cannot be used.
+        UsageError: the values are unusable.
         StorageError: a store failed, or the file changed since it was listed.
     """
     video = unit.video
     values_TVD, digest = video.source.read(source, unit.first_clip, unit.last_clip)
     pooled_TVD = to_float16(values_TVD, video.source.uri, unit.first_clip)
     rows = []
-    for place, pooled_VD in enumerate(pooled_TVD):
-        clip = unit.first_clip + place
+    for offset, pooled_VD in enumerate(pooled_TVD):
+        clip = unit.first_clip + offset
         start, end = video.span(clip, config.clips)
         rows.append(ClipRows(clip, start, end, start / video.fps, end / video.fps, pooled_VD, None))
     data = encode_unit(
@@ -86,10 +86,10 @@ def _record(unit: ImportUnit, digest: str) -> dict[str, Any]:
 
 
 def receipt_of(unit_id: str, data: bytes) -> Receipt:
-    """Read the receipt of a stored unit from its bytes. Raises ``DamagedUnit`` where they are not a whole one."""
+    """Return the receipt of a stored unit. Raises ``DamagedUnit`` if the bytes are not a complete unit."""
     summary = decode_unit(data)
     clips = summary.unit.get("clips")
     if not isinstance(clips, int):
-        raise DamagedUnit(f"it does not say how many clips it has, but {clips!r}")
+        raise DamagedUnit(f"expected the number of clips in its metadata, got {clips!r}")
     sha = hashlib.sha256(data).hexdigest()
     return Receipt(unit_id, "done", clips=clips, rows=summary.rows, bytes=len(data), sha256=sha)

@@ -1,1 +1,1 @@
-"""Which videos there are: listings and manifests, with stable, safe ids."""
+"""Lists of videos: listings and manifests, with stable and safe ids."""

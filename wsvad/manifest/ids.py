@@ -1,4 +1,4 @@
-"""Video ids and content ids: stable, safe, and never used as a path."""
+"""Video ids and content ids: stable and safe. Ids are never used as paths."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SLUG = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def id_problem(video_id: str) -> str | None:
-    """Say why a text cannot be a video id, or return ``None`` where it can.
+    """Return why a text is not a valid video id, or ``None`` if it is valid.
 
     An id is at most 200 bytes of UTF-8, relative, in canonical composition (NFC), and has no control characters,
     no empty, ``.`` or ``..`` parts, no backslash, and no white space at its ends.
@@ -28,7 +28,7 @@ def id_problem(video_id: str) -> str | None:
         return "it is not valid UTF-8"
     if len(encoded) > MAX_ID_BYTES:
         return f"it has {len(encoded)} bytes, more than {MAX_ID_BYTES}"
-    plain = video_id.isascii() and video_id.isprintable()  # nearly all, and an archive has many
+    plain = video_id.isascii() and video_id.isprintable()  # skips the slow checks for nearly all ids
     if not plain and any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in video_id):
         return "it has control or formatting characters"
     if "\\" in video_id:
@@ -43,18 +43,18 @@ def id_problem(video_id: str) -> str | None:
 
 
 def check_id(video_id: str, where: str) -> str:
-    """Return an id that a manifest states, or raise ``ManifestError`` naming the row."""
+    """Return a video id of a manifest if it is valid, else raise ``ManifestError`` with the row."""
     problem = id_problem(video_id)
     if problem:
-        raise ManifestError(f"{where}: video_id {video_id!r:.120} cannot be used: {problem}")
+        raise ManifestError(f"{where}: invalid video_id {video_id!r:.120}: {problem}")
     return video_id
 
 
 def id_from_key(key: str) -> str:
-    """Make the id of a listed object: its key below the listed root, extension included.
+    """Return the id of a listed object: its key relative to the listed root, with extension.
 
-    A key that is no safe id (see :func:`id_problem`) becomes a readable slug of its name and 16 hex digits of the
-    SHA-256 of the whole key: the same on every run, never the key itself.
+    A key that is not a valid id (see :func:`id_problem`) is replaced by a slug of its name and 16 hex digits of the
+    SHA-256 of the key, which is the same on every run.
     """
     if id_problem(key) is None:
         return key
@@ -66,14 +66,14 @@ def id_from_key(key: str) -> str:
 
 
 def row_id(video_id: str | None, uri: str, where: str) -> str:
-    """Return the id of a manifest's row: the one that it states, checked, or else one made from its URI."""
+    """Return the id of a manifest row: its validated ``video_id``, or an id derived from its URI."""
     return check_id(video_id, where) if video_id else id_from_key(_SCHEME.sub("", uri).lstrip("/"))
 
 
 def content_id(video_id: str, *identity: str) -> str:
-    """Return 32 hex digits that change whenever the video's id or the parts of its identity change.
+    """Return 32 hex digits that change when the video's id or any part of its identity changes.
 
-    The id is part of it because rows carry it: the same bytes under two ids are two videos.
+    The id is included because rows contain it: the same bytes with two ids are two videos.
     """
     text = "\x00".join((video_id, *identity))
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:32]

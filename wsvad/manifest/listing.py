@@ -1,4 +1,4 @@
-"""From what a user points at (file, folder, prefix, manifest) to the list of videos, and what was left out and why."""
+"""Lists the videos of a file, folder, prefix or manifest, and what was skipped and why."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 @dataclass(frozen=True)
 class VideoRef:
-    """One video to work on: where it is and what identifies its content."""
+    """A listed video: its location and content identity."""
 
     video_id: str
     """Stable, safe id (see :mod:`wsvad.manifest.ids`)."""
     uri: str
-    """Where the video is; ``open_object`` finds it."""
+    """URI of the video, as accepted by ``open_object``."""
     root: str
     """URI of the store that holds the object."""
     info: ObjectInfo
-    """Key below ``root``, size, modification time and ETag when it was listed."""
+    """Key relative to ``root``, size, modification time and ETag at the time of listing."""
     content_id: str
     """32 hex digits; changes when the id or the content changes."""
     reading: Reading = field(default_factory=Reading)
-    """What people say of how the video is to be read."""
+    """Settings of the decoder for this video."""
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """Something that was found and is not taken for a video, with the reason."""
+    """A listed object that is not used as a video, with the reason."""
 
     uri: str
     reason: str
@@ -59,7 +59,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Unreachable:
-    """A video that is named but that the store did not give: nothing is known against the video itself."""
+    """A video of a manifest that the store could not provide. This is no evidence against the video itself."""
 
     video_id: str
     uri: str
@@ -68,7 +68,7 @@ class Unreachable:
 
 @dataclass(frozen=True)
 class Listing:
-    """What was found, ordered by video id."""
+    """The result of a listing, sorted by video id."""
 
     videos: tuple[VideoRef, ...]
     skipped: tuple[Skipped, ...] = ()
@@ -76,7 +76,7 @@ class Listing:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the content ids: two listings of the same content agree."""
+        """SHA-256 over the content ids; equal for two listings of the same content."""
         return hashlib.sha256("\n".join(v.content_id for v in self.videos).encode()).hexdigest()
 
 
@@ -86,22 +86,22 @@ def list_videos(
     identity: Identity = "stat",
     id_prefix: str = "",
     options: StoreOptions | None = None,
-    ours: Sequence[str] = (),
+    output_prefixes: Sequence[str] = (),
     reading: Reading | None = None,
 ) -> Listing:
     """List the videos of a file, a folder, an object-store prefix, or a manifest (``.csv``, ``.parquet``).
 
     Args:
-        uri: what the user pointed at.
+        uri: URI of the file, folder, prefix or manifest.
         identity: ``stat`` identifies content by size and ETag (or modification time); ``digest`` reads every byte.
-        id_prefix: put before the ids of *listed* objects (``cam7/`` makes ``cam7/x.mp4``); a manifest states its ids.
-        options: how to reach the store.
-        ours: prefixes of URIs of results: what lies there and is no video is not worth a word.
-        reading: how all videos are to be read; the columns ``stream`` and ``frame_rate`` of a manifest win over it.
+        id_prefix: prefix of the ids of *listed* objects (``cam7/`` makes ``cam7/x.mp4``); not used with a manifest.
+        options: settings of the store.
+        output_prefixes: URI prefixes of this program's outputs: non-videos below them are not reported as skipped.
+        reading: decoder settings of all videos; the manifest columns ``stream`` and ``frame_rate`` override it.
 
     Raises:
-        ManifestError: nothing to do, or a manifest that cannot be used.
-        StorageError: the listing itself failed.
+        ManifestError: no video was found, or the manifest is invalid.
+        StorageError: the listing failed.
     """
     options = options or StoreOptions()
     if identity not in ("stat", "digest"):
@@ -109,7 +109,7 @@ def list_videos(
     if PurePosixPath(uri).suffix.lower() in MANIFEST_EXTENSIONS and not uri.endswith("/"):
         found = _from_manifest(uri, options)
     else:
-        found = _from_store(uri, id_prefix, options, tuple(ours))
+        found = _from_store(uri, id_prefix, options, tuple(output_prefixes))
     if identity == "digest":
         found = _with_digests(found, options)
     if reading is not None:
@@ -130,7 +130,7 @@ def _ref(video_id: str, store: Store, info: ObjectInfo) -> VideoRef:
     return VideoRef(video_id, store.uri_of(info.key), store.uri, info, identity)
 
 
-def _from_store(uri: str, id_prefix: str, options: StoreOptions, ours: tuple[str, ...]) -> Listing:
+def _from_store(uri: str, id_prefix: str, options: StoreOptions, output_prefixes: tuple[str, ...]) -> Listing:
     single = _single_object(uri, options)
     if single is not None:
         store, info = single
@@ -139,7 +139,7 @@ def _from_store(uri: str, id_prefix: str, options: StoreOptions, ours: tuple[str
     videos, skipped = [], []
     for info in store.list(scratch=True):
         reason = _skip_reason(store, info.key)
-        if reason and (store.uri_of(info.key).startswith(ours) or _is_ours_in_scratch(info.key)):
+        if reason and (store.uri_of(info.key).startswith(output_prefixes) or _is_unfinished_write(info.key)):
             continue
         if reason:
             skipped.append(Skipped(printable(store.uri_of(info.key)), reason))
@@ -149,24 +149,24 @@ def _from_store(uri: str, id_prefix: str, options: StoreOptions, ours: tuple[str
 
 
 def _single_object(uri: str, options: StoreOptions) -> tuple[Store, ObjectInfo] | None:
-    """The object itself where the URI names one, else ``None`` (a folder or a prefix)."""
+    """Return the object that the URI names, or ``None`` if it names a folder or prefix."""
     location = parse_uri(uri)
     if location.names_folder or not location.path.strip("/"):
         return None
-    store, key = open_object(uri, _named(options))
+    store, key = open_object(uri, _following_links(options))
     try:
         return store, store.stat(key)
     except ObjectNotFound:
         return None
 
 
-def _named(options: StoreOptions) -> StoreOptions:
-    """Options for objects that the user named one by one: a link among them is meant."""
+def _following_links(options: StoreOptions) -> StoreOptions:
+    """Return store options for objects that the user named explicitly, for which symbolic links are followed."""
     return replace(options, follow_links=True)
 
 
-def _is_ours_in_scratch(key: str) -> bool:
-    """Whether a key is most likely an unfinished write of ours: videos in a folder of that name are somebody else's."""
+def _is_unfinished_write(key: str) -> bool:
+    """Return whether a key is probably an unfinished write of this program; video files of such names are not."""
     return is_scratch(key) and PurePosixPath(key).suffix.lower() not in VIDEO_EXTENSIONS
 
 
@@ -177,7 +177,7 @@ def _skip_reason(store: Store, key: str) -> str | None:
         return f"unusable name: it {problem}"
     _, dot, suffix = key.rpartition(".")
     if "/." not in f"/{key}" and f"{dot}{suffix.lower()}" in VIDEO_EXTENSIONS:
-        return None  # nearly all, and an archive has many
+        return None  # fast path for nearly all keys
     if any(part.startswith(".") for part in path.parts):
         return "hidden"
     if path.suffix.lower() not in VIDEO_EXTENSIONS:
@@ -186,7 +186,7 @@ def _skip_reason(store: Store, key: str) -> str | None:
 
 
 def _from_manifest(uri: str, options: StoreOptions) -> Listing:
-    store, key = open_object(uri, _named(options))
+    store, key = open_object(uri, _following_links(options))
     rows = read_manifest(store.read(key), name=uri)
 
     def find(row: ManifestRow) -> VideoRef | Unreachable:
@@ -194,7 +194,7 @@ def _from_manifest(uri: str, options: StoreOptions) -> Listing:
         target = resolve_uri(uri, row.uri)
         try:
             reading = Reading(row.stream, row.frame_rate)
-            video_store, video_key = open_object(target, _named(options))
+            video_store, video_key = open_object(target, _following_links(options))
         except UsageError as error:
             raise ManifestError(f"{row.where}: {error}") from error
         try:
@@ -209,13 +209,13 @@ def _from_manifest(uri: str, options: StoreOptions) -> Listing:
 
 
 def resolve_uri(manifest_uri: str, uri: str) -> str:
-    """Resolve a manifest's relative URI against the folder that the manifest is in."""
+    """Resolve a relative URI of a manifest against the folder of the manifest."""
     if _SCHEME.match(uri) or uri.startswith("/"):
         return uri
     location = parse_uri(manifest_uri)
     if location.scheme == "file":
         return posixpath.normpath(posixpath.join(posixpath.dirname(location.path), uri))
-    # S3 keys are literal: only dots are resolved, slashes stay as many as they are
+    # S3 keys are literal: dot segments are resolved, repeated slashes are kept.
     folder, slash, _ = location.path.rpartition("/")
     segments: list[str] = []
     for segment in f"{folder}{slash}{uri}".split("/"):
@@ -229,7 +229,7 @@ def resolve_uri(manifest_uri: str, uri: str) -> str:
 def _with_digests(listing: Listing, options: StoreOptions) -> Listing:
     def digest(video: VideoRef) -> VideoRef | Unreachable:
         try:
-            sha = _sha256(open_store(video.root, _named(options)), video.info)
+            sha = _sha256(open_store(video.root, _following_links(options)), video.info)
         except StorageError as error:
             return Unreachable(video.video_id, printable(video.uri), str(error))
         return replace(video, content_id=content_id(video.video_id, "sha256", sha))
@@ -248,5 +248,5 @@ def _sha256(store: Store, info: ObjectInfo) -> str:
 
 
 def reasons(skipped: Iterable[Skipped]) -> dict[str, int]:
-    """Count what was skipped by reason, most frequent first."""
+    """Count skipped objects by reason, most frequent first."""
     return dict(Counter(s.reason for s in skipped).most_common())

@@ -1,4 +1,4 @@
-"""Names of splits, of public data sets and of what tells videos apart; loads nothing, for whoever only asks."""
+"""Names of splits, public data sets and content identities. Imports nothing heavy, for use by the command line."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Literal
 
 Split = Literal["train", "val", "test"]
 Identity = Literal["stat", "digest"]
-"""What tells that content changed: size and time or ETag, or a digest of every byte."""
+"""How changes of content are detected: by size and time or ETag, or by a digest of every byte."""
 Ped2Split = Literal["weak", "swapped", "original"]
 """``weak``: train on Train001-010 and the odd Test videos, test on Train011-016 and the even ones. ``swapped``: train
-on Train007-016 and the even Test videos, test on Train001-006 and the odd ones; the two halves together test every
-anomalous video once. ``original``: all 16 Train to train (none is anomalous), all 12 Test to test."""
+on Train007-016 and the even Test videos, test on Train001-006 and the odd ones; both together test every anomalous
+video once. ``original``: train on all 16 Train videos (none is anomalous), test on all 12 Test videos."""
 DataSetName = Literal[
     "ucf-crime",
     "ucf-crime-boxes",
@@ -22,7 +22,7 @@ DataSetName = Literal[
     "survfight-temporal",
     "survfight-spatial",
 ]
-ABOUT: Mapping[DataSetName, str] = {
+DESCRIPTIONS: Mapping[DataSetName, str] = {
     "ucf-crime": "UCF-Crime: 1,610 training and 290 test videos, 13 crimes",
     "ucf-crime-boxes": "UCF-Crime with the boxes of Liu and Ma",
     "ucfcrime2local": "UCFCrime2Local: 300 videos with boxes (VATIC rows)",
@@ -32,4 +32,4 @@ ABOUT: Mapping[DataSetName, str] = {
     "survfight-temporal": "SurvFight, fights in time",
     "survfight-spatial": "SurvFight, fights in one tile of a mosaic",
 }
-"""What each data set is, one line for a person."""
+"""One-line description of each data set."""

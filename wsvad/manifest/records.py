@@ -1,4 +1,4 @@
-"""Manifests with everything that is known of a video: label, split, and the truth in time and space."""
+"""Manifests with full video records: label, split, and temporal and spatial ground truth."""
 
 from __future__ import annotations
 
@@ -38,37 +38,38 @@ __all__ = ["Box", "Span", "Split", "VideoRecord", "encode_records", "read_record
 
 log = logging.getLogger(__name__)
 
-_OF_READING = {col.STREAM: pa.int32(), col.FRAME_RATE: pa.float64()}
+_READING_COLUMNS = {col.STREAM: pa.int32(), col.FRAME_RATE: pa.float64()}
 
 
 @dataclass(frozen=True)
 class VideoRecord:
-    """One video of a data set. Raises ``ManifestError`` where its parts contradict each other."""
+    """One video of a data set. Raises ``ManifestError`` if its fields contradict each other."""
 
     video_id: str
-    """Stable, safe id; the features and scores of the video bear it."""
+    """Stable, safe id; features and scores of the video use the same."""
     uri: str
-    """Where the video is, as the manifest says it: absolute, or relative to the manifest's folder."""
+    """URI of the video as stated in the manifest: absolute, or relative to the manifest's folder."""
     label: int | None = None
-    """0 normal, 1 anomalous, None not known."""
+    """0 normal, 1 anomalous, None unknown."""
     split: Split | None = None
     category: str | None = None
-    """Kind of anomaly as the data set names it, e.g. ``Arson``; ``Normal`` for a normal video."""
+    """Category of the anomaly as named by the data set, e.g. ``Arson``; ``Normal`` for a normal video."""
     num_frames: int | None = None
-    """Frames of the stored video; None: not known before it is decoded."""
+    """Number of frames of the stored video; None if unknown before decoding."""
     width: int | None = None
-    """Pixels that the boxes refer to."""
+    """Frame width in pixels that the boxes refer to."""
     height: int | None = None
+    """Frame height in pixels that the boxes refer to."""
     spans: tuple[Span, ...] | None = None
-    """Anomalous frames, half-open, sorted, disjoint; None: not known; (): known to be none (any normal video)."""
+    """Anomalous frames, half-open, sorted, disjoint; None: unknown; (): known to be none (any normal video)."""
     boxes: tuple[Box, ...] | None = None
-    """Where in the picture; None: not known; (): known to be none (any normal video)."""
+    """Positions of the anomalies; None: unknown; (): known to be none (any normal video)."""
     stream: int | None = None
-    """Which of the file's video streams is read, from 0; None: the footage."""
+    """Index of the video stream to decode, from 0; None: the main one."""
     frame_rate: float | None = None
-    """Frames per second, of a file without time stamps; None: as the file says."""
+    """Frames per second, for files without time stamps; None: as stated in the file."""
     cut_off: str = field(default="", compare=False)
-    """What of the truth lay past the last frame, and was cut off; empty: nothing did. Not part of a manifest."""
+    """Which ground truth lay past the last frame and was removed; empty if none. Not stored in a manifest."""
 
     def __post_init__(self) -> None:
         if self.label == 0:
@@ -80,7 +81,7 @@ class VideoRecord:
         self._cut()
 
     def _cut(self) -> None:
-        """Truth past the last frame is cut off, and noted (``docs/metrics.md``)."""
+        """Remove ground truth past the last frame, and record it in ``cut_off`` (``docs/metrics.md``)."""
         frames = self.num_frames
         if frames is None:
             return
@@ -95,57 +96,57 @@ class VideoRecord:
 
     def _problem(self) -> str | None:
         if self.label not in (0, 1, None):
-            return f"label must be 0 (normal), 1 (anomalous) or nothing, got {self.label!r}"
+            return f"label must be 0 (normal), 1 (anomalous) or empty, got {self.label!r}"
         if self.split not in (*get_args(Split), None):
-            return f"split must be one of {', '.join(get_args(Split))} or nothing, got {self.split!r}"
+            return f"split must be one of {', '.join(get_args(Split))} or empty, got {self.split!r}"
         for name in ("num_frames", "width", "height"):
             value = getattr(self, name)
             most = MAX_FRAMES if name == "num_frames" else (1 << 31) - 1
             if value is not None and not 1 <= value <= most:
                 return f"{name} must be at least 1 and at most {most}, got {value}"
         if self.label == 0 and (self.spans or self.boxes):
-            return "it is labelled normal (0), yet has anomalous spans or boxes"
+            return "it is labelled normal (0) but has anomalous spans or boxes"
         if self.label == 1 and self.spans == ():
-            return "it is labelled anomalous (1), yet its spans say that no frame is; leave them out if not known"
+            return "it is labelled anomalous (1) but its spans are 'none'; leave spans empty if they are unknown"
         return spans_problem(self.spans or ()) or next(filter(None, map(box_problem, self.boxes or ())), None)
 
 
 def log_cut_off(records: Iterable[VideoRecord], name: str) -> None:
-    """Say in one line which videos have truth past their last frame, which was cut off."""
+    """Log a warning with the number of videos whose ground truth past the last frame was removed."""
     cut = [record for record in records if record.cut_off]
     if cut:
         log.warning(
-            "%s: of %d videos the truth past the last frame was cut off, e.g. of %s: %s",
+            "%s: ground truth past the last frame was removed for %d videos, e.g. %s: %s",
             name, len(cut), cut[0].video_id, cut[0].cut_off,
         )  # fmt: skip
 
 
 def read_records(uri: str, options: StoreOptions | None = None) -> list[VideoRecord]:
-    """Read a manifest, CSV or Parquet, in its order.
+    """Read a CSV or Parquet manifest; the order of rows is kept.
 
-    Columns: ``uri``, and as far as they are there ``video_id, label, split, category, num_frames, width, height,
-    spans, boxes, stream, frame_rate``; others are ignored. Without ``video_id`` the id is made from the URI, as
-    ``wsvad extract`` makes it.
+    Columns: ``uri``, and optionally ``video_id, label, split, category, num_frames, width, height, spans, boxes,
+    stream, frame_rate``; others are ignored. Without ``video_id`` the id is derived from the URI, as in
+    ``wsvad extract``.
 
     Raises:
-        ManifestError: not there, unreadable, no ``uri`` column, no rows, a value that cannot be, an id that is unsafe
-            or repeated.
-        StorageError: the file could not be read.
+        ManifestError: the manifest does not exist, cannot be parsed, has no ``uri`` column or no rows, or has an
+            invalid value, an unsafe id or a repeated id.
+        StorageError: the file cannot be read.
     """
     store, key = open_object(uri, options or StoreOptions())
     try:
         data = store.read(key)
     except ObjectNotFound as error:
-        raise ManifestError(f"no manifest there: {error}") from error
+        raise ManifestError(f"the manifest does not exist: {error}") from error
     return decode_records(data, name=uri)
 
 
 def write_records(uri: str, records: Sequence[VideoRecord], options: StoreOptions | None = None) -> None:
-    """Write a manifest over whatever is there; the URI's extension says which kind.
+    """Write a manifest, replacing an existing one; the extension of the URI selects the format.
 
     Raises:
-        UsageError: another extension than ``.csv`` and ``.parquet``.
-        StorageError: the store refused.
+        UsageError: the extension is neither ``.csv`` nor ``.parquet``.
+        StorageError: the store failed.
     """
     data = encode_records(records, suffix=PurePosixPath(uri).suffix.lower())
     store, key = open_object(uri, options or StoreOptions())
@@ -153,8 +154,8 @@ def write_records(uri: str, records: Sequence[VideoRecord], options: StoreOption
 
 
 def decode_records(data: bytes, *, name: str) -> list[VideoRecord]:
-    """Read the records from a manifest's bytes; ``name`` is for messages. Raises ``ManifestError``."""
-    table = read_columns(data, (*col.MANIFEST_SCHEMA.names, *_OF_READING), name=name)
+    """Decode the records of a manifest; ``name`` is used in messages. Raises ``ManifestError``."""
+    table = read_columns(data, (*col.MANIFEST_SCHEMA.names, *_READING_COLUMNS), name=name)
     if not table.num_rows:
         raise ManifestError(f"{name}: the manifest has no rows")
     records = []
@@ -172,7 +173,7 @@ def decode_records(data: bytes, *, name: str) -> list[VideoRecord]:
 
 
 def check_unique(records: Iterable[VideoRecord], name: str) -> None:
-    """Raise ``ManifestError`` where two records share an id."""
+    """Raise ``ManifestError`` if two records share an id."""
     repeated = [i for i, n in Counter(r.video_id for r in records).items() if n > 1]
     if repeated:
         raise ManifestError(f"{name}: video ids must be unique; {len(repeated)} are not, e.g. {repeated[0]!r:.120}")
@@ -206,7 +207,7 @@ def _text(row: Mapping[str, Any], column: str) -> str | None:
 
 
 def _integer(row: Mapping[str, Any], column: str) -> int | None:
-    """A whole number or nothing; other programs write ``1`` as ``1.0`` and nothing as NaN."""
+    """Return an integer or None; other programs write ``1`` as ``1.0`` and a missing value as NaN."""
     value = row.get(column)
     if value is None or value != value or (isinstance(value, str) and not value.strip()):
         return None
@@ -235,7 +236,7 @@ def _split(text: str | None) -> Split | None:
             known: Split = split
             return known
     if text is not None:
-        raise ValueError(f"split must be one of {', '.join(get_args(Split))} or nothing, got {text!r:.80}")
+        raise ValueError(f"split must be one of {', '.join(get_args(Split))} or empty, got {text!r:.80}")
     return None
 
 
@@ -252,11 +253,11 @@ def _boxes(value: Any) -> tuple[Box, ...] | None:
 
 
 def encode_records(records: Sequence[VideoRecord], *, suffix: str) -> bytes:
-    """Write records as ``.parquet`` or ``.csv``; :func:`decode_records` gives back exactly the same.
+    """Encode records as ``.parquet`` or ``.csv``; :func:`decode_records` restores them exactly.
 
     Raises:
-        ManifestError: an id that is unsafe or repeated.
-        UsageError: another suffix.
+        ManifestError: an id is unsafe or repeated.
+        UsageError: the suffix is neither.
     """
     for number, record in enumerate(records, start=1):
         check_id(record.video_id, f"record {number}")
@@ -266,9 +267,9 @@ def encode_records(records: Sequence[VideoRecord], *, suffix: str) -> bytes:
 
 
 def check_suffix(name: str) -> None:
-    """Raise ``UsageError`` where a manifest to be written has another name than ``….csv`` or ``….parquet``."""
+    """Raise ``UsageError`` if the name of a manifest to be written does not end with ``.csv`` or ``.parquet``."""
     if not name.lower().endswith((".csv", ".parquet")):
-        raise UsageError(f"a manifest is a .csv or a .parquet file, got {name!r:.200}")
+        raise UsageError(f"a manifest must be a .csv or .parquet file, got {name!r:.200}")
 
 
 def _encode_csv(records: Sequence[VideoRecord]) -> bytes:
@@ -285,9 +286,9 @@ def _encode_csv(records: Sequence[VideoRecord]) -> bytes:
 
 
 def _schema(records: Iterable[VideoRecord]) -> pa.Schema:
-    """Columns of a manifest; of how videos are read, those that any of them has a value of."""
+    """Return the columns of a manifest; ``stream`` and ``frame_rate`` only if any record sets them."""
     schema = col.MANIFEST_SCHEMA
-    for name, kind in _OF_READING.items():
+    for name, kind in _READING_COLUMNS.items():
         if any(getattr(record, name) is not None for record in records):
             schema = schema.append(pa.field(name, kind))
     return schema

@@ -1,4 +1,4 @@
-"""Read a manifest, CSV or Parquet: ``video_id, uri`` and whatever else is known of each video."""
+"""Reads the columns of a CSV or Parquet manifest."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from wsvad.suggest import did_you_mean
 
 @dataclass(frozen=True)
 class ManifestRow:
-    """What extraction needs of a manifest row."""
+    """The columns of a manifest row that extraction needs."""
 
     uri: str
     video_id: str | None
     where: str
-    """File and row, for messages."""
+    """File and row number, for messages."""
     stream: int | None = None
-    """Which of the file's video streams, from 0."""
+    """Index of the video stream to decode, from 0."""
     frame_rate: float | None = None
     """Frames per second, for files without time stamps."""
 
 
 def read_manifest(data: bytes, *, name: str) -> list[ManifestRow]:
-    """Read the rows of a manifest from its bytes.
+    """Decode the rows of a manifest.
 
     Args:
-        data: the file; Parquet where it begins with ``PAR1``, else CSV with a header line.
-        name: for messages.
+        data: content of the file; Parquet if it begins with ``PAR1``, else CSV with a header line.
+        name: name of the file, for messages.
 
     Raises:
-        ManifestError: unreadable, no ``uri`` column, no rows, or an empty ``uri``.
+        ManifestError: the file cannot be parsed, or has no ``uri`` column, no rows or an empty ``uri``.
     """
     table = read_columns(data, (VIDEO_ID, URI, STREAM, FRAME_RATE), name=name)
     if not table.num_rows:
@@ -54,7 +54,7 @@ def read_manifest(data: bytes, *, name: str) -> list[ManifestRow]:
         if not isinstance(uri, str) or not uri.strip():
             raise ManifestError(f"{where}: the uri is empty")
         if uri.strip().endswith("/"):
-            raise ManifestError(f"{where}: the uri {uri.strip()!r:.200} names a folder; a row is one video")
+            raise ManifestError(f"{where}: the uri {uri.strip()!r:.200} is a folder, expected a file")
         if video_id is not None and not isinstance(video_id, str):
             raise ManifestError(f"{where}: video_id must be text, got {type(video_id).__name__}")
         stream = streams[number - 1]
@@ -66,7 +66,7 @@ def read_manifest(data: bytes, *, name: str) -> list[ManifestRow]:
 
 
 def _numbers(table: pa.Table, column: str, name: str) -> list[float | None]:
-    """Return a column of numbers, also where it is stored as text; nothing where it is empty or absent."""
+    """Return a column of numbers, which may be stored as text; None where a value or the column is missing."""
     if column not in table.column_names:
         return [None] * table.num_rows
     found: list[float | None] = []
@@ -82,30 +82,30 @@ def _numbers(table: pa.Table, column: str, name: str) -> list[float | None]:
 
 
 def read_columns(data: bytes, wanted: Sequence[str], *, name: str) -> pa.Table:
-    """Parse those of the wanted columns that are there, as text even where they look like numbers."""
+    """Parse those of the wanted columns that exist; CSV columns are parsed as text even if they look like numbers."""
     try:
         if data[:4] == b"PAR1":
-            there = pq.read_schema(owned_reader(data)).names
+            names = pq.read_schema(owned_reader(data)).names
         else:
-            there = next(csv.reader(io.StringIO(data.split(b"\n", 1)[0].decode("utf-8-sig"))), [])
-        if URI not in there:
-            raise ManifestError(f"{name}: a manifest needs a column 'uri'; found {there[:20]!r:.300}{_hint(there)}")
-        columns = [c for c in wanted if c in there]
+            names = next(csv.reader(io.StringIO(data.split(b"\n", 1)[0].decode("utf-8-sig"))), [])
+        if URI not in names:
+            raise ManifestError(f"{name}: a manifest needs a column 'uri'; found {names[:20]!r:.300}{_hint(names)}")
+        columns = [c for c in wanted if c in names]
         if data[:4] == b"PAR1":
             return pq.read_table(owned_reader(data), columns=columns)
-        # the other columns are parsed for their commas only: what they hold must not decide whether this can be read
+        # Other columns are only skipped, so their content cannot cause an error.
         types = pacsv.ConvertOptions(include_columns=columns, column_types=dict.fromkeys(columns, pa.string()))
-        # one block: a row of a long video with many boxes is longer than the block that is usual
+        # A single block: a row of a long video with many boxes exceeds the default block size.
         block = pacsv.ReadOptions(block_size=min(max(len(data), 1 << 20), 1 << 30))
         return pacsv.read_csv(owned_reader(data), read_options=block, convert_options=types)
     except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"{name}: cannot be read as a manifest: {error}") from error
 
 
-def _hint(there: Sequence[str]) -> str:
-    """What may be wrong with the header of a CSV file that has no column ``uri``."""
-    for delimiter, called in ((";", "';'"), ("\t", "tabs"), ("|", "'|'")):
-        names = [name.strip().strip('"').lower() for name in delimiter.join(there).split(delimiter)]
-        if len(names) > len(there) and {URI, VIDEO_ID} & set(names):
-            return f". Its columns are separated by {called}; a manifest is separated by commas: save it so"
-    return did_you_mean(URI, there)
+def _hint(names: Sequence[str]) -> str:
+    """Return a hint for the header of a CSV file without a ``uri`` column."""
+    for delimiter, label in ((";", "';'"), ("\t", "tabs"), ("|", "'|'")):
+        parts = [name.strip().strip('"').lower() for name in delimiter.join(names).split(delimiter)]
+        if len(parts) > len(names) and {URI, VIDEO_ID} & set(parts):
+            return f". Its columns are separated by {label}; save it with commas as separators"
+    return did_you_mean(URI, names)

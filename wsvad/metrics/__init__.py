@@ -1,1 +1,1 @@
-"""What a figure is: areas and rates over ranked items, and their intervals; training and evaluation share them."""
+"""Evaluation metrics and their confidence intervals, shared by training and evaluation."""

@@ -1,6 +1,6 @@
-"""How far several people agree, beyond what chance would give.
+"""Inter-rater agreement, corrected for chance.
 
-Axes: N subjects, C categories, R people.
+Axes: N subjects, C categories, R raters.
 """
 
 from __future__ import annotations
@@ -14,50 +14,50 @@ from wsvad.errors import UsageError
 
 
 def cohen_kappa(first: Sequence[str], second: Sequence[str]) -> float | None:
-    """Return Cohen's kappa of two people (Cohen 1960, Educational and Psychological Measurement 20).
+    """Return Cohen's kappa of two raters (Cohen 1960, Educational and Psychological Measurement 20).
 
-    1 is full agreement, 0 what chance gives, below 0 less than that.
+    1 is full agreement, 0 is chance agreement, negative values are below chance.
 
     Args:
-        first: what one person said of each subject.
-        second: what the other said of the same ones.
+        first: category of each subject by one rater.
+        second: category of the same subjects by the other rater.
 
     Returns:
-        None where chance alone would agree always, because both only ever said one and the same, or said nothing.
+        Kappa, or None if it is undefined, because there are no subjects or both raters used a single common category.
 
     Raises:
-        UsageError: lists of different lengths.
+        UsageError: the lists have different lengths.
     """
     if len(first) != len(second):
-        raise UsageError(f"expected as many judgements of both, got {len(first)} and {len(second)}")
+        raise UsageError(f"expected the same number of ratings by both, got {len(first)} and {len(second)}")
     if not first:
         return None
     if len({*first, *second}) == 1:
         return None
-    from sklearn.metrics import cohen_kappa_score  # a second, for who asks
+    from sklearn.metrics import cohen_kappa_score  # takes a second to import
 
     return float(cohen_kappa_score(first, second))
 
 
 def fleiss_kappa(counts_NC: npt.ArrayLike) -> float | None:
-    """Return Fleiss' kappa of several people (Fleiss 1971, Psychological Bulletin 76).
+    """Return Fleiss' kappa of several raters (Fleiss 1971, Psychological Bulletin 76).
 
-    Where different numbers of people judged the subjects, each weighs by the pairs of people among them; those with
-    fewer than two do not count.
+    If subjects have different numbers of raters, each subject is weighted by its number of rater pairs. Subjects with
+    fewer than two raters are ignored.
 
     Args:
-        counts_NC: how many people put each subject into each category.
+        counts_NC: number of raters that put each subject into each category.
 
     Returns:
-        None where nothing was judged twice, or all say one and the same.
+        Kappa, or None if it is undefined, because no subject has two raters or all ratings are in one category.
     """
     counts = np.asarray(counts_NC, np.float64)
-    people_N = counts.sum(axis=1)
-    counts, people_N = counts[people_N >= 2], people_N[people_N >= 2]
+    raters_N = counts.sum(axis=1)
+    counts, raters_N = counts[raters_N >= 2], raters_N[raters_N >= 2]
     if not len(counts):
         return None
-    pairs_N = people_N * (people_N - 1)
+    pairs_N = raters_N * (raters_N - 1)
     agreed = (counts * (counts - 1)).sum() / pairs_N.sum()
-    share_C = counts.sum(axis=0) / counts.sum()
-    chance = float((share_C**2).sum())
+    fraction_C = counts.sum(axis=0) / counts.sum()
+    chance = float((fraction_C**2).sum())
     return None if chance >= 1 else float((agreed - chance) / (1 - chance))

@@ -1,4 +1,4 @@
-"""Figures of each category of anomaly, and of each video."""
+"""Metrics of each category of anomaly, and of each video."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from wsvad.metrics.figures import Draws, plain
 from wsvad.metrics.grids import pointing, region_truth
+from wsvad.metrics.metric import Resamples, metric_to_dict
 from wsvad.metrics.options import MetricOptions
 from wsvad.metrics.ranking import UndefinedMetric, roc_auc
 from wsvad.metrics.results import VideoResult
@@ -18,8 +18,8 @@ from wsvad.metrics.truth import temporal_iou
 NO_CATEGORY = "(no category)"
 
 
-def category_rows(results: Sequence[VideoResult], draws: Draws) -> list[dict[str, Any]]:
-    """One row a category: its anomalous videos against *all* normal videos, most videos first."""
+def category_rows(results: Sequence[VideoResult], resamples: Resamples) -> list[dict[str, Any]]:
+    """Return one row per category: its anomalous videos and *all* normal videos; categories with most videos first."""
     normal = [n for n, r in enumerate(results) if not r.anomalous]
     members: dict[str, list[int]] = {}
     for n, result in enumerate(results):
@@ -27,22 +27,22 @@ def category_rows(results: Sequence[VideoResult], draws: Draws) -> list[dict[str
             members.setdefault(result.record.category or NO_CATEGORY, []).append(n)
     rows = []
     for name, own in sorted(members.items(), key=lambda item: (-len(item[1]), item[0])):
-        against = frames_of(results, [*own, *normal], draws)
+        items = frames_of(results, [*own, *normal], resamples)
         rows.append(
             {
                 "category": name,
                 "anomalous_videos": len(own),
                 "normal_videos": len(normal),
-                "frame_auc": plain(against.auc()),
-                "frame_ap": plain(against.ap()),
-                "anomalous_auc": plain(frames_of(results, own, draws).auc()),
+                "frame_auc": metric_to_dict(items.auc()),
+                "frame_ap": metric_to_dict(items.ap()),
+                "anomalous_auc": metric_to_dict(frames_of(results, own, resamples).auc()),
             }
         )
     return rows
 
 
 def video_rows(results: Sequence[VideoResult], options: MetricOptions) -> list[dict[str, Any]]:
-    """One row a video, in the order of the manifest; figures that a video cannot have are None."""
+    """Return one row per video, in the order of the manifest; undefined metrics are None."""
     return [_video_row(result, options) for result in results]
 
 

@@ -1,18 +1,19 @@
 """RBDC and TBDC: the region-based and track-based detection criteria.
 
 Ramachandra & Jones 2020, *Street Scene: A new dataset and evaluation protocol for video anomaly detection* (WACV).
-At a threshold, what is flagged in a frame falls into connected regions.
+At a threshold, the flagged part of a frame consists of connected regions.
 
-* An anomalous region of the truth (one box in one frame) is detected if the intersection over union with any flagged
-  region of its frame is at least beta. A track is detected if at least the share alpha of its regions is.
+* A true region (one box in one frame) is detected if its intersection over union with any flagged region of its frame
+  is at least beta. A track is detected if at least the fraction alpha of its regions is.
 * A flagged region is a false positive if its intersection over union with every true region of its frame is below beta.
 * The criterion is the area under the detection rate over false positives per frame, from 0 to 1.
 
-What the paper leaves open, and how it is read here: a flagged region is the box around cells of the grid that touch,
-at a side or a corner; all frames of a clip have the clip's regions; as regions merge when the threshold falls, neither
-axis grows steadily, so the rate at x is the best that any threshold reaches with at most x false positives per frame.
-Regions that never touch and differ in score give what the public script gives, which takes regions that keep one score.
-Axes: T clips, K cuboids, M boxes of the truth, L thresholds.
+The paper leaves some points open. Here, a flagged region is the bounding box of adjacent grid cells, which share a side
+or a corner, and all frames of a clip have the clip's regions. Because regions merge when the threshold falls, neither
+axis is monotonic, so the rate at x is the best of all thresholds with at most x false positives per frame. For regions
+that never touch and have different scores, results equal those of the public script, which uses fixed regions.
+
+Axes: T clips, K cuboids, M ground-truth boxes, L thresholds.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ from wsvad.metrics.ranking import Curve, Floats, UndefinedMetric
 from wsvad.metrics.truth import Bools
 
 MAX_THRESHOLDS = 300
-"""Enough to come within half a point, from below, of the value over every threshold."""
+"""Maximum number of thresholds; the result is within half a percentage point below that of all thresholds."""
 CELLS_AT_ONCE = 1 << 20
 CLIPS_AT_ONCE = 4096
-"""Clips whose regions at all thresholds are held: 200 MB, where a day of video would need 5 GB."""
+"""Clips whose regions at all thresholds are held at once: 200 MB, whereas a day of video would need 5 GB."""
 
 
 @dataclass(frozen=True)
 class Detections:
-    """Counts of one video at each of L thresholds; the counts of several videos add up."""
+    """Counts of one video at each of L thresholds; counts of several videos are additive."""
 
     region_hits_L: Floats
     track_hits_L: Floats
@@ -50,9 +51,9 @@ class Detections:
 
 
 def level_thresholds(grids: Sequence[Grid], most: int = MAX_THRESHOLDS) -> Floats:
-    """Return the distinct cuboid scores, descending; of many, up to ``most``, close together among the highest.
+    """Return the distinct cuboid scores, descending; at most ``most``, more densely among the highest scores.
 
-    One false positive per frame is reached among the highest scores, so that most thresholds must lie there.
+    One false positive per frame is reached among the highest scores, so most thresholds must be there.
     """
     distinct = np.unique(np.concatenate([np.unique(g.scores_TK) for g in grids] or [np.empty(0)]))
     descending = distinct[::-1]
@@ -62,7 +63,7 @@ def level_thresholds(grids: Sequence[Grid], most: int = MAX_THRESHOLDS) -> Float
 
 
 def detect(grid: Grid, thresholds_L: Floats, alpha: float = ALPHA, beta: float = BETA) -> Detections:
-    """Count what the thresholds find in one video. Boxes without a track are tracks of their own."""
+    """Count the detections in one video at each threshold. Every box without a track is a separate track."""
     levels = len(thresholds_L)
     hit_frames_LM = np.zeros((levels, len(grid.boxes_M4)))
     false_L = np.zeros(levels)
@@ -74,9 +75,9 @@ def detect(grid: Grid, thresholds_L: Floats, alpha: float = ALPHA, beta: float =
         here = np.flatnonzero((grid.box_spans_M2[:, 0] < end) & (start < grid.box_spans_M2[:, 1]))
         spans = np.clip(grid.box_spans_M2[here], start, end)
         match_CM = iou(box_C4, grid.boxes_M4[here]) >= beta
-        for place, box in enumerate(here):
-            found = np.bincount(level_C[match_CM[:, place]], minlength=levels) > 0
-            hit_frames_LM[:, box] += found * (spans[place, 1] - spans[place, 0])
+        for column, box in enumerate(here):
+            found = np.bincount(level_C[match_CM[:, column]], minlength=levels) > 0
+            hit_frames_LM[:, box] += found * (spans[column, 1] - spans[column, 0])
         frames_F = np.arange(start, end)[:, None]
         active_FM = (spans[:, 0] <= frames_F) & (frames_F < spans[:, 1])
         matched_CF = match_CM.astype(np.int64) @ active_FM.T.astype(np.int64) > 0
@@ -92,13 +93,13 @@ def detect(grid: Grid, thresholds_L: Floats, alpha: float = ALPHA, beta: float =
 def detection_curve(
     hits_L: Floats, total: float, false_positives_L: Floats, frames: float, thresholds_L: Floats
 ) -> Curve:
-    """Best detection rate (y, in [0, 1]) at no more false positives per frame (x) than that; x ascends from 0.
+    """Return the best detection rate (y, in [0, 1]) with at most x false positives per frame; x ascends from 0.
 
     Raises:
         UndefinedMetric: there is nothing to detect.
     """
     if not total > 0:
-        raise UndefinedMetric("no box of the truth lies within the frames that were scored")
+        raise UndefinedMetric("no ground-truth box lies within the scored frames")
     x = np.concatenate(([0.0], false_positives_L / frames))
     y = np.concatenate(([0.0], hits_L / total))
     order = np.lexsort((y, x))
@@ -107,7 +108,7 @@ def detection_curve(
 
 
 def area_to_one(curve: Curve) -> float:
-    """Area under a detection curve for 0 to 1 false positives per frame, in [0, 1]; steps, nothing interpolated.
+    """Return the area under a detection curve from 0 to 1 false positives per frame, in [0, 1], without interpolation.
 
     1 means that everything is detected without a false positive.
     """
@@ -117,14 +118,14 @@ def area_to_one(curve: Curve) -> float:
 
 
 def stepped(curve: Curve) -> Curve:
-    """Return the corners of a detection curve as it is integrated: level up to the next point, and up to 1."""
+    """Return the corners of a detection curve as a step function, extended to x = 1."""
     inside = curve.x <= 1
     x, y, thresholds = (part[inside] for part in curve)
     return Curve(np.append(np.repeat(x, 2)[1:], 1.0), np.repeat(y, 2), np.repeat(thresholds, 2))
 
 
 def _tracks(tracks_M: Ints, hit_frames_LM: Floats, lengths_M: Ints, alpha: float) -> tuple[Floats, int]:
-    """Detected tracks at each threshold, and how many tracks there are."""
+    """Return the number of detected tracks at each threshold, and the number of tracks."""
     alone = tracks_M < 0
     names = np.where(alone, -1 - np.arange(tracks_M.size), tracks_M)
     kept = lengths_M > 0
@@ -132,12 +133,12 @@ def _tracks(tracks_M: Ints, hit_frames_LM: Floats, lengths_M: Ints, alpha: float
     count = int(track_of_M.max()) + 1 if track_of_M.size else 0
     member_MT = np.zeros((track_of_M.size, count))
     member_MT[np.arange(track_of_M.size), track_of_M] = 1
-    share_LT = (hit_frames_LM[:, kept] @ member_MT) / (lengths_M[kept] @ member_MT)
-    return ((share_LT >= alpha) & (share_LT > 0)).sum(axis=1).astype(np.float64), count
+    fraction_LT = (hit_frames_LM[:, kept] @ member_MT) / (lengths_M[kept] @ member_MT)
+    return ((fraction_LT >= alpha) & (fraction_LT > 0)).sum(axis=1).astype(np.float64), count
 
 
 def _regions_by_clip(grid: Grid, thresholds_L: Floats) -> Iterator[tuple[int, Ints, Floats]]:
-    """Yield each clip that has a region at any threshold, with the threshold index and the box of every one."""
+    """Yield each clip with a region at any threshold, with the threshold index and the box of each region."""
     for first in range(0, len(grid.scores_TK), CLIPS_AT_ONCE):
         scores_TK = grid.scores_TK[first : first + CLIPS_AT_ONCE]
         clip_C, level_C, box_C4 = _regions(scores_TK, grid.cells_K4, thresholds_L)
@@ -150,7 +151,7 @@ def _regions_by_clip(grid: Grid, thresholds_L: Floats) -> Iterator[tuple[int, In
 
 
 def _regions(scores_TK: Floats, cells_K4: Floats, thresholds_L: Floats) -> tuple[Ints, Ints, Floats]:
-    """Clip, threshold index and box of every connected region at every threshold."""
+    """Return clip, threshold index and box of every connected region at every threshold."""
     clips, count = scores_TK.shape
     side = math.isqrt(count)
     found: list[tuple[Ints, Ints, Floats]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 4)))]
@@ -175,7 +176,7 @@ def _regions(scores_TK: Floats, cells_K4: Floats, thresholds_L: Floats) -> tuple
 
 
 def _components(flagged_PHW: Bools) -> npt.NDArray[np.int16]:
-    """Number the connected cells of each map from 1 on, not densely; 0 where nothing is flagged."""
+    """Label the connected cells of each map with numbers from 1, not consecutive; 0 where nothing is flagged."""
     height, width = flagged_PHW.shape[1:]
     numbers = np.arange(1, height * width + 1, dtype=np.int16).reshape(height, width)
     labels = np.pad(flagged_PHW * numbers, ((0, 0), (1, 1), (1, 1)))

@@ -1,6 +1,6 @@
-"""Drift of scores: how far the scores of a stretch of footage are from a reference of the same hours of the day.
+"""Score drift: distance between the scores of a period and a reference for the same hours of the day.
 
-Axes: N scores, H hours of the day (24, or 1 where no times are known), B bins of the reference.
+Axes: N scores, H hours of the day (24, or 1 if times are unknown), B bins of the reference.
 """
 
 from __future__ import annotations
@@ -16,52 +16,52 @@ from wsvad.metrics.ranking import Floats
 Ints = npt.NDArray[np.int64]
 
 MODERATE = 0.10
-"""Population stability index from which a population has changed a little.
+"""Population stability index of a moderate change.
 
 This and ``LARGE`` are conventions of credit scoring, not levels of a test (Lewis 1994, An Introduction to Credit
 Scoring; Siddiqi 2006, Credit Risk Scorecards).
 """
 LARGE = 0.25
-"""Index from which it has changed much."""
+"""Population stability index of a large change."""
 FLOOR = 1e-4
-"""Share that an empty bin is given: an index of empty bins would be infinite."""
+"""Minimum fraction of a bin, because the index of empty bins would be infinite."""
 DECIMALS = 4
-"""Of scores: smaller differences are of rounding, and open no event."""
+"""Decimals of scores; smaller differences are rounding errors and do not change events."""
 QUANTILES = 100
-"""Bins of a reference; the index is of every tenth."""
+"""Number of bins of a reference; the index uses deciles."""
 HOUR_CLIPS = 200
-"""Clips of an hour below which the reference says nothing of it."""
+"""Minimum number of clips of an hour in the reference; hours with fewer are not compared."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The distribution of scores by hour of the day, as a histogram on its own percentiles.
+    """The distribution of scores by hour of the day, as a histogram over its own percentiles.
 
-    Bin b holds the scores in ``(edges[b - 1], edges[b]]``; the first and the last are open to their sides.
+    Bin b contains the scores in ``(edges[b - 1], edges[b]]``; the first and the last bin are unbounded.
     """
 
     edges: Floats
-    """``[B - 1]``, ascending; fewer than ``QUANTILES + 1`` where scores are equal."""
+    """``[B - 1]``, ascending; fewer than ``QUANTILES + 1`` if scores are equal."""
     means: Floats
-    """``[B]``: mean of the scores of a bin, the nearest edge where it has none."""
+    """``[B]``: mean of the scores of a bin, or the nearest edge of an empty bin."""
     counts_HB: Ints
-    """Scores by hour of the day and bin."""
+    """Number of scores by hour of the day and bin."""
 
     def __post_init__(self) -> None:
         bins = self.counts_HB.shape[-1]
         shaped = self.counts_HB.ndim == 2 and self.edges.shape == (bins - 1,) and self.means.shape == (bins,)
         if not shaped or not bins > 1 or (self.counts_HB < 0).any() or not self.counts_HB.any():
-            raise UsageError("no reference of scores: bins, edges and counts do not belong together")
+            raise UsageError("invalid reference of scores: shapes of bins, edges and counts do not match")
         if not np.isfinite(self.means).all() or not np.isfinite(self.edges).all() or (np.diff(self.edges) <= 0).any():
-            raise UsageError("no reference of scores: its edges do not ascend")
+            raise UsageError("invalid reference of scores: edges do not ascend")
 
     @property
     def clips(self) -> int:
-        """Scores that it was made of."""
+        """Number of scores in the reference."""
         return int(self.counts_HB.sum())
 
     def deciles(self) -> Ints:
-        """Return the decile ``[B]`` of each bin, from 0; there are fewer than 10 where scores are equal."""
+        """Return the decile of each bin, ``[B]``, from 0; there are fewer than 10 if scores are equal."""
         reached = np.cumsum(self.counts_HB.sum(axis=0))[:-1]
         last = np.unique([np.searchsorted(10 * reached, tenth * self.clips) for tenth in range(1, 10)])
         return np.searchsorted(last, np.arange(self.counts_HB.shape[1])).astype(np.int64)
@@ -69,33 +69,33 @@ class Reference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores held against a reference."""
+    """Result of a comparison with a reference."""
 
     clips: int
     compared: int
-    """Of those: clips of hours that the reference knows."""
+    """Number of those clips in hours that the reference covers."""
     hours: int
-    """How many hours of the day those are of."""
+    """Number of distinct hours of the day of the compared clips."""
     psi: float | None
-    """Population stability index; None: nothing was compared."""
+    """Population stability index; None if nothing was compared."""
     wasserstein: float | None
-    """Distance in units of the score: how far scores moved in the mean, in either direction."""
+    """Wasserstein distance in units of the score: the mean shift of scores, in either direction."""
 
 
-def freeze(scores_N: npt.ArrayLike, hours_N: npt.ArrayLike, hours: int) -> Reference:
-    """Make a reference of scores.
+def make_reference(scores_N: npt.ArrayLike, hours_N: npt.ArrayLike, hours: int) -> Reference:
+    """Return the reference distribution of scores.
 
     Args:
-        scores_N: at least one, finite.
-        hours_N: hour of the day of each, from 0.
-        hours: in a day: 24, or 1 where no times are known.
+        scores_N: at least one finite score.
+        hours_N: hour of the day of each score, from 0.
+        hours: hours in a day: 24, or 1 if times are unknown.
 
     Raises:
-        UsageError: no scores, or not finite.
+        UsageError: there are no scores, or not all are finite.
     """
     values_N, at_N = _rounded(scores_N), np.asarray(hours_N, dtype=np.int64)
     if not len(values_N):
-        raise UsageError("no reference can be made of no scores")
+        raise UsageError("a reference needs at least one score")
     edges = np.unique(np.quantile(values_N, np.linspace(0, 1, QUANTILES + 1), method="inverted_cdf"))
     bins_N, bins = np.searchsorted(edges, values_N), len(edges) + 1
     counts_HB = np.bincount(at_N * bins + bins_N, minlength=hours * bins).reshape(hours, bins).astype(np.int64)
@@ -106,13 +106,13 @@ def freeze(scores_N: npt.ArrayLike, hours_N: npt.ArrayLike, hours: int) -> Refer
 
 
 def compare(reference: Reference, scores_N: npt.ArrayLike, hours_N: npt.ArrayLike) -> Comparison:
-    """Hold scores against a reference, in which each hour of the day is given the weight that it has in the scores.
+    """Compare scores with a reference in which each hour of the day has the same weight as in the scores.
 
-    A stretch of two hours at night is thus compared with the same hours of the reference. Clips of hours of which the
-    reference has fewer than ``HOUR_CLIPS`` are left out and counted.
+    So two hours at night are compared with the same hours of the reference. Clips in hours for which the reference has
+    fewer than ``HOUR_CLIPS`` clips are excluded and counted.
 
     Raises:
-        UsageError: scores that are not finite.
+        UsageError: scores are not finite.
     """
     values_N, at_N = _rounded(scores_N), np.asarray(hours_N, dtype=np.int64)
     hours_H = reference.counts_HB.sum(axis=1)
@@ -131,30 +131,30 @@ def compare(reference: Reference, scores_N: npt.ArrayLike, hours_N: npt.ArrayLik
 
 
 def psi(expected_D: Floats, observed_D: Floats) -> float:
-    """Return the population stability index of two distributions over the same bins; 0 where they are equal.
+    """Return the population stability index of two distributions over the same bins; 0 if they are equal.
 
-    The sum of ``(observed - expected) * ln(observed / expected)``: the symmetric Kullback-Leibler divergence. Shares
-    below ``FLOOR`` are raised to it. Of n and m independent scores of one distribution over D bins it is about
-    ``(1 / n + 1 / m)`` times a chi-square variable of D - 1 degrees of freedom (Yurdakul 2018, Statistical Properties
-    of Population Stability Index).
+    It is the sum of ``(observed - expected) * ln(observed / expected)``, the symmetric Kullback-Leibler divergence.
+    Fractions below ``FLOOR`` are raised to it. For n and m independent scores of one distribution over D bins it is
+    about ``(1 / n + 1 / m)`` times a chi-square variable with D - 1 degrees of freedom (Yurdakul 2018, Statistical
+    Properties of Population Stability Index).
     """
     expected, observed = np.maximum(expected_D, FLOOR), np.maximum(observed_D, FLOOR)
     return float(np.sum((observed - expected) * np.log(observed / expected)))
 
 
 def wasserstein(values_N: Floats, points_B: Floats, weights_B: Floats) -> float:
-    """Return the first Wasserstein distance of values and of weighted points; weights sum to 1."""
+    """Return the first Wasserstein distance between values and weighted points; weights sum to 1."""
     order = np.argsort(points_B, kind="stable")
     reached = np.concatenate(([0.0], np.cumsum(weights_B[order])))
-    places = np.sort(np.concatenate((values_N, points_B)))
-    share_values = np.searchsorted(np.sort(values_N), places[:-1], side="right") / len(values_N)
-    share_points = reached[np.searchsorted(points_B[order], places[:-1], side="right")]
-    return float(np.sum(np.abs(share_values - share_points) * np.diff(places)))
+    positions = np.sort(np.concatenate((values_N, points_B)))
+    cdf_values = np.searchsorted(np.sort(values_N), positions[:-1], side="right") / len(values_N)
+    cdf_points = reached[np.searchsorted(points_B[order], positions[:-1], side="right")]
+    return float(np.sum(np.abs(cdf_values - cdf_points) * np.diff(positions)))
 
 
 def _rounded(scores_N: npt.ArrayLike) -> Floats:
     values = np.asarray(scores_N, dtype=np.float64)
     if values.ndim != 1 or not np.isfinite(values).all():
-        raise UsageError(f"expected finite scores in one row, got an array of shape {values.shape}")
+        raise UsageError(f"expected a vector of finite scores, got an array of shape {values.shape}")
     rounded: Floats = np.round(values, DECIMALS)
     return rounded

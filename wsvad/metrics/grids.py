@@ -1,7 +1,7 @@
-"""Where in the picture: the 7x7 grid of cuboids against boxes of the truth.
+"""Spatial localisation: the 7x7 grid of cuboids and ground-truth boxes.
 
-Axes: T clips, K cuboids (49, row-major), M boxes. Boxes are ``x1, y1, x2, y2``, half-open, in pixels of the video as it
-is displayed.
+Axes: T clips, K cuboids (49, row-major), M boxes. Boxes are ``x1, y1, x2, y2``, half-open, in pixels of the displayed
+video.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Grid:
-    """The cuboid scores of one video with the truth in the same pixels."""
+    """The cuboid scores of one video, and the ground truth in the same pixels."""
 
     scores_TK: Floats
     spans_T2: Ints
     """Frames of each clip, half-open."""
     cells_K4: Floats
-    """The box that each cuboid sees."""
+    """Box of each cuboid."""
     boxes_M4: Floats
     box_spans_M2: Ints
     tracks_M: Ints
-    """Which boxes are one object; -1 where the truth does not say."""
+    """Track number of each box; -1 if unknown."""
     num_frames: int
 
     @property
     def owned_T2(self) -> Ints:
-        """Frames that each clip answers for: up to the next clip's start where clips overlap, each frame once."""
+        """Frames assigned to each clip: up to the start of the next clip if clips overlap, so none counts twice."""
         owned = self.spans_T2.copy()
         owned[:-1, 1] = np.minimum(owned[:-1, 1], owned[1:, 0])
         return owned
 
     def boxes_in(self, clip: int | np.integer[Any]) -> Bools:
-        """Whether each box holds in any frame of a clip, ``[M]``; a table for all clips would not fit long videos."""
+        """Return which boxes exist in any frame of a clip, ``[M]``; a table of all clips would be too large."""
         start, end = self.spans_T2[clip]
         return np.asarray((self.box_spans_M2[:, 0] < end) & (start < self.box_spans_M2[:, 1]))
 
@@ -56,7 +56,7 @@ def make_grid(
     boxes: Sequence[Box],
     num_frames: int,
 ) -> Grid:
-    """Put scores and boxes side by side; boxes are in the pixels of ``view``."""
+    """Combine scores and boxes; boxes are in the pixels of ``view``."""
     scores = np.asarray(scores_TK, dtype=np.float64)
     corners = np.array([box[2:6] for box in boxes], dtype=np.float64).reshape(-1, 4)
     return Grid(
@@ -71,7 +71,7 @@ def make_grid(
 
 
 def intersections(a_P4: Floats, b_Q4: Floats) -> Floats:
-    """Return the area ``[P, Q]`` that each box of one list shares with each of the other."""
+    """Return the intersection area of each pair of boxes, ``[P, Q]``."""
     low = np.maximum(a_P4[:, None, :2], b_Q4[None, :, :2])
     high = np.minimum(a_P4[:, None, 2:], b_Q4[None, :, 2:])
     return np.asarray(np.prod(np.clip(high - low, 0, None), axis=2))
@@ -83,18 +83,18 @@ def areas(boxes_P4: Floats) -> Floats:
 
 
 def iou(a_P4: Floats, b_Q4: Floats) -> Floats:
-    """Return intersection over union ``[P, Q]`` of each box of one list with each of the other, in [0, 1]."""
+    """Return the intersection over union of each pair of boxes, ``[P, Q]`` in [0, 1]."""
     shared = intersections(a_P4, b_Q4)
     union = areas(a_P4)[:, None] + areas(b_Q4)[None, :] - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
 def region_truth(grid: Grid, min_overlap: float = 0.0) -> Bools:
-    """Say of every cuboid of every clip whether it holds an anomaly; ``[T, K]``.
+    """Return which cuboids of each clip are anomalous, ``[T, K]``.
 
-    A cuboid is anomalous if, in any frame of its clip, a box of the truth overlaps its cell: the shared area is above
-    0, and at least ``min_overlap`` of the smaller of the two (a small object within a cell counts in full, and so does
-    a cell within a large box). The papers give no rule; 0 is the plain reading of "overlaps".
+    A cuboid is anomalous if, in any frame of its clip, a ground-truth box overlaps its cell: the intersection is above
+    0 and at least ``min_overlap`` of the smaller of the two (so a small object within a cell overlaps fully, as does a
+    cell within a large box). The papers define no rule; 0 is the literal meaning of "overlaps".
     """
     shared_KM = intersections(grid.cells_K4, grid.boxes_M4)
     smaller_KM = np.minimum(areas(grid.cells_K4)[:, None], areas(grid.boxes_M4)[None, :])
@@ -106,13 +106,13 @@ def region_truth(grid: Grid, min_overlap: float = 0.0) -> Bools:
 
 
 def reaches_everywhere(grid: Grid) -> bool:
-    """Whether every box of the truth, and there is one, reaches every cuboid, so that no place could be wrong."""
+    """Return whether there are boxes and every box reaches every cuboid, so that localisation is trivial."""
     reached_KM = intersections(grid.cells_K4, grid.boxes_M4) > 0
     return bool(reached_KM.size) and bool(reached_KM.all())
 
 
 def pointing(scores_K: Floats, truth_K: Bools) -> float:
-    """Does the strongest cuboid hit? 1 or 0, and the share of hits among equally strong ones.
+    """Return 1 if the strongest cuboid is anomalous, else 0; among equally strong ones, the fraction that is.
 
     The pointing game of Zhang et al. 2016 (Excitation Backprop), on cells instead of pixels.
     """
@@ -120,16 +120,16 @@ def pointing(scores_K: Floats, truth_K: Bools) -> float:
 
 
 def tight_box_iou(grid: Grid, clip: int | np.integer[Any], level: float) -> float:
-    """Intersection over union, in [0, 1], of the box around flagged cells and the box around the truth in a clip.
+    """Return the IoU, in [0, 1], of the bounding boxes of flagged cells and of the ground truth in a clip.
 
-    Flagged are the cells that score at least ``level``; where none does the value is 0. 1 means the same box.
+    Cells that score at least ``level`` are flagged; if there are none the value is 0.
     """
     found = grid.cells_K4[grid.scores_TK[clip] >= level]
     if not len(found):
         return 0.0
     truth = grid.boxes_M4[grid.boxes_in(clip)]
-    return float(iou(_around(found), _around(truth))[0, 0])
+    return float(iou(_bounding_box(found), _bounding_box(truth))[0, 0])
 
 
-def _around(boxes_P4: Floats) -> Floats:
+def _bounding_box(boxes_P4: Floats) -> Floats:
     return np.concatenate((boxes_P4[:, :2].min(axis=0), boxes_P4[:, 2:].max(axis=0)))[None]

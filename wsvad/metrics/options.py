@@ -1,4 +1,4 @@
-"""What figures depend on besides scores and truth; loads nothing heavy, for whoever only asks."""
+"""Options of metrics. Imports nothing heavy, for use by the command line."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from wsvad.errors import UsageError
 from wsvad.options import HIDDEN, Natural, Number, Option
 
 TruthMode = Literal["true", "floor16", "pad16"]
-"""Frames of a video: as they are, cut to whole blocks of 16, or filled up to them (published numbers)."""
+"""Length of frame truth: exact, or truncated or padded to blocks of 16 frames, as in published numbers."""
 ALPHA = 0.1
 BETA = 0.1
 MAX_RESAMPLES = 100_000
-"""Resamples of a bootstrap: a number for each of them and each video is held at once."""
+"""Maximum number of bootstrap resamples, since one number per resample and video is held in memory."""
 
 
 @dataclass(frozen=True)
 class MetricOptions:
-    """What the figures depend on besides scores and truth."""
+    """Everything that metrics depend on apart from scores and ground truth."""
 
     threshold: Annotated[Number, Option(metavar="S")] = 0.5
-    """score from which on a clip or cuboid is flagged, in [0, 1] (0.5: Sultani et al. 2018)"""
+    """decision threshold of clip and cuboid scores, 0 to 1 (0.5: Sultani et al. 2018)"""
     false_alarm_rate: Annotated[Number, Option(metavar="R")] = 0.01
-    """of normal frames, above 0 and below 1: where the threshold and the detection rate for it are read off"""
+    """false alarm rate over normal frames at which threshold and detection rate are reported, between 0 and 1"""
     min_overlap: Annotated[Number, Option(metavar="SHARE")] = 0.0
-    """of the smaller of cell and box, for a cuboid to be anomalous, in [0, 1]; 0: any"""
+    """minimum overlap of an anomalous cuboid and a box, as a fraction of the smaller one, 0 to 1; 0: any overlap"""
     alpha: Annotated[Number, Option(metavar="SHARE")] = ALPHA
-    """of a track's regions to detect (TBDC), above 0 and at most 1"""
+    """minimum fraction of detected regions of a detected track (TBDC), above 0, at most 1"""
     beta: Annotated[Number, Option(metavar="IOU")] = BETA
-    """from which on a region is detected (RBDC, TBDC), above 0 and at most 1"""
+    """minimum IoU of a detected region (RBDC, TBDC), above 0, at most 1"""
     resamples: Natural = 1000
-    """of the bootstrap, 100 to 100,000; 0: no intervals"""
+    """number of bootstrap resamples, 100 to 100,000; 0: no intervals"""
     seed: Natural = 0
-    """of the bootstrap"""
+    """random seed of the bootstrap"""
     level: Annotated[float, HIDDEN] = 0.95
-    """Of the intervals, in (0, 1)."""
+    """Confidence level of intervals, in (0, 1)."""
 
     def __post_init__(self) -> None:
         for name in ("threshold", "min_overlap"):

@@ -1,4 +1,4 @@
-"""Whether one row of a table is worse than another, where both were run with the same seeds on the same videos.
+"""Paired comparison of two rows of a table that were run with the same seeds on the same videos.
 
 Axes: S seeds, R resamples, F comparisons of a family.
 """
@@ -16,23 +16,23 @@ from wsvad.metrics.ranking import Floats
 
 @dataclass(frozen=True)
 class Paired:
-    """A row against the base it differs from in one factor. Differences are row minus base: negative is worse."""
+    """Comparison of a row with the base from which it differs in one factor. Differences are row minus base."""
 
     seeds: int
-    """Pairs: seeds at which both have a value."""
+    """Number of seeds at which both have a value."""
     difference: float | None
-    """Mean over the pairs; None: there is no pair."""
+    """Mean over seeds; None without a common seed."""
     deviation: float | None
-    """Sample standard deviation of the differences; None below two pairs."""
+    """Sample standard deviation of the differences; None with fewer than two seeds."""
     p: float | None
-    """Two-sided paired t-test over seeds; None below two pairs, or where all differences are the same."""
+    """Two-sided paired t-test over seeds; None with fewer than two seeds, or if all differences are equal."""
     low: float | None
-    """End of the bootstrap interval of the difference over seeds and videos; None: no resamples."""
+    """Lower end of the bootstrap interval of the difference over seeds and videos; None without resamples."""
     high: float | None
     worse: float | None
-    """Share of the resamples in which the row is worse than the base, ties count half."""
+    """Fraction of resamples in which the row is worse than the base; ties count half."""
     p_family: float | None = None
-    """``p`` corrected for the number of comparisons of the family (Holm 1979)."""
+    """``p`` corrected for the number of comparisons in the family (Holm 1979)."""
 
 
 def compare_pairs(
@@ -46,16 +46,16 @@ def compare_pairs(
 ) -> Paired:
     """Compare two rows over their seeds.
 
-    Args:
-        row_S: a figure of the row, by seed; None: it has no value there.
-        base_S: of the base, by the same seeds.
-        row_SR: the figure in resamples of the videos, which are the same draws for both; NaN where it is undefined.
-        base_SR: likewise.
-        seed: of the resampling of seeds, which goes with that of the videos: one seed set for each resample.
-        level: of the interval.
+    The interval is the central ``level`` of the differences of means when seeds and videos are resampled together. It
+    generalises to other seeds and other test videos, with the same training videos.
 
-    The interval is the central ``level`` of the differences of means when seeds and videos are drawn with replacement,
-    both at once. It covers other seeds and other videos, on the same training videos.
+    Args:
+        row_S: metric of the row by seed; None if it is undefined.
+        base_S: metric of the base, by the same seeds.
+        row_SR: metric in resamples of the videos, the same draws for both; NaN if it is undefined.
+        base_SR: same for the base.
+        seed: random seed for resampling of seeds; each resample of videos has its own resample of seeds.
+        level: confidence level of the interval.
     """
     pairs = [n for n, (a, b) in enumerate(zip(row_S, base_S, strict=True)) if a is not None and b is not None]
     if not pairs:
@@ -75,7 +75,7 @@ def compare_pairs(
 
 
 def _resampled(difference_SR: Floats, seed: int) -> Floats:
-    """Mean over as many seeds as there are, drawn with replacement anew for every resample of the videos."""
+    """Return the mean over seeds, which are drawn with replacement for every resample of the videos."""
     seeds, resamples = difference_SR.shape
     weights_RS = np.random.default_rng(seed).multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
     kept_RS = weights_RS * np.isfinite(difference_SR.T)
@@ -87,8 +87,10 @@ def _resampled(difference_SR: Floats, seed: int) -> Floats:
 
 
 def holm(p_F: Sequence[float | None]) -> list[float | None]:
-    """Correct the p-values of a family of comparisons: rejecting those below a level keeps the chance that any of them
-    is wrong at most at that level (Holm 1979, Scand. J. Statist. 6). Those that are None are no part of the family.
+    """Return the p-values of a family of comparisons with the correction of Holm 1979 (Scand. J. Statist. 6).
+
+    Rejecting corrected values below a level bounds the probability of any false rejection by that level. None values
+    are not part of the family.
     """
     known = [n for n, p in enumerate(p_F) if p is not None]
     order = sorted(known, key=lambda n: float(p_F[n] or 0.0))

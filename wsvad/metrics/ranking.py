@@ -1,8 +1,8 @@
-"""Curves over a threshold, and what is read off them. Equal scores are one threshold; nothing is interpolated.
+"""Ranking metrics and curves over a threshold. Equal scores are one threshold; nothing is interpolated.
 
 All functions take ``truth_N`` (bool, true = anomalous) and ``scores_N`` (finite, higher = more anomalous), optionally
-``weights_N`` (how often each item counts). scikit-learn computes them. It takes more than a second to load, so it is
-loaded by the first figure and not with this module.
+``weights_N`` (how often each item counts). They use scikit-learn, which takes more than a second to import and is
+therefore imported on first use.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ Floats = npt.NDArray[np.float64]
 
 
 class UndefinedMetric(UsageError):
-    """The metric has no value for this input, e.g. because there is one class only; the message says why."""
+    """The metric is undefined for this input, e.g. because there is only one class; the message states why."""
 
 
 class Curve(NamedTuple):
-    """Points of a curve, in the order in which a falling threshold reaches them."""
+    """Points of a curve, in the order of a falling threshold."""
 
     x: Floats
     y: Floats
     thresholds: Floats
-    """Of each point; ``inf`` where nothing is flagged yet."""
+    """Threshold of each point; ``inf`` where nothing is flagged."""
 
 
 class OperatingPoint(NamedTuple):
-    """A threshold and what it does. Flagged is what scores at least ``threshold``."""
+    """A threshold and its rates. Items that score at least ``threshold`` are flagged."""
 
     threshold: float
     false_alarm_rate: float
     detection_rate: float | None
-    """Share of the anomalous items that are flagged; None where there is none."""
+    """Fraction of the anomalous items that are flagged; None if there are none."""
 
 
 def roc_curve(truth_N: npt.ArrayLike, scores_N: npt.ArrayLike, weights_N: npt.ArrayLike | None = None) -> Curve:
-    """Detection rate (y) over false alarm rate (x), both in [0, 1]; a point for every distinct score, from (0, 0) on.
+    """Return detection rate (y) over false alarm rate (x), both in [0, 1], at every distinct score, from (0, 0).
 
     Raises:
-        UsageError: not vectors of one length, a score that is not finite, or a negative weight.
-        UndefinedMetric: there is nothing to score, or one class only.
+        UsageError: the vectors have different lengths, a score is not finite, or a weight is negative.
+        UndefinedMetric: there are no items, or only one class.
     """
     truth, scores, weights = _of_both_classes(truth_N, scores_N, weights_N)
     from sklearn.metrics import roc_curve as curve
@@ -53,13 +53,13 @@ def roc_curve(truth_N: npt.ArrayLike, scores_N: npt.ArrayLike, weights_N: npt.Ar
 
 
 def roc_auc(truth_N: npt.ArrayLike, scores_N: npt.ArrayLike, weights_N: npt.ArrayLike | None = None) -> float:
-    """Area under the ROC curve, in [0, 1]: how often an anomalous item scores above a normal one, ties half.
+    """Return the area under the ROC curve, in [0, 1]: how often an anomalous item scores above a normal one, ties half.
 
-    1 means that some threshold separates the two without an error, 0.5 is chance. Raises as :func:`roc_curve`.
+    1 means that some threshold separates the classes perfectly, 0.5 is chance. Raises as :func:`roc_curve`.
 
-    The area is taken over counts and divided once, at the end, which is exact where weights are whole numbers: equal
-    areas are equal numbers. ``sklearn.metrics.roc_auc_score`` rounds rates first, and two orders of the same area then
-    differ in the last digit, which would decide which step of a training is selected.
+    The area is computed from counts and divided once, which is exact for integer weights: equal areas give equal
+    numbers. ``sklearn.metrics.roc_auc_score`` rounds rates first, so two orders with the same area may differ in the
+    last digit, which could decide which training step is selected.
     """
     truth, scores, weights = _of_both_classes(truth_N, scores_N, weights_N)
     from sklearn.metrics import auc, confusion_matrix_at_thresholds
@@ -72,9 +72,9 @@ def roc_auc(truth_N: npt.ArrayLike, scores_N: npt.ArrayLike, weights_N: npt.Arra
 def precision_recall_curve(
     truth_N: npt.ArrayLike, scores_N: npt.ArrayLike, weights_N: npt.ArrayLike | None = None
 ) -> Curve:
-    """Precision (y) over recall (x), both in [0, 1]; a point for every distinct score, from (0, 1) on.
+    """Return precision (y) over recall (x), both in [0, 1], at every distinct score, from (0, 1).
 
-    Raises as :func:`roc_curve`, but a normal item is not needed.
+    Raises as :func:`roc_curve`, but normal items are not required.
     """
     truth, scores, weights = _with_anomalies(truth_N, scores_N, weights_N)
     from sklearn.metrics import precision_recall_curve as curve
@@ -84,10 +84,10 @@ def precision_recall_curve(
 
 
 def average_precision(truth_N: npt.ArrayLike, scores_N: npt.ArrayLike, weights_N: npt.ArrayLike | None = None) -> float:
-    """Mean precision over the gains in recall, in [0, 1], without interpolation.
+    """Return the mean precision weighted by the increase in recall, in [0, 1], without interpolation.
 
-    1 means that every anomalous item scores above every normal one; chance is the share of anomalous items. Raises as
-    :func:`precision_recall_curve`.
+    1 means that every anomalous item scores above every normal one; chance is the fraction of anomalous items. Raises
+    as :func:`precision_recall_curve`.
     """
     truth, scores, weights = _with_anomalies(truth_N, scores_N, weights_N)
     from sklearn.metrics import average_precision_score
@@ -96,45 +96,45 @@ def average_precision(truth_N: npt.ArrayLike, scores_N: npt.ArrayLike, weights_N
 
 
 def false_alarm_rate(normal_scores_N: npt.ArrayLike, threshold: float) -> float:
-    """Share of normal items that score at least ``threshold``, in [0, 1]; 1 means that all raise an alarm.
+    """Return the fraction of normal items that score at least ``threshold``, in [0, 1].
 
     Sultani et al. 2018 report it over the frames of normal videos at 0.5.
 
     Raises:
-        UndefinedMetric: there is no normal item.
+        UndefinedMetric: there are no normal items.
     """
     scores = np.asarray(normal_scores_N, dtype=np.float64)
     if not scores.size:
-        raise UndefinedMetric("there is no frame of a normal video")
+        raise UndefinedMetric("there are no frames of normal videos")
     return float(np.mean(scores >= threshold))
 
 
 def threshold_at(normal_scores_N: npt.ArrayLike, rate: float, anomalous_scores_M: npt.ArrayLike = ()) -> OperatingPoint:
-    """Find the lowest threshold whose false alarm rate is at most ``rate``.
+    """Return the lowest threshold with a false alarm rate of at most ``rate``.
 
     Args:
         normal_scores_N: scores of the normal items.
-        rate: wanted false alarm rate, in [0, 1].
+        rate: maximum false alarm rate, in [0, 1].
         anomalous_scores_M: scores of the anomalous items, for the detection rate at that threshold.
 
     Returns:
-        The threshold is the lowest score that occurs and is rare enough among normal items, or the next number above
-        all scores where none is.
+        The threshold is the lowest occurring score within the rate, or the next float above all scores if there is
+        none.
 
     Raises:
-        UsageError: the rate is out of bounds.
-        UndefinedMetric: there is no normal item.
+        UsageError: the rate is out of range.
+        UndefinedMetric: there are no normal items.
     """
     if not 0 <= rate <= 1:
         raise UsageError(f"the false alarm rate must be in [0, 1], got {rate}")
     normal = np.sort(np.asarray(normal_scores_N, dtype=np.float64))
     anomalous = np.asarray(anomalous_scores_M, dtype=np.float64)
     if not normal.size:
-        raise UndefinedMetric("there is no frame of a normal video")
+        raise UndefinedMetric("there are no frames of normal videos")
     candidates = np.unique(np.concatenate((normal, anomalous)))
     rates = (normal.size - np.searchsorted(normal, candidates, side="left")) / normal.size
-    rare = candidates[rates <= rate]
-    threshold = float(rare[0] if rare.size else np.nextafter(candidates[-1], np.inf))
+    within = candidates[rates <= rate]
+    threshold = float(within[0] if within.size else np.nextafter(candidates[-1], np.inf))
     reached = float(np.mean(normal >= threshold))
     return OperatingPoint(threshold, reached, float(np.mean(anomalous >= threshold)) if anomalous.size else None)
 
@@ -142,20 +142,20 @@ def threshold_at(normal_scores_N: npt.ArrayLike, rate: float, anomalous_scores_M
 def _with_anomalies(
     truth_N: npt.ArrayLike, scores_N: npt.ArrayLike, weights_N: npt.ArrayLike | None
 ) -> tuple[npt.NDArray[np.bool_], Floats, Floats | None]:
-    """Check what was given, in words of ours: scikit-learn warns, or takes it for something else."""
+    """Validate the input with our own messages, because scikit-learn warns or misinterprets it."""
     truth, scores = np.asarray(truth_N, dtype=bool), np.asarray(scores_N, dtype=np.float64)
     weights = None if weights_N is None else np.asarray(weights_N, dtype=np.float64)
     if not (truth.ndim == 1 and truth.shape == scores.shape == (truth if weights is None else weights).shape):
         shapes = [a.shape for a in (truth, scores, weights) if a is not None]
-        raise UsageError(f"expected vectors of one length, got {', '.join(map(str, shapes))}")
+        raise UsageError(f"expected vectors of equal length, got {', '.join(map(str, shapes))}")
     if not np.isfinite(scores).all():
         raise UsageError(f"scores must be finite; {np.count_nonzero(~np.isfinite(scores))} of {scores.size} are not")
     if weights is not None and not (np.isfinite(weights).all() and (weights >= 0).all()):
         raise UsageError("weights must be finite and at least 0")
     if not scores.size:
-        raise UndefinedMetric("there is nothing to score")
+        raise UndefinedMetric("there are no items to score")
     if not _counts(truth, weights):
-        raise UndefinedMetric("nothing is anomalous: one class only")
+        raise UndefinedMetric("nothing is anomalous: only one class")
     return truth, scores, weights
 
 
@@ -164,10 +164,10 @@ def _of_both_classes(
 ) -> tuple[npt.NDArray[np.bool_], Floats, Floats | None]:
     truth, scores, weights = _with_anomalies(truth_N, scores_N, weights_N)
     if not _counts(~truth, weights):
-        raise UndefinedMetric("everything is anomalous: one class only")
+        raise UndefinedMetric("everything is anomalous: only one class")
     return truth, scores, weights
 
 
 def _counts(class_N: npt.NDArray[np.bool_], weights_N: Floats | None) -> bool:
-    """Whether anything of a class counts."""
+    """Return whether any item of a class has a positive weight."""
     return bool(class_N.any() if weights_N is None else weights_N[class_N].any())

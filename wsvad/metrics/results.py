@@ -1,4 +1,4 @@
-"""One video with what was found and what is true: what every figure and every picture of a page is made from."""
+"""One video with its scores and ground truth, the input of all metrics and charts."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from wsvad.scores.table import VideoScores
 
 @dataclass(frozen=True)
 class VideoResult:
-    """One video with what was found and what is true."""
+    """One video with its scores and ground truth."""
 
     record: VideoRecord
     anomalous: bool | None
-    """Its label, or what its truth implies; None: not known."""
+    """Its label, or what its ground truth implies; None if unknown."""
     scores: VideoScores
     frame_scores_N: Floats
-    """At the length that the truth mode asks for."""
+    """At the length given by the truth mode."""
     frame_truth_N: Bools | None
-    """None: not known."""
+    """None if unknown."""
     true_spans: tuple[tuple[int, int], ...] | None
-    """At true length, cut to the video."""
+    """At exact length, clipped to the video."""
     true_boxes: tuple[Box, ...] | None
-    """In pixels of the video as displayed, cut to its frames."""
+    """In pixels of the displayed video, clipped to its frames."""
     grid: Grid | None
-    """None: no cuboid scores, no known boxes, or a geometry that boxes cannot be mapped to."""
+    """None without cuboid scores or known boxes, or with a geometry that boxes cannot be mapped to."""
 
     @property
     def peak_clip(self) -> int:
-        """Position of the first clip with the highest score."""
+        """Index of the first clip with the highest score."""
         return int(np.argmax(self.scores.score_T))
 
     @property
@@ -45,5 +45,5 @@ class VideoResult:
 
 
 def displayed_size(record: VideoRecord, scores: VideoScores) -> tuple[int | None, int | None]:
-    """Return width and height of the video as displayed: as the scores know it, else as the manifest does."""
+    """Return width and height of the displayed video, from the scores or else from the manifest."""
     return scores.width or record.width, scores.height or record.height

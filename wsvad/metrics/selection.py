@@ -1,14 +1,15 @@
-"""What the best of many configurations is worth: the luck of the choice taken out, without training anything again.
+"""Correction of the selection bias of the best of many configurations, without additional training.
 
-The best of many noisy figures is too high even if all configurations are alike. Two kinds of luck are chosen with it:
-that of the validation videos, and that of the seeds. The choice is therefore made again inside of a bootstrap over
-videos (BBC-CV: Tsamardinos, Greasidou & Borboudakis 2018, Machine Learning 107, doi 10.1007/s10994-018-5714-4): in
-each resample the best configuration is chosen on the videos that were drawn, and its figure is taken on those that
-were not. Seeds are left out likewise: the choice sees all seeds of a configuration but one, the figure is of that one.
-Each seed is left out in turn. So neither a video nor a seed that the choice has seen is in the figure.
+The maximum of many noisy metrics is biased upwards even if all configurations are equal. The selection exploits chance
+in the validation videos and in the seeds. Therefore the selection is repeated within a bootstrap over videos (BBC-CV:
+Tsamardinos, Greasidou & Borboudakis 2018, Machine Learning 107, doi 10.1007/s10994-018-5714-4): in each resample the
+best configuration is selected on the drawn videos and evaluated on the others. Seeds are held out as well: the
+selection uses all seeds of a configuration but one, and the evaluation uses that one. Each seed is held out in turn. So
+the corrected metric uses neither a video nor a seed that the selection has used.
 
-The choice inside of the bootstrap knows less than the real one (fewer videos, one seed fewer). The corrected figure is
-hence not too high, and somewhat low where configurations differ by about as much as the noise.
+The selection within the bootstrap has less data than the real one (fewer videos, one seed less). So the corrected
+metric is not biased upwards, and somewhat too low if configurations differ by about as much as the noise.
+
 Axes: C configurations, S seeds, R resamples, V videos.
 """
 
@@ -23,45 +24,45 @@ from wsvad.errors import UsageError
 from wsvad.metrics.bootstrap import Statistic, interval, resampled
 from wsvad.metrics.ranking import Floats
 
-Whole = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The best configuration, and what it is worth. All figures are of one metric; higher is better."""
+    """The best configuration and its corrected performance. All values are of one metric; higher is better."""
 
     best: int | None
-    """Place of the best configuration; None: there is no figure at all."""
+    """Index of the best configuration; None if no configuration has a value."""
     naive: float | None
-    """Its mean over its seeds, on all videos: too high, because it was chosen by it."""
+    """Its mean over seeds on all videos, which is biased upwards by the selection."""
     corrected: float | None
-    """Mean figure of what is chosen, on videos and a seed that the choice has not seen; None: undefined in more than
-    half of the resamples, or there are none."""
+    """Mean value of the selected configuration on held-out videos and a held-out seed; None without resamples, or if it
+    is undefined in more than half of them."""
     low: float | None
-    """End of the bootstrap interval of ``corrected`` over videos."""
+    """Lower end of the bootstrap interval of ``corrected`` over videos."""
     high: float | None
     chosen_C: tuple[float, ...]
-    """How often each configuration was chosen, as a share of all choices; all 0 where none was made."""
+    """Fraction of the selections in which each configuration was selected; all 0 if there were none."""
     configurations: int
-    """How many have a figure."""
+    """Number of configurations with a value."""
     seeds: int
-    """Seeds of the best configuration."""
+    """Number of seeds of the best configuration."""
     resamples: int
     undefined: int
-    """Resamples in which what was chosen has no figure; they are left out."""
+    """Number of resamples in which the selected configuration has no value; they are excluded."""
     note: str
-    """What is not taken out, e.g. the luck of a single seed; empty: nothing to add."""
+    """Limitations of the correction, e.g. a single seed; empty if there are none."""
 
 
 def in_and_out(statistic: Statistic, weights_RV: Floats) -> tuple[Floats, Floats]:
-    """Return a metric on the videos that each resample has drawn, and on those it has not.
+    """Return a metric on the videos drawn in each resample, and on the videos that were not drawn.
 
     Args:
-        statistic: from weights of videos to the metric.
-        weights_RV: how often each video was drawn, as :func:`wsvad.metrics.bootstrap.draw` gives them.
+        statistic: maps weights of videos to the metric.
+        weights_RV: how often each video was drawn, from :func:`wsvad.metrics.bootstrap.draw`.
 
     Returns:
-        ``in_R`` and ``out_R``, NaN where the metric is undefined, e.g. if all videos of a class were drawn.
+        ``in_R`` and ``out_R``, NaN if the metric is undefined, e.g. if all videos of a class were drawn.
     """
     return resampled(statistic, weights_RV), resampled(statistic, (weights_RV == 0).astype(np.float64))
 
@@ -74,25 +75,25 @@ def correct_selection(
     eligible_C: npt.ArrayLike | None = None,
     level: float = 0.95,
 ) -> Selection:
-    """Choose the best configuration by its mean over seeds, and say what it is worth without the luck of the choice.
+    """Select the best configuration by its mean over seeds, and estimate its performance without selection bias.
 
     Args:
-        point_CS: the figure on all videos; NaN: there is none for this seed.
-        in_CSR: on the videos that each resample has drawn, the same draws for all; NaN where it is undefined.
-        out_CSR: on the videos that it has not drawn.
-        eligible_C: which configurations may be the best; without it those with the most seeds, as the others were
-            given up early or have failed. Inside of the bootstrap all of them take part: those given up were part of
-            the choice.
-        level: of the interval.
+        point_CS: metric on all videos; NaN if a seed has no value.
+        in_CSR: metric on the drawn videos of each resample, with the same draws for all; NaN if it is undefined.
+        out_CSR: metric on the videos that were not drawn.
+        eligible_C: configurations that may be selected; by default those with the most seeds, because the others were
+            stopped early or failed. Within the bootstrap all configurations take part, because stopping them was part
+            of the selection.
+        level: confidence level of the interval.
 
     Raises:
-        UsageError: shapes that do not fit, or a figure that is infinite.
+        UsageError: shapes do not match, or a value is infinite.
     """
     point, in_bag, out_bag = (np.asarray(a, dtype=np.float64) for a in (point_CS, in_CSR, out_CSR))
     if point.ndim != 2 or in_bag.ndim != 3 or in_bag.shape != out_bag.shape or in_bag.shape[:2] != point.shape:
         raise UsageError(f"expected [C, S] and twice [C, S, R], got {point.shape}, {in_bag.shape}, {out_bag.shape}")
     if any(np.isinf(a).any() for a in (point, in_bag, out_bag)):
-        raise UsageError("figures must be numbers or NaN, not infinite")
+        raise UsageError("metrics must be numbers or NaN, not infinite")
     known_CS = np.isfinite(point)
     seeds_C = known_CS.sum(axis=1)
     fit_C = _eligible(eligible_C, seeds_C)
@@ -121,7 +122,7 @@ def correct_selection(
     )
 
 
-def _eligible(eligible_C: npt.ArrayLike | None, seeds_C: Whole) -> npt.NDArray[np.bool_]:
+def _eligible(eligible_C: npt.ArrayLike | None, seeds_C: Ints) -> npt.NDArray[np.bool_]:
     some_C = seeds_C > 0
     if eligible_C is None:
         most: npt.NDArray[np.bool_] = some_C & (seeds_C == seeds_C.max(initial=0))
@@ -133,7 +134,7 @@ def _eligible(eligible_C: npt.ArrayLike | None, seeds_C: Whole) -> npt.NDArray[n
 
 
 def _mean(values_CS: Floats, used_CS: npt.NDArray[np.bool_]) -> Floats:
-    """Mean over the seeds used, ``[C]`` or ``[C, R]``; NaN where there is none."""
+    """Return the mean over the used seeds, ``[C]`` or ``[C, R]``; NaN if there are none."""
     deep = used_CS if values_CS.ndim == 2 else used_CS[:, :, None]
     kept = deep & np.isfinite(values_CS)
     number = kept.sum(axis=1)
@@ -143,23 +144,23 @@ def _mean(values_CS: Floats, used_CS: npt.NDArray[np.bool_]) -> Floats:
 
 
 def _chosen(in_CSR: Floats, out_CSR: Floats, known_CS: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """The figure of what is chosen in each resample, mean over the seeds left out, and the shares of the choices."""
+    """Return the held-out value of the selection in each resample, averaged over held-out seeds, and the fractions."""
     configurations, _, resamples = in_CSR.shape
     seeds_C = known_CS.sum(axis=1)
     turns = int(seeds_C.max())
-    own_CS = np.argsort(~known_CS, axis=1, kind="stable")  # its own seeds first
-    everyone, each = np.arange(configurations), np.arange(resamples)
+    own_CS = np.argsort(~known_CS, axis=1, kind="stable")  # seeds with values first
+    every_C, every_R = np.arange(configurations), np.arange(resamples)
     figure_TR = np.full((turns, resamples), np.nan)
     count_C = np.zeros(configurations)
     for turn in range(turns):
-        left_C = own_CS[everyone, turn % np.maximum(seeds_C, 1)]
+        left_C = own_CS[every_C, turn % np.maximum(seeds_C, 1)]
         seen_CS = known_CS.copy()
-        seen_CS[everyone[seeds_C > 1], left_C[seeds_C > 1]] = False  # a single seed is seen and measured
+        seen_CS[every_C[seeds_C > 1], left_C[seeds_C > 1]] = False  # a single seed is used for both
         mean_CR = _mean(in_CSR, seen_CS)
         mean_CR = np.where(np.isnan(mean_CR), -np.inf, mean_CR)
         best_R = np.argmax(mean_CR, axis=0)
-        made_R = np.isfinite(mean_CR[best_R, each])
-        figure_TR[turn] = np.where(made_R, out_CSR[best_R, left_C[best_R], each], np.nan)
+        made_R = np.isfinite(mean_CR[best_R, every_R])
+        figure_TR[turn] = np.where(made_R, out_CSR[best_R, left_C[best_R], every_R], np.nan)
         count_C += np.bincount(best_R[made_R], minlength=configurations)
     defined_TR = np.isfinite(figure_TR)
     number_R = defined_TR.sum(axis=0)
@@ -168,14 +169,14 @@ def _chosen(in_CSR: Floats, out_CSR: Floats, known_CS: npt.NDArray[np.bool_]) ->
     return value_R, count_C / max(count_C.sum(), 1)
 
 
-def _note(seeds_C: Whole, chosen_C: Floats) -> str:
-    """Say what the correction cannot know."""
+def _note(seeds_C: Ints, chosen_C: Floats) -> str:
+    """Return the limitations of the correction."""
     single_C = seeds_C == 1
     if single_C.sum() == (seeds_C > 0).sum():
-        return "One seed for each configuration: the luck of the seed is not taken out, only that of the videos."
+        return "Each configuration has one seed: the correction covers chance in the videos, but not in the seed."
     if single_C.any():
         return (
-            f"{single_C.sum()} of {(seeds_C > 0).sum()} configurations have one seed only; the luck of the seed is not "
-            f"taken out of the {chosen_C[single_C].sum():.0%} of the choices that fell on them."
+            f"{single_C.sum()} of {(seeds_C > 0).sum()} configurations have only one seed; the correction does not "
+            f"cover chance in the seed for the {chosen_C[single_C].sum():.0%} of selections of such configurations."
         )
     return ""

@@ -1,4 +1,4 @@
-"""Frame truth at true length, and at the two other lengths in circulation; spans of frames and how they agree."""
+"""Frame-level ground truth at exact length and at two lengths used in publications, and the temporal IoU."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wsvad.metrics.ranking import Floats, UndefinedMetric
 
 Bools = npt.NDArray[np.bool_]
 BLOCK = 16
-"""Frames that the public truth files count in, whatever the clip length is here."""
+"""Block length of public ground truth files in frames, independent of the clip length."""
 
 
 def truth_spans(record: VideoRecord) -> tuple[Span, ...] | None:
@@ -23,7 +23,7 @@ def truth_spans(record: VideoRecord) -> tuple[Span, ...] | None:
 
 
 def frame_truth(spans: Iterable[Span], num_frames: int) -> Bools:
-    """Return ``[num_frames]`` bool, true inside of any half-open span; what lies past the end is cut off."""
+    """Return bool ``[num_frames]``, true within any half-open span; spans are clipped at the end."""
     truth_N = np.zeros(num_frames, dtype=np.bool_)
     for start, end in spans:
         truth_N[start:end] = True
@@ -31,13 +31,13 @@ def frame_truth(spans: Iterable[Span], num_frames: int) -> Bools:
 
 
 def fit(truth_N: Bools, scores_N: Floats, mode: TruthMode) -> tuple[Bools, Floats]:
-    """Bring truth and scores of one video to the length that a published number was computed at.
+    """Adjust ground truth and scores of one video to the length at which a published number was computed.
 
     Args:
-        truth_N: bool, one a frame.
-        scores_N: float, one a frame.
-        mode: ``true`` leaves both alone. ``floor16`` drops the frames past the last whole block of 16: n becomes
-            ``16 * floor(n / 16)``, so that a video of fewer than 16 frames vanishes. ``pad16`` fills up the last block:
+        truth_N: bool, one per frame.
+        scores_N: float, one per frame.
+        mode: ``true`` changes nothing. ``floor16`` drops the frames after the last full block of 16: n becomes
+            ``16 * floor(n / 16)``, so a video of fewer than 16 frames becomes empty. ``pad16`` pads the last block:
             n becomes ``16 * ceil(n / 16)``, with truth 0 and the last score repeated.
     """
     frames = scores_N.size
@@ -51,7 +51,7 @@ def fit(truth_N: Bools, scores_N: Floats, mode: TruthMode) -> tuple[Bools, Float
 
 
 def temporal_iou(truth_N: Bools, flagged_N: Bools) -> float:
-    """Intersection over union of flagged and anomalous frames of a video, in [0, 1]; 1: the same frames.
+    """Return the intersection over union of flagged and anomalous frames of a video, in [0, 1].
 
     Raises:
         UndefinedMetric: no frame is anomalous.

@@ -1,1 +1,1 @@
-"""Weakly supervised models, one file each; they know tensors and nothing else."""
+"""Weakly supervised models, one file each. They operate on tensors only."""

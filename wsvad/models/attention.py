@@ -1,20 +1,20 @@
 """LTGS-Net's two modules: local temporal attention and the global spatial module (Sensors 25(16) 4884, section 3).
 
-Readings of what the paper leaves open (all of them, with the tests: docs/papers.md):
+Interpretations of points that the paper leaves open (all of them, with tests: docs/papers.md):
 
-* ``H[i, j] = sin((T + i - j) π / 2T) = cos(π (i - j) / 2T)`` with T the number of clips at hand. It multiplies the
-  attention's logits element by element (``elementwise``); ``matmul`` takes ``QK^T · H`` as a matrix product,
-  ``additive`` adds ``log H``, so that nothing is seen where H is 0; ``none`` leaves it out.
-* One head "cuts the parameters" only where the head's width stays: it is a setting of its own, 128.
-* "An encoder structure" (section 4.2) is attention alone, with its output projection; the input is added where it is
-  used (``ltgs``). ``EncoderLayer`` is the whole block of a Transformer (Vaswani et al. 2017), with the norm after.
-* W1, W2 of the global module are diagonal and its MLP has a bottleneck, which fits the small share of the parameters
-  that the paper gives the module; ``full`` takes square matrices.
-* The pair (average, maximum) over a video's clips goes through a convolution from 2 channels to 1, the MLP and a ReLU
-  (section 3.2): ``GlobalSummary``, one vector a video. ``GlobalModule`` is ours: the vector as a gate on the features,
-  ``x (1 + g)``, so that one at 0 changes nothing.
+* ``H[i, j] = sin((T + i - j) π / 2T) = cos(π (i - j) / 2T)`` with T the number of clips in the input. ``elementwise``
+  multiplies it with the attention logits element by element; ``matmul`` computes the matrix product ``QK^T · H``;
+  ``additive`` adds ``log H``, so that positions with H = 0 are masked; ``none`` omits it.
+* One head "cuts the parameters" only if the width of a head stays the same, so ``head_dim`` is a separate setting, 128.
+* "An encoder structure" (section 4.2) is attention with an output projection; the residual sum is in ``ltgs``.
+  ``EncoderLayer`` is a full post-norm Transformer encoder layer (Vaswani et al. 2017).
+* W1, W2 of the global module are diagonal and its MLP has a bottleneck, which matches the small fraction of parameters
+  that the paper reports for the module; ``full`` uses square matrices.
+* The pair (average, maximum) over a video's clips passes through a convolution from 2 channels to 1, the MLP and a ReLU
+  (section 3.2): ``GlobalSummary``, one vector per video. ``GlobalModule`` is our variant: the vector gates the
+  features, ``x (1 + g)``, so that a gate of 0 changes nothing.
 
-Axes: N sequences, T clips (or whatever is attended over), D features, h heads, d width of a head, B bags.
+Axes: N sequences, T clips (or any attended axis), D features, h heads, d width of a head, B bags.
 """
 
 from __future__ import annotations
@@ -30,45 +30,45 @@ from torch import Tensor, nn
 Decay = Literal["elementwise", "matmul", "additive", "none"]
 
 CHUNK_ELEMENTS = 2**25
-"""Elements of the attention matrix that are held at a time where there is no gradient: 128 MiB of float32."""
+"""Maximum number of elements of the attention matrix held at a time without gradients: 128 MiB of float32."""
 
-_NOUGHT = 1e-6
-"""A decay along time that would be smaller than this is 0."""
+_MIN_DECAY = 1e-6
+"""Smaller values of a decay along time are set to 0."""
 _BAND_ROWS = 64
-"""Queries taken at a time where each sees a band of keys, besides two bands: with fewer, calls cost more than work."""
+"""Minimum rows of a chunk of banded attention, in addition to two bands. With fewer, call overhead dominates."""
 
 
 @dataclass(frozen=True)
 class DecayMatrix:
-    """A symmetric decay matrix ``[T, T]`` in [0, 1], of which parts are made when they are needed."""
+    """A symmetric decay matrix ``[T, T]`` in [0, 1], computed block by block on demand."""
 
     block: Callable[[slice, slice], Tensor]
-    """Its part of these rows and columns."""
+    """Returns the block of the given rows and columns."""
     size: int
     """T."""
     band: int | None = None
-    """Steps from the diagonal beyond which all is 0; None: there may be values everywhere."""
+    """Distance from the diagonal beyond which all values are 0; None if there is no such limit."""
 
 
 def temporal_decay(clips: int, like: Tensor, *, reach: float = 0.0) -> DecayMatrix:
-    """Return a decay along time over that many clips, with the dtype and device of ``like``.
+    """Return a decay along time, with the dtype and device of ``like``.
 
     Args:
         clips: T.
         like: any tensor.
-        reach: clips over which the decay falls to 1/e, the same in a long video as in a short one, and 0 from one
-            millionth on; added to logits, as its logarithm, it is the linear bias of ALiBi (Press et al. 2022). 0 is
+        reach: number of clips over which the decay falls to 1/e, independent of the video's length; values below 1e-6
+            are 0. Its logarithm, added to logits, is the linear bias of ALiBi (Press et al. 2022). 0 selects
             LTGS-Net's ``H``.
     """
     time_T = torch.arange(clips, device=like.device, dtype=torch.float64)
     if not reach:
         angle_T = time_T * (math.pi / (2 * clips))
         return DecayMatrix(lambda i, j: torch.cos(angle_T[i, None] - angle_T[j]).to(like.dtype), clips)
-    band = math.floor(-math.log(_NOUGHT) * reach)
+    band = math.floor(-math.log(_MIN_DECAY) * reach)
 
     def block(rows: slice, columns: slice) -> Tensor:
-        apart = (time_T[rows, None] - time_T[columns]).abs()
-        return (torch.exp(-apart / reach) * (apart <= band)).to(like.dtype)
+        distance = (time_T[rows, None] - time_T[columns]).abs()
+        return (torch.exp(-distance / reach) * (distance <= band)).to(like.dtype)
 
     return DecayMatrix(block, clips, band)
 
@@ -77,11 +77,11 @@ class DecayedAttention(nn.Module):
     """Multi-head self-attention whose weights decay with distance.
 
     Args:
-        dim: D of the input and the output.
+        dim: D of input and output.
         heads: h.
-        head_dim: d of queries, keys and values; h x d need not be D.
-        decay: how the decay matrix enters.
-        dropout: share of attention weights left out in training.
+        head_dim: d of queries, keys and values; h x d need not equal D.
+        decay: how the decay matrix is combined with the logits.
+        dropout: dropout probability of attention weights.
     """
 
     def __init__(self, dim: int, *, heads: int, head_dim: int, decay: Decay, dropout: float) -> None:
@@ -93,7 +93,7 @@ class DecayedAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x_NTD: Tensor, decay: DecayMatrix) -> Tensor:
-        """Map ``[N, T, D]`` to the same shape; the input is not added."""
+        """Map ``[N, T, D]`` to the same shape, without a residual sum."""
         q, k, v = self.qkv(x_NTD).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         q_NhTd, k_NhdT = q * self.scale, k.mT
         if self.decay == "matmul":
@@ -118,7 +118,7 @@ class DecayedAttention(nn.Module):
         return attended
 
     def _chunks(self, sequences: int, decay: DecayMatrix) -> list[tuple[slice, slice]]:
-        """Cut queries, each with the keys that they see, so that a day of video fits into memory and time."""
+        """Divide queries into chunks, each with its range of keys, to bound memory and time for a day of video."""
         size, rows_of = decay.size, sequences * self.heads
         if self.decay != "additive" or decay.band is None:
             return [(rows, slice(0, size)) for rows in _row_chunks(size, rows_of * size)]
@@ -131,7 +131,7 @@ class DecayedAttention(nn.Module):
 
 
 def _row_chunks(size: int, row_elements: int, *, longest: int | None = None) -> list[slice]:
-    """Cut rows into parts that fit; where there is a gradient everything is kept anyway."""
+    """Divide rows into chunks that fit into memory; with gradients all rows are one chunk, since all is kept anyway."""
     rows = size
     if not torch.is_grad_enabled():
         rows = max(1, min(CHUNK_ELEMENTS // row_elements, longest or size))
@@ -139,7 +139,7 @@ def _row_chunks(size: int, row_elements: int, *, longest: int | None = None) -> 
 
 
 class Diagonal(nn.Module):
-    """A linear map with a diagonal matrix, which starts as the identity."""
+    """A linear map with a diagonal matrix, initialised as the identity."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -151,15 +151,15 @@ class Diagonal(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """A block of a Transformer's encoder whose attention decays with distance.
+    """A Transformer encoder layer whose attention decays with distance.
 
-    Attention, sum with the input, layer norm; feed-forward of two layers, sum, layer norm.
+    Attention, residual sum, layer norm; two-layer feed-forward network, residual sum, layer norm.
 
     Args:
-        dim: D of the input and the output.
-        heads, head_dim, decay: of the attention.
-        feed_forward: hidden units of the feed-forward part.
-        dropout: share of attention weights, and of the outputs of both parts, left out in training.
+        dim: D of input and output.
+        heads, head_dim, decay: as for :class:`DecayedAttention`.
+        feed_forward: hidden units of the feed-forward network.
+        dropout: dropout probability of attention weights and of the outputs of both sublayers.
     """
 
     def __init__(self, dim: int, *, heads: int, head_dim: int, decay: Decay, feed_forward: int, dropout: float) -> None:
@@ -171,19 +171,19 @@ class EncoderLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x_NTD: Tensor, decay: DecayMatrix) -> Tensor:
-        """Map ``[N, T, D]`` to the same shape; the input is in the sum."""
+        """Map ``[N, T, D]`` to the same shape, with residual sums."""
         x_NTD = self.attention_norm(x_NTD + self.dropout(self.attention(x_NTD, decay)))
         out_NTD: Tensor = self.feed_forward_norm(x_NTD + self.dropout(self.feed_forward(x_NTD)))
         return out_NTD
 
 
 class GlobalSummary(nn.Module):
-    """Say of a whole video what it holds: ``ReLU(MLP(conv([W1 average; W2 maximum])))``, section 3.2.
+    """Summary of a whole video: ``ReLU(MLP(conv([W1 average; W2 maximum])))``, section 3.2.
 
     Args:
         dim: D.
         bottleneck: width of the MLP.
-        full: square W1, W2 and MLP instead of diagonal ones and a bottleneck.
+        full: use square matrices W1, W2 and MLP instead of diagonal ones and a bottleneck.
     """
 
     def __init__(self, dim: int, *, bottleneck: int, full: bool = False) -> None:
@@ -195,14 +195,14 @@ class GlobalSummary(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, dim))
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        """Map ``[B, T, D]`` to ``[B, D]``, nowhere below 0."""
+        """Map ``[B, T, D]`` to ``[B, D]``, at least 0."""
         pair_BD2 = torch.stack([self.average(x_BTD.mean(1)), self.maximum(x_BTD.amax(1))], dim=2)
         summary_BD: Tensor = self.mlp(self.pair(pair_BD2).squeeze(2)).relu()
         return summary_BD
 
 
 class GlobalModule(GlobalSummary):
-    """Scale features by what the whole video holds: the summary as a gate."""
+    """Gate features with the summary of the whole video."""
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         """Map ``[B, T, D]`` to the same shape."""
@@ -211,7 +211,7 @@ class GlobalModule(GlobalSummary):
 
 
 class AverageSummary(nn.Module):
-    """Temporal average pooling in the place of ``GlobalSummary``, without a parameter (the paper's ablation)."""
+    """Temporal average pooling instead of ``GlobalSummary``, without parameters (the paper's ablation)."""
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         """Map ``[B, T, D]`` to ``[B, D]``."""

@@ -1,8 +1,8 @@
-"""What every model is to the rest of the program: a configuration, a network, a criterion.
+"""Interface of models: configuration, network and criterion.
 
-Axes, here and in every file of this unit: B bags (videos), T clips or segments in time, K cuboids of a clip (49, row by
-row from the top left), D pooled features, C cuboid features, k chosen clips of a bag, N training videos. A *score* is a
-probability of being anomalous in [0, 1]; a *logit* is the same before the sigmoid.
+Axes, here and in every module of this package: B bags (videos), T clips or segments in time, K cuboids of a clip (49,
+in row-major order from the top left), D pooled features, C cuboid features, k selected clips of a bag, N training
+videos. A *score* is a probability of being anomalous in [0, 1]; a *logit* is its value before the sigmoid.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from wsvad.errors import UsageError
 
 MAX_SETTING = 1 << 20
-"""Of a whole number among the settings: more of anything cannot be meant."""
+"""Maximum of an integer setting; larger values are typing errors."""
 
 Inputs = Literal["pooled", "cuboids"]
 LabelIndex = Literal["rank", "segment"]
@@ -25,7 +25,7 @@ Pairs = Literal["aligned", "all"]
 
 
 class MilOutput(NamedTuple):
-    """What a model says about a batch. All float, on the input's device."""
+    """Output of a model for a batch. All tensors are float, on the input's device."""
 
     scores_BT: Tensor
     """``[B, T]`` in [0, 1]; for cuboid models the maximum over a clip's cuboids."""
@@ -36,35 +36,35 @@ class MilOutput(NamedTuple):
     cuboid_logits_BTK: Tensor | None = None
     """``[B, T, K]``; cuboid models only."""
     features_BTD: Tensor | None = None
-    """``[B, T, D]``: the features whose magnitude ranks clips (RTFM, LTGS-Net), not bounded."""
+    """``[B, T, D]``, unbounded: the features whose magnitude ranks clips (RTFM, LTGS-Net)."""
     bag_logits_BX: Tensor | None = None
-    """``[B, X]``: one logit a bag, where a model pools bags itself instead of by maximum: X = 1 (video) or T (clip)."""
+    """``[B, X]``: one logit per bag, for models with their own bag pooling instead of the maximum; X = 1 or T."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Base of the configurations: one frozen dataclass a model, complete, checked when made.
+    """Base class of configurations: one frozen dataclass per model, validated when created.
 
     Raises:
-        UsageError: a value of another type, of no such choice, or out of its range.
+        UsageError: a value has a wrong type, is not one of the choices, or is out of range.
     """
 
     name: ClassVar[str]
-    """The model's name on the command line and in checkpoints."""
+    """Name of the model on the command line and in checkpoints."""
     inputs: ClassVar[Inputs]
-    """What ``forward`` takes: ``pooled`` ``[B, T, D]`` or ``cuboids`` ``[B, T, K, C]``."""
+    """Input of ``forward``: ``pooled`` ``[B, T, D]`` or ``cuboids`` ``[B, T, K, C]``."""
     remedy: ClassVar[str] = "train again"
-    """What to do with a checkpoint of an earlier version of the model, which has other settings."""
+    """Advice for checkpoints of an earlier version of the model with other settings."""
 
     input_dim: int
-    """D or C, at least 1: 1024 or 528 (Inception), 2048 (ResNet-50 or two streams), 1056 (two streams), any other."""
+    """D or C, at least 1: 1024 or 528 (Inception), 2048 (ResNet-50 or two streams), 1056 (two streams), or others."""
 
     def __post_init__(self) -> None:
         self._check_types()
-        self._at_least(1, "input_dim")
+        self._check_at_least(1, "input_dim")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every field and ``name`` as plain JSON values; ``config_from_dict`` is the inverse."""
+        """Return every field and ``name`` as JSON values; ``config_from_dict`` is the inverse."""
         return {"name": self.name, **dataclasses.asdict(self)}
 
     def _check_types(self) -> None:
@@ -81,12 +81,12 @@ class ModelConfig:
             if type(value) is int and abs(value) > MAX_SETTING:
                 raise self._error(field.name, f"at most {MAX_SETTING}", value)
 
-    def _at_least(self, bound: float, *names: str) -> None:
+    def _check_at_least(self, bound: float, *names: str) -> None:
         for name in names:
             if not bound <= getattr(self, name) < float("inf"):
                 raise self._error(name, f"a finite number of at least {bound:g}", getattr(self, name))
 
-    def _share(self, *names: str) -> None:
+    def _check_fraction(self, *names: str) -> None:
         for name in names:
             if not 0 <= getattr(self, name) < 1:
                 raise self._error(name, "a number in [0, 1)", getattr(self, name))
@@ -96,51 +96,51 @@ class ModelConfig:
 
 
 class MilModel(nn.Module, ABC):
-    """Base of the networks. No state but parameters: the same features give the same output, whatever came before."""
+    """Base class of networks. They are stateless apart from parameters: equal features give equal output."""
 
     @abstractmethod
     def forward(self, features: Tensor) -> MilOutput:
         """Score every clip of every bag.
 
         Args:
-            features: float32 ``[B, T, D]`` or ``[B, T, K, C]`` as the configuration's ``inputs`` says, any T of at
-                least 1. Bags do not see each other.
+            features: float32 ``[B, T, D]`` or ``[B, T, K, C]``, depending on the configuration's ``inputs``; T is at
+                least 1. The output of a bag does not depend on other bags.
         """
 
 
 class Criterion(ABC):
-    """Base of the losses that go with a model. Holds no state, looks at labels and never at the place in a batch.
+    """Base class of losses. They are stateless and depend on labels, never on the position in a batch.
 
-    Every term is a mean over the bags of a class or over pairs, so that the mean of the gradients of equal shares of a
-    batch (as many anomalous and normal bags in each, pairs kept together) is the gradient of the whole batch. The one
+    Every term is a mean over the bags of a class or over pairs. So the mean of the gradients of equal parts of a batch
+    (each with as many anomalous as normal bags, pairs kept together) is the gradient of the whole batch. The only
     exception is ``pairs="all"``, see ``needs_whole_batch``.
     """
 
     needs_whole_batch: bool = False
-    """Whether a term compares bags of different pairs: shares of a batch do not average to it, one worker must do."""
+    """Whether a term compares bags of different pairs, so that a batch cannot be divided among several workers."""
 
     label_index: LabelIndex | None = None
-    """What the columns of soft labels stand for; None where the model uses none."""
+    """What the columns of soft labels refer to; None if the model does not use them."""
 
     @abstractmethod
     def __call__(self, output: MilOutput, labels_B: Tensor, soft_labels_BX: Tensor | None = None) -> dict[str, Tensor]:
-        """Return ``total``, to be minimised, and each term of it by name, before its weight; all scalars.
+        """Return ``total``, to be minimised, and each unweighted term by name, as scalars.
 
         Args:
-            output: of the model, in training mode.
+            output: output of the model in training mode.
             labels_B: ``[B]``, 1 for an anomalous video and 0 for a normal one, of any dtype. The i-th anomalous bag and
-                the i-th normal one are a pair.
+                the i-th normal bag are a pair.
             soft_labels_BX: ``[B, k]`` (``rank``) or ``[B, T]`` (``segment``) from ``DynamicLabels.targets``, or None
                 for hard labels.
 
         Raises:
-            ValueError: a class is missing, labels are not 0 or 1, or classes differ in number where bags are paired.
+            ValueError: a class is missing, labels are not 0 or 1, or paired classes differ in number.
         """
 
     def label_predictions(self, output: MilOutput) -> Tensor:
-        """Return the scores ``[B, k]`` or ``[B, T]`` that refresh soft labels; the output is of evaluation mode.
+        """Return the scores ``[B, k]`` or ``[B, T]`` that update soft labels, from output in evaluation mode.
 
         Raises:
-            ValueError: the model uses no soft labels.
+            ValueError: the model does not use soft labels.
         """
-        raise ValueError(f"{type(self).__name__} uses no soft labels")
+        raise ValueError(f"{type(self).__name__} does not use soft labels")

@@ -1,12 +1,12 @@
 """Soft labels that follow the model's own predictions (LTGS-Net, Sensors 25(16) 4884, section 3.3 and Algorithm 1).
 
-Readings of what the paper leaves open:
+Interpretations of points that the paper leaves open:
 
-* The first labels are the video's: 1 throughout for an anomalous video. Those of a normal video are 0, always.
-* They are refreshed when ``step > 0 and step % period == 0``: the paper's beta is both a warm-up and a period.
-* ``new = alpha * old + (1 - alpha) * prediction``: alpha weighs the *old* label, so that a hard update is alpha = 0.
-* ``rank``: column j belongs to the clip that ranks j-th at the time, and column 0 stays 1 (Algorithm 1).
-  ``segment``: column t belongs to segment t; then the criterion keeps the best-ranked clip of a video at 1.
+* The initial labels are the video's: 1 for all columns of an anomalous video. Labels of a normal video are always 0.
+* They are updated when ``step > 0 and step % period == 0``: the paper's beta is both the warm-up and the period.
+* ``new = alpha * old + (1 - alpha) * prediction``: alpha weights the *old* label, so alpha = 0 is a hard update.
+* ``rank``: column j refers to the clip that ranks j-th at the time, and column 0 stays 1 (Algorithm 1).
+  ``segment``: column t refers to segment t; the criterion then keeps the target of a video's best-ranked clip at 1.
 
 Axes: N training videos, X = k or T columns, B bags.
 """
@@ -23,14 +23,14 @@ from wsvad.models.contract import LabelIndex
 
 
 class DynamicLabels:
-    """The labels of all training videos, on the CPU, to be saved with a checkpoint.
+    """Soft labels of all training videos, on the CPU, saved with checkpoints.
 
     Args:
-        labels_N: 0 or 1 for each training video, in the order that ``video_B`` indexes.
+        labels_N: 0 or 1 for each training video; ``video_B`` indexes this order.
         columns: k (``rank``, at most the number of segments) or the number of segments (``segment``).
-        index: what a column stands for.
-        alpha: share of the old label in the new one, [0, 1].
-        period: steps between refreshes, at least 1.
+        index: what a column refers to.
+        alpha: weight of the old label in the new one, [0, 1].
+        period: steps between updates, at least 1.
 
     Example:
         >>> labels = DynamicLabels(torch.tensor([1, 0]), columns=2, index="rank", alpha=0.9, period=10)
@@ -47,17 +47,17 @@ class DynamicLabels:
         self._last_step = 0
 
     def due(self, step: int) -> bool:
-        """Whether the labels are to be refreshed before this step; once refreshed at a step they are not due again."""
+        """Return whether the labels must be updated before this step; false after the update of that step."""
         return step > self._last_step and step % self.period == 0
 
     def update(self, step: int, predictions_NX: Tensor) -> None:
         """Move the labels towards ``Criterion.label_predictions`` of every training video.
 
         Raises:
-            ValueError: not due at this step, another shape, or predictions outside of [0, 1] or not finite.
+            ValueError: no update is due at this step, the shape is wrong, or predictions are not in [0, 1].
         """
         if not self.due(step):
-            raise ValueError(f"labels are refreshed every {self.period} steps, not at {step} after {self._last_step}")
+            raise ValueError(f"labels are updated every {self.period} steps, not at {step} after {self._last_step}")
         predictions_NX = predictions_NX.detach().cpu().float()
         if predictions_NX.shape != self._values_NX.shape:
             raise ValueError(f"expected predictions {list(self._values_NX.shape)}, got {list(predictions_NX.shape)}")
@@ -70,18 +70,18 @@ class DynamicLabels:
         self._last_step = step
 
     def targets(self, video_B: Tensor) -> Tensor:
-        """Return the labels ``[B, X]`` of some training videos, float32 on the CPU."""
+        """Return the labels ``[B, X]`` of the given training videos, float32 on the CPU."""
         return self._values_NX[video_B.cpu()]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return tensors and an int: all that ``load_state_dict`` needs."""
+        """Return the state for ``load_state_dict``, tensors and an int."""
         return {"values": self._values_NX.clone(), "last_step": self._last_step}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where another object of the same videos stood.
+        """Restore the state of another object for the same videos.
 
         Raises:
-            UsageError: the state is of other videos or of another k or number of segments.
+            UsageError: the state belongs to other videos, or to another k or number of segments.
         """
         if set(state) != {"values", "last_step"}:
             raise UsageError(f"state of dynamic labels: expected values and last_step, got {', '.join(sorted(state))}")
@@ -89,9 +89,9 @@ class DynamicLabels:
         if values_NX.shape != self._values_NX.shape:
             raise UsageError(
                 f"state of dynamic labels: expected {list(self._values_NX.shape)} (videos, columns), "
-                f"got {list(values_NX.shape)}: resume with the videos and settings that the run began with"
+                f"got {list(values_NX.shape)}; resume with the videos and settings of the first run"
             )
         if (values_NX[~self._anomalous_N1.squeeze(1)] != 0).any():
-            raise UsageError("state of dynamic labels: a normal video has labels above 0: the videos are not the same")
+            raise UsageError("state of dynamic labels: a normal video has labels above 0, so the videos have changed")
         self._values_NX = values_NX.clone()
         self._last_step = int(state["last_step"])

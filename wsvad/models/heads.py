@@ -1,4 +1,4 @@
-"""The two small classifiers that the models share, and how weights start.
+"""Classifier heads shared by the models, and weight initialisation.
 
 Axes: D features, H hidden features, ``…`` any leading axes.
 """
@@ -11,27 +11,27 @@ from torch.nn import functional
 
 
 def unit_length(features: Tensor) -> Tensor:
-    """Scale vectors ``[…, D]`` to length 1; one of length 0 stays."""
+    """Scale vectors ``[…, D]`` to length 1; vectors of length 0 are unchanged."""
     return functional.normalize(features, dim=-1)
 
 
-class AlikeDropout(nn.Module):
-    """Dropout that leaves out the same units of every instance of a bag.
+class SharedDropout(nn.Module):
+    """Dropout with one mask for all instances of a bag.
 
-    With units left out by chance for each instance, the highest of 1,568 scores is that of the luckiest instance, in an
-    anomalous bag as in a normal one: both rise together, and there is nothing to learn from their difference.
+    With independent masks, the maximum over 1,568 instances is the score of the luckiest mask, in anomalous and normal
+    bags alike. Both maxima rise together, and their difference carries no training signal.
     """
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, p: float) -> None:
         super().__init__()
-        self.share = share
+        self.p = p
 
     def forward(self, values: Tensor) -> Tensor:
-        """Map ``[B, …, H]`` to the same shape, one mask ``[H]`` for each of the B bags."""
-        if not self.training or not self.share:
+        """Map ``[B, …, H]`` to the same shape, with one mask ``[H]`` for each of the B bags."""
+        if not self.training or not self.p:
             return values
         mask = values.new_ones(values.shape[0], *(1,) * (values.ndim - 2), values.shape[-1])
-        return values * functional.dropout(mask, self.share)
+        return values * functional.dropout(mask, self.p)
 
 
 class SultaniHead(nn.Module):
@@ -39,12 +39,12 @@ class SultaniHead(nn.Module):
 
     hidden_dim = 512
 
-    def __init__(self, input_dim: int, dropout: float, *, alike: bool = False) -> None:
+    def __init__(self, input_dim: int, dropout: float, *, shared_dropout: bool = False) -> None:
         super().__init__()
         self.fc1 = nn.Linear(input_dim, self.hidden_dim)
         self.fc2 = nn.Linear(self.hidden_dim, 32)
         self.fc3 = nn.Linear(32, 1)
-        self.dropout = AlikeDropout(dropout) if alike else nn.Dropout(dropout)
+        self.dropout = SharedDropout(dropout) if shared_dropout else nn.Dropout(dropout)
 
     def hidden(self, features: Tensor) -> Tensor:
         """Map ``[…, D]`` to ``[…, H = 512]``."""
@@ -80,7 +80,7 @@ class SnippetHead(nn.Module):
 
 @torch.no_grad()
 def initialise(network: nn.Module) -> None:
-    """Start linear and convolution weights as Glorot & Bengio (2010) do, uniformly, and biases at 0."""
+    """Initialise linear and convolution weights uniformly by Glorot & Bengio (2010), and biases with 0."""
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv1d):
             nn.init.xavier_uniform_(module.weight)

@@ -1,4 +1,4 @@
-"""A video of any length shown to a model, in windows where it is long: the same for training and scoring.
+"""Inference on videos of any length, in overlapping windows if they are long; used in training and scoring.
 
 Axes: T clips in time, K cuboids.
 """
@@ -14,8 +14,8 @@ from wsvad.models.contract import MilModel
 from wsvad.models.windows import windows
 
 Take = Callable[[int, int], np.ndarray]
-"""Returns the clips of a half-open range of positions as the model sees them, ``[t, D]`` or ``[t, K, C]``, float16 or
-float32. Called with ranges that never go back."""
+"""Returns the clips of a half-open range of positions as model input, ``[t, D]`` or ``[t, K, C]``, float16 or float32.
+Neither bound of successive ranges ever decreases."""
 
 
 def score_clips(
@@ -26,25 +26,25 @@ def score_clips(
     device: torch.device,
     on_clips: Callable[[int], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Score every clip of one video. At test time there are no segments (RTFM, section 4).
+    """Score every clip of one video. At test time videos are not divided into segments (RTFM, section 4).
 
     Args:
-        model: on ``device``, in evaluation mode.
-        take: the clips.
+        model: model on ``device``, in evaluation mode.
+        take: returns clips by position.
         num_clips: T, at least 1.
-        window: clips that the model sees at once, see :func:`wsvad.models.windows.windows`.
-        device: where the model is.
-        on_clips: called with the number of clips that are scored so far.
+        window: number of clips per window, see :func:`wsvad.models.windows.windows`.
+        device: device of the model.
+        on_clips: called with the number of clips scored so far.
 
     Returns:
-        float32 ``[T]``, and ``[T, K]`` of a model of cuboids.
+        float32 ``[T]``, and ``[T, K]`` for a cuboid model (else None).
     """
     score_T = np.empty(num_clips, np.float32)
     cuboids_TK: np.ndarray | None = None
     for part in windows(num_clips, window):
-        seen = torch.from_numpy(take(part.start, part.stop).astype(np.float32))[None].to(device)
+        clips = torch.from_numpy(take(part.start, part.stop).astype(np.float32))[None].to(device)
         with torch.inference_mode():
-            output = model(seen)
+            output = model(clips)
         keep = slice(part.keep_start, part.keep_stop)
         inside = slice(part.keep_start - part.start, part.keep_stop - part.start)
         score_T[keep] = output.scores_BT[0].float().cpu().numpy()[inside]

@@ -1,9 +1,9 @@
-"""The losses of all models: pure functions of tensors, named by their axes.
+"""The losses of all models, as pure functions of tensors.
 
 Sources: Sultani et al., CVPR 2018, section 3.2 (ranking, sparsity, smoothness); Tian et al., ICCV 2021, section 3
 (magnitude, top-k); LTGS-Net, Sensors 25(16) 4884, section 3.4. Each returns a scalar, a mean over bags or pairs.
 
-Axes: B bags, T clips, K cuboids, X any number of anything, D features, k chosen clips.
+Axes: B bags, T clips, K cuboids, X any axis, D features, k selected clips.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MagnitudeForm = Literal["rtfm", "printed"]
 
 
 class Classes(NamedTuple):
-    """Rows of a batch by label, in batch order."""
+    """Row indices of a batch by label, in batch order."""
 
     anomalous: Tensor
     """int64, rows with label 1."""
@@ -30,10 +30,10 @@ class Classes(NamedTuple):
 
 
 def classes_of(labels_B: Tensor, *, paired: bool = True) -> Classes:
-    """Find the rows of each class.
+    """Return the rows of each class.
 
     Raises:
-        ValueError: labels other than 0 and 1, a class without a row, or (``paired``) classes of different size.
+        ValueError: labels are not 0 or 1, a class is missing, or (``paired``) classes differ in size.
     """
     if labels_B.ndim != 1 or not ((labels_B == 0) | (labels_B == 1)).all():
         raise ValueError(f"expected labels [B] of 0 and 1, got {labels_B.tolist()}")
@@ -47,14 +47,14 @@ def classes_of(labels_B: Tensor, *, paired: bool = True) -> Classes:
 
 
 def hinge_ranking(bag_scores_BX: Tensor, labels_B: Tensor, *, pairs: Pairs = "aligned", margin: float = 1.0) -> Tensor:
-    """Ask of each anomalous bag to score ``margin`` above a normal one (Sultani et al., equation 7).
+    """Hinge loss that ranks anomalous bags ``margin`` above normal ones (Sultani et al., equation 7).
 
     Args:
-        bag_scores_BX: ``[B]``, or ``[B, X]`` where a video holds X bags, compared place by place.
+        bag_scores_BX: ``[B]``, or ``[B, X]`` for X bags per video, compared column by column.
         labels_B: ``[B]``, 0 or 1.
-        pairs: ``aligned`` compares the i-th anomalous with the i-th normal bag; ``all`` each with each, as Sultani's
-            own code does (that one adds up; this is the mean, as for ``aligned``).
-        margin: in units of the score.
+        pairs: ``aligned`` compares the i-th anomalous with the i-th normal bag; ``all`` compares all pairs, as in
+            Sultani's code (which takes the sum; this is the mean in both cases).
+        margin: margin in units of the score.
     """
     anomalous, normal = classes_of(labels_B, paired=pairs == "aligned")
     above, below = bag_scores_BX[anomalous], bag_scores_BX[normal]
@@ -64,16 +64,16 @@ def hinge_ranking(bag_scores_BX: Tensor, labels_B: Tensor, *, pairs: Pairs = "al
 
 
 def sparsity(scores_BX: Tensor, *, reduce: Literal["sum", "mean"]) -> Tensor:
-    """Return the scores of a bag added up (Sultani et al., equation 8) or averaged (LTGS-Net), mean over bags."""
+    """Return the sum (Sultani et al., equation 8) or mean (LTGS-Net) of a bag's scores, averaged over bags."""
     flat_BX = scores_BX.flatten(1)
     return (flat_BX.sum(1) if reduce == "sum" else flat_BX.mean(1)).mean()
 
 
 def smoothness(scores_BTX: Tensor, *, kind: Literal["squared_sum", "absolute_mean"]) -> Tensor:
-    """Return how much scores change from clip to clip within a video; 0 where a video has one clip.
+    """Return the change of scores between consecutive clips of a video; 0 for videos with one clip.
 
-    ``squared_sum`` is Sultani et al., equation 8; ``absolute_mean`` is LTGS-Net. With cuboids ``[B, T, K]`` each place
-    in the frame is followed through time. Never across the border of two videos.
+    ``squared_sum`` is Sultani et al., equation 8; ``absolute_mean`` is LTGS-Net. For cuboids ``[B, T, K]``, each
+    position in the frame is followed over time. Different videos are never compared.
     """
     steps_BX = (scores_BTX[:, 1:] - scores_BTX[:, :-1]).flatten(1)
     if steps_BX.shape[1] == 0:
@@ -82,50 +82,50 @@ def smoothness(scores_BTX: Tensor, *, kind: Literal["squared_sum", "absolute_mea
 
 
 def top_clips(ranking_BT: Tensor, k: int) -> Tensor:
-    """Return the indices ``[B, min(k, T)]`` of the clips that rank highest, best first."""
+    """Return the indices ``[B, min(k, T)]`` of the highest-ranking clips, best first."""
     return ranking_BT.topk(min(k, ranking_BT.shape[1]), dim=1).indices
 
 
 def gather_clips(values_BTX: Tensor, clips_Bk: Tensor) -> Tensor:
-    """Pick clips: ``[B, T]`` or ``[B, T, D]`` and ``[B, k]`` to ``[B, k]`` or ``[B, k, D]``."""
+    """Select clips: ``[B, T]`` or ``[B, T, D]`` with indices ``[B, k]`` to ``[B, k]`` or ``[B, k, D]``."""
     if values_BTX.ndim == 2:
         return values_BTX.gather(1, clips_Bk)
     return values_BTX.gather(1, clips_Bk.unsqueeze(2).expand(-1, -1, values_BTX.shape[2]))
 
 
 def bce_topk(logits_Bk: Tensor, targets_Bk: Tensor) -> Tensor:
-    """Binary cross-entropy of chosen clips with soft targets in [0, 1] (LTGS-Net; its print lacks the minus sign)."""
+    """Binary cross-entropy of selected clips with soft targets in [0, 1] (LTGS-Net, whose equation lacks the minus)."""
     return functional.binary_cross_entropy_with_logits(logits_Bk, targets_Bk)
 
 
 def soft_targets(labels_B: Tensor, clips_Bk: Tensor, soft_labels_BX: Tensor | None, index: LabelIndex | None) -> Tensor:
-    """Return the targets ``[B, k]`` of chosen clips.
+    """Return the targets ``[B, k]`` of selected clips.
 
     Args:
-        labels_B: ``[B]``, 0 or 1: the targets where there are no soft labels.
-        clips_Bk: the chosen clips, best first.
+        labels_B: ``[B]``, 0 or 1: the targets if there are no soft labels.
+        clips_Bk: indices of the selected clips, best first.
         soft_labels_BX: ``[B, at least k]`` by rank, or ``[B, T]`` by segment, or None.
-        index: what the columns of the soft labels stand for.
+        index: what the columns of the soft labels refer to.
 
     Raises:
-        ValueError: soft labels without an index, or too few of them.
+        ValueError: there are soft labels without an index, or too few of them.
     """
     hard_Bk = labels_B.float().unsqueeze(1).expand(clips_Bk.shape)
     if soft_labels_BX is None:
         return hard_Bk
     if index is None:
-        raise ValueError("got soft labels, but the model is set to use none")
+        raise ValueError("got soft labels, but the model is configured without them")
     soft_labels_BX = soft_labels_BX.to(clips_Bk.device)
     if index == "rank":
         if soft_labels_BX.shape[1] < clips_Bk.shape[1]:
             raise ValueError(f"expected soft labels of {clips_Bk.shape[1]} ranks, got {soft_labels_BX.shape[1]}")
         return soft_labels_BX[:, : clips_Bk.shape[1]]
-    # The best clip keeps the video's label, as in Algorithm 1: otherwise an anomalous video may lose all of its own.
+    # The best clip keeps the video's label, as in Algorithm 1; else an anomalous video may lose all positive labels.
     return torch.cat([hard_Bk[:, :1], soft_labels_BX.gather(1, clips_Bk)[:, 1:]], dim=1)
 
 
 def bce_of_mean_score(logits_Bk: Tensor, labels_B: Tensor) -> Tensor:
-    """Binary cross-entropy of the mean score of a bag's chosen clips (RTFM), without leaving the log domain."""
+    """Binary cross-entropy of the mean score of a bag's selected clips (RTFM), computed in the log domain."""
     classes_of(labels_B, paired=False)
     log_k = math.log(logits_Bk.shape[1])
     log_anomalous_B = functional.logsigmoid(logits_Bk).logsumexp(1) - log_k
@@ -134,17 +134,17 @@ def bce_of_mean_score(logits_Bk: Tensor, labels_B: Tensor) -> Tensor:
 
 
 def bag_lengths(features_BkD: Tensor) -> Tensor:
-    """Return ``[B]``: the length of the mean feature of each bag's chosen clips (RTFM's code; LTGS-Net's G(F))."""
+    """Return ``[B]``: the length of the mean feature of each bag's selected clips (RTFM's code; LTGS-Net's G(F))."""
     lengths_B: Tensor = torch.linalg.vector_norm(features_BkD.mean(1), dim=1)
     return lengths_B
 
 
 def magnitude(features_BkD: Tensor, labels_B: Tensor, *, margin: float, form: MagnitudeForm = "rtfm") -> Tensor:
-    """Push the features of anomalous bags to length ``margin`` and those of normal bags to 0, pair by pair.
+    """Magnitude loss: push features of anomalous bags to length ``margin`` and those of normal bags to 0, in pairs.
 
-    ``rtfm``: ``mean((|margin - G(a)| + G(n))²)`` with G of ``bag_lengths``, as RTFM is published. ``printed``:
-    ``mean(|margin - G(a) + G(n)|)``, which LTGS-Net prints (section 3.4) and credits to RTFM: a margin between the two
-    lengths instead of a length for each.
+    ``rtfm``: ``mean((|margin - G(a)| + G(n))²)`` with G of ``bag_lengths``, as published by RTFM. ``printed``:
+    ``mean(|margin - G(a) + G(n)|)``, as printed in LTGS-Net (section 3.4), which attributes it to RTFM: a margin
+    between the two lengths instead of a target for each.
     """
     anomalous, normal = classes_of(labels_B)
     lengths_B = bag_lengths(features_BkD)
@@ -154,13 +154,14 @@ def magnitude(features_BkD: Tensor, labels_B: Tensor, *, margin: float, form: Ma
 
 
 def region_spread(cuboid_scores_BTK: Tensor) -> Tensor:
-    """Return how far the scores of a clip are spread over the frame, 0 (all in one cuboid) to 1 (two far corners).
+    """Return the spatial spread of a clip's scores over the frame, 0 (one cuboid) to 1 (two opposite corners).
 
-    The variance of place under the clip's scores as a distribution over its cuboids, in units of the largest that the
-    grid allows; clips count by their strongest cuboid (without gradient), as spread matters where something is seen.
+    The spread is the variance of position, with the clip's scores as a distribution over its cuboids, relative to the
+    maximum variance on the grid. Clips are weighted by their strongest cuboid (without gradient), so that clips without
+    detections do not count.
 
     Raises:
-        ValueError: K is not the square of a whole number.
+        ValueError: K is not a square number.
     """
     side = grid_side(cuboid_scores_BTK.shape[2])
     if side == 1:
@@ -168,26 +169,26 @@ def region_spread(cuboid_scores_BTK: Tensor) -> Tensor:
     axis = torch.linspace(-1, 1, side, device=cuboid_scores_BTK.device, dtype=cuboid_scores_BTK.dtype)
     places_K2 = torch.cartesian_prod(axis, axis)
     mass_BT1 = cuboid_scores_BTK.sum(2, keepdim=True).clamp_min(torch.finfo(cuboid_scores_BTK.dtype).tiny)
-    share_BTK = cuboid_scores_BTK / mass_BT1
-    centre_BT2 = share_BTK @ places_K2
-    variance_BT = share_BTK @ places_K2.square().sum(1) - centre_BT2.square().sum(2)
+    weight_BTK = cuboid_scores_BTK / mass_BT1
+    centre_BT2 = weight_BTK @ places_K2
+    variance_BT = weight_BTK @ places_K2.square().sum(1) - centre_BT2.square().sum(2)
     weight_BT = cuboid_scores_BTK.detach().amax(2)
     return (weight_BT * variance_BT / 2).mean()
 
 
 def grid_side(cuboids: int) -> int:
-    """Return the side of a square grid of that many cuboids.
+    """Return the side length of a square grid with this many cuboids.
 
     Raises:
-        ValueError: there is none.
+        ValueError: ``cuboids`` is not a square number.
     """
     side = math.isqrt(cuboids)
     if side * side != cuboids:
-        raise ValueError(f"expected a square grid of cuboids, as 49 = 7x7, got {cuboids}")
+        raise ValueError(f"expected a square grid of cuboids, such as 49 = 7x7, got {cuboids}")
     return side
 
 
 def with_total(terms: dict[str, Tensor], weights: dict[str, float]) -> dict[str, Tensor]:
-    """Return the terms and ``total``, the sum of each times its weight."""
+    """Return the terms and ``total``, their weighted sum."""
     weighted = [term * weights[name] for name, term in terms.items()]
     return {"total": torch.stack(weighted).sum(), **terms}

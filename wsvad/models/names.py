@@ -1,4 +1,4 @@
-"""Names of models, and how they are trained where the user says nothing; loads nothing, for whoever only asks."""
+"""Names of models, and their training recipes. Imports nothing heavy, for use by the command line."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ Model = Literal["sultani", "rtfm", "st_mil", "ltgs", "st_ltgs"]
 
 
 class Recipe(NamedTuple):
-    """How a model is trained where the user says nothing. The optimiser is Adam throughout."""
+    """Default training settings of a model. The optimiser is always Adam."""
 
     learning_rate: float
     weight_decay: float
     pairs: int
-    """Anomalous videos in a batch; there are as many normal ones."""
+    """Number of anomalous videos in a batch, and of normal ones."""
     steps: int

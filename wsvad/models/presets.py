@@ -1,7 +1,7 @@
-"""Named settings: what each paper says, and its ablations.
+"""Presets: the settings of each paper, and its ablations.
 
-Every model has ``paper``, which is the default. A preset is what differs from the defaults of the configuration, and
-how it is trained: the optimiser is Adam in all.
+Every model has ``paper``, the default. A preset consists of the settings that differ from the configuration's defaults
+and of a training recipe; the optimiser is always Adam.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from wsvad.models.names import Recipe
 
 
 class Preset(NamedTuple):
-    """One named setting of a model."""
+    """A named set of settings of a model."""
 
     recipe: Recipe
     settings: Mapping[str, Any]
@@ -24,19 +24,19 @@ def _presets(recipe: Recipe, settings: Mapping[str, Mapping[str, Any]]) -> dict[
     return {"paper": Preset(recipe, {}), **{name: Preset(recipe, values) for name, values in settings.items()}}
 
 
-# Sultani et al., section 4.1: 30 + 30 videos; learning rate and weight decay of its ports to Adam.
+# Sultani et al., section 4.1: 30 + 30 videos; learning rate and weight decay of ports to Adam.
 _SULTANI = Recipe(learning_rate=1e-3, weight_decay=1e-3, pairs=30, steps=20_000)
-# The paper says nothing of training: Sultani's batch, and steps that 1,568 instances a video make long enough.
-# Without weight decay, which held seeds where the hinge starts (docs/results/survfight.md).
+# The paper does not describe training: Sultani's batch, and fewer steps because of 1,568 instances per video.
+# Without weight decay, which kept some seeds at the initial value of the hinge (docs/results/survfight.md).
 _ST_MIL = Recipe(learning_rate=1e-3, weight_decay=0.0, pairs=30, steps=5_000)
 # Tian et al., section 4.2.
 _RTFM = Recipe(learning_rate=1e-3, weight_decay=5e-3, pairs=32, steps=15_000)
 # LTGS-Net, section 4.2; section 5.1 has other numbers for the ablations.
 _LTGS = Recipe(learning_rate=1e-3, weight_decay=5e-3, pairs=32, steps=15_000)
 _LTGS_ABLATION = Recipe(learning_rate=1e-4, weight_decay=5e-3, pairs=32, steps=30_000)
-# The first version of LTGS-Net here: its global module is a gate, and narrower.
+# The first version of LTGS-Net in this package, with a global module that is a gate, and narrower.
 _GATED: Mapping[str, Any] = {"fusion": "gate", "bottleneck": 64}
-# Ours: a decay that is the same in a long video as in a short one.
+# Our own: a decay that does not depend on the length of the video.
 _LOCAL: Mapping[str, Any] = {"decay": "additive", "reach": 2.0}
 _ST_LTGS = Recipe(learning_rate=1e-3, weight_decay=1e-3, pairs=16, steps=5_000)
 

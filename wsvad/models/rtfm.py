@@ -1,22 +1,22 @@
-"""RTFM, the second baseline: anomalous clips are those whose features are long.
+"""RTFM, the second baseline: anomalous clips are those with features of large magnitude.
 
 Paper: Tian et al., *Weakly-supervised Video Anomaly Detection with Robust Temporal Feature Magnitude Learning*, ICCV
-2021. Written from the paper. Choices:
+2021. Implemented from the paper. Choices:
 
-* Multi-scale temporal network (section 3.1): three dilated convolutions over time (1, 2, 4) beside a non-local block,
-  D/4 channels each, fused by a last convolution and added to the input. No batch normalisation, which the paper does
-  not name: videos of a batch would see each other, and workers would disagree.
-* The non-local block multiplies without softmax, divided by T, and starts as the identity (Wang et al., CVPR 2018).
-* The top k clips of a video are those whose features are longest, k = 3 (section 3.2).
-* ``magnitude`` is ``mean((|margin - ‖f_a‖| + ‖f_n‖)²)`` over aligned pairs, as the authors' code computes it, with
-  margin 100 and weight 1e-4. ``classify`` is the cross-entropy of the mean score of the top k clips.
-* Dropout is the classifier's alone. The authors' code also drops features before their length is taken, and draws at
-  random among the lengths when it picks the top k in training; the paper says neither.
-* Sparsity and smoothness are Sultani's, sums over the clips of an anomalous video, weights 8e-3 and 8e-4, then a
-  mean over such videos. The authors' code takes the Euclidean norm of all scores of a batch for sparsity, and adds
-  smoothness up over the batch, across the borders of its videos.
+* Multi-scale temporal network (section 3.1): three dilated convolutions over time (1, 2, 4) and a non-local block, D/4
+  channels each, fused by a last convolution and added to the input. There is no batch normalisation, which the paper
+  does not mention: it would make videos of a batch depend on each other, and workers differ.
+* The non-local block multiplies without softmax, divides by T, and starts as the identity (Wang et al., CVPR 2018).
+* The top k clips of a video are those with the largest feature magnitude, k = 3 (section 3.2).
+* ``magnitude`` is ``mean((|margin - ‖f_a‖| + ‖f_n‖)²)`` over aligned pairs, as in the authors' code, with margin 100
+  and weight 1e-4. ``classify`` is the cross-entropy of the mean score of the top k clips.
+* Dropout is used in the classifier only. The authors' code also applies dropout to features before their magnitude is
+  computed, and randomly masks magnitudes when it selects the top k in training; the paper mentions neither.
+* Sparsity and smoothness are Sultani's, sums over the clips of an anomalous video, weights 8e-3 and 8e-4, averaged over
+  such videos. The authors' code uses the Euclidean norm of all scores of a batch for sparsity, and sums smoothness over
+  the batch, across the borders of its videos.
 
-Axes: B bags, T clips, D features, E = D/4 channels, k chosen clips.
+Axes: B bags, T clips, D features, E = D/4 channels, k selected clips.
 """
 
 from __future__ import annotations
@@ -49,28 +49,28 @@ class RtfmConfig(ModelConfig):
     inputs: ClassVar[Inputs] = "pooled"
 
     k: int = 3
-    """Clips that speak for a video, at least 1; all of them where a video has fewer."""
+    """Number of top clips that represent a video, at least 1; at most all of its clips are used."""
     dropout: float = 0.7
-    """Share of units left out in training, [0, 1)."""
+    """Dropout probability, [0, 1)."""
     margin: float = 100.0
-    """Length that anomalous features are to have, at least 0."""
+    """Target length of anomalous features, at least 0."""
     magnitude_weight: float = 1e-4
     """Weight of the magnitude term, at least 0."""
     sparsity_weight: float = 8e-3
     """Weight of the sum of an anomalous video's scores, at least 0."""
     smoothness_weight: float = 8e-4
-    """Weight of the sum of squared steps between an anomalous video's clips, at least 0."""
+    """Weight of the sum of squared differences between consecutive clips of an anomalous video, at least 0."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._share("dropout")
-        self._at_least(1, "k")
-        self._at_least(4, "input_dim")
-        self._at_least(0, "margin", "magnitude_weight", "sparsity_weight", "smoothness_weight")
+        self._check_fraction("dropout")
+        self._check_at_least(1, "k")
+        self._check_at_least(4, "input_dim")
+        self._check_at_least(0, "margin", "magnitude_weight", "sparsity_weight", "smoothness_weight")
 
 
 class NonLocal(nn.Module):
-    """Every clip gathers from all clips of its video, weighted by dot product over T."""
+    """Non-local block: every clip aggregates all clips of its video, weighted by dot product over T."""
 
     def __init__(self, input_dim: int, channels: int) -> None:
         super().__init__()
@@ -83,14 +83,14 @@ class NonLocal(nn.Module):
     def forward(self, x_BTD: Tensor) -> Tensor:
         """Map ``[B, T, D]`` to ``[B, T, E]``."""
         x_BTE = self.reduce(x_BTD).relu()
-        # Without softmax the product may be taken from the right: linear in T instead of quadratic.
+        # Without softmax the product is associative: computing it from the right is linear in T instead of quadratic.
         memory = self.key(x_BTE).mT @ self.value(x_BTE) / x_BTE.shape[1]
         gathered_BTE: Tensor = x_BTE + self.expand(self.query(x_BTE) @ memory)
         return gathered_BTE
 
 
 class MultiScaleTemporalNetwork(nn.Module):
-    """Dilated convolutions and a non-local block over time, fused, with a skip connection."""
+    """Dilated convolutions and a non-local block over time, fused, with a residual connection."""
 
     def __init__(self, input_dim: int) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class MultiScaleTemporalNetwork(nn.Module):
         self.fuse = nn.Conv1d(4 * channels, input_dim, kernel_size=3, padding=1, bias=False)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        """Map ``[B, T, D]`` to the same shape; beyond a video's ends there are zeros."""
+        """Map ``[B, T, D]`` to the same shape, with zero padding in time."""
         x_BDT = x_BTD.mT
         scales = [convolution(x_BDT).relu() for convolution in self.pyramid]
         joined_BDT = torch.cat([*scales, self.non_local(x_BTD).mT], dim=1)
@@ -111,7 +111,7 @@ class MultiScaleTemporalNetwork(nn.Module):
 
 
 class Rtfm(MilModel):
-    """Multi-scale temporal features and a classifier on them."""
+    """Multi-scale temporal features, followed by a classifier."""
 
     def __init__(self, config: RtfmConfig) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class Rtfm(MilModel):
 
 
 class RtfmCriterion(Criterion):
-    """``classify`` + weights x (``magnitude``, ``sparsity``, ``smoothness``)."""
+    """``classify`` and weighted ``magnitude``, ``sparsity`` and ``smoothness``."""
 
     def __init__(self, config: RtfmConfig) -> None:
         self._config = config

@@ -1,28 +1,29 @@
-"""ST-LTGS, our own: LTGS-Net's modelling of time over ST-MIL's cuboids, with scores that keep to one region.
+"""ST-LTGS, our own model: LTGS-Net's temporal modelling on ST-MIL's cuboids, with a penalty on spatial spread.
 
-One network gives the score of a clip and of its 49 cuboids. It takes from LTGS-Net (Sensors 2025, 25(16), 4884) the
-attention that decays with distance in time and labels that follow the model; from ST-MIL (arXiv 2605.13746) the
-cuboids, the maximum over them, and the region regulariser that it leaves to future work. Choices:
+One network scores a clip and its 49 cuboids. From LTGS-Net (Sensors 2025, 25(16), 4884) it takes attention that decays
+with distance in time, and dynamic labels; from ST-MIL (arXiv 2605.13746) the cuboids, the maximum over them, and the
+region regulariser, which is future work there. Choices:
 
-* Cuboids are projected to d = 128 first. All that follows works on that, for a fifth of a million parameters and less
-  arithmetic than ST-MIL's first layer.
-* Attention runs along time at each place, and then over each place's 3x3 neighbours (``neighbours``), never over the
-  whole frame: a network in which every cuboid sees every other can put its maximum anywhere, and the place of the
-  maximum is what is wanted.
-* In time it falls to 1/e with every clip (``reach``). LTGS-Net's cosine spans the video, whatever its length: near the
-  middle all clips get over 0.7 of the weight, which smears what happens over what does not. Decay is ``additive``: a
-  weight near 0 for a clip that is far, where the elementwise product of LTGS-Net gives it a logit of 0.
-* Nothing knows its absolute place, so that no camera's layout can be learned by heart. ``background="subtract"`` also
-  takes the video's mean at each place away, which is what a fixed camera shows when nothing happens.
-* LTGS-Net's module that sees the whole video is an option, ``global_module``. What a whole video holds tells recordings
-  apart, which few videos are learned by heart with: without it scores of unseen sources are as good in time and better
-  in space (docs/results/survfight.md).
-* Training looks at the mean logit of a clip's ``cuboids`` best places, since an event covers several; the score of a
-  clip is the maximum, as for every cuboid model.
-* Clips rank by that logit and not by length of features, which layer normalisation would make meaningless.
-* ``region`` is the variance of place of an anomalous clip's scores: mass in one region costs nothing, two do.
+* Cuboids are first projected to d = 128. All following layers use this width, which takes a fifth of a million
+  parameters and less arithmetic than ST-MIL's first layer.
+* Attention runs along time at each position, and then over the 3x3 neighbourhood of each position (``neighbours``),
+  never over the whole frame: if every cuboid depends on all others, the maximum can be at any position, but its
+  position is the localisation result.
+* In time it falls to 1/e per clip (``reach``). LTGS-Net's cosine spans the whole video at any length: near the middle
+  all clips get more than 0.7 of the weight, which blurs events. Decay is ``additive``: a distant clip gets a weight
+  near 0, whereas the elementwise product of LTGS-Net gives it a logit of 0.
+* There is no position encoding, so the layout of a camera cannot be memorised. ``background="subtract"`` also subtracts
+  the video's mean at each position, which is the background of a fixed camera.
+* LTGS-Net's module over the whole video is optional, ``global_module``. A summary of the whole video identifies
+  recordings, which makes it easy to memorise a small training set. Without it scores on unseen sources are equally good
+  in time and better in space (docs/results/survfight.md).
+* Training uses the mean logit of a clip's top ``cuboids`` positions, since an event covers several; the score of a clip
+  is the maximum, as in every cuboid model.
+* Clips are ranked by that logit, not by feature length, which is meaningless after layer normalisation.
+* ``region`` is the spatial variance of an anomalous clip's scores: it is 0 for one cuboid and large for two distant
+  regions.
 
-Axes: B bags, T clips, K cuboids, C features, D = d projected features, k chosen clips.
+Axes: B bags, T clips, K cuboids, C features, D = d projected features, k selected clips.
 """
 
 from __future__ import annotations
@@ -60,15 +61,15 @@ class StLtgsConfig(ModelConfig):
     inputs: ClassVar[Inputs] = "cuboids"
 
     dim: int = 128
-    """d, at least 1."""
+    """d, the width of the network, at least 1."""
     background: Literal["keep", "subtract"] = "keep"
-    """Whether the video's mean at each place is taken away."""
+    """Whether the video's mean at each position is subtracted."""
     local_module: bool = True
-    """Whether each place attends along time."""
+    """Use attention along time at each position."""
     neighbours: bool = True
-    """Whether each place attends to the places around it."""
+    """Use attention over the neighbours of each position."""
     global_module: bool = False
-    """Whether what the whole video holds scales the features, as in LTGS-Net."""
+    """Gate features with a summary of the whole video, as in LTGS-Net."""
     heads: int = 4
     """Attention heads, at least 1."""
     head_dim: int = 32
@@ -76,23 +77,23 @@ class StLtgsConfig(ModelConfig):
     decay: Decay = "additive"
     """How attention decays with distance in time; over the frame it is always ``additive``."""
     reach: float = 1.0
-    """Clips within which attention along time falls to 1/e, at least 0; 0 is LTGS-Net's cosine over the whole video."""
+    """Number of clips over which attention falls to 1/e, at least 0; 0 is LTGS-Net's cosine over the whole video."""
     attention_dropout: float = 0.1
-    """Share of attention weights left out in training, [0, 1)."""
+    """Dropout probability of attention weights, [0, 1)."""
     dropout: float = 0.5
-    """Share of the classifier's units left out in training, [0, 1)."""
+    """Dropout probability of the classifier, [0, 1)."""
     k: int = 3
-    """Clips that speak for a video, at least 1; all of them where a video has fewer."""
+    """Number of top clips that represent a video, at least 1; at most all of its clips are used."""
     cuboids: int = 3
-    """Cuboids that speak for a clip in training, at least 1; all of them where there are fewer."""
+    """Number of top cuboids that represent a clip in training, at least 1; at most all of its cuboids are used."""
     dynamic_labels: bool = True
-    """Whether the targets of the classification follow the model; otherwise they are the video's label."""
+    """Use soft labels that follow the model as classification targets; otherwise the video's label."""
     label_index: LabelIndex = "rank"
-    """What a soft label belongs to."""
+    """What a soft label refers to."""
     label_alpha: float = 0.9
-    """Share of the old label in the new one, [0, 1]; 0 is a hard update."""
+    """Weight of the old label in the new one, [0, 1]; 0 is a hard update."""
     label_period: int = 500
-    """Steps between refreshes of the labels, at least 1."""
+    """Steps between updates of the labels, at least 1."""
     classify_weight: float = 1.0
     """Weight of the cross-entropy on the top k clips, at least 0."""
     rank_weight: float = 1.0
@@ -100,17 +101,17 @@ class StLtgsConfig(ModelConfig):
     sparsity_weight: float = 8e-4
     """Weight of the mean cuboid score of anomalous videos, at least 0."""
     smoothness_weight: float = 2e-5
-    """Weight of the mean absolute step in time at each place of anomalous videos, at least 0."""
+    """Weight of the mean absolute difference in time at each position of anomalous videos, at least 0."""
     region_weight: float = 0.1
-    """Weight of the spread of an anomalous video's scores over the frame, at least 0."""
+    """Weight of the spatial spread of an anomalous video's scores, at least 0."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._at_least(1, "dim", "heads", "head_dim", "k", "cuboids", "label_period")
-        self._share("attention_dropout", "dropout")
+        self._check_at_least(1, "dim", "heads", "head_dim", "k", "cuboids", "label_period")
+        self._check_fraction("attention_dropout", "dropout")
         if not 0 <= self.label_alpha <= 1:
             raise self._error("label_alpha", "a number in [0, 1]", self.label_alpha)
-        self._at_least(
+        self._check_at_least(
             0, "reach", "classify_weight", "rank_weight", "sparsity_weight", "smoothness_weight", "region_weight"
         )
         if self.classify_weight + self.rank_weight == 0:
@@ -118,10 +119,10 @@ class StLtgsConfig(ModelConfig):
 
 
 def neighbour_decay(cuboids: int, like: Tensor) -> DecayMatrix:
-    """Return the decay over the frame: the cosines of time's decay along both axes, 0 beyond 3x3.
+    """Return the decay over the frame: the cosine decay along both axes, 0 outside the 3x3 neighbourhood.
 
     Raises:
-        ValueError: ``cuboids`` is not the square of a whole number.
+        ValueError: ``cuboids`` is not a square number.
     """
     side = grid_side(cuboids)
     axis = torch.arange(side, device=like.device)
@@ -153,7 +154,7 @@ class StLtgs(MilModel):
         initialise(self)
 
     def forward(self, features: Tensor) -> MilOutput:
-        """Score cuboids ``[B, T, K, C]``; K is the square of a whole number."""
+        """Score cuboids ``[B, T, K, C]``; K must be a square number."""
         bags, clips, cuboids, _ = features.shape
         x_BTKD = self.project(features)
         if self.subtract:
@@ -185,7 +186,7 @@ def _attention(config: StLtgsConfig, decay: Decay) -> DecayedAttention:
 
 
 class StLtgsCriterion(Criterion):
-    """Weights x (``classify``, ``rank``, ``sparsity``, ``smoothness``, ``region``); those of 0 are left out."""
+    """Weighted ``classify``, ``rank``, ``sparsity``, ``smoothness`` and ``region``; terms of weight 0 are omitted."""
 
     def __init__(self, config: StLtgsConfig) -> None:
         self._config = config
@@ -223,7 +224,7 @@ class StLtgsCriterion(Criterion):
         return gather_clips(scores_BT, top_clips(scores_BT, self._config.k))
 
     def _clip_logits(self, output: MilOutput) -> Tensor:
-        """Return ``[B, T]``: the mean logit of each clip's best cuboids."""
+        """Return ``[B, T]``: the mean logit of each clip's top cuboids."""
         assert output.cuboid_logits_BTK is not None
         cuboids = min(self._config.cuboids, output.cuboid_logits_BTK.shape[2])
         best_BT: Tensor = output.cuboid_logits_BTK.topk(cuboids, dim=2).values.mean(2)

@@ -1,19 +1,19 @@
 """ST-MIL: weakly supervised anomaly detection in time and space, by ranking cuboids.
 
 Paper: Gianchandani, Tirupattur & Shah, *Weakly-Supervised Spatiotemporal Anomaly Detection*, arXiv 2605.13746 (2026).
-The paper leaves much open; what is built here:
+The paper leaves much open. Choices:
 
-* An instance is a cuboid: one of 7x7 places of a clip, a vector of C features (528 of RGB I3D's ``Mixed_4e``, or 1056
-  with a flow stream). Each goes alone through Sultani's classifier.
-* A bag is a whole video, T x K instances (``bag="video"``): that an anomalous video holds an anomalous cuboid is true.
-  ``bag="clip"`` is the literal reading, K instances of one clip, though most clips of an anomalous video hold none.
-* The score of a bag is the maximum of its instances; the hinge with margin 1 compares aligned pairs (and, for clips,
-  the clips of a pair place by place).
-* Sparsity and smoothness as Sultani's, sums over the cuboids of an anomalous video; weights 0 unless set, since the
-  paper has none.
-* Dropout leaves out the same units of all cuboids of a video (``dropout_mask``): Sultani's per-instance masks, over
-  1,568 instances instead of 32, make the maximum that of the luckiest mask, and many seeds learn nothing.
-* What the paper names as future work is an option: ``region_weight`` penalises scores that are spread over the frame,
+* An instance is a cuboid: one of 7x7 positions of a clip, a vector of C features (528 of RGB I3D's ``Mixed_4e``, or
+  1056 with a flow stream). Sultani's classifier scores each one independently.
+* A bag is a whole video, T x K instances (``bag="video"``): an anomalous video does contain an anomalous cuboid.
+  ``bag="clip"`` is the literal reading, K instances of one clip, but most clips of an anomalous video contain none.
+* The score of a bag is the maximum over its instances; the hinge with margin 1 compares aligned pairs (for clips,
+  the clips of a pair at equal positions).
+* Sparsity and smoothness are Sultani's, sums over the cuboids of an anomalous video; their weights are 0 by default,
+  because the paper has none.
+* Dropout uses one mask for all cuboids of a video (``dropout_mask``): with Sultani's per-instance masks, the maximum
+  over 1,568 instances instead of 32 is that of the luckiest mask, and many seeds learn nothing.
+* The paper's future work is available as options: ``region_weight`` penalises scores that are spread over the frame,
   ``pooling="attention"`` pools bags by gated attention (Ilse, Tomczak & Welling, ICML 2018, equation 9).
 * The score of a clip is the maximum over its cuboids.
 
@@ -44,48 +44,48 @@ class StMilConfig(ModelConfig):
     inputs: ClassVar[Inputs] = "cuboids"
 
     bag: Bag = "video"
-    """What is labelled: all cuboids of a video, or those of one clip."""
+    """What a bag contains: all cuboids of a video, or those of one clip."""
     pooling: Pooling = "max"
-    """How a bag's score comes from its instances."""
+    """How instances are pooled into the score of a bag."""
     attention_dim: int = 128
     """Width of the gated attention, at least 1; unused with ``pooling="max"``."""
     dropout: float = 0.6
-    """Share of units left out in training, [0, 1)."""
+    """Dropout probability, [0, 1)."""
     dropout_mask: DropoutMask = "video"
-    """Whether the units that are left out are the same for all cuboids of a video, or each cuboid's own."""
+    """Use one dropout mask for all cuboids of a video, or one per cuboid."""
     pairs: Pairs = "aligned"
     """Which bags the ranking compares."""
     unit_length: bool = True
-    """Whether the features of a cuboid are scaled to length 1 first, as Sultani's are."""
+    """Scale the features of a cuboid to length 1, as in Sultani et al."""
     margin: float = 1.0
-    """By which an anomalous bag is to score above a normal one, above 0."""
+    """Margin between the scores of an anomalous and a normal bag, above 0."""
     sparsity_weight: float = 0.0
     """Weight of the sum of an anomalous video's cuboid scores, at least 0."""
     smoothness_weight: float = 0.0
-    """Weight of the sum of squared steps in time of an anomalous video's cuboid scores, at least 0."""
+    """Weight of the sum of squared differences in time of an anomalous video's cuboid scores, at least 0."""
     region_weight: float = 0.0
-    """Weight of the spread of an anomalous video's scores over the frame, at least 0; K must be a square."""
+    """Weight of the spatial spread of an anomalous video's scores, at least 0; K must be a square number."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._share("dropout")
-        self._at_least(1, "attention_dim")
-        self._at_least(0, "sparsity_weight", "smoothness_weight", "region_weight")
-        self._at_least(1e-6, "margin")
+        self._check_fraction("dropout")
+        self._check_at_least(1, "attention_dim")
+        self._check_at_least(0, "sparsity_weight", "smoothness_weight", "region_weight")
+        self._check_at_least(1e-6, "margin")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings; no ``margin`` where it is 1, as in runs and checkpoints of versions that had none."""
+        """Return the settings, without ``margin`` if it is 1, as in runs and checkpoints of earlier versions."""
         return {name: value for name, value in super().to_dict().items() if name != "margin" or value != 1.0}
 
 
 class GatedAttention(nn.Module):
-    """Weights of the instances of a bag: ``softmax(w · (tanh(V h) ⊙ sigmoid(U h)))``."""
+    """Gated attention pooling with weights ``softmax(w · (tanh(V h) ⊙ sigmoid(U h)))``."""
 
     def __init__(self, hidden_dim: int, attention_dim: int) -> None:
         super().__init__()
         self.content = nn.Linear(hidden_dim, attention_dim)
         self.gate = nn.Linear(hidden_dim, attention_dim)
-        # A bias would move every instance of a bag alike, which softmax does not see.
+        # A bias would shift all instances of a bag equally, which does not change the softmax.
         self.weight = nn.Linear(attention_dim, 1, bias=False)
 
     def forward(self, hidden_XIH: Tensor) -> Tensor:
@@ -97,12 +97,12 @@ class GatedAttention(nn.Module):
 
 
 class StMil(MilModel):
-    """A classifier that looks at each cuboid alone."""
+    """A classifier that scores each cuboid independently."""
 
     def __init__(self, config: StMilConfig) -> None:
         super().__init__()
         self.bag, self.unit_length = config.bag, config.unit_length
-        self.head = SultaniHead(config.input_dim, config.dropout, alike=config.dropout_mask == "video")
+        self.head = SultaniHead(config.input_dim, config.dropout, shared_dropout=config.dropout_mask == "video")
         self.attention = (
             GatedAttention(SultaniHead.hidden_dim, config.attention_dim) if config.pooling == "attention" else None
         )
@@ -127,7 +127,7 @@ class StMil(MilModel):
 
 
 class StMilCriterion(Criterion):
-    """``rank`` + weights x (``sparsity``, ``smoothness``, ``region``); terms of weight 0 are left out."""
+    """``rank`` and weighted ``sparsity``, ``smoothness`` and ``region``; terms of weight 0 are omitted."""
 
     def __init__(self, config: StMilConfig) -> None:
         self._config = config
@@ -154,7 +154,7 @@ class StMilCriterion(Criterion):
         return with_total(terms, weights)
 
     def _bag_scores(self, output: MilOutput) -> Tensor:
-        """Return ``[B, X]``."""
+        """Return the scores of bags, ``[B, X]``."""
         if output.bag_logits_BX is not None:
             return output.bag_logits_BX.sigmoid()
         return output.scores_BT if self._config.bag == "clip" else output.scores_BT.amax(1, keepdim=True)

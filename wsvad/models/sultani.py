@@ -3,13 +3,13 @@
 Paper: Sultani, Chen & Shah, *Real-World Anomaly Detection in Surveillance Videos*, CVPR 2018. Choices:
 
 * A bag is a video, its score the maximum over its clips; the hinge has margin 1 (section 3.2, equation 7).
-* The paper's code adds the hinge up over all pairs of a batch, its ports over aligned pairs. Here it is a mean over
-  aligned pairs, because that one is the same for one worker and for several; ``pairs="all"`` gives the other (its
-  mean, too), to one worker only.
-* Sparsity and smoothness (equation 8) are sums over the clips of an anomalous video, then a mean over such videos.
-* Features have length 1 (section 4.1), here those of a segment, after pooling. Without it (``unit_length=False``)
-  features as large as I3D's drive the scores of both bags to 1 before anything is learned.
-* Any feature may come in: the paper's are C3D's 4096.
+* The paper's code sums the hinge over all pairs of a batch, its ports over aligned pairs. Here it is the mean over
+  aligned pairs, which gives the same result for one worker and for several. ``pairs="all"`` is the mean over all pairs
+  and requires a single worker.
+* Sparsity and smoothness (equation 8) are sums over the clips of an anomalous video, averaged over such videos.
+* Features of a segment are scaled to length 1 (section 4.1) after pooling. Without it (``unit_length=False``), large
+  features such as I3D's drive the scores of both bags to 1 before anything is learned.
+* Any feature dimension is supported: the paper uses C3D's 4096.
 
 Axes: B bags, T clips, D features.
 """
@@ -34,24 +34,24 @@ class SultaniConfig(ModelConfig):
     inputs: ClassVar[Inputs] = "pooled"
 
     dropout: float = 0.6
-    """Share of units left out in training, [0, 1)."""
+    """Dropout probability, [0, 1)."""
     pairs: Pairs = "aligned"
     """Which bags the ranking compares."""
     unit_length: bool = True
-    """Whether features are scaled to length 1 first."""
+    """Scale features to length 1."""
     sparsity_weight: float = 8e-5
     """Weight of the sum of an anomalous video's scores, at least 0."""
     smoothness_weight: float = 8e-5
-    """Weight of the sum of squared steps between an anomalous video's clips, at least 0."""
+    """Weight of the sum of squared differences between consecutive clips of an anomalous video, at least 0."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._share("dropout")
-        self._at_least(0, "sparsity_weight", "smoothness_weight")
+        self._check_fraction("dropout")
+        self._check_at_least(0, "sparsity_weight", "smoothness_weight")
 
 
 class Sultani(MilModel):
-    """A classifier that looks at each clip alone."""
+    """A classifier that scores each clip independently."""
 
     def __init__(self, config: SultaniConfig) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Sultani(MilModel):
 
 
 class SultaniCriterion(Criterion):
-    """``rank`` + weights x (``sparsity``, ``smoothness``)."""
+    """``rank`` and weighted ``sparsity`` and ``smoothness``."""
 
     def __init__(self, config: SultaniConfig) -> None:
         self._config = config

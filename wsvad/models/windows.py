@@ -1,4 +1,4 @@
-"""Long videos in overlapping windows: which clips a model sees at once, and which of them take their score from it."""
+"""Division of long videos into overlapping windows, and the part of each window whose scores are used."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from itertools import pairwise
 from typing import NamedTuple
 
 WINDOWS = {"pooled": 4096, "cuboids": 1024}
-"""Clips that a model sees at once by default: 43 and 11 minutes at 25 frames/s and stride 16, under 1 GB of memory."""
+"""Default number of clips per window: 43 and 11 minutes at 25 frames/s and stride 16, under 1 GB of memory."""
 
 
 class Window(NamedTuple):
-    """Half-open ranges over the positions of a video's clips."""
+    """Half-open ranges of clip positions."""
 
     start: int
-    """First position that the model sees."""
+    """First position in the window."""
     stop: int
     keep_start: int
-    """First position that takes its score from this window."""
+    """First position whose score is taken from this window."""
     keep_stop: int
 
 
 def windows(num_clips: int, size: int) -> list[Window]:
-    """Cut ``num_clips`` positions into windows of ``size``, each half over the one before it.
+    """Divide ``num_clips`` positions into windows of ``size`` that overlap the previous one by half.
 
-    Every position is kept once, in the window whose middle is nearest to it (of two as near, the earlier), so all but
-    those near an end of the video have at least ``size // 4`` clips on both sides. The last window ends with the video
-    and so overlaps more. A video of at most ``size`` clips is one window.
+    The score of a position is taken from the window whose centre is nearest (the earlier one on ties), so all positions
+    except those near the ends of the video have at least ``size // 4`` clips of context on both sides. The last window
+    ends with the video and overlaps more. A video of at most ``size`` clips is a single window.
 
     Args:
         num_clips: T, at least 1.
-        size: at least 2.
+        size: window size, at least 2.
     """
     if num_clips <= size:
         return [Window(0, num_clips, 0, num_clips)]

@@ -21,7 +21,7 @@ from wsvad.dataset.layout import snapshot_key
 from wsvad.dataset.snapshots import Snapshot, read_snapshot
 from wsvad.errors import DamagedError
 from wsvad.events.sources import Source, read_sources
-from wsvad.metrics.drift import LARGE, compare, freeze
+from wsvad.metrics.drift import LARGE, compare, make_reference
 from wsvad.nightly.drift_results import CameraDrift, Drift, EventDrift, ScoreDrift
 from wsvad.nightly.happenings import Units
 from wsvad.nightly.published import Current, ModelAt, digest_of
@@ -186,7 +186,7 @@ class _Night:
         scores_N, hours_N = self._read(sources, begin_s, stretch.begin_s)
         if len(scores_N) < REFERENCE_CLIPS:
             return None
-        reference = freeze(scores_N, hours_N, hours_of(stretch.clock))
+        reference = make_reference(scores_N, hours_N, hours_of(stretch.clock))
         spans = utc(begin_s), utc(stretch.begin_s)
         return keep_reference(self.root, Kept.of(reference, self.model, stretch.camera, stretch.clock, *spans))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from wsvad.cameras.placing import Recorded, place_all
+from wsvad.cameras.placing import RecordedVideo, place_all
 from wsvad.checkpoint import Checkpoint
 from wsvad.dataset.layout import snapshot_key
 from wsvad.dataset.snapshots import read_snapshot
@@ -94,7 +94,7 @@ def _run(options: RescoreOptions, console: Console | None) -> RescoreSummary:
 def _retain(night: Night, summary: RescoreSummary, console: Console | None) -> RescoreSummary:
     """Purge what is older than the retention of its camera, or say how much that is."""
     options = night.options
-    if not night.cameras.have("retention_days"):
+    if not night.cameras.sets("retention_days"):
         return summary
     apply = options.apply_retention and not options.dry_run
     asked = PurgeOptions(options.root, retention=True, apply=apply, store=options.store)
@@ -215,11 +215,11 @@ def _publish(
 def _coverage(night: Night, root: Store, shown: ModelAt | None) -> Coverage:
     """Hold the listing against what has features and scores of the model that readers are shown."""
     features, scores = ({}, {}) if shown is None else (_rows(root, at) for at in (shown.features, shown.scores))
-    recorded = {video.video_id: Recorded(video.video_id, video.uri) for video in night.listing.videos}
-    recorded |= {lost.video_id: Recorded(lost.video_id, lost.uri) for lost in night.listing.unreachable}
+    recorded = {video.video_id: RecordedVideo(video.video_id, video.uri) for video in night.listing.videos}
+    recorded |= {lost.video_id: RecordedVideo(lost.video_id, lost.uri) for lost in night.listing.unreachable}
     for video_id, row in features.items():
-        recorded[video_id] = Recorded(video_id, str(row["uri"] or ""), row["duration_s"])
-    purged = [Recorded(video_id, uri) for video_id, uri in night.purged]
+        recorded[video_id] = RecordedVideo(video_id, str(row["uri"] or ""), row["duration_s"])
+    purged = [RecordedVideo(video_id, uri) for video_id, uri in night.purged]
     placed = place_all([*recorded.values(), *purged], night.cameras)
     ids = [video_id for video_id, _ in night.purged]
     return coverage_of(night.listing, features, scores, lambda video_id: placed[video_id].camera, ids)

@@ -75,7 +75,7 @@ def begin(options: RescoreOptions) -> Night:
         options.archive,
         identity=options.identity,
         options=replace(options.store, follow_links=options.follow_links),
-        ours=(f"{root.uri}/",),
+        output_prefixes=(f"{root.uri}/",),
         reading=options.reading,
     )
     log.info("%d videos listed, %d other files skipped", len(listing.videos), len(listing.skipped))

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from wsvad.cameras.placing import Placed, Recorded, place_all
+from wsvad.cameras.placing import Placement, RecordedVideo, place_all
 from wsvad.cameras.reading import read_cameras
 from wsvad.dataset.sealed import seal, unseal
 from wsvad.dataset.snapshots import latest_snapshot
@@ -218,7 +218,9 @@ def _check_names(options: PurgeOptions, videos: Collection[str], cameras: Collec
                 raise UsageError(f"{options.root} knows no {kind} {name!r:.120}{meant}. Nothing was changed")
 
 
-def _known(root: Store, base: Current, options: StoreOptions) -> tuple[dict[str, Placed], dict[str, datetime | None]]:
+def _known(
+    root: Store, base: Current, options: StoreOptions
+) -> tuple[dict[str, Placement], dict[str, datetime | None]]:
     """Return where every video that has left a trace in a data set belongs, and when it ended."""
     rows: dict[str, Mapping[str, Any]] = {}
     for prefix in [*_data_sets(root, FEATURES), *_data_sets(root, SCORES)]:
@@ -228,7 +230,7 @@ def _known(root: Store, base: Current, options: StoreOptions) -> tuple[dict[str,
     check_input(root, base.cameras)  # it says what is held
     cameras = read_cameras(root.uri_of(base.cameras) if base.cameras else None, options)
     placed = place_all(
-        [Recorded(video_id, str(row["uri"] or ""), row["duration_s"]) for video_id, row in rows.items()], cameras
+        [RecordedVideo(video_id, str(row["uri"] or ""), row["duration_s"]) for video_id, row in rows.items()], cameras
     )
     ends = {
         video_id: None if there.start_utc is None

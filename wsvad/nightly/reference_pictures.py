@@ -16,7 +16,7 @@ from wsvad.dataset.sealed import seal, unseal
 from wsvad.documents import DocumentError, build
 from wsvad.errors import DamagedError, ObjectNotFound
 from wsvad.features.pictures import SIDE, Grey
-from wsvad.metrics.pictures import detail, similarity
+from wsvad.metrics.picture_similarity import detail, similarity
 from wsvad.nightly.places import REFERENCES, short
 from wsvad.nightly.references import name_of
 from wsvad.nightly.tombstones import mark_of

@@ -15,7 +15,7 @@ from wsvad.dataset.snapshots import Snapshot, read_snapshot
 from wsvad.errors import DamagedError
 from wsvad.events.sources import Source
 from wsvad.features.pictures import Grey, read_picture
-from wsvad.metrics.pictures import detail, similarity
+from wsvad.metrics.picture_similarity import detail, similarity
 from wsvad.nightly.drift_results import ViewChange
 from wsvad.nightly.published import DataSetAt, digest_of
 from wsvad.nightly.reference_pictures import LEAST_SIMILARITY, KeptPictures, keep_pictures, read_pictures

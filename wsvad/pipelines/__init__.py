@@ -1,1 +1,1 @@
-"""What joins verbs: from videos straight to scores, for one video in memory and for an archive."""
+"""Pipelines that combine commands: from videos directly to scores, for one video in memory and for an archive."""

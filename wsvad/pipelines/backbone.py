@@ -1,4 +1,4 @@
-"""The backbone weights that a checkpoint's features were made with."""
+"""Resolves the backbone weights that the features of a checkpoint were computed with."""
 
 from __future__ import annotations
 
@@ -20,55 +20,55 @@ def backbone_of(
     *,
     flow_weights: str | None = None,
 ) -> tuple[FeatureConfig, BackboneSource]:
-    """Return how this checkpoint's features are made, and the weights for it.
+    """Return the feature configuration of a checkpoint, and the backbone weights for it.
 
     Args:
         checkpoint: the trained model.
-        weights: of the backbone, as ``--weights`` takes them; ``None`` where the checkpoint names those that come with
-            the package, or an untrained network, which can be made again from its seed.
-        options: how to reach the store.
-        flow_weights: likewise, of the second of two streams.
+        weights: backbone weights, as for ``--weights``; may be ``None`` if the checkpoint was trained with the weights
+            embedded in this package, or with an untrained network, which is restored from its seed.
+        options: settings of the store.
+        flow_weights: weights of the flow stream of a two-stream backbone, as ``weights``.
 
     Raises:
-        UsageError: no weights were given and they are not at hand, the features were imported, or they need optical
-            flow, which cannot be computed here.
-        ConflictError: they are not the ones that the checkpoint was trained with.
+        UsageError: weights are required but not given, the features were imported, or they need optical flow, which
+            is not available.
+        ConflictError: the checkpoint was trained with other weights.
         WeightsError, StorageError: as ``resolve_weights``.
     """
     if checkpoint.features_config.get("backbone") == BACKBONE:
         raise UsageError(
-            f"the checkpoint was trained on features that were made elsewhere "
-            f"({checkpoint.features_config.get('weights')}) and cannot be made here; import those of these videos, and "
-            "give --features instead of --videos"
+            f"the checkpoint was trained on imported features "
+            f"({checkpoint.features_config.get('weights')}), which cannot be computed from videos; import the features "
+            "of these videos, and use --features instead of --videos"
         )
     features = FeatureConfig.from_dict(checkpoint.features_config)
     if features.flow is not None:
         require_flow(features.flow)
-    weights = weights or _at_hand(features.weights, "--weights")
+    weights = weights or _default_weights(features.weights, "--weights")
     if features.flow_weights is not None:
-        flow_weights = flow_weights or _at_hand(features.flow_weights, "--flow-weights")
+        flow_weights = flow_weights or _default_weights(features.flow_weights, "--flow-weights")
     source = resolve_backbone(features.backbone, weights, flow_weights, options)
-    _same("--weights", weights, source.weights.identity, features.weights)
+    _check_identity("--weights", weights, source.weights.identity, features.weights)
     if source.flow_weights is not None:
-        _same("--flow-weights", str(flow_weights), source.flow_weights.identity, str(features.flow_weights))
+        _check_identity("--flow-weights", str(flow_weights), source.flow_weights.identity, str(features.flow_weights))
     return features, source
 
 
-def _at_hand(identity: str, option: str) -> str:
-    """Return how weights are named that need no file."""
+def _default_weights(identity: str, option: str) -> str:
+    """Return the name of weights that need no file."""
     if is_untrained(identity):
         return f"{UNTRAINED}:{seed_of(identity)}"
     if has_embedded_weights() and embedded_weights().digest == identity:
         return EMBEDDED
     raise UsageError(
-        f"the checkpoint was trained on features of the weights {identity}, which do not come with this wsvad; name "
-        f"their file: {option}"
+        f"the checkpoint was trained on features of the weights {identity}, which are not part of this package; "
+        f"pass their file with {option}"
     )
 
 
-def _same(option: str, named: str, got: str, expected: str) -> None:
+def _check_identity(option: str, named: str, got: str, expected: str) -> None:
     if got != expected:
         raise ConflictError(
-            f"the checkpoint was trained on features of the weights {expected}, {option} {named} are {got}; give the "
-            "weights that the features of its training were extracted with"
+            f"the checkpoint was trained on features of the weights {expected}, but {option} {named} are {got}; pass "
+            "the weights that its training features were extracted with"
         )

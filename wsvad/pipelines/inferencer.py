@@ -1,4 +1,4 @@
-"""One video at a time, in this process, without Ray: a file in, scores of its clips and frames out."""
+"""Scoring of single videos in this process, without Ray: a file in, scores of its clips and frames out."""
 
 from __future__ import annotations
 
@@ -24,30 +24,31 @@ from wsvad.weights.resolve import BackboneSource
 
 
 class Inferencer:
-    """Scores single videos as ``wsvad extract`` and ``wsvad score`` do together, to the same numbers.
+    """Score single videos like ``wsvad extract`` and ``wsvad score``, with the same numeric results.
 
     ::
 
         with Inferencer.load("runs/ltgs/checkpoint", weights="rgb_imagenet.pt") as inferencer:
             scores = inferencer.score_video("/footage/cam7.mp4")
-            scores.score_T              # float32 [T], one a clip, 1 is anomalous
+            scores.score_T              # float32 [T], one per clip, 1 is anomalous
             scores.frame_scores()       # float32 [frames of the video]
             scores.cuboid_scores_TK     # float32 [T, 49] over a 7x7 grid, or None
 
-    A child process without credentials decodes; leaving the ``with`` block (or :meth:`close`) ends it. The features of
-    the whole video are held in memory: of full I3D 54 KB a clip with cuboids, and twice that while they are put
-    together, so 600 MB for an hour of 25 frames a second; of the compact one a quarter. For archives there is
+    A child process without credentials decodes videos; leaving the ``with`` block (or :meth:`close`) ends it. The
+    features of the whole video are held in memory: for full I3D with cuboids 54 KB per clip, and twice that while they
+    are concatenated, so 600 MB for an hour at 25 frames per second; for the compact network a quarter. For archives use
     ``wsvad score``.
 
     Args:
         checkpoint: the trained model.
-        features: how its features are made.
-        weights: of the backbone; loaded when the first video is scored.
-        window: clips that the model sees at once; ``None``: as many as ``wsvad score`` shows it.
-        device: where both networks run.
-        threads: of the networks on a CPU; ``None`` leaves them as they are. Bits are those of the job with one.
-        limits: of the decoder.
-        store: how to reach videos in object storage.
+        features: feature configuration of the checkpoint.
+        weights: backbone weights, loaded when the first video is scored.
+        window: number of clips that the model processes at once; ``None``: the default of ``wsvad score``.
+        device: torch device of both networks.
+        threads: CPU threads of the networks; ``None`` keeps torch's setting. With 1, results are bit for bit those of
+            ``wsvad score``.
+        limits: limits of the decoder.
+        store: settings of the store with the videos.
     """
 
     def __init__(
@@ -81,19 +82,19 @@ class Inferencer:
         store: StoreOptions | None = None,
         **options: Any,
     ) -> Inferencer:
-        """Load a checkpoint folder, and find the backbone's weights.
+        """Load a checkpoint folder and resolve its backbone weights.
 
         Args:
             checkpoint_uri: local folder or ``s3://`` prefix.
-            weights: file or URI of the backbone's weights; ``None`` where the checkpoint names the embedded ones or an
-                untrained network.
-            flow_weights: likewise, of the second of two streams.
-            store: how to reach object storage.
+            weights: file or URI of the backbone weights; may be ``None`` if the checkpoint was trained with embedded
+                weights or with an untrained network.
+            flow_weights: weights of the flow stream of a two-stream backbone, as ``weights``.
+            store: settings of the store.
             options: ``window``, ``device``, ``threads``, ``limits``.
 
         Raises:
-            UsageError, WeightsError: no checkpoint, a damaged one, or weights that are missing.
-            ConflictError: other weights than the checkpoint was trained with.
+            UsageError, WeightsError: the checkpoint does not exist or is damaged, or weights are missing.
+            ConflictError: the checkpoint was trained with other weights.
         """
         checkpoint = load_checkpoint(checkpoint_uri, store)
         features, source = backbone_of(checkpoint, weights, store, flow_weights=flow_weights)
@@ -108,19 +109,19 @@ class Inferencer:
         self.close()
 
     def close(self) -> None:
-        """End the decoder's process."""
+        """End the decoder process."""
         self._reader.close()
 
     def score_video(self, uri: str) -> VideoScores:
-        """Decode a video, extract its features, and score them. Clips that cannot be decoded are left out.
+        """Decode a video, extract its features, and score them. Clips that cannot be decoded are skipped.
 
         Args:
             uri: path or URI of one video file.
 
         Raises:
-            UsageError: not one video.
-            VideoError: evidence against it: no video stream, not a clip that can be decoded, a decoder that hangs.
-            StorageError: it cannot be read.
+            UsageError: the URI is not exactly one video.
+            VideoError: the video has no video stream or no decodable clip, or the decoder hangs.
+            StorageError: the video cannot be read.
         """
         return self.score_features(self.extract_video(uri))
 
@@ -128,7 +129,7 @@ class Inferencer:
         """Return the features of a video as ``wsvad extract`` would store them. Raises as :meth:`score_video`."""
         found = list_videos(uri, options=self._store).videos
         if len(found) != 1:
-            raise UsageError(f"expected one video, got {len(found)} in {uri}; for many there is `wsvad score`")
+            raise UsageError(f"expected one video, got {len(found)} in {uri}; use `wsvad score` for several")
         return self._extract(found[0])
 
     def _extract(self, video: VideoRef) -> VideoFeatures:
@@ -153,17 +154,17 @@ class Inferencer:
         )
 
     def score_features(self, features: VideoFeatures) -> VideoScores:
-        """Score features that are at hand, e.g. of ``FeatureSet.load``.
+        """Score existing features, e.g. from ``FeatureSet.load``.
 
         Raises:
-            UsageError: features of another width, or without cuboids where the model needs them.
+            UsageError: the features have another width, or lack cuboids that the model needs.
             VideoError: a score is NaN or infinite.
         """
         return self._scorer(features)
 
 
 def _columns(rows: list[ClipRows]) -> dict[str, Any]:
-    """The rows as the arrays of ``VideoFeatures``."""
+    """Return the rows as the arrays of ``VideoFeatures``."""
     cuboids = [r.cuboids_VKC for r in rows if r.cuboids_VKC is not None]
     return {
         "clip": np.array([r.clip for r in rows], np.int32),

@@ -1,4 +1,4 @@
-"""Scoring straight from video: extract into ``<out>/features``, then score that. Both halves resume where they were."""
+"""Scoring of videos: extract features into ``<out>/features``, then score them. Both steps can be resumed."""
 
 from __future__ import annotations
 
@@ -22,45 +22,45 @@ from wsvad.video import Reading
 
 @dataclass(frozen=True)
 class VideoSource:
-    """Which videos to score, and how to find them."""
+    """Videos to score, and options of their extraction."""
 
     videos: str
-    """File, folder, prefix, or manifest (``.csv``, ``.parquet``)."""
+    """URI of a file, folder, prefix or manifest (``.csv``, ``.parquet``)."""
     weights: str | None = None
-    """The backbone's weights; ``None`` where the checkpoint names the embedded ones or an untrained network."""
+    """Backbone weights; ``None`` for embedded weights or an untrained network, as stated in the checkpoint."""
     identity: Identity = "stat"
     id_prefix: str = ""
     follow_links: bool = False
     retry_quarantined: bool = False
     flow_weights: str | None = None
-    """Of the second of two streams."""
+    """Weights of the flow stream of a two-stream backbone."""
     min_coverage: float = MIN_COVERAGE
-    """Percent of a video's clips below which it counts as short."""
+    """Minimum percentage of a video's clips; below it, the video is reported as short."""
     reading: Reading = field(default_factory=Reading)
-    """How all videos are to be read."""
+    """Decoder settings of all videos."""
 
 
 def features_uri(out: str) -> str:
-    """Where the features of scores at ``out`` go."""
+    """Return the URI of the features data set for scores at ``out``."""
     return f"{out.rstrip('/')}/features"
 
 
 def score_videos(
     options: ScoreOptions, source: VideoSource, console: Console | None = None
 ) -> ScoreSummary | ExtractSummary:
-    """Extract the videos' features as the checkpoint wants them into ``features_uri(options.out)``, and score them.
+    """Extract the features that the checkpoint needs into ``features_uri(options.out)``, and score them.
 
     Args:
-        options: of the scoring; ``features`` is not looked at, pool and store serve both halves.
+        options: options of scoring; ``features`` is ignored, pool and store are used for both steps.
         source: the videos.
-        console: where progress is drawn.
+        console: console for progress.
 
     Returns:
-        The summary of the scoring, with that of the extraction in it; where nothing could be extracted, or a dry run
-        finds nothing extracted yet, the summary of the extraction.
+        The summary of scoring, which contains that of extraction. If there are no features to score, because nothing
+        could be extracted or in a dry run, the summary of extraction.
 
     Raises:
-        ConflictError: the weights are not those of the checkpoint; else as ``extract`` and ``score``.
+        ConflictError: the checkpoint was trained with other weights; else as ``extract`` and ``score``.
     """
     checkpoint = load_checkpoint(options.checkpoint, options.store)
     features, weights = backbone_of(checkpoint, source.weights, options.store, flow_weights=source.flow_weights)

@@ -1,1 +1,1 @@
-"""Parts of pages about scored videos: charts, timelines, heat maps, frames; truth is drawn where it is known."""
+"""Elements of HTML reports: charts, timelines, heat maps, frames; ground truth is drawn if it is known."""

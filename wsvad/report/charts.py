@@ -1,4 +1,4 @@
-"""Curves and intervals as inline SVG; colours are classes of the style sheet."""
+"""Charts as inline SVG; colours are CSS classes of the style sheet."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Line:
 
     name: str
     style: str
-    """Class of the style sheet, ``a`` or ``b``."""
+    """CSS class, ``a`` or ``b``."""
     points: list[tuple[float, float]]
     figure: float | None = None
-    """What the legend says beside the name."""
+    """Value shown in the legend."""
 
 
 def chart(title: str, x_name: str, y_name: str, lines: list[Line], chance: list[Line]) -> str:
-    """Draw curves over the unit square, with dashed lines for chance and a legend below."""
+    """Return curves over the unit square, with dashed lines for chance level and a legend, as HTML."""
     width, height = LEFT + SIDE + RIGHT, TOP + SIDE + BOTTOM
     parts = [
         f'<svg class="chart" viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{text(title)}">',
@@ -67,7 +67,7 @@ def _axes(x_name: str, y_name: str) -> list[str]:
 
 
 def interval_bar(value: float, spread: list[float] | None, chance: float | None) -> str:
-    """A line from 0 to 1 with the value as a dot, its interval as a bar and chance as a tick."""
+    """Return a line from 0 to 1 with the value as a dot, its interval as a bar and chance level as a tick, as SVG."""
     low, high = spread or (value, value)
     tick = (
         ""

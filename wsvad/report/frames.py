@@ -1,4 +1,4 @@
-"""One frame of each of some videos, decoded in a child process as everywhere; what cannot be had is only left out."""
+"""Decodes single frames of videos in a child process; a failure only omits the frame."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from wsvad.storage import StoreOptions, open_object
 from wsvad.video import Geometry, Limits, VideoReader
 
 SIDE = 256
-"""Pixels of a decoded frame, both ways; the report stretches it to the video's own shape."""
+"""Width and height of a decoded frame in pixels; the report stretches it to the aspect ratio of the video."""
 GIVE_UP = 3
-"""Failures of the store in a row after which no further video is asked for: each may take a minute of retries."""
+"""Number of consecutive store failures after which no more videos are tried: each may take a minute of retries."""
 
 Pictures = Mapping[str, npt.NDArray[np.uint8]]
 
 
 def video_uri(uri: str, manifest_uri: str, videos_root: str | None) -> str:
-    """Where a record's video is: relative to ``videos_root`` if that is given, else to its manifest."""
+    """Return the URI of a record's video, resolved against ``videos_root`` if given, else against its manifest."""
     if videos_root is None:
         return resolve_uri(manifest_uri, uri)
     return resolve_uri(videos_root.removesuffix("/") + "/manifest", uri)
@@ -38,10 +38,10 @@ def peak_frames(
     options: StoreOptions,
     limits: Limits | None = None,
 ) -> tuple[Pictures, dict[str, str]]:
-    """Decode the frame in the middle of each video's highest clip.
+    """Decode the frame in the middle of each video's highest-scoring clip.
 
     Returns:
-        RGB ``[SIDE, SIDE, 3]`` by video id, and for videos without one the reason.
+        RGB ``[SIDE, SIDE, 3]`` by video id, and the reason for each video without a frame.
     """
     pictures: dict[str, npt.NDArray[np.uint8]] = {}
     reasons: dict[str, str] = {}
@@ -50,7 +50,7 @@ def peak_frames(
         for result in results:
             video_id = result.record.video_id
             if failures >= GIVE_UP:
-                reasons[video_id] = "not tried: the store failed for the videos before"
+                reasons[video_id] = "not tried: the store failed for the previous videos"
                 continue
             try:
                 uri = video_uri(result.record.uri, manifest_uri, videos_root)

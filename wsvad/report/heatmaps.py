@@ -1,4 +1,4 @@
-"""The 7x7 grid over the frame of the peak, with the boxes of the truth."""
+"""Heat maps: the 7x7 grid of cuboid scores over the frame of the peak, with the ground-truth boxes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ View = tuple[float, float, float, float]
 
 
 def choose(results: Sequence[VideoResult], rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Pick the videos to show, of those with cuboid scores: the highest peaks, anomalous videos first."""
-    there = [n for n, r in enumerate(results) if r.scores.cuboid_scores_TK is not None]
-    ranked = sorted(there, key=lambda n: (-rows[n]["max_score"], rows[n]["video_id"]))
+    """Select the videos with cuboid scores to show: the highest peaks, anomalous videos first."""
+    with_cuboids = [n for n, r in enumerate(results) if r.scores.cuboid_scores_TK is not None]
+    ranked = sorted(with_cuboids, key=lambda n: (-rows[n]["max_score"], rows[n]["video_id"]))
     anomalous = [n for n in ranked if results[n].anomalous]
     normal = [n for n in ranked if not results[n].anomalous]
     return anomalous[:ANOMALOUS] + normal[:NORMAL]
@@ -29,17 +29,17 @@ def choose(results: Sequence[VideoResult], rows: Sequence[dict[str, Any]]) -> li
 
 @dataclass(frozen=True)
 class Heat:
-    """One video's peak as the page shows it."""
+    """The peak of one video, for the page."""
 
     video_id: str
     kind: str
     frame: int
-    """Number of the frame that is shown."""
+    """Number of the shown frame."""
     peak: float
     hit: float | None
-    """Whether the strongest cuboid holds a box, 0 to 1; None where there is no truth."""
+    """Whether the strongest cuboid contains a box, 0 to 1; None without ground truth."""
     svg: str
-    """Drawn; texts in it are escaped."""
+    """SVG; texts in it are escaped."""
 
 
 def picture(
@@ -49,7 +49,7 @@ def picture(
     scale: tuple[float, float],
     frame: np.ndarray | None,
 ) -> Heat:
-    """Draw one video's peak: frame (grey where there is none), grid, boxes that hold in that frame."""
+    """Draw one video's peak: frame (grey if missing), grid, and the boxes of that frame."""
     return Heat(
         row["video_id"],
         "anomalous" if result.anomalous else "normal",

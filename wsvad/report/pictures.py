@@ -1,4 +1,4 @@
-"""Pictures as PNG and JPEG. They are encoded here and never opened: decoding is for the decoder's process."""
+"""Encoding of pictures as PNG and JPEG. They are never decoded in this process; that is left to the decoder process."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ JPEG_QUALITY = 80
 
 
 def picture_uri(picture_HWC: Picture) -> str:
-    """Return a ``data:`` URI of an RGB picture uint8 ``[H, W, 3]``, without loss.
+    """Return an RGB picture, uint8 ``[H, W, 3]``, as a ``data:`` URI with a lossless PNG.
 
     Raises:
-        ValueError: another type or shape.
+        ValueError: the type or shape is wrong.
     """
     encoded = io.BytesIO()
     _image(picture_HWC).save(encoded, "PNG")
@@ -26,32 +26,32 @@ def picture_uri(picture_HWC: Picture) -> str:
 
 
 def grey_png(picture_HW: Picture) -> bytes:
-    """Return a grey picture uint8 ``[H, W]`` as PNG, without loss and without any metadata."""
+    """Return a grey picture, uint8 ``[H, W]``, as PNG without metadata."""
     encoded = io.BytesIO()
     Image.fromarray(picture_HW).save(encoded, "PNG")
     return encoded.getvalue()
 
 
 def jpeg(picture_HWC: Picture) -> bytes:
-    """Return an RGB picture uint8 ``[H, W, 3]`` as JPEG. Raises ``ValueError``: another type or shape."""
+    """Return an RGB picture, uint8 ``[H, W, 3]``, as JPEG. Raises ``ValueError`` if its type or shape is wrong."""
     encoded = io.BytesIO()
     _image(picture_HWC).save(encoded, "JPEG", quality=JPEG_QUALITY, optimize=True)
     return encoded.getvalue()
 
 
 def resized(picture_HWC: Picture, width: int, height: int) -> Picture:
-    """Return an RGB picture in another size, each pixel from the area that it covers.
+    """Resize an RGB picture with antialiasing.
 
     Raises:
-        ValueError: another type or shape.
+        ValueError: the type or shape is wrong.
     """
     if picture_HWC.shape[:2] == (height, width):
         return picture_HWC
     return np.asarray(_image(picture_HWC).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def strip_of(pictures: Sequence[Picture], columns: int) -> Picture:
-    """Lay pictures of one size out row by row; what is left of the last row is black."""
+def contact_sheet(pictures: Sequence[Picture], columns: int) -> Picture:
+    """Arrange pictures of equal size row by row; unused cells of the last row are black."""
     height, width = pictures[0].shape[:2]
     rows = -(-len(pictures) // columns)
     sheet = np.zeros((rows * height, columns * width, 3), np.uint8)

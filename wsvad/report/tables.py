@@ -1,4 +1,4 @@
-"""Tables of results as Markdown, CSV and one HTML file without scripts."""
+"""Tables of results as Markdown, CSV and a single HTML file without scripts."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class Column(NamedTuple):
     title: str
     meaning: str
     text: bool = False
-    """Whether it holds text rather than numbers."""
+    """Whether the cells are text rather than numbers."""
 
 
 Table = tuple[Sequence[Column], Sequence[Sequence[str]]]
-"""Columns, and lines of as many texts."""
+"""Columns, and rows with one text per column."""
 Tables = Mapping[str, Table]
-"""By what they are of, e.g. the split."""
+"""Tables by name, e.g. of the split."""
 
 
 def as_markdown(title: str, tables: Tables, notes: Sequence[str]) -> str:
-    """Return the tables with a heading each, and the notes below."""
+    """Return the tables, each with a heading, followed by the notes."""
     parts = [f"# {title}"]
     for name, (columns, lines) in tables.items():
         head = "| " + " | ".join(column.title for column in columns) + " |"
@@ -39,7 +39,7 @@ def as_markdown(title: str, tables: Tables, notes: Sequence[str]) -> str:
 
 
 def as_csv(tables: Tables) -> str:
-    """Return one table: what each is of in the first column, then its own."""
+    """Return all tables as one, with the name of the table in the first column."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for number, (name, (columns, lines)) in enumerate(tables.items()):
@@ -50,12 +50,12 @@ def as_csv(tables: Tables) -> str:
 
 
 def as_html(title: str, tables: Tables, notes: Sequence[str]) -> str:
-    """Return one file that needs nothing else, light and dark, on screen and on paper."""
+    """Return a self-contained HTML file, for light and dark mode, screen and print."""
     return _environment().get_template("tables.html.j2").render(title=title, tables=tables, notes=notes, style=style())
 
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    made = environment("wsvad.report")
-    made.filters["zip"] = zip
-    return made
+    env = environment("wsvad.report")
+    env.filters["zip"] = zip
+    return env

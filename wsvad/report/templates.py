@@ -1,4 +1,4 @@
-"""Templates of pages: every value is escaped, its control characters first, and a name that is missing is an error."""
+"""Jinja templates: values are escaped, including control characters, and undefined names are an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wsvad.text import printable
 
 @functools.cache
 def environment(package: str) -> jinja2.Environment:
-    """Return what the templates of a package are rendered with; filters are the package's to add."""
+    """Return the Jinja environment of a package's templates; packages may add filters."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader(package, "."),
         autoescape=True,
@@ -25,10 +25,10 @@ def environment(package: str) -> jinja2.Environment:
 
 
 def style() -> str:
-    """Return the style sheet that all pages share."""
+    """Return the style sheet shared by all pages."""
     return resources.files("wsvad.report").joinpath("page.css").read_text(encoding="utf-8")
 
 
 def _printable(value: object) -> object:
-    """Control characters become escapes, except in what is markup of ours already."""
+    """Replace control characters with escapes, except in markup."""
     return value if hasattr(value, "__html__") else printable(str(value))

@@ -1,4 +1,4 @@
-"""Scores over time with the truth behind them, one strip a video."""
+"""Timelines: scores over time with the ground truth in the background, one strip per video."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Scale = tuple[float, float]
 
 
 def common_scale(low: float, high: float) -> Scale:
-    """Return the span of scores to draw: 0 to 1, or what is used of it where that is less than a quarter."""
+    """Return the range of scores to draw: 0 to 1, or the used range if it is smaller than a quarter."""
     if high - low >= 0.25:
         return 0.0, 1.0
     margin = max((high - low) * 0.1, 0.005)
@@ -27,9 +27,9 @@ def common_scale(low: float, high: float) -> Scale:
 
 
 def choose(results: Sequence[VideoResult], rows: Sequence[Row]) -> list[tuple[str, list[int]]]:
-    """Pick the strips: anomalous videos that are found worst and best, normal videos with the highest scores."""
+    """Select the strips: anomalous videos with the worst and best AUC, and normal ones with the highest scores."""
     anomalous = [n for n, r in enumerate(results) if r.anomalous]
-    ranked = sorted(anomalous, key=lambda n: (_found(rows[n]), rows[n]["video_id"]))
+    ranked = sorted(anomalous, key=lambda n: (_quality(rows[n]), rows[n]["video_id"]))
     normal = sorted(
         (n for n, r in enumerate(results) if not r.anomalous),
         key=lambda n: (-rows[n]["max_score"], rows[n]["video_id"]),
@@ -43,31 +43,31 @@ def choose(results: Sequence[VideoResult], rows: Sequence[Row]) -> list[tuple[st
     ]
 
 
-def _found(row: Row) -> float:
-    """How well the moment was found; the highest score where a video has no AUC of its own."""
+def _quality(row: Row) -> float:
+    """Return the frame AUC within the video, or the highest score if it has none."""
     return float(row["max_score"] if row["frame_auc"] is None else row["frame_auc"])
 
 
 @dataclass(frozen=True)
 class Strip:
-    """One video as the page shows it."""
+    """One video of the page."""
 
     video_id: str
     category: str
-    """Empty: none."""
+    """Empty if unknown."""
     truth_known: bool
     own_auc: float | None
     """Frame AUC within the video, 0 to 1."""
     peak: float
     frames: int
     end_s: float
-    """Of the video, seconds."""
+    """Duration of the video in seconds."""
     svg: str
-    """Drawn; texts in it are escaped."""
+    """SVG; texts in it are escaped."""
 
 
 def strip(result: VideoResult, row: Row, scale: Scale, threshold: float) -> Strip:
-    """Draw one video."""
+    """Return the strip of one video."""
     scores = result.scores
     return Strip(
         row["video_id"],
@@ -119,7 +119,7 @@ def _end(result: VideoResult) -> float:
 
 
 def _path(result: VideoResult, scale: Scale) -> str:
-    """Steps from clip to clip; of more clips than pixels, neighbours share one and the highest is shown."""
+    """Return an SVG path of steps; with more clips than pixels, neighbours share a pixel that shows the highest."""
     scores = result.scores
     start, end, score = scores.start_frame, np.minimum(scores.end_frame, scores.num_frames), scores.score_T
     if len(score) > WIDTH:

@@ -14,7 +14,7 @@ from typing import Any
 from wsvad.dataset.sealed import seal
 from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE, ObjectNotFound, UsageError
-from wsvad.events.texts import to_csv, to_json
+from wsvad.events.text_formats import to_csv, to_json
 from wsvad.review.choosing import Shown
 from wsvad.review.config import ReviewOptions
 from wsvad.review.document import Review

@@ -19,7 +19,7 @@ from wsvad.manifest.ids import content_id
 from wsvad.manifest.listing import VideoRef
 from wsvad.manifest.source import StoredVideo
 from wsvad.report.frames import video_uri
-from wsvad.report.pictures import jpeg, resized, strip_of
+from wsvad.report.pictures import contact_sheet, jpeg, resized
 from wsvad.review.choosing import Shown
 from wsvad.review.config import MediaOptions, ReviewOptions
 from wsvad.review.curves import Span, VideoCurve
@@ -258,7 +258,7 @@ class _Making:
         codec = self._options.clip_codec
         clip, times = self._encoder.finish(), self._encoder.times_s
         files = {
-            "strip.jpg": jpeg(strip_of(self._thumbs, columns)),
+            "strip.jpg": jpeg(contact_sheet(self._thumbs, columns)),
             "poster.jpg": jpeg(self._poster),
             f"clip.{SUFFIXES[codec]}": clip,
         }

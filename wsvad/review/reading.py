@@ -91,7 +91,7 @@ def _of_night(options: SourceOptions, records: Mapping[str, VideoRecord]) -> Arc
     for key in night.thresholds:
         thresholds, _ = load_thresholds(root.uri_of(key), options.store)
         if thresholds.checkpoint == night.champion:
-            cameras = {name: thresholds.given_to(camera) for name, camera in cameras.items()}
+            cameras = {name: thresholds.apply_to(camera) for name, camera in cameras.items()}
     source = {
         "root": root.uri,
         "night": night.number,

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from wsvad.errors import ObjectNotFound, UsageError, VideoError, WsvadError
-from wsvad.events.texts import to_csv, to_json
+from wsvad.events.text_formats import to_csv, to_json
 from wsvad.review.access import COOKIE, LINK_S, SESSION_S, Access
 from wsvad.review.answers import (
     CLOSED,

@@ -1,1 +1,1 @@
-"""Scores of every clip and cuboid, published like features."""
+"""Scoring of every clip and cuboid, published as a scores data set."""

@@ -1,4 +1,4 @@
-"""Scoring from start to end: agree, plan, run, publish. Reads like the method; the parts are elsewhere."""
+"""``wsvad score`` from start to end: check compatibility, plan, run, publish."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wsvad.dataset.trained import encode_training_ids
 from wsvad.errors import DamagedError
 from wsvad.features.reading import FeatureSet
 from wsvad.scores.config import ScoreConfig
-from wsvad.scoring.agreement import agree
+from wsvad.scoring.compatibility import check_compatible
 from wsvad.scoring.results import Outcome
 from wsvad.scoring.summary import ScoreSummary
 from wsvad.scoring.units import ScoreUnit, plan_units
@@ -34,56 +34,55 @@ from wsvad.work.workplace import Workplace
 log = logging.getLogger(__name__)
 
 PACK_CLIPS = 1000
-"""Clips of small units that a worker of Ray is given together: about a second of work, beside which 10 ms are little.
-"""
+"""Clips of small units per task of a Ray worker: about a second of work, against which 10 ms of overhead are small."""
 SMALL_CLIPS = 20_000
-"""Clips up to which scoring stays in this process: three and a half hours of footage at 25 frames/s, scored in
-about the time that a local Ray takes to start."""
+"""Maximum number of clips that are scored in this process: 3.5 hours of footage at 25 frames/s, which take about as
+long as the start of a local Ray."""
 
 UNTRAINED = (
-    "SCORES OF AN UNTRAINED NETWORK'S FEATURES: they test the machinery and mean nothing for detection. "
+    "SCORES OF AN UNTRAINED NETWORK'S FEATURES: use them only to test the pipeline, not for detection. "
     "Extract with --weights and train again for real scores."
 )
 
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """What to score, where to, and how to run it; ``wsvad score --help`` explains the same options."""
+    """Options of scoring, the same as those of ``wsvad score``."""
 
     features: str
-    """Root of a features data set."""
+    """URI of a features data set."""
     checkpoint: str
-    """Folder of a checkpoint."""
+    """URI of a checkpoint folder."""
     out: str
-    """Root of the scores data set."""
+    """URI of the scores data set."""
     window: int | None = None
-    """Clips that the model sees at once; ``None``: 4096, for models that look at cuboids 1024."""
+    """Number of clips that the model processes at once; ``None``: 4096, or 1024 for cuboid models."""
     pool: PoolOptions = field(default_factory=PoolOptions)
     store: StoreOptions = field(default_factory=StoreOptions)
     address: str | None = None
-    """Of a Ray cluster; ``None``: ``RAY_ADDRESS``, else a local Ray."""
+    """Address of a Ray cluster; ``None``: ``RAY_ADDRESS``, else a local Ray."""
     use_ray: bool | None = None
-    """False scores in this process, one video after the other; ``None``: also, where there is little to do."""
+    """False scores in this process, one video after the other; ``None`` does so for small jobs."""
     max_quarantine: int = 0
-    """Quarantined videos up to which the exit code is 0."""
+    """Maximum number of quarantined videos for exit code 0."""
     dry_run: bool = False
     verbose: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the resolved options as JSON values; they hold no secret."""
+        """Return the resolved options as JSON values, without secrets."""
         return asdict(self)
 
 
 def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary:
-    """Score every video of the features snapshot into the data set at ``options.out``; safe to kill and run again.
+    """Score every video of the features snapshot into ``options.out``. The run can be killed and repeated safely.
 
     Returns:
-        What was found, done, set aside; ``exit_code`` says how it ended.
+        A summary of the videos found, scored and quarantined, with ``exit_code``.
 
     Raises:
-        UsageError, WeightsError: before any work.
-        ConflictError: checkpoint and features do not agree, or the target was made by another configuration.
-        StorageError, ClusterError: run the same command again.
+        UsageError, WeightsError: invalid input; raised before any work is done.
+        ConflictError: checkpoint and features are incompatible, or the target was made with another configuration.
+        StorageError, ClusterError: a store or the cluster failed; run the same command again.
     """
     run = Run()
     workplace = Workplace(
@@ -96,7 +95,7 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
     )
     checkpoint = load_checkpoint(options.checkpoint, options.store)
     features = FeatureSet.open(options.features, options.store)
-    config = agree(checkpoint, features, options.window)
+    config = check_compatible(checkpoint, features, options.window)
     if checkpoint.untrained_features:
         log.warning("%s", UNTRAINED)
     out = open_target(options.out, options.store, config, dry_run=options.dry_run)
@@ -107,7 +106,7 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
     if not options.dry_run:
         with workplace:
             if outcome.todo:
-                workplace.open()  # a cluster that is too small is found out before anything is written
+                workplace.open()  # raises if the cluster is too small, before anything is written
             _claim(out, config, checkpoint)
             if outcome.todo:
                 _score(config, out, outcome, workplace, run, console or Console(stderr=True))
@@ -135,7 +134,7 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
 
 
 def _plan(options: ScoreOptions, out: Store, features: FeatureSet, config: ScoreConfig, run: Run) -> Outcome:
-    """Find out which videos are left to do."""
+    """Find the videos that are left to score."""
     outcome = Outcome(features, plan_units(features, config.fingerprint))
     base = run.newest(out)
     if base:
@@ -146,21 +145,21 @@ def _plan(options: ScoreOptions, out: Store, features: FeatureSet, config: Score
 
 
 def _claim(out: Store, config: ScoreConfig, checkpoint: Checkpoint) -> None:
-    """Make the target this configuration's data set, with the ids that a test must not meet."""
+    """Create the data set of this configuration, with the training ids for later leak checks."""
     ids, digests = encode_training_ids(checkpoint.training_ids)
     claim_dataset(out, config, digests)
     if out.create(layout.TRAINING_IDS, ids) is Created.DIFFERENT:
         raise DamagedError(
-            f"{out.uri}/{layout.TRAINING_IDS} has other ids than the checkpoint was trained on; it was altered. "
-            "Nothing was changed. `wsvad verify --repair` removes it; or use another --out."
+            f"{out.uri}/{layout.TRAINING_IDS} differs from the ids that the checkpoint was trained on; it was altered. "
+            "Nothing was changed. Remove it with `wsvad verify --repair`, or use another --out."
         )
 
 
 def _is_small(outcome: Outcome) -> tuple[bool, str]:
-    """Whether this process should do it, and a phrase that says why."""
+    """Return whether the job is small enough for this process, and the reason as text."""
     clips = sum(u.num_clips for u in outcome.todo)
     small = clips <= SMALL_CLIPS
-    return small, f"{'little' if small else 'much'} to do: {clips} clips, limit {SMALL_CLIPS}"
+    return small, f"{'small' if small else 'large'} job: {clips} clips, limit {SMALL_CLIPS}"
 
 
 def _score(

@@ -1,4 +1,4 @@
-"""What a run amounts to: objects and videos to publish, gathered from receipts."""
+"""Result of a scoring run: objects and videos to publish, collected from receipts."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from wsvad.work.receipt import Receipt
 
 @dataclass
 class Outcome:
-    """Everything a run learned; filled in as it goes."""
+    """State of a run, filled in as it progresses."""
 
     features: FeatureSet
     units: Sequence[ScoreUnit]
-    """The whole plan."""
+    """All planned units."""
     todo: Sequence[ScoreUnit] = ()
-    """Units that this run had to do."""
+    """Units that this run has to score."""
     receipts: dict[str, Receipt] = field(default_factory=dict)
-    """By unit id: of this run, and of earlier ones."""
+    """Receipts of this run and of earlier ones, by unit id."""
 
     @property
     def objects(self) -> list[SnapshotObject]:
-        """The done units as objects of a snapshot."""
+        """The completed units as objects of a snapshot."""
         return objects_of(self.units, self.receipts, lambda unit: self.features.videos[unit.video_id]["content_id"])
 
     def video_rows(self) -> list[dict[str, Any]]:
-        """The row, as lists have it, of every video of the features snapshot.
+        """Return the row of the table of videos for every video of the features snapshot.
 
-        ``expected_clips`` are those that have features; a video without any keeps what extraction said of it.
+        ``expected_clips`` is the number of clips with features. The row of a video without features is kept unchanged.
         """
         units = {u.video_id: u for u in self.units}
         return [self._video_row(dict(row), units.get(video_id)) for video_id, row in self.features.videos.items()]
@@ -54,7 +54,7 @@ class Outcome:
         return row | {"status": "incomplete"}
 
     def problems(self) -> list[dict[str, str]]:
-        """Everything that went wrong, as rows ``video_id, outcome, kind, message``."""
+        """Return everything that went wrong, as rows ``video_id, outcome, kind, message``."""
         return [
             {"video_id": u.video_id, "outcome": r.status, "kind": r.kind, "message": printable(r.message)}
             for u in self.todo
@@ -63,7 +63,7 @@ class Outcome:
         ]
 
     def counts(self) -> dict[str, Any]:
-        """Return the numbers of a summary."""
+        """Return the counts of a summary."""
         now = receipts_of(self.todo, self.receipts)
         done_now = [r for r in now if r.status == "done"]
         states = Counter(r.status for r in now)

@@ -1,4 +1,4 @@
-"""The model at work: features of a video in, scores of its clips out. No Ray, no files.
+"""Scoring of a video: apply a trained model to features. No Ray, no files.
 
 Axes: T clips in time, V crops, K cuboids.
 """
@@ -21,22 +21,22 @@ from wsvad.scores.config import window_of
 from wsvad.scores.table import VideoScores
 
 BAD_SCORES = "scores_not_finite"
-"""Kind of the evidence against a video whose features make the model give NaN or infinity."""
+"""Kind of a video whose features give scores of NaN or infinity."""
 
 
 class Scorer:
-    """Scores videos with a trained model.
+    """Score videos with a trained model.
 
-    The crops of a clip are averaged before the model sees them, in float32 and rounded to float16, as the training did.
-    At test time there are no segments: the model sees all T clips of a video at once (RTFM, section 4), or windows of
-    ``window`` of them where a video is longer (see :func:`wsvad.models.windows.windows`). The same features give the
-    same bits on the same kind of machine.
+    The crops of a clip are averaged in float32 and rounded to float16, as in training. At test time videos are not
+    divided into segments: the model processes all T clips of a video at once (RTFM, section 4), or windows of
+    ``window`` clips of a longer video (see :func:`wsvad.models.windows.windows`). The same features give the same bits
+    on the same kind of machine.
 
     Args:
         checkpoint: the trained model.
-        window: clips that the model sees at once, at least 2; ``None`` takes the default of ``WINDOWS``.
-        device: ``cpu``, ``cuda``, ``cuda:1``.
-        threads: of the process on a CPU; ``None`` leaves them as they are.
+        window: number of clips per window, at least 2; ``None`` uses the default of ``WINDOWS``.
+        device: torch device, such as ``cpu``, ``cuda`` or ``cuda:1``.
+        threads: CPU threads of the process; ``None`` keeps torch's setting.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class Scorer:
         self.uses_cuboids = self._inputs == "cuboids"
 
     def __call__(self, features: VideoFeatures) -> VideoScores:
-        """Score a video that is in memory.
+        """Score a video in memory.
 
         Raises:
-            UsageError: features of another width, or without the cuboids that the model needs.
+            UsageError: the features have another width, or lack cuboids that the model needs.
             VideoError: a score is NaN or infinite.
         """
         scores = self.score_units(features.video_id, [features], len(features.clip))
@@ -68,16 +68,16 @@ class Scorer:
         num_clips: int,
         on_clips: Callable[[int], None] | None = None,
     ) -> dict[str, Any]:
-        """Score a video that comes unit by unit; memory holds a window of it, and a few units.
+        """Score a video unit by unit; only one window and a few units are held in memory.
 
         Args:
-            video_id: for the result and for messages.
+            video_id: id of the video, for the result and for messages.
             units: the stored units of the video, in order.
-            num_clips: T, of all of them together.
-            on_clips: called with the number of clips that are scored so far.
+            num_clips: T, the total number of clips.
+            on_clips: called with the number of clips scored so far.
 
         Returns:
-            The fields of :class:`VideoScores` but for the video's length and size. Raises as :meth:`__call__`.
+            The fields of :class:`VideoScores` except length and size of the video. Raises as :meth:`__call__`.
         """
         clips = _Clips(self._averaged(video_id, units))
         score_T, cuboids_TK = score_clips(self._model, clips, num_clips, self._window, self._device, on_clips)
@@ -85,7 +85,7 @@ class Scorer:
         return {"video_id": video_id, **clips.spans(), "score_T": score_T, "cuboid_scores_TK": cuboids_TK}
 
     def _averaged(self, video_id: str, units: Iterable[UnitFeatures]) -> Iterator[tuple[UnitFeatures, np.ndarray]]:
-        """Yield each unit with what the model sees of it, float16 ``[t, D]`` or ``[t, K, C]``."""
+        """Yield each unit with its model input, float16 ``[t, D]`` or ``[t, K, C]``."""
         for unit in units:
             values_T = unit.averaged(self._inputs)
             if values_T.shape[-1] != self._dim:
@@ -94,7 +94,7 @@ class Scorer:
 
 
 class _Clips:
-    """The clips of a video that comes unit by unit: as many are held as a window needs."""
+    """The clips of a video, read unit by unit; only as many are held as a window needs."""
 
     def __init__(self, units: Iterator[tuple[UnitFeatures, np.ndarray]]) -> None:
         self._units = units
@@ -102,10 +102,10 @@ class _Clips:
             name: [] for name in ("clip", "start_frame", "end_frame", "start_s", "end_s")
         }
         self._held: list[np.ndarray] = []
-        self._at = 0  # ``_held`` has the positions from here on
+        self._at = 0  # position of the first clip in ``_held``
 
     def __call__(self, start: int, stop: int) -> np.ndarray:
-        """Return the clips of ``[start, stop)``; those before ``start`` are let go."""
+        """Return the clips ``[start, stop)``; earlier ones are dropped."""
         while self._at + sum(map(len, self._held)) < stop:
             unit, values_T = next(self._units)
             self._held.append(values_T)
@@ -116,7 +116,7 @@ class _Clips:
         return block[: stop - start]
 
     def spans(self) -> dict[str, np.ndarray]:
-        """Return the fields of ``VideoScores`` that say where the clips lie, of all units so far."""
+        """Return the fields of ``VideoScores`` with the positions of the clips, for all units read so far."""
         return {name: np.concatenate(parts) for name, parts in self._spans.items()}
 
 

@@ -1,4 +1,4 @@
-"""How a run ended: for people as a table, for programs as JSON."""
+"""Summary of a scoring run, as a table for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wsvad.work.summary import Summary
 
 @dataclass(frozen=True)
 class ScoreSummary(Summary):
-    """The end of a scoring run."""
+    """Result of a scoring run."""
 
     problem_line = "{outcome}: {video_id}: {kind}: {message}"
 
@@ -23,27 +23,27 @@ class ScoreSummary(Summary):
     """Digest of the checkpoint."""
     model: str
     banner: str
-    """A loud line when the features are of an untrained network, else empty."""
+    """Warning that the features come from an untrained network, else empty."""
     features: str
-    """URI of the features."""
+    """URI of the features data set."""
     dry_run: bool
     videos: int
-    """Videos of the features snapshot."""
+    """Videos in the features snapshot."""
     videos_scored: int
     """Videos with a score for every clip that has features."""
     videos_incomplete: int
     """Videos with work left because a store, the cluster or this machine failed: run again."""
     videos_without_features: int
-    """Videos that extraction found no clip in; they have no scores."""
+    """Videos without a decodable clip; they have no scores."""
     units_done_before: int
     units_done_now: int
     units_failed: int
     units_damaged: int
-    """Of those that failed: their features are missing or damaged."""
+    """Failed units whose features are missing or damaged."""
     units_to_do: int
-    """Videos that this run had to score (in a dry run: would have)."""
+    """Videos that this run had to score (in a dry run: would have to score)."""
     quarantined: int
-    """Videos whose scores are NaN or infinite, or that take their worker down."""
+    """Videos with scores of NaN or infinity, or that crash their worker."""
     max_quarantine: int
     clips: int
     """Clips with a score."""
@@ -52,26 +52,26 @@ class ScoreSummary(Summary):
     clips_now: int
     elapsed_s: float
     clips_per_s: float
-    """Clips scored now over the whole run's time."""
+    """Clips scored by this run, divided by its duration."""
     read_s: float
-    """Worker seconds spent waiting for features, summed; likewise the next two."""
+    """Total worker seconds spent waiting for features; the next two are those of model and store."""
     model_s: float
     store_s: float
     problems: list[dict[str, str]] = field(default_factory=list)
-    """The first 20 things that went wrong: ``video_id, outcome, kind, message``."""
+    """First 20 problems: ``video_id, outcome, kind, message``."""
     extraction: dict[str, Any] | None = None
-    """Summary of the extraction, where scoring began with video."""
+    """Summary of the extraction, if scoring started from videos."""
     ran_in: str = ""
-    """Where videos were scored (in a dry run: would be): ``process`` or ``ray``; empty where nothing was to do."""
+    """Where videos were scored (in a dry run: would be): ``process`` or ``ray``; empty if there was nothing to do."""
     ran_in_why: str = ""
-    """What decided that."""
+    """Reason for that."""
 
     @property
     def exit_code(self) -> int:
-        """0 done (or planned), 3 too much quarantined, 4 work is left because a store or the cluster failed.
+        """0 done (or planned), 3 too many quarantined videos, 4 work is left because a store or the cluster failed.
 
-        5 where features are damaged: running again does not help, ``wsvad verify`` on them does.
-        Where scoring began with video, the extraction's code if scoring itself has nothing to say.
+        5 if features are damaged: repeating the run does not help, but ``wsvad verify`` on the features does.
+        If scoring started from videos and succeeded, the exit code of the extraction.
         """
         if self.units_damaged:
             return EXIT_CONFLICT
@@ -82,7 +82,7 @@ class ScoreSummary(Summary):
         return int(self.extraction["exit_code"]) if self.extraction else EXIT_OK
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return the lines of the table."""
+        """Return the rows of the summary table."""
         states = [f"{self.videos_scored} scored"]
         for count, word in (
             (self.videos_incomplete, "to do" if self.dry_run else "incomplete, run again"),

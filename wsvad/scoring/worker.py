@@ -1,4 +1,4 @@
-"""The stage that does the work: the features of one video in, one stored object and one small receipt out."""
+"""The worker: scores the features of one video, stores the result as one object, and returns a small receipt."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from wsvad.work.stored import confirm_target
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """What a worker needs to know; holds no secret, so it can travel and be logged."""
+    """Configuration of a worker, without secrets, so that it can be sent and logged."""
 
     scores: ScoreConfig
     out_uri: str
@@ -36,21 +36,21 @@ class WorkerConfig:
 
 
 class Payload(NamedTuple):
-    """What is large, and travels to each node once."""
+    """Large objects that are sent to each node once."""
 
     checkpoint: Checkpoint
     features: FeatureSet
-    """Pinned to the snapshot that was planned from."""
+    """Features of the snapshot that was planned."""
 
 
 class VideoScorer:
-    """Scores units. Columns read: those of ``ScoreUnit.to_row``; columns returned: those of ``Receipt``.
+    """Score units. Input columns are those of ``ScoreUnit.to_row``, output columns those of ``Receipt``.
 
-    Whatever happens to a unit becomes its receipt, never an exception.
+    Failures are reported in the receipt of a unit, never raised.
 
     Args:
-        config: see :class:`WorkerConfig`.
-        payload: see :class:`Payload`.
+        config: configuration of the worker.
+        payload: checkpoint and features.
         on_clips: called with ``(unit_id, clips so far)``, for progress.
     """
 
@@ -67,11 +67,11 @@ class VideoScorer:
         )
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Score the unit in ``row``."""
+        """Score the unit of ``row``."""
         return self.score(unit_of(self._features, row["video_id"], self._config.scores.fingerprint)).to_row()
 
     def score(self, unit: ScoreUnit) -> Receipt:
-        """Score one unit and return what became of it."""
+        """Score one unit and return its receipt."""
         try:
             if not self._target_found:
                 confirm_target(self._out)
@@ -81,12 +81,12 @@ class VideoScorer:
             status, kind, message = "quarantined", error.kind, str(error)
         except StorageError as error:
             status, kind, message = "failed", type(error).__name__, str(error)
-        except Exception as error:  # a bug or a full machine: must reach the summary
+        except Exception as error:  # a bug or a full disk: reported in the summary
             status, kind, message = "failed", type(error).__name__, "".join(format_exception(error)[-3:])
         return Receipt(unit.unit_id, status, kind=kind, message=message, node=socket.gethostname())
 
     def _stored(self, unit: ScoreUnit) -> Receipt | None:
-        """The receipt of a unit whose object is there: an earlier attempt wrote it and its reply was lost."""
+        """Return the receipt of a unit that is stored already, because the reply of an earlier attempt was lost."""
         key = layout.unit_key(unit.unit_id)
         try:
             self._out.stat(key)
@@ -113,7 +113,7 @@ class VideoScorer:
             scores, fingerprint=config.fingerprint, config=config.to_dict(), unit=self._record(unit, len(scores.clip))
         )
         started = time.perf_counter()
-        if self._out.create(layout.unit_key(unit.unit_id), data) is Created.DIFFERENT:  # another worker was first
+        if self._out.create(layout.unit_key(unit.unit_id), data) is Created.DIFFERENT:  # a concurrent worker wrote it
             data = self._out.read(layout.unit_key(unit.unit_id))
         store_s = time.perf_counter() - started
         return receipt_of(unit.unit_id, data, wait.seconds, model_s, store_s)
@@ -131,7 +131,7 @@ class VideoScorer:
 
 
 class _Wait:
-    """Counts the seconds that were spent waiting for features."""
+    """Measures the seconds spent waiting for features."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -148,10 +148,10 @@ class _Wait:
 
 
 def receipt_of(unit_id: str, data: bytes, wait_s: float = 0.0, model_s: float = 0.0, store_s: float = 0.0) -> Receipt:
-    """Read the receipt of a stored unit from its bytes.
+    """Return the receipt of a stored unit.
 
     Raises:
-        DamagedUnit: they are not a whole unit of scores.
+        DamagedUnit: the bytes are not a complete unit of scores.
     """
     stored = decode_scores(data)
     clips = len(stored.values["clip"])

@@ -83,7 +83,7 @@ def train_config(recipe: Recipe, given: Mapping[str, Any] | None = None) -> Trai
     """Return the training options of a model's recipe, with those that were ``given`` in their place.
 
     Args:
-        recipe: of a model and preset, see ``wsvad.models.choose.default_recipe``.
+        recipe: of a model and preset, see ``wsvad.models.registry.default_recipe``.
         given: options by name; ``None`` as a value means not given.
 
     Raises:

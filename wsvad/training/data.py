@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from wsvad.errors import ManifestError, UsageError
 from wsvad.features.reading import FeatureSet
-from wsvad.manifest.cut import cut_val
 from wsvad.manifest.records import VideoRecord
 from wsvad.manifest.truth import known_spans
+from wsvad.manifest.validation_split import split_validation
 
 log = logging.getLogger(__name__)
 _SHOWN = 5
@@ -106,7 +106,7 @@ def _cut(records: list[VideoRecord], fraction: float, seed: int) -> list[VideoRe
     if smaller < 2:
         log.warning("a class has one training video only, so none is held out and the last step will be kept")
         return records
-    return cut_val(records, fraction, seed)
+    return split_validation(records, fraction, seed)
 
 
 def _tested(records: Iterable[VideoRecord]) -> list[VideoRecord]:

@@ -29,8 +29,8 @@ from wsvad.loop.places import STATES
 from wsvad.loop.progress import TrainView
 from wsvad.loop.state import TrainState, newest_state
 from wsvad.manifest.records import read_records
-from wsvad.models.choose import MODELS, check_size, default_config, default_recipe
 from wsvad.models.contract import ModelConfig
+from wsvad.models.registry import MODELS, check_size, default_config, default_recipe
 from wsvad.provenance import versions
 from wsvad.storage import Store, normalize_uri, open_store
 from wsvad.training.config import TrainConfig, train_config

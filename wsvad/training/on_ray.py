@@ -9,7 +9,7 @@ from dataclasses import replace
 from wsvad.errors import UsageError
 from wsvad.loop.group import most_workers
 from wsvad.loop.run import run_group
-from wsvad.models.choose import build_criterion
+from wsvad.models.registry import build_criterion
 from wsvad.training.options import TrainOptions
 from wsvad.training.trainer import refuse_shares
 from wsvad.training.worker import TrainPlan, run_worker

@@ -17,8 +17,8 @@ from wsvad.features.reading import FeatureSet
 from wsvad.loop.curve import TEST_AUC, VAL_AUC
 from wsvad.loop.group import Group
 from wsvad.loop.keeping import resume, save
-from wsvad.models.choose import build_criterion, build_dynamic_labels, build_model
 from wsvad.models.contract import Inputs, MilModel, ModelConfig
+from wsvad.models.registry import build_criterion, build_dynamic_labels, build_model
 from wsvad.storage import StoreOptions, open_store
 from wsvad.training.batches import BalancedSampler, make_batch
 from wsvad.training.config import TrainConfig

@@ -15,7 +15,7 @@ from wsvad.errors import TrainingError, UsageError
 from wsvad.features.described import in_words
 from wsvad.features.reading import FeatureSet
 from wsvad.manifest.records import VideoRecord, read_records
-from wsvad.models.choose import MODELS
+from wsvad.models.registry import MODELS
 from wsvad.storage import Store, open_store
 from wsvad.suggest import did_you_mean
 from wsvad.training.data import TrainingData, training_data

@@ -19,7 +19,7 @@ from wsvad.evaluation.gather import gather
 from wsvad.features.clip_cache import ClipCache
 from wsvad.features.reading import FeatureSet
 from wsvad.manifest.records import VideoRecord
-from wsvad.metrics.figures import Draws, Metric
+from wsvad.metrics.metric import Metric, Resamples
 from wsvad.metrics.options import MetricOptions
 from wsvad.metrics.results import VideoResult
 from wsvad.metrics.spatial import NAMES as SPATIAL
@@ -34,7 +34,9 @@ from wsvad.training.held_out import ranges_of
 TEMPORAL = ("frame_auc", "frame_ap", "anomalous_auc", "video_auc", "temporal_iou", "detection_at_far")
 MAXIMISED = (*TEMPORAL, *SPATIAL)
 """Figures that a sweep can maximise."""
-_OPTIONS = MetricOptions(resamples=0)  # with its seed, all trials of all sweeps have the same draws: they are paired
+_OPTIONS = MetricOptions(
+    resamples=0
+)  # with its seed, all trials of all sweeps have the same resamples: they are paired
 
 
 @dataclass(frozen=True)
@@ -79,19 +81,19 @@ class Validation:
     def figures(self, scores: Sequence[VideoScores]) -> dict[str, float | None]:
         """Return every figure by name; None: it is undefined."""
         results = self._results(scores)
-        draws = Draws.of(results, _OPTIONS)
-        metrics = temporal_metrics(results, draws, _OPTIONS) | spatial_metrics(results, draws, _OPTIONS).metrics
+        resamples = Resamples.of(results, _OPTIONS)
+        metrics = temporal_metrics(results, resamples, _OPTIONS) | spatial_metrics(results, resamples, _OPTIONS).metrics
         return {name: metric.value for name, metric in metrics.items()}
 
     def resampled(self, scores: Sequence[VideoScores]) -> dict[str, tuple[float | None, ...]]:
         """Return the figure that is maximised in each resample of the videos, and on the videos not drawn in it."""
         results = self._results(scores)
         options = replace(_OPTIONS, resamples=self.resamples)
-        drawn = Draws.of(results, options, keep=True)
+        drawn = Resamples.of(results, options, keep=True)
         left_out = replace(drawn, weights_RV=(drawn.weights_RV == 0).astype(np.float64))
         return {
-            name: _plain(self._metric(results, draws, options))
-            for name, draws in (("in_bag", drawn), ("out_of_bag", left_out))
+            name: _plain(self._metric(results, resamples, options))
+            for name, resamples in (("in_bag", drawn), ("out_of_bag", left_out))
         }
 
     def check(self, kind: Inputs) -> None:
@@ -101,14 +103,14 @@ class Validation:
             UsageError: says why it would be undefined.
         """
         results = self._results(_scores_by_length(self, kind))
-        metric = self._metric(results, Draws.of(results, _OPTIONS), _OPTIONS)
+        metric = self._metric(results, Resamples.of(results, _OPTIONS), _OPTIONS)
         if metric.value is None:
             raise UsageError(f"{self.metric} is undefined on the validation videos: {metric.reason}")
 
-    def _metric(self, results: Sequence[VideoResult], draws: Draws, options: MetricOptions) -> Metric:
+    def _metric(self, results: Sequence[VideoResult], resamples: Resamples, options: MetricOptions) -> Metric:
         if self.metric in SPATIAL:
-            return spatial_metrics(results, draws, options).metrics[self.metric]
-        return temporal_metrics(results, draws, options)[self.metric]
+            return spatial_metrics(results, resamples, options).metrics[self.metric]
+        return temporal_metrics(results, resamples, options)[self.metric]
 
     def _results(self, scores: Sequence[VideoScores]) -> list[VideoResult]:
         by_id = {one.video_id: one for one in scores}

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from wsvad.errors import ObjectNotFound, UsageError
-from wsvad.models.choose import MODELS, default_config, default_recipe
 from wsvad.models.presets import PRESETS
+from wsvad.models.registry import MODELS, default_config, default_recipe
 from wsvad.storage import StoreOptions, open_object
 from wsvad.suggest import did_you_mean
 from wsvad.training.config import TrainConfig, train_config

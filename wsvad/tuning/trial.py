@@ -18,7 +18,7 @@ from wsvad.features.reading import FeatureSet
 from wsvad.loop.group import Alone
 from wsvad.loop.places import STATES
 from wsvad.loop.state import newest_state, save_state
-from wsvad.models.choose import MODELS, default_config, default_recipe
+from wsvad.models.registry import MODELS, default_config, default_recipe
 from wsvad.storage import Store, StoreOptions, open_store
 from wsvad.training.config import TrainConfig, train_config
 from wsvad.training.data import TrainingData

@@ -1,4 +1,4 @@
-"""The published annotation files, unpacked once, and small copies of data sets to find videos in."""
+"""Fixtures: the published annotation files, unpacked once, and writable copies of them."""
 
 import zipfile
 from pathlib import Path
@@ -10,7 +10,7 @@ ARCHIVE = Path(__file__).resolve().parents[2] / "data" / "annotations.zip"
 
 @pytest.fixture(scope="session")
 def published(tmp_path_factory):
-    """The folder of all published annotation files; not to be written to."""
+    """Return the folder of all published annotation files, which must not be modified."""
     folder = tmp_path_factory.mktemp("published")
     with zipfile.ZipFile(ARCHIVE) as archive:
         archive.extractall(folder)
@@ -19,7 +19,7 @@ def published(tmp_path_factory):
 
 @pytest.fixture
 def copied(published, tmp_path):
-    """Copy a data set's annotation files to where a test may change them; the function returns the folder."""
+    """Return a function that copies a data set's annotation files to a writable folder and returns the folder."""
 
     def copy(name):
         target = tmp_path / "root"

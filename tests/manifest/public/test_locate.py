@@ -1,4 +1,4 @@
-"""Videos are found below the root wherever they were sorted into, and what is missing is said."""
+"""Videos are located in any folder structure below the root, and missing ones are reported."""
 
 import json
 from collections import Counter
@@ -37,13 +37,13 @@ def _found(root, *names, out="/elsewhere/m.csv", **options):
         ("v=a.b__#1_label_A.MP4", "v=a.b__#1_label_A"),
     ],
 )
-def test_a_stem_loses_the_extension_of_a_video_only(name, expected):
-    """Names have dots of their own."""
+def test_only_video_extensions_are_removed_from_a_stem(name, expected):
+    """Names may contain other dots."""
     assert stem(name) == expected
 
 
-def test_videos_are_found_flat_in_classes_and_with_other_extensions(tmp_path):
-    """By name alone: commas, spaces and dots in names; other folders; .avi for a name without extension."""
+def test_videos_are_located_by_name_alone(tmp_path):
+    """With commas, spaces and dots in names, in other folders, and .avi for a name without extension."""
     _put(tmp_path, "part 1/Abuse/Abuse001_x264.mp4", "flat, too/a,b c.d_label_A.mkv", "x/01_0014.avi", "x/01_0014.txt")
     found = _found(tmp_path, "Abuse/Abuse001_x264.mp4", "a,b c.d_label_A.mp4", "01_0014")
     assert [r.uri for r in found.records] == [
@@ -53,32 +53,32 @@ def test_videos_are_found_flat_in_classes_and_with_other_extensions(tmp_path):
     ]
 
 
-def test_the_published_path_wins_and_copies_of_one_size_are_one(tmp_path):
-    """UCF-Crime's archive holds fifty normal videos twice; two that differ are not guessed between."""
+def test_the_published_path_is_preferred_and_copies_of_one_size_are_equal(tmp_path):
+    """UCF-Crime's archive contains fifty normal videos twice; files of different sizes are an error."""
     _put(tmp_path, "event/N1_x264.mp4", "Testing/N1_x264.mp4")
     _put(tmp_path, "event/N2_x264.mp4", "Testing/N2_x264.mp4", size=2)
     _put(tmp_path, "Testing/N2_x264.mp4", size=3)
     found = _found(tmp_path, "Testing/N1_x264.mp4", "Testing/N2_x264.mp4")
     assert [r.uri for r in found.records] == [f"{tmp_path}/Testing/N{n}_x264.mp4" for n in (1, 2)]
-    with pytest.raises(ManifestError, match=r"N2_x264\.mp4 is there more than once, in different sizes"):
+    with pytest.raises(ManifestError, match=r"N2_x264\.mp4 exists more than once, with different sizes"):
         _found(tmp_path, "Other/N2_x264.mp4")
 
 
 def test_missing_videos_are_an_error_or_left_out(tmp_path):
-    """Some there and some not; none at all is a manifest of published names; folders of pictures get a hint."""
+    """Some of the videos exist; none of them, so published names are kept; folders of frames give a hint."""
     _put(tmp_path, "a.mp4", "frames/01_0014/000.jpg", "notes.txt")
     with pytest.raises(ManifestError, match=r"2 of 3 videos are not below .*, e\.g\. x/b\.mp4, c\.mp4; complete"):
         _found(tmp_path, "a.mp4", "x/b.mp4", "c.mp4")
     left = _found(tmp_path, "a.mp4", "x/b.mp4", "c.mp4", allow_missing=True)
     assert ([r.video_id for r in left.records], left.found, left.missing) == (["a.mp4"], 1, ("b.mp4", "c.mp4"))
-    with pytest.raises(ManifestError, match="01_0014 is there as a folder of single frames"):
+    with pytest.raises(ManifestError, match="01_0014 is a folder of single frames"):
         _found(tmp_path, "a.mp4", "01_0014")
     none = _found(tmp_path, "x/b.mp4", "c.mp4")
     assert ([r.uri for r in none.records], none.found) == (["x/b.mp4", "c.mp4"], 0)
 
 
 def _copy_with_videos(published, root):
-    """SurvFight's spatial track with a byte for every video."""
+    """Copy SurvFight's spatial track with a one-byte file for every video."""
     for path in (published / "survfight/spatial").iterdir():
         (root / path.name).write_bytes(path.read_bytes())
     names = [line.split(",")[0] for line in (root / "videos.csv").read_text().splitlines()[1:]]
@@ -87,8 +87,8 @@ def _copy_with_videos(published, root):
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_the_verb_writes_what_extraction_reads(published, tmp_path, capsys, kind):
-    """From a folder to a manifest beside it, to the listing of extraction; a second run changes nothing."""
+def test_the_command_writes_a_manifest_for_extraction(published, tmp_path, capsys, kind):
+    """The listing of extraction has the same ids; a second run changes nothing."""
     names = _copy_with_videos(published, tmp_path)
     out = str(tmp_path / f"m.{kind}")
     words = ["manifest", "survfight-spatial", "--root", str(tmp_path), "--out", out, "--val-fraction", "0.2", "--json"]
@@ -109,8 +109,8 @@ def test_the_verb_writes_what_extraction_reads(published, tmp_path, capsys, kind
     assert read_records(out) != records
 
 
-def test_the_verb_shows_a_table_and_refuses_what_is_unknown(published, tmp_path, capsys):
-    """What a person sees; exit code 2 for wrong names, missing options and missing files."""
+def test_the_command_prints_a_table_and_rejects_unknown_names(published, tmp_path, capsys):
+    """Exit code 2 for wrong names, missing options and missing files."""
     out = str(tmp_path / "m.csv")
     root = str(published / "shanghaitech")
     assert main(["manifest", "shanghaitech", "--root", root, "--out", out]) == 0
@@ -126,8 +126,8 @@ def test_the_verb_shows_a_table_and_refuses_what_is_unknown(published, tmp_path,
         main(["manifest", "unknown", "--root", root, "--out", out])
 
 
-def test_a_bucket_is_as_good_as_a_folder(published, s3_bucket, moto_server):
-    """Videos and annotation files on S3, the manifest in the same bucket and in another place."""
+def test_object_storage_works_like_a_folder(published, s3_bucket, moto_server):
+    """Videos and annotation files on S3, the manifest in the same bucket and elsewhere."""
     options = StoreOptions(endpoint_url=moto_server.url)
     store = open_store(f"s3://{s3_bucket}/data", options)
     for path in (published / "survfight/spatial").iterdir():

@@ -1,4 +1,4 @@
-"""Every data set from its published annotation files: counts, labels and truth, against naive readings of the files."""
+"""Every data set from its published annotation files: counts, labels and truth, compared with naive parsers."""
 
 import re
 from collections import Counter
@@ -16,7 +16,7 @@ def _frames(records):
 
 
 def _truth(path):
-    """Frame sets of a file of intervals, by video."""
+    """Return the sets of anomalous frames in a file of intervals, by video."""
     found = {}
     for row in rows_of(path):
         words = row["anomalous_intervals_0based_halfopen"].split()
@@ -39,7 +39,7 @@ def _as_frames(record):
         ("survfight-spatial", "survfight/spatial", dict.fromkeys(_TRAIN, 30) | dict.fromkeys(_TEST, 16)),
     ],
 )
-def test_videos_by_split_and_label_are_those_of_the_publication(published, name, folder, expected):
+def test_counts_by_split_and_label_match_the_publication(published, name, folder, expected):
     """UCF-Crime 1,610 + 290, ShanghaiTech 238 + 199, XD-Violence 3,954 + 800, Ped2 28, SurvFight 108 and 92."""
     records = records_of(name, published / folder)
     assert counted(records) == expected
@@ -48,7 +48,7 @@ def test_videos_by_split_and_label_are_those_of_the_publication(published, name,
 
 
 def test_ucf_crime_frames_are_shifted_from_one_based_inclusive(published):
-    """Against a loop over the text: frame f of the file, counted from 1, is frame f - 1; both ends are in."""
+    """Compared with a loop over the text: frame f of the file, counted from 1, is frame f - 1; both ends included."""
     records = {r.video_id: r for r in records_of("ucf-crime", published / "ucf_crime") if r.split == "test"}
     total = 0
     for line in (published / "ucf_crime/Temporal_Anomaly_Annotation.txt").read_text().splitlines():
@@ -64,8 +64,8 @@ def test_ucf_crime_frames_are_shifted_from_one_based_inclusive(published):
     assert {i: r.uri for i, r in records.items()} == listed
 
 
-def test_boxes_of_liu_and_ma_hold_around_the_frame_they_were_drawn_in(published, copied):
-    """Every drawn box holds in its own frame; every frame of an event within 16 frames of one has the nearest."""
+def test_boxes_of_liu_and_ma_are_extended_to_neighbouring_frames(published, copied):
+    """Every frame of an event within 16 frames of an annotated one has the box of the nearest annotated frame."""
     copied("ucf_crime")
     records = records_of("ucf-crime-boxes", copied("ucf_crime_boxes"))
     videos = {r.video_id: r for r in records if r.split == "test"}
@@ -85,8 +85,8 @@ def test_boxes_of_liu_and_ma_hold_around_the_frame_they_were_drawn_in(published,
     assert {(r.width, r.height) for r in videos.values() if r.boxes} == {(320, 240)}
 
 
-def test_shanghaitech_truth_agrees_with_the_independent_frame_labels(published):
-    """The intervals that came with the weak split against those of the original test part; lengths, too."""
+def test_shanghaitech_truth_equals_independent_frame_labels(published):
+    """The intervals of the weak split are compared with those of the original test part; lengths, too."""
     records = records_of("shanghaitech", published / "shanghaitech", train_truth=True)
     independent = {
         n.removesuffix(".npy"): t for n, t in _truth(published / "frame_level/shanghaitech_test_intervals.csv").items()
@@ -100,8 +100,8 @@ def test_shanghaitech_truth_agrees_with_the_independent_frame_labels(published):
         assert {r.video_id for r in records if r.split == split} == set(names)
 
 
-def test_ped2_truth_agrees_with_the_independent_frame_labels_and_its_boxes(published):
-    """Frame labels of another repository (0 = Test001), and the union of the boxes' frames; 21 objects in all."""
+def test_ped2_truth_equals_independent_frame_labels_and_its_boxes(published):
+    """Frame labels of another repository (0 = Test001), and the union of the boxes' frames; 21 objects in total."""
     records = {r.video_id: r for r in records_of("ucsd-ped2", published / "ucsd_ped2", train_truth=True)}
     independent = _truth(published / "frame_level/ped2_test_intervals.csv")
     assert len(independent) == 12
@@ -132,8 +132,8 @@ def test_ped2_splits(published, split, trained, tested):
         assert len(set.union(*anomalous)) == 12
 
 
-def test_xd_violence_frames_are_taken_as_they_are(published):
-    """0-based, half-open; names with and without .mp4; the label is in the name."""
+def test_xd_violence_frames_are_not_shifted(published):
+    """0-based, half-open; names with and without .mp4; the label is part of the name."""
     records = {r.video_id: r for r in records_of("xd-violence", published / "xd_violence")}
     total = 0
     for line in (published / "xd_violence/annotations.txt").read_text().splitlines():
@@ -147,8 +147,8 @@ def test_xd_violence_frames_are_taken_as_they_are(published):
     assert records["Bad.Boys.1995__#01-11-55_01-12-40_label_G-B2-B6"].category == "Explosion"
 
 
-def test_the_feature_lists_of_xd_violence_name_the_same_videos(published, copied):
-    """Five feature files a video, with folders and crop numbers, become the video once."""
+def test_the_feature_lists_of_xd_violence_give_the_same_videos(published, copied):
+    """Five feature files per video, with folders and crop numbers, give the video once."""
     root = copied("xd_violence")
     for ours, theirs in (("train_videos.txt", "rgb.list"), ("test_videos.txt", "rgb_test.list")):
         names = [line.rsplit(" ", 1)[0] for line in (root / ours).read_text().splitlines()]
@@ -158,8 +158,8 @@ def test_the_feature_lists_of_xd_violence_name_the_same_videos(published, copied
 
 
 @pytest.mark.parametrize("track", ["temporal", "spatial"])
-def test_survfight_truth_in_time_and_space_is_one(published, track):
-    """Text file and boxes name the same frames; sizes and lengths are those of videos.csv; a row is a track."""
+def test_survfight_temporal_and_spatial_truth_are_consistent(published, track):
+    """Text file and boxes have the same frames; sizes and lengths are those of videos.csv; each row is a track."""
     folder = published / "survfight" / track
     records = {r.video_id: r for r in records_of(f"survfight-{track}", folder)}
     for line in (folder / "test_temporal_annotations.txt").read_text().splitlines():
@@ -177,8 +177,8 @@ def test_survfight_truth_in_time_and_space_is_one(published, track):
         assert [b.track for b in record.boxes or ()] == list(range(len(record.boxes or ())))
 
 
-def test_a_test_list_that_is_for_selection_becomes_the_validation_split(published):
-    """With its truth, as figures are reported on it; SurvFight's README says that its list is one."""
+def test_a_test_list_for_model_selection_becomes_the_validation_split(published):
+    """With its truth, because metrics are reported on it; SurvFight's README describes its list as one."""
     folder = published / "survfight" / "spatial"
     plain, val = records_of("survfight-spatial", folder), records_of("survfight-spatial", folder, test_as_val=True)
     assert [replace(r, split="val" if r.split == "test" else r.split) for r in plain] == list(val)

@@ -1,4 +1,4 @@
-"""Annotation files as people really have them, and files that cannot be used: the message says what and where."""
+"""Variations in annotation files that are accepted, and invalid files, for which the message names file and problem."""
 
 import re
 
@@ -46,16 +46,16 @@ def test_line_ends_blank_lines_byte_order_marks_and_subfolders_do_not_matter(pub
             "ucf_crime",
             "Anomaly_Train.txt",
             ("Abuse/Abuse001_x264.mp4\n", ""),
-            "810 anomalous train videos, but name 800 and 809",
+            "810 anomalous train videos in the annotation files, got 800 and 809",
         ),
         ("ucf_crime", "Anomaly_Train.txt", ("Abuse/Abuse001", "Abuse/Abuse002"), "ids must be unique"),
         ("ucf_crime", "Anomaly_Train.txt", ("Abuse/", "Abus/"), "line 1: unknown class 'Abus'"),
         ("ucf_crime", "Anomaly_Train.txt", ("Abuse/Abuse001", "Abuse001"), "line 1: expected Class/name.mp4"),
-        ("ucf_crime", _TEST, ("165  240", "240  165"), "line 1: frames count from 1"),
-        ("ucf_crime", _TEST, ("165  240", "0  240"), "line 1: frames count from 1"),
+        ("ucf_crime", _TEST, ("165  240", "240  165"), "line 1: expected frames from 1"),
+        ("ucf_crime", _TEST, ("165  240", "0  240"), "line 1: expected frames from 1"),
         ("ucf_crime", _TEST, ("165  240", "165"), "line 1: expected pairs"),
         ("ucf_crime", _TEST, ("165  240", "165  24o"), "whole number, got '24o'"),
-        ("ucf_crime", _TEST, ("165  240", "-1  -1"), "yet it has 0 events"),
+        ("ucf_crime", _TEST, ("165  240", "-1  -1"), "but has 0 events"),
         ("shanghaitech", "test_frame_intervals.csv", ("01_0014,", "01_0013,"), "01_0014 is labelled 1"),
         ("shanghaitech", "test_frame_intervals.csv", ("154-230", "154:230"), "line 2: expected spans"),
         ("shanghaitech", "SH_Test_NEW.txt", ("01_001,0", "01_001,2"), "line 1: expected name,label"),
@@ -64,21 +64,21 @@ def test_line_ends_blank_lines_byte_order_marks_and_subfolders_do_not_matter(pub
             "xd_violence",
             "annotations.txt",
             ("v=S-7rRLrxnVQ", "v=S-7rRLrxnV"),
-            "line 1: no anomalous test video",
+            "line 1: expected an anomalous test video",
         ),
-        ("xd_violence", "test_videos.txt", ("label_G-B2-B6 1", "label_G-B2-B6 0"), "list says label 0"),
+        ("xd_violence", "test_videos.txt", ("label_G-B2-B6 1", "label_G-B2-B6 0"), "list has label 0"),
         ("xd_violence", "train_videos.txt", ("_label_A 0", "_label_Q 0"), "line 1: expected a name"),
         ("ucsd_ped2", "videos.csv", ("video,part,frames", "video,part,length"), "missing ['frames']"),
         ("ucsd_ped2", "videos.csv", ("Test012.mp4", "Test013.mp4"), "Test012.mp4 is not in videos.csv"),
         ("ucsd_ped2", "videos.csv", ("Train001.mp4,train,120,10", "Train001.mp4,train,120"), "line 2: expected 7"),
         ("survfight/spatial", "test_list.txt", ("test_001.mp4 1", "test_001.mp4 0"), "line 1: 's_dev"),
         ("survfight/spatial", "train_list.txt", ("s_dev_train_001.mp4 0\n", ""), "1 videos are missing"),
-        ("survfight/spatial", "test_boxes.csv", (",80,168,", ",80,167,"), "differ in their frames"),
-        ("survfight", "train_list.txt", None, "more than once and differs"),
+        ("survfight/spatial", "test_boxes.csv", (",80,168,", ",80,167,"), "have different frames"),
+        ("survfight", "train_list.txt", None, "more than once with different content"),
     ],
 )
-def test_files_that_cannot_be_used_are_named(published, copied, folder, file, edit, message):
-    """Missing, incomplete, contradictory or mistyped: the error names the file, the line and what was expected."""
+def test_invalid_files_are_rejected(published, copied, folder, file, edit, message):
+    """Missing, incomplete, contradictory or mistyped: the error contains the file, the line and the expectation."""
     root = published / folder if folder == "survfight" else copied(folder)
     if edit:
         _edit(root / file, *edit)
@@ -89,8 +89,8 @@ def test_files_that_cannot_be_used_are_named(published, copied, folder, file, ed
     assert message in str(caught.value)
 
 
-def test_boxes_must_be_of_the_videos_of_the_list(published, copied, tmp_path):
-    """A box file of other videos, or a box outside of the picture or of every event, is refused."""
+def test_boxes_must_match_the_videos_of_the_list(published, copied, tmp_path):
+    """Boxes of other videos, outside the frame, or outside every event are rejected."""
     for old, new, message in (
         ("Abuse028_x264.mp4,Abuse,180,3,83,82,150", "Abuse028_x264.mp4,Abuse,180,3,83,82,250", "inside 320x240"),
         ("Abuse028_x264.mp4,Abuse,180", "Abuse028_x264.mp4,Abuse,100", "frame 99 has a box"),
@@ -105,7 +105,7 @@ def test_boxes_must_be_of_the_videos_of_the_list(published, copied, tmp_path):
 
 
 def test_names_with_commas_and_spaces(copied):
-    """A film's title as it is: in the list, in the annotation, in the id."""
+    """A film title with comma and space: in the list, in the annotation, in the id."""
     root = copied("xd_violence")
     old, new = "Bad.Boys.1995__#01-11-55_01-12-40_label_G-B2-B6", "Bad Boys, 1995__#01-11-55_01-12-40_label_G-B2-B6"
     for name in ("test_videos.txt", "annotations.txt"):
@@ -114,8 +114,8 @@ def test_names_with_commas_and_spaces(copied):
     assert (record.uri, record.spans[0]) == (f"{new}.mp4", (157, 180))
 
 
-def test_boxes_of_training_videos_may_be_missing(copied):
-    """Weak supervision does not have them; those of the test videos are needed."""
+def test_boxes_of_training_videos_are_optional(copied):
+    """Weak supervision does not use them; those of the test videos are required."""
     root = copied("ucf_crime")
     copied("ucf_crime_boxes")
     (root / "train_boxes.csv").unlink()
@@ -125,8 +125,8 @@ def test_boxes_of_training_videos_may_be_missing(copied):
         records_of("ucf-crime-boxes", root)
 
 
-def test_survfight_like_folders_of_one_split_need_no_files_of_the_other(copied):
-    """A folder of test videos only, as a third set would come, reads without a training list."""
+def test_survfight_folders_with_one_split_need_no_files_of_the_other(copied):
+    """A folder with test videos only can be read without a training list."""
     root = copied("survfight/spatial")
     (root / "train_list.txt").unlink()
     rows = (root / "videos.csv").read_text().splitlines()
@@ -134,17 +134,17 @@ def test_survfight_like_folders_of_one_split_need_no_files_of_the_other(copied):
     assert {r.split for r in records_of("survfight-spatial", root)} == {"test"}
 
 
-def test_wrong_options_are_refused(published):
-    """An unknown name lists the known ones; the split of Ped2 is for Ped2."""
+def test_invalid_options_are_rejected(published):
+    """The message for an unknown name lists the known ones; the split of Ped2 is only valid for Ped2."""
     with pytest.raises(UsageError, match="unknown data set 'ucf'; known: ucf-crime, "):
         records_of("ucf", published)
-    with pytest.raises(UsageError, match="for ucsd-ped2, not for ucf-crime"):
+    with pytest.raises(UsageError, match="only valid for ucsd-ped2, not for ucf-crime"):
         records_of("ucf-crime", published, ped2_split="original")
     with pytest.raises(UsageError, match="below 1"):
         records_of("ucf-crime", published, val_fraction=1.0)
     with pytest.raises(UsageError, match="not both"):
         records_of("ucf-crime", published, val_fraction=0.1, test_as_val=True)
-    with pytest.raises(ManifestError, match="nothing is there"):
+    with pytest.raises(ManifestError, match="does not exist"):
         records_of("ucf-crime", published / "nowhere")
 
 
@@ -156,8 +156,8 @@ def test_wrong_options_are_refused(published):
         ("shanghaitech", "shanghaitech", "test_frame_intervals.csv", r"(01_0014,)\d+", (154, 200)),
     ],
 )  # fmt: skip
-def test_truth_past_the_last_frame_is_cut_off_in_published_files_too(copied, caplog, name, folder, file, line, spans):
-    """The rule of docs/metrics.md: one rule wherever truth is read; the manifest that is written says it, too."""
+def test_truth_past_the_last_frame_is_removed_from_published_files(copied, caplog, name, folder, file, line, spans):
+    """As described in docs/metrics.md; the summary of the manifest lists the videos."""
     root = copied(folder)
     text = (root / file).read_text()
     frames = 170 if name == "ucsd-ped2" else 200
@@ -169,4 +169,4 @@ def test_truth_past_the_last_frame_is_cut_off_in_published_files_too(copied, cap
     assert record.spans == ((spans[0], min(spans[1], frames)),)
     assert all(box.end_frame <= frames for box in record.boxes or ())
     assert built.summary["truth_cut_off"] == [record.video_id]
-    assert f"{name}: of 1 videos the truth past the last frame was cut off" in caplog.text
+    assert f"{name}: ground truth past the last frame was removed for 1 videos" in caplog.text

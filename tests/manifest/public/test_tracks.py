@@ -1,15 +1,15 @@
-"""Linking of boxes into tracks, and how long a box holds, against drawn cases and naive loops."""
+"""Linking of boxes into tracks, and extension of boxes, compared with hand-made cases and naive loops."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsvad.manifest.public.tracks import Sighting, hold, iou, link
+from wsvad.manifest.public.tracks import Sighting, extend, iou, link
 from wsvad.manifest.records import Box
 
 
 def _walk(start, first, last, *, y=0, step=4):
-    """A 20x20 box that moves to the right, a box a frame."""
+    """Return a 20x20 box that moves to the right, one box per frame."""
     return [
         Box(f, f + 1, start + step * (f - first), y, start + step * (f - first) + 20, y + 20)
         for f in range(first, last)
@@ -25,14 +25,14 @@ def _walk(start, first, last, *, y=0, step=4):
         ((0, 0, 4, 4), (1, 1, 2, 2), 1 / 16),
     ],
 )
-def test_overlap_of_rectangles(a, b, expected):
-    """Same, half shifted, touching, inside; symmetric."""
+def test_iou(a, b, expected):
+    """Equal, half shifted, touching, nested; symmetric."""
     first, second = Box(0, 1, *a), Box(5, 6, *b)
     assert iou(first, second) == iou(second, first) == pytest.approx(expected)
 
 
-def test_objects_that_move_keep_their_tracks():
-    """Two that walk side by side and one that comes back after two unseen frames are three tracks."""
+def test_moving_objects_keep_their_tracks():
+    """Two objects side by side and one that returns after two frames without a box are three tracks."""
     one, two = _walk(0, 0, 10), _walk(200, 3, 9, y=50, step=-4)
     gap = [b for b in _walk(0, 0, 10, y=120) if b.start_frame not in (4, 5)]
     linked = link([*two, *gap, *one])
@@ -43,15 +43,15 @@ def test_objects_that_move_keep_their_tracks():
     assert [b.start_frame for b in linked] == sorted(b.start_frame for b in linked)
 
 
-def test_an_object_unseen_for_too_long_is_another_track():
-    """Three frames are bridged, four are not."""
+def test_a_long_gap_starts_another_track():
+    """A gap of three frames is bridged, four frames are not."""
     for missing, tracks in ((3, 1), (4, 2)):
         boxes = [Box(0, 1, 0, 0, 9, 9), Box(1 + missing, 2 + missing, 0, 0, 9, 9)]
         assert len({b.track for b in link(boxes)}) == tracks
 
 
-def test_the_better_overlap_wins():
-    """A box that two tracks could claim goes to the nearer one; the other new box opens no track of its own."""
+def test_the_larger_overlap_is_matched_first():
+    """A box that two tracks could match is assigned to the nearer one; the other new box starts no track."""
     boxes = [Box(0, 1, 0, 0, 10, 10), Box(0, 1, 6, 0, 16, 10), Box(1, 2, 5, 0, 15, 10), Box(1, 2, 1, 0, 11, 10)]
     assert {(b.start_frame, b.x1): b.track for b in link(boxes)} == {(0, 0): 0, (0, 6): 1, (1, 5): 1, (1, 1): 0}
 
@@ -62,9 +62,9 @@ def test_the_better_overlap_wins():
     st.none() | st.sampled_from([((0, 201),), ((0, 90), (90, 201)), ((0, 100), (100, 150), (150, 300))]),
 )
 def test_every_frame_has_the_nearest_box_within_reach(frames, reach, events):
-    """Against a loop over frames; the earlier of two as near; never across the border of an event."""
+    """Compared with a loop over frames; the earlier box on ties; never across the border of an event."""
     sightings = [Sighting(f, f, 0, f + 1, 1) for f in frames]
-    held = {f: b for b in hold(sightings, reach=reach, within=events) for f in range(b.start_frame, b.end_frame)}
+    held = {f: b for b in extend(sightings, reach=reach, within=events) for f in range(b.start_frame, b.end_frame)}
     for frame in range(320):
         event = next(((n, e) for n, e in enumerate(events or ()) if e[0] <= frame < e[1]), None)
         own = [f for f in frames if events is None or (event and event[1][0] <= f < event[1][1])]
@@ -76,7 +76,7 @@ def test_every_frame_has_the_nearest_box_within_reach(frames, reach, events):
             assert held[frame].track == (event[0] if event else None)
 
 
-def test_a_box_in_no_event_is_refused():
-    """It says which frame."""
+def test_a_box_outside_all_events_is_rejected():
+    """The message contains the frame."""
     with pytest.raises(ValueError, match="frame 7 has a box"):
-        hold([Sighting(7, 0, 0, 1, 1)], reach=3, within=[(0, 7)])
+        extend([Sighting(7, 0, 0, 1, 1)], reach=3, within=[(0, 7)])

@@ -1,4 +1,4 @@
-"""UCFCrime2Local: VATIC rows in the published format, and the ids that it shares with UCF-Crime."""
+"""UCFCrime2Local: VATIC rows in the published format, and ids shared with UCF-Crime."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def _lines(text):
 
 
 def test_vatic_rows_become_boxes_by_track():
-    """Lost rows are left out, a box that stands still is one, labels with spaces and attributes are no trouble."""
+    """Lost rows are skipped, a stationary box is merged, labels with spaces and attributes are accepted."""
     assert parse_vatic(_lines(ROWS)) == (
         Box(1, 3, 10, 20, 40, 60, 0),
         Box(3, 4, 12, 20, 42, 60, 0),
@@ -42,15 +42,15 @@ def test_vatic_rows_become_boxes_by_track():
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ('0 10 20 40 60 1 0 0 "A"', "at least 10 columns, got 9"),
+        ('0 10 20 40 60 1 0 0 "A"', "10 or more columns, got 9"),
         ('0 10 20 40 6x 1 0 0 0 "A"', "ymax must be a whole number, got '6x'"),
         ('0 10 20 10 60 1 0 0 0 "A"', "xmin < xmax"),
-        ('0 10 20 40 60 -1 0 0 0 "A"', "count from 0"),
-        ('0 10 20 40 60 1 2 0 0 "A"', "lost is 0 or 1"),
+        ('0 10 20 40 60 -1 0 0 0 "A"', "frame from 0"),
+        ('0 10 20 40 60 1 2 0 0 "A"', "lost 0 or 1"),
         ('0 10 20 40 60 7 0 0 0 "A"\n0 10 20 40 60 7 0 0 0 "A"', "line 2: track 0 has two boxes in frame 7"),
     ],
 )
-def test_rows_that_vatic_does_not_write_are_refused(row, message):
+def test_invalid_vatic_rows_are_rejected(row, message):
     """With file and line."""
     with pytest.raises(ManifestError, match=message):
         parse_vatic(_lines(row))
@@ -58,7 +58,7 @@ def test_rows_that_vatic_does_not_write_are_refused(row, message):
 
 @pytest.fixture
 def whole_copy(tmp_path):
-    """Lists and annotation files of 300 videos, in the published format."""
+    """Write lists and annotation files of 300 videos, in the published format."""
     anomalous = [f"{CLASSES[n % 6]}{n:03}" for n in range(1, 201)]
     normal = [f"Normal_Videos{n:03}" for n in range(1, 101)]
     (tmp_path / "Train_split_AD.txt").write_text("\n".join(anomalous[:140] + normal[:70]))
@@ -70,7 +70,7 @@ def whole_copy(tmp_path):
 
 
 def test_three_hundred_videos_with_the_ids_of_ucf_crime(whole_copy):
-    """200 anomalous and 100 normal; spans are the union over tracks; ids are UCF-Crime's, so that leaks are seen."""
+    """200 anomalous and 100 normal; spans are the union over tracks; ids are UCF-Crime's, so leaks are detected."""
     records = records_of("ucfcrime2local", whole_copy)
     assert counted(records) == {("train", 1): 140, ("train", 0): 70, ("test", 1): 60, ("test", 0): 30}
     test = [r for r in records if r.split == "test" and r.label == 1]
@@ -84,12 +84,12 @@ def test_three_hundred_videos_with_the_ids_of_ucf_crime(whole_copy):
     [
         (lambda root: (root / "bbox/Arrest150.txt").unlink(), "Arrest150.txt or Arrest150_x264.txt is not below"),
         (lambda root: (root / "bbox/Arrest150.txt").write_text(_LOST), "Arrest150_x264.mp4 has no row"),
-        (lambda root: (root / "Test_split_AD.txt").write_text("Arrest150\n"), "200 anomalous videos in all"),
+        (lambda root: (root / "Test_split_AD.txt").write_text("Arrest150\n"), "200 anomalous videos in total"),
         (lambda root: (root / "Test_split_AD.txt").write_text("42\n"), "expected a name such as Arrest001"),
     ],
 )
-def test_incomplete_copies_are_refused(whole_copy, break_it, message):
-    """A missing annotation, one without a box, lists of other lengths, names of no class."""
+def test_incomplete_copies_are_rejected(whole_copy, break_it, message):
+    """A missing annotation, one without a box, lists with wrong counts, names without a class."""
     break_it(whole_copy)
     with pytest.raises(ManifestError, match=message):
         records_of("ucfcrime2local", whole_copy)

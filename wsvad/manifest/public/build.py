@@ -1,4 +1,4 @@
-"""From the name of a data set to its manifest: read, check the counts, find the videos, cut validation, write."""
+"""Builds the manifest of a public data set: read annotations, check counts, locate videos, split, write."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any, NamedTuple
 
 from wsvad import __version__
 from wsvad.errors import ManifestError, UsageError
-from wsvad.manifest.cut import cut_val
-from wsvad.manifest.keeping import count_splits, keep_records
 from wsvad.manifest.names import DataSetName, Ped2Split
+from wsvad.manifest.output import count_splits, save_manifest
 from wsvad.manifest.public import shanghaitech, survfight, ucf_crime, ucfcrime2local, ucsd_ped2, xd_violence
 from wsvad.manifest.public.folder import Folder
 from wsvad.manifest.public.locate import Located, locate
 from wsvad.manifest.records import VideoRecord, check_unique, log_cut_off
+from wsvad.manifest.validation_split import split_validation
 from wsvad.storage import StoreOptions
 
 
 class Counts(NamedTuple):
-    """Videos that a split has when it is whole."""
+    """Number of videos of a complete split."""
 
     normal: int
     anomalous: int
@@ -29,11 +29,11 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class DataSet:
-    """A public data set that is known by name."""
+    """A public data set."""
 
     read: Callable[[Folder], list[VideoRecord]]
     counts: Mapping[str, Counts] | None = None
-    """What its publication says, by split; ``all`` where only the sum is certain. None: its own files say it."""
+    """Published counts by split; ``all`` if only the total is known. None: they are taken from its own files."""
 
 
 _UCF = {"train": Counts(800, 810), "test": Counts(150, 140)}
@@ -48,32 +48,32 @@ DATASETS: Mapping[DataSetName, DataSet] = {
     "survfight-temporal": DataSet(survfight.read),
     "survfight-spatial": DataSet(survfight.read),
 }
-"""Every name of :data:`wsvad.manifest.names.ABOUT`."""
+"""One entry for every name in :data:`wsvad.manifest.names.DESCRIPTIONS`."""
 
 
 @dataclass(frozen=True)
 class ManifestConfig:
-    """How a manifest of a public data set is made."""
+    """Options of a manifest of a public data set."""
 
     name: DataSetName
     """One of :data:`DATASETS`."""
     root: str
-    """Folder or prefix that the videos, and unless ``annotations`` is given the annotation files, lie below."""
+    """Folder or prefix with the videos, and with the annotation files unless ``annotations`` is given."""
     annotations: str | None = None
     """Folder or prefix of the annotation files."""
     val_fraction: float = 0.0
-    """Share of the training videos that becomes ``split="val"``, below 1; 0: none."""
+    """Fraction of the training videos that becomes ``split="val"``, at least 0 and below 1."""
     seed: int = 0
-    """Which videos those are."""
+    """Random seed of the validation split."""
     test_as_val: bool = False
-    """Make the published test videos the validation videos: for data sets whose test list is there to select on, as
-    SurvFight's. Their truth is kept, so that figures can be reported on them, as validation figures."""
+    """Use the published test videos as validation videos: for data sets with a test list for model selection, such as
+    SurvFight. Their ground truth is kept, so that validation metrics can be computed on them."""
     allow_missing: bool = False
-    """Leave out videos that are not below the root, instead of an error."""
+    """Leave out videos that are not below the root instead of raising an error."""
     train_truth: bool = False
-    """Keep spans and boxes of training and validation videos where known; training is weak and never reads them."""
+    """Keep spans and boxes of training and validation videos if known; training is weak and never reads them."""
     ped2_split: Ped2Split = "weak"
-    """Which split of UCSD Ped2 (see :mod:`wsvad.manifest.public.ucsd_ped2`)."""
+    """Split of UCSD Ped2 (see :mod:`wsvad.manifest.public.ucsd_ped2`)."""
 
     def __post_init__(self) -> None:
         if self.name not in DATASETS:
@@ -81,26 +81,26 @@ class ManifestConfig:
         if not 0 <= self.val_fraction < 1:
             raise UsageError(f"the validation fraction must be at least 0 and below 1, got {self.val_fraction}")
         if self.test_as_val and self.val_fraction:
-            raise UsageError("validation videos are either cut from the training videos or the test videos, not both")
+            raise UsageError("use either a validation fraction or the test videos for validation, not both")
         if self.ped2_split != "weak" and self.name != "ucsd-ped2":
-            raise UsageError(f"--ped2-split is for ucsd-ped2, not for {self.name}")
+            raise UsageError(f"--ped2-split is only valid for ucsd-ped2, not for {self.name}")
 
 
 @dataclass(frozen=True)
-class Built:
-    """A manifest that was made, and what is in it."""
+class BuiltManifest:
+    """Records of a manifest and their summary."""
 
     records: tuple[VideoRecord, ...]
     summary: dict[str, Any]
-    """For JSON: name, videos by split and label, videos found and missing, digests of the annotation files."""
+    """JSON values: name, videos by split and label, videos found and missing, digests of the annotation files."""
 
 
-def build(config: ManifestConfig, out: str, options: StoreOptions | None = None) -> Built:
-    """Make the records of a data set, for a manifest at ``out``, which is not written.
+def build(config: ManifestConfig, out: str, options: StoreOptions | None = None) -> BuiltManifest:
+    """Build the records of a data set, with URIs for a manifest at ``out``, which is not written yet.
 
     Raises:
-        ManifestError: annotation files missing or contradictory, wrong counts, videos missing below the root.
-        UsageError: a validation cut that cannot be made.
+        ManifestError: annotation files are missing or contradictory, counts are wrong, or videos are missing.
+        UsageError: the validation split is impossible.
     """
     videos = Folder(config.root, options)
     annotations = videos if config.annotations is None else Folder(config.annotations, options)
@@ -113,34 +113,34 @@ def build(config: ManifestConfig, out: str, options: StoreOptions | None = None)
     located = locate(records, videos, out, allow_missing=config.allow_missing)
     chosen = list(located.records)
     if config.val_fraction:
-        chosen = cut_val(chosen, config.val_fraction, config.seed)
+        chosen = split_validation(chosen, config.val_fraction, config.seed)
     if not config.train_truth:
-        chosen = [_weak(record) for record in chosen]
+        chosen = [_without_train_truth(record) for record in chosen]
     if config.test_as_val:
         chosen = [replace(record, split="val") if record.split == "test" else record for record in chosen]
-    return Built(tuple(chosen), _summary(config, chosen, located, annotations.digests))
+    return BuiltManifest(tuple(chosen), _summary(config, chosen, located, annotations.digests))
 
 
-def write(built: Built, out: str, *, overwrite: bool = False, options: StoreOptions | None = None) -> None:
-    """Write a manifest, and beside it ``<out>.json`` with what made it; raises as ``keep_records``."""
-    keep_records(built.records, built.summary, out, overwrite=overwrite, options=options)
+def write(built: BuiltManifest, out: str, *, overwrite: bool = False, options: StoreOptions | None = None) -> None:
+    """Write a manifest and its summary, ``<out>.json``; raises as ``save_manifest``."""
+    save_manifest(built.records, built.summary, out, overwrite=overwrite, options=options)
 
 
 def check_counts(records: Sequence[VideoRecord], counts: Mapping[str, Counts] | None, name: str) -> None:
-    """Compare the videos with what the data set's publication says. Raises ``ManifestError`` naming the split."""
+    """Compare the number of videos with the published counts. Raises ``ManifestError`` with the split."""
     for split, expected in (counts or {}).items():
         labels = Counter(r.label for r in records if split in ("all", r.split))
         got = Counts(labels[0], labels[1])
         if got != expected:
             raise ManifestError(
-                f"{name}: the annotation files should name {expected.normal} normal and {expected.anomalous} anomalous"
-                f" {'videos in all' if split == 'all' else f'{split} videos'}, but name {got.normal} and"
-                f" {got.anomalous}; they are incomplete or of another version"
+                f"{name}: expected {expected.normal} normal and {expected.anomalous} anomalous"
+                f" {'videos in total' if split == 'all' else f'{split} videos'} in the annotation files, got"
+                f" {got.normal} and {got.anomalous}; the files are incomplete or of another version"
             )
 
 
-def _weak(record: VideoRecord) -> VideoRecord:
-    """A training video without the truth that weak supervision does not have."""
+def _without_train_truth(record: VideoRecord) -> VideoRecord:
+    """Remove the spans and boxes of an anomalous training video, which weak supervision does not use."""
     return replace(record, spans=None, boxes=None) if record.split != "test" and record.label == 1 else record
 
 

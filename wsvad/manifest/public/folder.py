@@ -1,4 +1,4 @@
-"""What lies below a root: annotation files, found by their published names, and videos, found by their stems."""
+"""Access to a data set below a root: annotation files by their published names, and videos by their stems."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wsvad.text import printable
 
 
 def stem(name: str) -> str:
-    """A video's name without folders and without the extension of a video: names may hold dots of their own."""
+    """Return a video's name without folders and video extension; other dots in the name are kept."""
     path = PurePosixPath(name)
     return path.stem if path.suffix.lower() in VIDEO_EXTENSIONS else path.name
 
@@ -29,22 +29,22 @@ class Folder:
         self.store: Store = open_store(uri, options or StoreOptions())
         self.uri = uri
         self.digests: dict[str, str] = {}
-        """SHA-256 of every annotation file that was read, by its key."""
+        """SHA-256 of every annotation file read, by its key."""
 
     @cached_property
     def objects(self) -> tuple[ObjectInfo, ...]:
-        """Everything below the root, hidden things apart. Raises ``ManifestError`` where there is nothing."""
+        """All objects below the root except hidden ones. Raises ``ManifestError`` if there are none."""
         visible = (i for i in self.store.list() if not any(part.startswith(".") for part in i.key.split("/")))
         found = tuple(visible)
         if not found and is_absent(self.uri):
-            raise ManifestError(f"{printable(self.uri)} does not exist: nothing is there; check --root")
+            raise ManifestError(f"{printable(self.uri)} does not exist; check --root")
         if not found:
-            raise ManifestError(f"{printable(self.uri)}: nothing is there, or it is not a folder; check --root")
+            raise ManifestError(f"{printable(self.uri)} is empty or not a folder; check --root")
         return found
 
     @cached_property
     def videos(self) -> Mapping[str, Sequence[ObjectInfo]]:
-        """The video files by their stems."""
+        """The video files by stem."""
         by_stem: dict[str, list[ObjectInfo]] = defaultdict(list)
         for info in self.objects:
             if PurePosixPath(info.key).suffix.lower() in VIDEO_EXTENSIONS:
@@ -59,38 +59,38 @@ class Folder:
         return by_name
 
     def has(self, name: str) -> bool:
-        """Whether a file of that name lies anywhere below the root."""
+        """Return whether a file of this name exists anywhere below the root."""
         return name in self._by_name
 
     def where(self, name: str) -> str:
-        """The URI of a file that was found, for messages."""
+        """Return the URI of an existing file, for messages."""
         return printable(self.store.uri_of(self._by_name[name][0]))
 
     def text(self, *names: str) -> str:
-        """Read the annotation file of the first of these names that is there, in any subfolder.
+        """Read the first of these annotation files that exists in any subfolder.
 
         Raises:
-            ManifestError: none is there; several of one name differ; or it is no text.
+            ManifestError: none exists, several files of one name differ, or the file is not UTF-8 text.
         """
         name = next((n for n in names if self.has(n)), None)
         if name is None:
             raise ManifestError(
                 f"the annotation file {' or '.join(names)} is not below {printable(self.uri)};"
-                " put it there, or say with --annotations where the annotation files are (see docs/datasets.md)"
+                " copy it there, or pass the folder of the annotation files with --annotations (see docs/datasets.md)"
             )
         contents = {key: self.store.read(key) for key in self._by_name[name]}
         if len(set(contents.values())) > 1:
             places = ", ".join(printable(key) for key in contents)
-            raise ManifestError(f"{printable(self.uri)}: {name} is there more than once and differs: {places}")
+            raise ManifestError(f"{printable(self.uri)}: {name} exists more than once with different content: {places}")
         key, data = next(iter(contents.items()))
         self.digests[key] = hashlib.sha256(data).hexdigest()
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise ManifestError(f"{self.where(name)}: expected UTF-8 text, got something else: {error}") from error
+            raise ManifestError(f"{self.where(name)}: expected UTF-8 text: {error}") from error
 
     def lines(self, *names: str) -> Iterator[tuple[str, str]]:
-        """Yield ``(where, line)`` for every line that is not blank, without white space at its ends."""
+        """Yield ``(where, line)`` for every line that is not blank, stripped of white space."""
         text = self.text(*names)
         name = next(n for n in names if self.has(n))
         for number, line in enumerate(text.splitlines(), start=1):
@@ -101,12 +101,12 @@ class Folder:
         """Yield ``(where, row)`` for the rows of a CSV file with a header.
 
         Raises:
-            ManifestError: a column is missing, a row has another number of cells, or it is no CSV.
+            ManifestError: a column is missing, a row has a wrong number of cells, or the file is not valid CSV.
         """
         reader = csv.DictReader(io.StringIO(self.text(name)))
         try:
             yield from self._rows(name, reader, columns)
-        except csv.Error as error:  # a NUL, a cell without an end
+        except csv.Error as error:  # a NUL byte, or an unterminated quote
             raise ManifestError(
                 f"{self.where(name)}, line {reader.line_num}: cannot be read as CSV: {error}"
             ) from error
@@ -124,8 +124,8 @@ class Folder:
             yield where, row
 
 
-def whole(text: str, what: str, where: str) -> int:
-    """Parse a whole number of an annotation file. Raises ``ManifestError`` naming the line."""
+def parse_int(text: str, what: str, where: str) -> int:
+    """Parse an integer of an annotation file. Raises ``ManifestError`` with the line."""
     try:
         return int(text)
     except ValueError as error:
@@ -133,26 +133,24 @@ def whole(text: str, what: str, where: str) -> int:
 
 
 def frame_pairs(words: Sequence[str], where: str, *, first: int) -> tuple[tuple[int, int], ...]:
-    """Parse ``start end start end …`` into half-open spans from frame 0; pairs of -1 stand for nothing.
+    """Parse ``start end start end …`` into half-open spans from frame 0; pairs of -1 are skipped.
 
     Args:
         words: the numbers.
-        where: for messages.
-        first: 1 where frames count from 1 and both ends are included; 0 where they count from 0, half-open.
+        where: file and line, for messages.
+        first: 1 if frames count from 1 and both ends are inclusive; 0 if they count from 0, half-open.
 
     Raises:
-        ManifestError: an odd number of words, no number, or an end before its start.
+        ManifestError: an odd number of words, a word that is not an integer, or an end before its start.
     """
     if len(words) % 2:
         raise ManifestError(f"{where}: expected pairs of first and last frame, got {len(words)} numbers")
     spans = []
     for start_text, end_text in zip(words[::2], words[1::2], strict=True):
-        start, end = whole(start_text, "a frame", where), whole(end_text, "a frame", where)
+        start, end = parse_int(start_text, "a frame", where), parse_int(end_text, "a frame", where)
         if start == end == -1:
             continue
         if start < first or end < start or (first == 0 and end == start):
-            raise ManifestError(
-                f"{where}: frames count from {first} and an event ends after it starts, got {start} {end}"
-            )
+            raise ManifestError(f"{where}: expected frames from {first} and an end after the start, got {start} {end}")
         spans.append((start - first, end))
     return tuple(spans)

@@ -1,4 +1,4 @@
-"""Find the videos of a data set below a root, whatever folders they were sorted into."""
+"""Locates the videos of a data set below a root, independently of its folder structure."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from wsvad.text import printable
 
 
 class Located(NamedTuple):
-    """The records with the URIs of their videos, and what was not there."""
+    """Records with the URIs of their videos, and the missing videos."""
 
     records: tuple[VideoRecord, ...]
     found: int
-    """Videos that are below the root; 0: there is none of them, and the URIs are the published names."""
+    """Number of videos below the root; 0: none of them, and the URIs are the published names."""
     missing: tuple[str, ...]
-    """Ids of those left out because they are not there."""
+    """Ids of videos that were left out because they are missing."""
 
 
 def locate(records: Sequence[VideoRecord], folder: Folder, out: str, *, allow_missing: bool) -> Located:
-    """Give every record the URI of its video: relative where it lies below the manifest's folder, else absolute.
+    """Set the URI of every record: relative if the video is below the manifest's folder, else absolute.
 
-    A video is found by its name without folders and extension. Of several with one name, one at the published path
-    wins, then copies of one size count as the same. Where not one video of the data set is there (annotation files
-    only), the published names stay: enough to train and evaluate on features.
+    A video is found by its name without folders and extension. If several files have the same name, one at the
+    published path is preferred; copies of the same size are considered equal. If no video of the data set exists
+    (annotation files only), the published names are kept: enough to train and evaluate on features.
 
     Args:
-        records: ``uri`` holds the published name.
+        records: records with published names as ``uri``.
         folder: the root.
-        out: URI of the manifest to come.
-        allow_missing: leave out what is not there.
+        out: URI of the manifest.
+        allow_missing: leave out missing videos.
 
     Raises:
-        ManifestError: some are there and others are not, unless ``allow_missing``; or two that differ share a name.
+        ManifestError: some videos are missing and ``allow_missing`` is false, or different files share a name.
     """
     chosen = {r.video_id: _choose(r, folder.videos.get(stem(r.uri), ()), folder) for r in records}
     missing = tuple(video_id for video_id, info in chosen.items() if info is None)
@@ -49,8 +49,8 @@ def locate(records: Sequence[VideoRecord], folder: Folder, out: str, *, allow_mi
         names = {r.video_id: r.uri for r in records}
         raise ManifestError(
             f"{len(missing)} of {len(records)} videos are not below {printable(folder.uri)}, e.g."
-            f" {', '.join(names[i] for i in missing[:3])}{_pictures(names[missing[0]], folder)}; complete the copy, or"
-            " leave them out with --allow-missing"
+            f" {', '.join(names[i] for i in missing[:3])}{_frames_hint(names[missing[0]], folder)}; complete the copy,"
+            " or leave them out with --allow-missing"
         )
     found = [(r, info) for r in records if (info := chosen[r.video_id]) is not None]
     placed = tuple(replace(r, uri=_uri(folder.store.uri_of(info.key), out)) for r, info in found)
@@ -66,26 +66,26 @@ def _choose(record: VideoRecord, candidates: Sequence[ObjectInfo], folder: Folde
     if len({info.size for info in best}) > 1:
         places = ", ".join(printable(info.key) for info in best)
         raise ManifestError(
-            f"{printable(folder.uri)}: {record.video_id} is there more than once, in different sizes: {places};"
-            " point --root at the folder that has the right one"
+            f"{printable(folder.uri)}: {record.video_id} exists more than once, with different sizes: {places};"
+            " set --root to the folder with the right one"
         )
     return min(best, key=lambda info: info.key)
 
 
-def _pictures(name: str, folder: Folder) -> str:
-    """A hint where the video is there as a folder of pictures."""
+def _frames_hint(name: str, folder: Folder) -> str:
+    """Return a hint if the video exists as a folder of single frames."""
     wanted = stem(name)
     if any(PurePosixPath(info.key).parent.name == wanted for info in folder.objects):
-        return f" ({wanted} is there as a folder of single frames: encode each such folder as a video first)"
+        return f" ({wanted} is a folder of single frames: encode each such folder as a video first)"
     return ""
 
 
 def _uri(video: str, out: str) -> str:
-    """A video's URI as the manifest says it, so that a manifest beside its videos can move with them."""
-    there, manifest = parse_uri(video), parse_uri(out)
-    if (there.scheme, there.bucket) == (manifest.scheme, manifest.bucket):
+    """Return the URI for a manifest: relative if possible, so that manifest and videos can be moved together."""
+    location, manifest = parse_uri(video), parse_uri(out)
+    if (location.scheme, location.bucket) == (manifest.scheme, manifest.bucket):
         parent = PurePosixPath("/", manifest.path).parent
-        path = PurePosixPath("/", there.path)
+        path = PurePosixPath("/", location.path)
         if path.is_relative_to(parent):
             return str(path.relative_to(parent))
-    return there.path if there.scheme == "file" else there.uri
+    return location.path if location.scheme == "file" else location.uri

@@ -1,10 +1,10 @@
-"""SurvFight: fights in real surveillance footage, composed so that only the fight tells the classes apart.
+"""SurvFight: fights in real surveillance footage, composed so that the classes differ only in the fight.
 
-One folder a track (temporal, spatial) with ``videos.csv`` (``video,split,label,class,frames,fps,width,height``),
+Each track (temporal, spatial) is a folder with ``videos.csv`` (``video,split,label,class,frames,fps,width,height``),
 ``train_list.txt`` and ``test_list.txt`` (``name label``), ``test_temporal_annotations.txt`` (as UCF-Crime: frames from
-1, both ends included) and ``test_boxes.csv`` (``video,frame_start,frame_end,x1,y1,x2,y2``, from 0, half-open; a row an
-event and tile). The videos of ``test_list.txt`` have split ``test`` here; as published they are for *selection*, and
-figures on them are validation figures. Final figures need videos of other sources in the same layout.
+1, both ends inclusive) and ``test_boxes.csv`` (``video,frame_start,frame_end,x1,y1,x2,y2``, from 0, half-open; one row
+per event and tile). The videos of ``test_list.txt`` have split ``test`` here. They are published for model *selection*,
+so metrics on them are validation metrics; final metrics need videos of other sources in the same layout.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from wsvad.errors import ManifestError
-from wsvad.manifest.public.folder import Folder, frame_pairs, whole
+from wsvad.manifest.public.folder import Folder, frame_pairs, parse_int
 from wsvad.manifest.records import Box, VideoRecord
 from wsvad.manifest.truth import Span, merge_spans
 
@@ -22,10 +22,10 @@ _CORNERS = ("frame_start", "frame_end", "x1", "y1", "x2", "y2")
 
 
 def read(folder: Folder) -> list[VideoRecord]:
-    """Read the videos of one track. A split that ``videos.csv`` does not have needs no files.
+    """Read the videos of one track. Files of splits that do not occur in ``videos.csv`` are not needed.
 
     Raises:
-        ManifestError: a file is missing, the files contradict each other, or the folder holds both tracks.
+        ManifestError: a file is missing, the files contradict each other, or the folder contains both tracks.
     """
     rows = {row["video"]: (where, row) for where, row in folder.rows("videos.csv", _COLUMNS)}
     splits = {row["split"] for _, row in rows.values()}
@@ -36,7 +36,7 @@ def read(folder: Folder) -> list[VideoRecord]:
     test = {name for name, (_, row) in rows.items() if row["split"] == "test"}
     odd = sorted((set(spans) ^ test) | (set(boxes) - test))
     if odd:
-        raise ManifestError(f"{folder.where('videos.csv')}: {odd[0]} is in some of the test files and not in others")
+        raise ManifestError(f"{folder.where('videos.csv')}: {odd[0]} is in some of the test files but not in others")
     return [_record(name, row, where, spans, boxes) for name, (where, row) in rows.items()]
 
 
@@ -50,17 +50,17 @@ def _record(
     record = VideoRecord(
         video_id=name,
         uri=name,
-        label=whole(row["label"], "label", where),
+        label=parse_int(row["label"], "label", where),
         split="test" if row["split"] == "test" else "train",
         category=row["class"],
-        num_frames=whole(row["frames"], "frames", where),
-        width=whole(row["width"], "width", where),
-        height=whole(row["height"], "height", where),
+        num_frames=parse_int(row["frames"], "frames", where),
+        width=parse_int(row["width"], "width", where),
+        height=parse_int(row["height"], "height", where),
         spans=spans.get(name),
         boxes=boxes.get(name),
     )
     if name in spans and merge_spans((b.start_frame, b.end_frame) for b in record.boxes or ()) != (record.spans or ()):
-        raise ManifestError(f"{where}: the boxes and the temporal annotation of {name} differ in their frames")
+        raise ManifestError(f"{where}: the boxes and the temporal annotation of {name} have different frames")
     return record
 
 
@@ -91,6 +91,6 @@ def _spans(folder: Folder) -> dict[str, tuple[Span, ...]]:
 def _boxes(folder: Folder) -> dict[str, tuple[Box, ...]]:
     boxes: dict[str, list[Box]] = defaultdict(list)
     for where, row in folder.rows("test_boxes.csv", ("video", *_CORNERS)):
-        start, end, x1, y1, x2, y2 = (whole(row[column], column, where) for column in _CORNERS)
+        start, end, x1, y1, x2, y2 = (parse_int(row[column], column, where) for column in _CORNERS)
         boxes[row["video"]].append(Box(start, end, x1, y1, x2, y2, len(boxes[row["video"]])))
     return {name: tuple(rows) for name, rows in boxes.items()}

@@ -1,4 +1,4 @@
-"""Boxes that were drawn picture by picture become objects that move, and sparse boxes hold for a while."""
+"""Links boxes of single frames into tracks, and extends sparse boxes to neighbouring frames."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wsvad.manifest.truth import Span
 
 
 def iou(a: Box, b: Box) -> float:
-    """Area that two rectangles share over the area that they cover, 0 to 1; frames are not looked at."""
+    """Return the intersection over union of two rectangles, 0 to 1; frames are ignored."""
     width = min(a.x2, b.x2) - max(a.x1, b.x1)
     height = min(a.y2, b.y2) - max(a.y1, b.y1)
     if width <= 0 or height <= 0:
@@ -20,18 +20,18 @@ def iou(a: Box, b: Box) -> float:
 
 
 def link(boxes: Sequence[Box], *, min_iou: float = 0.1, max_gap: int = 3) -> tuple[Box, ...]:
-    """Number the tracks of boxes that each hold for one picture or a few.
+    """Assign track numbers to boxes that each cover one or a few frames.
 
-    From frame to frame the pairs of an open track's last box and a new box are joined in the order of their overlap,
-    best first; a box without a partner opens a track.
+    At each frame, pairs of an open track's last box and a new box are matched greedily by decreasing IoU; an unmatched
+    box starts a new track.
 
     Args:
-        boxes: of one video.
-        min_iou: overlap from which two boxes can be one object, above 0 and at most 1.
-        max_gap: frames that an object may be unseen for.
+        boxes: boxes of one video.
+        min_iou: minimum IoU of two boxes of one object, above 0 and at most 1.
+        max_gap: maximum number of frames without a box within a track.
 
     Returns:
-        The same boxes by frame, each with its ``track``, counted from 0.
+        The same boxes sorted by frame, each with its ``track``, counted from 0.
     """
     linked: list[Box] = []
     last: dict[int, Box] = {}
@@ -51,7 +51,7 @@ def link(boxes: Sequence[Box], *, min_iou: float = 0.1, max_gap: int = 3) -> tup
 
 
 class Sighting(NamedTuple):
-    """A box that was drawn in one frame."""
+    """A box annotated in one frame."""
 
     frame: int
     x1: float
@@ -60,36 +60,36 @@ class Sighting(NamedTuple):
     y2: float
 
 
-def hold(sightings: Sequence[Sighting], *, reach: int, within: Sequence[Span] | None = None) -> tuple[Box, ...]:
-    """Extend boxes drawn in some frames to the frames around them.
+def extend(sightings: Sequence[Sighting], *, reach: int, within: Sequence[Span] | None = None) -> tuple[Box, ...]:
+    """Extend boxes annotated in single frames to the neighbouring frames.
 
-    A frame takes the box of the nearest sighting of its event, the earlier one where two are as near, and none where
-    the nearest is more than ``reach`` frames away: there the object was looked for and not found.
+    A frame takes the box of the nearest annotated frame of its event, the earlier one on ties. It has no box if the
+    nearest is more than ``reach`` frames away, because annotators did not see the object there.
 
     Args:
-        sightings: of one object; one a frame.
-        reach: frames that a box holds before and after its own.
-        within: events; a box never leaves its event, and counts as outside of none. None: no events are known.
+        sightings: annotated boxes of one object, at most one per frame.
+        reach: number of frames by which a box is extended to both sides.
+        within: events; a box never extends beyond its event. None: events are unknown.
 
     Returns:
-        Boxes in the order of their frames, disjoint in time; ``track`` is the number of the event, None without events.
+        Boxes sorted by frame, disjoint in time; ``track`` is the index of the event, None without events.
 
     Raises:
-        ValueError: a sighting is in none of the events.
+        ValueError: an annotated frame is in none of the events.
     """
     ordered = sorted(sightings)
     if within is None:
-        return tuple(_held(ordered, reach, None, None))
+        return tuple(_extended(ordered, reach, None, None))
     boxes: list[Box] = []
     for number, event in enumerate(within):
-        boxes += _held([s for s in ordered if event[0] <= s.frame < event[1]], reach, event, number)
+        boxes += _extended([s for s in ordered if event[0] <= s.frame < event[1]], reach, event, number)
     outside = [s.frame for s in ordered if not any(start <= s.frame < end for start, end in within)]
     if outside:
-        raise ValueError(f"frame {outside[0]} has a box and is in none of the events {list(within)}")
+        raise ValueError(f"frame {outside[0]} has a box but is in none of the events {list(within)}")
     return tuple(boxes)
 
 
-def _held(ordered: Sequence[Sighting], reach: int, event: Span | None, track: int | None) -> list[Box]:
+def _extended(ordered: Sequence[Sighting], reach: int, event: Span | None, track: int | None) -> list[Box]:
     boxes = []
     for number, sighting in enumerate(ordered):
         start, end = sighting.frame - reach, sighting.frame + reach + 1

@@ -1,11 +1,11 @@
-"""UCF-Crime: 1,900 surveillance videos of 13 crimes and of normal days (Sultani et al., CVPR 2018).
+"""UCF-Crime: 1,900 surveillance videos of 13 crime categories and of normal activity (Sultani et al., CVPR 2018).
 
-Training: ``Anomaly_Train.txt``, a line ``Class/name.mp4`` a video. Test: ``Temporal_Anomaly_Annotation.txt``, lines
-``name Class start1 end1 start2 end2`` with frames that count from 1, both ends included, and -1 for no event.
+Training: ``Anomaly_Train.txt``, one line ``Class/name.mp4`` per video. Test: ``Temporal_Anomaly_Annotation.txt``, lines
+``name Class start1 end1 start2 end2`` with frames from 1, both ends inclusive, and -1 for no event.
 
 ``ucf-crime-boxes`` adds the boxes of Liu and Ma (ACM MM 2019): ``test_boxes.csv`` and ``train_boxes.csv`` with columns
-``video,class,frame,x1,y1,x2,y2``, frames counted from 1, pixels of 320x240. A box was drawn in every 16th frame of an
-event; it holds for the frames nearest to it within the event, 16 at most to either side.
+``video,class,frame,x1,y1,x2,y2``, frames from 1, pixels of 320x240. Every 16th frame of an event is annotated; a box is
+extended to the frames nearest to it within the event, at most 16 to either side.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import PurePosixPath
 
 from wsvad.errors import ManifestError
 from wsvad.manifest.names import Split
-from wsvad.manifest.public.folder import Folder, frame_pairs, whole
-from wsvad.manifest.public.tracks import Sighting, hold
+from wsvad.manifest.public.folder import Folder, frame_pairs, parse_int
+from wsvad.manifest.public.tracks import Sighting, extend
 from wsvad.manifest.records import Box, VideoRecord
 
 NORMAL = "Normal"
@@ -29,7 +29,7 @@ CATEGORIES = frozenset(
     ).split()
 )
 BOX_STEP = 16
-"""Frames from one box of Liu and Ma to the next, where the object is in sight."""
+"""Frames between two annotated boxes of Liu and Ma while the object is visible."""
 WIDTH, HEIGHT = 320, 240
 
 _TEST_NAMES = ("Temporal_Anomaly_Annotation.txt", "Temporal_Anomaly_Annotation_for_Testing_Videos.txt")
@@ -40,14 +40,14 @@ _NORMAL_FOLDERS: Mapping[str, str] = {
 
 
 def read(folder: Folder) -> list[VideoRecord]:
-    """Read the videos of ``ucf-crime``: labels of all, spans of the test videos. Raises ``ManifestError``."""
+    """Read the videos of ``ucf-crime``: all labels, and spans of the test videos. Raises ``ManifestError``."""
     return [*_train(folder), *_test(folder)]
 
 
 def read_with_boxes(folder: Folder) -> list[VideoRecord]:
     """Read the videos of ``ucf-crime-boxes``: as :func:`read`, with the boxes of Liu and Ma.
 
-    Those of the training videos, which weak supervision does not have, may be missing.
+    The boxes of training videos are optional, because weak supervision does not use them.
     """
     records = read(folder)
     for split in ("train", "test"):
@@ -88,7 +88,7 @@ def _test(folder: Folder) -> list[VideoRecord]:
             raise ManifestError(f"{where}: expected name, class and pairs of frames, got {line!r:.120}")
         spans = frame_pairs(words[2:], where, first=1)
         if (words[1] == NORMAL) != (spans == ()):
-            raise ManifestError(f"{where}: {words[0]} is {words[1]!r:.40}, yet it has {len(spans)} events")
+            raise ManifestError(f"{where}: {words[0]} is of class {words[1]!r:.40} but has {len(spans)} events")
         records.append(record(words[0], words[1], "test", where, spans))
     return records
 
@@ -96,10 +96,10 @@ def _test(folder: Folder) -> list[VideoRecord]:
 def record(
     name: str, category: str, split: Split, where: str, spans: tuple[tuple[int, int], ...] | None = None
 ) -> VideoRecord:
-    """Make the record of a UCF-Crime video; its id is its file name, the same in every set that has the video.
+    """Return the record of a UCF-Crime video. Its id is its file name, the same in every data set with the video.
 
     Raises:
-        ManifestError: a class that is none of the 13 and not ``Normal``.
+        ManifestError: the class is neither one of the 13 nor ``Normal``.
     """
     if category != NORMAL and category not in CATEGORIES:
         raise ManifestError(
@@ -119,7 +119,7 @@ def record(
 def _boxes(folder: Folder, name: str) -> dict[str, list[Sighting]]:
     boxes: dict[str, list[Sighting]] = defaultdict(list)
     for where, row in folder.rows(name, ("video", "frame", "x1", "y1", "x2", "y2")):
-        frame, *corners = (whole(row[column], column, where) for column in ("frame", "x1", "y1", "x2", "y2"))
+        frame, *corners = (parse_int(row[column], column, where) for column in ("frame", "x1", "y1", "x2", "y2"))
         x1, y1, x2, y2 = corners
         if frame < 1 or not (0 <= x1 < x2 <= WIDTH and 0 <= y1 < y2 <= HEIGHT):
             raise ManifestError(f"{where}: expected a frame from 1 on and a box inside {WIDTH}x{HEIGHT}, got {row}")
@@ -129,7 +129,7 @@ def _boxes(folder: Folder, name: str) -> dict[str, list[Sighting]]:
 
 def _with_boxes(video: VideoRecord, sightings: list[Sighting], folder: Folder) -> VideoRecord:
     try:
-        boxes: tuple[Box, ...] = hold(sightings, reach=BOX_STEP, within=video.spans)
+        boxes: tuple[Box, ...] = extend(sightings, reach=BOX_STEP, within=video.spans)
     except ValueError as error:
         raise ManifestError(f"{folder.where('test_boxes.csv')}: {video.video_id}: {error}") from error
     return replace(video, width=WIDTH, height=HEIGHT, boxes=boxes)

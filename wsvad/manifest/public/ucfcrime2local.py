@@ -1,12 +1,12 @@
-"""UCFCrime2Local: 200 videos of six crimes with a box in every frame, and 100 normal ones (Landi et al., 2019).
+"""UCFCrime2Local: 200 videos of six crime categories with a box in every frame, 100 normal ones (Landi et al., 2019).
 
-``Train_split_AD.txt`` and ``Test_split_AD.txt`` hold a name a line (``Arrest001``, ``Normal_Videos003``); beside them
-``Arrest001.txt`` and so on hold the rows that the annotation tool VATIC writes, separated by spaces::
+``Train_split_AD.txt`` and ``Test_split_AD.txt`` contain one name per line (``Arrest001``, ``Normal_Videos003``); next
+to them, ``Arrest001.txt`` etc. contain rows of the annotation tool VATIC, separated by spaces::
 
     track xmin ymin xmax ymax frame lost occluded generated "label" [attributes …]
 
-VATIC counts frames from 0. A row with ``lost`` = 1 says that the object is not in the picture. Pixels are those of the
-stored 320x240 videos. All of the anomalous videos are in UCF-Crime's training list, under the same ids.
+VATIC counts frames from 0. ``lost`` = 1 means that the object is not in the frame. Pixels are those of the stored
+320x240 videos. All anomalous videos are in UCF-Crime's training list, with the same ids.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import PurePosixPath
 
 from wsvad.errors import ManifestError
 from wsvad.manifest.names import Split
-from wsvad.manifest.public.folder import Folder, stem, whole
+from wsvad.manifest.public.folder import Folder, parse_int, stem
 from wsvad.manifest.public.ucf_crime import HEIGHT, NORMAL, WIDTH, record
 from wsvad.manifest.records import Box, VideoRecord
 from wsvad.manifest.truth import merge_spans
@@ -27,10 +27,10 @@ _NAME = re.compile(r"(?P<category>[A-Za-z_]+?)_?\d+(?:_x264)?")
 
 
 def read(folder: Folder) -> list[VideoRecord]:
-    """Read the videos of both splits, with spans and boxes wherever an annotation file is due.
+    """Read the videos of both splits, with spans and boxes of anomalous videos.
 
     Raises:
-        ManifestError: a file is missing, a row is not as VATIC writes it, or a name is of no known class.
+        ManifestError: a file is missing, a row is not in VATIC's format, or the class of a name is unknown.
     """
     return [*_split(folder, "Train_split_AD.txt", "train"), *_split(folder, "Test_split_AD.txt", "test")]
 
@@ -52,29 +52,30 @@ def _with_truth(video: VideoRecord, name: str, folder: Folder) -> VideoRecord:
     short = name.removesuffix("_x264")
     boxes = parse_vatic(list(folder.lines(f"{short}.txt", f"{short}_x264.txt")))
     if not boxes:
-        raise ManifestError(f"the annotation of {video.video_id} has no row in which the object is in sight")
+        raise ManifestError(f"the annotation of {video.video_id} has no row in which the object is visible")
     spans = merge_spans((box.start_frame, box.end_frame) for box in boxes)
     return replace(video, spans=spans, boxes=boxes, width=WIDTH, height=HEIGHT)
 
 
 def parse_vatic(lines: list[tuple[str, str]]) -> tuple[Box, ...]:
-    """Read VATIC rows as boxes by track and frame; a box that stands still is one box over all of its frames.
+    """Parse VATIC rows into boxes, sorted by track and frame; a stationary box is merged over consecutive frames.
 
     Args:
-        lines: ``(where, line)``; rows with ``lost`` = 1 are left out.
+        lines: pairs ``(where, line)``; rows with ``lost`` = 1 are skipped.
 
     Raises:
-        ManifestError: too few columns, no whole number, an empty box, or two boxes of a track in one frame.
+        ManifestError: too few columns, a value that is not an integer, an empty box, or two boxes of a track
+            in a frame.
     """
     rows: dict[int, dict[int, tuple[int, ...]]] = defaultdict(dict)
     for where, line in lines:
         words = line.split()
         if len(words) < 10:
-            raise ManifestError(f"{where}: a VATIC row has at least 10 columns, got {len(words)}: {line!r:.120}")
+            raise ManifestError(f"{where}: expected a VATIC row of 10 or more columns, got {len(words)}: {line!r:.120}")
         names = ("track", "xmin", "ymin", "xmax", "ymax", "frame", "lost")
-        track, *corners, frame, lost = (whole(w, n, where) for w, n in zip(words, names, strict=False))
+        track, *corners, frame, lost = (parse_int(w, n, where) for w, n in zip(words, names, strict=False))
         if frame < 0 or track < 0 or lost not in (0, 1):
-            raise ManifestError(f"{where}: track and frame count from 0 and lost is 0 or 1, got {line!r:.120}")
+            raise ManifestError(f"{where}: expected track and frame from 0, and lost 0 or 1, got {line!r:.120}")
         if lost:
             continue
         if not (corners[0] < corners[2] and corners[1] < corners[3]):

@@ -1,11 +1,11 @@
 """UCSD Ped2: 28 short videos of one walkway, 16 normal, 12 with bicycles, carts, skaters (Mahadevan et al., 2010).
 
-``videos.csv`` has ``video,part,frames,fps,width,height,anomalous_intervals`` (frames from 0, half-open) and
-``test_boxes.csv`` one box a connected component of the published pixel masks and frame; boxes that overlap from frame
-to frame become tracks.
+``videos.csv`` has ``video,part,frames,fps,width,height,anomalous_intervals`` (frames from 0, half-open).
+``test_boxes.csv`` has one box per frame and connected component of the published pixel masks; boxes that overlap from
+frame to frame are linked into tracks.
 
-The data set was made for training on normal videos only. For weak supervision some of the 12 anomalous ones have to
-move to training. All videos are of one camera, so every split shares the scene.
+The data set was made for training on normal videos only. For weak supervision some of the 12 anomalous videos have to
+be used for training. All videos are of one camera, so all splits share the scene.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import get_args
 
 from wsvad.errors import ManifestError, UsageError
 from wsvad.manifest.names import Ped2Split, Split
-from wsvad.manifest.public.folder import Folder, whole
+from wsvad.manifest.public.folder import Folder, parse_int
 from wsvad.manifest.public.tracks import link
 from wsvad.manifest.records import Box, VideoRecord
 from wsvad.manifest.truth import parse_spans
 
 
 def read(folder: Folder, split: Ped2Split = "weak") -> list[VideoRecord]:
-    """Read all 28 videos with size, length, spans and boxes. Raises ``ManifestError``."""
+    """Read all 28 videos with frame size, length, spans and boxes. Raises ``ManifestError``."""
     if split not in get_args(Ped2Split):
-        raise UsageError(f"the split of Ped2 is one of {', '.join(get_args(Ped2Split))}, got {split!r}")
+        raise UsageError(f"the split of Ped2 must be one of {', '.join(get_args(Ped2Split))}, got {split!r}")
     boxes = _boxes(folder)
     records = []
     for where, row in folder.rows("videos.csv", ("video", "frames", "width", "height", "anomalous_intervals")):
@@ -40,9 +40,9 @@ def read(folder: Folder, split: Ped2Split = "weak") -> list[VideoRecord]:
                 label=int(bool(spans)),
                 split=_split(name, split, where),
                 category="Anomaly" if spans else "Normal",
-                num_frames=whole(row["frames"], "frames", where),
-                width=whole(row["width"], "width", where),
-                height=whole(row["height"], "height", where),
+                num_frames=parse_int(row["frames"], "frames", where),
+                width=parse_int(row["width"], "width", where),
+                height=parse_int(row["height"], "height", where),
                 spans=spans,
                 boxes=link(boxes.pop(name, [])),
             )
@@ -68,6 +68,6 @@ def _boxes(folder: Folder) -> dict[str, list[Box]]:
     boxes: dict[str, list[Box]] = defaultdict(list)
     columns = ("frame_start", "frame_end", "x1", "y1", "x2", "y2")
     for where, row in folder.rows("test_boxes.csv", ("video", *columns)):
-        start, end, x1, y1, x2, y2 = (whole(row[column], column, where) for column in columns)
+        start, end, x1, y1, x2, y2 = (parse_int(row[column], column, where) for column in columns)
         boxes[row["video"]].append(Box(start, end, x1, y1, x2, y2))
     return boxes

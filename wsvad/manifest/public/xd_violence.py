@@ -1,9 +1,9 @@
 """XD-Violence: 4,754 videos from films and the web (Wu et al., ECCV 2020).
 
-A video's name says its label: ``…_label_A`` is normal, ``…_label_B2-G-0`` has shooting and, less, an explosion.
-``train_videos.txt`` and ``test_videos.txt`` hold ``name label`` a line; the authors' own lists of feature files,
-``rgb.list`` and ``rgb_test.list``, are read as well. ``annotations.txt`` holds ``name start end start end …`` for the
-500 anomalous test videos. Its frames are taken as counted from 0 and half-open: 88 events start at 0, and the authors'
+The label is part of a video's name: ``…_label_A`` is normal, ``…_label_B2-G-0`` has shooting and, less important, an
+explosion. ``train_videos.txt`` and ``test_videos.txt`` have lines ``name label``; the authors' lists of feature files,
+``rgb.list`` and ``rgb_test.list``, are supported as well. ``annotations.txt`` has lines ``name start end start end …``
+for the 500 anomalous test videos. Frames are assumed to count from 0, half-open: 88 events start at 0, and the authors'
 evaluation marks ``truth[start:end]``.
 """
 
@@ -27,7 +27,7 @@ CATEGORIES = {
     "B6": "Car accident",
     "G": "Explosion",
 }
-"""What the codes stand for. A video with several has the first, the most important one, as its category."""
+"""Categories of the codes. A video with several codes has the category of the first, most important one."""
 
 _LABEL = re.compile(r"_label_([A-Z]\d?)(?:-[A-Z0-9]+)*$")
 _ANNOTATION = re.compile(r"(?P<name>.*_label_[A-Z0-9-]+(?:\.[A-Za-z0-9]+)?)\s+(?P<frames>.*)")
@@ -43,13 +43,13 @@ def read(folder: Folder) -> list[VideoRecord]:
         match = _ANNOTATION.fullmatch(line)
         video = test.get(stem(match["name"])) if match else None
         if match is None or video is None or video.label == 0 or video.video_id in seen:
-            raise ManifestError(f"{where}: no anomalous test video, or one that is there twice: {line!r:.160}")
+            raise ManifestError(f"{where}: expected an anomalous test video that occurs once, got {line!r:.160}")
         seen.add(video.video_id)
         test[video.video_id] = replace(video, spans=merge_spans(frame_pairs(match["frames"].split(), where, first=0)))
     bare = [i for i, video in test.items() if video.label == 1 and not video.spans]
     if bare:
         raise ManifestError(
-            f"{folder.where('annotations.txt')}: {len(bare)} anomalous test videos are not in it, e.g. {bare[0]}"
+            f"{folder.where('annotations.txt')}: {len(bare)} anomalous test videos are missing, e.g. {bare[0]}"
         )
     return [*train, *test.values()]
 
@@ -65,8 +65,8 @@ def _videos(folder: Folder, names: tuple[str, ...], split: Split) -> list[VideoR
             )
         label = int(match[1] != "A")
         if stated is not None and stated != label:
-            raise ManifestError(f"{where}: the list says label {stated}, the name says {label}: {name!r:.160}")
-        # the lists of feature files name every video five times, once a crop
+            raise ManifestError(f"{where}: the list has label {stated}, the name has label {label}: {name!r:.160}")
+        # Lists of feature files contain every video five times, once per crop.
         videos[name] = VideoRecord(name, f"{name}.mp4", label, split, CATEGORIES[match[1]])
     return list(videos.values())
 

@@ -1,4 +1,4 @@
-"""Events as text: CSV for spreadsheets, JSON, WebVTT for players, iCalendar. Names in them are data, never syntax."""
+"""Events in text formats: CSV, JSON, WebVTT and iCalendar. Names are escaped, so that they are never read as syntax."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from wsvad.storage import Created, StoreOptions, open_store
 
 _NESTED = ("boxes", "cuboid_scores", "parts", "curve_s", "curve", "curve_smooth", "notes")
 CSV_COLUMNS = tuple(name for name in EVENTS_SCHEMA.names if name not in _NESTED)
-"""What a spreadsheet gets; the Parquet tables and the JSON have the rest."""
+"""Columns of the CSV file: those with scalar values. Parquet and JSON have all columns."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _SLUG = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-def write_texts(uri: str, rows: Sequence[Mapping[str, Any]], options: StoreOptions | None = None) -> None:
-    """Write ``events.csv``, ``events.json``, ``events.ics`` and ``vtt/*.vtt``; what is there already as it is, stays.
+def write_text_files(uri: str, rows: Sequence[Mapping[str, Any]], options: StoreOptions | None = None) -> None:
+    """Write ``events.csv``, ``events.json``, ``events.ics`` and ``vtt/*.vtt``; unchanged files are not rewritten.
 
     Args:
-        uri: folder or prefix.
-        rows: of all units.
-        options: how to reach the store.
+        uri: URI of the folder or prefix.
+        rows: rows of all units.
+        options: settings of the store.
 
     Raises:
         StorageError: the store failed.
@@ -45,16 +45,16 @@ def write_texts(uri: str, rows: Sequence[Mapping[str, Any]], options: StoreOptio
 
 
 def file_name(video_id: str) -> str:
-    """Return a plain name for a video's file: a readable part, and digits that tell it from all others."""
+    """Return a safe, unique file name for a video: a readable stem and a digest of the id."""
     stem = _SLUG.sub("_", PurePosixPath(video_id).name).strip("._-")[:60] or "video"
     return f"{stem}~{hashlib.sha256(video_id.encode(errors='surrogateescape')).hexdigest()[:16]}"
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = CSV_COLUMNS) -> str:
-    """Return a table as RFC 4180 has it.
+    """Return rows as CSV (RFC 4180).
 
-    A text that a spreadsheet would take for a formula (it begins with ``= + - @``, tab or a line end) gets a ``'``
-    before it.
+    Text that a spreadsheet would evaluate as a formula (it begins with ``= + - @``, tab or a line break) is prefixed
+    with ``'``.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
@@ -83,7 +83,7 @@ def to_json(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _by_video(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]]:
-    """Events with the part that lies in a video, by video; none of a video that was scored and has none."""
+    """Return, by video, the events and the part of each in that video; an empty list for a video without events."""
     found: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = defaultdict(list)
     for row in rows:
         found[row["video_id"]] += []
@@ -93,7 +93,7 @@ def _by_video(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[tuple[Mapping
 
 
 def to_webvtt(parts: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> str:
-    """Return the events of one video as cues, at times of that video.
+    """Return the events of one video as WebVTT cues, at times of that video.
 
     Args:
         parts: event rows, each with its part in the video.
@@ -116,7 +116,7 @@ def _cue(text: str) -> str:
 
 
 def to_icalendar(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return the events whose time is known as a calendar (RFC 5545)."""
+    """Return the events with a known time as an iCalendar file (RFC 5545)."""
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//wsvad//events//EN"]
     for row in rows:
         if row["kind"] == "event" and row["start_utc"]:
@@ -135,7 +135,7 @@ def _ics(text: str) -> str:
 
 
 def _folded(line: str) -> Iterator[str]:
-    """Cut a line after at most 75 octets, never within a character; what goes on begins with a space."""
+    """Fold a line at 75 octets, never within a character; continuation lines begin with a space."""
     piece = ""
     for c in line:
         if len((piece + c).encode("utf-8", "backslashreplace")) > 75:

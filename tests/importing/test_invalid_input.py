@@ -1,4 +1,4 @@
-"""What cannot be used is named, with what was expected; nothing is published then."""
+"""Unusable input is rejected with what was expected, and nothing is published."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pytest
 
-from tests.importing.making import features, manifest, run_import, save, save_crops, save_text
+from tests.importing.data import features, manifest, run_import, save, save_crops, save_text
 from wsvad.storage import open_store
 
 
@@ -28,7 +28,7 @@ def _with(value: float) -> bytes:
 
 
 def _forged(header: str) -> bytes:
-    """A file whose header says something else than what follows."""
+    """Return a file whose header does not match its content."""
     text = header.encode() + b"\n"
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(64)
 
@@ -45,7 +45,7 @@ def _forged(header: str) -> bytes:
         (_npy(np.ones((3, 2), np.int64)), "values of type int64"),
         (_npy(np.ones((3, 2), np.complex64)), "values of type complex64"),
         (_npy(np.ones((3, 2), [("a", "<f4")])), "expected floats"),
-        (_npy(np.ones(3)), "expected an array [T, D], [T, crops, D] or [crops, T, D], got one with shape [3]"),
+        (_npy(np.ones(3)), "expected an array [T, D], [T, crops, D] or [crops, T, D], got shape [3]"),
         (_npy(np.ones((1, 2, 3, 4))), "shape [1, 2, 3, 4]"),
         (_npy(np.ones((0, 10, 6))), "expected at least one clip, crop and value"),
         (_npy(np.asfortranarray(np.ones((3, 2)))), "Fortran order"),
@@ -54,15 +54,15 @@ def _forged(header: str) -> bytes:
         (_forged("{'descr': '|O', 'fortran_order': False, 'shape': (4,)}"), "expected floats"),
         (_forged("__import__('os').getcwd()"), "expected an .npy file"),
         (_npy(features(4, dim=5)), "expected 10 crops of 6 values as in"),
-        (_npy(features(4, 5)), "Say it with --axes"),
+        (_npy(features(4, 5)), "set --axes"),
         (_npy(features(4, 1)[:, 0]), "expected 10 crops of 6 values as in"),
         (_with(np.nan), "got nan in clip 2, crop 7, value 3"),
         (_with(-np.inf), "got -inf in clip 2"),
-        (_with(65505), "expected finite values of at most 65504 in size, got 65505.0 in clip 2"),
+        (_with(65505), "expected finite values of at most 65504 in magnitude, got 65505.0 in clip 2"),
     ],
 )
-def test_bad_arrays(capsys, caplog, tmp_path, data, message):
-    """Beside a good file, so that what is wrong is the other's; the error names it."""
+def test_invalid_arrays_are_rejected(capsys, caplog, tmp_path, data, message):
+    """Next to a valid file; the message contains the name of the invalid one."""
     save(tmp_path / "in", {"a_good.npy": features(6)})
     (tmp_path / "in" / "bad.npy").write_bytes(data)
     code, _ = run_import(capsys, str(tmp_path / "in"), tmp_path / "out")
@@ -72,8 +72,8 @@ def test_bad_arrays(capsys, caplog, tmp_path, data, message):
     assert not list(open_store(str(tmp_path / "out")).list("snapshots/"))
 
 
-def test_bound_of_16_bits_is_accepted(capsys, tmp_path):
-    """65,504 is the largest; one more is refused, see above."""
+def test_the_largest_float16_is_accepted(capsys, tmp_path):
+    """65,504 is the largest value."""
     (tmp_path / "a.npy").write_bytes(_with(65504))
     assert run_import(capsys, str(tmp_path / "a.npy"), tmp_path / "out")[0] == 0
 
@@ -103,12 +103,12 @@ def _crops_within_crops(folder):
 
 def _one_id_twice(folder):
     save(folder, {"a/v_i3d.npy": features(4), "b/v.npy": features(4)})
-    return "v.npy both are features of 'v'"
+    return "v.npy both have features of 'v'"
 
 
 def _unsafe_id(folder):
     save(folder, {"a\\b.npy": features(4)})
-    return "cannot be used: it has a backslash"
+    return "invalid id 'a\\\\b': it has a backslash"
 
 
 def _several_layouts(folder):
@@ -142,8 +142,8 @@ def _text_without_manifest(folder):
         _text_without_manifest,
     ],
 )
-def test_bad_sets_of_files(capsys, caplog, tmp_path, spoil):
-    """Before anything is written, the target itself included."""
+def test_invalid_sets_of_files_are_rejected(capsys, caplog, tmp_path, spoil):
+    """Before anything is written or the target is created."""
     message = spoil(tmp_path / "in")
     assert run_import(capsys, str(tmp_path / "in"), tmp_path / "out")[0] == 2
     assert message in caplog.text
@@ -164,8 +164,8 @@ def test_bad_sets_of_files(capsys, caplog, tmp_path, spoil):
         ("\ufeff1 2 3\n" * 32, "line 1: expected numbers"),
     ],
 )
-def test_bad_text(capsys, caplog, tmp_path, text, message):
-    """The error names the file and the line."""
+def test_invalid_text_files_are_rejected(capsys, caplog, tmp_path, text, message):
+    """The message contains the file and the line."""
     save_text(tmp_path / "in" / "a.txt", np.ones((32, 3)))
     (tmp_path / "in" / "v.txt").write_text(text, encoding="utf-8")
     listed = manifest(tmp_path / "m.csv", {"a": 100, "v": 100})
@@ -175,24 +175,24 @@ def test_bad_text(capsys, caplog, tmp_path, text, message):
     assert not list(open_store(str(tmp_path / "out")).list("snapshots/"))
 
 
-def test_ids_that_the_manifest_does_not_have(capsys, caplog, tmp_path):
-    """Named, with what its ids look like; left out where that is allowed, unless nothing is left."""
+def test_ids_missing_from_the_manifest(capsys, caplog, tmp_path):
+    """They are rejected with an example of the manifest's ids, or left out if allowed, unless nothing is left."""
     files = save(tmp_path / "in", {"a.npy": features(4), "b.npy": features(4)})
     listed = manifest(tmp_path / "m.csv", {"a.mp4": 64, "c.mp4": 64})
     words = ("--manifest", listed, "--allow-unmatched")
     assert run_import(capsys, files, tmp_path / "out", *words)[0] == 2
-    assert "2 of 2 feature files give ids that the manifest does not have: 'a', 'b'; its ids are like 'a.mp4'" in (
+    assert "2 of 2 feature files have ids that are not in the manifest: 'a', 'b'; an id of the manifest is 'a.mp4'" in (
         caplog.text
     )
     assert run_import(capsys, files, tmp_path / "out", *words[:2], "--id-suffix", ".mp4")[0] == 2
-    assert "does not have: 'b.mp4'" in caplog.text
+    assert "not in the manifest: 'b.mp4'" in caplog.text
     code, summary = run_import(capsys, files, tmp_path / "out", *words, "--id-suffix", ".mp4")
     assert (code, summary["videos"], summary["unmatched"], summary["without_features"]) == (0, 1, 1, 1)
 
 
 @pytest.mark.parametrize("source", ["", " x", "a\nb"])
-def test_source_is_a_line_of_text(capsys, caplog, tmp_path, source):
-    """It says where features come from for as long as they are kept."""
+def test_source_must_be_a_line_of_text(capsys, caplog, tmp_path, source):
+    """It documents the origin of the features."""
     files = save(tmp_path / "in", {"a.npy": features(4)})
     assert run_import(capsys, files, tmp_path / "out", "--source", source)[0] == 2
     assert "--source" in caplog.text

@@ -1,4 +1,4 @@
-"""Figures of events of scored videos: by hand, planted, and with reasons instead of numbers."""
+"""Event metrics of scored videos: by hand, with planted events, and with reasons of undefined metrics."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.evaluation.making import gathered, planted, record, scores
+from tests.evaluation.data import gathered, planted, record, scores
 from wsvad.events.config import EventSettings
 from wsvad.metrics.event_definitions import CURVE_DEFINITIONS, EVENT_DEFINITIONS, POINT_DEFINITIONS
-from wsvad.metrics.event_figures import NO_TRUTH, EventFigures
-from wsvad.metrics.figures import Draws, Metric
+from wsvad.metrics.event_metrics import NO_TRUTH, EventMetrics
+from wsvad.metrics.metric import Metric, Resamples
 from wsvad.metrics.options import MetricOptions
 
 PLAIN = EventSettings(gap_s=0, smooth_s=0, min_length_s=0)
 CLIP_S = 16 / 25
 
 
-def figures(videos: list, settings: EventSettings = PLAIN, resamples: int = 100) -> EventFigures:
-    """Of these videos, clips of 0.64 s."""
+def event_metrics(videos: list, settings: EventSettings = PLAIN, resamples: int = 100) -> EventMetrics:
+    """Return the event metrics of videos with clips of 0.64 s."""
     results = gathered(videos).results
-    return EventFigures(results, settings, Draws.of(results, MetricOptions(resamples=resamples)))
+    return EventMetrics(results, settings, Resamples.of(results, MetricOptions(resamples=resamples)))
 
 
 def by_hand() -> list:
-    """Two videos of 64 s and one of 32 s; the true event is clips 10 to 20, found from clip 15 on."""
+    """Return two videos of 64 s and one of 32 s; the true event is clips 10 to 20, detected from clip 15 on."""
     first, second = np.zeros(100), np.zeros(100)
     first[15:20] = 0.9
     first[50:52] = 0.6
@@ -38,9 +38,9 @@ def by_hand() -> list:
     ]
 
 
-def test_figures_by_hand() -> None:
-    """At 0.5: one event that detects, one false one in each video; the third video is left out."""
-    found = figures(by_hand())
+def test_event_metrics_by_hand() -> None:
+    """At 0.5: one detecting event, one false event in each video; the third video is excluded."""
+    found = event_metrics(by_hand())
     hours = 200 * CLIP_S / 3600
     assert found.left_out == ["b"]
     assert found.true_events == 1
@@ -55,36 +55,40 @@ def test_figures_by_hand() -> None:
     assert at["never_detected"] == 0.0
     over = {name: metric.value for name, metric in found.over_thresholds().items()}
     assert list(over) == list(CURVE_DEFINITIONS)
-    assert over == {name: 1.0 if "recall" in name else 0.0 for name in CURVE_DEFINITIONS}  # found before anything false
+    assert over == {
+        name: 1.0 if "recall" in name else 0.0 for name in CURVE_DEFINITIONS
+    }  # detected before any false event
     bound = found.bounds()["event_recall@1/hour"]
     assert (bound.threshold, bound.false_events) == (pytest.approx(0.9), 0)
     assert bound.per_hour_below == pytest.approx(stats.gamma.ppf(0.95, 1) / hours)
     assert not bound.proves(1.0)
 
 
-def test_the_rate_of_false_events_has_the_interval_of_a_poisson_rate() -> None:
+def test_the_false_event_rate_has_a_poisson_interval() -> None:
     """Two in 128 s: 0.2422 to 7.2247 in that time."""
-    rate = figures(by_hand()).at(0.5)["false_events_per_hour"]
+    rate = event_metrics(by_hand()).at(0.5)["false_events_per_hour"]
     assert np.array([rate.low, rate.high]) * 200 * CLIP_S / 3600 == pytest.approx([0.2422, 7.2247], abs=1e-4)
     assert rate.counts == {"videos": 2, "true_events": 1, "predicted_events": 3, "false_events": 2}
 
 
-def test_plain_signal_is_found_and_noise_is_not() -> None:
-    """Of planted events of 3 clips among 12, all or about as many as blind guesses find."""
-    plain = figures(planted(1.0, videos=20), EventSettings(gap_s=0, smooth_s=0, min_length_s=0, high=0.5, low=0.5))
+def test_planted_events_are_found_in_signal_but_not_in_noise() -> None:
+    """Of events of 3 clips among 12, all are found, or about as many as by chance."""
+    plain = event_metrics(
+        planted(1.0, videos=20), EventSettings(gap_s=0, smooth_s=0, min_length_s=0, high=0.5, low=0.5)
+    )
     assert [m.value for m in plain.over_thresholds().values()] == [1.0, 1.0, 0.0, 0.0]
     assert plain.at(0.5)["event_f1@0.5iou"].value == 1.0
     assert plain.at(0.5)["delay_s"].value == 0.0
-    noise = figures(planted(0.0, videos=20)).over_thresholds()
+    noise = event_metrics(planted(0.0, videos=20)).over_thresholds()
     assert noise["event_recall@0.1/hour"].value < 0.2
     assert noise["p_miss@0.02tfa"].value > 0.7
 
 
-def test_intervals_hold_the_value_and_keep_their_seed() -> None:
-    """Of every figure that has both."""
+def test_intervals_contain_the_value_and_depend_on_the_seed() -> None:
+    """For every metric with an interval."""
 
     def every() -> dict[str, Metric]:
-        found = figures(planted(0.4, videos=30), resamples=200)
+        found = event_metrics(planted(0.4, videos=30), resamples=200)
         return found.over_thresholds() | found.at(0.55)
 
     first = every()
@@ -111,9 +115,9 @@ def test_intervals_hold_the_value_and_keep_their_seed() -> None:
         ),
     ],
 )
-def test_what_is_undefined_has_its_reason(videos: list, reasons: dict[str, str]) -> None:
-    """Never NaN, never 0; the rate of false events needs no true event."""
-    found = figures(videos)
+def test_undefined_metrics_have_a_reason(videos: list, reasons: dict[str, str]) -> None:
+    """They are not NaN or 0; the false event rate needs no true events."""
+    found = event_metrics(videos)
     every = found.over_thresholds() | found.at(0.5)
     free = {"false_events_per_hour"} - reasons.keys()
     for name in (every.keys() if "*" in reasons else reasons.keys()) - free:
@@ -121,16 +125,16 @@ def test_what_is_undefined_has_its_reason(videos: list, reasons: dict[str, str])
     assert all(every[name].value is not None for name in free)
 
 
-def test_a_threshold_that_even_the_highest_score_breaks_is_none() -> None:
-    """Two false events at the one score that there is."""
-    found = figures([(record("a", [(0, 16)], label=1), scores([0.2, 0, 0.2, 0, 0.2]))])
+def test_no_threshold_if_the_highest_score_exceeds_the_rate() -> None:
+    """Two false events at the only score."""
+    found = event_metrics([(record("a", [(0, 16)], label=1), scores([0.2, 0, 0.2, 0, 0.2]))])
     bound = found.bounds()["event_recall@1/hour"]
     assert (bound.threshold, bound.false_events) == (None, 0)
     assert found.over_thresholds()["event_recall@1/hour"].value == 0.0
 
 
-def test_the_docs_say_what_the_report_says() -> None:
-    """Title, text, unit and source of every figure, word by word."""
+def test_the_documentation_contains_the_definitions() -> None:
+    """Title, text, unit and source of every metric, verbatim."""
     docs = (Path(__file__).resolve().parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
     for name, what in EVENT_DEFINITIONS.items():
         assert f"### `{name}`: {what.title}\n" in docs

@@ -1,4 +1,4 @@
-"""Names, settings, presets, and what is refused."""
+"""The registry of models: names, settings, presets, and invalid values."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import pytest
 import torch
 
 from wsvad.errors import UsageError
-from wsvad.models.choose import MODELS, build_model, config_from_dict, default_config, default_recipe
 from wsvad.models.presets import PRESETS
+from wsvad.models.registry import MODELS, build_model, config_from_dict, default_config, default_recipe
 
 
 @pytest.mark.parametrize(("name", "preset"), [(name, preset) for name in MODELS for preset in PRESETS[name]])
-def test_a_configuration_survives_json(name, preset):
-    """What a checkpoint says is what was trained."""
+def test_a_configuration_round_trips_through_json(name, preset):
+    """So a checkpoint restores the trained configuration."""
     config = default_config(name, 528, preset=preset)
     assert config_from_dict(json.loads(json.dumps(config.to_dict()))) == config
     assert config.to_dict()["name"] == name
 
 
 def test_every_model_has_the_paper_as_its_default():
-    """The preset ``paper`` is the configuration's own defaults."""
+    """The preset ``paper`` consists of the configuration's defaults."""
     assert set(PRESETS) == set(MODELS)
     for name, kind in MODELS.items():
         assert kind.config.name == name
@@ -30,7 +30,7 @@ def test_every_model_has_the_paper_as_its_default():
 
 
 def test_presets_are_what_their_papers_say():
-    """Numbers of LTGS-Net, sections 4.2 and 5.1."""
+    """Values of LTGS-Net, sections 4.2 and 5.1."""
     assert default_recipe("ltgs") == (1e-3, 5e-3, 32, 15_000)
     assert default_recipe("ltgs", preset="ablation") == (1e-4, 5e-3, 32, 30_000)
     assert default_recipe("ltgs", preset="no_local").steps == 30_000
@@ -46,8 +46,8 @@ def test_presets_are_what_their_papers_say():
     assert default_config("ltgs", 2048, preset="shanghaitech").to_dict()["label_period"] == 1000
 
 
-def test_an_override_wins_over_the_preset():
-    """And a whole number is taken where a real one is wanted."""
+def test_overrides_take_precedence_over_the_preset():
+    """An integer is accepted for a float."""
     config = default_config("ltgs", 64, preset="k8", k=5, margin=50)
     assert config.to_dict()["k"] == 5
     assert config.to_dict()["margin"] == 50.0
@@ -84,21 +84,21 @@ def test_an_override_wins_over_the_preset():
         ({"name": "sultani", "input_dim": 8, "pairs": "some"}, "pairs must be one of aligned, all"),
     ],
 )
-def test_settings_that_cannot_be(values, message):
-    """Before any work, with what was expected and what came."""
+def test_invalid_settings_are_rejected(values, message):
+    """Before any work, with the expected and the actual value."""
     with pytest.raises(UsageError, match=message):
         config_from_dict(values)
 
 
-def test_an_unknown_preset_names_those_there_are():
-    """For the recipe as for the configuration."""
+def test_an_unknown_preset_lists_the_known_ones():
+    """For the recipe and for the configuration."""
     for ask in (lambda: default_config("rtfm", 8, preset="big"), lambda: default_recipe("rtfm", preset="big")):
         with pytest.raises(UsageError, match="preset must be one of paper, got 'big'"):
             ask()
 
 
 def head(dim: int, *widths: int) -> int:
-    """Parameters of fully connected layers with biases."""
+    """Return the number of parameters of fully connected layers with biases."""
     total = 0
     for width in widths:
         total, dim = total + dim * width + width, width
@@ -106,8 +106,8 @@ def head(dim: int, *widths: int) -> int:
 
 
 @pytest.mark.parametrize("dim", [528, 1024, 2048])
-def test_parameter_counts_by_hand(dim):
-    """Each layer of each model, written out."""
+def test_parameter_counts(dim):
+    """Compared with explicit sums over the layers of each model."""
     quarter, inner, wide = dim // 4, dim // 8, 16 * 128
     expected = {
         "sultani": head(dim, 512, 32, 1),
@@ -144,6 +144,6 @@ def test_one_head_has_a_sixteenth_of_the_projections():
 
 
 def test_configurations_are_frozen():
-    """A setting cannot change behind the back of what was built from it."""
+    """A setting cannot change after a model was built from it."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         default_config("ltgs", 8).input_dim = 9

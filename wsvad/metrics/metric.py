@@ -1,4 +1,4 @@
-"""Every figure of a report, with its interval, or the reason why it has no value."""
+"""Values of metrics with confidence intervals, or the reason why they are undefined."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from wsvad.metrics.results import VideoResult
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure. ``value`` is None where it is undefined, and ``reason`` says why."""
+    """The value of a metric. ``value`` is None if it is undefined, and ``reason`` states why."""
 
     value: float | None
     low: float | None = None
-    """End of the interval; None: no interval, and ``reason`` says why where there is a value."""
+    """Lower end of the interval; None if there is no interval, with ``reason`` if there is a value."""
     high: float | None = None
     reason: str | None = None
     counts: dict[str, int] = field(default_factory=dict)
-    """What it was computed over."""
+    """Numbers of videos, frames etc. that it was computed over."""
     chance: float | None = None
-    """Value that scores without any information would reach, where that is known."""
+    """Expected value for scores without information, if known."""
     resampled_R: Floats | None = field(default=None, repr=False, compare=False)
-    """Its value in each resample of the videos, NaN where it is undefined; None: not kept."""
+    """Values in the resamples of videos, NaN if undefined; None if not kept."""
 
 
 @dataclass(frozen=True)
-class Draws:
-    """The resamples that all metrics of a report share."""
+class Resamples:
+    """The resamples of videos that all metrics of a report share."""
 
     weights_RV: Floats
     level: float
     keep: bool = False
-    """Whether metrics keep their values in the resamples."""
+    """Keep the values of metrics in the resamples."""
 
     @classmethod
-    def of(cls, results: Sequence[VideoResult], options: MetricOptions, *, keep: bool = False) -> Draws:
-        """Draw the videos, those with and without an anomaly apart."""
+    def of(cls, results: Sequence[VideoResult], options: MetricOptions, *, keep: bool = False) -> Resamples:
+        """Draw resamples of videos, stratified by whether they have an anomaly."""
         strata = np.array([int(bool(r.anomalous)) for r in results])
         return cls(draw(strata, options.resamples, options.seed), options.level, keep)
 
@@ -54,12 +54,12 @@ class Draws:
         counts: dict[str, int],
         chance: float | None = None,
     ) -> Metric:
-        """Make a metric of some of the videos.
+        """Compute a metric over some of the videos.
 
         Args:
-            point: its exact value; may raise ``UndefinedMetric``.
-            statistic: makes the function of the resampled weights ``[R, len(members)]``; called only where needed.
-            members: positions of the videos.
+            point: returns the exact value; may raise ``UndefinedMetric``.
+            statistic: returns the function of the resampled weights ``[R, len(members)]``; called only if needed.
+            members: indices of the videos.
             counts: see :class:`Metric`.
             chance: see :class:`Metric`.
         """
@@ -68,25 +68,25 @@ class Draws:
         except UndefinedMetric as error:
             return Metric(None, reason=str(error), counts=counts)
         if not len(self.weights_RV):
-            return Metric(value, reason="no interval was asked for", counts=counts, chance=chance)
+            return Metric(value, reason="no interval was requested", counts=counts, chance=chance)
         if len(members) < 2:
-            return Metric(value, reason="no interval: one video only", counts=counts, chance=chance)
+            return Metric(value, reason="no interval: only one video", counts=counts, chance=chance)
         values_R = resampled(statistic(), self.weights_RV[:, list(members)])
         found, kept = interval(values_R, self.level), values_R if self.keep else None
         if found is None:
             few = "no interval: undefined in most resamples of so few videos"
             return Metric(value, reason=few, counts=counts, chance=chance, resampled_R=kept)
-        reason = f"undefined in {found.undefined} resamples, which were left out" if found.undefined else None
+        reason = f"undefined in {found.undefined} resamples, which were excluded" if found.undefined else None
         return Metric(value, found.low, found.high, reason, counts, chance, kept)
 
 
 def undefined(reason: str, **counts: int) -> Metric:
-    """A metric without a value."""
+    """Return a metric without a value."""
     return Metric(None, reason=reason, counts=counts)
 
 
-def plain(metric: Metric) -> dict[str, Any]:
-    """The metric as JSON values."""
+def metric_to_dict(metric: Metric) -> dict[str, Any]:
+    """Return the metric as JSON values."""
     spread = None if metric.low is None else [metric.low, metric.high]
     return {
         "value": metric.value,

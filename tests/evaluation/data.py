@@ -1,4 +1,4 @@
-"""Small videos with scores and truth, made in memory."""
+"""Small videos with scores and ground truth, in memory."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from wsvad.scores.table import VideoScores
 
 
 def scores(values: Any, cuboids: Any = None, num_frames: int | None = None, **more: Any) -> VideoScores:
-    """Clips of 16 frames of a 70x70 video, the last one as short as ``num_frames`` makes it."""
+    """Return scores of clips of 16 frames of a 70x70 video; the last clip ends at ``num_frames``."""
     grid = None if cuboids is None else np.asarray(cuboids)
     return make_scores("v", values, grid, num_frames=num_frames, **{"width": 70, "height": 70} | more)
 
 
 def record(video_id: str, spans: Any = None, boxes: list[Box] | None = None, **more: Any) -> VideoRecord:
-    """A record of the test split, 70x70 pixels so that a cell of the grid has 10x10; label 0 makes it normal."""
+    """Return a record of the test split with 70x70 pixels, so that a cell of the grid has 10x10."""
     fields = {"uri": f"{video_id}.mp4", "split": "test", "width": 70, "height": 70} | more
     return VideoRecord(
         video_id,
@@ -39,7 +39,7 @@ def gathered(videos: dict[VideoRecord, VideoScores] | list[tuple[VideoRecord, Vi
 def planted(
     strength: float, videos: int = 12, clips: int = 12, seed: int = 0, shuffled: bool = False
 ) -> list[tuple[VideoRecord, VideoScores]]:
-    """Half the videos hold an anomaly in time and place; its scores exceed the noise by ``strength``."""
+    """Return videos, half of which have an anomaly in time and space with scores above the noise by ``strength``."""
     rng = np.random.default_rng(seed)
     made = []
     for n in range(videos):

@@ -1,4 +1,4 @@
-"""All figures of a report together: planted signal, single metrics by hand, and reasons instead of numbers."""
+"""All metrics of a report: planted signal, single metrics by hand, and reasons of undefined metrics."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from tests.evaluation.making import gathered, planted, record, scores
+from tests.evaluation.data import gathered, planted, record, scores
 from wsvad.errors import UsageError
-from wsvad.evaluation.document import figures, warnings_of
+from wsvad.evaluation.document import compute_metrics, warnings_of
 from wsvad.manifest.records import Box
 from wsvad.metrics.definitions import DEFINITIONS
-from wsvad.metrics.figures import Draws, Metric
+from wsvad.metrics.metric import Metric, Resamples
 from wsvad.metrics.options import MetricOptions
 from wsvad.metrics.temporal import temporal_metrics
 
@@ -22,14 +22,14 @@ FEW = MetricOptions(resamples=100)
 
 
 def values(found: dict) -> dict[str, float | None]:
-    """The value of each metric."""
+    """Return the value of each metric."""
     return {name: metric["value"] for name, metric in found["metrics"].items()}
 
 
-def test_plain_signal_is_found_and_none_is_chance() -> None:
-    """In time and in space; shuffled places give chance in space."""
-    plain = values(figures(gathered(planted(1.0)), FEW))
-    none = values(figures(gathered(planted(0.0, videos=20)), FEW))
+def test_planted_signal_is_found_and_noise_is_at_chance_level() -> None:
+    """In time and in space; shuffled positions give chance level in space."""
+    plain = values(compute_metrics(gathered(planted(1.0)), FEW))
+    none = values(compute_metrics(gathered(planted(0.0, videos=20)), FEW))
     for name in (
         "frame_auc",
         "anomalous_auc",
@@ -48,10 +48,10 @@ def test_plain_signal_is_found_and_none_is_chance() -> None:
     assert none["rbdc"] < 0.3
 
 
-def test_values_are_those_of_scikit_learn_over_frames_and_cuboids() -> None:
-    """Pooled by hand from the same videos."""
+def test_values_equal_scikit_learn_over_frames_and_cuboids() -> None:
+    """Pooled from the same videos."""
     videos = planted(0.5, videos=8)
-    found = values(figures(gathered(videos), FEW))
+    found = values(compute_metrics(gathered(videos), FEW))
     truth, frames, cuboids, regions = [], [], [], []
     for made, given in videos:
         anomalous = np.zeros(given.num_frames, bool)
@@ -74,13 +74,13 @@ def test_values_are_those_of_scikit_learn_over_frames_and_cuboids() -> None:
     assert found["region_ap"] == pytest.approx(sk.average_precision_score(*parts))
 
 
-def test_figures_by_hand() -> None:
+def test_metrics_by_hand() -> None:
     """Two videos of 48 and 32 frames, threshold 0.5."""
     videos = [
         (record("a", [(16, 40)], label=1, category="Arson"), scores([0.2, 0.9, 0.6])),
         (record("n", label=0), scores([0.1, 0.7])),
     ]
-    found = figures(gathered(videos), MetricOptions(resamples=0, false_alarm_rate=0.5))
+    found = compute_metrics(gathered(videos), MetricOptions(resamples=0, false_alarm_rate=0.5))
     got = values(found)
     # positives: 16 frames at 0.9 and 8 at 0.6; negatives: 16 at 0.2, 8 at 0.6, 16 at 0.1, 16 at 0.7
     assert got["frame_auc"] == pytest.approx((16 * 56 + 8 * (16 + 16 + 8 / 2)) / (24 * 56))
@@ -89,20 +89,20 @@ def test_figures_by_hand() -> None:
     assert got["false_alarm_rate"] == 0.5
     assert (got["threshold_at_far"], got["detection_at_far"]) == (pytest.approx(0.6), 1.0)
     assert found["metrics"]["frame_auc"]["counts"] == {"videos": 2, "frames": 80, "anomalous_frames": 24}
-    assert found["metrics"]["frame_auc"]["reason"] == "no interval was asked for"
+    assert found["metrics"]["frame_auc"]["reason"] == "no interval was requested"
     assert found["metrics"]["frame_ap"]["chance"] == pytest.approx(24 / 80)
     assert found["videos"] == {"evaluated": 2, "anomalous": 1, "normal": 1, "missing": [], "without_truth": []}
 
 
-def test_a_category_is_held_against_all_normal_videos() -> None:
-    """And alone, beside it."""
+def test_a_category_is_compared_with_all_normal_videos() -> None:
+    """In addition, there is an AUC within its own videos."""
     videos = [
         (record("a", [(0, 16)], label=1, category="Arson"), scores([0.9, 0.1])),
         (record("b", [(0, 16)], label=1, category="Abuse"), scores([0.2, 0.4])),
         (record("n", label=0, category="Normal"), scores([0.3, 0.3])),
         (record("m", label=0), scores([0.5, 0.0])),
     ]
-    rows = {row["category"]: row for row in figures(gathered(videos), FEW)["categories"]}
+    rows = {row["category"]: row for row in compute_metrics(gathered(videos), FEW)["categories"]}
     assert set(rows) == {"Arson", "Abuse"}
     assert rows["Arson"]["normal_videos"] == 2
     assert rows["Arson"]["frame_auc"]["value"] == 1.0
@@ -116,28 +116,28 @@ def test_a_category_is_held_against_all_normal_videos() -> None:
         (
             [(record("n", label=0), scores([0.1, 0.2])), (record("m", label=0), scores([0.3]))],
             {
-                "frame_auc": "nothing is anomalous: one class only",
-                "frame_ap": "nothing is anomalous: one class only",
+                "frame_auc": "nothing is anomalous: only one class",
+                "frame_ap": "nothing is anomalous: only one class",
                 "anomalous_auc": "no video has frame truth (spans or boxes) in the manifest",
-                "video_auc": "nothing is anomalous: one class only",
-                "temporal_iou": "no video has an anomalous frame that is known",
-                "region_auc": "the scores have no cuboids: the model does not say where",
-                "rbdc": "the scores have no cuboids: the model does not say where",
-                "detection_at_far": "no video has an anomalous frame that is known",
+                "video_auc": "nothing is anomalous: only one class",
+                "temporal_iou": "no video has known anomalous frames",
+                "region_auc": "the scores have no cuboids: the model has no spatial output",
+                "rbdc": "the scores have no cuboids: the model has no spatial output",
+                "detection_at_far": "no video has known anomalous frames",
             },
         ),
         (
             [(record("a", [(0, 32)], label=1), scores([0.1, 0.2])), (record("b", [(0, 9)], label=1), scores([0.3]))],
             {
-                "video_auc": "everything is anomalous: one class only",
-                "false_alarm_rate": "there is no frame of a normal video",
+                "video_auc": "everything is anomalous: only one class",
+                "false_alarm_rate": "there are no frames of normal videos",
             },
         ),
         (
             [(record("a", label=1), scores([0.1, 0.2])), (record("b", label=0), scores([0.3]))],
             {
-                "frame_auc": "nothing is anomalous: one class only",
-                "temporal_iou": "no video has an anomalous frame that is known",
+                "frame_auc": "nothing is anomalous: only one class",
+                "temporal_iou": "no video has known anomalous frames",
             },
         ),
         (
@@ -146,8 +146,8 @@ def test_a_category_is_held_against_all_normal_videos() -> None:
                 (record("b", label=0), scores([0.3], np.zeros((1, 49)))),
             ],
             {
-                "region_auc": "nothing is anomalous: one class only",
-                "pointing_peak": "no box of the truth lies within the clips that were scored",
+                "region_auc": "nothing is anomalous: only one class",
+                "pointing_peak": "no ground-truth box lies within the scored clips",
             },
         ),
         (
@@ -155,28 +155,27 @@ def test_a_category_is_held_against_all_normal_videos() -> None:
                 (record("a", None, [Box(0, 9, 0, 0, 9, 9)], label=1), scores([0.5], np.eye(1, 49))),
                 (record("b", label=0), scores([0.3])),
             ],
-            {"tbdc": "boxes of the truth have no track numbers"},
+            {"tbdc": "ground-truth boxes have no track numbers"},
         ),
     ],
 )
-def test_what_is_undefined_is_null_with_the_reason(videos: list, reasons: dict[str, str]) -> None:
-    """Never NaN, never one half; the report can be written as strict JSON."""
-    found = figures(gathered(videos), FEW)
+def test_undefined_metrics_are_null_with_the_reason(videos: list, reasons: dict[str, str]) -> None:
+    """They are not NaN or 0.5; the report is strict JSON."""
+    found = compute_metrics(gathered(videos), FEW)
     json.dumps(found, allow_nan=False)
     for name, reason in reasons.items():
         metric = found["metrics"][name]
         assert (metric["value"], metric["interval"], metric["reason"]) == (None, None, reason), name
 
 
-def test_truth_modes_change_the_frames_and_their_number() -> None:
-    """Frames 36 to 39 are anomalous, of 40: floor16 keeps 32 frames without any, pad16 makes 48."""
+def test_truth_modes_change_the_number_of_frames() -> None:
+    """Frames 36 to 39 of 40 are anomalous: floor16 keeps 32 normal frames, pad16 gives 48 frames."""
     videos = [
         (record("a", [(36, 40)], label=1), scores([0.1, 0.2, 0.9], num_frames=40)),
         (record("n", label=0), scores([0.3])),
     ]
-    found = {
-        mode: figures(gathered(videos, mode=mode), FEW)["metrics"]["frame_auc"] for mode in ("true", "floor16", "pad16")
-    }
+    modes = ("true", "floor16", "pad16")
+    found = {mode: compute_metrics(gathered(videos, mode=mode), FEW)["metrics"]["frame_auc"] for mode in modes}
     assert [found[m]["counts"]["frames"] for m in found] == [56, 48, 64]
     assert [found[m]["counts"]["anomalous_frames"] for m in found] == [4, 0, 4]
     assert found["true"]["value"] == pytest.approx((48 + 4 / 2) / 52)
@@ -184,12 +183,12 @@ def test_truth_modes_change_the_frames_and_their_number() -> None:
     assert found["pad16"]["value"] == pytest.approx((48 + 12 / 2) / 60)
 
 
-def test_intervals_hold_the_value_and_shrink_with_videos() -> None:
-    """And the same seed gives the same interval."""
+def test_intervals_contain_the_value_and_shrink_with_more_videos() -> None:
+    """The same seed gives the same interval."""
 
     def frame_auc(videos: int) -> Metric:
         results = gathered(planted(0.45, videos=videos)).results
-        return temporal_metrics(results, Draws.of(results, FEW), FEW)["frame_auc"]
+        return temporal_metrics(results, Resamples.of(results, FEW), FEW)["frame_auc"]
 
     few, many = frame_auc(8), frame_auc(60)
     for metric in (few, many):
@@ -199,24 +198,24 @@ def test_intervals_hold_the_value_and_shrink_with_videos() -> None:
 
 
 def test_every_metric_is_defined_and_documented() -> None:
-    """The report has exactly the metrics that ``definitions`` explains."""
-    found = figures(gathered(planted(0.5)), FEW)
+    """The report has exactly the metrics in ``definitions``."""
+    found = compute_metrics(gathered(planted(0.5)), FEW)
     assert list(found["metrics"]) == list(DEFINITIONS)
     assert all(m["definition"] and m["source"] and m["one_means"] for m in found["metrics"].values())
     assert all(m["value"] is not None and m["interval"] for m in found["metrics"].values())
 
 
-def test_warnings_say_what_must_not_be_overlooked() -> None:
+def test_warnings_of_a_report() -> None:
     """Untrained features, other splits, equal names, few videos."""
-    found = figures(gathered(planted(0.5)), FEW)
-    said = " ".join(warnings_of(found, "train", ["v00"], "random:0:x", [("a/1", "b/1")]))
+    found = compute_metrics(gathered(planted(0.5)), FEW)
+    text = " ".join(warnings_of(found, "train", ["v00"], "random:0:x", [("a/1", "b/1")]))
     for words in (
         "untrained network",
         "split 'train' (1 of these videos were used",
         "a/1 / b/1",
         "6 anomalous and 6 normal",
     ):
-        assert words in said
+        assert words in text
     assert warnings_of({"videos": {"anomalous": 20, "normal": 20}}, "test", [], "sha256:x", []) == []
 
 
@@ -231,14 +230,14 @@ def test_warnings_say_what_must_not_be_overlooked() -> None:
         ({"resamples": 5}, "at least 100"),
     ],
 )
-def test_impossible_options_are_refused(changes: dict, message: str) -> None:
-    """Each with its bound."""
+def test_invalid_options_are_rejected(changes: dict, message: str) -> None:
+    """The message contains the bound."""
     with pytest.raises(UsageError, match=message):
         MetricOptions(**changes)
 
 
-def test_the_docs_say_what_the_report_says() -> None:
-    """Title, definition, meaning of 1 and source of every metric, word by word."""
+def test_the_documentation_contains_the_definitions() -> None:
+    """Title, definition, meaning of 1 and source of every metric, verbatim."""
     docs = (Path(__file__).resolve().parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
     for name, what in DEFINITIONS.items():
         assert f"### `{name}`: {what.title}\n" in docs

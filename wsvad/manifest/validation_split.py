@@ -1,4 +1,4 @@
-"""Validation videos cut from the training videos of a manifest."""
+"""Split validation videos off the training videos of a manifest."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from wsvad.errors import UsageError
 from wsvad.manifest.records import VideoRecord
 
 
-def cut_val(records: Sequence[VideoRecord], fraction: float, seed: int) -> list[VideoRecord]:
-    """Move a share of the training videos to ``split="val"``, the same share of every label and, nearly, category.
+def split_validation(records: Sequence[VideoRecord], fraction: float, seed: int) -> list[VideoRecord]:
+    """Move a fraction of the training videos to ``split="val"``, stratified by label and category.
 
-    Which videos move depends on their ids and the seed alone, not on their order. Of each label
-    ``round(fraction * videos)`` move, at least 1, spread over the categories by largest remainder.
+    The choice depends only on video ids and seed, not on the order of records. For each label
+    ``round(fraction * videos)`` videos move, at least 1, distributed over categories by the largest remainder method.
 
     Args:
-        records: any; those of other splits stay as they are.
-        fraction: above 0 and below 1.
-        seed: any whole number.
+        records: records of any split; those of other splits are unchanged.
+        fraction: fraction of training videos, between 0 and 1, both exclusive.
+        seed: random seed.
 
     Raises:
-        UsageError: the fraction is out of bounds, there is no training video, or a label would keep none.
+        UsageError: the fraction is out of range, there are no training videos, or a label would keep none.
     """
     if not 0 < fraction < 1:
         raise UsageError(f"the validation fraction must be above 0 and below 1, got {fraction}")
@@ -32,7 +32,7 @@ def cut_val(records: Sequence[VideoRecord], fraction: float, seed: int) -> list[
         if record.split == "train":
             by_label[record.label].append(record)
     if not by_label:
-        raise UsageError("no video has split 'train', so none can be set aside for validation")
+        raise UsageError("no video has split 'train', so none can be moved to validation")
     chosen: set[str] = set()
     for label, members in by_label.items():
         wanted = max(1, round(fraction * len(members)))
@@ -43,12 +43,12 @@ def cut_val(records: Sequence[VideoRecord], fraction: float, seed: int) -> list[
 
 
 def _spread(members: Sequence[VideoRecord], wanted: int, seed: int) -> set[str]:
-    """Ids of ``wanted`` members: of each category its share, rounded so that the shares add up."""
+    """Return the ids of ``wanted`` members, distributed over categories by the largest remainder method."""
     by_category: dict[str, list[str]] = defaultdict(list)
     for record in members:
         by_category[record.category or ""].append(record.video_id)
     exact = {name: wanted * len(ids) / len(members) for name, ids in by_category.items()}
-    counts = {name: int(share) for name, share in exact.items()}
+    counts = {name: int(count) for name, count in exact.items()}
     by_remainder = sorted(exact, key=lambda name: (counts[name] - exact[name], _draw(name, seed)))
     for name in by_remainder[: wanted - sum(counts.values())]:
         counts[name] += 1
@@ -56,5 +56,5 @@ def _spread(members: Sequence[VideoRecord], wanted: int, seed: int) -> set[str]:
 
 
 def _draw(text: str, seed: int) -> bytes:
-    """A fixed random place in the order of everything, for each seed another."""
+    """Return a pseudo-random sort key that depends on text and seed."""
     return hashlib.sha256(f"{seed}\x00{text}".encode()).digest()

@@ -1,4 +1,4 @@
-"""A manifest that was made, written with what says how it was made."""
+"""Writes a generated manifest together with a summary of how it was made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wsvad.storage import Created, StoreOptions, open_object
 from wsvad.text import printable
 
 
-def keep_records(
+def save_manifest(
     records: Sequence[VideoRecord],
     summary: Mapping[str, Any],
     out: str,
@@ -21,10 +21,10 @@ def keep_records(
     overwrite: bool = False,
     options: StoreOptions | None = None,
 ) -> None:
-    """Write a manifest, and beside it ``<out>.json`` with its summary.
+    """Write a manifest and its summary, ``<out>.json``.
 
     Raises:
-        ConflictError: another manifest is there, unless ``overwrite``.
+        ConflictError: another manifest exists, and ``overwrite`` is false.
         UsageError: ``out`` is neither ``.csv`` nor ``.parquet``.
     """
     data = encode_records(records, suffix=PurePosixPath(out).suffix.lower())
@@ -32,12 +32,12 @@ def keep_records(
     if overwrite:
         store.replace(key, data)
     elif store.create(key, data) is Created.DIFFERENT:
-        raise ConflictError(f"{printable(out)} is there and differs; choose another name, or replace it: --overwrite")
+        raise ConflictError(f"{printable(out)} exists and differs; use another name, or replace it with --overwrite")
     store.replace(f"{key}.json", json.dumps(summary, indent=1).encode())
 
 
 def count_splits(records: Sequence[VideoRecord]) -> dict[str, dict[str, int | None]]:
-    """Count videos, anomalous frames and boxes of each split that is there; ``None`` where not known of all."""
+    """Count videos, anomalous frames and boxes of each split; ``None`` if unknown for any of its videos."""
     splits: dict[str, dict[str, int | None]] = {}
     for split in ("train", "val", "test"):
         members = [r for r in records if r.split == split]

@@ -1,6 +1,6 @@
-"""Makes the rows of a unit from the scores of its videos.
+"""Builds the rows of a unit from the scores of its videos.
 
-Axes: T clips of one camera in the order of time.
+Axes: T clips of one camera in chronological order.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def make_rows(unit: EventUnit, config: EventsConfig, load: Load) -> list[dict[str, Any]]:
-    """Return the rows of ``EVENTS_SCHEMA`` of one unit: its events, what was scored, what was not.
+    """Return the rows of ``EVENTS_SCHEMA`` of one unit: events, scored spans, and spans that were not scored.
 
     Args:
         unit: the camera and day.
-        config: of the data set.
-        load: from a video's id to its scores.
+        config: configuration of the data set.
+        load: returns the scores of a video id.
 
     Raises:
-        UsageError: masks that leave nothing of the picture, scores that no model gives, or a video that is much longer
-            than the data set says.
-        StorageError, DamagedError: scores that cannot be read.
+        UsageError: masks cover a whole frame, scores are out of range, or a video is much longer than its recorded
+            duration.
+        StorageError, DamagedError: scores cannot be read.
     """
     scored = {s.video_id: load(s.video_id) for s in unit.sources if s.sha256}
     for source in unit.sources:
@@ -48,44 +48,44 @@ def make_rows(unit: EventUnit, config: EventsConfig, load: Load) -> list[dict[st
     series = series_of(unit, config, scored)
     found = find_events(series.times_T2, series.scores_T, unit.settings)
     smooth_T = smooth(series.times_T2[:, 0], series.scores_T, unit.settings.smooth_s)
-    whole = {
+    common = {
         "camera": unit.camera.name,
         "day": unit.day,
         "checkpoint": config.checkpoint,
     }
     rows = [
-        whole | _event(unit, config, series, span, smooth_T)
+        common | _event(unit, config, series, span, smooth_T)
         for span in found
         if unit.begin_s <= span.start_s < unit.end_s
     ]
-    return rows + [whole | row for row in coverage_rows(unit, config, scored)]
+    return rows + [common | row for row in coverage_rows(unit, config, scored)]
 
 
 def _check_length(source: Source, scores: VideoScores | None) -> None:
-    """What acts on which day was planned by lengths; one that is wrong by hours would lose events."""
+    """Check the duration that planning relied on: one that is wrong by hours would lose events of other days."""
     if scores is None or source.start_utc_us is None:
         return
     end_s = float(scores.end_s.max())
     if end_s > source.end_s - source.begin_s + CUT_S / 2:
         raise UsageError(
-            f"{source.video_id!r:.120} has scores up to {end_s:.0f} s, and is said to be {source.duration_s} s long; "
-            "extract and score it again"
+            f"{source.video_id!r:.120} has scores up to {end_s:.0f} s, but its recorded duration is "
+            f"{source.duration_s} s; extract and score it again"
         )
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredVideo:
     """One scored video of a unit."""
 
     source: Source
     scores: VideoScores
     cells_K4: Floats | None
-    """Where its cuboids lie, in pixels; ``None``: no cuboids, or nobody knows."""
+    """Position of its cuboids, in pixels; ``None`` if it has no cuboids or their position is unknown."""
     masked_K: Bools | None
 
     @property
     def score_T(self) -> npt.NDArray[np.float32]:
-        """Scores of its clips, without what is masked."""
+        """Scores of its clips, without masked cuboids."""
         cuboids = self.scores.cuboid_scores_TK
         return (
             self.scores.score_T if cuboids is None or self.masked_K is None else unmasked_scores(cuboids, self.masked_K)
@@ -94,28 +94,28 @@ class Scored:
 
 @dataclass(frozen=True)
 class Series:
-    """All clips of a unit's videos, in the order of time."""
+    """All clips of a unit's videos, in chronological order."""
 
-    videos: list[Scored]
+    videos: list[ScoredVideo]
     video_T: npt.NDArray[np.int64]
-    """Which video each clip is of."""
+    """Index of each clip's video in ``videos``."""
     clip_T: npt.NDArray[np.int64]
-    """Its position in that video's scores."""
+    """Index of each clip in its video's scores."""
     times_T2: Floats
-    """Seconds since 1970, or offsets."""
+    """Start and end of each clip: seconds since 1970, or offsets from the video's start."""
     scores_T: Floats
 
 
 def series_of(unit: EventUnit, config: EventsConfig, scored: Mapping[str, VideoScores]) -> Series:
-    """Put the clips of all of a unit's videos in order, without what is masked.
+    """Merge the clips of all videos of a unit in chronological order, without masked cuboids.
 
     Args:
-        unit: the camera and day; clips near its borders are in the series, too.
-        config: of the data set.
+        unit: the camera and day; clips of neighbouring days near midnight are included.
+        config: configuration of the data set.
         scored: scores of the unit's videos, by id.
 
     Raises:
-        UsageError: masks that leave nothing of the picture, or that cannot be laid on it.
+        UsageError: masks cover a whole frame, or the frame size of a masked video is unknown.
     """
     videos = [_video(s, scored[s.video_id], unit, config) for s in unit.sources if s.video_id in scored]
     if not videos:
@@ -133,19 +133,19 @@ def series_of(unit: EventUnit, config: EventsConfig, scored: Mapping[str, VideoS
     return Series(videos, video_T[order_T], clip_T[order_T], times_T2[order_T], scores_T[order_T])
 
 
-def _video(source: Source, scores: VideoScores, unit: EventUnit, config: EventsConfig) -> Scored:
+def _video(source: Source, scores: VideoScores, unit: EventUnit, config: EventsConfig) -> ScoredVideo:
     cuboids = scores.cuboid_scores_TK
     width, height = scores.width, scores.height
     view = view_of(config.features, width, height) if width and height and cuboids is not None else None
     if view is None or cuboids is None or not width or not height:
         if unit.camera.masks and cuboids is not None and view_of(config.features, 1, 1) is not None:
-            raise UsageError(f"{source.video_id!r:.120} has no known size in pixels, so it cannot be masked")
-        return Scored(source, scores, None, None)
+            raise UsageError(f"{source.video_id!r:.120} has an unknown frame size, so it cannot be masked")
+        return ScoredVideo(source, scores, None, None)
     cells_K4 = cells(view, cuboids.shape[1])
     masked_K = masked_cells(unit.camera.masks, cells_K4, width, height) if unit.camera.masks else None
     if masked_K is not None and masked_K.all():
-        raise UsageError(f"the masks of camera {unit.camera.name!r:.80} leave nothing of {source.video_id!r:.120}")
-    return Scored(source, scores, cells_K4, masked_K)
+        raise UsageError(f"the masks of camera {unit.camera.name!r:.80} cover all of {source.video_id!r:.120}")
+    return ScoredVideo(source, scores, cells_K4, masked_K)
 
 
 def _event(unit: EventUnit, config: EventsConfig, series: Series, span: Span, smooth_T: Floats) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def _event(unit: EventUnit, config: EventsConfig, series: Series, span: Span, sm
 
 
 def _parts(series: Series, span: Span) -> Iterator[dict[str, Any]]:
-    """Yield where an event lies in each of its videos, in the order of time."""
+    """Yield the part of an event in each of its videos, in chronological order."""
     inside = np.arange(span.first, span.last)
     videos, firsts = np.unique(series.video_T[inside], return_index=True)
     for number in videos[np.argsort(firsts)]:
@@ -207,7 +207,7 @@ def _parts(series: Series, span: Span) -> Iterator[dict[str, Any]]:
 
 
 def _event_id(unit: EventUnit, part: Mapping[str, Any]) -> str:
-    """16 hex digits: the camera, and the content and frame at which the event starts."""
+    """Return 16 hex digits: a digest of the camera, and of the content and frame at which the event starts."""
     text = f"{unit.camera.name}\0{part['content_id']}\0{part['start_frame']}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -1,4 +1,4 @@
-"""Small scores data sets of cameras, written as scoring writes them."""
+"""Small scores data sets of cameras, written as the scoring job writes them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wsvad.scores.table import VideoScores
 from wsvad.storage import open_store
 
 CLIP_S = 0.64
-"""16 frames at 25 frames a second."""
+"""Duration of a clip: 16 frames at 25 frames per second."""
 CAMERAS = """
 [[camera]]
 pattern = "{camera}/{year}{month}{day}T{hour}{minute}{second}.mp4"
@@ -23,7 +23,7 @@ time_zone = "UTC"
 
 
 def video(count: int, *hot: tuple[int, int], score: float = 0.9, cells: tuple[int, ...] = (8, 9, 15)) -> Any:
-    """Scores and cuboids of a video whose clips in these ranges score high, at these places."""
+    """Return scores and cuboids of a video whose clips in the ranges ``hot`` have a high score at the given cuboids."""
     cuboids = np.full((count, 49), 0.1, np.float32)
     for first, last in hot:
         cuboids[first:last, list(cells)] = score
@@ -31,7 +31,7 @@ def video(count: int, *hot: tuple[int, int], score: float = 0.9, cells: tuple[in
 
 
 def site(folder: Any, **more: Any) -> tuple[str, str]:
-    """Two cameras over midnight and a video of which nobody knows the time: ``(scores, cameras)``."""
+    """Write two cameras that record over midnight and a video without a time; return ``(scores, cameras)``."""
     scores = write_scores(
         folder / "scores",
         {
@@ -48,7 +48,7 @@ def site(folder: Any, **more: Any) -> tuple[str, str]:
 
 
 def add_unscored(scores: str, rows: dict[str, dict[str, Any]]) -> None:
-    """Publish videos without scores: extraction knows them, and could not use them."""
+    """Publish videos without scores, which extraction could not decode."""
     empty = dict.fromkeys(("num_frames", "fps", "duration_s", "width", "height", "expected_clips"))
     publish(
         open_store(scores),
@@ -76,7 +76,7 @@ class Footage(NamedTuple):
 
 
 def video_scores(video_id: str, clip: Any, score_T: Any, step_s: float, cuboids: Any = None) -> VideoScores:
-    """Scores of clips of 16 frames that last ``step_s``; numbers that ``clip`` leaves out are missing."""
+    """Return scores of clips of 16 frames that last ``step_s``; indices absent from ``clip`` are missing clips."""
     clip = np.asarray(clip, np.int32)
     start = clip.astype(np.int64) * 16
     frames = int(start[-1]) + 16 if len(clip) else 0
@@ -97,5 +97,5 @@ def video_scores(video_id: str, clip: Any, score_T: Any, step_s: float, cuboids:
 
 
 def digest(text: str) -> str:
-    """Any digest."""
+    """Return the SHA-256 of a text as an arbitrary digest."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Feature files as others publish them, and the command on them."""
+"""Helpers of import tests: feature files as others publish them, and the command that imports them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SOURCE = "made by a test"
 
 
 def features(clips: int, crops: int = 10, dim: int = 6, seed: int = 0) -> np.ndarray:
-    """Float32 ``[T, V, D]``, the kind that a ReLU and a mean leave behind."""
+    """Return random non-negative float32 features, ``[T, V, D]``, like those after ReLU and average pooling."""
     return np.abs(np.random.default_rng(seed).standard_normal((clips, crops, dim))).astype(np.float32)
 
 
@@ -30,19 +30,19 @@ def save(folder: Path, arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def save_crops(folder: Path, name: str, values_TVD: np.ndarray) -> str:
-    """Save every crop as a file of its own, ``NAME__0.npy`` and so on."""
+    """Save every crop as a separate file, ``NAME__0.npy`` etc."""
     return save(folder, {f"{name}__{crop}.npy": values_TVD[:, crop] for crop in range(values_TVD.shape[1])})
 
 
 def save_text(path: Path, values_TD: np.ndarray) -> str:
-    """Save one line of numbers a segment; return the folder."""
+    """Save one line of numbers per segment; return the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(" ".join(f"{value:.6f}" for value in row) + "\n" for row in values_TD))
     return str(path.parent)
 
 
 def manifest(path: Path, lengths: Mapping[str, int | None]) -> str:
-    """A manifest with ids and numbers of frames."""
+    """Write a manifest with ids and numbers of frames."""
     rows = "".join(f"{name},{name},{'' if frames is None else frames}\n" for name, frames in lengths.items())
     path.write_text(f"video_id,uri,num_frames\n{rows}")
     return str(path)

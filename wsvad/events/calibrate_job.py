@@ -1,4 +1,4 @@
-"""``wsvad events --calibrate``: scores of normal footage in, ``thresholds.json`` out."""
+"""``wsvad events --calibrate``: compute ``thresholds.json`` from the scores of normal footage."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from wsvad.backbones.identity import is_untrained
 from wsvad.cameras.config import Camera
 from wsvad.cameras.reading import read_cameras
 from wsvad.errors import EXIT_OK, ConflictError, UsageError
-from wsvad.events.calibration import BUDGET_PER_DAY, DAY_S, Calibration, Footage, Threshold, calibrate, span_of
+from wsvad.events.calibration import BUDGET_PER_DAY, DAY_S, Calibration, Footage, Threshold, calibrate, format_days
 from wsvad.events.config import EventsConfig, EventSettings
-from wsvad.events.making import series_of
+from wsvad.events.rows import series_of
 from wsvad.events.smoothing import Floats
 from wsvad.events.sources import Source, read_sources
 from wsvad.events.sweep import Sweep
@@ -29,25 +29,25 @@ from wsvad.work.summary import Summary
 
 @dataclass(frozen=True)
 class CalibrateOptions:
-    """What to calibrate on; ``wsvad events --help`` explains the same options."""
+    """Options of a calibration, the same as those of ``wsvad events --calibrate``."""
 
     scores: str
-    """Root of a scores data set; all of its footage is taken to be normal."""
+    """URI of a scores data set; all of its footage is assumed to be normal."""
     out: str
-    """File of the thresholds."""
+    """URI of the thresholds file to write."""
     cameras: str | None = None
-    """File of cameras."""
+    """URI of the cameras file."""
     settings: EventSettings = field(default_factory=EventSettings)
-    """The post-processing, and ``low`` as a share of ``high``."""
+    """Post-processing settings; ``low`` is kept at the same ratio to ``high``."""
     budget: float | None = None
-    """False events of a camera and day, for all cameras; None: what the file of cameras says, else 1."""
+    """False events per camera and day, for all cameras; None: the budgets of the cameras file, else 1."""
     store: StoreOptions = field(default_factory=StoreOptions)
     dry_run: bool = False
 
 
 @dataclass(frozen=True)
 class CalibrateSummary(Summary):
-    """The thresholds that were found."""
+    """Result of a calibration."""
 
     out: str
     scores: str
@@ -57,36 +57,37 @@ class CalibrateSummary(Summary):
     cameras: dict[str, dict[str, Any]]
     cameras_in_all: int
     days: float
-    """Of footage, all cameras together."""
+    """Total days of footage of all cameras."""
     banner: str
-    """That the network is untrained, and which budgets are not proven; else empty."""
+    """Warning that the network is untrained, and which budgets are not proven; else empty."""
 
     @property
     def exit_code(self) -> int:
-        """0: done; that a budget is not proven is said, and no failure."""
+        """Always 0; an unproven budget is reported but is not a failure."""
         return EXIT_OK
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return the lines of the table."""
-        rows = [("footage", f"{span_of(self.days)} of {self.cameras_in_all} cameras, taken to be normal")]
-        rows += [(name, _said(entry)) for name, entry in [("pooled", self.pooled), *self.cameras.items()]]
+        """Return the rows of the summary table."""
+        rows = [("footage", f"{format_days(self.days)} of {self.cameras_in_all} cameras, assumed to be normal")]
+        rows += [(name, _describe(entry)) for name, entry in [("pooled", self.pooled), *self.cameras.items()]]
         rows.append(("scores", f"{self.scores} ({self.checkpoint[:19]})"))
         return [*rows, ("saved", "nothing (dry run)" if self.dry_run else self.out)]
 
 
-def _said(entry: Mapping[str, Any]) -> str:
+def _describe(entry: Mapping[str, Any]) -> str:
     return f"open at {entry['high']:.4g}, close below {entry['low']:.4g}: {entry['statement']}"
 
 
 def calibrate_scores(options: CalibrateOptions) -> CalibrateSummary:
-    """Find the thresholds of a model on footage that is taken to be normal, and write them.
+    """Calibrate the thresholds of a model on footage that is assumed to be normal, and write them.
 
-    The scores of all cameras are held at once, 40 bytes a clip: 5 MB for a camera and day.
+    The scores of all cameras are held in memory, 40 bytes per clip: 5 MB per camera and day.
 
     Raises:
-        UsageError: options, cameras or scores that cannot be used; before any work.
-        ConflictError: the file is there and holds something else.
-        StorageError, DamagedError: the store failed, or scores are damaged.
+        UsageError: options, cameras or scores that cannot be used; raised before any work is done.
+        ConflictError: the output file exists and has other content.
+        StorageError: the store failed.
+        DamagedError: scores are damaged.
     """
     cameras = read_cameras(options.cameras, options.store)
     scores = ScoreSet.open(options.scores, options.store)
@@ -98,7 +99,7 @@ def calibrate_scores(options: CalibrateOptions) -> CalibrateSummary:
     budgets = {} if options.budget is not None else {name: camera.budget for name, camera in found.items()}
     for name, wanted in [("the default", budget), *budgets.items()]:
         if not wanted > 0:
-            raise UsageError(f"the budget of {name!r:.80} is {wanted:g} events a day; a threshold needs one above 0")
+            raise UsageError(f"the budget of {name!r:.80} must be above 0 events per day, got {wanted:g}")
     if not options.dry_run:
         probe_object(options.out, options.store)
     footage = {name: _footage(own, found[name], config, scores) for name, own in sources.items()}
@@ -134,24 +135,24 @@ def _write(thresholds: Thresholds, options: CalibrateOptions) -> None:
     store, key = open_object(options.out, options.store)
     if store.create(key, thresholds.to_bytes()) is Created.DIFFERENT:
         raise ConflictError(
-            f"{store.uri_of(key)} is there and holds something else. Nothing was changed. Events may have been made "
-            "with it; write to another file, or delete that one"
+            f"{store.uri_of(key)} exists with other content and was not changed, because events may depend on it. "
+            "Write to another file, or delete this one"
         )
 
 
 def _banner(calibration: Calibration, config: EventsConfig) -> str:
-    untrained = "THRESHOLDS OF AN UNTRAINED NETWORK'S FEATURES: they test the machinery and mean nothing for detection."
-    said = [untrained] if is_untrained(config.features.get("weights")) else []
-    every: list[tuple[str, Threshold]] = [("pooled", calibration.pooled), *calibration.cameras.items()]
-    unproven = [name for name, threshold in every if not threshold.proven]
+    untrained = "THRESHOLDS OF AN UNTRAINED NETWORK'S FEATURES: use them only to test the pipeline, not for detection."
+    warnings = [untrained] if is_untrained(config.features.get("weights")) else []
+    all_thresholds: list[tuple[str, Threshold]] = [("pooled", calibration.pooled), *calibration.cameras.items()]
+    unproven = [name for name, threshold in all_thresholds if not threshold.proven]
     if unproven:
         more = f" and {len(unproven) - 8} more" if len(unproven) > 8 else ""
-        said.append(f"THE FOOTAGE DOES NOT PROVE THE BUDGET OF {', '.join(unproven[:8])}{more}")
-    return "\n".join(said)
+        warnings.append(f"THE FOOTAGE DOES NOT PROVE THE BUDGET OF {', '.join(unproven[:8])}{more}")
+    return "\n".join(warnings)
 
 
 def _footage(sources: Sequence[Source], camera: Camera, config: EventsConfig, scores: ScoreSet) -> Footage:
-    """The scores of a camera as events are looked for in them: on one clock, those without a time each alone."""
+    """Return a camera's score series as event detection sees them: one for timed videos, one per untimed video."""
     scored = [source for source in sources if source.sha256]
     timed = [source for source in scored if source.start_utc_us is not None]
     groups = [timed] * bool(timed) + [[source] for source in scored if source.start_utc_us is None]
@@ -165,7 +166,7 @@ def _footage(sources: Sequence[Source], camera: Camera, config: EventsConfig, sc
 
 
 def covered_s(times_T2: Floats) -> float:
-    """Return the seconds that clips cover, each once; they ascend by start, and may overlap."""
+    """Return the seconds covered by at least one clip; clips are sorted by start and may overlap."""
     if not len(times_T2):
         return 0.0
     reached_T = np.concatenate((times_T2[:1, 0], np.maximum.accumulate(times_T2[:, 1])[:-1]))

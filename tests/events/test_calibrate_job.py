@@ -1,4 +1,4 @@
-"""The verb: thresholds from scores of normal footage, and events at them."""
+"""``wsvad events --calibrate``: thresholds from scores of normal footage, and events at these thresholds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.scoring.factories import write_scores
 from wsvad.cli import main
 from wsvad.events import calibration
-from wsvad.events.calibrating import covered_s
+from wsvad.events.calibrate_job import covered_s
 from wsvad.events.thresholds import load_thresholds
 
 CAMERAS = """
@@ -26,17 +26,17 @@ pattern = "{camera}/{year}{month}{day}T{hour}{minute}{second}.mp4"
 time_zone = "UTC"
 """
 CLIPS = 938
-"""Of a video of 600.32 s."""
+"""Clips of a video of 600.32 s."""
 
 
 def noise(seed: int, low: float = 0.0) -> np.ndarray:
-    """Scores of normal footage, with a tail."""
+    """Return scores of normal footage, with an exponential tail."""
     return np.minimum(low + np.random.default_rng(seed).exponential(0.08, CLIPS), 1.0)
 
 
 @pytest.fixture
 def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Half an hour of two cameras over midnight, a quarter of an hour of a third; 20 minutes are much footage here."""
+    """Options for half an hour of two cameras over midnight and ten minutes of a third; ``OWN_DAYS`` is 20 minutes."""
     monkeypatch.setattr(calibration, "OWN_DAYS", 20 / 1440)
     days = ("20260601T234000", "20260601T235000", "20260602T000000")
     videos: dict[str, Any] = {f"gate/{day}.mp4": (noise(n), None) for n, day in enumerate(days)}
@@ -48,24 +48,24 @@ def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def counted(words: list[str], tmp_path: Path, name: str = "events") -> Counter[str]:
-    """Events of each camera, as the verb makes them."""
+    """Return the number of events of each camera that ``wsvad events`` finds."""
     assert main([*words, "--out", str(tmp_path / name), "--text", str(tmp_path / name / "text")]) == 0
     with (tmp_path / name / "text" / "events.csv").open(newline="") as file:
         return Counter(row["camera"] for row in csv.DictReader(file) if row["kind"] == "event")
 
 
-def test_events_at_the_thresholds_are_as_many_as_were_counted(
+def test_events_at_the_thresholds_match_the_calibrated_counts(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of each camera with its own threshold; of the others together, at the pooled one, over all cameras.
+    """For each camera with its own threshold, and for all cameras together at the pooled one.
 
-    So what is calibrated is what the verb makes: across files and midnight, after all post-processing.
+    So calibration counts events as ``wsvad events`` does: across files and midnight, after all post-processing.
     """
-    place = str(tmp_path / "thresholds.json")
-    assert main([*words, "--calibrate", place, "--budget", "1000", "--smooth", "1.5", "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    found, _ = load_thresholds(place)
-    assert said["pooled"] == found.calibration.pooled.to_dict()
+    path = str(tmp_path / "thresholds.json")
+    assert main([*words, "--calibrate", path, "--budget", "1000", "--smooth", "1.5", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    found, _ = load_thresholds(path)
+    assert summary["pooled"] == found.calibration.pooled.to_dict()
     assert {*found.calibration.cameras} == {"gate", "yard"}
     assert found.post_processing.smooth_s == 1.5
     assert found.calibration.of("yard").high > found.calibration.of("gate").high
@@ -73,7 +73,7 @@ def test_events_at_the_thresholds_are_as_many_as_were_counted(
     assert gate.events > 3
     assert gate.proven
     assert gate.days == pytest.approx((2 * 600 + CLIPS * 0.64) / 86400)  # files overlap by 0.32 s
-    events = counted([*words, "--thresholds", place], tmp_path)
+    events = counted([*words, "--thresholds", path], tmp_path)
     assert {camera: events[camera] for camera in ("gate", "yard")} == {
         camera: found.calibration.of(camera).events for camera in ("gate", "yard")
     }
@@ -82,21 +82,21 @@ def test_events_at_the_thresholds_are_as_many_as_were_counted(
     assert counted([*words, *everywhere], tmp_path, "pooled").total() == found.calibration.pooled.events
 
 
-def test_a_budget_that_is_not_proven_is_said_loudly(
+def test_an_unproven_budget_gives_a_warning(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An hour proves nothing of one a day; exit code 0, thresholds without an event, a banner."""
-    place = str(tmp_path / "thresholds.json")
-    assert main([*words, "--calibrate", place]) == 0
+    """An hour of footage cannot prove one event per day: exit code 0, thresholds without events, a banner."""
+    path = str(tmp_path / "thresholds.json")
+    assert main([*words, "--calibrate", path]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "THRESHOLDS OF AN UNTRAINED NETWORK'S FEATURES" in shown  # as the scores of these tests say
+    assert "THRESHOLDS OF AN UNTRAINED NETWORK'S FEATURES" in shown  # the test scores come from one
     assert "THE FOOTAGE DOES NOT PROVE THE BUDGET OF pooled, gate, yard" in shown
     assert "at least 3.0 days without an event are needed" in shown
-    assert counted([*words, "--thresholds", place], tmp_path).total() == 0
+    assert counted([*words, "--thresholds", path], tmp_path).total() == 0
 
 
-def test_budgets_come_from_the_file_of_cameras(words: list[str], tmp_path: Path) -> None:
-    """Of all cameras, and of one; --budget wins over both, and a budget of 0 is none."""
+def test_budgets_come_from_the_cameras_file(words: list[str], tmp_path: Path) -> None:
+    """For all cameras, and for one; --budget overrides both, and a budget of 0 is rejected."""
     cameras = tmp_path / "cameras.toml"
     cameras.write_text("[defaults]\nbudget = 900\n" + CAMERAS + '[[camera]]\nname = "yard"\nbudget = 2000\n')
     assert main([*words, "--calibrate", str(tmp_path / "a.json")]) == 0
@@ -110,26 +110,26 @@ def test_budgets_come_from_the_file_of_cameras(words: list[str], tmp_path: Path)
     assert not (tmp_path / "c.json").exists()
 
 
-def test_a_threshold_that_a_person_gave_stays(words: list[str], tmp_path: Path) -> None:
-    """In the file of cameras, over the calibrated one."""
-    place = str(tmp_path / "thresholds.json")
-    assert main([*words, "--calibrate", place, "--budget", "1000"]) == 0
+def test_a_threshold_in_the_cameras_file_overrides_the_calibrated_one(words: list[str], tmp_path: Path) -> None:
+    """The other camera keeps its calibrated threshold."""
+    path = str(tmp_path / "thresholds.json")
+    assert main([*words, "--calibrate", path, "--budget", "1000"]) == 0
     (tmp_path / "cameras.toml").write_text(CAMERAS + '[[camera]]\nname = "gate"\nhigh = 1.0\n')
-    events = counted([*words, "--thresholds", place], tmp_path)
+    events = counted([*words, "--thresholds", path], tmp_path)
     assert events["gate"] == 0
-    assert events["yard"] == load_thresholds(place)[0].calibration.of("yard").events > 0
+    assert events["yard"] == load_thresholds(path)[0].calibration.of("yard").events > 0
 
 
 def test_nothing_is_overwritten(words: list[str], tmp_path: Path) -> None:
-    """The same thresholds again are fine; others are a conflict. A dry run writes nothing."""
-    place = tmp_path / "thresholds.json"
-    assert main([*words, "--calibrate", str(place), "--dry-run"]) == 0
-    assert not place.exists()
-    assert main([*words, "--calibrate", str(place)]) == 0
-    before = place.read_bytes()
-    assert main([*words, "--calibrate", str(place)]) == 0
-    assert main([*words, "--calibrate", str(place), "--budget", "1000"]) == 5
-    assert place.read_bytes() == before
+    """Writing the same thresholds again succeeds; others are a conflict. A dry run writes nothing."""
+    path = tmp_path / "thresholds.json"
+    assert main([*words, "--calibrate", str(path), "--dry-run"]) == 0
+    assert not path.exists()
+    assert main([*words, "--calibrate", str(path)]) == 0
+    before = path.read_bytes()
+    assert main([*words, "--calibrate", str(path)]) == 0
+    assert main([*words, "--calibrate", str(path), "--budget", "1000"]) == 5
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -145,28 +145,28 @@ def test_nothing_is_overwritten(words: list[str], tmp_path: Path) -> None:
         ("--out", "o", "--thresholds", "t.json", "--min-length", "2"),
     ],
 )
-def test_what_does_not_go_together_ends_before_any_work(
+def test_incompatible_options_are_rejected_before_any_work(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
 ) -> None:
-    """Exit code 2, and no file."""
+    """Exit code 2, and no file is written."""
     monkeypatch.chdir(tmp_path)
     assert main([*words, *more]) == 2
     assert {path.name for path in tmp_path.iterdir()} == {"scores", "cameras.toml"}
 
 
-def test_thresholds_of_another_model_are_refused(words: list[str], tmp_path: Path) -> None:
+def test_thresholds_of_another_model_are_rejected(words: list[str], tmp_path: Path) -> None:
     """Exit code 2; nothing is written."""
-    place = tmp_path / "thresholds.json"
-    assert main([*words, "--calibrate", str(place)]) == 0
-    found, _ = load_thresholds(str(place))
-    place.write_bytes(replace(found, checkpoint="sha256:other").to_bytes())
-    assert main([*words, "--out", str(tmp_path / "o"), "--thresholds", str(place)]) == 2
+    path = tmp_path / "thresholds.json"
+    assert main([*words, "--calibrate", str(path)]) == 0
+    found, _ = load_thresholds(str(path))
+    path.write_bytes(replace(found, checkpoint="sha256:other").to_bytes())
+    assert main([*words, "--out", str(tmp_path / "o"), "--thresholds", str(path)]) == 2
     assert not (tmp_path / "o").exists()
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 6)), max_size=8))
 def test_covered_time_counts_every_second_once(pairs: list) -> None:
-    """Clips with holes, and clips that overlap or lie within others."""
+    """Clips with gaps, overlapping clips and nested clips."""
     spans = sorted((start, start + length) for start, length in pairs)
     seconds = {second for start, end in spans for second in range(start, end)}
     assert covered_s(np.array(spans, float).reshape(-1, 2)) == len(seconds)

@@ -1,4 +1,4 @@
-"""Text forms hold what the tables hold, whatever the names are; other readers read them."""
+"""Text formats contain what the tables contain, whatever the names are, and other programs can parse them."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsvad.columns import EVENTS_SCHEMA
-from wsvad.events.texts import CSV_COLUMNS, file_name, to_csv, to_icalendar, to_json, to_webvtt, write_texts
+from wsvad.events.text_formats import CSV_COLUMNS, file_name, to_csv, to_icalendar, to_json, to_webvtt, write_text_files
 
 HOSTILE = [
     "=cmd|' /C calc'!A0",
@@ -30,7 +30,7 @@ TEXT = st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(exclude_categor
 
 
 def event(camera="gate", video_id="gate/x.mp4", start_s=1.0, end_s=2.5):
-    """A row of an event, with every column."""
+    """Return a row of an event, with every column."""
     row = dict.fromkeys(EVENTS_SCHEMA.names)
     part = {"video_id": video_id, "content_id": "c", "uri": "u", "start_s": start_s, "end_s": end_s}
     return row | {
@@ -42,8 +42,8 @@ def event(camera="gate", video_id="gate/x.mp4", start_s=1.0, end_s=2.5):
 
 
 @given(TEXT, TEXT)
-def test_csv_is_read_back_and_holds_no_formula(camera, video_id):
-    """By Python's reader; no cell begins as a formula does."""
+def test_csv_round_trips_and_contains_no_formula(camera, video_id):
+    """Parsed by Python's reader; no cell begins like a formula."""
     text = to_csv([event(camera, video_id)])
     assert text.count("\r\n") >= 2
     head, row = csv.reader(io.StringIO(text, newline=""))
@@ -56,7 +56,7 @@ def test_csv_is_read_back_and_holds_no_formula(camera, video_id):
 
 
 @given(TEXT, TEXT)
-def test_json_is_read_back(camera, video_id):
+def test_json_round_trips(camera, video_id):
     """All columns, times as text."""
     (row,) = json.loads(to_json([event(camera, video_id)]))["rows"]
     assert row.keys() == set(EVENTS_SCHEMA.names)
@@ -65,15 +65,15 @@ def test_json_is_read_back(camera, video_id):
 
 
 def unfolded(text):
-    """Lines of a calendar as a reader sees them (RFC 5545, 3.1)."""
+    """Return the unfolded lines of a calendar (RFC 5545, 3.1)."""
     assert text.endswith("\r\n")
     assert all(len(line.encode()) <= 75 for line in text.split("\r\n"))
     return text.replace("\r\n ", "").split("\r\n")[:-1]
 
 
 @given(TEXT, TEXT)
-def test_a_calendar_holds_each_name_on_its_line(camera, video_id):
-    """No name makes a line of its own; the text comes back when escapes are undone."""
+def test_calendar_names_stay_on_their_line(camera, video_id):
+    """No name starts a line of its own; undoing the escapes gives the text."""
     lines = unfolded(to_icalendar([event(camera, video_id)]))
     assert lines[0] == "BEGIN:VCALENDAR"
     assert lines[-1] == "END:VCALENDAR"
@@ -88,8 +88,8 @@ def test_a_calendar_holds_each_name_on_its_line(camera, video_id):
 
 
 @given(TEXT)
-def test_subtitles_have_one_cue_an_event(camera):
-    """No name ends a cue, or is markup."""
+def test_subtitles_have_one_cue_per_event(camera):
+    """No name ends a cue or is parsed as markup."""
     first, second = event(camera, start_s=3661.5, end_s=3662.0), event(camera, start_s=1.0, end_s=1.0)
     text = to_webvtt([(row, row["parts"][0]) for row in (first, second)])
     blocks = text.removesuffix("\n").split("\n\n")
@@ -99,15 +99,15 @@ def test_subtitles_have_one_cue_an_event(camera):
         "01:01:01.500 --> 01:01:02.000",
     ]
     for block in blocks[1:]:
-        _, _, said = block.split("\n")
-        assert "<" not in said
-        assert "-->" not in said
-        assert said.endswith(" 0.750")
+        _, _, text = block.split("\n")
+        assert "<" not in text
+        assert "-->" not in text
+        assert text.endswith(" 0.750")
 
 
 @given(st.text(max_size=300))
-def test_names_of_files_are_plain(video_id):
-    """One short segment of letters and digits that tells videos apart."""
+def test_file_names_are_safe_and_unique(video_id):
+    """One short path segment of safe characters."""
     name = file_name(video_id)
     assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*~[0-9a-f]{16}", name)
     assert len(name) <= 80
@@ -116,13 +116,13 @@ def test_names_of_files_are_plain(video_id):
 
 @pytest.mark.parametrize("video_id", ["../../up.mp4", "a/b/c.mp4", "\n", "x" * 500])
 def test_files_stay_below_the_folder(video_id, tmp_path):
-    """Also those of videos whose ids are paths; a second writing changes nothing."""
+    """Also for ids that look like paths; writing the same events again changes no file."""
     rows = [event("../../cam", video_id)]
-    write_texts(str(tmp_path / "text"), rows)
+    write_text_files(str(tmp_path / "text"), rows)
     files = {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in tmp_path.rglob("*") if p.is_file()}
     assert len(files) == 4
     assert all(p.is_relative_to(tmp_path / "text") for p in files)
-    write_texts(str(tmp_path / "text"), rows)
+    write_text_files(str(tmp_path / "text"), rows)
     assert files == {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in tmp_path.rglob("*") if p.is_file()}
-    write_texts(str(tmp_path / "text"), [event("../../cam", video_id, end_s=9.0)])
+    write_text_files(str(tmp_path / "text"), [event("../../cam", video_id, end_s=9.0)])
     assert files != {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in tmp_path.rglob("*") if p.is_file()}

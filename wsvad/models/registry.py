@@ -1,6 +1,6 @@
-"""From a model's name to its classes: the one place that knows them all.
+"""Registry of models: maps a model's name to its classes, and builds networks, criteria and labels.
 
-A model is its configuration, its network and its criterion, each in the file of its name.
+A model consists of a configuration, a network and a criterion, defined in the module of its name.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from wsvad.suggest import did_you_mean
 
 
 class ModelKind(NamedTuple):
-    """The three classes that make a model."""
+    """The three classes of a model."""
 
     config: type[ModelConfig]
     network: Callable[[Any], MilModel]
@@ -34,7 +34,7 @@ class ModelKind(NamedTuple):
 
 
 MAX_BYTES = 4 << 30
-"""Weights of a network; the largest of ours have some 100 MiB."""
+"""Maximum size of a network's weights; the largest of the presets have about 100 MiB."""
 
 MODELS: Mapping[str, ModelKind] = {
     "sultani": ModelKind(SultaniConfig, Sultani, SultaniCriterion),
@@ -52,29 +52,29 @@ def default_config(name: str, input_dim: int, *, preset: str = "paper", **overri
         name: one of ``MODELS``.
         input_dim: D or C of the features.
         preset: one of ``PRESETS[name]``.
-        overrides: fields of the configuration that are to differ from the preset.
+        overrides: fields of the configuration that override the preset.
 
     Raises:
-        UsageError: no such model, preset or field, or a value that the field does not take.
+        UsageError: the model, preset or field does not exist, or a value is invalid.
     """
     settings = {**_preset(name, preset).settings, **overrides}
     return config_from_dict({"name": name, "input_dim": input_dim, **settings})
 
 
 def default_recipe(name: str, *, preset: str = "paper") -> Recipe:
-    """Return how a preset is trained where the user says nothing.
+    """Return the default training recipe of a preset.
 
     Raises:
-        UsageError: no such model or preset.
+        UsageError: the model or preset does not exist.
     """
     return _preset(name, preset).recipe
 
 
 def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
-    """Return the configuration that ``ModelConfig.to_dict`` wrote; a field that is left out takes its default.
+    """Return the configuration of values from ``ModelConfig.to_dict``; missing fields take their defaults.
 
     Raises:
-        UsageError: no such model, a field that it does not have, no ``input_dim``, or a value that does not fit.
+        UsageError: the model or a field does not exist, ``input_dim`` is missing, or a value is invalid.
     """
     fields = dict(values)
     kind = _kind(fields.pop("name", None))
@@ -90,29 +90,29 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
 
 
 def build_model(config: ModelConfig, *, seed: int) -> MilModel:
-    """Return the network on the CPU, in training mode; its weights are a function of ``config`` and ``seed`` alone."""
+    """Return the network on the CPU, in training mode; its weights depend only on ``config`` and ``seed``."""
     check_size(config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return _kind(config.name).network(config)
 
 
-def outline(config: ModelConfig) -> MilModel:
-    """Return the network on the meta device: names, shapes and types of its tensors, and not a byte of their values.
+def meta_model(config: ModelConfig) -> MilModel:
+    """Return the network on the meta device: names, shapes and types of its tensors, without memory for values.
 
     Raises:
-        UsageError: a size that no tensor can have.
+        UsageError: a size is not possible for a tensor.
     """
     try:
         with torch.device("meta"):
             return _kind(config.name).network(config)
     except (RuntimeError, OverflowError) as error:
-        raise UsageError(f"model {config.name}: no network has the sizes of these settings: {config}") from error
+        raise UsageError(f"model {config.name}: settings give impossible tensor sizes: {config}") from error
 
 
 def check_size(config: ModelConfig) -> None:
-    """Raise ``UsageError`` where a network would have more than ``MAX_BYTES``; nothing is allocated to find out."""
-    size = sum(tensor.numel() * tensor.element_size() for tensor in outline(config).state_dict().values())
+    """Raise ``UsageError`` if a network would have more than ``MAX_BYTES``, without allocating it."""
+    size = sum(tensor.numel() * tensor.element_size() for tensor in meta_model(config).state_dict().values())
     if size > MAX_BYTES:
         raise UsageError(
             f"model {config.name} would have {size / 2**30:.1f} GiB of weights with these settings, expected at most "
@@ -121,15 +121,15 @@ def check_size(config: ModelConfig) -> None:
 
 
 def build_criterion(config: ModelConfig) -> Criterion:
-    """Return the loss that goes with the network."""
+    """Return the criterion of a model."""
     return _kind(config.name).criterion(config)
 
 
 def build_dynamic_labels(config: ModelConfig, labels_N: Tensor, *, segments: int) -> DynamicLabels | None:
-    """Return fresh soft labels for training videos, or None where the model uses none.
+    """Return initial soft labels of training videos, or None if the model does not use them.
 
     Args:
-        config: of the model.
+        config: configuration of the model.
         labels_N: 0 or 1 for each training video.
         segments: T of the training bags.
     """
@@ -152,6 +152,6 @@ def _kind(name: object) -> ModelKind:
 def _preset(name: str, preset: str) -> Preset:
     _kind(name)
     if preset not in PRESETS[name]:
-        meant = did_you_mean(preset, PRESETS[name])
-        raise UsageError(f"model {name}: preset must be one of {', '.join(PRESETS[name])}, got {preset!r}{meant}")
+        hint = did_you_mean(preset, PRESETS[name])
+        raise UsageError(f"model {name}: preset must be one of {', '.join(PRESETS[name])}, got {preset!r}{hint}")
     return PRESETS[name][preset]
