@@ -75,7 +75,7 @@ HOMES = {
         "wsvad/video/scaling.py",
         "wsvad/video/scanning.py",
         "wsvad/video/streams.py",
-        "wsvad/video/times.py",
+        "wsvad/video/frame_times.py",
         "wsvad/demo/render.py",
         "wsvad/pretraining/faults.py",
         "wsvad/review/encoding.py",  # encodes plain pixels that the decoder's process gave; it opens no file

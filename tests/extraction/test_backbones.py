@@ -97,7 +97,7 @@ def test_what_a_backbone_cannot_run_on_is_said_before_any_work(with_opencv, word
 
 def test_flow_without_its_library_is_said_before_any_work(monkeypatch):
     """The extra that brings it is named."""
-    monkeypatch.setattr(flow_module, "_fault", lambda code: "No module named 'cv2'")
+    monkeypatch.setattr(flow_module, "_opencv_error", lambda code: "No module named 'cv2'")
     with pytest.raises(UsageError, match=r"wsvad\[flow\]"):
         resolved("--backbone", "i3d-flow", "--weights", "random")
 

@@ -10,7 +10,7 @@ import av
 import pytest
 
 from tests.extraction.harness import QUICK, published_rows, published_videos, run_here
-from tests.video.making import CLOSED_GOP, NO_B, Recipe, make_video, picture
+from tests.video.synthetic import CLOSED_GOP, NO_B, Recipe, make_video, picture
 from wsvad.features.coverage import shortcomings, skipped_videos
 from wsvad.manifest.listing import Skipped
 
@@ -161,7 +161,7 @@ def test_what_is_noted_is_logged_and_counted(tmp_path, capsys, caplog):
     code, summary = run_here(capsys, "extract", "--videos", str(WILD), "--out", str(tmp_path / "out"), *QUICK)
     assert (code, summary["notes"]) == (0, {"clock_jump": 1, "stamps_mended": 1})
     warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
-    assert any(text.startswith("ntp.mkv: the clock steps by 1769999995") for text in warned)
+    assert any(text.startswith("ntp.mkv: the clock jumps by 1769999995") for text in warned)
     assert any(text.startswith("slow_dup.mkv: 1 missing or wrong time stamps") for text in warned)
 
 

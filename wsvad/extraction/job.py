@@ -27,7 +27,7 @@ from wsvad.manifest.listing import Listing, VideoRef, list_videos
 from wsvad.manifest.names import Identity
 from wsvad.storage import Store, StoreOptions
 from wsvad.text import printable
-from wsvad.video import Limits, Reading
+from wsvad.video import Limits, ReadOptions
 from wsvad.weights.resolve import BackboneSource, LoadedWeights
 from wsvad.work.carry_out import carry_out
 from wsvad.work.outcome import unsettled
@@ -73,7 +73,7 @@ class ExtractOptions:
     """Quarantined units and videos, and videos that are short or in doubt, up to which the exit code is 0."""
     min_coverage: float = MIN_COVERAGE
     """Percent of a video's clips below which it counts as short."""
-    reading: Reading = field(default_factory=Reading)
+    reading: ReadOptions = field(default_factory=ReadOptions)
     """How all videos are to be read; a manifest's columns win over it."""
     retry_quarantined: bool = False
     dry_run: bool = False

@@ -17,7 +17,7 @@ from wsvad.pipelines.backbone import backbone_of
 from wsvad.scoring.job import ScoreOptions, score
 from wsvad.scoring.summary import ScoreSummary
 from wsvad.storage import open_store
-from wsvad.video import Reading
+from wsvad.video import ReadOptions
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class VideoSource:
     """Of the second of two streams."""
     min_coverage: float = MIN_COVERAGE
     """Percent of a video's clips below which it counts as short."""
-    reading: Reading = field(default_factory=Reading)
+    reading: ReadOptions = field(default_factory=ReadOptions)
     """How all videos are to be read."""
 
 

@@ -1,4 +1,4 @@
-"""The order in which a full decode presents its pictures, and where the packets are that gave none."""
+"""Presentation order of the pictures of a full decode, and positions of the packets that gave none."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wsvad.video.scanning import Decoded
-from wsvad.video.stamps import Stamps
+from wsvad.video.timestamps import Stamps
 
 
 @dataclass
 class DecodedOrder:
-    """What a full decode says of a list of packets."""
+    """Presentation order of a list of packets, from a full decode."""
 
     places: list[int]
-    """Places in the list (without the hidden packets) in order of presentation; those that gave no picture among them
-    where they most likely belong."""
+    """Positions in the list (without the hidden packets) in presentation order. Packets without a picture are included
+    at their most likely position."""
     hidden: set[int] = field(default_factory=set)
-    """Ordinals of packets that are no frames: they gave no picture, and were not expected to."""
+    """Ordinals of packets that are not frames: they gave no picture, and were not expected to."""
     lost: list[int] = field(default_factory=list)
     """Frames (ranks in ``places``) that gave no picture."""
     uncertain: list[int] = field(default_factory=list)
-    """Frames so near to a lost one that it may be before or behind them."""
+    """Frames so close to a lost one that it may come before or after them."""
     depth: int = 0
-    """Most packets that a picture waits for behind its own."""
+    """Maximum number of packets behind its own that a picture waits for."""
 
 
 def by_position(count: int) -> DecodedOrder:
-    """Return the order of packets that are presented as they come."""
+    """Return the order of packets that are presented in file order."""
     return DecodedOrder(list(range(count)))
 
 
 def decoded_order(ordinals: Stamps, decoded: Decoded, doubtful: set[int]) -> DecodedOrder:
-    """Order packets as a full decode presented them.
+    """Return the order in which a full decode presented packets.
 
     Args:
-        ordinals: of the packets that may give a picture, rising.
-        decoded: what the decode gave.
-        doubtful: ordinals of packets that are no frames where they give no picture.
+        ordinals: Ascending ordinals of the packets that may give a picture.
+        decoded: Result of the decode.
+        doubtful: Ordinals of packets that do not count as frames if they give no picture.
     """
     wanted = set(ordinals.tolist())
     shown = list(dict.fromkeys(o for o in decoded.pictures if o in wanted))
@@ -60,7 +60,7 @@ def decoded_order(ordinals: Stamps, decoded: Decoded, doubtful: set[int]) -> Dec
 
 
 def _with_missing(order: list[int], missing: list[int]) -> list[int]:
-    """Put packets without a picture in front of the first picture whose packet, and all behind it, come later."""
+    """Insert packets without a picture before the first picture from which on all packets come later in the file."""
     if not missing:
         return order
     lowest_behind = np.minimum.accumulate(np.array(order[::-1], dtype=np.int64))[::-1].tolist() if order else []

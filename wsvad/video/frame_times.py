@@ -1,4 +1,4 @@
-"""Choose what frame numbers and times of a video come from, in the child: its stamps, its order, or a rate."""
+"""Choose the source of frame numbers and times, in the decode child: timestamps, order of pictures, or a rate."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import numpy.typing as npt
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from wsvad.video.contract import Clock, Note, Reading
-from wsvad.video.demux import table_places, unit_s
-from wsvad.video.order import DecodedOrder, by_position, decoded_order
+from wsvad.video.contract import Clock, Note, ReadOptions
+from wsvad.video.demux import table_places, time_base
+from wsvad.video.presentation_order import DecodedOrder, by_position, decoded_order
 from wsvad.video.remote import RemoteFile
 from wsvad.video.scanning import Decoded, Packets, Scan, decode_once
-from wsvad.video.stamps import JUMP_S, NONE, PAUSE_S, Stamps, mend, order_by_stamps, without_strays
 from wsvad.video.timeline import Timeline, from_decode_stamps, from_rate
+from wsvad.video.timestamps import JUMP_S, NONE, PAUSE_S, Stamps, order_by_stamps, repair, without_outliers
 
 DEFAULT_RATE = Fraction(25)
 _LEAST_LIKELY, _MOST_LIKELY = 0.1, 240.0
-_TRIED = 256
-"""Packets decoded to see whether a stream that may be reordered is, where its stamps say that it is not."""
+_ORDER_PROBE_PACKETS = 256
+"""Packets decoded to check whether a stream is reordered although its timestamps show no reordering."""
 _MAX_MENDED = 100_000
-"""Single stamps that an index may hold; a file with more is read by the order of its pictures alone."""
+"""Maximum number of repaired timestamps in an index; a file with more is numbered by the order of its pictures."""
 _ELEMENTARY = frozenset({"h264", "hevc", "mpegvideo", "m4v", "mjpeg"})
-"""Demuxers of streams without a container: no stamps, and a default as the rate."""
+"""Demuxers of streams without a container: no timestamps, and a default rate."""
 _ESTIMATES = _ELEMENTARY | {"mpegts", "mpeg", "flv"}
-"""Demuxers whose rate of a stream without time stamps is a default or an estimate."""
+"""Demuxers whose rate is a default or an estimate for streams without timestamps."""
 _NEVER_REORDERS = frozenset(
     {
         *(
@@ -48,27 +48,27 @@ _NEVER_REORDERS = frozenset(
         *("mjpeg", "jpeg2000", "rawvideo", "ffv1", "huffyuv", "utvideo", "dvvideo", "prores", "dnxhd"),
     }
 )
-"""Codecs whose packets are presented in the order in which they are stored, whatever their stamps say."""
+"""Codecs whose packets are presented in stored order, whatever their timestamps are."""
 
-Allow = Callable[[float, float], None]
+AllowCpu = Callable[[float, float], None]
 
 
 @dataclass
 class FrameTimes:
-    """Frames of a video in order of presentation, and their times."""
+    """Frames of a video in presentation order, and their times."""
 
     clock: Clock
     num_frames: int
     ticks: Stamps = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    """Of every frame's packet in the order of the file, in units of the time base / ``scale``; empty on the counting
+    """Time of every frame's packet in file order, in units of the time base / ``scale``; empty on the counting
     clocks."""
     scale: int = 1
     shifts: list[tuple[int, int]] = field(default_factory=list)
     mended: list[tuple[int, int]] = field(default_factory=list)
     timeline: Timeline = field(default_factory=lambda: from_rate(DEFAULT_RATE))
-    """On the counting clocks."""
+    """Frame times on the counting clocks."""
     rate: Fraction = DEFAULT_RATE
-    """Likewise, in frames per second."""
+    """Frames per second on the counting clocks."""
     lost: list[int] = field(default_factory=list)
     uncertain: list[int] = field(default_factory=list)
     hidden: set[int] = field(default_factory=set)
@@ -76,50 +76,56 @@ class FrameTimes:
 
 
 class FullDecode:
-    """Decodes the whole video, where only that tells the order of its frames."""
+    """Decodes the whole video if only that determines the order of its frames."""
 
     def __init__(
-        self, source: RemoteFile, number: int, max_pixels: int, beat: Callable[[], None], allow: Allow, found: Scan
+        self,
+        source: RemoteFile,
+        number: int,
+        max_pixels: int,
+        heartbeat: Callable[[], None],
+        allow_cpu: AllowCpu,
+        found: Scan,
     ) -> None:
         self._source, self._number, self._max_pixels = source, number, max_pixels
-        self._beat, self._allow, self._found = beat, allow, found
+        self._heartbeat, self._allow_cpu, self._found = heartbeat, allow_cpu, found
         self._decoded: Decoded | None = None
 
     def order(self, ordinals: Stamps, doubtful: set[int]) -> DecodedOrder:
-        """Return the order of presentation of the packets with these ordinals.
+        """Return the presentation order of the packets with these ordinals.
 
-        Packets whose ordinals are ``doubtful`` are no frames where they give no picture.
+        Packets whose ordinals are in ``doubtful`` do not count as frames if they give no picture.
         """
         packets = self._found.packets
         if self._decoded is None:
             self._decoded = self._run(None)
         return decoded_order(ordinals, self._decoded, packets.unclear | doubtful)
 
-    def begins_in_order(self) -> bool:
-        """True where the first pictures come out in the order in which their packets are stored."""
-        came = (self._decoded or self._run(_TRIED)).pictures
-        return came == sorted(came)
+    def starts_in_stored_order(self) -> bool:
+        """Return True if the first pictures come out in the order in which their packets are stored."""
+        pictures = (self._decoded or self._run(_ORDER_PROBE_PACKETS)).pictures
+        return pictures == sorted(pictures)
 
     def _run(self, limit: int | None) -> Decoded:
         packets = self._found.packets
-        self._allow(min(packets.read, limit or packets.read) / float(DEFAULT_RATE), 0.0)
+        self._allow_cpu(min(packets.read, limit or packets.read) / float(DEFAULT_RATE), 0.0)
         self._source.read_as_zeros(())
         skip = packets.before_key
-        return decode_once(self._source, self._number, skip, self._max_pixels, self._beat, limit)
+        return decode_once(self._source, self._number, skip, self._max_pixels, self._heartbeat, limit)
 
 
 def choose_times(
-    container: InputContainer, stream: VideoStream, found: Scan, claimed: int, reading: Reading, decode: FullDecode
+    container: InputContainer, stream: VideoStream, found: Scan, claimed: int, reading: ReadOptions, decode: FullDecode
 ) -> FrameTimes:
-    """Choose the first clock on which every frame has a time of its own.
+    """Choose the first clock that gives every frame a distinct time.
 
     Args:
-        container: the open file.
-        stream: the stream that was scanned.
-        found: what the scan found.
-        claimed: pictures that the container's table promises beyond the packets that could be read.
-        reading: what people said of the video.
-        decode: used where the stamps do not tell the order of frames.
+        container: The open file.
+        stream: The stream that was scanned.
+        found: Result of the scan.
+        claimed: Number of pictures that the container's table lists beyond the packets that could be read.
+        reading: User settings for reading the video.
+        decode: Used if the timestamps do not determine the order of frames.
     """
     packets, useless = found.packets, False
     shown = _without(packets.column(packets.ordinal), found.hidden)
@@ -137,13 +143,13 @@ def choose_times(
         return _by_order(container, stream, found, shown, reading, decode)
     guess = _likely_rate(stream)
     times = _by_order(container, stream, found, shown, replace(reading, frame_rate=guess), decode)
-    message = f"the time stamps are of no use, {guess:g} frames/s is a guess; see --frame-rate"
+    message = f"the time stamps are unusable, {guess:g} frames/s is a guess; use --frame-rate to set the rate"
     times.notes = [Note("times_guessed", message)]
     return times
 
 
 def _clocks(container: InputContainer, stream: VideoStream) -> tuple[Clock, ...]:
-    """Return the stamps that the file itself has; what demuxers make up for the others is no evidence."""
+    """Return the clocks that the file itself stores; timestamps that a demuxer generates are not used."""
     if container.format.name in _ELEMENTARY:
         return ()
     if _reorders(stream):
@@ -156,7 +162,7 @@ def _reorders(stream: VideoStream) -> bool:
 
 
 def _without(ordinals: Stamps, hidden: set[int]) -> npt.NDArray[np.bool_]:
-    """True for packets that are not hidden."""
+    """Return a mask of the packets that are not hidden."""
     if not hidden:
         return np.ones(len(ordinals), dtype=bool)
     return ~np.isin(ordinals, sorted(hidden))
@@ -165,32 +171,33 @@ def _without(ordinals: Stamps, hidden: set[int]) -> npt.NDArray[np.bool_]:
 def _stamped(
     clock: Clock, stream: VideoStream, stamps: Stamps, shown: npt.NDArray[np.bool_], found: Scan, decode: FullDecode
 ) -> FrameTimes | None:
-    """Return times that follow the stamps, mended where a few are wrong; None where they are of no use."""
-    packets, unit = found.packets, float(unit_s(stream))
+    """Return times from the timestamps, repaired if a few are wrong; None if the timestamps are unusable."""
+    packets, tick_s = found.packets, float(time_base(stream))
     ordinals, key = packets.column(packets.ordinal)[shown], packets.keys[shown]
-    steady = without_strays(stamps, JUMP_S / unit)
+    cleaned = without_outliers(stamps, JUMP_S / tick_s)
     order, doubtful = None, packets.leading()
     if not packets.unclear and stream.codec_context.name in _NEVER_REORDERS:
-        order = by_position(len(steady)).places
+        order = by_position(len(cleaned)).places
     elif not packets.unclear:
-        order = order_by_stamps(steady, key, reorders=_reorders(stream), pause=PAUSE_S / unit)
-        if order is not None and _reorders(stream) and _in_place(order) and not decode.begins_in_order():
-            order, doubtful = None, packets.first()  # a muxer wrote decode stamps as presentation stamps
+        order = order_by_stamps(cleaned, key, reorders=_reorders(stream), pause=PAUSE_S / tick_s)
+        if order is not None and _reorders(stream) and _is_stored_order(order) and not decode.starts_in_stored_order():
+            order, doubtful = None, packets.possibly_leading()  # a muxer stored decode timestamps as pts
     hidden = found.hidden
     if order is None:
         decoded = decode.order(ordinals, doubtful)
         hidden, order = hidden | decoded.hidden, decoded.places
         kept = _without(ordinals, decoded.hidden)
-        steady, stamps, ordinals, key = steady[kept], stamps[kept], ordinals[kept], key[kept]
-        told = order_by_stamps(steady, key, reorders=_reorders(stream))
-        if told is not None and _agree(told, decoded):  # they also say where a lost picture belongs
-            order = told
-        elif bool((steady != NONE).all()) and bool((np.diff(steady) >= 0).all()):
-            steady = np.sort(steady)[_ranks(order)]  # each frame at the time at which one is decoded
-    mended = mend(steady, order, JUMP_S / unit)
+        cleaned, stamps, ordinals, key = cleaned[kept], stamps[kept], ordinals[kept], key[kept]
+        stamp_order = order_by_stamps(cleaned, key, reorders=_reorders(stream))
+        if stamp_order is not None and _matches_decode(stamp_order, decoded):
+            # the timestamps also determine the position of a lost picture
+            order = stamp_order
+        elif bool((cleaned != NONE).all()) and bool((np.diff(cleaned) >= 0).all()):
+            cleaned = np.sort(cleaned)[_ranks(order)]  # frames get the sorted timestamps in presentation order
+    mended = repair(cleaned, order, JUMP_S / tick_s)
     if mended is None:
         return None
-    moved = np.flatnonzero((steady != stamps) & (stamps != NONE))
+    moved = np.flatnonzero((cleaned != stamps) & (stamps != NONE))
     changed = sorted({*mended.mended, *moved.tolist()})
     if len(changed) + len(mended.shifts) > _MAX_MENDED:
         return None
@@ -202,37 +209,37 @@ def _stamped(
         [(int(ordinals[place]), offset) for place, offset in mended.shifts],
         [(int(ordinals[place]), int(mended.times[place])) for place in changed],
         hidden=hidden,
-        notes=_mending_notes(mended.jumps, len(changed), unit),
+        notes=_mending_notes(mended.jumps, len(changed), tick_s),
     )
 
 
-def _agree(order: list[int], decoded: DecodedOrder) -> bool:
-    """True where the pictures that a decode gave came out in this order."""
-    came = np.delete(np.array(decoded.places, dtype=np.int64), decoded.lost)
-    return bool((np.diff(_ranks(order)[came]) > 0).all())
+def _matches_decode(order: list[int], decoded: DecodedOrder) -> bool:
+    """Return True if the decoded pictures came out in this order."""
+    shown = np.delete(np.array(decoded.places, dtype=np.int64), decoded.lost)
+    return bool((np.diff(_ranks(order)[shown]) > 0).all())
 
 
 def _ranks(order: list[int]) -> Stamps:
-    """Return for every place its rank in order of presentation."""
+    """Return for every position its rank in presentation order."""
     ranks = np.empty(len(order), dtype=np.int64)
     ranks[np.array(order, dtype=np.int64)] = np.arange(len(order))
     return ranks
 
 
-def _in_place(order: list[int]) -> bool:
-    """True where packets are presented in the order in which they are stored."""
+def _is_stored_order(order: list[int]) -> bool:
+    """Return True if packets are presented in the order in which they are stored."""
     return bool((np.diff(np.array(order, dtype=np.int64)) == 1).all())
 
 
-def _mending_notes(jumps: list[tuple[int, float]], mended: int, unit: float) -> list[Note]:
+def _mending_notes(jumps: list[tuple[int, float]], mended: int, tick_s: float) -> list[Note]:
     notes = [
-        Note("clock_jump", f"the clock steps by {ticks * unit:.3f} s at frame {rank}; times go on without the step")
+        Note("clock_jump", f"the clock jumps by {ticks * tick_s:.3f} s at frame {rank}; the jump is removed from times")
         for rank, ticks in jumps[:8]
     ]
     if len(jumps) > 8:
-        notes.append(Note("clock_jump", f"{len(jumps) - 8} more such steps"))
+        notes.append(Note("clock_jump", f"{len(jumps) - 8} more clock jumps"))
     if mended:
-        message = f"{mended} missing or wrong time stamps; those frames lie between their neighbours"
+        message = f"{mended} missing or wrong time stamps; times of those frames are interpolated"
         notes.append(Note("stamps_mended", message))
     return notes
 
@@ -242,23 +249,23 @@ def _by_order(
     stream: VideoStream,
     found: Scan,
     shown: npt.NDArray[np.bool_],
-    reading: Reading,
+    reading: ReadOptions,
     decode: FullDecode,
 ) -> FrameTimes:
-    """Number frames as a decode from the start gives them; times from places in an AVI, or from a rate."""
+    """Number frames in the order of a decode from the start; times come from packet positions in an AVI, or a rate."""
     packets: Packets = found.packets
     ordinals, dts = packets.column(packets.ordinal)[shown], packets.column(packets.dts)[shown]
     if stream.codec_context.name in _NEVER_REORDERS and not packets.unclear:
         decoded = by_position(len(ordinals))
     else:
-        decoded = decode.order(ordinals, packets.first())
+        decoded = decode.order(ordinals, packets.possibly_leading())
     times = _counted("count", container, stream, len(decoded.places), reading)
     times.lost, times.uncertain = decoded.lost, decoded.uncertain
     times.hidden = found.hidden | decoded.hidden
     if container.format.name == "avi" and reading.frame_rate is None:
         places = dts[_without(ordinals, decoded.hidden)]
         depth = max(decoded.depth, stream.codec_context.reorder_depth)
-        stated = from_decode_stamps(places, depth, unit_s(stream))
+        stated = from_decode_stamps(places, depth, time_base(stream))
         if stated is not None:
             if abs(stated.usual_step - times.timeline.usual_step) > 1:
                 times.rate = Fraction(1_000_000_000, stated.usual_step)
@@ -267,21 +274,24 @@ def _by_order(
 
 
 def _counted(
-    clock: Clock, container: InputContainer, stream: VideoStream, num_frames: int, reading: Reading
+    clock: Clock, container: InputContainer, stream: VideoStream, num_frames: int, reading: ReadOptions
 ) -> FrameTimes:
-    """Return times that follow from a rate: the one that people say, the one that the file states, or a guess."""
+    """Return times from a rate: the one the user sets, the one the file states, or a guess."""
     rate, notes = _stated_rate(container, stream), []
     if reading.frame_rate is not None:
         rate = Fraction(reading.frame_rate).limit_denominator(1_000_000)
     elif rate is None:
         rate = stream.average_rate or stream.guessed_rate or DEFAULT_RATE
-        message = f"no time stamps and no frame rate are stored, {float(rate):g} frames/s is a guess; see --frame-rate"
+        message = (
+            f"no time stamps and no frame rate are stored, {float(rate):g} frames/s is a guess; "
+            "use --frame-rate to set the rate"
+        )
         notes.append(Note("times_guessed", message))
     return FrameTimes(clock, num_frames, timeline=from_rate(rate), rate=rate, notes=notes)
 
 
 def _stated_rate(container: InputContainer, stream: VideoStream) -> Fraction | None:
-    """Return the rate that the file states; None where the demuxer only has a default."""
+    """Return the rate that the file states; None if the demuxer only has a default."""
     if container.format.name not in _ESTIMATES:
         return stream.average_rate or stream.guessed_rate
     stated = stream.codec_context.framerate
@@ -289,6 +299,6 @@ def _stated_rate(container: InputContainer, stream: VideoStream) -> Fraction | N
 
 
 def _likely_rate(stream: VideoStream) -> float:
-    """Return a rate for a video whose stamps are of no use; what demuxers derive from such stamps may be anything."""
+    """Return a plausible rate for a video with unusable timestamps; rates derived from them may be arbitrary."""
     rates = (stream.codec_context.framerate, stream.average_rate, stream.guessed_rate)
     return float(next((rate for rate in rates if rate and _LEAST_LIKELY <= rate <= _MOST_LIKELY), DEFAULT_RATE))
