@@ -37,8 +37,8 @@ _FAST_START = {"movflags": "faststart"}
 def make_corpus(folder: Path, canary_url: str = "http://127.0.0.1:9/canary") -> dict[str, ExpectedOutcome]:
     """Write the corpus into ``folder`` and return the expected outcome of every file by its name.
 
-    Playlists in the corpus refer to ``canary_url`` and to the file ``canary.mp4`` in the same folder; neither may ever be
-    opened. The canary file is a valid video, so that following a reference would be visible.
+    Playlists in the corpus refer to ``canary_url`` and to the file ``canary.mp4`` in the same folder; neither may ever
+    be opened. The canary file is a valid video, so that following a reference would be visible.
     """
     canary = make_video(folder / "canary.mp4", Recipe(options=CLOSED_GOP, num_frames=100))
     expected = {"canary.mp4": _ALL}

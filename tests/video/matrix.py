@@ -236,7 +236,7 @@ def _shift(packet: Packet, by: int) -> Packet:
 
 
 def _pack(packets: list[Packet]) -> list[Packet]:
-    """Move every B picture into the packet of the P picture before it, and put a picture that is not coded in its place."""
+    """Move every B picture into the packet of the P picture before it; replace it by a picture that is not coded."""
     result = list(packets)
     for i in range(1, len(packets)):
         ahead, this = packets[i - 1], packets[i]

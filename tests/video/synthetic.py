@@ -50,7 +50,8 @@ NO_B = {"x264-params": "keyint=25:min-keyint=25:scenecut=0:bframes=0", **X264}
 def picture(number: int, width: int, height: int) -> Frames:
     """Return frame ``number`` ``[height, width, 3]``.
 
-    It shows a moving bar on a gradient, and the number as 12 black or white blocks along the top, least significant first.
+    It shows a moving bar on a gradient, and the number as 12 black or white blocks along the top, least significant
+    first.
     """
     y, x = np.mgrid[0:height, 0:width]
     slope = (x * 160 // width + y * 60 // height + 20).astype(np.uint8)

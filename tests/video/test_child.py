@@ -108,8 +108,9 @@ def test_child_starts_fast_without_heavy_imports() -> None:
 
 
 def test_lack_of_memory_is_never_reported_as_damage(corpus: Corpus) -> None:
-    """FFmpeg reports a failed allocation as invalid data. With any memory limit, a large valid picture is either decoded or
-    reported as ``decoder_memory``.
+    """FFmpeg reports a failed allocation as invalid data.
+
+    With any memory limit, a large valid picture is either decoded or reported as ``decoder_memory``.
     """
     source, kinds = BytesSource(corpus.folder / "huge_picture.mp4"), []
     for megabytes in range(200, 440, 40):
@@ -142,8 +143,9 @@ with VideoReader() as reader:
 
 
 def test_child_imports_the_package_from_where_the_parent_did(video: Path, tmp_path: Path) -> None:
-    """As in a Ray working directory: a copy that is only on the parent's ``sys.path``. Parent and child of different versions
-    would reject each other's messages.
+    """As in a Ray working directory: a copy that is only on the parent's ``sys.path``.
+
+    Parent and child of different versions would reject each other's messages.
     """
     shutil.copytree(ROOT / "wsvad", tmp_path / "wsvad")
     contract = tmp_path / "wsvad" / "video" / "contract.py"

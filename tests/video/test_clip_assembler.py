@@ -15,8 +15,9 @@ Emitted = dict[int, tuple[ClipTimes, list[int], list[int]]]
 
 
 def run(spec: ClipSpec, num_frames: int, clips: tuple[int, int], lost: set[int]) -> tuple[Emitted, ClipAssembler]:
-    """Feed all frames from 0 that are not lost. All pixels of frame n are n, it starts at n seconds and ends at n + 1, and its
-    flow is all n too.
+    """Feed all frames from 0 that are not lost.
+
+    All pixels of frame n are n, it starts at n seconds and ends at n + 1, and its flow is all n too.
     """
     emitted: Emitted = {}
 

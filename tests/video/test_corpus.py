@@ -42,8 +42,9 @@ def outcome(reader: VideoReader, path: Path) -> tuple[ExpectedOutcome, int]:
 
 
 def test_every_file_has_its_outcome_and_no_other_file_or_server_is_accessed(corpus: Corpus, canary: Canary) -> None:
-    """One child decodes the whole corpus: bad files do not affect later files. The canary server receives no request, the
-    canary file is not opened.
+    """One child decodes the whole corpus: bad files do not affect later files.
+
+    The canary server receives no request, the canary file is not opened.
     """
     found = {}
     with VideoReader() as reader:
@@ -98,7 +99,7 @@ def test_docs_list_every_kind() -> None:
 
 @pytest.mark.parametrize("percent", range(0, 100, 5))
 def test_an_mp4_truncated_before_its_table_is_damaged(video: Path, percent: int, reader: VideoReader) -> None:
-    """An MP4 whose table follows its samples, truncated at 20 positions; the corpus and ``test_damage`` cover other kinds."""
+    """An MP4 whose table follows its samples, truncated at 20 positions; ``test_damage`` covers other kinds."""
     source = BytesSource(video.read_bytes()[: video.stat().st_size * percent // 100])
     with pytest.raises(VideoError) as error:
         reader.index(source)

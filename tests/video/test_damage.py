@@ -93,7 +93,7 @@ def test_a_real_video_with_60_kb_zeroed_keeps_nine_tenths(reader: VideoReader) -
 
 
 def test_after_a_truncation_no_frame_has_a_wrong_number(tmp_path: Path, reader: VideoReader) -> None:
-    """Table in front, truncated at 30 positions: the decoded frames are a prefix, and no later picture takes an earlier number."""
+    """Table in front, truncated at 30 positions: the decoded frames are a prefix, with their own numbers."""
     recipe = Recipe(options=CLOSED_GOP, num_frames=100, container_options={"movflags": "faststart"})
     whole = make_video(tmp_path / "front.mp4", recipe).read_bytes()
     start, stop = mdat_span(whole)
@@ -123,8 +123,9 @@ def mutated(data: bytes, seed: int) -> bytes:
 
 
 def test_any_mutation_has_an_outcome_that_depends_on_the_bytes(corpus: Corpus) -> None:
-    """100 mutants of six containers: all frames are accounted for, or the kind concerns the bytes. Never a crash, a hang, or
-    an unnamed error.
+    """100 mutants of six containers: all frames are accounted for, or the kind concerns the bytes.
+
+    Never a crash, a hang, or an unnamed error.
     """
     names = ("canary.mp4", "fragmented.mp4", "transport.ts", "open_gop.mkv", "reordered.avi", "elementary.h264")
     originals = [(corpus.folder / name).read_bytes() for name in names]

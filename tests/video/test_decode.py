@@ -130,7 +130,7 @@ def test_clip_times_are_presentation_times(tmp_path: Path, reader: VideoReader) 
 @needs_data_sets
 @pytest.mark.parametrize("geometry", [Geometry(), Geometry("center"), Geometry("ten-crop")], ids=lambda g: g.kind)
 def test_pixels_equal_a_plain_decode_resized(reader: VideoReader, geometry: Geometry) -> None:
-    """A real video, compared with PyAV's own conversion of each frame and numpy slices; within 2.5 levels on average."""
+    """A real video, compared with PyAV's own conversion of each frame and numpy slices; mean error below 2.5 levels."""
     path = DATA_SETS / "ucsd_ped2" / "videos" / "Test004.mp4"
     index, clips = decode(reader, path, geometry=geometry)
     frames = plain_decode(path)

@@ -106,7 +106,7 @@ def test_a_large_mp4_is_indexed_from_its_table(tmp_path: Path, reader: VideoRead
 
 
 def test_samples_are_not_read_after_the_first_picture(tmp_path: Path, reader: VideoReader) -> None:
-    """A video with several megabytes of samples and its table in front: only the beginning is read, with the same result."""
+    """A video with megabytes of samples and its table in front: only the beginning is read, with the same result."""
     large = replace(BASE, codec="rawvideo", options={}, width=320, height=240, pixel_format="yuyv422")
     path = make_video(
         tmp_path / "large.mov", replace(large, num_frames=60, container_options={"movflags": "faststart"})

@@ -70,7 +70,7 @@ def largest_delay(cell: Cell, found: Found, truth: list[int]) -> float:
 
 @pytest.mark.parametrize("container", [*CONTAINERS, "raw"])
 def test_frames_and_times_equal_a_full_decode(tmp_path: Path, reader: VideoReader, container: str) -> None:
-    """Every file that a muxer can write is exact; a note is added if there are too few timestamps to determine times."""
+    """Every file that a muxer can write is exact; a note is added if too few timestamps determine times."""
     made, codecs, wrong = 0, set(), []
     for cell_container, codec, treatment in cells():
         if cell_container != container or (cell := make_cell(tmp_path, container, codec, treatment)) is None:

@@ -54,7 +54,7 @@ K = Kind()
 
 
 def test_leading_pictures_are_skipped_without_references() -> None:
-    """At the start, at a broken link, and after an end of sequence; not at a clean random access point in the middle."""
+    """At the start, at a broken link, and after an end of sequence; not at a clean random access point elsewhere."""
     end = b"\0\0\0\1" + bytes((36 << 1, 1))
     rule = HevcPictures(b"")
     packets = [hevc(K.clean), hevc(K.rasl), hevc(K.trailing), hevc(K.clean), hevc(K.rasl), hevc(K.trailing) + end]
@@ -84,7 +84,7 @@ def test_damage_counts_as_a_picture() -> None:
 
 
 def test_fields_are_paired_across_and_within_packets() -> None:
-    """Two packets per frame: the second gives no picture. Both in one packet: one picture. A lone field is a picture too."""
+    """Two packets per frame: the second gives no picture. Both in one packet: one picture. A lone field: one picture."""
     pictures = [picture(n, 96, 64) for n in range(4)]
     fields = field_packets(pictures)
     split = [field for pair in fields for field in pair]

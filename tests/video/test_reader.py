@@ -159,8 +159,9 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", ["large.mov", "large.mkv", "large.avi"])
 @pytest.mark.parametrize("operation", ["index", "clips"])
 def test_storage_errors_are_raised_unchanged(large: Path, reader: VideoReader, name: str, operation: str) -> None:
-    """Whichever read fails, while indexing or decoding, in any container: the same error object, never a VideoError and never
-    missing frames.
+    """Whichever read fails, while indexing or decoding, in any container: the same error object.
+
+    It is never a VideoError and never missing frames.
     """
     path = large / name
     whole = BytesSource(path)

@@ -87,7 +87,7 @@ def test_valid_timestamps_are_unchanged() -> None:
 
 
 def test_order_by_timestamps() -> None:
-    """By timestamp within a recording, recordings one after the other; undetermined if a timestamp is missing or repeated."""
+    """By timestamp within a recording, recordings one after the other; undetermined without distinct timestamps."""
     key = np.array([1, 0, 0, 0, 1, 0, 0, 0], dtype=bool)
     stamps = np.array([0, 3, 1, 2, 0, 3, 1, 2], dtype=np.int64)
     assert order_by_stamps(stamps, key, reorders=True) == [0, 2, 3, 1, 4, 6, 7, 5]
@@ -114,7 +114,7 @@ def test_order_by_timestamps() -> None:
     ids=["equal", "falling", "back", "ahead", "astray"],
 )
 def test_timestamps_that_no_encoder_writes_do_not_order_frames(stamps: list[int]) -> None:
-    """Then only a decode determines the order; without reordering and with ascending timestamps, the file order does."""
+    """Then only a decode determines the order; without reordering and with ascending timestamps, file order does."""
     key = np.zeros(len(stamps), dtype=bool)
     key[0] = True
     raw = np.array(stamps, dtype=np.int64)
