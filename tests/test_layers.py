@@ -125,7 +125,7 @@ HOMES = {
     # encodes pictures that the decoder's process made; what holds credentials opens no picture of anybody else's
     "PIL": ("wsvad/report/pictures.py",),
     "torch": (
-        "wsvad/backbones/choose.py",
+        "wsvad/backbones/registry.py",
         "wsvad/backbones/compact.py",
         "wsvad/backbones/compact_folded.py",
         "wsvad/backbones/compact_untrained.py",

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from wsvad.backbones import extractor
-from wsvad.backbones.choose import BACKBONES
 from wsvad.backbones.extractor import Features
 from wsvad.backbones.i3d import GRID
+from wsvad.backbones.registry import BACKBONES
 from wsvad.backbones.weights import Weights, untrained_name
 from wsvad.extraction import worker
 from wsvad.weights import resolve

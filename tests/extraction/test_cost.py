@@ -3,7 +3,7 @@
 import pytest
 
 from tests.extraction.factories import make_index, make_video
-from wsvad.backbones.choose import BACKBONES
+from wsvad.backbones.registry import BACKBONES
 from wsvad.backbones.weights import untrained_name
 from wsvad.clips import ClipSpec
 from wsvad.extraction.cost import NETWORK_COST, cost, is_small

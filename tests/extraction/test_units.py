@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.extraction.factories import CONFIG, make_index, make_video
-from wsvad.backbones.choose import BACKBONES
+from wsvad.backbones.registry import BACKBONES
 from wsvad.clips import ClipSpec
 from wsvad.dataset.config import differences
 from wsvad.errors import UsageError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from wsvad.backbones.compact import LABELS, MEASURES, changes
+from wsvad.backbones.compact import LABELS, MEASURES, difference_from_mean
 from wsvad.cli import main
 from wsvad.errors import UsageError
 from wsvad.loop.group import Alone
@@ -46,7 +46,7 @@ def test_hidden_frames_show_no_change_and_other_clips_keep_theirs() -> None:
     hide_the_end(seen, [0, 2])
     assert torch.equal(seen[1], frames[1])
     assert torch.equal(seen[:, :12], frames[:, :12])
-    moving = changes(seen.unsqueeze(4))[:, 0]
+    moving = difference_from_mean(seen.unsqueeze(4))[:, 0]
     torch.testing.assert_close(moving[[0, 2], 12:], torch.zeros(2, 4, 8, 8), atol=1e-5, rtol=0)
     assert bool((moving[1, 12:].abs() > 1e-3).any())
 

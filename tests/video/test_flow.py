@@ -168,7 +168,7 @@ def test_the_flow_of_mirrored_frames_is_the_mirrored_flow(method: FlowMethod) ->
 
 
 def test_flow_leads_to_the_next_frame_even_at_the_end_of_a_clip(moving: Path, reader: VideoReader) -> None:
-    """All 90 frames, compared with flow computed from the decoded frames; the padded last clip repeats its last flow."""
+    """All 90 frames, compared with flow computed from decoded frames; the padded last clip repeats its last flow."""
     frames, found = [], []
     for clip, flow in copied(reader, moving, (0, 6), ClipSpec()):
         frames += list(clip.frames_THWC[: clip.end_frame - clip.start_frame].copy())

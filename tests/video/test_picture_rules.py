@@ -84,7 +84,7 @@ def test_damage_counts_as_a_picture() -> None:
 
 
 def test_fields_are_paired_across_and_within_packets() -> None:
-    """Two packets per frame: the second gives no picture. Both in one packet: one picture. A lone field: one picture."""
+    """Two packets per frame: the second gives none. Both in one packet: one picture. A lone field: one picture."""
     pictures = [picture(n, 96, 64) for n in range(4)]
     fields = field_packets(pictures)
     split = [field for pair in fields for field in pair]

@@ -1,4 +1,4 @@
-"""A small web server on this machine that can do what real ones do to a download."""
+"""A local web server that simulates failures of real servers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 @dataclass
 class Behaviour:
-    """How the next requests are answered."""
+    """Settings for the responses to the next requests."""
 
     content: bytes = b""
     etag: str = '"v1"'
@@ -41,7 +41,7 @@ class WebServer:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def use_tls(self, certificate: Path) -> None:
-        """Speak TLS from now on, with a PEM file that holds a certificate of ``localhost`` and its key."""
+        """Use TLS from now on, with a PEM file that holds a certificate of ``localhost`` and its key."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)

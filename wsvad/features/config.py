@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, get_args
 
-from wsvad.backbones.choose import BackboneSpec, backbone_spec
 from wsvad.backbones.names import DEFAULT_BACKBONE, Backbone, Precision
+from wsvad.backbones.registry import BackboneSpec, backbone_spec
 from wsvad.clips import ClipSpec
 from wsvad.dataset.config import fingerprint_of
 from wsvad.errors import UsageError

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wsvad.backbones.compact import LABELS, STEM_STRIDE, WIDTH_DIVISOR, CompactNetwork, changes
+from wsvad.backbones.compact import LABELS, STEM_STRIDE, WIDTH_DIVISOR, CompactNetwork, difference_from_mean
 from wsvad.backbones.i3d import POOLED_DIM, inception_stages
 from wsvad.models.losses import with_total
 from wsvad.pretraining.targets import CAMERA
@@ -32,7 +32,7 @@ class Said(NamedTuple):
 class PretrainNetwork(nn.Module):
     """The backbone, and what only training needs: the rest of the graph, and a head that is asked of the whole clip.
 
-    Pictures are not enlarged here: training sees at 7x7 cells what the backbone will see at 14x14.
+    Pictures are not upsampled here: training sees at 7x7 cells what the backbone will see at 14x14.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class PretrainNetwork(nn.Module):
 
     def forward(self, frames_BTHW: Tensor) -> Said:
         """Answer for grey clips ``[B, 16, 224, 224]`` of bytes."""
-        video = changes(frames_BTHW.unsqueeze(4)).contiguous(memory_format=torch.channels_last_3d)
+        video = difference_from_mean(frames_BTHW.unsqueeze(4)).contiguous(memory_format=torch.channels_last_3d)
         cells = self.backbone.trunk(video)
         deep = self.deep(cells)
         whole = torch.cat([deep.mean((2, 3, 4)), deep.amax((2, 3, 4))], 1)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wsvad.backbones.compact import MEASURES, Raw
+from wsvad.backbones.compact import MEASURES, RawReadout
 from wsvad.errors import TrainingError
 from wsvad.loop.curve import STEP, Curve
 from wsvad.loop.group import Group
@@ -149,7 +149,7 @@ class PretrainTrainer:
                 backbone.readout.raw(*backbone.maps(clips.to(self.device).unsqueeze(4)))
                 for clips in frames.split(_VAL_BATCH)
             ]
-            backbone.readout.measure_usual(Raw(*(torch.cat(part) for part in zip(*read, strict=True))))
+            backbone.readout.calibrate(RawReadout(*(torch.cat(part) for part in zip(*read, strict=True))))
         self.network.train()
 
     def _share_statistics(self) -> None:
