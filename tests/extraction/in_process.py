@@ -70,7 +70,7 @@ class PixelMeans:
 
 
 class InProcess:
-    """Stands in for ``UnitRunner``: one unit after the other, here."""
+    """Replaces ``UnitRunner``: processes one unit after the other in this process."""
 
     def __init__(
         self, make_stage: Any, config: Any, payload: Any, pool: Pool, *, pack_clips: int = 0, verbose: bool = False
@@ -87,7 +87,7 @@ class InProcess:
 
 
 def patch_all(patch: pytest.MonkeyPatch) -> None:
-    """Put this process in the place of the cluster; a command that does not say ``--no-ray`` works there."""
+    """Replace the cluster by this process; commands without ``--no-ray`` run there."""
     patch.setattr(place, "_connected", lambda: True)
     patch.setattr(run, "UnitRunner", InProcess)
     patch.setattr(worker, "FeatureExtractor", PixelMeans)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from wsvad.errors import UsageError
-from wsvad.features.names import MIN_COVERAGE
+from wsvad.features.defaults import MIN_COVERAGE
 from wsvad.options import (
     HIDDEN,
     Flag,

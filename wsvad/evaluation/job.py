@@ -20,7 +20,7 @@ from wsvad.evaluation.leaks import refuse_leaks, shared_ids
 from wsvad.evaluation.page import PageInput, page
 from wsvad.evaluation.summary import EvaluateSummary
 from wsvad.events.thresholds import Thresholds, load_thresholds
-from wsvad.features.described import described
+from wsvad.features.config_text import config_fields
 from wsvad.manifest.names import Split
 from wsvad.manifest.records import VideoRecord, decode_records
 from wsvad.metrics.event_options import EventOptions
@@ -119,7 +119,7 @@ def evaluate(options: EvaluateOptions) -> EvaluateSummary:
         "command": list(options.command),
         "split": options.split,
         "warnings": warnings_of(computed, options.split, seen, features.get("weights"), given.distinct),
-        "features": described(features),
+        "features": config_fields(features),
         "inputs": given.inputs,
         "options": given.settings,
         "versions": versions(),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wsvad.events.config import EventSettings
-from wsvad.features.names import MIN_COVERAGE
+from wsvad.features.defaults import MIN_COVERAGE
 from wsvad.manifest.names import Identity
 from wsvad.storage import StoreOptions
 from wsvad.video import Limits, ReadOptions

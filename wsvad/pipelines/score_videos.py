@@ -11,7 +11,7 @@ from wsvad.checkpoint import load_checkpoint
 from wsvad.dataset.snapshots import latest_snapshot
 from wsvad.extraction.job import ExtractOptions, extract
 from wsvad.extraction.summary import ExtractSummary
-from wsvad.features.names import MIN_COVERAGE
+from wsvad.features.defaults import MIN_COVERAGE
 from wsvad.manifest.names import Identity
 from wsvad.pipelines.backbone import backbone_of
 from wsvad.scoring.job import ScoreOptions, score
