@@ -77,7 +77,7 @@ HOMES = {
         "wsvad/video/streams.py",
         "wsvad/video/frame_times.py",
         "wsvad/demo/render.py",
-        "wsvad/pretraining/faults.py",
+        "wsvad/pretraining/degradation.py",
         "wsvad/review/encoding.py",  # encodes plain pixels that the decoder's process gave; it opens no file
         "wsvad/doctor/software.py",
     ),
@@ -85,9 +85,9 @@ HOMES = {
     "cv2": (
         "wsvad/pretraining/actors.py",
         "wsvad/pretraining/clips.py",
-        "wsvad/pretraining/faults.py",
+        "wsvad/pretraining/degradation.py",
         "wsvad/pretraining/shards.py",
-        "wsvad/pretraining/stage.py",
+        "wsvad/pretraining/scenes.py",
         "wsvad/review/finding.py",  # plain pixels, too; only with --pixelate
         "wsvad/video/flow.py",
     ),

@@ -134,7 +134,7 @@ def test_weights_are_found_in_the_weights_folder_by_name(tmp_path, monkeypatch):
 
 
 def test_the_fingerprint_of_rgb_features_has_no_flow_options():
-    """Existing data sets of full I3D stay valid: no flow keys in the configuration, and the fingerprint is unchanged."""
+    """Existing data sets of full I3D stay valid: the configuration has no flow keys, the fingerprint is unchanged."""
     config = FeatureConfig("sha256:0", "i3d", precision="fp32")
     assert not {"flow", "flow_weights"} & config.to_dict().keys()
     assert config.fingerprint == "52fab70ef5d748528c56921d3ff455bde576824e6defb299d4a8434ba6be2c92"

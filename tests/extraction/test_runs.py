@@ -10,7 +10,7 @@ import pytest
 from tests.extraction.factories import CONFIG, make_video
 from tests.extraction.harness import QUICK, published_rows, run_here, stored, visible
 from tests.extraction.in_process import InProcess
-from tests.extraction.test_damage import of_video
+from tests.extraction.test_damage import unit_of_video
 from tests.extraction.videos import write_video
 from wsvad.dataset.lists import entry_of
 from wsvad.dataset.publish import refuse_clashes
@@ -65,7 +65,7 @@ def test_the_same_id_from_another_folder_is_refused(dataset, tmp_path, capsys):
 def test_a_stored_unit_has_precedence_over_a_quarantine_record(dataset, capsys):
     """Of two concurrent runs, one stored the unit, the other quarantined it: it is not quarantined."""
     out, words = dataset
-    uid = of_video(out, "a.mp4").stem
+    uid = unit_of_video(out, "a.mp4").stem
     write_record(open_store(str(out)), QuarantineRecord.of(uid, make_video(), (0, 3), "worker_crash", "boom"))
     code, summary = run_here(capsys, *words)
     assert (code, summary["quarantined"], summary["videos_complete"]) == (0, 0, 2)
