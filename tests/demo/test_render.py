@@ -55,7 +55,7 @@ def test_every_video_matches_the_plan(demo: Path) -> None:
 
 
 def test_only_the_content_reveals_the_label(demo: Path) -> None:
-    """The two videos of a pair differ in the label and have the same scene, size, length, container, codec and split."""
+    """Videos of a pair differ in the label and have the same scene, size, length, container, codec and split."""
     plan = plan_demo(5, 8, SECONDS)
     for one, other in zip(plan[::2], plan[1::2], strict=True):
         assert (one.scene, one.format, one.num_frames, one.split) == (

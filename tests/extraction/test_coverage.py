@@ -162,7 +162,7 @@ def test_notes_are_logged_and_counted(tmp_path, capsys, caplog):
     assert (code, summary["notes"]) == (0, {"clock_jump": 1, "stamps_mended": 1})
     warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     assert any(text.startswith("ntp.mkv: the clock jumps by 1769999995") for text in warned)
-    assert any(text.startswith("slow_dup.mkv: 1 missing or wrong time stamps") for text in warned)
+    assert any(text.startswith("slow_dup.mkv: 1 missing or wrong timestamps") for text in warned)
 
 
 def test_shortcomings_concern_extracted_videos():

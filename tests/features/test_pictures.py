@@ -77,7 +77,7 @@ def test_a_long_unit_is_sampled_evenly(clips, monkeypatch):
 
 
 def test_a_picture_round_trips(tmp_path):
-    """Storing it again changes nothing."""
+    """Writing another picture of the unit replaces it."""
     store, median = open_store(str(tmp_path)), MedianPicture()
     median.add(noise(3))
     assert read_picture(store, UNIT) is None

@@ -131,10 +131,10 @@ def test_clips_of_another_recipe_are_not_reused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--shards", "1", "more than 1 shards"),
-        ("--batch", "5", "at most 4 clips"),
-        ("--workers", "2", "--no-ray trains alone"),
-        ("--address", "auto", "--no-ray trains alone"),
+        ("--shards", "1", "must be more than 1"),
+        ("--batch", "5", "at most shard_clips = 4 clips"),
+        ("--workers", "2", "--no-ray trains in this process only"),
+        ("--address", "auto", "--no-ray trains in this process only"),
     ],
 )
 def test_invalid_recipes_are_refused(

@@ -71,7 +71,7 @@ def test_the_trainer_applies_hidden_frames_and_weights() -> None:
     ("settings", "said"),
     [
         ({"hidden": 1.5}, "fraction of the clips"),
-        ({"motion_weight": 0.0, "labels_weight": 0.0, "clip_weight": 0.0}, "nothing is asked"),
+        ({"motion_weight": 0.0, "labels_weight": 0.0, "clip_weight": 0.0}, "must be above 0"),
         ({"labels_weight": -1.0}, "too small"),
     ],
 )

@@ -22,7 +22,7 @@ UPRIGHT = sorted(set(ACTIONS) - {"fall", "lie"})
 
 @pytest.mark.parametrize("name", UPRIGHT)
 def test_bones_keep_their_length(name: str) -> None:
-    """Throughout every action."""
+    """In all upright actions."""
     for seed in range(5):
         place = joints(ACTIONS[name](np.random.default_rng(seed), T), T)
         assert np.isfinite(place).all()
@@ -35,7 +35,7 @@ def test_bones_keep_their_length(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["stand", "walk", "gesture", "hold"])
 def test_standing_people_have_feet_on_the_ground_and_the_head_on_top(name: str) -> None:
-    """In all upright actions."""
+    """While standing, walking, gesturing and holding."""
     place = joints(ACTIONS[name](np.random.default_rng(1), T), T)
     feet = place[:, [poses.L_FOOT, poses.R_FOOT], 2].min(1)
     assert (np.abs(feet) < 0.12).all()

@@ -275,7 +275,7 @@ def test_impossible_flow_is_a_usage_error_before_any_work(moving: Path) -> None:
     with VideoReader() as other:
         index = other.index(BytesSource(moving))
     with VideoReader() as reader:
-        with pytest.raises(UsageError, match="at least 32 pixels a side, got 31"):
+        with pytest.raises(UsageError, match="at least 32 pixels per side, got 31"):
             next(reader.clips(BytesSource(moving), index, 0, 1, ClipSpec(), Geometry(size=31), flow="dis"))
         assert reader._child is None
 

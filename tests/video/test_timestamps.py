@@ -82,7 +82,7 @@ def test_valid_timestamps_are_unchanged() -> None:
     stamps = np.array([0, 40, 80, 160, 120], dtype=np.int64)
     clock = repair(stamps, [0, 1, 2, 4, 3], 1e9)
     assert clock is not None
-    assert (clock.scale, clock.shifts, clock.mended, clock.jumps) == (1, [], [], [])
+    assert (clock.scale, clock.shifts, clock.replaced, clock.jumps) == (1, [], [], [])
     assert clock.times is stamps
 
 

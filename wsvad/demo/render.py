@@ -97,9 +97,9 @@ def _render_all(missing: list[DemoVideo], folder: Path, plan: list[str]) -> None
             environment = os.environ | {"PYTHONPATH": path}
             running.append(subprocess.Popen([*command, *names], env=environment, stderr=subprocess.PIPE, text=True))
         for process in running:
-            _, said = process.communicate()
+            _, stderr = process.communicate()
             if process.returncode:
-                last = (said.strip().splitlines() or [f"status {process.returncode}"])[-1]
+                last = (stderr.strip().splitlines() or [f"status {process.returncode}"])[-1]
                 raise OSError(last.removeprefix("OSError: "))
     finally:
         for process in running:

@@ -81,11 +81,11 @@ def run_demo(where: str, *, json_only: bool, verbose: bool) -> int:
         models = {name: _model(name, manifest, folder, notes) for name in MODELS}
     reviewed = _review(manifest, folder, notes)
     if json_only:
-        told = {
+        results = {
             name: {"train": m.trained.to_dict(), "evaluate": json.loads(m.report.to_json())}
             for name, m in models.items()
         }
-        whole = {"extract": json.loads(extracted.to_json()), "models": told, "review": json.loads(reviewed.to_json())}
+        whole = {"extract": json.loads(extracted.to_json()), "models": results, "review": json.loads(reviewed.to_json())}
         sys.stdout.write(json.dumps(whole, indent=1) + "\n")
     else:
         _show(console, folder, manifest, extracted, found, models)
@@ -146,10 +146,10 @@ def _show(
         figures = [f"{COLUMNS[m]} {metrics[m]['value']:.2f}" for m in COLUMNS if metrics.get(m, {}).get("value")]
         steps = "nothing to do, already trained" if model.trained.nothing_to_do else f"{model.trained.steps_done} steps"
         _line(console, "trained", f"{steps}; {model.trained.checkpoint}")
-        said = f"{model.report.document['videos']['evaluated']} videos"
+        videos = f"{model.report.document['videos']['evaluated']} videos"
         if extracted.banner:
-            said += ", untrained features: only a functional test"
-        _line(console, "on the test", f"{'; '.join(figures[:5])} ({said})")
+            videos += ", untrained features: only a functional test"
+        _line(console, "on the test", f"{'; '.join(figures[:5])} ({videos})")
         _line(console, "report", model.report.html_uri)
     console.rule("paths", align="left")
     unit = next(open_store(str(folder / "features")).list(layout.UNITS))

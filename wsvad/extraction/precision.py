@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def resolve_precision(
-    asked: str,
+    requested: str,
     out: str,
     options: StoreOptions,
     pool: PoolOptions,
@@ -31,7 +31,7 @@ def resolve_precision(
     """Return the precision to extract with.
 
     Args:
-        asked: ``fp32``, ``bf16``, or ``auto``.
+        requested: ``fp32``, ``bf16``, or ``auto``.
         out: URI of the data set; an existing one determines the precision.
         options: Access options of the store.
         pool: Workers that will run; if they use GPUs, the GPUs decide.
@@ -46,8 +46,8 @@ def resolve_precision(
         UsageError: The cluster cannot hold a worker.
         ClusterError: The cluster cannot be reached, or does not respond.
     """
-    if asked != "auto":
-        return "fp32" if asked == "fp32" else "bf16"
+    if requested != "auto":
+        return "fp32" if requested == "fp32" else "bf16"
     described = read_dataset(open_store(out, options)) or {}
     there = described.get("config", {}).get("precision")
     if there in get_args(Precision):

@@ -104,8 +104,8 @@ class ExtractSummary(Summary):
             reasons = ", ".join(f"{n} {reason}" for reason, n in self.skipped_reasons.items())
             rows.append(("skipped", f"{self.skipped} ({reasons})"))
         if self.notes:
-            said = ", ".join(f"{count} {code.replace('_', ' ')}" for code, count in self.notes.items())
-            rows.append(("noted", f"{said} (column notes in lists/)"))
+            notes = ", ".join(f"{count} {code.replace('_', ' ')}" for code, count in self.notes.items())
+            rows.append(("noted", f"{notes} (column notes in lists/)"))
         if self.missing_frames:
             rows.append(("not decodable", f"{self.missing_frames} frames"))
         if self.units_failed:
@@ -118,8 +118,8 @@ class ExtractSummary(Summary):
                 (self.videos_doubtful, "doubtful: guessed times, or a stream left out"),
                 (self.videos_skipped, "files with a video's name skipped"),
             )
-            said = ", ".join(f"{count} {what}" for count, what in kinds if count)
-            rows.append(("to look at", f"{said}; they count like quarantined ones (allowed {self.max_quarantine})"))
+            flagged = ", ".join(f"{count} {what}" for count, what in kinds if count)
+            rows.append(("to look at", f"{flagged}; they count like quarantined ones (allowed {self.max_quarantine})"))
         if self.dry_run:
             rows.append(("to do", f"{self.units_to_do} units (dry run: nothing was written)"))
         elif self.units_to_do == 0:

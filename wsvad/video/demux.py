@@ -185,7 +185,7 @@ def check_memory(stream: VideoStream) -> None:
     try:
         mmap.mmap(-1, _SPARE_BYTES + _SPARE_PER_PIXEL * context.width * context.height).close()
     except (OSError, OverflowError) as error:
-        raise MemoryError("no room for another picture") from error
+        raise MemoryError("not enough memory for another picture") from error
 
 
 def read_packets(

@@ -50,7 +50,7 @@ def require_flow(method: FlowMethod, side: int = MIN_SIDE, *, _code: str | None 
     if method not in get_args(FlowMethod):
         raise UsageError(f"optical flow must be one of {get_args(FlowMethod)}, got {method!r}")
     if side < MIN_SIDE:
-        raise UsageError(f"optical flow needs frames of at least {MIN_SIDE} pixels a side, got {side}")
+        raise UsageError(f"optical flow needs frames of at least {MIN_SIDE} pixels per side, got {side}")
     fault = _opencv_error(_code or f"from wsvad.video.flow import FlowEstimator; FlowEstimator({method!r})")
     if fault:
         needs = "optical flow needs OpenCV with its contributed modules: pip install 'wsvad[flow]'"

@@ -23,7 +23,7 @@ DEFAULT_RATE = Fraction(25)
 _LEAST_LIKELY, _MOST_LIKELY = 0.1, 240.0
 _ORDER_PROBE_PACKETS = 256
 """Packets decoded to check whether a stream is reordered although its timestamps show no reordering."""
-_MAX_MENDED = 100_000
+_MAX_REPAIRED = 100_000
 """Maximum number of repaired timestamps in an index; a file with more is numbered by the order of its pictures."""
 _ELEMENTARY = frozenset({"h264", "hevc", "mpegvideo", "m4v", "mjpeg"})
 """Demuxers of streams without a container: no timestamps, and a default rate."""
@@ -143,7 +143,7 @@ def choose_times(
         return _by_order(container, stream, found, shown, reading, decode)
     guess = _likely_rate(stream)
     times = _by_order(container, stream, found, shown, replace(reading, frame_rate=guess), decode)
-    message = f"the time stamps are unusable, {guess:g} frames/s is a guess; use --frame-rate to set the rate"
+    message = f"the timestamps are unusable, {guess:g} frames/s is a guess; use --frame-rate to set the rate"
     times.notes = [Note("times_guessed", message)]
     return times
 
@@ -194,22 +194,22 @@ def _stamped(
             order = stamp_order
         elif bool((cleaned != NONE).all()) and bool((np.diff(cleaned) >= 0).all()):
             cleaned = np.sort(cleaned)[_ranks(order)]  # frames get the sorted timestamps in presentation order
-    mended = repair(cleaned, order, JUMP_S / tick_s)
-    if mended is None:
+    repaired = repair(cleaned, order, JUMP_S / tick_s)
+    if repaired is None:
         return None
     moved = np.flatnonzero((cleaned != stamps) & (stamps != NONE))
-    changed = sorted({*mended.mended, *moved.tolist()})
-    if len(changed) + len(mended.shifts) > _MAX_MENDED:
+    changed = sorted({*repaired.replaced, *moved.tolist()})
+    if len(changed) + len(repaired.shifts) > _MAX_REPAIRED:
         return None
     return FrameTimes(
         clock,
         len(order),
-        mended.times,
-        mended.scale,
-        [(int(ordinals[place]), offset) for place, offset in mended.shifts],
-        [(int(ordinals[place]), int(mended.times[place])) for place in changed],
+        repaired.times,
+        repaired.scale,
+        [(int(ordinals[place]), offset) for place, offset in repaired.shifts],
+        [(int(ordinals[place]), int(repaired.times[place])) for place in changed],
         hidden=hidden,
-        notes=_mending_notes(mended.jumps, len(changed), tick_s),
+        notes=_repair_notes(repaired.jumps, len(changed), tick_s),
     )
 
 
@@ -231,15 +231,15 @@ def _is_stored_order(order: list[int]) -> bool:
     return bool((np.diff(np.array(order, dtype=np.int64)) == 1).all())
 
 
-def _mending_notes(jumps: list[tuple[int, float]], mended: int, tick_s: float) -> list[Note]:
+def _repair_notes(jumps: list[tuple[int, float]], repaired: int, tick_s: float) -> list[Note]:
     notes = [
         Note("clock_jump", f"the clock jumps by {ticks * tick_s:.3f} s at frame {rank}; the jump is removed from times")
         for rank, ticks in jumps[:8]
     ]
     if len(jumps) > 8:
         notes.append(Note("clock_jump", f"{len(jumps) - 8} more clock jumps"))
-    if mended:
-        message = f"{mended} missing or wrong time stamps; times of those frames are interpolated"
+    if repaired:
+        message = f"{repaired} missing or wrong timestamps; times of those frames are interpolated"
         notes.append(Note("stamps_mended", message))
     return notes
 
@@ -283,7 +283,7 @@ def _counted(
     elif rate is None:
         rate = stream.average_rate or stream.guessed_rate or DEFAULT_RATE
         message = (
-            f"no time stamps and no frame rate are stored, {float(rate):g} frames/s is a guess; "
+            f"no timestamps and no frame rate are stored, {float(rate):g} frames/s is a guess; "
             "use --frame-rate to set the rate"
         )
         notes.append(Note("times_guessed", message))

@@ -42,7 +42,7 @@ class RepairedClock:
     scale: int = 1
     shifts: list[tuple[int, int]] = field(default_factory=list)
     """``(position, offset)``: offset from this position on, in ticks / ``scale``."""
-    mended: list[int] = field(default_factory=list)
+    replaced: list[int] = field(default_factory=list)
     """Positions whose timestamp was missing or wrong."""
     jumps: list[tuple[int, float]] = field(default_factory=list)
     """``(rank, ticks)``: frame at which the clock was set, as rank in presentation order, and by how much."""
@@ -62,12 +62,12 @@ def without_outliers(stamps: Stamps, jump: float) -> Stamps:
     far = np.abs(np.diff(values)) > jump
     if len(known) < 3 or not bool(far.any()):
         return stamps
-    mended = stamps.copy()
+    cleaned = stamps.copy()
     for i in np.flatnonzero(np.concatenate((far, [False])) | np.concatenate(([False], far))):
         around = np.concatenate((values[max(0, i - _NEIGHBOURS) : i], values[i + 1 : i + 1 + _NEIGHBOURS]))
         if around.max() - around.min() <= jump and np.abs(around - values[i]).min() > jump:
-            mended[known[i]] = NONE
-    return mended
+            cleaned[known[i]] = NONE
+    return cleaned
 
 
 def parts(stamps: Stamps, key: npt.NDArray[np.bool_]) -> list[int]:
@@ -164,7 +164,7 @@ def repair(stamps: Stamps, order: Sequence[int], jump: float) -> RepairedClock |
     # in file order, a part begins with the packet of it that is stored first
     first_behind = np.minimum.accumulate(np.asarray(order, dtype=np.int64)[::-1])[::-1]
     clock.shifts = [(int(first_behind[at]), round(offset * FINER)) for at, offset in offsets]
-    clock.mended = np.flatnonzero((stamps == NONE) | (shifted(stamps, clock) != clock.times)).tolist()
+    clock.replaced = np.flatnonzero((stamps == NONE) | (shifted(stamps, clock) != clock.times)).tolist()
     return clock
 
 
@@ -205,9 +205,9 @@ def _filled(times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def _first_of_equal(raw: Stamps) -> Stamps:
     """Return the timestamps with repetitions set to NONE (a clock in whole seconds, a clock that stands still)."""
     known = np.flatnonzero(raw != NONE)
-    mended = raw.copy()
-    mended[known[1:][np.diff(raw[known]) == 0]] = NONE
-    return mended
+    cleaned = raw.copy()
+    cleaned[known[1:][np.diff(raw[known]) == 0]] = NONE
+    return cleaned
 
 
 def _usual(raw: Stamps) -> float:
