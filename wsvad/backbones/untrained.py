@@ -57,7 +57,7 @@ def moving_textures(seed: int) -> NDArray[np.uint8]:
     time, row, column = np.meshgrid(np.arange(FRAMES), np.arange(size), np.arange(size), indexing="ij")
     video = np.empty((FRAMES, SIDE, SIDE, 3), np.uint8)
     for index in range(PATCHES * PATCHES):
-        top, left = (size * place for place in divmod(index, PATCHES))
+        top, left = (size * position for position in divmod(index, PATCHES))
         speed = rng.uniform(0.5, 4.0) * (index % 2)
         patch = np.zeros((FRAMES, size, size, 3))
         for period in rng.uniform(1.0, 4.5, WAVES):

@@ -85,7 +85,8 @@ def run_demo(where: str, *, json_only: bool, verbose: bool) -> int:
             name: {"train": m.trained.to_dict(), "evaluate": json.loads(m.report.to_json())}
             for name, m in models.items()
         }
-        whole = {"extract": json.loads(extracted.to_json()), "models": results, "review": json.loads(reviewed.to_json())}
+        whole = {"extract": json.loads(extracted.to_json()), "models": results}
+        whole["review"] = json.loads(reviewed.to_json())
         sys.stdout.write(json.dumps(whole, indent=1) + "\n")
     else:
         _show(console, folder, manifest, extracted, found, models)

@@ -130,15 +130,15 @@ class Person:
         labels: dict[str, float] | None = None,
     ) -> None:
         size = view.size(foot[1]) * scale
-        place = skeleton.joints(angles, t, rng.uniform(0.85, 1.2))
+        position = skeleton.joints(angles, t, rng.uniform(0.85, 1.2))
         turn = heading + np.broadcast_to(angles.turn, t.shape)
         ahead, aside = np.broadcast_to(angles.forward, t.shape), np.broadcast_to(angles.sideways, t.shape)
         step_x = np.diff(ahead, prepend=ahead[:1]) * np.cos(turn) - np.diff(aside, prepend=aside[:1]) * np.sin(turn)
         step_y = np.diff(ahead, prepend=ahead[:1]) * np.sin(turn) + np.diff(aside, prepend=aside[:1]) * np.cos(turn)
         cosine, sine = np.cos(turn)[:, None], np.sin(turn)[:, None]
-        x = cosine * place[..., 0] - sine * place[..., 1] + np.cumsum(step_x)[:, None]
-        y = sine * place[..., 0] + cosine * place[..., 1] + np.cumsum(step_y)[:, None]
-        up = place[..., 2] * np.cos(view.pitch) + y * np.sin(view.pitch)
+        x = cosine * position[..., 0] - sine * position[..., 1] + np.cumsum(step_x)[:, None]
+        y = sine * position[..., 0] + cosine * position[..., 1] + np.cumsum(step_y)[:, None]
+        up = position[..., 2] * np.cos(view.pitch) + y * np.sin(view.pitch)
         self._joints = np.stack([foot[0] + size * x, foot[1] - size * up], 2)
         self._feet = foot[1] - size * np.sin(view.pitch) * np.cumsum(step_y)
         self._size = size

@@ -94,8 +94,8 @@ def _placed(shown: Scene, tile: Tile, width: int, height: int, first: int, last:
         if actor.body.seen_T is not None:
             inside &= actor.body.seen_T[:, None]
         velocity = np.gradient(points, axis=0) * scale
-        places = (moved + np.array([tile.left, tile.top])) * scale
+        positions = (moved + np.array([tile.left, tile.top])) * scale
         body = actor.body
         body.mass_P = body.mass_P * scale.prod()
-        placed.append(Placed(body, places, velocity, body.size * scale[1], inside))
+        placed.append(Placed(body, positions, velocity, body.size * scale[1], inside))
     return placed

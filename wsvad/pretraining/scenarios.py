@@ -46,8 +46,8 @@ def together(rng: Rng, view: View, t: Array, at: Place) -> list[Actor]:
     people: list[Actor] = []
     for _ in range(rng.integers(2, 6)):
         angles = ACTIONS[name](np.random.default_rng(seed + len(people) * int(rng.integers(0, 2))), t)
-        place = _position_near(rng, view, at, rng.uniform(0, 1.2), rng.uniform(0, 2 * np.pi))
-        people.append(_person(rng, view, t, place, heading + rng.normal(0, 0.1), angles))
+        position = _position_near(rng, view, at, rng.uniform(0, 1.2), rng.uniform(0, 2 * np.pi))
+        people.append(_person(rng, view, t, position, heading + rng.normal(0, 0.1), angles))
     return people
 
 
@@ -55,9 +55,9 @@ def crowd(rng: Rng, view: View, t: Array, at: Place) -> list[Actor]:
     """Many people who move independently."""
     people: list[Actor] = []
     for _ in range(rng.integers(4, 11)):
-        place = _position_near(rng, view, at, rng.uniform(0, 3.5), rng.uniform(0, 2 * np.pi))
+        position = _position_near(rng, view, at, rng.uniform(0, 3.5), rng.uniform(0, 2 * np.pi))
         angles = _act(rng, t, "walk", "walk", "stand", "gesture", "stand")
-        people.append(_person(rng, view, t, place, rng.uniform(0, 2 * np.pi), angles))
+        people.append(_person(rng, view, t, position, rng.uniform(0, 2 * np.pi), angles))
     return people
 
 
@@ -71,8 +71,8 @@ def talk(rng: Rng, view: View, t: Array, at: Place) -> list[Actor]:
     turn = rng.uniform(0, 2 * np.pi)
     for i in range(count):
         bearing = turn + 2 * np.pi * i / count + rng.normal(0, 0.2)
-        place = _position_near(rng, view, at, rng.uniform(0.2, 0.6), bearing)
-        people.append(_person(rng, view, t, place, bearing + np.pi + rng.normal(0, 0.3), _act(rng, t, *names)))
+        position = _position_near(rng, view, at, rng.uniform(0.2, 0.6), bearing)
+        people.append(_person(rng, view, t, position, bearing + np.pi + rng.normal(0, 0.3), _act(rng, t, *names)))
     return people
 
 
@@ -92,13 +92,13 @@ def fight(rng: Rng, view: View, t: Array, at: Place) -> list[Actor]:
         else:
             angles = _act(rng, t, "strike", "strike", "wrestle", "recoil")
         angles.forward = angles.forward + drift[0] * t * np.cos(bearing)
-        place = _position_near(rng, view, at, distance, bearing)
-        people.append(_person(rng, view, t, place, bearing + np.pi + rng.normal(0, 0.3), angles))
+        position = _position_near(rng, view, at, distance, bearing)
+        people.append(_person(rng, view, t, position, bearing + np.pi + rng.normal(0, 0.3), angles))
     for _ in range(rng.integers(0, 4)):
         bearing = rng.uniform(0, 2 * np.pi)
-        place = _position_near(rng, view, at, rng.uniform(1.0, 2.2), bearing)
+        position = _position_near(rng, view, at, rng.uniform(1.0, 2.2), bearing)
         angles = _act(rng, t, "stand", "walk", "gesture", "run")
-        people.append(_person(rng, view, t, place, bearing + np.pi, angles))
+        people.append(_person(rng, view, t, position, bearing + np.pi, angles))
     return people
 
 
@@ -107,8 +107,8 @@ def chase(rng: Rng, view: View, t: Array, at: Place) -> list[Actor]:
     heading = rng.uniform(0, 2 * np.pi)
     people: list[Actor] = []
     for i in range(rng.integers(2, 5)):
-        place = _position_near(rng, view, at, i * rng.uniform(0.5, 1.0), heading + np.pi)
-        people.append(_person(rng, view, t, place, heading + rng.normal(0, 0.15), ACTIONS["run"](rng, t), chase=1.0))
+        position = _position_near(rng, view, at, i * rng.uniform(0.5, 1.0), heading + np.pi)
+        people.append(_person(rng, view, t, position, heading + rng.normal(0, 0.15), ACTIONS["run"](rng, t), chase=1.0))
     return people
 
 
@@ -117,9 +117,9 @@ def panic(rng: Rng, view: View, t: Array, at: Place) -> list[Actor]:
     people: list[Actor] = []
     for _ in range(rng.integers(4, 9)):
         bearing = rng.uniform(0, 2 * np.pi)
-        place = _position_near(rng, view, at, rng.uniform(0.3, 2.0), bearing)
+        position = _position_near(rng, view, at, rng.uniform(0.3, 2.0), bearing)
         people.append(
-            _person(rng, view, t, place, bearing + rng.normal(0, 0.4), ACTIONS["run"](rng, t), chase=1.0)
+            _person(rng, view, t, position, bearing + rng.normal(0, 0.4), ACTIONS["run"](rng, t), chase=1.0)
         )  # fmt: skip
     return people
 
@@ -129,8 +129,8 @@ def drop(rng: Rng, view: View, t: Array, at: Place) -> list[Actor]:
     people: list[Actor] = [_person(rng, view, t, at, rng.uniform(0, 2 * np.pi), _act(rng, t, "fall", "fall", "lie"))]
     if rng.random() < 0.5:
         bearing = rng.uniform(0, 2 * np.pi)
-        place = _position_near(rng, view, at, rng.uniform(0.8, 2.5), bearing)
-        people.append(_person(rng, view, t, place, bearing + np.pi, _act(rng, t, "walk", "run", "bend")))
+        position = _position_near(rng, view, at, rng.uniform(0.8, 2.5), bearing)
+        people.append(_person(rng, view, t, position, bearing + np.pi, _act(rng, t, "walk", "run", "bend")))
     return people
 
 
@@ -141,10 +141,10 @@ def traffic(rng: Rng, view: View, t: Array, at: Place) -> list[Actor]:
     for i in range(rng.integers(1, 4)):
         speed = rng.uniform(0.5, 8.0)
         way = speed * t + 0.5 * rng.normal(0, 1.5) * t * t
-        place = _position_near(rng, view, at, i * rng.uniform(3.0, 5.0), heading + np.pi * rng.integers(0, 2))
+        position = _position_near(rng, view, at, i * rng.uniform(3.0, 5.0), heading + np.pi * rng.integers(0, 2))
         spin = rng.normal(0, 0.2) * t
         course = heading + np.pi * (rng.random() < 0.3)
-        cars.append(Vehicle(rng, view, t, place, course, way, spin, {"drive": float(speed > 1.0)}))
+        cars.append(Vehicle(rng, view, t, position, course, way, spin, {"drive": float(speed > 1.0)}))
     return cars
 
 
@@ -160,12 +160,12 @@ def crash(rng: Rng, view: View, t: Array, at: Place) -> list[Actor]:
         way = speed * (np.minimum(t, moment) - moment) + kept * speed * (1 - np.exp(-4 * after)) / 4
         spin = rng.normal(0, 2.5) * (1 - np.exp(-3 * after)) / 3
         labels: dict[str, Array | float] = {"collision": 1.0, "drive": (t < moment).astype(float)}
-        place = _position_near(rng, view, at, 0.9, heading + np.pi)
+        position = _position_near(rng, view, at, 0.9, heading + np.pi)
         if i == 1 and rng.random() < 0.35:
             angles = ACTIONS["fall"](rng, t)
             actors.append(_person(rng, view, t, at, rng.uniform(0, 2 * np.pi), angles, collision=1.0))
         else:
-            actors.append(Vehicle(rng, view, t, place, heading, way, spin, labels))
+            actors.append(Vehicle(rng, view, t, position, heading, way, spin, labels))
     return actors
 
 

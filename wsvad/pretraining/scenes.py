@@ -114,13 +114,13 @@ def _headlight(rng: Rng, still: Picture, t: Array) -> Overlay:
 def _clock(rng: Rng, still: Picture, t: Array) -> Overlay:
     """Return an overlay of text burnt in by a recorder, with a running counter."""
     height, width = still.shape
-    place = (int(rng.uniform(0, 0.6) * width), int(rng.choice([0.08, 0.97]) * height))
+    position = (int(rng.uniform(0, 0.6) * width), int(rng.choice([0.08, 0.97]) * height))
     scale, shade, first = rng.uniform(0.3, 0.6) * height / 240, int(rng.choice([10, 250])), int(rng.integers(10**6))
     step = rng.uniform(0.0, 1.0)
 
     def draw(picture: Picture, index: int) -> None:
         text = f"CAM {first % 17:02d} {first + int(index * step):08d}"
-        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_PLAIN, 2 * scale, shade, 1, cv2.LINE_8)
+        cv2.putText(picture, text, position, cv2.FONT_HERSHEY_PLAIN, 2 * scale, shade, 1, cv2.LINE_8)
 
     return draw
 

@@ -72,27 +72,27 @@ def joints(angles: Angles, t: Array, build: float = 1.0) -> Array:
         ``[T, 15, 3]`` in body heights, before applying the path (``forward``, ``sideways``) and the heading.
     """
     a = {name: np.broadcast_to(value, t.shape) for name, value in vars(angles).items() if name != "labels"}
-    place = np.zeros((len(t), NUM_JOINTS, 3))
+    position = np.zeros((len(t), NUM_JOINTS, 3))
     height = _THIGH + _SHANK + 0.02 - a["crouch"] + a["rise"]
-    place[:, PELVIS, 2] = height
+    position[:, PELVIS, 2] = height
     torso = np.stack([np.sin(a["lean"]), np.sin(a["sway"]), np.cos(a["lean"]) * np.cos(a["sway"])], 1)
-    place[:, NECK] = place[:, PELVIS] + _TORSO * torso
-    place[:, HEAD] = place[:, NECK] + _HEAD * torso
+    position[:, NECK] = position[:, PELVIS] + _TORSO * torso
+    position[:, HEAD] = position[:, NECK] + _HEAD * torso
     across = np.stack([-np.sin(a["twist"]), np.cos(a["twist"]), np.zeros_like(t)], 1)
     for side, shoulder, hip, name in ((1.0, L_SHOULDER, L_HIP, "l"), (-1.0, R_SHOULDER, R_HIP, "r")):
-        place[:, shoulder] = place[:, NECK] + side * _HALF_SHOULDERS * build * across - 0.03 * torso
+        position[:, shoulder] = position[:, NECK] + side * _HALF_SHOULDERS * build * across - 0.03 * torso
         raised, spread = a[f"{name}_arm"] + 0.6 * a["lean"], a[f"{name}_spread"]
-        place[:, shoulder + 1] = place[:, shoulder] + _UPPER_ARM * _limb(raised, side * spread)
-        place[:, shoulder + 2] = place[:, shoulder + 1] + _FOREARM * _limb(
+        position[:, shoulder + 1] = position[:, shoulder] + _UPPER_ARM * _limb(raised, side * spread)
+        position[:, shoulder + 2] = position[:, shoulder + 1] + _FOREARM * _limb(
             raised + a[f"{name}_elbow"], side * spread * 0.5
         )
-        place[:, hip] = place[:, PELVIS] + side * _HALF_HIPS * build * np.array([0.0, 1.0, 0.0])
-        place[:, hip + 1] = place[:, hip] + _THIGH * _limb(a[f"{name}_leg"], side * 0.04)
-        place[:, hip + 2] = place[:, hip + 1] + _SHANK * _limb(a[f"{name}_leg"] - a[f"{name}_knee"], side * 0.04)
+        position[:, hip] = position[:, PELVIS] + side * _HALF_HIPS * build * np.array([0.0, 1.0, 0.0])
+        position[:, hip + 1] = position[:, hip] + _THIGH * _limb(a[f"{name}_leg"], side * 0.04)
+        position[:, hip + 2] = position[:, hip + 1] + _SHANK * _limb(a[f"{name}_leg"] - a[f"{name}_knee"], side * 0.04)
     sine, cosine = np.sin(a["tilt"])[:, None], np.cos(a["tilt"])[:, None]
-    x, z = place[..., 0].copy(), place[..., 2].copy()
-    place[..., 0], place[..., 2] = cosine * x + sine * z, np.abs(cosine * z - sine * x) + 0.03
-    return place
+    x, z = position[..., 0].copy(), position[..., 2].copy()
+    position[..., 0], position[..., 2] = cosine * x + sine * z, np.abs(cosine * z - sine * x) + 0.03
+    return position
 
 
 def _limb(flexion: Array, spread: Array | float) -> Array:

@@ -69,15 +69,15 @@ def measure(bodies: Sequence[Placed], camera: dict[str, float]) -> Targets:
         if not shown.any():
             continue
         column, row = np.clip(points // (SIDE // GRID), 0, GRID - 1).astype(np.int64).transpose(2, 0, 1)
-        place = row * GRID + column
+        position = row * GRID + column
         mass = np.where(shown, placed.body.mass_P, 0.0)
-        _label(labels, placed.body, place, mass)
+        _label(labels, placed.body, position, mass)
         speed = np.hypot(velocity[..., 0], velocity[..., 1])
         mass = mass * (speed > 0.15)
         moving += bool(mass.any())
         change = np.gradient(placed.velocity_TP2, axis=0)[inner]
         own = velocity - velocity.mean(1, keepdims=True)
-        flat = ((np.arange(frames) // 4 * GRID * GRID)[:, None] + place).ravel()
+        flat = ((np.arange(frames) // 4 * GRID * GRID)[:, None] + position).ravel()
         relative = speed / placed.size
         for index, value in enumerate((
             np.ones_like(speed), velocity[..., 0], velocity[..., 1], speed, speed**2,
@@ -103,12 +103,12 @@ def measure(bodies: Sequence[Placed], camera: dict[str, float]) -> Targets:
     return Targets(motion.astype(np.float16), labels_YXL, clip.astype(np.float16))
 
 
-def _label(labels_CL: NDArray[np.uint8], body: Body, place_TP: NDArray[np.int64], mass_TP: Array) -> None:
+def _label(labels_CL: NDArray[np.uint8], body: Body, cell_TP: NDArray[np.int64], mass_TP: Array) -> None:
     """Mark the cells that contain a large part of a body, or enough of it to be visible."""
-    frames = len(place_TP)
+    frames = len(cell_TP)
     for name, value in body.labels.items():
         weight = mass_TP * np.broadcast_to(value, (frames + 2,))[1:-1, None]
-        inside = np.bincount(place_TP.ravel(), weight.ravel(), GRID * GRID)
+        inside = np.bincount(cell_TP.ravel(), weight.ravel(), GRID * GRID)
         whole = body.mass_P.sum() * frames
         found = (inside > 0.12 * whole) | (inside > 30.0 * frames * 0.5)
         labels_CL[found, LABELS.index(name)] = 1

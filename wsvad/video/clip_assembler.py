@@ -84,8 +84,8 @@ class ClipAssembler:
 
     def slot(self, number: int) -> Frames:
         """Return the buffer for the picture of frame ``number``, ``[height, width, 3]``. Call ``close`` first."""
-        place = number % self._spec.length
-        return self._ring[place : place + 1].reshape(self._ring.shape[1:])
+        position = number % self._spec.length
+        return self._ring[position : position + 1].reshape(self._ring.shape[1:])
 
     def wants_flow(self, number: int) -> bool:
         """Return True if a clip of the range may contain the flow of frame ``number``."""

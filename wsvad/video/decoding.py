@@ -25,7 +25,7 @@ from wsvad.video.demux import (
     packet_stamp,
     pick_stream,
     read_packets,
-    table_places,
+    table_positions,
 )
 from wsvad.video.flow import FlowEstimator, flow_megapixels
 from wsvad.video.geometry import Frames, Geometry
@@ -221,7 +221,7 @@ class Decoder:
         """Decode packet by packet, continuing after packets that the decoder refuses."""
         context, index = stream.codec_context, self._index
         first = self._first_time(point)
-        places = table_places(container, stream) if self._index.clock == "table" else {}
+        positions = table_positions(container, stream) if self._index.clock == "table" else {}
         rule = picture_rule(context.name, context.extradata)
         counted = 0
         for ordinal, packet in packets:
@@ -231,11 +231,11 @@ class Decoder:
             gives = gives_picture(rule, packet, packet.is_keyframe) is not False
             if gives and not packet.is_discard and ordinal not in self._hidden:
                 time = self._times.of(ordinal, packet)
-                place = places.get(packet.pos) if packet.pos is not None else None
+                position = positions.get(packet.pos) if packet.pos is not None else None
                 counted += first is None or (time is not None and time >= first)
                 decode_time = self._times.moved(ordinal, packet.dts)
                 duration = self._times.scaled(packet.duration)
-                numbering.packet(ordinal, time if place is None else place, decode_time, duration)
+                numbering.packet(ordinal, time if position is None else position, decode_time, duration)
             packet.pts = ordinal  # the decoder returns it with the picture, whatever the container's timestamps were
             try:
                 pictures = context.decode(packet)

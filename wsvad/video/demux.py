@@ -231,7 +231,7 @@ def packet_stamp(packet: VideoPacket, clock: Clock) -> int | None:
     return packet.dts if clock == "dts" else None
 
 
-def table_places(container: InputContainer, stream: VideoStream) -> dict[int, int]:
+def table_positions(container: InputContainer, stream: VideoStream) -> dict[int, int]:
     """Return the picture index of each packet of an AVI with an index, by byte position; empty for other containers.
 
     The AVI demuxer numbers packets by counting those that it finds, so after damage only the position is reliable.
@@ -239,7 +239,7 @@ def table_places(container: InputContainer, stream: VideoStream) -> dict[int, in
     if container.format.name != "avi":
         return {}
     shown = (e.pos for e in stream.index_entries if e.size > 0)
-    return {pos + _AVI_CHUNK_HEADER: place for place, pos in enumerate(shown)}
+    return {pos + _AVI_CHUNK_HEADER: position for position, pos in enumerate(shown)}
 
 
 def time_base(stream: VideoStream) -> Fraction:

@@ -12,7 +12,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from wsvad.video.contract import Clock, Note, ReadOptions
-from wsvad.video.demux import table_places, time_base
+from wsvad.video.demux import table_positions, time_base
 from wsvad.video.presentation_order import DecodedOrder, by_position, decoded_order
 from wsvad.video.remote import RemoteFile
 from wsvad.video.scanning import Decoded, Packets, Scan, decode_once
@@ -129,7 +129,7 @@ def choose_times(
     """
     packets, useless = found.packets, False
     shown = _without(packets.column(packets.ordinal), found.hidden)
-    if claimed and table_places(container, stream):
+    if claimed and table_positions(container, stream):
         every = int(shown.sum()) + packets.without_picture + claimed
         return _counted("table", container, stream, every, reading)
     for clock in _clocks(container, stream):
@@ -177,7 +177,7 @@ def _stamped(
     cleaned = without_outliers(stamps, JUMP_S / tick_s)
     order, doubtful = None, packets.leading()
     if not packets.unclear and stream.codec_context.name in _NEVER_REORDERS:
-        order = by_position(len(cleaned)).places
+        order = by_position(len(cleaned)).positions
     elif not packets.unclear:
         order = order_by_stamps(cleaned, key, reorders=_reorders(stream), pause=PAUSE_S / tick_s)
         if order is not None and _reorders(stream) and _is_stored_order(order) and not decode.starts_in_stored_order():
@@ -185,7 +185,7 @@ def _stamped(
     hidden = found.hidden
     if order is None:
         decoded = decode.order(ordinals, doubtful)
-        hidden, order = hidden | decoded.hidden, decoded.places
+        hidden, order = hidden | decoded.hidden, decoded.positions
         kept = _without(ordinals, decoded.hidden)
         cleaned, stamps, ordinals, key = cleaned[kept], stamps[kept], ordinals[kept], key[kept]
         stamp_order = order_by_stamps(cleaned, key, reorders=_reorders(stream))
@@ -206,8 +206,8 @@ def _stamped(
         len(order),
         repaired.times,
         repaired.scale,
-        [(int(ordinals[place]), offset) for place, offset in repaired.shifts],
-        [(int(ordinals[place]), int(repaired.times[place])) for place in changed],
+        [(int(ordinals[position]), offset) for position, offset in repaired.shifts],
+        [(int(ordinals[position]), int(repaired.times[position])) for position in changed],
         hidden=hidden,
         notes=_repair_notes(repaired.jumps, len(changed), tick_s),
     )
@@ -215,7 +215,7 @@ def _stamped(
 
 def _matches_decode(order: list[int], decoded: DecodedOrder) -> bool:
     """Return True if the decoded pictures came out in this order."""
-    shown = np.delete(np.array(decoded.places, dtype=np.int64), decoded.lost)
+    shown = np.delete(np.array(decoded.positions, dtype=np.int64), decoded.lost)
     return bool((np.diff(_ranks(order)[shown]) > 0).all())
 
 
@@ -259,13 +259,13 @@ def _by_order(
         decoded = by_position(len(ordinals))
     else:
         decoded = decode.order(ordinals, packets.possibly_leading())
-    times = _counted("count", container, stream, len(decoded.places), reading)
+    times = _counted("count", container, stream, len(decoded.positions), reading)
     times.lost, times.uncertain = decoded.lost, decoded.uncertain
     times.hidden = found.hidden | decoded.hidden
     if container.format.name == "avi" and reading.frame_rate is None:
-        places = dts[_without(ordinals, decoded.hidden)]
+        positions = dts[_without(ordinals, decoded.hidden)]
         depth = max(decoded.depth, stream.codec_context.reorder_depth)
-        stated = from_decode_stamps(places, depth, time_base(stream))
+        stated = from_decode_stamps(positions, depth, time_base(stream))
         if stated is not None:
             if abs(stated.usual_step - times.timeline.usual_step) > 1:
                 times.rate = Fraction(1_000_000_000, stated.usual_step)

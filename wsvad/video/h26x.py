@@ -65,12 +65,12 @@ def nal_units(data: bytes, length_size: int, limit: int = _HEADER_BYTES) -> Iter
 
 
 def _by_length(data: bytes, length_size: int) -> Iterator[tuple[int, int]]:
-    place = 0
-    while place + length_size < len(data):
-        length = int.from_bytes(data[place : place + length_size], "big")
-        place += length_size
-        yield place, min(place + length, len(data))
-        place += length
+    position = 0
+    while position + length_size < len(data):
+        length = int.from_bytes(data[position : position + length_size], "big")
+        position += length_size
+        yield position, min(position + length, len(data))
+        position += length
 
 
 def _by_start_code(data: bytes) -> Iterator[tuple[int, int]]:
@@ -190,15 +190,15 @@ def _whole(data: bytes, unit: bytes, length_size: int) -> bytes:
 
 def _avc_sets(extradata: bytes) -> Iterator[bytes]:
     """Yield the parameter sets of an ``avcC`` record (ISO/IEC 14496-15, 5.3.3.1)."""
-    place = 5
+    position = 5
     for mask in (31, 255):
-        if place >= len(extradata):
+        if position >= len(extradata):
             return
-        count, place = extradata[place] & mask, place + 1
+        count, position = extradata[position] & mask, position + 1
         for _ in range(count):
-            length = int.from_bytes(extradata[place : place + 2], "big")
-            yield extradata[place + 2 : place + 2 + length].replace(b"\0\0\3", b"\0\0")
-            place += 2 + length
+            length = int.from_bytes(extradata[position : position + 2], "big")
+            yield extradata[position + 2 : position + 2 + length].replace(b"\0\0\3", b"\0\0")
+            position += 2 + length
 
 
 def _sequence_parameters(unit: bytes) -> tuple[int, _SliceFormat]:

@@ -172,12 +172,12 @@ def _seek_points(
     own &= (_highest_before(ticks) < ticks) & (_highest_before(stored) < stored) & (stored < _lowest_behind(stored))
     points: list[SeekPoint] = []
     spacing, last = SEEK_SPACING_S / float(tick_s), 0
-    for place in np.flatnonzero(key & own):
-        time = int(ticks[place])
+    for position in np.flatnonzero(key & own):
+        time = int(ticks[position])
         if not points or time - last >= spacing:
-            stamp = int(stored[place])
-            decode_stamp = stamp if dts[place] == NONE else int(dts[place])
-            points.append(SeekPoint(int(np.searchsorted(ordered, time)), stamp, decode_stamp, int(ordinals[place])))
+            stamp = int(stored[position])
+            decode_stamp = stamp if dts[position] == NONE else int(dts[position])
+            points.append(SeekPoint(int(np.searchsorted(ordered, time)), stamp, decode_stamp, int(ordinals[position])))
             last = time
     return tuple(points)
 

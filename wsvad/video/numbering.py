@@ -99,9 +99,9 @@ class TimestampNumbering:
         time, duration = self._awaited.pop(ordinal)
         if (self._last_time is not None and time <= self._last_time) or time >= self._certain_before:
             return None
-        place = bisect_left(self._times, time)
-        number, following = self._next_number + place, self._times[0]
-        del self._times[: place + 1]
+        position = bisect_left(self._times, time)
+        number, following = self._next_number + position, self._times[0]
+        del self._times[: position + 1]
         self._next_number = number + 1
         self._last_time, self._last_duration = time, duration
         return Numbered(number, self._seconds(time), self._seconds(following))
@@ -188,12 +188,12 @@ class CountNumbering:
 
     def packet(self, ordinal: int, time: int | None, decode_time: int | None, duration: int) -> None:
         """Record a packet; ``time`` is its index among the packets with pictures if the container states it."""
-        place = self._packets if time is None else max(time, self._packets)
-        for lost in range(self._packets, place):
+        position = self._packets if time is None else max(time, self._packets)
+        for lost in range(self._packets, position):
             self._awaited[-1 - lost] = lost
             self.refused(-1 - lost)
-        self._awaited[ordinal] = place
-        self._packets = place + 1
+        self._awaited[ordinal] = position
+        self._packets = position + 1
 
     def refused(self, ordinal: int) -> None:
         """Give no numbers until the pictures are a whole reordering window past this packet."""
@@ -208,8 +208,8 @@ class CountNumbering:
         if ordinal is None or ordinal not in self._awaited:
             return None
         index = self._awaited.pop(ordinal)
-        for waiting, place in list(self._awaited.items()):
-            if place >= index - self._window:
+        for waiting, position in list(self._awaited.items()):
+            if position >= index - self._window:
                 break
             del self._awaited[waiting]
             self._lost += 1

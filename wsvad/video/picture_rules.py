@@ -59,13 +59,13 @@ def _vp9_frames(data: bytes) -> list[int]:
     length = 2 + count * size
     if last & 0xE0 != 0xC0 or len(data) < length or data[-length] != last:
         return [0]
-    starts, place = [], 0
+    starts, position = [], 0
     for which in range(count):
         at = len(data) - length + 1 + which * size
         frame = int.from_bytes(data[at : at + size], "little")
         if frame:
-            starts.append(place)
-        place += frame
+            starts.append(position)
+        position += frame
     return [start for start in starts if start < len(data)] or [0]
 
 
@@ -91,37 +91,37 @@ class Av1Pictures:
     def gives_picture(self, packet: EncodedPacket) -> bool | None:
         """Return True if a frame of the packet is shown."""
         data = bytes(packet)
-        place, frames, reduced = 0, 0, False
-        while place < len(data):
-            head = data[place]
+        position, frames, reduced = 0, 0, False
+        while position < len(data):
+            head = data[position]
             kind = head >> 3 & 15
-            place += 2 if head & 4 else 1
-            length = len(data) - place
+            position += 2 if head & 4 else 1
+            length = len(data) - position
             if head & 2:
-                length, place = _leb128(data, place)
-            body = data[place : place + 2]
+                length, position = _leb128(data, position)
+            body = data[position : position + 2]
             if kind == 1 and body:
                 reduced = bool(body[0] >> 3 & 1)
             elif kind in (3, 6) and body:
                 frames += 1
                 if reduced or body[0] & 0x80 or body[0] & 0x10:
                     return True
-            place += length
+            position += length
         return frames == 0
 
 
-def _leb128(data: bytes, place: int) -> tuple[int, int]:
+def _leb128(data: bytes, position: int) -> tuple[int, int]:
     """Return a LEB128 number and the offset behind it."""
     value = 0
     for which in range(8):
-        if place >= len(data):
-            return value, place
-        byte = data[place]
-        place += 1
+        if position >= len(data):
+            return value, position
+        byte = data[position]
+        position += 1
         value |= (byte & 127) << 7 * which
         if byte < 128:
             break
-    return value, place
+    return value, position
 
 
 class Mpeg2Pictures:
@@ -135,14 +135,14 @@ class Mpeg2Pictures:
     def gives_picture(self, packet: EncodedPacket) -> bool | None:
         """Return True for a frame, or for the first field of one."""
         data = bytes(packet)
-        place = data.find(b"\0\0\1\0")
-        if place < 0:
+        position = data.find(b"\0\0\1\0")
+        if position < 0:
             return True
-        structure = _mpeg2_structure(data, place)
+        structure = _mpeg2_structure(data, position)
         if structure not in (1, 2):
             self._first_field = 0
             return True
-        second = data.find(b"\0\0\1\0", place + 4)
+        second = data.find(b"\0\0\1\0", position + 4)
         if second >= 0 and _mpeg2_structure(data, second) == 3 - structure:
             self._first_field = 0
             return True
@@ -155,10 +155,10 @@ class Mpeg2Pictures:
 
 def _mpeg2_structure(data: bytes, picture: int) -> int:
     """Return the picture structure: 1 top field, 2 bottom field, 3 frame (also if it is not stated)."""
-    place = data.find(b"\0\0\1\xb5", picture, picture + 64)
-    if place < 0 or place + 6 >= len(data) or data[place + 4] >> 4 != 8:
+    position = data.find(b"\0\0\1\xb5", picture, picture + 64)
+    if position < 0 or position + 6 >= len(data) or data[position + 4] >> 4 != 8:
         return 3
-    return data[place + 6] & 3
+    return data[position + 6] & 3
 
 
 _VOP_START = b"\0\0\1\xb6"
@@ -184,14 +184,14 @@ class Mpeg4Pictures:
     def gives_picture(self, packet: EncodedPacket) -> bool | None:
         """Return True for a coded picture, or for the placeholder of one."""
         data = bytes(packet)
-        place = data.find(_VOP_START)
-        if place < 0:
+        position = data.find(_VOP_START)
+        if position < 0:
             return True
-        self._layer(data[:place])
+        self._layer(data[:position])
         coded = 0
-        while place >= 0:
-            coded += len(data) - place > _MAX_NOT_CODED or self._coded(data[place + 4 :])
-            place = data.find(_VOP_START, place + 4) if self._packed else -1
+        while position >= 0:
+            coded += len(data) - position > _MAX_NOT_CODED or self._coded(data[position + 4 :])
+            position = data.find(_VOP_START, position + 4) if self._packed else -1
         self._brought_along += coded - 1
         if self._brought_along < 0:
             self._brought_along = 0
@@ -202,13 +202,13 @@ class Mpeg4Pictures:
         """Read the number of bits of a timestamp (6.2.3), and whether the encoder states that it packs pictures."""
         self._packed = self._packed or _PACKED.search(data) is not None
         for kind in range(0x20, 0x30):
-            place = data.find(bytes((0, 0, 1, kind)))
-            if place >= 0:
+            position = data.find(bytes((0, 0, 1, kind)))
+            if position >= 0:
                 break
         else:
             return
         try:
-            reader = BitReader(data[place + 4 : place + 40])
+            reader = BitReader(data[position + 4 : position + 40])
             reader.bits(9)
             version = 1
             if reader.flag():

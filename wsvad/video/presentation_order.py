@@ -15,13 +15,13 @@ from wsvad.video.timestamps import Stamps
 class DecodedOrder:
     """Presentation order of a list of packets, from a full decode."""
 
-    places: list[int]
+    positions: list[int]
     """Positions in the list (without the hidden packets) in presentation order. Packets without a picture are included
     at their most likely position."""
     hidden: set[int] = field(default_factory=set)
     """Ordinals of packets that are not frames: they gave no picture, and were not expected to."""
     lost: list[int] = field(default_factory=list)
-    """Frames (ranks in ``places``) that gave no picture."""
+    """Frames (ranks in ``positions``) that gave no picture."""
     uncertain: list[int] = field(default_factory=list)
     """Frames so close to a lost one that it may come before or after them."""
     depth: int = 0
@@ -46,17 +46,17 @@ def decoded_order(ordinals: Stamps, decoded: Decoded, doubtful: set[int]) -> Dec
     silent = wanted.difference(shown)
     hidden = {o for o in silent if o in doubtful and o not in decoded.refused}
     kept = np.array([o for o in ordinals.tolist() if o not in hidden], dtype=np.int64)
-    place_of = {int(o): place for place, o in enumerate(kept)}
-    order = [place_of[o] for o in shown]
+    position_of = {int(o): position for position, o in enumerate(kept)}
+    order = [position_of[o] for o in shown]
     ranks = np.arange(len(order))
-    positions = np.searchsorted(np.sort(np.array(order, dtype=np.int64)), np.array(order, dtype=np.int64))
-    depth = int((positions - ranks).max(initial=0))
+    packet_ranks = np.searchsorted(np.sort(np.array(order, dtype=np.int64)), np.array(order, dtype=np.int64))
+    depth = int((packet_ranks - ranks).max(initial=0))
     missing = sorted(silent - hidden)
-    places = _with_missing(order, [place_of[o] for o in missing])
-    gone = {place_of[o] for o in missing}
-    lost = [rank for rank, place in enumerate(places) if place in gone]
-    near = {r for rank in lost for r in range(max(0, rank - depth), min(len(places), rank + depth + 1))}
-    return DecodedOrder(places, hidden, lost, sorted(near.difference(lost)), depth)
+    positions = _with_missing(order, [position_of[o] for o in missing])
+    gone = {position_of[o] for o in missing}
+    lost = [rank for rank, position in enumerate(positions) if position in gone]
+    near = {r for rank in lost for r in range(max(0, rank - depth), min(len(positions), rank + depth + 1))}
+    return DecodedOrder(positions, hidden, lost, sorted(near.difference(lost)), depth)
 
 
 def _with_missing(order: list[int], missing: list[int]) -> list[int]:
@@ -64,11 +64,11 @@ def _with_missing(order: list[int], missing: list[int]) -> list[int]:
     if not missing:
         return order
     lowest_behind = np.minimum.accumulate(np.array(order[::-1], dtype=np.int64))[::-1].tolist() if order else []
-    places: list[int] = []
+    positions: list[int] = []
     taken = 0
-    for place in missing:
-        until = bisect_left(lowest_behind, place)
-        places += order[taken : max(taken, until)]
+    for position in missing:
+        until = bisect_left(lowest_behind, position)
+        positions += order[taken : max(taken, until)]
         taken = max(taken, until)
-        places.append(place)
-    return places + order[taken:]
+        positions.append(position)
+    return positions + order[taken:]

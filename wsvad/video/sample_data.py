@@ -13,7 +13,7 @@ def sample_data_spans(container: InputContainer, source: RemoteFile) -> list[tup
     """Return the byte spans of the sample data of an MP4 whose sample table is complete; else an empty list.
 
     For such a file the demuxer takes timestamps from the table and reads the samples only to return them. With zeros
-    in their place, indexing a 20 GB object costs only as much as reading its table.
+    instead, indexing a 20 GB object costs only as much as reading its table.
     """
     if "mp4" not in container.format.name.split(","):
         return []

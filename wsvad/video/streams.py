@@ -35,8 +35,8 @@ class FootageStream:
 class _Measured:
     """Size and length of a stream of moving pictures."""
 
-    def __init__(self, stream: VideoStream, place: int) -> None:
-        self.number, self.place = stream.index, place
+    def __init__(self, stream: VideoStream, position: int) -> None:
+        self.number, self.position = stream.index, position
         context = getattr(stream, "codec_context", None)  # missing if FFmpeg has no decoder
         self.pixels = context.width * context.height if context else 0
         self.packets = 0
@@ -131,6 +131,6 @@ def _chosen(streams: list[_Measured]) -> FootageStream:
     first = best is streams[0]
     if not others:
         return FootageStream(best.number, first)
-    left_out = ", ".join(f"stream {s.place} ({s.packets} packets, {s.footage_s:.1f} s)" for s in others)
-    message = f"video stream {best.place} is read; left out: {left_out}; use --stream to choose another"
+    left_out = ", ".join(f"stream {s.position} ({s.packets} packets, {s.footage_s:.1f} s)" for s in others)
+    message = f"video stream {best.position} is read; left out: {left_out}; use --stream to choose another"
     return FootageStream(best.number, first, (Note("stream_left_out", message),))

@@ -76,9 +76,9 @@ def parts(stamps: Stamps, key: npt.NDArray[np.bool_]) -> list[int]:
     if not bool((key[1:] & (stamps[1:] != NONE) & (stamps[1:] <= raised[:-1])).any()):
         return [0]
     starts, highest = [0], NONE
-    for place, (stamp, is_key) in enumerate(zip(stamps.tolist(), key.tolist(), strict=True)):
-        if is_key and place and NONE != stamp <= highest:
-            starts.append(place)
+    for position, (stamp, is_key) in enumerate(zip(stamps.tolist(), key.tolist(), strict=True)):
+        if is_key and position and NONE != stamp <= highest:
+            starts.append(position)
             highest = stamp
         highest = max(highest, stamp)
     return starts
@@ -170,7 +170,7 @@ def repair(stamps: Stamps, order: Sequence[int], jump: float) -> RepairedClock |
 
 def shifted(stamps: Stamps, clock: RepairedClock) -> Stamps:
     """Return the timestamps after the clock's scale and offsets, without its replacements."""
-    begins = np.array([0, *(place for place, _ in clock.shifts), len(stamps)], dtype=np.int64)
+    begins = np.array([0, *(position for position, _ in clock.shifts), len(stamps)], dtype=np.int64)
     offsets = np.repeat(np.array([0, *(offset for _, offset in clock.shifts)], dtype=np.int64), np.diff(begins))
     known = np.where(stamps == NONE, 0, stamps)
     return known * clock.scale + offsets
@@ -183,10 +183,10 @@ def _filled(times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     next known timestamp.
     """
     good = np.flatnonzero(~np.isnan(times))
-    places = np.arange(len(times), dtype=np.float64)
+    positions = np.arange(len(times), dtype=np.float64)
     if len(good) < 2:
-        return places
-    filled = np.interp(places, places[good], times[good])
+        return positions
+    filled = np.interp(positions, positions[good], times[good])
     ranks = np.diff(good)
     steps = np.diff(times[good]) / ranks
     for gap in np.flatnonzero(ranks > 1):
@@ -194,11 +194,11 @@ def _filled(times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         usual = float(np.median(around)) if len(around) else float(steps[gap])
         if steps[gap] > _TOO_SLOW * usual:
             first, last = int(good[gap]), int(good[gap + 1])
-            filled[first + 1 : last] = times[first] + usual * (places[first + 1 : last] - first)
+            filled[first + 1 : last] = times[first] + usual * (positions[first + 1 : last] - first)
     first, last = int(good[0]), int(good[-1])
     usual = float(np.median(steps))
-    filled[:first] = times[first] - usual * (first - places[:first])
-    filled[last + 1 :] = times[last] + usual * (places[last + 1 :] - last)
+    filled[:first] = times[first] - usual * (first - positions[:first])
+    filled[last + 1 :] = times[last] + usual * (positions[last + 1 :] - last)
     return filled
 
 
