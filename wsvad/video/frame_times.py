@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 
 from wsvad.video.contract import Clock, Note, ReadOptions
 from wsvad.video.demux import table_positions, time_base
-from wsvad.video.presentation_order import DecodedOrder, by_position, decoded_order
+from wsvad.video.presentation_order import DecodedOrder, file_order, decoded_order
 from wsvad.video.remote import RemoteFile
 from wsvad.video.scanning import Decoded, Packets, Scan, decode_once
 from wsvad.video.timeline import Timeline, from_decode_stamps, from_rate
@@ -131,18 +131,18 @@ def choose_times(
     shown = _without(packets.column(packets.ordinal), found.hidden)
     if claimed and table_positions(container, stream):
         every = int(shown.sum()) + packets.without_picture + claimed
-        return _counted("table", container, stream, every, reading)
+        return _times_from_rate("table", container, stream, every, reading)
     for clock in _clocks(container, stream):
         stamps = packets.column(packets.pts if clock == "pts" else packets.dts)[shown]
         if int((stamps != NONE).sum()) >= min(2, len(stamps)):
-            times = _stamped(clock, stream, stamps, shown, found, decode)
+            times = _times_from_timestamps(clock, stream, stamps, shown, found, decode)
             if times is not None:
                 return times
             useless = True
     if not useless or reading.frame_rate is not None:
-        return _by_order(container, stream, found, shown, reading, decode)
+        return _times_from_order(container, stream, found, shown, reading, decode)
     guess = _likely_rate(stream)
-    times = _by_order(container, stream, found, shown, replace(reading, frame_rate=guess), decode)
+    times = _times_from_order(container, stream, found, shown, replace(reading, frame_rate=guess), decode)
     message = f"the timestamps are unusable, {guess:g} frames/s is a guess; use --frame-rate to set the rate"
     times.notes = [Note("times_guessed", message)]
     return times
@@ -168,7 +168,7 @@ def _without(ordinals: Stamps, hidden: set[int]) -> npt.NDArray[np.bool_]:
     return ~np.isin(ordinals, sorted(hidden))
 
 
-def _stamped(
+def _times_from_timestamps(
     clock: Clock, stream: VideoStream, stamps: Stamps, shown: npt.NDArray[np.bool_], found: Scan, decode: FullDecode
 ) -> FrameTimes | None:
     """Return times from the timestamps, repaired if a few are wrong; None if the timestamps are unusable."""
@@ -177,7 +177,7 @@ def _stamped(
     cleaned = without_outliers(stamps, JUMP_S / tick_s)
     order, doubtful = None, packets.leading()
     if not packets.unclear and stream.codec_context.name in _NEVER_REORDERS:
-        order = by_position(len(cleaned)).positions
+        order = file_order(len(cleaned)).positions
     elif not packets.unclear:
         order = order_by_stamps(cleaned, key, reorders=_reorders(stream), pause=PAUSE_S / tick_s)
         if order is not None and _reorders(stream) and _is_stored_order(order) and not decode.starts_in_stored_order():
@@ -244,7 +244,7 @@ def _repair_notes(jumps: list[tuple[int, float]], repaired: int, tick_s: float) 
     return notes
 
 
-def _by_order(
+def _times_from_order(
     container: InputContainer,
     stream: VideoStream,
     found: Scan,
@@ -256,10 +256,10 @@ def _by_order(
     packets: Packets = found.packets
     ordinals, dts = packets.column(packets.ordinal)[shown], packets.column(packets.dts)[shown]
     if stream.codec_context.name in _NEVER_REORDERS and not packets.unclear:
-        decoded = by_position(len(ordinals))
+        decoded = file_order(len(ordinals))
     else:
         decoded = decode.order(ordinals, packets.possibly_leading())
-    times = _counted("count", container, stream, len(decoded.positions), reading)
+    times = _times_from_rate("count", container, stream, len(decoded.positions), reading)
     times.lost, times.uncertain = decoded.lost, decoded.uncertain
     times.hidden = found.hidden | decoded.hidden
     if container.format.name == "avi" and reading.frame_rate is None:
@@ -273,7 +273,7 @@ def _by_order(
     return times
 
 
-def _counted(
+def _times_from_rate(
     clock: Clock, container: InputContainer, stream: VideoStream, num_frames: int, reading: ReadOptions
 ) -> FrameTimes:
     """Return times from a rate: the one the user sets, the one the file states, or a guess."""

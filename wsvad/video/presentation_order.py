@@ -28,7 +28,7 @@ class DecodedOrder:
     """Maximum number of packets behind its own that a picture waits for."""
 
 
-def by_position(count: int) -> DecodedOrder:
+def file_order(count: int) -> DecodedOrder:
     """Return the order of packets that are presented in file order."""
     return DecodedOrder(list(range(count)))
 
