@@ -78,7 +78,7 @@ def test_features_are_scaled_by_the_calibration() -> None:
         assert bool(((deviation > 0.5) & (deviation < 1.001)).all())  # a little below 1, where it is next to nothing
     usual = torch.cat([raw.answers_BKA.mean(1), raw.answers_BKA.amax(1)], 1)
     torch.testing.assert_close(pooled(raw.answers_BKA), usual)
-    # Lengths are to mean something: what is nought stays nought.
+    # Norms must be meaningful: zero features stay zero.
     assert bool((features.cuboids_BKC[0, :, 28:] == 0).all())
     torch.testing.assert_close(features.pooled_BD * (readout.pooled_deviation + 1e-3), usual, rtol=1e-5, atol=1e-6)
 

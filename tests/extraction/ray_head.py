@@ -27,9 +27,9 @@ _LAST_STATES = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
 def environment_without_wsvad(folder: Path) -> Path:
-    """Make a virtual environment with every package of this one but ours; return its folder of programs.
+    """Create a virtual environment with every package of this one except wsvad; return its folder of programs.
 
-    What runs there finds ``wsvad`` only if Ray brings it along, as on nodes where nobody installed it.
+    Programs there find ``wsvad`` only if Ray uploads it, as on nodes where it is not installed.
     """
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     inside = next(folder.glob("lib/python3*/site-packages"))
@@ -52,13 +52,13 @@ def free_ports(count: int) -> list[int]:
 
 
 class RayHead:
-    """A head and worker nodes of one CPU each, on ports and in folders of their own; ``close`` ends all by id.
+    """A head and worker nodes of one CPU each, on separate ports and in separate folders; ``close`` ends all by id.
 
     Args:
-        folder: where everything goes; its path must be short, as Ray puts sockets below it.
-        workers: nodes beside the head.
-        head_cpus: cores of the head that may be worked on.
-        environment: more variables of every node.
+        folder: Folder of all files; its path must be short, because Ray creates sockets below it.
+        workers: Number of nodes in addition to the head.
+        head_cpus: CPUs of the head for tasks.
+        environment: Additional environment variables of every node.
     """
 
     def __init__(

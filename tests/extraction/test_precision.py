@@ -18,8 +18,8 @@ from wsvad.work.cluster import ask_nodes
 from wsvad.work.pool import GIB, Node, Pool, PoolOptions
 
 
-def _resolve(out, asked="auto", address=None, **pool):
-    return resolve_precision(asked, str(out), StoreOptions(), PoolOptions(**pool), address)
+def _resolve(out, requested="auto", address=None, **pool):
+    return resolve_precision(requested, str(out), StoreOptions(), PoolOptions(**pool), address)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_no_node_is_queried_if_the_precision_is_known(tmp_path, cluster):
     asked = cluster("bf16")
     claim_dataset(open_store(str(tmp_path)), replace(CONFIG, precision="fp32"))
     assert _resolve(tmp_path, address="head:6379") == "fp32"
-    assert _resolve(tmp_path / "new", asked="bf16", address="head:6379") == "bf16"
+    assert _resolve(tmp_path / "new", requested="bf16", address="head:6379") == "bf16"
     assert asked == []
 
 

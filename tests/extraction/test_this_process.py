@@ -31,7 +31,7 @@ from wsvad.work import place, progress, run
 ROOT = Path(__file__).resolve().parents[2]
 FEATURES = FeatureConfig(untrained_name(0, "inception-compact"), clips=ClipSpec(4, 4), precision="fp32")
 HEAVY = ("ray", "tensorboardX", "s3fs", "av", "cv2")
-"""What a run has no use for. (pandas is imported by pyarrow, wherever it is installed.)"""
+"""Modules that a small run must not import. (pandas is imported by pyarrow, wherever it is installed.)"""
 
 
 @pytest.fixture

@@ -35,14 +35,14 @@ def write_features(
     """Write and publish a features data set; return its URI. More videos can be added by another call.
 
     Args:
-        folder: where it goes; a local folder or any URI.
-        videos: pooled features ``[T, V, D]`` by video id; with ``T = 0`` the video is listed, without a clip.
+        folder: Target, a local folder or any URI.
+        videos: Pooled features ``[T, V, D]`` by video id; with ``T = 0`` the video is listed, without a clip.
         cuboids: ``[T, V, K, C]`` of the same videos, or ``None``.
-        fps: of every video; clips are 16 frames at stride 16.
-        clips: numbers of the clips that are there, ascending, for videos with gaps; by default ``0..T-1``.
-        num_frames: of the videos whose last clip is not whole; by default up to the end of the last clip.
-        clips_per_unit: clip range of an object.
-        config: what the data set says it was made with.
+        fps: Frame rate of every video; clips are 16 frames at stride 16.
+        clips: Ascending indexes of the existing clips, for videos with gaps; by default ``0..T-1``.
+        num_frames: Frames of videos whose last clip is partial; by default up to the end of the last clip.
+        clips_per_unit: Clip range of an object.
+        config: Configuration of the data set.
 
     Returns:
         The URI of the data set, for ``FeatureSet.open`` and ``--features``.

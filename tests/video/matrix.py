@@ -1,6 +1,6 @@
-"""Videos of every container and codec, whole and as archives hold them: cut, joined, stamps repeated, missing, jumping.
+"""Videos of every container and codec, intact and as archives hold them: truncated, joined, with faulty timestamps.
 
-``make_cell`` writes one of them and says what a reader should find: pictures carry their number, and every number has
+``make_cell`` writes one of them and describes the expected result: pictures show their number, and every number has
 the time at which it was recorded.
 """
 
@@ -89,7 +89,7 @@ class Cell:
     times: dict[int, float] = field(default_factory=dict)
     """Seconds at which each picture was recorded, by its number."""
     jumps: bool = False
-    """The clock was set on the way: times behind go on without the step."""
+    """The clock was set during the recording: later times continue without the jump."""
 
 
 def cells() -> Iterator[tuple[str, str, str]]:

@@ -47,13 +47,14 @@ def zeroed(data: bytes, start: float, share: float) -> bytes:
         ("mjpeg.avi", "mjpeg", {}),
     ],
 )
-def test_behind_a_zeroed_stretch_frames_keep_their_numbers(
+def test_frames_after_a_zeroed_span_keep_their_numbers(
     tmp_path: Path, reader: VideoReader, name: str, codec: str, options: dict[str, str]
 ) -> None:
-    """A twentieth of the file is zeroed. From the second key frame behind it on, every frame is there again and shows
-    the number it was given; frames in between may show what the decoder made up, and the report says what is missing.
+    """A twentieth of the file is zeroed, and later frames have their numbers again.
 
-    AVI is the hard one: its demuxer counts the packets that it finds, so that all frames behind would move up.
+    From the second key frame after it on, every frame is decoded and shows the number it was given; frames in between
+    may show concealed errors, and the report lists missing frames. AVI is the difficult container: its demuxer counts
+    the packets that it finds, so that all later frames would get smaller numbers.
     """
     pixel_format = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     path = make_video(tmp_path / name, Recipe(codec=codec, options=options, pixel_format=pixel_format))

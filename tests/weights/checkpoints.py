@@ -29,10 +29,10 @@ def written_value(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 class Python2:
-    """Writes what ``cPickle`` of Python 2 wrote of a dictionary of arrays, protocol 2, instruction by instruction.
+    """Writes a dictionary of arrays like ``cPickle`` of Python 2, protocol 2, instruction by instruction.
 
-    Follows the public description of the instructions (``pickletools``) and ``ndarray.__reduce__`` of NumPy 1; shares
-    nothing with the reader.
+    It follows the public description of the instructions (``pickletools``) and ``ndarray.__reduce__`` of NumPy 1, and
+    shares no code with the reader.
     """
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 
 from wsvad.video.contract import Clock, Note, ReadOptions
 from wsvad.video.demux import table_positions, time_base
-from wsvad.video.presentation_order import DecodedOrder, file_order, decoded_order
+from wsvad.video.presentation_order import DecodedOrder, decoded_order, file_order
 from wsvad.video.remote import RemoteFile
 from wsvad.video.scanning import Decoded, Packets, Scan, decode_once
 from wsvad.video.timeline import Timeline, from_decode_stamps, from_rate

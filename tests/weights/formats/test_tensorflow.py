@@ -24,7 +24,7 @@ PUBLIC = published_shapes()
 
 
 def small(index: bytes = INDEX, shard: bytes = SHARD) -> Bundle:
-    """The small checkpoint, or what became of it."""
+    """The small checkpoint, possibly altered."""
     return Bundle(index, lambda part: shard)
 
 
@@ -119,7 +119,7 @@ def test_another_network_is_refused_by_name() -> None:
 
 
 def varint(value: int) -> bytes:
-    """A number as Protocol Buffers write it."""
+    """Return an integer as a Protocol Buffers varint."""
     out = b""
     while value > 127:
         out += bytes([value & 127 | 128])
@@ -128,7 +128,7 @@ def varint(value: int) -> bytes:
 
 
 def table(entries: dict[bytes, bytes], *, restarts: int = 1) -> bytes:
-    """A table of one block, with checksums that agree: what a careful attacker would write."""
+    """Return a table of one block with valid checksums, as an attacker would write it."""
 
     def block(pairs: dict[bytes, bytes]) -> bytes:
         content = b"".join(b"\0" + varint(len(k)) + varint(len(v)) + k + v for k, v in pairs.items())
