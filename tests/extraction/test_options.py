@@ -72,7 +72,7 @@ def test_dry_run_counts_videos_that_cannot_be_indexed_as_the_run_will(tmp_path, 
     [
         (("--videos", "nowhere-at-all"), "no video found"),
         (("--videos", "{videos}", "--unit-s", "9999"), "1 to 3600"),
-        (("--videos", "{videos}", "--weights", "random:x"), "whole number"),
+        (("--videos", "{videos}", "--weights", "random:x"), "integer from 0"),
         (("--videos", "{videos}", "--weights", "{videos}/notes.txt"), "notes.txt"),
         (("--videos", "{videos}", "--workers", "99"), "the cluster can hold 2"),
         (("--videos", "{videos}", "--gpus-per-worker", "1"), "no node can hold one"),
