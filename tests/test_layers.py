@@ -76,9 +76,9 @@ HOMES = {
         "wsvad/video/scaling.py",
         "wsvad/video/scanning.py",
         "wsvad/video/streams.py",
-        "wsvad/video/times.py",
+        "wsvad/video/frame_times.py",
         "wsvad/demo/render.py",
-        "wsvad/pretraining/faults.py",
+        "wsvad/pretraining/degradation.py",
         "wsvad/review/encoding.py",  # encodes plain pixels that the decoder's process gave; it opens no file
         "wsvad/doctor/software.py",
     ),
@@ -86,9 +86,9 @@ HOMES = {
     "cv2": (
         "wsvad/pretraining/actors.py",
         "wsvad/pretraining/clips.py",
-        "wsvad/pretraining/faults.py",
+        "wsvad/pretraining/degradation.py",
         "wsvad/pretraining/shards.py",
-        "wsvad/pretraining/stage.py",
+        "wsvad/pretraining/scenes.py",
         "wsvad/review/finding.py",  # plain pixels, too; only with --pixelate
         "wsvad/video/flow.py",
     ),
@@ -132,7 +132,7 @@ HOMES = {
     # encodes pictures that the decoder's process made; what holds credentials opens no picture of anybody else's
     "PIL": ("wsvad/report/pictures.py",),
     "torch": (
-        "wsvad/backbones/choose.py",
+        "wsvad/backbones/registry.py",
         "wsvad/backbones/compact.py",
         "wsvad/backbones/compact_folded.py",
         "wsvad/backbones/compact_untrained.py",

@@ -1,4 +1,4 @@
-"""What several tests of the backbones share; each is made once."""
+"""Shared fixtures of the backbone tests, created once per session."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wsvad.backbones.weights import Weights, random_weights
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
-    """One thread, as workers have it; two that wait for each other crawl when other tests use the processor."""
+    """Run PyTorch on one thread, like workers do; several threads are slow while other tests use the processor."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -31,7 +31,7 @@ def untrained() -> Weights:
 
 @pytest.fixture(scope="session")
 def rule_model() -> InceptionI3d:
-    """The plain model with the weights behind the reference numbers."""
+    """The plain model with the weights behind the reference values."""
     model = InceptionI3d().eval().requires_grad_(False)
     model.load_state_dict(rule_state())
     return model
@@ -39,5 +39,5 @@ def rule_model() -> InceptionI3d:
 
 @pytest.fixture(scope="session")
 def clips() -> np.ndarray:
-    """Three clips of bytes ``[3, 16, 224, 224, 3]`` that no weights were calibrated on."""
+    """Three uint8 clips ``[3, 16, 224, 224, 3]`` that no weights were calibrated on."""
     return np.stack([moving_textures(seed) for seed in (101, 102, 103)])

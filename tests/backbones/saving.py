@@ -1,4 +1,4 @@
-"""Weights as a file."""
+"""Write weights to a file."""
 
 from pathlib import Path
 
@@ -6,5 +6,5 @@ from wsvad.backbones.weights import Weights, weights_bytes
 
 
 def save_weights(weights: Weights, path: Path) -> None:
-    """Write weights as safetensors, with their name and digest in its metadata."""
+    """Write weights as safetensors, with their name and digest in the metadata."""
     path.write_bytes(weights_bytes(weights))

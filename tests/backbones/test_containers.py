@@ -1,4 +1,4 @@
-"""Files that claim more than they hold are refused before they are unpacked."""
+"""Files that claim more than they hold are refused before they are decompressed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wsvad.errors import WeightsError
 
 
 def archive(parts: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
-    """A zip archive."""
+    """Return a zip archive."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", compression) as file:
         for name, content in parts.items():
@@ -23,23 +23,23 @@ def archive(parts: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> b
 
 
 def test_files_of_pytorch_pass() -> None:
-    """What ``torch.save`` writes, and what is no container at all."""
+    """Files written by ``torch.save``, and data that is no container, are accepted."""
     out = io.BytesIO()
     torch.save({"w": torch.zeros(1000), "b": torch.ones(3, 3)}, out)
     for data in (out.getvalue(), b"", b"\x80\x02}.", bytes(100)):
         check_container(data)
 
 
-def test_a_zip_bomb_is_refused_before_it_is_unpacked() -> None:
-    """A megabyte that would be a gigabyte."""
+def test_a_zip_bomb_is_refused_before_decompression() -> None:
+    """A megabyte that would expand to a gigabyte."""
     bomb = archive({"archive/data.pkl": b"\x80\x02}.", "archive/data/0": bytes(1 << 24)}, zipfile.ZIP_DEFLATED)
     assert len(bomb) < 1 << 16
-    with pytest.raises(WeightsError, match="a packed archive"):
+    with pytest.raises(WeightsError, match="a compressed archive"):
         load_weights(bomb)
 
 
 def test_parts_that_overlap_are_refused() -> None:
-    """Many names for the same bytes: more than the file holds."""
+    """Many names for the same bytes claim more than the file holds."""
     data = archive({"archive/data.pkl": b"\x80\x02}.", "archive/data/0": bytes(4000)})
     start = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 1)
     end = data.index(b"PK\x05\x06")
@@ -48,23 +48,23 @@ def test_parts_that_overlap_are_refused() -> None:
     forged = data[:end] + entry * many + tail[:8] + (2 + many).to_bytes(2, "little") * 2
     forged += (int.from_bytes(tail[12:16], "little") + len(entry) * many).to_bytes(4, "little") + tail[16:]
     assert len(zipfile.ZipFile(io.BytesIO(forged)).infolist()) == 2 + many
-    with pytest.raises(WeightsError, match=r"the parts of the archive are more than its \d+ bytes"):
+    with pytest.raises(WeightsError, match=r"the parts of the archive are larger than the file of \d+ bytes"):
         load_weights(forged)
 
 
-def test_an_absurd_header_is_refused() -> None:
-    """A safetensors header of terabytes, or one that is merely enormous."""
+def test_an_excessive_header_is_refused() -> None:
+    """A safetensors header of terabytes, or one that is merely too large."""
     for size in (2**63, (16 << 20) + 1):
         with pytest.raises(WeightsError, match=f"a safetensors header of {size} bytes"):
             load_weights(size.to_bytes(8, "little") + b"{" + b" " * 100)
-    with pytest.raises(WeightsError, match="list of tensors is larger"):
+    with pytest.raises(WeightsError, match="the pickle in the archive is larger"):
         load_weights(archive({"archive/data.pkl": bytes((16 << 20) + 1)}))
 
 
-def test_a_cut_archive_is_refused() -> None:
-    """The list of parts stands at the end of a zip archive."""
+def test_a_truncated_archive_is_refused() -> None:
+    """The list of parts is at the end of a zip archive."""
     data = archive({"archive/data.pkl": b"\x80\x02}."})
-    with pytest.raises(WeightsError, match="damaged: not a whole zip archive"):
+    with pytest.raises(WeightsError, match="damaged: not a complete zip archive"):
         load_weights(data[:-4])
 
 
@@ -81,13 +81,13 @@ DOUBLED = b")" + b"q\x00h\x00\x86" * 80
     ],
 )
 @pytest.mark.parametrize("form", ["zip", "legacy", "plain"])
-def test_keys_that_take_for_ever_are_refused_at_once(pickled: bytes, form: str) -> None:
-    """Python would still be hashing them when the sun goes out."""
+def test_exponentially_nested_keys_are_refused_at_once(pickled: bytes, form: str) -> None:
+    """Python would need exponential time to hash them."""
     data = archive({"archive/data.pkl": pickled, "archive/version": b"3\n"}) if form == "zip" else pickled
     if form == "legacy":
         out = io.BytesIO()
         torch.save({}, out, _use_new_zipfile_serialization=False)
         start = [place for place, byte in enumerate(out.getvalue()) if byte == 0x80][3]
         data = out.getvalue()[:start] + pickled
-    with pytest.raises(WeightsError, match="tuples within tuples"):
+    with pytest.raises(WeightsError, match="excessively nested tuples"):
         load_weights(data)

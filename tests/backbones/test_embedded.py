@@ -1,4 +1,4 @@
-"""The weights that come with the package."""
+"""The embedded weights."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ LARGEST = 8 << 20
 """Bytes that a wheel may well carry."""
 
 
-def test_what_is_shipped_is_whole_and_small() -> None:
-    """They bear their name, which holds only with the digest that they were published with."""
+def test_embedded_weights_are_complete_and_small() -> None:
+    """They have their name, which requires the digest with which they were published."""
     assert has_embedded_weights()
     weights = embedded_weights()
     assert (weights.name, weights.architecture, weights.banner) == (shipped.NAME, "inception-compact", "")

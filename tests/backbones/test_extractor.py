@@ -1,4 +1,4 @@
-"""The extractor gives the network's features, the same bytes for a clip wherever and with whatever it is computed."""
+"""``FeatureExtractor`` gives the network's features, bitwise identical whatever else is in the batch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PRECISION = default_precision()
 
 @pytest.fixture(scope="module")
 def extractor(untrained) -> FeatureExtractor:
-    """An extractor in the precision that jobs use on this machine."""
+    """An extractor with the precision that jobs use on this machine."""
     return FeatureExtractor(untrained, precision=PRECISION)
 
 
@@ -33,7 +33,7 @@ def features(extractor, clips) -> Features:
 
 
 def same_bytes(left: Features, right: Features) -> bool:
-    """Tell whether two results are equal to the last bit."""
+    """Return True if two results are bitwise identical."""
     return left.pooled.tobytes() == right.pooled.tobytes() and left.cuboids.tobytes() == right.cuboids.tobytes()
 
 
@@ -43,7 +43,7 @@ def at(features: Features, *indices: int) -> Features:
 
 
 def test_features_have_the_declared_shapes(extractor, features):
-    """``[B, 1024]`` and ``[B, 49, 528]``, float16, finite, not negative, and different from clip to clip."""
+    """``[B, 1024]`` and ``[B, 49, 528]``, float16, finite, non-negative, and different for each clip."""
     assert features.pooled.shape == (3, extractor.pooled_dim) == (3, 1024)
     assert features.cuboids.shape == (3, *extractor.cuboid_shape) == (3, 49, 528)
     for values in features:
@@ -53,15 +53,15 @@ def test_features_have_the_declared_shapes(extractor, features):
     assert not np.array_equal(features.pooled[0], features.pooled[1])
 
 
-def test_no_clips_are_no_features(extractor):
-    """An empty call gives empty arrays of the right shape."""
+def test_no_clips_give_empty_features(extractor):
+    """An empty call returns empty arrays of the right shape."""
     nothing = extractor(np.empty((0, 16, 224, 224, 3), np.uint8))
     assert nothing.pooled.shape == (0, 1024)
     assert nothing.cuboids.shape == (0, 49, 528)
 
 
-def test_fp32_features_are_the_plain_models(untrained, clips):
-    """In fp32 what comes out is the plain model's features, rounded to float16."""
+def test_fp32_features_equal_those_of_the_plain_model(untrained, clips):
+    """In fp32 the features are the plain model's, rounded to float16."""
     got = FeatureExtractor(untrained, precision="fp32")(clips[:1])
     with torch.inference_mode():
         expected = untrained.model()(as_video(clips[:1]))
@@ -69,15 +69,15 @@ def test_fp32_features_are_the_plain_models(untrained, clips):
         np.testing.assert_allclose(values.astype(np.float32), exact.numpy(), rtol=2e-3, atol=1e-3)
 
 
-def test_a_clip_has_the_same_bytes_alone_and_in_any_company(extractor, features, clips):
-    """Alone, in another order, beside other clips: not a bit changes."""
+def test_features_of_a_clip_do_not_depend_on_other_clips(extractor, features, clips):
+    """Alone, in another order, with other clips: bitwise identical."""
     assert same_bytes(extractor(clips[1:2]), at(features, 1))
     assert same_bytes(extractor(clips[[2, 0]]), at(features, 2, 0))
     assert same_bytes(extractor(np.ascontiguousarray(clips[::-1])), at(features, 2, 1, 0))
 
 
-def test_a_clip_has_the_same_bytes_in_batches_that_are_filled_up(untrained, features, clips, monkeypatch):
-    """With several clips in one pass, where the last pass is filled up with blanks, position does not matter either."""
+def test_features_of_a_clip_do_not_depend_on_batch_padding(untrained, features, clips, monkeypatch):
+    """With several clips per pass, where the last pass is padded with blanks, position does not matter either."""
     monkeypatch.setattr(extractor_module, "CPU_BATCH", 2)
     extractor = FeatureExtractor(untrained, precision=PRECISION)
     assert extractor.batch_size == 2
@@ -86,8 +86,8 @@ def test_a_clip_has_the_same_bytes_in_batches_that_are_filled_up(untrained, feat
     assert same_bytes(in_twos, features)
 
 
-def test_a_clip_has_the_same_bytes_in_another_process_with_other_threads(untrained, features, clips, tmp_path):
-    """A process with two threads gives this one's bytes; it compiled nothing, and loaded neither Ray nor a decoder."""
+def test_features_do_not_depend_on_process_and_threads(untrained, features, clips, tmp_path):
+    """A process with two threads gives the same bytes, without compiling, Ray or a decoder."""
     save_weights(untrained, tmp_path / "weights.safetensors")
     np.save(tmp_path / "clip.npy", clips[:1])
     script = f"""
@@ -115,8 +115,8 @@ print(sorted({{"ray", "av", "pyarrow", "torch._inductor.compile_fx"}} & set(sys.
 
 
 @pytest.mark.parametrize("frames", [1, 8, 17])
-def test_clips_of_other_lengths_are_clips(extractor, features, clips, frames):
-    """Any number of frames gives features, and leaves those of usual clips as they were."""
+def test_clips_of_other_lengths_work(extractor, features, clips, frames):
+    """Any number of frames gives features, and does not affect those of later clips."""
     video = np.concatenate([clips[0], clips[1]])[None, :frames]
     assert extractor(video).cuboids.shape == (1, 49, 528)
     assert same_bytes(extractor(clips[:1]), at(features, 0))
@@ -132,7 +132,7 @@ def test_clips_of_other_lengths_are_clips(extractor, features, clips, frames):
     ],
 )
 def test_arrays_that_are_not_clips_are_refused(extractor, clips_of_other_kind):
-    """Another dtype or shape is a bug of the caller, named with what was expected."""
+    """The error for another dtype or shape states what was expected."""
     with pytest.raises(ValueError, match=r"expected uint8 clips \[B, T, 224, 224, 3\], got"):
         extractor(clips_of_other_kind)
 
@@ -140,7 +140,7 @@ def test_arrays_that_are_not_clips_are_refused(extractor, clips_of_other_kind):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"device": "cuda:99"}, "device 'cuda:99': PyTorch .* sees [0-9]+ CUDA devices"),
+        ({"device": "cuda:99"}, "device 'cuda:99': PyTorch .* finds [0-9]+ CUDA devices"),
         ({"device": "mps"}, "device must be cpu, cuda or cuda:<n>, got 'mps'"),
         ({"device": "cpu:1"}, "device must be cpu, cuda or cuda:<n>, got 'cpu:1'"),
         ({"device": "gpu 0"}, "device must be cpu, cuda or cuda:<n>, got 'gpu 0'"),
@@ -148,14 +148,14 @@ def test_arrays_that_are_not_clips_are_refused(extractor, clips_of_other_kind):
         ({"threads": 0}, "threads must be at least 1, got 0"),
     ],
 )
-def test_what_cannot_work_is_a_usage_error(untrained, options, message):
-    """Devices that are not here, unknown precisions and no threads are named before any work."""
+def test_invalid_settings_are_usage_errors(untrained, options, message):
+    """Missing devices, unknown precisions and zero threads are refused before any work."""
     with pytest.raises(UsageError, match=message):
         FeatureExtractor(untrained, **({"precision": "fp32"} | options))
 
 
-def test_bf16_needs_hardware_for_it(untrained, monkeypatch):
-    """On a processor that would emulate bfloat16 the default is fp32, and asking for bf16 is a usage error."""
+def test_bf16_needs_hardware_support(untrained, monkeypatch):
+    """On a processor that would emulate bfloat16 the default is fp32, and bf16 is a usage error."""
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     assert default_precision("cpu") == "fp32"
@@ -164,7 +164,7 @@ def test_bf16_needs_hardware_for_it(untrained, monkeypatch):
 
 
 def test_features_beyond_float16_are_refused(untrained, clips):
-    """Weights whose features float16 cannot hold are an error, never an infinity in a data set."""
+    """Features that exceed float16 are an error, never an infinity in a data set."""
     huge = {name: t * 1e6 if name.endswith("Mixed_5c.b0.bn.weight") else t for name, t in untrained.state.items()}
     extractor = FeatureExtractor(Weights("custom:huge", "sha256:0", huge), precision="fp32")
     with pytest.raises(WeightsError, match="weights custom:huge: expected features below 65504, got"):

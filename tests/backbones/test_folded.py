@@ -1,4 +1,4 @@
-"""The fast form is the plain model: exactly where only the order of work changed, within stated bounds in bfloat16."""
+"""The fast form equals the plain model: exactly where only the order of operations differs, else within bounds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from tests.backbones.reference import as_video, cosine
-from wsvad.backbones.folded import FoldedI3d, FusedConv, Stem, neighbourhood_max, rounded, strided_pool
+from wsvad.backbones.folded import FoldedI3d, FusedConv, Stem, neighbourhood_max, round_weight, strided_pool
 from wsvad.backbones.i3d import ConvUnit, InceptionI3d, MaxPoolSame, pool_maps
 from wsvad.backbones.untrained import moving_textures
 
@@ -35,7 +35,7 @@ def test_fp32_agrees_with_the_plain_model(untrained, clips, untrained_maps):
 
 @pytest.mark.parametrize("frames", [1, 2, 7])
 def test_any_clip_length_agrees_with_the_plain_model(rule_model, frames):
-    """Clips of other lengths, where time is padded otherwise, agree as well, one length after another."""
+    """Other lengths, whose temporal padding differs, agree as well, one after another."""
     fast = FoldedI3d(rule_model, dtype=torch.float32, device=CPU)
     clip = moving_textures(9)[None, :frames]
     with torch.inference_mode():
@@ -60,7 +60,7 @@ def test_bf16_stays_close_to_fp32(untrained, clips, untrained_maps):
 
 
 def test_bf16_on_the_reference_weights(rule_model, clips):
-    """On the published reference's weights the pooled features agree to a cosine of 0.9995, Mixed_4e to 0.998."""
+    """With the published reference's weights, pooled features agree to a cosine of 0.9995, Mixed_4e to 0.998."""
     fast = FoldedI3d(rule_model, dtype=torch.bfloat16, device=CPU)
     with torch.inference_mode():
         maps, expected = fast.maps(torch.from_numpy(clips[:1])), rule_model.maps(as_video(clips[:1]))
@@ -70,7 +70,7 @@ def test_bf16_on_the_reference_weights(rule_model, clips):
 
 @pytest.fixture(scope="module")
 def small_model() -> InceptionI3d:
-    """A quarter of the width, on 2 channels, with weights and statistics that nothing is symmetric in."""
+    """A quarter of the width, 2 channels, with asymmetric weights and statistics."""
     torch.manual_seed(0)
     model = InceptionI3d(None, width_divisor=4, in_channels=2).eval().requires_grad_(False)
     for module in model.modules():
@@ -82,7 +82,7 @@ def small_model() -> InceptionI3d:
 
 @pytest.mark.parametrize("size", [(16, 112, 112), (16, 224, 224), (3, 49, 50)])
 def test_any_width_channels_and_side_agree_with_the_plain_model(small_model, size):
-    """A narrow network on two channels agrees on small, large and odd frames, from bytes and from numbers alike."""
+    """A narrow network with two channels agrees on small, large and odd frames, from uint8 and from fp32."""
     fast = FoldedI3d(small_model, dtype=torch.float32, device=CPU)
     clip = np.random.default_rng(1).integers(0, 256, (1, *size, 2), np.uint8)
     with torch.inference_mode():
@@ -95,8 +95,8 @@ def test_any_width_channels_and_side_agree_with_the_plain_model(small_model, siz
 
 
 @pytest.mark.parametrize("multiple", [2, 8])
-def test_a_stem_of_other_steps_and_one_channel_is_the_same_convolution(multiple):
-    """Steps of 4 pixels over numbers that are no bytes, as the compact network has them; sizes that fit and do not."""
+def test_a_stem_with_other_stride_and_one_channel_is_the_same_convolution(multiple):
+    """Stride 4 over fp32, as in the compact network; sizes that divide evenly and sizes that do not."""
     torch.manual_seed(0)
     unit = ConvUnit(1, 16, (7, 7, 7), (2, 4, 4)).eval().requires_grad_(False)
     for size in ((16, 224, 224), (3, 50, 45)):
@@ -109,8 +109,8 @@ def test_a_stem_of_other_steps_and_one_channel_is_the_same_convolution(multiple)
 
 
 @pytest.mark.parametrize(("frames", "multiple"), [(1, 2), (2, 1), (5, 8), (16, 1), (16, 2), (16, 8)])
-def test_the_stem_on_bytes_is_the_convolution_on_pixels(rule_model, frames, multiple):
-    """The first convolution, rearranged to read bytes, gives what the plain one gives on normalised pixels."""
+def test_the_stem_on_uint8_equals_the_convolution_on_pixels(rule_model, frames, multiple):
+    """The first convolution, rearranged to read uint8, equals the plain one on normalized pixels."""
     clip = moving_textures(3)[None, :frames]
     unit = rule_model.Conv3d_1a_7x7
     with torch.inference_mode():
@@ -121,24 +121,24 @@ def test_the_stem_on_bytes_is_the_convolution_on_pixels(rule_model, frames, mult
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(("kernel", "stride"), [((1, 3, 3), (1, 2, 2)), ((3, 3, 3), (2, 2, 2)), ((2, 2, 2), (2, 2, 2))])
-def test_pools_without_padded_copies_are_the_same_pools(size, kernel, stride):
-    """Strided pools give the plain ones' bits on even, odd and single sizes."""
+def test_pools_without_padded_copies_are_exact(size, kernel, stride):
+    """Strided pools are bitwise identical to the plain ones on even, odd and single sizes."""
     x = torch.rand(2, 8, *size).contiguous(memory_format=torch.channels_last_3d)
     pool = MaxPoolSame(kernel, stride)
     assert torch.equal(strided_pool(pool)(x), pool(x))
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_maximum_axis_by_axis_is_the_maximum_over_the_cube(size):
-    """The 3x3x3 pool with stride 1 gives the plain one's bits, and leaves its input as it was."""
+def test_the_separable_maximum_is_exact(size):
+    """The 3x3x3 pool with stride 1 is bitwise identical to the plain one and does not modify its input."""
     x = torch.rand(2, 8, *size).contiguous(memory_format=torch.channels_last_3d)
     before = x.clone()
     assert torch.equal(neighbourhood_max(x), MaxPoolSame((3, 3, 3), (1, 1, 1))(x))
     assert torch.equal(x, before)
 
 
-def test_the_fused_call_is_convolution_bias_and_relu(monkeypatch):
-    """One oneDNN call gives what PyTorch's public functions give, with them as with the way without it."""
+def test_the_fused_call_equals_convolution_bias_and_relu(monkeypatch):
+    """The oneDNN call equals PyTorch's public functions, and so does the fallback without it."""
     torch.manual_seed(0)
     x = torch.randn(2, 8, 4, 9, 9).contiguous(memory_format=torch.channels_last_3d)
     weight, bias = torch.randn(16, 8, 3, 3, 3), torch.randn(16)
@@ -157,13 +157,13 @@ def _no_such_operator(name: str) -> None:
 
 
 def test_bf16_rounding_errors_cancel_over_a_kernel():
-    """What a whole kernel adds up to is off by at most half a step of one tap; plain rounding drifts further."""
+    """The sum over a kernel is off by at most half a step of one tap; plain rounding accumulates more."""
     weight = torch.from_numpy(np.random.default_rng(0).normal(size=(32, 16, 3, 3, 3)).astype(np.float32))
     exact = weight.double().sum((2, 3, 4))
-    carried = (rounded(weight, torch.bfloat16).double().sum((2, 3, 4)) - exact).abs()
+    carried = (round_weight(weight, torch.bfloat16).double().sum((2, 3, 4)) - exact).abs()
     plain = (weight.bfloat16().double().sum((2, 3, 4)) - exact).abs()
     half_step = weight.abs().amax((2, 3, 4)) * 2.0**-8
     assert (carried <= half_step).all()
     assert carried.mean() < plain.mean() / 3
-    assert torch.equal(rounded(weight[..., :1, :1, :1], torch.bfloat16), weight[..., :1, :1, :1].bfloat16())
-    assert rounded(weight, torch.float32) is weight
+    assert torch.equal(round_weight(weight[..., :1, :1, :1], torch.bfloat16), weight[..., :1, :1, :1].bfloat16())
+    assert round_weight(weight, torch.float32) is weight

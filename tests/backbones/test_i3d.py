@@ -1,4 +1,4 @@
-"""The plain model is the published one."""
+"""The plain model equals the published one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ TOLERANCE = 1e-4
 
 @pytest.fixture(scope="module")
 def reference() -> dict[str, np.ndarray]:
-    """Numbers of the public implementation."""
+    """Values of the public implementation."""
     with np.load(DATA / "i3d_inception.npz") as arrays:
         return dict(arrays)
 
 
 @pytest.fixture(scope="module", params=["square", "odd"])
 def case(request, reference, rule_model) -> tuple[str, I3dMaps]:
-    """One of the two stored inputs and the maps that our model makes of it."""
+    """One of the two stored inputs, and the maps that the model computes for it."""
     shape = tuple(reference[f"{request.param}_input_shape"])
     video = np.random.Generator(np.random.PCG64(7)).uniform(-1, 1, shape).astype(np.float32)
     with torch.inference_mode():
@@ -30,19 +30,19 @@ def case(request, reference, rule_model) -> tuple[str, I3dMaps]:
 
 
 def relative_error(got: np.ndarray, expected: np.ndarray) -> float:
-    """Return the largest difference as a share of the largest expected value."""
+    """Return the largest difference relative to the largest expected value."""
     return float(np.abs(got - expected).max() / np.abs(expected).max())
 
 
 def test_parameters_have_the_published_names_and_shapes():
-    """A public weight file fits without renaming: same names, same shapes, nothing more."""
+    """A public weight file loads without renaming: same names, same shapes, nothing else."""
     ours = {name: tuple(tensor.shape) for name, tensor in InceptionI3d().state_dict().items()}
     assert ours == published_shapes()
 
 
 @pytest.mark.parametrize("endpoint", ["mixed_4e", "mixed_5c"])
 def test_activations_agree_with_the_public_implementation(case, reference, endpoint):
-    """4,096 positions and every channel's mean agree to 1e-4, on the usual size and on one that pads unevenly."""
+    """4,096 positions and every channel's mean agree to 1e-4, for the usual size and one with uneven padding."""
     name, maps = case
     activation = getattr(maps, f"{endpoint}_BCTHW").numpy()
     prefix = f"{name}_{endpoint}"
@@ -66,8 +66,8 @@ def test_cuboids_pooled_and_logits_agree_with_the_public_implementation(referenc
     assert relative_error(logits[..., 0, 0].numpy(), reference["square_logits"]) < TOLERANCE
 
 
-def test_forward_is_the_pooling_of_the_maps(rule_model):
-    """``forward`` returns what pooling the maps returns."""
+def test_forward_pools_the_maps(rule_model):
+    """``forward`` returns the pooled maps."""
     video = torch.linspace(-1, 1, 3 * 2 * 224 * 224).reshape(1, 3, 2, 224, 224)
     with torch.inference_mode():
         direct, pooled = rule_model(video), pool_maps(rule_model.maps(video))
@@ -91,21 +91,21 @@ def test_cuboids_are_means_of_2x2_cells_row_by_row():
 
 @pytest.mark.parametrize(("height", "width"), [(13, 14), (14, 15), (16, 16), (21, 21), (7, 14)])
 def test_a_map_without_7x7_cuboids_is_refused(height, width):
-    """Maps that are neither 14x14 nor 7x7 are a usage error that names the frame sizes to give."""
+    """Maps that are neither 14x14 nor 7x7 are a usage error that names valid frame sizes."""
     maps = I3dMaps(torch.zeros(1, 528, 4, height, width), torch.zeros(1, 1024, 2, 7, 7))
-    with pytest.raises(UsageError, match=rf"14x14 or 7x7 cells, got {height}x{width}: give frames of 224x224"):
+    with pytest.raises(UsageError, match=rf"14x14 or 7x7 cells, got {height}x{width}: use frames of 224x224"):
         pool_maps(maps)
 
 
-def test_a_map_of_7x7_cells_has_a_cuboid_a_cell():
-    """On frames of 112x112 pixels a cuboid is one cell: the mean over time alone."""
+def test_a_map_of_7x7_cells_has_one_cell_per_cuboid():
+    """For frames of 112x112 pixels a cuboid is one cell: the mean over time alone."""
     mixed_4e = torch.rand(2, 132, 4, 7, 7)
     features = pool_maps(I3dMaps(mixed_4e, torch.rand(2, 256, 2, 4, 4)))
     assert torch.allclose(features.cuboids_BKC, mixed_4e.mean(2).flatten(2).transpose(1, 2), atol=1e-6)
 
 
-def test_a_quarter_of_the_width_is_a_quarter_of_every_convolution():
-    """Divisor 4: the public names, every width a quarter, and the 7x7 grid on frames of 112x112."""
+def test_width_divisor_4_divides_every_width():
+    """Public names, every width a quarter, and the 7x7 grid on frames of 112x112."""
     with torch.device("meta"):
         full, quarter = InceptionI3d(None).state_dict(), InceptionI3d(None, width_divisor=4).state_dict()
     assert full.keys() == quarter.keys()
@@ -121,7 +121,7 @@ def test_a_quarter_of_the_width_is_a_quarter_of_every_convolution():
 
 
 @pytest.mark.parametrize("options", [{"width_divisor": 3}, {"width_divisor": 0}, {"in_channels": 0}])
-def test_widths_that_cannot_be_are_refused(options):
+def test_invalid_widths_are_refused(options):
     """A divisor that does not divide every width, or no channels, is a usage error."""
     with pytest.raises(UsageError, match=next(iter(options))):
         InceptionI3d(None, **options)
@@ -142,8 +142,8 @@ def test_widths_that_cannot_be_are_refused(options):
         (10, 1, 2, (0, 0)),
     ],
 )
-def test_same_padding_is_tensorflows(size, kernel, stride, expected):
-    """As TensorFlow documents it: ``size % stride`` decides the total, and the end gets the odd one."""
+def test_same_padding_equals_tensorflow(size, kernel, stride, expected):
+    """As TensorFlow documents it: ``size % stride`` determines the total, and the end gets the odd element."""
     remainder = size % stride
     total = max(kernel - stride, 0) if remainder == 0 else max(kernel - remainder, 0)
     assert same_padding(size, kernel, stride) == expected == (total // 2, total - total // 2)

@@ -1,4 +1,4 @@
-"""The ResNet-50 I3D is the published one, and its fast form is the plain one."""
+"""The ResNet-50 I3D equals the published one, and its fast form equals the plain one."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ DTYPES = [torch.float32, torch.bfloat16]
 
 
 def normalised(clips_BTHWC: torch.Tensor) -> torch.Tensor:
-    """Turn RGB ``[B, T, H, W, 3]``, 0 to 255, into what the plain model wants: fp32 ``[B, 3, T, H, W]``, size 1."""
+    """Normalize RGB ``[B, T, H, W, 3]``, 0 to 255, for the plain model: fp32 ``[B, 3, T, H, W]`` with unit scale."""
     return (clips_BTHWC.permute(0, 4, 1, 2, 3).float() - MEAN) / DEVIATION
 
 
 @pytest.fixture(scope="module")
 def reference() -> dict[str, np.ndarray]:
-    """Numbers of the independent implementation."""
+    """Values of the independent implementation."""
     with np.load(DATA / "i3d_r50.npz") as arrays:
         return dict(arrays)
 
 
 @pytest.fixture(scope="module")
 def model() -> ResNet50I3d:
-    """The plain model with the weights behind the reference numbers."""
+    """The plain model with the weights behind the reference values."""
     model = ResNet50I3d().eval().requires_grad_(False)
     model.load_state_dict(rule_state(RESNET))
     return model
@@ -47,7 +47,7 @@ def model() -> ResNet50I3d:
 
 @pytest.fixture(scope="module", params=["square", "odd"])
 def case(request, reference, model) -> tuple[str, ResNetMaps]:
-    """One of the two stored inputs and the maps that our model makes of it."""
+    """One of the two stored inputs, and the maps that the model computes for it."""
     shape = tuple(reference[f"{request.param}_input_shape"])
     video = np.random.Generator(np.random.PCG64(7)).uniform(-1, 1, shape).astype(np.float32)
     with torch.inference_mode():
@@ -56,30 +56,30 @@ def case(request, reference, model) -> tuple[str, ResNetMaps]:
 
 @pytest.fixture(scope="module")
 def clip() -> torch.Tensor:
-    """Eight frames of bytes of 224x224 pixels."""
+    """Eight frames of 224x224 pixels, uint8."""
     return torch.from_numpy(moving_textures(101)[None, :8])
 
 
 @pytest.fixture(scope="module")
 def plain_maps(model, clip) -> ResNetMaps:
-    """What the plain model makes of the clip."""
+    """Maps of the plain model for the clip."""
     with torch.inference_mode():
         return model.maps(normalised(clip))
 
 
 def relative_error(got: np.ndarray, expected: np.ndarray) -> float:
-    """Return the largest difference as a share of the largest expected value."""
+    """Return the largest difference relative to the largest expected value."""
     return float(np.abs(got - expected).max() / np.abs(expected).max())
 
 
 def assert_close(got: torch.Tensor, expected: torch.Tensor, tolerance: float = TOLERANCE) -> None:
-    """Every position agrees to that share of the largest."""
+    """Check that every position agrees, relative to the largest value."""
     assert got.shape == expected.shape
     assert torch.allclose(got, expected, rtol=0, atol=tolerance * float(expected.abs().max()))
 
 
 def test_parameters_have_the_published_names_and_shapes():
-    """A converted public file fits without renaming: same names, same shapes, nothing more; 27 million for features."""
+    """A converted public file loads without renaming: same names and shapes, nothing else; 27 million for features."""
     ours = {name: tuple(tensor.shape) for name, tensor in ResNet50I3d().state_dict().items()}
     assert ours == published_shapes(RESNET)
     assert sum(p.numel() for p in ResNet50I3d(num_classes=None).parameters()) == 27_223_872
@@ -87,7 +87,7 @@ def test_parameters_have_the_published_names_and_shapes():
 
 @pytest.mark.parametrize("endpoint", ["res4", "res5"])
 def test_activations_agree_with_an_independent_implementation(case, reference, endpoint):
-    """4,096 positions and every channel's mean agree to 1e-4, on the usual size and on one with odd maps."""
+    """4,096 positions and every channel's mean agree to 1e-4, for the usual size and one with odd maps."""
     name, maps = case
     activation, prefix = getattr(maps, f"{endpoint}_BCTHW").numpy(), f"{name}_{endpoint}"
     assert activation.shape == tuple(reference[f"{prefix}_shape"])
@@ -97,7 +97,7 @@ def test_activations_agree_with_an_independent_implementation(case, reference, e
 
 
 def test_logits_agree_with_an_independent_implementation(case, reference, model):
-    """The classifier on the mean of ``res5`` gives the stored logits."""
+    """The classifier applied to the mean of ``res5`` gives the stored logits."""
     name, maps = case
     with torch.inference_mode():
         logits = model.fc(maps.res5_BCTHW.mean((2, 3, 4)))
@@ -105,7 +105,7 @@ def test_logits_agree_with_an_independent_implementation(case, reference, model)
 
 
 def test_features_agree_with_an_independent_implementation(reference, model):
-    """``forward`` gives 2048 pooled features and 49 cuboids of 1024 of one clip, the stored ones."""
+    """``forward`` gives the stored 2048 pooled features and 49 cuboids of 1024 for one clip."""
     shape = tuple(reference["square_input_shape"])
     video = np.random.Generator(np.random.PCG64(7)).uniform(-1, 1, shape).astype(np.float32)
     with torch.inference_mode():
@@ -116,7 +116,7 @@ def test_features_agree_with_an_independent_implementation(reference, model):
 
 
 def test_normalisation_is_that_of_kinetics_for_every_colour():
-    """Bytes of all values: 0 is -2, 114.75 is 0, 255 is 2.444; colours stay in the order red, green, blue."""
+    """All byte values: 0 becomes -2, 114.75 becomes 0, 255 becomes 2.444; the colour order is red, green, blue."""
     values = torch.arange(256, dtype=torch.uint8)
     clip = torch.stack([values, values.flip(0), torch.zeros_like(values)], -1).reshape(1, 4, 8, 8, 3)
     video = normalised(clip)
@@ -127,8 +127,8 @@ def test_normalisation_is_that_of_kinetics_for_every_colour():
     np.testing.assert_allclose(video[0, 2].flatten(), np.full(256, -2.0), atol=1e-6)
 
 
-def test_the_stem_sees_ten_crops_as_rtfm_does(model):
-    """Corners, centre and their mirror images, 0.45 and 0.225 of white by colour, zeros around what is normalised."""
+def test_the_stem_processes_ten_crops_like_rtfm(model):
+    """Corners, centre and their mirror images, normalized by 0.45 and 0.225 of white, with zero padding afterwards."""
     rng = np.random.default_rng(0)
     frames = rng.integers(0, 256, (7, 72, 90, 3), dtype=np.uint8)
     lefts, tops = (0, 26, 0, 26, 13), (0, 0, 8, 8, 4)
@@ -142,8 +142,8 @@ def test_the_stem_sees_ten_crops_as_rtfm_does(model):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_one_stem_takes_any_size(model, dtype):
-    """Frames of odd sizes, one size after another; bfloat16 differs by its rounding only."""
+def test_one_stem_accepts_any_size(model, dtype):
+    """Frames of odd sizes, one size after another; bfloat16 differs only by rounding."""
     rng = np.random.default_rng(1)
     stem = Stem(model.conv1, model.bn1, dtype, CPU)
     for size in [(1, 7, 33, 46), (2, 8, 32, 31), (1, 7, 33, 46)]:
@@ -178,7 +178,7 @@ def test_bf16_stays_close_to_fp32(model, clip, plain_maps):
 
 
 def test_folding_is_convolution_then_batch_norm(model):
-    """One convolution with a bias does what a convolution and its batch norm do, for each kind in the network."""
+    """One convolution with a bias equals a convolution followed by batch norm, for each kind in the network."""
     block = model.layer2[0]
     pairs = ((block.conv1, block.bn1), (block.conv2, block.bn2), (block.conv3, block.bn3), tuple(block.downsample))
     for conv, norm in pairs:
@@ -191,19 +191,21 @@ def test_folding_is_convolution_then_batch_norm(model):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("relu", [True, False])
 def test_the_fused_call_adds_a_shortcut(monkeypatch, dtype, relu):
-    """One oneDNN call gives what PyTorch's public functions give, and so does the way without it."""
+    """The oneDNN call equals PyTorch's public functions, and so does the fallback without it."""
     torch.manual_seed(0)
-    x, onto = (torch.randn(2, n, 4, 9, 9).to(dtype).contiguous(memory_format=torch.channels_last_3d) for n in (8, 16))
+    x, residual = (
+        torch.randn(2, n, 4, 9, 9).to(dtype).contiguous(memory_format=torch.channels_last_3d) for n in (8, 16)
+    )
     weight, bias = torch.randn(16, 8, 1, 1, 1).to(dtype), torch.randn(16)
-    expected = functional.conv3d(x.float(), weight.float(), bias) + onto.float()
+    expected = functional.conv3d(x.float(), weight.float(), bias) + residual.float()
     expected = expected.relu() if relu else expected
     tolerance = 1e-5 if dtype == torch.float32 else 2e-2
     with torch.inference_mode():
-        fused = FusedConv(weight, bias, (0, 0, 0), relu=relu)(x, onto.clone())
+        fused = FusedConv(weight, bias, (0, 0, 0), relu=relu)(x, residual.clone())
         assert_close(fused.float(), expected, tolerance)
         monkeypatch.delattr(torch.ops.mkldnn, "_convolution_pointwise")
         monkeypatch.setattr(type(torch.ops.mkldnn), "__getattr__", _no_such_operator)
-        separate = FusedConv(weight, bias, (0, 0, 0), relu=relu)(x, onto.clone())
+        separate = FusedConv(weight, bias, (0, 0, 0), relu=relu)(x, residual.clone())
         assert_close(separate.float(), expected, tolerance)
 
 
@@ -227,8 +229,8 @@ def untrained() -> dict[str, torch.Tensor]:
     return untrained_resnet_state(0)
 
 
-def test_an_untrained_network_has_sizes_as_a_trained_one(untrained):
-    """On another clip than its calibration's, ``res4`` and ``res5`` are of size 1 to 3, with few dead channels."""
+def test_untrained_activations_have_the_scale_of_trained_ones(untrained):
+    """On a clip other than the calibration clip, ``res4`` and ``res5`` have scale 1 to 3, with few dead channels."""
     model = ResNet50I3d(num_classes=None).eval().requires_grad_(False)
     model.load_state_dict(untrained)
     with torch.inference_mode():
@@ -239,7 +241,7 @@ def test_an_untrained_network_has_sizes_as_a_trained_one(untrained):
 
 
 def test_an_untrained_network_is_calibrated_exactly(untrained):
-    """The first batch norm has the mean and variance that its convolution has on the calibration clip."""
+    """The first batch norm has the mean and variance of its convolution on the calibration clip."""
     video = normalised(torch.from_numpy(moving_textures(0)[None])).double()
     conv = functional.conv3d(video, untrained["conv1.weight"][:4].double(), stride=2, padding=(2, 3, 3))
     variance, mean = torch.var_mean(conv, (0, 2, 3, 4), correction=0)
@@ -247,8 +249,8 @@ def test_an_untrained_network_is_calibrated_exactly(untrained):
     assert_close(untrained["bn1.running_var"][:4].double(), variance, 1e-5)
 
 
-def test_a_seed_gives_the_same_numbers_everywhere(untrained):
-    """The tensors of seed 0, by name, have this digest; sums of whole numbers below 2**24 know no order."""
+def test_a_seed_gives_the_same_weights_everywhere(untrained):
+    """The tensors of seed 0 have this digest; sums of integers below 2**24 do not depend on their order."""
     total = hashlib.sha256()
     for name in sorted(untrained):
         if not name.endswith("num_batches_tracked"):
@@ -257,7 +259,7 @@ def test_a_seed_gives_the_same_numbers_everywhere(untrained):
 
 
 def test_every_convolution_has_its_batch_norm(model):
-    """53 pairs, each of matching width."""
+    """53 pairs of matching width."""
     pairs = norms(model)
     assert len(pairs) == len(set(pairs.values())) == 53
     for conv, norm in pairs.items():

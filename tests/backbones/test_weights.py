@@ -1,4 +1,4 @@
-"""Weight files: what is accepted, what is refused, and that nothing in them runs."""
+"""Weight files: what is accepted, what is refused, and that no code in them is executed."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ def state() -> dict[str, Tensor]:
 
 @pytest.fixture(scope="module")
 def loaded(state) -> Weights:
-    """The same, loaded from a file."""
+    """The same state, loaded from a file."""
     return load_weights(as_pt(state))
 
 
 def as_pt(content: object, *, legacy: bool = False) -> bytes:
-    """Return what ``torch.save`` writes, today or before 2020."""
+    """Return the output of ``torch.save`` in the current or the legacy format (before 2020)."""
     buffer = io.BytesIO()
     torch.save(content, buffer, _use_new_zipfile_serialization=not legacy)
     return buffer.getvalue()
 
 
 def same_tensors(left: Weights, right: Weights) -> bool:
-    """Tell whether two weights hold the same numbers under the same names."""
+    """Return True if two weights hold the same tensors under the same names."""
     return left.state.keys() == right.state.keys() and all(
         torch.equal(left.state[name], right.state[name]) for name in left.state
     )
 
 
 def test_every_format_gives_the_same_weights_and_digest(state, loaded, tmp_path):
-    """Today's .pt, the older .pt that the public files are, and safetensors: one digest, the same tensors."""
+    """Current .pt, legacy .pt as in the public files, and safetensors: one digest, the same tensors."""
     path = tmp_path / "weights.safetensors"
     path.write_bytes(weights_bytes(loaded))
     for other in (load_weights(as_pt(OrderedDict(state), legacy=True)), load_weights(path), load_weights(str(path))):
@@ -65,12 +65,12 @@ def test_every_format_gives_the_same_weights_and_digest(state, loaded, tmp_path)
 
 
 def test_the_same_weights_give_the_same_bytes(loaded):
-    """The library that writes them puts metadata in an order that differs from call to call."""
+    """The library writes metadata in an order that differs between calls."""
     assert len({weights_bytes(loaded) for _ in range(12)}) == 1
 
 
 def test_the_digest_is_sha256_of_sorted_names_shapes_and_bytes(state, loaded):
-    """The digest can be recomputed by anybody from the tensors."""
+    """The digest can be recomputed from the tensors."""
     total = hashlib.sha256()
     for name, tensor in sorted(state.items()):
         if "logits" not in name and "num_batches" not in name:
@@ -78,8 +78,8 @@ def test_the_digest_is_sha256_of_sorted_names_shapes_and_bytes(state, loaded):
     assert loaded.digest == f"sha256:{total.hexdigest()}"
 
 
-def test_what_features_do_not_depend_on_may_differ(state, loaded):
-    """No classifier, 157 classes, ``module.`` before every name, no counters, double precision: the same digest."""
+def test_accepted_variants_have_the_same_digest(state, loaded):
+    """No classifier, 157 classes, ``module.`` prefixes, no counters, double precision: the same digest."""
     bare = {name: t for name, t in state.items() if "logits" not in name and "num_batches" not in name}
     charades = {"logits.conv3d.weight": torch.zeros(157, 1024, 1, 1, 1), "logits.conv3d.bias": torch.zeros(157)}
     variants = {
@@ -96,7 +96,7 @@ def test_what_features_do_not_depend_on_may_differ(state, loaded):
 
 
 def test_an_expected_digest_is_checked(state, loaded):
-    """The right digest passes; one changed number in the file does not."""
+    """The right digest passes; one changed value in the file does not."""
     assert load_weights(as_pt(state), expected_digest=loaded.digest).digest == loaded.digest
     changed = state | {STEM: state[STEM] + torch.eye(7)[None, None, None] * 1e-3}
     with pytest.raises(WeightsError, match=rf"expected digest {loaded.digest}, got sha256:"):
@@ -104,7 +104,7 @@ def test_an_expected_digest_is_checked(state, loaded):
 
 
 def test_public_files_are_recognised_by_their_git_blob_id(state, monkeypatch):
-    """A file whose blob id is on the list bears the published name, also after conversion to safetensors."""
+    """A file whose blob id is listed has the published name, also after conversion to safetensors."""
     data = as_pt(state)
     blob_id = hashlib.sha1(b"blob " + str(len(data)).encode() + b"\x00" + data).hexdigest()
     monkeypatch.setitem(weights_module.PUBLIC_FILES, blob_id, "rgb_imagenet")
@@ -113,15 +113,15 @@ def test_public_files_are_recognised_by_their_git_blob_id(state, monkeypatch):
     assert load_weights(weights_bytes(public)).name == "rgb_imagenet"
 
 
-def test_a_name_in_metadata_holds_only_for_the_tensors_it_was_written_with(loaded):
-    """Metadata with another digest, or with a name that is not one, is ignored."""
+def test_a_name_in_metadata_is_valid_only_with_its_digest(loaded):
+    """Metadata with another digest, or with an invalid name, is ignored."""
     tensors = {name: tensor.clone() for name, tensor in loaded.state.items()}
     for metadata in ({"name": "rgb_imagenet", "digest": "sha256:0"}, {"name": "a\nb", "digest": loaded.digest}):
         assert load_weights(safetensors.torch.save(tensors, metadata)).name == loaded.name
 
 
-def changes(state: dict[str, Tensor]) -> dict[str, tuple[object, str]]:
-    """What can be wrong with the content of a file, and what the error says about it."""
+def invalid_contents(state: dict[str, Tensor]) -> dict[str, tuple[object, str]]:
+    """Return invalid contents of a file, with the expected error message."""
     without_stem = {name: tensor for name, tensor in state.items() if name != STEM}
     flow = torch.zeros(64, 2, 7, 7, 7)
     infinite = state[STEM].clone()
@@ -139,16 +139,16 @@ def changes(state: dict[str, Tensor]) -> dict[str, tuple[object, str]]:
         "empty classifier": (state | {"logits.conv3d.bias": torch.zeros(0)}, r"expected shape \(400,\), got \(0,\)"),
         "nothing": ({}, r"missing .* and \d+ more"),
         "wrapped": ({"state_dict": state, "epoch": 3}, "unexpected 'state_dict'; unexpected 'epoch'; missing"),
-        "a list": ([1, 2], "expected tensors by name, got list"),
-        "numbers as names": ({1: state[STEM]}, "expected tensors by name"),
+        "a list": ([1, 2], "expected a mapping from names to tensors, got list"),
+        "numbers as names": ({1: state[STEM]}, "expected a mapping from names to tensors"),
         "other network": ({"conv1.weight": torch.zeros(64, 3, 7, 7)}, r"unexpected 'conv1.weight'; missing .*more"),
     }
 
 
-@pytest.mark.parametrize("what", list(changes(dict.fromkeys([STEM, VARIANCE], torch.zeros(1, 1, 1, 1, 1)))))
+@pytest.mark.parametrize("what", list(invalid_contents(dict.fromkeys([STEM, VARIANCE], torch.zeros(1, 1, 1, 1, 1)))))
 def test_other_content_is_refused_and_the_first_differences_are_named(state, what):
-    """Wrong names, shapes, types or values: refused with at most four differences and the number of the rest."""
-    content, message = changes(state)[what]
+    """Wrong names, shapes, types or values: the error lists at most four differences and the number of others."""
+    content, message = invalid_contents(state)[what]
     with pytest.raises(WeightsError, match=message) as caught:
         load_weights(as_pt(content))
     assert len(str(caught.value)) < 800
@@ -156,7 +156,7 @@ def test_other_content_is_refused_and_the_first_differences_are_named(state, wha
 
 @pytest.mark.parametrize("kind", ["pt", "legacy pt", "safetensors"])
 def test_truncated_files_are_refused(state, loaded, kind):
-    """A file cut anywhere, from nothing to its last byte, is refused."""
+    """A file truncated at any position, from empty to its last byte."""
     whole = {"pt": as_pt(state), "legacy pt": as_pt(state, legacy=True), "safetensors": weights_bytes(loaded)}[kind]
     for size in (0, 1, 7, 8, 9, 100, 5000, len(whole) // 2, len(whole) - 1):
         with pytest.raises(WeightsError, match="damaged"):
@@ -164,7 +164,7 @@ def test_truncated_files_are_refused(state, loaded, kind):
 
 
 class Payload:
-    """An object whose unpickling would make a folder."""
+    """An object whose unpickling would create a folder."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -175,11 +175,11 @@ class Payload:
 
 @pytest.mark.parametrize("kind", ["zip", "legacy", "plain pickle"])
 def test_code_in_a_file_is_not_executed(state, tmp_path, kind):
-    """A pickle that would act when loaded is refused and does nothing."""
+    """A pickle that would run code when loaded is refused without running it."""
     canary = tmp_path / "executed"
     content = dict(state) | {"payload": Payload(str(canary))}
     data = pickle.dumps(content["payload"]) if kind == "plain pickle" else as_pt(content, legacy=kind == "legacy")
-    with pytest.raises(WeightsError, match="holds code"):
+    with pytest.raises(WeightsError, match="contains code"):
         load_weights(data)
     assert not canary.exists()
     if kind == "plain pickle":
@@ -188,7 +188,7 @@ def test_code_in_a_file_is_not_executed(state, tmp_path, kind):
 
 
 def test_what_is_not_a_weight_file_is_refused(tmp_path):
-    """Text, random bytes, a folder, nothing at all: a weights error that names the path."""
+    """Text, random bytes, a folder, an empty file: a WeightsError that names the path."""
     (tmp_path / "text.pt").write_text("not weights\n" * 100)
     (tmp_path / "noise.pt").write_bytes(bytes(range(256)) * 40)
     (tmp_path / "header.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
@@ -199,8 +199,8 @@ def test_what_is_not_a_weight_file_is_refused(tmp_path):
         assert str(path) in str(caught.value)
 
 
-def test_untrained_weights_say_so_also_after_a_file(untrained, tmp_path):
-    """The banner is loud, names the seed, and survives saving and loading."""
+def test_untrained_weights_have_a_banner_also_after_saving(untrained, tmp_path):
+    """The banner names the seed and is preserved by saving and loading."""
     path = tmp_path / "untrained.safetensors"
     path.write_bytes(weights_bytes(untrained))
     for weights in (untrained, load_weights(path, expected_digest=untrained.digest)):
@@ -210,7 +210,7 @@ def test_untrained_weights_say_so_also_after_a_file(untrained, tmp_path):
 
 
 def test_untrained_weights_are_the_same_everywhere(untrained):
-    """The digest is a constant: the same here, in another process with narrower instructions, on another machine."""
+    """The digest is constant: here, in another process with narrower CPU instructions, and on other machines."""
     script = "from wsvad.backbones.weights import random_weights; print(random_weights(0).digest)"
     narrower = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
     other = subprocess.run([sys.executable, "-c", script], env=narrower, capture_output=True, text=True, check=True)
@@ -218,14 +218,14 @@ def test_untrained_weights_are_the_same_everywhere(untrained):
 
 
 def test_untrained_weights_do_not_depend_on_the_convolution_kernels(monkeypatch, untrained):
-    """Without oneDNN the numbers are the same to the last bit: sums during calibration are exact in any order."""
+    """Without oneDNN the weights are bitwise identical: sums during calibration are exact in any order."""
     monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
     state = untrained_state(0)
     assert all(torch.equal(state[name], tensor) for name, tensor in untrained.state.items())
 
 
-def test_other_seeds_give_other_weights_and_bad_ones_are_refused(untrained):
-    """Seed 1 differs from seed 0; a negative or huge seed is a usage error."""
+def test_seeds_give_different_weights_and_invalid_ones_are_refused(untrained):
+    """Seed 1 differs from seed 0; a negative or too large seed is a usage error."""
     assert random_weights(1).digest != untrained.digest
     for seed in (-1, 2**32):
         with pytest.raises(UsageError, match="seed of random weights must be 0 to 4294967295"):
@@ -233,7 +233,7 @@ def test_other_seeds_give_other_weights_and_bad_ones_are_refused(untrained):
 
 
 def test_untrained_activations_are_normalised_at_every_layer(untrained):
-    """On a clip that it was not calibrated on, every batch norm gives a spread of 0.5 to 2 around a mean within 1."""
+    """On another clip than the calibration clip, each batch norm's output has deviation 0.5 to 2 and mean within 1."""
     model = untrained.model()
     seen: dict[str, tuple[float, float]] = {}
 

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wsvad.backbones.choose import BACKBONES, BackboneSpec
 from wsvad.backbones.extractor import FeatureExtractor, default_precision
 from wsvad.backbones.folded import FoldedI3d
 from wsvad.backbones.i3d import InceptionI3d
+from wsvad.backbones.registry import BACKBONES, BackboneSpec
 from wsvad.backbones.untrained import moving_textures
 from wsvad.backbones.weights import random_weights
 

@@ -48,7 +48,7 @@ from wsvad.dataset import layout
 from wsvad.dataset.lists import SnapshotObject
 from wsvad.dataset.snapshots import claim_dataset
 from wsvad.events.config import EventSettings
-from wsvad.extraction.indexing import IndexCache, Indexed
+from wsvad.extraction.indexing import IndexCache, IndexResult
 from wsvad.extraction.units import Unit, plan_units
 from wsvad.extraction.worker import receipt_of as receipt_of_features
 from wsvad.features.reading import FeatureSet
@@ -153,7 +153,7 @@ def add_videos(root: Path, ids: Sequence[str]) -> list[Unit]:
     out = open_store(str(root / "root" / FEATURES_AT))
     wanted = set(ids)
     new = [v for v in list_videos(str(root / "archive")).videos if v.video_id in wanted]
-    IndexCache(out).add(Indexed(video, INDEX) for video in new)
+    IndexCache(out).add(IndexResult(video, INDEX) for video in new)
     return [unit for video in new for unit in plan_units(video, INDEX, FEATURES)]
 
 

@@ -35,7 +35,7 @@ from tests.extraction.factories import CONFIG, make_index, make_video, unit_byte
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import claim_dataset
 from wsvad.extraction import job
-from wsvad.extraction.indexing import IndexCache, Indexed
+from wsvad.extraction.indexing import IndexCache, IndexResult
 from wsvad.extraction.units import Unit, plan_units
 from wsvad.extraction.worker import receipt_of
 from wsvad.features.reading import FeatureSet
@@ -77,7 +77,7 @@ def add_videos(root: Path, names: list[str]) -> list[Unit]:
     out = open_store(str(root / "out"))
     wanted = set(names)
     new = [v for v in list_videos(str(root / "videos")).videos if v.video_id in wanted]
-    IndexCache(out).add(Indexed(video, make_index()) for video in new)
+    IndexCache(out).add(IndexResult(video, make_index()) for video in new)
     return [unit for video in new for unit in plan_units(video, make_index(), CONFIG)]
 
 

@@ -28,8 +28,8 @@ import av
 import numpy as np
 
 from tests.bench.bench_flow import rate
-from wsvad.backbones.choose import BACKBONES, CHANNELS
 from wsvad.backbones.extractor import FeatureExtractor, default_precision
+from wsvad.backbones.registry import BACKBONES, CHANNELS
 from wsvad.backbones.weights import random_weights
 from wsvad.clips import ClipSpec
 from wsvad.cores import usable_cores

@@ -187,19 +187,19 @@ def test_a_night_on_three_nodes_killed_and_run_again(cluster, tmp_path):
         refused = _submit(made, "without", **wrong)
         assert refused.returncode == 1, refused.stdout
         assert "token" in refused.stderr
-    assert made.head.ask("/api/jobs/") == (200, [])
+    assert made.head.request("/api/jobs/") == (200, [])
 
     token = {"RAY_AUTH_TOKEN": made.head.token()}
     assert _submit(made, "night-1", **token).returncode == 0
     results = open_store(f"s3://{made.bucket}/night", options)
     until(lambda: any("/units/" in info.key for info in results.list()), timeout=240)
     assert made.head.kill("wsvad rescore") >= 1  # again.py as well, whose words hold it, and the driver
-    ended = made.head.ended("night-1")
+    ended = made.head.wait_for_end("night-1")
     assert ended["status"] == "FAILED"
     assert current(results) is None  # nothing half
 
     assert _submit(made, "night-2", **token).returncode == 0
-    ended = made.head.ended("night-2")
+    ended = made.head.wait_for_end("night-2")
     assert ended["status"] == "SUCCEEDED", made.head.logs("night-2")
     assert b"wsvad_rescore_exit_code 0.0" in made.sent[-1]
     assert f'wsvad_rescore_videos{{state="scored"}} {VIDEOS}.0'.encode() in made.sent[-1]
@@ -212,7 +212,7 @@ def test_a_night_on_three_nodes_killed_and_run_again(cluster, tmp_path):
     assert shown(f"s3://{made.bucket}/night", options) == shown(calm)
 
     assert _submit(made, "night-3", **token).returncode == 0
-    assert made.head.ended("night-3")["status"] == "SUCCEEDED"
+    assert made.head.wait_for_end("night-3")["status"] == "SUCCEEDED"
     night = current(results)
     assert night is not None
     assert night.number == 1  # nothing new, nothing published

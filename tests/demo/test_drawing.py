@@ -1,4 +1,4 @@
-"""The drawing, against naive loops and against what the pixels say."""
+"""Drawing, compared with naive loops and checked by its pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from wsvad.demo.draw import lettering, stamp, stroke, value_noise
 from wsvad.demo.figures import Pose, draw_figure, figure_box, random_look
 from wsvad.demo.scenes import SCENES, Scene, paint
-from wsvad.demo.story import Kind, tell
+from wsvad.demo.story import Kind, make_story
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from wsvad.demo.story import Kind, tell
     ids=["inside", "a dot", "across the border", "outside"],
 )
 def test_a_stroke_covers_the_pixels_within_its_radius(a: tuple[float, float], b: tuple[float, float]) -> None:
-    """Each pixel's coverage is that of its distance to the segment, as a loop over all pixels finds it."""
+    """Each pixel's coverage follows from its distance to the segment, as computed by a loop over all pixels."""
     radius, size = 2.4, 20
     canvas = np.zeros((size, size, 3), np.float32)
     stroke(canvas, a, b, radius, (200.0, 200.0, 200.0))
@@ -41,8 +41,8 @@ def test_a_stroke_covers_the_pixels_within_its_radius(a: tuple[float, float], b:
 
 @pytest.mark.parametrize("heading", [0.0, math.pi / 2, math.pi, -math.pi / 2, 0.7], ids=lambda h: f"{h:.1f}")
 @pytest.mark.parametrize("fall", [0.0, 1.0])
-def test_the_box_of_a_figure_is_where_its_pixels_are(heading: float, fall: float) -> None:
-    """On every side the outermost pixel drawn and the border of the box are at most two pixels apart."""
+def test_the_box_of_a_figure_matches_its_pixels(heading: float, fall: float) -> None:
+    """On every side the outermost drawn pixel and the border of the box are at most two pixels apart."""
     scene = SCENES[0]
     look, pose = random_look(np.random.default_rng(3)), Pose(0.4, 6.0, heading, 0.8, 0.45, fall=fall)
     canvas = np.zeros((scene.height, scene.width, 3), np.float32)  # the shadow darkens, so on black it is unseen
@@ -57,8 +57,8 @@ def test_the_box_of_a_figure_is_where_its_pixels_are(heading: float, fall: float
 @pytest.mark.parametrize(
     ("x", "z"), [(0.0, 1.0), (0.0, 60.0), (30.0, 8.0)], ids=["behind the lens", "behind the wall", "far aside"]
 )
-def test_who_is_out_of_the_picture_is_not_drawn(x: float, z: float) -> None:
-    """Nothing changes on the canvas, and there is no box."""
+def test_people_outside_the_picture_are_not_drawn(x: float, z: float) -> None:
+    """The canvas is unchanged, and there is no box."""
     scene = SCENES[0]
     canvas = np.full((scene.height, scene.width, 3), 90.0, np.float32)
     look = random_look(np.random.default_rng(0))
@@ -67,8 +67,8 @@ def test_who_is_out_of_the_picture_is_not_drawn(x: float, z: float) -> None:
     assert figure_box(scene, look, Pose(x, z, 0.0)) is None
 
 
-def test_value_noise_passes_through_its_table_and_stays_within() -> None:
-    """At whole numbers it is the table itself, repeated; between them it never leaves the table's range."""
+def test_value_noise_interpolates_its_table() -> None:
+    """At integers it equals the tiled table; between them it stays within the table's range."""
     rng = np.random.default_rng(0)
     table = rng.random((8, 8), dtype=np.float32)
     u, v = np.meshgrid(np.arange(-8, 8, dtype=np.float32), np.arange(0, 16, dtype=np.float32), indexing="ij")
@@ -79,7 +79,7 @@ def test_value_noise_passes_through_its_table_and_stays_within() -> None:
 
 
 def test_lettering_is_read_back_from_the_canvas() -> None:
-    """The digits on the canvas are those of the usual 3 x 5 raster; what does not fit is cut off."""
+    """The digits on the canvas are those of the usual 3 x 5 raster, clipped to the canvas."""
     canvas = np.full((20, 30, 3), 100.0, np.float32)
     stamp(canvas, (2, 3), lettering("17", zoom=1), (255.0, 255.0, 255.0))
     bright = canvas[4:9, 3:10, 0] > 200
@@ -95,7 +95,7 @@ def test_lettering_is_read_back_from_the_canvas() -> None:
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 def test_every_scene_has_texture_and_full_range(scene: Scene) -> None:
-    """No flat, black or burnt-out picture; values stay in 0..255."""
+    """No flat, black or overexposed picture; values stay in 0..255."""
     canvas = paint(scene, np.random.default_rng(0))
     assert canvas.shape == (scene.height, scene.width, 3)
     assert canvas.dtype == np.float32
@@ -107,10 +107,10 @@ def test_every_scene_has_texture_and_full_range(scene: Scene) -> None:
 
 @pytest.mark.parametrize("kind", ["normal", "fight", "chase"])
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
-def test_nobody_jumps(scene: Scene, kind: Kind) -> None:
-    """From frame to frame nobody moves farther than a sprinter can (11 m/s), not at the seams of the story either."""
+def test_nobody_moves_faster_than_a_sprinter(scene: Scene, kind: Kind) -> None:
+    """From frame to frame nobody moves faster than 11 m/s, even between parts of the story."""
     for seed in range(3):
-        story = tell(scene, kind, 300, np.random.default_rng(seed))
+        story = make_story(scene, kind, 300, np.random.default_rng(seed))
         for person in story.people:
             track = np.array([(pose.x, pose.z) for pose in map(person.pose, range(300))])
             step_m = np.hypot(*np.diff(track, axis=0).T)

@@ -1,4 +1,4 @@
-"""The rendered demo: whole, repeatable, honest about its truth, and careful with the folder."""
+"""The rendered demo: complete, reproducible, with correct ground truth, and safe for existing files."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rows_of(manifest: Path) -> list[dict[str, str]]:
-    """The manifest, read by the standard library."""
+    """Return the rows of the manifest, read with the standard library."""
     with manifest.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Every file of a folder, hidden ones too."""
+    """Return the digest of every file of a folder, including hidden ones."""
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
 
 
-def test_every_video_decodes_to_exactly_what_was_planned(demo: Path) -> None:
-    """Frame count, size, rate and order of the time stamps, by a plain decode with PyAV."""
+def test_every_video_matches_the_plan(demo: Path) -> None:
+    """Frame count, size, rate and order of the timestamps, by a plain decode with PyAV."""
     plan = plan_demo(5, 8, SECONDS)
     assert {video.format.suffix for video in plan} == {".mp4", ".mkv", ".avi"}
     for video in plan:
@@ -54,8 +54,8 @@ def test_every_video_decodes_to_exactly_what_was_planned(demo: Path) -> None:
         assert [frame[0] for frame in frames] == sorted({frame[0] for frame in frames}), "pts in order, none twice"
 
 
-def test_nothing_but_the_content_tells_the_label(demo: Path) -> None:
-    """Neighbours differ in the label and agree in scene, size, length, container, codec and split."""
+def test_only_the_content_reveals_the_label(demo: Path) -> None:
+    """Videos of a pair differ in the label and have the same scene, size, length, container, codec and split."""
     plan = plan_demo(5, 8, SECONDS)
     for one, other in zip(plan[::2], plan[1::2], strict=True):
         assert (one.scene, one.format, one.num_frames, one.split) == (
@@ -72,7 +72,7 @@ def test_nothing_but_the_content_tells_the_label(demo: Path) -> None:
     assert np.all(sizes.max(axis=1) < 1.6 * sizes.min(axis=1)), "nor does the size of the file, much"
 
 
-def test_the_truth_lies_inside_the_video(demo: Path) -> None:
+def test_the_ground_truth_is_within_the_video(demo: Path) -> None:
     """Spans and boxes are half-open, within frames and picture; boxes cover the spans without a gap."""
     frames = {
         video.name: (video.num_frames, video.scene.width, video.scene.height) for video in plan_demo(5, 8, SECONDS)
@@ -92,15 +92,15 @@ def test_the_truth_lies_inside_the_video(demo: Path) -> None:
             assert 0 <= box.y1 < box.y2 <= height
 
 
-def test_the_anomaly_moves_faster_than_the_people_who_only_talk() -> None:
-    """The same few people, seen by frame differences: those who fight or hunt move at least twice as much."""
+def test_anomalies_have_more_motion_than_talking() -> None:
+    """Measured by frame differences of the same group: fights and chases have at least twice the motion."""
     for one, other in zip(*(plan_demo(2, 8, 4.0)[twin::2] for twin in (0, 1)), strict=True):
         normal, anomalous = (one, other) if one.kind == "normal" else (other, one)
         assert _motion(anomalous) > 2 * _motion(normal), anomalous.name
 
 
 def _motion(video: DemoVideo) -> float:
-    """Mean area, in pixels, that changes by more than noise does from frame to frame while the few are together."""
+    """Return the mean area, in pixels, that changes by more than noise between frames while the group is together."""
     story = video.story()
     alone = replace(story, people=tuple(person for person in story.people if person.takes_part))
     span = range(story.start_frame, story.end_frame)
@@ -115,7 +115,7 @@ def _motion(video: DemoVideo) -> float:
 
 
 def test_the_same_seed_gives_the_same_bytes(demo: Path, tmp_path: Path) -> None:
-    """Also where fewer videos, in other processes, are rendered; another seed gives other pictures."""
+    """Also if fewer videos are rendered, in other processes; another seed gives other pictures."""
     again = digests(render_demo(tmp_path / "again", seed=5, videos=3, seconds=SECONDS).parent)
     videos = {name: digest for name, digest in again.items() if name[0] not in ".m"}
     assert len(videos) == 3
@@ -124,15 +124,15 @@ def test_the_same_seed_gives_the_same_bytes(demo: Path, tmp_path: Path) -> None:
     assert not np.array_equal(one, other)
 
 
-def test_a_second_call_touches_nothing(demo: Path) -> None:
-    """Neither bytes nor times of modification change, so a job that knows files by these has nothing to do."""
+def test_a_second_call_changes_nothing(demo: Path) -> None:
+    """Neither bytes nor modification times change, so a job that identifies files by these has nothing to do."""
     before = {path.name: path.stat().st_mtime_ns for path in demo.parent.iterdir()}
     assert render_demo(demo.parent, seed=5, seconds=SECONDS) == demo
     assert {path.name: path.stat().st_mtime_ns for path in demo.parent.iterdir()} == before
 
 
-def test_an_interrupted_rendering_is_taken_up_again(demo: Path) -> None:
-    """What is missing is made, to the same bytes; what is there is kept; leftovers do not stay."""
+def test_an_interrupted_rendering_is_completed(demo: Path) -> None:
+    """Missing files are rendered to the same bytes; existing ones are kept; temporary files are removed."""
     folder, whole = demo.parent, digests(demo.parent)
     kept = {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.name.startswith("street")}
     demo.unlink()
@@ -143,7 +143,7 @@ def test_an_interrupted_rendering_is_taken_up_again(demo: Path) -> None:
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.name in kept} == kept
 
 
-def test_the_demo_is_a_manifest_that_a_job_accepts(demo: Path) -> None:
+def test_the_demo_manifest_is_accepted_by_a_job(demo: Path) -> None:
     """The listing finds all eight by the manifest, and the same eight in the folder."""
     named = list_videos(str(demo))
     listed = list_videos(str(demo.parent))
@@ -155,8 +155,8 @@ def test_the_demo_is_a_manifest_that_a_job_accepts(demo: Path) -> None:
     )
 
 
-def test_videos_are_never_mixed_with_something_else(demo: Path, tmp_path: Path) -> None:
-    """A folder with another demo, or with files of the user's, is refused and left as it is."""
+def test_videos_are_never_mixed_with_other_files(demo: Path, tmp_path: Path) -> None:
+    """A folder with another demo, or with other files, is refused and not changed."""
     with pytest.raises(UsageError, match="another seed, number or length"):
         render_demo(demo.parent, seed=6, seconds=SECONDS)
     (tmp_path / "holiday.mp4").write_bytes(b"mine")
@@ -174,17 +174,17 @@ def test_videos_are_never_mixed_with_something_else(demo: Path, tmp_path: Path) 
         ({"seed": -1}, "at least 0, got -1"),
     ],
 )
-def test_arguments_out_of_bounds_are_refused_before_anything_is_made(
+def test_arguments_out_of_range_are_refused_before_any_work(
     tmp_path: Path, options: dict[str, int], message: str
 ) -> None:
-    """The message states the bound and what came."""
+    """The message states the range and the value."""
     with pytest.raises(UsageError, match=message):
         render_demo(tmp_path / "new", **options)
     assert not (tmp_path / "new").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
-    """A file is in the way."""
+def test_a_folder_that_cannot_be_created_is_a_storage_error(tmp_path: Path) -> None:
+    """A file has its name."""
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match="cannot render the demo"):
         render_demo(tmp_path / "file")

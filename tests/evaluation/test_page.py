@@ -15,7 +15,7 @@ from tests.evaluation.data import gathered, planted, record, scores
 from wsvad.evaluation.document import compute_metrics
 from wsvad.evaluation.events import OperatingPoint, events_section
 from wsvad.evaluation.page import PageInput, page
-from wsvad.features.described import described
+from wsvad.features.config_text import config_fields
 from wsvad.manifest.records import Box
 from wsvad.metrics.event_definitions import EVENT_DEFINITIONS
 from wsvad.metrics.event_options import EventOptions
@@ -69,7 +69,7 @@ def draw(videos: list, pictures: dict | None = None, **more: object) -> str:
         "warnings": [],
         "options": {"truth_mode": "true", "level": 0.95, "threshold": 0.5},
         "command": [],
-        "features": described({"backbone": "i3d-compact", "precision": "bf16"}),
+        "features": config_fields({"backbone": "i3d-compact", "precision": "bf16"}),
         "inputs": {},
         "versions": {},
         "identity": "sha256:0",

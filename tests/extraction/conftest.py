@@ -1,4 +1,4 @@
-"""A way to extract without Ray, and a few small videos."""
+"""Fixtures: extraction without Ray, and a few small videos."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from wsvad.cli import main
 
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands that run in this process need neither Ray nor a network; see ``tests.extraction.in_process``."""
+    """Run commands in this process, without Ray or a network; see ``tests.extraction.in_process``."""
     patch_all(monkeypatch)
 
 
 @pytest.fixture(scope="session")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five small videos of 1 to 61 frames, H.264 and MPEG-4, one in a folder below."""
+    """Five small videos of 1 to 61 frames, H.264 and MPEG-4, one in a subfolder."""
     folder = tmp_path_factory.mktemp("videos")
     (folder / "sub").mkdir()
     for name, frames, codec in (
@@ -38,7 +38,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A small finished data set with its videos, made in this process: ``(videos, out)``, 3 and 2 clips."""
+    """A small finished data set with its videos, extracted in this process: ``(videos, out)``, 3 and 2 clips."""
     root = tmp_path_factory.mktemp("finished")
     (root / "in").mkdir()
     write_video(root / "in" / "a.mp4", 9)
@@ -51,7 +51,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture
 def dataset(finished: tuple[Path, Path], tmp_path: Path) -> tuple[Path, tuple[str, ...]]:
-    """A copy of the data set that a test may spoil, with the words that extract it again."""
+    """A copy of the data set that a test may damage, with the arguments that extract it again."""
     videos, out = finished
     shutil.copytree(out, tmp_path / "out")
     return tmp_path / "out", ("extract", "--videos", str(videos), "--out", str(tmp_path / "out"), *QUICK)

@@ -1,4 +1,4 @@
-"""Small real values for tests of the plan, the snapshots and their verification."""
+"""Small realistic values for tests of the plan, the snapshots and their verification."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONFIG = FeatureConfig("random:0:test", precision="fp32")
 
 
 def make_index(num_frames: int = 100, fps: float = 25.0, width: int = 320, height: int = 240) -> VideoIndex:
-    """An index as a plain MP4 would give it."""
+    """Return an index like that of a plain MP4."""
     return VideoIndex(
         num_frames=num_frames,
         fps=fps,
@@ -37,13 +37,13 @@ def make_index(num_frames: int = 100, fps: float = 25.0, width: int = 320, heigh
 
 
 def make_video(video_id: str = "a.mp4", version: str = "1", root: str = "file:///videos") -> VideoRef:
-    """A listed video."""
+    """Return a listed video."""
     info = ObjectInfo(video_id, 1000, int(version), "")
     return VideoRef(video_id, f"{root}/{video_id}", root, info, content_id(video_id, version))
 
 
 def unit_bytes(unit: Unit, clips: list[int] | None = None, views: int = 1, config: FeatureConfig = CONFIG) -> bytes:
-    """A stored unit with a few random values, the same for the same unit."""
+    """Return a stored unit with a few random values, the same for the same unit."""
     rng = np.random.default_rng(int(unit.unit_id[:8], 16))
     kept = list(range(unit.first_clip, unit.last_clip)) if clips is None else clips
     rows = [

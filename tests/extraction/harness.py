@@ -1,4 +1,4 @@
-"""Run the real command, in this process or in one of its own, and compare what it stored."""
+"""Run the real command, in this process or in a separate one, and compare what it stored."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _heed_ctrl_c() -> None:
 
 
 def start(*words: str, env: dict[str, str] | None = None, stderr: Any = subprocess.PIPE) -> subprocess.Popen[str]:
-    """Start the command in a process group of its own."""
+    """Start the command in its own process group."""
     return subprocess.Popen(
         [sys.executable, "-m", "wsvad", *words],
         cwd=REPO,
@@ -53,7 +53,7 @@ def start(*words: str, env: dict[str, str] | None = None, stderr: Any = subproce
 
 
 def finish(process: subprocess.Popen[str], timeout: float = 300) -> tuple[int, dict[str, Any], str]:
-    """Wait for a command; return exit code, JSON, and what it logged."""
+    """Wait for a command; return its exit code, JSON and log."""
     try:
         out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -63,32 +63,32 @@ def finish(process: subprocess.Popen[str], timeout: float = 300) -> tuple[int, d
 
 
 def stored(uri: str, options: StoreOptions | None = None) -> dict[str, str]:
-    """SHA-256 of every unit's bytes by key: two runs that agree here agree in every feature."""
+    """Return the SHA-256 of every unit by key: equal results mean equal features."""
     store = open_store(uri, options or StoreOptions())
     return {info.key: hashlib.sha256(store.read(info.key)).hexdigest() for info in store.list("units/")}
 
 
 def visible(folder: Path) -> Iterator[str]:
-    """Every file that a reader could take for a result: all but scratch space."""
+    """Yield every file that a reader could take for a result: all except scratch space."""
     for path in folder.rglob("*"):
         if path.is_file() and ".tmp" not in path.relative_to(folder).parts:
             yield str(path.relative_to(folder))
 
 
 def published_videos(folder: Path) -> dict[str, dict[str, Any]]:
-    """Rows of the lists that the newest snapshot names, by video id, read as a user would."""
+    """Return the rows of the newest snapshot's lists by video id, read as a user would."""
     newest = sorted((folder / "snapshots").glob("*.json"))[-1]
     lists = [folder / ref["key"] for ref in json.loads(newest.read_text())["lists"]]
     return {row["video_id"]: row for path in lists for row in pq.read_table(path).to_pylist()}
 
 
 def published_keys(folder: Path) -> list[str]:
-    """Keys of the objects that the newest snapshot names, by video id and clip."""
+    """Return the keys of the newest snapshot's objects, by video id and clip."""
     return [o["key"] for row in published_videos(folder).values() for o in row["objects"]]
 
 
 def published_rows(folder: Path) -> list[tuple[str, int, int]]:
-    """``(video_id, clip, crop)`` of every row that the newest snapshot names, read as a user would."""
+    """Return ``(video_id, clip, crop)`` of every row of the newest snapshot, read as a user would."""
     rows: list[tuple[str, int, int]] = []
     for key in published_keys(folder):
         table = pq.read_table(folder / key, columns=["video_id", "clip", "crop"])
@@ -105,6 +105,6 @@ def until(condition: Any, timeout: float = 180, every: float = 0.05) -> None:
 
 
 def pooled(folder: Path) -> np.ndarray:
-    """Pooled features of a data set, in the order of the newest snapshot."""
+    """Return the pooled features of a data set, in the order of the newest snapshot."""
     parts = [pq.read_table(folder / key)["pooled"] for key in published_keys(folder)]
     return np.concatenate([c.to_numpy_ndarray() for p in parts for c in p.chunks])

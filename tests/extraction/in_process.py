@@ -1,7 +1,7 @@
-"""Extraction without Ray and without a network: for what does not depend on either, which is nearly all of it.
+"""Extraction without Ray and without a network, for tests that depend on neither.
 
-Videos are listed, indexed, decoded in a child, cut into units, written, published: all of it is the real thing. Only
-the cluster is this process, and the network's numbers are a plain function of the pixels.
+Videos are really listed, indexed, decoded in a child, cut into units, stored and published. Only the cluster is
+replaced by this process, and the network by a simple function of the pixels.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from wsvad.backbones import extractor
-from wsvad.backbones.choose import BACKBONES
 from wsvad.backbones.extractor import Features
 from wsvad.backbones.i3d import GRID
+from wsvad.backbones.registry import BACKBONES
 from wsvad.backbones.weights import Weights, untrained_name
 from wsvad.extraction import worker
 from wsvad.weights import resolve
@@ -25,13 +25,13 @@ from wsvad.work.pool import GIB, Node, Pool
 from wsvad.work.receipt import Receipt
 
 NODES = [Node(2, 0, 16 * GIB)]
-"""What the cluster is said to be."""
+"""Nodes of the simulated cluster."""
 
 
 class PixelMeans:
-    """Stands in for ``FeatureExtractor``: weighted means of the pixels, of each cell and of the whole clip.
+    """Replaces ``FeatureExtractor``: weighted means of the pixels, of each cell and of the whole clip.
 
-    Flow is looked at as pictures are; the features of two streams stand side by side.
+    Flow is processed like pictures; the features of two streams are concatenated.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class PixelMeans:
 
 
 class InProcess:
-    """Stands in for ``UnitRunner``: one unit after the other, here."""
+    """Replaces ``UnitRunner``: processes one unit after the other in this process."""
 
     def __init__(
         self, make_stage: Any, config: Any, payload: Any, pool: Pool, *, pack_clips: int = 0, verbose: bool = False
@@ -87,7 +87,7 @@ class InProcess:
 
 
 def patch_all(patch: pytest.MonkeyPatch) -> None:
-    """Put this process in the place of the cluster; a command that does not say ``--no-ray`` works there."""
+    """Replace the cluster by this process; commands without ``--no-ray`` run there."""
     patch.setattr(place, "_connected", lambda: True)
     patch.setattr(run, "UnitRunner", InProcess)
     patch.setattr(worker, "FeatureExtractor", PixelMeans)

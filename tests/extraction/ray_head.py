@@ -27,9 +27,9 @@ _LAST_STATES = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
 def environment_without_wsvad(folder: Path) -> Path:
-    """Make a virtual environment with every package of this one but ours; return its folder of programs.
+    """Create a virtual environment with every package of this one except wsvad; return its folder of programs.
 
-    What runs there finds ``wsvad`` only if Ray brings it along, as on nodes where nobody installed it.
+    Programs there find ``wsvad`` only if Ray uploads it, as on nodes where it is not installed.
     """
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     inside = next(folder.glob("lib/python3*/site-packages"))
@@ -40,7 +40,7 @@ def environment_without_wsvad(folder: Path) -> Path:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now."""
+    """Return ports without a listener."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for s in sockets:
@@ -52,13 +52,13 @@ def free_ports(count: int) -> list[int]:
 
 
 class RayHead:
-    """A head and worker nodes of one CPU each, on ports and in folders of their own; ``close`` ends all by id.
+    """A head and worker nodes of one CPU each, on separate ports and in separate folders; ``close`` ends all by id.
 
     Args:
-        folder: where everything goes; its path must be short, as Ray puts sockets below it.
-        workers: nodes beside the head.
-        head_cpus: cores of the head that may be worked on.
-        environment: more variables of every node.
+        folder: Folder of all files; its path must be short, because Ray creates sockets below it.
+        workers: Number of nodes in addition to the head.
+        head_cpus: CPUs of the head for tasks.
+        environment: Additional environment variables of every node.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class RayHead:
     def ray(
         self, *words: str, env: dict[str, str] | None = None, cwd: Path = REPO, umask: int = -1
     ) -> subprocess.CompletedProcess[str]:
-        """Run the ``ray`` command as somebody who holds the token, in the repository's root."""
+        """Run the ``ray`` command with the token, in the repository's root."""
         return subprocess.run(
             [self.programs / "python", "-c", _RAY, *words],
             cwd=cwd,
@@ -119,14 +119,14 @@ class RayHead:
         return self.ray("job", "submit", *options, "--", "python", "jobs/extract.py", *words)
 
     def post(self, name: str, *words: str, runtime_env: dict[str, Any]) -> None:
-        """Submit without the command, whose start takes a second of work."""
+        """Submit over HTTP, without the ``ray`` command, which takes a second to start."""
         job = {"submission_id": name, "entrypoint": shlex.join(("python", "jobs/extract.py", *words))}
-        status, _ = self.ask("/api/jobs/", body=job | {"runtime_env": runtime_env})
+        status, _ = self.request("/api/jobs/", body=job | {"runtime_env": runtime_env})
         assert status == 200
 
     @contextlib.contextmanager
     def workers_frozen(self) -> Iterator[None]:
-        """Stop the processes of extraction actors where they are, for the length of a ``with`` block."""
+        """Stop the processes of extraction actors (SIGSTOP) for the length of a ``with`` block."""
         workers = [p for node in self._nodes for p in _family(node.pid) if _name(p).startswith("ray::MapWorker")]
         assert workers
         for worker in workers:
@@ -139,7 +139,7 @@ class RayHead:
                     worker.resume()
 
     def kill(self, words: str) -> int:
-        """Kill every process of the nodes whose command line holds the words; return how many."""
+        """Kill every process of the nodes whose command line contains the words; return how many."""
         killed = 0
         for process in [p for node in self._nodes for p in _family(node.pid)]:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -149,15 +149,15 @@ class RayHead:
         return killed
 
     def token(self) -> str:
-        """The token itself."""
+        """The token."""
         return self._token_file.read_text()
 
     def token_mode(self) -> int:
-        """Permission bits of the token's file."""
+        """Return the permission bits of the token's file."""
         return stat.S_IMODE(self._token_file.stat().st_mode)
 
-    def ask(self, path: str, *, token: str | None = None, body: dict[str, Any] | None = None) -> tuple[int, Any]:
-        """Ask the job server, by default with the right token; return the HTTP status and its JSON, if any."""
+    def request(self, path: str, *, token: str | None = None, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+        """Query the job server, by default with the right token; return the HTTP status and its JSON, if any."""
         token = self._token_file.read_text() if token is None else token
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         data = None if body is None else json.dumps(body).encode()
@@ -169,24 +169,24 @@ class RayHead:
             with error:
                 return error.code, None
 
-    def ended(self, name: str, timeout: float = 300) -> dict[str, Any]:
-        """Wait for a job's end; return what the job server says of it."""
+    def wait_for_end(self, name: str, timeout: float = 300) -> dict[str, Any]:
+        """Wait for a job's end; return its record from the job server."""
         end = time.monotonic() + timeout
-        while (job := self.ask(f"/api/jobs/{name}")[1])["status"] not in _LAST_STATES:
+        while (job := self.request(f"/api/jobs/{name}")[1])["status"] not in _LAST_STATES:
             assert time.monotonic() < end, job
             time.sleep(0.2)
         return job
 
     def logs(self, name: str) -> str:
-        """What ``ray job logs`` shows, of the job itself."""
-        return str(self.ask(f"/api/jobs/{name}/logs")[1]["logs"])
+        """Return the output of ``ray job logs`` of a job."""
+        return str(self.request(f"/api/jobs/{name}/logs")[1]["logs"])
 
-    def unpacked(self) -> list[Path]:
-        """The copies of working directories that jobs ran in."""
+    def working_directories(self) -> list[Path]:
+        """Return the copies of working directories in which jobs ran."""
         return [p for p in self._folder.glob("ray*/session_2*/runtime_resources/working_dir_files/*") if p.is_dir()]
 
     def close(self) -> None:
-        """End both nodes at once, by id. (Asked to end, a node waits up to 30 s for its actors to move elsewhere.)"""
+        """Kill both nodes at once, by id. (A node asked to stop waits up to 30 s for its actors to move.)"""
         own = [p for node in self._nodes for p in _family(node.pid)]
         for process in own:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -221,7 +221,7 @@ class RayHead:
         for number, node in enumerate(self._nodes):
             assert node.poll() is None, (self._folder / f"node{number}.log").read_text()
         try:
-            _, reply = self.ask("/nodes?view=summary")
+            _, reply = self.request("/nodes?view=summary")
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return 0
         return sum(n["raylet"].get("state") == "ALIVE" for n in reply["data"]["summary"]) if reply else 0

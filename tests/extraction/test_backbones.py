@@ -1,4 +1,4 @@
-"""Which backbone runs on which weights: options, what they become, and what is said of a combination that cannot be."""
+"""Options of backbones and weights, their configuration, and errors about invalid combinations."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.usefixtures("in_process")
 
 
 @pytest.fixture
-def shipped(tmp_path, monkeypatch):
-    """A copy of the installation's embedded weights, to be altered; returns the path of their file."""
+def embedded_copy(tmp_path, monkeypatch):
+    """A copy of the installation's embedded weights that may be altered; returns the path of the file."""
     path = tmp_path / published.FILE
     path.write_bytes(published.path().read_bytes())
     monkeypatch.setattr(published, "path", lambda: path)
@@ -36,21 +36,21 @@ def shipped(tmp_path, monkeypatch):
 
 @pytest.fixture
 def with_opencv(monkeypatch):
-    """Optical flow can be computed here, says the machine."""
+    """Pretend that optical flow can be computed."""
     monkeypatch.setattr("wsvad.video.require_flow", lambda method: None)
 
 
 def resolved(*words: str):
-    """The options that these words become."""
+    """Return the options that the arguments are resolved to."""
     words = ("extract", "--videos", "v", "--out", "o", "--precision", "fp32", *words)
     return verb.options_from(parse(build(VERBS, ["extract"]), words).options)
 
 
-def test_the_default_is_the_embedded_network(shipped):
-    """Without a word about it: i3d-compact with the weights that come with the package, named by their digest."""
+def test_the_default_is_the_embedded_network(embedded_copy):
+    """Without options: i3d-compact with the embedded weights, identified by their digest."""
     options = resolved()
     assert options.features.backbone == "i3d-compact"
-    assert options.features.weights == load_weights(shipped, "inception-compact").digest
+    assert options.features.weights == load_weights(embedded_copy, "inception-compact").digest
     assert options.weights.banner == ""
     assert options.weights.label.startswith("i3d-compact (sha256:")
     assert (
@@ -58,16 +58,16 @@ def test_the_default_is_the_embedded_network(shipped):
     )
 
 
-def test_missing_or_altered_embedded_weights_are_refused(shipped, capsys):
-    """A clear error that says what else there is, and nothing done."""
-    whole = shipped.read_bytes()
+def test_missing_or_altered_embedded_weights_are_refused(embedded_copy, capsys):
+    """The error names alternatives, and nothing is done."""
+    whole = embedded_copy.read_bytes()
     others = random_weights(0, "inception-compact")
     renamed = Weights(published.NAME, others.digest, others.state, "inception-compact")
     for altered in (whole[:-4] + b"\0\0\0\0", weights_bytes(renamed)):
-        shipped.write_bytes(altered)
+        embedded_copy.write_bytes(altered)
         with pytest.raises(WeightsError, match="embedded weights of i3d-compact were altered"):
             embedded_weights()
-    shipped.unlink()
+    embedded_copy.unlink()
     assert not has_embedded_weights()
     assert main(["extract", "--videos", "v", "--out", "o", "--precision", "fp32"]) == 2
     assert "are not in this installation" in capsys.readouterr().err
@@ -84,26 +84,26 @@ def test_missing_or_altered_embedded_weights_are_refused(shipped, capsys):
         ),
         (("--backbone", "i3d-two-stream", "--weights", "random"), "--flow-weights flow_imagenet after"),
         (("--backbone", "i3d", "--weights", "embedded"), "there are no embedded weights of an RGB I3D"),
-        (("--weights", "random", "--flow-weights", "random"), "--flow-weights goes with i3d-two-stream"),
+        (("--weights", "random", "--flow-weights", "random"), "--flow-weights is only valid with i3d-two-stream"),
         (("--weights", "random", "--flow", "dis"), "--flow goes with i3d-flow and i3d-two-stream"),
         (("--backbone", "i3d-r50", "--weights", "random", "--clip-length", "6"), "at least 7 frames, got 6"),
     ],
 )
-def test_what_a_backbone_cannot_run_on_is_said_before_any_work(with_opencv, words, message):
-    """Which option is missing or has no use, and how weights are had."""
+def test_invalid_weights_options_are_refused_before_any_work(with_opencv, words, message):
+    """The error names the missing or superfluous option, and how to get weights."""
     with pytest.raises(UsageError, match=message):
         resolved(*words)
 
 
-def test_flow_without_its_library_is_said_before_any_work(monkeypatch):
-    """The extra that brings it is named."""
-    monkeypatch.setattr(flow_module, "_fault", lambda code: "No module named 'cv2'")
+def test_flow_without_opencv_is_refused_before_any_work(monkeypatch):
+    """The error names the optional dependency."""
+    monkeypatch.setattr(flow_module, "_opencv_error", lambda code: "No module named 'cv2'")
     with pytest.raises(UsageError, match=r"wsvad\[flow\]"):
         resolved("--backbone", "i3d-flow", "--weights", "random")
 
 
 def test_options_of_two_streams_reach_the_configuration(with_opencv):
-    """Both identities and how flow is computed; a flow network alone takes --weights."""
+    """Both identities and the flow method; a flow network alone uses --weights."""
     both = resolved(
         "--backbone", "i3d-two-stream", "--weights", "random:1", "--flow-weights", "random:2", "--flow", "dis"
     )
@@ -119,8 +119,8 @@ def test_options_of_two_streams_reach_the_configuration(with_opencv):
     assert alone.weights.weights.architecture == "inception-flow"
 
 
-def test_weights_are_found_in_their_folder_by_name(tmp_path, monkeypatch):
-    """``--weights NAME`` is a file of the folder of weights; of another network, it is refused by name."""
+def test_weights_are_found_in_the_weights_folder_by_name(tmp_path, monkeypatch):
+    """``--weights NAME`` is a file of the weights folder; one of another network is refused."""
     monkeypatch.setenv("WSVAD_WEIGHTS", str(tmp_path))
     monkeypatch.setattr("wsvad.weights.folder.default_folder", lambda: tmp_path)
     weights = random_weights(3, "inception-compact")
@@ -133,8 +133,8 @@ def test_weights_are_found_in_their_folder_by_name(tmp_path, monkeypatch):
         resolve_backbone("i3d", "rgb_imagenet")
 
 
-def test_the_fingerprint_of_rgb_features_is_what_it_was_before_there_was_flow():
-    """Data sets of full I3D go on: no key of flow in their configuration, the same fingerprint as ever."""
+def test_the_fingerprint_of_rgb_features_has_no_flow_options():
+    """Existing data sets of full I3D stay valid: the configuration has no flow keys, the fingerprint is unchanged."""
     config = FeatureConfig("sha256:0", "i3d", precision="fp32")
     assert not {"flow", "flow_weights"} & config.to_dict().keys()
     assert config.fingerprint == "52fab70ef5d748528c56921d3ff455bde576824e6defb299d4a8434ba6be2c92"
@@ -143,8 +143,8 @@ def test_the_fingerprint_of_rgb_features_is_what_it_was_before_there_was_flow():
     assert FeatureConfig.from_dict(config.to_dict()) == config
 
 
-def test_a_data_set_of_the_former_default_says_what_differs(tmp_path):
-    """Who extracted with full I3D and goes on without naming it is told which options to give."""
+def test_a_data_set_of_the_former_default_is_a_conflict(tmp_path):
+    """The error lists the options that differ from the data set of full I3D."""
     before = FeatureConfig("random:0:1", "i3d", precision="fp32")
     claim_dataset(open_store(str(tmp_path / "out")), before)
     with pytest.raises(ConflictError, match="backbone: there 'i3d', here 'i3d-compact'"):
@@ -162,8 +162,8 @@ def test_a_data_set_of_the_former_default_says_what_differs(tmp_path):
         ({"backbone": "i3d-r50", "clips": ClipSpec(4, 4)}, "at least 7 frames"),
     ],
 )
-def test_configurations_that_no_backbone_has_are_refused(wrong, message):
-    """What belongs together is checked when a configuration is made."""
+def test_inconsistent_configurations_are_refused(wrong, message):
+    """Dependent options are checked when a configuration is created."""
     with pytest.raises(UsageError, match=message):
         FeatureConfig("w", **wrong)
 
@@ -172,8 +172,8 @@ def test_configurations_that_no_backbone_has_are_refused(wrong, message):
     ("backbone", "pooled", "cuboids"),
     [("i3d-compact", 56, [49, 160]), ("i3d", 1024, [49, 528]), ("i3d-r50", 2048, [49, 1024])],
 )
-def test_the_widths_of_the_table_are_those_of_the_backbone(videos, tmp_path, capsys, backbone, pooled, cuboids):
-    """The columns that a reader finds have the widths that the backbone declares."""
+def test_column_widths_equal_those_of_the_backbone(videos, tmp_path, capsys, backbone, pooled, cuboids):
+    """The columns have the widths that the backbone declares."""
     out = tmp_path / "out"
     words = ("--videos", str(videos / "short.mp4"), "--out", str(out), *QUICK, "--clip-length", "8")
     assert run_here(capsys, "extract", *words, "--backbone", backbone)[0] == 0
@@ -183,7 +183,7 @@ def test_the_widths_of_the_table_are_those_of_the_backbone(videos, tmp_path, cap
 
 
 def test_two_streams_from_video_to_table(videos, tmp_path, capsys):
-    """Flow is computed beside the frames, cut into the same ten crops, and its features stand behind those of RGB."""
+    """Flow is computed with the frames, cropped like them, and its features follow those of RGB."""
     pytest.importorskip("cv2")
     out = tmp_path / "out"
     words = ("--videos", str(videos / "short.mp4"), "--out", str(out), *QUICK, "--geometry", "ten-crop")

@@ -1,4 +1,4 @@
-"""A store that stays broken ends the run, soon and with exit code 4; single objects that fail do not."""
+"""A store that stays unavailable ends the run soon, with exit code 4; failures of single objects do not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VIDEOS = 8
 
 @pytest.fixture
 def bucket(s3_bucket, moto_server, tmp_path):
-    """A bucket with eight videos below ``in/``, each a unit."""
+    """A bucket with eight videos below ``in/``, one unit each."""
     store = open_store(f"s3://{s3_bucket}/in", StoreOptions(endpoint_url=moto_server.url))
     for number in range(VIDEOS):
         write_video(tmp_path / "v.mp4", 8 + number)
@@ -29,7 +29,7 @@ def bucket(s3_bucket, moto_server, tmp_path):
 
 @pytest.fixture
 def extractions(monkeypatch):
-    """How often each unit was decoded."""
+    """Count how often each unit is decoded."""
     counts = Counter()
     extract = UnitExtractor._extract
 
@@ -61,10 +61,8 @@ def _extract(capsys, bucket, url):
         (Fault.SLOW_DOWN, "GET", "/in/", 2),
     ],
 )
-def test_store_that_breaks_for_good_ends_the_run(
-    fault, method, path, done, bucket, moto_server, fault_proxy, extractions, capsys
-):
-    """Within a minute, exit code 4, no unit decoded more than once; the same command goes on when it is back."""
+def test_a_store_outage_ends_the_run(fault, method, path, done, bucket, moto_server, fault_proxy, extractions, capsys):
+    """Within a minute, with exit code 4, no unit decoded more than once; the same command resumes after the outage."""
     broken = []
 
     def break_it(self, unit):
@@ -89,8 +87,8 @@ def test_store_that_breaks_for_good_ends_the_run(
     assert (code, summary["units_done_before"], summary["videos_complete"]) == (0, done, VIDEOS)
 
 
-def test_store_of_videos_that_is_broken_from_the_start_ends_the_indexing(bucket, fault_proxy, capsys):
-    """Listed, but nothing of it can be read: not one wait for each video."""
+def test_an_outage_of_the_video_store_ends_the_indexing(bucket, fault_proxy, capsys):
+    """Listed, but nothing can be read: the run does not wait for every video."""
     for fault in (Fault.DENY, Fault.RESET):
         fault_proxy.add(Rule(fault, method="GET", path="/in/", times=None))
         code, summary, seconds = _extract(capsys, bucket, fault_proxy.url)
@@ -103,7 +101,7 @@ def test_store_of_videos_that_is_broken_from_the_start_ends_the_indexing(bucket,
 
 @pytest.mark.parametrize("fault", [Fault.DENY, Fault.SLOW_DOWN])
 def test_single_videos_that_cannot_be_read_do_not_end_the_run(fault, bucket, fault_proxy, extractions, capsys):
-    """Three denied ones in a row are three failures; what was denied is not tried again."""
+    """Three denied videos in a row are three failures; they are not retried."""
     _extract(capsys, bucket, fault_proxy.url)  # the index stays, so that the units are what fails
     extractions.clear()
     store = open_store(f"s3://{bucket}/out", StoreOptions(endpoint_url=fault_proxy.url))

@@ -1,9 +1,9 @@
-"""How much work units are: what decides whether a run stays in this process."""
+"""Estimated cost of units, which decides whether a run stays in this process."""
 
 import pytest
 
 from tests.extraction.factories import make_index, make_video
-from wsvad.backbones.choose import BACKBONES
+from wsvad.backbones.registry import BACKBONES
 from wsvad.backbones.weights import untrained_name
 from wsvad.clips import ClipSpec
 from wsvad.extraction.cost import NETWORK_COST, cost, is_small
@@ -27,8 +27,8 @@ def _config(backbone="i3d-compact", **options):
     )
 
 
-def test_every_backbone_has_its_cost():
-    """The default one is the measure."""
+def test_every_backbone_has_a_cost():
+    """The default backbone is the unit of measurement."""
     assert NETWORK_COST.keys() == BACKBONES.keys()
     assert NETWORK_COST["i3d-compact"] == 1
 
@@ -48,14 +48,14 @@ def test_every_backbone_has_its_cost():
         (15, True, {"clips": ClipSpec(16, 32)}),
     ],
 )
-def test_what_is_small(minutes, small, options):
-    """Ten minutes of the default backbone, one of full I3D, nearly nothing with TV-L1 flow."""
+def test_small_runs(minutes, small, options):
+    """Ten minutes of the default backbone, one of full I3D, almost nothing with TV-L1 flow."""
     config = _config(**options)
     assert is_small(_units(int(minutes * MINUTE), config), config)[0] is small
 
 
-def test_large_frames_cost_decoding():
-    """Ten minutes of 4K are no small job, whatever the network; a second of it is."""
+def test_large_frames_increase_the_cost():
+    """Ten minutes of 4K are no small run, whatever the network; a second of it is."""
     config = _config()
     assert not is_small(_units(10 * MINUTE, config, 3840, 2160), config)[0]
     assert is_small(_units(25, config, 3840, 2160), config)[0]
@@ -64,9 +64,9 @@ def test_large_frames_cost_decoding():
 
 
 def test_units_of_many_videos_add_up():
-    """Many short videos are as much work as a long one; the phrase has the figures."""
+    """Many short videos cost as much as a long one; the phrase contains the figures."""
     config = _config()
     units = _units(6 * MINUTE, config)
-    assert is_small(units, config) == (True, "little to do: 563 clips, the work of 563 of i3d-compact, limit 1000")
+    assert is_small(units, config) == (True, "small run: 563 clips, cost 563 clips of i3d-compact, limit 1000")
     small, why = is_small([*units, *units], config)
-    assert (small, why) == (False, "much to do: 1126 clips, the work of 1126 of i3d-compact, limit 1000")
+    assert (small, why) == (False, "large run: 1126 clips, cost 1126 clips of i3d-compact, limit 1000")

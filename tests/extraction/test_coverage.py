@@ -1,4 +1,4 @@
-"""Footage that is lost, guessed or left out is said: in the summary, in the exit code, in the videos table."""
+"""Lost, guessed or left out footage is reported: in the summary, the exit code and the videos table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import av
 import pytest
 
 from tests.extraction.harness import QUICK, published_rows, published_videos, run_here
-from tests.video.making import CLOSED_GOP, NO_B, Recipe, make_video, picture
+from tests.video.synthetic import CLOSED_GOP, NO_B, Recipe, make_video, picture
 from wsvad.features.coverage import shortcomings, skipped_videos
 from wsvad.manifest.listing import Skipped
 
@@ -29,23 +29,23 @@ def footage(tmp_path: Path) -> Path:
 
 
 def extract(capsys: pytest.CaptureFixture[str], videos: Path, *words: str) -> Extract:
-    """Extract into a folder beside the videos."""
+    """Extract into a folder next to the videos."""
     return run_here(capsys, "extract", "--videos", str(videos), "--out", str(videos.parent / "out"), *QUICK, *words)
 
 
 def table(videos: Path) -> dict[str, dict[str, Any]]:
-    """Rows of the published videos by id."""
+    """Return the rows of the published videos by id."""
     return published_videos(videos.parent / "out")
 
 
 def motion_jpeg(path: Path, frames: int = 40) -> Path:
-    """Pictures one behind the other: nothing says how fast."""
+    """Write concatenated JPEGs, without a frame rate."""
     recipe = Recipe(codec="mjpeg", pixel_format="yuvj420p", num_frames=frames, container="mjpeg")
     return make_video(path, recipe)
 
 
 def two_streams(path: Path) -> Path:
-    """Forty pictures of 96x64 numbered from 0, and forty of 64x48 numbered from 100, side by side in one file."""
+    """Write forty pictures of 96x64 numbered from 0 and forty of 64x48 numbered from 100, as two streams of a file."""
     with av.open(str(path), "w") as container:
         streams = []
         for width, height in ((64, 48), (96, 64)):
@@ -64,8 +64,8 @@ def two_streams(path: Path) -> Path:
     return path
 
 
-def test_a_video_that_lost_much_counts_like_a_quarantined_one(footage, capsys):
-    """Cut to half behind its table: exit code 3, named; with a lower bar, or allowed, 0."""
+def test_a_short_video_counts_like_a_quarantined_one(footage, capsys):
+    """Half of the file missing after its table: exit code 3 with the video's name; 0 with a lower minimum."""
     recipe = Recipe(options=CLOSED_GOP, num_frames=100, container_options={"movflags": "faststart"})
     whole = make_video(footage / "cut.mp4", recipe).read_bytes()
     (footage / "cut.mp4").write_bytes(whole[: len(whole) // 2])
@@ -83,8 +83,8 @@ def test_a_video_that_lost_much_counts_like_a_quarantined_one(footage, capsys):
     assert run_here(capsys, "verify", "--out", str(footage.parent / "out"), "--json")[0] == 3
 
 
-def test_a_guessed_rate_is_said_until_people_say_the_rate(footage, capsys):
-    """Times without evidence are worth a look; a stated rate makes other units, and replaces the guess."""
+def test_a_guessed_rate_is_reported_until_the_rate_is_given(footage, capsys):
+    """A guessed rate makes a video doubtful; a given rate makes other units, which replace those with the guess."""
     motion_jpeg(footage / "a.mjpeg")
     code, summary = extract(capsys, footage)
     assert (code, summary["videos_doubtful"]) == (3, 1)
@@ -102,8 +102,8 @@ def test_a_guessed_rate_is_said_until_people_say_the_rate(footage, capsys):
     assert run_here(capsys, "verify", "--out", str(footage.parent / "out"), "--json")[0] == 0
 
 
-def test_a_rate_for_files_that_need_one_leaves_the_others_alone(footage, capsys):
-    """A folder of both kinds: stamps of a container are worth more than a rate."""
+def test_a_given_rate_does_not_affect_files_with_timestamps(footage, capsys):
+    """In a folder of both kinds, timestamps have precedence over a given rate."""
     motion_jpeg(footage / "a.mjpeg")
     make_video(footage / "b.mp4", Recipe(options=CLOSED_GOP, num_frames=40))
     assert extract(capsys, footage)[0] == 3
@@ -112,8 +112,8 @@ def test_a_rate_for_files_that_need_one_leaves_the_others_alone(footage, capsys)
     assert {v: row["fps"] for v, row in table(footage).items()} == {"a.mjpeg": 8.0, "b.mp4": 5.0}
 
 
-def test_a_stream_that_is_left_out_is_said_until_people_choose(footage, capsys):
-    """The larger picture is taken; --stream takes the other one instead."""
+def test_a_left_out_stream_is_reported_until_one_is_chosen(footage, capsys):
+    """The larger picture is read; --stream selects the other stream."""
     two_streams(footage / "two.mkv")
     code, summary = extract(capsys, footage)
     assert (code, summary["problems"][0]["kind"]) == (3, "stream_left_out")
@@ -125,8 +125,8 @@ def test_a_stream_that_is_left_out_is_said_until_people_choose(footage, capsys):
     assert extract(capsys, footage, "--stream", "7")[0] == 3
 
 
-def test_a_manifest_says_it_for_each_video(footage, capsys):
-    """Columns win over options; what they cannot mean is refused with the row."""
+def test_a_manifest_sets_rate_and_stream_per_video(footage, capsys):
+    """Columns have precedence over options; invalid values are refused with their row."""
     motion_jpeg(footage / "a.mjpeg")
     motion_jpeg(footage / "b.mjpeg")
     two_streams(footage / "two.mkv")
@@ -144,8 +144,8 @@ def test_a_manifest_says_it_for_each_video(footage, capsys):
     assert extract(capsys, footage, "--frame-rate", "1e9")[0] == 2
 
 
-def test_files_with_a_videos_name_that_are_skipped_count(footage, capsys):
-    """A hidden video is no footage to us, and people are told."""
+def test_skipped_files_with_a_video_name_count(footage, capsys):
+    """A hidden video is skipped and reported."""
     make_video(footage / "a.mp4", Recipe(options=CLOSED_GOP, num_frames=16))
     (footage / ".b.mp4").write_bytes(b"x")
     (footage / "notes.txt").write_text("x")
@@ -156,17 +156,17 @@ def test_files_with_a_videos_name_that_are_skipped_count(footage, capsys):
     assert extract(capsys, footage, "--max-quarantine", "1")[0] == 0
 
 
-def test_what_is_noted_is_logged_and_counted(tmp_path, capsys, caplog):
-    """A clock that is set and a stamp that is repeated: warnings, not faults."""
+def test_notes_are_logged_and_counted(tmp_path, capsys, caplog):
+    """A clock jump and a repeated timestamp: warnings, not faults."""
     code, summary = run_here(capsys, "extract", "--videos", str(WILD), "--out", str(tmp_path / "out"), *QUICK)
     assert (code, summary["notes"]) == (0, {"clock_jump": 1, "stamps_mended": 1})
     warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
-    assert any(text.startswith("ntp.mkv: the clock steps by 1769999995") for text in warned)
-    assert any(text.startswith("slow_dup.mkv: 1 missing or wrong time stamps") for text in warned)
+    assert any(text.startswith("ntp.mkv: the clock jumps by 1769999995") for text in warned)
+    assert any(text.startswith("slow_dup.mkv: 1 missing or wrong timestamps") for text in warned)
 
 
-def test_shortcomings_are_of_videos_that_came_through():
-    """Quarantined and incomplete videos are counted elsewhere."""
+def test_shortcomings_concern_extracted_videos():
+    """Quarantined and incomplete videos are counted separately."""
     row = {"video_id": "v", "uri": "v", "clips": 1, "expected_clips": 2, "notes": ["clock_jump: x", "times_guessed: y"]}
     for status, kinds in (
         ("partial", ["coverage", "times_guessed"]),

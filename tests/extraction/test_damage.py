@@ -1,4 +1,4 @@
-"""What killed runs and damaged disks leave behind: no data lost, no traceback, no false evidence."""
+"""Leftovers of killed runs and damaged disks: no data lost, no traceback, no false evidence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("in_process")
 
 
 def forget_snapshots(out: Path) -> None:
-    """Leave what a run leaves that was killed just before it published."""
+    """Delete the snapshots, like a run killed just before it published."""
     for folder in ("snapshots", "lists", "runs"):
         shutil.rmtree(out / folder)
 
@@ -36,8 +36,8 @@ def flip(path: Path, place: float) -> None:
     path.write_bytes(data)
 
 
-def of_video(out: Path, video_id: str) -> Path:
-    """The one unit of a video."""
+def unit_of_video(out: Path, video_id: str) -> Path:
+    """Return the path of a video's only unit."""
     for path in out.glob("units/*/*.parquet"):
         if json.loads(pq.read_schema(path).metadata[b"wsvad.unit"])["video_id"] == video_id:
             return path
@@ -46,10 +46,10 @@ def of_video(out: Path, video_id: str) -> Path:
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "footer"])
 def test_damaged_unit_of_an_interrupted_run_can_be_repaired(dataset, capsys, damage):
-    """No snapshot names it. Extract makes it again by itself, or verify --repair removes it."""
+    """No snapshot contains it. Extract makes it again by itself, or verify --repair removes it."""
     out, words = dataset
     forget_snapshots(out)
-    path = of_video(out, "a.mp4")
+    path = unit_of_video(out, "a.mp4")
     if damage == "footer":
         flip(path, -60)
     else:
@@ -61,13 +61,13 @@ def test_damaged_unit_of_an_interrupted_run_can_be_repaired(dataset, capsys, dam
 
 
 def test_damaged_cuboids_of_an_interrupted_run_are_not_published(dataset, capsys):
-    """A unit is taken over from a killed run only where all its columns can be trusted."""
+    """A unit of a killed run is reused only if all of its columns are intact."""
     out, words = dataset
-    good = pq.read_table(of_video(out, "a.mp4"))
+    good = pq.read_table(unit_of_video(out, "a.mp4"))
     forget_snapshots(out)
-    flip(of_video(out, "a.mp4"), 0.6)
+    flip(unit_of_video(out, "a.mp4"), 0.6)
     if run_here(capsys, *words)[0] == 0:
-        assert pq.read_table(of_video(out, "a.mp4")).equals(good)
+        assert pq.read_table(unit_of_video(out, "a.mp4")).equals(good)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_damaged_cuboids_of_an_interrupted_run_are_not_published(dataset, capsys
     ],
 )
 @pytest.mark.parametrize("verb", ["extract", "verify"])
-def test_unreadable_book_is_an_error_of_ours_not_a_traceback(dataset, capsys, caplog, verb, what, content):
+def test_unreadable_bookkeeping_files_give_no_traceback(dataset, capsys, caplog, verb, what, content):
     """Exit code 0, 4 or 5, never an exception that reaches the user."""
     out, words = dataset
     next(out.glob(what)).write_bytes(content)
@@ -93,9 +93,9 @@ def test_unreadable_book_is_an_error_of_ours_not_a_traceback(dataset, capsys, ca
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"unit_id": "x", "of_a_later_version": 1}', b"[]"])
 def test_unreadable_quarantine_record_is_no_evidence(dataset, capsys, caplog, content):
-    """A record that cannot be read is removed with a warning, and its unit is tried again."""
+    """An unreadable record is removed with a warning, and its unit is tried again."""
     out, words = dataset
-    path = of_video(out, "a.mp4")
+    path = unit_of_video(out, "a.mp4")
     record = out / layout.quarantine_key(path.stem)
     record.parent.mkdir(parents=True)
     record.write_bytes(content)
@@ -109,8 +109,8 @@ def test_unreadable_quarantine_record_is_no_evidence(dataset, capsys, caplog, co
     assert run_here(capsys, "verify", "--out", str(out), "--json")[0] == 0
 
 
-def test_damaged_unit_is_found_repaired_and_made_again(videos, tmp_path, capsys):
-    """Bit rot: verify says so (5), repairs (4), the next run makes the same bytes again (0)."""
+def test_a_damaged_unit_is_detected_repaired_and_extracted_again(videos, tmp_path, capsys):
+    """Bit rot: verify reports it (5), repairs it (4), the next run writes the same bytes again (0)."""
     out = tmp_path / "out"
     words = ("extract", "--videos", str(videos / "short.mp4"), "--out", str(out), *QUICK)
     run_here(capsys, *words)
@@ -124,15 +124,15 @@ def test_damaged_unit_is_found_repaired_and_made_again(videos, tmp_path, capsys)
     assert run_here(capsys, "verify", "--out", str(out), "--videos", str(videos / "short.mp4"), "--json")[0] == 0
 
 
-def test_damaged_unit_of_a_removed_video_can_be_settled(dataset, tmp_path, capsys):
-    """Its source is gone, so nothing can make it again: after repair and extract the data set verifies once more."""
+def test_a_damaged_unit_of_a_removed_video_can_be_removed(dataset, tmp_path, capsys):
+    """It cannot be extracted again: after repair and extract the data set verifies."""
     out, words = dataset
     videos = tmp_path / "in"
     shutil.copytree(words[2], videos)
     words = ("extract", "--videos", str(videos), *words[3:])
     run_here(capsys, *words)
     (videos / "a.mp4").unlink()
-    path = of_video(out, "a.mp4")
+    path = unit_of_video(out, "a.mp4")
     os.truncate(path, path.stat().st_size - 5)
     assert run_here(capsys, "verify", "--out", str(out), "--json", "--repair")[0] == 4
     run_here(capsys, *words)
@@ -141,8 +141,8 @@ def test_damaged_unit_of_a_removed_video_can_be_settled(dataset, tmp_path, capsy
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_wrong_bit_of_a_unit_that_nobody_published_is_found_or_changes_nothing(seed):
-    """Pages have checksums, the footer has none: half of the bits are its own."""
+def test_a_flipped_bit_of_an_unpublished_unit_is_detected_or_harmless(seed):
+    """Pages have checksums, the footer has none: half of the flipped bits are in the footer."""
     (unit,) = plan_units(make_video(), make_index(), CONFIG)
     data, rng = unit_bytes(unit), random.Random(seed)
     whole, good = pq.read_table(pa.BufferReader(data)), receipt_of(unit.unit_id, data)
@@ -160,8 +160,8 @@ def test_a_wrong_bit_of_a_unit_that_nobody_published_is_found_or_changes_nothing
         assert (receipt.clips, receipt.rows, receipt.missing) == (good.clips, good.rows, good.missing), at
 
 
-def test_a_damaged_index_is_made_again_with_a_warning(dataset, capsys, caplog):
-    """One wrong bit anywhere: its videos are indexed again, and what was damaged is gone."""
+def test_a_damaged_index_is_rebuilt_with_a_warning(dataset, capsys, caplog):
+    """One wrong bit anywhere: its videos are indexed again, and the damaged object is deleted."""
     out, words = dataset
     rng = random.Random(0)
     for _ in range(3):
@@ -175,11 +175,11 @@ def test_a_damaged_index_is_made_again_with_a_warning(dataset, capsys, caplog):
         assert run_here(capsys, "verify", "--out", str(out), "--json")[0] == 0
 
 
-def test_a_truncated_unit_that_is_published_is_made_again(dataset, capsys):
-    """Its size tells; no verification is needed first."""
+def test_a_truncated_published_unit_is_extracted_again(dataset, capsys):
+    """Its size shows the damage; no verification is needed first."""
     out, words = dataset
     before = stored(str(out))
-    path = of_video(out, "a.mp4")
+    path = unit_of_video(out, "a.mp4")
     os.truncate(path, path.stat().st_size - 5)
     code, summary = run_here(capsys, *words)
     assert (code, summary["units_done_now"]) == (0, 1)

@@ -1,4 +1,4 @@
-"""``wsvad demo``: what a stranger runs first."""
+"""``wsvad demo``, the first command of a new user."""
 
 import contextlib
 import functools
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("in_process")
 
 @pytest.fixture
 def small(monkeypatch, tmp_path):
-    """Six videos of two seconds, four steps, no Ray: the words of the command."""
+    """Six videos of two seconds, four steps, no Ray: the arguments of the command."""
     monkeypatch.setattr(demo, "render_demo", functools.partial(render_demo, videos=6, seconds=2.0))
     monkeypatch.setattr(demo, "connected", lambda address, verbose: contextlib.nullcontext())
     monkeypatch.setattr(demo, "train", lambda options, notes, run=demo.train: run(_here(options), notes))
@@ -32,7 +32,7 @@ def _here(options):
 
 
 def test_demo_goes_from_videos_to_reports_and_then_has_nothing_to_do(small, tmp_path, capsys):
-    """Two calls: the first says what it did and where it is, the second that there is nothing to do."""
+    """The first call reports results and their paths, the second that there is nothing to do."""
     assert main(small) == 0
     shown = capsys.readouterr().out
     assert "6 (6 complete)" in shown

@@ -1,4 +1,4 @@
-"""The command from end to end, on local files: real network, real workers, in this process's Ray."""
+"""The command end to end, on local files: real network, real workers, in the tests' Ray."""
 
 import json
 
@@ -25,8 +25,8 @@ def extracted(videos, tmp_path_factory, ray_session):
     return out
 
 
-def test_every_clip_is_there_once(extracted, capsys):
-    """Rows are exactly the clips that the frame counts imply, in a published snapshot that verifies."""
+def test_every_clip_is_present_once(extracted, capsys):
+    """Rows are exactly the clips that follow from the frame counts, in a published snapshot that verifies."""
     expected = sorted((video, clip, 0) for video, n in CLIPS.items() for clip in range(n))
     assert sorted(published_rows(extracted)) == expected
     code, report = run_here(capsys, "verify", "--out", str(extracted), "--json")
@@ -42,8 +42,8 @@ def test_second_run_does_nothing(extracted, videos, capsys):
     assert {p: (extracted / p).stat().st_mtime_ns for p in visible(extracted)} == before
 
 
-def test_rows_say_which_frames_and_when(extracted):
-    """The true end of a padded last clip, and presentation times, are in the row."""
+def test_rows_hold_frame_spans_and_times(extracted):
+    """Including the true end of a padded last clip, and presentation times."""
     (key,) = (o["key"] for o in published_videos(extracted)["short.mp4"]["objects"])
     rows = pq.read_table(extracted / key).drop(["pooled", "cuboids"]).to_pylist()
     assert [(r["start_frame"], r["end_frame"]) for r in rows] == [(0, 4), (4, 8), (8, 12), (12, 16), (16, 17)]
@@ -51,8 +51,8 @@ def test_rows_say_which_frames_and_when(extracted):
     assert [r["end_s"] for r in rows] == pytest.approx([0.16, 0.32, 0.48, 0.64, 0.68])
 
 
-def test_features_are_those_of_the_plain_network_on_plainly_decoded_frames(extracted, videos):
-    """Against a loop that a researcher would write: PyAV, resize, plain fp32 network, one clip at a time."""
+def test_features_equal_the_plain_network_on_plainly_decoded_frames(extracted, videos):
+    """Compared with a straightforward loop: PyAV, resize, plain fp32 network, one clip at a time."""
     with av.open(str(videos / "short.mp4")) as container:
         frames = [
             f.reformat(224, 224, "rgb24", interpolation="BILINEAR").to_ndarray() for f in container.decode(video=0)
@@ -72,8 +72,8 @@ def test_features_are_those_of_the_plain_network_on_plainly_decoded_frames(extra
         assert cosine > 0.999  # the pictures are noise, on which two scalers differ most
 
 
-def test_configuration_versions_and_inputs_are_saved_beside_the_data(extracted):
-    """A run's record tells how the data was made, and holds no secret."""
+def test_configuration_versions_and_inputs_are_saved_with_the_data(extracted):
+    """A run record describes how the data was made, and holds no secret."""
     record = json.loads(next((extracted / "runs").glob("*.json")).read_text())
     assert record["config"]["features"]["clips"]["length"] == 4
     assert record["versions"]["torch"]

@@ -1,11 +1,11 @@
-"""What was learned of a video without decoding it, kept beside the data."""
+"""The cache of video indexes."""
 
 from wsvad.extraction.indexing import IndexCache
 from wsvad.storage import open_store
 
 
-def test_index_that_another_run_compacts_meanwhile_is_no_failure(dataset):
-    """Objects below index/ that vanish between the listing and the read are gaps, and gaps are harmless."""
+def test_concurrent_compaction_of_the_index_cache_is_harmless(dataset):
+    """Objects below index/ that vanish between listing and reading count as missing, which is harmless."""
     out, _ = dataset
     cache = IndexCache(open_store(str(out)))
     for path in out.glob("index/*/*.parquet"):

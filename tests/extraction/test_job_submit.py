@@ -1,4 +1,4 @@
-"""``ray job submit -- python jobs/extract.py``, against a head and a worker node that ``ray start`` started."""
+"""``ray job submit -- python jobs/extract.py``, on a head and a worker node started with ``ray start``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WORDS = (*QUICK[:-1], "--unit-s", "1")  # without --json: what a person reads
 
 @pytest.fixture(scope="module")
 def head() -> Iterator[RayHead]:
-    """A cluster for the whole module. Not below pytest's folder, whose path is too long for Ray's sockets."""
+    """A cluster for the whole module. Its folder is not below pytest's, whose path is too long for Ray's sockets."""
     folder = Path(tempfile.mkdtemp(prefix="ray-head-"))
     started = RayHead(folder)
     yield started
@@ -47,35 +47,35 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("features") / "out"
 
 
-def our_lines(logs: str) -> list[str]:
-    """The lines after Ray's own two, without their time."""
+def log_lines(logs: str) -> list[str]:
+    """Return the log lines after Ray's own two, without their time."""
     first, second, *rest = logs.strip().splitlines()
     assert first.endswith("Runtime env is setting up.")
     assert second.startswith("Running entrypoint for job")
     return [line.split(" ", 1)[1] if line[:2].isdigit() else line for line in rest]
 
 
-def test_the_token_is_its_owners_and_nobody_gets_in_without_it(head):
-    """The documented command makes a private file; no token or another one is refused by server and command."""
+def test_the_token_is_private_and_required(head):
+    """The documented command makes a private file; server and command refuse a missing or wrong token."""
     assert head.token_mode() == 0o600
-    assert [head.ask("/api/jobs/", token=t)[0] for t in ("", "0" * 64)] == [401, 403]
-    assert head.ask("/api/jobs/") == (200, [])
+    assert [head.request("/api/jobs/", token=t)[0] for t in ("", "0" * 64)] == [401, 403]
+    assert head.request("/api/jobs/") == (200, [])
     refused = head.ray("job", "submit", "--", "true", env={"HOME": "/nowhere"})
     assert refused.returncode == 1
     assert "couldn't find an authentication token" in refused.stderr
-    assert head.ask("/api/jobs/") == (200, [])
+    assert head.request("/api/jobs/") == (200, [])
 
 
 def test_nodes_do_not_have_the_package(head):
-    """So that what works below works on nodes where only the requirements are installed."""
+    """Otherwise the tests below would not prove that nodes with only the requirements suffice."""
     done = subprocess.run(
         [head.programs / "python", "-c", "import wsvad"], cwd="/", capture_output=True, text=True, check=False
     )
     assert "No module named 'wsvad'" in done.stderr
 
 
-def test_stopped_job_ends_cleanly_and_goes_on_when_submitted_again(head, footage, out):
-    """``ray job stop`` leaves whole units only; the same command completes them; a third has nothing to do."""
+def test_a_stopped_job_resumes_when_submitted_again(head, footage, out):
+    """``ray job stop`` leaves only complete units; the same command completes the rest; a third has nothing to do."""
     words = ("--videos", str(footage), "--out", str(out), *WORDS)
     env = json.dumps({"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": "60"}})
     begun = head.ray(
@@ -86,17 +86,17 @@ def test_stopped_job_ends_cleanly_and_goes_on_when_submitted_again(head, footage
     until(lambda: list(out.glob("units/*/*.parquet")), timeout=240)
     with head.workers_frozen():  # else a machine that is busy could finish before the command that stops it has begun
         assert head.ray("job", "stop", "stopped").returncode == 0
-        assert head.ended("stopped")["status"] == "STOPPED"
+        assert head.wait_for_end("stopped")["status"] == "STOPPED"
     kept = len(list(out.glob("units/*/*.parquet")))
     assert 1 <= kept < UNITS
     assert {p.split("/")[0] for p in visible(out)} == {"dataset.json", "index", "pictures", "units"}
-    lines = our_lines(head.logs("stopped"))
+    lines = log_lines(head.logs("stopped"))
     assert lines[-1] == "ERROR terminated: finished units are kept; the same command goes on from here"
     assert all(line.startswith(OURS) for line in lines), lines
 
     again = head.submit("again", *words, wait=True)
     assert again.returncode == 0, again.stdout
-    lines = our_lines(head.logs("again"))
+    lines = log_lines(head.logs("again"))
     planned = next(line for line in lines if "to do" in line)
     assert planned.endswith("units of 1 videos to do")
     assert any(line.endswith("2 workers (each 1 CPU, 0 GPU)") for line in lines)
@@ -114,9 +114,9 @@ def test_stopped_job_ends_cleanly_and_goes_on_when_submitted_again(head, footage
     assert sorted(visible(out)) == before
 
 
-def test_working_directory_is_the_program_and_little_else(head):
-    """From the repository's root as it is, virtual environment and history included: a few megabytes."""
-    copies = head.unpacked()
+def test_the_working_directory_is_small(head):
+    """From the repository's root, with virtual environment and history: a few megabytes are uploaded."""
+    copies = head.working_directories()
     assert copies
     for copy in copies:
         assert (copy / "wsvad" / "work" / "cluster.py").exists()
@@ -124,8 +124,8 @@ def test_working_directory_is_the_program_and_little_else(head):
         assert sum(p.stat().st_size for p in copy.rglob("*") if p.is_file()) < 6 << 20
 
 
-def test_exit_codes_and_messages_reach_who_submitted(head, footage, out, tmp_path):
-    """Ray says FAILED and 1 of every failure; the job's own exit code and message are in its record and its logs."""
+def test_exit_codes_and_messages_reach_the_submitter(head, footage, out, tmp_path):
+    """Ray reports FAILED and 1 for every failure; the job's own exit code and message are in its record and logs."""
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "text.mp4").write_text("no video at all")
     videos, target = ("--videos", str(footage)), str(tmp_path / "out")
@@ -136,14 +136,14 @@ def test_exit_codes_and_messages_reach_who_submitted(head, footage, out, tmp_pat
         "lost": (4, "s3://bucket/out", (*videos, "--out", "s3://bucket/out", *lost)),
     }
     conflict = (5, "Nothing was changed", (*videos, "--out", str(out), "--geometry", "center"))
-    uploaded = {"working_dir": head.ask("/api/jobs/again")[1]["runtime_env"]["working_dir"]}
+    uploaded = {"working_dir": head.request("/api/jobs/again")[1]["runtime_env"]["working_dir"]}
     for name, (_, _, words) in expected.items():
         head.post(name, *words, *WORDS, runtime_env=uploaded)
     followed = head.submit("followed", *conflict[2], *WORDS, wait=True)
     assert followed.returncode == 1, followed.stderr
     assert conflict[1] in followed.stdout
     for name, (code, message, _) in {**expected, "followed": conflict}.items():
-        job = head.ended(name)
+        job = head.wait_for_end(name)
         assert (job["status"], job["driver_exit_code"]) == ("FAILED", code), head.logs(name)
         assert message in head.logs(name)
         assert message in job["message"]

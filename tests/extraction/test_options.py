@@ -1,4 +1,4 @@
-"""Options of the command: what they change, and what is refused before any work."""
+"""Options of the command: their effect, and what is refused before any work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("in_process")
 
 
 def test_long_video_in_many_units_gives_the_features_of_one_unit(videos, tmp_path, capsys):
-    """Cutting a video into units changes nothing but the objects."""
+    """Cutting a video into units changes only the objects."""
     out = tmp_path / "out"
     words = ("extract", "--videos", str(videos / "long.mp4"), "--out", str(out), *QUICK, "--unit-s", "1")
     code, summary = run_here(capsys, *words)
@@ -51,7 +51,7 @@ def test_options_that_change_the_rows(videos, tmp_path, capsys, options, rows, c
 
 
 def test_dry_run_plans_and_writes_nothing(videos, tmp_path, capsys):
-    """The count of clips comes without a file at the target."""
+    """It reports the number of clips without writing a file."""
     out = tmp_path / "out"
     code, summary = run_here(capsys, "extract", "--videos", str(videos), "--out", str(out), *QUICK, "--dry-run")
     assert (code, summary["units_to_do"], summary["expected_clips"]) == (0, 5, 34)
@@ -59,7 +59,7 @@ def test_dry_run_plans_and_writes_nothing(videos, tmp_path, capsys):
 
 
 def test_dry_run_counts_videos_that_cannot_be_indexed_as_the_run_will(tmp_path, capsys):
-    """What a run would quarantine is not "incomplete, run again" in the plan."""
+    """Videos that a run would quarantine are not "incomplete, run again" in the plan."""
     write_video(tmp_path / "a.mp4", 4)
     (tmp_path / "text.mp4").write_text("no video")
     words = ("extract", "--videos", str(tmp_path), "--out", str(tmp_path / "out"), *QUICK, "--dry-run")
@@ -72,7 +72,7 @@ def test_dry_run_counts_videos_that_cannot_be_indexed_as_the_run_will(tmp_path, 
     [
         (("--videos", "nowhere-at-all"), "no video found"),
         (("--videos", "{videos}", "--unit-s", "9999"), "1 to 3600"),
-        (("--videos", "{videos}", "--weights", "random:x"), "whole number"),
+        (("--videos", "{videos}", "--weights", "random:x"), "integer from 0"),
         (("--videos", "{videos}", "--weights", "{videos}/notes.txt"), "notes.txt"),
         (("--videos", "{videos}", "--workers", "99"), "the cluster can hold 2"),
         (("--videos", "{videos}", "--gpus-per-worker", "1"), "no node can hold one"),
@@ -80,7 +80,7 @@ def test_dry_run_counts_videos_that_cannot_be_indexed_as_the_run_will(tmp_path, 
     ],
 )
 def test_wrong_options_are_usage_errors_before_any_work(videos, tmp_path, capsys, words, message):
-    """Exit code 2, what is wrong, and no unit written."""
+    """Exit code 2, the error in the message, and no unit written."""
     words = [w.replace("{videos}", str(videos)) for w in words]
     capsys.readouterr()
     assert main(["extract", *QUICK, *words, "--out", str(tmp_path / "out")]) == 2
@@ -110,7 +110,7 @@ def test_wrong_options_are_usage_errors_before_any_work(videos, tmp_path, capsys
         ("--weights", "random:-1"),
     ],
 )
-def test_impossible_number_is_a_usage_error(finished, tmp_path, capsys, words):
+def test_out_of_range_numbers_are_usage_errors(finished, tmp_path, capsys, words):
     """Exit code 2 before any work, for every option."""
     try:
         code, _ = run_here(
@@ -122,21 +122,21 @@ def test_impossible_number_is_a_usage_error(finished, tmp_path, capsys, words):
 
 
 def test_refused_run_leaves_the_target_free_for_other_options(finished, tmp_path, capsys):
-    """Exit code 2 means that nothing was done: the next try may well have other clips."""
+    """Exit code 2 means that nothing was done: the next run may use other clips."""
     words = ("extract", "--videos", str(finished[0]), "--out", str(tmp_path / "out"), *QUICK)
     assert run_here(capsys, *words, "--workers", "99")[0] == 2
     assert run_here(capsys, *words, "--clip-length", "8", "--dry-run")[0] == 0
 
 
-def test_cluster_that_is_too_small_is_found_before_the_index_is_made(finished, tmp_path, capsys):
-    """Indexing a large archive takes hours; what the options ask of the cluster can be checked in a second."""
+def test_a_too_small_cluster_is_detected_before_indexing(finished, tmp_path, capsys):
+    """Indexing a large archive takes hours; the resource requirements can be checked in a second."""
     words = ("extract", "--videos", str(finished[0]), "--out", str(tmp_path / "out"), *QUICK)
     assert run_here(capsys, *words, "--workers", "99")[0] == 2
     assert not list(tmp_path.glob("out/index/*/*"))
 
 
 def test_option_file_is_read_and_unknown_keys_are_refused(videos, tmp_path, capsys):
-    """Options may stand in a file; the command line wins; a misspelt key is an error."""
+    """The command line has precedence over the file; a misspelt key is an error."""
     good = tmp_path / "good.toml"
     good.write_text(f'videos = "{videos / "short.mp4"}"\nclip-length = 8\nclip_stride = 4\ncuboids = false\n')
     out = tmp_path / "out"
@@ -155,8 +155,8 @@ def test_false_for_an_option_with_a_value_is_refused(finished, tmp_path, capsys)
 
 
 @pytest.mark.parametrize("uri", ["ftp://host/x.mp4", "videos/", "s3://b/a//x.mp4"])
-def test_manifest_with_an_impossible_uri_names_the_row(tmp_path, capsys, uri):
-    """One wrong line in a million is found by its number."""
+def test_an_invalid_uri_in_a_manifest_is_reported_with_its_row(tmp_path, capsys, uri):
+    """One wrong line in a million must be found."""
     (tmp_path / "m.csv").write_text(f"uri\na.mp4\n{uri}\n")
     words = ("--videos", str(tmp_path / "m.csv"), "--out", str(tmp_path / "out"))
     assert main(["extract", *words, *QUICK]) == 2
@@ -164,15 +164,15 @@ def test_manifest_with_an_impossible_uri_names_the_row(tmp_path, capsys, uri):
 
 
 @pytest.mark.parametrize("out", [".", "in"])
-def test_target_that_holds_the_videos_does_not_hide_them(finished, tmp_path, capsys, out):
-    """``--out`` above ``--videos``, or the same folder: the videos are found, the results are not taken for any."""
+def test_the_target_may_contain_the_videos(finished, tmp_path, capsys, out):
+    """``--out`` above ``--videos``, or the same folder: the videos are found, the results are not listed."""
     shutil.copytree(finished[0], tmp_path / "in")
     words = ("extract", "--videos", str(tmp_path / "in"), "--out", str(tmp_path / out), *QUICK, "--dry-run")
     code, summary = run_here(capsys, *words)
     assert (code, summary.get("videos"), summary.get("skipped")) == (0, 2, 0)
 
 
-def test_names_that_are_no_utf8_pass_through_the_whole_job(tmp_path, capsys):
+def test_names_that_are_not_utf8_are_supported(tmp_path, capsys):
     """Folders and files with bytes that are not UTF-8, in the videos and in the target."""
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/in\xff"))
     folder.mkdir()

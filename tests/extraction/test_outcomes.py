@@ -1,4 +1,4 @@
-"""Hostile and unlucky videos, end to end: each ends as the documentation says, and the others are untouched."""
+"""Hostile and damaged videos, end to end: each has its documented outcome, and the others are unaffected."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("in_process")
 
 @pytest.fixture
 def canary() -> Iterator[tuple[str, list[str]]]:
-    """A loopback server that nobody may call: its URL, and the calls."""
+    """A loopback server that must not be called: its URL, and the calls."""
     calls: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -47,7 +47,7 @@ def canary() -> Iterator[tuple[str, list[str]]]:
 
 
 def test_corpus_of_bad_inputs(tmp_path, canary, capsys):
-    """Every file ends in its documented outcome; nothing is called; the good ones are as if they were alone."""
+    """Every file has its documented outcome; the server is not called; valid videos have the same features as alone."""
     url, calls = canary
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
@@ -93,8 +93,8 @@ def test_corpus_of_bad_inputs(tmp_path, canary, capsys):
         ("eat_memory", "clips", "decoder_memory"),
     ],
 )
-def test_decoder_that_misbehaves_is_contained(tmp_path, capsys, monkeypatch, deed, when, kind):
-    """A crash, a hang, a memory eater: quarantined after it repeated alone; its neighbours are extracted."""
+def test_decoder_failures_are_contained(tmp_path, capsys, monkeypatch, deed, when, kind):
+    """A crash, a hang, exhausted memory: quarantined after a repetition in isolation; other videos are extracted."""
     folder = tmp_path / "in"
     folder.mkdir()
     for name in ("a.mp4", "bad.mp4", "z.mp4"):
@@ -117,7 +117,7 @@ def test_decoder_that_misbehaves_is_contained(tmp_path, capsys, monkeypatch, dee
 
 
 def test_quarantine_is_tried_again_only_on_request(tmp_path, capsys, monkeypatch):
-    """A set-aside unit stays so, until --retry-quarantined; then the better decoder's result stands."""
+    """A quarantined unit is skipped until --retry-quarantined; then the better decoder's result counts."""
     folder = tmp_path / "in"
     folder.mkdir()
     for when in ("index", "clips"):
@@ -137,8 +137,8 @@ def test_quarantine_is_tried_again_only_on_request(tmp_path, capsys, monkeypatch
     assert run_here(capsys, "extract", *words)[0] == 0
 
 
-def test_video_that_vanishes_or_changes_between_plan_and_read_is_not_bad(tmp_path, capsys, monkeypatch):
-    """Exit code 4 and no quarantine; the next run settles it."""
+def test_a_video_changed_after_planning_is_not_quarantined(tmp_path, capsys, monkeypatch):
+    """Exit code 4 and no quarantine; the next run extracts it."""
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     write_video(folder / "stays.mp4", 20)
@@ -162,8 +162,8 @@ def test_video_that_vanishes_or_changes_between_plan_and_read_is_not_bad(tmp_pat
     assert (code, summary["videos"], summary["videos_complete"]) == (0, 2, 2)
 
 
-def test_a_replaced_video_is_one_line_however_many_units_it_has(tmp_path, capsys, monkeypatch, caplog):
-    """In the log and in the summary."""
+def test_a_replaced_video_is_reported_once(tmp_path, capsys, monkeypatch, caplog):
+    """One line for all of its units, in the log and in the summary."""
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     write_video(folder / "changes.mp4", 260)
@@ -187,7 +187,7 @@ def test_a_replaced_video_is_one_line_however_many_units_it_has(tmp_path, capsys
 
 
 def test_unreadable_video_is_a_storage_failure(tmp_path, capsys):
-    """A manifest that names what cannot be reached: the others are done, exit code 4, nothing quarantined."""
+    """A manifest with an unreachable video: the others are extracted, exit code 4, nothing quarantined."""
     write_video(tmp_path / "a.mp4", 8)
     (tmp_path / "folder.mp4").mkdir()
     (tmp_path / "loop.mp4").symlink_to(tmp_path / "loop.mp4")
@@ -199,7 +199,7 @@ def test_unreadable_video_is_a_storage_failure(tmp_path, capsys):
 
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM"])
 def test_stopping_by_signal_is_clean_and_resumable(tmp_path, capsys, how):
-    """Ctrl-C and SIGTERM end the run with their own exit codes; what was finished is kept."""
+    """Ctrl-C and SIGTERM end the run with their own exit codes; finished units are kept."""
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     for i in range(2):

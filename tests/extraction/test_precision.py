@@ -1,4 +1,4 @@
-"""Which precision ``auto`` is: the data set's, or that of all nodes that will work."""
+"""``--precision auto``: that of the data set, or that of all worker nodes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from wsvad.work.cluster import ask_nodes
 from wsvad.work.pool import GIB, Node, Pool, PoolOptions
 
 
-def _resolve(out, asked="auto", address=None, **pool):
-    return resolve_precision(asked, str(out), StoreOptions(), PoolOptions(**pool), address)
+def _resolve(out, requested="auto", address=None, **pool):
+    return resolve_precision(requested, str(out), StoreOptions(), PoolOptions(**pool), address)
 
 
 @pytest.fixture
 def cluster(monkeypatch):
-    """A cluster whose nodes answer what the test says; the driver's machine is of another opinion."""
+    """A cluster whose nodes respond as the test says; the driver's machine differs."""
 
     def of(*answers, gpus=0):
         asked = []
@@ -46,31 +46,31 @@ def cluster(monkeypatch):
 @pytest.mark.parametrize(
     ("answers", "expected"), [(["bf16", "bf16"], "bf16"), (["fp32"], "fp32"), (["bf16", "fp32", "bf16"], "fp32")]
 )
-def test_all_nodes_of_a_cluster_must_have_it(tmp_path, cluster, caplog, answers, expected):
-    """One node without bf16 makes it fp32, and that is said."""
+def test_all_nodes_of_a_cluster_must_support_bf16(tmp_path, cluster, caplog, answers, expected):
+    """One node without bf16 makes it fp32, with a warning."""
     cluster(*answers)
     assert _resolve(tmp_path, address="head:6379") == expected
     assert ("2 of 3 nodes have bf16" in caplog.text) == (len(set(answers)) > 1)
 
 
-def test_submitted_job_asks_its_cluster_and_the_gpus_where_they_work(tmp_path, cluster, monkeypatch):
-    """``RAY_ADDRESS`` is what ``ray job submit`` sets; with GPUs it is they who compute."""
+def test_a_submitted_job_queries_its_cluster_and_gpus(tmp_path, cluster, monkeypatch):
+    """``RAY_ADDRESS`` is set by ``ray job submit``; with GPUs, the GPUs decide."""
     asked = cluster("bf16", gpus=1)
     monkeypatch.setenv("RAY_ADDRESS", "head:6379")
     assert _resolve(tmp_path) == _resolve(tmp_path, gpus_per_worker=0) == "bf16"
     assert asked == ["cuda", "cpu"]
 
 
-def test_nobody_is_asked_where_it_is_known(tmp_path, cluster):
-    """An option, or a data set that is there, decides."""
+def test_no_node_is_queried_if_the_precision_is_known(tmp_path, cluster):
+    """An option, or an existing data set, decides."""
     asked = cluster("bf16")
     claim_dataset(open_store(str(tmp_path)), replace(CONFIG, precision="fp32"))
     assert _resolve(tmp_path, address="head:6379") == "fp32"
-    assert _resolve(tmp_path / "new", asked="bf16", address="head:6379") == "bf16"
+    assert _resolve(tmp_path / "new", requested="bf16", address="head:6379") == "bf16"
     assert asked == []
 
 
-def test_without_a_cluster_it_is_this_machine(tmp_path, monkeypatch):
+def test_without_a_cluster_this_machine_decides(tmp_path, monkeypatch):
     """A local Ray has this machine's processors."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(precision, "default_precision", lambda device="cpu": device)
@@ -79,8 +79,8 @@ def test_without_a_cluster_it_is_this_machine(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("ray_session")
-def test_question_runs_on_the_nodes_that_can_hold_a_worker():
-    """On a real Ray: another process answers; a node that is too small is not asked."""
+def test_the_query_runs_on_nodes_that_can_hold_a_worker():
+    """On a real Ray: another process responds; a node that is too small is not queried."""
     (answer,) = ask_nodes(os.getpid, Pool(1, 1.0, 0.0, 0, 2)).values()
     assert answer != os.getpid()
     assert ask_nodes(os.getpid, Pool(1, 64.0, 0.0, 0, 2)) == {}

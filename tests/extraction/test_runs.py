@@ -1,4 +1,4 @@
-"""One run after another, and beside another: what is published stays right."""
+"""Consecutive and concurrent runs: published data stays correct."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from tests.extraction.factories import CONFIG, make_video
 from tests.extraction.harness import QUICK, published_rows, run_here, stored, visible
 from tests.extraction.in_process import InProcess
-from tests.extraction.test_damage import of_video
+from tests.extraction.test_damage import unit_of_video
 from tests.extraction.videos import write_video
 from wsvad.dataset.lists import entry_of
 from wsvad.dataset.publish import refuse_clashes
 from wsvad.errors import ConflictError, StoreUnavailable
 from wsvad.extraction import job
-from wsvad.extraction.indexing import Indexed
+from wsvad.extraction.indexing import IndexResult
 from wsvad.extraction.results import Outcome
 from wsvad.manifest.listing import Listing
 from wsvad.manifest.source import StoredVideo
@@ -28,8 +28,8 @@ from wsvad.work.receipt import Receipt
 pytestmark = pytest.mark.usefixtures("in_process")
 
 
-def test_new_videos_are_added_changed_ones_replaced_and_the_rest_left_alone(videos, tmp_path, capsys):
-    """Nightly runs: only what is new is done, and a replaced file gives new rows under the same id."""
+def test_new_videos_are_added_and_changed_ones_replaced(videos, tmp_path, capsys):
+    """Nightly runs: only new videos are extracted, and a replaced file gives new rows under the same id."""
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     shutil.copy2(videos / "one.mp4", source)
@@ -47,32 +47,32 @@ def test_new_videos_are_added_changed_ones_replaced_and_the_rest_left_alone(vide
 
 
 def test_another_configuration_is_a_conflict_and_changes_nothing(dataset, capsys):
-    """Exit code 5, the difference is named, the data set is as it was."""
+    """Exit code 5, the difference is named, the data set is unchanged."""
     out, words = dataset
     before = stored(str(out))
     assert run_here(capsys, *words, "--geometry", "center")[0] == 5
     assert stored(str(out)) == before
 
 
-def test_same_id_from_another_place_is_refused(dataset, tmp_path, capsys):
-    """Two cameras with the same file names must not silently replace each other; a prefix tells them apart."""
+def test_the_same_id_from_another_folder_is_refused(dataset, tmp_path, capsys):
+    """Two cameras with the same file names must not silently replace each other; a prefix distinguishes them."""
     other = tmp_path / "cam2"
     other.mkdir()
     write_video(other / "a.mp4", 3)
     assert run_here(capsys, "extract", "--videos", str(other), "--out", str(dataset[0]), *QUICK)[0] == 5
 
 
-def test_stored_unit_counts_more_than_a_quarantine_record(dataset, capsys):
-    """Two runs at once, one stored the unit, the other set it aside: it is there, so it is not quarantined."""
+def test_a_stored_unit_has_precedence_over_a_quarantine_record(dataset, capsys):
+    """Of two concurrent runs, one stored the unit, the other quarantined it: it is not quarantined."""
     out, words = dataset
-    uid = of_video(out, "a.mp4").stem
+    uid = unit_of_video(out, "a.mp4").stem
     write_record(open_store(str(out)), QuarantineRecord.of(uid, make_video(), (0, 3), "worker_crash", "boom"))
     code, summary = run_here(capsys, *words)
     assert (code, summary["quarantined"], summary["videos_complete"]) == (0, 0, 2)
 
 
-def test_run_that_failed_does_not_take_back_what_another_run_finished(dataset, capsys, monkeypatch):
-    """Two runs at once; the one that ends last lost a store. What the other stored meanwhile stays published."""
+def test_a_failed_run_keeps_units_of_a_concurrent_run(dataset, capsys, monkeypatch):
+    """The run that ends last lost its store. Units stored by the other run stay published."""
     out, words = dataset
     shutil.rmtree(out)
 
@@ -93,8 +93,8 @@ def test_run_that_failed_does_not_take_back_what_another_run_finished(dataset, c
     assert len(published_rows(out)) == 5
 
 
-def test_two_runs_at_once_with_the_same_ids_do_not_replace_each_other(tmp_path, capsys, monkeypatch):
-    """The clash is found although the other run published after this one had looked."""
+def test_concurrent_runs_with_the_same_ids_are_refused(tmp_path, capsys, monkeypatch):
+    """The clash is detected even if the other run published after this one had checked."""
     for camera in ("cam1", "cam2"):
         (tmp_path / camera).mkdir()
     write_video(tmp_path / "cam1" / "x.mp4", 9)
@@ -113,8 +113,8 @@ def test_two_runs_at_once_with_the_same_ids_do_not_replace_each_other(tmp_path, 
     assert len(published_rows(tmp_path / "out")) == 3
 
 
-def test_store_that_is_away_does_not_unpublish_features(dataset, capsys, monkeypatch):
-    """The index has to be made again and the videos cannot be read: the snapshot keeps what is stored for them."""
+def test_an_outage_of_the_video_store_keeps_published_features(dataset, capsys, monkeypatch):
+    """The index must be rebuilt and the videos cannot be read: the snapshot keeps their stored units."""
     out, words = dataset
     shutil.rmtree(out / "index")
 
@@ -126,8 +126,8 @@ def test_store_that_is_away_does_not_unpublish_features(dataset, capsys, monkeyp
     assert len(published_rows(out)) == 5
 
 
-def test_two_sources_in_one_data_set_do_not_publish_in_turns(tmp_path, capsys):
-    """A run that finds nothing new publishes nothing, also where another source has other files skipped."""
+def test_runs_without_new_videos_publish_nothing(tmp_path, capsys):
+    """Also if another source has other skipped files."""
     for camera in ("cam1", "cam2"):
         (tmp_path / camera).mkdir()
         write_video(tmp_path / camera / "x.mp4", 4)
@@ -143,7 +143,7 @@ def test_two_sources_in_one_data_set_do_not_publish_in_turns(tmp_path, capsys):
     assert len(list(tmp_path.glob("out/snapshots/*"))) == newest
 
 
-def test_results_among_the_videos_are_not_listed(finished, tmp_path, capsys):
+def test_results_below_the_videos_are_not_listed(finished, tmp_path, capsys):
     """``--out`` below ``--videos``: a second run still finds nothing new and writes nothing."""
     shutil.copytree(finished[0], tmp_path / "in")
     words = ("extract", "--videos", str(tmp_path / "in"), "--out", str(tmp_path / "in" / "features"), *QUICK)
@@ -155,10 +155,10 @@ def test_results_among_the_videos_are_not_listed(finished, tmp_path, capsys):
 
 
 def test_replaced_content_of_a_key_with_a_narrow_space_is_no_clash(tmp_path):
-    """macOS puts U+202F into names of recordings; the same S3 object with new content is the same video."""
+    """macOS uses U+202F in names of recordings; the same S3 object with new content is the same video."""
     uri = "s3://archive/Recording 10.12.44\u202fPM.mp4"
     videos = [replace(make_video("x.mp4", v), uri=uri) for v in "12"]
-    old, new = (Outcome(Listing((v,)), [Indexed(v)], [], CONFIG).video_rows() for v in videos)
+    old, new = (Outcome(Listing((v,)), [IndexResult(v)], [], CONFIG).video_rows() for v in videos)
     store = open_store(str(tmp_path))
     there = {"x.mp4": entry_of(old[0])}
     refuse_clashes(store, there, new)
@@ -167,7 +167,7 @@ def test_replaced_content_of_a_key_with_a_narrow_space_is_no_clash(tmp_path):
 
 
 def test_known_evidence_is_not_written_again(tmp_path, capsys, monkeypatch):
-    """Ten thousand bad files must not cost ten thousand writes a night."""
+    """Ten thousand bad files must not cause ten thousand writes per night."""
     (tmp_path / "in").mkdir()
     write_video(tmp_path / "in" / "a.mp4", 4)
     (tmp_path / "in" / "text.mp4").write_text("no video")
@@ -180,7 +180,7 @@ def test_known_evidence_is_not_written_again(tmp_path, capsys, monkeypatch):
 
 
 def test_long_run_publishes_while_it_runs(finished, tmp_path, capsys, monkeypatch):
-    """A run that is killed after its first unit has told readers of it; what is not there yet is said to be missing."""
+    """A run killed after its first unit has published it; the missing units are reported."""
     monkeypatch.setattr(interim, "FIRST_AFTER_S", 0.0)
     monkeypatch.setattr(interim, "SHARE", 0.0)
     out = tmp_path / "out"
@@ -206,7 +206,7 @@ def test_long_run_publishes_while_it_runs(finished, tmp_path, capsys, monkeypatc
 
 
 def test_rows_of_a_changed_video_stay_while_its_new_units_fail(dataset, tmp_path, capsys, monkeypatch):
-    """The store takes no more units: readers keep the old rows, and are told; the next run replaces them."""
+    """The store rejects units: readers keep the old rows, and the data set reports it; the next run replaces them."""
     out, words = dataset
     shutil.copytree(words[2], tmp_path / "in")
     words = ("extract", "--videos", str(tmp_path / "in"), *words[3:])

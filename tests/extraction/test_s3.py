@@ -1,4 +1,4 @@
-"""The same command from bucket to bucket, through a proxy that breaks requests."""
+"""The command from bucket to bucket, through a proxy that injects faults."""
 
 import json
 import os
@@ -29,8 +29,8 @@ def _extract(capsys, bucket, out, url, *more):
     return run_here(capsys, "extract", *words, *QUICK, *more)
 
 
-def test_faults_of_the_store_change_nothing(bucket, moto_server, fault_proxy, capsys):
-    """503, resets, lost replies, truncated and slow bodies: the same objects, byte for byte, as without them."""
+def test_store_faults_do_not_change_the_result(bucket, moto_server, fault_proxy, capsys):
+    """503, resets, lost replies, truncated and slow bodies: the same objects, byte for byte, as without faults."""
     code, calm = _extract(capsys, bucket, "calm", moto_server.url)
     assert (code, calm["clips"], calm["skipped"]) == (0, 34, 1)
     # one of each for certain, the rest by chance: there are only a few dozen requests
@@ -55,8 +55,8 @@ def test_faults_of_the_store_change_nothing(bucket, moto_server, fault_proxy, ca
     assert (code, report["faults"], report["clips"]) == (0, [], 34)
 
 
-def test_store_that_stays_down_is_no_evidence_against_a_video(bucket, moto_server, fault_proxy, capsys):
-    """Writes of one unit and reads of one video that always fail: exit code 4, nothing quarantined, then complete."""
+def test_a_store_outage_is_no_evidence_against_a_video(bucket, moto_server, fault_proxy, capsys):
+    """Persistent failures of a unit's writes and a video's reads: exit code 4, nothing quarantined, then complete."""
     assert _extract(capsys, bucket, "plan", moto_server.url, "--dry-run")[0] == 0
     fault_proxy.add(
         Rule(Fault.SLOW_DOWN, method="GET", path="in/one.mp4", times=None),
@@ -72,8 +72,8 @@ def test_store_that_stays_down_is_no_evidence_against_a_video(bucket, moto_serve
     assert (code, summary["units_done_before"], summary["clips"]) == (0, 2, 34)
 
 
-def test_store_without_create_only_is_noticed_and_still_served(bucket, moto_server, capsys, caplog):
-    """A store that ignores If-None-Match gets a warning and a look before every write."""
+def test_a_store_without_conditional_writes_is_detected(bucket, moto_server, capsys, caplog):
+    """A store that ignores If-None-Match causes a warning, and a check before every write."""
     from tests.services.fault_proxy import FaultProxy
 
     with FaultProxy(moto_server.url, drop_headers=("If-None-Match",)) as proxy:
@@ -83,7 +83,7 @@ def test_store_without_create_only_is_noticed_and_still_served(bucket, moto_serv
         assert _extract(capsys, bucket, "loose", proxy.url)[1]["units_to_do"] == 0
 
 
-def test_credentials_stay_out_of_everything_that_is_written(bucket, moto_server):
+def test_credentials_are_never_written(bucket, moto_server):
     """A canary secret is in no output, no record, no object."""
     secret = f"canary-{uuid.uuid4().hex}"
     env = {**CREDENTIALS, "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": f"token-{secret}"}
@@ -98,8 +98,8 @@ def test_credentials_stay_out_of_everything_that_is_written(bucket, moto_server)
     assert all(secret.encode() not in store.read(k) for k in keys)
 
 
-def test_a_bucket_that_is_not_there_is_a_usage_error(bucket, moto_server, capsys):
-    """It ends at once with exit code 2 and says so: waiting does not help."""
+def test_a_missing_bucket_is_a_usage_error(bucket, moto_server, capsys):
+    """Exit code 2 at once: waiting does not help."""
     assert "AWS_ACCESS_KEY_ID" in os.environ
     words = (
         "--videos",
@@ -113,7 +113,7 @@ def test_a_bucket_that_is_not_there_is_a_usage_error(bucket, moto_server, capsys
 
 
 def test_keys_with_empty_segments(s3_bucket, moto_server, videos, tmp_path, capsys):
-    """Keys are literal: what lies below ``//`` is extracted and verified like the rest, and found by its own URI."""
+    """Keys are literal: objects below ``//`` are extracted and verified like others, and found by their own URI."""
     sources = {"dbl//cam8/a.mp4": "short.mp4", "dbl/cam8//b.mkv": "exact.mkv", "dbl/cam8/a.mp4": "one.mp4"}
     for key, name in sources.items():
         moto_server.client.put_object(Bucket=s3_bucket, Key=key, Body=(videos / name).read_bytes())
@@ -128,13 +128,13 @@ def test_keys_with_empty_segments(s3_bucket, moto_server, videos, tmp_path, caps
 
 
 def test_results_are_not_written_below_an_empty_segment(bucket, moto_server, capsys, caplog):
-    """A slash too many in --out is told before any work."""
+    """A double slash in --out is refused before any work."""
     assert _extract(capsys, bucket, "out//x", moto_server.url)[0] == 2
     assert "leave out the second slash" in caplog.text
 
 
 def test_a_public_bucket_without_credentials(s3_bucket, moto_server, videos, tmp_path, capsys, caplog, monkeypatch):
-    """--s3-anonymous reads it; without the option the missing credentials are named, and the option."""
+    """--s3-anonymous reads it; without the option the error names the missing credentials and the option."""
     moto_server.client.put_bucket_acl(Bucket=s3_bucket, ACL="public-read")
     data = (videos / "short.mp4").read_bytes()
     moto_server.client.put_object(Bucket=s3_bucket, Key="in/a.mp4", Body=data, ACL="public-read")

@@ -1,4 +1,4 @@
-"""Small jobs in this process: without Ray, with the same outcome."""
+"""Small runs in this process: without Ray, with the same result."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from wsvad.work import place, progress, run
 ROOT = Path(__file__).resolve().parents[2]
 FEATURES = FeatureConfig(untrained_name(0, "inception-compact"), clips=ClipSpec(4, 4), precision="fp32")
 HEAVY = ("ray", "tensorboardX", "s3fs", "av", "cv2")
-"""What a run has no use for. (pandas is imported by pyarrow, wherever it is installed.)"""
+"""Modules that a small run must not import. (pandas is imported by pyarrow, wherever it is installed.)"""
 
 
 @pytest.fixture
 def here(in_process, monkeypatch):
-    """Nothing is connected, the network is a function of the pixels; what runs on "Ray" runs in the tests' stand-in."""
+    """Nothing is connected, features are a function of the pixels; "Ray" is replaced by the tests' stand-in."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(place, "_connected", lambda: False)
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    """A model of cuboids, on features of the untrained network."""
+    """A model of cuboids, for features of the untrained network."""
     folder = tmp_path_factory.mktemp("model") / "checkpoint"
     return write_checkpoint(folder, make_checkpoint("st_mil", 160, features=FEATURES))
 
@@ -68,8 +68,8 @@ def _record(folder):
 
 
 @pytest.mark.parametrize("verb", ["extract", "score"])
-def test_one_short_video_costs_no_cluster(verb, short, checkpoint, tmp_path):
-    """In a fresh process, without a word about Ray: done here, said so, and neither Ray nor a decoder was imported."""
+def test_one_short_video_runs_without_a_cluster(verb, short, checkpoint, tmp_path):
+    """In a new process, without options for Ray: neither Ray nor a decoder is imported, and the summary says so."""
     words = [verb, "--videos", str(short), "--out", str(tmp_path / "out"), "--json"]
     words += ["--checkpoint", checkpoint] if verb == "score" else QUICK[:-1]
     code = f"""
@@ -87,14 +87,14 @@ print("loaded", json.dumps([code, sorted(set({HEAVY!r}) & set(sys.modules))]))
     summary = json.loads(summary)
     extraction = summary if verb == "extract" else summary["extraction"]
     assert (summary["ran_in"], extraction["ran_in"], extraction["clips"]) == ("process", "process", 5)
-    assert extraction["ran_in_why"] == "little to do: 5 clips, the work of 1 of i3d-compact, limit 1000"
-    assert "in this process (little to do: 5 clips" in done.stderr
+    assert extraction["ran_in_why"] == "small run: 5 clips, cost 1 clips of i3d-compact, limit 1000"
+    assert "in this process (small run: 5 clips" in done.stderr
     assert _record(tmp_path / "out")["summary"]["ran_in"] == "process"
 
 
 @pytest.mark.usefixtures("ray_session")
-def test_bytes_are_those_of_workers_on_ray(videos, checkpoint, tmp_path, capsys):
-    """Extraction and scoring, the real network: the same units, the same snapshots; either goes on with the other's."""
+def test_results_equal_those_of_ray_workers(videos, checkpoint, tmp_path, capsys):
+    """Extraction and scoring with the real network: same units, same snapshots; each resumes the other's run."""
     words = ("score", "--videos", str(videos), "--checkpoint", checkpoint, "--json")
     made = {}
     for switch in ("--ray", "--no-ray"):
@@ -117,8 +117,8 @@ def test_bytes_are_those_of_workers_on_ray(videos, checkpoint, tmp_path, capsys)
         ("eat_memory", "clips", "decoder_memory"),
     ],
 )
-def test_decoder_that_misbehaves_is_judged_as_on_ray(tmp_path, capsys, monkeypatch, here, deed, when, kind):
-    """Quarantined after it repeated alone, in a decoder of its own; its neighbours are extracted."""
+def test_decoder_failures_are_handled_as_on_ray(tmp_path, capsys, monkeypatch, here, deed, when, kind):
+    """Quarantined after a repetition in isolation, in a separate decoder; other videos are extracted."""
     folder = tmp_path / "in"
     folder.mkdir()
     for name in ("a.mp4", "bad.mp4", "z.mp4"):
@@ -146,7 +146,7 @@ def test_decoder_that_misbehaves_is_judged_as_on_ray(tmp_path, capsys, monkeypat
 
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM"])
 def test_stopping_by_signal_keeps_finished_units(tmp_path, capsys, how):
-    """Its own exit code, one line, no decoder left behind; the same command goes on to the same bytes."""
+    """The exit code of the signal, one line, no decoder left; the same command resumes to the same bytes."""
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     for i in range(2):
@@ -170,8 +170,8 @@ def test_stopping_by_signal_keeps_finished_units(tmp_path, capsys, how):
     assert run_here(capsys, "verify", "--out", str(out), "--json")[0] == 0
 
 
-def test_progress_is_told(short, tmp_path, caplog, monkeypatch, here, capsys):
-    """Lines in the log, with the clips of the unit that runs."""
+def test_progress_is_logged(short, tmp_path, caplog, monkeypatch, here, capsys):
+    """Log lines with the clips of the running unit."""
     monkeypatch.setattr(display, "LINE_EVERY_S", 0.1)
     monkeypatch.setattr(progress, "_POLL_EVERY_S", 0.02)
     monkeypatch.setattr(job.log.parent.parent, "propagate", True)
@@ -188,15 +188,15 @@ def test_progress_is_told(short, tmp_path, caplog, monkeypatch, here, capsys):
     assert any(line.startswith(("2/5 clips", "3/5 clips", "4/5 clips")) for line in caplog.messages), caplog.messages
 
 
-def test_much_to_do_goes_to_ray(videos, tmp_path, capsys, monkeypatch, here):
-    """Five videos are 34 clips of four frames, the work of 8 or 9: with a lower limit, Ray has it."""
+def test_large_runs_use_ray(videos, tmp_path, capsys, monkeypatch, here):
+    """Five videos are 34 clips of four frames, with a cost of 8 or 9: with a lower limit, they run on Ray."""
     words = ("extract", "--videos", str(videos), *QUICK)
     plan = run_here(capsys, *words, "--out", str(tmp_path / "a"), "--dry-run")[1]
     assert (plan["ran_in"], plan["units_to_do"]) == ("process", 5)
     monkeypatch.setattr(cost, "SMALL_CLIPS", 8.0)
     code, summary = run_here(capsys, *words, "--out", str(tmp_path / "a"))
     assert (code, summary["ran_in"], summary["clips"]) == (0, "ray", 34)
-    assert summary["ran_in_why"].startswith("much to do: 34 clips")
+    assert summary["ran_in_why"].startswith("large run: 34 clips")
     (tmp_path / "in").mkdir()
     shutil.copy(videos / "long.mp4", tmp_path / "in")
     code, summary = run_here(capsys, *words, "--videos", str(tmp_path / "in"), "--out", str(tmp_path / "b"))
@@ -204,11 +204,11 @@ def test_much_to_do_goes_to_ray(videos, tmp_path, capsys, monkeypatch, here):
 
 
 def test_ray_is_started_before_many_videos_are_indexed(videos, tmp_path, capsys, monkeypatch, here):
-    """A Ray that cannot start is found out before hours of indexing; what is indexed already does not count."""
+    """A Ray that cannot start is detected before hours of indexing; videos with a cached index do not count."""
     words = ("extract", "--videos", str(videos), *QUICK, "--out", str(tmp_path / "out"))
     monkeypatch.setattr(job, "FEW_VIDEOS", 4)
     code, summary = run_here(capsys, *words)
-    assert (code, summary["ran_in"], summary["ran_in_why"]) == (0, "ray", "much to do: 5 new videos, limit 4")
+    assert (code, summary["ran_in"], summary["ran_in_why"]) == (0, "ray", "large run: 5 new videos, limit 4")
     for unit in (tmp_path / "out" / "units").rglob("*.parquet"):
         unit.unlink()
     for published in (tmp_path / "out" / "snapshots").glob("*.json"):
@@ -217,8 +217,8 @@ def test_ray_is_started_before_many_videos_are_indexed(videos, tmp_path, capsys,
     assert (code, summary["ran_in"], summary["units_done_now"]) == (0, "process", 5)
 
 
-def test_what_is_said_wins_over_the_size(short, tmp_path, capsys, monkeypatch, here):
-    """--ray, an option of workers, a cluster in the environment; --no-ray wins over the latter, also for precision."""
+def test_options_have_precedence_over_the_size(short, tmp_path, capsys, monkeypatch, here):
+    """--ray, an option of workers, a cluster in the environment; --no-ray has precedence, also for precision."""
     words = ("extract", "--videos", str(short), *QUICK)
     for number, more in enumerate([("--ray",), ("--workers", "1"), ("--gpus-per-worker", "0")]):
         code, summary = run_here(capsys, *words, *more, "--out", str(tmp_path / str(number)))
@@ -243,7 +243,7 @@ def test_what_is_said_wins_over_the_size(short, tmp_path, capsys, monkeypatch, h
         (("--gpus-per-worker", "1"), "PyTorch sees 0 GPUs"),
     ],
 )
-def test_what_only_ray_can_do_is_not_left_out_in_silence(
+def test_options_that_need_ray_are_refused_without_it(
     short, checkpoint, tmp_path, capsys, monkeypatch, here, verb, more, message
 ):
     """Exit code 2 before anything is written."""

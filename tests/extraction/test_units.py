@@ -1,4 +1,4 @@
-"""The plan: pure, complete, disjoint, and named by content."""
+"""The plan of units: pure, complete, disjoint, with content-based ids."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.extraction.factories import CONFIG, make_index, make_video
-from wsvad.backbones.choose import BACKBONES
+from wsvad.backbones.registry import BACKBONES
 from wsvad.clips import ClipSpec
 from wsvad.dataset.config import differences
 from wsvad.errors import UsageError
@@ -17,7 +17,7 @@ from wsvad.features.config import FeatureConfig
 
 @given(st.integers(0, 200_000), st.sampled_from([0.1, 5.0, 25.0, 29.97, 240.0]), st.sampled_from([8, 16, 40]))
 def test_units_hold_every_clip_once(frames, fps, stride):
-    """Whatever the length, rate and stride, the ranges of a video's units are its clips, in order."""
+    """For any length, rate and stride, the ranges of a video's units cover its clips once, in order."""
     config = dataclasses.replace(CONFIG, clips=ClipSpec(16, stride))
     units = plan_units(make_video(), make_index(frames, fps), config)
     clips = [c for u in units for c in range(u.first_clip, u.last_clip)]
@@ -26,7 +26,7 @@ def test_units_hold_every_clip_once(frames, fps, stride):
 
 
 def test_a_day_is_about_a_hundred_units_and_a_short_video_is_one():
-    """Ten minutes of footage a unit; ten crops make a unit ten times shorter, so that memory stays bounded."""
+    """Ten minutes of footage per unit; with ten crops units are ten times shorter, so that memory stays limited."""
     assert len(plan_units(make_video(), make_index(24 * 3600 * 25), CONFIG)) == 145
     assert len(plan_units(make_video(), make_index(10), CONFIG)) == 1
     assert plan_units(make_video(), make_index(0), CONFIG) == []
@@ -35,7 +35,7 @@ def test_a_day_is_about_a_hundred_units_and_a_short_video_is_one():
     assert clips_per_unit(make_index(), ten) == 93
 
 
-def test_plan_is_the_same_whatever_the_order_of_the_listing():
+def test_the_plan_does_not_depend_on_the_order_of_the_listing():
     """Longest first, ties by id."""
     units = [
         u for n, v in ((50, "a"), (5000, "b"), (50, "c")) for u in plan_units(make_video(v), make_index(n), CONFIG)
@@ -45,7 +45,7 @@ def test_plan_is_the_same_whatever_the_order_of_the_listing():
 
 
 def test_unit_id_changes_with_content_range_and_configuration():
-    """Another content, range or fingerprint is another unit; the same is the same."""
+    """Other content, range or fingerprint gives another unit id; the same gives the same."""
 
     def first(video=None, frames=100, config=CONFIG):
         return plan_units(video or make_video(), make_index(frames), config)[0].unit_id
@@ -62,8 +62,8 @@ def test_unit_id_changes_with_content_range_and_configuration():
     assert len({first(), *others}) == 1 + len(others)
 
 
-def test_unit_survives_the_trip_through_a_row():
-    """What a worker gets is what was planned, names that are not UTF-8 included."""
+def test_a_unit_round_trips_through_a_row():
+    """Including names that are not UTF-8."""
     video = make_video("odd.mp4")
     video = dataclasses.replace(video, info=video.info._replace(key="caf\udce9.mp4"))
     unit = plan_units(video, make_index(), CONFIG)[0]
@@ -80,20 +80,20 @@ def test_unit_survives_the_trip_through_a_row():
         ({"unit_s": float("nan")}, "1 to 3600"),
     ],
 )
-def test_impossible_configurations_say_what_is_allowed(wrong, message):
-    """Closed choices and bounds are checked when a configuration is made."""
+def test_invalid_configurations_state_the_valid_values(wrong, message):
+    """Values are checked when a configuration is created."""
     with pytest.raises(UsageError, match=message):
         FeatureConfig("w", **wrong)
 
 
-def test_differences_name_the_setting_on_both_sides():
-    """A conflict message must tell what to change."""
+def test_differences_state_both_values():
+    """A conflict message must show what to change."""
     other = dataclasses.replace(CONFIG, clips=ClipSpec(32, 16)).to_dict()
     assert differences(CONFIG.to_dict(), other) == ["clips.length: there 32, here 16"]
 
 
-def test_unit_of_overlapping_clips_is_bounded_too():
-    """``Memory is bounded by this: at most about 100 MB of features``, at every stride and rate."""
+def test_units_of_overlapping_clips_are_limited_too():
+    """At most about 100 MB of features, at every stride and rate."""
     for spec in BACKBONES.values():
         row = 2 * (spec.pooled_dim + 49 * spec.cuboid_dim)
         flow = {"flow": "dis" if spec.uses_flow else None, "flow_weights": "w" if len(spec.streams) > 1 else None}
@@ -102,7 +102,7 @@ def test_unit_of_overlapping_clips_is_bounded_too():
             assert clips_per_unit(make_index(fps=fps), config) * row < 111e6, (spec.name, stride, fps)
 
 
-def test_units_of_full_i3d_are_cut_as_ever():
-    """2,048 rows whatever the stride: unit ids of data sets that there are depend on it."""
+def test_units_of_full_i3d_keep_their_size():
+    """2,048 rows at any stride: unit ids of existing data sets depend on it."""
     config = FeatureConfig("w", "i3d", clips=ClipSpec(16, 1))
     assert clips_per_unit(make_index(), config) == 2048

@@ -1,4 +1,4 @@
-"""``wsvad verify``: every clip once, all that is missing accounted for."""
+"""``wsvad verify``: every clip present once, all missing clips accounted for."""
 
 import shutil
 
@@ -13,8 +13,8 @@ from wsvad.cli import main
 pytestmark = pytest.mark.usefixtures("in_process")
 
 
-def test_verify_counts_listed_videos_that_cannot_be_reached(tmp_path, capsys):
-    """``--videos``: a video of the manifest that was never extracted is missing, whatever the reason."""
+def test_verify_counts_unreachable_listed_videos(tmp_path, capsys):
+    """``--videos``: a video of the manifest that was never extracted is missing, for any reason."""
     write_video(tmp_path / "a.mp4", 4)
     (tmp_path / "m.csv").write_text("uri\na.mp4\ngone.mp4\n")
     words = ("--videos", str(tmp_path / "m.csv"), "--out", str(tmp_path / "out"))
@@ -24,7 +24,7 @@ def test_verify_counts_listed_videos_that_cannot_be_reached(tmp_path, capsys):
 
 
 def test_verify_does_not_promise_to_publish_replaced_content(finished, tmp_path, capsys):
-    """Units of content that is no more wait for nobody."""
+    """Units of replaced content are not reported as unpublished."""
     shutil.copytree(finished[0], tmp_path / "in")
     words = ("--videos", str(tmp_path / "in"), "--out", str(tmp_path / "out"))
     run_here(capsys, "extract", *words, *QUICK)
@@ -33,8 +33,8 @@ def test_verify_does_not_promise_to_publish_replaced_content(finished, tmp_path,
     assert run_here(capsys, "verify", *words, "--json")[1]["unpublished"] == 0
 
 
-def test_collecting_is_asked_for_on_the_command_line(dataset, capsys):
-    """``--collect`` reports what it deleted; too short a grace is a usage error."""
+def test_collect_is_an_option(dataset, capsys):
+    """``--collect`` reports what it deleted; too short a grace period is a usage error."""
     words = ("verify", "--out", str(dataset[0]), "--collect")
     code, report = run_here(capsys, *words, "--json")
     assert (code, report["collected"]) == (0, {"snapshots": 0, "objects": 0, "bytes": 0})
@@ -43,8 +43,8 @@ def test_collecting_is_asked_for_on_the_command_line(dataset, capsys):
 
 
 @pytest.mark.parametrize("which", ["pooled", "cuboids"])
-def test_values_that_are_not_finite_are_found_and_their_removal_is_told(which, tmp_path, capsys):
-    """What training refuses, verify finds: in the pooled features and in the cuboids."""
+def test_values_that_are_not_finite_are_detected_and_removed(which, tmp_path, capsys):
+    """Values that training refuses are detected by verify, in pooled features and in cuboids."""
     pooled, cuboids = random_videos({"a.mp4": 2, "b.mp4": 3}, cuboid_shape=(49, 4))
     {"pooled": pooled, "cuboids": cuboids}[which]["b.mp4"][1].flat[-1] = np.inf
     uri = write_features(tmp_path / "features", pooled, cuboids)

@@ -1,4 +1,4 @@
-"""The stage, without Ray around it."""
+"""The worker stage without Ray."""
 
 from dataclasses import replace
 
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.usefixtures("in_process")
 UNTRAINED = LoadedWeights(Weights(untrained_name(0, "inception-compact"), "", {}, "inception-compact"))
 
 
-def test_a_node_that_does_not_share_the_target_says_so_and_writes_nothing(tmp_path):
-    """Features on another machine's disk would be in the snapshot and nowhere else: failed, never done."""
+def test_a_node_without_the_shared_target_fails_and_writes_nothing(tmp_path):
+    """Features on another machine's disk would only be in the snapshot: the unit fails instead."""
     unit = next(iter(plan_units(make_video(root=f"file://{tmp_path}/nowhere"), make_index(), CONFIG)))
     stage = UnitExtractor(WorkerConfig(CONFIG, f"file://{tmp_path}/out"), UNTRAINED)
     receipt = stage.extract(unit)
@@ -43,7 +43,7 @@ def test_a_node_that_does_not_share_the_target_says_so_and_writes_nothing(tmp_pa
 
 @pytest.mark.parametrize("geometry", ["squash", "ten-crop"])
 def test_batches_of_a_gpu_give_each_clip_its_own_features(tmp_path, monkeypatch, geometry):
-    """Batches of several clips, the last one not full: the same rows as clip by clip, frames given back in time."""
+    """Batches of several clips, the last one incomplete: the same rows as clip by clip, frames released in time."""
     write_video(tmp_path / "v.mp4", 27 if geometry == "squash" else 9)
     config = replace(CONFIG, geometry=geometry, clips=ClipSpec(4, 4), weights="random:0")
     video = list_videos(str(tmp_path / "v.mp4")).videos[0]

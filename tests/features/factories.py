@@ -1,4 +1,4 @@
-"""Small features data sets, written as extraction writes them."""
+"""Small features data sets, written in the same way as by extraction."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def write_features(
     """Write and publish a features data set; return its URI. More videos can be added by another call.
 
     Args:
-        folder: where it goes; a local folder or any URI.
-        videos: pooled features ``[T, V, D]`` by video id; with ``T = 0`` the video is listed, without a clip.
+        folder: Target, a local folder or any URI.
+        videos: Pooled features ``[T, V, D]`` by video id; with ``T = 0`` the video is listed, without a clip.
         cuboids: ``[T, V, K, C]`` of the same videos, or ``None``.
-        fps: of every video; clips are 16 frames at stride 16.
-        clips: numbers of the clips that are there, ascending, for videos with gaps; by default ``0..T-1``.
-        num_frames: of the videos whose last clip is not whole; by default up to the end of the last clip.
-        clips_per_unit: clip range of an object.
-        config: what the data set says it was made with.
+        fps: Frame rate of every video; clips are 16 frames at stride 16.
+        clips: Ascending indexes of the existing clips, for videos with gaps; by default ``0..T-1``.
+        num_frames: Frames of videos whose last clip is partial; by default up to the end of the last clip.
+        clips_per_unit: Clip range of an object.
+        config: Configuration of the data set.
 
     Returns:
         The URI of the data set, for ``FeatureSet.open`` and ``--features``.
@@ -87,7 +87,7 @@ def random_videos(
 
 
 def video_row(video_id: str, num_frames: int, clips: int, fps: float = 25.0) -> dict[str, Any]:
-    """A row of the videos table."""
+    """Return a row of the videos table."""
     expected = CONFIG.clips.count(num_frames)
     status = "complete" if clips == expected else "partial" if clips else "quarantined"
     return {
@@ -140,7 +140,7 @@ def _store_units(
 def store_object(
     store: Store, video_id: str, data: bytes, first_clip: int, last_clip: int, clips: int, views: int = 1
 ) -> SnapshotObject:
-    """Store a unit's bytes under a name that follows from them, and describe it as a snapshot does."""
+    """Store a unit's bytes under a name derived from them; return its description in a snapshot."""
     digest = hashlib.sha256(data).hexdigest()
     content = content_id(video_id, "1")
     key = layout.unit_key(layout.unit_id(content, first_clip, last_clip, digest))
@@ -151,7 +151,7 @@ def store_object(
 def zero_rows(
     clips: Iterable[int], views: int = 1, dim: int = 8, shape: tuple[int, int] | None = None
 ) -> list[ClipRows]:
-    """Clips of zeros, for :func:`unit_bytes`."""
+    """Return clips of zeros, for :func:`unit_bytes`."""
     tensor = None if shape is None else np.zeros((views, *shape), np.float16)
     return [
         ClipRows(c, 16 * c, 16 * c + 16, 0.64 * c, 0.64 * c + 0.64, np.zeros((views, dim), np.float16), tensor)
@@ -160,5 +160,5 @@ def zero_rows(
 
 
 def unit_bytes(video_id: str, rows: Sequence[ClipRows], fingerprint: str = CONFIG.fingerprint) -> bytes:
-    """A unit as extraction encodes it."""
+    """Return a unit as extraction encodes it."""
     return encode_unit(video_id, rows, fingerprint=fingerprint, features=CONFIG.to_dict(), unit={})

@@ -1,4 +1,4 @@
-"""Segments of a video that is in memory."""
+"""Segments of a video in memory."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from wsvad.features.pooling import SegmentPooler
 
 
 def pool_segments(features_TX: np.ndarray, segments: int) -> np.ndarray:
-    """Pool ``[T, ...]`` to float32 ``[S, ...]`` in one go."""
+    """Pool ``[T, ...]`` to float32 ``[S, ...]`` at once."""
     pooler = SegmentPooler(len(features_TX), segments)
     pooler.add(features_TX)
     return pooler.result()

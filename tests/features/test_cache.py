@@ -1,4 +1,4 @@
-"""Segments of chosen videos: the values, and what they are keyed by."""
+"""``SegmentCache``: its values, and its key."""
 
 import logging
 import pickle
@@ -22,7 +22,7 @@ LENGTHS = {"one": 1, "short": 5, "long": 70, "none": 0}
 @pytest.mark.parametrize("kind", ["pooled", "cuboids"])
 @pytest.mark.parametrize("clips_per_unit", [1000, 9])
 def test_crops_are_averaged_and_clips_pooled(tmp_path, views: int, kind, clips_per_unit: int) -> None:
-    """As ``pool_segments`` over the mean of the crops, in the order that was asked for; gaps do not count."""
+    """As ``pool_segments`` over the mean of the crops, in the requested order; gaps do not count."""
     pooled, cuboids = random_videos(LENGTHS, views, cuboid_shape=SHAPE)
     gaps = {"long": [*range(30), *range(50, 90)]}
     uri = write_features(tmp_path / "f", pooled, cuboids, clips=gaps, clips_per_unit=clips_per_unit)
@@ -38,8 +38,8 @@ def test_crops_are_averaged_and_clips_pooled(tmp_path, views: int, kind, clips_p
         np.testing.assert_allclose(row, expected, rtol=1e-3, atol=1e-6)
 
 
-def test_a_cache_is_found_again_by_content(tmp_path, caplog) -> None:
-    """The same request maps the same file; what changes the values makes another, what does not, does not."""
+def test_a_cache_is_found_by_content(tmp_path, caplog) -> None:
+    """The same request maps the same file; only changes that affect the values make another one."""
     folder = tmp_path / "c"
     first, cuboids = random_videos({"a": 3, "b": 3, "c": 3}, cuboid_shape=SHAPE)
     uri = write_features(tmp_path / "f", first, cuboids)
@@ -79,8 +79,8 @@ def test_a_cache_pickles_small_and_is_read_only(tmp_path) -> None:
         cache.features[0] = 0
 
 
-def test_a_cache_that_was_altered_is_not_used(tmp_path) -> None:
-    """Cut short, or of another shape."""
+def test_an_altered_cache_is_refused(tmp_path) -> None:
+    """Truncated, or of another shape."""
     features = FeatureSet.open(write_features(tmp_path / "f", random_videos({"a": 3})[0]))
 
     def build() -> SegmentCache:
@@ -112,7 +112,7 @@ def test_the_largest_values_stay_finite(tmp_path) -> None:
     assert (cache.features == largest).all()
 
 
-def test_impossible_requests_are_refused(tmp_path) -> None:
+def test_invalid_requests_are_refused(tmp_path) -> None:
     """Before anything is read or written."""
     features = FeatureSet.open(write_features(tmp_path / "f", random_videos({"a": 3, "none": 0})[0]))
     cases = (
@@ -130,8 +130,8 @@ def test_impossible_requests_are_refused(tmp_path) -> None:
     assert not (tmp_path / "c").exists()
 
 
-def test_the_default_folder_holds_it_and_is_pruned(tmp_path, monkeypatch) -> None:
-    """A cache that was not used for long makes room when another one is built."""
+def test_the_default_folder_is_pruned(tmp_path, monkeypatch) -> None:
+    """A cache that was not used for long is removed when another one is built."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "t"))
     (tmp_path / "t").mkdir()
     features = FeatureSet.open(write_features(tmp_path / "f", random_videos({"a": 3, "b": 3})[0]))
@@ -146,7 +146,7 @@ def test_the_default_folder_holds_it_and_is_pruned(tmp_path, monkeypatch) -> Non
 
 
 def test_a_cache_pruned_while_it_is_opened_is_built_again(tmp_path, monkeypatch) -> None:
-    """Another process may clean up between two looks."""
+    """Another process may remove it between two accesses."""
     features = FeatureSet.open(write_features(tmp_path / "f", random_videos({"a": 3})[0]))
     once = [True]
 

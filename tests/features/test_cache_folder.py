@@ -1,4 +1,4 @@
-"""One build per node, never a torn file, and what is cleaned up."""
+"""Cache folder: one build per node, never an incomplete file, and cleanup."""
 
 import multiprocessing
 import os
@@ -19,12 +19,12 @@ CONTENT = bytes(range(256)) * 64
 
 
 def write_content(file: IO[bytes]) -> None:
-    """A whole cache."""
+    """Write a complete cache."""
     file.write(CONTENT)
 
 
-def build_and_tell(path: Path, start, builders: Path) -> None:
-    """Build when all are there; whoever wrote adds its process id to a file."""
+def build_and_record(path: Path, start, builders: Path) -> None:
+    """Build when all processes are ready; the writer appends its process id to a file."""
 
     def write(file: IO[bytes]) -> None:
         with builders.open("a") as told:
@@ -37,7 +37,7 @@ def build_and_tell(path: Path, start, builders: Path) -> None:
 
 
 def build_and_die(path: Path) -> None:
-    """A builder that is killed when half is written."""
+    """Build, and be killed after half of the content."""
 
     def write(file: IO[bytes]) -> None:
         file.write(CONTENT[: len(CONTENT) // 2])
@@ -48,7 +48,7 @@ def build_and_die(path: Path) -> None:
 
 
 def run(target, *arguments) -> int:
-    """Exit code of a process."""
+    """Return the exit code of a process."""
     process = SPAWN.Process(target=target, args=arguments)
     process.start()
     process.join(60)
@@ -57,9 +57,9 @@ def run(target, *arguments) -> int:
 
 
 def test_processes_of_a_node_build_once(tmp_path) -> None:
-    """Four start at the same moment: one writes, all find the whole."""
+    """Four start at the same moment: one writes, all find the complete file."""
     path, builders, start = tmp_path / "segments-a.npy", tmp_path / "builders", SPAWN.Barrier(4)
-    processes = [SPAWN.Process(target=build_and_tell, args=(path, start, builders)) for _ in range(4)]
+    processes = [SPAWN.Process(target=build_and_record, args=(path, start, builders)) for _ in range(4)]
     for process in processes:
         process.start()
     for process in processes:
@@ -68,8 +68,8 @@ def test_processes_of_a_node_build_once(tmp_path) -> None:
     assert len(builders.read_text().splitlines()) == 1
 
 
-def test_a_killed_builder_leaves_nothing_that_is_used(tmp_path) -> None:
-    """Its half file never has the name; the next builder takes over, at once."""
+def test_leftovers_of_a_killed_builder_are_not_used(tmp_path) -> None:
+    """Its incomplete file never has the final name; the next builder takes over at once."""
     path = tmp_path / "segments-a.npy"
     assert run(build_and_die, path) == -signal.SIGKILL
     assert sorted(p.name for p in tmp_path.iterdir()) == ["segments-a.lock", "segments-a.tmp"]
@@ -79,7 +79,7 @@ def test_a_killed_builder_leaves_nothing_that_is_used(tmp_path) -> None:
 
 
 def test_a_failed_build_leaves_nothing_and_can_be_repeated(tmp_path) -> None:
-    """An error of the features passes through; one of the disk is translated."""
+    """An error of the features is raised unchanged; one of the disk is translated."""
     path = tmp_path / "new" / "segments-a.npy"
 
     def damaged(file: IO[bytes]) -> None:
@@ -98,8 +98,8 @@ def test_a_failed_build_leaves_nothing_and_can_be_repeated(tmp_path) -> None:
     assert path.read_bytes() == CONTENT
 
 
-def test_a_full_disk_is_found_before_anything_is_written(tmp_path, monkeypatch) -> None:
-    """With what is needed, what is there, and what to do."""
+def test_a_full_disk_is_detected_before_writing(tmp_path, monkeypatch) -> None:
+    """The error states the required and the free space, and the remedy."""
     disk = shutil.disk_usage(tmp_path)._replace(free=10 << 20)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: disk)
     with pytest.raises(StorageError, match=r"has 10.0 MiB free, .* needs 64.0 MiB .* set TMPDIR") as caught:
@@ -108,22 +108,22 @@ def test_a_full_disk_is_found_before_anything_is_written(tmp_path, monkeypatch) 
     assert not list(tmp_path.glob("*.tmp"))
 
 
-def test_a_cache_larger_than_the_whole_disk_is_a_wrong_option(tmp_path) -> None:
-    """No other job that ends makes room for it: exit code 2."""
+def test_a_cache_larger_than_the_disk_is_a_usage_error(tmp_path) -> None:
+    """No other job that ends would free the space: exit code 2."""
     with pytest.raises(UsageError, match=r"needs 1099511627776.0 MiB, and the whole disk .* fewer segments"):
         build_once(tmp_path / "segments-a.npy", 1 << 60, write_content)
     assert not list(tmp_path.glob("*.tmp"))
 
 
-def test_a_file_in_place_of_the_folder_is_an_error(tmp_path) -> None:
-    """Of ours, not of the operating system."""
+def test_a_file_in_place_of_the_folder_is_a_storage_error(tmp_path) -> None:
+    """Not an OSError."""
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="cannot write the cache"):
         build_once(tmp_path / "file" / "segments-a.npy", len(CONTENT), write_content)
 
 
-def test_pruning_removes_what_is_old_or_abandoned(tmp_path) -> None:
-    """By last use; a cache in use, a killed builder's rest, and files of others are told apart."""
+def test_pruning_removes_old_and_abandoned_caches(tmp_path) -> None:
+    """By last use; caches in use and files of others are kept, leftovers of killed builders are removed."""
     for name in ("old", "new"):
         build_once(tmp_path / f"segments-{name}.npy", len(CONTENT), write_content)
         os.utime(tmp_path / f"segments-{name}.npy", (0, 0))
@@ -137,8 +137,8 @@ def test_pruning_removes_what_is_old_or_abandoned(tmp_path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["other.npy"]
 
 
-def test_pruning_leaves_a_builder_alone(tmp_path) -> None:
-    """Its lock says that it is at work, also when it prunes others itself before it builds."""
+def test_pruning_skips_caches_being_built(tmp_path) -> None:
+    """The lock shows that it is being built, also if the builder itself prunes first."""
     path, old = tmp_path / "segments-a.npy", tmp_path / "segments-old.npy"
     build_once(old, len(CONTENT), write_content)
     os.utime(old, (0, 0))
@@ -153,11 +153,11 @@ def test_pruning_leaves_a_builder_alone(tmp_path) -> None:
     assert path.read_bytes() == CONTENT
 
 
-def test_whoever_waits_for_a_pruned_lock_takes_a_new_one(tmp_path) -> None:
-    """A lock on a file that has lost its name locks nothing."""
+def test_waiting_for_a_pruned_lock_takes_a_new_one(tmp_path) -> None:
+    """A lock on an unlinked file locks nothing."""
     lock = tmp_path / "segments-a.lock"
     taken = []
-    original = cache_folder._take
+    original = cache_folder._flock
 
     def take(descriptor: int, path: Path, *, wait: bool) -> None:
         original(descriptor, path, wait=wait)
@@ -166,14 +166,14 @@ def test_whoever_waits_for_a_pruned_lock_takes_a_new_one(tmp_path) -> None:
             path.unlink()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cache_folder, "_take", take)
+        patch.setattr(cache_folder, "_flock", take)
         with cache_folder._lock(lock):
             assert lock.stat().st_ino == taken[1]
     assert len(taken) == 2
 
 
-def test_the_default_folder_is_this_users_alone(tmp_path, monkeypatch) -> None:
-    """Below TMPDIR; one that others could write to is refused."""
+def test_the_default_folder_is_private(tmp_path, monkeypatch) -> None:
+    """Below TMPDIR; one that others can write to is refused."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     folder = default_folder()
     assert folder.parent == tmp_path

@@ -1,4 +1,4 @@
-"""The bytes of a unit are held against what the snapshot says of them."""
+"""Units are checked against their snapshot when they are decoded."""
 
 import hashlib
 
@@ -13,14 +13,14 @@ from wsvad.features.decoding import UnitFeatures, decode_features
 
 
 def decode(data: bytes, clips: int, views: int = 1, rows: int | None = None) -> UnitFeatures:
-    """Decode an object of video ``bad`` whose digest is right."""
+    """Decode an object of video ``bad`` whose digest is correct."""
     digest, rows = hashlib.sha256(data).hexdigest(), clips * views if rows is None else rows
     described = SnapshotObject("units/00/0.parquet", "bad", "c", 0, clips, clips, rows, len(data), digest)
     return decode_features(data, described, uri="file:///f/0.parquet", fingerprint=CONFIG.fingerprint)
 
 
 def edited(data: bytes, edit) -> bytes:
-    """The same unit with its table edited."""
+    """Return the same unit with its table edited."""
     sink = pa.BufferOutputStream()
     table = pq.read_table(pa.BufferReader(data))
     pq.write_table(edit(table).replace_schema_metadata(table.schema.metadata), sink)
@@ -28,7 +28,7 @@ def edited(data: bytes, edit) -> bytes:
 
 
 def not_finite(value: float) -> bytes:
-    """Three clips, the second of which has a value that is no number."""
+    """Return three clips, the second of which has a value that is not finite."""
     rows = zero_rows([0, 1, 2])
     rows[1].pooled_VD[0, 3] = value
     return unit_bytes("bad", rows)
@@ -53,14 +53,18 @@ BAD = {
         {"views": 2},
         "around clip 1, expected 3 clips with crops 0 to 1 each, once",
     ),
-    "column missing": (edited(unit_bytes("bad", THREE), lambda t: t.drop_columns(["crop"])), {}, "no features table"),
-    "not Parquet": (b"PAR1 and then nothing", {}, "no features table"),
+    "column missing": (
+        edited(unit_bytes("bad", THREE), lambda t: t.drop_columns(["crop"])),
+        {},
+        "not a features table",
+    ),
+    "not Parquet": (b"PAR1 and then nothing", {}, "not a features table"),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_damaged_rows_are_found(case: str) -> None:
-    """What the digest vouches for and is wrong all the same: each a clear error with the video's name."""
+def test_damaged_rows_are_detected(case: str) -> None:
+    """Errors under a correct digest, each reported with the video's name."""
     data, options, message = BAD[case]
     with pytest.raises(StorageError, match=f"features of 'bad' in file://.* are damaged: {message}"):
         decode(data, 3, **options)

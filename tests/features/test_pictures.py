@@ -1,4 +1,4 @@
-"""Small grey pictures of what a camera shows: their pixels, how they are stored, and what becomes of damage."""
+"""Reference pictures: their pixels, storage, and handling of damage."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ UNIT = "ab" * 16
 
 
 def noise(seed: int, height: int = 96, width: int = 128) -> np.ndarray:
-    """A frame of noise, RGB."""
+    """Return a frame of noise, RGB."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 def picture_of(median: MedianPicture, unit_id: str = UNIT) -> UnitPicture:
-    """What is stored of a unit with two clips."""
+    """Return the stored picture of a unit with two clips."""
     rows = [ClipRows(n, 16 * n, 16 * n + 16, n * 0.5, n * 0.5 + 0.5, np.zeros((1, 4)), None) for n in (3, 4)]
     return UnitPicture.of(unit_id, "gate/1.mp4", rows, median)
 
@@ -55,8 +55,8 @@ def test_frames_smaller_than_the_grid_are_repeated():
     assert np.array_equal(shrink(frame), shrink(np.repeat(np.repeat(frame, 4, 0), 4, 1)))
 
 
-def test_people_who_pass_are_not_in_the_picture():
-    """People who pass are not in the picture."""
+def test_passing_people_are_not_in_the_picture():
+    """The median over clips removes them."""
     empty, median = noise(2), MedianPicture()
     for step in range(20):
         frame = empty.copy()
@@ -67,7 +67,7 @@ def test_people_who_pass_are_not_in_the_picture():
 
 @pytest.mark.parametrize("clips", [1, KEPT, KEPT + 1, 1000])
 def test_a_long_unit_is_sampled_evenly(clips, monkeypatch):
-    """Few pictures are held, from the first to the last part of the unit."""
+    """Few pictures are held in memory, from the first to the last part of the unit."""
     monkeypatch.setattr("wsvad.features.pictures.shrink", lambda frame: np.full((SIDE, SIDE), frame[0, 0, 0]))
     median = MedianPicture()
     for n in range(clips):
@@ -76,8 +76,8 @@ def test_a_long_unit_is_sampled_evenly(clips, monkeypatch):
     assert abs(int(median.grey()[0, 0]) - np.median(np.arange(clips) * 255 // clips)) <= 6
 
 
-def test_a_picture_is_read_as_it_was_written(tmp_path):
-    """A picture is read as it was written."""
+def test_a_picture_round_trips(tmp_path):
+    """Writing another picture of the unit replaces it."""
     store, median = open_store(str(tmp_path)), MedianPicture()
     median.add(noise(3))
     assert read_picture(store, UNIT) is None
@@ -91,8 +91,8 @@ def test_a_picture_is_read_as_it_was_written(tmp_path):
     assert np.array_equal(read_picture(store, UNIT).grey_HW, other.grey())
 
 
-def test_damage_is_told(tmp_path):
-    """Damage is told."""
+def test_damage_is_reported(tmp_path):
+    """The error names the object."""
     store, median = open_store(str(tmp_path)), MedianPicture()
     median.add(noise(5))
     write_picture(store, picture_of(median))
@@ -101,7 +101,7 @@ def test_damage_is_told(tmp_path):
     for bad in (b"", data[:-20], data.replace(b"gate/1", b"gate/2")):
         with pytest.raises(DamagedError, match=f"{key} is damaged"):
             decode_picture(key, bad)
-    with pytest.raises(DamagedError, match="is of the unit"):
+    with pytest.raises(DamagedError, match="belongs to the unit"):
         decode_picture(layout.picture_key("cd" * 16), data)
     write_picture(store, replace(picture_of(median), grey="AAAA"))
     with pytest.raises(DamagedError, match=f"{key} is damaged"):

@@ -1,4 +1,4 @@
-"""Clips to segments, and segments back to frames."""
+"""Pooling of clips to segments, and mapping back to clips."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ SIZES = st.integers(1, 90)
 
 
 def naive(features_TX: np.ndarray, segments: int) -> np.ndarray:
-    """The loop of RTFM's ``process_feat``, in float64."""
+    """Return the result of the loop of RTFM's ``process_feat``, in float64."""
     edges = np.linspace(0, len(features_TX), segments + 1, dtype=int)
     rows = []
     for i in range(segments):
@@ -27,8 +27,8 @@ def naive(features_TX: np.ndarray, segments: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-def test_pooling_is_that_of_rtfm(length: int) -> None:
-    """To float32 rounding, against the numbers of the public code."""
+def test_pooling_equals_that_of_rtfm(length: int) -> None:
+    """Up to float32 rounding, compared with values of the public code."""
     features = np.random.Generator(np.random.PCG64(length)).standard_normal((length, 4)).astype(np.float32)
     with np.load(RTFM) as reference:
         expected = reference[f"pool_T{length}"]
@@ -48,8 +48,8 @@ def test_pooling_is_a_mean_or_the_clip_at_the_start(length: int, segments: int, 
 
 @settings(deadline=None, max_examples=60)
 @given(length=SIZES, segments=SIZES, cuts=st.lists(st.integers(0, 90), max_size=5))
-def test_a_video_in_parts_pools_as_the_whole(length: int, segments: int, cuts: list[int]) -> None:
-    """Wherever the parts end, empty ones included."""
+def test_pooling_does_not_depend_on_the_parts(length: int, segments: int, cuts: list[int]) -> None:
+    """Wherever the parts end, including empty ones."""
     features = np.random.default_rng(length).standard_normal((length, 3)).astype(np.float32)
     pooler = SegmentPooler(length, segments)
     for part in np.split(features, sorted(min(cut, length) for cut in cuts)):
@@ -60,7 +60,7 @@ def test_a_video_in_parts_pools_as_the_whole(length: int, segments: int, cuts: l
 @settings(deadline=None, max_examples=60)
 @given(length=SIZES, segments=SIZES)
 def test_edges_cover_every_clip_in_order(length: int, segments: int) -> None:
-    """From 0 to T; ranges are never empty, and where there are enough clips they share none."""
+    """From 0 to T; ranges are never empty, and disjoint if there are enough clips."""
     edges, ranges = segment_edges(length, segments), segment_ranges(length, segments)
     assert (edges[0], edges[-1], len(edges)) == (0, length, segments + 1)
     assert (np.diff(edges) >= 0).all()
@@ -78,7 +78,7 @@ def test_many_clips_of_float16_keep_their_mean() -> None:
 
 
 @pytest.mark.parametrize(("length", "segments"), [(0, 32), (5, 0), (5, -1)])
-def test_nothing_to_pool_is_refused(length: int, segments: int) -> None:
+def test_pooling_without_clips_is_refused(length: int, segments: int) -> None:
     """A video without clips has no bag."""
     with pytest.raises(UsageError, match="at least 1 clip and 1 segment"):
         pool_segments(np.zeros((length, 3), np.float32), segments)

@@ -1,4 +1,4 @@
-"""What was published is read back exactly, and what is damaged is never read."""
+"""``FeatureSet``: published features are read back exactly, and damaged ones are refused."""
 
 import json
 import pickle
@@ -32,7 +32,7 @@ SHAPE = (4, 6)
 
 
 def publish_objects(store, objects, rows) -> None:
-    """Publish on top of what is there."""
+    """Publish on top of the existing snapshot."""
     ids = frozenset(row["video_id"] for row in rows)
     more = {"replaced_videos": ids, "run_id": "r", "created_utc": "2026-01-01T00:00:00+00:00"}
     publish(store, CONFIG.fingerprint, CONFIG.to_dict(), objects, rows, **more)
@@ -40,8 +40,8 @@ def publish_objects(store, objects, rows) -> None:
 
 @pytest.mark.parametrize("views", [1, 3])
 @pytest.mark.parametrize("clips_per_unit", [1000, 7])
-def test_a_video_is_read_as_it_was_written(tmp_path, views: int, clips_per_unit: int) -> None:
-    """Every value and span, from one object or several; also once pickled to another process."""
+def test_a_video_round_trips(tmp_path, views: int, clips_per_unit: int) -> None:
+    """Every value and span, from one object or several; also after pickling to another process."""
     pooled, cuboids = random_videos({"b/1.mp4": 30, "a": 5, "none": 0}, views, cuboid_shape=SHAPE)
     uri = write_features(tmp_path, pooled, cuboids, num_frames={"b/1.mp4": 475}, clips_per_unit=clips_per_unit)
     features = pickle.loads(pickle.dumps(FeatureSet.open(uri)))
@@ -62,8 +62,8 @@ def test_a_video_is_read_as_it_was_written(tmp_path, views: int, clips_per_unit:
     assert kinds == ["int32", "int64", "int64", "float64", "float16"]
 
 
-def test_gaps_stay_gaps(tmp_path) -> None:
-    """Clips that could not be decoded are not there, within an object and between objects."""
+def test_gaps_are_preserved(tmp_path) -> None:
+    """Clips that could not be decoded are missing, within an object and between objects."""
     pooled, _ = random_videos({"a": 6})
     uri = write_features(tmp_path, pooled, clips={"a": [0, 1, 4, 20, 21, 30]}, clips_per_unit=8)
     video = FeatureSet.open(uri).load("a")
@@ -72,8 +72,8 @@ def test_gaps_stay_gaps(tmp_path) -> None:
     assert len(latest_snapshot(open_store(uri)).objects) == 3
 
 
-def test_cuboids_are_left_out_where_nobody_asks(tmp_path) -> None:
-    """Their pages are not decoded; a data set without them gives none."""
+def test_cuboids_are_read_only_on_request(tmp_path) -> None:
+    """Their pages are not decoded otherwise; a data set without cuboids has none."""
     pooled, cuboids = random_videos({"a": 4}, cuboid_shape=SHAPE)
     assert (
         FeatureSet.open(write_features(tmp_path / "1", pooled, cuboids)).load("a", cuboids=False).cuboids_TVKC is None
@@ -83,8 +83,8 @@ def test_cuboids_are_left_out_where_nobody_asks(tmp_path) -> None:
     assert bare.load("a").cuboids_TVKC is None
 
 
-def test_a_long_video_comes_in_units_and_few_are_held(tmp_path, monkeypatch) -> None:
-    """``stream`` reads a bounded number of bytes ahead of its caller."""
+def test_a_long_video_is_streamed_in_units(tmp_path, monkeypatch) -> None:
+    """``stream`` reads a limited number of bytes ahead of its caller."""
     pooled, _ = random_videos({"a": 40, "b": 3})
     features = FeatureSet.open(write_features(tmp_path, pooled, clips_per_unit=2))
     size = features.units["a"][0].bytes
@@ -105,7 +105,7 @@ def test_a_long_video_comes_in_units_and_few_are_held(tmp_path, monkeypatch) -> 
 
 
 def test_only_the_newest_snapshot_counts(tmp_path) -> None:
-    """A video that is made again replaces its rows; the digest follows content, and only that."""
+    """A video that is extracted again replaces its rows; the digest depends only on content."""
     first, _ = random_videos({"a": 3, "b": 3}, seed=1)
     second, _ = random_videos({"a": 4}, seed=2)
     uri = write_features(tmp_path / "1", first)
@@ -120,8 +120,8 @@ def test_only_the_newest_snapshot_counts(tmp_path) -> None:
     assert elsewhere.snapshot_digest == after.snapshot_digest
 
 
-def test_what_is_no_features_data_set_is_refused(tmp_path) -> None:
-    """Each with what it is, and what was expected."""
+def test_other_data_sets_are_refused(tmp_path) -> None:
+    """The error states what was found, and what was expected."""
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="is no data set"):
         FeatureSet.open(str(tmp_path / "empty"))
@@ -138,7 +138,7 @@ def test_what_is_no_features_data_set_is_refused(tmp_path) -> None:
 
 
 def test_unknown_and_clipless_videos_are_named(tmp_path) -> None:
-    """With the reason that extraction gave."""
+    """With the reason that extraction recorded."""
     pooled, _ = random_videos({"a": 2, "none": 0})
     store = open_store(write_features(tmp_path, pooled))
     row = video_row("broken", 16, 0) | {"kind": "no_video_stream", "message": "audio only"}
@@ -146,7 +146,7 @@ def test_unknown_and_clipless_videos_are_named(tmp_path) -> None:
     features = FeatureSet.open(store.uri)
     with pytest.raises(UsageError, match="has no video 'other'; it has 1, such as 'a'"):
         features.load("other")
-    with pytest.raises(UsageError, match="no clip of 'none', which is quarantined; leave it out"):
+    with pytest.raises(UsageError, match="no clip of 'none', which is quarantined; omit it"):
         features.num_clips("none")
     with pytest.raises(UsageError, match=r"no clip of 'broken', .*no_video_stream: audio only"):
         features.stream(["a", "broken"])
@@ -158,7 +158,7 @@ def test_another_configuration_is_a_conflict(tmp_path) -> None:
     data = unit_bytes("bad", zero_rows(range(99)), fingerprint="0123456789abcdef")
     publish_objects(store, [store_object(store, "bad", data, 0, 99, 99)], [video_row("bad", 1584, 99)])
     features = FeatureSet.open(store.uri)
-    with pytest.raises(ConflictError, match=r"\(bad\) was made by another configuration: .* 0123456789ab"):
+    with pytest.raises(ConflictError, match=r"\(bad\) has another configuration: .* 0123456789ab"):
         features.load("bad")
     assert features.load("good").clip.tolist() == [0, 1, 2]
     uri = write_features(tmp_path / "2", random_videos({"a": 1})[0])
@@ -169,8 +169,8 @@ def test_another_configuration_is_a_conflict(tmp_path) -> None:
         FeatureSet.open(uri)
 
 
-def test_altered_and_lost_objects_are_found(tmp_path) -> None:
-    """One flipped bit, a truncated object, none at all: an error that names video and object, never other values."""
+def test_altered_and_missing_objects_are_detected(tmp_path) -> None:
+    """One flipped bit, a truncated object, a missing one: an error that names video and object, never other values."""
     pooled, _ = random_videos({"a": 50, "b": 2})
     features = FeatureSet.open(write_features(tmp_path, pooled))
     (described,) = features.units["a"]
@@ -186,8 +186,8 @@ def test_altered_and_lost_objects_are_found(tmp_path) -> None:
     assert len(features.load("b").clip) == 2
 
 
-def test_nan_in_cuboids_is_found(tmp_path) -> None:
-    """Only where they are read."""
+def test_nan_in_cuboids_is_detected(tmp_path) -> None:
+    """Only if they are read."""
     pooled, cuboids = random_videos({"a": 3}, cuboid_shape=SHAPE)
     cuboids["a"][2, 0, 3, 5] = np.nan
     pooled["b"], cuboids["b"] = random_videos({"b": 1}, cuboid_shape=SHAPE, seed=1)[0]["b"], cuboids["a"][:1]
@@ -198,19 +198,19 @@ def test_nan_in_cuboids_is_found(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(("dim", "shape"), [(9, SHAPE), (8, (4, 7)), (8, None)])
-def test_other_dimensions_are_found(tmp_path, dim: int, shape: tuple[int, int] | None) -> None:
-    """An object that fits the fingerprint, not the others."""
+def test_other_dimensions_are_detected(tmp_path, dim: int, shape: tuple[int, int] | None) -> None:
+    """An object with the right fingerprint but other dimensions than the rest."""
     pooled, cuboids = random_videos({"good": 1}, cuboid_shape=SHAPE)
     store = open_store(write_features(tmp_path, pooled, cuboids))
     data = unit_bytes("bad", zero_rows(range(30), dim=dim, shape=shape))
     publish_objects(store, [store_object(store, "bad", data, 0, 30, 30)], [video_row("bad", 480, 30)])
     features = FeatureSet.open(store.uri)
-    with pytest.raises(StorageError, match=r"have 1 crops, .* values and cuboids .*; expected 1, .* as elsewhere"):
+    with pytest.raises(StorageError, match=r"have 1 crops, .* values and cuboids .*; expected 1, .* as in the rest"):
         list(features.stream(["good", "bad"]))
 
 
-def test_a_damaged_snapshot_is_found(tmp_path) -> None:
-    """Objects that overlap, or whose video the table does not know."""
+def test_a_damaged_snapshot_is_detected(tmp_path) -> None:
+    """Objects that overlap, or whose video is not in the table."""
     uri = write_features(tmp_path, random_videos({"a": 4})[0], clips_per_unit=2)
     store = open_store(uri)
     snapshot = latest_snapshot(store)
@@ -226,7 +226,7 @@ def test_a_damaged_snapshot_is_found(tmp_path) -> None:
         FeatureSet.open(uri)
 
 
-def test_without_a_frame_count_the_last_clip_says_it(tmp_path) -> None:
+def test_without_a_frame_count_the_last_clip_determines_it(tmp_path) -> None:
     """Features that others made do not know their video."""
     store = open_store(write_features(tmp_path, random_videos({"a": 1})[0]))
     data = unit_bytes("b", zero_rows([0, 1]))

@@ -106,7 +106,9 @@ def test_rounding_errors_are_not_drift():
     assert compare(reference, np.full(1000, 0.87), np.zeros(1000, int)).psi > LARGE
 
 
-@pytest.mark.parametrize(("values", "what"), [([], "at least one score"), ([0.5, math.nan], "finite"), ([math.inf], "finite")])
+@pytest.mark.parametrize(
+    ("values", "what"), [([], "at least one score"), ([0.5, math.nan], "finite"), ([math.inf], "finite")]
+)
 def test_invalid_scores_are_rejected(values, what):
     """No scores, and scores that are not finite."""
     with pytest.raises(UsageError, match=what):

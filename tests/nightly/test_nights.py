@@ -196,7 +196,7 @@ def test_nothing_that_could_be_read(night, archive, tmp_path, monkeypatch, caplo
 
     with monkeypatch.context() as patched:
         patched.setattr(
-            indexing, "index_video", lambda reader, video, options: indexing.Indexed(video, message="planted")
+            indexing, "index_video", lambda reader, video, options: indexing.IndexResult(video, message="planted")
         )
         assert night()[0] == 4
     assert "run again" in caplog.text

@@ -1,4 +1,4 @@
-"""Rendered clips: the same from the same numbers; what moves in the picture is where the truth says."""
+"""Rendered clips are reproducible, and pictures change where the ground truth says."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import pytest
 
 from wsvad.backbones.compact import MEASURES
 from wsvad.pretraining.clips import render_clip
-from wsvad.pretraining.faults import recode
+from wsvad.pretraining.degradation import recode
 
 
-def test_a_clip_is_a_function_of_seed_and_number() -> None:
-    """A clip is a function of seed and number."""
+def test_a_clip_is_a_function_of_seed_and_index() -> None:
+    """Other seeds and indexes give other clips."""
     one, again, other = render_clip(3, 5), render_clip(3, 5), render_clip(3, 6)
     assert one.frames_THW.shape == (16, 224, 224)
     assert one.frames_THW.dtype == np.uint8
@@ -22,7 +22,7 @@ def test_a_clip_is_a_function_of_seed_and_number() -> None:
 
 
 def test_pictures_change_most_where_bodies_move() -> None:
-    """Pictures change most where bodies move."""
+    """Cells with moving bodies differ more from frame to frame than others."""
     inside, outside = [], []
     for number in range(30):
         clip = render_clip(11, number)
@@ -38,9 +38,9 @@ def test_pictures_change_most_where_bodies_move() -> None:
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4", "mpeg2video", "mjpeg"])
-def test_real_codecs_change_pictures_a_little_and_more_with_harm(codec: str) -> None:
-    """Real codecs change pictures a little and more with harm."""
+def test_codecs_change_pictures_slightly_and_more_with_severity(codec: str) -> None:
+    """Severity 1 changes pictures more than severity 0."""
     frames = render_clip(3, 5).frames_THW[:, :96, :128]
-    mild, bad = (recode(frames, codec, harm, 8).astype(float) for harm in (0.0, 1.0))
+    mild, bad = (recode(frames, codec, severity, 8).astype(float) for severity in (0.0, 1.0))
     errors = [np.abs(frames - found).mean() for found in (mild, bad)]
     assert 0 < errors[0] < errors[1] < 25

@@ -1,4 +1,4 @@
-"""The whole job, small: render, train, resume, export; the same curve whatever happens on the way."""
+"""The whole job on a small scale: render, train, resume, export; the same curve after interruptions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SMALL = PretrainConfig(shards=3, shard_clips=4, steps=4, batch=2, eval_every=2, 
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Rendered clips that the tests of this module share."""
+    """Rendered clips shared by the tests of this module."""
     return str(tmp_path_factory.mktemp("clips"))
 
 
@@ -38,10 +38,10 @@ def _words(out: Path, clips: str) -> list[str]:
     return words
 
 
-def test_the_verb_renders_trains_and_writes_weights(
+def test_the_command_renders_trains_and_writes_weights(
     tmp_path: Path, clips: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And a second call has nothing left to do."""
+    """A second call has nothing to do."""
     for _ in range(2):
         assert main(_words(tmp_path / "run", clips)) == 0
         said = json.loads(capsys.readouterr().out)
@@ -53,8 +53,8 @@ def test_the_verb_renders_trains_and_writes_weights(
     assert len(rows) == 1 + SMALL.steps
 
 
-def test_a_run_that_was_ended_goes_on_as_it_would_have(tmp_path: Path, clips: str) -> None:
-    """Ended after the second step, against one that never was."""
+def test_an_interrupted_run_resumes_identically(tmp_path: Path, clips: str) -> None:
+    """Interrupted after the second step, compared with an uninterrupted run."""
     curves = []
     for name, stops in (("calm", (99,)), ("ended", (2, 99))):
         plan = PretrainPlan(SMALL, str(tmp_path / name), clips)
@@ -62,24 +62,24 @@ def test_a_run_that_was_ended_goes_on_as_it_would_have(tmp_path: Path, clips: st
             rows: list[dict[str, float]] = []
             try:
                 run_pretraining(plan, Alone(), lambda row, rows=rows, stop=stop: _stop_at(row, rows, stop))
-            except _EndedError:
+            except _InterruptedError:
                 continue
         curves.append((tmp_path / name / "curve.csv").read_text())
     assert curves[0] == curves[1]
 
 
-class _EndedError(Exception):
-    """Stands for a kill."""
+class _InterruptedError(Exception):
+    """Simulates a kill."""
 
 
 def _stop_at(row: dict[str, float], rows: list[dict[str, float]], stop: int) -> None:
     rows.append(row)
     if row["step"] > stop:  # the state of step `stop` is saved by now
-        raise _EndedError
+        raise _InterruptedError
 
 
 def test_another_recipe_in_the_same_folder_is_refused(tmp_path: Path, clips: str) -> None:
-    """Its states are not ours to go on from, and its file stays as it is."""
+    """Its checkpoints cannot be resumed, and its file is not changed."""
     words = _words(tmp_path, clips)
     (tmp_path / "recipe.json").write_text("{}")
     assert main(words) == 5
@@ -88,7 +88,7 @@ def test_another_recipe_in_the_same_folder_is_refused(tmp_path: Path, clips: str
 
 @pytest.mark.usefixtures("ray_session")
 def test_two_workers_on_ray_share_the_clips(tmp_path: Path, clips: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each trains on a shard of its own; one curve and one file come of it, and they are not what one worker makes."""
+    """Each trains on its own shard; they write one curve and one file, which differ from those of one worker."""
     alone, together = tmp_path / "alone", tmp_path / "together"
     assert main(_words(alone, clips)) == 0
     words = [word for word in _words(together, clips) if word != "--no-ray"]
@@ -102,10 +102,10 @@ def test_two_workers_on_ray_share_the_clips(tmp_path: Path, clips: str, capsys: 
     assert np.isfinite(two["loss"])
 
 
-def test_results_may_be_objects(
+def test_results_may_be_in_an_object_store(
     s3_bucket: str, moto_server: MotoServer, clips: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Clips may not: a folder is asked for."""
+    """Rendered clips may not: the error asks for a folder."""
     words = _words(Path("OUT"), clips)
     words[words.index("OUT")] = f"s3://{s3_bucket}/run"
     words += ["--s3-endpoint-url", moto_server.url]
@@ -118,8 +118,8 @@ def test_results_may_be_objects(
     assert "--clips" in capsys.readouterr().err
 
 
-def test_clips_of_another_recipe_are_not_taken(tmp_path: Path) -> None:
-    """Neither another seed's nor another size's."""
+def test_clips_of_another_recipe_are_not_reused(tmp_path: Path) -> None:
+    """Neither another seed's nor another shard size's."""
     paths = {render_shard(tmp_path, seed, 0, count) for seed, count in ((0, 1), (1, 1), (0, 2))}
     assert len(paths) == 3
     frames = [read_shard(path)["frames"] for path in sorted(paths)]
@@ -131,13 +131,13 @@ def test_clips_of_another_recipe_are_not_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--shards", "1", "more than 1 shards"),
-        ("--batch", "5", "at most 4 clips"),
-        ("--workers", "2", "--no-ray trains alone"),
-        ("--address", "auto", "--no-ray trains alone"),
+        ("--shards", "1", "must be more than 1"),
+        ("--batch", "5", "at most shard_clips = 4 clips"),
+        ("--workers", "2", "--no-ray trains in this process only"),
+        ("--address", "auto", "--no-ray trains in this process only"),
     ],
 )
-def test_impossible_recipes_are_refused(
+def test_invalid_recipes_are_refused(
     tmp_path: Path, clips: str, capsys: pytest.CaptureFixture[str], option: str, value: str, message: str
 ) -> None:
     """Before anything is rendered."""
@@ -146,11 +146,11 @@ def test_impossible_recipes_are_refused(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("workers", "message"), [("4", "cannot be shared evenly"), ("3", "do not give 3 workers one")])
-def test_what_workers_cannot_share_is_refused_before_the_folder_is_claimed(
+@pytest.mark.parametrize(("workers", "message"), [("4", "cannot be divided among"), ("3", "each of 3 workers")])
+def test_indivisible_work_is_refused_before_the_folder_is_claimed(
     tmp_path: Path, clips: str, capsys: pytest.CaptureFixture[str], workers: str, message: str
 ) -> None:
-    """So the command with the mistake mended is not a conflict with itself."""
+    """The corrected command therefore does not conflict with the first one."""
     words = [word for word in _words(tmp_path / "run", clips) if word != "--no-ray"]
     batch = "3" if workers == "3" else "2"
     assert main([*words, "--workers", workers, "--batch", batch]) == 2
@@ -158,14 +158,14 @@ def test_what_workers_cannot_share_is_refused_before_the_folder_is_claimed(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_recipe_of_nothing_is_refused() -> None:
-    """In Python, too, where no option's type stands before it."""
-    with pytest.raises(UsageError, match="steps of a recipe is too small"):
+def test_a_recipe_without_steps_is_refused() -> None:
+    """Also in Python, where no option type checks the values."""
+    with pytest.raises(UsageError, match="steps of the recipe is too small"):
         PretrainConfig(steps=0)
 
 
-def test_without_opencv_nothing_is_begun(tmp_path: Path) -> None:
-    """In a process that cannot import it, as after an installation without it: what to install is said."""
+def test_without_opencv_nothing_is_started(tmp_path: Path) -> None:
+    """In a process that cannot import it, the error names the package to install."""
     words = ["pretrain", "--out", str(tmp_path / "run"), "--no-ray"]
     code = f"import sys; sys.modules['cv2'] = None; from wsvad.cli import main; sys.exit(main({words!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
@@ -174,14 +174,14 @@ def test_without_opencv_nothing_is_begun(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(tmp_path: Path, clips: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the step that it came up in; the weights of the step before are not lost by it."""
+    """The error names the step; the weights of the previous step are kept."""
     assert main([*_words(tmp_path / "run", clips), "--lr", "1e30", "--warmup", "0"]) == 2
     assert "not finite at step" in capsys.readouterr().err
     assert not (tmp_path / "run" / "i3d_compact.safetensors").exists()
 
 
-def test_what_is_trained_on_is_learned() -> None:
-    """The loss of a handful of clips falls by a third within twelve steps."""
+def test_training_reduces_the_loss() -> None:
+    """The loss of a few clips falls by a third within twelve steps."""
     rng = np.random.default_rng(0)
     batch = {
         "frames": rng.integers(0, 255, (2, 16, 224, 224), dtype=np.uint8),

@@ -1,4 +1,4 @@
-"""Bodies: bones keep their length, feet their ground."""
+"""Bodies: constant bone lengths, feet on the ground."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UPRIGHT = sorted(set(ACTIONS) - {"fall", "lie"})
 
 @pytest.mark.parametrize("name", UPRIGHT)
 def test_bones_keep_their_length(name: str) -> None:
-    """Bones keep their length."""
+    """In all upright actions."""
     for seed in range(5):
         place = joints(ACTIONS[name](np.random.default_rng(seed), T), T)
         assert np.isfinite(place).all()
@@ -34,24 +34,24 @@ def test_bones_keep_their_length(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["stand", "walk", "gesture", "hold"])
-def test_who_stands_has_feet_on_the_ground_and_the_head_on_top(name: str) -> None:
-    """Who stands has feet on the ground and the head on top."""
+def test_standing_people_have_feet_on_the_ground_and_the_head_on_top(name: str) -> None:
+    """While standing, walking, gesturing and holding."""
     place = joints(ACTIONS[name](np.random.default_rng(1), T), T)
     feet = place[:, [poses.L_FOOT, poses.R_FOOT], 2].min(1)
     assert (np.abs(feet) < 0.12).all()
     assert (place[:, poses.HEAD, 2] > 0.7).all()
 
 
-def test_who_falls_ends_on_the_ground() -> None:
-    """Who falls ends on the ground."""
+def test_falling_people_end_on_the_ground() -> None:
+    """The head ends near the floor."""
     t = np.arange(100) * 0.04
     for seed in range(5):
         place = joints(ACTIONS["fall"](np.random.default_rng(seed), t), t)
         assert place[-1, poses.HEAD, 2] < 0.45 < 0.7 < place[0, poses.HEAD, 2] + 0.3
 
 
-def test_blows_are_faster_than_talk() -> None:
-    """Blows are faster than talk."""
+def test_blows_are_faster_than_gestures() -> None:
+    """And gestures are faster than standing."""
 
     def hand_speed(name: str) -> float:
         speeds = []

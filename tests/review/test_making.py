@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.video.making import CLOSED_GOP, Recipe, make_video, number_in, plain_decode, plain_times
+from tests.video.synthetic import CLOSED_GOP, Recipe, make_video, number_in, plain_decode, plain_times
 from wsvad.errors import StorageError, VideoError
 from wsvad.review.choosing import Shown
 from wsvad.review.config import MediaOptions, ReviewOptions, SourceOptions

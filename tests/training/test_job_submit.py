@@ -43,7 +43,7 @@ def submit(head: RayHead, name: str, *words: str) -> dict[str, Any]:
     options = ("--submission-id", name, "--working-dir", ".", "--no-wait")
     begun = head.ray("job", "submit", *options, "--", "python", *words)
     assert begun.returncode == 0, begun.stderr
-    return head.ended(name)
+    return head.wait_for_end(name)
 
 
 def test_submitted_jobs_train_on_both_nodes_score_and_evaluate(head, planted, tmp_path):

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.video.corpus import ExpectedOutcome, make_corpus
-from tests.video.making import CLOSED_GOP, Recipe, make_video
+from tests.video.synthetic import CLOSED_GOP, Recipe, make_video
 from wsvad.video import VideoReader
 
 
 @dataclass
 class Canary:
-    """A loopback server that nobody may call."""
+    """A loopback server that must not receive any request."""
 
     url: str
     calls: list[str] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Corpus:
 
 @pytest.fixture(scope="session")
 def canary() -> Iterator[Canary]:
-    """An HTTP server that notes every request."""
+    """An HTTP server that records every request."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -42,7 +42,7 @@ def canary() -> Iterator[Canary]:
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Do nothing."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found = Canary(f"http://127.0.0.1:{server.server_port}/canary")
@@ -56,7 +56,7 @@ def canary() -> Iterator[Canary]:
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory, canary: Canary) -> Corpus:
-    """Every bad and odd file, made once."""
+    """Every damaged and unusual file, written once per session."""
     folder = tmp_path_factory.mktemp("corpus")
     return Corpus(folder, make_corpus(folder, canary.url))
 

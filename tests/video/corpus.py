@@ -1,6 +1,6 @@
-"""The corpus of hostile and odd videos, made on the spot, with the outcome that ``docs/video-outcomes.md`` names.
+"""Generate the corpus of hostile and unusual videos, with the outcomes documented in ``docs/video-outcomes.md``.
 
-``make_corpus(folder)`` writes every file and returns what must come of each; the end-to-end suite uses it too.
+``make_corpus(folder)`` writes every file and returns its expected outcome; the end-to-end suite uses it too.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Literal
 import av
 import numpy as np
 
-from tests.video.making import CLOSED_GOP, NO_B, OPEN_GOP, Recipe, add_silence, make_video, picture
+from tests.video.synthetic import CLOSED_GOP, NO_B, OPEN_GOP, Recipe, add_silence, make_video, picture
 
 
 @dataclass(frozen=True)
 class ExpectedOutcome:
-    """What must come of one file of the corpus."""
+    """Expected outcome of one file of the corpus."""
 
     result: Literal["clips", "gap", "quarantined"]
     """All clips; some clips and a recorded gap; none, and a quarantine record."""
@@ -35,15 +35,15 @@ _FAST_START = {"movflags": "faststart"}
 
 
 def make_corpus(folder: Path, canary_url: str = "http://127.0.0.1:9/canary") -> dict[str, ExpectedOutcome]:
-    """Write the corpus into ``folder`` and return the outcome expected of every file by its name.
+    """Write the corpus into ``folder`` and return the expected outcome of every file by its name.
 
-    ``canary_url`` and the file ``canary.mp4`` beside the corpus are what play lists in it point to; neither may ever be
-    opened. The canary file is a good video, so that following a list would show.
+    Playlists in the corpus refer to ``canary_url`` and to the file ``canary.mp4`` in the same folder; neither may ever
+    be opened. The canary file is a valid video, so that following a reference would be visible.
     """
     canary = make_video(folder / "canary.mp4", Recipe(options=CLOSED_GOP, num_frames=100))
     expected = {"canary.mp4": _ALL}
     expected |= _good(folder)
-    expected |= _cut_short(folder)
+    expected |= _truncated(folder)
     expected |= _not_video(folder, canary, canary_url)
     expected |= _unusable(folder)
     return expected
@@ -54,7 +54,7 @@ _INTRA = Recipe(codec="mjpeg", pixel_format="yuvj420p", num_frames=100)
 
 
 def _good(folder: Path) -> dict[str, ExpectedOutcome]:
-    """Odd but whole: every clip comes out."""
+    """Write unusual but intact files: every clip is decoded."""
     make_video(folder / "open_gop.mkv", replace(_BASE, options=OPEN_GOP))
     make_video(folder / "transport.ts", replace(_BASE, options=OPEN_GOP))
     make_video(folder / "recorder.avi", replace(_BASE, codec="mpeg4", options={"g": "25"}))
@@ -88,7 +88,7 @@ def _good(folder: Path) -> dict[str, ExpectedOutcome]:
 
 
 def changing_size(path: Path, sizes: tuple[tuple[int, int], ...] = ((96, 64), (64, 96))) -> Path:
-    """Write one H.264 transport stream whose pictures change their size after every 50 frames."""
+    """Write one H.264 transport stream whose pictures change their size every 50 frames."""
     parts = []
     for part, (width, height) in enumerate(sizes):
         recipe = Recipe(options=NO_B, num_frames=50, first=50 * part, width=width, height=height)
@@ -98,8 +98,8 @@ def changing_size(path: Path, sizes: tuple[tuple[int, int], ...] = ((96, 64), (6
     return path
 
 
-def _cut_short(folder: Path) -> dict[str, ExpectedOutcome]:
-    """Truncated at several places, zeroed in the middle, started in the middle."""
+def _truncated(folder: Path) -> dict[str, ExpectedOutcome]:
+    """Write files that are truncated, zeroed in the middle or start in the middle."""
     front = make_video(folder / "front.mp4", replace(_BASE, container_options=_FAST_START))
     data = front.read_bytes()
     for percent in (40, 90):
@@ -127,7 +127,7 @@ def _cut_short(folder: Path) -> dict[str, ExpectedOutcome]:
 
 
 def _not_video(folder: Path, canary: Path, canary_url: str) -> dict[str, ExpectedOutcome]:
-    """Other things under a video's name, among them scripts that would make FFmpeg open other files."""
+    """Write other files named like a video, including scripts that would make FFmpeg open other files."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as zipped:
         zipped.writestr("readme.txt", "not a video " * 100)
@@ -169,7 +169,7 @@ def _dash(url: str) -> bytes:
 
 
 def _unusable(folder: Path) -> dict[str, ExpectedOutcome]:
-    """Containers that hold no video that can be decoded."""
+    """Write containers without decodable video."""
     (folder / "empty.mp4").write_bytes(b"")
     with av.open(str(folder / "audio_only.mp4"), "w") as container:
         add_silence(container, container.add_stream("aac", rate=44100), 2)
@@ -211,7 +211,7 @@ def _black(path: Path, width: int, height: int) -> None:
 
 
 def sabotaged(data: bytes, deed: str, when: Literal["index", "clips"]) -> bytes:
-    """Append a box that no player looks at, and at which ``misbehaving.py`` does ``deed`` when it meets it."""
+    """Append a box that players ignore and at which ``misbehaving.py`` performs ``deed``."""
     body = f"WSVAD-TEST:{deed}:{when}".encode().rjust(56, b".")
     return data + (8 + len(body)).to_bytes(4, "big") + b"free" + body
 
@@ -228,7 +228,7 @@ def mdat_span(data: bytes) -> tuple[int, int]:
 
 
 def _zeroed(data: bytes) -> bytes:
-    """Zero a twentieth of a file, a little behind its first third."""
+    """Zero a twentieth of a file, shortly after its first third."""
     start, count = len(data) * 35 // 100, len(data) // 20
     return data[:start] + bytes(count) + data[start + count :]
 

@@ -1,4 +1,4 @@
-"""H.264 stored as separate fields, written by hand: no encoder at hand makes it. Every macroblock is raw (I_PCM)."""
+"""Write H.264 stored as separate fields, which no available encoder writes. Every macroblock is raw (I_PCM)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _unit(head: int, payload: bytes) -> bytes:
 
 
 def parameter_sets(width: int, height: int) -> bytes:
-    """Return sequence and picture parameter sets of interlaced video; sides are multiples of 16 and 32."""
+    """Return the sequence and picture parameter sets of interlaced video; the sides are multiples of 16 and 32."""
     sequence = _Bits()
     for value in (77, 0, 30):
         sequence.put(value, 8)
@@ -100,7 +100,7 @@ def _field(planes: Sequence[Frames], number: int, *, key: bool, bottom: bool) ->
 
 
 def field_packets(pictures: Sequence[Frames], keys_every: int = 24) -> list[tuple[bytes, bytes]]:
-    """Return top and bottom field of every picture ``[height, width, 3]`` as H.264 with start codes."""
+    """Return the top and bottom field of every picture ``[height, width, 3]`` as H.264 with start codes."""
     result = []
     height, width = pictures[0].shape[:2]
     since_key = 0

@@ -1,6 +1,6 @@
-"""Videos of every container and codec, whole and as archives hold them: cut, joined, stamps repeated, missing, jumping.
+"""Videos of every container and codec, intact and as archives hold them: truncated, joined, with faulty timestamps.
 
-``make_cell`` writes one of them and says what a reader should find: pictures carry their number, and every number has
+``make_cell`` writes one of them and describes the expected result: pictures show their number, and every number has
 the time at which it was recorded.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import av
 
 from tests.video.field_pairs import field_packets
-from tests.video.making import picture
+from tests.video.synthetic import picture
 
 os.environ.setdefault("SVT_LOG", "0")  # the AV1 encoder writes of its settings otherwise
 FRAMES = 96
@@ -74,7 +74,7 @@ class Packet:
 
 @dataclass
 class Encoded:
-    """A stream of packets, with what a muxer needs of its encoder."""
+    """A stream of packets, and what a muxer needs from its encoder."""
 
     packets: list[Packet]
     header: bytes
@@ -83,17 +83,17 @@ class Encoded:
 
 @dataclass
 class Cell:
-    """One file of the corpus."""
+    """One file of the matrix."""
 
     path: Path
     times: dict[int, float] = field(default_factory=dict)
     """Seconds at which each picture was recorded, by its number."""
     jumps: bool = False
-    """The clock was set on the way: times behind go on without the step."""
+    """The clock was set during the recording: later times continue without the jump."""
 
 
 def cells() -> Iterator[tuple[str, str, str]]:
-    """Yield ``(container, codec, treatment)`` of every combination that has a meaning."""
+    """Yield ``(container, codec, treatment)`` of every meaningful combination."""
     for container in (*CONTAINERS, "raw"):
         for codec in CODECS:
             family = codec.split("_")[0] if codec != "mpeg4_packed" else codec
@@ -113,7 +113,7 @@ def cells() -> Iterator[tuple[str, str, str]]:
 
 
 def pts_of(treatment: str) -> Callable[[int], int]:
-    """Return the presentation stamp of every frame by a treatment, in frames."""
+    """Return the function from frame number to presentation timestamp of a treatment, in frames."""
     match treatment:
         case "gap":
             return lambda n: n if n < 56 else n + 30 * FPS
@@ -125,7 +125,7 @@ def pts_of(treatment: str) -> Callable[[int], int]:
 
 
 def make_cell(folder: Path, container: str, codec: str, treatment: str) -> Cell | None:
-    """Write one file of the corpus; ``None`` where no muxer can write it."""
+    """Write one file of the matrix; return ``None`` if no muxer can write it."""
     stamp = pts_of(treatment)
     encoded = encode(codec, treatment if treatment in ("gap", "dropped") else "whole", 0)
     packets = list(encoded.packets)
@@ -160,7 +160,7 @@ def make_cell(folder: Path, container: str, codec: str, treatment: str) -> Cell 
             return cell
         packets += [Packet(p.data, _plus(p.pts), _plus(p.dts), p.key) for p in other.packets]
     made = mux(path, container, codec, encoded, packets)
-    return cell if made and (treatment != "jump" or _holds_the_jump(path)) else None
+    return cell if made and (treatment != "jump" or _can_store_jump(path)) else None
 
 
 def _plus(stamp: int | None) -> int | None:
@@ -172,8 +172,8 @@ def _moved(packet: Packet, stamp: Callable[[int], int]) -> Packet:
     return Packet(packet.data, pts, None if packet.dts is None else stamp(packet.dts), packet.key)
 
 
-def _holds_the_jump(path: Path) -> bool:
-    """True where the container has room for the years."""
+def _can_store_jump(path: Path) -> bool:
+    """Return True if the container can store timestamps that are years apart."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         latest = max(packet.pts or 0 for packet in container.demux(stream))
@@ -181,7 +181,7 @@ def _holds_the_jump(path: Path) -> bool:
 
 
 def _repeated(packets: list[Packet]) -> list[Packet]:
-    """Give one packet the presentation stamp of the frame before it."""
+    """Set the presentation timestamp of one packet to that of the frame before it."""
     changed = list(packets)
     usual = [i for i, p in enumerate(packets) if i > 50 and p.pts is not None]
     at = next((i for i in usual if not packets[i].key), usual[0])
@@ -195,7 +195,7 @@ def _repeated(packets: list[Packet]) -> list[Packet]:
 
 @functools.cache
 def encode(codec: str, treatment: str, first: int) -> Encoded:
-    """Encode the numbered pictures ``first`` to ``first + FRAMES``, stamped by a treatment."""
+    """Encode the numbered pictures ``first`` to ``first + FRAMES``, with the timestamps of a treatment."""
     if codec in ("h264_fields", "h264_field_pairs"):
         return _encode_fields(codec, treatment, first)
     encoder, options, pixels = CODECS[codec]
@@ -236,7 +236,7 @@ def _shift(packet: Packet, by: int) -> Packet:
 
 
 def _pack(packets: list[Packet]) -> list[Packet]:
-    """Put every B picture into the packet of the P picture before it, and a picture that is not coded in its place."""
+    """Move every B picture into the packet of the P picture before it; replace it by a picture that is not coded."""
     result = list(packets)
     for i in range(1, len(packets)):
         ahead, this = packets[i - 1], packets[i]
@@ -267,7 +267,7 @@ def _encode_fields(codec: str, treatment: str, first: int) -> Encoded:
 
 
 def mux(path: Path, container: str, codec: str, encoded: Encoded, packets: list[Packet]) -> bool:
-    """Write packets into a container; ``False`` where its muxer refuses them."""
+    """Write packets into a container; return ``False`` if its muxer refuses them."""
     kind = CONTAINERS[container] if container != "raw" else _RAW[codec.split("_")[0]]
     with av.open(io.BytesIO(encoded.header)) as template:
         source = template.streams.video[0]
@@ -288,7 +288,7 @@ def mux(path: Path, container: str, codec: str, encoded: Encoded, packets: list[
 
 
 def _av1_stream(out: av.container.OutputContainer) -> av.VideoStream:
-    """Return a stream of the encoder, with its sequence header: the decoder cannot be a template of an output."""
+    """Return an encoder's stream with its sequence header, because a decoder cannot be the template of an output."""
     encoder, options, pixels = CODECS["av1"]
     stream = out.add_stream(encoder, rate=FPS, options=dict(options))
     assert isinstance(stream, av.VideoStream)

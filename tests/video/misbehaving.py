@@ -1,7 +1,7 @@
-"""A decode child that obeys the files: the real one, except that some videos make it crash, hang or eat memory.
+"""A decode child that crashes, hangs or exhausts memory at marked videos, and otherwise behaves like the real one.
 
-Its command takes the place of ``VideoReader(_child_command=...)``. What it does is real: a real segmentation fault, a
-real endless loop, real allocations. Files are marked with ``tests.video.corpus.sabotaged``.
+``VideoReader(_child_command=...)`` takes its command. The faults are real: a segmentation fault, an endless loop,
+allocations. ``tests.video.corpus.sabotaged`` marks the files.
 """
 
 import ctypes
@@ -29,25 +29,25 @@ DEEDS: dict[str, Callable[[], object]] = {
 
 
 def eat_memory() -> None:
-    """Allocate until the limit says no."""
+    """Allocate until the limit is reached."""
     hoard = []
     while True:
         hoard.append(bytearray(64 << 20))
 
 
-def burn(beat: Callable[[], None]) -> None:
-    """Compute for ever, seemingly making progress."""
+def burn(heartbeat: Callable[[], None]) -> None:
+    """Compute forever while sending heartbeats."""
     while True:
-        beat()
+        heartbeat()
 
 
 def main() -> None:
-    """Put the misbehaviour in front of the real child's two doors, then run it."""
+    """Patch the two entry points of the real child, then run it."""
     sys.path.insert(0, str(ROOT))
     from wsvad.video import child
     from wsvad.video.remote import RemoteFile
 
-    def obey(source: RemoteFile, when: str, beat: Callable[[], None]) -> None:
+    def obey(source: RemoteFile, when: str, heartbeat: Callable[[], None]) -> None:
         back = source.tell()  # libav is in the middle of reading
         source.seek(max(0, source.size - 56))
         words = source.read(56).strip(b".").decode(errors="replace").split(":")
@@ -57,24 +57,24 @@ def main() -> None:
         if words[1] == "eat_memory":
             eat_memory()
         if words[1] == "burn":
-            burn(beat)
+            burn(heartbeat)
         DEEDS[words[1]]()
 
     real_index, real_decoder = child.build_index, child.Decoder
 
-    def build_index(source: RemoteFile, reading, max_pixels: int, beat: Callable[[], None], allow) -> object:
-        obey(source, "index", beat)
-        return real_index(source, reading, max_pixels, beat, allow)
+    def build_index(source: RemoteFile, reading, max_pixels: int, heartbeat: Callable[[], None], allow_cpu) -> object:
+        obey(source, "index", heartbeat)
+        return real_index(source, reading, max_pixels, heartbeat, allow_cpu)
 
     class Decoder(real_decoder):
-        """Does its deed where the first clip would go out."""
+        """Performs its fault when the first clip has been emitted."""
 
-        def __init__(self, source, index, clips, spec, geometry, max_pixels, emit, beat, *others) -> None:
+        def __init__(self, source, index, clips, spec, geometry, max_pixels, emit, heartbeat, *others) -> None:
             def emit_or_else(times, frames, flow) -> None:
                 emit(times, frames, flow)
-                obey(source, "clips", beat)
+                obey(source, "clips", heartbeat)
 
-            super().__init__(source, index, clips, spec, geometry, max_pixels, emit_or_else, beat, *others)
+            super().__init__(source, index, clips, spec, geometry, max_pixels, emit_or_else, heartbeat, *others)
 
     child.build_index, child.Decoder = build_index, Decoder
     child.main(sys.argv[1:])

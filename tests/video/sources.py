@@ -1,4 +1,4 @@
-"""Byte sources for tests: from memory, with what was read, and failing on demand."""
+"""Byte sources for tests: in memory, recording reads, failing or slow on demand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wsvad.errors import StoreUnavailable
 
 
 class BytesSource:
-    """A ``ByteSource`` over bytes that counts what is read."""
+    """A ``ByteSource`` over bytes that records reads."""
 
     def __init__(self, data: bytes | Path) -> None:
         self.data = data.read_bytes() if isinstance(data, Path) else data
@@ -28,7 +28,7 @@ class BytesSource:
 
 
 class FailingSource(BytesSource):
-    """Fails every read from the ``after``-th on, as a store does that went away."""
+    """Fails every read from the ``after``-th on, like a store that becomes unavailable."""
 
     def __init__(self, data: bytes | Path, after: int) -> None:
         super().__init__(data)

@@ -1,4 +1,4 @@
-"""The decode child: what it may see and use, and what its end means."""
+"""The decode child: its environment, its limits, and the meaning of its exit."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def run(reader: VideoReader, source: BytesSource) -> int:
         ("raise", "decoder_error"),
     ],
 )
-def test_each_end_of_a_child_has_its_name_and_the_next_video_is_fine(
+def test_every_child_failure_has_a_kind_and_the_next_video_decodes(
     video: Path, deed: str, kind: str, when: str
 ) -> None:
-    """Real crashes, real hangs, real allocations; the reader starts a new child and goes on."""
+    """Real crashes, hangs and allocations; the reader starts a new child and continues."""
     data = video.read_bytes()
     limits = replace(LIMITS, stall_s=2.0) if kind == "decoder_hang" else LIMITS
     with VideoReader(limits, _child_command=COMMAND) as reader:
@@ -64,8 +64,8 @@ def test_each_end_of_a_child_has_its_name_and_the_next_video_is_fine(
         assert run(reader, BytesSource(data)) == 25
 
 
-def test_the_child_sees_no_credentials_and_no_other_variables(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The whole environment of the child is a handful of harmless names."""
+def test_child_environment_holds_only_allowed_variables(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials of the parent are not passed on."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
     monkeypatch.setenv("SOME_TOKEN", "hush")
     with VideoReader() as reader:
@@ -78,8 +78,8 @@ def test_the_child_sees_no_credentials_and_no_other_variables(video: Path, monke
     assert b"hush" not in environment
 
 
-def test_the_child_is_under_its_limits_and_holds_no_other_files(video: Path, tmp_path: Path) -> None:
-    """The kernel's own account of limits and open files; a file that the parent holds open is not among them."""
+def test_child_has_its_limits_and_no_files_of_the_parent(video: Path, tmp_path: Path) -> None:
+    """As reported by the kernel; a file that the parent holds open is not open in the child."""
     with (tmp_path / "secret").open("w") as secret, VideoReader() as reader:
         reader.index(BytesSource(video))
         assert reader._child is not None
@@ -95,7 +95,7 @@ def test_the_child_is_under_its_limits_and_holds_no_other_files(video: Path, tmp
     assert all(name.startswith(("/dev/null", "socket:", "pipe:")) for name in opened)
 
 
-def test_the_child_starts_fast_and_imports_nothing_heavy() -> None:
+def test_child_starts_fast_without_heavy_imports() -> None:
     """No torch, Ray or pyarrow in the child; one second is generous for a busy machine (0.2 s when idle)."""
     start = time.monotonic()
     child = DecodeChild(Limits())
@@ -107,9 +107,10 @@ def test_the_child_starts_fast_and_imports_nothing_heavy() -> None:
         assert heavy not in maps
 
 
-def test_too_little_memory_never_passes_for_damage(corpus: Corpus) -> None:
-    """FFmpeg calls a failed allocation invalid data. With any limit, a large good picture is decoded or is named
-    ``decoder_memory``; that limits below some 200 MB let no child start depends on the machine.
+def test_lack_of_memory_is_never_reported_as_damage(corpus: Corpus) -> None:
+    """FFmpeg reports a failed allocation as invalid data.
+
+    With any memory limit, a large valid picture is either decoded or reported as ``decoder_memory``.
     """
     source, kinds = BytesSource(corpus.folder / "huge_picture.mp4"), []
     for megabytes in range(200, 440, 40):
@@ -141,9 +142,10 @@ with VideoReader() as reader:
 """
 
 
-def test_the_child_finds_the_package_where_the_parent_found_it(video: Path, tmp_path: Path) -> None:
-    """As in a Ray working directory: a copy that only the parent's ``sys.path`` knows. Parent and child refuse each
-    other's index when their versions differ, and this copy has a version of its own.
+def test_child_imports_the_package_from_where_the_parent_did(video: Path, tmp_path: Path) -> None:
+    """As in a Ray working directory: a copy that is only on the parent's ``sys.path``.
+
+    Parent and child of different versions would reject each other's messages.
     """
     shutil.copytree(ROOT / "wsvad", tmp_path / "wsvad")
     contract = tmp_path / "wsvad" / "video" / "contract.py"
@@ -153,8 +155,8 @@ def test_the_child_finds_the_package_where_the_parent_found_it(video: Path, tmp_
     assert done.stdout == "4711\n", done.stderr
 
 
-def test_a_child_that_cannot_start_is_not_the_videos_fault(video: Path) -> None:
-    """No VideoError, so no quarantine; the message holds what the child wrote."""
+def test_a_child_that_cannot_start_is_no_evidence_against_the_video(video: Path) -> None:
+    """ClusterError instead of VideoError, so no quarantine; the message contains the child's stderr."""
     broken = [sys.executable, "-c", "raise SystemExit('no module named av')"]
     with VideoReader(_child_command=broken) as reader, pytest.raises(ClusterError, match="no module named av"):
         reader.index(BytesSource(video))
@@ -185,8 +187,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("state", ["idle", "busy"])
-def test_the_child_dies_with_its_parent(video: Path, tmp_path: Path, state: str) -> None:
-    """Also one that hangs, when the parent is killed without a chance to clean up."""
+def test_child_exits_when_its_parent_is_killed(video: Path, tmp_path: Path, state: str) -> None:
+    """A hanging child too, when the parent is killed and cannot clean up."""
     path = video
     if state == "busy":
         path = tmp_path / "hangs.mp4"
@@ -202,7 +204,7 @@ def test_the_child_dies_with_its_parent(video: Path, tmp_path: Path, state: str)
 
 
 def alive(pid: int) -> bool:
-    """True while a process runs; a zombie does not."""
+    """Return True while a process runs; False for a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:

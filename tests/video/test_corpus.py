@@ -1,4 +1,4 @@
-"""Every bad or odd file ends in the outcome that ``docs/video-outcomes.md`` names, and nothing else is touched."""
+"""Every file of the corpus has the outcome documented in ``docs/video-outcomes.md``, and no other file is opened."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "video-outcomes.md"
 
 
 def outcome(reader: VideoReader, path: Path) -> tuple[ExpectedOutcome, int]:
-    """Index and decode a file; return what came of it and the clips that came out."""
+    """Index and decode a file; return its outcome and the number of clips."""
     source, spec, clips = BytesSource(path), ClipSpec(), 0
     try:
         index = reader.index(source, name=path.name)
@@ -41,9 +41,10 @@ def outcome(reader: VideoReader, path: Path) -> tuple[ExpectedOutcome, int]:
     return ExpectedOutcome("gap" if report.missing else "clips", None, index.num_frames), clips
 
 
-def test_every_file_ends_in_its_outcome_and_no_other_file_or_server_is_touched(corpus: Corpus, canary: Canary) -> None:
-    """One child for the whole corpus: bad files leave the good ones behind them alone. The canary server is never
-    called, and the canary video that play lists name is opened by nothing but its own turn.
+def test_every_file_has_its_outcome_and_no_other_file_or_server_is_accessed(corpus: Corpus, canary: Canary) -> None:
+    """One child decodes the whole corpus: bad files do not affect later files.
+
+    The canary server receives no request, the canary file is not opened.
     """
     found = {}
     with VideoReader() as reader:
@@ -64,7 +65,7 @@ def test_every_file_ends_in_its_outcome_and_no_other_file_or_server_is_touched(c
 
 @contextmanager
 def watched(path: Path) -> Iterator[Callable[[], bool]]:
-    """Let the kernel tell whether a file was opened by any process."""
+    """Detect with inotify whether any process opens a file."""
     libc = ctypes.CDLL(None, use_errno=True)
     fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
     assert fd >= 0
@@ -80,8 +81,8 @@ def watched(path: Path) -> Iterator[Callable[[], bool]]:
     os.close(fd)
 
 
-def test_a_gap_costs_only_the_clips_that_touch_it(corpus: Corpus) -> None:
-    """Half of the samples cut off: the clips before the cut are there, whole."""
+def test_a_gap_affects_only_the_clips_that_contain_it(corpus: Corpus) -> None:
+    """With half of the samples cut off, all clips before the cut are complete."""
     with VideoReader() as reader:
         assert outcome(reader, corpus.folder / "index_first_cut_90.mp4")[1] == 5
         (start, stop), *others = reader.report.missing
@@ -89,18 +90,16 @@ def test_a_gap_costs_only_the_clips_that_touch_it(corpus: Corpus) -> None:
         assert reader.report.errors
 
 
-def test_the_docs_name_every_kind() -> None:
-    """The table of outcomes and the code agree."""
+def test_docs_list_every_kind() -> None:
+    """The table of outcomes and the code list the same kinds."""
     text = DOCS.read_text()
     for kind in KINDS:
         assert f"`{kind}`" in text, kind
 
 
 @pytest.mark.parametrize("percent", range(0, 100, 5))
-def test_a_file_cut_before_its_table_is_damaged_wherever_it_is_cut(
-    video: Path, percent: int, reader: VideoReader
-) -> None:
-    """An MP4 whose table lies behind its samples, at 20 places; the corpus and ``test_damage`` cut the other kinds."""
+def test_an_mp4_truncated_before_its_table_is_damaged(video: Path, percent: int, reader: VideoReader) -> None:
+    """An MP4 whose table follows its samples, truncated at 20 positions; ``test_damage`` covers other kinds."""
     source = BytesSource(video.read_bytes()[: video.stat().st_size * percent // 100])
     with pytest.raises(VideoError) as error:
         reader.index(source)

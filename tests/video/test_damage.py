@@ -1,4 +1,4 @@
-"""Damage in the middle: what can be decoded is, under its right number, and the rest is a recorded gap."""
+"""Damage in the middle: what can be decoded keeps its frame number, and the rest is a recorded gap."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from tests.data_sets import DATA_SETS, needs_data_sets
 from tests.video.conftest import Corpus
 from tests.video.corpus import mdat_span
-from tests.video.making import CLOSED_GOP, Recipe, make_video, number_in
 from tests.video.sources import BytesSource
+from tests.video.synthetic import CLOSED_GOP, Recipe, make_video, number_in
 from wsvad.clips import ClipSpec
 from wsvad.errors import VideoError
 from wsvad.video import ISOLATION_KINDS, Geometry, VideoReader
@@ -21,7 +21,7 @@ SINGLE = ClipSpec(1, 1)
 
 
 def frames_of(reader: VideoReader, data: bytes) -> dict[int, int]:
-    """Decode frame by frame; return the number that each frame shows by the number that it was given."""
+    """Decode frame by frame; return the number that each frame shows, by the number that it was given."""
     source = BytesSource(data)
     index = reader.index(source)
     shown = {}
@@ -32,7 +32,7 @@ def frames_of(reader: VideoReader, data: bytes) -> dict[int, int]:
 
 
 def zeroed(data: bytes, start: float, share: float) -> bytes:
-    """Zero a share of a file."""
+    """Zero a fraction of a file."""
     first, count = int(len(data) * start), int(len(data) * share)
     return data[:first] + bytes(count) + data[first + count :]
 
@@ -47,13 +47,14 @@ def zeroed(data: bytes, start: float, share: float) -> bytes:
         ("mjpeg.avi", "mjpeg", {}),
     ],
 )
-def test_behind_a_zeroed_stretch_frames_keep_their_numbers(
+def test_frames_after_a_zeroed_span_keep_their_numbers(
     tmp_path: Path, reader: VideoReader, name: str, codec: str, options: dict[str, str]
 ) -> None:
-    """A twentieth of the file is zeroed. From the second key frame behind it on, every frame is there again and shows
-    the number it was given; frames in between may show what the decoder made up, and the report says what is missing.
+    """A twentieth of the file is zeroed, and later frames have their numbers again.
 
-    AVI is the hard one: its demuxer counts the packets that it finds, so that all frames behind would move up.
+    From the second key frame after it on, every frame is decoded and shows the number it was given; frames in between
+    may show concealed errors, and the report lists missing frames. AVI is the difficult container: its demuxer counts
+    the packets that it finds, so that all later frames would get smaller numbers.
     """
     pixel_format = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     path = make_video(tmp_path / name, Recipe(codec=codec, options=options, pixel_format=pixel_format))
@@ -71,7 +72,7 @@ def test_behind_a_zeroed_stretch_frames_keep_their_numbers(
 
 @needs_data_sets
 def test_a_real_video_with_60_kb_zeroed_keeps_nine_tenths(reader: VideoReader) -> None:
-    """Where the first error ends a plain decode, packets are fed on; each clip that comes equals the undamaged one."""
+    """A plain decode stops at the first error; here decoding continues, and every clip equals the undamaged one."""
     path = DATA_SETS / "survfight" / "temporal" / "videos" / "t_dev_train_001.mp4"
     whole = path.read_bytes()
     start, stop = mdat_span(whole)
@@ -92,8 +93,8 @@ def test_a_real_video_with_60_kb_zeroed_keeps_nine_tenths(reader: VideoReader) -
     assert same[-1] == 54
 
 
-def test_behind_a_cut_no_frame_has_a_wrong_number(tmp_path: Path, reader: VideoReader) -> None:
-    """Table in front, cut at 30 places: what decodes is a prefix without pictures that moved up."""
+def test_after_a_truncation_no_frame_has_a_wrong_number(tmp_path: Path, reader: VideoReader) -> None:
+    """Table in front, truncated at 30 positions: the decoded frames are a prefix, with their own numbers."""
     recipe = Recipe(options=CLOSED_GOP, num_frames=100, container_options={"movflags": "faststart"})
     whole = make_video(tmp_path / "front.mp4", recipe).read_bytes()
     start, stop = mdat_span(whole)
@@ -106,7 +107,7 @@ def test_behind_a_cut_no_frame_has_a_wrong_number(tmp_path: Path, reader: VideoR
 
 
 def mutated(data: bytes, seed: int) -> bytes:
-    """Change, cut out and insert bytes at random, a part of them in the first kilobyte."""
+    """Change, remove and insert random bytes, some of them in the first kilobyte."""
     dice, changed = random.Random(seed), bytearray(data)
     for _ in range(dice.choice((1, 3, 10, 50))):
         place = dice.randrange(len(changed) if dice.random() < 0.6 else 1000)
@@ -122,9 +123,10 @@ def mutated(data: bytes, seed: int) -> bytes:
     return bytes(changed)
 
 
-def test_any_mutation_ends_in_an_outcome_that_the_bytes_decide(corpus: Corpus) -> None:
-    """100 mutants of six containers: all frames accounted for, or a kind that is about the bytes. Never a crash, a
-    hang, an unforeseen error, or a child that is worse off afterwards.
+def test_any_mutation_has_an_outcome_that_depends_on_the_bytes(corpus: Corpus) -> None:
+    """100 mutants of six containers: all frames are accounted for, or the kind concerns the bytes.
+
+    Never a crash, a hang, or an unnamed error.
     """
     names = ("canary.mp4", "fragmented.mp4", "transport.ts", "open_gop.mkv", "reordered.avi", "elementary.h264")
     originals = [(corpus.folder / name).read_bytes() for name in names]
@@ -148,8 +150,8 @@ def test_any_mutation_ends_in_an_outcome_that_the_bytes_decide(corpus: Corpus) -
 
 
 @pytest.mark.parametrize("name", ["elementary.h264", "whole.avi"])
-def test_a_lost_picture_is_booked_where_it_is_lost(tmp_path: Path, reader: VideoReader, name: str) -> None:
-    """No time stamps, B pictures, a spoilt key frame: what is shown has its number, behind the loss too."""
+def test_a_lost_picture_is_recorded_at_its_position(tmp_path: Path, reader: VideoReader, name: str) -> None:
+    """No timestamps, B pictures, a damaged key frame: every picture has its number, also after the loss."""
     path = make_video(tmp_path / name, Recipe(options=CLOSED_GOP, num_frames=200))
     data = bytearray(path.read_bytes())
     with av.open(str(path)) as container:

@@ -1,4 +1,4 @@
-"""Decoding: the right frames under the right numbers, from anywhere."""
+"""Decoding: correct frames with correct numbers, from any start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 
 from tests.data_sets import DATA_SETS, needs_data_sets
 from tests.video.corpus import changing_size
-from tests.video.making import (
+from tests.video.sources import BytesSource
+from tests.video.synthetic import (
     CLOSED_GOP,
     NO_B,
     OPEN_GOP,
@@ -22,7 +23,6 @@ from tests.video.making import (
     plain_decode,
     plain_times,
 )
-from tests.video.sources import BytesSource
 from wsvad.clips import ClipSpec
 from wsvad.errors import VideoError
 from wsvad.video import Clip, Geometry, Limits, VideoIndex, VideoReader
@@ -44,7 +44,7 @@ def decode(
     spec: ClipSpec | None = None,
     geometry: Geometry | None = None,
 ) -> tuple[VideoIndex, Clips]:
-    """Index a file and return the clips of a range, copied."""
+    """Index a file and return copies of the clips of a range."""
     spec, geometry = spec or ClipSpec(), geometry or Geometry(size=96)
     source = BytesSource(path)
     index = reader.index(source, name=path.name)
@@ -101,8 +101,8 @@ def test_a_decode_from_the_middle_gives_the_same_bytes(
             assert np.array_equal(frames, full[clip][4])
 
 
-def test_behind_a_damaged_seek_point_the_one_before_is_used(video: Path, reader: VideoReader) -> None:
-    """The key frame at 300 is overwritten. What needs it is missing; what does not is decoded from 150 on."""
+def test_the_previous_seek_point_is_used_if_one_is_damaged(video: Path, reader: VideoReader) -> None:
+    """The key frame at 300 is overwritten. Frames that need it are missing; the others are decoded from 150 on."""
     index = reader.index(BytesSource(video))
     with av.open(str(video)) as container:
         hit = [p for p in container.demux(video=0) if p.is_keyframe and p.pts == index.seek_points[2].timestamp]
@@ -117,7 +117,7 @@ def test_behind_a_damaged_seek_point_the_one_before_is_used(video: Path, reader:
     assert 18 not in clips
 
 
-def test_times_are_those_of_presentation(tmp_path: Path, reader: VideoReader) -> None:
+def test_clip_times_are_presentation_times(tmp_path: Path, reader: VideoReader) -> None:
     """Variable rate with B-frames: a clip starts with its first frame and ends where the next frame starts."""
     path = make_video(tmp_path / "variable.mp4", replace(BASE, num_frames=100, stamp=lambda n: n * 200 + n % 7 * 25))
     times = plain_times(plain_decode(path))
@@ -129,8 +129,8 @@ def test_times_are_those_of_presentation(tmp_path: Path, reader: VideoReader) ->
 
 @needs_data_sets
 @pytest.mark.parametrize("geometry", [Geometry(), Geometry("center"), Geometry("ten-crop")], ids=lambda g: g.kind)
-def test_pixels_are_those_of_a_plain_decode_resized(reader: VideoReader, geometry: Geometry) -> None:
-    """A real video, against PyAV's own conversion of each frame and numpy slices; within 2.5 levels on average."""
+def test_pixels_equal_a_plain_decode_resized(reader: VideoReader, geometry: Geometry) -> None:
+    """A real video, compared with PyAV's own conversion of each frame and numpy slices; mean error below 2.5 levels."""
     path = DATA_SETS / "ucsd_ped2" / "videos" / "Test004.mp4"
     index, clips = decode(reader, path, geometry=geometry)
     frames = plain_decode(path)
@@ -149,8 +149,8 @@ def test_pixels_are_those_of_a_plain_decode_resized(reader: VideoReader, geometr
 
 
 @needs_data_sets
-def test_real_videos_decode_whole(reader: VideoReader) -> None:
-    """A few of SurvFight, every frame decoded once."""
+def test_real_videos_decode_completely(reader: VideoReader) -> None:
+    """Some videos of SurvFight, every frame decoded once."""
     for name in ("temporal/videos/t_dev_test_001.mp4", "spatial/videos/s_dev_train_002.mp4"):
         index, clips = decode(reader, DATA_SETS / "survfight" / name)
         assert len(clips) == ClipSpec().count(index.num_frames)
@@ -169,11 +169,11 @@ def test_real_videos_decode_whole(reader: VideoReader) -> None:
     ],
     ids=str,
 )
-def test_the_last_clip_is_padded_by_repeating_or_dropped(
-    corpus_good: Path, reader: VideoReader, spec: ClipSpec, last_span: tuple[int, int], shown: list[int]
+def test_the_last_clip_is_padded_or_dropped(
+    hundred_frames: Path, reader: VideoReader, spec: ClipSpec, last_span: tuple[int, int], shown: list[int]
 ) -> None:
-    """100 frames; the span recorded is the true one."""
-    index, clips = decode(reader, corpus_good, spec=spec)
+    """100 frames; the recorded span excludes padding."""
+    index, clips = decode(reader, hundred_frames, spec=spec)
     assert sorted(clips) == list(range(spec.count(index.num_frames)))
     start, end, _, end_s, frames = clips[max(clips)]
     assert (start, end) == last_span
@@ -182,34 +182,34 @@ def test_the_last_clip_is_padded_by_repeating_or_dropped(
 
 
 @pytest.fixture
-def corpus_good(tmp_path: Path) -> Path:
-    """100 frames at 5 frames/s."""
+def hundred_frames(tmp_path: Path) -> Path:
+    """A video of 100 frames at 5 frames/s."""
     return make_video(tmp_path / "hundred.mp4", replace(BASE, num_frames=100))
 
 
-def test_overlapping_clips_share_their_frames(corpus_good: Path, reader: VideoReader) -> None:
-    """Stride 3, length 8: every clip against the frames' own numbers."""
-    _, clips = decode(reader, corpus_good, 4, 20, spec=ClipSpec(8, 3))
+def test_overlapping_clips_contain_the_same_frames(hundred_frames: Path, reader: VideoReader) -> None:
+    """Stride 3, length 8: every clip is compared with the numbers its frames show."""
+    _, clips = decode(reader, hundred_frames, 4, 20, spec=ClipSpec(8, 3))
     assert sorted(clips) == list(range(4, 20))
     for clip, (*_, frames) in clips.items():
         assert [number_in(frame) for frame in frames] == list(range(clip * 3, clip * 3 + 8))
 
 
-def test_an_empty_range_is_empty(corpus_good: Path, reader: VideoReader) -> None:
-    """Also behind the end."""
+def test_an_empty_range_yields_no_clips(hundred_frames: Path, reader: VideoReader) -> None:
+    """Also after the end."""
     for first, last in ((3, 3), (7, 9), (5, 2)):
-        assert decode(reader, corpus_good, first, last)[1] == {}
+        assert decode(reader, hundred_frames, first, last)[1] == {}
         assert reader.report.expected_frames == 0
 
 
-def test_a_size_that_changes_midway_is_followed(tmp_path: Path, reader: VideoReader) -> None:
+def test_pictures_may_change_their_size(tmp_path: Path, reader: VideoReader) -> None:
     """Portrait after landscape, both scaled to the same view."""
     _, clips = decode(reader, changing_size(tmp_path / "changing.ts"))
     shown = [number_in(frame) for start, end, _, _, frames in clips.values() for frame in frames[: end - start]]
     assert shown == list(range(100))
 
 
-def test_a_size_that_grows_above_the_limit_midway_is_refused(tmp_path: Path) -> None:
+def test_pictures_that_grow_above_the_limit_are_refused(tmp_path: Path) -> None:
     """The first pictures are small; nothing is allocated for the large ones."""
     path = changing_size(tmp_path / "growing.ts", ((96, 64), (640, 480)))
     with VideoReader(Limits(max_pixels=100_000)) as reader:
@@ -221,13 +221,13 @@ def test_a_size_that_grows_above_the_limit_midway_is_refused(tmp_path: Path) -> 
 
 
 def released(clip: Clip) -> bool:
-    """Give a clip back; always true."""
+    """Release a clip; return True."""
     clip.release()
     return True
 
 
 def all_clips(reader: VideoReader, source: BytesSource, index: VideoIndex) -> list[int]:
-    """Run over all clips and return their numbers."""
+    """Decode all clips and return their numbers."""
     found = []
     for clip in reader.clips(source, index, 0, ClipSpec().count(index.num_frames), ClipSpec(), Geometry()):
         found.append(clip.clip)

@@ -1,4 +1,4 @@
-"""Optical flow: against shifts known from the formula that drew the frames, and against OpenCV called directly."""
+"""Optical flow, compared with known shifts of drawn patterns and with OpenCV called directly."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from tests.video.conftest import Corpus
-from tests.video.making import CLOSED_GOP, Recipe, make_video, number_in
 from tests.video.sources import BytesSource
+from tests.video.synthetic import CLOSED_GOP, Recipe, make_video, number_in
 from wsvad.clips import ClipSpec
 from wsvad.errors import UsageError, VideoError
 from wsvad.video import Clip, FlowMethod, Geometry, Limits, VideoReader, crop_flow, require_flow
-from wsvad.video.flow import FLOW_BOUND, Motion, encode_flow
+from wsvad.video.flow import FLOW_BOUND, FlowEstimator, encode_flow
 from wsvad.video.geometry import Frames
-from wsvad.video.process import run_beside
+from wsvad.video.process import run_in_subprocess
 
 METHODS = get_args(FlowMethod)
 SMALL = Geometry(size=32)
@@ -28,12 +28,12 @@ Flows = dict[int, Frames]
 
 
 def decode_flow(flow: np.ndarray) -> np.ndarray:
-    """Return in pixels what ``encode_flow`` made bytes of."""
+    """Return the displacement in pixels of encoded flow."""
     return flow.astype(np.float32) * np.float32(2 * FLOW_BOUND / 255) - np.float32(FLOW_BOUND)
 
 
 def texture(across: float, down: float, size: int = 96) -> Frames:
-    """Return an RGB frame whose pattern, a sum of waves, is moved by so many pixels; exact for any fraction."""
+    """Return an RGB frame with a pattern, a sum of waves, moved by the given pixels; exact for any fraction."""
     generator = np.random.default_rng(7)
     y, x = np.mgrid[0:size, 0:size].astype(float)
     grey = np.zeros((size, size))
@@ -48,9 +48,9 @@ def texture(across: float, down: float, size: int = 96) -> Frames:
 
 def flow_between(method: FlowMethod, earlier: Frames, later: Frames) -> Frames:
     """Return the flow from one frame to the next as bytes."""
-    motion = Motion(method)
-    assert motion.to(0, earlier) is None
-    flow = motion.to(1, later)
+    flow_estimator = FlowEstimator(method)
+    assert flow_estimator.add_frame(0, earlier) is None
+    flow = flow_estimator.add_frame(1, later)
     assert flow is not None
     return flow
 
@@ -87,22 +87,22 @@ def moving(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("shift", [(0, 0), (1, 0), (0, -1), (3, 2), (-2.5, 0.5)], ids=str)
 @pytest.mark.parametrize("method", METHODS)
 def test_a_known_shift_is_recovered_to_a_third_of_a_pixel(method: FlowMethod, shift: tuple[float, float]) -> None:
-    """In every pixel that is in both frames and not at their edge, x first, to the right and down above 0."""
+    """In every pixel that is in both frames and not at their edge; x first, positive to the right and down."""
     flow = decode_flow(flow_between(method, texture(0, 0), texture(*shift)))
     assert flow.shape == (96, 96, 2)
     assert np.abs(flow - shift)[8:-8, 8:-8].max() <= 0.3
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_flow_is_that_of_opencv_with_its_defaults(method: FlowMethod) -> None:
-    """Byte for byte; also the second of two flows of the same object, and with the frame in the middle left out."""
+def test_flow_equals_opencv_with_its_defaults(method: FlowMethod) -> None:
+    """Byte for byte; also the second flow of the same object, and with one flow skipped."""
     frames = [texture(0, 0, 64), texture(1.2, 0.4, 64), texture(2, 2, 64)]
     greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-    motion = Motion(method)
-    assert motion.to(5, frames[0]) is None
-    assert motion.to(6, frames[1], wanted=False) is None
-    second = motion.to(7, frames[2])
-    assert motion.to(9, frames[0]) is None
+    flow_estimator = FlowEstimator(method)
+    assert flow_estimator.add_frame(5, frames[0]) is None
+    assert flow_estimator.add_frame(6, frames[1], wanted=False) is None
+    second = flow_estimator.add_frame(7, frames[2])
+    assert flow_estimator.add_frame(9, frames[0]) is None
     for got, earlier, later in (
         (flow_between(method, frames[0], frames[1]), greys[0], greys[1]),
         (second, greys[1], greys[2]),
@@ -114,8 +114,8 @@ def test_the_flow_is_that_of_opencv_with_its_defaults(method: FlowMethod) -> Non
         assert np.array_equal(got, np.round((np.clip(flow, -20, 20) + 20) / 40 * 255).astype(np.uint8))
 
 
-def test_bytes_of_flow_are_clipped_and_never_more_than_half_a_step_off() -> None:
-    """20 pixels are 1 to the network, none are 128, and what is not a number is none."""
+def test_flow_encoding_clips_and_errs_by_at_most_half_a_step() -> None:
+    """20 pixels become 1 for the network, zero motion is 128, and NaN is zero motion."""
     wild = np.array([-1e9, -np.inf, -20, 0, 20, 21, np.inf, np.nan], dtype=np.float32)
     assert encode_flow(wild).tolist() == [0, 0, 0, 128, 255, 255, 255, 128]
     pixels = np.linspace(-20, 20, 9973, dtype=np.float32)
@@ -125,15 +125,15 @@ def test_bytes_of_flow_are_clipped_and_never_more_than_half_a_step_off() -> None
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_flat_picture_stands_still(method: FlowMethod) -> None:
-    """There is nothing to follow in black, and no division by nothing."""
+def test_a_uniform_picture_has_zero_flow(method: FlowMethod) -> None:
+    """A black picture has no texture to follow and must not cause a division by zero."""
     black, white = np.zeros((40, 48, 3), dtype=np.uint8), np.full((40, 48, 3), 255, dtype=np.uint8)
     assert np.unique(flow_between(method, black, black)).tolist() == [128]
     assert flow_between(method, black, white).shape == (40, 48, 2)
 
 
-def test_where_the_size_changes_the_later_frame_is_resized_to_the_earlier() -> None:
-    """The flow has the earlier frame's size, and of a frame and its double it is none."""
+def test_a_later_frame_of_another_size_is_resized() -> None:
+    """The flow has the earlier frame's size, and a frame and its double have zero flow."""
     large = cv2.resize(texture(0, 0), (192, 192), interpolation=cv2.INTER_LINEAR)
     flow = decode_flow(flow_between("dis", texture(0, 0), large))
     assert flow.shape == (96, 96, 2)
@@ -141,8 +141,8 @@ def test_where_the_size_changes_the_later_frame_is_resized_to_the_earlier() -> N
     assert flow_between("dis", large, texture(0, 0)).shape == (192, 192, 2)
 
 
-def test_ten_crops_of_flow_lie_where_those_of_frames_do_and_mirrors_move_the_other_way() -> None:
-    """Each view against a slice written out by hand; no motion is 128 and its mirror image 127."""
+def test_ten_crops_of_flow_match_those_of_frames_and_mirrors_negate_x() -> None:
+    """Each view is compared with a slice written out by hand; zero motion is 128 and its mirror image 127."""
     flow = np.random.default_rng(1).integers(0, 256, (3, 40, 52, 2), dtype=np.uint8)
     kept = flow.copy()
     views = crop_flow(Geometry("ten-crop", size=32, resize=40), flow)
@@ -158,7 +158,7 @@ def test_ten_crops_of_flow_lie_where_those_of_frames_do_and_mirrors_move_the_oth
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_flow_of_mirrored_frames_is_the_mirrored_flow(method: FlowMethod) -> None:
-    """Away from the edges, to a third of a pixel."""
+    """Away from the edges, within a third of a pixel."""
     frames = np.stack([texture(0, 0, 64), texture(2, 1, 64)])
     geometry = Geometry("ten-crop", size=64, resize=64)
     mirrored = geometry.crops(frames)[5]
@@ -167,26 +167,24 @@ def test_the_flow_of_mirrored_frames_is_the_mirrored_flow(method: FlowMethod) ->
     assert np.abs(apart)[8:-8, 8:-8].max() < 0.3
 
 
-def test_each_flow_leads_to_the_next_frame_and_the_last_of_a_clip_to_the_frame_behind_it(
-    moving: Path, reader: VideoReader
-) -> None:
-    """All 90 frames against flow computed here from the frames delivered; the padded last clip repeats its last."""
+def test_flow_leads_to_the_next_frame_even_at_the_end_of_a_clip(moving: Path, reader: VideoReader) -> None:
+    """All 90 frames, compared with flow computed from decoded frames; the padded last clip repeats its last flow."""
     frames, found = [], []
     for clip, flow in copied(reader, moving, (0, 6), ClipSpec()):
         frames += list(clip.frames_THWC[: clip.end_frame - clip.start_frame].copy())
         found += list(flow[: clip.end_frame - clip.start_frame])
         tail = flow[clip.end_frame - clip.start_frame - 1 :]
     assert [number_in(frame) for frame in frames] == list(range(90))
-    motion = Motion("dis")
-    expected = [motion.to(number, frame) for number, frame in enumerate(frames)][1:]
+    flow_estimator = FlowEstimator("dis")
+    expected = [flow_estimator.add_frame(number, frame) for number, frame in enumerate(frames)][1:]
     assert np.array_equal(found[:89], expected)
     assert len(tail) == 7
     assert all(np.array_equal(flow, found[88]) for flow in tail)
 
 
 @pytest.mark.parametrize("spec", [ClipSpec(), ClipSpec(16, 8), ClipSpec(16, 20), ClipSpec(1, 7)], ids=str)
-def test_flow_does_not_depend_on_where_a_unit_begins_or_ends(moving: Path, reader: VideoReader, spec: ClipSpec) -> None:
-    """Each clip alone, and pairs of clips, against one run over all of them; decodes start at seek points, too."""
+def test_flow_does_not_depend_on_unit_boundaries(moving: Path, reader: VideoReader, spec: ClipSpec) -> None:
+    """Each clip alone, and pairs of clips, equal one run over all clips; some decodes start at seek points."""
     count = spec.count(90)
     whole = flows(reader, moving, (0, count), spec)
     assert list(whole) == list(range(count))
@@ -200,22 +198,22 @@ def test_flow_does_not_depend_on_where_a_unit_begins_or_ends(moving: Path, reade
     assert started == {0, 50}
 
 
-def test_tv_l1_in_the_decoders_process_is_that_of_here(moving: Path, reader: VideoReader) -> None:
-    """The same bytes under the child's limits as without them."""
+def test_tv_l1_gives_the_same_bytes_in_the_child_and_here(moving: Path, reader: VideoReader) -> None:
+    """The child's limits do not change the result."""
     ((clip, flow),) = copied(reader, moving, (1, 2), ClipSpec(4, 4), method="tvl1")
     expected = [flow_between("tvl1", *clip.frames_THWC[i : i + 2]) for i in range(3)]
     assert np.array_equal(flow[:3], expected)
 
 
-def test_a_video_of_one_frame_stands_still(tmp_path: Path, reader: VideoReader) -> None:
-    """There is nothing behind it, nor before it."""
+def test_a_video_of_one_frame_has_zero_flow(tmp_path: Path, reader: VideoReader) -> None:
+    """No frame precedes or follows it."""
     path = make_video(tmp_path / "one.mp4", Recipe(options=CLOSED_GOP, num_frames=1))
     ((_, flow),) = copied(reader, path, (0, 1), ClipSpec())
     assert np.unique(flow).tolist() == [128]
 
 
-def test_flow_of_the_centre_is_cropped_from_that_of_the_whole_frame(moving: Path, reader: VideoReader) -> None:
-    """As the ten-crop's fifth view of the flow, so that what comes in from the side is seen to move."""
+def test_flow_of_center_is_cropped_from_the_whole_frame(moving: Path, reader: VideoReader) -> None:
+    """It equals the fifth view of the ten-crop flow, so that motion from outside the crop is visible."""
     centre, ten = (Geometry(kind, size=40, resize=48) for kind in ("center", "ten-crop"))
     whole = flows(reader, moving, (0, 2), ClipSpec(), ten)
     middle = flows(reader, moving, (0, 2), ClipSpec(), centre)
@@ -226,7 +224,7 @@ def test_flow_of_the_centre_is_cropped_from_that_of_the_whole_frame(moving: Path
 
 @pytest.mark.parametrize("kind", ["squash", "center", "ten-crop"])
 def test_frames_that_change_their_size_within_a_clip_have_flow(corpus: Corpus, reader: VideoReader, kind: str) -> None:
-    """Frame 50 is turned by 90 degrees against frame 49; frames beside the flow are those without it."""
+    """Frame 50 is rotated by 90 degrees against frame 49; the frames equal those of a decode without flow."""
     source = BytesSource(corpus.folder / "changing_size.ts")
     geometry, index = Geometry(kind, size=32, resize=36), reader.index(source)
     plain = [clip.frames_THWC.copy() for clip in released(reader.clips(source, index, 2, 5, ClipSpec(), geometry))]
@@ -248,8 +246,8 @@ def released(clips: Iterator[Clip]) -> Iterator[Clip]:
             yield clip
 
 
-def test_flow_stays_until_its_clip_is_released_and_is_read_only(moving: Path) -> None:
-    """Runs with and without flow follow each other on one reader; the clip held keeps its bytes throughout."""
+def test_flow_is_read_only_and_stays_valid_until_release(moving: Path) -> None:
+    """Runs with and without flow alternate on one reader; a held clip keeps its bytes throughout."""
     with VideoReader(queue_clips=2) as reader:
         run = copied(reader, moving, (0, 6), ClipSpec())
         held, first = next(run)
@@ -268,8 +266,8 @@ def test_flow_stays_until_its_clip_is_released_and_is_read_only(moving: Path) ->
         assert len(flows(reader, moving, (0, 6), ClipSpec())) == 6
 
 
-def test_where_flow_cannot_be_computed_it_is_a_usage_error_before_any_work(moving: Path) -> None:
-    """No OpenCV, too small a frame, a method that does not exist; no child is started."""
+def test_impossible_flow_is_a_usage_error_before_any_work(moving: Path) -> None:
+    """No OpenCV, too small a frame, an unknown method; no child is started."""
     with pytest.raises(UsageError, match=r"pip install 'wsvad\[flow\]'.*No module named 'cv3'"):
         require_flow("dis", _code="import cv3")
     with pytest.raises(UsageError, match=r"one of .*'tvl1', 'dis'.* got 'horn'"):
@@ -277,31 +275,31 @@ def test_where_flow_cannot_be_computed_it_is_a_usage_error_before_any_work(movin
     with VideoReader() as other:
         index = other.index(BytesSource(moving))
     with VideoReader() as reader:
-        with pytest.raises(UsageError, match="at least 32 pixels a side, got 31"):
+        with pytest.raises(UsageError, match="at least 32 pixels per side, got 31"):
             next(reader.clips(BytesSource(moving), index, 0, 1, ClipSpec(), Geometry(size=31), flow="dis"))
         assert reader._child is None
 
 
 MEMORY = """
 import resource, numpy
-from wsvad.video.flow import Motion
-motion, frame = Motion("dis"), numpy.zeros((3000, 3000, 3), dtype=numpy.uint8)
-motion.to(0, frame)
+from wsvad.video.flow import FlowEstimator
+flow_estimator, frame = FlowEstimator("dis"), numpy.zeros((3000, 3000, 3), dtype=numpy.uint8)
+flow_estimator.add_frame(0, frame)
 resource.setrlimit(resource.RLIMIT_AS, (700 << 20, 700 << 20))
 try:
-    motion.to(1, frame)
+    flow_estimator.add_frame(1, frame)
 except MemoryError:
     print("no memory")
 """
 
 
-def test_too_little_memory_for_flow_is_called_that() -> None:
-    """OpenCV's own exception would count as a decoder's error."""
-    assert run_beside(MEMORY).stdout == "no memory\n"
+def test_lack_of_memory_for_flow_is_a_memory_error() -> None:
+    """OpenCV's own exception would count as a decoder error."""
+    assert run_in_subprocess(MEMORY).stdout == "no memory\n"
 
 
-def test_flow_works_under_tight_limits_with_one_thread_and_may_use_cpu_time_of_its_own(moving: Path) -> None:
-    """600 MB of addresses are enough. The CPU time allowed for the footage alone is not."""
+def test_flow_works_under_tight_limits_and_has_its_own_cpu_time(moving: Path) -> None:
+    """One thread, 600 MB of address space. The CPU time allowed for the footage alone does not suffice."""
     limits = Limits(address_space=600 << 20, cpu_base_s=1, cpu_per_footage_s=0.001)
     with VideoReader(limits) as reader:
         assert len(flows(reader, moving, (0, 6), ClipSpec())) == 6

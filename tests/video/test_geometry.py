@@ -1,4 +1,4 @@
-"""Geometry: what the views show, and where they lie in the source."""
+"""Geometry: content and source boxes of the views."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_squash_delivers_the_whole_frame_and_its_box_is_the_whole_frame() -> Non
     ],
 )
 def test_the_shorter_side_becomes_256_and_the_ratio_is_kept(width: int, height: int, scaled: tuple[int, int]) -> None:
-    """Sizes worked out by hand: the longer side times 256 over the shorter, rounded."""
+    """Sizes computed by hand: the longer side times 256 divided by the shorter, rounded."""
     assert Geometry("center").scaled(width, height) == scaled
     assert Geometry("ten-crop").delivered(width, height) == scaled
     assert Geometry("center").delivered(width, height) == (224, 224)
@@ -70,13 +70,13 @@ def test_boxes_of_crops_lie_in_the_source_and_a_mirror_has_the_box_of_its_origin
 @pytest.mark.parametrize(
     "wrong", [{"kind": "fisheye"}, {"size": 0}, {"kind": "center", "size": 300}, {"kind": "ten-crop", "resize": 100}]
 )
-def test_impossible_geometries_are_usage_errors(wrong: dict[str, object]) -> None:
-    """Nothing starts with a geometry that cannot work."""
+def test_invalid_geometries_are_usage_errors(wrong: dict[str, object]) -> None:
+    """Invalid sizes and kinds are refused on construction."""
     with pytest.raises(UsageError):
         Geometry(**wrong)
 
 
 def test_frames_smaller_than_a_crop_are_refused() -> None:
-    """Crops never silently shrink."""
+    """Crops never shrink silently."""
     with pytest.raises(UsageError, match="at least 224x224"):
         Geometry("center").crops(np.zeros((1, 100, 300, 3), dtype=np.uint8))

@@ -1,4 +1,4 @@
-"""The index says what a full decode yields, without one."""
+"""The index states what a full decode yields, without decoding everything."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.data_sets import DATA_SETS, needs_data_sets
-from tests.video.making import CLOSED_GOP, OPEN_GOP, Recipe, make_video, plain_decode, plain_times
 from tests.video.sources import BytesSource
+from tests.video.synthetic import CLOSED_GOP, OPEN_GOP, Recipe, make_video, plain_decode, plain_times
 from wsvad.errors import UsageError
 from wsvad.video import SeekPoint, VideoIndex, VideoReader
 
@@ -28,8 +28,8 @@ def listed(table: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     ("data", "count"), [("survfight/temporal", 108), ("survfight/spatial", 92), ("ucsd_ped2", 28)], ids=str
 )
-def test_frame_counts_rates_and_sizes_are_those_of_the_data_sets(reader: VideoReader, data: str, count: int) -> None:
-    """All 200 SurvFight videos and all 28 of Ped2, against the tables that came with them."""
+def test_frame_counts_rates_and_sizes_match_the_data_sets(reader: VideoReader, data: str, count: int) -> None:
+    """All 200 SurvFight videos and all 28 of Ped2, compared with the tables that came with them."""
     rows = listed(DATA_SETS / data / "videos.csv")
     assert len(rows) == count
     for row in rows:
@@ -65,8 +65,8 @@ def test_frame_counts_rates_and_sizes_are_those_of_the_data_sets(reader: VideoRe
         ("with_sound.mp4", replace(BASE, audio=True)),
     ],
 )
-def test_the_index_agrees_with_a_full_decode(tmp_path: Path, reader: VideoReader, name: str, recipe: Recipe) -> None:
-    """Frame count and size against plain PyAV; times too where the container stamps frames for presentation."""
+def test_index_equals_a_full_decode(tmp_path: Path, reader: VideoReader, name: str, recipe: Recipe) -> None:
+    """Frame count and size are compared with plain PyAV; times too if the container stores presentation timestamps."""
     path = make_video(tmp_path / name, recipe)
     index, frames = reader.index(BytesSource(path)), plain_decode(path)
     assert index.num_frames == len(frames) == recipe.num_frames
@@ -88,7 +88,7 @@ def test_seek_points_are_key_frames_thirty_seconds_apart(tmp_path: Path, reader:
     assert reader.index(BytesSource(raw)).seek_points == ()
 
 
-def test_variable_rate_is_seen_and_rounded_stamps_are_not_taken_for_it(tmp_path: Path, reader: VideoReader) -> None:
+def test_variable_rate_is_detected_but_not_in_rounded_timestamps(tmp_path: Path, reader: VideoReader) -> None:
     """Matroska rounds 30 frames/s to 33 and 34 ms."""
     jittery = make_video(tmp_path / "jittery.mkv", replace(BASE, stamp=lambda n: n * 200 + n % 7 * 25))
     assert reader.index(BytesSource(jittery)).variable_rate
@@ -97,7 +97,7 @@ def test_variable_rate_is_seen_and_rounded_stamps_are_not_taken_for_it(tmp_path:
 
 
 def test_a_large_mp4_is_indexed_from_its_table(tmp_path: Path, reader: VideoReader, video: Path) -> None:
-    """With 64 MiB of other data between sample data and table, a few megabytes are read, not the file."""
+    """With 64 MiB of other data between sample data and table, only a few megabytes are read."""
     whole = video.read_bytes()
     gap = 64 << 20
     source = BytesSource(whole + (8 + gap).to_bytes(4, "big") + b"free" + bytes(gap))
@@ -105,8 +105,8 @@ def test_a_large_mp4_is_indexed_from_its_table(tmp_path: Path, reader: VideoRead
     assert source.bytes_read < 5 << 20
 
 
-def test_samples_are_not_read_once_the_first_picture_is_known(tmp_path: Path, reader: VideoReader) -> None:
-    """A video of several megabytes of samples, its table in front: only the beginning is read, with the same result."""
+def test_samples_are_not_read_after_the_first_picture(tmp_path: Path, reader: VideoReader) -> None:
+    """A video with megabytes of samples and its table in front: only the beginning is read, with the same result."""
     large = replace(BASE, codec="rawvideo", options={}, width=320, height=240, pixel_format="yuyv422")
     path = make_video(
         tmp_path / "large.mov", replace(large, num_frames=60, container_options={"movflags": "faststart"})
@@ -118,8 +118,8 @@ def test_samples_are_not_read_once_the_first_picture_is_known(tmp_path: Path, re
     assert source.bytes_read < 4 << 20
 
 
-def test_an_index_survives_json(reader: VideoReader, video: Path) -> None:
-    """It is stored beside the plan; another version is refused by name."""
+def test_index_round_trips_through_json(reader: VideoReader, video: Path) -> None:
+    """It is stored with the plan; another version is refused."""
     index = reader.index(BytesSource(video))
     plain = json.loads(json.dumps(index.to_dict()))
     assert VideoIndex.from_dict(plain) == index

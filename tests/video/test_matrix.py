@@ -1,4 +1,4 @@
-"""Containers times codecs times treatments: count, order and times of frames are those of an independent decode."""
+"""Containers times codecs times treatments: number, order and times of frames equal those of an independent decode."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import av
 import pytest
 
-from tests.video.making import number_in
 from tests.video.matrix import CONTAINERS, FPS, Cell, cells, make_cell
 from tests.video.sources import BytesSource
+from tests.video.synthetic import number_in
 from wsvad.clips import ClipSpec
 from wsvad.video import Geometry, VideoReader
 
@@ -25,7 +25,7 @@ WITHOUT = {"avi": {"hevc"}}
 
 @dataclass
 class Found:
-    """What the reader made of a file."""
+    """Result of the reader for a file."""
 
     numbers: list[int | None]
     starts: dict[int, float]
@@ -33,7 +33,7 @@ class Found:
 
 
 def full_decode(path: Path) -> list[int]:
-    """Decode every packet, going on behind errors, and return the numbers that the pictures carry."""
+    """Decode every packet, continuing after errors, and return the numbers that the pictures show."""
     numbers = []
     with av.open(str(path), format="mjpeg" if path.suffix == ".mjpeg" else None) as container:
         stream = container.streams.video[0]
@@ -48,8 +48,8 @@ def full_decode(path: Path) -> list[int]:
     return numbers
 
 
-def ours(reader: VideoReader, path: Path) -> Found:
-    """Index and decode with the product."""
+def read_video(reader: VideoReader, path: Path) -> Found:
+    """Index and decode a file with ``VideoReader``."""
     source, spec = BytesSource(path), ClipSpec()
     index = reader.index(source, name=path.name)
     numbers: list[int | None] = [None] * index.num_frames
@@ -62,23 +62,23 @@ def ours(reader: VideoReader, path: Path) -> Found:
     return Found(numbers, starts, [note.code for note in index.notes])
 
 
-def latest(cell: Cell, found: Found, truth: list[int]) -> float:
-    """Return how far the worst clip starts from when its first picture was recorded, in frames."""
+def largest_delay(cell: Cell, found: Found, truth: list[int]) -> float:
+    """Return the largest delay of a clip's start against the recording time of its first picture, in frames."""
     first = cell.times[truth[0]]
     return max(abs(start - (cell.times[truth[frame]] - first)) for frame, start in found.starts.items()) * FPS
 
 
 @pytest.mark.parametrize("container", [*CONTAINERS, "raw"])
-def test_frames_and_times_are_those_of_a_full_decode(tmp_path: Path, reader: VideoReader, container: str) -> None:
-    """Every cell that a muxer can write is exact; where stamps are too few to tell times, that is noted."""
+def test_frames_and_times_equal_a_full_decode(tmp_path: Path, reader: VideoReader, container: str) -> None:
+    """Every file that a muxer can write is exact; a note is added if too few timestamps determine times."""
     made, codecs, wrong = 0, set(), []
     for cell_container, codec, treatment in cells():
         if cell_container != container or (cell := make_cell(tmp_path, container, codec, treatment)) is None:
             continue
         made += 1
         codecs.add(codec)
-        truth, found = full_decode(cell.path), ours(reader, cell.path)
-        late = latest(cell, found, truth)
+        truth, found = full_decode(cell.path), read_video(reader, cell.path)
+        late = largest_delay(cell, found, truth)
         exact = found.numbers == truth and late <= 0.6 and cell.jumps == ("clock_jump" in found.notes)
         noted = found.numbers == truth and "stamps_mended" in found.notes and (container, codec, treatment) in SPARSE
         if not exact and not noted:

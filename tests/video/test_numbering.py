@@ -1,4 +1,4 @@
-"""Numbering: the place of a picture in a full decode, whatever was lost before it."""
+"""Numbering: the position of a picture in a full decode, whatever was lost before it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wsvad.video.numbering import CountNumbering, OrderNumbering, TimestampNumbe
 
 
 def by_time(base: int = 0, start: int = 0) -> TimestampNumbering:
-    """One unit a second, frames of half a second."""
+    """One tick per second, frames of half a second."""
     return TimestampNumbering(base, start, 0, Fraction(1), 0.5)
 
 
@@ -26,7 +26,7 @@ def test_reordered_pictures_are_numbered_by_their_times() -> None:
 
 
 def test_a_lost_packet_keeps_its_number() -> None:
-    """The pictures behind a gap are where they were; the frame before it ends where the lost one would start."""
+    """Pictures after a gap keep their numbers; the frame before it ends where the lost one would start."""
     numbering = by_time()
     for ordinal, time in enumerate((0, 10, 20, 30)):
         numbering.packet(ordinal, time, time, 10)
@@ -37,7 +37,7 @@ def test_a_lost_packet_keeps_its_number() -> None:
 
 
 def test_after_a_seek_leading_pictures_get_no_number() -> None:
-    """Open GOP: frame 7 is the key frame at time 70; pictures before it belong to the GOP before."""
+    """Open GOP: frame 7 is the key frame at time 70; pictures before it belong to the previous GOP."""
     numbering = by_time(base=7, start=70)
     for ordinal, time in enumerate((70, 50, 60, 100, 80, 90)):
         numbering.packet(ordinal, time, ordinal, 10)
@@ -45,7 +45,7 @@ def test_after_a_seek_leading_pictures_get_no_number() -> None:
     assert numbers == [None, None, 7, 8, 9, 10]
 
 
-def test_behind_a_cut_only_certain_places_are_numbered() -> None:
+def test_after_a_truncation_only_certain_pictures_are_numbered() -> None:
     """I P B with one B cut off: P may be frame 2 or 3, so it gets no number."""
     numbering = by_time()
     for ordinal, (time, decode_time) in enumerate(((0, -20), (30, -10), (10, 0))):
@@ -57,8 +57,8 @@ def test_behind_a_cut_only_certain_places_are_numbered() -> None:
     assert numbering.picture(1) is None
 
 
-def test_a_late_packet_does_not_shift_what_follows() -> None:
-    """A packet that should have come before a picture that is out is lost; the rest keeps its place."""
+def test_a_late_packet_does_not_shift_later_frames() -> None:
+    """A packet whose picture should precede one already output is lost; later frames keep their numbers."""
     numbering = by_time()
     numbering.packet(0, 0, 0, 10)
     numbering.packet(1, 20, 1, 10)
@@ -71,8 +71,8 @@ def test_a_late_packet_does_not_shift_what_follows() -> None:
     assert place.number == 3
 
 
-def test_counting_without_reordering_is_the_packets_place() -> None:
-    """A lost packet leaves a hole at once."""
+def test_without_reordering_the_count_is_the_packet_index() -> None:
+    """A lost packet leaves a gap at once."""
     numbering = CountNumbering(0, 25.0)
     for ordinal in range(4):
         numbering.packet(ordinal, None, None, 0)
@@ -81,8 +81,8 @@ def test_counting_without_reordering_is_the_packets_place() -> None:
 
 
 @pytest.mark.parametrize("depth", [2, 16])
-def test_counting_behind_damage_waits_until_the_count_is_certain(depth: int) -> None:
-    """Of 200 reordered pictures, one is lost: every number that is given is right, and most are given."""
+def test_after_damage_no_number_is_given_until_the_count_is_certain(depth: int) -> None:
+    """Of 200 reordered pictures, one is lost: every number given is correct, and most are given."""
     order = np.arange(200)
     order[1:193] = order[1:193].reshape(-1, 4)[:, [3, 0, 1, 2]].reshape(-1)  # I, then P B B B
     numbering, right, given = CountNumbering(depth, 25.0), True, 0
@@ -92,7 +92,7 @@ def test_counting_behind_damage_waits_until_the_count_is_certain(depth: int) -> 
     for ordinal, place in enumerate(order.tolist()):
         numbering.packet(ordinal, None, None, 0)
         if ordinal == lost:
-            numbering.trouble(ordinal)
+            numbering.refused(ordinal)
         waiting.append(place)
         while presented in waiting:
             source = int(np.flatnonzero(order == presented)[0])
@@ -105,16 +105,16 @@ def test_counting_behind_damage_waits_until_the_count_is_certain(depth: int) -> 
     assert given >= 200 - 4 * depth - 5
 
 
-def test_places_from_a_table_show_packets_that_were_never_read() -> None:
-    """The container's own table says that packets 2 and 3 are gone."""
+def test_table_positions_reveal_packets_that_were_not_read() -> None:
+    """The container's own table shows that packets 2 and 3 are lost."""
     numbering = CountNumbering(0, 25.0)
     for ordinal, place in enumerate((0, 1, 4, 5)):
         numbering.packet(ordinal, place, None, 0)
     assert [p and p.number for p in map(numbering.picture, range(4))] == [0, 1, 4, 5]
 
 
-def test_order_skips_what_is_known_to_be_lost() -> None:
-    """Frame 2 gives no picture, so that 1 and 3 may be either; from 4 on all is certain again."""
+def test_order_numbering_skips_known_lost_frames() -> None:
+    """Frame 2 gives no picture, so 1 and 3 are ambiguous; from 4 on all numbers are certain again."""
     numbering = OrderNumbering(lambda frame: frame / 10, lost=[2], uncertain=[1, 3])
     for ordinal in range(7):
         numbering.packet(ordinal, None, None, 0)

@@ -1,4 +1,4 @@
-"""The reader: back pressure, releases, early ends, storage failures."""
+"""``VideoReader``: back pressure, release of clips, early termination, storage failures."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.video.making import CLOSED_GOP, Recipe, make_video, number_in
 from tests.video.sources import BytesSource, FailingSource, SlowSource
+from tests.video.synthetic import CLOSED_GOP, Recipe, make_video, number_in
 from wsvad.clips import ClipSpec
 from wsvad.errors import StorageError, StoreUnavailable, UsageError
 from wsvad.video import Clip, Geometry, Limits, VideoIndex, VideoReader
@@ -21,24 +21,24 @@ SMALL = Geometry(size=32)
 
 
 def start(reader: VideoReader, source: BytesSource, index: VideoIndex | None = None) -> Iterator[Clip]:
-    """Begin a run over all clips."""
+    """Start a run over all clips."""
     index = index or reader.index(source)
     return reader.clips(source, index, 0, 25, ClipSpec(), SMALL)
 
 
 def reader_index(video: Path) -> VideoIndex:
-    """Index with a reader of its own."""
+    """Index with a separate reader."""
     with VideoReader() as other:
         return other.index(BytesSource(video))
 
 
 def numbers(clip: Clip) -> list[int]:
-    """Return what its frames show."""
+    """Return the numbers that the frames of a clip show."""
     return [number_in(frame) for frame in clip.frames_THWC]
 
 
-def test_no_more_clips_are_decoded_than_there_is_room_for(video: Path) -> None:
-    """With two slots, and one clip held, exactly one further clip is ready after any time."""
+def test_decoding_stops_when_all_slots_are_full(video: Path) -> None:
+    """With two slots and one clip held, exactly one further clip is ready after any time."""
     with VideoReader(queue_clips=2) as reader:
         run = start(reader, BytesSource(video))
         first = next(run)
@@ -57,8 +57,8 @@ def test_no_more_clips_are_decoded_than_there_is_room_for(video: Path) -> None:
         assert sum(1 for clip in run if clip.release() is None) == 22
 
 
-def test_clips_are_read_only_and_stay_until_released(video: Path) -> None:
-    """Three clips held over the whole run keep their frames, though 22 others passed through the fourth slot."""
+def test_clips_are_read_only_and_stay_valid_until_release(video: Path) -> None:
+    """Three clips held over the whole run keep their frames while 22 others pass through the fourth slot."""
     with VideoReader(queue_clips=4) as reader:
         held = []
         for clip in start(reader, BytesSource(video)):
@@ -72,8 +72,8 @@ def test_clips_are_read_only_and_stay_until_released(video: Path) -> None:
     assert [numbers(clip)[0] for clip in held] == [0, 16, 32]
 
 
-def test_clips_of_an_earlier_run_stay_until_released(video: Path, reader: VideoReader) -> None:
-    """The next run works around them, and gets their room when they are released in the middle of it."""
+def test_clips_of_an_earlier_run_stay_valid_until_release(video: Path, reader: VideoReader) -> None:
+    """The next run does not use their slots until they are released during it."""
     run = start(reader, BytesSource(video))
     held = [next(run) for _ in range(3)]
     run.close()
@@ -89,7 +89,7 @@ def test_clips_of_an_earlier_run_stay_until_released(video: Path, reader: VideoR
 
 
 def test_two_runs_at_once_are_refused(video: Path, reader: VideoReader) -> None:
-    """One child does one thing at a time; the run that goes on is not disturbed."""
+    """A child serves one request at a time; the running one is not disturbed."""
     run = start(reader, BytesSource(video))
     next(run).release()
     with pytest.raises(RuntimeError, match="not finished"):
@@ -99,8 +99,8 @@ def test_two_runs_at_once_are_refused(video: Path, reader: VideoReader) -> None:
     assert sum(1 for clip in run if clip.release() is None) == 24
 
 
-def test_closing_a_run_early_leaves_the_reader_ready(video: Path, reader: VideoReader) -> None:
-    """The same child goes on; the clip taken before stays readable."""
+def test_a_reader_is_reusable_after_a_run_is_closed_early(video: Path, reader: VideoReader) -> None:
+    """The same child continues; the clip taken before stays readable."""
     source = BytesSource(video)
     index = reader.index(source)
     assert reader._child is not None
@@ -116,8 +116,8 @@ def test_closing_a_run_early_leaves_the_reader_ready(video: Path, reader: VideoR
     assert reader.report.decoded_frames == 400
 
 
-def test_holding_every_clip_is_an_error_and_not_a_hang(video: Path) -> None:
-    """The remedy is in the message."""
+def test_holding_every_clip_raises_instead_of_hanging(video: Path) -> None:
+    """The message names the remedy."""
     with VideoReader(Limits(stall_s=0.5), queue_clips=2) as reader:
         run = start(reader, BytesSource(video))
         held = [next(run), next(run)]
@@ -128,7 +128,7 @@ def test_holding_every_clip_is_an_error_and_not_a_hang(video: Path) -> None:
         assert sum(1 for clip in start(reader, BytesSource(video)) if clip.release() is None) == 25
 
 
-def test_a_consumer_that_takes_long_is_not_a_hanging_decoder(video: Path) -> None:
+def test_a_slow_consumer_is_not_a_decoder_hang(video: Path) -> None:
     """All slots are full for three times the limit."""
     with VideoReader(Limits(stall_s=0.4), queue_clips=1) as reader:
         run = start(reader, BytesSource(video))
@@ -140,7 +140,7 @@ def test_a_consumer_that_takes_long_is_not_a_hanging_decoder(video: Path) -> Non
         run.close()
 
 
-def test_storage_that_takes_long_is_not_a_hanging_decoder(video: Path) -> None:
+def test_slow_storage_is_not_a_decoder_hang(video: Path) -> None:
     """Each read takes twice the limit."""
     with VideoReader(Limits(stall_s=0.4)) as reader:
         assert reader.index(SlowSource(video, 0.8)).num_frames == 400
@@ -148,7 +148,7 @@ def test_storage_that_takes_long_is_not_a_hanging_decoder(video: Path) -> None:
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six megabytes of video in each of three containers: several reads long."""
+    """Six megabytes of video in each of three containers, so that several reads are needed."""
     folder = tmp_path_factory.mktemp("large")
     recipe = Recipe(codec="rawvideo", pixel_format="yuyv422", width=320, height=240, num_frames=40)
     for name in ("large.mov", "large.mkv", "large.avi"):
@@ -158,9 +158,10 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", ["large.mov", "large.mkv", "large.avi"])
 @pytest.mark.parametrize("operation", ["index", "clips"])
-def test_storage_errors_come_through_unchanged(large: Path, reader: VideoReader, name: str, operation: str) -> None:
-    """Whichever read fails, while indexing or decoding, in any container: the very error, never a VideoError, never a
-    report of missing frames. The same child then reads the same video well.
+def test_storage_errors_are_raised_unchanged(large: Path, reader: VideoReader, name: str, operation: str) -> None:
+    """Whichever read fails, while indexing or decoding, in any container: the same error object.
+
+    It is never a VideoError and never missing frames.
     """
     path = large / name
     whole = BytesSource(path)
@@ -184,15 +185,15 @@ def _all(reader: VideoReader, source: BytesSource, index: VideoIndex) -> Iterato
 
 
 def test_an_object_that_shrank_is_a_storage_error(video: Path, reader: VideoReader) -> None:
-    """It changed between listing and reading; that says nothing about the video."""
+    """It changed between listing and reading, which is no evidence against the video."""
     source = BytesSource(video)
     source.size += 1000
-    with pytest.raises(StorageError, match="it changed while read"):
+    with pytest.raises(StorageError, match="changed while it was read"):
         reader.index(source)
 
 
-def test_other_errors_of_a_source_come_through_too(video: Path, reader: VideoReader) -> None:
-    """A bug in the caller's source, or Ctrl-C in the middle of a read, is not evidence against the video either."""
+def test_other_errors_of_a_source_are_raised_unchanged(video: Path, reader: VideoReader) -> None:
+    """A bug in the caller's source, or Ctrl-C during a read, is no evidence against the video either."""
 
     class Broken(BytesSource):
         def read_at(self, offset: int, length: int) -> bytes:
@@ -203,8 +204,8 @@ def test_other_errors_of_a_source_come_through_too(video: Path, reader: VideoRea
     assert reader.index(BytesSource(video)).num_frames == 400
 
 
-def test_geometries_of_any_size_share_a_reader(tmp_path: Path, reader: VideoReader) -> None:
-    """The ring grows and shrinks with the clips."""
+def test_a_reader_serves_geometries_of_any_size(tmp_path: Path, reader: VideoReader) -> None:
+    """The ring is resized with the clips."""
     path = make_video(tmp_path / "short.mp4", Recipe(options=CLOSED_GOP, num_frames=40))
     source = BytesSource(path)
     index = reader.index(source)
@@ -217,7 +218,7 @@ def test_geometries_of_any_size_share_a_reader(tmp_path: Path, reader: VideoRead
                 assert geometry.crops(clip.frames_THWC).dtype == np.uint8
 
 
-def test_a_reader_that_is_dropped_takes_its_child_along(video: Path) -> None:
+def test_a_garbage_collected_reader_ends_its_child(video: Path) -> None:
     """No zombie, no warning about an open pipe."""
     reader = VideoReader()
     reader.index(BytesSource(video))
@@ -229,7 +230,7 @@ def test_a_reader_that_is_dropped_takes_its_child_along(video: Path) -> None:
     assert process.poll() is not None
 
 
-def test_impossible_settings_are_usage_errors() -> None:
+def test_invalid_settings_are_usage_errors() -> None:
     """Before any child starts."""
     with pytest.raises(UsageError):
         VideoReader(queue_clips=0)

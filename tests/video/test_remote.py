@@ -1,4 +1,4 @@
-"""The child's file object, against a plain in-memory file."""
+"""The child's file object, compared with an in-memory file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wsvad.video.remote import BLOCK, RemoteFile
 
 
 class Parent:
-    """Serves blocks and notes them."""
+    """Serves blocks and records them."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -24,12 +24,12 @@ class Parent:
         return self.data[offset : offset + length]
 
     def prefetch(self, offset: int, length: int) -> None:
-        """Note the announcement."""
+        """Record the announcement."""
         self.announced.append(offset)
 
 
 def test_random_reads_and_seeks_equal_those_of_a_plain_file() -> None:
-    """Also behind the end, and across block borders."""
+    """Also after the end, and across block boundaries."""
     data = random.Random(1).randbytes(3 * BLOCK + 12_345)
     parent, plain = Parent(data), io.BytesIO(data)
     remote = RemoteFile(len(data), parent.fetch, parent.prefetch)
@@ -50,7 +50,7 @@ def test_random_reads_and_seeks_equal_those_of_a_plain_file() -> None:
     assert len(parent.fetched) == 4
 
 
-def test_reading_on_announces_the_next_block_and_small_reads_fetch_nothing() -> None:
+def test_sequential_reads_prefetch_and_small_reads_hit_the_cache() -> None:
     """A thousand small reads are one request."""
     parent = Parent(bytes(4 * BLOCK))
     remote = RemoteFile(4 * BLOCK, parent.fetch, parent.prefetch)
@@ -62,8 +62,8 @@ def test_reading_on_announces_the_next_block_and_small_reads_fetch_nothing() -> 
     assert (parent.fetched, parent.announced) == ([0, BLOCK], [2 * BLOCK])
 
 
-def test_the_first_failure_stays() -> None:
-    """libav may take an error for the end and go on; it must not get bytes from then on."""
+def test_the_first_failure_is_raised_again() -> None:
+    """libav may take an error for the end of the file and continue; it must not get bytes afterwards."""
     remote = RemoteFile(100, lambda offset, length: 1 / 0, lambda offset, length: None)
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
@@ -72,7 +72,7 @@ def test_the_first_failure_stays() -> None:
 
 
 def test_spans_read_as_zeros_are_not_fetched() -> None:
-    """What is outside is still real."""
+    """Bytes outside the spans are real."""
     parent = Parent(b"\x01" * (3 * BLOCK))
     remote = RemoteFile(3 * BLOCK, parent.fetch, parent.prefetch)
     remote.read_as_zeros([(100, 3 * BLOCK - 100)])

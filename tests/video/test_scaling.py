@@ -1,4 +1,4 @@
-"""Pictures to upright RGB: colours, formats, rotations, against arithmetic and against plain numpy."""
+"""Conversion to upright RGB: colours, formats and rotations, compared with arithmetic and numpy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.video.making import CLOSED_GOP, Recipe, make_video, number_in, picture, plain_decode
+from tests.video.synthetic import CLOSED_GOP, Recipe, make_video, number_in, picture, plain_decode
 from wsvad.video.demux import Refused
 from wsvad.video.geometry import Frames, Geometry
 from wsvad.video.scaling import Scaler, clockwise, upright
@@ -37,7 +37,7 @@ def yuv(y: int, u: int, v: int, pixel_format: str, width: int = 64, height: int 
 
 
 def rgb_of(y: int, u: int, v: int, red: float, blue: float, full: bool) -> list[float]:
-    """The definition of Y'CbCr with luma weights ``red`` and ``blue`` (ITU-R BT.601 and BT.709)."""
+    """Return the definition of Y'CbCr with luma weights ``red`` and ``blue`` (ITU-R BT.601 and BT.709)."""
     luma = y / 255 if full else (y - 16) / 219
     scale = 255 if full else 224
     cb, cr = (u - 128) / scale, (v - 128) / scale
@@ -59,10 +59,10 @@ def rgb_of(y: int, u: int, v: int, red: float, blue: float, full: bool) -> list[
     ],
 )
 @pytest.mark.parametrize("colour", [(81, 90, 240), (145, 54, 34), (41, 240, 110), (180, 128, 128)])
-def test_colours_are_what_the_standards_say(
+def test_colours_follow_the_standards(
     pixel_format: str, colorspace: int, color_range: int, red: float, blue: float, colour: tuple[int, int, int]
 ) -> None:
-    """Matrix and range of the stream are obeyed, to within 4 of 255 levels (integer conversion)."""
+    """Matrix and range of the stream are applied, to within 4 of 255 levels (integer conversion)."""
     frame = yuv(*colour, pixel_format)
     frame.colorspace, frame.color_range = colorspace, color_range
     got = convert(frame, Geometry(size=32))
@@ -88,8 +88,8 @@ def test_colours_are_what_the_standards_say(
     ],
 )
 @pytest.mark.parametrize("kind", ["squash", "center", "ten-crop"])
-def test_every_pixel_format_shows_the_same_picture(pixel_format: str, kind: str) -> None:
-    """Compared with a plain area average of the original, after a halving of its size."""
+def test_every_pixel_format_gives_the_same_picture(pixel_format: str, kind: str) -> None:
+    """Compared with an area average of the original at half its size."""
     original = picture(1234, 512, 512)
     frame = av.VideoFrame.from_ndarray(original, format="rgb24").reformat(format=pixel_format)
     frame.time_base = Fraction(1, 25)
@@ -103,8 +103,8 @@ def test_every_pixel_format_shows_the_same_picture(pixel_format: str, kind: str)
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
 @pytest.mark.parametrize("mirrored", [False, True])
-def test_rotated_and_mirrored_recordings_come_out_upright(tmp_path: Path, degrees: int, mirrored: bool) -> None:
-    """The stored picture is turned so that an obedient player shows frame 5 as drawn; so must we."""
+def test_rotated_and_mirrored_recordings_are_made_upright(tmp_path: Path, degrees: int, mirrored: bool) -> None:
+    """The stored picture is transformed so that a player that applies the display matrix shows frame 5 as drawn."""
     recipe = Recipe(options=CLOSED_GOP, num_frames=6, rotation=degrees, mirrored=mirrored)
     frame = plain_decode(make_video(tmp_path / "turned.mp4", recipe))[5]
     width, height = (64, 96) if degrees % 180 else (96, 64)
@@ -117,7 +117,7 @@ def test_rotated_and_mirrored_recordings_come_out_upright(tmp_path: Path, degree
     assert number_in(convert(frame, Geometry())) == 5
 
 
-def test_center_takes_the_middle_of_the_resized_frame() -> None:
+def test_center_crops_the_middle_of_the_resized_frame() -> None:
     """The centre crop is the ten-crop's fifth view of the same frame."""
     frame = av.VideoFrame.from_ndarray(picture(77, 320, 240), format="rgb24").reformat(format="yuv420p")
     frame.time_base = Fraction(1, 25)
@@ -126,8 +126,8 @@ def test_center_takes_the_middle_of_the_resized_frame() -> None:
     assert np.array_equal(views[4, 0], middle)
 
 
-def test_one_scaler_follows_pictures_that_change_size_and_format() -> None:
-    """The graph is rebuilt, and the size delivered stays that of the video."""
+def test_a_scaler_handles_changes_of_size_and_format() -> None:
+    """The graph is rebuilt, and the delivered size stays that of the video."""
     scaler = Scaler(Geometry("ten-crop"), 320, 240, MAX_PIXELS)
     for size, pixel_format in (((320, 240), "yuv420p"), ((64, 200), "yuv420p"), ((320, 240), "yuv444p10le")):
         frame = av.VideoFrame.from_ndarray(picture(99, *size), format="rgb24").reformat(format=pixel_format)
@@ -137,7 +137,7 @@ def test_one_scaler_follows_pictures_that_change_size_and_format() -> None:
         assert number_in(whole) == 99
 
 
-def test_pictures_above_the_limit_are_refused_also_after_resizing() -> None:
+def test_pictures_that_exceed_the_limit_after_resizing_are_refused() -> None:
     """A ribbon of 20000x2 would become 2,560,000x256."""
     with pytest.raises(Refused) as refused:
         Scaler(Geometry("center"), 20_000, 2, MAX_PIXELS).scale(yuv(0, 128, 128, "yuv420p", 20_000, 2))

@@ -1,4 +1,4 @@
-"""Messages on a socket pair."""
+"""Messages over a socket pair."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from wsvad.video.wire import Disconnected, Violation, receive, send
 
 @pytest.fixture
 def pair() -> tuple[socket.socket, socket.socket]:
-    """Two connected ends."""
+    """Two connected sockets."""
     return socket.socketpair()
 
 
 def test_messages_payloads_and_descriptors_arrive_in_order(pair: tuple[socket.socket, socket.socket]) -> None:
-    """Two messages sent at once stay two, and a descriptor stays usable."""
+    """Two messages sent at once stay separate, and a descriptor stays usable."""
     ours, theirs = pair
     with ours, theirs:
         read_end, write_end = os.pipe()
@@ -33,10 +33,8 @@ def test_messages_payloads_and_descriptors_arrive_in_order(pair: tuple[socket.so
 
 
 @pytest.mark.parametrize("rest", [b"", b"\x01\x00", b"\x02\x00\x00\x00\x00\x00\x00\x00{"])
-def test_an_end_in_the_middle_of_anything_is_a_disconnection(
-    pair: tuple[socket.socket, socket.socket], rest: bytes
-) -> None:
-    """Whether between messages, in a header or in a body."""
+def test_an_end_at_any_position_is_a_disconnection(pair: tuple[socket.socket, socket.socket], rest: bytes) -> None:
+    """Between messages, in a header or in a body."""
     ours, theirs = pair
     with theirs:
         with ours:
@@ -57,7 +55,7 @@ def test_an_end_in_the_middle_of_anything_is_a_disconnection(
     ids=["huge message", "payload not allowed", "not JSON", "not an object", "nested too deeply"],
 )
 def test_garbage_is_a_violation(pair: tuple[socket.socket, socket.socket], garbage: bytes) -> None:
-    """Whatever a broken child writes, the parent notices, and allocates nothing for it."""
+    """Whatever a broken child writes, the parent detects it without allocating for it."""
     ours, theirs = pair
     with theirs:
         with ours:
@@ -66,8 +64,8 @@ def test_garbage_is_a_violation(pair: tuple[socket.socket, socket.socket], garba
             receive(theirs, 10)
 
 
-def test_sending_to_nobody_is_a_disconnection(pair: tuple[socket.socket, socket.socket]) -> None:
-    """A broken pipe has the same name."""
+def test_sending_to_a_closed_socket_is_a_disconnection(pair: tuple[socket.socket, socket.socket]) -> None:
+    """A broken pipe raises Disconnected too."""
     ours, theirs = pair
     theirs.close()
     with ours, pytest.raises(Disconnected):

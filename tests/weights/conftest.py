@@ -1,4 +1,4 @@
-"""The web server, and a machine without weights or proxies."""
+"""Fixtures: a web server, and an environment without weights or proxies."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.weights.server import Behaviour, WebServer
 
 
 @pytest.fixture(autouse=True)
-def no_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No proxy of the machine is asked, and no folder of the user's is touched."""
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Remove proxy settings, and use an empty weights folder instead of the user's."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("WSVAD_WEIGHTS", str(tmp_path / "weights"))
@@ -21,6 +21,6 @@ def no_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def web() -> Iterator[WebServer]:
-    """A web server that serves nothing yet."""
+    """A web server without content."""
     with WebServer(Behaviour()).running() as server:
         yield server

@@ -1,4 +1,4 @@
-"""A small web server on this machine that can do what real ones do to a download."""
+"""A local web server that simulates failures of real servers."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pathlib import Path
 
 @dataclass
 class Behaviour:
-    """How the next requests are answered."""
+    """Settings for the responses to the next requests."""
 
     content: bytes = b""
     etag: str = '"v1"'
     ranges: bool = True
-    """Whether parts are served; else always the whole file."""
+    """Whether ranges are supported; else the whole file is sent."""
     break_after: list[int] = field(default_factory=list)
-    """Bytes of its body after which each of the next answers breaks off."""
+    """Bytes after which each of the next responses is interrupted."""
     statuses: list[int] = field(default_factory=list)
-    """Status of each of the next answers, before any file is served."""
+    """Status of each of the next responses, before any file is served."""
     says_length: bool = True
     location: str = ""
-    """Where ``/moved`` leads."""
+    """Redirect target of ``/moved``."""
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Path and headers of all requests so far."""
 
@@ -41,7 +41,7 @@ class WebServer:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def use_tls(self, certificate: Path) -> None:
-        """Speak TLS from now on, with a PEM file that holds a certificate of ``localhost`` and its key."""
+        """Use TLS from now on, with a PEM file that holds a certificate of ``localhost`` and its key."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
@@ -75,9 +75,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         does = self.behaviour
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        requested = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         same = self.headers.get("If-Range") in (None, does.etag)
-        start = int(asked[1]) if asked and does.ranges and same else 0
+        start = int(requested[1]) if requested and does.ranges and same else 0
         headers = {"ETag": does.etag} if does.etag else {}
         if start > len(does.content) or (start and start == len(does.content)):
             self._answer(416, {"Content-Range": f"bytes */{len(does.content)}"}, b"")

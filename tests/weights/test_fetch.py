@@ -1,4 +1,4 @@
-"""Fetching and converting, from a web server to weights that load, by the command line."""
+"""``wsvad weights``: fetching and converting, from a web server to weights that load."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ import torch
 
 from tests.backbones.reference import published_shapes
 from tests.backbones.saving import save_weights
-from tests.weights.making import caffe2_names, python2_pickle, unpacked
+from tests.weights.checkpoints import caffe2_names, python2_pickle, unpack
 from tests.weights.server import WebServer
 from wsvad.backbones import shipped
-from wsvad.backbones.choose import hollow
+from wsvad.backbones.registry import meta_network
 from wsvad.backbones.weights import load_weights, random_weights
 from wsvad.cli import main
 from wsvad.weights import fetch as fetching
 from wsvad.weights.catalogue import CATALOGUE
 from wsvad.weights.digests import bytes_digest
-from wsvad.weights.download import Patience
+from wsvad.weights.download import RetryPolicy
 from wsvad.weights.folder import default_folder, find_weights
 
 
 @pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two tries without waiting."""
-    monkeypatch.setattr(fetching, "PATIENT", Patience(attempts=2, timeout_s=5, first_wait_s=0.001))
+def short_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two attempts without waiting."""
+    monkeypatch.setattr(fetching, "DEFAULT_RETRIES", RetryPolicy(attempts=2, timeout_s=5, first_wait_s=0.001))
 
 
 @pytest.fixture(scope="module")
 def checkpoint() -> dict[str, bytes]:
-    """A whole I3D as TensorFlow wrote it."""
-    return unpacked("tensorflow_i3d.tar.xz")
+    """A complete I3D checkpoint written by TensorFlow."""
+    return unpack("tensorflow_i3d.tar.xz")
 
 
 @pytest.fixture(scope="module")
 def small_pt(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A whole I3D as PyTorch writes it, all nought but its variances."""
+    """A complete I3D written by PyTorch, all zero except its variances."""
     state = {
         name: torch.ones(shape) if name.endswith("running_var") else torch.zeros(shape)
         for name, shape in published_shapes().items()
@@ -52,7 +52,7 @@ def small_pt(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, object], str]:
-    """Run ``wsvad weights``; return exit code, JSON summary and what was logged."""
+    """Run ``wsvad weights``; return the exit code, the JSON summary and the log."""
     capsys.readouterr()
     code = main(["weights", *words, "--json"])
     out, err = capsys.readouterr()
@@ -62,7 +62,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str,
 def serve(
     web: WebServer, monkeypatch: pytest.MonkeyPatch, name: str, contents: list[bytes], *, pinned: bool = True
 ) -> None:
-    """Let a name of the catalogue be on the web server, pinned to these contents."""
+    """Serve the files of a catalogue name, with the digests of these contents."""
     known = CATALOGUE[name]
     files = tuple(
         replace(file, url=f"{web.url}/{i}", size=len(content), digest=bytes_digest(content, "git") if pinned else None)
@@ -72,7 +72,7 @@ def serve(
 
 
 def test_a_checkpoint_of_tensorflow_is_fetched_converted_and_loaded(web, monkeypatch, capsys, checkpoint) -> None:
-    """Two files, proven and converted; bears the published name; a second run fetches nothing."""
+    """Two files, verified and converted, with the published name; a second run fetches nothing."""
     contents = [checkpoint["model.ckpt.index"], checkpoint["model.ckpt.data-00000-of-00001"]]
     serve(web, monkeypatch, "kinetics-i3d-rgb", contents)
     monkeypatch.setattr(
@@ -92,7 +92,7 @@ def test_a_checkpoint_of_tensorflow_is_fetched_converted_and_loaded(web, monkeyp
 
 
 def test_a_checkpoint_is_verified_by_any_of_its_files(tmp_path, capsys, checkpoint) -> None:
-    """The common beginning of its names is enough; one bit that is flipped in the data is found."""
+    """The common prefix of its names suffices; a flipped bit in the data is detected."""
     for name, content in checkpoint.items():
         (tmp_path / name).write_bytes(content)
     code, found, _ = run(capsys, "verify", str(tmp_path / "model.ckpt"))
@@ -103,11 +103,11 @@ def test_a_checkpoint_is_verified_by_any_of_its_files(tmp_path, capsys, checkpoi
     data.write_bytes(altered)
     code, _, err = run(capsys, "verify", str(data))
     assert code == 5
-    assert "is damaged: its checksum does not agree" in err
+    assert "is damaged: checksum mismatch" in err
 
 
-def test_a_pytorch_file_is_kept_as_it_is(web, monkeypatch, capsys, small_pt) -> None:
-    """Fetched by name; listed as verified; found by name; a mirror's URL is held to the published digest."""
+def test_a_pytorch_file_is_kept_unchanged(web, monkeypatch, capsys, small_pt) -> None:
+    """Fetched by name; listed as verified; found by name; a mirror's URL must match the published digest."""
     serve(web, monkeypatch, "rgb_imagenet", [small_pt])
     web.behaviour.content = small_pt
     code, done, _ = run(capsys, "fetch", f"{web.url}/mirror/rgb_imagenet.pt")
@@ -119,37 +119,38 @@ def test_a_pytorch_file_is_kept_as_it_is(web, monkeypatch, capsys, small_pt) -> 
     assert (code, found["known"], found["classes"], found["name"]) == (0, True, None, "rgb_imagenet")
 
 
-def test_nothing_is_fetched_that_cannot_be_proven(web, capsys, small_pt) -> None:
-    """A URL, and the ResNet, of which nobody published a digest: refused without ``--digest``, fetched with it."""
+def test_nothing_is_fetched_without_a_digest(web, capsys, small_pt) -> None:
+    """A URL, and the ResNet, which has no published digest: refused without ``--digest``, fetched with it."""
     web.behaviour.content = small_pt
     for what in (f"{web.url}/mine.pt", "i3d_r50_kinetics"):
         code, _, err = run(capsys, "fetch", what)
         assert (code, web.behaviour.requests) == (2, [])
-        assert "nobody published a digest" in err
+        assert "is published, so a download could not be verified" in err
     code, done, _ = run(capsys, "fetch", f"{web.url}/mine.pt", "--digest", str(bytes_digest(small_pt, "sha256")))
     assert (code, done["path"]) == (0, str(default_folder() / "mine.pt"))
     assert find_weights("mine") == default_folder() / "mine.pt"
     code, _, err = run(capsys, "fetch", f"{web.url}/other.pt", "--digest", "0" * 64)
     assert code == 2
-    assert "it was removed, nothing was kept" in err
+    assert "the download was removed" in err
     code, _, err = run(capsys, "fetch", "rgb_imagenet", "--digest", "0" * 64)
     assert code == 2
     assert "has the published digest git:73a4" in err
 
 
-def test_offline_says_how_to_do_it_by_hand(web, monkeypatch, capsys) -> None:
-    """The URL, the digest and the place, and exit code 4; the same where the server has no such file."""
+def test_offline_errors_explain_manual_download(web, monkeypatch, capsys) -> None:
+    """The URL, the digest and the path, with exit code 4; the same if the server does not have the file."""
     serve(web, monkeypatch, "flow_imagenet", [b"x"])
     for status in (503, 404):
         web.behaviour.statuses = [status] * 2
         code, _, err = run(capsys, "fetch", "flow_imagenet")
         assert code == 4
-        by_hand = f"By hand: get {web.url}/0 on a connected machine, check that it is {bytes_digest(b'x', 'git')}"
+        digest = bytes_digest(b"x", "git")
+        by_hand = f"Without network access: download {web.url}/0 on a connected machine, check its digest {digest}"
         assert f"{by_hand}, copy it to {default_folder() / 'flow_imagenet.pt'}" in err
 
 
-def test_files_are_copied_from_anywhere_that_a_store_reaches(tmp_path, capsys, small_pt) -> None:
-    """A path needs no digest; one that is given is held to."""
+def test_files_are_copied_from_any_store(tmp_path, capsys, small_pt) -> None:
+    """A path needs no digest; a given digest is checked."""
     (tmp_path / "mine.pt").write_bytes(small_pt)
     code, done, _ = run(capsys, "fetch", str(tmp_path / "mine.pt"), "--to", str(tmp_path / "to"))
     assert (code, done["path"]) == (0, str(tmp_path / "to" / "mine.pt"))
@@ -159,9 +160,11 @@ def test_files_are_copied_from_anywhere_that_a_store_reaches(tmp_path, capsys, s
     assert not (default_folder() / "mine.pt").exists()
 
 
-def test_a_caffe2_pickle_becomes_the_resnet(tmp_path, capsys) -> None:
-    """A whole network as Python 2 pickled it, momentum and learning rate beside it."""
-    shapes = {n: tuple(t.shape) for n, t in hollow("resnet50", 400).state_dict().items() if "num_batches" not in n}
+def test_a_caffe2_pickle_is_converted_to_the_resnet(tmp_path, capsys) -> None:
+    """A complete network pickled by Python 2, with momentum and learning rate."""
+    shapes = {
+        n: tuple(t.shape) for n, t in meta_network("resnet50", 400).state_dict().items() if "num_batches" not in n
+    }
     names = caffe2_names(shapes)
     blobs: dict[str, object] = {"model_iter": 400_000, "lr": np.array([0.1], np.float32)}
     for at, (caffe2, (_, shape)) in enumerate(names.items()):
@@ -181,7 +184,7 @@ def test_a_caffe2_pickle_becomes_the_resnet(tmp_path, capsys) -> None:
 
 
 def test_converting_never_overwrites_another_file(tmp_path, capsys, small_pt) -> None:
-    """The same bytes again are fine; another file is a conflict until it may be replaced."""
+    """The same bytes again are fine; other content is a conflict without ``--overwrite``."""
     source, out = tmp_path / "mine.pt", tmp_path / "mine.safetensors"
     source.write_bytes(small_pt)
     assert run(capsys, "convert", str(source), "--out", str(out))[0] == 0
@@ -199,21 +202,24 @@ def test_converting_never_overwrites_another_file(tmp_path, capsys, small_pt) ->
 
 HOSTILE = {
     "page.pt": (b"<!DOCTYPE html><p>Please log in", "a web page"),
-    "pointer.pt": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a pointer of Git LFS"),
-    "noise.pt": (bytes(range(256)), "of a kind that is not known here"),
-    "empty.pt": (b"", "of a kind that is not known here"),
+    "pointer.pt": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer"),
+    "noise.pt": (bytes(range(256)), "of an unsupported format"),
+    "empty.pt": (b"", "of an unsupported format"),
     "header.safetensors": ((1 << 60).to_bytes(8, "little") + b"{", "a safetensors header of"),
-    "code.pkl": (b"\x80\x02cposix\nsystem\nU\x02id\x85R.", "asks for 'posix.system'"),
-    "foreign.pkl": (python2_pickle({"fc6_w": np.ones(3, np.float32)}), "has 'fc6_w', which a ResNet-50 I3D has not"),
+    "code.pkl": (b"\x80\x02cposix\nsystem\nU\x02id\x85R.", "refers to 'posix.system'"),
+    "foreign.pkl": (
+        python2_pickle({"fc6_w": np.ones(3, np.float32)}),
+        "unexpected 'fc6_w'",
+    ),
     "few.pkl": (python2_pickle({"conv1_w": np.ones(3, np.float32)}), "missing"),
-    "cut.zip.pt": (b"PK\x03\x04" + bytes(100), "not a whole zip archive"),
-    "alone.index": (b"rubbish", "does not end like one"),
+    "cut.zip.pt": (b"PK\x03\x04" + bytes(100), "not a complete zip archive"),
+    "alone.index": (b"rubbish", "without its magic number"),
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_verify_refuses_what_is_damaged_foreign_or_hostile(tmp_path: Path, capsys, name: str) -> None:
-    """Exit code 5 and one line that names the file; the JSON summary has the fault."""
+def test_verify_refuses_damaged_foreign_and_hostile_files(tmp_path: Path, capsys, name: str) -> None:
+    """Exit code 5 and one line that names the file; the JSON summary contains the fault."""
     content, message = HOSTILE[name]
     (tmp_path / name).write_bytes(content)
     code, report, err = run(capsys, "verify", str(tmp_path / name))
@@ -230,7 +236,7 @@ def test_verify_refuses_what_is_damaged_foreign_or_hostile(tmp_path: Path, capsy
         (["list", "rgb_imagenet"], 2, "takes no name"),
         (["fetch"], 2, "say what"),
         (["fetch", "rgb-imagenet"], 2, "expected a name"),
-        (["fetch", "i3d-compact"], 2, "comes with the package"),
+        (["fetch", "i3d-compact"], 2, "is part of the package"),
         (["fetch", "https://me:pw@host/a.pt"], 2, "expected http"),
         (["fetch", "https://host/a.ckpt"], 2, "expected the URL of a file named NAME.safetensors"),
         (["convert", "a.pt"], 2, "missing option: --out"),
@@ -241,14 +247,14 @@ def test_verify_refuses_what_is_damaged_foreign_or_hostile(tmp_path: Path, capsy
         (["verify", "flow_charades"], 5, "not on this machine"),
     ],
 )
-def test_wrong_use_is_told(capsys, words: list[str], code: int, message: str) -> None:
+def test_usage_errors(capsys, words: list[str], code: int, message: str) -> None:
     """One line, and nothing is done."""
     got, _, err = run(capsys, *words)
     assert (got, message in err) == (code, True), err
 
 
-def test_the_list_for_people_names_every_name(capsys) -> None:
-    """One line each, the licence and what is here."""
+def test_the_list_shows_every_name(capsys) -> None:
+    """One line each, with the licence and the state."""
     assert main(["weights", "list"]) == 0
     out = capsys.readouterr().out
     for name, known in CATALOGUE.items():
@@ -257,7 +263,7 @@ def test_the_list_for_people_names_every_name(capsys) -> None:
     assert "bring your own" in out
 
 
-def test_verify_knows_what_came_with_the_package(tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify_recognizes_the_embedded_weights(tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
     """By name and as a file; another file in its place is refused."""
     for what in ("i3d-compact", str(shipped.path())):
         assert main(["weights", "verify", what]) == 0

@@ -1,1 +1,1 @@
-"""Networks that turn clips of frames into features; no file formats but weights, no Ray, no video."""
+"""Networks that compute features from clips, and their weights. Independent of Ray and of video decoding."""

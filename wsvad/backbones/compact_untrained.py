@@ -1,4 +1,4 @@
-"""A seeded compact network that nobody trained: the trunk as in ``untrained.py``, heads of the same kind of weights."""
+"""Seeded untrained weights of the compact network: the trunk as in ``untrained.py``, heads with He initialization."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from wsvad.backbones.compact import CONTRAST, Readout, Trunk
 from wsvad.backbones.untrained import untrained_state
 
 COMPACT_RECIPE = 3
-"""As ``untrained.RECIPE``; a change of the backbone that changes its features raises it, too."""
+"""Like ``untrained.RECIPE``; also incremented by changes of the backbone that change its features."""
 
 
 def untrained_compact_state(seed: int) -> dict[str, Tensor]:
-    """Return the state dict of an untrained network, in fp32; what is usual is 0 to it, with a deviation of 1.
+    """Return the state dict of an untrained network in fp32, with feature means of 0 and deviations of 1.
 
     Args:
-        seed: not negative; the same seed gives the same numbers.
+        seed: At least 0; the same seed gives the same weights.
     """
-    state = {f"trunk.{name}": tensor for name, tensor in untrained_state(seed, Trunk, _seen).items()}
-    with torch.device("meta"):  # names and shapes are all that is wanted
+    state = {f"trunk.{name}": tensor for name, tensor in untrained_state(seed, Trunk, _to_input).items()}
+    with torch.device("meta"):  # only names and shapes are needed
         readout = Readout()
     for name, module in readout.named_modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d):
@@ -37,7 +37,7 @@ def untrained_compact_state(seed: int) -> dict[str, Tensor]:
     return state
 
 
-def _seen(video_THWC: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
-    """What ``changes`` makes of one colour, as whole numbers, and what 1 of them is worth at the network's input."""
+def _to_input(video_THWC: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
+    """Return ``difference_from_mean`` of one colour as integers, and the value of 1 at the network's input."""
     values = video_THWC[..., :1].astype(np.float32)
     return values - np.rint(values.mean(0)), 1 / (255 * CONTRAST)

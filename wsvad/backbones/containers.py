@@ -1,9 +1,9 @@
-"""What a file of weights claims to hold, looked at before it is read, so that memory and time stay within its size.
+"""Check a weight file before reading it, so that memory and time stay proportional to its size.
 
-PyTorch's zip archives hold their tensors as they are. One that is packed, or whose parts are more than the file, would
-fill memory with what never was in it; the same goes for a header that is larger than any network's. In a pickle, tuples
-of the same tuple twice, and so on, are few bytes and for ever to compare or to hash, which a reader does that uses them
-as keys.
+* PyTorch's zip archives store tensors uncompressed. A compressed archive, or parts that overlap, could expand to fill
+  the memory; so could an excessive header.
+* Pickled tuples that nest the same tuple twice at every level need few bytes but exponential time to compare or hash,
+  which a reader does if it uses them as keys.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from typing import Any
 from wsvad.errors import WeightsError
 
 MAX_HEADER = 16 << 20
-"""Bytes of names, shapes and places; a network of thousands of tensors needs a hundredth."""
+"""Maximum bytes of names, shapes and offsets; a network of thousands of tensors needs a hundredth."""
 _MAX_PARTS = 1 << 16
 _ZIP = b"PK\x03\x04"
 _PICKLE = b"\x80"
 _LEGACY_PICKLES = 5
-"""In a file of old form: its mark, a version, the machine, the tensors, and the order of their bytes behind."""
+"""Pickles in a file of the legacy format: magic number, protocol version, system information, tensors, storage keys."""
 _MAX_INSTRUCTIONS = 1 << 20
 _MAX_NESTED = 1 << 16
-"""Items of a tuple, those of the tuples in it included, each as often as it is met."""
+"""Maximum items of a tuple, counting the items of nested tuples at every occurrence."""
 
 
 def check_container(data: bytes) -> None:
-    """Refuse a file that claims more than it holds; what is neither zip nor safetensors is not looked at.
+    """Refuse a file that claims more than it holds. Files that are neither zip, safetensors nor pickle are not checked.
 
     Raises:
-        WeightsError: packed parts, parts that overlap or lie outside of the file, or an absurd header.
+        WeightsError: Compressed parts, parts that overlap or lie outside the file, or an excessive header.
     """
     if data.startswith(_ZIP):
         _check_zip(data)
@@ -51,35 +51,35 @@ def _check_zip(data: bytes) -> None:
         archive = zipfile.ZipFile(io.BytesIO(data))
         parts = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
-        raise WeightsError(f"damaged: not a whole zip archive ({error})") from error
+        raise WeightsError(f"damaged: not a complete zip archive ({error})") from error
     if len(parts) > _MAX_PARTS:
         raise WeightsError(f"an archive of {len(parts)} parts; expected at most {_MAX_PARTS}")
     if any(part.compress_type != zipfile.ZIP_STORED or part.file_size != part.compress_size for part in parts):
-        raise WeightsError("a packed archive; PyTorch stores tensors as they are, and unpacking could fill the memory")
+        raise WeightsError("a compressed archive; expected uncompressed tensors, as PyTorch stores them")
     if sum(part.file_size for part in parts) > len(data):
-        raise WeightsError(f"the parts of the archive are more than its {len(data)} bytes")
+        raise WeightsError(f"the parts of the archive are larger than the file of {len(data)} bytes")
     pickles = [part for part in parts if part.filename.endswith(".pkl")]
     if sum(part.file_size for part in pickles) > MAX_HEADER:
-        raise WeightsError(f"the archive's list of tensors is larger than {MAX_HEADER} bytes")
+        raise WeightsError(f"the pickle in the archive is larger than {MAX_HEADER} bytes")
     for part in pickles:
         try:
             content = archive.read(part)
         except (zipfile.BadZipFile, OSError, RuntimeError, EOFError) as error:
-            raise WeightsError(f"damaged: a part of the archive cannot be read ({error})") from error
+            raise WeightsError(f"damaged: a part of the archive is unreadable ({error})") from error
         _check_pickle(io.BytesIO(content))
 
 
 def _check_pickle(file: io.BytesIO) -> bool:
-    """Walk through one pickle without doing what it says; return whether it has an end.
+    """Check one pickle without executing it; return whether it is complete.
 
-    What is wrong with it otherwise is left to the reader, which comes next and refuses it.
+    All other errors are left to the reader, which refuses the file afterwards.
     """
     stack: list[Any] = []
     memo: dict[int, int] = {}
     try:
         for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
             if number >= _MAX_INSTRUCTIONS:
-                raise WeightsError(f"a list of tensors of more than {_MAX_INSTRUCTIONS} instructions")
+                raise WeightsError(f"the pickle has more than {_MAX_INSTRUCTIONS} instructions")
             _step(stack, memo, opcode, argument)
     except (ValueError, IndexError, KeyError, UnicodeError, OverflowError):
         return False
@@ -87,7 +87,7 @@ def _check_pickle(file: io.BytesIO) -> bool:
 
 
 def _step(stack: list[Any], memo: dict[int, int], opcode: pickletools.OpcodeInfo, argument: Any) -> None:
-    """Do to a stack of sizes what an instruction does to a stack of objects."""
+    """Apply a pickle instruction to a stack of object sizes."""
     taken = _take(stack, opcode)
     if opcode.name in ("BINPUT", "LONG_BINPUT", "PUT"):
         memo[argument] = stack[-1]
@@ -98,7 +98,7 @@ def _step(stack: list[Any], memo: dict[int, int], opcode: pickletools.OpcodeInfo
     elif opcode.name.startswith("TUPLE"):
         stack.append(1 + sum(taken))
         if stack[-1] > _MAX_NESTED:
-            raise WeightsError("tuples within tuples without end; a list of tensors has no use for them")
+            raise WeightsError("the pickle has excessively nested tuples")
     elif opcode.name == "DUP":
         stack.extend(taken * 2)
     else:
@@ -106,11 +106,11 @@ def _step(stack: list[Any], memo: dict[int, int], opcode: pickletools.OpcodeInfo
 
 
 _MARK = None
-"""Where a run of items on the stack begins; anything else on it is the number of its items."""
+"""Marks the start of a sequence on the stack; all other entries are item counts."""
 
 
 def _take(stack: list[Any], opcode: pickletools.OpcodeInfo) -> list[int]:
-    """Take off the stack what an instruction takes; memory instructions only look."""
+    """Pop what an instruction pops; memo instructions pop nothing."""
     if opcode.name in ("BINPUT", "LONG_BINPUT", "PUT", "MEMOIZE"):
         return []
     before = opcode.stack_before

@@ -1,4 +1,4 @@
-"""Clips of pixels in, features out: the one object that a worker holds for each device."""
+"""``FeatureExtractor``: features of clips, the object that a worker holds for each device."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wsvad.backbones.choose import BACKBONES, CHANNELS, BackboneSpec, Network, architecture_spec
 from wsvad.backbones.i3d import I3dFeatures
 from wsvad.backbones.names import Precision, Stream
+from wsvad.backbones.registry import BACKBONES, CHANNELS, BackboneSpec, Network, architecture_spec
 from wsvad.backbones.weights import Weights
 from wsvad.cores import at_most_cores
 from wsvad.errors import UsageError, WeightsError
 
 CPU_BATCH = 1
-"""Clips in one pass on a CPU: more only push each other out of the cache (5 % slower in twos, 8 % in fours)."""
+"""Clips per pass on a CPU: larger batches exceed the cache (5 % slower with 2 clips, 8 % with 4)."""
 CUDA_BATCH = 16
-"""Clips in one pass on a GPU: about 0.9 TFLOP, well above what launching the kernels costs; 2 GB of activations."""
+"""Clips per pass on a GPU: about 0.9 TFLOP, well above the cost of kernel launches; 2 GB of activations."""
 
 
 class Features(NamedTuple):
-    """Features of some clips, ready to be stored."""
+    """Features of clips, ready to be stored."""
 
     pooled: NDArray[np.float16]
-    """``[B, D]``, not negative, finite."""
+    """``[B, D]``, non-negative, finite."""
     cuboids: NDArray[np.float16]
-    """``[B, 49, C]``, not negative, finite, row by row from the top left of the frame."""
+    """``[B, 49, C]``, non-negative, finite, row by row from the top left of the frame."""
 
 
 def default_precision(device: str = "cpu") -> Precision:
-    """Return ``bf16`` where the device multiplies bfloat16 in hardware, else ``fp32``.
+    """Return ``bf16`` if the device multiplies bfloat16 in hardware, else ``fp32``.
 
     Raises:
-        UsageError: no such device here.
+        UsageError: The device does not exist.
     """
     return "bf16" if _has_bf16(_device(device)) else "fp32"
 
@@ -44,21 +44,21 @@ def default_precision(device: str = "cpu") -> Precision:
 class FeatureExtractor:
     """A backbone on one device, from uint8 clips to float16 features.
 
-    The features of a clip are the same bytes whatever other clips are in the call and wherever it stands among them, in
-    every process on the same kind of machine with the same PyTorch: the network always runs on ``batch_size`` clips,
-    the last ones blank if need be, and nothing is tuned or compiled at run time. One instance serves one thread.
+    The features of a clip are bitwise identical whatever other clips are in the call, in any order, and in every
+    process on the same type of machine with the same PyTorch: the network always runs on ``batch_size`` clips, padded
+    with blank ones, and nothing is tuned or compiled at run time. One instance serves one thread.
 
     Args:
-        weights: what to run; the backbone is the one that has these architectures.
-        flow_weights: of the second of two streams.
+        weights: Weights to run; their architectures determine the backbone.
+        flow_weights: Weights of the second of two streams.
         precision: ``bf16`` (fast) or ``fp32`` (the reference); part of a data set's fingerprint.
         device: ``cpu``, ``cuda`` or ``cuda:<n>``.
-        threads: PyTorch's threads in this process, at least 1; ``None`` leaves them as they are. Does not change
-            features. Several workers of one thread each do more than one worker of several.
+        threads: PyTorch threads of this process, at least 1; ``None`` leaves them unchanged. Does not change features.
+            Several workers with one thread each are faster than one worker with several threads.
 
     Raises:
-        UsageError: no such device here, one without hardware for the precision, fewer than one thread, or weights of
-            networks that are no backbone together.
+        UsageError: The device does not exist or lacks hardware for the precision, fewer than one thread, or no
+            backbone has these architectures.
     """
 
     def __init__(
@@ -89,30 +89,30 @@ class FeatureExtractor:
 
     @property
     def pooled_dim(self) -> int:
-        """D, of all streams together."""
+        """D, summed over streams."""
         return self.spec.pooled_dim
 
     @property
     def cuboid_shape(self) -> tuple[int, int]:
-        """``(49, C)``, C of all streams together."""
+        """``(49, C)``, C summed over streams."""
         return self.spec.cuboid_shape
 
     @property
     def batch_size(self) -> int:
-        """Clips in one pass of the network; calls with a multiple of it waste nothing."""
+        """Clips per pass of the network; a multiple of it per call avoids padding."""
         return CUDA_BATCH if self._device.type == "cuda" else CPU_BATCH
 
     def __call__(self, clips_BTHWC: NDArray[np.uint8] | None, flow_BTHWC: NDArray[np.uint8] | None = None) -> Features:
-        """Extract features; those of two streams stand side by side, RGB first.
+        """Extract features; those of two streams are concatenated, RGB first.
 
         Args:
-            clips_BTHWC: RGB ``[B, T, S, S, 3]``, 0 to 255, S = ``spec.size``; any B, any T of at least 1 (I3D is
-                trained with 16). ``None`` where the backbone has no such stream.
-            flow_BTHWC: optical flow ``[B, T', S, S, 2]`` as bytes, the same B; ``None`` where it has no such stream.
+            clips_BTHWC: RGB ``[B, T, S, S, 3]``, uint8, S = ``spec.size``; any B, any T of at least 1 (I3D is trained
+                with 16). ``None`` if the backbone has no RGB stream.
+            flow_BTHWC: Optical flow ``[B, T', S, S, 2]``, uint8, same B; ``None`` if the backbone has no flow stream.
 
         Raises:
-            ValueError: another dtype or shape, a stream that is missing or not wanted.
-            WeightsError: a feature that float16 cannot hold (above 65,504 or not finite), which no sound weights give.
+            ValueError: Wrong dtype or shape, or a missing or superfluous stream.
+            WeightsError: A feature exceeds float16 (above 65,504 or not finite), which valid weights do not produce.
         """
         streams = self._streams({"rgb": clips_BTHWC, "flow": flow_BTHWC})
         num_clips = len(streams[0])
@@ -125,14 +125,14 @@ class FeatureExtractor:
                 part = stream[start : start + self.batch_size]
                 features, rows = self._run(network, part), slice(start, start + len(part))
                 width_d, width_c = features.pooled_BD.shape[1], features.cuboids_BKC.shape[2]
-                pooled[rows, from_d : from_d + width_d] = _stored(features.pooled_BD, len(part), weights)
-                cuboids[rows, :, from_c : from_c + width_c] = _stored(features.cuboids_BKC, len(part), weights)
+                pooled[rows, from_d : from_d + width_d] = _to_float16(features.pooled_BD, len(part), weights)
+                cuboids[rows, :, from_c : from_c + width_c] = _to_float16(features.cuboids_BKC, len(part), weights)
             from_d, from_c = from_d + width_d, from_c + width_c
         assert num_clips == 0 or (from_d, from_c) == (self.pooled_dim, self.cuboid_shape[1])
         return Features(pooled, cuboids)
 
     def _streams(self, given: dict[Stream, NDArray[np.uint8] | None]) -> list[NDArray[np.uint8]]:
-        """Return the clips of each stream, in order."""
+        """Return the clips of each stream, in the order of ``spec.streams``."""
         size, found = self.spec.size, []
         for name, clips in given.items():
             if name not in self.spec.streams:
@@ -140,7 +140,7 @@ class FeatureExtractor:
                     raise ValueError(f"backbone {self.spec.name} has no {name} stream, got {list(clips.shape)}")
                 continue
             if clips is None:
-                raise ValueError(f"backbone {self.spec.name} needs the clips of its {name} stream, got none")
+                raise ValueError(f"backbone {self.spec.name} needs clips of its {name} stream, got none")
             if clips.dtype != np.uint8 or clips.ndim != 5 or clips.shape[2:] != (size, size, CHANNELS[name]):
                 raise ValueError(
                     f"expected uint8 clips [B, T, {size}, {size}, {CHANNELS[name]}], got {clips.dtype} "
@@ -148,15 +148,15 @@ class FeatureExtractor:
                 )
             found.append(clips)
         if len({len(clips) for clips in found}) > 1:
-            raise ValueError(f"expected as many clips in each stream, got {[len(clips) for clips in found]}")
+            raise ValueError(f"expected the same number of clips in each stream, got {[len(clips) for clips in found]}")
         return found
 
     def _run(self, network: Network, clips_BTHWC: NDArray[np.uint8]) -> I3dFeatures:
-        """Run one full batch, filled up with blank clips."""
+        """Run one batch, padded with blank clips."""
         shape, pinned = (self.batch_size, *clips_BTHWC.shape[1:]), self._device.type == "cuda"
         batch_BTHWC = torch.zeros(shape, dtype=torch.uint8, pin_memory=pinned)
         batch_BTHWC.numpy()[: len(clips_BTHWC)] = clips_BTHWC
-        # cuDNN would otherwise time its algorithms and choose anew in each process, which changes low bits.
+        # Otherwise cuDNN would time its algorithms and choose anew in each process, which changes low bits.
         repeatable = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
         with torch.inference_mode(), repeatable:
             return network.features(batch_BTHWC.to(self._device, non_blocking=True))
@@ -170,7 +170,7 @@ def _backbone_of(weights: tuple[Weights, ...]) -> BackboneSpec:
     raise UsageError(f"no backbone is made of the networks {' and '.join(architectures)}")
 
 
-def _stored(features: Tensor, count: int, weights: Weights) -> NDArray[np.float16]:
+def _to_float16(features: Tensor, count: int, weights: Weights) -> NDArray[np.float16]:
     values: NDArray[np.float16] = features[:count].half().cpu().numpy()
     if not np.isfinite(values).all():
         raise WeightsError(
@@ -181,14 +181,14 @@ def _stored(features: Tensor, count: int, weights: Weights) -> NDArray[np.float1
 
 
 def cuda_devices() -> int:
-    """Return how many CUDA devices PyTorch sees on this machine; 0 where there is no driver."""
+    """Return the number of CUDA devices that PyTorch finds; 0 without a driver."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # without a driver PyTorch warns and answers 0, which says it
+        warnings.simplefilter("ignore")  # without a driver PyTorch warns and returns 0
         return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def _device(name: str) -> torch.device:
-    """Return the device of that name, if this machine has it."""
+    """Return the device of that name. Raises UsageError if this machine does not have it."""
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -196,7 +196,7 @@ def _device(name: str) -> torch.device:
     if device.type == "cuda":
         count = cuda_devices()
         if (device.index or 0) >= count:
-            raise UsageError(f"device {name!r}: PyTorch {torch.__version__} sees {count} CUDA devices on this machine")
+            raise UsageError(f"device {name!r}: PyTorch {torch.__version__} finds {count} CUDA devices on this machine")
     elif device.type != "cpu" or device.index:
         raise UsageError(f"device must be cpu, cuda or cuda:<n>, got {name!r}")
     return device

@@ -1,17 +1,17 @@
-"""The same I3D, rearranged for speed: what runs in production.
+"""I3D in its production form, rearranged for speed.
 
-Nothing is approximated but the arithmetic's precision; in fp32 the maps agree with the plain model to rounding error.
+Only the precision of the arithmetic differs: in fp32 the maps equal those of the plain model up to rounding.
 ``docs/decisions/0001-i3d-fast-path.md`` has the measurements behind each choice:
 
-* Tensors are channels-last, batch norm is folded into the convolutions, the ReLU is fused into them where PyTorch can.
-* The first convolution reads bytes: pixels become ``x - 127.5``, which bfloat16 holds exactly, and the scale 1/127.5
-  goes into the weights. Its 7 columns x 3 colours become 21 input channels (in bfloat16 22, the last one zero, so that
-  they pair up), which leaves a 7x7x1 kernel that runs at full speed, as one on 3 channels does not. Fp32 is read
-  as well, times 127.5.
-* bfloat16 weights are rounded so that the errors of neighbouring taps cancel, and biases stay fp32, which removes a
+* Tensors are channels-last. Batch norm is folded into the convolutions, and the ReLU is fused if PyTorch supports it.
+* The first convolution reads uint8. Pixels become ``x - 127.5``, which bfloat16 represents exactly, and the scale
+  1/127.5 is part of the weights. Its 7 columns x 3 colours become 21 input channels (22 in bfloat16, the last one zero,
+  so that they form pairs), which leaves a 7x7x1 kernel. That runs at full speed, unlike one with 3 channels. Fp32 input
+  is accepted too and multiplied by 127.5.
+* bfloat16 weights are rounded so that the errors of neighbouring taps cancel, and biases stay fp32. This removes a
   quarter of the error.
-* ``SAME`` padding is left to the kernels, which skip it; all that is copied for it is a frame, a row and two columns.
-* Nothing is compiled: these calls run at the speed of the machine's matrix multiplication, from the first clip on.
+* ``SAME`` padding is left to the kernels, which skip it; only a frame, a row and two columns are copied for it.
+* Nothing is compiled: from the first clip on, these calls run at the speed of the machine's matrix multiplication.
 
 Axes: as in ``i3d``.
 """
@@ -41,7 +41,7 @@ _ONE: Triple = (1, 1, 1)
 
 
 def fold_batch_norm(unit: ConvUnit) -> tuple[Tensor, Tensor]:
-    """Return the weight ``[out, in, T, H, W]`` and bias ``[out]`` of one convolution that does what the unit did."""
+    """Return the weight ``[out, in, T, H, W]`` and bias ``[out]`` of one convolution equal to convolution + norm."""
     mean, variance = unit.bn.running_mean, unit.bn.running_var
     assert mean is not None
     assert variance is not None
@@ -51,10 +51,10 @@ def fold_batch_norm(unit: ConvUnit) -> tuple[Tensor, Tensor]:
     return weight.float().detach(), bias.float().detach()
 
 
-def rounded(weight: Tensor, dtype: torch.dtype) -> Tensor:
+def round_weight(weight: Tensor, dtype: torch.dtype) -> Tensor:
     """Round the weight ``[out, in, T, H, W]`` of a convolution to ``dtype``, carrying each tap's error to the next.
 
-    Neighbouring pixels and frames are nearly alike, so errors that cancel over a kernel hardly show in what it gives.
+    Neighbouring pixels and frames are similar, so errors that cancel within a kernel hardly affect its output.
     """
     if dtype == weight.dtype:
         return weight
@@ -69,9 +69,9 @@ def rounded(weight: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def channel_multiple(dtype: torch.dtype, device: torch.device) -> int:
-    """Return what the input channels of a first convolution (7 columns x colours) are filled up to a multiple of.
+    """Return the multiple to which the input channels of a first convolution (7 columns x colours) are padded.
 
-    A GPU's tensor cores want eights (24 for RGB), bfloat16 dot products take pairs (22), fp32 has no such wish.
+    Tensor cores of a GPU need multiples of 8 (24 for RGB), bfloat16 dot products pairs (22), fp32 no padding.
     """
     if device.type == "cuda":
         return 8
@@ -79,11 +79,11 @@ def channel_multiple(dtype: torch.dtype, device: torch.device) -> int:
 
 
 class FusedConv:
-    """Convolution, bias and ReLU: one oneDNN call on weights packed once where PyTorch offers it, else three calls.
+    """Convolution, bias and ReLU: one oneDNN call on prepacked weights if PyTorch supports it, else three calls.
 
-    ``padding`` is the same on both sides, in (time, height, width); ``bias`` is fp32 whatever the weight is
-    (rounded like it where a shortcut is added); without ``relu`` the sum is given as it is. A CPU that has no bfloat16
-    arithmetic at all does the same sums in fp32, on the same rounded weights.
+    ``padding`` is symmetric, in (time, height, width). ``bias`` is fp32 for any weight type (rounded to that type
+    if a shortcut is added). Without ``relu`` the sum is returned unchanged. A CPU without any bfloat16 arithmetic
+    computes the same sums in fp32, with the same rounded weights.
     """
 
     def __init__(
@@ -98,20 +98,20 @@ class FusedConv:
         self._fused = weight.device.type == "cpu" and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
         self._packed: Tensor | None = None
 
-    def __call__(self, x_BCTHW: Tensor, onto: Tensor | None = None) -> Tensor:
-        """Map ``[B, in, T, H, W]`` to ``[B, out, …]``, not negative.
+    def __call__(self, x_BCTHW: Tensor, residual: Tensor | None = None) -> Tensor:
+        """Map ``[B, in, T, H, W]`` to ``[B, out, …]``, non-negative.
 
-        ``onto``, of the output's shape, is added before the ReLU; it may be overwritten.
+        ``residual``, of the output's shape, is added before the ReLU; it may be overwritten.
         """
         if self._emulated:
-            return self._run(x_BCTHW.float(), None if onto is None else onto.float()).bfloat16()
-        return self._run(x_BCTHW, onto)
+            return self._run(x_BCTHW.float(), None if residual is None else residual.float()).bfloat16()
+        return self._run(x_BCTHW, residual)
 
-    def _run(self, x_BCTHW: Tensor, onto: Tensor | None) -> Tensor:
+    def _run(self, x_BCTHW: Tensor, residual: Tensor | None) -> Tensor:
         if not self._fused:
             out_BCTHW = functional.conv3d(x_BCTHW, self.weight, None, self.stride, self.padding)
             out_BCTHW = out_BCTHW.add_(self.bias.reshape(-1, 1, 1, 1))
-            out_BCTHW = out_BCTHW if onto is None else out_BCTHW.add_(onto)
+            out_BCTHW = out_BCTHW if residual is None else out_BCTHW.add_(residual)
             return out_BCTHW.relu_() if self._relu else out_BCTHW
         dilation, groups = list(_ONE), 1
         if self._packed is None:
@@ -120,15 +120,15 @@ class FusedConv:
             )
         where = (self.padding, self.stride, dilation, groups)
         fused: Tensor
-        if onto is None:
+        if residual is None:
             fused = torch.ops.mkldnn._convolution_pointwise(
                 x_BCTHW, self._packed, self.bias, *where, "relu" if self._relu else "none", [], ""
             )
         else:
-            # This call alone refuses a bias of another type than its input's.
+            # Unlike the call above, this one requires a bias of the input's type.
             bias = self.bias.to(x_BCTHW.dtype)
             fused = torch.ops.mkldnn._convolution_pointwise_.binary(
-                onto, x_BCTHW, self._packed, bias, *where, "add", None, "relu" if self._relu else None, [], None
+                residual, x_BCTHW, self._packed, bias, *where, "add", None, "relu" if self._relu else None, [], None
             )
         return fused
 
@@ -138,11 +138,11 @@ def _cpu_takes_bf16() -> bool:
 
 
 class Stem:
-    """The 7x7x7 convolution, its columns x colours filled up to a ``multiple`` of channels."""
+    """The 7x7x7 convolution, with columns x colours padded to a ``multiple`` of channels."""
 
     def __init__(self, unit: ConvUnit, multiple: int, dtype: torch.dtype, device: torch.device) -> None:
         weight, bias = fold_batch_norm(unit)
-        weight = rounded(weight / 127.5, dtype)
+        weight = round_weight(weight / 127.5, dtype)
         out_channels, self._colours = weight.shape[:2]
         columns_as_channels = weight.permute(0, 4, 1, 2, 3).reshape(out_channels, 7 * self._colours, 7, 7, 1)
         spare = -columns_as_channels.shape[1] % multiple
@@ -152,7 +152,7 @@ class Stem:
         self._shape: tuple[int, ...] | None = None
 
     def __call__(self, clips_BTHWC: Tensor) -> Tensor:
-        """Map bytes ``[B, T, H, W, C]``, which stand for [-1, 1], or fp32 as it is, to ``[B, out, T', H', W']``."""
+        """Map uint8 ``[B, T, H, W, C]`` (representing [-1, 1]) or fp32 in [-1, 1] to ``[B, out, T', H', W']``."""
         if self._shape != clips_BTHWC.shape[:4]:
             self._allocate(*clips_BTHWC.shape[:4])
         if clips_BTHWC.dtype == torch.uint8:
@@ -164,7 +164,7 @@ class Stem:
         return self._conv(self._taps.permute(0, 4, 1, 2, 3))
 
     def _allocate(self, clips: int, frames: int, height: int, width: int) -> None:
-        """Make the work space: zero frames, rows and columns around the pixels stand for the padding."""
+        """Allocate the work space, with zero frames, rows and columns around the pixels as padding."""
         step = self._stride
         (front, back), (top, bottom), (left, right) = (
             same_padding(size, 7, stride) for size, stride in zip((frames, height, width), step, strict=True)
@@ -183,7 +183,7 @@ class Stem:
 
 
 def strided_pool(pool: MaxPoolSame) -> Stage:
-    """Return the same pool without a padded copy: windows may hang over the end, and over the start evenly."""
+    """Return an equivalent pool without a padded copy: windows may extend beyond the end, and evenly the start."""
 
     def run(x_BCTHW: Tensor) -> Tensor:
         sizes = zip(x_BCTHW.shape[2:], pool.kernel, pool.stride, strict=True)
@@ -194,7 +194,7 @@ def strided_pool(pool: MaxPoolSame) -> Stage:
 
 
 def neighbourhood_max(x_BCTHW: Tensor) -> Tensor:
-    """Maximum over 3x3x3 with stride 1, one axis after another: three times faster than PyTorch's own on CPUs."""
+    """Maximum over 3x3x3 with stride 1, one axis after another: three times as fast as PyTorch's own on CPUs."""
     for axis in (4, 3, 2):
         size = x_BCTHW.shape[axis]
         out_BCTHW = x_BCTHW.clone(memory_format=torch.preserve_format)
@@ -207,15 +207,15 @@ def neighbourhood_max(x_BCTHW: Tensor) -> Tensor:
 
 
 class FoldedI3d:
-    """I3D from bytes to maps, with the weights of ``model`` at the time of construction.
-
-    Args:
-        model: the plain model of any width and input channels, or stages of it that follow each other; in evaluation
-            mode.
-        dtype: ``torch.float32`` or ``torch.bfloat16``; sums inside a convolution are fp32 in both.
-        device: where it runs.
+    """I3D from uint8 clips to maps, with the weights of ``model`` at the time of construction.
 
     One instance serves one thread: it keeps its work space between calls.
+
+    Args:
+        model: The plain model of any width and number of input channels, or consecutive stages of it, in evaluation
+            mode.
+        dtype: ``torch.float32`` or ``torch.bfloat16``; sums inside a convolution are fp32 in both.
+        device: Device to run on.
     """
 
     def __init__(self, model: nn.Module, *, dtype: torch.dtype, device: torch.device) -> None:
@@ -228,8 +228,8 @@ class FoldedI3d:
         """Run the network.
 
         Args:
-            clips_BTHWC: ``[B, T, H, W, in_channels]`` on this instance's device: bytes (uint8, which stand for
-                ``x / 127.5 - 1``), or fp32 as the plain model takes it.
+            clips_BTHWC: ``[B, T, H, W, in_channels]`` on this instance's device: uint8, which represents
+                ``x / 127.5 - 1``, or fp32 as for the plain model.
 
         Returns:
             ``Mixed_4e`` and ``Mixed_5c`` in this instance's dtype.
@@ -243,14 +243,14 @@ class FoldedI3d:
         return I3dMaps(kept["Mixed_4e"], kept["Mixed_5c"])
 
     def last(self, clips_BTHWC: Tensor) -> Tensor:
-        """Return what the last stage gives, in this instance's dtype; arguments as for :meth:`maps`."""
+        """Return the output of the last stage in this instance's dtype; arguments as for :meth:`maps`."""
         x = clips_BTHWC
         for _name, stage in self._stages:
             x = stage(x)
         return x
 
     def features(self, clips_BTHWC: Tensor) -> I3dFeatures:
-        """Run the network and average its maps; arguments as for :meth:`maps`, errors as of ``pool_maps``."""
+        """Run the network and average its maps; arguments as for :meth:`maps`, errors as for ``pool_maps``."""
         return pool_maps(self.maps(clips_BTHWC))
 
     def _fold(self, name: str, stage: nn.Module) -> Stage:
@@ -267,7 +267,9 @@ class FoldedI3d:
         assert unit.stride == _ONE, "only then is SAME padding the same on both sides"
         weight, bias = fold_batch_norm(unit)
         time, height, width = (k // 2 for k in unit.kernel)
-        return FusedConv(rounded(weight, self._dtype).to(self._device), bias.to(self._device), (time, height, width))
+        return FusedConv(
+            round_weight(weight, self._dtype).to(self._device), bias.to(self._device), (time, height, width)
+        )
 
     def _mixed(self, block: MixedBlock) -> Stage:
         b0, b1a, b1b, b2a, b2b, b3b = map(self._conv, (block.b0, block.b1a, block.b1b, block.b2a, block.b2b, block.b3b))

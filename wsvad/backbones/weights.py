@@ -1,7 +1,7 @@
-"""Weights of the networks: read from public files or ours, checked before use, identified by what they hold.
+"""Weights of the networks: reading, validation, and identification by content.
 
-Two formats are read, told apart by content: PyTorch's own (``.pt``, as the public files are, both its zip and its older
-form) with ``weights_only=True``, so that nothing in a file is executed, and safetensors, which is what we write.
+Two formats are read and distinguished by content: PyTorch's own (``.pt``, the format of public files, both zip and
+legacy) with ``weights_only=True``, so that no code in a file is executed, and safetensors, which this package writes.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from wsvad.backbones.choose import BACKBONES, architecture_spec, hollow, resembles
 from wsvad.backbones.containers import check_container
 from wsvad.backbones.i3d import NUM_CLASSES
 from wsvad.backbones.identity import UNTRAINED, is_untrained
 from wsvad.backbones.names import Architecture
+from wsvad.backbones.registry import BACKBONES, architecture_spec, matching_fractions, meta_network
 from wsvad.errors import UsageError, WeightsError
 
 PUBLIC_FILES = {
@@ -40,7 +40,7 @@ _SHOWN = 4
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Checked weights of one network."""
+    """Validated weights of one network."""
 
     name: str
     """``rgb_imagenet`` or ``rgb_charades`` for a public file, ``random:<seed>:<recipe>`` for an untrained network, else
@@ -48,29 +48,29 @@ class Weights:
     digest: str
     """``sha256:<hex>`` of the tensors that features depend on; the same for every file format."""
     state: Mapping[str, Tensor] = field(repr=False)
-    """Parameters and statistics by public name, fp32, on the CPU; the classifier only where the file has one."""
+    """Parameters and statistics by public name, fp32, on the CPU; with the classifier if the file has one."""
     architecture: Architecture = "inception-rgb"
-    """The network that they are for."""
+    """Architecture of the network."""
 
     @property
     def untrained(self) -> bool:
-        """Whether these are random numbers that no training has touched."""
+        """True for the random weights of an untrained network."""
         return is_untrained(self.name)
 
     @property
     def banner(self) -> str:
-        """What a person must see next to results of untrained weights; empty for any other weights."""
+        """Warning to show next to results of untrained weights; empty for all other weights."""
         if not self.untrained:
             return ""
         return (
-            f"FEATURES OF AN UNTRAINED NETWORK ({self.name}): these numbers mean nothing for detection. Give weights "
-            "for features that do: i3d-compact brings its own, `wsvad weights list` names public ones."
+            f"FEATURES OF AN UNTRAINED NETWORK ({self.name}): these numbers mean nothing for detection. For trained "
+            "features use i3d-compact, which has embedded weights, or public weights (`wsvad weights list`)."
         )
 
     def model(self) -> nn.Module:
-        """Return the plain fp32 network with these weights, in evaluation mode; a classifier only if they have one."""
-        classes = self.state.get(architecture_spec(self.architecture).classes)
-        model = hollow(self.architecture, None if classes is None else len(classes))
+        """Return the plain fp32 network with these weights, in evaluation mode; with a classifier if they have one."""
+        classes = self.state.get(architecture_spec(self.architecture).classifier_bias)
+        model = meta_network(self.architecture, None if classes is None else len(classes))
         model.load_state_dict(dict(self.state), assign=True)
         return model.eval()
 
@@ -81,28 +81,28 @@ def load_weights(
     *,
     expected_digest: str | None = None,
 ) -> Weights:
-    """Read and check weights; nothing in the file is executed.
+    """Read and validate weights; no code in the file is executed.
 
-    Accepted as they are: a file without ``logits.*`` or with another number of classes, since features do not use it;
-    a file without ``num_batches_tracked``, as old PyTorch wrote it; names that all begin with ``module.``, as
-    ``DataParallel`` writes them; any floating dtype, which becomes fp32.
+    Accepted variants: files without ``logits.*`` or with another number of classes, since features do not depend on
+    it; files without ``num_batches_tracked``, as written by old PyTorch versions; names that all start with
+    ``module.``, as written by ``DataParallel``; any floating dtype, which is converted to fp32.
 
     Args:
-        source: path of a file, or its content.
-        architecture: the network that the weights must be for; ``None``: whatever they seem to be for.
-        expected_digest: ``sha256:<hex>`` as in ``Weights.digest``; anything else is refused.
+        source: Path of a file, or its content.
+        architecture: Architecture that the weights must have; ``None``: the one they match best.
+        expected_digest: ``sha256:<hex>`` as in ``Weights.digest``; weights with another digest are refused.
 
     Raises:
-        WeightsError: no such file, not a weight file, truncated, more than plain tensors, other names or shapes than
-            the network's (the message says what the file seems to be for instead), values that are not finite, or
-            another digest than expected.
+        WeightsError: Missing file, not a weight file, truncated, more than plain tensors, other names or shapes than
+            the network's (the message names the likely architecture), values that are not finite, or an unexpected
+            digest.
     """
     where, data = _read(source)
     tensors, declared = _parse(where, data)
     public = PUBLIC_FILES.get(hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest())
     if tensors and all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    architecture = architecture or _seems(tensors)
+    architecture = architecture or _likely_architecture(tensors)
     state = _check(f"{where} ({public})" if public else where, tensors, architecture)
     digest = _digest(state, architecture)
     if expected_digest is not None and digest != expected_digest:
@@ -114,7 +114,7 @@ def load_weights(
 
 
 def weights_bytes(weights: Weights) -> bytes:
-    """Return weights as a safetensors file; ``load_weights`` of it gives the same name, digest and tensors.
+    """Return weights as a safetensors file; ``load_weights`` of it returns the same name, digest and tensors.
 
     The same weights give the same bytes.
     """
@@ -129,7 +129,7 @@ def weights_bytes(weights: Weights) -> bytes:
 
 
 def _in_fixed_order(content: bytes) -> bytes:
-    """Put the metadata of a safetensors file in the order of its keys: the library's differs with every call."""
+    """Sort the metadata of a safetensors file by key: the order of the library differs between calls."""
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -139,24 +139,24 @@ def _in_fixed_order(content: bytes) -> bytes:
 
 
 def named_weights(name: str, tensors: Mapping[str, Tensor], architecture: Architecture) -> Weights:
-    """Return weights that are at hand, checked as those of a file.
+    """Return weights from tensors, validated like those of a file.
 
     Raises:
-        WeightsError: other names or shapes than the network's, or values that are not finite.
+        WeightsError: Other names or shapes than the network's, or values that are not finite.
     """
     state = _check(name, tensors, architecture)
     return Weights(name, _digest(state, architecture), state, architecture)
 
 
 def random_weights(seed: int, architecture: Architecture = "inception-rgb") -> Weights:
-    """Return weights of an untrained network that look like a network's: seeded, with calibrated batch norm.
+    """Return weights of an untrained network: seeded, with calibrated batch norm.
 
     Args:
-        seed: 0 to 2**32 - 1; the same seed gives the same weights, in every process.
-        architecture: the network.
+        seed: 0 to 2**32 - 1; the same seed gives the same weights in every process.
+        architecture: Architecture of the network.
 
     Raises:
-        UsageError: the seed is out of range.
+        UsageError: The seed is out of range.
     """
     if not 0 <= seed < 2**32:
         raise UsageError(f"seed of random weights must be 0 to {2**32 - 1}, got {seed}")
@@ -165,7 +165,7 @@ def random_weights(seed: int, architecture: Architecture = "inception-rgb") -> W
 
 
 def untrained_name(seed: int, architecture: Architecture = "inception-rgb") -> str:
-    """Return the name that ``random_weights`` of this seed has."""
+    """Return the name of ``random_weights`` of this seed."""
     return f"{UNTRAINED}:{seed}:{architecture_spec(architecture).recipe}"
 
 
@@ -179,7 +179,7 @@ def _read(source: str | Path | bytes) -> tuple[str, bytes]:
 
 
 def _parse(where: str, data: bytes) -> tuple[dict[str, object], dict[str, str]]:
-    """Return the named objects of a file and what its metadata says."""
+    """Return the named objects of a file and its metadata."""
     try:
         check_container(data)
     except WeightsError as error:
@@ -191,39 +191,39 @@ def _parse(where: str, data: bytes) -> tuple[dict[str, object], dict[str, str]]:
             metadata = json.loads(data[8 : 8 + header_size]).get("__metadata__", {})
             return dict(safetensors.torch.load(data)), metadata
         with warnings.catch_warnings():
-            # PyTorch deprecates the storages that its own older files are made of; nothing a user can act on.
+            # PyTorch deprecates the storages of its own legacy files; users cannot act on the warning.
             warnings.simplefilter("ignore")
             content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # a hostile or damaged file can raise anything; all of it means the same here
+    except Exception as error:  # a hostile or damaged file can raise any exception
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise WeightsError(
             f"weights {where}: expected the tensors of a .pt or .safetensors file, got a file that is damaged, "
-            f"of another kind, or that holds code ({type(error).__name__}: {reason[:200]})"
+            f"of another type, or contains code ({type(error).__name__}: {reason[:200]})"
         ) from error
     if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
-        raise WeightsError(f"weights {where}: expected tensors by name, got {type(content).__name__}")
+        raise WeightsError(f"weights {where}: expected a mapping from names to tensors, got {type(content).__name__}")
     return dict(content), {}
 
 
-def _seems(tensors: Mapping[str, object]) -> Architecture:
-    """Return the architecture that most of the tensors fit."""
-    shares = resembles(tensors)
+def _likely_architecture(tensors: Mapping[str, object]) -> Architecture:
+    """Return the architecture that most of the tensors match."""
+    shares = matching_fractions(tensors)
     return max(shares, key=lambda architecture: shares[architecture])
 
 
-def _instead(tensors: Mapping[str, object], architecture: Architecture) -> str:
-    """Say what tensors seem to be for that are not those of this architecture; empty where nothing fits better."""
-    shares = resembles(tensors)
-    best = _seems(tensors)
+def _mismatch_hint(tensors: Mapping[str, object], architecture: Architecture) -> str:
+    """Return a hint at the architecture that tensors match better; empty if there is none."""
+    shares = matching_fractions(tensors)
+    best = _likely_architecture(tensors)
     if shares[best] <= max(shares[architecture], 0.5):
         return ""
     users = [spec.name for spec in BACKBONES.values() if best in spec.architectures]
-    return f"; it seems to hold those of {architecture_spec(best).title} (for {' or '.join(users)})"
+    return f"; they match {architecture_spec(best).title} (for {' or '.join(users)}) better"
 
 
 def _check(where: str, tensors: Mapping[str, object], architecture: Architecture) -> dict[str, Tensor]:
-    """Return the tensors as fp32 in the order of the network, or refuse them."""
-    network = hollow(architecture, _num_classes(tensors, architecture))
+    """Return the tensors as fp32 in the order of the network. Raises WeightsError if they do not match it."""
+    network = meta_network(architecture, _num_classes(tensors, architecture))
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     optional = {name for name in wanted if name.endswith(".num_batches_tracked")}
     problems = [f"unexpected {name!r}" for name in tensors if name not in wanted]
@@ -234,30 +234,30 @@ def _check(where: str, tensors: Mapping[str, object], architecture: Architecture
             state[name] = torch.zeros((), dtype=torch.int64)
         elif tensor is None:
             problems.append(f"missing {name!r}")
-        elif (wrong := _wrong(tensor, shape)) or not isinstance(tensor, Tensor):
+        elif (wrong := _tensor_fault(tensor, shape)) or not isinstance(tensor, Tensor):
             problems.append(f"{name!r}: {wrong}")
         else:
             state[name] = tensor.detach().float().contiguous()
-            problems += [f"{name!r}: {text}" for text in _wrong_values(name, state[name])]
+            problems += [f"{name!r}: {text}" for text in _value_faults(name, state[name])]
     if problems:
         more = f", and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise WeightsError(
             f"weights {where}: not those of {architecture_spec(architecture).title}: "
-            f"{'; '.join(problems[:_SHOWN])}{more}{_instead(tensors, architecture)}"
+            f"{'; '.join(problems[:_SHOWN])}{more}{_mismatch_hint(tensors, architecture)}"
         )
     return state
 
 
 def _num_classes(tensors: Mapping[str, object], architecture: Architecture) -> int | None:
     spec = architecture_spec(architecture)
-    bias = tensors.get(spec.classes)
+    bias = tensors.get(spec.classifier_bias)
     if not any(name.startswith(spec.classifier) for name in tensors):
         return None
     return len(bias) if isinstance(bias, Tensor) and bias.ndim == 1 and len(bias) else NUM_CLASSES
 
 
-def _wrong(tensor: object, shape: tuple[int, ...]) -> str:
-    """Say how an object differs from a plain floating tensor of this shape; empty where it does not."""
+def _tensor_fault(tensor: object, shape: tuple[int, ...]) -> str:
+    """Return how an object differs from a plain floating tensor of this shape; empty if it does not."""
     if not isinstance(tensor, Tensor):
         return f"expected a tensor, got {type(tensor).__name__}"
     if tensor.layout != torch.strided or not tensor.is_floating_point():
@@ -267,7 +267,7 @@ def _wrong(tensor: object, shape: tuple[int, ...]) -> str:
     return ""
 
 
-def _wrong_values(name: str, tensor: Tensor) -> list[str]:
+def _value_faults(name: str, tensor: Tensor) -> list[str]:
     if not torch.isfinite(tensor).all():
         return ["has values that are not finite"]
     if name.endswith(".running_var") and (tensor < 0).any():
@@ -276,7 +276,10 @@ def _wrong_values(name: str, tensor: Tensor) -> list[str]:
 
 
 def _digest(state: Mapping[str, Tensor], architecture: Architecture) -> str:
-    """Digest names, shapes and fp32 bytes, by name, of all that features depend on: not the classifier and counters."""
+    """Return the digest of names, shapes and fp32 bytes of all tensors that features depend on, sorted by name.
+
+    The classifier and counters are not included.
+    """
     total, classifier = hashlib.sha256(), architecture_spec(architecture).classifier
     for name in sorted(state):
         if not name.startswith(classifier) and not name.endswith(".num_batches_tracked"):

@@ -150,7 +150,7 @@ def options_from(options: Options) -> "ExtractOptions":
 
 def _flow(asked: FeatureOptions) -> FlowMethod | None:
     """Return how optical flow is computed, and find out first whether this machine can."""
-    from wsvad.backbones.choose import backbone_spec
+    from wsvad.backbones.registry import backbone_spec
     from wsvad.video import require_flow
 
     if not backbone_spec(asked.backbone).uses_flow:

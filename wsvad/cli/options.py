@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from wsvad.errors import UsageError
-from wsvad.features.names import MIN_COVERAGE
+from wsvad.features.defaults import MIN_COVERAGE
 from wsvad.options import (
     HIDDEN,
     Flag,
@@ -18,7 +18,7 @@ from wsvad.options import (
     group,
 )
 from wsvad.storage import StoreOptions
-from wsvad.video.contract import Limits, Reading
+from wsvad.video.contract import Limits, ReadOptions
 from wsvad.work.pool import PoolOptions
 
 _LIMITS = Limits()
@@ -77,9 +77,9 @@ class ReadingOptions:
     """a video with fewer of its clips counts like a quarantined one"""
 
     @property
-    def reading(self) -> Reading:
+    def reading(self) -> ReadOptions:
         """What is said of how videos are read."""
-        return Reading(self.stream, self.frame_rate)
+        return ReadOptions(self.stream, self.frame_rate)
 
 
 @dataclass(frozen=True, kw_only=True)

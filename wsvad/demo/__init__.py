@@ -1,1 +1,1 @@
-"""Small surveillance-like videos that the project renders itself, so that a stranger can try it without any data."""
+"""Small rendered surveillance-like videos, with which new users can try the package without data."""

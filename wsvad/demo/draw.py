@@ -1,7 +1,7 @@
-"""Drawing with arrays: round-ended strokes, shadows, value noise, and the digits of a camera's clock.
+"""Drawing on arrays: round-ended strokes, shadows, value noise, and the digits of a camera's clock.
 
-A canvas is ``[height, width, 3]`` float32, RGB in 0..255; coordinates are pixels, x to the right and y down, with
-pixel centres at whole numbers. Everything is clipped at the borders of the canvas.
+A canvas is ``[height, width, 3]`` float32, RGB in 0..255. Coordinates are pixels, x to the right and y down, with pixel
+centres at integers. Everything is clipped at the borders of the canvas.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Color = tuple[float, float, float]
 
 _LIGHT = (-0.5, -0.8)  # from the upper left, so that limbs look round
 
-# 3 x 5 pixels a glyph, one row an octal digit.
+# 3 x 5 pixels per glyph, one octal digit per row.
 _GLYPHS = {
     "0": 0o75557, "1": 0o26227, "2": 0o71747, "3": 0o71717, "4": 0o55711, "5": 0o74717, "6": 0o74757, "7": 0o71122,
     "8": 0o75757, "9": 0o75717, ":": 0o02020, " ": 0o00000, "C": 0o74447, "A": 0o75755, "M": 0o57755, "-": 0o00700,
@@ -23,7 +23,7 @@ _GLYPHS = {
 
 
 def stroke(canvas: Canvas, a: tuple[float, float], b: tuple[float, float], radius: float, color: Color) -> None:
-    """Draw the round-ended stroke from ``a`` to ``b``, anti-aliased and lit from the upper left."""
+    """Draw a round-ended stroke from ``a`` to ``b``, anti-aliased and lit from the upper left."""
     height, width = canvas.shape[:2]
     reach = radius + 1.0
     left, right = max(0, int(min(a[0], b[0]) - reach)), min(width, int(max(a[0], b[0]) + reach) + 2)
@@ -33,8 +33,8 @@ def stroke(canvas: Canvas, a: tuple[float, float], b: tuple[float, float], radiu
     x, y = _axis(left, right, a[0]), _axis(top, bottom, a[1])[:, None]
     along_x, along_y = b[0] - a[0], b[1] - a[1]
     length2 = max(along_x * along_x + along_y * along_y, 1e-6)
-    # The nearest point of the stroke's axis, and from there the offset (x, y) of every pixel. This runs thousands of
-    # times a second of video on small arrays: in place, and without np.clip, whose wrapper costs more than its work.
+    # The nearest point on the stroke's axis, and the offset (x, y) of every pixel from it. This runs thousands of times
+    # per second of video on small arrays: in place, and without np.clip, whose overhead exceeds its work.
     t: Field = x * np.float32(along_x / length2) + y * np.float32(along_y / length2)
     np.maximum(t, 0.0, out=t)
     np.minimum(t, 1.0, out=t)
@@ -54,7 +54,7 @@ def stroke(canvas: Canvas, a: tuple[float, float], b: tuple[float, float], radiu
 
 
 def _axis(start: int, stop: int, origin: float) -> Field:
-    """The pixels ``start .. stop`` as seen from ``origin``."""
+    """Return the pixels ``start .. stop`` relative to ``origin``."""
     pixels = np.arange(start, stop, dtype=np.float32)
     pixels -= origin
     return pixels
@@ -78,7 +78,7 @@ def lettering(words: str, *, zoom: int = 2) -> Field:
     """Return digits, ``:``, ``-`` and ``CAM`` as a mask, ``[7 * zoom, (4 * letters + 1) * zoom, 1]`` of 0 and 1.
 
     Raises:
-        KeyError: a character that has no glyph.
+        KeyError: A character without a glyph.
     """
     rows = [
         [(_GLYPHS[c] >> (3 * (4 - row))) >> (2 - column) & 1 for c in words for column in range(3)] for row in range(5)
@@ -90,7 +90,7 @@ def lettering(words: str, *, zoom: int = 2) -> Field:
 
 
 def stamp(canvas: Canvas, at: tuple[int, int], mask: Field, color: Color) -> None:
-    """Put lettering on a darkened ground, its upper left corner ``at``; what does not fit is cut off."""
+    """Draw a text mask on a darkened background with its upper left corner ``at``, clipped to the canvas."""
     region = canvas[at[1] : at[1] + mask.shape[0], at[0] : at[0] + mask.shape[1]]
     mask = mask[: region.shape[0], : region.shape[1]]
     region *= 0.45 * (1 - mask)
@@ -98,7 +98,7 @@ def stamp(canvas: Canvas, at: tuple[int, int], mask: Field, color: Color) -> Non
 
 
 def value_noise(table: Field, u: Field, v: Field) -> Field:
-    """Smooth noise at the points ``(u, v)``: the random ``table`` (0..1, repeated without end), interpolated."""
+    """Return smooth noise at the points ``(u, v)``: the random ``table`` (0..1, tiled), interpolated."""
     u0, v0 = np.floor(u), np.floor(v)
     fu, fv = u - u0, v - v0
     fu, fv = fu * fu * (3 - 2 * fu), fv * fv * (3 - 2 * fv)

@@ -1,6 +1,7 @@
-"""A walking, running, fighting figure: twelve strokes on joints that follow from a handful of angles.
+"""A walking, running, fighting figure: twelve strokes whose joints are computed from a few angles.
 
-Lengths are fractions of the body height; angles are radians, 0 straight down (limbs) or up (trunk), positive forward.
+Lengths are fractions of the body height. Angles are in radians, 0 straight down (limbs) or up (trunk), positive
+forward.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Box = tuple[int, int, int, int]
 
 
 class Arm(NamedTuple):
-    """One arm: where the upper arm points, and how far the elbow is bent forward."""
+    """One arm: angle of the upper arm, and forward bend of the elbow."""
 
     shoulder: float
     elbow: float
@@ -30,7 +31,7 @@ class Arm(NamedTuple):
 
 @dataclass(frozen=True)
 class Look:
-    """What a person wears, and how tall they are."""
+    """Clothes and height of a person."""
 
     height_m: float
     top: Color
@@ -41,22 +42,22 @@ class Look:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a person is and what the body does."""
+    """Position of a person and posture of the body."""
 
     x: float
     """Metres to the right of the camera."""
     z: float
-    """Metres away from it."""
+    """Metres away from the camera."""
     heading: float
-    """Direction faced: 0 to the right, pi/2 away from the camera."""
+    """Direction of the face: 0 to the right, pi/2 away from the camera."""
     phase: float = 0.0
-    """Of the gait; 2 pi is two steps."""
+    """Phase of the gait; 2 pi is two steps."""
     swing: float = 0.0
-    """How far the legs swing: 0 standing, about 0.45 walking, 0.95 running."""
+    """Swing of the legs: 0 standing, about 0.45 walking, 0.95 running."""
     lean: float = 0.05
-    """Of the trunk."""
+    """Forward lean of the trunk."""
     arms: tuple[Arm, Arm] | None = None
-    """Left and right; None swings them against the legs."""
+    """Left and right arm; ``None`` swings them against the legs."""
     fall: float = 0.0
     """0 upright to 1 flat on the ground."""
 
@@ -80,7 +81,7 @@ class Mark(NamedTuple):
 
 
 def random_look(rng: np.random.Generator) -> Look:
-    """Return clothes and a height by chance."""
+    """Return random clothes and a random height."""
     tops = ((178, 58, 52), (62, 92, 150), (206, 196, 178), (74, 116, 84), (196, 158, 66), (96, 84, 120), (52, 54, 60))
     trousers = ((48, 52, 70), (70, 66, 62), (108, 96, 80), (40, 42, 46))
     skins = ((226, 184, 154), (198, 148, 114), (142, 98, 72), (98, 68, 52))
@@ -90,7 +91,7 @@ def random_look(rng: np.random.Generator) -> Look:
 
 
 def draw_figure(canvas: Canvas, scene: Scene, look: Look, pose: Pose) -> None:
-    """Draw a person and the shadow at their feet; nothing where they are out of the picture."""
+    """Draw a person and the shadow at their feet; nothing if they are outside the picture."""
     if _bounds(marks := _marks(scene, look, pose), scene) is None:
         return
     foot_x, foot_y = scene.project(pose.x, pose.z)
@@ -103,24 +104,24 @@ def draw_figure(canvas: Canvas, scene: Scene, look: Look, pose: Pose) -> None:
 def figure_box(scene: Scene, look: Look, pose: Pose) -> Box | None:
     """Return the pixels that :func:`draw_figure` covers, ``(x1, y1, x2, y2)``, half-open, clipped to the picture.
 
-    ``None`` where the person is out of the picture. The shadow does not count.
+    ``None`` if the person is outside the picture. The shadow does not count.
     """
     return _bounds(_marks(scene, look, pose), scene)
 
 
 def _scale(scene: Scene, look: Look, pose: Pose) -> float:
-    """Pixels of the body's height."""
+    """Return the height of the body in pixels."""
     return scene.focal / pose.z * look.height_m
 
 
 def _marks(scene: Scene, look: Look, pose: Pose) -> list[Mark]:
-    """The strokes in the picture; none where the person is behind the camera, the wall, or far to a side."""
+    """Return the strokes in the picture; none if the person is behind the camera, the wall, or far to a side."""
     if not 1.5 < pose.z < scene.back_z - 0.3 or abs(pose.x) > scene.half_view(pose.z) + 2.0:
         return []
     foot_x, foot_y = scene.project(pose.x, pose.z)
     scale = _scale(scene, look, pose)
     ahead, aside = cos(pose.heading), -sin(pose.heading)
-    depth = 0.35 * scene.eye / pose.z  # the camera looks down: what is nearer is lower in the picture
+    depth = 0.35 * scene.eye / pose.z  # the camera looks down: nearer points are lower in the picture
 
     def pixel(point: tuple[float, float, float]) -> tuple[float, float]:
         forward, up, left = point
@@ -144,13 +145,13 @@ def _bounds(marks: list[Mark], scene: Scene) -> Box | None:
 
 
 def _limbs(look: Look, pose: Pose) -> list[Limb]:
-    """The strokes from the far side to the near one."""
+    """Return the strokes from the far side to the near one."""
     legs = {side: _leg(pose, side) for side in (1, -1)}
     sink = min(min(point[1] for point in leg[1:]) for leg in legs.values()) - 0.025
     hip = (0.0, _HIP - sink)
     neck = _add(hip, _TRUNK, pose.lean, up=True)
     head = _add(neck, _NECK_TO_HEAD, pose.lean * 0.6, up=True)
-    near = 1 if cos(pose.heading) < 0 else -1  # the left side is the near one of who walks to the left
+    near = 1 if cos(pose.heading) < 0 else -1  # the left side is near if the person walks to the left
     face = look.hair if sin(pose.heading) > 0.6 else look.skin
     limbs: list[Limb] = []
     for side in (-near, near):
@@ -182,7 +183,7 @@ def _limbs(look: Look, pose: Pose) -> list[Limb]:
 
 
 def _leg(pose: Pose, side: int) -> list[tuple[float, float]]:
-    """Hip, knee, ankle and toe as ``(forward, up)``; the knee bends while the leg swings forward."""
+    """Return hip, knee, ankle and toe as ``(forward, up)``; the knee bends while the leg swings forward."""
     phase = pose.phase + (0.0 if side > 0 else pi)
     thigh = pose.swing * sin(phase) + 0.12 * pose.swing
     bend = 0.06 + pose.swing * (0.22 + 1.15 * max(0.0, cos(phase)))
@@ -193,7 +194,7 @@ def _leg(pose: Pose, side: int) -> list[tuple[float, float]]:
 
 
 def _arm(pose: Pose, side: int, neck: tuple[float, float]) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Elbow and hand as ``(forward, up)``."""
+    """Return elbow and hand as ``(forward, up)``."""
     if pose.arms is not None:
         shoulder, bend = pose.arms[0 if side > 0 else 1]
     else:
@@ -208,7 +209,7 @@ def _add(origin: tuple[float, float], length: float, angle: float, *, up: bool =
 
 
 def _fallen(point: tuple[float, float, float], fall: float) -> tuple[float, float, float]:
-    """Tip the whole body backwards about its feet."""
+    """Rotate the whole body backwards about its feet."""
     if fall <= 0.0:
         return point
     forward, up, left = point

@@ -1,4 +1,4 @@
-"""Which videos the demo has, and their truth: pure functions of a seed."""
+"""Plan of the demo videos and their ground truth: pure functions of a seed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 
 from wsvad.demo.figures import Box, figure_box
 from wsvad.demo.scenes import SCENES, Scene
-from wsvad.demo.story import FPS, Kind, Story, tell
+from wsvad.demo.story import FPS, Kind, Story, make_story
 from wsvad.errors import UsageError
 
-_BOX_FRAMES = 10  # a truth box holds for 0.4 s: the motion is fast, and a box a frame would be a long table
+_BOX_FRAMES = 10  # a box covers 0.4 s: the motion is fast, and a box per frame would make a long table
 
 
 class Format(NamedTuple):
-    """A container, by its suffix, and the options of the encoder."""
+    """Container, given by its suffix, and options of the encoder."""
 
     suffix: str
     codec: Literal["libx264", "mpeg4"]
@@ -24,7 +24,7 @@ class Format(NamedTuple):
 
 
 _H264 = {"preset": "superfast", "crf": "23", "threads": "1", "g": "50"}
-# Both videos of a scene share scene, size, length, container and codec, so none of these tells the label.
+# Both videos of a scene have the same scene, size, length, container and codec, so none of these reveals the label.
 _FORMATS = (
     Format(".mp4", "libx264", _H264),
     Format(".mkv", "libx264", _H264),
@@ -34,7 +34,7 @@ _FORMATS = (
 
 
 class Truth(NamedTuple):
-    """A box that holds the anomaly in the frames ``[start_frame, end_frame)``; pixels, half-open."""
+    """Box that contains the anomaly in the frames ``[start_frame, end_frame)``; pixels, half-open."""
 
     start_frame: int
     end_frame: int
@@ -50,27 +50,27 @@ class DemoVideo:
     scene: Scene
     format: Format
     num_frames: int
-    """At 25 frames a second."""
+    """Number of frames, at 25 frames/s."""
     kind: Kind
     split: Literal["train", "test"]
     entropy: tuple[int, ...]
-    """Seeds everything that is drawn by chance in it."""
+    """Seed of all random choices in the video."""
 
     def rng(self, purpose: int) -> np.random.Generator:
-        """Return a generator of its own for each purpose, so that changing one does not move the others."""
+        """Return a separate generator for each purpose, so that changing one does not affect the others."""
         return np.random.default_rng([*self.entropy, purpose])
 
     def story(self) -> Story:
-        """Return what happens in it."""
-        return tell(self.scene, self.kind, self.num_frames, self.rng(0))
+        """Return the story of the video."""
+        return make_story(self.scene, self.kind, self.num_frames, self.rng(0))
 
     def spans(self) -> list[tuple[int, int]]:
-        """Return the anomalous frames as half-open spans; none in a normal video."""
+        """Return the anomalous frames as half-open spans; none for a normal video."""
         story = self.story()
         return [] if self.kind == "normal" else [(story.start_frame, story.end_frame)]
 
     def truths(self) -> list[Truth]:
-        """Return where the anomaly is: every 10 frames the box around those who take part in it."""
+        """Return boxes of the anomaly: one per 10 frames, around the people who take part in it."""
         story = self.story()
         actors = [person for person in story.people if person.takes_part]
         truths = []
@@ -90,15 +90,15 @@ def _union(boxes: list[Box]) -> Box:
 
 
 def plan_demo(seed: int, videos: int, seconds: float) -> list[DemoVideo]:
-    """Decide what each video shows.
+    """Plan the content of each video.
 
     Args:
-        seed: at least 0.
-        videos: at least 1; neighbours make a pair of one scene, and one of the two is anomalous.
-        seconds: mean length, 2 to 3600; each pair draws its own within a quarter either way.
+        seed: At least 0.
+        videos: At least 1; two consecutive videos form a pair with the same scene, one of which is anomalous.
+        seconds: Mean length, 2 to 3600; the length of each pair differs by up to a quarter.
 
     Raises:
-        UsageError: an argument out of bounds.
+        UsageError: An argument is out of range.
     """
     if seed < 0:
         raise UsageError(f"the seed of the demo must be at least 0, got {seed}")
@@ -111,11 +111,11 @@ def plan_demo(seed: int, videos: int, seconds: float) -> list[DemoVideo]:
         rng = np.random.default_rng([seed, pair])
         scene, form, visit = SCENES[pair % len(SCENES)], _FORMATS[pair % len(_FORMATS)], pair // len(SCENES)
         num_frames = round(seconds * float(rng.uniform(0.8, 1.25)) * FPS)
-        # a scene is visited by fights and chases in turn
+        # fights and chases alternate at each scene
         kinds: list[Kind] = ["normal", "fight" if (pair + visit) % 2 == 0 else "chase"]
         if rng.random() < 0.5:
             kinds.reverse()
-        # split by scene, so that no place is in both; scenes alternate, so that both splits hold both kinds
+        # split by scene, so that no scene is in both splits; kinds alternate, so that both splits contain both kinds
         split: Literal["train", "test"] = "train" if pair % len(SCENES) < 2 else "test"
         for twin in (0, 1):
             name = f"{scene.name}-{2 * visit + twin + 1}{form.suffix}"

@@ -1,7 +1,7 @@
-"""Render the demo: frames with the faults of a real camera, encoded, and a manifest with the truth.
+"""Render the demo: frames with the artifacts of a real camera, encoded videos, and a manifest with the ground truth.
 
-``python -m wsvad.demo.render FOLDER SEED VIDEOS SECONDS NAME...`` renders the named videos of a plan; that is how
-:func:`render_demo` uses a second core, as drawing small strokes holds the interpreter's lock.
+``python -m wsvad.demo.render FOLDER SEED VIDEOS SECONDS NAME...`` renders the named videos of a plan.
+:func:`render_demo` runs it in separate processes to use more cores, because drawing small strokes holds the GIL.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ from wsvad.manifest.records import Box, VideoRecord, encode_records
 
 MANIFEST = "manifest.csv"
 _RECIPE = ".recipe.json"
-_VERSION = 2  # of the recipe: moves whenever the same seed gives other files
+_VERSION = 2  # of the recipe: incremented whenever the same seed gives other files
 _MUXERS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}
 _NOISE_TILES = 16
 _MAX_JOBS = 4
 
 
 def render_demo(folder: Path, *, seed: int = 0, videos: int = 8, seconds: float = 12.0) -> Path:
-    """Render the demo videos and their manifest into ``folder``; what is there already is kept as it is.
+    """Render the demo videos and their manifest into ``folder``; existing files are kept.
 
-    The manifest has every column of ``wsvad.manifest.records``: labels, splits, and the exact truth of every video.
+    The manifest has every column of ``wsvad.manifest.records``: labels, splits, and the exact ground truth.
 
     Args:
-        folder: made where it is missing.
-        seed: the same seed, with the same FFmpeg, gives the same bytes.
-        videos: how many, at least 1; neighbours share a scene, and one of the two is anomalous.
-        seconds: mean length, 2 to 3600; each video is within a quarter of it.
+        folder: Created if it is missing.
+        seed: The same seed, with the same FFmpeg, gives the same bytes.
+        videos: Number of videos, at least 1; two consecutive ones share a scene, and one of them is anomalous.
+        seconds: Mean length, 2 to 3600; each video is within a quarter of it.
 
     Returns:
-        The path of ``manifest.csv``, which is written last.
+        Path of ``manifest.csv``, which is written last.
 
     Raises:
-        UsageError: an argument out of bounds, or the folder holds something else.
-        StorageError: the folder cannot be written.
+        UsageError: An argument is out of range, or the folder holds other files.
+        StorageError: The folder cannot be written.
     """
     plan = plan_demo(seed, videos, seconds)
     manifest = folder / MANIFEST
@@ -63,25 +63,25 @@ def render_demo(folder: Path, *, seed: int = 0, videos: int = 8, seconds: float 
             _render_all(missing, folder, [str(seed), str(videos), str(seconds)])
             _replace(manifest, _manifest(plan))
     except OSError as error:
-        raise StorageError(f"cannot render the demo into {folder}: {error}; free space, or name another") from error
+        raise StorageError(f"cannot render the demo into {folder}: {error}; free space or use another one") from error
     return manifest
 
 
 def _claim(folder: Path, recipe: dict[str, int | float]) -> None:
-    """Make the folder ours, or find that it is: rendered files are never mixed with other ones."""
+    """Claim the folder for this recipe: rendered files are never mixed with other files."""
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / _RECIPE
     if note.is_file():
         if note.read_text(encoding="utf-8") != json.dumps(recipe):
-            raise UsageError(f"{folder} holds a demo of another seed, number or length: remove it, or name another")
+            raise UsageError(f"{folder} holds a demo with another seed, number or length; use another folder")
     elif any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty and holds no demo: name another folder")
+        raise UsageError(f"{folder} is not empty and holds no demo: use another folder")
     else:
         _replace(note, json.dumps(recipe).encode())
 
 
 def _render_all(missing: list[DemoVideo], folder: Path, plan: list[str]) -> None:
-    """Share the work out to processes; with one core, or one video, do it here."""
+    """Distribute the videos to processes; with one core, or one video, render in this process."""
     jobs = min(len(os.sched_getaffinity(0)), len(missing), _MAX_JOBS)
     if jobs < 2:
         for video in missing:
@@ -97,28 +97,28 @@ def _render_all(missing: list[DemoVideo], folder: Path, plan: list[str]) -> None
             environment = os.environ | {"PYTHONPATH": path}
             running.append(subprocess.Popen([*command, *names], env=environment, stderr=subprocess.PIPE, text=True))
         for process in running:
-            _, said = process.communicate()
+            _, stderr = process.communicate()
             if process.returncode:
-                last = (said.strip().splitlines() or [f"status {process.returncode}"])[-1]
+                last = (stderr.strip().splitlines() or [f"status {process.returncode}"])[-1]
                 raise OSError(last.removeprefix("OSError: "))
     finally:
         for process in running:
-            process.kill()  # only after a failure is there one left to end
+            process.kill()  # only necessary after a failure
             process.wait()
             if process.stderr:
                 process.stderr.close()
 
 
 def render_video(video: DemoVideo, folder: Path) -> None:
-    """Render one video under its final name, which appears only when the file is whole.
+    """Render one video under its final name, which appears only when the file is complete.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: The file cannot be written.
     """
     unfinished = folder / f".{video.name}.part"
     try:
         _encode(video, unfinished)
-    except OSError as error:  # PyAV's own errors are of this class, and do not name the file
+    except OSError as error:  # PyAV's own errors are OSErrors too, and do not name the file
         raise OSError(f"{unfinished}: {error}") from error
     os.replace(unfinished, folder / video.name)
 
@@ -137,7 +137,7 @@ def _encode(video: DemoVideo, path: Path) -> None:
 
 
 def pictures(video: DemoVideo) -> Iterator[NDArray[np.uint8]]:
-    """Yield the frames of a video, ``[height, width, 3]`` uint8 RGB, before the codec has been at them."""
+    """Yield the frames of a video, ``[height, width, 3]`` uint8 RGB, before encoding."""
     scene, story, rng = video.scene, video.story(), video.rng(1)
     still = paint(scene, rng)
     furnish(scene, still, rng)
@@ -151,7 +151,7 @@ def pictures(video: DemoVideo) -> Iterator[NDArray[np.uint8]]:
 
 
 class Camera:
-    """What a cheap camera does to a picture: drifting exposure, sensor noise, the clock in the corner."""
+    """Artifacts of a cheap camera: drifting exposure, sensor noise, the clock in the corner."""
 
     def __init__(self, scene: Scene, rng: np.random.Generator) -> None:
         shape = (_NOISE_TILES, scene.height, scene.width)
@@ -165,7 +165,7 @@ class Camera:
         self._clock = (-1, np.zeros((0, 0, 1), np.float32))
 
     def expose(self, canvas: Canvas, frame: int) -> NDArray[np.uint8]:
-        """Return the picture that the camera delivers, uint8; ``canvas`` is used up."""
+        """Return the picture that the camera outputs, uint8; ``canvas`` is modified."""
         seconds = frame / FPS
         slow, quick, mains = self._phases
         gain = 1.0 + 0.045 * sin(0.31 * seconds + slow) + 0.012 * sin(1.7 * seconds + quick)

@@ -1,4 +1,4 @@
-"""The story from end to end: render, extract, verify, train, score, evaluate, review, say where everything is."""
+"""Run the demo end to end: render, extract, verify, train, score, evaluate, review, and report all paths."""
 
 from __future__ import annotations
 
@@ -37,37 +37,37 @@ from wsvad.weights.resolve import resolve_backbone
 from wsvad.work.cluster import connected
 
 MODELS = ("st_mil", "ltgs")
-"""The two papers' models."""
+"""The models of the two papers."""
 TRAINING: dict[str, Any] = {"steps": 60, "pairs": 2, "val_fraction": 0.0, "eval_every": 30, "save_every": 30}
-"""Two anomalous and two normal training videos: the loop is the real one, its length is that of a demo."""
+"""Two anomalous and two normal training videos: the real training loop, with the length of a demo."""
 
 
 REVIEWED = "st_mil"
-"""Whose events are shown: it says where, too."""
+"""Model whose events are reviewed; it also localizes them."""
 CAMERAS = """[[camera]]
 pattern = "{camera}-*"
 purpose = "A demo; everybody is drawn"
 """
-"""Which camera a video is of."""
+"""Camera file: assigns each video to its camera."""
 SHARE_BELOW = 0.9
-"""Share of all clips that open no event. A demo has too little normal footage to calibrate a threshold on."""
+"""Fraction of all clips below the event threshold. A demo has too little normal footage to calibrate a threshold."""
 
 
 @dataclass(frozen=True)
 class _Trained:
-    """What became of one model."""
+    """Training and evaluation of one model."""
 
     trained: TrainSummary
     report: EvaluateSummary
 
 
 def run_demo(where: str, *, json_only: bool, verbose: bool) -> int:
-    """Render what is not there, extract, verify, train both models, score, evaluate, write a review page, show it all.
+    """Render missing videos, extract, verify, train both models, score, evaluate, write a review page, and report.
 
     Args:
-        where: folder of everything.
-        json_only: print one JSON document on standard output, and nothing else there.
-        verbose: more logging.
+        where: Folder of the demo.
+        json_only: Print one JSON document on standard output, and nothing else there.
+        verbose: Log more.
 
     Returns:
         The exit code.
@@ -76,16 +76,17 @@ def run_demo(where: str, *, json_only: bool, verbose: bool) -> int:
     folder = Path(where).resolve()
     probe_folder(str(folder))
     manifest = render_demo(folder / "videos")
-    with connected(None, verbose=verbose):  # one local Ray for all of it
+    with connected(None, verbose=verbose):  # one local Ray for all steps
         extracted, found = _extract(manifest, folder, notes)
         models = {name: _model(name, manifest, folder, notes) for name in MODELS}
     reviewed = _review(manifest, folder, notes)
     if json_only:
-        told = {
+        results = {
             name: {"train": m.trained.to_dict(), "evaluate": json.loads(m.report.to_json())}
             for name, m in models.items()
         }
-        whole = {"extract": json.loads(extracted.to_json()), "models": told, "review": json.loads(reviewed.to_json())}
+        whole = {"extract": json.loads(extracted.to_json()), "models": results}
+        whole["review"] = json.loads(reviewed.to_json())
         sys.stdout.write(json.dumps(whole, indent=1) + "\n")
     else:
         _show(console, folder, manifest, extracted, found, models)
@@ -110,7 +111,7 @@ def _model(name: str, manifest: Path, folder: Path, notes: Console) -> _Trained:
 
 
 def _review(manifest: Path, folder: Path, notes: Console) -> ReviewSummary:
-    """Find the events of all videos, and write a page to look at them."""
+    """Find the events of all videos, and write a review page."""
     scores, events = str(folder / REVIEWED / "scores"), str(folder / "events")
     clips = ScoreSet.open(scores).to_pandas(["score"]).score
     cameras = folder / "cameras.toml"
@@ -124,8 +125,8 @@ def _review(manifest: Path, folder: Path, notes: Console) -> ReviewSummary:
 def _show_review(console: Console, reviewed: ReviewSummary) -> None:
     console.rule("review", align="left")
     share = f"the highest {100 * (1 - SHARE_BELOW):.0f} % of clips of {REVIEWED}"
-    _line(console, "events", f"{reviewed.shown} ({share}; see docs/calibration.md for thresholds that mean something)")
-    _line(console, "open it", f"{reviewed.page} in a browser; ? there lists the keys")
+    _line(console, "events", f"{reviewed.shown} ({share}; see docs/calibration.md for calibrated thresholds)")
+    _line(console, "open it", f"{reviewed.page} in a browser; ? shows the keys")
 
 
 def _show(
@@ -138,20 +139,20 @@ def _show(
 ) -> None:
     console.rule("features", align="left")
     extracted.show(console)
-    console.rule("what verify says", align="left")
+    console.rule("verification", align="left")
     found.show(console)
     for name, model in models.items():
         console.rule(f"model {name}", align="left")
         metrics = model.report.document["metrics"]
         figures = [f"{COLUMNS[m]} {metrics[m]['value']:.2f}" for m in COLUMNS if metrics.get(m, {}).get("value")]
-        steps = "nothing to do, was trained" if model.trained.nothing_to_do else f"{model.trained.steps_done} steps"
+        steps = "nothing to do, already trained" if model.trained.nothing_to_do else f"{model.trained.steps_done} steps"
         _line(console, "trained", f"{steps}; {model.trained.checkpoint}")
-        said = f"{model.report.document['videos']['evaluated']} videos"
+        videos = f"{model.report.document['videos']['evaluated']} videos"
         if extracted.banner:
-            said += ", untrained features: these test the machinery"
-        _line(console, "on the test", f"{'; '.join(figures[:5])} ({said})")
+            videos += ", untrained features: only a functional test"
+        _line(console, "on the test", f"{'; '.join(figures[:5])} ({videos})")
         _line(console, "report", model.report.html_uri)
-    console.rule("where it is", align="left")
+    console.rule("paths", align="left")
     unit = next(open_store(str(folder / "features")).list(layout.UNITS))
     path = f"{folder / 'features'}/{unit.key}"
     show = f"import pyarrow.parquet as p; print(p.read_table('{path}').drop(['pooled', 'cuboids']).to_pandas())"

@@ -1,4 +1,4 @@
-"""The places: a pinhole camera above a floor, and the still picture that it sees.
+"""Scenes: a pinhole camera above a floor, and its still picture.
 
 World coordinates are metres: X to the right of the camera, Z away from it, height above the floor.
 """
@@ -18,10 +18,10 @@ Texture = Callable[["Surface", Field], Field]
 
 @dataclass(frozen=True)
 class Surface:
-    """A patch of what the camera sees: its two coordinates in metres at every pixel, and its distance."""
+    """A visible surface: its two coordinates in metres at every pixel, and its distance."""
 
     u: Field
-    """Across: X, or Z on a side wall."""
+    """Horizontal coordinate: X, or Z on a side wall."""
     v: Field
     """Z on the floor and the ceiling, height above the floor on a wall."""
     z: Field
@@ -30,17 +30,17 @@ class Surface:
 
 @dataclass(frozen=True)
 class Scene:
-    """One place and the camera that watches it."""
+    """A scene and its camera."""
 
     name: str
     floor: Texture
     back: Texture
     side: Texture | None = None
-    """Walls at ``X = ±half_width``; none outdoors."""
+    """Walls at ``X = ±half_width``; ``None`` outdoors."""
     width: int = 320
-    """Pixels."""
+    """Width in pixels."""
     height: int = 240
-    """Pixels."""
+    """Height in pixels."""
     horizon: float = 58.0
     """Row of the camera's eye level, pixels from the top."""
     focal: float = 235.0
@@ -50,13 +50,13 @@ class Scene:
     back_z: float = 17.0
     """Distance of the wall (or row of trees) at the back, metres."""
     half_width: float = 3.0
-    """Metres from the middle to a side wall, where there are any."""
+    """Metres from the middle to a side wall, if any."""
     ceiling: float = 3.9
-    """Metres, where there are side walls."""
+    """Height of the ceiling in metres, if there are side walls."""
     near_z: float = 5.2
-    """People walk between here ..."""
+    """Minimum distance of people from the camera, metres."""
     far_z: float = 12.5
-    """... and here, metres."""
+    """Maximum distance of people from the camera, metres."""
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Colour cast of the camera."""
 
@@ -70,7 +70,7 @@ class Scene:
 
 
 def paint(scene: Scene, rng: np.random.Generator) -> Canvas:
-    """Return the empty scene, ``[height, width, 3]`` float32 in 0..255, by one ray a pixel."""
+    """Return the empty scene, ``[height, width, 3]`` float32 in 0..255, with one ray per pixel."""
     table = rng.random((64, 64), dtype=np.float32)
     dx = ((np.arange(scene.width, dtype=np.float32) - scene.width / 2) / scene.focal)[None, :]
     dy = ((np.arange(scene.height, dtype=np.float32) - scene.horizon) / scene.focal)[:, None]
@@ -96,7 +96,7 @@ def paint(scene: Scene, rng: np.random.Generator) -> Canvas:
 
 
 def _soften(canvas: Field) -> Field:
-    """A lens that is not quite sharp; it also hides the jagged edges of one ray a pixel."""
+    """Blur slightly, like an imperfect lens; this also hides aliasing from one ray per pixel."""
     padded = np.pad(canvas, ((1, 1), (1, 1), (0, 0)), mode="edge")
     rows = padded[:-2] + 2 * padded[1:-1] + padded[2:]
     blurred: Field = (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 16
@@ -112,20 +112,20 @@ def _mix(base: Field, over: Field, mask: NDArray[np.bool_]) -> Field:
 
 
 def _grain(table: Field, u: Field, v: Field) -> Field:
-    """Around 1, rough: three octaves of noise."""
+    """Return rough noise around 1 with three octaves."""
     octaves = [value_noise(table, u * f + f, v * f) / g for f, g in ((0.7, 1.0), (2.9, 2.0), (11.0, 3.0))]
     rough: Field = np.float32(0.72) + np.float32(0.31) * np.add.reduce(octaves)
     return rough
 
 
 def _steps(u: Field, scale: float) -> Field:
-    """One number a slab or brick, far enough apart for the noise to differ."""
+    """Return one number per slab or brick, far enough apart for distinct noise."""
     stepped: Field = np.floor(u) * np.float32(scale)
     return stepped
 
 
 def _paving(s: Surface, table: Field) -> Field:
-    """Stone slabs, a metre each, no two of quite the same grey."""
+    """Stone slabs of one metre in different greys."""
     slab = value_noise(table, _steps(s.u + 32, 7.3), _steps(s.v, 5.1))
     stone = _rgb(158, 152, 143, _grain(table, s.u, s.v) * (0.88 + 0.2 * slab))
     joint = np.minimum(np.abs(s.u - np.round(s.u)), np.abs(s.v - np.round(s.v))) < 0.022 + 0.0018 * s.z
@@ -152,7 +152,7 @@ def _meadow(s: Surface, table: Field) -> Field:
 
 
 def _tiles(s: Surface, table: Field) -> Field:
-    """Polished checks that mirror the lamps a little."""
+    """Polished checks with weak reflections of the lamps."""
     check = (np.floor(s.u * 1.25) + np.floor(s.v * 1.25)) % 2
     gloss = 0.12 * np.exp(-(s.u**2) / 0.8) * (0.5 + 0.5 * np.cos(s.v * 1.9))
     return _rgb(150, 146, 138, (0.84 + 0.18 * check + gloss) * (0.75 + 0.25 * _grain(table, s.u, s.v)))
@@ -173,7 +173,7 @@ def _facade(s: Surface, table: Field) -> Field:
 
 
 def _plaster(s: Surface, table: Field) -> Field:
-    """A plastered wall with a plinth, arches of shade and a gate."""
+    """A plastered wall with a plinth and dark arches."""
     wall = _rgb(196, 180, 150, 0.6 + 0.4 * _grain(table, s.u * 0.6, s.v * 0.6))
     bay = np.mod(s.u + 2.6, 5.2) - 2.6
     arch = (np.abs(bay) < 1.1) & ((s.v < 1.9) | (np.hypot(bay, s.v - 1.9) < 1.1))
@@ -192,7 +192,7 @@ def _trees(s: Surface, table: Field) -> Field:
 
 
 def _office(s: Surface, table: Field) -> Field:
-    """Painted wall with doors, a darker band and a rail; on the side walls and at the end alike."""
+    """Painted wall with doors, a darker band and a rail, for the side walls and the end."""
     wall = _rgb(190, 192, 186, 0.75 + 0.25 * _grain(table, s.u, s.v))
     band = s.v < 1.0
     wall = _mix(wall, _rgb(118, 138, 142, 0.75 + 0.25 * _grain(table, s.u, s.v)), band)
@@ -225,7 +225,7 @@ SCENES = (
 
 
 def furnish(scene: Scene, canvas: Canvas, rng: np.random.Generator) -> None:
-    """Put lamp posts at the back of an outdoor scene, at places of the rng's choice."""
+    """Draw lamp posts at the back of an outdoor scene, at random positions."""
     if scene.side is not None:
         return
     z = scene.far_z + 1.2

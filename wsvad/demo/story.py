@@ -1,6 +1,6 @@
-"""What happens: people cross the scene, and a few come together; they talk, or they fight, or one hunts another.
+"""Stories of the videos: people cross the scene, and a small group meets and talks, fights, or chases each other.
 
-The normal and the anomalous video of a scene differ in nothing but what happens while these few are together.
+The normal and the anomalous video of a scene differ only in what the group does while it is together.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from wsvad.demo.scenes import Scene
 
 FPS = 25
 Kind = Literal["normal", "fight", "chase"]
-_STEP_M = 1.45  # metres of one gait cycle when walking; running stretches it
+_STEP_M = 1.45  # metres per gait cycle when walking; longer when running
 
 
 class Point(NamedTuple):
-    """A place on the floor, metres."""
+    """A position on the floor, metres."""
 
     x: float
     z: float
@@ -29,30 +29,30 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Person:
-    """Someone in the story; ``pose(frame)`` is a pure function."""
+    """A person in the story; ``pose(frame)`` is a pure function."""
 
     look: Look
     pose: Callable[[float], Pose]
     takes_part: bool = False
-    """One of the few who come together; in an anomalous video the truth boxes hold these."""
+    """True for members of the group; the truth boxes of an anomalous video contain them."""
 
 
 @dataclass(frozen=True)
 class Story:
-    """Everybody, and when the few are together."""
+    """All people, and the frames in which the group is together."""
 
     people: tuple[Person, ...]
     start_frame: int
     end_frame: int
-    """Half-open."""
+    """End of the half-open frame interval."""
 
 
-def tell(scene: Scene, kind: Kind, num_frames: int, rng: np.random.Generator) -> Story:
-    """Invent a story of ``num_frames`` frames; the few are together for 3 to 5 s (less in a very short video)."""
+def make_story(scene: Scene, kind: Kind, num_frames: int, rng: np.random.Generator) -> Story:
+    """Generate a story of ``num_frames`` frames; the group is together for 3 to 5 s (less in a very short video)."""
     together = int(min(rng.uniform(3.0, 5.0) * FPS, num_frames * 0.45))
     start = int(rng.uniform(0.3, 0.45) * num_frames)
     people = _passers_by(scene, num_frames, rng)
-    people += _few(scene, kind, start, start + together, rng)
+    people += _group(scene, kind, start, start + together, rng)
     return Story(tuple(people), start, start + together)
 
 
@@ -66,7 +66,7 @@ def _passers_by(scene: Scene, num_frames: int, rng: np.random.Generator) -> list
 
 
 def _passer_by(scene: Scene, enters: float, rng: np.random.Generator) -> Person:
-    """Someone who crosses in a straight line: across an open place, along a corridor."""
+    """Return a person who crosses in a straight line: across an open scene, along a corridor."""
     direction = 1.0 if rng.random() < 0.5 else -1.0
     if scene.side is None:
         z = float(rng.uniform(scene.near_z, scene.far_z))
@@ -76,7 +76,7 @@ def _passer_by(scene: Scene, enters: float, rng: np.random.Generator) -> Person:
         x = float(rng.uniform(-0.72, 0.72)) * scene.half_width
         ends = Point(x, 2.0), Point(x * 0.8, scene.back_z - 0.5)
         a, b = ends if direction > 0 else ends[::-1]
-    speed = float(rng.uniform(1.05, 1.6)) * (2.0 if rng.random() < 0.12 else 1.0)  # now and then someone jogs
+    speed = float(rng.uniform(1.05, 1.6)) * (2.0 if rng.random() < 0.12 else 1.0)  # some people jog
     offset = float(rng.uniform(0, 2 * pi))
 
     def pose(frame: float) -> Pose:
@@ -87,7 +87,7 @@ def _passer_by(scene: Scene, enters: float, rng: np.random.Generator) -> Person:
 
 
 def _walking(a: Point, b: Point, walked: float, speed: float, offset: float) -> Pose:
-    """On the way from ``a`` through ``b``, ``walked`` metres from ``a`` (negative: not there yet)."""
+    """Return the pose on the way from ``a`` through ``b``, ``walked`` metres from ``a`` (negative: before ``a``)."""
     length = hypot(b.x - a.x, b.z - a.z)
     at = Point(a.x + (b.x - a.x) * walked / length, a.z + (b.z - a.z) * walked / length)
     swing = 0.34 + 0.09 * speed if speed < 2 else 0.75
@@ -96,24 +96,24 @@ def _walking(a: Point, b: Point, walked: float, speed: float, offset: float) -> 
     return Pose(at.x, at.z, atan2(b.z - a.z, b.x - a.x), phase, swing, lean)
 
 
-def _few(scene: Scene, kind: Kind, start: int, end: int, rng: np.random.Generator) -> list[Person]:
-    """Two or three who walk up to one place, are together in ``[start, end)``, and walk on."""
+def _group(scene: Scene, kind: Kind, start: int, end: int, rng: np.random.Generator) -> list[Person]:
+    """Return two or three people who walk to one position, are together in ``[start, end)``, and walk on."""
     z = float(rng.uniform(scene.near_z + 0.6, scene.near_z + 2.2))
     middle = Point(float(rng.uniform(-0.3, 0.3)) * scene.half_view(z), z)
     count = 2 if kind == "chase" or rng.random() < 0.4 else 3
-    room = min(2.1, 0.55 * scene.half_view(z))  # metres to each side; more would take a better sprinter
+    room = min(2.1, 0.55 * scene.half_view(z))  # metres to each side; more would exceed a sprinter's speed
     looks = [random_look(rng) for _ in range(count)]
     people = []
     for number in range(count):
         place = Point(middle.x + 0.48 * (-1, 1, 0.1)[number], middle.z + (0.0, 0.05, 0.7)[number])
-        enter, leave = _ways(scene, place, number, rng)
-        part = _Part(kind, number, middle, place, room, start, end, tuple(float(p) for p in rng.uniform(0, 2 * pi, 6)))
+        enter, leave = _entry_and_exit(scene, place, number, rng)
+        part = _Role(kind, number, middle, place, room, start, end, tuple(float(p) for p in rng.uniform(0, 2 * pi, 6)))
         people.append(Person(looks[number], _follow(part, enter, leave), takes_part=True))
     return people
 
 
-def _ways(scene: Scene, place: Point, number: int, rng: np.random.Generator) -> tuple[Point, Point]:
-    """Where someone comes from and goes to."""
+def _entry_and_exit(scene: Scene, place: Point, number: int, rng: np.random.Generator) -> tuple[Point, Point]:
+    """Return where a person comes from and goes to."""
     far = 30.0
     if scene.side is None:
         side = (-1.0, 1.0, 1.0)[number]
@@ -123,8 +123,8 @@ def _ways(scene: Scene, place: Point, number: int, rng: np.random.Generator) -> 
 
 
 @dataclass(frozen=True)
-class _Part:
-    """What one of the few does while they are together."""
+class _Role:
+    """Action of one member of the group while it is together."""
 
     kind: Kind
     number: int
@@ -136,7 +136,7 @@ class _Part:
     phases: tuple[float, ...]
 
     def pose(self, frame: float) -> Pose:
-        """The pose at a frame of ``[start, end)``; at both ends it is at ``place``."""
+        """Return the pose at a frame of ``[start, end)``; at both ends it is at ``place``."""
         seconds = (frame - self.start) / FPS
         ramp = min(1.0, (frame - self.start) / 12, (self.end - frame) / 12)
         act = {"normal": self._talk, "fight": self._fight, "chase": self._run}[self.kind]
@@ -150,7 +150,7 @@ class _Part:
         return Pose(at.x, at.z, self._facing(at), lean=0.03 + 0.02 * sin(0.9 * s + sway), arms=arms)
 
     def _fight(self, s: float, ramp: float) -> Pose:
-        """Lunges at about one a second, blows at three, stumbling steps, and one who goes down."""
+        """Return a fighting pose: lunges at about 1 Hz, blows at 3 Hz, stumbling steps, one person falls."""
         p = self.phases
         lunge = 0.34 * ramp * sin(2 * pi * 1.15 * s + 2.4 * self.number)
         drift = 0.5 * ramp * sin(2 * pi * 0.4 * s)
@@ -169,7 +169,7 @@ class _Part:
         )
 
     def _run(self, s: float, ramp: float) -> Pose:
-        """Round and round at a sprint, the hunter a third of a second behind."""
+        """Return a pose of a chase in circles at a sprint, with the pursuer a third of a second behind."""
 
         def place_at(t: float) -> Point:
             wide, deep = sin(2 * pi * 0.36 * t) + 0.2 * sin(2 * pi * 0.9 * t), sin(2 * pi * 0.5 * t + 0.9)
@@ -187,12 +187,12 @@ class _Part:
         return Pose(at.x, at.z, heading, 2 * pi * 1.75 * s + self.phases[0], 0.95, 0.3, arms)
 
     def _facing(self, at: Point) -> float:
-        """Towards the middle, from wherever one stands."""
+        """Return the direction to the middle of the group."""
         return atan2(self.middle.z + 0.12 - at.z, self.middle.x - at.x) if self.number != 0 else 0.15
 
 
-def _follow(part: _Part, enter: Point, leave: Point) -> Callable[[float], Pose]:
-    """Walk up, take part, walk on."""
+def _follow(part: _Role, enter: Point, leave: Point) -> Callable[[float], Pose]:
+    """Return the pose function of a person who arrives, takes part, and leaves."""
     speed, offset = 1.25 + 0.1 * part.number, part.phases[5]
 
     def pose(frame: float) -> Pose:

@@ -20,7 +20,7 @@ from wsvad.evaluation.leaks import check_leaks, shared_ids
 from wsvad.evaluation.page import PageInput, page
 from wsvad.evaluation.summary import EvaluateSummary
 from wsvad.events.thresholds import Thresholds, load_thresholds
-from wsvad.features.described import described
+from wsvad.features.config_text import config_fields
 from wsvad.manifest.names import Split
 from wsvad.manifest.records import VideoRecord, decode_records
 from wsvad.metrics.event_options import EventOptions
@@ -121,7 +121,7 @@ def evaluate(options: EvaluateOptions) -> EvaluateSummary:
         "command": list(options.command),
         "split": options.split,
         "warnings": warnings_of(computed, options.split, seen, features.get("weights"), opened.distinct),
-        "features": described(features),
+        "features": config_fields(features),
         "inputs": opened.inputs,
         "options": opened.settings,
         "versions": versions(),

@@ -12,7 +12,7 @@ import jinja2
 import numpy as np
 
 from wsvad.evaluation.summary import describe_point
-from wsvad.features.described import in_words
+from wsvad.features.config_text import config_phrase
 from wsvad.metrics.definitions import DEFINITIONS
 from wsvad.metrics.event_definitions import AREA_TFA, EVENT_DEFINITIONS
 from wsvad.metrics.results import VideoResult, displayed_size
@@ -105,7 +105,7 @@ def _facts(document: Document) -> list[str]:
         f"{count(videos['evaluated'], 'videos')} of split {document['split']}",
         f"{videos['anomalous']} anomalous, {videos['normal']} normal",
         f"frame truth: {document['options']['truth_mode']}",
-        f"features: {in_words(document['features'])}",
+        f"features: {config_phrase(document['features'])}",
         str(document["created_utc"]),
     ]
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from wsvad.errors import EXIT_OK
-from wsvad.features.described import in_words
+from wsvad.features.config_text import config_phrase
 from wsvad.metrics.event_definitions import POINT_DEFINITIONS
 from wsvad.report.svg import number
 
@@ -63,5 +63,5 @@ class EvaluateSummary:
             console.print(f"[bold yellow]note[/]  {escape(note)}")
         for warning in self.document["warnings"]:
             console.print(f"[bold yellow]note[/]  {escape(warning)}")
-        console.print(f"features  {escape(in_words(self.document['features']))}", soft_wrap=True, highlight=False)
+        console.print(f"features  {escape(config_phrase(self.document['features']))}", soft_wrap=True, highlight=False)
         console.print(f"report  {escape(self.json_uri)}\npage    {escape(self.html_uri)}", soft_wrap=True)

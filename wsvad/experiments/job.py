@@ -19,7 +19,7 @@ from wsvad.experiments.many import run_trials
 from wsvad.experiments.options import CompareOptions
 from wsvad.experiments.table import COLUMNS, Rows, as_csv, as_markdown, lines, shown_columns, summarize
 from wsvad.experiments.trial import Figures, check_trial
-from wsvad.features.described import described, in_words
+from wsvad.features.config_text import config_fields, config_phrase
 from wsvad.features.reading import FeatureSet
 from wsvad.manifest.names import Split
 from wsvad.manifest.records import read_records
@@ -125,7 +125,7 @@ def check_comparison(options: CompareOptions) -> dict[str, dict[str, str]]:
     for trial in trials:
         check_trial(trial)
     opened = (FeatureSet.open(uri, options.store) for uri in dict.fromkeys(trial.features for trial in trials))
-    return {f.uri: described(f.config) for f in opened}
+    return {f.uri: config_fields(f.config) for f in opened}
 
 
 def _caption(options: CompareOptions, features: Mapping[str, Mapping[str, str]]) -> str:
@@ -138,7 +138,7 @@ def _caption(options: CompareOptions, features: Mapping[str, Mapping[str, str]])
 
 def said_of(features: Mapping[str, Mapping[str, str]]) -> list[str]:
     """Return a line for each features data set that says what made it."""
-    return [f"Features {uri}: {in_words(made)}." for uri, made in features.items()]
+    return [f"Features {uri}: {config_phrase(made)}." for uri, made in features.items()]
 
 
 def _number(value: float | None) -> str:

@@ -1,1 +1,1 @@
-"""Extraction: from a listing of videos to published, verified feature tables."""
+"""Extraction: computes, publishes and verifies feature tables for a listing of videos."""

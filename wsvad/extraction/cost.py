@@ -1,4 +1,4 @@
-"""How much there is to extract: what decides whether a run needs more than this process."""
+"""Estimate the cost of an extraction, which decides whether a run needs Ray."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from wsvad.video.flow import flow_megapixels
 from wsvad.video.names import FlowMethod
 
 SMALL_CLIPS = 1000.0
-"""Work up to which a run stays in this process, in clips of the default backbone (16 frames, one crop).
+"""Maximum cost of a run in this process, in clips of the default backbone (16 frames, one crop).
 
-That is 10 minutes of footage at 25 frames/s, or one minute for full I3D: about as long as it takes to start a local Ray
-and its workers, a minute or two on a small machine. It is small on purpose: what would take a worker down takes a run
-in this process down."""
+This corresponds to 10 minutes of footage at 25 frames/s, or one minute for full I3D: about the time that a local Ray
+needs to start with its workers, a minute or two on a small machine. The limit is deliberately low: a failure that would
+end a worker ends the whole run if it happens in this process."""
 
 FEW_VIDEOS = 64
-"""New videos up to which a run may index first and choose then. With more, Ray is started before hours of indexing, so
-that a Ray that cannot start is found out first."""
+"""Maximum number of new videos that are indexed before the choice. With more videos, Ray is started before hours of
+indexing, so that a Ray that cannot start is noticed first."""
 
 NETWORK_COST: Mapping[Backbone, float] = {
     "i3d-compact": 1.0,
@@ -28,20 +28,20 @@ NETWORK_COST: Mapping[Backbone, float] = {
     "i3d-two-stream": 19.0,
     "i3d-r50": 6.0,
 }
-"""Processor time of a clip of 16 frames and one crop, in clips of the default backbone (docs/decisions/0005)."""
+"""CPU time of a clip of 16 frames and one crop, in clips of the default backbone (docs/decisions/0005)."""
 
 _MEGAPIXELS = 12.0
-"""Millions of pixels that are decoded in the processor time of one clip of the default backbone."""
+"""Megapixels decoded in the CPU time of one clip of the default backbone."""
 _FLOW_COST: Mapping[FlowMethod, float] = {"tvl1": 116.0, "dis": 1.4}
-"""Processor time of optical flow over a million pixels, in clips of the default backbone (docs/decisions/0006)."""
+"""CPU time of optical flow per megapixel, in clips of the default backbone (docs/decisions/0006)."""
 _FRAMES = 16
-"""Frames of the clips that costs are known of."""
+"""Frames of the clips for which costs were measured."""
 
 
 def cost(units: Sequence[Unit], features: FeatureConfig) -> float:
-    """Return the processor time of units, in clips of the default backbone.
+    """Return the CPU time of units, in clips of the default backbone.
 
-    Decoding and flow run beside the network, in the decoder's process, so the larger of the two counts.
+    Decoding and flow run in the decoder's process, in parallel with the network, so the larger of the two counts.
     """
     return sum(_cost(unit, features) for unit in units)
 
@@ -58,8 +58,8 @@ def _cost(unit: Unit, features: FeatureConfig) -> float:
 
 
 def is_small(units: Sequence[Unit], features: FeatureConfig) -> tuple[bool, str]:
-    """Return whether this process should do the units, and a phrase that says why."""
+    """Return whether the units should run in this process, and a phrase with the reason."""
     amount, clips = cost(units, features), sum(u.num_clips for u in units)
     small = amount <= SMALL_CLIPS
-    much = "little" if small else "much"
-    return small, f"{much} to do: {clips} clips, the work of {amount:.0f} of {DEFAULT_BACKBONE}, limit {SMALL_CLIPS:g}"
+    size = "small" if small else "large"
+    return small, f"{size} run: {clips} clips, cost {amount:.0f} clips of {DEFAULT_BACKBONE}, limit {SMALL_CLIPS:g}"

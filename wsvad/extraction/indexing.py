@@ -1,4 +1,4 @@
-"""Index every video of a listing once; what was learned is kept beside the data and reused."""
+"""Index every video of a listing once; indexes are stored in the data set and reused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wsvad.columns import CONTENT_ID, INDEX, INDEX_SCHEMA, KIND, MESSAGE, VIDEO_
 from wsvad.dataset import layout
 from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import ObjectNotFound, StorageError, UsageError, VideoError
-from wsvad.extraction.reach import SourceWatch
+from wsvad.extraction.source_monitor import SourceMonitor
 from wsvad.manifest.listing import VideoRef
 from wsvad.manifest.source import StoredVideo
 from wsvad.storage import Created, Store, StoreOptions
@@ -31,8 +31,8 @@ _COMPACT_ABOVE = 32
 
 
 @dataclass(frozen=True)
-class Indexed:
-    """What is known of one video: an index, or evidence against it, or neither because the store failed."""
+class IndexResult:
+    """Result of indexing a video: an index, evidence against it, or neither if the store failed."""
 
     video: VideoRef
     index: VideoIndex | None = None
@@ -41,33 +41,33 @@ class Indexed:
 
     @property
     def unreachable(self) -> bool:
-        """The store failed: nothing is known, and the next run tries again."""
+        """True if the store failed, so that nothing is known and the next run tries again."""
         return self.index is None and not self.kind
 
 
-def index_video(reader: VideoReader, video: VideoRef, options: StoreOptions) -> Indexed:
-    """Index one video with a reader that the caller owns."""
+def index_video(reader: VideoReader, video: VideoRef, options: StoreOptions) -> IndexResult:
+    """Index one video with the caller's reader."""
     try:
         index = reader.index(StoredVideo(video, options), name=video.video_id, reading=video.reading)
     except VideoError as error:
-        return Indexed(video, None, error.kind, str(error))
+        return IndexResult(video, None, error.kind, str(error))
     except StorageError as error:
-        return Indexed(video, None, "", str(error))
-    return Indexed(video, index)
+        return IndexResult(video, None, "", str(error))
+    return IndexResult(video, index)
 
 
-def _known_as(video: VideoRef) -> str:
-    """What the index of a video is kept under: its content, and how people say it is to be read."""
+def _cache_key(video: VideoRef) -> str:
+    """Return the cache key of a video: its content id and the user settings for reading it."""
     return f"{video.content_id} {video.reading.key}".rstrip()
 
 
 class IndexCache:
-    """Indexes kept as Parquet objects below ``index/``; a row is a pure function of a video's content.
+    """Cache of indexes in Parquet objects below ``index/``; a row is a pure function of a video's content.
 
     Args:
-        store: the data set.
-        writable: ``False`` only reads (dry runs).
-        retry_bad: forget evidence against videos, so that they are indexed again.
+        store: Store of the data set.
+        writable: ``False`` for dry runs, which only read.
+        retry_bad: Ignore evidence against videos, so that they are indexed again.
     """
 
     def __init__(self, store: Store, *, writable: bool = True, retry_bad: bool = False) -> None:
@@ -80,25 +80,25 @@ class IndexCache:
     def _prefix(self) -> str:
         return f"{layout.INDEX}v{INDEX_VERSION}/"
 
-    def load(self, videos: Sequence[VideoRef]) -> dict[str, Indexed]:
-        """Return what is known of these videos, by content id."""
-        wanted = {_known_as(v): v for v in videos}
-        known: dict[str, Indexed] = {}
+    def load(self, videos: Sequence[VideoRef]) -> dict[str, IndexResult]:
+        """Return the cached results of these videos, by content id."""
+        wanted = {_cache_key(v): v for v in videos}
+        known: dict[str, IndexResult] = {}
         for key in self._keys:
             for content_id, found in self._entries(key, wanted):
                 if found.kind and (self._retry_bad or content_id in known):
-                    continue  # an index stands over evidence: a later run with a better decoder found it
+                    continue  # an index has precedence over evidence: a later run with a better decoder created it
                 if content_id not in known or not found.kind:
                     known[content_id] = found
         if self._writable and len(self._keys) > _COMPACT_ABOVE:
             self._compact()
         return known
 
-    def add(self, results: Iterable[Indexed]) -> None:
-        """Keep results; those that the store made fail are left out, so that they are tried again."""
+    def add(self, results: Iterable[IndexResult]) -> None:
+        """Store results, except those of store failures, so that these are tried again."""
         rows = [
             {
-                CONTENT_ID: _known_as(r.video),
+                CONTENT_ID: _cache_key(r.video),
                 VIDEO_ID: r.video.video_id,
                 INDEX: json.dumps(r.index.to_dict()) if r.index else None,
                 KIND: r.kind or None,
@@ -110,8 +110,8 @@ class IndexCache:
         if rows and self._writable:
             self._write(pa.Table.from_pylist(rows, schema=INDEX_SCHEMA))
 
-    def _entries(self, key: str, wanted: Mapping[str, VideoRef]) -> Iterator[tuple[str, Indexed]]:
-        """Yield what one object says of these videos, by content id."""
+    def _entries(self, key: str, wanted: Mapping[str, VideoRef]) -> Iterator[tuple[str, IndexResult]]:
+        """Yield the results of these videos in one object, by content id."""
         for row in self._read(key).to_pylist():
             video = wanted.get(row[CONTENT_ID])
             if video is None:
@@ -119,26 +119,26 @@ class IndexCache:
             try:
                 index = VideoIndex.from_dict(parse_object(row[INDEX], bits=128)) if row[INDEX] else None
             except (DocumentError, UsageError) as error:
-                log.warning("%s: its stored index is not used, and made again: %s", video.video_id, error)
+                log.warning("%s: its stored index is unusable, the video is indexed again: %s", video.video_id, error)
                 continue
-            yield video.content_id, Indexed(video, index, row[KIND] or "", row[MESSAGE] or "")
+            yield video.content_id, IndexResult(video, index, row[KIND] or "", row[MESSAGE] or "")
 
     def _read(self, key: str) -> pa.Table:
-        """Read one object; one that is gone (another run merged it) or damaged is a gap, which is indexed again."""
+        """Read one object. A missing (merged by another run) or damaged one counts as empty; it is indexed again."""
         try:
             data = self._store.read(key)
         except ObjectNotFound:
             return INDEX_SCHEMA.empty_table()
         if layout.named_by_content(self._prefix, data) != key:
-            return self._drop(key, "its digest is not its name")
+            return self._drop(key, "its digest differs from its name")
         try:
             return pq.read_table(owned_reader(data), schema=INDEX_SCHEMA)
         except (pa.ArrowException, OSError) as error:
             return self._drop(key, str(error))
 
     def _drop(self, key: str, why: str) -> pa.Table:
-        """Remove a damaged object; nothing is lost that cannot be learned again."""
-        log.warning("%s/%s is damaged and not used, its videos are indexed again: %s", self._store.uri, key, why)
+        """Delete a damaged object; its content can be computed again."""
+        log.warning("%s/%s is damaged and ignored, its videos are indexed again: %s", self._store.uri, key, why)
         if self._writable:
             self._store.delete(key)
         return INDEX_SCHEMA.empty_table()
@@ -149,11 +149,11 @@ class IndexCache:
         data = sink.getvalue().to_pybytes()
         key = layout.named_by_content(self._prefix, data)
         if self._store.create(key, data) is Created.DIFFERENT:
-            self._store.replace(key, data)  # what has this name and other bytes is damaged
+            self._store.replace(key, data)  # other bytes under this name mean damage
         return key
 
     def _compact(self) -> None:
-        """Merge many small objects into one. Safe beside other runs: duplicates and gaps are both harmless."""
+        """Merge many small objects into one. Safe with concurrent runs: duplicates and gaps are both harmless."""
         merged = self._write(pa.concat_tables([self._read(key) for key in self._keys]))
         for key in self._keys:
             if key != merged:
@@ -162,49 +162,49 @@ class IndexCache:
 
 def index_all(
     videos: Sequence[VideoRef],
-    known: Mapping[str, Indexed],
+    known: Mapping[str, IndexResult],
     cache: IndexCache,
     options: StoreOptions,
     *,
     threads: int,
     limits: Limits | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> list[Indexed]:
-    """Index all videos that are not known, and add what is learned to the cache.
+) -> list[IndexResult]:
+    """Index all videos without a cached result, and add the results to the cache.
 
     Args:
-        videos: what to index.
-        known: what the cache knows of them, by content id.
-        cache: where results are kept; written every 30 s, so a killed run loses little.
-        options: how to reach the videos.
-        threads: decoders' processes at once. They mostly wait for the store, so twice the cores is a good number.
-        limits: of each process.
-        on_progress: called with ``(done, total)`` of the videos that the cache did not know.
+        videos: Videos to index.
+        known: Cached results, by content id.
+        cache: Cache for new results; written every 30 s, so that a killed run loses little.
+        options: Access options of the videos' stores.
+        threads: Number of concurrent decode processes. They mostly wait for the store; use twice the number of cores.
+        limits: Resource limits of each process.
+        on_progress: Called with ``(done, total)``, the numbers of videos without a cached result.
 
     Returns:
-        One result a video, in the order of ``videos``.
+        One result per video, in the order of ``videos``.
     """
     known = dict(known)
     todo = [v for v in videos if v.content_id not in known]
     if todo:
-        watch = SourceWatch(videos, options)
-        for batch in _index_in_batches(todo, options, threads, limits or Limits(), on_progress, watch):
-            batch = [_alone(r, options, limits or Limits()) if r.kind in ISOLATION_KINDS else r for r in batch]
+        monitor = SourceMonitor(videos, options)
+        for batch in _index_in_batches(todo, options, threads, limits or Limits(), on_progress, monitor):
+            batch = [_index_isolated(r, options, limits or Limits()) if r.kind in ISOLATION_KINDS else r for r in batch]
             cache.add(batch)
-            _tell_notes(batch)
+            _log_notes(batch)
             known |= {r.video.content_id: r for r in batch}
     return [known[v.content_id] for v in videos]
 
 
-def _tell_notes(results: Iterable[Indexed]) -> None:
-    """Warn of what is not a matter of course in videos that were indexed now."""
+def _log_notes(results: Iterable[IndexResult]) -> None:
+    """Log a warning for each note of newly indexed videos."""
     for result in results:
         for note in result.index.notes if result.index else ():
             log.warning("%s: %s", result.video.video_id, note.message)
 
 
-def _alone(suspect: Indexed, options: StoreOptions, limits: Limits) -> Indexed:
-    """Index again, in a process of its own: a crash or a hang is evidence only if it repeats."""
+def _index_isolated(suspect: IndexResult, options: StoreOptions, limits: Limits) -> IndexResult:
+    """Index again in a separate process: a crash or a hang is evidence only if it repeats."""
     with VideoReader(limits=limits) as reader:
         return index_video(reader, suspect.video, options)
 
@@ -215,12 +215,12 @@ def _index_in_batches(
     threads: int,
     limits: Limits,
     on_progress: Callable[[int, int], None] | None,
-    watch: SourceWatch,
-) -> Iterable[list[Indexed]]:
+    monitor: SourceMonitor,
+) -> Iterable[list[IndexResult]]:
     local = threading.local()
     readers: list[VideoReader] = []
 
-    def work(video: VideoRef) -> Indexed:
+    def work(video: VideoRef) -> IndexResult:
         if not hasattr(local, "reader"):
             local.reader = VideoReader(limits=limits)
             readers.append(local.reader)
@@ -229,7 +229,7 @@ def _index_in_batches(
     pool = ThreadPoolExecutor(max(1, min(threads, len(todo))), thread_name_prefix="index")
     try:
         pending = {pool.submit(work, video) for video in todo}
-        batch: list[Indexed] = []
+        batch: list[IndexResult] = []
         flushed = time.monotonic()
         finished = 0
         while pending:
@@ -237,7 +237,7 @@ def _index_in_batches(
             new = [future.result() for future in done]
             batch += new
             for result in new:
-                watch.note(result.video, reached=not result.unreachable)
+                monitor.record(result.video, reached=not result.unreachable)
             finished += len(done)
             if on_progress:
                 on_progress(finished, len(todo))
@@ -245,7 +245,7 @@ def _index_in_batches(
                 yield batch
                 batch, flushed = [], time.monotonic()
     finally:
-        # on the way out of an interrupted run: ending the decoders ends what the threads wait for
+        # after an interruption: closing the decoders ends what the threads wait for
         pool.shutdown(wait=False, cancel_futures=True)
         for reader in readers:
             reader.close()

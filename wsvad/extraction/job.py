@@ -1,4 +1,4 @@
-"""Extraction from start to end: list, index, plan, run, publish. Reads like the method; the parts are elsewhere."""
+"""Extraction from start to end: list, index, plan, run, publish."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from wsvad.dataset import layout
 from wsvad.dataset.publish import refuse_clashes
 from wsvad.dataset.snapshots import Snapshot, claim_dataset
 from wsvad.extraction.cost import FEW_VIDEOS, is_small
-from wsvad.extraction.indexing import IndexCache, Indexed, index_all
-from wsvad.extraction.reach import look_at
+from wsvad.extraction.indexing import IndexCache, IndexResult, index_all
 from wsvad.extraction.results import Outcome, summarize
+from wsvad.extraction.source_monitor import probe_video
 from wsvad.extraction.summary import ExtractSummary
 from wsvad.extraction.units import longest_first, plan_units
 from wsvad.extraction.worker import UnitExtractor, WorkerConfig, receipt_of
 from wsvad.features.config import FeatureConfig
 from wsvad.features.coverage import check_min_coverage
-from wsvad.features.names import MIN_COVERAGE
+from wsvad.features.defaults import MIN_COVERAGE
 from wsvad.manifest.listing import Listing, VideoRef, list_videos
 from wsvad.manifest.names import Identity
 from wsvad.storage import Store, StoreOptions
 from wsvad.text import printable
-from wsvad.video import Limits, Reading
+from wsvad.video import Limits, ReadOptions
 from wsvad.weights.resolve import BackboneSource, LoadedWeights
 from wsvad.work.carry_out import carry_out
 from wsvad.work.outcome import unsettled
@@ -41,66 +41,66 @@ from wsvad.work.workplace import Workplace
 log = logging.getLogger(__name__)
 
 PACK_CLIPS = 64
-"""Clips of small units that a worker of Ray is given together: seconds of work, beside which 10 ms are little."""
+"""Maximum clips of small units per task of a Ray worker: seconds of work, so that the overhead of 10 ms is small."""
 
 
 @dataclass(frozen=True)
 class ExtractOptions:
-    """What to extract, where to, and how to run it; ``wsvad extract --help`` explains the same options."""
+    """Options of an extraction; ``wsvad extract --help`` explains the same options."""
 
     videos: str
-    """File, folder, prefix, or manifest (``.csv``, ``.parquet``)."""
+    """URI of a file, folder, prefix, or manifest (``.csv``, ``.parquet``)."""
     out: str
-    """Root of the features data set."""
+    """URI of the features data set."""
     features: FeatureConfig
-    """What decides the features."""
+    """Configuration that determines the features."""
     weights: BackboneSource
-    """The weights that ``features.weights`` and ``features.flow_weights`` name."""
+    """Weights identified by ``features.weights`` and ``features.flow_weights``."""
     pool: PoolOptions = field(default_factory=PoolOptions)
     store: StoreOptions = field(default_factory=StoreOptions)
     limits: Limits = field(default_factory=Limits)
     identity: Identity = "stat"
     id_prefix: str = ""
     follow_links: bool = False
-    """Whether links that lead out of the listed folder are followed."""
+    """Follow links that lead out of the listed folder."""
     address: str | None = None
-    """Of a Ray cluster; ``None``: ``RAY_ADDRESS``, else a local Ray."""
+    """Address of a Ray cluster; ``None``: ``RAY_ADDRESS``, else a local Ray."""
     use_ray: bool | None = None
-    """False extracts in this process; ``None``: also, where there is little to do (``wsvad.extraction.cost``)."""
+    """``False`` extracts in this process; ``None`` does so only for small runs (``wsvad.extraction.cost``)."""
     queue_clips: int = 4
-    """Decoded clips that wait for the network."""
+    """Maximum number of decoded clips waiting for the network."""
     max_quarantine: int = 0
-    """Quarantined units and videos, and videos that are short or in doubt, up to which the exit code is 0."""
+    """Maximum number of quarantined units and videos, and of short or doubtful videos, for exit code 0."""
     min_coverage: float = MIN_COVERAGE
-    """Percent of a video's clips below which it counts as short."""
-    reading: Reading = field(default_factory=Reading)
-    """How all videos are to be read; a manifest's columns win over it."""
+    """Minimum percentage of a video's clips; a video with fewer counts as short."""
+    reading: ReadOptions = field(default_factory=ReadOptions)
+    """Settings for reading all videos; columns of a manifest have precedence."""
     retry_quarantined: bool = False
     dry_run: bool = False
     verbose: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the resolved options as JSON values; they hold no secret. Weights are their identity."""
+        """Return the resolved options as JSON values, without secrets. Weights are represented by their identity."""
         plain = {f: getattr(self, f) for f in self.__dataclass_fields__ if f not in ("weights", "features")}
         nested = {k: asdict(v) if hasattr(v, "__dataclass_fields__") else v for k, v in plain.items()}
         return {**nested, "features": self.features.to_dict(), "fingerprint": self.features.fingerprint}
 
 
 def extract(options: ExtractOptions, console: Console | None = None, listing: Listing | None = None) -> ExtractSummary:
-    """Extract features of every video into the data set at ``options.out``; safe to kill and to run again.
+    """Extract features of every video into the data set at ``options.out``; idempotent and safe to interrupt.
 
     Args:
-        options: what to extract, where to, how.
-        console: where progress is drawn.
-        listing: of ``options.videos``, by a caller who has it already; it decides which videos there are.
+        options: Options of the extraction.
+        console: Console for the progress display.
+        listing: Listing of ``options.videos`` if the caller already has it; it determines the videos.
 
     Returns:
-        What was found, done, set aside; ``exit_code`` says how it ended.
+        Summary of the run; ``exit_code`` is the exit code of the command.
 
     Raises:
-        UsageError, ManifestError: before any work.
-        ConflictError: the target was made by another configuration, or holds other videos under the same ids.
-        StorageError, ClusterError: run the same command again.
+        UsageError, ManifestError: Before any work.
+        ConflictError: The data set has another configuration, or other videos under the same ids.
+        StorageError, ClusterError: Run the same command again.
     """
     run = Run()
     check_min_coverage(options.min_coverage)
@@ -151,7 +151,7 @@ def extract(options: ExtractOptions, console: Console | None = None, listing: Li
 def _plan(
     options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace[LoadedWeights], run: Run
 ) -> Outcome:
-    """Index what is new, cut the videos into units, and find out which of them are left to do."""
+    """Index new videos, cut all videos into units, and determine which units must be extracted."""
     base = run.newest(out)
     indexed = _index(options, out, listing, workplace)
     if base:
@@ -166,23 +166,25 @@ def _plan(
             out.delete(layout.quarantine_key(uid))
         set_aside -= ours
     outcome.set_aside = frozenset(set_aside)
-    # a unit that is stored counts as done, also where another run set it aside
+    # a stored unit counts as done, even if another run quarantined it
     planned = {u.unit_id for u in units} - outcome.receipts.keys()
     outcome.records = read_records(out, set_aside & planned, mend=not options.dry_run)
-    outcome.set_aside -= (set_aside & planned) - outcome.records.keys()  # damaged: no evidence any more
+    outcome.set_aside -= (set_aside & planned) - outcome.records.keys()  # a damaged record is no evidence
     left = planned - outcome.records.keys()
     outcome.todo = [u for u in units if u.unit_id in left]
     return outcome
 
 
-def _index(options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace[LoadedWeights]) -> list[Indexed]:
+def _index(
+    options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace[LoadedWeights]
+) -> list[IndexResult]:
     cache = IndexCache(out, writable=not options.dry_run, retry_bad=options.retry_quarantined)
     known = cache.load(listing.videos)
     new = len(listing.videos) - len(known)
     if new > FEW_VIDEOS:
-        workplace.settle(False, f"much to do: {new} new videos, limit {FEW_VIDEOS}")
+        workplace.settle(False, f"large run: {new} new videos, limit {FEW_VIDEOS}")
     if new and workplace.place and not options.dry_run:
-        workplace.open()  # hours of indexing must not end in a cluster that is too small
+        workplace.open()  # detect a cluster that is too small before hours of indexing
     last_line = time.monotonic()
 
     def on_progress(done: int, total: int) -> None:
@@ -198,12 +200,12 @@ def _index(options: ExtractOptions, out: Store, listing: Listing, workplace: Wor
 
 
 def _identity(video: VideoRef) -> dict[str, Any]:
-    """What tells a video from another one of the same id, as its row says it."""
+    """Return what distinguishes a video from another one with the same id, as in its row."""
     return {"video_id": video.video_id, "uri": printable(video.uri), "content_id": video.content_id}
 
 
 def _whole_video(video: VideoRef, features: FeatureConfig) -> str:
-    """Id of the quarantine record of a video that has no units because it cannot be indexed."""
+    """Return the id of the quarantine record of a video without units, because it cannot be indexed."""
     return layout.unit_id(video.content_id, -1, -1, features.fingerprint)
 
 
@@ -232,7 +234,7 @@ def _extract(
         outcome.receipts,
         workplace,
         out,
-        look=lambda unit: look_at(unit.video, options.store),
+        look=lambda unit: probe_video(unit.video, options.store),
         publish=lambda: _publish(out, options, outcome, run),
         console=console,
         doing="extracting",
@@ -241,7 +243,7 @@ def _extract(
 
 
 def _evidence(outcome: Outcome) -> dict[str, QuarantineRecord]:
-    """Records of what this run and the index know to be bad, by unit id."""
+    """Return the quarantine records found by this run and in the index, by unit id."""
     found: list[QuarantineRecord] = []
     for result in outcome.indexed:
         if result.kind:
@@ -269,7 +271,7 @@ def _summary(options: ExtractOptions, outcome: Outcome, snapshot: Snapshot | Non
 
 
 def _publish(out: Store, options: ExtractOptions, outcome: Outcome, run: Run) -> Snapshot:
-    """Keep the evidence, and publish what is settled so far; at the end that is everything."""
+    """Store new quarantine records, and publish a snapshot of all finished units."""
     new = _evidence(outcome)
     for uid in new.keys() - outcome.set_aside:
         write_record(out, new[uid])

@@ -1,4 +1,4 @@
-"""What ``--precision auto`` means: what the data set has, else what all nodes that will work have in hardware."""
+"""Resolve ``--precision auto``: that of the data set, else bf16 if all worker nodes support it in hardware."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def resolve_precision(
-    asked: str,
+    requested: str,
     out: str,
     options: StoreOptions,
     pool: PoolOptions,
@@ -31,39 +31,39 @@ def resolve_precision(
     """Return the precision to extract with.
 
     Args:
-        asked: ``fp32``, ``bf16``, or ``auto``.
-        out: the target; a data set that is there has its precision already.
-        options: how to reach it.
-        pool: the workers that will run; where they have GPUs, the GPUs decide.
-        address: of a Ray cluster, as given; its nodes are asked, not the machine of the driver.
-        use_ray: ``False`` asks this machine, whatever cluster there is.
-        verbose: let Ray's own logs through.
+        requested: ``fp32``, ``bf16``, or ``auto``.
+        out: URI of the data set; an existing one determines the precision.
+        options: Access options of the store.
+        pool: Workers that will run; if they use GPUs, the GPUs decide.
+        address: Address of a Ray cluster as given by the user; its nodes are queried, not the driver's machine.
+        use_ray: ``False`` queries this machine, whatever cluster exists.
+        verbose: Show Ray's own logs.
 
     Returns:
-        ``bf16`` where every node multiplies it in hardware, else ``fp32``, which runs everywhere.
+        ``bf16`` if every node multiplies it in hardware, else ``fp32``, which runs everywhere.
 
     Raises:
-        UsageError: the cluster cannot hold a worker.
-        ClusterError: it cannot be reached, or does not answer.
+        UsageError: The cluster cannot hold a worker.
+        ClusterError: The cluster cannot be reached, or does not respond.
     """
-    if asked != "auto":
-        return "fp32" if asked == "fp32" else "bf16"
+    if requested != "auto":
+        return "fp32" if requested == "fp32" else "bf16"
     described = read_dataset(open_store(out, options)) or {}
     there = described.get("config", {}).get("precision")
     if there in get_args(Precision):
         return "fp32" if there == "fp32" else "bf16"
     if use_ray is False or cluster_address(address) is None:
         return _of_this_machine(pool)
-    from wsvad.work import cluster  # brings Ray with it
+    from wsvad.work import cluster  # imported here: loads Ray
 
     with cluster.connected(address, verbose=verbose):
-        fitting = fit(pool, cluster.nodes())
-        question = functools.partial(default_precision, fitting.device)
-        answers = Counter(cluster.ask_nodes(question, fitting).values())
+        fitted = fit(pool, cluster.nodes())
+        question = functools.partial(default_precision, fitted.device)
+        answers = Counter(cluster.ask_nodes(question, fitted).values())
     if len(answers) > 1:
         log.warning(
-            "%d of %d nodes have bf16 in hardware: all work in fp32, so that features do not depend on the node; "
-            "say --precision bf16 for a cluster of those nodes alone",
+            "%d of %d nodes have bf16 in hardware: all nodes use fp32, so that features do not depend on the node; "
+            "use --precision bf16 for a cluster of only such nodes",
             answers["bf16"],
             answers.total(),
         )
@@ -74,6 +74,6 @@ def _of_this_machine(pool: PoolOptions) -> Precision:
     if pool.gpus_per_worker != 0:
         try:
             return default_precision("cuda")
-        except UsageError:  # no GPU here
+        except UsageError:  # no GPU on this machine
             pass
     return default_precision()

@@ -1,4 +1,4 @@
-"""What a run amounts to: objects and videos to publish, gathered from receipts, snapshots and stored units."""
+"""Results of a run: objects and videos to publish, collected from receipts, snapshots and stored units."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from wsvad.columns import NOTES
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject
-from wsvad.extraction.indexing import Indexed
+from wsvad.extraction.indexing import IndexResult
 from wsvad.extraction.summary import ExtractSummary
 from wsvad.extraction.units import Unit
 from wsvad.features.config import FeatureConfig
@@ -35,7 +35,7 @@ def _failed(video_id: str, uri: str, kind: str, message: str) -> dict[str, str]:
 
 
 def _by_video(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """One row for all units of a video that ended alike, with the first one's message."""
+    """Merge the rows of all units of a video with the same outcome; the message is that of the first one."""
     alike: dict[tuple[str, str, str], list[dict[str, str]]] = {}
     for row in rows:
         alike.setdefault((row["video_id"], row["outcome"], row["kind"]), []).append(row)
@@ -47,36 +47,36 @@ def _by_video(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
 
 @dataclass
 class Outcome:
-    """Everything a run learned; filled in as it goes."""
+    """Results of a run, filled in as it proceeds."""
 
     listing: Listing
-    indexed: Sequence[Indexed]
+    indexed: Sequence[IndexResult]
     units: Sequence[Unit]
-    """The whole plan."""
+    """All units of the plan."""
     features: FeatureConfig
     todo: Sequence[Unit] = ()
-    """Units that this run had to do."""
+    """Units to extract in this run."""
     receipts: dict[str, Receipt] = field(default_factory=dict)
-    """By unit id: of this run, later of earlier ones too."""
+    """Receipts by unit id: of this run, later also of earlier ones."""
     records: dict[str, QuarantineRecord] = field(default_factory=dict)
-    """Quarantine of the plan's units and videos, by unit id."""
+    """Quarantine records of the plan's units and videos, by unit id."""
     set_aside: frozenset[str] = frozenset()
-    """Ids of the quarantine records that were there before."""
+    """Unit ids of the quarantine records that existed before the run."""
     first_clip_s: float | None = None
     steady_s: float = 0.0
-    """From the first clip that was heard of to the last receipt."""
+    """Seconds from the first reported clip to the last receipt."""
 
     @property
     def objects(self) -> list[SnapshotObject]:
-        """The done units as objects of a snapshot."""
+        """Return the finished units as objects of a snapshot."""
         return objects_of(self.units, self.receipts, lambda unit: unit.video.content_id)
 
     def skipped_rows(self) -> list[dict[str, str]]:
-        """What was listed and not taken for a video, as a snapshot says it."""
+        """Return the listed files that are not videos, as rows of a run record."""
         return [{"uri": s.uri, "reason": s.reason} for s in self.listing.skipped]
 
     def problems(self) -> list[dict[str, str]]:
-        """Everything that went wrong, as rows ``video_id, uri, outcome, kind, message``; of a kind once a video."""
+        """Return all problems as rows ``video_id, uri, outcome, kind, message``; one per kind and video."""
         found = [
             {"video_id": r.video_id, "uri": r.uri, "outcome": "quarantined", "kind": r.kind, "message": r.message}
             for r in self.records.values()
@@ -93,7 +93,7 @@ class Outcome:
         return _by_video(found)
 
     def video_rows(self) -> list[dict[str, Any]]:
-        """The row, as lists have it, of every listed video."""
+        """Return the row of every listed video for the lists of the snapshot."""
         clips: dict[str, int] = {}
         unsettled: set[str] = set()
         for unit in self.units:
@@ -106,7 +106,7 @@ class Outcome:
 
     def _video_row(
         self,
-        result: Indexed,
+        result: IndexResult,
         clips: Mapping[str, int],
         unsettled: set[str],
         evidence: Mapping[str, QuarantineRecord],
@@ -158,7 +158,7 @@ def summarize(
     min_coverage: float,
     elapsed_s: float,
 ) -> ExtractSummary:
-    """Condense an outcome to what people and programs are told."""
+    """Return the summary of a run's outcome."""
     videos = outcome.video_rows()
     short = shortcomings(videos, min_coverage)
     skipped = skipped_videos(outcome.listing.skipped)
@@ -212,5 +212,5 @@ def summarize(
 
 
 def missing_frames(receipt: Receipt) -> int:
-    """Count the frames of a unit that could not be decoded."""
+    """Return the number of frames of a unit that could not be decoded."""
     return sum(end - start for start, end in json.loads(receipt.missing))

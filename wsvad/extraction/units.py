@@ -1,4 +1,4 @@
-"""Units of work, and the plan: a pure function of the listing, the indexes and the configuration."""
+"""Units of work and their plan: a pure function of the listing, the indexes and the configuration."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from wsvad.video import VideoIndex
 
 @dataclass(frozen=True)
 class Unit:
-    """A clip range of one video: what is extracted, written, retried and quarantined as a whole."""
+    """A clip range of one video, which is extracted, stored, retried and quarantined as a whole."""
 
     unit_id: str
-    """32 hex digits over content id, range and fingerprint."""
+    """32 hex digits, a hash of content id, range and fingerprint."""
     video: VideoRef
     index: VideoIndex
     first_clip: int
@@ -34,11 +34,11 @@ class Unit:
 
     @property
     def num_clips(self) -> int:
-        """Clips that the range should hold."""
+        """Expected number of clips of the range."""
         return self.last_clip - self.first_clip
 
     def to_row(self) -> dict[str, Any]:
-        """Return plain values that survive a trip through an Arrow block."""
+        """Return plain values that can be stored in an Arrow block."""
         return {
             "unit_id": self.unit_id,
             "video_id": self.video.video_id,
@@ -65,27 +65,27 @@ class Unit:
 
 
 MAX_ROWS = 2048
-"""Rows of a unit, at most; ten minutes at 25 frames/s and stride 16 have 937."""
+"""Maximum rows of a unit; ten minutes at 25 frames/s and stride 16 have 937."""
 MAX_BYTES = MAX_ROWS * 2 * (1024 + 49 * 528)
-"""Features of a unit, at most: as many rows of full I3D."""
+"""Maximum bytes of features of a unit: ``MAX_ROWS`` rows of full I3D."""
 
 
 def clips_per_unit(index: VideoIndex, config: FeatureConfig) -> int:
-    """Clips in a whole unit of this video: ``unit_s`` of footage, less where that would be more than 2,048 rows.
+    """Return the number of clips of a full unit of this video: ``unit_s`` of footage, at most 2,048 rows.
 
-    Memory is bounded by this: a row of full I3D has 54 KB, so a unit has at most 110 MB of features; of backbones whose
-    rows are larger it has fewer.
+    This limits memory: a row of full I3D has 54 KB, so a unit has at most 110 MB of features; backbones with larger
+    rows have fewer rows per unit.
     """
     places, width = config.spec.cuboid_shape
     row_bytes = 2 * (config.spec.pooled_dim + places * width)
-    # long pauses make the average rate small, and units of few clips: the rate while something is recorded counts then
+    # long pauses lower the average rate and would make units of few clips, so the rate during recording is used then
     rate = index.usual_fps if index.usual_fps > 2 * index.fps else index.fps
     clips = min(int(config.unit_s * rate / config.clips.stride), MAX_ROWS, MAX_BYTES // row_bytes)
     return max(1, clips // config.views)
 
 
 def plan_units(video: VideoRef, index: VideoIndex, config: FeatureConfig) -> list[Unit]:
-    """Cut one video into its units, in order; together they hold every clip once."""
+    """Cut one video into its units, in order; together they contain every clip once."""
     total = config.clips.count(index.num_frames)
     step = clips_per_unit(index, config)
     fingerprint = config.fingerprint
@@ -97,5 +97,5 @@ def plan_units(video: VideoRef, index: VideoIndex, config: FeatureConfig) -> lis
 
 
 def longest_first(units: Iterable[Unit]) -> list[Unit]:
-    """Order units so that no long one starts last; ties by id, so the order is the same on every run."""
+    """Order units so that no long one starts last; ties are broken by id, so that the order is reproducible."""
     return sorted(units, key=lambda u: (-u.num_clips * u.index.width * u.index.height, u.unit_id))

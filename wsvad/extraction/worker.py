@@ -1,4 +1,4 @@
-"""The stage that does the work: one unit in, one stored object and one small receipt out."""
+"""The worker stage: extracts a unit, stores one object and returns one small receipt."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from wsvad.work.stored import DamagedUnit, confirm_target
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """What a worker needs to know; holds no secret, so it can travel and be logged."""
+    """Configuration of a worker; contains no secret, so it can be sent and logged."""
 
     features: FeatureConfig
     out_uri: str
@@ -51,7 +51,7 @@ class Timer:
 
 
 class _Views(NamedTuple):
-    """A clip, and what the network sees of it."""
+    """A clip and its views for the network."""
 
     clip: Clip
     frames_VTHWC: np.ndarray | None
@@ -59,13 +59,13 @@ class _Views(NamedTuple):
 
 
 class ClipNetwork:
-    """The backbone over decoded clips: from frames to rows of the features table.
+    """Runs the backbone over decoded clips and returns rows of the features table.
 
     Args:
-        features: what decides the rows.
-        weights: the networks' weights.
-        device: where it runs.
-        threads: of the network on a CPU; ``None`` leaves them as they are.
+        features: Configuration that determines the rows.
+        weights: Weights of the networks.
+        device: Device to run on.
+        threads: Threads of the network on a CPU; ``None`` leaves them unchanged.
     """
 
     def __init__(
@@ -80,12 +80,12 @@ class ClipNetwork:
     def rows(
         self, clips: Iterator[Clip], timer: Timer, on_clip: Callable[[int], None] | None = None
     ) -> Iterator[ClipRows]:
-        """Run the network over the clips in fixed batches; frames go back to the decoder as soon as they are read.
+        """Run the network over clips in fixed batches; frames are released to the decoder as soon as they are read.
 
         Args:
-            clips: as the reader yields them.
-            timer: counts the seconds.
-            on_clip: called with the number of the last clip that is finished.
+            clips: Clips from the reader.
+            timer: Accumulates the seconds.
+            on_clip: Called with the index of the last finished clip.
         """
         per_batch = max(1, self._model.batch_size // self.geometry.views)
         batch: list[_Views] = []
@@ -93,7 +93,7 @@ class ClipNetwork:
         for clip in clips:
             views = self._views(clip)
             if per_batch > 1:
-                views = _Views(clip, _own(views.frames_VTHWC), _own(views.flow_VTHWC))
+                views = _Views(clip, _copied(views.frames_VTHWC), _copied(views.flow_VTHWC))
                 clip.release()
             batch.append(views)
             timer.decode_wait_s += time.perf_counter() - started
@@ -112,12 +112,12 @@ class ClipNetwork:
         frames = self.geometry.crops(clip.frames_THWC) if "rgb" in self._streams else None
         if self.flow is None:
             return _Views(clip, frames, None)
-        assert clip.flow_THWC is not None, "the reader was asked for flow"
+        assert clip.flow_THWC is not None, "the reader must be called with flow"
         return _Views(clip, frames, crop_flow(self.geometry, clip.flow_THWC))
 
     def _run(self, batch: list[_Views], timer: Timer) -> Iterator[ClipRows]:
         started = time.perf_counter()
-        frames, flow = _together([v.frames_VTHWC for v in batch]), _together([v.flow_VTHWC for v in batch])
+        frames, flow = _concatenated([v.frames_VTHWC for v in batch]), _concatenated([v.flow_VTHWC for v in batch])
         features = self._model(frames, flow)
         timer.model_s += time.perf_counter() - started
         count = self.geometry.views
@@ -130,12 +130,12 @@ class ClipNetwork:
             )
 
 
-def _own(views: np.ndarray | None) -> np.ndarray | None:
+def _copied(views: np.ndarray | None) -> np.ndarray | None:
     return None if views is None else views.copy()
 
 
-def _together(views: list[np.ndarray | None]) -> np.ndarray | None:
-    """Put the views of several clips into one array; none where there is no such stream."""
+def _concatenated(views: list[np.ndarray | None]) -> np.ndarray | None:
+    """Concatenate the views of several clips; None if the stream does not exist."""
     there = [v for v in views if v is not None]
     return there[0] if len(there) == 1 else np.concatenate(there) if there else None
 
@@ -143,13 +143,13 @@ def _together(views: list[np.ndarray | None]) -> np.ndarray | None:
 class UnitExtractor:
     """Extracts units. Columns read: those of ``Unit.to_row``; columns returned: those of ``Receipt``.
 
-    It owns a unit end to end: a child process decodes into a bounded queue, the network runs here, one object is
-    written. Whatever happens to a unit becomes its receipt, never an exception.
+    It processes a unit from start to end: a child process decodes into a bounded queue, the network runs here, one
+    object is written. Every failure of a unit is returned as its receipt, never raised.
 
     Args:
-        config: see :class:`WorkerConfig`.
-        weights: the networks' weights.
-        on_clips: called with ``(unit_id, clips so far)`` as clips are finished, for progress.
+        config: See :class:`WorkerConfig`.
+        weights: Weights of the networks.
+        on_clips: Called with ``(unit_id, clips so far)`` as clips are finished, for progress.
     """
 
     def __init__(
@@ -167,27 +167,27 @@ class UnitExtractor:
         return self.extract(Unit.from_row(row)).to_row()
 
     def extract(self, unit: Unit) -> Receipt:
-        """Extract one unit and return what became of it."""
+        """Extract one unit and return its receipt."""
         try:
             if not self._target_found:
                 confirm_target(self._out)
                 self._target_found = True
-            return self._stored(unit) or self._extract(unit)
+            return self._existing_receipt(unit) or self._extract(unit)
         except VideoError as error:
             status = "suspect" if error.kind in ISOLATION_KINDS else "quarantined"
             kind, message = error.kind, str(error)
         except StorageError as error:
             status, kind, message = "failed", type(error).__name__, str(error)
-        except Exception as error:  # a bug or a full machine: says nothing of the video, and must reach the summary
+        except Exception as error:  # a bug or a full machine: no evidence against the video, but reported
             status, kind, message = "failed", type(error).__name__, "".join(format_exception(error)[-3:])
         return Receipt(unit.unit_id, status, kind=kind, message=message, node=socket.gethostname())
 
     def close(self) -> None:
-        """End the decoder's process."""
+        """End the decode process."""
         self._reader.close()
 
-    def _stored(self, unit: Unit) -> Receipt | None:
-        """The receipt of a unit whose object is there: an earlier attempt wrote it and its reply was lost."""
+    def _existing_receipt(self, unit: Unit) -> Receipt | None:
+        """Return the receipt of a unit that is already stored: an earlier attempt wrote it and its reply was lost."""
         key = layout.unit_key(unit.unit_id)
         try:
             self._out.stat(key)
@@ -217,7 +217,7 @@ class UnitExtractor:
         rows = list(self._network.rows(median.watch(clips), timer, on_clip))
         report = self._reader.report
         if not rows:
-            raise VideoError("no_clips", f"none of {unit.num_clips} clips is whole: {_errors(report)}")
+            raise VideoError("no_clips", f"none of {unit.num_clips} clips is complete: {_errors(report)}")
         data = encode_unit(
             unit.video.video_id,
             rows,
@@ -226,10 +226,10 @@ class UnitExtractor:
             unit=_unit_record(unit, report, len(rows)),
         )
         started = time.perf_counter()
-        # before the unit: where the unit is, its picture was
+        # the picture is written before the unit, so that every stored unit has one
         write_picture(self._out, UnitPicture.of(unit.unit_id, unit.video.video_id, rows, median))
         outcome = self._out.create(layout.unit_key(unit.unit_id), data)
-        if outcome is Created.DIFFERENT:  # another worker was first; what is stored is what counts
+        if outcome is Created.DIFFERENT:  # another worker was first; its stored object is the valid one
             data = self._out.read(layout.unit_key(unit.unit_id))
         timer.store_s = time.perf_counter() - started
         return receipt_of(unit.unit_id, data, timer)
@@ -256,8 +256,8 @@ def _errors(report: DecodeReport) -> str:
 
 
 @dataclass(frozen=True)
-class _Facts:
-    """What a receipt takes from a unit's record."""
+class _UnitStats:
+    """The fields of a unit's record that a receipt contains."""
 
     clips: int
     decoded_frames: int
@@ -266,27 +266,27 @@ class _Facts:
 
 
 def receipt_of(unit_id: str, data: bytes, timer: Timer | None = None) -> Receipt:
-    """Read the receipt of a stored unit from its bytes.
+    """Return the receipt of a stored unit, given its bytes.
 
     Raises:
-        DamagedUnit: they are not a whole unit.
+        DamagedUnit: The bytes are not a complete unit.
     """
     summary = decode_unit(data)
     try:
-        facts = build(_Facts, summary.unit)
+        stats = build(_UnitStats, summary.unit)
     except DocumentError as error:
-        raise DamagedUnit(f"no whole unit: {error}") from error
+        raise DamagedUnit(f"not a complete unit: {error}") from error
     timer = timer or Timer()
     return Receipt(
         unit_id,
         "done",
-        clips=facts.clips,
+        clips=stats.clips,
         rows=summary.rows,
         bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
-        decoded_frames=facts.decoded_frames,
-        missing=json.dumps(facts.missing),
-        corrupt_frames=facts.corrupt_frames,
+        decoded_frames=stats.decoded_frames,
+        missing=json.dumps(stats.missing),
+        corrupt_frames=stats.corrupt_frames,
         node=socket.gethostname(),
         decode_wait_s=timer.decode_wait_s,
         model_s=timer.model_s,

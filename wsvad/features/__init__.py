@@ -1,1 +1,1 @@
-"""Reads what extraction published: one video at a time, or a whole data set held once per node."""
+"""Features data sets: configuration, encoding, reading, and caches on a node."""

@@ -1,6 +1,6 @@
-"""The features of chosen videos, pooled to segments, held once per node in a memory-mapped file.
+"""Segment features of chosen videos in a memory-mapped file, built once per node.
 
-Processes of a node share its pages, and it can be larger than memory. Axes: S segments, D/C features, K cuboids.
+Processes of a node share its pages, and it may exceed the memory. Axes: S segments, D/C features, K cuboids.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ log = logging.getLogger(__name__)
 
 
 CACHE_VERSION = 1
-"""Raised when the same features would be pooled to other values; part of the file's name."""
+"""Incremented if the same features would be pooled to other values; part of the file's name."""
 
 
 @dataclass(frozen=True)
 class SegmentCache:
-    """Videos as S segments each: crops averaged, clips pooled as RTFM does (``SegmentPooler``), float16.
+    """Videos as S segments each: mean of the crops, clips pooled like RTFM (``SegmentPooler``), float16.
 
     Small and cheap to pickle for another process of the same node, which maps the same file.
     """
 
     video_ids: tuple[str, ...]
     path: Path
-    """The file, a plain ``.npy``."""
+    """Path of the file, a plain ``.npy``."""
 
     @classmethod
     def build(
@@ -51,22 +51,23 @@ class SegmentCache:
         kind: Inputs,
         folder: Path | None = None,
     ) -> SegmentCache:
-        """Open the cache of these videos; build it first where no process of this node has yet.
+        """Open the cache of these videos; build it if no process of this node has built it yet.
 
-        It is found by content: features that change, other videos, another order, or other arguments make another file.
-        While building, memory holds a few stored units (10 minutes of footage each) and one video's segments.
+        The file name is a hash of the content: changed features, other videos, another order or other arguments give
+        another file. While building, memory holds a few stored units (10 minutes of footage each) and one video's
+        segments.
 
         Args:
-            features: where they are read from, with every check of ``FeatureSet.stream``.
-            video_ids: at least one, each once, with at least one clip each.
+            features: Data set to read from, with every check of ``FeatureSet.stream``.
+            video_ids: Distinct ids of at least one video; each has at least one clip.
             segments: S; 32 in the papers.
             kind: ``pooled`` ``[D]`` or ``cuboids`` ``[K, C]``.
-            folder: where the file goes; by default this user's, below the system's temporary folder. There, caches that
-                were not used for two weeks make room for a new one.
+            folder: Folder of the file; by default this user's, below the system's temporary folder. In the default
+                folder, caches unused for two weeks are removed before a new one is built.
 
         Raises:
-            UsageError: no videos, one that is twice or not there, no segment, or features without cuboids.
-            StorageError: too little room on the disk, or damaged features.
+            UsageError: No videos, a repeated or missing video, no segment, or features without cuboids.
+            StorageError: Too little disk space, or damaged features.
         """
         ids = tuple(video_ids)
         shape = (len(ids), segments, *_shape(features, ids, segments, kind))
@@ -85,17 +86,17 @@ class SegmentCache:
         return mapped(self.path)
 
     def __getstate__(self) -> dict[str, object]:
-        """Leave the map out: pickled, it would be a copy of everything."""
+        """Exclude the mapped array: pickled, it would be a full copy."""
         return {"video_ids": self.video_ids, "path": self.path}
 
 
 def _shape(features: FeatureSet, ids: tuple[str, ...], segments: int, kind: Inputs) -> tuple[int, ...]:
-    """Shape of a segment, once the request is found to be possible."""
+    """Return the shape of a segment, after checking the request."""
     if not ids:
         raise UsageError("no videos to cache; expected at least one")
     if len(set(ids)) != len(ids):
-        twice = sorted({i for i in ids if ids.count(i) > 1})
-        raise UsageError(f"videos must be there once each; {twice[0]!r} and {len(twice) - 1} others are repeated")
+        repeated = sorted({i for i in ids if ids.count(i) > 1})
+        raise UsageError(f"expected distinct videos; {repeated[0]!r} and {len(repeated) - 1} others are repeated")
     if segments < 1:
         raise UsageError(f"expected at least 1 segment, got {segments}")
     for video_id in ids:
@@ -106,7 +107,7 @@ def _shape(features: FeatureSet, ids: tuple[str, ...], segments: int, kind: Inpu
 
 
 def _name(features: FeatureSet, ids: tuple[str, ...], segments: int, kind: Inputs) -> str:
-    """Digest of everything that the values depend on."""
+    """Return a digest of everything that the values depend on."""
     whole = json.dumps([CACHE_VERSION, features.digest(ids), ids, segments, kind])
     return hashlib.sha256(whole.encode()).hexdigest()[:32]
 

@@ -1,8 +1,8 @@
-"""A folder of caches that the processes of a node share: who builds, who waits, what is cleaned up.
+"""A folder of caches shared by the processes of a node: building, waiting, cleaning up.
 
-A cache is one file. It is built under a temporary name while an exclusive lock on a file beside it is held, and renamed
-when it is whole, so that what has the final name is complete; a killed builder loses its lock with its process and
-leaves a temporary file, which the next one replaces.
+A cache is one file. It is built under a temporary name, while an exclusive lock on a separate file is held, and renamed
+when it is complete, so that a file with the final name is always complete. A killed builder loses its lock with its
+process and leaves a temporary file, which the next builder replaces.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ log = logging.getLogger(__name__)
 PREFIXES = ("segments-", "clips-")
 CACHE, TEMPORARY, LOCK = ".npy", ".tmp", ".lock"
 SPARE_BYTES = 64 << 20
-"""Left free on the disk, for what else writes there meanwhile."""
+"""Disk space left free for other programs."""
 UNUSED_S = 14 * 24 * 3600.0
-"""Age since its last use at which a cache in the default folder is removed when another one is built."""
+"""Seconds since its last use after which a cache in the default folder is removed when another one is built."""
 
 
 def default_folder() -> Path:
-    """Return this user's folder for caches below the system's temporary one (``TMPDIR``), made where it is missing.
+    """Return this user's cache folder below the system's temporary folder (``TMPDIR``); create it if it is missing.
 
     Raises:
-        UsageError: what has its name is not ours, so that another user could change what we read.
+        UsageError: The existing folder does not belong to this user, so that another user could alter caches.
     """
     folder = Path(tempfile.gettempdir()) / f"wsvad-{os.getuid()}"
     with suppress(FileExistsError):
@@ -47,17 +47,17 @@ def default_folder() -> Path:
 
 
 def build_once(path: Path, size: int, write: Callable[[IO[bytes]], None], *, unused_s: float | None = None) -> None:
-    """Return once ``path`` is there, whole: written by this call, or by another process of this node.
+    """Return when ``path`` exists and is complete: written by this call, or by another process of this node.
 
     Args:
-        path: ``<folder>/segments-….npy`` or ``clips-….npy``; its name must say all that its content depends on.
-        size: bytes that will be written.
-        write: writes them all.
-        unused_s: before building, remove other caches of the folder that were not opened for so many seconds.
+        path: ``<folder>/segments-….npy`` or ``clips-….npy``; its name must identify its content.
+        size: Number of bytes that will be written.
+        write: Writes them all.
+        unused_s: Before building, remove other caches of the folder that were not opened for this many seconds.
 
     Raises:
-        StorageError: the disk has too little room, or cannot be written; also whatever ``write`` raises. Nothing is
-            left behind.
+        StorageError: Too little disk space, or the disk cannot be written; also any error of ``write``. No file is
+            left.
     """
     try:
         if path.exists():
@@ -70,8 +70,8 @@ def build_once(path: Path, size: int, write: Callable[[IO[bytes]], None], *, unu
                 _build(path, size, write)
     except OSError as error:
         raise StorageError(
-            f"cannot write the cache {path} of {_mib(size)}: {error.strerror or error}; make room or get permission "
-            "there, or set TMPDIR to another folder"
+            f"cannot write the cache {path} of {_mib(size)}: {error.strerror or error}; free space or change the "
+            "permissions, or set TMPDIR to another folder"
         ) from error
 
 
@@ -92,20 +92,20 @@ def _build(path: Path, size: int, write: Callable[[IO[bytes]], None]) -> None:
 
 
 def mark_used(path: Path) -> None:
-    """Note that a cache is in use now, for :func:`prune_caches`; one that another user made is not ours to mark."""
+    """Update the time of last use for :func:`prune_caches`; caches of other users are not changed."""
     with suppress(PermissionError):
         os.utime(path)
 
 
 def prune_caches(folder: Path | None = None, *, unused_s: float = 0.0) -> int:
-    """Remove caches that were not opened for some time, and what killed builders left; return the bytes that it frees.
+    """Remove caches that were not opened for some time, and leftovers of killed builders; return the bytes freed.
 
-    A process that has a removed cache open keeps it, and its disk space, until it ends. One that is being built is
-    left alone.
+    A process that has a removed cache open keeps it, and its disk space, until it ends. Caches that are being built are
+    skipped.
 
     Args:
-        folder: of the caches; by default this user's.
-        unused_s: seconds since a cache was last opened; 0 removes all.
+        folder: Folder of the caches; by default this user's.
+        unused_s: Seconds since a cache was last opened; 0 removes all.
     """
     folder = default_folder() if folder is None else folder
     limit = time.time() - unused_s
@@ -126,30 +126,30 @@ def prune_caches(folder: Path | None = None, *, unused_s: float = 0.0) -> int:
 
 @contextmanager
 def _lock(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold the lock of a cache. Without ``wait``, raises ``BlockingIOError`` where another process holds it."""
+    """Hold the lock of a cache. Without ``wait``, raises ``BlockingIOError`` if another process holds it."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            _take(descriptor, path, wait=wait)
-            if _is(path, descriptor):
+            _flock(descriptor, path, wait=wait)
+            if _is_same_file(path, descriptor):
                 yield
                 return
         finally:
             os.close(descriptor)
 
 
-def _take(descriptor: int, path: Path, *, wait: bool) -> None:
+def _flock(descriptor: int, path: Path, *, wait: bool) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         if not wait:
             raise
-        log.info("another process is building %s; waiting for it", path.with_suffix(CACHE))
+        log.info("another process is building %s; waiting until it has finished", path.with_suffix(CACHE))
         fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
-def _is(path: Path, descriptor: int) -> bool:
-    """Whether the name still stands for the file that was locked: whoever prunes removes it while he holds it."""
+def _is_same_file(path: Path, descriptor: int) -> bool:
+    """Return True if the name still refers to the locked file: pruning removes lock files while it holds them."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
@@ -166,8 +166,8 @@ def _check_room(folder: Path, size: int) -> None:
     free = disk.free
     if free < size + SPARE_BYTES:
         raise StorageError(
-            f"{folder} has {_mib(free)} free, the cache of these videos needs {_mib(size)} and {_mib(SPARE_BYTES)} to "
-            "spare; make room there, set TMPDIR to a folder on a larger disk, or use fewer segments or videos"
+            f"{folder} has {_mib(free)} free, the cache of these videos needs {_mib(size)} plus {_mib(SPARE_BYTES)} "
+            "spare; free space there, set TMPDIR to a folder on a larger disk, or use fewer segments or videos"
         )
 
 

@@ -1,4 +1,4 @@
-"""An array that a node builds once, row by row, and that its processes map: a plain ``.npy`` file in a cache folder."""
+"""An array built row by row once per node, and mapped by its processes: a plain ``.npy`` file in a cache folder."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def cached_rows(
     *,
     folder: Path | None = None,
 ) -> Path:
-    """Return the file of an array; build it first where no process of this node has yet.
+    """Return the file of an array; build it if no process of this node has built it yet.
 
     Args:
-        name: of the file without its suffix, ``segments-…`` or ``clips-…``; must say all that the content depends on.
-        dtype: of the array.
-        shape: of the array.
-        rows: yields the content, in order, in pieces of any length.
-        folder: where the file goes; by default this user's, below the system's temporary folder. There, caches that
-            were not used for two weeks make room for a new one.
+        name: Name of the file without suffix, ``segments-…`` or ``clips-…``; must identify the content.
+        dtype: Type of the array.
+        shape: Shape of the array.
+        rows: Yields the content, in order, in pieces of any length.
+        folder: Folder of the file; by default this user's, below the system's temporary folder. In the default folder,
+            caches unused for two weeks are removed before a new one is built.
 
     Raises:
-        StorageError: too little room on the disk, a damaged cache, or whatever ``rows`` raises.
+        StorageError: Too little disk space, a damaged cache, or any error of ``rows``.
     """
     unused_s = UNUSED_S if folder is None else None
     folder = default_folder() if folder is None else folder
@@ -50,17 +50,17 @@ def cached_rows(
             mark_used(path)
             _check(path, dtype, shape)
             return path
-    raise StorageError(f"the cache {path} is removed by others as soon as it is built; set TMPDIR")
+    raise StorageError(f"the cache {path} is removed by another process after every build; set TMPDIR")
 
 
 def mapped(path: Path) -> np.ndarray:
-    """Return the array, read-only, mapped to memory."""
+    """Return the array, memory-mapped and read-only."""
     array: np.ndarray = np.load(path, mmap_mode="r")
     return array
 
 
 def _check(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-    """Confirm that the file is what its name says."""
+    """Check the type and shape of the file."""
     try:
         found = mapped(path)
     except (ValueError, EOFError) as error:
@@ -70,7 +70,7 @@ def _check(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
 
 
 def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
-    """The bytes of a ``.npy`` file before its values."""
+    """Return the header of a ``.npy`` file."""
     sink = _Sink()
     described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(sink, described)
@@ -78,7 +78,7 @@ def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
 
 
 class _Sink(bytearray):
-    """Collects what is written."""
+    """Collects written bytes."""
 
     def write(self, data: bytes) -> None:
         self.extend(data)

@@ -1,4 +1,4 @@
-"""Whole videos, every clip of them, held once per node in a memory-mapped file: what training measures on.
+"""All clips of whole videos in a memory-mapped file, built once per node; training evaluates on them.
 
 Axes: N clips of all videos, D/C features, K cuboids.
 """
@@ -23,34 +23,34 @@ from wsvad.features.reading import FeatureSet
 log = logging.getLogger(__name__)
 
 CACHE_VERSION = 1
-"""Raised when the same features would be stored as other values; part of the file's name."""
+"""Incremented if the same features would be stored as other values; part of the file's name."""
 
 
 @dataclass(frozen=True)
 class ClipCache:
-    """The clips of some videos, crops averaged, float16, with the frames that each stands for."""
+    """The clips of some videos, mean of the crops, float16, with their frame spans."""
 
     video_ids: tuple[str, ...]
     edges: tuple[int, ...]
-    """Clips of video ``i`` are ``edges[i]`` to ``edges[i + 1]`` of N."""
+    """The clips of video ``i`` are ``edges[i]`` to ``edges[i + 1]`` of N."""
     path: Path
-    """The file, a plain ``.npy`` of records."""
+    """Path of the file, a plain ``.npy`` of records."""
 
     @classmethod
     def build(
         cls, features: FeatureSet, video_ids: Sequence[str], *, kind: Inputs, folder: Path | None = None
     ) -> ClipCache:
-        """Open the cache of these videos; build it first where no process of this node has yet.
+        """Open the cache of these videos; build it if no process of this node has built it yet.
 
         Args:
-            features: where they are read from, with every check of ``FeatureSet.stream``.
-            video_ids: at least one, each with at least one clip.
+            features: Data set to read from, with every check of ``FeatureSet.stream``.
+            video_ids: At least one video, each with at least one clip.
             kind: ``pooled`` ``[D]`` or ``cuboids`` ``[K, C]``.
-            folder: see :func:`wsvad.features.cached_rows.cached_rows`.
+            folder: See :func:`wsvad.features.cached_rows.cached_rows`.
 
         Raises:
-            UsageError: a video that is not there, or features without cuboids.
-            StorageError: too little room on the disk, or damaged features.
+            UsageError: A missing video, or features without cuboids.
+            StorageError: Too little disk space, or damaged features.
         """
         ids = tuple(video_ids)
         counts = [features.num_clips(video_id) for video_id in ids]
@@ -76,7 +76,7 @@ class ClipCache:
 
     @property
     def values_N(self) -> np.ndarray:
-        """float16 ``[N, D]`` or ``[N, K, C]``, read-only, mapped to memory."""
+        """float16 ``[N, D]`` or ``[N, K, C]``, memory-mapped and read-only."""
         values: np.ndarray = self._records["values"]
         return values
 
@@ -86,5 +86,5 @@ class ClipCache:
         return np.ascontiguousarray(self._records["frames"])
 
     def __getstate__(self) -> dict[str, object]:
-        """Leave the map out: pickled, it would be a copy of everything."""
+        """Exclude the mapped array: pickled, it would be a full copy."""
         return {"video_ids": self.video_ids, "edges": self.edges, "path": self.path}

@@ -1,4 +1,4 @@
-"""What decides the features of a data set, and the fingerprint over it."""
+"""Configuration of the features of a data set, and its fingerprint."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, get_args
 
-from wsvad.backbones.choose import BackboneSpec, backbone_spec
 from wsvad.backbones.names import DEFAULT_BACKBONE, Backbone, Precision
+from wsvad.backbones.registry import BackboneSpec, backbone_spec
 from wsvad.clips import ClipSpec
 from wsvad.dataset.config import fingerprint_of
 from wsvad.errors import UsageError
@@ -16,33 +16,33 @@ from wsvad.video.geometry import Geometry
 from wsvad.video.names import FlowMethod, GeometryKind
 
 TABLE_VERSION = 1
-"""Raised when the same input and options would give other rows; part of the fingerprint."""
+"""Incremented if the same input and options would give other rows; part of the fingerprint."""
 
 
 @dataclass(frozen=True)
 class FeatureConfig:
-    """Everything that the values in a features table depend on, besides the videos themselves."""
+    """Everything that the values in a features table depend on, except the videos themselves."""
 
     kind: ClassVar[str] = "features"
 
     weights: str
     """Identity of the (first) network's weights: ``sha256:…`` of a file's tensors, or ``random:<seed>:<recipe>``."""
     backbone: Backbone = DEFAULT_BACKBONE
-    """The network, or two side by side."""
+    """Name of the backbone: one network, or two side by side."""
     geometry: GeometryKind = "squash"
-    """How a frame becomes the square that the network sees: ``squash``, ``center`` or ``ten-crop``."""
+    """How a frame becomes the square input of the network: ``squash``, ``center`` or ``ten-crop``."""
     clips: ClipSpec = field(default_factory=ClipSpec)
-    """Clip length, stride (frames), and what becomes of the last partial clip."""
+    """Clip length, stride (frames), and handling of the last partial clip."""
     precision: Precision = "bf16"
-    """Arithmetic of the network. ``fp32`` is what fidelity is tested with."""
+    """Precision of the network's arithmetic; ``fp32`` is the reference."""
     cuboids: bool = True
     """Whether the ``[49, C]`` column is written."""
     unit_s: float = 600.0
-    """Footage in a unit of work, seconds of video, 1 to 3600. In the fingerprint because it decides unit ids."""
+    """Seconds of footage per unit of work, 1 to 3600. In the fingerprint because it determines unit ids."""
     flow_weights: str | None = None
-    """Identity of the second of two streams' weights; ``None`` where the backbone has one network."""
+    """Identity of the weights of the second of two streams; ``None`` if the backbone has one network."""
     flow: FlowMethod | None = None
-    """How optical flow is computed; ``None`` where the backbone looks at none."""
+    """Optical flow method; ``None`` if the backbone does not use flow."""
 
     def __post_init__(self) -> None:
         self._check_backbone(backbone_spec(self.backbone))
@@ -69,23 +69,23 @@ class FeatureConfig:
 
     @property
     def spec(self) -> BackboneSpec:
-        """What the backbone takes and gives."""
+        """Specification of the backbone."""
         return backbone_spec(self.backbone)
 
     @property
     def frames(self) -> Geometry:
-        """How the frames of a clip become views, in the sizes of the backbone."""
+        """Geometry from frames to views, with the sizes of the backbone."""
         return Geometry(self.geometry, self.spec.size, self.spec.resize)
 
     @property
     def views(self) -> int:
-        """Crops of a clip, i.e. rows a clip: 1, or 10 for ``ten-crop``."""
+        """Number of crops, and of rows, per clip: 1, or 10 for ``ten-crop``."""
         return self.frames.views
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the configuration as plain JSON values, with the table version; nothing of flow where there is none.
+        """Return the configuration as plain JSON values, with the table version; unused flow options are omitted.
 
-        So a data set of RGB features has the fingerprint that it had before there was any flow.
+        A data set of RGB features therefore keeps the fingerprint that it had before flow was introduced.
         """
         plain = asdict(self)
         unused = [name for name in ("flow_weights", "flow") if plain[name] is None]
@@ -93,19 +93,19 @@ class FeatureConfig:
 
     @classmethod
     def from_dict(cls, described: Mapping[str, Any]) -> FeatureConfig:
-        """Undo :meth:`to_dict`.
+        """Invert :meth:`to_dict`.
 
         Raises:
-            UsageError: it was written by another table version, or is no such configuration.
+            UsageError: Another table version, or not a features configuration.
         """
         fields = dict(described)
         version = fields.pop("table_version", None)
         if version != TABLE_VERSION:
-            raise UsageError(f"features of table version {version!r} cannot be made; this wsvad makes {TABLE_VERSION}")
+            raise UsageError(f"unsupported features table version {version!r}; this wsvad supports {TABLE_VERSION}")
         try:
             return cls(**fields | {"clips": ClipSpec(**fields["clips"])})
         except (KeyError, TypeError) as error:
-            raise UsageError(f"no configuration of features that this wsvad can make: {error}") from error
+            raise UsageError(f"not a features configuration of this wsvad: {error}") from error
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -1,4 +1,4 @@
-"""Which videos of a data set are not what a reader would take them for: much is missing, or their times are a guess."""
+"""Find videos of a data set with many missing clips or with doubtful times."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from wsvad.video import DOUBTS
 
 
 def check_min_coverage(percent: float) -> None:
-    """Raise UsageError for anything but a percentage."""
+    """Raise UsageError if the value is not a percentage."""
     if not 0 <= percent <= 100:
         raise UsageError(f"--min-coverage must be from 0 to 100 percent, got {percent:g}")
 
 
 def shortcomings(videos: Iterable[Mapping[str, Any]], min_coverage: float) -> list[dict[str, str]]:
-    """Say what is wrong with videos that came through, as rows ``video_id, uri, outcome, kind, message``.
+    """Return the problems of extracted videos, as rows ``video_id, uri, outcome, kind, message``.
 
     Args:
-        videos: rows, as lists have them.
-        min_coverage: percent of the clips of a video that must be there. Videos of which none is there are
-            quarantined, and those with work left incomplete: both are counted as such, not here.
+        videos: Rows of the lists.
+        min_coverage: Minimum percentage of a video's clips. Videos without any clip are quarantined, and those with
+            unfinished units are incomplete: both are counted separately, not here.
     """
     found = []
     for video in videos:
@@ -32,7 +32,7 @@ def shortcomings(videos: Iterable[Mapping[str, Any]], min_coverage: float) -> li
             continue
         clips, expected = video["clips"], video["expected_clips"] or 0
         if 100 * clips < min_coverage * expected:
-            message = f"{clips} of {expected} clips came through, less than {min_coverage:g} %"
+            message = f"{clips} of {expected} clips were extracted, less than {min_coverage:g} %"
             found.append(_row(video, "short", "coverage", message))
         for note in video.get(NOTES) or ():
             code, _, message = note.partition(": ")
@@ -52,9 +52,9 @@ def _row(video: Mapping[str, Any], outcome: str, kind: str, message: str) -> dic
 
 
 def skipped_videos(skipped: Iterable[Skipped]) -> list[dict[str, str]]:
-    """Return files that have a video's name and were not taken for one, as rows like those of ``shortcomings``.
+    """Return files with a video's file name that are not videos, as rows like those of ``shortcomings``.
 
-    ``._name`` is what macOS leaves beside a file on foreign disks; it holds no footage.
+    Files named ``._name`` are ignored: macOS writes them to foreign disks, and they hold no footage.
     """
     return [
         {"video_id": "", "uri": s.uri, "outcome": "skipped", "kind": "skipped", "message": s.reason}

@@ -1,4 +1,4 @@
-"""The bytes of one stored unit as arrays, checked against what the snapshot says of it. Columns read: all but ``uri``.
+"""Decode a stored unit into arrays, checked against its snapshot. Columns read: all except ``uri``.
 
 Axes: T clips in time, V crops, D/C features, K cuboids.
 """
@@ -30,13 +30,13 @@ _ROW_COLUMNS = (
 
 
 Inputs = Literal["pooled", "cuboids"]
-"""What a model sees of a clip: one vector, or one for each cuboid."""
+"""Input of a model for each clip: one vector, or one per cuboid."""
 
 
-def without_cuboids(where: str) -> UsageError:
-    """Return the error for features that a model of cuboids cannot use."""
+def missing_cuboids_error(where: str) -> UsageError:
+    """Return the error for features without the cuboids that a model needs."""
     return UsageError(
-        f"{where} has no cuboids, which this model looks at; extract with --cuboids, or take a model of pooled ones"
+        f"{where} has no cuboids, which this model needs; extract with --cuboids, or use a model of pooled features"
     )
 
 
@@ -58,19 +58,19 @@ class UnitFeatures:
     pooled_TVD: np.ndarray
     """float16 ``[T, V, D]``."""
     cuboids_TVKC: np.ndarray | None
-    """float16 ``[T, V, K, C]``, or ``None`` where not asked for or not there."""
+    """float16 ``[T, V, K, C]``, or ``None`` if not requested or not extracted."""
 
     def averaged(self, inputs: Inputs) -> np.ndarray:
-        """Return what a model sees of each clip, the mean of its crops: ``[T, D]``, or ``[T, K, C]`` of cuboids.
+        """Return the model input of each clip, the mean of its crops: ``[T, D]``, or ``[T, K, C]`` for cuboids.
 
-        float16 as stored where there is one crop, else float32.
+        float16 as stored if there is one crop, else float32.
 
         Raises:
-            UsageError: there are no cuboids.
+            UsageError: There are no cuboids.
         """
         values_TV = self.pooled_TVD if inputs == "pooled" else self.cuboids_TVKC
         if values_TV is None:
-            raise without_cuboids(self.video_id)
+            raise missing_cuboids_error(self.video_id)
         mean_T: np.ndarray = values_TV[:, 0] if values_TV.shape[1] == 1 else values_TV.mean(axis=1, dtype=np.float32)
         return mean_T
 
@@ -78,22 +78,22 @@ class UnitFeatures:
 def decode_features(
     data: bytes, described: SnapshotObject, *, uri: str, fingerprint: str, cuboids: bool = True
 ) -> UnitFeatures:
-    """Decode a unit's object and hold it against the snapshot.
+    """Decode a unit's object and check it against the snapshot.
 
     Args:
-        data: the object's bytes.
-        described: what the snapshot says of it.
-        uri: of the object, for messages.
-        fingerprint: of the data set.
-        cuboids: decode that column, too, where it is there.
+        data: Bytes of the object.
+        described: Description of the object in the snapshot.
+        uri: URI of the object, for messages.
+        fingerprint: Fingerprint of the data set.
+        cuboids: Also decode the cuboids, if any.
 
     Raises:
-        ConflictError: the object was made by another configuration.
-        DamagedError: the bytes are not those of the snapshot, clips or crops are missing, or values are NaN or
+        ConflictError: The object has another configuration.
+        DamagedError: The bytes differ from the snapshot's digest, clips or crops are missing, or values are NaN or
             infinite.
     """
     fault = _Fault(described.video_id, uri)
-    with _opened(data, described, fault, uri, fingerprint) as file:
+    with _open(data, described, fault, uri, fingerprint) as file:
         wanted = [columns.POOLED]
         if cuboids and columns.CUBOIDS in file.schema_arrow.names:
             wanted.append(columns.CUBOIDS)
@@ -103,12 +103,12 @@ def decode_features(
 def decode_shapes(
     data: bytes, described: SnapshotObject, *, uri: str, fingerprint: str
 ) -> tuple[int, tuple[int, int] | None]:
-    """Return D and ``(K, C)`` of a unit's object, or ``None`` for the latter where there are no cuboids.
+    """Return D and ``(K, C)`` of a unit's object; ``None`` instead of the latter if there are no cuboids.
 
-    Arguments and errors are those of :func:`decode_features`; rows are not looked at.
+    Arguments and errors are those of :func:`decode_features`; rows are not read.
     """
     fault = _Fault(described.video_id, uri)
-    with _opened(data, described, fault, uri, fingerprint) as file:
+    with _open(data, described, fault, uri, fingerprint) as file:
         schema = file.schema_arrow
         (pooled_dim,) = schema.field(columns.POOLED).type.shape
         if columns.CUBOIDS not in schema.names:
@@ -118,27 +118,27 @@ def decode_shapes(
 
 
 @contextmanager
-def _opened(
+def _open(
     data: bytes, described: SnapshotObject, fault: _Fault, uri: str, fingerprint: str
 ) -> Iterator[pq.ParquetFile]:
-    """Open an object that is the snapshot's, and the configuration's; what Arrow says of it is translated."""
+    """Open an object after checking its digest and configuration; translate errors of Arrow."""
     if hashlib.sha256(data).hexdigest() != described.sha256:
-        raise fault(f"{len(data)} of {described.bytes} bytes, and not those that the snapshot's digest stands for")
+        raise fault(f"its {len(data)} bytes (expected {described.bytes}) do not match the snapshot's digest")
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
         made_by = (file.schema_arrow.metadata or {}).get(columns.META_FINGERPRINT.encode(), b"").decode()
         if made_by != fingerprint:
             raise ConflictError(
-                f"{uri} ({described.video_id}) was made by another configuration: its fingerprint is "
+                f"{uri} ({described.video_id}) has another configuration: its fingerprint is "
                 f"{made_by[:12] or 'missing'}, the data set's is {fingerprint[:12]}. Extract into another --out."
             )
         yield file
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise fault(f"no features table: {error}") from error
+        raise fault(f"not a features table: {error}") from error
 
 
 class _Fault:
-    """Makes the errors about one object: which video, which object, and what to do."""
+    """Creates the errors about one object, with its video, URI and the remedy."""
 
     def __init__(self, video_id: str, uri: str) -> None:
         self.video_id = video_id
@@ -147,7 +147,7 @@ class _Fault:
     def __call__(self, what: str) -> DamagedError:
         return DamagedError(
             f"features of {self.video_id!r} in {self.uri} are damaged: {what.rstrip('.')}. "
-            "`wsvad verify --repair` removes the object, the command that made it then makes it again."
+            "`wsvad verify --repair` removes the object, then run the command that made it again."
         )
 
 
@@ -180,7 +180,7 @@ def _unit(file: pq.ParquetFile, tensors: Sequence[str], described: SnapshotObjec
 
 
 def _tensors(file: pq.ParquetFile, name: str, clip_N: np.ndarray, fault: _Fault) -> np.ndarray:
-    """A column of float16 tensors as one array ``[N, ...]``, read by row groups: two copies of it would be 200 MB."""
+    """Return a column of float16 tensors as one array ``[N, ...]``; reading by row groups avoids a copy of 200 MB."""
     kind = file.schema_arrow.field(name).type
     if kind.value_type != pa.float16():
         raise ValueError(f"expected float16 tensors as {name}, got {kind}")
@@ -196,7 +196,7 @@ def _tensors(file: pq.ParquetFile, name: str, clip_N: np.ndarray, fault: _Fault)
 
 
 def _check_clips(clip_TV: np.ndarray, crop_TV: np.ndarray, described: SnapshotObject, fault: _Fault) -> None:
-    """Every clip once, with all of its crops, inside the unit's range."""
+    """Check that every clip of the unit's range is present once, with all of its crops."""
     T, V = clip_TV.shape
     wrong = (clip_TV != clip_TV[:, :1]).any(axis=1) | (crop_TV != np.arange(V)).any(axis=1)
     wrong[1:] |= clip_TV[1:, 0] <= clip_TV[:-1, 0]

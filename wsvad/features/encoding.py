@@ -1,4 +1,4 @@
-"""The bytes of a unit: a Parquet file that is a pure function of the unit's features and provenance."""
+"""Encode a unit as a Parquet file that is a pure function of its features and provenance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROWS_PER_GROUP = 256
 
 
 class ClipRows(NamedTuple):
-    """The rows of one clip: ``views`` crops that share the clip's span."""
+    """The rows of one clip: ``views`` crops with the same span."""
 
     clip: int
     start_frame: int
@@ -28,7 +28,7 @@ class ClipRows(NamedTuple):
     pooled_VD: np.ndarray
     """float16 ``[views, D]``."""
     cuboids_VKC: np.ndarray | None
-    """float16 ``[views, K, C]``, or ``None`` where cuboids are not written."""
+    """float16 ``[views, K, C]``, or ``None`` if cuboids are not written."""
 
 
 def encode_unit(
@@ -39,16 +39,16 @@ def encode_unit(
     features: Mapping[str, Any],
     unit: Mapping[str, Any],
 ) -> bytes:
-    """Encode a unit's clips as Parquet bytes: columns of ``features_schema``, zstd, at most 256 rows a group.
+    """Encode a unit's clips as Parquet: columns of ``features_schema``, zstd, at most 256 rows per group.
 
-    The same input gives the same bytes: no time, host or attempt is in them.
+    The same input gives the same bytes: no time, host or attempt is included.
 
     Args:
-        video_id: id of the video, the same in every row.
-        clips: at least one clip, in order.
-        fingerprint: of the data set's configuration; in the schema's metadata, as are the next two.
-        features: the resolved feature configuration.
-        unit: range, content id and decode record.
+        video_id: Id of the video, the same in every row.
+        clips: At least one clip, in order.
+        fingerprint: Fingerprint of the data set's configuration; stored in the schema metadata, like the next two.
+        features: Resolved feature configuration.
+        unit: Range, content id and decode record.
     """
     views = clips[0].pooled_VD.shape[0]
     pooled = np.concatenate([c.pooled_VD for c in clips])
@@ -89,12 +89,12 @@ def encode_unit(
 
 
 def tensor_array(values_NX: np.ndarray) -> pa.FixedShapeTensorArray:
-    """Wrap a float16 array ``[N, ...]`` as N tensors, without copying where it is contiguous."""
+    """Wrap a float16 array ``[N, ...]`` as N tensors, without a copy if it is contiguous."""
     return pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(values_NX))
 
 
 class UnitSummary(NamedTuple):
-    """What a unit's object says of itself, read back from its bytes."""
+    """Content of a unit's object, read back from its bytes."""
 
     fingerprint: str
     unit: dict[str, Any]
@@ -102,23 +102,23 @@ class UnitSummary(NamedTuple):
     keys: list[tuple[str, int, int]]
     """``(video_id, clip, crop)`` of every row, in order."""
     finite: bool
-    """No NaN or infinity among the pooled values and the cuboids."""
+    """True if no pooled value or cuboid is NaN or infinite."""
 
 
 def decode_unit(data: bytes) -> UnitSummary:
-    """Read a unit's bytes back for checking; every page of every column is held against its checksum.
+    """Read a unit's bytes back for verification; the checksum of every page is verified.
 
     Raises:
-        DamagedUnit: the bytes are no unit of ours, or not what was written.
+        DamagedUnit: The bytes are not a unit, or were altered.
     """
     try:
         return _decode_unit(data)
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedUnit(f"no whole unit: {error}") from error
+        raise DamagedUnit(f"not a complete unit: {error}") from error
 
 
 def check_columns(found: pa.Schema, wanted: pa.Schema) -> None:
-    """Raise ``ValueError`` where a table lacks a column, or has it as another type: a footer has no checksum."""
+    """Raise ``ValueError`` if a table lacks a column or has it with another type: a footer has no checksum."""
     if found.equals(wanted):
         return
     wrong = [
@@ -138,10 +138,10 @@ def _widths(schema: pa.Schema) -> tuple[int, tuple[int, int] | None]:
 
 def _decode_unit(data: bytes) -> UnitSummary:
     file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-    schema = file.schema_arrow  # made anew each time that it is asked for
+    schema = file.schema_arrow  # the property creates a new object on each access
     metadata = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
     check_columns(schema, features_schema(*_widths(schema)))
-    table = file.read(use_threads=False)  # readers are in threads already; handing columns over costs a third
+    table = file.read(use_threads=False)  # callers already use threads; threads per column would cost a third more
     keys = list(zip(*(table[c].to_pylist() for c in ("video_id", "clip", "crop")), strict=True))
     finite = all(
         bool(np.isfinite(chunk.storage.flatten().to_numpy(zero_copy_only=False)).all())

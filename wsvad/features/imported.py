@@ -1,4 +1,4 @@
-"""What decides the rows of imported features, and the fingerprint over it."""
+"""Configuration of imported features, and its fingerprint."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from wsvad.dataset.config import fingerprint_of
 from wsvad.errors import UsageError
 
 TABLE_VERSION = 1
-"""Raised when the same files and options would give other rows; part of the fingerprint."""
+"""Incremented if the same files and options would give other rows; part of the fingerprint."""
 BACKBONE = "imported"
 SEGMENTS = 32
-"""Segments of a video whose features were pooled before they were published (Sultani et al. 2018)."""
+"""Segments per video if features were pooled before they were published (Sultani et al. 2018)."""
 MAX_VIEWS = 127
-"""Crops of a clip, at most: the column has 8 bits."""
+"""Maximum crops per clip: the column has 8 bits."""
 MAX_DIM = 1 << 16
-"""Values of a clip and crop, at most."""
+"""Maximum values per clip and crop."""
 
 
 @dataclass(frozen=True)
 class ImportedConfig:
-    """What imported features are said to be; the place of ``FeatureConfig`` in data sets and checkpoints.
+    """Declared configuration of imported features; replaces ``FeatureConfig`` in data sets and checkpoints.
 
-    The files themselves are not in it, so that training and test sets that are published apart are features of one
-    configuration. Their identity is in the content ids of the videos, and the digest of what was read in each unit.
+    The files themselves are not part of it, so that training and test sets published separately have the same
+    configuration. The content ids of the videos identify the files, and each unit stores the digest of its input.
     """
 
     kind: ClassVar[str] = "features"
 
     source: str
-    """What made the features, in the user's words; two data sets agree only if it is the same."""
+    """Name of the network that computed the features, as given by the user; data sets match only if it is the same."""
     clips: ClipSpec | None
-    """Clip length and stride in frames; ``None``: 32 segments a video."""
+    """Clip length and stride in frames; ``None``: 32 segments per video."""
     views: int
-    """Crops of a clip."""
+    """Crops per clip."""
     pooled_dim: int
-    """Values of a clip and crop."""
+    """Values per clip and crop."""
 
     def __post_init__(self) -> None:
         if not self.source or self.source != self.source.strip() or not self.source.isprintable():
-            raise UsageError(f"--source must be a line of text that names what made the features, got {self.source!r}")
+            raise UsageError(f"--source must be one line of text that names the network, got {self.source!r}")
         if not (1 <= self.views <= MAX_VIEWS and 1 <= self.pooled_dim <= MAX_DIM):
             raise UsageError(
                 f"expected 1 to {MAX_VIEWS} crops of 1 to {MAX_DIM} values, got {self.views} of {self.pooled_dim}"
@@ -49,11 +49,11 @@ class ImportedConfig:
 
     @property
     def weights(self) -> str:
-        """The identity of the network as far as it is known here: ``imported:<source>``."""
+        """Identity of the network as far as it is known: ``imported:<source>``."""
         return f"{BACKBONE}:{self.source}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the configuration as plain JSON values, with the keys that ``FeatureConfig.to_dict`` has, too."""
+        """Return the configuration as plain JSON values, with the keys of ``FeatureConfig.to_dict``."""
         return {
             "table_version": TABLE_VERSION,
             "backbone": BACKBONE,

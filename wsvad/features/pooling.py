@@ -1,6 +1,6 @@
-"""Clips pooled to segments, as RTFM does (Tian et al. 2021, ``process_feat`` of its code), and the way back to frames.
+"""Pool clips to segments like RTFM (Tian et al. 2021, ``process_feat`` of its code), and map segments back to clips.
 
-A video of T clips becomes S segments. Segment ``i`` is the mean of clips ``[edges[i], edges[i + 1])``; where T < S some
+A video of T clips becomes S segments. Segment ``i`` is the mean of clips ``[edges[i], edges[i + 1])``; if T < S, some
 ranges are empty, and such a segment is the clip at its start. Axes: T clips, S segments, X any further axes.
 """
 
@@ -12,10 +12,10 @@ from wsvad.errors import UsageError
 
 
 def segment_edges(num_clips: int, segments: int) -> np.ndarray:
-    """Return the S + 1 edges of the segments, int64, from 0 to T, not descending: ``linspace(0, T, S + 1)`` cut off.
+    """Return the S + 1 edges of the segments, int64, ascending from 0 to T: ``linspace(0, T, S + 1)`` truncated.
 
     Raises:
-        UsageError: fewer than one clip or segment.
+        UsageError: Fewer than one clip or segment.
     """
     if num_clips < 1 or segments < 1:
         raise UsageError(f"expected at least 1 clip and 1 segment, got {num_clips} and {segments}")
@@ -23,22 +23,22 @@ def segment_edges(num_clips: int, segments: int) -> np.ndarray:
 
 
 def segment_ranges(num_clips: int, segments: int) -> np.ndarray:
-    """Return the clips of each segment, int64 ``[S, 2]``, half-open, none empty.
+    """Return the clip range of each segment, int64 ``[S, 2]``, half-open and never empty.
 
-    Where T < S, neighbours share a clip. Raises as :func:`segment_edges`.
+    If T < S, neighbouring segments share a clip. Raises like :func:`segment_edges`.
     """
     edges = segment_edges(num_clips, segments)
     return np.stack([edges[:-1], np.maximum(edges[1:], edges[:-1] + 1)], axis=1)
 
 
 class SegmentPooler:
-    """Pools the clips of a video, which come in parts, to segments; holds S sums, taken in float64.
+    """Pools the clips of a video, added in parts, to segments; holds S sums in float64.
 
     The result is float32 ``[S, ...]``.
     """
 
     def __init__(self, num_clips: int, segments: int) -> None:
-        """Expect ``num_clips`` clips in all. Raises ``UsageError`` as :func:`segment_edges`."""
+        """Expect ``num_clips`` clips in total. Raises ``UsageError`` like :func:`segment_edges`."""
         self._ranges = segment_ranges(num_clips, segments)
         self._num_clips = num_clips
         self._added = 0
@@ -53,13 +53,13 @@ class SegmentPooler:
         first, last = (self._ranges[:, 0] < end), (self._ranges[:, 1] > begin)
         for i in np.flatnonzero(first & last):
             a, b = self._ranges[i]
-            # A sum a segment takes a third of the time of one np.add.reduceat, which does not vectorise along rows.
+            # One sum per segment takes a third of the time of np.add.reduceat, which does not vectorize along rows.
             part_TX = features_TX[max(a - begin, 0) : b - begin]
             self._sums_SX[i] += part_TX.sum(axis=0, dtype=np.float64)
         self._added = end
 
     def result(self) -> np.ndarray:
-        """Return the means, float32 ``[S, ...]``, once all clips were added."""
+        """Return the means, float32 ``[S, ...]``, after all clips were added."""
         assert self._sums_SX is not None
         assert self._added == self._num_clips, f"expected {self._num_clips} clips, got {self._added}"
         counts = np.diff(self._ranges, axis=1).reshape(-1, *[1] * (self._sums_SX.ndim - 1))

@@ -1,4 +1,4 @@
-"""Reads a published features data set: the newest snapshot, one video or one stored unit at a time.
+"""Read a published features data set: the newest snapshot, one video or one stored unit at a time.
 
 Axes: T clips in time, V crops, D/C features, K cuboids.
 """
@@ -19,7 +19,7 @@ from wsvad.dataset.published import published_snapshot, published_videos, read_p
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject
 from wsvad.dataset.tables import PublishedTables
 from wsvad.errors import DamagedError, UsageError
-from wsvad.features.decoding import Inputs, UnitFeatures, decode_features, decode_shapes, without_cuboids
+from wsvad.features.decoding import Inputs, UnitFeatures, decode_features, decode_shapes, missing_cuboids_error
 from wsvad.storage import Store, StoreOptions, open_store
 
 if TYPE_CHECKING:
@@ -27,26 +27,26 @@ if TYPE_CHECKING:
 
 KIND = "features"
 READERS = 4
-"""Threads that read and decode; more only wait for the same two or so cores to decompress."""
+"""Threads that read and decode; decompression saturates about two cores, so more threads do not help."""
 READ_AHEAD_BYTES = 128 << 20
-"""Stored bytes under way at once, besides the object that the caller waits for; decoded they are about the same."""
+"""Maximum stored bytes read ahead, in addition to the object that the caller waits for; about the same when decoded."""
 
 
 @dataclass(frozen=True)
 class VideoFeatures(UnitFeatures):
-    """All clips of one video, in order. ``clip`` has gaps where footage could not be decoded."""
+    """All clips of one video, in order. ``clip`` has gaps if footage could not be decoded."""
 
     num_frames: int
-    """Frames of the video; the end of the last clip where the data set does not say."""
+    """Frames of the video; the end of the last clip if the data set does not state it."""
     width: int | None
-    """Pixels across as displayed (after rotation); ``None`` where the data set does not say."""
+    """Width in pixels as displayed (after rotation); ``None`` if the data set does not state it."""
     height: int | None
-    """Pixels down as displayed."""
+    """Height in pixels as displayed."""
 
 
 @dataclass(frozen=True)
 class FeatureSet(PublishedTables):
-    """The features of a snapshot. Small, picklable; values are read when asked for. Made by :meth:`open`."""
+    """The features of a snapshot. Small and picklable; values are read on demand. Create it with :meth:`open`."""
 
     rows_are: ClassVar[str] = "features"
 
@@ -55,33 +55,33 @@ class FeatureSet(PublishedTables):
     pooled_dim: int
     """D, the width of ``pooled``."""
     cuboid_shape: tuple[int, int] | None
-    """``(K, C)`` of ``cuboids``, or ``None`` where they were not extracted."""
+    """``(K, C)`` of ``cuboids``, or ``None`` if they were not extracted."""
     views: int
-    """V, crops of a clip."""
+    """V, crops per clip."""
     units: Mapping[str, tuple[SnapshotObject, ...]]
-    """Stored units of each video that has a clip, by first clip."""
+    """Stored units of each video with at least one clip, by first clip."""
     videos: Mapping[str, Mapping[str, Any]]
-    """Row of the lists by video id, also of videos without a clip."""
+    """Rows of the lists by video id, including videos without a clip."""
 
     @classmethod
     def open(cls, uri: str, options: StoreOptions | None = None) -> FeatureSet:
         """Open the newest snapshot of a features data set.
 
         Args:
-            uri: root of the data set, the ``--out`` of ``wsvad extract``.
-            options: how to reach the store.
+            uri: Root of the data set, the ``--out`` of ``wsvad extract``.
+            options: Access options of the store.
 
         Raises:
-            UsageError: no data set, none of features, nothing published, or not one clip in it.
-            ConflictError: the snapshot was made by another configuration than the data set.
-            DamagedError: what it holds is damaged.
+            UsageError: Not a features data set, nothing published, or no clip in it.
+            ConflictError: The snapshot has another configuration than the data set.
+            DamagedError: Its content is damaged.
         """
         store = open_store(uri, options)
         snapshot = published_snapshot(store, KIND, "extract")
         units = _by_video(store, snapshot)
         if not units:
             raise UsageError(
-                f"snapshot {snapshot.number} of {store.uri} holds no clip of any video; see the reasons with "
+                f"snapshot {snapshot.number} of {store.uri} holds no clip of any video; show the reasons with "
                 f"`wsvad verify --out {store.uri}`, then extract again"
             )
         videos = published_videos(store, snapshot, units)
@@ -91,15 +91,15 @@ class FeatureSet(PublishedTables):
         return cls(store, snapshot, pooled_dim, cuboid_shape, smallest.rows // smallest.clips, units, videos)
 
     def shape_of(self, inputs: Inputs) -> tuple[int, ...]:
-        """Return the shape of what a model of these inputs sees of a clip: ``(D,)`` or ``(K, C)``.
+        """Return the input shape of a model for each clip: ``(D,)`` or ``(K, C)``.
 
         Raises:
-            UsageError: there are no cuboids.
+            UsageError: There are no cuboids.
         """
         if inputs == "pooled":
             return (self.pooled_dim,)
         if self.cuboid_shape is None:
-            raise without_cuboids(self.uri)
+            raise missing_cuboids_error(self.uri)
         return self.cuboid_shape
 
     @property
@@ -109,11 +109,11 @@ class FeatureSet(PublishedTables):
 
     @property
     def snapshot_digest(self) -> str:
-        """SHA-256 (hex) over exactly what the snapshot holds; equal content has equal digests."""
+        """SHA-256 (hex) of the content of the snapshot; equal content has equal digests."""
         return self.digest(self.video_ids)
 
     def digest(self, video_ids: Iterable[str]) -> str:
-        """SHA-256 (hex) over the content of some videos, in their order; other videos do not change it."""
+        """Return the SHA-256 (hex) of the content of some videos, in their order, independent of other videos."""
         whole = hashlib.sha256(self.fingerprint.encode())
         for video_id in video_ids:
             for unit in self._units(video_id):
@@ -121,25 +121,25 @@ class FeatureSet(PublishedTables):
         return whole.hexdigest()
 
     def num_clips(self, video_id: str) -> int:
-        """T of a video. Raises ``UsageError`` where it has none."""
+        """Return T of a video. Raises ``UsageError`` if it has no clips."""
         return sum(unit.clips for unit in self._units(video_id))
 
     def to_torch(self, video_ids: Sequence[str] | None = None, *, cuboids: bool = True) -> VideoDataset:
-        """Return a data set of PyTorch, a video an item. Arguments and errors: ``VideoDataset``."""
-        from wsvad.features.torch_dataset import VideoDataset  # seconds, because of PyTorch
+        """Return a PyTorch data set with one item per video. Arguments and errors: ``VideoDataset``."""
+        from wsvad.features.torch_dataset import VideoDataset  # imported here: PyTorch takes seconds to load
 
         return VideoDataset(self, video_ids, cuboids=cuboids)
 
     def load(self, video_id: str, *, cuboids: bool = True) -> VideoFeatures:
-        """Read one whole video; its units are read at the same time.
+        """Read one whole video; its units are read concurrently.
 
         Args:
-            video_id: one of ``video_ids``.
-            cuboids: also decode the cuboids, 25 times the pooled values, where there are any.
+            video_id: One of ``video_ids``.
+            cuboids: Also decode the cuboids, if any; they have 25 times as many values as the pooled features.
 
         Raises:
-            UsageError: the video is not there, or without a clip.
-            ConflictError, DamagedError: as ``decode_features``; ``DamagedError`` for an object that is gone, too.
+            UsageError: The video is missing or has no clip.
+            ConflictError, DamagedError: Like ``decode_features``; ``DamagedError`` also for a missing object.
         """
         units = self.stream([video_id], cuboids=cuboids)
         values = _joined(units, self.num_clips(video_id))
@@ -149,9 +149,9 @@ class FeatureSet(PublishedTables):
         return VideoFeatures(video_id=video_id, **values, **size)
 
     def stream(self, video_ids: Sequence[str], *, cuboids: bool = True) -> Iterator[UnitFeatures]:
-        """Read videos unit by unit, in order, a few units ahead: memory is bounded by units, not by videos.
+        """Read videos unit by unit, in order, a few units ahead: memory is limited by units, not by videos.
 
-        A video of a day has a hundred units, most have one. Raises as :meth:`load`.
+        A video of a day has a hundred units, most have one. Raises like :meth:`load`.
         """
         wanted = [unit for video_id in video_ids for unit in self._units(video_id)]
         return self._stream(wanted, cuboids)
@@ -183,10 +183,10 @@ class FeatureSet(PublishedTables):
         if row is None:
             raise UsageError(
                 f"{self.uri} has no video {video_id!r}; it has {len(self.units)}, such as {self.video_ids[0]!r}. "
-                "Ids must be those of the manifest that was extracted."
+                "Use the ids of the manifest from which features were extracted."
             )
         why = f" ({row['kind']}: {row['message']})" if row["kind"] else ""
-        raise UsageError(f"{self.uri} has no clip of {video_id!r}, which is {row['status']}{why}; leave it out")
+        raise UsageError(f"{self.uri} has no clip of {video_id!r}, which is {row['status']}{why}; omit it")
 
     def _read(self, unit: SnapshotObject, cuboids: bool) -> UnitFeatures:
         data, uri = _read(self.store, self.snapshot, unit), self.store.uri_of(unit.key)
@@ -196,14 +196,14 @@ class FeatureSet(PublishedTables):
         if (self.views, self.pooled_dim) != (V, D) or (cuboids and shape != self.cuboid_shape):
             raise DamagedError(
                 f"features of {unit.video_id!r} in {uri} have {V} crops, {D} values and "
-                f"cuboids {shape}; expected {self.views}, {self.pooled_dim} and {self.cuboid_shape} as elsewhere in "
+                f"cuboids {shape}; expected {self.views}, {self.pooled_dim} and {self.cuboid_shape} as in the rest of "
                 f"{self.uri}"
             )
         return features
 
 
 def _joined(units: Iterable[UnitFeatures], num_clips: int) -> dict[str, Any]:
-    """The arrays of a video's units end to end; each unit is let go once it is copied."""
+    """Concatenate the arrays of a video's units; each unit is released once it is copied."""
     whole: dict[str, Any] = {}
     at = 0
     for unit in units:
@@ -223,7 +223,7 @@ def _joined(units: Iterable[UnitFeatures], num_clips: int) -> dict[str, Any]:
 
 
 def _by_video(store: Store, snapshot: Snapshot) -> dict[str, tuple[SnapshotObject, ...]]:
-    """The objects of each video, by first clip; objects without a clip are left out."""
+    """Return the objects of each video, by first clip; objects without a clip are left out."""
     found: dict[str, list[SnapshotObject]] = {}
     for unit in sorted(snapshot.objects, key=lambda o: (o.video_id, o.first_clip)):
         if unit.clips:

@@ -1,4 +1,4 @@
-"""Features as a data set of PyTorch, for training code that is not part of this package."""
+"""Features as a PyTorch data set, for training code outside this package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 
 class Readable(Protocol):
-    """What is read: ``wsvad.features.reading.FeatureSet``."""
+    """Interface of the data source: ``wsvad.features.reading.FeatureSet``."""
 
     @property
     def video_ids(self) -> tuple[str, ...]:
@@ -20,11 +20,11 @@ class Readable(Protocol):
 
     @property
     def cuboid_shape(self) -> tuple[int, int] | None:
-        """``(K, C)``, or ``None`` where there are no cuboids."""
+        """``(K, C)``, or ``None`` without cuboids."""
         ...
 
     def num_clips(self, video_id: str) -> int:
-        """T of a video."""
+        """Return T of a video."""
         ...
 
     def load(self, video_id: str, *, cuboids: bool = True) -> Any:
@@ -33,18 +33,18 @@ class Readable(Protocol):
 
 
 class VideoDataset(Dataset[dict[str, Any]]):
-    """A video an item, read when asked for; safe in the worker processes of a ``DataLoader``.
+    """One item per video, read on demand; safe in the worker processes of a ``DataLoader``.
 
-    An item is a dictionary: ``video_id``, ``pooled`` float32 ``[T, V, D]``, ``cuboids`` float32 ``[T, V, K, C]`` (where
-    they were extracted and are asked for), ``start_s`` and ``end_s`` float64 ``[T]``. T clips, V crops.
+    An item is a dictionary: ``video_id``, ``pooled`` float32 ``[T, V, D]``, ``cuboids`` float32 ``[T, V, K, C]`` (if
+    extracted and requested), ``start_s`` and ``end_s`` float64 ``[T]``. T clips, V crops.
 
     Args:
-        features: an opened data set.
-        video_ids: which videos, in this order; None: all.
-        cuboids: whether cuboids are read, 25 times the pooled values.
+        features: An opened data set.
+        video_ids: Videos in this order; ``None``: all.
+        cuboids: Whether to read the cuboids, which have 25 times as many values as the pooled features.
 
     Raises:
-        UsageError: a video is not there, or has no clip.
+        UsageError: A video is missing or has no clip.
     """
 
     def __init__(self, features: Readable, video_ids: Sequence[str] | None = None, *, cuboids: bool = True) -> None:
@@ -58,7 +58,7 @@ class VideoDataset(Dataset[dict[str, Any]]):
         return len(self.video_ids)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Read a video. Raises ``IndexError``, and ``DamagedError`` where it is damaged."""
+        """Read a video. Raises ``IndexError``, and ``DamagedError`` if it is damaged."""
         video = self.features.load(self.video_ids[index], cuboids=self.cuboids)
         item = {
             "video_id": video.video_id,

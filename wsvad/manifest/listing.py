@@ -18,7 +18,7 @@ from wsvad.manifest.table import ManifestRow, read_manifest
 from wsvad.storage import ObjectInfo, Store, StoreOptions, is_absent, open_object, open_store
 from wsvad.storage.uri import is_scratch, parse_uri
 from wsvad.text import printable
-from wsvad.video.contract import Reading
+from wsvad.video.contract import ReadOptions
 
 VIDEO_EXTENSIONS = frozenset(
     (
@@ -45,7 +45,7 @@ class VideoRef:
     """Key relative to ``root``, size, modification time and ETag at the time of listing."""
     content_id: str
     """32 hex digits; changes when the id or the content changes."""
-    reading: Reading = field(default_factory=Reading)
+    reading: ReadOptions = field(default_factory=ReadOptions)
     """Settings of the decoder for this video."""
 
 
@@ -87,7 +87,7 @@ def list_videos(
     id_prefix: str = "",
     options: StoreOptions | None = None,
     output_prefixes: Sequence[str] = (),
-    reading: Reading | None = None,
+    reading: ReadOptions | None = None,
 ) -> Listing:
     """List the videos of a file, a folder, an object-store prefix, or a manifest (``.csv``, ``.parquet``).
 
@@ -193,7 +193,7 @@ def _from_manifest(uri: str, options: StoreOptions) -> Listing:
         video_id = row_id(row.video_id, row.uri, row.where)
         target = resolve_uri(uri, row.uri)
         try:
-            reading = Reading(row.stream, row.frame_rate)
+            reading = ReadOptions(row.stream, row.frame_rate)
             video_store, video_key = open_object(target, _following_links(options))
         except UsageError as error:
             raise ManifestError(f"{row.where}: {error}") from error

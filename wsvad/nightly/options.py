@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wsvad.events.config import EventSettings
-from wsvad.features.names import MIN_COVERAGE
+from wsvad.features.defaults import MIN_COVERAGE
 from wsvad.manifest.names import Identity
 from wsvad.storage import StoreOptions
-from wsvad.video import Limits, Reading
+from wsvad.video import Limits, ReadOptions
 from wsvad.work.pool import PoolOptions
 
 
@@ -36,7 +36,7 @@ class RescoreOptions:
     flow_weights: str | None = None
     identity: Identity = "stat"
     follow_links: bool = False
-    reading: Reading = field(default_factory=Reading)
+    reading: ReadOptions = field(default_factory=ReadOptions)
     min_coverage: float = MIN_COVERAGE
     """Percent of a video's clips below which it counts as short."""
     retry_quarantined: bool = False

@@ -11,13 +11,13 @@ from wsvad.checkpoint import load_checkpoint
 from wsvad.dataset.snapshots import latest_snapshot
 from wsvad.extraction.job import ExtractOptions, extract
 from wsvad.extraction.summary import ExtractSummary
-from wsvad.features.names import MIN_COVERAGE
+from wsvad.features.defaults import MIN_COVERAGE
 from wsvad.manifest.names import Identity
 from wsvad.pipelines.backbone import backbone_of
 from wsvad.scoring.job import ScoreOptions, score
 from wsvad.scoring.summary import ScoreSummary
 from wsvad.storage import open_store
-from wsvad.video import Reading
+from wsvad.video import ReadOptions
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class VideoSource:
     """Weights of the flow stream of a two-stream backbone."""
     min_coverage: float = MIN_COVERAGE
     """Minimum percentage of a video's clips; below it, the video is reported as short."""
-    reading: Reading = field(default_factory=Reading)
+    reading: ReadOptions = field(default_factory=ReadOptions)
     """Decoder settings of all videos."""
 
 

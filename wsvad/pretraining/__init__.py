@@ -1,1 +1,1 @@
-"""How the embedded backbone is trained: on video that this package renders, with the truth of every body in it."""
+"""Training of the embedded backbone on rendered video, with exact ground truth for every body in it."""

@@ -1,6 +1,6 @@
-"""What moves in a scene: people, vehicles, animals, things; how each is drawn, and where every part of it is.
+"""Actors of a scene: people, vehicles, animals, objects; how they are drawn, and the positions of their parts.
 
-Pictures are grey. Coordinates are pixels of the scene, x right, y down.
+Pictures are grey. Coordinates are pixels of the scene, x to the right, y down.
 
 Axes: T samples in time, P points of a body, 2 coordinates.
 """
@@ -25,46 +25,47 @@ _ONE = 1 << _SHIFT
 
 @dataclass
 class Body:
-    """Where the parts of an actor are, and what the actor does."""
+    """Positions of the parts of an actor, and its labels."""
 
     points_TP2: Array
     mass_P: Array
-    """Pixels that each point stands for, about."""
+    """Approximate number of pixels that each point represents."""
     size: float
-    """Height of the actor in pixels: what its speed is measured against."""
+    """Height of the actor in pixels, the reference for its speed."""
     labels: dict[str, Array | float] = field(default_factory=dict)
-    """0 to 1, over time or throughout."""
+    """Values from 0 to 1, over time or constant."""
     seen_T: NDArray[np.bool_] | None = None
-    """When it is there at all; ``None``: always."""
+    """Samples at which it is visible; ``None``: all."""
 
 
 class Actor(Protocol):
-    """Something that can be drawn."""
+    """An object that can be drawn."""
 
     body: Body
 
     def depth(self, index: int) -> float:
-        """Return the row at which it stands: whoever stands lower is in front."""
+        """Return the row of its feet; actors with larger values are in front."""
         ...
 
     def draw(self, picture: Picture, index: int) -> None:
-        """Draw it as it is at sample ``index``."""
+        """Draw it at sample ``index``."""
         ...
 
 
 @dataclass(frozen=True)
 class View:
-    """How a scene is looked at: from how high, and how large a person is at each row."""
+    """Viewpoint of a scene: pitch of the camera, and the size of a person at each row."""
 
     pitch: float
     """Radians below the horizon; pi/2 is from straight above."""
     size_top: float
-    """Height of a standing person at the upper edge, pixels, if seen from the side."""
+    """Height in pixels of a person standing at the upper edge, seen from the side."""
     size_bottom: float
+    """Height in pixels of a person standing at the lower edge."""
     rows: int
 
     def size(self, row: float) -> float:
-        """Return the height of a person whose feet are at a row."""
+        """Return the height in pixels of a person whose feet are at a row."""
         share = min(max(row / self.rows, -0.2), 1.3)
         return self.size_top + (self.size_bottom - self.size_top) * share
 
@@ -88,7 +89,7 @@ def polygon(picture: Picture, corners: Array, shade: int) -> None:
     cv2.fillConvexPoly(picture, (corners * _ONE).astype(np.int32), shade, cv2.LINE_AA, _SHIFT)
 
 
-_LIMBS = (  # from, to, width in body heights, which shade
+_LIMBS = (  # from, to, width in body heights, key of the shade
     (skeleton.L_HIP, skeleton.L_KNEE, 0.105, "legs"),
     (skeleton.L_KNEE, skeleton.L_FOOT, 0.07, "legs"),
     (skeleton.R_HIP, skeleton.R_KNEE, 0.105, "legs"),
@@ -100,21 +101,21 @@ _LIMBS = (  # from, to, width in body heights, which shade
     (skeleton.R_ELBOW, skeleton.R_HAND, 0.055, "arms"),
 )
 _ALONG = np.array([0.15, 0.5, 0.85])
-"""Places along a limb that are followed."""
+"""Relative positions of the tracked points along a limb."""
 
 
 class Person:
     """A person in a scene.
 
     Args:
-        rng: its looks.
-        view: how the scene is looked at.
-        t: times of the samples.
-        foot: where it stands at first.
-        heading: where it faces at first, radians on the ground; 0 is to the right, pi/2 away from the camera.
-        angles: what it does.
-        scale: of this person against others.
-        labels: besides those of the action.
+        rng: Random generator for the appearance.
+        view: Viewpoint of the scene.
+        t: Times of the samples in seconds.
+        foot: Initial position of the feet.
+        heading: Initial heading in radians on the ground; 0 is to the right, pi/2 away from the camera.
+        angles: Joint angles of the action.
+        scale: Size relative to other people.
+        labels: Labels in addition to those of the action.
     """
 
     def __init__(
@@ -129,15 +130,15 @@ class Person:
         labels: dict[str, float] | None = None,
     ) -> None:
         size = view.size(foot[1]) * scale
-        place = skeleton.joints(angles, t, rng.uniform(0.85, 1.2))
+        position = skeleton.joints(angles, t, rng.uniform(0.85, 1.2))
         turn = heading + np.broadcast_to(angles.turn, t.shape)
         ahead, aside = np.broadcast_to(angles.forward, t.shape), np.broadcast_to(angles.sideways, t.shape)
         step_x = np.diff(ahead, prepend=ahead[:1]) * np.cos(turn) - np.diff(aside, prepend=aside[:1]) * np.sin(turn)
         step_y = np.diff(ahead, prepend=ahead[:1]) * np.sin(turn) + np.diff(aside, prepend=aside[:1]) * np.cos(turn)
         cosine, sine = np.cos(turn)[:, None], np.sin(turn)[:, None]
-        x = cosine * place[..., 0] - sine * place[..., 1] + np.cumsum(step_x)[:, None]
-        y = sine * place[..., 0] + cosine * place[..., 1] + np.cumsum(step_y)[:, None]
-        up = place[..., 2] * np.cos(view.pitch) + y * np.sin(view.pitch)
+        x = cosine * position[..., 0] - sine * position[..., 1] + np.cumsum(step_x)[:, None]
+        y = sine * position[..., 0] + cosine * position[..., 1] + np.cumsum(step_y)[:, None]
+        up = position[..., 2] * np.cos(view.pitch) + y * np.sin(view.pitch)
         self._joints = np.stack([foot[0] + size * x, foot[1] - size * up], 2)
         self._feet = foot[1] - size * np.sin(view.pitch) * np.cumsum(step_y)
         self._size = size
@@ -154,7 +155,7 @@ class Person:
         self._shadow = rng.random() < 0.3
         from_, to = [limb[0] for limb in _LIMBS], [limb[1] for limb in _LIMBS]
         a, b = self._joints[:, from_, None], self._joints[:, to, None]
-        # Whole sixteenths of a pixel, as lists: a clip draws thousands of strokes, and what costs is handing them over.
+        # Integer sixteenths of a pixel, as lists: a clip draws thousands of strokes; converting arguments dominates.
         self._drawn = np.rint(self._joints * _ONE).astype(int).tolist()
         limbs = (a + (b - a) * _ALONG[:, None]).reshape(len(t), -1, 2)
         mass = np.repeat([limb[2] * (0.31 if limb[3] == "top" else 0.22) for limb in _LIMBS], len(_ALONG)) / 3
@@ -177,7 +178,7 @@ class Person:
         for a, b, width, shade in _LIMBS:
             tone, wide = self._shades[shade], width * size * self._bulk
             cv2.line(picture, at[a], at[b], tone, max(1, round(wide)), cv2.LINE_AA, _SHIFT)
-            if size > 30 and width > 0.06:  # a lit side, so that a limb is no flat bar
+            if size > 30 and width > 0.06:  # a lighter side, so that a limb is not a flat bar
                 x, y = int(0.25 * wide * _ONE), int(0.1 * wide * _ONE)
                 from_, to = (at[a][0] - x, at[a][1] + y), (at[b][0] - x, at[b][1] + y)
                 lit = min(max(tone + self._fold, 0), 255)
@@ -202,7 +203,7 @@ def _shadow(picture: Picture, foot: Array, size: float) -> None:
 
 
 class Vehicle:
-    """A box on wheels: drives, brakes, turns; in a collision it stops at once and spins."""
+    """A box on wheels that drives, brakes and turns; in a collision it stops abruptly and spins."""
 
     def __init__(
         self, rng: Rng, view: View, t: Array, foot: tuple[float, float], heading: float, way: Array, spin: Array,
@@ -246,7 +247,7 @@ class Vehicle:
 
 
 class Blob:
-    """Anything small and shapeless: a dog, a bird, a ball, a bag in the wind, an insect on the lens."""
+    """A small shapeless object: a dog, a bird, a ball, a bag in the wind, an insect on the lens."""
 
     def __init__(self, rng: Rng, path_T2: Array, size: float, labels: dict[str, Array | float]) -> None:
         self._path, self._axes = path_T2, (size * rng.uniform(0.5, 1.0), size * rng.uniform(0.25, 0.6))

@@ -1,4 +1,4 @@
-"""From a seed to a clip and its truth."""
+"""Render a clip and its ground truth from a seed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wsvad.pretraining.faults import spoil
+from wsvad.pretraining.degradation import degrade
 from wsvad.pretraining.poses import Rng
-from wsvad.pretraining.stage import Scene, scene
+from wsvad.pretraining.scenes import Scene, make_scene
 from wsvad.pretraining.targets import CAMERA, SIDE, Placed, Targets, measure
 
 FRAMES = 16
@@ -18,15 +18,15 @@ _SAMPLES = FRAMES + 2
 
 
 class RenderedClip(NamedTuple):
-    """A clip, and what is in it."""
+    """A clip and its ground truth."""
 
     frames_THW: NDArray[np.uint8]
-    """Grey, ``[16, 224, 224]``."""
+    """Grey frames, ``[16, 224, 224]``."""
     targets: Targets
 
 
 class Tile(NamedTuple):
-    """Part of a picture with a camera of its own; pixels."""
+    """A part of a picture with its own camera, in pixels."""
 
     left: int
     top: int
@@ -35,7 +35,7 @@ class Tile(NamedTuple):
 
 
 def _tiles(rng: Rng, width: int, height: int) -> list[Tile]:
-    """Divide a picture as monitors do: mostly not at all; 2x2, 3x3, or one large and five small ones."""
+    """Divide a picture like a monitor wall: mostly undivided; else 2x2, 3x3, or one large and five small tiles."""
     draw = rng.random()
     if draw < 0.66:
         return [Tile(0, 0, width, height)]
@@ -53,8 +53,8 @@ def render_clip(seed: int, index: int) -> RenderedClip:
     """Render one clip.
 
     Args:
-        seed: of the data set.
-        index: of the clip; the same two numbers give the same clip, wherever and in whatever order it is made.
+        seed: Seed of the data set.
+        index: Index of the clip; seed and index determine the clip, wherever and in whatever order it is rendered.
     """
     rng = np.random.default_rng([seed, index])
     height = 2 * int(rng.integers(80, 150))
@@ -69,14 +69,14 @@ def render_clip(seed: int, index: int) -> RenderedClip:
         for first, last in ((0, cut), (cut, FRAMES)):
             if first == last:
                 continue
-            shown = scene(rng, tile.width, tile.height, t)
+            shown = make_scene(rng, tile.width, tile.height, t)
             for number in range(first, last):
                 region = frames[number, tile.top : tile.top + tile.height, tile.left : tile.left + tile.width]
                 region[:] = shown.draw(number + 1)
             bodies += _placed(shown, tile, width, height, first, last)
             for name, value in shown.camera.items():
                 camera[name] = max(camera[name], value)
-    frames = spoil(rng, frames)
+    frames = degrade(rng, frames)
     small = np.stack([cv2.resize(frame, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for frame in frames])
     return RenderedClip(small.astype(np.uint8, copy=False), measure(bodies, camera))
 
@@ -94,8 +94,8 @@ def _placed(shown: Scene, tile: Tile, width: int, height: int, first: int, last:
         if actor.body.seen_T is not None:
             inside &= actor.body.seen_T[:, None]
         velocity = np.gradient(points, axis=0) * scale
-        places = (moved + np.array([tile.left, tile.top])) * scale
+        positions = (moved + np.array([tile.left, tile.top])) * scale
         body = actor.body
         body.mass_P = body.mass_P * scale.prod()
-        placed.append(Placed(body, places, velocity, body.size * scale[1], inside))
+        placed.append(Placed(body, positions, velocity, body.size * scale[1], inside))
     return placed

@@ -1,4 +1,4 @@
-"""From the last state of a run to the file that ships."""
+"""Export the backbone of a finished run to the file that is embedded in the package."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from wsvad.storage import Store
 
 
 @dataclass(frozen=True)
-class Exported:
-    """What came of a run."""
+class ExportResult:
+    """Result of a run."""
 
     weights: str
-    """Where they are."""
+    """URI of the weights."""
     digest: str
     steps: int
     loss: float
-    """Of the last look at the validation clips."""
+    """Loss of the last evaluation of the validation clips."""
 
 
-def export(out: Store, config: PretrainConfig) -> Exported:
-    """Write the backbone, without what only training needs.
+def export(out: Store, config: PretrainConfig) -> ExportResult:
+    """Write the backbone, without the parts that only training needs.
 
     Raises:
-        UsageError: the run is not finished.
+        UsageError: The run is not finished.
     """
     state = newest_state(out)
     if state is None or state.step < config.steps:
@@ -38,4 +38,4 @@ def export(out: Store, config: PretrainConfig) -> Exported:
     weights = named_weights(shipped.NAME, state.part("model.backbone"), "inception-compact")
     out.replace(shipped.FILE, weights_bytes(weights))
     loss = state.tensors["curve"][-1, state.columns.index("val_total")].item()
-    return Exported(f"{out.uri}/{shipped.FILE}", weights.digest, state.step, loss)
+    return ExportResult(f"{out.uri}/{shipped.FILE}", weights.digest, state.step, loss)

@@ -1,4 +1,4 @@
-"""Train the embedded backbone, from the recipe to the file that ships."""
+"""Train the embedded backbone, from the recipe to the exported file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from wsvad.errors import ConflictError, UsageError
 from wsvad.loop.group import Alone
 from wsvad.loop.progress import TrainView
 from wsvad.loop.run import run_group
+from wsvad.pretraining.clip_order import worker_shards
 from wsvad.pretraining.config import PretrainConfig
-from wsvad.pretraining.export import Exported, export
-from wsvad.pretraining.order import own_shards
+from wsvad.pretraining.export import ExportResult, export
 from wsvad.pretraining.worker import CLIPS, PretrainPlan, run_pretraining
 from wsvad.storage import Created, Store, StoreOptions, normalize_uri, open_store
 from wsvad.work.cluster import connected, nodes
@@ -27,13 +27,13 @@ RECIPE = "recipe.json"
 
 @dataclass(frozen=True)
 class PretrainOptions:
-    """What to train and where; ``wsvad pretrain --help`` explains the same options."""
+    """Options of a pretraining run; ``wsvad pretrain --help`` explains the same options."""
 
     out: str
-    """Folder of the run, local (on a file system that all workers reach) or ``s3://``."""
+    """Folder of the run, local (on a file system shared by all workers) or ``s3://``."""
     config: PretrainConfig = field(default_factory=PretrainConfig)
     clips: str | None = None
-    """Folder of the rendered clips on every worker's node; ``None``: ``OUT/clips``, where OUT is a folder."""
+    """Folder of the rendered clips on every worker's node; ``None``: ``OUT/clips`` if OUT is a local folder."""
     workers: int = 1
     renderers: int = 1
     threads: int = 1
@@ -45,20 +45,20 @@ class PretrainOptions:
     verbose: bool = False
 
 
-def pretrain(options: PretrainOptions, console: Console) -> Exported:
-    """Train, or go on with a run that was ended; then write the weights.
+def pretrain(options: PretrainOptions, console: Console) -> ExportResult:
+    """Train, or resume an interrupted run; then write the weights.
 
     Args:
-        options: what and where.
-        console: where progress is drawn.
+        options: Options of the run.
+        console: Console for the progress display.
 
     Raises:
-        UsageError: no folder for the clips, workers without Ray, or what they cannot share evenly.
-        ConflictError: the folder holds a run of another recipe.
-        TrainingError: a loss is not finite.
-        ClusterError, StorageError: as everywhere.
+        UsageError: No folder for the clips, workers without Ray, or clips that workers cannot share evenly.
+        ConflictError: The folder holds a run of another recipe.
+        TrainingError: A loss is not finite.
+        ClusterError, StorageError: Failure of the cluster or the store.
     """
-    _refuse_shares(options)
+    _check_workers(options)
     refuse_job_copy(options.out)
     uri = normalize_uri(options.out)
     clips = _clips_folder(options.clips, uri)
@@ -84,25 +84,25 @@ def _on_ray(plan: PretrainPlan, options: PretrainOptions, view: TrainView) -> No
         )  # fmt: skip
 
 
-def _refuse_shares(options: PretrainOptions) -> None:
-    """Raise what the workers would, while nothing is claimed: a mended command is not another recipe's then."""
+def _check_workers(options: PretrainOptions) -> None:
+    """Raise the workers' errors before the folder is claimed: the corrected command is then no conflict with it."""
     if not options.use_ray and (options.workers > 1 or options.address):
-        raise UsageError("--no-ray trains alone in this process: leave out --workers and --address, or --no-ray")
+        raise UsageError("--no-ray trains in this process only: omit --workers and --address, or --no-ray")
     if options.config.batch % options.workers:
-        raise UsageError(f"{options.config.batch} clips a batch cannot be shared evenly by {options.workers} workers")
-    own_shards(options.config.shards, 0, options.workers)
+        raise UsageError(f"a batch of {options.config.batch} clips cannot be divided among {options.workers} workers")
+    worker_shards(options.config.shards, 0, options.workers)
 
 
 def _clips_folder(given: str | None, out: str) -> str:
-    """Return where workers keep what they render, which is no place for objects."""
+    """Return the local folder in which workers store rendered clips."""
     parts = urlsplit(out)
     if given is None and parts.scheme != "file":
-        raise UsageError(f"{out} is no folder: say with --clips where each node keeps what it renders")
+        raise UsageError(f"{out} is not a local folder: use --clips for the rendered clips on each node")
     return given or str(Path(unquote(parts.path)) / CLIPS)
 
 
 def _claim(out: Store, config: PretrainConfig) -> None:
-    """Make the folder this recipe's, or find that it is."""
+    """Claim the folder for this recipe. Raises ConflictError if it holds another one."""
     recipe = json.dumps(config.to_dict(), indent=1).encode()
     if out.create(RECIPE, recipe) is Created.DIFFERENT:
-        raise ConflictError(f"{out.uri}/{RECIPE} is another recipe's. Nothing was changed. Use another --out.")
+        raise ConflictError(f"{out.uri}/{RECIPE} has another recipe. Nothing was changed. Use another --out.")

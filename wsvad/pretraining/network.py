@@ -1,4 +1,4 @@
-"""What is asked of the backbone while it is trained: heads over its maps, and the loss over their answers.
+"""Training objective of the backbone: heads over its maps, and their losses.
 
 Axes as in ``targets.py``; B clips.
 """
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wsvad.backbones.compact import LABELS, STEM_STRIDE, WIDTH_DIVISOR, CompactNetwork, changes
+from wsvad.backbones.compact import LABELS, STEM_STRIDE, WIDTH_DIVISOR, CompactNetwork, difference_from_mean
 from wsvad.backbones.i3d import POOLED_DIM, inception_stages
 from wsvad.models.losses import with_total
 from wsvad.pretraining.targets import CAMERA
@@ -20,8 +20,8 @@ _COUNTS = 2
 _HIDDEN = 96
 
 
-class Said(NamedTuple):
-    """What the heads say."""
+class HeadOutputs(NamedTuple):
+    """Outputs of the heads."""
 
     motion_BMWYX: Tensor
     label_logits_BLYX: Tensor
@@ -30,9 +30,9 @@ class Said(NamedTuple):
 
 
 class PretrainNetwork(nn.Module):
-    """The backbone, and what only training needs: the rest of the graph, and a head that is asked of the whole clip.
+    """The backbone with the parts that only training needs: the rest of the graph, and a head for the whole clip.
 
-    Pictures are not enlarged here: training sees at 7x7 cells what the backbone will see at 14x14.
+    Pictures are not upsampled here: training uses 7x7 cells where the backbone uses 14x14.
     """
 
     def __init__(self) -> None:
@@ -45,14 +45,14 @@ class PretrainNetwork(nn.Module):
             nn.Linear(_HIDDEN, len(LABELS) + len(CAMERA) + _COUNTS),
         )
 
-    def forward(self, frames_BTHW: Tensor) -> Said:
-        """Answer for grey clips ``[B, 16, 224, 224]`` of bytes."""
-        video = changes(frames_BTHW.unsqueeze(4)).contiguous(memory_format=torch.channels_last_3d)
+    def forward(self, frames_BTHW: Tensor) -> HeadOutputs:
+        """Compute the outputs for grey clips ``[B, 16, 224, 224]``, uint8."""
+        video = difference_from_mean(frames_BTHW.unsqueeze(4)).contiguous(memory_format=torch.channels_last_3d)
         cells = self.backbone.trunk(video)
         deep = self.deep(cells)
         whole = torch.cat([deep.mean((2, 3, 4)), deep.amax((2, 3, 4))], 1)
         readout = self.backbone.readout
-        return Said(readout.motion(cells), readout.labels(cells.mean(2)), self.clip(whole))
+        return HeadOutputs(readout.motion(cells), readout.labels(cells.mean(2)), self.clip(whole))
 
 
 def _deep_stages() -> list[nn.Module]:
@@ -61,22 +61,22 @@ def _deep_stages() -> list[nn.Module]:
 
 
 def losses(
-    answers: Said, motion_BWYXM: Tensor, labels_BYXL: Tensor, clip_B: Tensor, weights: dict[str, float]
+    outputs: HeadOutputs, motion_BWYXM: Tensor, labels_BYXL: Tensor, clip_B: Tensor, weights: dict[str, float]
 ) -> dict[str, Tensor]:
-    """Score the answers.
+    """Compute the losses.
 
     Args:
-        answers: of the heads.
-        motion_BWYXM: true measures.
-        labels_BYXL: true labels, 0 or 1.
-        clip_B: true labels, camera and counts of the clip.
-        weights: of the three terms.
+        outputs: Outputs of the heads.
+        motion_BWYXM: True measures.
+        labels_BYXL: True labels, 0 or 1.
+        clip_B: True labels, camera motion and counts of the clip.
+        weights: Weights of the three terms.
 
     Returns:
-        ``motion`` (smooth L1; what an empty cell has no value for counts little), ``labels``, ``clip`` (cross-entropy
-        and smooth L1), and their weighted sum ``total``.
+        ``motion`` (smooth L1, with little weight on measures that an empty cell has no value for), ``labels``, ``clip``
+        (cross-entropy and smooth L1), and their weighted sum ``total``.
     """
-    motion = answers.motion_BMWYX.permute(0, 2, 3, 4, 1)
+    motion = outputs.motion_BMWYX.permute(0, 2, 3, 4, 1)
     there = (motion_BWYXM[..., :1] > 0).float()
     weight = (0.1 + 0.9 * there).expand_as(motion_BWYXM).clone()
     weight[..., 0] = 1.0
@@ -84,9 +84,9 @@ def losses(
     terms = {
         "motion": (error * weight).sum() / weight.sum(),
         "labels": functional.binary_cross_entropy_with_logits(
-            answers.label_logits_BLYX.permute(0, 2, 3, 1), labels_BYXL
+            outputs.label_logits_BLYX.permute(0, 2, 3, 1), labels_BYXL
         ),
-        "clip": functional.binary_cross_entropy_with_logits(answers.clip_B[:, :-_COUNTS], clip_B[:, :-_COUNTS])
-        + 0.3 * functional.smooth_l1_loss(answers.clip_B[:, -_COUNTS:], clip_B[:, -_COUNTS:]),
+        "clip": functional.binary_cross_entropy_with_logits(outputs.clip_B[:, :-_COUNTS], clip_B[:, :-_COUNTS])
+        + 0.3 * functional.smooth_l1_loss(outputs.clip_B[:, -_COUNTS:], clip_B[:, -_COUNTS:]),
     }
     return with_total(terms, weights)

@@ -1,4 +1,4 @@
-"""What a person does: joint angles over time, found by rule and chance. The rules are ours.
+"""Actions of people: joint angles over time, from rules with random parameters designed for this project.
 
 Axes: T samples in time.
 """
@@ -23,7 +23,7 @@ def wander(rng: Rng, t: Array, low_hz: float, high_hz: float) -> Array:
 
 
 def pulses(rng: Rng, t: Array, rate_hz: float, rise_s: tuple[float, float], fall_s: tuple[float, float]) -> Array:
-    """Return a train of strikes, each from 0 to 1 and back, at random times; overlapping ones take the larger."""
+    """Return strikes at random times, each from 0 to 1 and back; where they overlap, the larger value counts."""
     total = np.zeros_like(t)
     start = t[0] - rng.exponential(1 / rate_hz)
     while start < t[-1]:
@@ -43,7 +43,7 @@ def _ramp(t: Array, start: float, length: float) -> Array:
 
 
 def stand(rng: Rng, t: Array) -> Angles:
-    """Stand about: weight shifts, a hand moves, nothing more."""
+    """Stand, with weight shifts and small hand motion."""
     calm = rng.uniform(0.0, 0.06)
     return Angles(
         l_arm=rng.uniform(-0.2, 0.8) + calm * wander(rng, t, 0.2, 1.0),
@@ -59,7 +59,7 @@ def stand(rng: Rng, t: Array) -> Angles:
 
 
 def sit(rng: Rng, t: Array) -> Angles:
-    """Sit, with the little motion of hands and head that sitting has."""
+    """Sit, with small motion of hands and head."""
     base = stand(rng, t)
     base.crouch, base.l_leg, base.r_leg = 0.24, 1.45, 1.45
     base.l_knee = base.r_knee = 1.45
@@ -88,7 +88,7 @@ def _stride(rng: Rng, t: Array, hz: float, swing: float, knee: float, arm: float
 
 
 def walk(rng: Rng, t: Array) -> Angles:
-    """Walk, idle to brisk; now and then one arm carries something and does not swing."""
+    """Walk, slowly to briskly; sometimes one arm carries something and does not swing."""
     pace = rng.uniform(0.4, 1.15)
     gait = _stride(
         rng, t, 0.95 * pace**0.5, 0.5 * pace**0.6, 0.7, rng.uniform(0.1, 0.55), rng.uniform(0.1, 0.6), 0.85 * pace
@@ -111,7 +111,7 @@ def run(rng: Rng, t: Array) -> Angles:
 
 
 def gesture(rng: Rng, t: Array) -> Angles:
-    """Work or talk with the hands, on the spot: busy arms, quiet feet."""
+    """Work or talk with the hands while standing: busy arms, quiet feet."""
     base = stand(rng, t)
     size, hz = rng.uniform(0.15, 0.7), rng.uniform(0.6, 2.0)
     base.l_arm = rng.uniform(0.3, 1.6) + size * wander(rng, t, 0.3, hz)
@@ -123,7 +123,7 @@ def gesture(rng: Rng, t: Array) -> Angles:
 
 
 def bend(rng: Rng, t: Array) -> Angles:
-    """Bend down to pick something up, or straighten."""
+    """Bend down to pick something up, or straighten up."""
     base = stand(rng, t)
     way = _ramp(t, rng.uniform(-0.6, 0.4), rng.uniform(0.5, 1.2))
     down = way if rng.random() < 0.5 else 1 - way
@@ -136,7 +136,7 @@ def bend(rng: Rng, t: Array) -> Angles:
 
 
 def jump(rng: Rng, t: Array) -> Angles:
-    """Dance, hop, exercise: fast and rhythmic, touching nobody."""
+    """Dance, hop, exercise: fast and rhythmic, without contact."""
     hz = rng.uniform(0.8, 2.0)
     phase = 2 * np.pi * hz * t + rng.uniform(0, 6)
     base = stand(rng, t)
@@ -151,7 +151,7 @@ def jump(rng: Rng, t: Array) -> Angles:
 
 
 def strike(rng: Rng, t: Array) -> Angles:
-    """Attack whoever stands ahead: punches, kicks, shoves, lunges, with the feet never still."""
+    """Attack a person in front: punches, kicks, shoves, lunges, with constantly moving feet."""
     fury = rng.uniform(0.6, 1.3)
     rate = rng.uniform(1.0, 2.6) * fury
     left = pulses(rng, t, rate, (0.06, 0.16), (0.12, 0.3))
@@ -207,7 +207,7 @@ def recoil(rng: Rng, t: Array) -> Angles:
 
 
 def wrestle(rng: Rng, t: Array) -> Angles:
-    """Hold on to somebody and pull, push, swing about."""
+    """Hold on to another person and pull, push, swing."""
     force = rng.uniform(0.6, 1.3)
     return Angles(
         l_arm=1.3 + 0.4 * force * wander(rng, t, 0.8, 2.4),
@@ -242,7 +242,7 @@ def hold(rng: Rng, t: Array) -> Angles:
 
 
 def fall(rng: Rng, t: Array) -> Angles:
-    """Go down, forward or backward, arms flung out."""
+    """Fall forward or backward, arms flung out."""
     way = _ramp(t, rng.uniform(-0.4, 0.3), rng.uniform(0.35, 0.8)) ** 1.3
     side = rng.choice([-1.0, 1.0])
     return Angles(
@@ -280,4 +280,4 @@ ACTIONS: dict[str, Callable[[Rng, Array], Angles]] = {
     action.__name__: action
     for action in (stand, sit, walk, run, gesture, bend, jump, strike, recoil, wrestle, hold, fall, lie)
 }
-"""What a person can do."""
+"""Actions by name."""

@@ -1,4 +1,4 @@
-"""Rendered clips on disk: shards that any number of processes make side by side, and a trainer reads as they come."""
+"""Rendered clips on disk, in shards that processes render in parallel and a trainer reads as they become available."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from wsvad.pretraining.clips import render_clip
 
 RENDERER = 1
-"""Raised when the same seed gives other clips: what an older one rendered is not taken for them."""
+"""Incremented if the same seed gives other clips, so that shards of an older renderer are not used."""
 _FIELDS = ("frames", "motion", "labels", "clip")
 
 
 def render_shard(folder: Path, seed: int, number: int, clips: int) -> Path:
-    """Render one shard, unless it is there; it appears only when it is whole, under a name that says what it is.
+    """Render one shard unless it exists; it appears only when complete, under a name that identifies its content.
 
     Args:
-        folder: exists.
-        seed: of the data set.
-        number: of the shard, from 0.
-        clips: how many a shard holds; shard ``n`` has those numbered from ``n * clips`` on.
+        folder: An existing folder.
+        seed: Seed of the data set.
+        number: Index of the shard, from 0.
+        clips: Clips per shard; shard ``n`` holds the clips from ``n * clips`` on.
     """
     path = folder / f"renderer-{RENDERER}-seed-{seed}-clips-{clips}-{number:05d}.npz"
     if path.exists():

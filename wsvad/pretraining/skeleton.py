@@ -1,7 +1,7 @@
-"""A body: fifteen joints, the angles between them, and where that puts them.
+"""A body of fifteen joints: joint angles and the resulting positions.
 
-A body stands at the origin of its own frame, one unit high: x forward, y to its left, z up. The proportions are those
-of any anatomy book.
+A body stands at the origin of its own frame, one unit high: x forward, y to its left, z up. The proportions are
+anatomical standard values.
 
 Axes: T samples in time, J joints, 3 coordinates.
 """
@@ -25,74 +25,74 @@ _HALF_SHOULDERS, _HALF_HIPS = 0.11, 0.06
 
 @dataclass
 class Angles:
-    """Joint angles and the path of a body, each an array over time or a number that holds throughout."""
+    """Joint angles in radians and the path of a body, each an array over time or a constant."""
 
     l_arm: Array | float = 0.0
-    """Shoulder flexion, 0 hanging, pi/2 straight ahead."""
+    """Shoulder flexion: 0 hanging, pi/2 straight ahead."""
     r_arm: Array | float = 0.0
     l_elbow: Array | float = 0.2
     r_elbow: Array | float = 0.2
     l_spread: Array | float = 0.1
-    """Arm away from the body, sideways."""
+    """Sideways angle of the arm from the body."""
     r_spread: Array | float = 0.1
     l_leg: Array | float = 0.0
     r_leg: Array | float = 0.0
     l_knee: Array | float = 0.05
     r_knee: Array | float = 0.05
     lean: Array | float = 0.0
-    """Torso forward."""
+    """Forward lean of the torso."""
     sway: Array | float = 0.0
-    """Torso to the left."""
+    """Lean of the torso to the left."""
     twist: Array | float = 0.0
-    """Shoulders about the spine."""
+    """Rotation of the shoulders about the spine."""
     tilt: Array | float = 0.0
-    """The whole body about its feet, forward; pi/2 lies on its face."""
+    """Forward rotation of the whole body about its feet; at pi/2 it lies on its face."""
     crouch: Array | float = 0.0
     """Height lost, in body heights."""
     forward: Array | float = 0.0
-    """Way along the body's own heading, body heights."""
+    """Distance along the body's own heading, in body heights."""
     sideways: Array | float = 0.0
     turn: Array | float = 0.0
-    """Heading, relative to the first one."""
+    """Heading relative to the initial one."""
     rise: Array | float = 0.0
-    """Feet above the ground."""
+    """Height of the feet above the ground, in body heights."""
     labels: dict[str, Array | float] = field(default_factory=dict)
-    """What the action is, 0 to 1 over time."""
+    """Labels of the action, 0 to 1, over time or constant."""
 
 
 def joints(angles: Angles, t: Array, build: float = 1.0) -> Array:
-    """Place the joints of a body.
+    """Return the positions of the joints of a body.
 
     Args:
-        angles: what it does.
-        t: times of the samples, seconds.
-        build: width of shoulders and hips against the usual.
+        angles: Joint angles of the action.
+        t: Times of the samples in seconds.
+        build: Width of shoulders and hips relative to the average.
 
     Returns:
-        ``[T, 15, 3]`` in body heights, before the path (``forward``, ``sideways``) and the heading.
+        ``[T, 15, 3]`` in body heights, before applying the path (``forward``, ``sideways``) and the heading.
     """
     a = {name: np.broadcast_to(value, t.shape) for name, value in vars(angles).items() if name != "labels"}
-    place = np.zeros((len(t), NUM_JOINTS, 3))
+    position = np.zeros((len(t), NUM_JOINTS, 3))
     height = _THIGH + _SHANK + 0.02 - a["crouch"] + a["rise"]
-    place[:, PELVIS, 2] = height
+    position[:, PELVIS, 2] = height
     torso = np.stack([np.sin(a["lean"]), np.sin(a["sway"]), np.cos(a["lean"]) * np.cos(a["sway"])], 1)
-    place[:, NECK] = place[:, PELVIS] + _TORSO * torso
-    place[:, HEAD] = place[:, NECK] + _HEAD * torso
+    position[:, NECK] = position[:, PELVIS] + _TORSO * torso
+    position[:, HEAD] = position[:, NECK] + _HEAD * torso
     across = np.stack([-np.sin(a["twist"]), np.cos(a["twist"]), np.zeros_like(t)], 1)
     for side, shoulder, hip, name in ((1.0, L_SHOULDER, L_HIP, "l"), (-1.0, R_SHOULDER, R_HIP, "r")):
-        place[:, shoulder] = place[:, NECK] + side * _HALF_SHOULDERS * build * across - 0.03 * torso
+        position[:, shoulder] = position[:, NECK] + side * _HALF_SHOULDERS * build * across - 0.03 * torso
         raised, spread = a[f"{name}_arm"] + 0.6 * a["lean"], a[f"{name}_spread"]
-        place[:, shoulder + 1] = place[:, shoulder] + _UPPER_ARM * _limb(raised, side * spread)
-        place[:, shoulder + 2] = place[:, shoulder + 1] + _FOREARM * _limb(
+        position[:, shoulder + 1] = position[:, shoulder] + _UPPER_ARM * _limb(raised, side * spread)
+        position[:, shoulder + 2] = position[:, shoulder + 1] + _FOREARM * _limb(
             raised + a[f"{name}_elbow"], side * spread * 0.5
         )
-        place[:, hip] = place[:, PELVIS] + side * _HALF_HIPS * build * np.array([0.0, 1.0, 0.0])
-        place[:, hip + 1] = place[:, hip] + _THIGH * _limb(a[f"{name}_leg"], side * 0.04)
-        place[:, hip + 2] = place[:, hip + 1] + _SHANK * _limb(a[f"{name}_leg"] - a[f"{name}_knee"], side * 0.04)
+        position[:, hip] = position[:, PELVIS] + side * _HALF_HIPS * build * np.array([0.0, 1.0, 0.0])
+        position[:, hip + 1] = position[:, hip] + _THIGH * _limb(a[f"{name}_leg"], side * 0.04)
+        position[:, hip + 2] = position[:, hip + 1] + _SHANK * _limb(a[f"{name}_leg"] - a[f"{name}_knee"], side * 0.04)
     sine, cosine = np.sin(a["tilt"])[:, None], np.cos(a["tilt"])[:, None]
-    x, z = place[..., 0].copy(), place[..., 2].copy()
-    place[..., 0], place[..., 2] = cosine * x + sine * z, np.abs(cosine * z - sine * x) + 0.03
-    return place
+    x, z = position[..., 0].copy(), position[..., 2].copy()
+    position[..., 0], position[..., 2] = cosine * x + sine * z, np.abs(cosine * z - sine * x) + 0.03
+    return position
 
 
 def _limb(flexion: Array, spread: Array | float) -> Array:

@@ -1,7 +1,7 @@
-"""What a network is asked about a clip: how things move in each of the 7x7 cells, and what is going on there.
+"""Training targets of a clip: motion measures in each of 7x7 cells, and labels of the actions there.
 
-The truth is exact, as every body is ours. Speeds count in pixels of a 224x224 picture and frames, and, since a fight
-at the far end of a yard moves fewer pixels than a stroll below the camera, in heights of the body as well.
+The ground truth is exact, because every body is rendered. Speeds are in pixels of a 224x224 picture per frame, and also
+in body heights, because a distant fight moves fewer pixels than a stroll right below the camera.
 
 Axes: W windows of four frames in a clip (4), Y rows and X columns of cells (7), M measures of motion, L labels.
 """
@@ -23,24 +23,24 @@ CAMERA = ("shake", "pan", "zoom", "flicker", "cut")
 
 
 class Targets(NamedTuple):
-    """The truth of one clip."""
+    """Ground truth of one clip."""
 
     motion_WYXM: NDArray[np.float16]
-    """Measures, on a scale of logarithms; 0 where nothing moves."""
+    """Measures on a logarithmic scale; 0 where nothing moves."""
     labels_YXL: NDArray[np.uint8]
-    """1 where a body with the label is in the cell."""
+    """1 if a body with the label is in the cell."""
     clip: NDArray[np.float16]
-    """``[L + 5 + 2]``: labels anywhere, what the camera does, log(1 + bodies), log(1 + moving bodies)."""
+    """``[L + 5 + 2]``: labels anywhere, camera motion, log(1 + bodies), log(1 + moving bodies)."""
 
 
 class Placed(NamedTuple):
-    """A body where it is in the picture, for the frames in which it is shown."""
+    """A body at its position in the picture, for the frames in which it is visible."""
 
     body: Body
     points_TP2: Array
-    """In pixels of the 224x224 picture; one sample before the first frame and one behind the last."""
+    """Pixels of the 224x224 picture; with one sample before the first frame and one after the last."""
     velocity_TP2: Array
-    """Against the ground, in the same units, per frame."""
+    """Velocity relative to the ground, in the same units per frame."""
     size: float
     shown_TP: NDArray[np.bool_]
 
@@ -50,10 +50,10 @@ def _log(x: Array) -> Array:
 
 
 def measure(bodies: Sequence[Placed], camera: dict[str, float]) -> Targets:
-    """Sum up what bodies do.
+    """Compute the targets of a clip.
 
     Args:
-        bodies: all that are in the clip; of 16 frames and one more at either end.
+        bodies: All bodies in the clip; of 16 frames, plus one sample at either end.
         camera: 0 or 1 for each of ``CAMERA``.
     """
     frames = 4 * WINDOWS
@@ -69,15 +69,15 @@ def measure(bodies: Sequence[Placed], camera: dict[str, float]) -> Targets:
         if not shown.any():
             continue
         column, row = np.clip(points // (SIDE // GRID), 0, GRID - 1).astype(np.int64).transpose(2, 0, 1)
-        place = row * GRID + column
+        position = row * GRID + column
         mass = np.where(shown, placed.body.mass_P, 0.0)
-        _label(labels, placed.body, place, mass)
+        _label(labels, placed.body, position, mass)
         speed = np.hypot(velocity[..., 0], velocity[..., 1])
         mass = mass * (speed > 0.15)
         moving += bool(mass.any())
         change = np.gradient(placed.velocity_TP2, axis=0)[inner]
         own = velocity - velocity.mean(1, keepdims=True)
-        flat = ((np.arange(frames) // 4 * GRID * GRID)[:, None] + place).ravel()
+        flat = ((np.arange(frames) // 4 * GRID * GRID)[:, None] + position).ravel()
         relative = speed / placed.size
         for index, value in enumerate((
             np.ones_like(speed), velocity[..., 0], velocity[..., 1], speed, speed**2,
@@ -103,12 +103,12 @@ def measure(bodies: Sequence[Placed], camera: dict[str, float]) -> Targets:
     return Targets(motion.astype(np.float16), labels_YXL, clip.astype(np.float16))
 
 
-def _label(labels_CL: NDArray[np.uint8], body: Body, place_TP: NDArray[np.int64], mass_TP: Array) -> None:
-    """Mark the cells in which a good part of a body is, or enough of it to be seen."""
-    frames = len(place_TP)
+def _label(labels_CL: NDArray[np.uint8], body: Body, cell_TP: NDArray[np.int64], mass_TP: Array) -> None:
+    """Mark the cells that contain a large part of a body, or enough of it to be visible."""
+    frames = len(cell_TP)
     for name, value in body.labels.items():
         weight = mass_TP * np.broadcast_to(value, (frames + 2,))[1:-1, None]
-        inside = np.bincount(place_TP.ravel(), weight.ravel(), GRID * GRID)
+        inside = np.bincount(cell_TP.ravel(), weight.ravel(), GRID * GRID)
         whole = body.mass_P.sum() * frames
         found = (inside > 0.12 * whole) | (inside > 30.0 * frames * 0.5)
         labels_CL[found, LABELS.index(name)] = 1

@@ -1,4 +1,4 @@
-"""The loop over steps: forward, backward (which averages gradients), weights updated; validation now and then."""
+"""Training loop: forward, backward (with gradient averaging), weight update, and periodic validation."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wsvad.backbones.compact import MEASURES, Raw
+from wsvad.backbones.compact import MEASURES, RawReadout
 from wsvad.errors import TrainingError
 from wsvad.loop.curve import STEP, Curve
 from wsvad.loop.group import Group
 from wsvad.loop.state import TrainState, optimizer_tensors, restore_optimizer
+from wsvad.pretraining.clip_order import Clips
 from wsvad.pretraining.config import PretrainConfig
 from wsvad.pretraining.network import PretrainNetwork, losses
-from wsvad.pretraining.order import Clips
 
 TERMS = ("motion", "labels", "clip", "total")
 _VAL_TERMS = tuple(f"val_{name}" for name in TERMS)
 _VAL_BATCH = 16
 _HIDDEN_FRAMES = 4
-_GAIN = 0.3
-"""Deviation of the logarithm of the contrast that clips are given by chance."""
+_CONTRAST_DEVIATION = 0.3
+"""Standard deviation of the logarithm of the random contrast of clips."""
 
 
 class PretrainTrainer:
     """One worker's part of the training.
 
     Args:
-        config: the recipe.
-        group: the workers.
-        device: of the network.
-        source: batches from a given step on.
-        validation: clips to look at; ``None`` for all workers but the first.
+        config: The recipe.
+        group: The group of workers.
+        device: Device of the network.
+        source: Returns batches from a given step on.
+        validation: Validation clips; ``None`` for all workers except the first.
     """
 
     def __init__(
@@ -63,29 +63,29 @@ class PretrainTrainer:
 
     @property
     def step(self) -> int:
-        """Steps done."""
+        """Number of finished steps."""
         return len(self.curve.rows)
 
     @property
     def finished(self) -> bool:
-        """Whether the recipe's steps are done."""
+        """True if all steps of the recipe are done."""
         return self.step >= self.config.steps
 
     def train(self) -> Iterator[dict[str, float]]:
         """Train to the end, yielding each step's row of the curve.
 
         Raises:
-            TrainingError: a loss is not finite.
+            TrainingError: A loss is not finite.
         """
         if self.finished:
             return
         for clips in self._source(self.step):
             row = {STEP: float(self.step + 1), **self._train_step(clips)}
-            looked = (self.step + 1) % self.config.eval_every == 0 or self.step + 1 == self.config.steps
-            row |= self._validate() if looked else dict.fromkeys(_VAL_TERMS, math.nan)
+            validates = (self.step + 1) % self.config.eval_every == 0 or self.step + 1 == self.config.steps
+            row |= self._validate() if validates else dict.fromkeys(_VAL_TERMS, math.nan)
             self.curve.add(row)
             if self.step >= self.config.steps:
-                self._measure_usual()
+                self._calibrate_readout()
             yield row
             if self.step >= self.config.steps:
                 return
@@ -97,9 +97,9 @@ class PretrainTrainer:
         frames, motion, labels, clip = self._tensors(clips)
         if rng.random() < 0.5:
             frames, motion, labels = frames.flip(3), motion.flip(3) * self._mirror, labels.flip(2)
-        contrast = float(np.exp(rng.normal(0, _GAIN)))
+        contrast = float(np.exp(rng.normal(0, _CONTRAST_DEVIATION)))
         frames = frames.float() * contrast
-        hide_the_end(frames, np.flatnonzero(rng.random(len(frames)) < self.config.hidden).tolist())
+        hide_last_frames(frames, np.flatnonzero(rng.random(len(frames)) < self.config.hidden).tolist())
         terms = losses(self._shared(frames), motion, labels, clip, self._weights)
         self._optimizer.zero_grad(set_to_none=True)
         shared = self.group.begin_mean(torch.stack([terms[name].detach() for name in TERMS]))
@@ -121,9 +121,9 @@ class PretrainTrainer:
         return frames, motion, labels, clip
 
     def _validate(self) -> dict[str, float]:
-        """Return the mean losses over the validation clips, by the workers' mean batch norm statistics.
+        """Return the mean losses over the validation clips, with batch norm statistics averaged over the workers.
 
-        The first worker looks; the others, who write no curve, have nothing to show.
+        Only the first worker evaluates; the others write no curve and return NaN.
         """
         self._share_statistics()
         if self._validation is None:
@@ -139,8 +139,8 @@ class PretrainTrainer:
         self.network.train()
         return dict(zip(_VAL_TERMS, (sums / count).tolist(), strict=True))
 
-    def _measure_usual(self) -> None:
-        """Give the backbone what it reads from the validation clips as what is usual."""
+    def _calibrate_readout(self) -> None:
+        """Calibrate the readout of the backbone with the validation clips."""
         if self._validation is None:
             return
         backbone, frames = self.network.backbone.eval(), torch.from_numpy(self._validation["frames"])
@@ -149,11 +149,11 @@ class PretrainTrainer:
                 backbone.readout.raw(*backbone.maps(clips.to(self.device).unsqueeze(4)))
                 for clips in frames.split(_VAL_BATCH)
             ]
-            backbone.readout.measure_usual(Raw(*(torch.cat(part) for part in zip(*read, strict=True))))
+            backbone.readout.calibrate(RawReadout(*(torch.cat(part) for part in zip(*read, strict=True))))
         self.network.train()
 
     def _share_statistics(self) -> None:
-        """Replace each batch norm's running statistics by the workers' mean; nobody's data counts more."""
+        """Replace each batch norm's running statistics by their mean over the workers."""
         if self.group.world_size == 1:
             return
         for name, buffer in self.network.named_buffers():
@@ -162,20 +162,20 @@ class PretrainTrainer:
                 buffer /= self.group.world_size
 
     def state(self) -> TrainState:
-        """Return all that a resumed run needs."""
+        """Return the state from which a run can be resumed."""
         tensors = {f"model.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= optimizer_tensors(self._optimizer)
         tensors["curve"] = self.curve.to_tensor()
         return TrainState(self.step, tensors, self.curve.columns, "steps" if self.finished else "")
 
     def restore(self, state: TrainState) -> None:
-        """Go on from a state of the same recipe."""
+        """Resume from a state of the same recipe."""
         self.network.load_state_dict(state.part("model"))
         restore_optimizer(self._optimizer, state)
         self.curve = Curve(state.columns, state.tensors["curve"].tolist())
 
 
-def hide_the_end(frames_BTHW: Tensor, hidden: Sequence[int]) -> None:
-    """Give the last four frames of the clips ``hidden`` the mean of their others, which says nothing of them."""
+def hide_last_frames(frames_BTHW: Tensor, hidden: Sequence[int]) -> None:
+    """Replace the last four frames of the clips ``hidden`` by the mean of the other frames."""
     for clip in hidden:
         frames_BTHW[clip, -_HIDDEN_FRAMES:] = frames_BTHW[clip, :-_HIDDEN_FRAMES].mean(0)

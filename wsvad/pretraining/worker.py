@@ -1,4 +1,4 @@
-"""One worker of the training: renders its share of the clips, trains on them, keeps states and the curve."""
+"""One worker of the training: renders its part of the clips, trains on them, saves checkpoints and the curve."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import torch
 
 from wsvad.loop.group import Group
 from wsvad.loop.keeping import resume, save
+from wsvad.pretraining.clip_order import Clips, batches, joined, worker_shards
 from wsvad.pretraining.config import VAL_SHARDS, PretrainConfig
-from wsvad.pretraining.order import Clips, batches, joined, own_shards
 from wsvad.pretraining.shards import read_shard, render_shard
 from wsvad.pretraining.trainer import PretrainTrainer
 from wsvad.storage import StoreOptions, open_store
@@ -24,20 +24,20 @@ log = logging.getLogger(__name__)
 
 CURVE, CLIPS = "curve.csv", "clips"
 _KEEP = 2
-_ASK_EVERY = 10
+_STOP_CHECK_STEPS = 10
 
 
 @dataclass(frozen=True)
 class PretrainPlan:
-    """All that a worker has to know."""
+    """Parameters of a worker."""
 
     config: PretrainConfig
     out: str
-    """URI of the run, which every worker reaches; states, curve and events go there."""
+    """URI of the run, accessible to every worker; checkpoints, curve and events are stored there."""
     clips: str
-    """Folder of the rendered clips on each worker's own node; what is there is not rendered again."""
+    """Folder of the rendered clips on each worker's own node; existing shards are not rendered again."""
     renderers: int = 1
-    """Processes of each worker that render, beside its training."""
+    """Number of processes per worker that render in parallel with training."""
     store: StoreOptions = field(default_factory=StoreOptions)
     device: str = "cpu"
     threads: int = 1
@@ -49,27 +49,27 @@ def run_pretraining(
     on_row: Callable[[dict[str, float]], None] = lambda row: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> str:
-    """Train from the newest state to the end of the recipe.
+    """Train from the newest checkpoint to the end of the recipe.
 
     Args:
-        plan: the same for every worker.
-        group: this worker's group.
-        on_row: called with every row of the curve that this call adds.
-        should_stop: asked by all workers after the same steps, now and then, and answers all alike; they stop then,
-            with a state saved.
+        plan: Parameters, the same for every worker.
+        group: This worker's group.
+        on_row: Called with every row of the curve that this call adds.
+        should_stop: Called by all workers every 10 steps, after the same steps, with the same result for all; if it
+            returns True, they save a checkpoint and stop.
 
     Returns:
-        ``steps``, or ``""`` if it was asked to stop.
+        ``steps``, or ``""`` if it was stopped.
 
     Raises:
-        TrainingError: a loss is not finite.
-        UsageError: there are fewer shards than workers.
+        TrainingError: A loss is not finite.
+        UsageError: There are fewer shards than workers.
     """
     torch.set_num_threads(plan.threads)
     config, device, store = plan.config, torch.device(plan.device), open_store(plan.out, plan.store)
-    own = own_shards(config.shards, group.rank, group.world_size)
-    looked_at = range(VAL_SHARDS) if group.rank == 0 else ()  # the others write no curve
-    with Renderer(Path(plan.clips), config, [*looked_at, *own], plan.renderers) as renderer:
+    own = worker_shards(config.shards, group.rank, group.world_size)
+    val_shards = range(VAL_SHARDS) if group.rank == 0 else ()  # the others write no curve
+    with Renderer(Path(plan.clips), config, [*val_shards, *own], plan.renderers) as renderer:
         size = config.batch // group.world_size
 
         def source(step: int) -> Iterator[Clips]:
@@ -78,13 +78,13 @@ def run_pretraining(
                 first_step=step,
             )  # fmt: skip
 
-        validation = joined([renderer.read(number) for number in looked_at]) if looked_at else None
+        validation = joined([renderer.read(number) for number in val_shards]) if val_shards else None
         trainer = PretrainTrainer(config, group, device, source, validation)
         resume(trainer, store, group, device)
         saved = trainer.step
         for row in trainer.train():
             on_row(row)
-            stop = trainer.step % _ASK_EVERY == 0 and should_stop()
+            stop = trainer.step % _STOP_CHECK_STEPS == 0 and should_stop()
             if group.rank == 0 and (trainer.finished or stop or trainer.step % config.eval_every == 0):
                 save(trainer, store, saved, keep=_KEEP, curve=CURVE)
                 saved = trainer.step
@@ -94,13 +94,13 @@ def run_pretraining(
 
 
 class Renderer:
-    """Renders shards in processes of its own, in the order in which they are first wanted.
+    """Renders shards in separate processes, in the order of their first use.
 
     Args:
-        folder: of the shards; made where it is missing.
-        config: which clips.
-        numbers: of the shards.
-        processes: at least 1.
+        folder: Folder of the shards; created if it is missing.
+        config: Recipe of the clips.
+        numbers: Indexes of the shards.
+        processes: Number of processes, at least 1.
     """
 
     def __init__(self, folder: Path, config: PretrainConfig, numbers: list[int], processes: int) -> None:
@@ -118,9 +118,9 @@ class Renderer:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def read(self, number: int) -> Clips:
-        """Return a shard, waiting until it is there."""
+        """Return a shard, waiting until it is rendered."""
         started = time.monotonic()
         path = self._shards[number].result()
         if (waited := time.monotonic() - started) > 1:
-            log.info("waited %.0f s for shard %d; more renderers would help", waited, number)
+            log.info("waited %.0f s for shard %d; increase --renderers to avoid this", waited, number)
         return read_shard(path)

@@ -29,7 +29,7 @@ from wsvad.review.media import peak_of, window_of
 from wsvad.review.pixelating import Pixelator, Shot
 from wsvad.review.reading import Archive
 from wsvad.storage import ObjectInfo, open_object, open_store
-from wsvad.video import Clip, Geometry, Reading, VideoIndex, VideoReader
+from wsvad.video import Clip, Geometry, ReadOptions, VideoIndex, VideoReader
 
 log = logging.getLogger(__name__)
 
@@ -87,9 +87,9 @@ class PictureMaker:
             known = IndexCache(open_store(root, self._source.store), writable=False).load(list(refs.values()))
             self._indexes = {content: found.index for content, found in known.items() if found.index}
 
-    def _reading(self, video_id: str) -> Reading:
+    def _reading(self, video_id: str) -> ReadOptions:
         record = self._archive.records.get(video_id)
-        return Reading(record.stream, record.frame_rate) if record else Reading()
+        return ReadOptions(record.stream, record.frame_rate) if record else ReadOptions()
 
     def make(self, shown: Shown, curve: VideoCurve) -> Pictures:
         """Make strip, poster and clip of an event.

@@ -20,7 +20,7 @@ from wsvad.checkpoint.folder import CONFIG, read_checkpoint
 from wsvad.dataset.sealed import seal
 from wsvad.documents import DocumentError
 from wsvad.errors import DamagedError, StorageError, UsageError
-from wsvad.features.described import in_words
+from wsvad.features.config_text import config_phrase
 from wsvad.features.reading import FeatureSet
 from wsvad.loop.claim import CHECKPOINT, RUN, check_claim, read_run, write_claim
 from wsvad.loop.curve import TEST_AUC, Curve
@@ -180,7 +180,7 @@ def _begin(options: TrainOptions, resolved: _Resolved, before: TrainState | None
         model=resolved.model.name,
         features=resolved.features.uri,
         features_fingerprint=resolved.features.fingerprint,
-        features_made_by=in_words(resolved.features.config),
+        features_made_by=config_phrase(resolved.features.config),
         banner=(
             f"TRAINED ON FEATURES OF AN UNTRAINED NETWORK ({weights}): the model's scores mean nothing for detection."
             if is_untrained(weights)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from wsvad.backbones.identity import is_untrained
 from wsvad.errors import TrainingError, UsageError
-from wsvad.features.described import in_words
+from wsvad.features.config_text import config_phrase
 from wsvad.features.reading import FeatureSet
 from wsvad.manifest.records import VideoRecord, read_records
 from wsvad.models.registry import MODELS
@@ -242,7 +242,7 @@ def _begin(out: Store, resolved: Resolved) -> TuneSummary:
         out=out.uri,
         model=resolved.space.model,
         metric=resolved.validation.metric,
-        features_made_by=in_words(resolved.features.config),
+        features_made_by=config_phrase(resolved.features.config),
         banner=(
             f"TUNED ON FEATURES OF AN UNTRAINED NETWORK ({weights}): the figures mean nothing for detection."
             if is_untrained(weights)

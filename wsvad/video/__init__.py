@@ -1,6 +1,6 @@
-"""Index and decode hostile video: every file ends in clips, in a recorded gap, or in a named outcome.
+"""Index and decode untrusted video: every file ends in clips, a recorded gap or a named outcome.
 
-What is named here is loaded when it is first asked for: whoever only reads options has no use for a decoder.
+Names are imported on first use, so that code that only reads options does not load a decoder.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         DecodeReport,
         Limits,
         Note,
-        Reading,
+        ReadOptions,
         SeekPoint,
         VideoErrorKind,
         VideoIndex,
@@ -42,7 +42,7 @@ __all__ = [
     "GeometryKind",
     "Limits",
     "Note",
-    "Reading",
+    "ReadOptions",
     "SeekPoint",
     "VideoErrorKind",
     "VideoIndex",
@@ -51,7 +51,7 @@ __all__ = [
     "require_flow",
 ]
 
-_WHERE = {
+_MODULES = {
     "Clip": "ring",
     "FlowMethod": "names",
     "Geometry": "geometry",
@@ -60,12 +60,12 @@ _WHERE = {
     "crop_flow": "flow",
     "require_flow": "flow",
 }
-"""Module of each name; of all others, ``contract``."""
+"""Module of each name; names that are not listed are in ``contract``."""
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_WHERE.get(name, 'contract')}"), name)
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES.get(name, 'contract')}"), name)
     globals()[name] = value
     return value

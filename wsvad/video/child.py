@@ -1,7 +1,7 @@
-"""Entry point of the decode child: one socket, one request at a time, hard limits, nothing else.
+"""Entry point of the decode child: serves one request at a time over one socket, under hard resource limits.
 
-Started by ``wsvad.video.process``; the arguments are the socket's file descriptor, the parent's process id, 1 when the
-kernel may end the child with the parent's thread, and the limits as JSON.
+Started by ``wsvad.video.process``. Arguments: the file descriptor of the socket, the process id of the parent, 1 if the
+kernel may kill the child when the parent's thread ends (else 0), and the limits as JSON.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from typing import Any
 import numpy as np
 
 from wsvad.clips import ClipSpec
-from wsvad.video.assembling import ClipTimes
-from wsvad.video.contract import Limits, Reading, VideoIndex
+from wsvad.video.clip_assembler import ClipTimes
+from wsvad.video.contract import Limits, ReadOptions, VideoIndex
 from wsvad.video.decoding import Decoder
 from wsvad.video.demux import Refused
-from wsvad.video.flow import Motion
+from wsvad.video.flow import FlowEstimator
 from wsvad.video.geometry import Frames, Geometry
 from wsvad.video.indexing import build_index
 from wsvad.video.remote import BLOCK, RemoteFile
-from wsvad.video.ring import SlotPlace
+from wsvad.video.ring import SlotLayout
 from wsvad.video.wire import Disconnected, Message, Violation, receive, send
 
-_BEAT_S = 0.25
+_HEARTBEAT_S = 0.25
 _GIB = 1 << 30
 _PR_SET_PDEATHSIG = 1
 
 
 class _Cancelled(Exception):
-    """The parent wants no more of this request."""
+    """The parent cancelled the request."""
 
 
 class _StorageFailed(Exception):
-    """The parent could not read; it keeps the reason."""
+    """The parent could not read the video from storage; it keeps the error."""
 
 
 class Channel:
-    """The child's end of the socket. A thread receives; only the main thread sends."""
+    """The child's end of the socket. One thread receives; only the main thread sends."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -59,10 +59,10 @@ class Channel:
         self._free: set[int] = set()
         self._cancelled = False
         self._ids = 0
-        self._last_beat = 0.0
+        self._last_heartbeat = 0.0
 
     def listen(self) -> None:
-        """Receive until the parent is gone, then end the process, whatever its main thread is doing."""
+        """Receive until the parent disconnects, then exit the process at once, whatever the main thread does."""
         try:
             while True:
                 message, payload, fds = receive(self._sock, BLOCK)
@@ -88,7 +88,7 @@ class Channel:
                 self._requests.put((message, fds))
 
     def next_request(self) -> tuple[Message, list[int]]:
-        """Wait for a request; forget what the last one left."""
+        """Wait for a request and discard the state of the previous one."""
         message, fds = self._requests.get()
         with self._changed:
             self._wanted.clear()
@@ -97,18 +97,18 @@ class Channel:
         return message, fds
 
     def send(self, message: Message) -> None:
-        """Send to the parent; without one the process has no purpose."""
+        """Send a message to the parent. Exits the process if the parent is gone."""
         try:
             send(self._sock, message)
         except Disconnected:
             os._exit(0)
 
-    def beat(self) -> None:
-        """Tell the parent now and then that work goes on; raises when the request was cancelled."""
+    def heartbeat(self) -> None:
+        """Send a heartbeat to the parent, at most every 0.25 s. Raises _Cancelled if the request was cancelled."""
         now = time.monotonic()
-        if now - self._last_beat >= _BEAT_S:
-            self._last_beat = now
-            self.send({"t": "beat"})
+        if now - self._last_heartbeat >= _HEARTBEAT_S:
+            self._last_heartbeat = now
+            self.send({"t": "heartbeat"})
         if self._cancelled:
             raise _Cancelled
 
@@ -121,7 +121,7 @@ class Channel:
         return number
 
     def prefetch(self, offset: int, length: int) -> None:
-        """Ask for bytes that will be fetched soon; one such request is kept at a time."""
+        """Request bytes that will be fetched soon; only one such request is kept at a time."""
         with self._changed:
             if self._ahead is not None:
                 self._wanted.discard(self._ahead[1])
@@ -129,7 +129,7 @@ class Channel:
         self._ahead = (offset, self._ask(offset, length))
 
     def fetch(self, offset: int, length: int) -> bytes:
-        """Return bytes of the video from the parent."""
+        """Return ``length`` bytes of the video at ``offset``, read by the parent."""
         if self._ahead is not None and self._ahead[0] == offset:
             number = self._ahead[1]
             self._ahead = None
@@ -145,7 +145,7 @@ class Channel:
         return bytes(data)
 
     def take_slot(self) -> int:
-        """Wait until the parent has a free slot for a clip."""
+        """Wait until the parent has a free slot for a clip, and return its number."""
         with self._changed:
             self._changed.wait_for(lambda: bool(self._free) or self._cancelled)
             if self._cancelled:
@@ -154,7 +154,7 @@ class Channel:
 
 
 class Worker:
-    """Runs requests one after the other."""
+    """Serves requests one after the other."""
 
     def __init__(self, channel: Channel, limits: Limits) -> None:
         self._channel = channel
@@ -162,7 +162,7 @@ class Worker:
         self._memory: mmap.mmap | None = None
 
     def run(self) -> None:
-        """Serve for ever; the process ends with the parent."""
+        """Serve requests until the process is ended."""
         self._channel.send({"t": "ready"})
         while True:
             request, fds = self._channel.next_request()
@@ -176,9 +176,9 @@ class Worker:
         source = RemoteFile(request["size"], self._channel.fetch, self._channel.prefetch)
         try:
             if request["op"] == "index":
-                _allow_cpu(self._limits.cpu_base_s + self._limits.cpu_per_gib_s * source.size / _GIB)
-                reading = Reading(**request["reading"])
-                index = build_index(source, reading, self._limits.max_pixels, self._channel.beat, self._allow)
+                _raise_cpu_limit(self._limits.cpu_base_s + self._limits.cpu_per_gib_s * source.size / _GIB)
+                reading = ReadOptions(**request["reading"])
+                index = build_index(source, reading, self._limits.max_pixels, self._channel.heartbeat, self._allow_cpu)
                 answer = index.to_dict()
             else:
                 answer = self._clips(source, request)
@@ -189,7 +189,7 @@ class Worker:
             reply = {"t": "refused", "kind": refused.kind, "message": str(refused)}
         except MemoryError:
             limit = self._limits.address_space
-            reply = {"t": "refused", "kind": "decoder_memory", "message": f"needed more than {limit} bytes of memory"}
+            reply = {"t": "refused", "kind": "decoder_memory", "message": f"needs more than {limit} bytes of memory"}
         except Exception as error:
             message = f"{type(error).__name__}: {error}"[:500]
             reply = {"t": "refused", "kind": "decoder_error", "message": message}
@@ -200,16 +200,16 @@ class Worker:
     def _clips(self, source: RemoteFile, request: Message) -> dict[str, Any]:
         spec, geometry = ClipSpec(**request["spec"]), Geometry(**request["geometry"])
         index = VideoIndex.from_dict(request["index"])
-        motion = Motion(request["flow"]) if request["flow"] else None
+        flow_estimator = FlowEstimator(request["flow"]) if request["flow"] else None
         width, height = geometry.delivered(index.width, index.height)
         if self._memory is None:
-            raise RuntimeError("a decode was asked for before any shared memory came")
-        place = SlotPlace(spec.length, height, width, motion is not None)
+            raise RuntimeError("clips were requested before the shared memory was sent")
+        layout = SlotLayout(spec.length, height, width, flow_estimator is not None)
         memory = np.frombuffer(self._memory, dtype=np.uint8)
 
         def emit(times: ClipTimes, frames: tuple[Frames, ...], flow: tuple[Frames, ...]) -> None:
             slot = self._channel.take_slot()
-            frames_THWC, flow_THWC = place.views(memory, slot)
+            frames_THWC, flow_THWC = layout.views(memory, slot)
             _fill(frames_THWC, frames)
             if flow_THWC is not None:
                 _fill(flow_THWC, flow)
@@ -223,20 +223,20 @@ class Worker:
             geometry,
             self._limits.max_pixels,
             emit,
-            self._channel.beat,
-            self._allow,
-            motion,
+            self._channel.heartbeat,
+            self._allow_cpu,
+            flow_estimator,
         )
         return vars(decoder.run())
 
-    def _allow(self, footage_s: float, flow_megapixels: float) -> None:
+    def _allow_cpu(self, footage_s: float, flow_megapixels: float) -> None:
         limits = self._limits
         flow_s = limits.cpu_per_flow_megapixel_s * flow_megapixels
-        _allow_cpu(limits.cpu_base_s + limits.cpu_per_footage_s * footage_s + flow_s)
+        _raise_cpu_limit(limits.cpu_base_s + limits.cpu_per_footage_s * footage_s + flow_s)
 
 
 def _fill(target_THWC: Frames, pieces: tuple[Frames, ...]) -> None:
-    """Copy the pieces one after the other; what is left repeats the last."""
+    """Copy the pieces one after the other; fill the remaining frames with the last one."""
     filled = 0
     for piece in pieces:
         target_THWC[filled : filled + len(piece)] = piece
@@ -244,7 +244,7 @@ def _fill(target_THWC: Frames, pieces: tuple[Frames, ...]) -> None:
     target_THWC[filled:] = target_THWC[filled - 1]
 
 
-def _allow_cpu(seconds: float) -> None:
+def _raise_cpu_limit(seconds: float) -> None:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     soft = int(usage.ru_utime + usage.ru_stime + seconds) + 1
@@ -264,9 +264,9 @@ def _set_limits(limits: Limits) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Set the limits, then serve the parent at the other end of the socket until it is gone."""
+    """Set the resource limits, then serve the parent until it disconnects."""
     fd, parent, tied, limits = int(arguments[0]), int(arguments[1]), arguments[2] == "1", json.loads(arguments[3])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole terminal; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent handles it
     if tied:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:

@@ -1,4 +1,4 @@
-"""One request to the decode child, from the question to the answer, in the parent."""
+"""One request to the decode child and its answer, in the parent process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CANCEL_GRACE_S = 2.0
 
 
 class Cancelled(Exception):
-    """The request was given up as asked; the child is ready for the next one or dead."""
+    """The request was cancelled; the child is ready for the next request, or dead."""
 
 
 class Exchange(Generic[Result]):
@@ -47,25 +47,25 @@ class Exchange(Generic[Result]):
         self._answered = False
 
     def cancel(self) -> None:
-        """Ask the child to stop; ``run`` then raises Cancelled, within seconds. No effect after its answer."""
+        """Ask the child to stop; ``run`` then raises Cancelled within seconds. No effect after the answer."""
         if self._give_up_at is None and not self._answered:
             self._give_up_at = time.monotonic() + _CANCEL_GRACE_S
             try:
                 self._child.send({"t": "cancel"})
             except Disconnected:
-                return  # run() sees it too
+                return  # run() notices it too
 
     def run(self) -> Result:
-        """Serve the child, which has been sent the request, and return its result as ``parse`` reads it.
+        """Serve the child, which must have received the request, and return its result, converted by ``parse``.
 
-        Raises VideoError with the evidence, what ``source.read_at`` raised, unchanged, or Cancelled. After a failure
-        that may have left the child in an unknown state it is dead.
+        Raises VideoError with the evidence against the video, Cancelled, or the error that ``source.read_at`` raised.
+        A failure that may have left the child in an unknown state also kills it.
         """
         try:
             return self._result(self._serve())
         except Violation as error:
             self._child.kill()
-            raise VideoError("decoder_crash", f"{self._name}: the decoder gave a wrong answer: {error}") from error
+            raise VideoError("decoder_crash", f"{self._name}: invalid message from the decoder: {error}") from error
         except Disconnected as error:
             failure = self._child.death(self._name)
             self._child.kill()
@@ -85,7 +85,7 @@ class Exchange(Generic[Result]):
             raise self._storage_error
         kind, message = answer.get("kind"), f"{self._name}: {answer.get('message')}"
         if kind not in KINDS:
-            raise Violation(f"unknown answer {str(answer)[:100]}")
+            raise Violation(f"unknown message {str(answer)[:100]}")
         if kind.startswith("decoder_"):
             self._child.kill()
         raise VideoError(kind, message)
@@ -104,14 +104,14 @@ class Exchange(Generic[Result]):
             self._check(last)
 
     def _is_answer(self, message: Message) -> bool:
-        """Do what a message asks for; True for the one that ends the request."""
+        """Handle a message; return True if it ends the request."""
         try:
             match message["t"]:
                 case "read":
                     self._read(message["id"], message["offset"], message["length"])
                 case "clip":
                     self._on_clip(message)
-                case "beat":
+                case "heartbeat":
                     pass
                 case _:
                     return True
@@ -130,7 +130,7 @@ class Exchange(Generic[Result]):
 
     def _read(self, number: int, offset: int, length: int) -> None:
         if not (offset >= 0 and 0 < length <= BLOCK and offset + length <= self._source.size):
-            raise Violation("it asked for bytes outside the video")
+            raise Violation("read request outside the video")
         data = b""
         failed = self._give_up_at is not None
         if not failed and self._storage_error is None:
@@ -138,7 +138,9 @@ class Exchange(Generic[Result]):
                 data = self._source.read_at(offset, length)
                 if len(data) != length:
                     expected = f"{length} bytes at {offset} of {self._source.size}"
-                    raise StorageError(f"{self._name}: expected {expected}, got {len(data)}; it changed while read")
+                    raise StorageError(
+                        f"{self._name}: expected {expected}, got {len(data)}; the object changed while it was read"
+                    )
             except BaseException as error:
                 self._storage_error = error
         failed = failed or self._storage_error is not None

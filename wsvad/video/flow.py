@@ -1,21 +1,22 @@
-"""Optical flow between neighbouring frames, in the child, as the flow stream of I3D expects it.
+"""Optical flow between consecutive frames, in the decode child, as the flow stream of I3D expects it.
 
-As Carreira and Zisserman (2017, "Quo vadis, action recognition?", and the notes of their released networks) make it:
-frames are resized and turned to grey, TV-L1 is computed on whole frames, displacements are clipped to [-20, 20] pixels
-and scaled to [-1, 1], and crops are taken after. What they leave open is decided here:
+The procedure follows Carreira and Zisserman (2017, "Quo vadis, action recognition?", and the notes of their released
+networks): frames are resized and converted to grey, TV-L1 is computed on whole frames, displacements are clipped to
+[-20, 20] pixels and scaled to [-1, 1], and crops are taken afterwards. Details that they leave open are decided here:
 
 * Flow is computed at the size to which the geometry resizes before any crop: 224x224 for ``squash``, the frame with its
   shorter side at 256 for ``center`` and ``ten-crop``. Displacements are in pixels of that size.
-* The flow of frame ``i`` leads from frame ``i`` to frame ``i + 1``, so the last of a clip looks at the frame behind it.
-  Where there is none (the video ends, or it could not be decoded) the clip's last flow is the one before, again, as
-  padding repeats the last frame; a clip of a single frame with nothing behind it stands still. So every flow is a
-  function of two frames of the video, whatever units the video is cut into and wherever a decode starts.
-* It is stored as is usual, in one byte an axis: ``round((d + 20) / 40 * 255)``. A step is 40 / 255 = 0.157 pixels, the
-  error at most 0.079 pixels. No motion would be 127.5 and is 128.
-* In a mirror image motion across has the other sign: ``255 - x``.
+* The flow of frame ``i`` leads from frame ``i`` to frame ``i + 1``, so the last frame of a clip needs the frame after
+  the clip. If there is none (the video ends, or the frame could not be decoded), the clip's previous flow is repeated,
+  as padding repeats the last frame; a clip of a single frame with no successor gets zero flow. Flow is therefore a
+  function of two frames of the video, independent of the units into which the video is cut and of where a decode
+  starts.
+* Flow is stored as usual, in one byte per axis: ``round((d + 20) / 40 * 255)``. A step is 40 / 255 = 0.157 pixels, the
+  error at most 0.079 pixels. Zero motion would be 127.5 and is stored as 128.
+* In a mirrored view the horizontal displacement changes its sign: ``255 - x``.
 
-``tvl1`` is OpenCV's DualTVL1OpticalFlow with its defaults, which is what the features of the literature were made with.
-``dis`` is dense inverse search (Kroeger et al. 2016) with OpenCV's preset "medium", in about a hundredth of the time.
+``tvl1`` is OpenCV's DualTVL1OpticalFlow with its defaults, as used for the features of the literature. ``dis`` is dense
+inverse search (Kroeger et al. 2016) with OpenCV's preset "medium", in about a hundredth of the time.
 """
 
 from __future__ import annotations
@@ -31,44 +32,45 @@ import numpy.typing as npt
 from wsvad.errors import UsageError
 from wsvad.video.geometry import Frames, Geometry
 from wsvad.video.names import FlowMethod
-from wsvad.video.process import run_beside
+from wsvad.video.process import run_in_subprocess
 
 FLOW_BOUND = 20.0
-"""Pixels from one frame to the next that are told apart; faster motion is given as this."""
+"""Maximum displacement per frame in pixels; faster motion is clipped."""
 MIN_SIDE = 32
-"""Pixels of a frame's shorter side, at least; below, dense inverse search gives rubbish or nothing."""
-STILL = 128
-"""The byte that stands for no motion."""
+"""Minimum shorter side of a frame in pixels; below it, dense inverse search fails or returns unusable flow."""
+ZERO_FLOW = 128
+"""Byte that encodes zero motion."""
 
 
 def require_flow(method: FlowMethod, side: int = MIN_SIDE, *, _code: str | None = None) -> None:
-    """Raise UsageError for an unknown method, for frames of too few pixels a side, and where OpenCV does not work.
+    """Raise UsageError for an unknown method, for frames that are too small, or if OpenCV is not usable.
 
-    OpenCV is tried in a process of its own, once (0.3 s), so that nothing of it is loaded here.
+    OpenCV is tested once (0.3 s) in a separate process, so that it is not loaded into this one.
     """
     if method not in get_args(FlowMethod):
         raise UsageError(f"optical flow must be one of {get_args(FlowMethod)}, got {method!r}")
     if side < MIN_SIDE:
-        raise UsageError(f"optical flow needs frames of at least {MIN_SIDE} pixels a side, got {side}")
-    fault = _fault(_code or f"from wsvad.video.flow import Motion; Motion({method!r})")
+        raise UsageError(f"optical flow needs frames of at least {MIN_SIDE} pixels per side, got {side}")
+    fault = _opencv_error(_code or f"from wsvad.video.flow import FlowEstimator; FlowEstimator({method!r})")
     if fault:
         needs = "optical flow needs OpenCV with its contributed modules: pip install 'wsvad[flow]'"
-        raise UsageError(f"{needs} (here: {fault})")
+        raise UsageError(f"{needs} (got: {fault})")
 
 
 @functools.cache
-def _fault(code: str) -> str:
-    """Return what is wrong with OpenCV; empty when nothing is."""
+def _opencv_error(code: str) -> str:
+    """Return the error message of code that loads OpenCV; empty if it works."""
     try:
-        done = run_beside(code)
+        done = run_in_subprocess(code)
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     return "" if done.returncode == 0 else (done.stderr.strip() or f"status {done.returncode}").splitlines()[-1]
 
 
 def encode_flow(flow: npt.NDArray[np.float32]) -> Frames:
-    """Return displacements in pixels (any shape) as bytes: [-20, 20] becomes 0 to 255, faster motion is clipped, and
-    what is not a number is no motion.
+    """Return displacements in pixels (any shape) as bytes.
+
+    [-20, 20] becomes 0 to 255, faster motion is clipped, and NaN is encoded as zero motion.
     """
     steps = (np.clip(np.nan_to_num(flow, nan=0.0), -FLOW_BOUND, FLOW_BOUND) + FLOW_BOUND) * (255 / (2 * FLOW_BOUND))
     levels: Frames = np.rint(steps).astype(np.uint8)
@@ -76,9 +78,9 @@ def encode_flow(flow: npt.NDArray[np.float32]) -> Frames:
 
 
 def crop_flow(geometry: Geometry, flow_THWC: Frames) -> Frames:
-    """Return the views ``[views, T, size, size, 2]`` of delivered flow ``[T, H, W, 2]``, copied.
+    """Return the views ``[views, T, size, size, 2]`` of flow ``[T, H, W, 2]``, copied.
 
-    They are the views of ``geometry.crops``; in the mirrored ones motion across has the other sign.
+    The views are those of ``geometry.crops``; mirrored views have the horizontal displacement negated.
     """
     views = geometry.crops(flow_THWC)
     if geometry.kind == "ten-crop":
@@ -88,20 +90,20 @@ def crop_flow(geometry: Geometry, flow_THWC: Frames) -> Frames:
 
 
 def flow_megapixels(geometry: Geometry, width: int, height: int) -> float:
-    """Return how many millions of pixels a frame has where the flow of a video of this size is computed."""
+    """Return the size in megapixels of a frame at which flow is computed, for a video of ``width`` x ``height``."""
     scaled_width, scaled_height = geometry.scaled(width, height)
     return scaled_width * scaled_height / 1e6
 
 
-class Motion:
-    """Computes the flow of frame after frame; it keeps the last one. Raises ImportError where OpenCV is missing.
+class FlowEstimator:
+    """Computes the flow between consecutive frames; keeps the last frame. Raises ImportError if OpenCV is missing.
 
-    One thread, and only what every processor of the kind has, so that the same frames give the same bytes anywhere: it
-    costs nothing measurable, and the difference to the faster instructions is up to 0.007 pixels.
+    OpenCV runs on one thread and without CPU-specific instructions, so that the same frames give the same bytes on
+    every machine. The cost is not measurable; optimized instructions differ by up to 0.007 pixels.
     """
 
     def __init__(self, method: FlowMethod) -> None:
-        import cv2  # here: an extra, and 40 MB that only a child that computes flow needs
+        import cv2  # imported here: an optional dependency of 40 MB, needed only to compute flow
 
         cv2.setNumThreads(1)
         cv2.setUseOptimized(False)
@@ -114,11 +116,11 @@ class Motion:
         self._number: int | None = None
         self._grey: npt.NDArray[np.uint8] = np.zeros((0, 0), dtype=np.uint8)
 
-    def to(self, number: int, frame_HWC: Frames, *, wanted: bool = True) -> Frames | None:
-        """Take frame ``number``, RGB ``[H, W, 3]``, and return the flow of the frame before it, ``[H, W, 2]`` as bytes.
+    def add_frame(self, number: int, frame_HWC: Frames, *, wanted: bool = True) -> Frames | None:
+        """Add frame ``number``, RGB ``[H, W, 3]``, and return the flow of the previous frame, ``[H, W, 2]`` uint8.
 
-        None where the frame before it was not the last one taken, or is not ``wanted``. Where the two differ in size,
-        the later one is resized to the earlier. Raises MemoryError.
+        Returns None if the previous frame was not added last, or if its flow is not ``wanted``. If the sizes differ,
+        the later frame is resized to the earlier. Raises MemoryError.
         """
         cv2, earlier = self._cv2, self._grey
         follows = self._number is not None and self._number + 1 == number

@@ -1,4 +1,4 @@
-"""From a whole frame to what the model sees: squash, centre crop, ten crops, and back to boxes in the source."""
+"""Geometry from a decoded frame to model views: squash, centre crop, ten crops, and boxes back in the source frame."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Frames = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a frame becomes square views of ``size`` pixels.
+    """How a frame is converted to square views of ``size`` pixels.
 
-    ``squash`` resizes the whole frame (aspect ratio not kept), so a 7x7 grid over the view covers every pixel.
-    ``center`` resizes the shorter side to ``resize`` and takes the centre. ``ten-crop`` resizes the same way and takes,
-    in this order: top left, top right, bottom left, bottom right, centre, then the mirror images of these five.
+    ``squash`` resizes the whole frame without keeping the aspect ratio, so that a 7x7 grid over the view covers every
+    pixel. ``center`` resizes the shorter side to ``resize`` and takes the centre. ``ten-crop`` resizes in the same way
+    and takes, in this order: top left, top right, bottom left, bottom right, centre, then the mirror images of these.
     """
 
     kind: GeometryKind = "squash"
     size: int = 224
     """Side of a view in pixels, at least 1."""
     resize: int = 256
-    """Shorter side after resizing, in pixels; not used by ``squash``; at least ``size``."""
+    """Shorter side after resizing in pixels, at least ``size``; ignored by ``squash``."""
 
     def __post_init__(self) -> None:
         if self.kind not in ("squash", "center", "ten-crop"):
@@ -38,11 +38,11 @@ class Geometry:
 
     @property
     def views(self) -> int:
-        """Views of one clip: 10 for ``ten-crop``, else 1."""
+        """Number of views per clip: 10 for ``ten-crop``, else 1."""
         return 10 if self.kind == "ten-crop" else 1
 
     def scaled(self, width: int, height: int) -> tuple[int, int]:
-        """Return ``(width, height)`` to which an upright frame is resized before any crop."""
+        """Return the ``(width, height)`` to which an upright frame is resized before any crop."""
         if self.kind == "squash":
             return self.size, self.size
         if width <= height:
@@ -50,11 +50,11 @@ class Geometry:
         return max(self.resize, round(width * self.resize / height)), self.resize
 
     def delivered(self, width: int, height: int) -> tuple[int, int]:
-        """Return ``(width, height)`` of the frames that the decoder delivers for a video of this size."""
+        """Return the ``(width, height)`` of the frames that the decoder returns for a video of this size."""
         return self.scaled(width, height) if self.kind == "ten-crop" else (self.size, self.size)
 
     def offsets(self, width: int, height: int) -> tuple[tuple[int, int], ...]:
-        """Return the ``(left, top)`` of each different crop in a resized frame of this size (mirrors not repeated)."""
+        """Return the ``(left, top)`` of each distinct crop in a resized frame of this size (without mirrors)."""
         right, bottom = width - self.size, height - self.size
         centre = (right // 2, bottom // 2)
         if self.kind != "ten-crop":
@@ -62,7 +62,7 @@ class Geometry:
         return ((0, 0), (right, 0), (0, bottom), (right, bottom), centre)
 
     def crops(self, frames_THWC: Frames) -> Frames:
-        """Return the views ``[views, T, size, size, 3]`` of delivered frames ``[T, H, W, 3]``; same dtype, copied."""
+        """Return the views ``[views, T, size, size, 3]`` of decoder frames ``[T, H, W, 3]``; same dtype, copied."""
         height, width = frames_THWC.shape[1:3]
         if min(height, width) < self.size:
             raise UsageError(f"expected frames of at least {self.size}x{self.size} pixels, got {width}x{height}")
@@ -73,12 +73,12 @@ class Geometry:
         return np.stack(plain + mirrored)
 
     def box_of(self, view: int, width: int, height: int) -> tuple[float, float, float, float]:
-        """Return ``(x1, y1, x2, y2)`` of a view in pixels of the upright source frame; mirrors cover the same box.
+        """Return ``(x1, y1, x2, y2)`` of a view in pixels of the upright source frame. Mirrors have the same box.
 
-        ``width`` and ``height`` are the video's as displayed. Raises IndexError where there is no such view.
+        ``width`` and ``height`` are those of the video as displayed. Raises IndexError for an invalid view.
         """
         if not 0 <= view < self.views:
-            raise IndexError(f"view {view} of {self.views}")
+            raise IndexError(f"view must be from 0 to {self.views - 1}, got {view}")
         if self.kind == "squash":
             return 0.0, 0.0, float(width), float(height)
         scaled_width, scaled_height = self.scaled(width, height)

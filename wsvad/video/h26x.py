@@ -1,4 +1,7 @@
-"""NAL units of H.264 and H.265: which packets give a picture. ITU-T H.264 (7.3, 7.4.1.2), H.265 (8.1)."""
+"""Determine from NAL units of H.264 and H.265 which packets give a picture.
+
+Sources: ITU-T H.264 (7.3, 7.4.1.2), ITU-T H.265 (8.1).
+"""
 
 from __future__ import annotations
 
@@ -8,30 +11,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from wsvad.video.bits import BitReader, BitsEnded
+from wsvad.video.bit_reader import BitReader, BitsEnded
 
 _HEADER_BYTES = 64
-"""Bytes of a NAL unit that are looked at; slice headers up to the field flags need about 12."""
+"""Bytes inspected per NAL unit; slice headers up to the field flags need about 12."""
 _SPS_BYTES = 512
 _EXTRA_CHROMA_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 _MAX_UNITS = 512
 _START = rb"\x00?\x00\x00\x01"
 _H264_SLICE = rb"[\x01\x21\x41\x61\x05\x25\x45\x65]"
 _HEVC_SLICE = rb"[\x00-\x1e][\x01-\x07]"
-"""Slices of the base layer that begin no group."""
+"""First bytes of slices of the base layer that do not start a new coded video sequence."""
 _H264_BEGINS = re.compile(rb"(?:%b\x09.)?%b%b" % (_START, _START, _H264_SLICE), re.DOTALL)
 _HEVC_BEGINS = re.compile(rb"(?:%b\x46\x01.)?%b%b" % (_START, _START, _HEVC_SLICE), re.DOTALL)
-"""A slice at the beginning of a packet, perhaps behind an access unit delimiter."""
+"""A slice at the beginning of a packet, optionally behind an access unit delimiter."""
 _HEVC_END = re.compile(rb"\x00\x00(?:\x01|\x00\x02)[\x48\x4a]\x01", re.DOTALL)
-"""End of a sequence or of the stream, behind a start code or a length."""
+"""NAL unit for end of sequence or end of bitstream, behind a start code or a length field."""
 _TAIL = 64
 _H264_NO_SLICES = frozenset({6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
 _MAX_WITHOUT_SLICES = 64
-"""Bytes of a packet of delimiters and messages alone; a larger one that is no key frame has a slice."""
+"""Maximum bytes of a packet of only delimiters and SEI messages; a larger packet that is no key frame has a slice."""
 
 
 class EncodedPacket(Protocol):
-    """A packet as the demuxer gives it; ``bytes`` of it are its data."""
+    """A packet as returned by the demuxer; ``bytes(packet)`` is its data."""
 
     @property
     def size(self) -> int:
@@ -40,7 +43,7 @@ class EncodedPacket(Protocol):
 
     @property
     def is_keyframe(self) -> bool:
-        """A decode may start here."""
+        """True if a decode may start here."""
         ...
 
     def __buffer__(self, flags: int, /) -> memoryview: ...
@@ -50,9 +53,9 @@ def nal_units(data: bytes, length_size: int, limit: int = _HEADER_BYTES) -> Iter
     """Yield the first ``limit`` bytes of every NAL unit, without emulation prevention bytes.
 
     Args:
-        data: a packet, or parameter sets.
-        length_size: bytes of the length field before every unit; 0 for start codes (Annex B).
-        limit: bytes wanted of each unit.
+        data: A packet, or parameter sets.
+        length_size: Bytes of the length field before every unit; 0 for start codes (Annex B).
+        limit: Maximum bytes per unit.
     """
     starts = _by_length(data, length_size) if length_size else _by_start_code(data)
     for count, (start, stop) in enumerate(starts):
@@ -62,30 +65,30 @@ def nal_units(data: bytes, length_size: int, limit: int = _HEADER_BYTES) -> Iter
 
 
 def _by_length(data: bytes, length_size: int) -> Iterator[tuple[int, int]]:
-    place = 0
-    while place + length_size < len(data):
-        length = int.from_bytes(data[place : place + length_size], "big")
-        place += length_size
-        yield place, min(place + length, len(data))
-        place += length
+    position = 0
+    while position + length_size < len(data):
+        length = int.from_bytes(data[position : position + length_size], "big")
+        position += length_size
+        yield position, min(position + length, len(data))
+        position += length
 
 
 def _by_start_code(data: bytes) -> Iterator[tuple[int, int]]:
     start = data.find(b"\0\0\1")
     while start >= 0:
-        # the unit's end is not looked for: only its first bytes are read, and searching a whole slice costs time
+        # the end of the unit is not searched: only its first bytes are read, and searching a whole slice is slow
         yield start + 3, len(data)
         start = data.find(b"\0\0\1", start + 3)
 
 
 def _damaged(data: bytes) -> bool:
-    """True for a packet without slices that is damaged: four zero bytes in a row, or no NAL unit at all."""
+    """Return True if a packet without slices is damaged: four zero bytes in a row, or no NAL unit at all."""
     return b"\0\0\0\0" in data or b"\0\0" not in data
 
 
 @dataclass(frozen=True)
 class _SliceFormat:
-    """What a sequence parameter set says of its slice headers."""
+    """Slice header format, from a sequence parameter set."""
 
     frame_num_bits: int
     interlaced: bool
@@ -100,7 +103,7 @@ class _Field:
 
 
 class H264Pictures:
-    """Tells packets that give a picture from those that do not: the second field of a pair, or no slice at all."""
+    """Recognizes packets without a picture: the second field of a field pair, and packets without slices."""
 
     def __init__(self, extradata: bytes) -> None:
         avc = extradata[:1] == b"\1" and len(extradata) > 6
@@ -109,16 +112,16 @@ class H264Pictures:
         self._sets: dict[int, _SliceFormat] = {}
         self._of_picture_set: dict[int, int] = {}
         self._read: set[bytes] = set()
-        """Parameter sets that were read; most streams repeat them before every key frame."""
+        """Parameter sets already parsed; most streams repeat them before every key frame."""
         self._first_field: _Field | None = None
         self.interlaced = True
-        """A parameter set seen so far allows fields, or none has been seen."""
-        self.certain_above = sys.maxsize
+        """True if a parameter set allows fields, or if none has been seen yet."""
+        self.certain_above_bytes = sys.maxsize
         for unit in _avc_sets(extradata) if avc else nal_units(extradata, 0, _SPS_BYTES):
             self._parameter_set(unit)
 
     def gives_picture(self, packet: EncodedPacket) -> bool | None:
-        """True for a picture, False for none. Packets are fed in decode order; damaged ones count as pictures."""
+        """Return True if the packet gives a picture. Call in decode order; damaged packets count as pictures."""
         data = bytes(packet)
         if not self.interlaced and self._begins(data, self._length_size):
             return True
@@ -145,7 +148,7 @@ class H264Pictures:
         return True
 
     def _field(self, unit: bytes) -> _Field | None:
-        """Return the field that a slice belongs to; None for a slice of a frame, or where that cannot be read."""
+        """Return the field of a slice; None for a slice of a frame, or if the header cannot be read."""
         try:
             reader = BitReader(unit, 8)
             reader.golomb()  # first_mb_in_slice
@@ -166,7 +169,7 @@ class H264Pictures:
                 number, parameters = _sequence_parameters(unit)
                 self._sets[number] = parameters
                 self.interlaced = any(s.interlaced for s in self._sets.values())
-                self.certain_above = sys.maxsize if self.interlaced else _MAX_WITHOUT_SLICES
+                self.certain_above_bytes = sys.maxsize if self.interlaced else _MAX_WITHOUT_SLICES
             elif unit and unit[0] & 31 == 8:
                 reader = BitReader(unit, 8)
                 picture_set = reader.golomb()
@@ -176,7 +179,7 @@ class H264Pictures:
 
 
 def _whole(data: bytes, unit: bytes, length_size: int) -> bytes:
-    """Return more bytes of a parameter set than are read of a slice."""
+    """Return up to 512 bytes of a parameter set of which ``unit`` is the beginning."""
     if len(unit) < _HEADER_BYTES // 2:
         return unit
     for longer in nal_units(data, length_size, _SPS_BYTES):
@@ -187,15 +190,15 @@ def _whole(data: bytes, unit: bytes, length_size: int) -> bytes:
 
 def _avc_sets(extradata: bytes) -> Iterator[bytes]:
     """Yield the parameter sets of an ``avcC`` record (ISO/IEC 14496-15, 5.3.3.1)."""
-    place = 5
+    position = 5
     for mask in (31, 255):
-        if place >= len(extradata):
+        if position >= len(extradata):
             return
-        count, place = extradata[place] & mask, place + 1
+        count, position = extradata[position] & mask, position + 1
         for _ in range(count):
-            length = int.from_bytes(extradata[place : place + 2], "big")
-            yield extradata[place + 2 : place + 2 + length].replace(b"\0\0\3", b"\0\0")
-            place += 2 + length
+            length = int.from_bytes(extradata[position : position + 2], "big")
+            yield extradata[position + 2 : position + 2 + length].replace(b"\0\0\3", b"\0\0")
+            position += 2 + length
 
 
 def _sequence_parameters(unit: bytes) -> tuple[int, _SliceFormat]:
@@ -241,23 +244,23 @@ def _skip_scaling_list(reader: BitReader, size: int) -> None:
 
 
 class HevcPictures:
-    """Tells packets that give a picture from leading pictures that the decoder skips (RASL), and from no slice at all.
+    """Recognizes packets without a picture: leading pictures that the decoder skips (RASL), and packets without slices.
 
-    A leading picture refers to what was before its random access picture. Decoders skip it where nothing is: at the
-    start of the stream, behind an end of sequence, at a broken link (ITU-T H.265, 8.1.3, NoRaslOutputFlag).
+    A leading picture refers to pictures before its random access picture. Decoders skip it if there are none: at the
+    start of the stream, after an end of sequence, at a broken link (ITU-T H.265, 8.1.3, NoRaslOutputFlag).
     """
 
     def __init__(self, extradata: bytes) -> None:
         record = extradata[:1] == b"\1" and len(extradata) > 22
         self._length_size = (extradata[21] & 3) + 1 if record else 0
         self._begins = (re.compile(_HEVC_SLICE, re.DOTALL) if record else _HEVC_BEGINS).match
-        self.certain_above = sys.maxsize  # every packet may end a sequence
+        self.certain_above_bytes = sys.maxsize  # every packet may end a sequence
         self._skips_leading = True
         self._sequence_ended = True
         self._before: EncodedPacket | None = None
 
     def gives_picture(self, packet: EncodedPacket) -> bool | None:
-        """True for a picture, False for none. Packets are fed in decode order; damaged ones count as pictures."""
+        """Return True if the packet gives a picture. Call in decode order; damaged packets count as pictures."""
         before, self._before = self._before, packet
         if not self._skips_leading and packet.size > _MAX_WITHOUT_SLICES and not packet.is_keyframe:
             return True
@@ -277,7 +280,7 @@ class HevcPictures:
         return _damaged(data)
 
     def _slice(self, kind: int) -> bool:
-        if 16 <= kind <= 23:  # a random access picture
+        if 16 <= kind <= 23:  # IRAP: a random access picture
             self._skips_leading = kind <= 18 or self._sequence_ended
             self._sequence_ended = False
         return not (kind in (8, 9) and self._skips_leading)

@@ -1,4 +1,4 @@
-"""Index a video from its packets, in the child: how many frames, when each is shown, where a decode may start."""
+"""Index a video from its packets, in the decode child: number of frames, their times, and seek points."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ import numpy as np
 import numpy.typing as npt
 from av.video.stream import VideoStream
 
-from wsvad.video.contract import SEEK_SPACING_S, Note, Reading, SeekPoint, VideoIndex
-from wsvad.video.demux import open_video, pick_stream, unit_s
+from wsvad.video.contract import SEEK_SPACING_S, Note, ReadOptions, SeekPoint, VideoIndex
+from wsvad.video.demux import open_video, pick_stream, time_base
+from wsvad.video.frame_times import DEFAULT_RATE, AllowCpu, FrameTimes, FullDecode, choose_times
 from wsvad.video.remote import RemoteFile
 from wsvad.video.scaling import clockwise, upright
 from wsvad.video.scanning import LEADING, Packets, Scan, scan
-from wsvad.video.stamps import NONE, Stamps, median_step
 from wsvad.video.streams import FootageStream, footage_stream
 from wsvad.video.timeline import NANOSECOND
-from wsvad.video.times import DEFAULT_RATE, Allow, FrameTimes, FullDecode, choose_times
+from wsvad.video.timestamps import NONE, Stamps, median_step
 
 _LONG_PAUSE_S = 60.0
 _LAST_STEPS = 8
 
 
 def build_index(
-    source: RemoteFile, reading: Reading, max_pixels: int, beat: Callable[[], None], allow: Allow
+    source: RemoteFile, reading: ReadOptions, max_pixels: int, heartbeat: Callable[[], None], allow_cpu: AllowCpu
 ) -> VideoIndex:
-    """Index the video; raises Refused with the evidence.
+    """Index a video. Raises Refused with the evidence against the video.
 
     Args:
-        source: the file.
-        reading: what people said of it.
-        max_pixels: of a picture.
-        beat: called at every packet.
-        allow: called with seconds of footage where the whole video must be decoded to be indexed.
+        source: The file.
+        reading: User settings for reading the video.
+        max_pixels: Maximum width x height of a picture.
+        heartbeat: Called at every packet.
+        allow_cpu: Called with the seconds of footage if the whole video must be decoded to index it.
     """
     with open_video(source, max_pixels) as container:
-        chosen = footage_stream(container, source, max_pixels, reading.stream, beat)
+        chosen = footage_stream(container, source, max_pixels, reading.stream, heartbeat)
         stream = pick_stream(container, chosen.number, max_pixels)
-        found = scan(container, stream, source, max_pixels, beat)
+        found = scan(container, stream, source, max_pixels, heartbeat)
         claimed = _claimed(stream, found.packets)
-        decode = FullDecode(source, chosen.number, max_pixels, beat, allow, found)
+        decode = FullDecode(source, chosen.number, max_pixels, heartbeat, allow_cpu, found)
         times = choose_times(container, stream, found, claimed, reading, decode)
         packets, picture = found.packets, found.picture
         width, height = upright(picture)
@@ -60,7 +60,7 @@ def build_index(
             codec=stream.codec_context.name,
             pixel_format=picture.format.name,
             clock=times.clock,
-            time_base=str(unit_s(stream)),
+            time_base=str(time_base(stream)),
             first_timestamp=0,
             skipped_packets=packets.before_key,
             seek_points=(),
@@ -75,11 +75,11 @@ def build_index(
             notes=(*chosen.notes, *times.notes),
         )
         index = _with_stamps(index, stream, found, times, claimed) if len(times.ticks) else _with_rate(index, times)
-        return replace(index, reading=_reading(index, chosen, stream, packets.without_picture))
+        return replace(index, reading=_reading_hash(index, chosen, stream, packets.without_picture))
 
 
 def _claimed(stream: VideoStream, packets: Packets) -> int:
-    """Return how many pictures the container's own table promises beyond the packets that could be read."""
+    """Return the number of pictures that the container's table lists beyond the packets that could be read."""
     entries = stream.index_entries
     if len(entries) <= packets.read:
         return 0
@@ -88,20 +88,20 @@ def _claimed(stream: VideoStream, packets: Packets) -> int:
 
 
 def _with_stamps(index: VideoIndex, stream: VideoStream, found: Scan, times: FrameTimes, claimed: int) -> VideoIndex:
-    """Complete the index of a video whose packets have time stamps."""
-    packets, unit = found.packets, unit_s(stream) / times.scale
+    """Complete the index of a video whose packets have timestamps."""
+    packets, tick_s = found.packets, time_base(stream) / times.scale
     rate = stream.average_rate or stream.guessed_rate or DEFAULT_RATE
     kept = ~np.isin(packets.column(packets.ordinal), sorted(times.hidden))
     duration = packets.column(packets.duration)[kept] * times.scale
     ticks, ordered = times.ticks, np.sort(times.ticks)
     step = _last_step(ordered, duration)
     shown = step or int(duration[int(ticks.argmax())])
-    footage = (int(ordered[-1]) - int(ordered[0])) * unit + (shown * unit if shown > 0 else 1 / rate)
+    footage = (int(ordered[-1]) - int(ordered[0])) * tick_s + (shown * tick_s if shown > 0 else 1 / rate)
     num_frames = times.num_frames + claimed
     if claimed:
-        footage = max(footage, (stream.duration or 0) * unit_s(stream), num_frames / rate)
-    usual_s = median_step(ordered) * float(unit)
-    steps_s = np.diff(ordered) * float(unit)
+        footage = max(footage, (stream.duration or 0) * time_base(stream), num_frames / rate)
+    usual_s = median_step(ordered) * float(tick_s)
+    steps_s = np.diff(ordered) * float(tick_s)
     pauses = [(int(i) + 1, float(steps_s[i])) for i in np.flatnonzero(steps_s > _LONG_PAUSE_S)]
     return replace(
         index,
@@ -110,7 +110,7 @@ def _with_stamps(index: VideoIndex, stream: VideoStream, found: Scan, times: Fra
         duration_s=float(footage),
         variable_rate=_is_variable(ordered, times.scale),
         first_timestamp=int(ordered[0]),
-        seek_points=_seek_points(packets, times, kept, ordered, unit),
+        seek_points=_seek_points(packets, times, kept, ordered, tick_s),
         usual_fps=1 / usual_s if usual_s else 0.0,
         last_step=step,
         notes=(*index.notes, *_pause_notes(pauses, usual_s)),
@@ -118,7 +118,7 @@ def _with_stamps(index: VideoIndex, stream: VideoStream, found: Scan, times: Fra
 
 
 def _with_rate(index: VideoIndex, times: FrameTimes) -> VideoIndex:
-    """Complete the index of a video whose times follow from a rate, or from places in an AVI."""
+    """Complete the index of a video whose times follow from a rate, or from packet positions in an AVI."""
     if len(times.timeline.runs) == 1:
         rate = float(times.rate)
         return replace(index, fps=rate, usual_fps=rate, duration_s=float(times.num_frames / times.rate))
@@ -136,7 +136,7 @@ def _with_rate(index: VideoIndex, times: FrameTimes) -> VideoIndex:
 
 
 def _pause_notes(pauses: list[tuple[int, float]], usual_s: float) -> list[Note]:
-    """Note long steps between frames, which are kept; not in footage that is slow as a whole."""
+    """Return a note for long steps between frames, unless the whole video is that slow. The steps are kept."""
     if not pauses or usual_s > _LONG_PAUSE_S / 2:
         return []
     longest = max(seconds for _, seconds in pauses)
@@ -145,7 +145,7 @@ def _pause_notes(pauses: list[tuple[int, float]], usual_s: float) -> list[Note]:
 
 
 def _last_step(ordered: Stamps, duration: Stamps) -> int:
-    """Return how long the last frame is shown, where all packets state one duration that their steps contradict.
+    """Return the duration of the last frame if all packets state one duration that contradicts the steps; else 0.
 
     Matroska stores one duration for all frames, that of the nominal rate.
     """
@@ -157,26 +157,27 @@ def _last_step(ordered: Stamps, duration: Stamps) -> int:
 
 
 def _seek_points(
-    packets: Packets, times: FrameTimes, kept: npt.NDArray[np.bool_], ordered: Stamps, unit: Fraction
+    packets: Packets, times: FrameTimes, kept: npt.NDArray[np.bool_], ordered: Stamps, tick_s: Fraction
 ) -> tuple[SeekPoint, ...]:
-    """Return the key frames, thinned, before which the file holds no frame that is presented after them.
+    """Return the key frames, thinned out, that no packet before them in the file overtakes in presentation order.
 
-    Seeks go by stored stamps: those must be lower before a point, and higher behind what may lead it.
+    Seeks use stored timestamps: these must be lower before a seek point, and higher after its possible leading
+    pictures.
     """
     ticks, key = times.ticks, packets.keys[kept]
     stored = packets.column(packets.pts if times.clock == "pts" else packets.dts)[kept]
     dts, ordinals = packets.column(packets.dts)[kept], packets.column(packets.ordinal)[kept]
-    stamps, counts = np.unique(stored[key], return_counts=True)  # a seek cannot tell key frames of one stamp apart
+    stamps, counts = np.unique(stored[key], return_counts=True)  # a seek cannot distinguish key frames of equal stamp
     own = ~np.isin(ordinals, [packet for packet, _ in times.mended]) & ~np.isin(stored, stamps[counts > 1])
     own &= (_highest_before(ticks) < ticks) & (_highest_before(stored) < stored) & (stored < _lowest_behind(stored))
     points: list[SeekPoint] = []
-    spacing, last = SEEK_SPACING_S / float(unit), 0
-    for place in np.flatnonzero(key & own):
-        time = int(ticks[place])
+    spacing, last = SEEK_SPACING_S / float(tick_s), 0
+    for position in np.flatnonzero(key & own):
+        time = int(ticks[position])
         if not points or time - last >= spacing:
-            stamp = int(stored[place])
-            decode_stamp = stamp if dts[place] == NONE else int(dts[place])
-            points.append(SeekPoint(int(np.searchsorted(ordered, time)), stamp, decode_stamp, int(ordinals[place])))
+            stamp = int(stored[position])
+            decode_stamp = stamp if dts[position] == NONE else int(dts[position])
+            points.append(SeekPoint(int(np.searchsorted(ordered, time)), stamp, decode_stamp, int(ordinals[position])))
             last = time
     return tuple(points)
 
@@ -186,7 +187,7 @@ def _highest_before(stamps: Stamps) -> Stamps:
 
 
 def _lowest_behind(stamps: Stamps) -> Stamps:
-    """Return for every packet the lowest stamp of those so far behind it that they cannot lead it."""
+    """Return for every packet the lowest timestamp of the packets too far behind it to be its leading pictures."""
     highest = np.iinfo(np.int64).max
     lowest = np.minimum.accumulate(np.where(stamps == NONE, highest, stamps)[::-1])[::-1]
     return np.concatenate((lowest[LEADING + 1 :], np.full(min(LEADING + 1, len(stamps)), highest)))
@@ -200,8 +201,8 @@ def _is_variable(ordered: Stamps, scale: int) -> bool:
     return bool((np.abs(steps - usual) > max(0.1 * usual, 1.5 * scale)).any())
 
 
-def _reading(index: VideoIndex, chosen: FootageStream, stream: VideoStream, without_picture: int) -> str:
-    """Name what differs from the plain reading: first stream, every packet a picture, every stamp right."""
+def _reading_hash(index: VideoIndex, chosen: FootageStream, stream: VideoStream, without_picture: int) -> str:
+    """Return a hash of the deviations from the default reading: first stream, every packet a picture, valid stamps."""
     plain = asdict(index)
     names = ("hidden", "shifts", "mended", "timeline", "lost", "last_step")
     special: dict[str, Any] = {name: plain[name] for name in names if plain[name]}

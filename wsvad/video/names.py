@@ -1,4 +1,4 @@
-"""Names of geometries and of ways to compute optical flow; loads nothing, for whoever only asks."""
+"""Names of geometries and optical flow methods, in a module without imports of libraries."""
 
 from __future__ import annotations
 

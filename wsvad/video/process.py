@@ -1,4 +1,4 @@
-"""Start, talk to and end the decode child, and say what its death means. The parent's side."""
+"""Start, communicate with and end the decode child, and interpret its exit. Runs in the parent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wsvad.video.contract import Limits
 from wsvad.video.wire import Disconnected, Message, Violation, receive, send
 
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TZ")
-"""Variables that the child gets, where they are set. Everything else, credentials above all, stays here."""
+"""Variables that the child inherits if they are set. All others, especially credentials, are withheld."""
 
 _START_TIMEOUT_S = 120.0
 _STDERR_TAIL = 4096
@@ -29,17 +29,17 @@ _SERVE = "from wsvad.video.child import main; main(sys.argv[3:])"
 
 
 def child_command(code: str = _SERVE) -> list[str]:
-    """Return the command of a child that finds this package and its libraries where this process found them."""
+    """Return the command of a child that imports this package and its libraries from where this process did."""
     package_root = str(Path(__file__).resolve().parents[2])
     specs = (importlib.util.find_spec(name) for name in ("av", "numpy", "cv2"))
     roots = [str(Path(spec.origin).resolve().parents[1]) for spec in specs if spec is not None and spec.origin]
     return [sys.executable, "-I", "-B", "-c", _BOOT + code, package_root, "\x1f".join(dict.fromkeys(roots))]
 
 
-def run_beside(code: str) -> subprocess.CompletedProcess[str]:
-    """Run code as a decode child would run it, without its limits, and return how that ended.
+def run_in_subprocess(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in the environment of a decode child, without its limits, and return the completed process.
 
-    Raises OSError where no process can be started, and subprocess.TimeoutExpired.
+    Raises OSError if no process can be started, and subprocess.TimeoutExpired after 120 s.
     """
     return subprocess.run(
         child_command(code),
@@ -54,17 +54,17 @@ def run_beside(code: str) -> subprocess.CompletedProcess[str]:
 
 
 class DecodeChild:
-    """One child process and the socket to it. ``send`` may be called from several threads, the rest from one."""
+    """One child process and its socket. ``send`` may be called from several threads, the other methods from one."""
 
     def __init__(self, limits: Limits, command: list[str] | None = None) -> None:
         self._limits = limits
         self._send_lock = threading.Lock()
         self._sock, theirs = socket.socketpair()
         stderr_read, stderr_write = os.pipe()
-        os.set_blocking(stderr_write, False)  # a child that floods it must not stop, nor fill memory
+        os.set_blocking(stderr_write, False)  # a child that floods the pipe must neither block nor fill memory
         os.set_blocking(stderr_read, False)
         self._stderr = stderr_read
-        tied = threading.current_thread() is threading.main_thread()  # the signal comes when the *thread* ends
+        tied = threading.current_thread() is threading.main_thread()  # the kernel signals the end of the *thread*
         try:
             self._process = subprocess.Popen(
                 [
@@ -84,7 +84,7 @@ class DecodeChild:
         except OSError as error:
             self._sock.close()
             os.close(stderr_read)
-            raise ClusterError(f"this machine cannot start a decode process: {error}") from error
+            raise ClusterError(f"cannot start a decode process on this machine: {error}") from error
         finally:
             theirs.close()
             os.close(stderr_write)
@@ -97,29 +97,29 @@ class DecodeChild:
         return self._process.pid
 
     def alive(self) -> bool:
-        """True while the child runs."""
+        """Return True while the child runs."""
         return self._process.poll() is None
 
     def send(self, message: Message, payload: bytes = b"", fds: tuple[int, ...] = ()) -> None:
-        """Send one message; raises Disconnected when the child is gone or takes nothing for ``stall_s``."""
+        """Send one message. Raises Disconnected if the child is gone or accepts nothing for ``stall_s``."""
         with self._send_lock:
             send(self._sock, message, payload, fds)
 
     def wait_for_message(self, timeout_s: float) -> bool:
-        """True when a message, or the end of the child, can be received within the time."""
-        poller = select.poll()  # select.select cannot take descriptors above 1023
+        """Return True if a message, or the end of the child, can be received within the time."""
+        poller = select.poll()  # select.select does not accept descriptors above 1023
         poller.register(self._sock, select.POLLIN)
         return bool(poller.poll(max(0.0, timeout_s) * 1000))
 
     def receive(self) -> Message:
-        """Return the next message; raises Disconnected or Violation."""
+        """Return the next message. Raises Disconnected or Violation."""
         message, _, fds = receive(self._sock, 0)
         for fd in fds:
             os.close(fd)
         return message
 
     def kill(self) -> None:
-        """End the child and free what belongs to it; may be called twice."""
+        """Kill the child and free its resources; may be called twice."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
@@ -129,26 +129,26 @@ class DecodeChild:
             self._stderr = -1
 
     def death(self, name: str) -> VideoError:
-        """Wait for a child that closed its end, and return what its exit says about the video it worked on."""
+        """Wait for a child that closed its socket, and return the VideoError that corresponds to its exit status."""
         try:
             code = self._process.wait(timeout=self._limits.stall_s)
         except subprocess.TimeoutExpired:
-            return VideoError("decoder_hang", f"{name}: the decoder stopped answering")
+            return VideoError("decoder_hang", f"{name}: the decoder stopped responding")
         if code == -signal.SIGXCPU:
-            return VideoError("decoder_cpu", f"{name}: the decoder used more CPU time than this footage may cost")
+            return VideoError("decoder_cpu", f"{name}: the decoder exceeded the CPU time limit for this footage")
         if code == -signal.SIGKILL:
-            return VideoError("decoder_killed", f"{name}: the decoder was killed, perhaps for lack of memory")
+            return VideoError("decoder_killed", f"{name}: the decoder was killed, possibly out of memory")
         if code < 0:
             return VideoError("decoder_crash", f"{name}: the decoder crashed ({signal.Signals(-code).name})")
         tail = self._stderr_tail()
         kind = "decoder_memory" if "MemoryError" in tail else "decoder_crash"
-        return VideoError(kind, f"{name}: the decoder ended with status {code}: {tail[-300:]}")
+        return VideoError(kind, f"{name}: the decoder exited with status {code}: {tail[-300:]}")
 
     def _await_ready(self) -> None:
         try:
             if self.wait_for_message(_START_TIMEOUT_S) and self.receive().get("t") == "ready":
                 return
-            reason = "no answer"
+            reason = f"no answer within {_START_TIMEOUT_S:g} s"
         except (Disconnected, Violation) as error:
             reason = str(error)
         self._process.kill()

@@ -1,4 +1,4 @@
-"""``VideoReader``: index and decode hostile video in a child process, clips through shared memory."""
+"""``VideoReader``: index and decode untrusted video in a child process, with clips in shared memory."""
 
 from __future__ import annotations
 
@@ -11,23 +11,27 @@ from types import TracebackType
 
 from wsvad.clips import ClipSpec
 from wsvad.errors import UsageError
-from wsvad.video.contract import ByteSource, DecodeReport, Limits, Reading, VideoIndex
+from wsvad.video.contract import ByteSource, DecodeReport, Limits, ReadOptions, VideoIndex
 from wsvad.video.exchange import Exchange
 from wsvad.video.flow import flow_megapixels, require_flow
 from wsvad.video.geometry import Geometry
 from wsvad.video.names import FlowMethod
 from wsvad.video.process import DecodeChild
-from wsvad.video.ring import Clip, Ring, SlotPlace
+from wsvad.video.ring import Clip, Ring, SlotLayout
 from wsvad.video.wire import Disconnected, Message
 
 _Arrived = queue.SimpleQueue[Clip | DecodeReport | BaseException]
 
 
 class VideoReader:
-    """Owns one persistent decode child; it is started when first needed and again after any failure.
+    """Owns one persistent decode child, which is started on first use and again after any failure.
 
-    Use it as a context manager and from one thread at a time (clips may be released from any). A generator of
-    ``clips`` must be finished or closed before the next call.
+    Use it as a context manager and from one thread at a time (clips may be released from any thread). A generator
+    returned by ``clips`` must be exhausted or closed before the next call.
+
+    Args:
+        limits: Resource limits of the child.
+        queue_clips: Maximum number of clips in memory, at least 1.
     """
 
     def __init__(
@@ -44,7 +48,7 @@ class VideoReader:
         self._busy = False
         self._slots_lock = threading.Lock()
         self.report = DecodeReport()
-        """What came of the last finished ``clips`` run."""
+        """Report of the last finished ``clips`` run."""
 
     def __enter__(self) -> VideoReader:
         return self
@@ -63,17 +67,19 @@ class VideoReader:
             self._ring.close()
             self._ring = None
 
-    def index(self, source: ByteSource, *, name: str = "", reading: Reading | None = None) -> VideoIndex:
-        """Index a video: read its packets, and decode no more than is needed to number its frames.
+    def index(self, source: ByteSource, *, name: str = "", reading: ReadOptions | None = None) -> VideoIndex:
+        """Index a video: read its packets, and decode no more than needed to number its frames.
 
-        ``name`` is what messages call it, ``reading`` what people say of it. Raises VideoError with the evidence
-        against the video; StorageError of ``source`` comes through unchanged.
+        ``name`` identifies the video in messages, ``reading`` holds user settings. Raises VideoError with the evidence
+        against the video. StorageError of ``source`` is raised unchanged.
         """
         child = self._ready_child()
         parse = VideoIndex.from_dict
         exchange = Exchange(child, source, name or "video", self._limits.stall_s, parse, _no_clips, lambda: False)
         self._send(
-            child, {"t": "request", "op": "index", "size": source.size, "reading": asdict(reading or Reading())}, None
+            child,
+            {"t": "request", "op": "index", "size": source.size, "reading": asdict(reading or ReadOptions())},
+            None,
         )
         return exchange.run()
 
@@ -89,25 +95,27 @@ class VideoReader:
         name: str = "",
         flow: FlowMethod | None = None,
     ) -> Iterator[Clip]:
-        """Yield the complete clips of ``[first_clip, last_clip)`` in order; ``report`` is set when they are through.
+        """Yield the complete clips of ``[first_clip, last_clip)`` in order; then set ``report``.
 
-        Frames of a clip are ``[T, H, W, 3]`` RGB of ``geometry.delivered(...)`` size, with ``flow`` its optical flow
-        is ``[T, H, W, 2]`` beside them, see ``wsvad.video.flow``. Give each clip back with ``release``: at most
-        ``queue_clips`` are in memory. Raises VideoError with the evidence, also after clips that were good;
-        StorageError of ``source`` comes through unchanged; UsageError where flow cannot be computed; RuntimeError when
-        all clips are held for so long that no further one can come.
+        The frames of a clip are ``[T, H, W, 3]`` RGB of size ``geometry.delivered(...)``. With ``flow``, each clip also
+        has its optical flow ``[T, H, W, 2]``, see ``wsvad.video.flow``. Call ``release`` on each clip: at most
+        ``queue_clips`` are in memory.
+
+        Raises VideoError with the evidence against the video, possibly after valid clips; UsageError if flow cannot be
+        computed; RuntimeError if the caller holds all clips for ``stall_s``. StorageError of ``source`` is raised
+        unchanged.
         """
         self.report = DecodeReport()
         width, height = geometry.delivered(index.width, index.height)
         stall_s = self._limits.stall_s if flow is None else self._stall_with_flow(index, geometry, flow)
-        place = SlotPlace(spec.length, height, width, flow is not None)
+        layout = SlotLayout(spec.length, height, width, flow is not None)
         child = self._ready_child()
-        ring = self._ready_ring(place.slot_bytes)
+        ring = self._ready_ring(layout.slot_bytes)
         arrived: _Arrived = queue.SimpleQueue()
 
         def on_clip(message: Message) -> None:
             ring.occupy(message["slot"])
-            arrived.put(self._clip(message, ring, place))
+            arrived.put(self._clip(message, ring, layout))
 
         exchange = Exchange(child, source, name or "video", stall_s, _report, on_clip, lambda: not ring.free_slots())
         self._send(child, self._request(source, index, (first_clip, last_clip), spec, geometry, flow), ring)
@@ -147,8 +155,8 @@ class VideoReader:
                 return arrived.get(timeout=self._limits.stall_s)
             except queue.Empty:
                 if not ring.free_slots():
-                    held = f"all {ring.slots} clips are held; call release() on each when it is used"
-                    raise RuntimeError(f"no further clip can come: {held}") from None
+                    held = f"all {ring.slots} clips are held; call release() on each clip after use"
+                    raise RuntimeError(f"no clip can be decoded: {held}") from None
 
     def _request(
         self,
@@ -172,16 +180,16 @@ class VideoReader:
         }
 
     def _send(self, child: DecodeChild, request: Message, ring: Ring | None) -> None:
-        """Send a request with the slots that are free at that moment, and the ring where the child lacks it."""
+        """Send a request with the slots that are free now, and with the ring's descriptor if the child lacks it."""
         with self._slots_lock:
             fds = (ring.fd,) if ring is not None and not self._ring_sent else ()
             self._ring_sent = self._ring_sent or ring is not None
             try:
                 child.send({**request, "free": ring.free_slots() if ring else []}, fds=fds)
             except Disconnected:
-                return  # the exchange finds out why
+                return  # the exchange reports the cause
 
-    def _clip(self, message: Message, ring: Ring, place: SlotPlace) -> Clip:
+    def _clip(self, message: Message, ring: Ring, layout: SlotLayout) -> Clip:
         slot = message["slot"]
         clip, start_frame, end_frame, start_s, end_s = message["times"]
 
@@ -192,9 +200,9 @@ class VideoReader:
                     try:
                         self._child.send({"t": "free", "slot": slot})
                     except Disconnected:
-                        return  # whoever waits for the child sees its end
+                        return  # the thread that waits for the child notices its end
 
-        frames_THWC, flow_THWC = ring.views(slot, place)
+        frames_THWC, flow_THWC = ring.views(slot, layout)
         return Clip(clip, (start_frame, end_frame), (start_s, end_s), frames_THWC, on_release, flow_THWC)
 
     def _ready_child(self) -> DecodeChild:
@@ -218,7 +226,7 @@ class VideoReader:
 
 
 def _no_clips(message: Message) -> None:
-    raise ValueError("a clip that nobody asked for")
+    raise ValueError("unexpected clip")
 
 
 def _report(result: Message) -> DecodeReport:

@@ -1,4 +1,4 @@
-"""The file object that libav reads from, in the child; its bytes come block by block from the parent."""
+"""File object that libav reads from, in the decode child; its blocks are fetched from the parent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 BLOCK = 1 << 20
-"""Bytes fetched at once: small enough that a header costs one short read, large enough for an object store."""
+"""Bytes per fetch: small enough that a header costs one short read, large enough for an object store."""
 _CACHED_BLOCKS = 12
 _ZEROS = bytes(1 << 20)
 
@@ -15,10 +15,11 @@ Prefetch = Callable[[int, int], None]
 
 
 class RemoteFile:
-    """A seekable, cached view of the parent's source, with the next block asked for while this one is used.
+    """A seekable, cached view of the parent's source, with read-ahead of the next block.
 
-    ``fetch(offset, length)`` returns the bytes or raises; ``prefetch(offset, length)`` only announces that they will
-    be wanted. Errors of ``fetch`` are raised again by every later call, because libav takes the first for an end.
+    ``fetch(offset, length)`` returns the bytes or raises; ``prefetch(offset, length)`` announces that they will be
+    needed. After a failed ``fetch`` every later read raises the same error, because libav treats the first error as
+    the end of the file.
     """
 
     name = "<video>"
@@ -39,15 +40,15 @@ class RemoteFile:
         return self._failure
 
     def read_as_zeros(self, spans: Sequence[tuple[int, int]]) -> None:
-        """From now on return zeros inside these half-open byte spans instead of fetching them."""
+        """Return zeros for these half-open byte spans from now on, instead of fetching them."""
         self._zeros = spans
 
     def seekable(self) -> bool:
-        """Always true."""
+        """Return True."""
         return True
 
     def readable(self) -> bool:
-        """Always true."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
@@ -55,7 +56,7 @@ class RemoteFile:
         return self._position
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Move as ``io.IOBase.seek`` does; positions behind the end are allowed, negative ones raise OSError."""
+        """Move the position like ``io.IOBase.seek``. Negative positions raise OSError."""
         target = offset + (0, self._position, self.size)[whence]
         if target < 0:
             raise OSError("negative seek position")
@@ -63,7 +64,7 @@ class RemoteFile:
         return target
 
     def read(self, length: int) -> bytes:
-        """Return up to ``length`` bytes, at least one unless at the end."""
+        """Return up to ``length`` bytes, at least one unless at the end of the file."""
         if self._failure is not None:
             raise self._failure
         length = min(length, self.size - self._position)

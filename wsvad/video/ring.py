@@ -1,4 +1,4 @@
-"""Shared memory for clips between the decode child and the reader, and the clips that lie in it."""
+"""Shared memory for clips, between the decode child and the reader."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import numpy as np
 from wsvad.video.geometry import Frames
 
 
-class SlotPlace(NamedTuple):
-    """Where things lie in a slot: the frames, ``[length, height, width, 3]``, then the flow, ``[..., 2]``, if any."""
+class SlotLayout(NamedTuple):
+    """Layout of a slot: the frames, ``[length, height, width, 3]``, then the flow, ``[..., 2]``, if any."""
 
     length: int
     height: int
@@ -26,11 +26,11 @@ class SlotPlace(NamedTuple):
 
     @property
     def slot_bytes(self) -> int:
-        """Bytes of a slot."""
+        """Size of a slot in bytes."""
         return self.length * self.height * self.width * (5 if self.flow else 3)
 
     def views(self, memory: Frames, slot: int) -> tuple[Frames, Frames | None]:
-        """Return frames and flow in a slot of a ring's memory, seen as bytes."""
+        """Return the frames and the flow of a slot as views of a ring's memory (uint8)."""
         pixels = self.length * self.height * self.width
         taken = memory[slot * self.slot_bytes : (slot + 1) * self.slot_bytes]
         frames = taken[: pixels * 3].reshape(*self[:3], 3)
@@ -38,9 +38,9 @@ class SlotPlace(NamedTuple):
 
 
 class Ring:
-    """``slots`` clips of at most ``slot_bytes`` bytes in memory that both processes map.
+    """``slots`` slots of ``slot_bytes`` bytes each, in memory that both processes map.
 
-    The size is sealed, so that a child which an attacker controls cannot shrink it under the parent's feet.
+    The size is sealed, so that a compromised child cannot shrink the memory while the parent uses it.
     """
 
     def __init__(self, slots: int, slot_bytes: int) -> None:
@@ -55,35 +55,35 @@ class Ring:
         self._free = set(range(slots))
 
     def free_slots(self) -> list[int]:
-        """Return the slots that hold nothing that anyone uses."""
+        """Return the unused slots."""
         with self._lock:
             return sorted(self._free)
 
     def occupy(self, slot: int) -> None:
-        """Note that the child filled a slot. Raises ValueError for a slot that was not free."""
+        """Mark a slot as filled by the child. Raises ValueError if it was not free."""
         with self._lock:
             if slot not in self._free:
                 raise ValueError(f"slot {slot!r} is not free")
             self._free.remove(slot)
 
     def free(self, slot: int) -> None:
-        """Give a slot back."""
+        """Mark a slot as free."""
         with self._lock:
             self._free.add(slot)
 
-    def views(self, slot: int, place: SlotPlace) -> tuple[Frames, Frames | None]:
-        """Return frames and flow of the clip in a slot as read-only views."""
+    def views(self, slot: int, layout: SlotLayout) -> tuple[Frames, Frames | None]:
+        """Return the frames and the flow of the clip in a slot as read-only views."""
         memory: Frames = np.frombuffer(self._memory, dtype=np.uint8)
         memory.flags.writeable = False
-        return place.views(memory, slot)
+        return layout.views(memory, slot)
 
     def close(self) -> None:
-        """Give up the descriptor; the memory goes when the last view of it does."""
+        """Close the descriptor; the memory is freed with the last view of it."""
         self._close()
 
 
 class Clip:
-    """One clip of a video. ``frames_THWC`` is valid until ``release``, or the end of the ``with`` block."""
+    """One clip of a video. ``frames_THWC`` is valid until ``release``, or until the end of the ``with`` block."""
 
     def __init__(
         self,
@@ -95,20 +95,20 @@ class Clip:
         flow_THWC: Frames | None = None,
     ) -> None:
         self.clip = clip
-        """Number of the clip in its video."""
+        """Index of the clip in its video."""
         self.start_frame, self.end_frame = span
-        """True frame span, half-open; shorter than the clip where the end was padded."""
+        """Frame span, half-open, without padding; shorter than the clip if its end was padded."""
         self.start_s, self.end_s = seconds
-        """Presentation start of the first and end of the last frame, seconds after frame 0."""
+        """Presentation start of the first frame and end of the last, in seconds after frame 0."""
         self.frames_THWC = frames_THWC
         """``[T, H, W, 3]`` uint8 RGB in shared memory, read-only; padding repeats the last frame."""
         self.flow_THWC = flow_THWC
-        """``[T, H, W, 2]`` uint8 displacement (x, y) to the next frame, as ``wsvad.video.flow`` defines it, in the same
-        memory; None where no flow was asked for."""
+        """``[T, H, W, 2]`` uint8 displacement (x, y) to the next frame, as defined in ``wsvad.video.flow``, in the same
+        memory; None if flow was not requested."""
         self._on_release: Callable[[], None] | None = on_release
 
     def release(self) -> None:
-        """Give the memory back to the decoder; the frames must not be used after. May be called twice."""
+        """Return the memory to the decoder; do not use the frames afterwards. May be called twice."""
         if self._on_release is not None:
             on_release, self._on_release = self._on_release, None
             on_release()

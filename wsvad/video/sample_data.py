@@ -1,4 +1,4 @@
-"""Where an MP4 keeps its samples, so that they need not be fetched to index it."""
+"""Find the sample data of an MP4, which need not be fetched for indexing."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _MAX_BOXES = 64
 
 
 def sample_data_spans(container: InputContainer, source: RemoteFile) -> list[tuple[int, int]]:
-    """Return the byte spans of sample data of an MP4 whose sample table is complete, else nothing.
+    """Return the byte spans of the sample data of an MP4 whose sample table is complete; else an empty list.
 
-    The demuxer takes the stamps of such a file from the table and would read the samples only to hand them over; with
-    zeros in their place the index of a 20 GB object costs as much as its table.
+    For such a file the demuxer takes timestamps from the table and reads the samples only to return them. With zeros
+    instead, indexing a 20 GB object costs only as much as reading its table.
     """
     if "mp4" not in container.format.name.split(","):
         return []

@@ -1,4 +1,4 @@
-"""From a decoded picture to upright RGB of the target size, in the child."""
+"""Convert decoded pictures to upright RGB of the target size, in the decode child."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from wsvad.video.demux import Refused, check_pixels
 from wsvad.video.geometry import Frames, Geometry
 
 _RESIZE = "flags=bilinear+accurate_rnd+bitexact"
-"""Bilinear over the area that a target pixel covers. Without the last two flags libswscale mixes code of different
-rounding within one picture, and differs from one kind of processor to the next."""
+"""Bilinear over the area that a target pixel covers. Without the last two flags libswscale mixes code paths of
+different rounding within one picture, and results depend on the CPU."""
 _TWO_PASS = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p"})
-"""Formats that are resized as they are and then converted: 2.8 times as fast as both at once, and nearer to an exact
-conversion (measured, 320x240 to 224x224: 103 against 262 us a frame, mean error 1.2 against 1.4 levels)."""
+"""Formats that are resized first and then converted: 2.8 times as fast as both in one step, and closer to an exact
+conversion (measured, 320x240 to 224x224: 103 against 262 us per frame, mean error 1.2 against 1.4 levels)."""
 _MATRIX = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
 _UNKNOWN_MATRIX = "bt601"
 _FULL_RANGE = 2
@@ -26,7 +26,7 @@ _Key = tuple[int, int, str, int, int, int]
 
 
 def clockwise(frame: VideoFrame) -> int:
-    """Return the degrees (0, 90, 180, 270) by which a stored picture must be turned clockwise to be upright."""
+    """Return the clockwise rotation in degrees (0, 90, 180, 270) that makes a stored picture upright."""
     return round(-frame.rotation / 90) % 4 * 90
 
 
@@ -38,7 +38,7 @@ def upright(frame: VideoFrame) -> tuple[int, int]:
 
 
 def _turns(frame: VideoFrame) -> list[tuple[str, str]]:
-    """Return the filters that make a picture upright, mirrored displays included."""
+    """Return the filters that make a picture upright, including mirrored display matrices."""
     angle = clockwise(frame)
     matrix = [1, 0, 0, 0, 1, 0, 0, 0, 1]
     data = frame.side_data.get("DISPLAYMATRIX")
@@ -53,7 +53,7 @@ def _turns(frame: VideoFrame) -> list[tuple[str, str]]:
 
 
 def _resize(frame: VideoFrame, width: int, height: int) -> list[tuple[str, str]]:
-    """Return the filters that resize a picture and make ready for RGB; matrix and range stay the stream's own."""
+    """Return the filters that resize a picture before RGB conversion, with the stream's own matrix and range."""
     resize = f"{width}:{height}:{_RESIZE}"
     name = frame.format.name
     if name not in _TWO_PASS:
@@ -68,7 +68,7 @@ def _resize(frame: VideoFrame, width: int, height: int) -> list[tuple[str, str]]
 class Scaler:
     """Scales pictures of any size and format: ``crop(scale(frame))`` has ``geometry.delivered(width, height)`` pixels.
 
-    The filter graph is made anew whenever size, format, colours or rotation of the pictures change.
+    The filter graph is rebuilt whenever size, format, colour space or rotation of the pictures change.
     """
 
     def __init__(self, geometry: Geometry, width: int, height: int, max_pixels: int) -> None:
@@ -79,9 +79,9 @@ class Scaler:
         self._graph = Graph()
 
     def scale(self, frame: VideoFrame) -> Frames:
-        """Return the whole picture, upright and resized, ``[height, width, 3]``; raises Refused (too_large).
+        """Return the whole picture, upright and resized, ``[height, width, 3]``. Raises Refused (too_large).
 
-        The size is the same for every picture, except with ``center``, where it goes by the picture's own.
+        The size is the same for every picture, except with ``center``, where it depends on the picture's own size.
         """
         key = (
             frame.width,
@@ -103,7 +103,7 @@ class Scaler:
         return rows[:, : width * 3].reshape(height, width, 3)
 
     def crop(self, whole_HWC: Frames) -> Frames:
-        """Return the part of a scaled picture, or of anything of its size, that is delivered; a view."""
+        """Return the delivered part of a scaled picture, or of any array of its size, as a view."""
         geometry = self._geometry
         if geometry.kind != "center":
             return whole_HWC

@@ -1,4 +1,4 @@
-"""Times of frames whose packets have no presentation stamps: from a rate, or from the places of packets in an AVI."""
+"""Times of frames whose packets have no presentation timestamps: from a rate, or from packet positions in an AVI."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from wsvad.video.stamps import NONE, Stamps, median_step
+from wsvad.video.timestamps import NONE, Stamps, median_step
 
 NANOSECOND = 1e-9
 _MAX_RUNS = 20_000
@@ -19,7 +19,7 @@ class Timeline:
     """Start times of frames in runs of equal steps, in nanoseconds after frame 0."""
 
     runs: tuple[tuple[int, int, int], ...]
-    """``(first frame, its time, step)``, in order."""
+    """``(first frame, its time, step)``, ascending."""
 
     def time(self, frame: int) -> int:
         """Return the start of a frame in nanoseconds."""
@@ -40,7 +40,7 @@ class Timeline:
         return self.runs[0][2]
 
     def pauses(self, longer_s: float) -> list[tuple[int, float]]:
-        """Return ``(frame, seconds)`` of steps between runs that are longer than ``longer_s``."""
+        """Return ``(frame, seconds)`` for each step between runs that is longer than ``longer_s``."""
         found = []
         for first, start, _ in self.runs[1:]:
             seconds = (start - self.time(first - 1)) * NANOSECOND
@@ -54,19 +54,20 @@ def from_rate(rate: Fraction) -> Timeline:
     return Timeline(((0, 0, round(1_000_000_000 / rate)),))
 
 
-def from_decode_stamps(dts: Stamps, depth: int, unit: Fraction) -> Timeline | None:
-    """Return the timeline of an AVI, whose stamps are the places of packets; places that hold nothing are time.
+def from_decode_stamps(dts: Stamps, depth: int, tick_s: Fraction) -> Timeline | None:
+    """Return the timeline of an AVI, whose timestamps are packet positions; empty positions count as time.
 
-    An encoder that holds ``depth`` pictures back writes frame ``n`` at the place of frame ``n - depth``, so that the
-    step before frame ``n`` is the one before packet ``n + depth``.
+    An encoder that holds back ``depth`` pictures writes frame ``n`` at the position of frame ``n - depth``. The step
+    before frame ``n`` is therefore the step before packet ``n + depth``.
 
     Args:
-        dts: decode stamps of the frames' packets in the order of the file.
-        depth: pictures that the decoder holds back.
-        unit: seconds of a stamp.
+        dts: Decode timestamps of the frames' packets in file order.
+        depth: Number of pictures that the decoder holds back.
+        tick_s: Seconds per timestamp unit.
 
     Returns:
-        ``None`` where stamps are missing, do not rise, or step by other than whole usual steps in too many places.
+        The timeline, or ``None`` if timestamps are missing or do not increase, or if the step differs from the usual
+        one too often.
     """
     if len(dts) < 2 or bool((dts == NONE).any()) or bool((np.diff(dts) <= 0).any()):
         return None
@@ -75,7 +76,7 @@ def from_decode_stamps(dts: Stamps, depth: int, unit: Fraction) -> Timeline | No
     breaks = (np.flatnonzero(steps != usual) + 1).tolist()
     if len(breaks) > _MAX_RUNS:
         return None
-    scale = 1_000_000_000 * unit
+    scale = 1_000_000_000 * tick_s
     times = np.concatenate(([0.0], np.cumsum(steps)))
     step = round(usual * scale)
     return Timeline(tuple((frame, round(Fraction(float(times[frame])) * scale), step) for frame in (0, *breaks)))

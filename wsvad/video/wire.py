@@ -1,4 +1,4 @@
-"""Messages between the reader and its decode child: a JSON object and optional raw bytes on a stream socket."""
+"""Messages between the reader and its decode child: a JSON object and an optional binary payload on a stream socket."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 
 _HEADER = struct.Struct("<II")
 MAX_JSON = 64 << 20
-"""Bytes of JSON accepted in one message; the largest is an index with a seek point per 30 s of footage."""
+"""Maximum bytes of JSON in one message; the largest is an index with a seek point per 30 s of footage."""
 
 Message = dict[str, Any]
 
 
 class Disconnected(Exception):
-    """The other end is gone."""
+    """The other end closed the connection."""
 
 
 class Violation(Exception):
-    """The other end is there, but does not keep to the rules of this module."""
+    """The other end sent something that violates the protocol of this module."""
 
 
 def send(sock: socket.socket, message: Message, payload: bytes = b"", fds: tuple[int, ...] = ()) -> None:
-    """Send one message; raises Disconnected when the other end is gone. Callers serialise their own sends."""
+    """Send one message. Raises Disconnected if the other end is gone. Callers must serialize their sends."""
     text = json.dumps(message, separators=(",", ":")).encode()
     head = _HEADER.pack(len(text), len(payload)) + text
     try:
@@ -52,9 +52,9 @@ def _exactly(sock: socket.socket, length: int) -> bytearray:
 
 
 def receive(sock: socket.socket, max_payload: int) -> tuple[Message, bytearray, list[int]]:
-    """Return the next message, its payload and the file descriptors that came with it.
+    """Return the next message, its payload and the file descriptors sent with it.
 
-    Raises Disconnected at the end of the stream, and Violation for anything but a message.
+    Raises Disconnected at the end of the stream, and Violation for an invalid message.
     """
     try:
         head, fds, _, _ = socket.recv_fds(sock, _HEADER.size, 4)
@@ -65,7 +65,7 @@ def receive(sock: socket.socket, max_payload: int) -> tuple[Message, bytearray, 
     head += bytes(_exactly(sock, _HEADER.size - len(head)))
     json_length, payload_length = _HEADER.unpack(head)
     if json_length > MAX_JSON or payload_length > max_payload:
-        raise Violation(f"message of {json_length} + {payload_length} bytes refused")
+        raise Violation(f"message too large: {json_length} + {payload_length} bytes")
     try:
         message = json.loads(_exactly(sock, json_length))
     except (ValueError, RecursionError) as error:

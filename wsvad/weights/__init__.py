@@ -1,1 +1,1 @@
-"""Public weight files: which there are, how to get them, and how to read the layouts that other programs wrote."""
+"""Public weight files: catalogue, download, and readers of the formats of other frameworks."""

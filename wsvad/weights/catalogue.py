@@ -1,7 +1,7 @@
-"""Weight files that are public: where they are, what pins them, and under which licence their authors gave them away.
+"""Catalogue of public weight files: URLs, digests and licences.
 
-Digests are the ids that git gives the files in their repositories at a fixed commit. A file that nobody publishes a
-digest of is listed, but never fetched without one that the user gives.
+Digests are the git blob ids of the files in their repositories at a fixed commit. A file without a published digest is
+listed, but only fetched with a digest given by the user.
 """
 
 from __future__ import annotations
@@ -28,50 +28,50 @@ _NONLOCAL = "https://github.com/facebookresearch/video-nonlocal-net"
 _NONLOCAL_FILES = "https://dl.fbaipublicfiles.com/video-nonlocal"
 
 EMBEDDED = shipped.NAME
-"""Name of the weights that the package brings along."""
+"""Name of the embedded weights."""
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One file to fetch."""
+    """A file to fetch."""
 
     saved_as: str
-    """Path in the folder of weights."""
+    """Path relative to the weights folder."""
     url: str
     digest: Digest | None
-    """``None`` where its authors publish none."""
+    """``None`` if its authors publish none."""
     size: int | None = None
-    """Bytes, where known."""
+    """Size in bytes, if known."""
 
 
 @dataclass(frozen=True)
 class KnownWeights:
-    """Weights that a name stands for."""
+    """Weights with a name in the catalogue."""
 
     name: str
     architecture: str
-    """Of ``wsvad.backbones.choose.Architecture``."""
+    """See ``wsvad.backbones.registry.Architecture``."""
     layout: Layout
-    """Of what is fetched; anything but PyTorch's is converted then."""
+    """Format of the published files; all but PyTorch's are converted after download."""
     about: str
     licence: str
     source: str
-    """Page that says so."""
+    """Page that states the licence."""
     files: tuple[WeightFile, ...]
 
     @property
     def pinned(self) -> bool:
-        """Whether the digest of every file is known."""
+        """True if the digest of every file is known."""
         return all(file.digest is not None for file in self.files)
 
     @property
     def usable_as(self) -> str:
-        """Path in the folder of weights of what a network is loaded from."""
+        """Path relative to the weights folder of the file that networks are loaded from."""
         return self.files[0].saved_as if self.layout == "pytorch" else f"{self.name}.safetensors"
 
     @property
     def size(self) -> int | None:
-        """Bytes of all files, where known."""
+        """Size of all files in bytes, if known."""
         sizes = [file.size for file in self.files if file.size is not None]
         return sum(sizes) if sizes and len(sizes) == len(self.files) else None
 
@@ -157,9 +157,9 @@ _ALL = (
     _caffe2(
         "i3d_r50_kinetics",
         "i3d_baseline_32x2_IN_pretrain_400k.pkl",
-        "ImageNet, then Kinetics-400; what RTFM's features are made with",
+        "ImageNet, then Kinetics-400; network behind RTFM's features",
     ),
 )
 
 CATALOGUE: Mapping[str, KnownWeights] = {known.name: known for known in _ALL}
-"""Every name, the embedded one first."""
+"""Catalogue by name, the embedded weights first."""

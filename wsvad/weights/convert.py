@@ -1,11 +1,11 @@
-"""From weights of any known layout to safetensors, and to a description of what they are."""
+"""Convert weights of any supported format to safetensors, and describe weight files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from wsvad.backbones.choose import ARCHITECTURES
 from wsvad.backbones.names import Architecture
+from wsvad.backbones.registry import ARCHITECTURES
 from wsvad.backbones.weights import weights_bytes
 from wsvad.errors import ConflictError, UsageError
 from wsvad.storage import Created, StoreOptions, open_object, probe_object
@@ -13,38 +13,38 @@ from wsvad.weights.source import SourceWeights, read_weights
 
 
 @dataclass(frozen=True)
-class Described:
-    """What a file of weights is."""
+class WeightsDescription:
+    """Description of a weight file."""
 
     uri: str
     format: str
     architecture: str
     name: str
-    """The published one where the file is known, else the one it was written under, or made of its digest."""
+    """Published name if the file is known, else the name in its metadata or one derived from its digest."""
     known: bool
-    """Whether every file is, byte for byte, a published one."""
+    """True if every file is identical to a published one."""
     digest: str
-    """``sha256:<hex>`` of the tensors, which names them in fingerprints; the same for every file format."""
+    """``sha256:<hex>`` of the tensors, as used in fingerprints; the same for every file format."""
     classes: int | None
-    """Of its classifier; ``None``: it has none. Features do not depend on it."""
+    """Classes of its classifier; ``None`` without a classifier. Features do not depend on it."""
     parameters: int
-    """Floating numbers in it, the classifier's and the statistics included."""
+    """Number of floating-point values, including the classifier and statistics."""
     files: dict[str, str] = field(default_factory=dict)
-    """URI and git blob id of each file."""
+    """Git blob id of each file, by URI."""
 
 
-def describe(uri: str, *, architecture: str | None = None, options: StoreOptions | None = None) -> Described:
-    """Read and check a file of weights, and say what it is.
+def describe(uri: str, *, architecture: str | None = None, options: StoreOptions | None = None) -> WeightsDescription:
+    """Read and validate a weight file, and describe it.
 
     Args:
-        uri: of a file, as for ``read_weights``.
-        architecture: the network that they must be for; ``None``: whatever they seem to be for.
-        options: how to reach the store.
+        uri: URI of a file, as for ``read_weights``.
+        architecture: Architecture that the weights must have; ``None``: the one they match best.
+        options: Access options of the store.
 
     Raises:
-        WeightsError: damaged, hostile, or not weights of a network that is known here.
-        StorageError: it cannot be reached.
-        UsageError: there is no such architecture.
+        WeightsError: Damaged, hostile, or not weights of a supported network.
+        StorageError: The file cannot be read from the store.
+        UsageError: Unknown architecture.
     """
     return _described(uri, read_weights(uri, _architecture(architecture), options))
 
@@ -57,25 +57,25 @@ def convert(
     name: str | None = None,
     overwrite: bool = False,
     options: StoreOptions | None = None,
-) -> Described:
-    """Read weights of any known layout and write them as safetensors, whole or not at all.
+) -> WeightsDescription:
+    """Read weights of any supported format and write them atomically as safetensors.
 
     Args:
         source: URI of a file, as for ``read_weights``.
         out: URI of the file to write.
-        architecture: the network that they must be for; ``None``: whatever they seem to be for.
-        name: given to weights that no digest is known of; ``None``: made of their digest.
-        overwrite: replace another file that is at ``out``.
-        options: how to reach the stores.
+        architecture: Architecture that the weights must have; ``None``: the one they match best.
+        name: Name for weights that are not in the catalogue; ``None``: derived from their digest.
+        overwrite: Replace an existing file with other content at ``out``.
+        options: Access options of the stores.
 
     Returns:
-        What was read.
+        Description of the weights.
 
     Raises:
-        WeightsError: damaged, hostile, or not weights of that network.
-        ConflictError: another file is at ``out``.
-        StorageError: a file cannot be reached or written.
-        UsageError: ``out`` does not end in ``.safetensors``, or there is no such architecture.
+        WeightsError: Damaged, hostile, or not weights of that network.
+        ConflictError: A file with other content exists at ``out``.
+        StorageError: A file cannot be read or written.
+        UsageError: ``out`` does not end in ``.safetensors``, or the architecture is unknown.
     """
     if not out.endswith(".safetensors"):
         raise UsageError(f"--out must end in .safetensors, got {out!r:.200}")
@@ -88,7 +88,7 @@ def convert(
     if overwrite:
         store.replace(key, content)
     elif store.create(key, content) is Created.DIFFERENT:
-        raise ConflictError(f"another file is at {store.uri_of(key)}; give --overwrite to replace it")
+        raise ConflictError(f"{store.uri_of(key)} exists with other content; use --overwrite to replace it")
     return _described(source, read)
 
 
@@ -101,10 +101,10 @@ def _architecture(name: str | None) -> Architecture | None:
     return None
 
 
-def _described(uri: str, read: SourceWeights) -> Described:
+def _described(uri: str, read: SourceWeights) -> WeightsDescription:
     weights = read.weights
     bias = weights.state.get("logits.conv3d.bias", weights.state.get("fc.bias"))
-    return Described(
+    return WeightsDescription(
         uri,
         read.format,
         weights.architecture,

@@ -1,4 +1,4 @@
-"""Digests of files: SHA-256, and the id that git gives a file, which is how public repositories pin theirs."""
+"""Digests of files: SHA-256 and git blob ids, with which public repositories identify their files."""
 
 from __future__ import annotations
 
@@ -17,62 +17,62 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Digest:
-    """What a file must be."""
+    """Expected digest of a file."""
 
     kind: Literal["git", "sha256"]
-    """``git``: SHA-1 of ``blob <size>`` and a zero byte, then the content; ``sha256``: of the content."""
+    """``git``: SHA-1 of ``blob <size>``, a zero byte and the content; ``sha256``: SHA-256 of the content."""
     hex: str
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.hex}"
 
-    def agrees(self, path: Path) -> bool:
-        """Whether a file is the one meant.
+    def matches_file(self, path: Path) -> bool:
+        """Return True if a file has this digest.
 
         Raises:
-            OSError: it cannot be read.
+            OSError: The file cannot be read.
         """
         return file_digest(path, self.kind) == self
 
-    def agrees_with(self, data: bytes) -> bool:
-        """Whether these bytes are the ones meant."""
+    def matches_bytes(self, data: bytes) -> bool:
+        """Return True if the data has this digest."""
         return bytes_digest(data, self.kind) == self
 
 
 def parse_digest(text: str) -> Digest:
-    """Parse ``sha256:<64 hex>``, ``git:<40 hex>``, or the digits alone.
+    """Parse ``sha256:<64 hex>``, ``git:<40 hex>``, or the hex digits alone.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: None of these.
     """
     match = _DIGEST.fullmatch(text.strip().lower())
     kind = _KINDS[len(match[2])] if match else None
     if match is None or kind is None or match[1] not in (None, kind):
-        raise UsageError(f"--digest takes sha256:<64 hex digits> or git:<40 hex digits>, got {text!r:.100}")
+        raise UsageError(f"--digest must be sha256:<64 hex digits> or git:<40 hex digits>, got {text!r:.100}")
     return Digest(kind, match[2])
 
 
 def file_digest(path: Path, kind: Literal["git", "sha256"]) -> Digest:
-    """Digest a file of any size.
+    """Return the digest of a file of any size.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: The file cannot be read.
     """
     with path.open("rb") as file:
-        total = _begin(kind, path.stat().st_size)
+        total = _new_hash(kind, path.stat().st_size)
         while chunk := file.read(_CHUNK):
             total.update(chunk)
     return Digest(kind, total.hexdigest())
 
 
 def bytes_digest(data: bytes, kind: Literal["git", "sha256"]) -> Digest:
-    """Digest some bytes."""
-    total = _begin(kind, len(data))
+    """Return the digest of data."""
+    total = _new_hash(kind, len(data))
     total.update(data)
     return Digest(kind, total.hexdigest())
 
 
-def _begin(kind: Literal["git", "sha256"], size: int) -> hashlib._Hash:
+def _new_hash(kind: Literal["git", "sha256"], size: int) -> hashlib._Hash:
     if kind == "sha256":
         return hashlib.sha256()
     return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)

@@ -1,4 +1,4 @@
-"""Weights from where they are published into the folder of weights, proven, converted where that is needed."""
+"""Fetch published weights into the weights folder, verify their digests, and convert them if necessary."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from wsvad.errors import AccessDenied, ObjectNotFound, StoreUnavailable, UsageEr
 from wsvad.storage import StoreOptions, open_object, open_store, probe_folder
 from wsvad.weights.catalogue import CATALOGUE, EMBEDDED, KnownWeights, Layout, WeightFile
 from wsvad.weights.digests import Digest, bytes_digest
-from wsvad.weights.download import MAX_BYTES, PATIENT, Patience, download
+from wsvad.weights.download import DEFAULT_RETRIES, MAX_BYTES, RetryPolicy, download
 from wsvad.weights.folder import SUFFIXES
-from wsvad.weights.http import check_url, shown
+from wsvad.weights.http import check_url, redacted_url
 from wsvad.weights.progress import DownloadView
 
 log = logging.getLogger(__name__)
@@ -29,19 +29,19 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,120}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """The end of a fetch."""
+class FetchResult:
+    """Result of a fetch."""
 
     name: str
     architecture: str
     path: str
-    """What ``--weights`` loads."""
+    """Path to use with ``--weights``."""
     digest: str
-    """``sha256:<hex>`` of the tensors; empty for the embedded weights, which need no fetching."""
+    """``sha256:<hex>`` of the tensors; empty for the embedded weights, which are not fetched."""
     files: tuple[str, ...]
-    """What was fetched in this run."""
+    """Files fetched in this run."""
     bytes_fetched: int
-    """Of those files."""
+    """Total size of these files."""
     elapsed_s: float
 
 
@@ -51,35 +51,35 @@ def fetch(
     *,
     digest: Digest | None = None,
     console: Console,
-    patience: Patience | None = None,
+    retries: RetryPolicy | None = None,
     options: StoreOptions | None = None,
-) -> Fetched:
-    """Get weights and prove them; what is there already is proven and not fetched again.
+) -> FetchResult:
+    """Fetch weights and verify them; files that are already present are verified but not fetched again.
 
     Args:
-        source: a name of the catalogue, an http(s) URL, or the path or ``s3://`` URI of a file to copy.
-        folder: of weights.
-        digest: of the file; needed where none is published, unless the file is copied.
-        console: where progress is drawn.
-        patience: how long to try; ``None``: as long as ``download`` does by itself.
-        options: how to reach a store.
+        source: A name of the catalogue, an http(s) URL, or the path or ``s3://`` URI of a file to copy.
+        folder: Weights folder.
+        digest: Digest of the file; required if none is published, unless the file is copied.
+        console: Console for the progress bar.
+        retries: Retry settings; ``None``: those of ``download``.
+        options: Access options of the store.
 
     Raises:
-        UsageError: no such name, or a digest is missing.
-        WeightsError: what came is not what the digest says, or not weights of a known network.
-        StorageError: the source cannot be reached (the message says how to bring the file by hand), or no room.
+        UsageError: Unknown name, or a digest is missing.
+        WeightsError: The content has another digest, or is not weights of a supported network.
+        StorageError: The source cannot be reached (the message says how to copy the file manually), or no space.
     """
     started = time.monotonic()
-    known = CATALOGUE.get(source) or _own(source, digest)
+    known = CATALOGUE.get(source) or _custom(source, digest)
     if known.name == EMBEDDED:
-        raise UsageError(f"{EMBEDDED} comes with the package ({shipped.path()}); there is nothing to fetch")
+        raise UsageError(f"{EMBEDDED} is part of the package ({shipped.path()}) and cannot be fetched")
     fetched = []
     probe_folder(str(folder))
     for file in _with_digest(known, digest).files:
-        if _get(known, file, folder, console, patience or PATIENT, options):
+        if _get(known, file, folder, console, retries or DEFAULT_RETRIES, options):
             fetched.append(file)
     path = folder / known.usable_as
-    from wsvad.weights.convert import convert, describe  # PyTorch takes seconds to load; nothing before needs it
+    from wsvad.weights.convert import convert, describe  # imported here: PyTorch takes seconds to load
 
     if known.layout != "pytorch" and (fetched or not path.is_file()):
         described = convert(
@@ -91,7 +91,7 @@ def fetch(
         )
     else:
         described = describe(str(path), architecture=known.architecture or None)
-    return Fetched(
+    return FetchResult(
         described.name,
         described.architecture,
         str(path),
@@ -102,8 +102,8 @@ def fetch(
     )
 
 
-def _own(source: str, digest: Digest | None) -> KnownWeights:
-    """Describe a file that the catalogue does not have by name."""
+def _custom(source: str, digest: Digest | None) -> KnownWeights:
+    """Describe a file that is not in the catalogue."""
     over_network = bool(_NETWORK.match(source))
     if not over_network and "/" not in source and not Path(source).exists():
         raise UsageError(
@@ -117,7 +117,7 @@ def _own(source: str, digest: Digest | None) -> KnownWeights:
     if not _FILE_NAME.fullmatch(name) or suffix not in (*SUFFIXES, ".pkl"):
         raise UsageError(
             f"expected the URL of a file named NAME{', NAME'.join((*SUFFIXES, '.pkl'))}, got one that ends in "
-            f"{name!r:.100}; a TensorFlow checkpoint of yours has two files: bring both and use `wsvad weights convert`"
+            f"{name!r:.100}; for a TensorFlow checkpoint, copy both of its files and use `wsvad weights convert`"
         )
     layout: Layout = "caffe2" if suffix == ".pkl" else "pytorch"
     published = [file for known in CATALOGUE.values() for file in known.files if file.saved_as == name]
@@ -126,9 +126,9 @@ def _own(source: str, digest: Digest | None) -> KnownWeights:
 
 
 def _with_digest(known: KnownWeights, digest: Digest | None) -> KnownWeights:
-    """Put the digest that the user gave where none is known, and refuse a second opinion."""
+    """Set the digest given by the user if none is published; refuse one for published digests."""
     if digest is not None and known.pinned and (len(known.files) > 1 or known.files[0].digest != digest):
-        raise UsageError(f"{known.name} has the published digest {known.files[0].digest}; leave --digest out")
+        raise UsageError(f"{known.name} has the published digest {known.files[0].digest}; omit --digest")
     if digest is None:
         return known
     (file,) = known.files
@@ -141,27 +141,27 @@ def _get(
     file: WeightFile,
     folder: Path,
     console: Console,
-    patience: Patience,
+    retries: RetryPolicy,
     options: StoreOptions | None,
 ) -> bool:
     """Bring one file into the folder; return whether it was fetched."""
     path = folder / file.saved_as
     if path.is_file() and file.digest is not None:
-        if file.digest.agrees(path):
+        if file.digest.matches_file(path):
             return False
-        log.warning("%s is not %s; fetching it again", path, file.digest)
+        log.warning("%s does not have the digest %s; fetching it again", path, file.digest)
     if not _NETWORK.match(file.url):
         return _copy(file, folder, options)
     if file.digest is None:
         raise UsageError(
-            f"nobody published a digest of {shown(file.url)}, so what comes could not be proven. Give the one that you "
-            f"trust (--digest sha256:…), or get the file yourself and copy it to {path}"
+            f"no digest of {redacted_url(file.url)} is published, so a download could not be verified. Pass a "
+            f"trusted digest (--digest sha256:…), or download the file yourself and copy it to {path}"
         )
     try:
         with DownloadView(posixpath.basename(file.saved_as), console) as view:
-            download(file.url, path, file.digest, size=file.size, patience=patience, progress=view)
+            download(file.url, path, file.digest, size=file.size, retries=retries, progress=view)
     except (StoreUnavailable, ObjectNotFound, AccessDenied) as error:
-        raise type(error)(f"{error}. {_by_hand(known, file, path)}") from error
+        raise type(error)(f"{error}. {_offline_instructions(known, file, path)}") from error
     return True
 
 
@@ -170,17 +170,19 @@ def _copy(file: WeightFile, folder: Path, options: StoreOptions | None) -> bool:
     store, key = open_object(file.url, options or StoreOptions())
     size = store.stat(key).size
     if size > MAX_BYTES:
-        raise WeightsError(f"{file.url}: {size} bytes; expected at most {MAX_BYTES}")
+        raise WeightsError(f"{file.url}: expected at most {MAX_BYTES} bytes, got {size}")
     content = store.read(key)
-    if file.digest is not None and not file.digest.agrees_with(content):
-        came = bytes_digest(content, file.digest.kind)
-        raise WeightsError(f"{file.url}: expected {file.digest}, got {came}; it was not copied")
+    if file.digest is not None and not file.digest.matches_bytes(content):
+        got = bytes_digest(content, file.digest.kind)
+        raise WeightsError(f"{file.url}: expected {file.digest}, got {got}; it was not copied")
     open_store(str(folder)).replace(file.saved_as, content)
     return True
 
 
-def _by_hand(known: KnownWeights, file: WeightFile, path: Path) -> str:
-    """Say how to do without the network."""
-    then = "" if known.layout == "pytorch" else ", and run this again: it converts what is there"
-    what = f"get {shown(file.url)} on a connected machine, check that it is {file.digest}, copy it to {path}"
-    return f"By hand: {what}{then}"
+def _offline_instructions(known: KnownWeights, file: WeightFile, path: Path) -> str:
+    """Return instructions for a machine without network access."""
+    then = "" if known.layout == "pytorch" else ", and run this command again to convert it"
+    what = (
+        f"download {redacted_url(file.url)} on a connected machine, check its digest {file.digest}, copy it to {path}"
+    )
+    return f"Without network access: {what}{then}"

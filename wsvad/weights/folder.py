@@ -1,4 +1,4 @@
-"""The folder of weights on this machine: where it is, what is in it, and which file a name stands for."""
+"""The weights folder of this machine: its path, its contents, and the file of a name."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from wsvad.errors import WeightsError
 from wsvad.weights.catalogue import CATALOGUE, EMBEDDED, KnownWeights, WeightFile
 
 ENVIRONMENT = "WSVAD_WEIGHTS"
-"""Environment variable that names the folder."""
+"""Environment variable with the path of the folder."""
 SUFFIXES = (".safetensors", ".pt", ".pth")
-"""Of files that a network is loaded from."""
+"""Suffixes of files that networks are loaded from."""
 PART = ".part"
-"""Ends the name of an unfinished download."""
+"""Suffix of a partial download."""
 
 State = Literal["embedded", "verified", "converted", "present", "altered", "unfinished", "absent"]
 
 
 @dataclass(frozen=True)
-class Held:
-    """What the folder has of some weights."""
+class FolderState:
+    """State of catalogue weights in the folder."""
 
     state: State
-    """``verified``: all there, digests as pinned; ``converted``: only the converted file is there, which bears its own
-    digest; ``present``: nobody published a digest; ``altered``: another digest than the pinned one; ``unfinished``:
-    part of a download."""
+    """``verified``: complete, with the published digests; ``converted``: only the converted file is present, which
+    contains its own digest; ``present``: no digest is published; ``altered``: another digest than the published one;
+    ``unfinished``: a partial download."""
     path: Path | None
-    """What a network is loaded from; ``None`` where there is nothing usable yet."""
+    """File that networks are loaded from; ``None`` if there is no usable one."""
 
 
 def default_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return ``$WSVAD_WEIGHTS``, else ``wsvad/weights`` in the user's cache; it need not exist."""
+    """Return ``$WSVAD_WEIGHTS``, else ``wsvad/weights`` in the user's cache folder; it need not exist."""
     if chosen := environment.get(ENVIRONMENT):
         return Path(chosen).expanduser().absolute()
     cache = environment.get("XDG_CACHE_HOME", "")
@@ -44,26 +44,26 @@ def default_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return base / "wsvad" / "weights"
 
 
-def held(known: KnownWeights, folder: Path) -> Held:
-    """Look for weights in a folder; pinned files are read whole and compared with their digests.
+def folder_state(known: KnownWeights, folder: Path) -> FolderState:
+    """Look for weights in a folder; files with a published digest are read completely and verified.
 
     Raises:
-        WeightsError: a file cannot be read.
+        WeightsError: A file cannot be read.
     """
     if known.name == EMBEDDED:
         own = shipped.path()
-        return Held("embedded", own) if own.is_file() else Held("absent", None)
+        return FolderState("embedded", own) if own.is_file() else FolderState("absent", None)
     usable = folder / known.usable_as
     states = [_file_state(file, folder) for file in known.files]
     for state in ("altered", "unfinished"):
         if state in states:
-            return Held(state, None)
+            return FolderState(state, None)
     path = usable if usable.is_file() else None
     if all(state == "verified" for state in states):
-        return Held("verified", path)
+        return FolderState("verified", path)
     if path is not None:
-        return Held("present" if known.layout == "pytorch" else "converted", path)
-    return Held("present" if all(state == "present" for state in states) else "absent", None)
+        return FolderState("present" if known.layout == "pytorch" else "converted", path)
+    return FolderState("present" if all(state == "present" for state in states) else "absent", None)
 
 
 def _file_state(file: WeightFile, folder: Path) -> State:
@@ -73,33 +73,33 @@ def _file_state(file: WeightFile, folder: Path) -> State:
     if file.digest is None:
         return "present"
     try:
-        return "verified" if file.digest.agrees(path) else "altered"
+        return "verified" if file.digest.matches_file(path) else "altered"
     except OSError as error:
         raise WeightsError(f"weights {path}: cannot be read ({error.strerror or error})") from error
 
 
-def others(folder: Path) -> list[Path]:
-    """Return the weight files at the top of the folder that no known name stands for, by name."""
+def other_files(folder: Path) -> list[Path]:
+    """Return the weight files at the top level of the folder that belong to no catalogue name, sorted."""
     known = {entry.usable_as for entry in CATALOGUE.values()}
     try:
         found = sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise WeightsError(f"the folder of weights {folder} cannot be read ({error.strerror or error})") from error
+        raise WeightsError(f"the weights folder {folder} cannot be read ({error.strerror or error})") from error
     return [path for path in found if path.suffix in SUFFIXES and path.name not in known and path.is_file()]
 
 
 def find_weights(source: str | Path, folder: Path | None = None) -> Path:
-    """Return the file that weights are loaded from, given what a user calls them.
+    """Return the file to load weights from.
 
     Args:
-        source: a name of the catalogue; the name, with or without its extension, of a file in the folder of weights; or
-            the path of any file. A name of the catalogue is always that (``./rgb_imagenet`` is a path).
-        folder: of weights; ``None``: ``default_folder()``.
+        source: A name of the catalogue; the name, with or without suffix, of a file in the weights folder; or the path
+            of any file. Catalogue names have precedence (``./rgb_imagenet`` is a path).
+        folder: Weights folder; ``None``: ``default_folder()``.
 
     Raises:
-        WeightsError: no such name or file (the message says how to get it), or the file is not the published one.
+        WeightsError: No such name or file (the message says how to get it), or the file is not the published one.
     """
     folder = default_folder() if folder is None else folder
     known = CATALOGUE.get(str(source))
@@ -110,28 +110,28 @@ def find_weights(source: str | Path, folder: Path | None = None) -> Path:
         if path.is_file():
             return path
     close = difflib.get_close_matches(str(source), CATALOGUE, n=1, cutoff=0.7)
-    meant = f"; did you mean {close[0]}" if close else ""
+    meant = f"; did you mean {close[0]}?" if close else "."
     raise WeightsError(
-        f"weights {str(source)!r:.200}: no such file, and no such name{meant}. Names are those of `wsvad weights list` "
+        f"weights {str(source)!r:.200}: no such file or name{meant} Valid names are those of `wsvad weights list` "
         f"and of files in {folder}"
     )
 
 
 def _known_path(known: KnownWeights, folder: Path) -> Path:
-    found = held(known, folder)
+    found = folder_state(known, folder)
     if found.path is not None:
         return found.path
     if known.name == EMBEDDED:
-        raise WeightsError(f"the weights {EMBEDDED} are missing from the package; install it again")
+        raise WeightsError(f"the weights {EMBEDDED} are missing from the package; reinstall it")
     first = known.files[0].saved_as
     if found.state == "altered":
         raise WeightsError(
-            f"weights {known.name}: what is in {(folder / first).parent} is not what was published; get it again: "
-            f"wsvad weights fetch {known.name}"
+            f"weights {known.name}: the files in {(folder / first).parent} differ from the published ones; fetch them "
+            f"again: wsvad weights fetch {known.name}"
         )
     digest = "" if known.pinned else " --digest sha256:…"
-    again = "are here, but not converted yet" if found.state in ("verified", "present") else "are not on this machine"
+    again = "are not converted yet" if found.state in ("verified", "present") else "are not on this machine"
     raise WeightsError(
-        f"weights {known.name} {again} (looked in {folder}); run `wsvad weights fetch {known.name}{digest}`, or, where "
-        f"there is no network, run it elsewhere and copy {known.usable_as} into that folder"
+        f"weights {known.name} {again} (searched in {folder}); run `wsvad weights fetch {known.name}{digest}`, or, "
+        f"without network access, run it elsewhere and copy {known.usable_as} into that folder"
     )

@@ -1,4 +1,4 @@
-"""One request for a file, from a byte on: what the server said, in our terms."""
+"""HTTP range requests for a file, with responses translated to the errors of this package."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ _PROXIES = ("http_proxy", "https_proxy")
 
 @dataclass(frozen=True)
 class Reply:
-    """The beginning of an answer."""
+    """Start of a response."""
 
     start: int
-    """Which byte of the file comes first: the one asked for, or 0 where the server sends all of it."""
+    """Offset of the first byte: the requested one, or 0 if the server sends the whole file."""
     total: int | None
-    """Size of the whole file, bytes, where the server says so."""
+    """Size of the whole file in bytes, if the server states it."""
     validator: str
-    """Strong entity tag that proves a later answer to be of the same file; empty where there is none."""
+    """Strong entity tag, with which a later request can require the same file; empty if there is none."""
     body: urllib3.BaseHTTPResponse
 
 
 class RangeRefused(StorageError):
-    """The file has no byte where the rest was asked for: what is here is whole, or of another file."""
+    """The file ends before the requested offset: the partial file is complete, or belongs to another file."""
 
 
 def check_url(url: str) -> None:
-    """Refuse what is no plain http(s) URL, without repeating what may be a password in it.
+    """Check that a URL is a plain http(s) URL. The error does not repeat it, since it may contain a password.
 
     Raises:
-        UsageError: another scheme, no host, or a user name in it.
+        UsageError: Another scheme, no host, or a user name in the URL.
     """
     try:
         parts = urlsplit(url)
@@ -55,25 +55,25 @@ def check_url(url: str) -> None:
     except ValueError:
         usable, secret = False, False
     if not usable or secret:
-        raise UsageError("expected http(s)://host/path without a user name (not shown, it may hold a secret)")
+        raise UsageError("expected http(s)://host/path without a user name (not shown, it may contain a secret)")
 
 
-def shown(url: str) -> str:
-    """Return a URL without its query, which may hold a signature."""
+def redacted_url(url: str) -> str:
+    """Return a URL without its query, which may contain a signature."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc, parts.path, "…" if parts.query else "", ""))
 
 
 @contextmanager
-def requested(url: str, start: int, validator: str, timeout_s: float) -> Iterator[Reply]:
-    """Ask for a file from byte ``start`` on; with a validator only if the file is still the same.
+def open_request(url: str, start: int, validator: str, timeout_s: float) -> Iterator[Reply]:
+    """Request a file from offset ``start`` on; with a validator, only if the file is unchanged.
 
     Raises:
-        ObjectNotFound: there is no such file.
-        AccessDenied: the server refuses it.
-        RangeRefused: the file ends before ``start``.
-        StoreUnavailable: no answer, or one that says to try again.
-        StorageError: any other answer.
+        ObjectNotFound: The file does not exist.
+        AccessDenied: The server denies access.
+        RangeRefused: The file ends before ``start``.
+        StoreUnavailable: No response, or one that allows a retry.
+        StorageError: Any other response.
     """
     headers = {"User-Agent": f"wsvad/{__version__}", "Accept-Encoding": "identity"}
     if start:
@@ -81,28 +81,30 @@ def requested(url: str, start: int, validator: str, timeout_s: float) -> Iterato
         if validator:
             headers["If-Range"] = validator
     with ExitStack() as stack:
-        yield _reply(url, start, _answer(url, headers, timeout_s, stack))
+        yield _reply(url, start, _follow_redirects(url, headers, timeout_s, stack))
 
 
 def read(url: str, reply: Reply, size: int) -> bytes:
-    """Return up to ``size`` more bytes of an answer; nothing at its end.
+    """Return up to ``size`` more bytes of a response; empty at its end.
 
     Raises:
-        StoreUnavailable: the connection broke.
+        StoreUnavailable: The connection broke.
     """
-    with _translated(url):
+    with _translate_errors(url):
         return reply.body.read(size, decode_content=False)
 
 
-def _answer(url: str, headers: dict[str, str], timeout_s: float, stack: ExitStack) -> urllib3.BaseHTTPResponse:
-    """Return the first answer that leads nowhere else; the stack closes its connection.
+def _follow_redirects(
+    url: str, headers: dict[str, str], timeout_s: float, stack: ExitStack
+) -> urllib3.BaseHTTPResponse:
+    """Follow redirects and return the final response; the stack closes its connection.
 
-    Redirections are followed here, since each may be to a host that has another proxy or none, and none may be to
-    something that is not on the web.
+    Redirects are followed here because each target may need another proxy or none, and only http(s) targets are
+    allowed.
     """
     at = url
     for _ in range(_MAX_REDIRECTIONS + 1):
-        with _translated(url):
+        with _translate_errors(url):
             pool = _pool(at)
             stack.callback(pool.clear)
             answer = pool.request(
@@ -113,24 +115,24 @@ def _answer(url: str, headers: dict[str, str], timeout_s: float, stack: ExitStac
                 retries=False,
                 redirect=False,
                 preload_content=False,
-                enforce_content_length=False,  # what came before a connection broke is kept; its length is checked
+                enforce_content_length=False,  # bytes received before a broken connection are kept; length is checked
             )
         stack.callback(answer.close)
         location = answer.get_redirect_location()
         if not location:
             if not 200 <= answer.status < 300:
-                raise _of_status(url, answer.status)
+                raise _status_error(url, answer.status)
             return answer
         try:
             at = urljoin(at, location).replace(" ", "%20")
             check_url(at)
         except (UsageError, ValueError) as error:
-            raise StorageError(f"{shown(url)}: the server leads to what is no plain http(s) URL") from error
-    raise StorageError(f"{shown(url)}: the server leads from one URL to another, {_MAX_REDIRECTIONS} times")
+            raise StorageError(f"{redacted_url(url)}: the server redirects to an invalid or non-http(s) URL") from error
+    raise StorageError(f"{redacted_url(url)}: more than {_MAX_REDIRECTIONS} redirects")
 
 
 def _pool(url: str) -> urllib3.PoolManager:
-    """What reaches a host: directly, or by the proxy that the usual environment variables name."""
+    """Return a pool for a host, with the proxy from the usual environment variables, if any."""
     parts = urlsplit(url)
     proxy = getproxies().get(parts.scheme)
     if not proxy or proxy_bypass(parts.netloc):
@@ -144,7 +146,7 @@ def _pool(url: str) -> urllib3.PoolManager:
 
 def _reply(url: str, start: int, answer: urllib3.BaseHTTPResponse) -> Reply:
     if answer.headers.get("Content-Encoding", "identity") != "identity":
-        raise StorageError(f"{shown(url)}: the server sends it packed although it was asked not to")
+        raise StorageError(f"{redacted_url(url)}: the server sends compressed content although identity was requested")
     tag = answer.headers.get("ETag", "")
     validator = tag if tag.startswith('"') else ""
     length = answer.headers.get("Content-Length", "")
@@ -153,29 +155,29 @@ def _reply(url: str, start: int, answer: urllib3.BaseHTTPResponse) -> Reply:
         return Reply(0, size, validator, answer)
     match = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
     if match is None or int(match[1]) != start:
-        raise RangeRefused(f"{shown(url)}: the server sends another part than it was asked for")
+        raise RangeRefused(f"{redacted_url(url)}: the server sends another range than requested")
     total = int(match[3]) if match[3] != "*" else None if size is None else start + size
     return Reply(start, total, validator, answer)
 
 
 @contextmanager
-def _translated(url: str) -> Iterator[None]:
+def _translate_errors(url: str) -> Iterator[None]:
     try:
         yield
-    except LocationValueError as error:  # its text may hold the password of a proxy
+    except LocationValueError as error:  # its text may contain the password of a proxy
         raise StorageError(
-            f"{shown(url)}: its host, or the proxy in the environment ({', '.join(_PROXIES)}), is no address that can "
-            "be asked; a proxy is http(s)://host:port"
+            f"{redacted_url(url)}: invalid address of the host, or of the proxy in the environment "
+            f"({', '.join(_PROXIES)}); a proxy is http(s)://host:port"
         ) from error
     except (HTTPError, OSError) as error:
         cause = _cause(error)
         if isinstance(cause, ssl.SSLCertVerificationError):
-            raise StorageError(f"{shown(url)}: the server's certificate is not trusted ({cause})") from error
-        raise StoreUnavailable(f"{shown(url)}: {_reason(cause)}") from error
+            raise StorageError(f"{redacted_url(url)}: the server's certificate is not trusted ({cause})") from error
+        raise StoreUnavailable(f"{redacted_url(url)}: {_reason(cause)}") from error
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Return what urllib3 wrapped: the error of the socket, of TLS or of the protocol."""
+    """Return the error that urllib3 wrapped: of the socket, of TLS or of the protocol."""
     while isinstance(error, HTTPError) and (inner := error.__cause__ or error.__context__):
         error = inner
     return error
@@ -183,18 +185,18 @@ def _cause(error: BaseException) -> BaseException:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, socket.gaierror):
-        return f"its host has no address here ({error.strerror})"
+        return f"cannot resolve the host name ({error.strerror})"
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return "timeout"
     return str(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 
-def _of_status(url: str, status: int) -> StorageError:
-    what = f"{shown(url)}: the server answers {status}"
+def _status_error(url: str, status: int) -> StorageError:
+    what = f"{redacted_url(url)}: the server responded with status {status}"
     if status in (404, 410):
-        return ObjectNotFound(f"{what}, there is no such file")
+        return ObjectNotFound(f"{what}, no such file")
     if status in (401, 403, 407):
-        return AccessDenied(f"{what}, it refuses to give it")
+        return AccessDenied(f"{what}, access denied")
     if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        return RangeRefused(f"{what}, the file ends earlier")
+        return RangeRefused(f"{what}, the file is shorter than the requested offset")
     return StoreUnavailable(f"{what}, try again") if status in _AGAIN else StorageError(what)

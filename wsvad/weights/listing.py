@@ -1,4 +1,4 @@
-"""Which weights there are, and what of them is on this machine."""
+"""List the known weights and their state on this machine."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ class ListedWeights:
 
     name: str
     architecture: str | None
-    """``None`` for a file of the user's: not looked into."""
+    """``None`` for a user's own file, which is not read."""
     about: str
     licence: str
     source: str
-    """Page of its authors."""
+    """Page of the authors."""
     urls: tuple[str, ...]
     digests: tuple[str | None, ...]
-    """Of each file; ``None`` where nobody published one: bring your own file, or give a digest."""
+    """Digest of each file; ``None`` if none is published: pass one, or copy your own file."""
     size: int | None
-    """Bytes to fetch, where known."""
+    """Bytes to fetch, if known."""
     state: folders.State
     path: str | None
-    """What ``--weights`` loads; ``None`` where there is nothing yet."""
+    """Path to use with ``--weights``; ``None`` if there is no usable file."""
 
 
 def list_weights(folder: Path) -> list[ListedWeights]:
-    """Return every name, and every other weight file in the folder.
+    """Return all catalogue weights, and every other weight file in the folder.
 
     Raises:
-        WeightsError: the folder or a file in it cannot be read.
+        WeightsError: The folder or a file in it cannot be read.
     """
     lines = [_listed(known, folder) for known in CATALOGUE.values()]
-    for path in folders.others(folder):
+    for path in folders.other_files(folder):
         size = path.stat().st_size
-        lines.append(ListedWeights(path.stem, None, "a file of yours", "", "", (), (), size, "present", str(path)))
+        lines.append(ListedWeights(path.stem, None, "your own file", "", "", (), (), size, "present", str(path)))
     return lines
 
 
 def _listed(known: KnownWeights, folder: Path) -> ListedWeights:
-    found = folders.held(known, folder)
+    found = folders.folder_state(known, folder)
     return ListedWeights(
         known.name,
         known.architecture,

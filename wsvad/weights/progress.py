@@ -1,4 +1,4 @@
-"""What a person sees while bytes arrive."""
+"""Progress bar of a download."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class DownloadView:
-    """Shows one download. Use as a context manager; call it with the bytes that are here and all bytes, if known."""
+    """Shows the progress of one download. Use as a context manager; call it with received and total bytes."""
 
     def __init__(self, name: str, console: Console) -> None:
         self._name = name
@@ -36,6 +36,6 @@ class DownloadView:
         self._display.__exit__(kind, error, trace)
 
     def __call__(self, here: int, total: int | None) -> None:
-        """Say how many bytes are here, of how many."""
+        """Update the number of received bytes, and the total if known."""
         share = f" of {total / 1e6:.0f}" if total else ""
         self._display.update(here, lambda: f"{self._name}: {here / 1e6:.0f}{share} MB", total=total)

@@ -1,14 +1,14 @@
-"""From what a user names to weights: known by identity at once, loaded only when there is work for them."""
+"""Resolve the weights named by the user: their identity at once, their tensors only when they are needed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from wsvad.backbones.choose import architecture_spec, backbone_spec
 from wsvad.backbones.embedded import embedded_weights
 from wsvad.backbones.identity import is_untrained
 from wsvad.backbones.names import DEFAULT_BACKBONE, Architecture
+from wsvad.backbones.registry import architecture_spec, backbone_spec
 from wsvad.backbones.weights import Weights, random_weights, untrained_name
 from wsvad.errors import UsageError, WeightsError
 from wsvad.storage import StoreOptions
@@ -17,35 +17,35 @@ from wsvad.weights.folder import find_weights
 from wsvad.weights.source import read_weights
 
 EMBEDDED = "embedded"
-"""What ``--weights`` calls the weights that come with the package."""
+"""Name of the embedded weights in ``--weights``."""
 
 
 class LoadedWeights(NamedTuple):
-    """The weights of a backbone's networks, as workers get them."""
+    """Weights of a backbone's networks, as passed to workers."""
 
     weights: Weights
     flow_weights: Weights | None = None
-    """Of the second of two streams."""
+    """Weights of the second of two streams."""
 
 
 @dataclass(frozen=True)
 class WeightsSource:
-    """Weights of one network that are known by name."""
+    """Weights of one network, identified but not necessarily loaded."""
 
     identity: str
-    """What names them in a fingerprint: ``sha256:<hex>`` of the tensors, or the recipe of an untrained network, which
-    makes the same tensors everywhere and need not run to be named."""
+    """Identity in a fingerprint: ``sha256:<hex>`` of the tensors, or the recipe of an untrained network, which gives
+    the same tensors everywhere and need not be executed to identify them."""
     label: str
-    """What people are told."""
+    """Text for messages and summaries."""
     banner: str
-    """A loud line when the weights are untrained, else empty."""
+    """Warning if the weights are untrained, else empty."""
     architecture: Architecture
-    """The network that they are for."""
+    """Architecture of the network."""
     seed: int | None = None
     loaded: Weights | None = field(default=None, repr=False, compare=False)
 
     def load(self) -> Weights:
-        """Return the weights; an untrained network takes a few seconds to make."""
+        """Return the weights; creating those of an untrained network takes a few seconds."""
         if self.loaded is not None:
             return self.loaded
         assert self.seed is not None
@@ -58,20 +58,20 @@ class BackboneSource:
 
     weights: WeightsSource
     flow_weights: WeightsSource | None = None
-    """Of the second of two streams."""
+    """Weights of the second of two streams."""
 
     @property
     def label(self) -> str:
-        """What people are told."""
+        """Text for messages and summaries."""
         return " + ".join(source.label for source in self._all)
 
     @property
     def banner(self) -> str:
-        """A loud line when any of the weights are untrained, else empty."""
+        """Warning if any of the weights are untrained, else empty."""
         return next((source.banner for source in self._all if source.banner), "")
 
     def load(self) -> LoadedWeights:
-        """Return the weights."""
+        """Load and return the weights."""
         return LoadedWeights(*(source.load() for source in self._all))
 
     @property
@@ -82,21 +82,21 @@ class BackboneSource:
 def resolve_backbone(
     backbone: str, weights: str | None, flow_weights: str | None = None, options: StoreOptions | None = None
 ) -> BackboneSource:
-    """Find the weights of a backbone.
+    """Resolve the weights of a backbone.
 
     Args:
-        backbone: its name.
-        weights: of its (first) network, see :func:`resolve_weights`; ``None``: the embedded ones, where it has some.
-        flow_weights: of the second of two streams.
-        options: how to reach the store.
+        backbone: Name of the backbone.
+        weights: Weights of its (first) network, see :func:`resolve_weights`; ``None``: the embedded ones, if any.
+        flow_weights: Weights of the second of two streams.
+        options: Access options of the store.
 
     Raises:
-        UsageError: weights that are needed are not named, or some are named that have no use.
-        WeightsError, StorageError: as ``resolve_weights``.
+        UsageError: Required weights are missing, or superfluous ones are given.
+        WeightsError, StorageError: As for ``resolve_weights``.
     """
     spec = backbone_spec(backbone)
     if flow_weights is not None and len(spec.streams) < 2:
-        raise UsageError(f"--flow-weights goes with i3d-two-stream; backbone {backbone} takes all of its --weights")
+        raise UsageError(f"--flow-weights is only valid with i3d-two-stream; for backbone {backbone} use --weights")
     if weights is None and spec.name == DEFAULT_BACKBONE:
         weights = EMBEDDED
     named = {"--weights": weights, "--flow-weights": flow_weights}
@@ -119,40 +119,40 @@ def _missing(backbone: str, option: str, architecture: Architecture) -> str:
     public = f"{option} {spec.public} after `wsvad weights fetch {spec.public}`, "
     return (
         f"backbone {backbone} needs weights of {spec.title}: {public}{option} FILE or URI, or {option} random[:SEED] "
-        f"for an untrained network. Without weights of your own there is --backbone {DEFAULT_BACKBONE}"
+        f"for an untrained network. --backbone {DEFAULT_BACKBONE} has embedded weights"
     )
 
 
 def resolve_weights(
     source: str, architecture: Architecture = "inception-rgb", options: StoreOptions | None = None
 ) -> WeightsSource:
-    """Find the weights of one network.
+    """Resolve the weights of one network.
 
     Args:
         source: ``embedded``; ``random`` or ``random:<seed>`` for an untrained network; a name of ``wsvad weights list``
-            or of a file in the folder of weights; else the path or URI of a file of any layout that is known here.
-        architecture: the network.
-        options: how to reach the store.
+            or of a file in the weights folder; else the path or URI of a file of any supported format.
+        architecture: Architecture of the network.
+        options: Access options of the store.
 
     Raises:
-        WeightsError: the file is not what it should be; nothing in it was executed.
-        StorageError: the file cannot be reached.
-        UsageError: a seed that is no number, or embedded weights of a network that has none.
+        WeightsError: Invalid file; no code in it was executed.
+        StorageError: The file cannot be read from the store.
+        UsageError: Invalid seed, or embedded weights of an architecture that has none.
     """
     if is_untrained(source):
         text = source.partition(":")[2] or "0"
         if not (text.isascii() and text.isdecimal() and int(text) < 2**32):
-            raise UsageError(f"random:SEED takes a whole number below 2**32, got {source!r}")
+            raise UsageError(f"random:SEED expects an integer from 0 to 2**32 - 1, got {source!r}")
         name = untrained_name(int(text), architecture)
         return WeightsSource(name, name, Weights(name, "", {}).banner, architecture, int(text))
     if source in (EMBEDDED, catalogue.EMBEDDED):
         if architecture != "inception-compact":
             raise UsageError(f"there are no embedded weights of {architecture_spec(architecture).title}")
-        return _known(embedded_weights())
+        return _loaded_source(embedded_weights())
     where = source if "://" in source else str(find_weights(source))
-    return _known(read_weights(where, architecture, options).weights)
+    return _loaded_source(read_weights(where, architecture, options).weights)
 
 
-def _known(weights: Weights) -> WeightsSource:
+def _loaded_source(weights: Weights) -> WeightsSource:
     label = f"{weights.name} ({weights.digest[:19]})"
     return WeightsSource(weights.digest, label, weights.banner, weights.architecture, loaded=weights)

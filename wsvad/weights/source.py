@@ -1,4 +1,4 @@
-"""Weights in whatever layout they are published in, read as checked weights of a network; nothing is executed."""
+"""Read and validate weights in any published format, without executing code."""
 
 from __future__ import annotations
 
@@ -30,36 +30,36 @@ Format = Literal["safetensors", "pytorch", "tensorflow", "caffe2"]
 _BUNDLE = re.compile(r"(?P<prefix>.+)\.(?:index|data-\d{5}-of-\d{5}|meta)")
 _PICKLE = b"\x80"
 _TORCH_PICKLE = re.compile(rb"\x80[\x02-\x05](?:\x95.{8})?\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", re.DOTALL)
-"""How PyTorch's files began before they were zip archives: a number that is its mark."""
+"""Start of PyTorch's files before they were zip archives: the pickled magic number."""
 _SETTINGS_SHOWN = "expected a .pt, .pth or .safetensors file, a TensorFlow checkpoint (.index), or a Caffe2 .pkl"
 
 
 @dataclass(frozen=True, eq=False)
 class SourceWeights:
-    """Weights, and where they came from."""
+    """Weights and the files they were read from."""
 
     weights: Weights
     format: Format
     files: Mapping[str, Digest]
-    """URI and git blob id of every file that was read."""
+    """Git blob id of every file that was read, by URI."""
     known: str | None
-    """Name in the catalogue of weights that these are, by the digest of every file; else ``None``."""
+    """Name in the catalogue if the digests of all files match; else ``None``."""
 
 
 def read_weights(
     uri: str, architecture: Architecture | None = None, options: StoreOptions | None = None
 ) -> SourceWeights:
-    """Read weights of any known layout, and check them.
+    """Read weights of any supported format, and validate them.
 
     Args:
-        uri: of a file, local or ``s3://``; of a TensorFlow checkpoint any of its files, or their common beginning.
-        architecture: the network that they must be for; ``None``: whatever they seem to be for.
-        options: how to reach the store.
+        uri: URI of a file, local or ``s3://``; for a TensorFlow checkpoint, any of its files or their common prefix.
+        architecture: Architecture that the weights must have; ``None``: the one they match best.
+        options: Access options of the store.
 
     Raises:
-        WeightsError: damaged, hostile, too large, or not weights of a network that is known here.
-        StorageError: a file cannot be reached.
-        UsageError: the URI cannot be one.
+        WeightsError: Damaged, hostile, too large, or not weights of a supported network.
+        StorageError: A file cannot be read from the store.
+        UsageError: Invalid URI.
     """
     store, key = open_object(uri, options or StoreOptions(follow_links=True))
     files: dict[str, bytes] = {}
@@ -84,7 +84,7 @@ def read_weights(
 
 
 def _bundle_prefix(store: Store, key: str) -> str | None:
-    """Return the common beginning of a TensorFlow checkpoint's files, if the key names one."""
+    """Return the common prefix of a TensorFlow checkpoint's files if the key belongs to one."""
     match = _BUNDLE.fullmatch(key)
     if match is not None:
         return match["prefix"]
@@ -104,7 +104,7 @@ def _read_bundle(store: Store, prefix: str, files: dict[str, bytes]) -> bytes:
 def _read(store: Store, key: str, files: dict[str, bytes]) -> bytes:
     size = store.stat(key).size
     if size > MAX_BYTES:
-        raise WeightsError(f"{store.uri_of(key)} has {size} bytes; expected at most {MAX_BYTES}")
+        raise WeightsError(f"{store.uri_of(key)}: expected at most {MAX_BYTES} bytes, got {size}")
     files[key] = store.read(key)
     return files[key]
 
@@ -117,12 +117,12 @@ def _format(data: bytes) -> Format:
     if data.startswith(_PICKLE):
         return "caffe2"
     if data.endswith(MAGIC):
-        raise WeightsError("this is the index of a TensorFlow checkpoint; its name must end in .index, beside its data")
+        raise WeightsError("this is the index of a TensorFlow checkpoint; name it .index and keep it next to its data")
     if data[:64].lstrip().lower().startswith((b"<!doctype", b"<html")):
-        raise WeightsError(f"this is a web page, perhaps of a download that needed a login; {_SETTINGS_SHOWN}")
+        raise WeightsError(f"this is a web page, perhaps of a download that requires a login; {_SETTINGS_SHOWN}")
     if data.startswith(b"version https://git-lfs"):
-        raise WeightsError(f"this is a pointer of Git LFS, not the file it points at; {_SETTINGS_SHOWN}")
-    raise WeightsError(f"damaged, or of a kind that is not known here; {_SETTINGS_SHOWN}")
+        raise WeightsError(f"this is a Git LFS pointer, not the file itself; {_SETTINGS_SHOWN}")
+    raise WeightsError(f"damaged or of an unsupported format; {_SETTINGS_SHOWN}")
 
 
 def _as_safetensors(state: Mapping[str, NDArray[np.float32]]) -> bytes:

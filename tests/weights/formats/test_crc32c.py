@@ -1,4 +1,4 @@
-"""The checksum against published vectors and another implementation."""
+"""CRC-32C, compared with published vectors and another implementation."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def test_published_vectors(what: str) -> None:
 
 @pytest.mark.parametrize("size", [1, 63, 64, 65, 127, 128, 255, 4096, 10_007, 262_145])
 def test_any_size_agrees_with_another_implementation(size: int) -> None:
-    """Sizes around the borders at which rows are joined; tensorboardX computes byte by byte."""
+    """Sizes around the limits at which rows are combined; tensorboardX computes byte by byte."""
     data = np.random.default_rng(size).bytes(size)
     assert crc32c(data) == of_tensorboardx(data)
     assert crc32c(memoryview(data)[: size // 2]) == of_tensorboardx(data[: size // 2])
 
 
-def test_pieces_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
-    """More than one piece gives the same."""
+def test_pieces_are_combined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than one piece gives the same checksum."""
     data = np.random.default_rng(0).bytes(100_000)
     whole = crc32c(data)
     monkeypatch.setattr("wsvad.weights.formats.crc32c._PIECE", 7001)

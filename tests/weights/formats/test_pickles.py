@@ -1,4 +1,4 @@
-"""Pickles of arrays, read without unpickling: what Python 2 and 3 write, and what an attacker writes."""
+"""Pickles of arrays, read without unpickling: written by Python 2 and 3, and by an attacker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.weights.making import Python2, python2_pickle
+from tests.weights.checkpoints import Python2, python2_pickle
 from wsvad.errors import WeightsError
 from wsvad.weights.formats.caffe2 import public_name, resnet_state
 from wsvad.weights.formats.pickles import read_arrays
@@ -39,8 +39,8 @@ def same(read: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> bool:
     )
 
 
-def test_what_python_2_wrote_is_read() -> None:
-    """Text as latin-1, long dimensions, the number of steps beside the arrays left out."""
+def test_pickles_of_python_2_are_read() -> None:
+    """Text as latin-1, long dimensions; the step counter is left out."""
     data = python2_pickle(ARRAYS | {"model_iter": 400_000})
     assert same(read_arrays(data), ARRAYS)
     assert same(
@@ -51,8 +51,8 @@ def test_what_python_2_wrote_is_read() -> None:
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("outer", [dict, collections.OrderedDict, lambda arrays: {"blobs": arrays, "step": 3}])
-def test_what_python_3_writes_is_read(protocol: int, outer: type) -> None:
-    """Fortran order, scalars of NumPy, arrays that are there twice, in a dictionary or under ``blobs``."""
+def test_pickles_of_python_3_are_read(protocol: int, outer: type) -> None:
+    """Fortran order, NumPy scalars, repeated arrays, in a dictionary or under ``blobs``."""
     arrays = ARRAYS | {"fortran": np.asfortranarray(np.arange(6.0).reshape(2, 3)), "conv again": ARRAYS["conv"]}
     wanted = arrays | {"number": np.asarray(np.float32(2.5))}
     assert same(read_arrays(pickle.dumps(outer(arrays | {"number": np.float32(2.5)}), protocol)), wanted)
@@ -70,10 +70,10 @@ class Payload:
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
 def test_code_is_not_executed(protocol: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Refused, and nothing happens; Python's own unpickler would have done it."""
+    """It is refused without effect; Python's own unpickler would have executed it."""
     canary = tmp_path_factory.mktemp("canary") / "executed"
     data = pickle.dumps({"blobs": {"w": ARRAYS["conv"], "x": Payload(str(canary))}}, protocol)
-    with pytest.raises(WeightsError, match=r"asks for '(posix|nt)\.mkdir'|instruction"):
+    with pytest.raises(WeightsError, match=r"refers to '(posix|nt)\.mkdir'|instruction"):
         read_arrays(data)
     assert not canary.exists()
     pickle.loads(data)
@@ -98,24 +98,24 @@ def array(shape: bytes, content: bytes, code: bytes = b"f4") -> bytes:
 BILLION_LAUGHS = b"U\x01a\x85" + b"".join(b"q%cU\x01bh%c\x86" % (n, n) for n in range(100))
 DOUBLED = b")q\x00" + b"0h\x00h\x00\x86q\x00" * 60
 HOSTILE = {
-    "shape that overflows": (array(b"\x8a\x08" + b"\xff" * 7 + b"\x3f" + b"\x85", b"1234"), "absurd shape"),
-    "more than its bytes": (array(b"J\xff\xff\xff\x3f\x85", b"1234"), "do not make up its shape"),
-    "less than its bytes": (array(b"K\x01\x85", b"12345678"), "do not make up its shape"),
-    "below 0": (array(b"J\xff\xff\xff\xff\x85", b"1234"), "absurd shape"),
-    "shape that is no numbers": (array(b"U\x01a\x85", b"1234"), "absurd shape"),
-    "rank of 9": (array(b"(" + b"K\x01" * 9 + b"t", b"1234"), "absurd shape"),
-    "objects": (array(b"K\x01\x85", b"12345678", b"O8"), "of the type 'O8'"),
-    "structures": (array(b"K\x01\x85", b"1234", b"V4"), "of the type 'V4'"),
-    "text": (array(b"K\x01\x85", b"1234", b"S4"), "of the type 'S4'"),
-    "number as a type": (b"cnumpy\ndtype\nK\x04K\x00K\x01\x87R", "calls dtype in an unknown way"),
-    "built twice": (array(b"K\x01\x85", b"1234") + b"(K\x01K\x01\x85Ntb", "unknown way"),
-    "a call of a call": (b"cnumpy\ndtype\ncnumpy\ndtype\n\x85R", "unknown way"),
-    "a call of a number": (b"K\x01)R", "cannot be called"),
-    "getattr": (b"cbuiltins\ngetattr\n", "asks for 'builtins.getattr'"),
-    "file loader": (b"cnumpy\nload\n", "asks for 'numpy.load'"),
-    "doubled tuples as a shape": (array(DOUBLED, b"1234").replace(b"0h", b"h"), "absurd shape|unknown way|damaged"),
+    "shape that overflows": (array(b"\x8a\x08" + b"\xff" * 7 + b"\x3f" + b"\x85", b"1234"), "invalid shape"),
+    "more than its bytes": (array(b"J\xff\xff\xff\x3f\x85", b"1234"), "match its shape"),
+    "less than its bytes": (array(b"K\x01\x85", b"12345678"), "match its shape"),
+    "below 0": (array(b"J\xff\xff\xff\xff\x85", b"1234"), "invalid shape"),
+    "shape that is no numbers": (array(b"U\x01a\x85", b"1234"), "invalid shape"),
+    "rank of 9": (array(b"(" + b"K\x01" * 9 + b"t", b"1234"), "invalid shape"),
+    "objects": (array(b"K\x01\x85", b"12345678", b"O8"), "array type 'O8'"),
+    "structures": (array(b"K\x01\x85", b"1234", b"V4"), "array type 'V4'"),
+    "text": (array(b"K\x01\x85", b"1234", b"S4"), "array type 'S4'"),
+    "number as a type": (b"cnumpy\ndtype\nK\x04K\x00K\x01\x87R", "calls dtype with unsupported arguments"),
+    "built twice": (array(b"K\x01\x85", b"1234") + b"(K\x01K\x01\x85Ntb", "unsupported"),
+    "a call of a call": (b"cnumpy\ndtype\ncnumpy\ndtype\n\x85R", "unsupported"),
+    "a call of a number": (b"K\x01)R", "is not callable"),
+    "getattr": (b"cbuiltins\ngetattr\n", "refers to 'builtins.getattr'"),
+    "file loader": (b"cnumpy\nload\n", "refers to 'numpy.load'"),
+    "doubled tuples as a shape": (array(DOUBLED, b"1234").replace(b"0h", b"h"), "invalid shape|unsupported|damaged"),
     "persistent id": (b"U\x01aQ", "instruction BINPERSID"),
-    "object": (b"(cos\nsystem\nU\x02lso", "asks for 'os.system'|instruction"),
+    "object": (b"(cos\nsystem\nU\x02lso", "refers to 'os.system'|instruction"),
     "instance": (b"(U\x02lsios\nsystem\n", "instruction INST"),
     "new object": (b"cnumpy\nndarray\n)\x81", "instruction NEWOBJ"),
     "extension": (b"\x82\x01", "instruction EXT1"),
@@ -138,15 +138,15 @@ def test_hostile_pickles_are_refused(what: str) -> None:
 
 
 def test_keys_must_be_text() -> None:
-    """A tuple of tuples of tuples takes for ever to be hashed; it never is."""
+    """A tuple of nested tuples takes exponential time to hash; it is never hashed."""
     doubled = b")" + b"q\x00h\x00\x86" * 80
-    with pytest.raises(WeightsError, match="text as its keys"):
+    with pytest.raises(WeightsError, match="a dictionary with text keys"):
         read_arrays(b"\x80\x02}" + doubled + b"K\x01s.")
     with pytest.raises(WeightsError, match="dictionary of arrays, got a tuple"):
         read_arrays(b"\x80\x02" + doubled + b".")
 
 
-def test_one_run_of_bytes_is_not_many_arrays() -> None:
+def test_bytes_cannot_be_reused_for_many_arrays() -> None:
     """A file of kilobytes that would fill gigabytes with copies of the same text is refused."""
     content = b"T" + struct.pack("<i", 4000) + bytes(4000) + b"q\x01"
     one = array(b"M\xe8\x03\x85", b"").replace(b"U\x00tb", b"h\x01tb")
@@ -157,8 +157,8 @@ def test_one_run_of_bytes_is_not_many_arrays() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.data())
-def test_altered_and_cut_pickles_are_read_or_refused(data: st.DataObject) -> None:
-    """Any byte changed, any length: arrays within the size of the file, or an error of ours."""
+def test_altered_and_truncated_pickles_are_read_or_refused(data: st.DataObject) -> None:
+    """Any byte changed, any length: arrays within the size of the file, or a WeightsError."""
     whole = python2_pickle({"w": ARRAYS["conv"], "b": ARRAYS["double"], "model_iter": 3})
     altered = bytearray(whole)
     for _ in range(data.draw(st.integers(0, 3))):
@@ -171,13 +171,13 @@ def test_altered_and_cut_pickles_are_read_or_refused(data: st.DataObject) -> Non
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200))
 def test_noise_is_refused(noise: bytes) -> None:
-    """Never another error than ours."""
+    """Never another error than WeightsError."""
     with pytest.raises(WeightsError):
         read_arrays(b"\x80\x02" + noise)
 
 
 def test_blobs_are_named_as_the_public_converter_names_them() -> None:
-    """Stem, blocks, shortcut, classifier; what only training needs is left out."""
+    """Stem, blocks, shortcut, classifier; training state is left out."""
     blobs = {
         "conv1_w": "conv1.weight",
         "res_conv1_bn_riv": "bn1.running_var",
@@ -199,19 +199,19 @@ def test_blobs_are_named_as_the_public_converter_names_them() -> None:
     "name", ["res6_0_branch2a_w", "res2_0_branch2d_w", "res2_0_branch2a_w2", "nonlocal_conv3_1_theta_w"]
 )
 def test_blobs_of_another_network_are_refused(name: str) -> None:
-    """By name; non-local blocks are told to be unsupported."""
-    with pytest.raises(WeightsError, match=f"has '{name}'.*{'not supported' if 'nonlocal' in name else ''}"):
+    """By name; non-local blocks are reported as unsupported."""
+    with pytest.raises(WeightsError, match=f"unexpected '{name}'.*{'not supported' if 'nonlocal' in name else ''}"):
         resnet_state({name: np.ones(3, np.float32)})
 
 
-def test_numbers_that_are_no_weights_are_refused() -> None:
-    """Whole numbers where weights should be."""
-    with pytest.raises(WeightsError, match="'conv1_w' holds int64"):
+def test_integer_blobs_are_refused() -> None:
+    """Integers where weights should be."""
+    with pytest.raises(WeightsError, match="'conv1_w' has type int64"):
         resnet_state({"conv1_w": np.ones(3, np.int64)})
 
 
-def test_the_writer_of_these_tests_is_understood_by_python() -> None:
-    """Else they would prove that two mistakes agree."""
+def test_python_reads_the_pickles_of_these_tests() -> None:
+    """Otherwise the reader and the writer could share a mistake."""
     writer = Python2()
     loaded = pickle.loads(writer.blobs({"w": ARRAYS["conv"]}), encoding="latin-1")
     assert np.array_equal(loaded["blobs"]["w"], ARRAYS["conv"])

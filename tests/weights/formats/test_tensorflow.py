@@ -1,4 +1,4 @@
-"""Checkpoints that TensorFlow wrote, read without it; and what happens to them in the wild."""
+"""Checkpoints written by TensorFlow, read without it, including damaged and hostile ones."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.backbones.reference import published_shapes
-from tests.weights.making import DATA, unpacked, written_value
+from tests.weights.checkpoints import DATA, unpack, written_value
 from wsvad.errors import WeightsError
 from wsvad.weights.formats.crc32c import crc32c
 from wsvad.weights.formats.inception import inception_state, public_name
 from wsvad.weights.formats.sstable import MAGIC, read_table
 from wsvad.weights.formats.tensorflow import Bundle
 
-SMALL = unpacked("tensorflow_small.tar.xz")
+SMALL = unpack("tensorflow_small.tar.xz")
 INDEX, SHARD = SMALL["model.ckpt.index"], SMALL["model.ckpt.data-00000-of-00001"]
 PUBLIC = published_shapes()
 
 
 def small(index: bytes = INDEX, shard: bytes = SHARD) -> Bundle:
-    """The small checkpoint, or what became of it."""
+    """The small checkpoint, possibly altered."""
     return Bundle(index, lambda part: shard)
 
 
 def test_every_type_of_fixed_size_is_read() -> None:
-    """Values as they were given to TensorFlow 2.21, in many blocks of the index."""
+    """Values as given to TensorFlow 2.21, in many blocks of the index."""
     bundle = small()
     wanted = {
         "a/half": np.array([[1.5, -2], [3, 65504]], np.float16),
@@ -48,9 +48,9 @@ def test_every_type_of_fixed_size_is_read() -> None:
         assert np.array_equal(read, values), name
 
 
-def test_a_whole_i3d_has_the_public_names_axes_and_values() -> None:
-    """Names and shapes of DeepMind's checkpoint, written by TensorFlow: every value lands where PyTorch wants it."""
-    files = unpacked("tensorflow_i3d.tar.xz")
+def test_a_complete_i3d_has_the_public_names_axes_and_values() -> None:
+    """Names and shapes of DeepMind's checkpoint, written by TensorFlow; values end up where PyTorch expects them."""
+    files = unpack("tensorflow_i3d.tar.xz")
     bundle = Bundle(files["model.ckpt.index"], lambda part: files[f"model.ckpt.data-{part}"])
     state = inception_state(bundle)
     wanted = {name: shape for name, shape in PUBLIC.items() if not name.endswith("num_batches_tracked")}
@@ -69,7 +69,7 @@ def test_a_whole_i3d_has_the_public_names_axes_and_values() -> None:
 
 @pytest.mark.parametrize(("name", "variables"), [("rgb_imagenet", 230), ("rgb_kin600", 346)])
 def test_the_published_indexes_map_onto_the_public_names(name: str, variables: int) -> None:
-    """The real ``.index`` files of ``deepmind/kinetics-i3d``: all of I3D, each once, with the right axes."""
+    """The real ``.index`` files of ``deepmind/kinetics-i3d``: all of I3D, each variable once, with the right axes."""
     bundle = small((DATA / f"kinetics_i3d_{name}.index").read_bytes())
     assert len(bundle.entries) == variables
     kept = {public_name(key): e.shape for key, e in bundle.entries.items() if not key.endswith("/Momentum")}
@@ -83,8 +83,8 @@ def test_the_published_indexes_map_onto_the_public_names(name: str, variables: i
             assert tuple(size for size in shape if size != 1) == public, key
 
 
-def test_checksums_of_the_data_are_proven() -> None:
-    """One flipped bit in any tensor is found; the others are still read."""
+def test_checksums_of_the_data_are_verified() -> None:
+    """One flipped bit in any tensor is detected; the others are still read."""
     entry = small().entries["a/float"]
     altered = bytearray(SHARD)
     altered[entry.start + 5] ^= 1
@@ -95,31 +95,31 @@ def test_checksums_of_the_data_are_proven() -> None:
 
 
 def test_truncated_data_is_refused() -> None:
-    """A place outside of the file is an error that says so."""
+    """The error states that the location is outside the file."""
     bundle = small(shard=SHARD[:-4])
     last = max(bundle.entries.values(), key=lambda entry: entry.start)
     (name,) = (name for name, entry in bundle.entries.items() if entry == last)
-    with pytest.raises(WeightsError, match="truncated or of another checkpoint"):
+    with pytest.raises(WeightsError, match="truncated or belongs to another checkpoint"):
         bundle.array(name)
 
 
-def test_text_is_no_weight() -> None:
-    """Strings have no fixed size; numbers beside them are read."""
+def test_text_tensors_are_refused() -> None:
+    """Strings have no fixed size; numbers in the same file are read."""
     bundle = Bundle(SMALL["text.ckpt.index"], lambda part: SMALL[f"text.ckpt.data-{part}"])
     assert bundle.array("x") == 1
-    with pytest.raises(WeightsError, match="'text' is of type 7; expected plain numbers"):
+    with pytest.raises(WeightsError, match="'text' has type 7; expected plain numbers"):
         bundle.array("text")
 
 
 def test_another_network_is_refused_by_name() -> None:
-    """A variable that I3D has not is named."""
+    """The error names a variable that is not part of I3D."""
     foreign = table(HEADER | {b"dense/kernel": FLOAT_OF_4})
-    with pytest.raises(WeightsError, match="has 'dense/kernel', which an Inception-v1 I3D has not"):
+    with pytest.raises(WeightsError, match="unexpected 'dense/kernel', which is not part of an Inception-v1 I3D"):
         inception_state(Bundle(foreign, lambda part: bytes(4)))
 
 
 def varint(value: int) -> bytes:
-    """A number as Protocol Buffers write it."""
+    """Return an integer as a Protocol Buffers varint."""
     out = b""
     while value > 127:
         out += bytes([value & 127 | 128])
@@ -128,7 +128,7 @@ def varint(value: int) -> bytes:
 
 
 def table(entries: dict[bytes, bytes], *, restarts: int = 1) -> bytes:
-    """A table of one block, with checksums that agree: what a careful attacker would write."""
+    """Return a table of one block with valid checksums, as an attacker would write it."""
 
     def block(pairs: dict[bytes, bytes]) -> bytes:
         content = b"".join(b"\0" + varint(len(k)) + varint(len(v)) + k + v for k, v in pairs.items())
@@ -146,28 +146,28 @@ HEADER = {b"": b"\x08\x01\x1a\x02\x08\x01"}
 FLOAT_OF_4 = b"\x08\x01\x12\x04\x12\x02\x08\x01\x28\x04"
 HOSTILE = {
     "no header": ({b"w": FLOAT_OF_4}, "has no header"),
-    "no shards": ({b"": b"\x08\x00"}, "of 0 data files"),
-    "a million shards": ({b"": b"\x08" + varint(10**6)}, "of 1000000 data files"),
+    "no shards": ({b"": b"\x08\x00"}, "has 0 data files"),
+    "a million shards": ({b"": b"\x08" + varint(10**6)}, "has 1000000 data files"),
     "big-endian": ({b"": b"\x08\x01\x10\x01"}, "big-endian"),
     "offset out of the file": (HEADER | {b"w": FLOAT_OF_4 + b"\x20" + varint(2**62)}, "ends at byte"),
-    "offset below 0": (HEADER | {b"w": FLOAT_OF_4 + b"\x20" + varint(2**64 - 4)}, "below 0"),
-    "size below 0": (HEADER | {b"w": b"\x08\x01\x28" + varint(2**64 - 4)}, "below 0"),
+    "offset below 0": (HEADER | {b"w": FLOAT_OF_4 + b"\x20" + varint(2**64 - 4)}, "negative offset or size"),
+    "size below 0": (HEADER | {b"w": b"\x08\x01\x28" + varint(2**64 - 4)}, "negative offset or size"),
     "shape that overflows": (
         HEADER | {b"w": b"\x08\x01\x12\x10" + (b"\x12\x06\x08" + varint(2**32)) * 2 + b"\x28\x04"},
-        "do not make up its shape",
+        "match its shape",
     ),
-    "absurd shape": (
+    "invalid shape": (
         HEADER | {b"w": b"\x08\x01\x12\x0b\x12\x09\x08" + varint(2**50)[:8] + b"\x28\x04"},
-        "absurd shape",
+        "invalid shape",
     ),
-    "rank of 100": (HEADER | {b"w": b"\x08\x01\x12" + varint(400) + b"\x12\x02\x08\x01" * 100}, "absurd shape"),
+    "rank of 100": (HEADER | {b"w": b"\x08\x01\x12" + varint(400) + b"\x12\x02\x08\x01" * 100}, "invalid shape"),
     "another shard": (HEADER | {b"w": FLOAT_OF_4 + b"\x18\x05"}, "in data file 5 of 1"),
     "slices": (HEADER | {b"w": FLOAT_OF_4 + b"\x3a\x00"}, "in slices"),
-    "unknown type": (HEADER | {b"w": b"\x08\x63\x28\x00"}, "is of type 99"),
+    "unknown type": (HEADER | {b"w": b"\x08\x63\x28\x00"}, "has type 99"),
     "field beyond the message": (HEADER | {b"w": b"\x12\x7f\x00"}, "beyond its message"),
     "endless number": (HEADER | {b"w": b"\x08" + b"\xff" * 12}, "longer than 64 bits"),
     "name that is no text": (HEADER | {b"\xff\xfe": FLOAT_OF_4}, "not text"),
-    "checksum": (HEADER | {b"w": FLOAT_OF_4}, "checksum does not agree"),
+    "checksum": (HEADER | {b"w": FLOAT_OF_4}, "checksum mismatch"),
 }
 
 
@@ -179,23 +179,23 @@ def read_all(index: bytes) -> None:
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_absurd_entries_are_refused(what: str) -> None:
-    """Every checksum of the index agrees, and still nothing is believed."""
+def test_invalid_entries_are_refused(what: str) -> None:
+    """Although every checksum of the index is correct."""
     entries, message = HOSTILE[what]
     with pytest.raises(WeightsError, match=message):
         read_all(table(entries))
 
 
-def test_a_table_with_absurd_blocks_is_refused() -> None:
-    """Blocks outside of the file, an altered one, keys out of order, a cut end, nothing."""
+def test_a_table_with_invalid_blocks_is_refused() -> None:
+    """Blocks outside the file, an altered one, keys out of order, a truncated end, an empty file."""
     good = table(HEADER | {b"w": FLOAT_OF_4})
     assert list(read_table(good)) == [b"", b"w"]
     for broken, message in (
-        (good[:-48] + varint(0) * 2 + varint(2**40) + varint(9) + good[-48 + 9 :], "outside of the file"),
+        (good[:-48] + varint(0) * 2 + varint(2**40) + varint(9) + good[-48 + 9 :], "outside the file"),
         (good.replace(b"w", b"v"), "checksum"),
         (table({b"b": b"", b"a": b""}), "not in order"),
-        (good[:-1], "does not end like one"),
-        (b"", "does not end like one"),
+        (good[:-1], "without its magic number"),
+        (b"", "without its magic number"),
     ):
         with pytest.raises(WeightsError, match=message):
             read_table(broken)
@@ -203,8 +203,8 @@ def test_a_table_with_absurd_blocks_is_refused() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, len(INDEX) - 1), st.integers(1, 255))
-def test_any_altered_byte_of_an_index_is_found_or_harmless(place: int, change: int) -> None:
-    """Every byte is under a checksum, or part of the footer, where only unused bytes may change."""
+def test_any_altered_byte_of_an_index_is_detected_or_harmless(place: int, change: int) -> None:
+    """Every byte is covered by a checksum, or part of the footer, where only unused bytes may change."""
     altered = bytearray(INDEX)
     altered[place] ^= change
     try:
@@ -217,8 +217,8 @@ def test_any_altered_byte_of_an_index_is_found_or_harmless(place: int, change: i
 
 @settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=300))
-def test_noise_with_the_right_end_is_refused(noise: bytes) -> None:
-    """Whatever stands before the magic number: an error of ours, never another one."""
+def test_noise_with_the_right_magic_number_is_refused(noise: bytes) -> None:
+    """Whatever precedes the magic number: a WeightsError, never another error."""
     with pytest.raises(WeightsError):
         Bundle(noise + bytes(48 - 8) + MAGIC, lambda part: b"")
     with pytest.raises(WeightsError):
@@ -228,7 +228,7 @@ def test_noise_with_the_right_end_is_refused(noise: bytes) -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=60))
 def test_any_entry_is_read_or_refused(value: bytes) -> None:
-    """Bytes of any kind where an entry should be: a tensor of the file's own bytes, or an error of ours."""
+    """Arbitrary bytes as an entry: a tensor of the file's own bytes, or a WeightsError."""
     with contextlib.suppress(WeightsError):
         bundle = Bundle(table(HEADER | {b"w": value}), lambda part: bytes(16))
         assert bundle.array("w").nbytes <= 32

@@ -1,7 +1,7 @@
-"""Names of the ResNet-50 I3D in ``facebookresearch/video-nonlocal-net`` (Caffe2), as ``pytorch-resnet3d`` renames them.
+"""Map names of the ResNet-50 I3D in ``facebookresearch/video-nonlocal-net`` (Caffe2) to those of ``pytorch-resnet3d``.
 
-The arrays are the same, only their names differ: ``res2_0_branch2a_w`` is ``layer1.0.conv1.weight``,
-``res2_0_branch2a_bn_riv`` (a variance, in spite of its name) is ``layer1.0.bn1.running_var``.
+Only the names differ, the arrays are the same: ``res2_0_branch2a_w`` is ``layer1.0.conv1.weight``, and
+``res2_0_branch2a_bn_riv`` (a variance, despite its name) is ``layer1.0.bn1.running_var``.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def public_name(name: str) -> str | None:
 
 
 def resnet_state(blobs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float32]]:
-    """Return the arrays by PyTorch's names; whether they make up a network is not checked here.
+    """Return the arrays by PyTorch name. Completeness of the network is not checked here.
 
-    What only training needs (momentum, the learning rate) is left out.
+    Training state (momentum, learning rate) is left out.
 
     Raises:
-        WeightsError: a blob that the network does not have, or no floating numbers in it.
+        WeightsError: Unknown blob, or a blob that is not floating-point.
     """
     state: dict[str, NDArray[np.float32]] = {}
     for name, values in blobs.items():
@@ -51,8 +51,8 @@ def resnet_state(blobs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[
         public = public_name(name)
         if public is None:
             hint = "; the network with non-local blocks is not supported" if name.startswith("nonlocal") else ""
-            raise WeightsError(f"the file has {name!r:.120}, which a ResNet-50 I3D has not{hint}")
+            raise WeightsError(f"unexpected {name!r:.120}, which is not part of a ResNet-50 I3D{hint}")
         if not np.issubdtype(values.dtype, np.floating):
-            raise WeightsError(f"{name!r} holds {values.dtype}; expected floating numbers")
+            raise WeightsError(f"{name!r} has type {values.dtype}; expected floating-point values")
         state[public] = np.ascontiguousarray(values, np.float32)
     return state

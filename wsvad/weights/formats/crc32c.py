@@ -1,7 +1,7 @@
-"""CRC-32C (Castagnoli) of much data without a C extension: many rows side by side, then joined.
+"""CRC-32C (Castagnoli) of large data without a C extension: many rows in parallel, then combined.
 
-A CRC is linear: its register after two pieces is the first piece's, moved on by as many zero bytes as the second is
-long, XOR the second's from zero. Polynomial and test vectors: RFC 3720, appendix B.4.
+A CRC is linear: the register after two pieces is that of the first piece, advanced by as many zero bytes as the second
+piece has, XOR that of the second piece from zero. Polynomial and test vectors: RFC 3720, appendix B.4.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 _POLYNOMIAL = 0x82F63B78
 _MASK_DELTA = 0xA282EAD8
 _PIECE = 1 << 24
-"""Bytes whose rows are computed side by side: bounds the memory."""
+"""Bytes processed at a time, which limits memory."""
 _ROWS = 4096
 _MIN_ROW = 64
-"""Bytes a row should have at least; less is not worth joining."""
+"""Minimum bytes per row; combining shorter rows does not pay off."""
 
 
 def crc32c(data: bytes | memoryview) -> int:
-    """Return the CRC-32C of some bytes, 0 to 2**32 - 1."""
+    """Return the CRC-32C of data, 0 to 2**32 - 1."""
     register = 0xFFFFFFFF
     view = memoryview(data)
     for start in range(0, len(view), _PIECE):
@@ -30,7 +30,7 @@ def crc32c(data: bytes | memoryview) -> int:
 
 
 def unmask(masked: int) -> int:
-    """Undo the rotation with which LevelDB and TensorFlow store a CRC."""
+    """Undo the masking with which LevelDB and TensorFlow store a CRC."""
     rotated = (masked - _MASK_DELTA) & 0xFFFFFFFF
     return (rotated >> 17) | ((rotated << 15) & 0xFFFFFFFF)
 
@@ -62,7 +62,7 @@ def _table() -> NDArray[np.uint32]:
 
 @functools.lru_cache(maxsize=256)
 def _zeros(length: int) -> NDArray[np.uint32]:
-    """What ``length`` zero bytes do to a register: for each of its 32 bits, what the bit turns into."""
+    """Return the effect of ``length`` zero bytes on a register: the result for each of its 32 bits."""
     bits = np.uint32(1) << np.arange(32, dtype=np.uint32)
     if length == 0:
         return bits

@@ -1,7 +1,7 @@
-"""Names and axes of I3D in ``deepmind/kinetics-i3d`` (TensorFlow, Sonnet), as the public PyTorch files have them.
+"""Map names and axes of I3D in ``deepmind/kinetics-i3d`` (TensorFlow, Sonnet) to those of the public PyTorch files.
 
-Sonnet's batch norm learns no scale, so PyTorch's is 1; both networks use an epsilon of 1e-3. Convolutions are stored
-``[T, H, W, in, out]`` there and ``[out, in, T, H, W]`` here.
+Sonnet's batch norm has no learned scale, so PyTorch's is 1; both networks use an epsilon of 1e-3. Convolutions are
+stored as ``[T, H, W, in, out]`` there and as ``[out, in, T, H, W]`` here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BRANCHES = {
     "Branch_1/Conv3d_0b_3x3": "b1b",
     "Branch_2/Conv3d_0a_1x1": "b2a",
     "Branch_2/Conv3d_0b_3x3": "b2b",
-    "Branch_2/Conv3d_0a_3x3": "b2b",  # what Mixed_5b calls it
+    "Branch_2/Conv3d_0a_3x3": "b2b",  # its name in Mixed_5b
     "Branch_3/Conv3d_0b_1x1": "b3b",
 }
 _LEAVES = {
@@ -49,12 +49,12 @@ def public_name(name: str) -> str | None:
 
 
 def inception_state(bundle: Bundle) -> dict[str, NDArray[np.float32]]:
-    """Return the tensors of an I3D checkpoint by PyTorch's names; whether they make up a network is not checked here.
+    """Return the tensors of an I3D checkpoint by PyTorch name. Completeness of the network is not checked here.
 
-    What only training needs (momentum) is left out and not read.
+    Training state (momentum) is not read.
 
     Raises:
-        WeightsError: a variable that I3D does not have, two for one name, no numbers, or a damaged one.
+        WeightsError: Unknown variable, two variables with one name, not floating-point, or damaged.
     """
     state: dict[str, NDArray[np.float32]] = {}
     for name in bundle.entries:
@@ -62,12 +62,12 @@ def inception_state(bundle: Bundle) -> dict[str, NDArray[np.float32]]:
             continue
         public = public_name(name)
         if public is None:
-            raise WeightsError(f"the checkpoint has {name!r:.120}, which an Inception-v1 I3D has not")
+            raise WeightsError(f"unexpected {name!r:.120}, which is not part of an Inception-v1 I3D")
         if public in state:
-            raise WeightsError(f"the checkpoint has two variables for {public!r}, {name!r:.120} and another")
+            raise WeightsError(f"the checkpoint has two variables for {public!r}: {name!r:.120} and another")
         values = bundle.array(name)
         if not np.issubdtype(values.dtype, np.floating):
-            raise WeightsError(f"{name!r} holds {values.dtype}; expected floating numbers")
+            raise WeightsError(f"{name!r} has type {values.dtype}; expected floating-point values")
         if public.endswith("conv3d.weight") and values.ndim == 5:
             values = values.transpose(4, 3, 0, 1, 2)
         elif not public.endswith("conv3d.weight"):

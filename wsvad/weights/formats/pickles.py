@@ -1,9 +1,9 @@
-"""Arrays in a pickle, without unpickling: a small machine that knows the few instructions such a file is made of.
+"""Read arrays from a pickle without unpickling, with an interpreter for the few instructions that such files need.
 
-Python's own unpickler imports and calls what a file names. This one calls nothing: of the objects that a pickle can
-build it knows containers, plain numbers, text, and arrays of plain numbers, whatever Python and NumPy wrote them
-(protocols 2 to 5, Python 2's text as latin-1). Anything else is refused, by name. Memory is bounded by the size of the
-file, time by its number of instructions.
+Python's own unpickler imports and calls what a file names; this interpreter calls nothing. It supports containers,
+plain numbers, text, and arrays of plain numbers, written by any version of Python and NumPy (protocols 2 to 5, Python
+2's text as latin-1). Everything else is refused by name. Memory is limited by the size of the file, time by its number
+of instructions.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": (
 
 @dataclass(frozen=True)
 class _Global:
-    """A function or class that the file names; stands for itself and is never looked up."""
+    """A function or class named in the file; a placeholder that is never resolved."""
 
     name: str
 
@@ -62,18 +62,18 @@ class _Array:
 
 
 class _Mark:
-    """Where a run of items on the stack begins."""
+    """Marks the start of a sequence on the stack."""
 
 
 def read_arrays(data: bytes) -> dict[str, NDArray[np.generic]]:
     """Return the arrays of a pickled dictionary, or of the dictionary under its key ``blobs``, by name.
 
-    Numbers and text beside them (a count of steps, a learning rate) are left out.
+    Numbers and text in it (a step counter, a learning rate) are left out.
 
     Raises:
-        WeightsError: damaged, of another shape, or with anything but containers, plain numbers, text and arrays.
+        WeightsError: Damaged, not a dictionary of arrays, or with unsupported objects.
     """
-    content = _Machine(len(data)).run(data)
+    content = _PickleInterpreter(len(data)).run(data)
     if isinstance(content, dict) and isinstance(content.get("blobs"), dict):
         content = content["blobs"]
     if not isinstance(content, dict):
@@ -84,11 +84,11 @@ def read_arrays(data: bytes) -> dict[str, NDArray[np.generic]]:
     return {name: values for name, values in arrays.items() if values is not None}
 
 
-class _Machine:
-    """Stack and memory of one pickle.
+class _PickleInterpreter:
+    """Stack and memo of one pickle.
 
     Args:
-        max_bytes: of all arrays together; a file that repeats one run of bytes in many arrays is refused.
+        max_bytes: Maximum size of all arrays; a file that uses the same bytes for many arrays is refused.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -112,14 +112,14 @@ class _Machine:
         try:
             for number, (opcode, argument, _) in enumerate(pickletools.genops(data)):
                 if number >= _MAX_INSTRUCTIONS:
-                    raise WeightsError(f"a pickle of more than {_MAX_INSTRUCTIONS} instructions")
+                    raise WeightsError(f"the pickle has more than {_MAX_INSTRUCTIONS} instructions")
                 if opcode.name == "STOP":
                     (result,) = self._take(1)
                     return result
                 self._step(opcode.name, argument)
         except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
             raise WeightsError(f"the pickle is damaged ({type(error).__name__}: {str(error)[:120]})") from error
-        raise WeightsError("the pickle ends too early")
+        raise WeightsError("the pickle is truncated")
 
     def _step(self, name: str, argument: Any) -> None:
         if name in _PLAIN:
@@ -129,14 +129,14 @@ class _Machine:
         elif name in self._actions:
             self._actions[name](argument)
         else:
-            raise WeightsError(f"the pickle has the instruction {name}, which no file of plain arrays needs")
+            raise WeightsError(f"the pickle has the instruction {name}, which a file of plain arrays does not need")
 
     def _skip(self, argument: Any) -> None:
         pass
 
     def _take(self, count: int) -> list[Any]:
         if len(self._stack) < count or any(isinstance(item, _Mark) for item in self._stack[-count:]):
-            raise ValueError("too little on the stack")
+            raise ValueError("too few items on the stack")
         taken = self._stack[-count:]
         del self._stack[-count:]
         return taken
@@ -161,38 +161,38 @@ class _Machine:
     def _set(self, items: list[Any]) -> None:
         target = self._stack[-1]
         if not isinstance(target, dict) or len(items) % 2 or not all(isinstance(key, str) for key in items[::2]):
-            raise WeightsError("expected a dictionary with text as its keys")
+            raise WeightsError("expected a dictionary with text keys")
         target.update(zip(items[::2], items[1::2], strict=True))
 
     def _append(self, items: list[Any]) -> None:
         target = self._stack[-1]
         if not isinstance(target, list):
-            raise ValueError("items for what is no list")
+            raise ValueError("items appended to an object that is not a list")
         target.extend(items)
 
     def _global(self, name: str) -> None:
         if name not in _GLOBALS:
             raise WeightsError(
-                f"the pickle asks for {name.replace(' ', '.')!r:.120}; a file of plain arrays has no use for it and "
-                "may mean harm; nothing was executed"
+                f"the pickle refers to {name.replace(' ', '.')!r:.120}, which a file of plain arrays does not need "
+                "and which may be malicious; nothing was executed"
             )
         self._stack.append(_Global(_GLOBALS[name]))
 
     def _stack_global(self, module: Any, name: Any) -> None:
         if not (isinstance(module, str) and isinstance(name, str)):
-            raise ValueError("a name that is no text")
+            raise ValueError("a name that is not text")
         self._global(f"{module} {name}")
 
     def _reduce(self, function: Any, arguments: Any) -> None:
         if not isinstance(function, _Global) or not isinstance(arguments, tuple):
-            raise ValueError("a call of what cannot be called")
+            raise ValueError("a call of an object that is not callable")
         match function.name, arguments:
             case "_reconstruct", (_Global("ndarray"), *_):
                 self._stack.append(_Array())
             case "dtype", (str(code), *_) if code in _DTYPES:
                 self._stack.append(_Dtype(code))
             case "dtype", (str(code), *_):
-                raise WeightsError(f"an array of the type {code!r:.40}; expected plain numbers")
+                raise WeightsError(f"unsupported array type {code!r:.40}; expected plain numbers")
             case "scalar", (_Dtype() as dtype, str() | bytes() as content):
                 self._stack.append(_Array(self._values((), dtype, content, "C")))
             case "_frombuffer", (bytes() | bytearray() as content, _Dtype() as dtype, tuple(shape), "C" | "F" as order):
@@ -206,7 +206,7 @@ class _Machine:
             case "OrderedDict", ():
                 self._stack.append({})
             case name, _:
-                raise WeightsError(f"the pickle calls {name} in an unknown way")
+                raise WeightsError(f"the pickle calls {name} with unsupported arguments")
 
     def _build(self, target: Any, state: Any) -> None:
         match target, state:
@@ -221,15 +221,15 @@ class _Machine:
             ):
                 target.values = self._values(shape, dtype, content, "F" if fortran else "C")
             case _:
-                raise WeightsError(f"the pickle builds {_kind(target)} in an unknown way; expected arrays of numbers")
+                raise WeightsError(f"the pickle builds {_kind(target)} with unsupported state; expected arrays")
         self._stack.append(target)
 
     def _values(self, shape: tuple[Any, ...], dtype: _Dtype, content: str | bytes, order: Any) -> NDArray[np.generic]:
         if len(shape) > _MAX_RANK or not all(type(size) is int and 0 <= size < 1 << 40 for size in shape):
-            raise WeightsError("an array of an absurd shape")
+            raise WeightsError("an array with an invalid shape")
         kind = dtype.numpy()
         if prod(shape) * kind.itemsize != len(content):
-            raise WeightsError(f"an array of {len(content)} bytes, which do not make up its shape {shape} of {kind}")
+            raise WeightsError(f"an array of {len(content)} bytes does not match its shape {shape} of {kind}")
         self._bytes_left -= len(content)
         if self._bytes_left < 0:
             raise WeightsError("the arrays of the pickle are larger than the file")

@@ -1,7 +1,7 @@
-"""Sorted tables as LevelDB writes them (``table_format.md`` of ``google/leveldb``), which index TensorFlow checkpoints.
+"""Read sorted tables of LevelDB (``table_format.md`` of ``google/leveldb``), the index of TensorFlow checkpoints.
 
-A table is blocks, then a footer of 48 bytes that says where the index block is; the index block says where the data
-blocks are. Every block is followed by a byte for its compression and by its masked CRC-32C.
+A table consists of blocks and a footer of 48 bytes with the location of the index block, which has the locations of the
+data blocks. Every block is followed by a compression byte and by its masked CRC-32C.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from wsvad.errors import WeightsError
 from wsvad.weights.formats.crc32c import crc32c, unmask
-from wsvad.weights.formats.wire import read_varint
+from wsvad.weights.formats.protobuf import read_varint
 
 MAGIC = bytes.fromhex("57fb808b247547db")
 """Last 8 bytes of every table."""
@@ -22,13 +22,13 @@ _MAX_KEY = 4096
 
 
 def read_table(data: bytes) -> dict[bytes, memoryview]:
-    """Return keys and values of a table, in its order; memory is bounded by the file's size.
+    """Return the keys and values of a table in order; memory is limited by the file's size.
 
     Raises:
-        WeightsError: not such a table, truncated, altered, compressed, or with unreasonably many or long keys.
+        WeightsError: Not a table, truncated, altered, compressed, or too many or too long keys.
     """
     if len(data) < _FOOTER or data[-8:] != MAGIC:
-        raise WeightsError("expected an index of a TensorFlow checkpoint, got a file that does not end like one")
+        raise WeightsError("expected the index of a TensorFlow checkpoint, got a file without its magic number")
     view = memoryview(data)
     footer = view[-_FOOTER:]
     _, at = _handle(footer, 0)
@@ -40,7 +40,7 @@ def read_table(data: bytes) -> dict[bytes, memoryview]:
             if entries and key <= next(reversed(entries)):
                 raise WeightsError("the keys of the index are not in order")
             if len(entries) == _MAX_ENTRIES:
-                raise WeightsError(f"an index of more than {_MAX_ENTRIES} entries")
+                raise WeightsError(f"the index has more than {_MAX_ENTRIES} entries")
             entries[key] = entry
     return entries
 
@@ -54,12 +54,12 @@ def _handle(data: memoryview, at: int) -> tuple[tuple[int, int], int]:
 def _block(table: memoryview, handle: tuple[int, int]) -> memoryview:
     start, size = handle
     if start + size + _TRAILER > len(table) - _FOOTER:
-        raise WeightsError("a block of the index lies outside of the file")
+        raise WeightsError("a block of the index lies outside the file")
     if table[start + size] != 0:
-        raise WeightsError("the index is compressed; expected one as TensorFlow writes it")
+        raise WeightsError("the index is compressed; expected an uncompressed one, as TensorFlow writes it")
     stored = struct.unpack("<I", table[start + size + 1 : start + size + _TRAILER])[0]
     if crc32c(table[start : start + size + 1]) != unmask(stored):
-        raise WeightsError("the index is damaged: a checksum does not agree")
+        raise WeightsError("the index is damaged: checksum mismatch")
     return table[start : start + size]
 
 

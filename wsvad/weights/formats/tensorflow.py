@@ -1,8 +1,8 @@
-"""Checkpoints of TensorFlow, second format ("bundle"), read without TensorFlow.
+"""Read TensorFlow checkpoints of the second format ("bundle") without TensorFlow.
 
-``NAME.index`` is a sorted table from a tensor's name to a ``BundleEntryProto`` (``tensor_bundle.proto``): type, shape,
-and where its bytes are in ``NAME.data-00000-of-00001``. Nothing is trusted: a place outside of the file, a shape that
-does not fit its bytes, and a checksum that does not agree are refused.
+``NAME.index`` is a sorted table from tensor name to ``BundleEntryProto`` (``tensor_bundle.proto``): type, shape, and
+the location of its bytes in ``NAME.data-00000-of-00001``. The files are not trusted: locations outside a file, shapes
+that do not match the number of bytes, and wrong checksums are refused.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from wsvad.errors import WeightsError
 from wsvad.weights.formats.crc32c import crc32c, unmask
+from wsvad.weights.formats.protobuf import fields, message, signed
 from wsvad.weights.formats.sstable import read_table
-from wsvad.weights.formats.wire import fields, message, signed
 
 _TYPES = {
     1: "<f4", 2: "<f8", 3: "<i4", 4: "u1", 5: "<i2", 6: "i1", 9: "<i8", 10: "?", 14: "<u2", 17: "<u2", 19: "<f2",
     22: "<u4", 23: "<u8",
 }  # fmt: skip
-"""NumPy's name of each ``DataType`` of fixed size; 14 is bfloat16, the upper half of a float32."""
+"""NumPy type of each ``DataType`` of fixed size; 14 is bfloat16, the upper half of a float32."""
 _BFLOAT16 = 14
 _MAX_RANK = 8
 _MAX_SHARDS = 64
@@ -34,61 +34,61 @@ class Entry:
     """A tensor of a bundle."""
 
     dtype: int
-    """Number of its type in ``types.proto``."""
+    """Value of its type in ``types.proto``."""
     shape: tuple[int, ...]
     shard: int
     start: int
-    """Of its bytes in the shard."""
+    """Offset of its bytes in the shard."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
     crc: int
 
 
 class Bundle:
-    """The tensors of a checkpoint, read when asked for.
+    """The tensors of a checkpoint, read on demand.
 
     Args:
-        index: content of the ``.index`` file.
-        read_shard: returns the content of a data file, given ``00000-of-00001``; asked once each.
+        index: Content of the ``.index`` file.
+        read_shard: Returns the content of a data file by its suffix, e.g. ``00000-of-00001``; called once per file.
 
     Raises:
-        WeightsError: not an index, truncated, altered, of a big-endian machine, or absurd.
+        WeightsError: Not an index, truncated, altered, big-endian, or with invalid values.
     """
 
     def __init__(self, index: bytes, read_shard: Callable[[str], bytes]) -> None:
         table = read_table(index)
         header = table.pop(b"", None)
         if header is None:
-            raise WeightsError("the index has no header; expected one of a TensorFlow checkpoint")
+            raise WeightsError("the index has no header; expected the index of a TensorFlow checkpoint")
         self._num_shards = _num_shards(header)
         self._read_shard = read_shard
         self._shards: dict[int, bytes] = {}
         self.entries: Mapping[str, Entry] = {_text(name): _entry(_text(name), value) for name, value in table.items()}
-        """By name."""
+        """Entries by tensor name."""
 
     def array(self, name: str) -> NDArray[np.generic]:
-        """Return one tensor, its checksum proven; bfloat16 becomes float32.
+        """Return one tensor after verifying its checksum; bfloat16 becomes float32.
 
         Raises:
-            WeightsError: its type has no fixed size, its bytes are not all there, or they are altered.
+            WeightsError: Its type has no fixed size, bytes are missing, or the checksum is wrong.
         """
         entry = self.entries[name]
         kind = _TYPES.get(entry.dtype)
         if kind is None:
-            raise WeightsError(f"{name!r} is of type {entry.dtype}; expected plain numbers")
+            raise WeightsError(f"{name!r} has type {entry.dtype}; expected plain numbers")
         if not 0 <= entry.shard < self._num_shards:
             raise WeightsError(f"{name!r} is in data file {entry.shard} of {self._num_shards}")
         if prod(entry.shape) * np.dtype(kind).itemsize != entry.size:
-            raise WeightsError(f"{name!r} has {entry.size} bytes, which do not make up its shape {entry.shape}")
+            raise WeightsError(f"{name!r} has {entry.size} bytes, which do not match its shape {entry.shape}")
         data = self._shard(entry.shard)
         if not 0 <= entry.start <= len(data) - entry.size:
             raise WeightsError(
-                f"{name!r} ends at byte {entry.start + entry.size} of a data file of {len(data)}; it is truncated or "
-                "of another checkpoint"
+                f"{name!r} ends at byte {entry.start + entry.size} of a data file of {len(data)} bytes; the file is "
+                "truncated or belongs to another checkpoint"
             )
         content = memoryview(data)[entry.start : entry.start + entry.size]
         if crc32c(content) != unmask(entry.crc):
-            raise WeightsError(f"{name!r} is damaged: its checksum does not agree")
+            raise WeightsError(f"{name!r} is damaged: checksum mismatch")
         values = np.frombuffer(content, kind).reshape(entry.shape)
         if entry.dtype == _BFLOAT16:
             return (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
@@ -101,18 +101,18 @@ class Bundle:
 
 
 def _num_shards(header: memoryview) -> int:
-    """Read a ``BundleHeaderProto``."""
+    """Parse a ``BundleHeaderProto``."""
     numbers = {number: value for number, value in fields(header) if number in (1, 2)}
     if signed(numbers.get(2, 0)) != 0:
-        raise WeightsError("a checkpoint of a big-endian machine; expected a little-endian one")
+        raise WeightsError("the checkpoint is big-endian; expected little-endian")
     count = signed(numbers.get(1, 0))
     if not 1 <= count <= _MAX_SHARDS:
-        raise WeightsError(f"a checkpoint of {count} data files; expected 1 to {_MAX_SHARDS}")
+        raise WeightsError(f"the checkpoint has {count} data files; expected 1 to {_MAX_SHARDS}")
     return count
 
 
 def _entry(name: str, value: memoryview) -> Entry:
-    """Read a ``BundleEntryProto``."""
+    """Parse a ``BundleEntryProto``."""
     numbers = {1: 0, 3: 0, 4: 0, 5: 0, 6: 0}
     shape: tuple[int, ...] = ()
     for number, content in fields(value):
@@ -123,18 +123,18 @@ def _entry(name: str, value: memoryview) -> Entry:
         elif number in numbers:
             numbers[number] = signed(content)
     if numbers[4] < 0 or numbers[5] < 0:
-        raise WeightsError(f"{name!r} has a place or size below 0")
+        raise WeightsError(f"{name!r} has a negative offset or size")
     return Entry(numbers[1], shape, numbers[3], numbers[4], numbers[5], numbers[6])
 
 
 def _shape(name: str, content: memoryview) -> tuple[int, ...]:
-    """Read a ``TensorShapeProto``."""
+    """Parse a ``TensorShapeProto``."""
     shape: list[int] = []
     for number, dimension in fields(content):
         if number == 2:
             shape.append(next((signed(size) for key, size in fields(message(dimension)) if key == 1), 0))
     if len(shape) > _MAX_RANK or any(not 0 <= size < 1 << 40 for size in shape):
-        raise WeightsError(f"{name!r} has the absurd shape {tuple(shape[: _MAX_RANK + 1])}")
+        raise WeightsError(f"{name!r} has the invalid shape {tuple(shape[: _MAX_RANK + 1])}")
     return tuple(shape)
 
 

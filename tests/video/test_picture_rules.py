@@ -1,4 +1,4 @@
-"""Headers that say whether a packet gives a picture; the decoders' own answers are in ``test_matrix``."""
+"""Header rules that decide whether a packet gives a picture; ``test_matrix`` compares them with decoders."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.video.field_pairs import field_packets, parameter_sets
-from tests.video.making import picture
-from wsvad.video.bits import BitReader, BitsEnded
+from tests.video.synthetic import picture
+from wsvad.video.bit_reader import BitReader, BitsEnded
 from wsvad.video.h26x import EncodedPacket, H264Pictures, HevcPictures
-from wsvad.video.pictures import PictureRule, needs_samples, picture_rule
+from wsvad.video.picture_rules import PictureRule, needs_sample_data, picture_rule
 
 RULES = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg2video", "mpeg4")
 
 
 def packet(data: bytes, *, key: bool = False) -> EncodedPacket:
-    """A packet as the demuxer gives it."""
+    """Return a packet as the demuxer returns it."""
     made = av.Packet(data)
     made.is_keyframe = key
     return made
 
 
 def answers(rule: PictureRule | None, *packets: bytes) -> list[bool | None]:
-    """Ask a rule about packets one after the other."""
+    """Apply a rule to packets one after the other."""
     assert rule is not None
     return [rule.gives_picture(packet(data)) for data in packets]
 
 
 def hevc(*kinds: int, layer: int = 0) -> bytes:
-    """An access unit of NAL units of these kinds, with start codes."""
+    """Return an access unit of NAL units of these kinds, with start codes."""
     heads = [bytes((kind << 1 | layer >> 5, (layer & 31) << 3 | 1)) for kind in kinds]
     return b"".join(b"\0\0\0\1" + head + b"\x55" * 20 for head in heads)
 
@@ -53,8 +53,8 @@ class Kind:
 K = Kind()
 
 
-def test_leading_pictures_are_skipped_where_nothing_is_before_them() -> None:
-    """At the start, at a broken link, and behind an end of sequence; not at a clean random access in the middle."""
+def test_leading_pictures_are_skipped_without_references() -> None:
+    """At the start, at a broken link, and after an end of sequence; not at a clean random access point elsewhere."""
     end = b"\0\0\0\1" + bytes((36 << 1, 1))
     rule = HevcPictures(b"")
     packets = [hevc(K.clean), hevc(K.rasl), hevc(K.trailing), hevc(K.clean), hevc(K.rasl), hevc(K.trailing) + end]
@@ -66,7 +66,7 @@ def test_leading_pictures_are_skipped_where_nothing_is_before_them() -> None:
 
 
 def test_packets_without_a_slice_give_no_picture() -> None:
-    """Delimiters, parameter sets and messages alone; the slices of another layer do not count."""
+    """Only delimiters, parameter sets and messages; slices of another layer do not count."""
     assert answers(HevcPictures(b""), hevc(K.delimiter, K.message), hevc(K.trailing, layer=1), hevc(K.trailing)) == [
         False,
         False,
@@ -77,25 +77,25 @@ def test_packets_without_a_slice_give_no_picture() -> None:
 
 
 def test_damage_counts_as_a_picture() -> None:
-    """What is lost is recorded as lost; it must not vanish from the count."""
+    """Lost pictures are recorded as missing, so they must remain in the count."""
     damaged = (bytes(500), b"\0\0\0\1\x09\x10" + bytes(500), b"\x55" * 500)
     for codec in ("h264", "hevc", "mpeg4", "mpeg2video"):
         assert answers(picture_rule(codec, b""), *damaged) == [True] * 3, codec
 
 
-def test_fields_are_paired_whatever_their_packets() -> None:
-    """Two packets a frame: the second gives none. Both in one packet: a picture. A lone field is one too."""
+def test_fields_are_paired_across_and_within_packets() -> None:
+    """Two packets per frame: the second gives none. Both in one packet: one picture. A lone field: one picture."""
     pictures = [picture(n, 96, 64) for n in range(4)]
     fields = field_packets(pictures)
     split = [field for pair in fields for field in pair]
     assert answers(H264Pictures(b""), *split) == [True, False] * 4
     assert answers(H264Pictures(b""), *(top + bottom for top, bottom in fields)) == [True] * 4
     assert answers(H264Pictures(b""), fields[0][0], fields[1][0], fields[1][1]) == [True, True, False]
-    assert needs_samples("h264", H264Pictures(parameter_sets(96, 64)))
+    assert needs_sample_data("h264", H264Pictures(parameter_sets(96, 64)))
 
 
 def mpeg2(structure: int) -> bytes:
-    """A picture header with its coding extension, and a slice."""
+    """Return a picture header with its coding extension, and a slice."""
     extension = bytes((0x8F, 0xFF, 0xF0 | structure, 0x80, 0x80))
     return b"\0\0\1\0\x00\x0f\xff\xf8\0\0\1\xb5" + extension + b"\0\0\1\1" + b"\x55" * 50
 
@@ -130,7 +130,7 @@ def test_hidden_frames_of_vp8_vp9_and_av1() -> None:
 
 
 def test_pictures_that_are_not_coded() -> None:
-    """MPEG-4: nothing changed, so the decoder gives none; a place holder of a packed picture gives the packed one."""
+    """MPEG-4: a picture that is not coded gives none; the placeholder of a packed picture gives the packed one."""
     layer = av.CodecContext.create("mpeg4", "w")
     layer.width, layer.height, layer.pix_fmt, layer.framerate = 96, 64, "yuv420p", 25
     layer.flags |= 1 << 22
@@ -145,13 +145,13 @@ def test_pictures_that_are_not_coded() -> None:
 
 @given(st.lists(st.binary(min_size=1, max_size=80), max_size=6), st.sampled_from(RULES), st.binary(max_size=60))
 def test_no_bytes_break_a_rule(packets: list[bytes], codec: str, extradata: bytes) -> None:
-    """Hostile headers end in an answer."""
+    """Arbitrary headers never raise."""
     for answer in answers(picture_rule(codec, extradata), *packets):
         assert answer in (True, False, None)
 
 
-def test_bits() -> None:
-    """Exp-Golomb of ITU-T H.264, table 9-2."""
+def test_exp_golomb() -> None:
+    """Values of ITU-T H.264, table 9-2."""
     reader = BitReader(bytes((0b10100110, 0b01000010, 0b10000000)))
     assert [reader.golomb() for _ in range(5)] == [0, 1, 2, 3, 4]
     assert BitReader(b"\x28").signed_golomb() == -2

@@ -1,6 +1,6 @@
-"""Where it happens: backgrounds, things that move without meaning anything, the camera's own motion, light.
+"""Scenes: backgrounds, irrelevant motion, camera motion, and lighting.
 
-All of this is what a detector must not care about. None of it has a place in the targets.
+A detector should ignore all of this, so none of it is part of the targets, except the camera's motion.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import numpy as np
 
 from wsvad.pretraining.actors import Actor, Picture, View, line, polygon
 from wsvad.pretraining.poses import Rng, wander
-from wsvad.pretraining.scripts import cast
+from wsvad.pretraining.scenarios import populate
 from wsvad.pretraining.skeleton import Array
 
 Overlay = Callable[[Picture, int], None]
 
 
 def background(rng: Rng, width: int, height: int) -> Picture:
-    """Paint a still scene: floor, walls, tiles, furniture, of any tone and contrast."""
+    """Return a still background: floor, walls, tiles, furniture, of random tone and contrast."""
     tone, spread = rng.uniform(30, 200), rng.uniform(8, 60)
     total = np.full((height, width), tone, np.float32)
     for cells in (2, 4, 9, 25, 70):
@@ -64,7 +64,7 @@ def _box(left: float, top: float, width: float, height: float) -> Array:
 
 
 def _foliage(rng: Rng, still: Picture, t: Array) -> Overlay:
-    """A patch of the background swings, as leaves, flags and curtains do."""
+    """Return an overlay of a swinging patch, like leaves, flags and curtains."""
     height, width = still.shape
     w, h = max(8, int(rng.uniform(0.1, 0.5) * width)), max(8, int(rng.uniform(0.1, 0.5) * height))
     left, top = int(rng.uniform(0, width - w)), int(rng.uniform(0, height - h))
@@ -82,7 +82,7 @@ def _foliage(rng: Rng, still: Picture, t: Array) -> Overlay:
 
 
 def _screen(rng: Rng, still: Picture, t: Array) -> Overlay:
-    """A screen, a lamp or a sign changes its brightness."""
+    """Return an overlay of a screen, a lamp or a sign with changing brightness."""
     height, width = still.shape
     w, h = max(4, int(rng.uniform(0.05, 0.3) * width)), max(4, int(rng.uniform(0.05, 0.3) * height))
     left, top = int(rng.uniform(0, width - w)), int(rng.uniform(0, height - h))
@@ -97,7 +97,7 @@ def _screen(rng: Rng, still: Picture, t: Array) -> Overlay:
 
 
 def _headlight(rng: Rng, still: Picture, t: Array) -> Overlay:
-    """A soft patch of light wanders over the scene."""
+    """Return an overlay of a soft patch of light that moves over the scene."""
     height, width = still.shape
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     start, way = rng.uniform(0, 1, 2) * (width, height), rng.normal(0, 0.8, 2) * width
@@ -112,15 +112,15 @@ def _headlight(rng: Rng, still: Picture, t: Array) -> Overlay:
 
 
 def _clock(rng: Rng, still: Picture, t: Array) -> Overlay:
-    """Lettering that a recorder burns in, with figures that count."""
+    """Return an overlay of text burnt in by a recorder, with a running counter."""
     height, width = still.shape
-    place = (int(rng.uniform(0, 0.6) * width), int(rng.choice([0.08, 0.97]) * height))
+    position = (int(rng.uniform(0, 0.6) * width), int(rng.choice([0.08, 0.97]) * height))
     scale, shade, first = rng.uniform(0.3, 0.6) * height / 240, int(rng.choice([10, 250])), int(rng.integers(10**6))
     step = rng.uniform(0.0, 1.0)
 
     def draw(picture: Picture, index: int) -> None:
         text = f"CAM {first % 17:02d} {first + int(index * step):08d}"
-        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_PLAIN, 2 * scale, shade, 1, cv2.LINE_8)
+        cv2.putText(picture, text, position, cv2.FONT_HERSHEY_PLAIN, 2 * scale, shade, 1, cv2.LINE_8)
 
     return draw
 
@@ -130,18 +130,18 @@ _OVERLAYS = ((_foliage, 0.2), (_screen, 0.15), (_headlight, 0.06), (_clock, 0.35
 
 @dataclass
 class Scene:
-    """One camera's view over a clip: what stands still, what moves, how the camera moves, the light."""
+    """One camera's view during a clip: still background, actors, overlays, camera motion, lighting."""
 
     still: Picture
     actors: list[Actor]
     overlays: list[Overlay]
-    """Drawn behind the actors, but the last one, which is in front of everything: mostly the clock."""
+    """Drawn behind the actors, except the last one, which is in front of everything (usually the clock)."""
     moves_T23: Array
-    """Affine motion of the camera, from scene to picture; the identity where it hangs still."""
+    """Affine motion of the camera, from scene to picture; the identity for a fixed camera."""
     gain_T: Array
     front: list[tuple[Array, int]]
     camera: dict[str, float]
-    """``shake``, ``pan``, ``zoom``, ``flicker``: 1 where there is some."""
+    """``shake``, ``pan``, ``zoom``, ``flicker``: 1 if present, else 0."""
 
     def draw(self, index: int) -> Picture:
         """Render one frame, ``[height, width]``."""
@@ -164,20 +164,20 @@ class Scene:
         return picture
 
 
-def scene(rng: Rng, width: int, height: int, t: Array) -> Scene:
-    """Make a scene up.
+def make_scene(rng: Rng, width: int, height: int, t: Array) -> Scene:
+    """Generate a random scene.
 
     Args:
-        rng: everything is left to it.
-        width: pixels.
-        height: pixels.
-        t: times of the frames, seconds.
+        rng: Random generator for all choices.
+        width: Width in pixels.
+        height: Height in pixels.
+        t: Times of the frames in seconds.
     """
     near = np.exp(rng.uniform(np.log(0.14), np.log(0.95))) * height
     view = View(rng.uniform(0.1, 1.25), near * rng.uniform(0.4, 1.0), near, height)
     still = background(rng, width, height)
     overlays = [make(rng, still, t) for make, chance in _OVERLAYS if rng.random() < chance]
-    actors = cast(rng, view, t, width, height)
+    actors = populate(rng, view, t, width, height)
     front: list[tuple[Array, int]] = []
     if rng.random() < 0.15:
         for _ in range(rng.integers(1, 4)):

@@ -1,4 +1,7 @@
-"""Frames in, clips out, in the child: windows that overlap or leave gaps, the padded last clip, the gap record."""
+"""Assemble decoded frames into clips, in the decode child.
+
+Handles clips that overlap or leave gaps, the padded last clip, and the record of missing frames.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from wsvad.clips import ClipSpec
-from wsvad.video.flow import STILL
+from wsvad.video.flow import ZERO_FLOW
 from wsvad.video.geometry import Frames
 
 
 class ClipTimes(NamedTuple):
-    """A complete clip: its number, true frame span and presentation times."""
+    """Number, frame span (half-open, without padding) and presentation times of a complete clip."""
 
     clip: int
     start_frame: int
@@ -24,8 +27,11 @@ class ClipTimes(NamedTuple):
 
 
 Emit = Callable[[ClipTimes, tuple[Frames, ...], tuple[Frames, ...]], None]
-"""Receives a clip and its frames as one or two pieces of a ring, in order, and its flow likewise (no pieces where none
-was asked for); they are reused after the call."""
+"""Callback for a complete clip: its times, its frames and its flow.
+
+Frames and flow are each one or two consecutive pieces of a ring buffer (flow is empty if it was not requested). The
+buffers are reused after the call.
+"""
 
 
 @dataclass
@@ -36,11 +42,11 @@ class _Pending:
 
 
 class ClipAssembler:
-    """Cuts the frames of ``[first_clip, last_clip)`` into clips and records what was missing.
+    """Cuts the frames of the clips ``[first_clip, last_clip)`` into clips and records missing frames.
 
-    Frames come in rising order through ``slot`` (write the picture there) and ``added``. A clip is emitted once the
-    frame after it is known, because that says when its last frame ends. With ``flow``, that of a frame comes through
-    ``add_flow`` when the frame after it is known, before ``close``.
+    Frames arrive in ascending order: write the picture to ``slot``, then call ``added``. A clip is emitted once the
+    next frame is known, because its start is the end of the clip's last frame. With ``flow``, call ``add_flow`` for a
+    frame when the next frame is known, before ``close``.
     """
 
     def __init__(
@@ -73,26 +79,26 @@ class ClipAssembler:
 
     @property
     def done(self) -> bool:
-        """True when no further frame can change what is emitted."""
+        """True if no further frame can change what is emitted."""
         return self._next >= self.stop and not self._pending
 
     def slot(self, number: int) -> Frames:
-        """Return where the picture of frame ``number`` goes, ``[height, width, 3]``; call ``close`` first."""
-        place = number % self._spec.length
-        return self._ring[place : place + 1].reshape(self._ring.shape[1:])
+        """Return the buffer for the picture of frame ``number``, ``[height, width, 3]``. Call ``close`` first."""
+        position = number % self._spec.length
+        return self._ring[position : position + 1].reshape(self._ring.shape[1:])
 
     def wants_flow(self, number: int) -> bool:
-        """True when a clip of the range may show the flow of frame ``number``."""
+        """Return True if a clip of the range may contain the flow of frame ``number``."""
         return self.start <= number < self.stop and number % self._spec.stride < self._spec.length
 
     def add_flow(self, number: int, flow_HWC: Frames) -> None:
-        """Take the flow of frame ``number``, ``[height, width, 2]``, which leads to the frame after it."""
+        """Store the flow from frame ``number`` to the next frame, ``[height, width, 2]``."""
         assert self._flow is not None
         self._flow[number % self._spec.length] = flow_HWC
         self._last_flow = number
 
     def close(self, end_s: float) -> None:
-        """Emit clips whose last frame is in; ``end_s`` is the presentation end of that frame."""
+        """Emit the clips whose last frame is stored; ``end_s`` is the presentation end of that frame."""
         for clip in self._pending:
             self._complete_flow(clip)
             times = ClipTimes(clip.clip, clip.start_frame, clip.end_frame, self._starts[clip.start_frame], end_s)
@@ -102,7 +108,7 @@ class ClipAssembler:
         self._pending.clear()
 
     def added(self, number: int, start_s: float) -> None:
-        """Note that the picture of frame ``number`` is in its slot."""
+        """Record that the picture of frame ``number`` is in its slot and starts at ``start_s``."""
         if number > self._next:
             self._lost(self._next, number)
         self._next = number + 1
@@ -112,7 +118,7 @@ class ClipAssembler:
         self._complete(self._next)
 
     def finish(self, end_s: float) -> None:
-        """No more frames come: emit what is complete, record the rest as missing."""
+        """Emit the complete clips and record the remaining frames as missing. No frames may follow."""
         self.close(end_s)
         if self._next < self.stop:
             self._lost(self._next, self.stop)
@@ -123,7 +129,7 @@ class ClipAssembler:
         self._run_start = stop
 
     def _complete(self, end: int) -> None:
-        """Queue the clip that ends before frame ``end``, unless a frame of it is missing."""
+        """Queue the clip that ends before frame ``end`` unless one of its frames is missing."""
         length, stride = self._spec.length, self._spec.stride
         clip, rest = divmod(end - length, stride)
         if rest or clip < 0:
@@ -137,11 +143,11 @@ class ClipAssembler:
             self._pending.append(_Pending(clip, start_frame, end_frame))
 
     def _complete_flow(self, clip: _Pending) -> None:
-        """Give the last frame of a clip a flow where nothing came behind it: the one before, or no motion."""
+        """Set the flow of a clip's last frame if no frame followed it: the previous flow, or zero motion."""
         last = clip.end_frame - 1
         if self._flow is None or self._last_flow == last:
             return
-        before = self._flow[(last - 1) % self._spec.length] if last > clip.start_frame else STILL
+        before = self._flow[(last - 1) % self._spec.length] if last > clip.start_frame else ZERO_FLOW
         self._flow[last % self._spec.length] = before
 
     def _pieces(self, ring: Frames, start: int, end: int) -> tuple[Frames, ...]:

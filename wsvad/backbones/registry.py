@@ -1,6 +1,7 @@
-"""Which networks there are: from a backbone's name to its streams, sizes, classes and kinds of weights.
+"""Registry of backbones and architectures: streams, sizes, classes and weights.
 
-A *backbone* is what a user names: one network, or two side by side. An *architecture* is what a file of weights is for.
+A *backbone* is what the user chooses: one network, or two side by side. An *architecture* is the network that a weight
+file belongs to.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ from wsvad.backbones.untrained import RECIPE, untrained_state
 from wsvad.errors import UsageError
 
 CHANNELS: Mapping[Stream, int] = {"rgb": 3, "flow": 2}
-"""Last axis of a stream's clips: red, green, blue; or the motion to the right and down."""
+"""Channels of a stream's clips: red, green, blue for ``rgb``; displacement to the right and down for ``flow``."""
 
 
 class Network(Protocol):
     """A network on one device, ready to run."""
 
     def features(self, clips_BTHWC: Tensor) -> I3dFeatures:
-        """Turn bytes ``[B, T, size, size, channels]`` on that device into fp32 features."""
+        """Compute fp32 features of uint8 clips ``[B, T, size, size, channels]`` on the network's device."""
         ...
 
 
@@ -58,27 +59,27 @@ def _resnet(model: nn.Module, dtype: torch.dtype, device: torch.device) -> Netwo
 
 @dataclass(frozen=True)
 class ArchitectureSpec:
-    """A network that a file of weights can be for."""
+    """An architecture that a weight file can belong to."""
 
     title: str
-    """What it is called in messages, behind "those of"."""
+    """Name in messages, used after "those of"."""
     public: str
     """Name of public weights for it."""
     model: Callable[[int | None], nn.Module]
-    """Makes the plain fp32 model with a classifier of so many classes, or without one."""
+    """Creates the plain fp32 model with a classifier of the given number of classes, or without one."""
     network: Callable[[nn.Module, torch.dtype, torch.device], Network]
-    """Makes what runs in production, of a model with its weights in evaluation mode."""
+    """Creates the production form of a model with its weights, in evaluation mode."""
     untrained: Callable[[int], dict[str, Tensor]]
-    """Makes the state of an untrained network without a classifier from a seed."""
-    classes: str = "logits.conv3d.bias"
-    """Name of the classifier's bias, one number a class."""
+    """Creates the state of an untrained network without a classifier from a seed."""
+    classifier_bias: str = "logits.conv3d.bias"
+    """Name of the classifier's bias, whose length is the number of classes."""
     recipe: int = RECIPE
-    """Version of what ``untrained`` makes, and of the features that come of it."""
+    """Version of the result of ``untrained``, and of the features computed with it."""
 
     @property
     def classifier(self) -> str:
-        """Begins the names of what features do not depend on."""
-        return self.classes.partition(".")[0] + "."
+        """Prefix of the parameter names of the classifier, which features do not depend on."""
+        return self.classifier_bias.partition(".")[0] + "."
 
 
 def _flow_model(num_classes: int | None = None) -> InceptionI3d:
@@ -114,30 +115,30 @@ ARCHITECTURES: Mapping[Architecture, ArchitectureSpec] = {
         model=ResNet50I3d,
         network=_resnet,
         untrained=untrained_resnet_state,
-        classes="fc.bias",
+        classifier_bias="fc.bias",
     ),
 }
 
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """What a backbone takes and gives."""
+    """Inputs and outputs of a backbone."""
 
     name: Backbone
     streams: tuple[Stream, ...]
-    """What it looks at, one network each, in the order in which their features stand side by side."""
+    """Input streams, with one network each, in the order in which their features are concatenated."""
     architectures: tuple[Architecture, ...]
-    """Of each stream's network."""
+    """Architecture of each stream's network."""
     pooled_dim: int
-    """D: features of a clip, of all streams together."""
+    """D: pooled features per clip, summed over streams."""
     cuboid_dim: int
-    """C: features of a cuboid, of all streams together."""
+    """C: features per cuboid, summed over streams."""
     size: int = 224
-    """Height and width of the frames that it sees, pixels."""
+    """Height and width of the input frames in pixels."""
     resize: int = 256
-    """Shorter side before crops are taken, pixels; ``squash`` does not use it."""
+    """Shorter side in pixels before crops are taken; ignored by ``squash``."""
     min_frames: int = 1
-    """Frames that a clip must have."""
+    """Minimum frames per clip."""
 
     @property
     def cuboid_shape(self) -> tuple[int, int]:
@@ -146,7 +147,7 @@ class BackboneSpec:
 
     @property
     def uses_flow(self) -> bool:
-        """Whether optical flow has to be computed."""
+        """True if the backbone needs optical flow."""
         return "flow" in self.streams
 
 
@@ -176,7 +177,7 @@ def backbone_spec(name: str) -> BackboneSpec:
     """Return the backbone of that name.
 
     Raises:
-        UsageError: there is none.
+        UsageError: No such backbone.
     """
     for known, spec in BACKBONES.items():
         if known == name:
@@ -188,7 +189,7 @@ def architecture_spec(name: str) -> ArchitectureSpec:
     """Return the architecture of that name.
 
     Raises:
-        UsageError: there is none.
+        UsageError: No such architecture.
     """
     for known, spec in ARCHITECTURES.items():
         if known == name:
@@ -196,17 +197,17 @@ def architecture_spec(name: str) -> ArchitectureSpec:
     raise UsageError(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {name!r}")
 
 
-def hollow(architecture: Architecture, num_classes: int | None = None) -> nn.Module:
-    """Return a network without memory behind its tensors: names and shapes, to compare with or to fill."""
+def meta_network(architecture: Architecture, num_classes: int | None = None) -> nn.Module:
+    """Return a network on the meta device: names and shapes without memory, to compare with or to fill."""
     with torch.device("meta"):
         return architecture_spec(architecture).model(num_classes)
 
 
-def resembles(tensors: Mapping[str, object]) -> dict[Architecture, float]:
-    """Return, for each architecture, the share of its parameters that are there with its shapes, 0 to 1."""
+def matching_fractions(tensors: Mapping[str, object]) -> dict[Architecture, float]:
+    """Return, for each architecture, the fraction of its parameters that are present with their shapes, 0 to 1."""
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items() if isinstance(tensor, Tensor)}
     shares: dict[Architecture, float] = {}
     for architecture in ARCHITECTURES:
-        wanted = {name: tuple(p.shape) for name, p in hollow(architecture).named_parameters()}
+        wanted = {name: tuple(p.shape) for name, p in meta_network(architecture).named_parameters()}
         shares[architecture] = sum(shapes.get(name) == shape for name, shape in wanted.items()) / len(wanted)
     return shares

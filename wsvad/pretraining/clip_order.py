@@ -1,4 +1,4 @@
-"""Which clips a worker sees at which step: a function of (seed, step, rank), so that resuming changes nothing."""
+"""Order of training clips, a function of (seed, step, rank), so that resuming does not change it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from wsvad.pretraining.config import VAL_SHARDS
 
 Clips = Mapping[str, NDArray[np.generic]]
 _MIXED = 3
-"""Shards whose clips are shuffled together: 300 MB in memory."""
+"""Number of shards whose clips are shuffled together: 300 MB in memory."""
 
 
-def own_shards(shards: int, rank: int, world_size: int) -> list[int]:
-    """Return the numbers of the training shards of a worker; every worker has as many.
+def worker_shards(shards: int, rank: int, world_size: int) -> list[int]:
+    """Return the training shards of a worker; every worker has the same number.
 
     Raises:
-        UsageError: there is not one for each.
+        UsageError: Fewer shards than workers.
     """
     each = (shards - VAL_SHARDS) // world_size
     if not each:
-        raise UsageError(f"{shards} shards, {VAL_SHARDS} of them for validation, do not give {world_size} workers one")
+        raise UsageError(f"expected a training shard for each of {world_size} workers, got {shards - VAL_SHARDS}")
     return [VAL_SHARDS + rank + world_size * number for number in range(each)]
 
 
@@ -37,20 +37,20 @@ def batches(
     shard_clips: int,
     first_step: int = 0,
 ) -> Iterator[Clips]:
-    """Yield batches without end: all shards in turn, a few at a time, their clips shuffled; every pass anew.
+    """Yield batches without end: all shards in turn, a few at a time, with their clips shuffled anew in every pass.
 
     Args:
-        own: numbers of this worker's shards.
-        read: returns a shard.
-        size: clips in a batch; what does not fill one at the end of a group of shards is left for another pass.
-        seed: of the order.
-        rank: of the worker.
-        shard_clips: clips in a shard.
-        first_step: batches to pass over.
+        own: Shards of this worker.
+        read: Returns a shard.
+        size: Clips per batch; an incomplete batch at the end of a group of shards is dropped.
+        seed: Seed of the order.
+        rank: Rank of the worker.
+        shard_clips: Clips per shard.
+        first_step: Number of batches to skip.
     """
     passed = 0
-    for turn in _turns():
-        # The first pass takes shards as they are numbered, which is how they are rendered: training need not wait.
+    for turn in _passes():
+        # The first pass uses shards in ascending order, in which they are rendered, so that training need not wait.
         order = np.random.default_rng([seed, rank, turn]).permutation(own) if turn else np.array(own)
         for start in range(0, len(order), _MIXED):
             group = order[start : start + _MIXED]
@@ -69,11 +69,11 @@ def batches(
 
 
 def joined(shards: Sequence[Clips]) -> Clips:
-    """Return the clips of some shards, one after another."""
+    """Return the concatenated clips of shards."""
     return {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
 
 
-def _turns() -> Iterator[int]:
+def _passes() -> Iterator[int]:
     turn = 0
     while True:
         yield turn

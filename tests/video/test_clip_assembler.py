@@ -1,4 +1,4 @@
-"""Clips from frames, against a naive loop over all clips."""
+"""Clip assembly, compared with a naive loop over all clips."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 
 from wsvad.clips import ClipSpec
-from wsvad.video.assembling import ClipAssembler, ClipTimes
+from wsvad.video.clip_assembler import ClipAssembler, ClipTimes
 from wsvad.video.geometry import Frames
 
 Emitted = dict[int, tuple[ClipTimes, list[int], list[int]]]
 
 
 def run(spec: ClipSpec, num_frames: int, clips: tuple[int, int], lost: set[int]) -> tuple[Emitted, ClipAssembler]:
-    """Feed frames 0.. that are not lost; frame n is all n, starts at n seconds and ends at n + 1, its flow is all
-    100 + n.
+    """Feed all frames from 0 that are not lost.
+
+    All pixels of frame n are n, it starts at n seconds and ends at n + 1, and its flow is all n too.
     """
     emitted: Emitted = {}
 
@@ -47,7 +48,7 @@ def run(spec: ClipSpec, num_frames: int, clips: tuple[int, int], lost: set[int])
 
 
 def naive(spec: ClipSpec, num_frames: int, clips: tuple[int, int], lost: set[int]) -> dict[int, list[int]]:
-    """The definition: every clip whose frames are all there."""
+    """Return the definition: every clip whose frames are all decoded."""
     found = {}
     for clip in range(clips[0], min(clips[1], spec.count(num_frames))):
         start, end = spec.span(clip, num_frames)
@@ -57,7 +58,7 @@ def naive(spec: ClipSpec, num_frames: int, clips: tuple[int, int], lost: set[int
 
 
 def naive_flow(start: int, end: int, behind: bool) -> list[int]:
-    """The definition: that of each frame; without a frame behind the clip, the last one's is the one before or none."""
+    """Return the definition: the flow of each frame; the last one repeats the previous flow if no frame follows."""
     if behind:
         return list(range(100 + start, 100 + end))
     return [*range(100 + start, 100 + end - 1), 98 + end if end - start > 1 else 128]
@@ -76,7 +77,7 @@ SPECS = [
 
 @pytest.mark.parametrize("spec", SPECS, ids=str)
 @pytest.mark.parametrize("num_frames", [1, 3, 4, 5, 16, 23])
-def test_clips_are_those_of_a_naive_loop(spec: ClipSpec, num_frames: int) -> None:
+def test_clips_equal_those_of_a_naive_loop(spec: ClipSpec, num_frames: int) -> None:
     """All ranges, with no frame, one frame and a run of frames lost."""
     count = spec.count(num_frames)
     for first, last in itertools.combinations(range(count + 1), 2):

@@ -1,4 +1,4 @@
-"""Small videos made on the spot, whose every frame says which one it is."""
+"""Generate small videos whose frames show their own number."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Frames = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a test video is made. The default is H.264 with B-frames at 5 frames/s, so that 400 frames are 80 s."""
+    """Parameters of a test video. The default is H.264 with B-frames at 5 frames/s, so that 400 frames are 80 s."""
 
     codec: str = "libx264"
     options: dict[str, str] = field(default_factory=dict)
@@ -48,8 +48,10 @@ NO_B = {"x264-params": "keyint=25:min-keyint=25:scenecut=0:bframes=0", **X264}
 
 
 def picture(number: int, width: int, height: int) -> Frames:
-    """Return frame ``number`` ``[height, width, 3]``: a moving bar on a slope, and the number as 12 black or white
-    blocks along the top, least significant first.
+    """Return frame ``number`` ``[height, width, 3]``.
+
+    It shows a moving bar on a gradient, and the number as 12 black or white blocks along the top, least significant
+    first.
     """
     y, x = np.mgrid[0:height, 0:width]
     slope = (x * 160 // width + y * 60 // height + 20).astype(np.uint8)
@@ -61,14 +63,14 @@ def picture(number: int, width: int, height: int) -> Frames:
 
 
 def number_in(image: Frames) -> int:
-    """Read back the number from a picture of any size made by ``picture``."""
+    """Return the number shown in a picture of any size made by ``picture``."""
     height, width = image.shape[:2]
     row = image[height // 8].astype(int).mean(axis=1)
     return sum(1 << bit for bit in range(12) if row[int((bit + 0.5) * width / 12)] > 128)
 
 
 def make_video(path: Path, recipe: Recipe | None = None) -> Path:
-    """Write a video by a recipe and return its path."""
+    """Write a video according to a recipe and return its path."""
     recipe = recipe or Recipe(options=CLOSED_GOP)
     with av.open(str(path), "w", format=recipe.container, options=recipe.container_options) as container:
         container.metadata.update(recipe.metadata)
@@ -97,7 +99,7 @@ def make_video(path: Path, recipe: Recipe | None = None) -> Path:
 
 
 def _stored(number: int, recipe: Recipe) -> Frames:
-    """Return the picture to store so that the player, who obeys the display matrix, shows ``picture(number)``."""
+    """Return the picture to store so that a player that applies the display matrix shows ``picture(number)``."""
     turned = recipe.rotation % 180 != 0
     width, height = (recipe.height, recipe.width) if turned else (recipe.width, recipe.height)
     shown = picture(number, width, height)
@@ -119,7 +121,7 @@ def add_silence(container: av.container.OutputContainer, sound: av.AudioStream, 
 
 
 def plain_decode(path: Path) -> list[av.VideoFrame]:
-    """Decode a file the way a researcher does; stops at the first error."""
+    """Decode a file with plain PyAV; stops at the first error."""
     with av.open(str(path)) as container:
         container.streams.video[0].codec_context.thread_count = 1
         return list(container.decode(video=0))

@@ -1,8 +1,9 @@
-"""Which packets give a picture, told by their headers: not every packet does.
+"""Determine from headers which packets give a picture.
 
-VP8 and VP9 store pictures that are only referred to, H.264 and MPEG-2 may store the two fields of a frame in two
-packets, MPEG-4 says "nothing changed" in a packet of its own. A full decode of a video has as many pictures as these
-rules count packets. They are used twice, when a video is indexed and when it is decoded, so that both count alike.
+Not every packet does: VP8 and VP9 store pictures that are only used as references, H.264 and MPEG-2 may store the two
+fields of a frame in two packets, and MPEG-4 encodes "nothing changed" as a packet of its own. A full decode of a video
+outputs as many pictures as these rules count packets. Indexing and decoding use the same rules, so that both count
+equally.
 """
 
 from __future__ import annotations
@@ -11,60 +12,60 @@ import re
 import sys
 from typing import Protocol
 
-from wsvad.video.bits import BitReader, BitsEnded
+from wsvad.video.bit_reader import BitReader, BitsEnded
 from wsvad.video.h26x import EncodedPacket, H264Pictures, HevcPictures
 
 
 class PictureRule(Protocol):
-    """Looks at packets in decode order."""
+    """Inspects packets in decode order."""
 
-    certain_above: int
-    """Packets of more bytes that are no key frames give a picture, and need not be shown."""
+    certain_above_bytes: int
+    """Packets that are no key frames and have more bytes than this give a picture; the rule need not inspect them."""
 
     def gives_picture(self, packet: EncodedPacket) -> bool | None:
-        """True for one picture, False for none, None where the headers do not tell and only a decode does.
+        """Return True for one picture, False for none, None if only a decode can tell.
 
-        Damaged packets count as pictures: those are lost, and that is recorded.
+        Damaged packets count as pictures: these frames are lost, and recorded as missing.
         """
         ...
 
 
 class Vp8Pictures:
-    """RFC 6386, 9.1: the fourth bit of a frame says whether it is shown."""
+    """RFC 6386, 9.1: the fourth bit of a frame is ``show_frame``."""
 
-    certain_above = sys.maxsize
+    certain_above_bytes = sys.maxsize
 
     def gives_picture(self, packet: EncodedPacket) -> bool | None:
-        """True for a picture that is shown."""
+        """Return True if the picture is shown."""
         return bool(memoryview(packet)[0] & 0x10)
 
 
 class Vp9Pictures:
     """VP9 bitstream specification, 6.2 (``show_existing_frame``, ``show_frame``) and annex B (superframes)."""
 
-    certain_above = sys.maxsize
+    certain_above_bytes = sys.maxsize
 
     def gives_picture(self, packet: EncodedPacket) -> bool | None:
-        """True for one frame that is shown; None for several (layers)."""
+        """Return True for one shown frame, False for none, None for several (layers)."""
         data = bytes(packet)
         shown = sum(_vp9_shown(data[start : start + 2]) for start in _vp9_frames(data))
         return None if shown > 1 else shown == 1
 
 
 def _vp9_frames(data: bytes) -> list[int]:
-    """Return where the frames of a packet start."""
+    """Return the offsets of the frames in a packet."""
     last = data[-1]
     count, size = (last & 7) + 1, (last >> 3 & 3) + 1
     length = 2 + count * size
     if last & 0xE0 != 0xC0 or len(data) < length or data[-length] != last:
         return [0]
-    starts, place = [], 0
+    starts, position = [], 0
     for which in range(count):
         at = len(data) - length + 1 + which * size
         frame = int.from_bytes(data[at : at + size], "little")
         if frame:
-            starts.append(place)
-        place += frame
+            starts.append(position)
+        position += frame
     return [start for start in starts if start < len(data)] or [0]
 
 
@@ -83,65 +84,65 @@ def _vp9_shown(head: bytes) -> bool:
 
 
 class Av1Pictures:
-    """AV1 bitstream specification, 5.3 and 5.9.2. Of several layers decoders give one picture."""
+    """AV1 bitstream specification, 5.3 and 5.9.2. Of several layers, decoders output one picture."""
 
-    certain_above = sys.maxsize
+    certain_above_bytes = sys.maxsize
 
     def gives_picture(self, packet: EncodedPacket) -> bool | None:
-        """True where a frame of the packet is shown."""
+        """Return True if a frame of the packet is shown."""
         data = bytes(packet)
-        place, frames, reduced = 0, 0, False
-        while place < len(data):
-            head = data[place]
+        position, frames, reduced = 0, 0, False
+        while position < len(data):
+            head = data[position]
             kind = head >> 3 & 15
-            place += 2 if head & 4 else 1
-            length = len(data) - place
+            position += 2 if head & 4 else 1
+            length = len(data) - position
             if head & 2:
-                length, place = _leb128(data, place)
-            body = data[place : place + 2]
+                length, position = _leb128(data, position)
+            body = data[position : position + 2]
             if kind == 1 and body:
                 reduced = bool(body[0] >> 3 & 1)
             elif kind in (3, 6) and body:
                 frames += 1
                 if reduced or body[0] & 0x80 or body[0] & 0x10:
                     return True
-            place += length
+            position += length
         return frames == 0
 
 
-def _leb128(data: bytes, place: int) -> tuple[int, int]:
-    """Return a number and where it ends."""
+def _leb128(data: bytes, position: int) -> tuple[int, int]:
+    """Return a LEB128 number and the offset behind it."""
     value = 0
     for which in range(8):
-        if place >= len(data):
-            return value, place
-        byte = data[place]
-        place += 1
+        if position >= len(data):
+            return value, position
+        byte = data[position]
+        position += 1
         value |= (byte & 127) << 7 * which
         if byte < 128:
             break
-    return value, place
+    return value, position
 
 
 class Mpeg2Pictures:
     """ITU-T H.262, 6.2.3: a packet may hold one field of a frame; two of opposite parity make one picture."""
 
-    certain_above = sys.maxsize
+    certain_above_bytes = sys.maxsize
 
     def __init__(self) -> None:
         self._first_field = 0
 
     def gives_picture(self, packet: EncodedPacket) -> bool | None:
-        """True for a frame, or for the first field of one."""
+        """Return True for a frame, or for the first field of one."""
         data = bytes(packet)
-        place = data.find(b"\0\0\1\0")
-        if place < 0:
+        position = data.find(b"\0\0\1\0")
+        if position < 0:
             return True
-        structure = _mpeg2_structure(data, place)
+        structure = _mpeg2_structure(data, position)
         if structure not in (1, 2):
             self._first_field = 0
             return True
-        second = data.find(b"\0\0\1\0", place + 4)
+        second = data.find(b"\0\0\1\0", position + 4)
         if second >= 0 and _mpeg2_structure(data, second) == 3 - structure:
             self._first_field = 0
             return True
@@ -153,25 +154,26 @@ class Mpeg2Pictures:
 
 
 def _mpeg2_structure(data: bytes, picture: int) -> int:
-    """Return the picture structure: 1 top field, 2 bottom field, 3 frame (also where nothing says so)."""
-    place = data.find(b"\0\0\1\xb5", picture, picture + 64)
-    if place < 0 or place + 6 >= len(data) or data[place + 4] >> 4 != 8:
+    """Return the picture structure: 1 top field, 2 bottom field, 3 frame (also if it is not stated)."""
+    position = data.find(b"\0\0\1\xb5", picture, picture + 64)
+    if position < 0 or position + 6 >= len(data) or data[position + 4] >> 4 != 8:
         return 3
-    return data[place + 6] & 3
+    return data[position + 6] & 3
 
 
 _VOP_START = b"\0\0\1\xb6"
 _PACKED = re.compile(rb"DivX\d+(?:Build|b)\d+p")
 _MAX_NOT_CODED = 24
-"""Bytes of a picture that is not coded: a header and stuffing."""
+"""Maximum bytes of a picture that is not coded: a header and stuffing."""
 
 
 class Mpeg4Pictures:
-    """ISO/IEC 14496-2, 6.2.5: a picture that is not coded gives none, unless it stands for one that an earlier packet
-    brought along ("packed bitstream" in AVI).
+    """ISO/IEC 14496-2, 6.2.5: a picture that is not coded gives none.
+
+    Exception: it stands for a picture that an earlier packet also contained ("packed bitstream" in AVI).
     """
 
-    certain_above = sys.maxsize
+    certain_above_bytes = sys.maxsize
 
     def __init__(self, extradata: bytes) -> None:
         self._time_bits = 0
@@ -180,16 +182,16 @@ class Mpeg4Pictures:
         self._layer(extradata)
 
     def gives_picture(self, packet: EncodedPacket) -> bool | None:
-        """True for a coded picture, or the place holder of one."""
+        """Return True for a coded picture, or for the placeholder of one."""
         data = bytes(packet)
-        place = data.find(_VOP_START)
-        if place < 0:
+        position = data.find(_VOP_START)
+        if position < 0:
             return True
-        self._layer(data[:place])
+        self._layer(data[:position])
         coded = 0
-        while place >= 0:
-            coded += len(data) - place > _MAX_NOT_CODED or self._coded(data[place + 4 :])
-            place = data.find(_VOP_START, place + 4) if self._packed else -1
+        while position >= 0:
+            coded += len(data) - position > _MAX_NOT_CODED or self._coded(data[position + 4 :])
+            position = data.find(_VOP_START, position + 4) if self._packed else -1
         self._brought_along += coded - 1
         if self._brought_along < 0:
             self._brought_along = 0
@@ -197,16 +199,16 @@ class Mpeg4Pictures:
         return True
 
     def _layer(self, data: bytes) -> None:
-        """Read how many bits a time stamp has (6.2.3), and the encoder's word that it packs pictures."""
+        """Read the number of bits of a timestamp (6.2.3), and whether the encoder states that it packs pictures."""
         self._packed = self._packed or _PACKED.search(data) is not None
         for kind in range(0x20, 0x30):
-            place = data.find(bytes((0, 0, 1, kind)))
-            if place >= 0:
+            position = data.find(bytes((0, 0, 1, kind)))
+            if position >= 0:
                 break
         else:
             return
         try:
-            reader = BitReader(data[place + 4 : place + 40])
+            reader = BitReader(data[position + 4 : position + 40])
             reader.bits(9)
             version = 1
             if reader.flag():
@@ -241,19 +243,19 @@ class Mpeg4Pictures:
 
 
 def gives_picture(rule: PictureRule | None, packet: EncodedPacket, is_key: bool) -> bool | None:
-    """Ask a rule about the next packet, where it must be asked."""
-    if rule is None or (packet.size > rule.certain_above and not is_key):
+    """Apply a rule to the next packet; packets that the rule need not inspect give a picture."""
+    if rule is None or (packet.size > rule.certain_above_bytes and not is_key):
         return True
     return rule.gives_picture(packet)
 
 
-def needs_samples(codec: str, rule: PictureRule | None) -> bool:
-    """True where also an MP4, which has a table of its pictures, may hold packets without one."""
+def needs_sample_data(codec: str, rule: PictureRule | None) -> bool:
+    """Return True if the packets of an MP4, whose table lists samples, must still be read to find those without one."""
     return codec in ("vp8", "mpeg4", "mpeg2video") or (isinstance(rule, H264Pictures) and rule.interlaced)
 
 
 def picture_rule(codec: str, extradata: bytes | None) -> PictureRule | None:
-    """Return the rule of a codec; None where every packet is one picture."""
+    """Return the rule of a codec; None if every packet is one picture."""
     extra = extradata or b""
     match codec:
         case "h264":

@@ -1,4 +1,4 @@
-"""Time stamps are mended where single ones are wrong, and kept everywhere else."""
+"""Timestamps are repaired where single ones are wrong, and kept everywhere else."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsvad.video.stamps import FINER, NONE, Clock, mend, order_by_stamps, without_strays
+from wsvad.video.timestamps import FINER, NONE, RepairedClock, order_by_stamps, repair, without_outliers
 
 DAY = 86_400 * 25
 
 
-def clock_of(stamps: list[int | None]) -> Clock:
-    """Mend stamps of 1/25 s in file order."""
+def clock_of(stamps: list[int | None]) -> RepairedClock:
+    """Repair timestamps of 1/25 s in file order."""
     raw = np.array([NONE if s is None else s for s in stamps], dtype=np.int64)
-    clock = mend(without_strays(raw, DAY), list(range(len(raw))), DAY)
+    clock = repair(without_outliers(raw, DAY), list(range(len(raw))), DAY)
     assert clock is not None
     return clock
 
 
 def times_of(stamps: list[int | None]) -> list[float]:
-    """Return the mended times in stamps."""
+    """Return the repaired times in timestamp units."""
     clock = clock_of(stamps)
     return (clock.times / clock.scale).tolist()
 
@@ -49,8 +49,8 @@ def times_of(stamps: list[int | None]) -> list[float]:
     ],
     ids=str,
 )  # fmt: skip
-def test_times(stamps: list[int | None], times: list[float]) -> None:
-    """Each case with what a person would say of it."""
+def test_repaired_times(stamps: list[int | None], times: list[float]) -> None:
+    """Each case with the times a person would assign."""
     assert times_of(stamps) == pytest.approx(times)
 
 
@@ -64,10 +64,10 @@ def test_times(stamps: list[int | None], times: list[float]) -> None:
     ],
     ids=["equal", "falling", "random", "two clocks"],
 )
-def test_stamps_that_are_no_clock_are_of_no_use(stamps: list[int]) -> None:
-    """Nothing is made of them: the rate says the times, or a guess that is called one."""
+def test_unusable_timestamps_give_no_clock(stamps: list[int]) -> None:
+    """Times then follow from the rate, or from a guess that is reported as one."""
     raw = np.array(stamps, dtype=np.int64)
-    assert mend(without_strays(raw, DAY), list(range(len(raw))), DAY) is None
+    assert repair(without_outliers(raw, DAY), list(range(len(raw))), DAY) is None
 
 
 def test_a_jump_is_recorded_with_its_frame_and_step() -> None:
@@ -77,17 +77,17 @@ def test_a_jump_is_recorded_with_its_frame_and_step() -> None:
     assert (np.diff(clock.times) == FINER).all()
 
 
-def test_nothing_to_mend_is_nothing_mended() -> None:
-    """Good stamps come back as they are, in their own unit."""
+def test_valid_timestamps_are_unchanged() -> None:
+    """They keep their own unit."""
     stamps = np.array([0, 40, 80, 160, 120], dtype=np.int64)
-    clock = mend(stamps, [0, 1, 2, 4, 3], 1e9)
+    clock = repair(stamps, [0, 1, 2, 4, 3], 1e9)
     assert clock is not None
-    assert (clock.scale, clock.shifts, clock.mended, clock.jumps) == (1, [], [], [])
+    assert (clock.scale, clock.shifts, clock.replaced, clock.jumps) == (1, [], [], [])
     assert clock.times is stamps
 
 
-def test_order() -> None:
-    """By stamps within a recording, recordings one behind the other; not told where a stamp is missing or repeated."""
+def test_order_by_timestamps() -> None:
+    """By timestamp within a recording, recordings one after the other; undetermined without distinct timestamps."""
     key = np.array([1, 0, 0, 0, 1, 0, 0, 0], dtype=bool)
     stamps = np.array([0, 3, 1, 2, 0, 3, 1, 2], dtype=np.int64)
     assert order_by_stamps(stamps, key, reorders=True) == [0, 2, 3, 1, 4, 6, 7, 5]
@@ -113,8 +113,8 @@ def test_order() -> None:
     ],
     ids=["equal", "falling", "back", "ahead", "astray"],
 )
-def test_stamps_that_no_encoder_writes_do_not_order_frames(stamps: list[int]) -> None:
-    """A decode must tell the order; where nothing is reordered and stamps do not fall, the file does."""
+def test_timestamps_that_no_encoder_writes_do_not_order_frames(stamps: list[int]) -> None:
+    """Then only a decode determines the order; without reordering and with ascending timestamps, file order does."""
     key = np.zeros(len(stamps), dtype=bool)
     key[0] = True
     raw = np.array(stamps, dtype=np.int64)
@@ -123,8 +123,8 @@ def test_stamps_that_no_encoder_writes_do_not_order_frames(stamps: list[int]) ->
     assert order_by_stamps(raw, key, reorders=False, pause=50) == (list(range(60)) if equal else None)
 
 
-def test_a_pause_in_front_of_a_key_frame_does_not_hide_the_order() -> None:
-    """It is where recordings by motion have it."""
+def test_a_pause_before_a_key_frame_keeps_the_order() -> None:
+    """Recordings triggered by motion have such pauses."""
     key = np.array([1, 0, 0, 0, 1, 0, 0, 0], dtype=bool)
     stamps = np.array([0, 3, 1, 2, 900, 903, 901, 902], dtype=np.int64)
     assert order_by_stamps(stamps, key, reorders=True, pause=50) == [0, 2, 3, 1, 4, 6, 7, 5]
@@ -134,13 +134,13 @@ def test_a_pause_in_front_of_a_key_frame_does_not_hide_the_order() -> None:
     st.lists(st.integers(1, 50), min_size=3, max_size=60),
     st.dictionaries(st.integers(0, 59), st.one_of(st.none(), st.integers(-(10**12), 10**12)), max_size=20),
 )
-def test_times_always_rise_and_good_stamps_keep_their_steps(steps: list[int], wrong: dict[int, int | None]) -> None:
-    """Whatever single stamps say, every frame has a time of its own, later than the one before."""
+def test_times_always_increase_and_valid_steps_are_kept(steps: list[int], wrong: dict[int, int | None]) -> None:
+    """Whatever single timestamps are, every frame has a distinct time, later than the previous one."""
     raw = np.cumsum(steps)
     stamps = np.array(
         [NONE if i in wrong and wrong[i] is None else wrong.get(i, s) for i, s in enumerate(raw.tolist())]
     )
-    clock = mend(without_strays(stamps, DAY), list(range(len(stamps))), DAY)
+    clock = repair(without_outliers(stamps, DAY), list(range(len(stamps))), DAY)
     if clock is None:
         assert (stamps != NONE).sum() < 2 or len(wrong) > 1
         return

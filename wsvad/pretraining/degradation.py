@@ -1,4 +1,4 @@
-"""What a camera, a recorder and a network do to pictures before anybody sees them."""
+"""Degradations of pictures by a camera, a recorder and a network."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Frames = NDArray[np.uint8]
 _CODECS = ("libx264", "libx264", "libx264", "mpeg4", "mpeg2video", "mjpeg")
 
 
-def spoil(rng: Rng, frames_THW: Frames) -> Frames:
-    """Blur, grain, ghosts, doubled frames, tone, and a real codec; each of them only now and then.
+def degrade(rng: Rng, frames_THW: Frames) -> Frames:
+    """Apply random degradations: blur, ghosting, repeated frames, noise, tone, and a real codec.
 
     Args:
-        rng: which, and how strong.
-        frames_THW: grey, even width and height.
+        rng: Random generator for the choice and strength of degradations.
+        frames_THW: Grey frames of even width and height.
     """
     if rng.random() < 0.5:
         wide = rng.uniform(0.3, 1.2)
         frames_THW = np.stack([cv2.GaussianBlur(frame, (0, 0), wide) for frame in frames_THW])
     if rng.random() < 0.15:
-        frames_THW = _doubled(rng, frames_THW)
+        frames_THW = _repeat_frames(rng, frames_THW)
     if rng.random() < 0.12:
-        frames_THW = _ghosts(frames_THW, rng.uniform(0.2, 0.6))
+        frames_THW = _blend_frames(frames_THW, rng.uniform(0.2, 0.6))
     if rng.random() < 0.6:
         frames_THW = _grain(rng, frames_THW, np.exp(rng.uniform(np.log(0.7), np.log(12))))
     if rng.random() < 0.5:
@@ -42,16 +42,16 @@ def spoil(rng: Rng, frames_THW: Frames) -> Frames:
     return frames_THW
 
 
-def _doubled(rng: Rng, frames_THW: Frames) -> Frames:
-    """Repeat frames, as footage does whose rate was raised."""
+def _repeat_frames(rng: Rng, frames_THW: Frames) -> Frames:
+    """Repeat frames, like footage whose frame rate was raised."""
     keep = np.arange(len(frames_THW))
     period, phase = int(rng.integers(2, 8)), int(rng.integers(8))
     keep[(keep + phase) % period == 0] -= 1
     return frames_THW[np.clip(keep, 0, None)]
 
 
-def _ghosts(frames_THW: Frames, share: float) -> Frames:
-    """Blend each frame with what came before, as noise filters in cameras do."""
+def _blend_frames(frames_THW: Frames, share: float) -> Frames:
+    """Blend each frame with the previous ones, like noise filters in cameras."""
     out = frames_THW.astype(np.float32)
     for index in range(1, len(out)):
         out[index] = (1 - share) * out[index] + share * out[index - 1]
@@ -59,7 +59,7 @@ def _ghosts(frames_THW: Frames, share: float) -> Frames:
 
 
 def _grain(rng: Rng, frames_THW: Frames, size: float) -> Frames:
-    """Add noise: one tile, shifted by chance in every frame, since drawing all of it takes longer than the scene."""
+    """Add noise from one tile, shifted randomly in every frame: drawing new noise takes longer than the scene."""
     count, height, width = frames_THW.shape
     tile = rng.normal(0, size, (height + 32, width + 32)).astype(np.float32)
     if rng.random() < 0.5:
@@ -72,22 +72,22 @@ def _grain(rng: Rng, frames_THW: Frames, size: float) -> Frames:
     return out
 
 
-def recode(frames_THW: Frames, codec: str, harm: float, group: int) -> Frames:
+def recode(frames_THW: Frames, codec: str, severity: float, group: int) -> Frames:
     """Encode and decode with a real codec.
 
     Args:
-        frames_THW: grey, even width and height.
+        frames_THW: Grey frames of even width and height.
         codec: FFmpeg's name of the encoder.
-        harm: 0 hardly visible, 1 as bad as surveillance footage gets.
-        group: frames between key frames.
+        severity: Severity from 0 (hardly visible) to 1 (as bad as surveillance footage gets).
+        group: Number of frames between key frames.
     """
     count, height, width = frames_THW.shape
     store = io.BytesIO()
     quality = {
-        "libx264": {"crf": str(round(18 + 20 * harm)), "preset": "ultrafast" if harm < 0.5 else "veryfast"},
-        "mpeg4": {"qmin": str(round(2 + 20 * harm)), "qmax": str(round(3 + 24 * harm))},
-        "mpeg2video": {"qmin": str(round(2 + 16 * harm)), "qmax": str(round(3 + 20 * harm))},
-        "mjpeg": {"qmin": str(round(2 + 16 * harm)), "qmax": str(round(3 + 20 * harm))},
+        "libx264": {"crf": str(round(18 + 20 * severity)), "preset": "ultrafast" if severity < 0.5 else "veryfast"},
+        "mpeg4": {"qmin": str(round(2 + 20 * severity)), "qmax": str(round(3 + 24 * severity))},
+        "mpeg2video": {"qmin": str(round(2 + 16 * severity)), "qmax": str(round(3 + 20 * severity))},
+        "mjpeg": {"qmin": str(round(2 + 16 * severity)), "qmax": str(round(3 + 20 * severity))},
     }[codec]
     with av.open(store, "w", format="matroska") as target:
         stream = target.add_stream(codec, rate=25, options=quality | {"g": str(group), "threads": "1"})

@@ -1,4 +1,4 @@
-"""Checkpoints as TensorFlow itself wrote them, and pickles as Python 2 and NumPy wrote them."""
+"""Checkpoints written by TensorFlow itself, and pickles as written by Python 2 and NumPy."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ import numpy as np
 DATA = Path(__file__).resolve().parents[1] / "data"
 
 
-def unpacked(name: str) -> dict[str, bytes]:
-    """Return the files of an archive in the tests' data."""
+def unpack(name: str) -> dict[str, bytes]:
+    """Return the files of an archive in the test data."""
     with tarfile.open(DATA / name) as archive:
         members = [member for member in archive.getmembers() if member.isfile()]
         return {Path(m.name).name: archive.extractfile(m).read() for m in members}
 
 
 def written_value(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Return what was given to TensorFlow as the value of a variable; see ``README-weights.md`` beside the data."""
+    """Return the value of a variable as given to TensorFlow; see ``README-weights.md`` in the test data."""
     size, period = int(np.prod(shape)), zlib.crc32(name.encode()) % 200 + 17
     values = (np.arange(size) % period).astype(np.float32) / 64
     return (values + (0.5 if name.endswith("variance") else -1)).reshape(shape)
 
 
 class Python2:
-    """Writes what ``cPickle`` of Python 2 wrote of a dictionary of arrays, protocol 2, instruction by instruction.
+    """Writes a dictionary of arrays like ``cPickle`` of Python 2, protocol 2, instruction by instruction.
 
-    Follows the public description of the instructions (``pickletools``) and ``ndarray.__reduce__`` of NumPy 1; shares
-    nothing with the reader.
+    It follows the public description of the instructions (``pickletools``) and ``ndarray.__reduce__`` of NumPy 1, and
+    shares no code with the reader.
     """
 
     def __init__(self) -> None:
@@ -75,14 +75,14 @@ class Python2:
 
 
 def python2_pickle(blobs: dict[str, object]) -> bytes:
-    """Return the file that ``pickle.dump(dict(blobs=blobs), file, HIGHEST_PROTOCOL)`` of Python 2 made."""
+    """Return the file that ``pickle.dump(dict(blobs=blobs), file, HIGHEST_PROTOCOL)`` of Python 2 writes."""
     data = Python2().blobs(blobs)
     pickle.loads(data, encoding="latin-1")  # Python agrees that it is one
     return data
 
 
 def caffe2_names(names_and_shapes: dict[str, tuple[int, ...]]) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Return the PyTorch name and shape behind every Caffe2 name, by spelling each name out."""
+    """Return the PyTorch name and shape of every Caffe2 name, written out explicitly."""
     leaves = {"weight": "s", "bias": "b", "running_mean": "rm", "running_var": "riv"}
     found = {}
     for name, shape in names_and_shapes.items():

@@ -1,18 +1,18 @@
-"""Read header fields bit by bit."""
+"""Read header fields of a bit stream."""
 
 from __future__ import annotations
 
 
 class BitsEnded(Exception):
-    """A field was asked for behind the last bit."""
+    """A field extends beyond the last bit."""
 
 
 class BitReader:
-    """Fields of a header, most significant bit first.
+    """Reads header fields, most significant bit first.
 
     Args:
-        data: the header's bytes.
-        start: bit at which reading starts.
+        data: Bytes of the header.
+        start: Bit offset of the first field.
     """
 
     def __init__(self, data: bytes, start: int = 0) -> None:
@@ -20,7 +20,7 @@ class BitReader:
         self._left = 8 * len(data) - start
 
     def bits(self, count: int) -> int:
-        """Return an unsigned field of ``count`` bits; raises BitsEnded behind the last bit."""
+        """Return an unsigned field of ``count`` bits. Raises BitsEnded if fewer bits remain."""
         if count > self._left:
             raise BitsEnded
         self._left -= count

@@ -1,4 +1,4 @@
-"""Numbers and messages as Protocol Buffers write them, read with bounds: four messages need no compiler."""
+"""Bounds-checked reader of the Protocol Buffers wire format; the four messages needed here require no compiler."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ _VARINT_BYTES = 10
 
 
 def read_varint(data: memoryview, at: int) -> tuple[int, int]:
-    """Return an unsigned number below 2**64 and where the next byte is.
+    """Return an unsigned integer below 2**64 and the offset behind it.
 
     Raises:
-        WeightsError: the data ends in the middle of it, or it is longer than a number can be.
+        WeightsError: The data ends within the integer, or it is too long.
     """
     value = 0
     for place in range(_VARINT_BYTES):
         if at + place >= len(data):
-            raise WeightsError("a number is cut off")
+            raise WeightsError("an integer is truncated")
         byte = data[at + place]
         value |= (byte & 0x7F) << (7 * place)
         if byte < 0x80:
             if value >> 64:
                 break
             return value, at + place + 1
-    raise WeightsError("a number is longer than 64 bits")
+    raise WeightsError("an integer is longer than 64 bits")
 
 
 def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield number and value of each field of a message: a number, or the bytes of text and inner messages.
+    """Yield number and value of each field of a message: an integer, or the bytes of text and nested messages.
 
     Raises:
-        WeightsError: the data is not a message.
+        WeightsError: The data is not a message.
     """
     at = 0
     while at < len(data):
@@ -49,23 +49,23 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         elif kind in _FIXED_SIZES:
             size = _FIXED_SIZES[kind]
         else:
-            raise WeightsError(f"a field of the unknown kind {kind}")
+            raise WeightsError(f"a field of the unknown wire type {kind}")
         if size > len(data) - at:
-            raise WeightsError("a field reaches beyond its message")
+            raise WeightsError("a field extends beyond its message")
         content = data[at : at + size]
         at += size
         yield tag >> 3, content if kind == BYTES else int.from_bytes(content, "little")
 
 
 def signed(value: int | memoryview) -> int:
-    """Return a field's number as the signed 64 bits that it stands for."""
+    """Return a field's value as a signed 64-bit integer."""
     if isinstance(value, memoryview):
         raise WeightsError("expected a number, got bytes")
     return value - (1 << 64) if value >> 63 else value
 
 
 def message(value: int | memoryview) -> memoryview:
-    """Return a field's bytes."""
+    """Return the bytes of a field."""
     if isinstance(value, int):
         raise WeightsError("expected bytes, got a number")
     return value
