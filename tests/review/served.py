@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import uvicorn
 
-from wsvad.review.access import Access, hosts_of
+from wsvad.review.access import Access, allowed_hosts
+from wsvad.review.app import make_app
 from wsvad.review.audit import Audit
 from wsvad.review.config import ReviewOptions, SourceOptions
-from wsvad.review.desk import Desk
-from wsvad.review.serving import make_app
+from wsvad.review.service import ReviewService
 
 TOKENS = {"ann": "a" * 43, "bob": "b" * 43}
 
@@ -74,9 +74,9 @@ class Browser:
 
 
 @contextmanager
-def serving(root: str, prepare: int = 0, **options: Any) -> Iterator[tuple[int, Desk]]:
+def serving(root: str, prepare: int = 0, **options: Any) -> Iterator[tuple[int, ReviewService]]:
     """Serve a nightly job; yields the port, and what is behind the server."""
-    desk = Desk(ReviewOptions(SourceOptions(root=root), **options), prepare)
+    desk = ReviewService(ReviewOptions(SourceOptions(root=root), **options), prepare)
     desk.open()
     config = uvicorn.Config(
         "unused", log_config=None, access_log=False, lifespan="off", ws="none", port=0, server_header=False
@@ -86,7 +86,7 @@ def serving(root: str, prepare: int = 0, **options: Any) -> Iterator[tuple[int, 
     try:
         bound = config.bind_socket()
         port = bound.getsockname()[1]
-        config.app = make_app(desk, Access.make(TOKENS, hosts_of("127.0.0.1", port)), Audit(desk.root))
+        config.app = make_app(desk, Access.make(TOKENS, allowed_hosts("127.0.0.1", port)), Audit(desk.root))
         thread = threading.Thread(target=lambda: server.run(sockets=[bound]))
         thread.start()
         while not server.started:

@@ -6,7 +6,7 @@ import pytest
 
 from wsvad.errors import UsageError
 from wsvad.review.access import read_tokens
-from wsvad.review.answers import byte_range
+from wsvad.review.responses import byte_range
 
 
 @pytest.mark.parametrize(

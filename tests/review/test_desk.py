@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from wsvad.review.config import ReviewOptions, SourceOptions
-from wsvad.review.desk import Desk
+from wsvad.review.service import ReviewService
 
 
 def test_a_decoder_is_closed_once(tmp_path) -> None:
@@ -19,7 +19,7 @@ def test_a_decoder_is_closed_once(tmp_path) -> None:
             closed.append(threading.get_ident())
             time.sleep(0.05)
 
-    desk = Desk(ReviewOptions(SourceOptions(root=str(tmp_path))), 0)
+    desk = ReviewService(ReviewOptions(SourceOptions(root=str(tmp_path))), 0)
     held: Any = (None, Maker())
     desk._maker = held
     threads = [threading.Thread(target=desk.close) for _ in range(8)]

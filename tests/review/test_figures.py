@@ -13,8 +13,15 @@ from tests.review.saying import verdict
 from wsvad.cameras.config import Camera
 from wsvad.events.config import EventSettings
 from wsvad.rates import binomial_interval
-from wsvad.review.attaching import attach
-from wsvad.review.figures import agreement, outcome, outcomes, precision, recall, suggest_thresholds
+from wsvad.review.matching import match_verdicts
+from wsvad.review.statistics import (
+    agreement,
+    majority_verdict,
+    majority_verdicts,
+    precision,
+    recall,
+    suggest_thresholds,
+)
 
 
 def event(number: int, score: float, camera: str = "front") -> dict[str, Any]:
@@ -52,15 +59,15 @@ def judged(rows: list[dict[str, Any]], said: str) -> Any:
 def test_precision_counts_what_is_decided() -> None:
     """Unsure and disputed events are no part of it."""
     rows = [event(n, 0.9) for n in range(6)]
-    found = attach([*judged(rows, "ttfuf"), verdict("true", event_id=rows[4]["event_id"], content_id="4",
+    found = match_verdicts([*judged(rows, "ttfuf"), verdict("true", event_id=rows[4]["event_id"], content_id="4",
                                                     reviewer="bob")], rows)  # fmt: skip
-    said = outcomes(found)
+    said = majority_verdicts(found)
     assert [said[row["event_id"]] for row in rows[:5]] == ["true", "true", "false", "unsure", "disputed"]
     share = precision(said)
     assert (share.count, share.of, share.value) == (2, 3, pytest.approx(2 / 3))
     assert (share.low, share.high) == binomial_interval(2, 3)
-    assert outcome(["true", "true", "false"]) == "true"
-    assert outcome(["unsure", "false"]) == "false"
+    assert majority_verdict(["true", "true", "false"]) == "true"
+    assert majority_verdict(["unsure", "false"]) == "false"
 
 
 def test_recall_by_random_spans() -> None:
@@ -70,8 +77,8 @@ def test_recall_by_random_spans() -> None:
         verdict("true" if n == 0 else "false", kind="control", event_id=f"{100 + n:016x}", start_s=10.0, end_s=20.0)
         for n in range(40)
     ]
-    found = attach([*judged(rows, "t" * 10), *spans], rows)
-    estimate = recall(archive(rows), found, outcomes(found))
+    found = match_verdicts([*judged(rows, "t" * 10), *spans], rows)
+    estimate = recall(archive(rows), found, majority_verdicts(found))
     assert (estimate.controls, estimate.controls_true, estimate.found) == (40, 1, 10.0)
     assert estimate.missed == pytest.approx((86400 - 40) / 10 / 40)
     assert estimate.value == pytest.approx(10 / (10 + 215.9))
@@ -79,8 +86,8 @@ def test_recall_by_random_spans() -> None:
     assert estimate.high is not None
     assert estimate.value is not None
     assert estimate.low < estimate.value < estimate.high
-    nothing = attach(judged(rows, "t" * 10), rows)
-    assert recall(archive(rows), nothing, outcomes(nothing)).value is None
+    nothing = match_verdicts(judged(rows, "t" * 10), rows)
+    assert recall(archive(rows), nothing, majority_verdicts(nothing)).value is None
 
 
 def test_recall_intervals_hold() -> None:
@@ -100,8 +107,8 @@ def test_recall_intervals_hold() -> None:
                     event_id=f"{10_000 * len(camera) + n:016x}", start_s=10.0, end_s=20.0)
             for camera, rate in rates.items() for n in range(150)
         ]  # fmt: skip
-        found = attach([*judged(rows, said), *controls], rows)
-        estimate = recall(archive(rows), found, outcomes(found))
+        found = match_verdicts([*judged(rows, said), *controls], rows)
+        estimate = recall(archive(rows), found, majority_verdicts(found))
         held += (estimate.low or 0.0) <= truth <= (estimate.high or 1.0)
     assert held >= 190
 
@@ -109,14 +116,14 @@ def test_recall_intervals_hold() -> None:
 def test_suggested_thresholds_keep_the_budget() -> None:
     """20 judged events in a day, the 10 weaker ones false: a budget of 2 false events leaves 8 of them out."""
     rows = [event(n, 0.5 + n / 100) for n in range(20)]
-    found = attach(judged(rows, "f" * 10 + "t" * 10), rows)
-    (one,) = suggest_thresholds(archive(rows, budget=2), outcomes(found))
+    found = match_verdicts(judged(rows, "f" * 10 + "t" * 10), rows)
+    (one,) = suggest_thresholds(archive(rows, budget=2), majority_verdicts(found))
     assert one.high == pytest.approx(0.57, abs=1e-5)
     assert (one.judged, one.false_a_day, one.true_lost) == (20, 2.0, 0)
-    (same,) = suggest_thresholds(archive(rows, budget=10), outcomes(found))
+    (same,) = suggest_thresholds(archive(rows, budget=10), majority_verdicts(found))
     assert (same.high, same.reason) == (0.5, "the present one keeps the budget")
-    few = attach(judged(rows, "tf"), rows)
-    (none,) = suggest_thresholds(archive(rows), outcomes(few))
+    few = match_verdicts(judged(rows, "tf"), rows)
+    (none,) = suggest_thresholds(archive(rows), majority_verdicts(few))
     assert (none.high, none.reason) == (None, "2 events were judged, at least 10 are needed")
 
 
@@ -124,7 +131,9 @@ def test_suggested_thresholds_keep_the_budget() -> None:
 def test_a_suggested_threshold_keeps_the_budget_as_it_is_printed(score: float) -> None:
     """Rounded down, the false events that it is above would stay; above 1 there is none."""
     rows = [event(n, score) for n in range(10)] + [event(n + 10, 1.0) for n in range(2)]
-    (one,) = suggest_thresholds(archive(rows, budget=0.5), outcomes(attach(judged(rows, "f" * 10 + "tt"), rows)))
+    (one,) = suggest_thresholds(
+        archive(rows, budget=0.5), majority_verdicts(match_verdicts(judged(rows, "f" * 10 + "tt"), rows))
+    )
     if score == 1.0:
         assert one.high is None
         assert "0.5 false events" in one.reason
@@ -143,7 +152,7 @@ def test_random_spans_that_are_events_now_are_not_missed() -> None:
                 start_s=10.0 * n, end_s=10.0 * n + 10)
         for n in range(10)
     ]  # fmt: skip
-    found = recall(archive(rows), (at := attach([*said, *spans], rows)), outcomes(at))
+    found = recall(archive(rows), (at := match_verdicts([*said, *spans], rows)), majority_verdicts(at))
     assert (found.controls, found.controls_true, found.value) == (9, 0, 1.0)
 
 
@@ -157,11 +166,11 @@ def test_agreement_of_reviewers() -> None:
             verdict(v.verdict, event_id=v.event_id, content_id=v.content_id, reviewer=name) for v in judged(rows, said)
         ]
 
-    assert agreement(attach(first, rows)) is None
-    two = agreement(attach([*first, *by("bob", "tft")], rows))
+    assert agreement(match_verdicts(first, rows)) is None
+    two = agreement(match_verdicts([*first, *by("bob", "tft")], rows))
     assert two is not None
     assert (two.reviewers, two.events, two.same, two.kind) == (("ann", "bob"), 3, 1, "cohen")
     assert two.kappa == pytest.approx(cohen_kappa_score(list("ttf"), list("tft")))
-    three = agreement(attach([*first, *by("bob", "ttff"), *by("eve", "ttff")], rows))
+    three = agreement(match_verdicts([*first, *by("bob", "ttff"), *by("eve", "ttff")], rows))
     assert three is not None
     assert (three.kappa, three.kind) == (1.0, "fleiss")

@@ -14,8 +14,8 @@ from PIL import Image
 from tests.nightly.reader import digests
 from tests.review.conftest import document
 from wsvad.review.config import SourceOptions
-from wsvad.review.making import PictureMaker
 from wsvad.review.media import MediaFolder
+from wsvad.review.pictures import PictureMaker
 from wsvad.review.reading import read_archive
 from wsvad.storage import open_store
 

@@ -17,10 +17,10 @@ from PIL import Image
 
 from tests.video.making import CLOSED_GOP, Recipe, make_video, number_in, plain_decode, plain_times
 from wsvad.errors import StorageError, VideoError
-from wsvad.review.choosing import Shown
+from wsvad.review.choice import ReviewItem
 from wsvad.review.config import MediaOptions, ReviewOptions, SourceOptions
 from wsvad.review.curves import VideoCurve
-from wsvad.review.making import PictureMaker, Pictures
+from wsvad.review.pictures import PictureMaker, Pictures
 from wsvad.scores.table import VideoScores
 
 RECIPE = Recipe(options=CLOSED_GOP, num_frames=200)
@@ -46,7 +46,7 @@ def make(path: Path, span: tuple[float, float], options: MediaOptions = OPTIONS,
     asked = ReviewOptions(SourceOptions(root="unused"), media=options)
     event = {"video_id": "v", "content_id": "c", "uri": str(path), "start_s": span[0], "end_s": span[1]}
     with PictureMaker(archive, asked) as maker:
-        return maker.make(Shown(event | {"peak_s": sum(span) / 2, **row}, "event"), curve_of(path))
+        return maker.make(ReviewItem(event | {"peak_s": sum(span) / 2, **row}, "event"), curve_of(path))
 
 
 def decoded(made: Pictures) -> list[tuple[float, int, tuple[int, int]]]:
@@ -122,14 +122,14 @@ def test_what_cannot_be_decoded(tmp_path: Path) -> None:
     row = {"video_id": "v", "content_id": "c", "uri": str(path), "start_s": 2.0, "end_s": 3.0, "peak_s": 2.5}
     with PictureMaker(archive, ReviewOptions(SourceOptions(root="unused"), media=OPTIONS)) as maker:
         with pytest.raises(VideoError, match="is not what was scored: it had 7 frames"):
-            maker.make(Shown(row, "event"), curve)
+            maker.make(ReviewItem(row, "event"), curve)
         archive.scores.videos["v"]["num_frames"] = 200
-        assert maker.make(Shown(row, "event"), curve).files.keys() == {"strip.jpg", "poster.jpg", "clip.webm"}
+        assert maker.make(ReviewItem(row, "event"), curve).files.keys() == {"strip.jpg", "poster.jpg", "clip.webm"}
         path.write_bytes(b"not a video at all")
         with pytest.raises(VideoError):
-            maker.make(Shown(row, "event"), curve)
+            maker.make(ReviewItem(row, "event"), curve)
         path.unlink()
         with pytest.raises(StorageError):
-            maker.make(Shown(row, "event"), curve)
+            maker.make(ReviewItem(row, "event"), curve)
         path.write_bytes(data)
-        assert maker.make(Shown(row, "event"), curve).files
+        assert maker.make(ReviewItem(row, "event"), curve).files

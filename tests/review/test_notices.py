@@ -7,7 +7,7 @@ from typing import Any
 
 from wsvad.nightly.coverage import CameraCoverage, Coverage, Unscored
 from wsvad.nightly.drift_results import CameraDrift, Drift, EventDrift, ScoreDrift, ViewChange
-from wsvad.review.notices import Notice, of_footage, of_media, of_night, worst_first
+from wsvad.review.notices import Notice, footage_notices, media_notices, night_notices, worst_first
 
 MODEL = "sha256:a"
 
@@ -36,18 +36,18 @@ def codes(notices: list[Notice]) -> list[tuple[str, str]]:
 
 def test_a_good_night_says_nothing():
     """No notice where nothing is wrong; none of another model's drift."""
-    assert of_night(report(), MODEL) == []
-    assert of_night(report(drifted=True), "sha256:b") == []
-    assert of_night({}, MODEL) == []
-    assert of_footage(0.0, 0) == []
-    assert of_media({}) == []
+    assert night_notices(report(), MODEL) == []
+    assert night_notices(report(drifted=True), "sha256:b") == []
+    assert night_notices({}, MODEL) == []
+    assert footage_notices(0.0, 0) == []
+    assert media_notices({}) == []
 
 
 def test_everything_that_is_wrong_is_said_worst_first():
     """Failed, waiting and short videos, drift, a camera that was moved or covered, what was purged."""
     unscored = tuple(Unscored(f"yard/{state}.mp4", "yard", state, "k", "m") for state in ("failed", "waiting", "short"))
     bad = report(unscored=unscored, purged=2, gone=1, drifted=True, unusual=True, moved=True, covered=True)
-    found = of_night(bad, MODEL)
+    found = night_notices(bad, MODEL)
     assert codes(found) == [
         ("error", "failure"), ("error", "failure"), ("error", "drift"), ("warning", "coverage"), ("warning", "drift"),
         ("warning", "drift"), ("info", "purge"), ("info", "coverage"), ("info", "drift"),
@@ -55,12 +55,12 @@ def test_everything_that_is_wrong_is_said_worst_first():
     text = " ".join(notice.text for notice in found)
     assert "1 video cannot be used and have no scores: yard/failed.mp4" in text
     assert "2 videos of the archive were purged" in text
-    assert codes(of_footage(3600.0, 2)) == [("warning", "coverage")]
-    assert codes(of_media({"e": "why"}, waiting=3)) == [("error", "media"), ("info", "media")]
+    assert codes(footage_notices(3600.0, 2)) == [("warning", "coverage")]
+    assert codes(media_notices({"e": "why"}, waiting=3)) == [("error", "media"), ("info", "media")]
 
 
 def test_many_names_are_cut():
     """Five videos by name, the rest by number."""
     unscored = tuple(Unscored(f"v{n}", "yard", "failed", "k", "m") for n in range(40))
-    (notice,) = of_night(report(unscored=unscored), MODEL)
+    (notice,) = night_notices(report(unscored=unscored), MODEL)
     assert notice.text.endswith("v0, v1, v2, v3, v4 and 35 more")

@@ -23,9 +23,9 @@ from tests.review.served import Browser, serving
 from tests.review.test_making import make
 from wsvad.errors import UsageError, VideoError
 from wsvad.review.config import MediaOptions, ReviewOptions, ServeOptions, SourceOptions
-from wsvad.review.finding import Box, Cover, Finder, block_of, covering
-from wsvad.review.making import Pictures
-from wsvad.review.pixelating import Pixelator, Shot, pixelated
+from wsvad.review.detection import BlockMask, Box, RegionDetector, block_size, blocks_of_boxes
+from wsvad.review.pictures import Pictures
+from wsvad.review.pixelation import Frame, Pixelator, pixelated
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 PLAIN = MediaOptions(clip_margin_s=0.5)
@@ -91,7 +91,7 @@ def test_a_face_is_hidden_in_clip_strip_and_poster(tmp_path: Path) -> None:
         for image, as_it_was in zip(pictures, plain[kind], strict=True):
             assert detail(image, FACE) < 0.45 * detail(as_it_was, FACE), kind
             assert detail(image, ASIDE) > 0.9 * detail(as_it_was, ASIDE), kind
-    covers = [Finder("faces").find(shots["poster"][0]) for shots in (plain, hidden)]
+    covers = [RegionDetector("faces").find(shots["poster"][0]) for shots in (plain, hidden)]
     assert [any(part.any() for part in cover.values()) for cover in covers] == [True, False]
     assert make(path, (0.6, 1.2), replace(PLAIN, pixelate="faces")).files == made.files
 
@@ -113,10 +113,10 @@ class Glimpse:
         self.searches = 0
         self._when = when
 
-    def find(self, picture_HWC: np.ndarray) -> Cover:
+    def find(self, picture_HWC: np.ndarray) -> BlockMask:
         self.searches += 1
         there = int(picture_HWC[0, -1, 0]) == self._when
-        return covering([Box(0, 0, 16, 16, 8)], picture_HWC.shape[1], picture_HWC.shape[0]) if there else {}
+        return blocks_of_boxes([Box(0, 0, 16, 16, 8)], picture_HWC.shape[1], picture_HWC.shape[0]) if there else {}
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_what_one_search_finds_is_hidden_before_and_after(fps: int, when: int, f
     images = np.random.default_rng(0).integers(0, 255, (100, 24, 24, 3), dtype=np.uint8)
     images[:, 0, -1, 0] = np.arange(100)
     for number, image in enumerate(images):
-        given += pixelator.add(Shot(image, float(Fraction(number, fps)), float(Fraction(number + 1, fps))))
+        given += pixelator.add(Frame(image, float(Fraction(number, fps)), float(Fraction(number + 1, fps))))
     assert len(given) < 100
     given += pixelator.flush()
     assert [float(shot.start_s) for shot in given] == [number / fps for number in range(100)]
@@ -142,10 +142,10 @@ def test_what_one_search_finds_is_hidden_before_and_after(fps: int, when: int, f
 @pytest.mark.parametrize("side", [5, 30, 65, 100, 400])
 def test_blocks_are_coarse(side: int) -> None:
     """At least 8 pixels, and an eighth of what they hide; each has one colour, and the largest one counts."""
-    assert block_of(side) >= max(8, side / 8)
+    assert block_size(side) >= max(8, side / 8)
     image = np.random.default_rng(1).integers(0, 255, (90, 70, 3), dtype=np.uint8)
     boxes = [Box(3, 3, 20, 20, 8), Box(20, 20, 60, 80, 16), Box(-50, 60, 900, 900, 8)]
-    made = pixelated(image, covering(boxes, 70, 90))
+    made = pixelated(image, blocks_of_boxes(boxes, 70, 90))
     assert (made[:56, 64:] == image[:56, 64:]).all()
     assert (made[:16, 24:] == image[:16, 24:]).all()
     assert len(np.unique(made[16:32, 16:32].reshape(-1, 3), axis=0)) == 1
@@ -156,16 +156,16 @@ def test_blocks_are_coarse(side: int) -> None:
 def test_what_cannot_be_searched_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of the detector is evidence against the video, not a picture as it was: the clip ends before it."""
     with pytest.raises(VideoError, match="cannot be searched"):
-        Finder("faces").find(np.zeros((0, 40, 3), np.uint8))
+        RegionDetector("faces").find(np.zeros((0, 40, 3), np.uint8))
     path, looks = film(tmp_path / "v.mp4", [scene()] * 20), iter([{}, {}, {}])
 
-    def fails(self: Finder, picture_HWC: np.ndarray) -> Cover:
+    def fails(self: RegionDetector, picture_HWC: np.ndarray) -> BlockMask:
         found = next(looks, None)
         if found is None:
             raise VideoError("not_pixelated", "a picture cannot be searched")
         return found
 
-    monkeypatch.setattr(Finder, "find", fails)
+    monkeypatch.setattr(RegionDetector, "find", fails)
     made = make(path, (0.6, 1.2), replace(PLAIN, pixelate="faces"))
     assert len(shown(made)["clip"]) == 3
     assert made.facts["notes"] == ["the clip ends early: a picture cannot be searched"]
@@ -193,7 +193,7 @@ def test_without_opencv_nothing_is_written(review, root, capsys, tmp_path, monke
 
 def test_without_the_detector_nothing_is_written(review, tmp_path, monkeypatch, caplog):
     """Images and uploads of jobs leave it out."""
-    monkeypatch.setattr("wsvad.review.finding.MODEL", tmp_path / "centerface.onnx")
+    monkeypatch.setattr("wsvad.review.detection.MODEL", tmp_path / "centerface.onnx")
     assert review("--pixelate", "faces")[0] == 2
     assert "centerface.onnx, which is missing" in caplog.text
     assert not (tmp_path / "page").exists()
@@ -254,7 +254,7 @@ def test_a_server_needs_it_before_it_listens(tmp_path: Path, monkeypatch: pytest
         raise AssertionError
 
     monkeypatch.setitem(sys.modules, "cv2", None)
-    monkeypatch.setattr(running, "Desk", never)
+    monkeypatch.setattr(running, "ReviewService", never)
     asked = ReviewOptions(SourceOptions(root=str(tmp_path)), media=MediaOptions(pixelate="faces"))
     with pytest.raises(UsageError, match="pixelate"):
         running.serve(asked, ServeOptions(port=0))

@@ -39,10 +39,10 @@ def test_too_many_who_wait_are_told_so(root):
     with serving(root) as (port, desk):
         ann = Browser(port, "ann")
         event = ann.get("/api/review").json["events"][0]
-        desk._asked = 16
+        desk._waiting = 16
         answer = ann.post("/api/clip", {"event_id": event["id"]})
         assert (answer.status, answer.headers["retry-after"]) == (503, "3")
-        desk._asked = 0
+        desk._waiting = 0
         assert ann.post("/api/clip", {"event_id": event["id"]}).status == 200
     with serving(root, media=MediaOptions(media=False, clip_width=100)) as (port, _):
         assert Browser(port, "ann").post("/api/clip", {"event_id": event["id"]}).status == 422

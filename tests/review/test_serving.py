@@ -18,7 +18,7 @@ import pytest
 from tests.extraction.harness import run_here
 from tests.review.served import TOKENS, Browser, serving
 from wsvad.dataset.sealed import unseal
-from wsvad.nightly import places
+from wsvad.nightly import layout
 from wsvad.review.access import Access
 from wsvad.storage import Store, open_store
 
@@ -49,7 +49,7 @@ def record(shown: dict[str, Any], event: dict[str, Any], said: str, **more: Any)
 def audited(root: str) -> list[dict[str, Any]]:
     """The log, by time."""
     store = open_store(root)
-    return [unseal(store.read(info.key), info.key, ()) for info in store.list(places.AUDIT)]
+    return [unseal(store.read(info.key), info.key, ()) for info in store.list(layout.AUDIT)]
 
 
 def test_from_the_link_to_a_stored_verdict(port, root):
@@ -327,6 +327,6 @@ def test_a_purge_is_seen_at_once(capsys, root):
         now = ann.get("/api/review").json
         assert len(now["events"]) == 2
         assert ann.post("/api/verdicts", record(shown, yard, "true")).status == 409
-        desk._looked_s = -100.0
+        desk._checked_s = -100.0
         assert ann.get("/api/verdicts").json["verdicts"] == []
         assert not list(open_store(root).list("verdicts/"))

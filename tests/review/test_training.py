@@ -8,7 +8,7 @@ import pytest
 
 from tests.review.saying import verdict
 from tests.review.test_figures import archive, event, judged
-from wsvad.review.attaching import attach
+from wsvad.review.matching import match_verdicts
 from wsvad.review.training import training_videos
 
 
@@ -20,7 +20,7 @@ def labels(rows, said, contents):
     }
     found = archive(rows)
     found.scores = SimpleNamespace(videos=videos)
-    made = training_videos(found, attach(said, rows), [])
+    made = training_videos(found, match_verdicts(said, rows), [])
     return {r.video_id: r.label for r in made.records}, dict(made.left_out)
 
 

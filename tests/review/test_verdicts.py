@@ -13,8 +13,8 @@ from tests.review.saying import verdict, write_file
 from wsvad.errors import ConflictError, UsageError
 from wsvad.manifest.ids import id_problem
 from wsvad.nightly.tombstones import bury
-from wsvad.review.attaching import attach
-from wsvad.review.verdicts import VerdictStore, parse_verdict, read_file, standing, verdict_key
+from wsvad.review.matching import match_verdicts
+from wsvad.review.verdicts import VerdictStore, current_verdicts, parse_verdict, read_file, verdict_key
 from wsvad.storage import open_store
 
 HOSTILE: list[dict[str, Any]] = [
@@ -110,37 +110,37 @@ def test_which_records_stand():
     """The last of each reviewer and subject; undone ones do not; equal times go by what supersedes what."""
     one = verdict("true")
     two = verdict("false", time_utc="2026-03-02T09:00:00Z", supersedes=one.verdict_id)
-    assert standing([two, one]) == [two]
+    assert current_verdicts([two, one]) == [two]
     undone = verdict("withdrawn", time_utc="2026-03-02T10:00:00Z", supersedes=two.verdict_id)
-    assert standing([one, two, undone]) == []
+    assert current_verdicts([one, two, undone]) == []
     again = verdict("true", time_utc=undone.time_utc, supersedes=undone.verdict_id)
-    assert standing([again, undone, two, one]) == [again]
-    assert standing([undone, again, two, one]) == [again]
+    assert current_verdicts([again, undone, two, one]) == [again]
+    assert current_verdicts([undone, again, two, one]) == [again]
     other = verdict("false", reviewer="bob")
-    assert {v.verdict_id for v in standing([one, other])} == {one.verdict_id, other.verdict_id}
+    assert {v.verdict_id for v in current_verdicts([one, other])} == {one.verdict_id, other.verdict_id}
     span = {"event_id": None, "kind": "missed"}
     missed = [verdict("missed", **span), verdict("missed", **span, start_s=30.0, end_s=33.0)]
-    assert {v.start_s for v in standing(missed)} == {2.0, 30.0}
+    assert {v.start_s for v in current_verdicts(missed)} == {2.0, 30.0}
     gone = verdict("withdrawn", **span, time_utc="2026-03-02T09:00:00Z", supersedes=missed[0].verdict_id)
-    assert standing([*missed, gone]) == missed[1:]
+    assert current_verdicts([*missed, gone]) == missed[1:]
 
 
 def test_what_is_superseded_never_stands():
     """Clocks of two machines differ, and what is superseded may have been said of an event of an earlier model."""
     one = verdict("true", time_utc="2026-03-02T09:00:00Z")
     behind = verdict("false", time_utc="2026-03-02T08:55:00Z", supersedes=one.verdict_id)
-    assert standing([one, behind]) == [behind]
+    assert current_verdicts([one, behind]) == [behind]
     earlier = verdict("true", event_id="a" * 16)
     undone = verdict("withdrawn", event_id="b" * 16, time_utc="2026-03-02T10:00:00Z", supersedes=earlier.verdict_id)
-    assert standing([earlier, undone]) == []
+    assert current_verdicts([earlier, undone]) == []
     foreign = verdict("false", reviewer="bob", supersedes=earlier.verdict_id)
-    assert {v.verdict_id for v in standing([earlier, foreign])} == {earlier.verdict_id, foreign.verdict_id}
+    assert {v.verdict_id for v in current_verdicts([earlier, foreign])} == {earlier.verdict_id, foreign.verdict_id}
     nameless = verdict("true", reviewer="unnamed")
     later = verdict("false", reviewer="ann", supersedes=nameless.verdict_id, time_utc="2026-03-02T10:00:00Z")
-    assert standing([nameless, later]) == [later]
+    assert current_verdicts([nameless, later]) == [later]
     name = str(uuid.uuid4())
     itself = verdict(verdict_id=name, supersedes=name)
-    assert standing([itself]) == [itself]
+    assert current_verdicts([itself]) == [itself]
 
 
 @pytest.mark.parametrize("name", ["Café\xa0Nord", "\u3000入口", "é" * 100, "x" * 200])
@@ -158,19 +158,19 @@ def row(event_id: str, start_s: float, end_s: float, content_id: str = "c1") -> 
 
 def test_verdicts_find_their_events_again():
     """By id in the same content, else by overlap; what overlaps too little is lost, and said so."""
-    same = attach([verdict("false")], [row("0" * 16, 2, 6), row("1" * 16, 3, 6)])
+    same = match_verdicts([verdict("false")], [row("0" * 16, 2, 6), row("1" * 16, 3, 6)])
     assert {e: [a.said for a in by.values()] for e, by in same.by_event.items()} == {"0" * 16: ["false"]}
-    moved = attach([verdict("false")], [row("1" * 16, 4, 20), row("2" * 16, 0, 3)])
+    moved = match_verdicts([verdict("false")], [row("1" * 16, 4, 20), row("2" * 16, 0, 3)])
     (found,) = moved.by_event["1" * 16].values()
     assert (found.reattached, found.to_dict()["reattached"]) == (True, True)
-    assert attach([verdict()], [row("1" * 16, 5, 20)]).lost
-    assert attach([verdict()], [row("1" * 16, 2, 6, "c2")]).lost
+    assert match_verdicts([verdict()], [row("1" * 16, 5, 20)]).lost
+    assert match_verdicts([verdict()], [row("1" * 16, 2, 6, "c2")]).lost
     span = {"event_id": None, "kind": "missed"}
-    assert attach([verdict("missed", **span)], [row("1" * 16, 30, 40)]).missed
-    (found,) = attach([verdict("missed", **span)], [row("1" * 16, 2, 9)]).by_event["1" * 16].values()
+    assert match_verdicts([verdict("missed", **span)], [row("1" * 16, 30, 40)]).missed
+    (found,) = match_verdicts([verdict("missed", **span)], [row("1" * 16, 2, 9)]).by_event["1" * 16].values()
     assert found.said == "true"
     both = [verdict("true", event_id="a" * 16, end_s=4.0), verdict("false", event_id="b" * 16, start_s=5.0)]
-    merged = attach(both, [row("1" * 16, 2, 6)])
+    merged = match_verdicts(both, [row("1" * 16, 2, 6)])
     assert [a.said for a in merged.by_event["1" * 16].values()] == ["true"]
 
 

@@ -96,14 +96,14 @@ def run(options: Options) -> int:
     asked, console = options_from(options), Console(stderr=True)
     page = None
     if options.review and not options.dry_run:
-        from wsvad.review.folder import check_place
+        from wsvad.review.folder import check_folder
 
         page = ReviewOptions(
             SourceOptions(root=options.root, store=options.store),
             ChoiceOptions(top=options.review_top),
             limits=options.decoder.limits,
         )
-        check_place(open_store(options.review, options.store), page)  # before the night, which may take hours
+        check_folder(open_store(options.review, options.store), page)  # before the night, which may take hours
     from wsvad.nightly.job import rescore  # seconds, because of PyTorch
 
     summary = rescore(asked, console)

@@ -74,7 +74,7 @@ def _serve(asked: ReviewOptions, options: Options) -> int:
     if options.out or options.zip or options.case:
         raise UsageError("--serve shows the page itself; leave out --out, --zip and --case")
     try:
-        from wsvad.review.running import serve
+        from wsvad.review.server import serve
     except ModuleNotFoundError as error:
         raise UsageError(f"--serve needs {error.name}: pip install 'wsvad[serve]'") from error
     return serve(asked, options.serving, as_json=options.json)

@@ -31,9 +31,9 @@ class Options(Configured):
 def run(options: Options) -> int:
     """Judge, show the summary, return the exit code."""
     (root,) = require(options, "root")
-    from wsvad.review.judging import VerdictOptions, judge
+    from wsvad.review.verdict_job import VerdictOptions, process_verdicts
 
-    summary = judge(
+    summary = process_verdicts(
         VerdictOptions(root, options.import_, options.reviewer, options.out, options.manifest, options.store)
     )
     if options.json:

@@ -10,13 +10,13 @@ from wsvad.cli.options import Common, Stored, require
 from wsvad.dataset.names import DEFAULT_GRACE_HOURS
 from wsvad.loop.places import SWEEP, TRIALS
 from wsvad.manifest.names import Identity
-from wsvad.nightly.places import CURRENT
+from wsvad.nightly.layout import CURRENT
 from wsvad.options import Flag, Option, PositiveFloat, Uri
 from wsvad.storage import Store, StoreOptions, open_store
 
 if TYPE_CHECKING:
     from wsvad.manifest.listing import Listing
-    from wsvad.nightly.verifying import NightReport
+    from wsvad.nightly.verification import NightReport
     from wsvad.verification.data_set_report import VerifyReport
     from wsvad.verification.run import RunReport
     from wsvad.verification.sweep import SweepReport
@@ -58,7 +58,7 @@ def run(options: Options) -> int:
         out.probe()  # what cannot be written is found before everything is read
     report: VerifyReport | RunReport | SweepReport | NightReport
     if any(True for _ in out.list(CURRENT)):
-        from wsvad.nightly.verifying import verify_nights  # brings torch with it
+        from wsvad.nightly.verification import verify_nights  # brings torch with it
 
         report = verify_nights(out, lambda data_set: _verify(options, data_set, None))
     elif any(True for _ in out.list(SWEEP)) or any(True for _ in out.list(TRIALS)):

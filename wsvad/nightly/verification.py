@@ -1,4 +1,4 @@
-"""Whether a nightly job is what was written, from the newest pointer down to the last object; for ``wsvad verify``."""
+"""Verification of a nightly job, from the newest pointer to the last object; for ``wsvad verify``."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from wsvad.checkpoint.verify import checkpoint_faults
 from wsvad.dataset.layout import snapshot_key
 from wsvad.dataset.snapshots import read_snapshot
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, DamagedError, ObjectNotFound, UsageError
+from wsvad.nightly.layout import INPUTS
 from wsvad.nightly.models import model_folder
-from wsvad.nightly.places import INPUTS
 from wsvad.nightly.published import Current, require_current
 from wsvad.storage import Store, open_store
 from wsvad.text import printable
 
 
 class Report(Protocol):
-    """What verification of a data set found."""
+    """Result of the verification of a data set."""
 
     @property
     def exit_code(self) -> int:
-        """As of the command."""
+        """Exit code of the command."""
         ...
 
     @property
     def faults(self) -> list[str]:
-        """What is damaged or missing."""
+        """Problems: damaged or missing objects."""
         ...
 
 
 @dataclass(frozen=True)
 class NightReport:
-    """What verification found."""
+    """Result of the verification of a nightly job."""
 
     out: str
     night: int | None
-    """Number of the newest pointer; ``None`` where it cannot be read."""
+    """Number of the newest pointer; ``None`` if it cannot be read."""
     data_sets: dict[str, int] = field(default_factory=dict)
     """Exit code of each data set below the root, by its key prefix."""
     faults: list[str] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
-        """0 whole, 4 where a data set was repaired or is not complete (run the night again), 5 damaged."""
+        """0 intact, 4 a data set was repaired or is incomplete (run the night again), 5 damaged."""
         if self.faults or EXIT_CONFLICT in self.data_sets.values():
             return EXIT_CONFLICT
         return EXIT_OK if not any(self.data_sets.values()) else max(self.data_sets.values())
@@ -68,11 +68,11 @@ class NightReport:
 
 
 def verify_nights(store: Store, verify: Callable[[Store], Report]) -> NightReport:
-    """Check what the newest pointer names: report, inputs, models, snapshots that belong together, every data set.
+    """Verify what the newest pointer names: report, inputs, models, consistent snapshots, every data set.
 
     Args:
         store: root of the nightly job.
-        verify: checks a data set.
+        verify: function that verifies one data set.
 
     Raises:
         StorageError: the store failed.
@@ -86,7 +86,7 @@ def verify_nights(store: Store, verify: Callable[[Store], Report]) -> NightRepor
     for prefix in sorted({at.prefix for m in night.models.values() for at in (m.features, m.scores, m.events)}):
         report = verify(open_store(f"{store.uri}/{prefix}", store.options))
         codes[prefix] = int(report.exit_code)
-        if report.exit_code == EXIT_CONFLICT:  # else it was repaired
+        if report.exit_code == EXIT_CONFLICT:  # otherwise the faults were repaired
             faults += [printable(f"{prefix}: {fault}") for fault in report.faults]
     return NightReport(printable(store.uri), night.number, codes, faults)
 
@@ -100,7 +100,7 @@ def _report_faults(store: Store, night: Current) -> list[str]:
 
 
 def _input_faults(store: Store, night: Current) -> list[str]:
-    """Copies of the files of cameras and thresholds are named by their digests."""
+    """Check the copies of the cameras and thresholds files against the digests in their names."""
     found = []
     for key in (*((night.cameras,) if night.cameras else ()), *night.thresholds):
         try:
@@ -109,12 +109,12 @@ def _input_faults(store: Store, night: Current) -> list[str]:
             found.append(f"{key} is missing")
             continue
         if not whole:
-            found.append(f"{key} is damaged: its digest is not its name")
+            found.append(f"{key} is damaged: its digest differs from its name")
     return found
 
 
 def _model_faults(store: Store, night: Current) -> list[str]:
-    """Every model is whole, and its snapshots are there and of the same videos."""
+    """Check that every model is intact, and that its snapshots exist and contain the same videos."""
     found = []
     for digest, model in night.models.items():
         try:
@@ -123,7 +123,7 @@ def _model_faults(store: Store, night: Current) -> list[str]:
             checkpoint, faults = None, [printable(str(error))]
         found += faults
         if checkpoint and checkpoint.digest != digest:
-            found.append(f"{model_folder(digest)} holds another model, {checkpoint.digest[:19]}")
+            found.append(f"{model_folder(digest)} contains another model, {checkpoint.digest[:19]}")
         videos = []
         for at in (model.features, model.scores):
             data_set = open_store(f"{store.uri}/{at.prefix}", store.options)
@@ -133,5 +133,5 @@ def _model_faults(store: Store, night: Current) -> list[str]:
             except (ObjectNotFound, DamagedError) as error:
                 found.append(printable(str(error)))
         if len(videos) == 2 and videos[0] != videos[1]:
-            found.append(f"{model.scores.prefix} and {model.features.prefix} are of different videos")
+            found.append(f"{model.scores.prefix} and {model.features.prefix} contain different videos")
     return found

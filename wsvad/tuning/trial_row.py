@@ -1,4 +1,4 @@
-"""What a sweep found."""
+"""Rows of the trials table of a sweep."""
 
 from __future__ import annotations
 

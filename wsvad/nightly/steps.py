@@ -1,4 +1,4 @@
-"""The steps of a night: features for every way of extraction that a model wants, then scores of every model."""
+"""Extraction and scoring of a nightly run: features for each feature configuration, then scores of each model."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from wsvad.extraction.job import ExtractOptions, extract
 from wsvad.extraction.summary import ExtractSummary
 from wsvad.features.config import FeatureConfig
 from wsvad.manifest.listing import Listing
+from wsvad.nightly.layout import FEATURES, SCORES, folder_name
 from wsvad.nightly.models import model_folder
 from wsvad.nightly.options import RescoreOptions
-from wsvad.nightly.places import FEATURES, SCORES, short
-from wsvad.nightly.published import DataSetAt
+from wsvad.nightly.published import SnapshotRef
 from wsvad.pipelines.backbone import backbone_of
 from wsvad.scoring.job import ScoreOptions, score
 from wsvad.scoring.summary import ScoreSummary
@@ -29,46 +29,47 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Made:
-    """What the extractions and scorings of a night came to."""
+class StepResults:
+    """Results of the extractions and scorings of a nightly run."""
 
-    features: Mapping[str, DataSetAt]
-    """By digest of the model; likewise the scores."""
-    scores: Mapping[str, DataSetAt]
+    features: Mapping[str, SnapshotRef]
+    """Features snapshot by model digest."""
+    scores: Mapping[str, SnapshotRef]
+    """Scores snapshot by model digest."""
     extractions: tuple[ExtractSummary, ...] = field(repr=False)
     scorings: tuple[ScoreSummary, ...] = field(repr=False)
 
     @property
     def codes(self) -> tuple[int, ...]:
-        """Exit codes of the steps that did not end well."""
+        """Exit codes of the steps that did not succeed."""
         return tuple(s.exit_code for s in (*self.extractions, *self.scorings) if s.exit_code != EXIT_OK)
 
     @property
     def model_s(self) -> float:
-        """Worker seconds in networks, summed."""
+        """Worker seconds of network inference, summed."""
         return sum(s.model_s for s in self.extractions) + sum(s.model_s for s in self.scorings)
 
 
-def make_scores(
+def extract_and_score(
     options: RescoreOptions, root: Store, listing: Listing, models: Mapping[str, Checkpoint], console: Console
-) -> Made:
-    """Extract what is missing and score it with every model; what is there is not made again.
+) -> StepResults:
+    """Extract missing features and compute missing scores of every model; existing ones are not computed again.
 
     Args:
-        options: where videos are and how they are read.
-        root: of the nightly job.
+        options: location of the videos and how to read them.
+        root: root of the nightly job.
         listing: the videos.
-        models: checkpoints by digest, pinned below the root.
-        console: where progress is drawn.
+        models: checkpoints by digest, stored below the root.
+        console: console for progress output.
 
     Raises:
-        VideoError: not one clip of the archive could be extracted.
+        VideoError: no clip of the archive could be extracted.
         ConflictError, DamagedError, UsageError, StorageError, ClusterError: as ``extract`` and ``score``.
     """
     extractions: dict[str, ExtractSummary] = {}
-    features: dict[str, DataSetAt] = {}
+    features: dict[str, SnapshotRef] = {}
     for digest, (config, weights) in _backbones(options, models).items():
-        at = f"{FEATURES}{short(config.fingerprint)}"
+        at = f"{FEATURES}{folder_name(config.fingerprint)}"
         if config.fingerprint not in extractions:
             log.info("extracting with %s into %s", config.backbone, at)
             extractions[config.fingerprint] = extract(
@@ -92,11 +93,11 @@ def make_scores(
                 console,
                 listing,
             )
-        features[digest] = _at(root, at, extractions[config.fingerprint])
+        features[digest] = _snapshot_ref(root, at, extractions[config.fingerprint])
     scorings: dict[str, ScoreSummary] = {}
-    scores: dict[str, DataSetAt] = {}
+    scores: dict[str, SnapshotRef] = {}
     for digest in models:
-        at = f"{SCORES}{short(digest)}"
+        at = f"{SCORES}{folder_name(digest)}"
         log.info("scoring with %s into %s", digest[:19], at)
         scorings[digest] = score(
             ScoreOptions(
@@ -111,16 +112,16 @@ def make_scores(
             ),
             console,
         )
-        scores[digest] = _at(root, at, scorings[digest])
-    return Made(features, scores, tuple(extractions.values()), tuple(scorings.values()))
+        scores[digest] = _snapshot_ref(root, at, scorings[digest])
+    return StepResults(features, scores, tuple(extractions.values()), tuple(scorings.values()))
 
 
 def _backbones(
     options: RescoreOptions, models: Mapping[str, Checkpoint]
 ) -> dict[str, tuple[FeatureConfig, BackboneSource]]:
-    """Return how the features of every model are made, before the first is made; the champion is the first.
+    """Return the feature configuration and weights of every model before any extraction; the champion comes first.
 
-    ``--weights`` are for the models whose weights do not come with the package. Raises as ``backbone_of``.
+    ``--weights`` applies to the models whose weights are not part of the package. Raises as ``backbone_of``.
     """
     found, given = {}, bool(options.weights or options.flow_weights)
     for digest, checkpoint in models.items():
@@ -129,7 +130,7 @@ def _backbones(
         except UsageError:
             found[digest] = _with_given(options, checkpoint)
             given = False
-    if given:  # nobody needs them: they must be those of the champion
+    if given:  # no model needs the given weights, so they must match the champion
         _with_given(options, next(iter(models.values())))
     return found
 
@@ -138,12 +139,12 @@ def _with_given(options: RescoreOptions, checkpoint: Checkpoint) -> tuple[Featur
     return backbone_of(checkpoint, options.weights, options.store, flow_weights=options.flow_weights)
 
 
-def _at(root: Store, prefix: str, ended: ExtractSummary | ScoreSummary) -> DataSetAt:
-    """Return the newest snapshot of a data set; raise where nothing is in it."""
+def _snapshot_ref(root: Store, prefix: str, ended: ExtractSummary | ScoreSummary) -> SnapshotRef:
+    """Return the newest snapshot of a data set; raise if it is empty."""
     snapshot = latest_snapshot(open_store(f"{root.uri}/{prefix}", root.options))
     if snapshot is not None and snapshot.num_objects:
-        return DataSetAt(prefix, snapshot.number, snapshot.fingerprint)
-    first = next((f"; the first: {p['video_id']}: {p['message']}" for p in ended.problems), "")
+        return SnapshotRef(prefix, snapshot.number, snapshot.fingerprint)
+    first = next((f"; the first problem: {p['video_id']}: {p['message']}" for p in ended.problems), "")
     if ended.exit_code == EXIT_STORAGE:
-        raise StorageError(f"nothing could be read or written for {prefix}{first}. Nothing was published; run again")
-    raise VideoError("no_clips", f"not one clip of the archive came through for {prefix}{first}. Nothing was published")
+        raise StorageError(f"{prefix}: nothing could be read or written{first}. Nothing was published; run again")
+    raise VideoError("no_clips", f"{prefix}: no clip of the archive could be processed{first}. Nothing was published")

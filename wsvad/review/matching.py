@@ -1,4 +1,4 @@
-"""Finds the events that verdicts are of, also after another model has found other ones in the same footage."""
+"""Matching of verdicts to events, including verdicts on events of an earlier model in the same footage."""
 
 from __future__ import annotations
 
@@ -9,53 +9,53 @@ from typing import Any
 
 from wsvad.review.verdicts import Verdict, order
 
-LEAST_SHARE = 0.5
-"""Of the shorter of two spans that they must share to be of the same happening."""
+MIN_OVERLAP = 0.5
+"""Minimum overlap, as a fraction of the shorter of two spans, to match them."""
 
 
 @dataclass(frozen=True)
-class Attached:
-    """A verdict, and how it came to its event."""
+class MatchedVerdict:
+    """A verdict matched to an event."""
 
     verdict: Verdict
     reattached: bool
-    """By overlap: it was said of another event."""
+    """Whether it was matched by overlap, because it was given for another event."""
 
     @property
     def said(self) -> str:
-        """What it says of the event: a span that was missed and is found now is true."""
+        """Verdict on the event: ``true`` for a missed span that has an event now."""
         return "true" if self.verdict.verdict == "missed" else self.verdict.verdict
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record as the page shows it."""
+        """Return the record for the page."""
         plain = self.verdict.to_dict()
         return plain | {"verdict": self.said, "reattached": True} if self.reattached else plain
 
 
 @dataclass
-class Attachments:
-    """All verdicts that stand."""
+class MatchedVerdicts:
+    """All current verdicts by what they refer to."""
 
-    by_event: dict[str, dict[str, Attached]] = field(default_factory=lambda: defaultdict(dict))
-    """By event id, by reviewer."""
+    by_event: dict[str, dict[str, MatchedVerdict]] = field(default_factory=lambda: defaultdict(dict))
+    """By event id, then by reviewer."""
     controls: list[Verdict] = field(default_factory=list)
-    """Of random spans."""
+    """Verdicts on random control spans."""
     missed: list[Verdict] = field(default_factory=list)
-    """Spans that reviewers marked and that have no event now."""
+    """Spans marked as missed that have no event now."""
     lost: list[Verdict] = field(default_factory=list)
-    """Of events that there are none like any more."""
+    """Verdicts on events without a matching event now."""
 
 
-def attach(standing: Iterable[Verdict], rows: Iterable[Mapping[str, Any]]) -> Attachments:
-    """Give each verdict to the event that it is of.
+def match_verdicts(verdicts: Iterable[Verdict], rows: Iterable[Mapping[str, Any]]) -> MatchedVerdicts:
+    """Match verdicts to events.
 
-    A verdict belongs to the event of its id where that lies in the same content, else to the one of the same content
-    that it shares most time with, and at least half of the shorter of the two. Where a reviewer judged several earlier
-    events that are one now, what is true in any of them is true.
+    A verdict belongs to the event with its id if the content is the same, otherwise to the event in the same content
+    with the largest overlap, if it is at least half of the shorter span. If a reviewer judged several earlier events
+    that are now one, ``true`` takes precedence.
 
     Args:
-        standing: as ``wsvad.review.verdicts.standing`` returns them.
-        rows: of kind ``event``.
+        verdicts: as returned by ``wsvad.review.verdicts.current_verdicts``.
+        rows: rows of kind ``event``.
     """
     spans: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
     contents: dict[str, set[str]] = defaultdict(set)
@@ -63,8 +63,8 @@ def attach(standing: Iterable[Verdict], rows: Iterable[Mapping[str, Any]]) -> At
         for part in row["parts"] or ():
             spans[part["content_id"]].append((float(part["start_s"]), float(part["end_s"]), row["event_id"]))
             contents[row["event_id"]].add(part["content_id"])
-    found = Attachments()
-    for verdict in sorted(standing, key=order):
+    found = MatchedVerdicts()
+    for verdict in sorted(verdicts, key=order):
         if verdict.kind == "control":
             found.controls.append(verdict)
             continue
@@ -74,24 +74,24 @@ def attach(standing: Iterable[Verdict], rows: Iterable[Mapping[str, Any]]) -> At
             (found.missed if verdict.kind == "missed" else found.lost).append(verdict)
             continue
         there = found.by_event[event_id].get(verdict.reviewer)
-        new = Attached(verdict, not direct)
+        new = MatchedVerdict(verdict, not direct)
         if there is None or _rank(new) >= _rank(there):
             found.by_event[event_id][verdict.reviewer] = new
     return found
 
 
-def _rank(attached: Attached) -> tuple[bool, bool]:
-    """A verdict of the event itself wins; else one that says true."""
-    return not attached.reattached, attached.said == "true"
+def _rank(match: MatchedVerdict) -> tuple[bool, bool]:
+    """Return the precedence: verdicts on the event itself first, then ``true`` over other values."""
+    return not match.reattached, match.said == "true"
 
 
 def best(verdict: Verdict, spans: Iterable[tuple[float, float, str]]) -> str | None:
-    """Return the id of the event that shares most with what a verdict is of; None: none shares enough."""
+    """Return the id of the event with the largest overlap with a verdict's span; ``None`` if none is large enough."""
     most, found = 0.0, None
     for start_s, end_s, event_id in spans:
         shared = min(end_s, verdict.end_s) - max(start_s, verdict.start_s)
         shorter = min(end_s - start_s, verdict.end_s - verdict.start_s)
         same = shorter <= 0 and start_s <= verdict.start_s <= end_s
-        if same or (shared > most and shared >= LEAST_SHARE * shorter):
+        if same or (shared > most and shared >= MIN_OVERLAP * shorter):
             most, found = max(shared, most), event_id
     return found

@@ -1,4 +1,4 @@
-"""Answers of the server of a review page: strict headers, JSON, errors as messages, ranges of bytes."""
+"""HTTP responses of the review server: strict headers, JSON, error messages, byte ranges."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import ConflictError, StorageError, WsvadError
 from wsvad.review.access import Access
 
-MOST_BYTES = 1 << 20
-"""Of a request's body."""
-PIECE = 1 << 20
-"""Bytes of a picture in one answer to an open range."""
+MAX_BODY_BYTES = 1 << 20
+"""Maximum size of a request body in bytes."""
+MAX_RANGE_BYTES = 1 << 20
+"""Maximum number of bytes in a response to an open-ended range."""
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -28,25 +28,25 @@ _ALWAYS = {
     "Cache-Control": "no-store",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-CLOSED = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+CLOSED_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 
-class Refused(Exception):
-    """A request that is not answered; the message is for the page."""
+class RequestRefused(Exception):
+    """A refused request; the message is shown on the page."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
 
 
-class Shell:
-    """Around everything: no request under another name of the server, and strict headers on every answer."""
+class SecurityHeaders:
+    """ASGI middleware that refuses unknown host names and adds strict headers to every response."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app, self._access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Handle a request."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
@@ -56,59 +56,59 @@ class Shell:
         async def sending(message: Any) -> None:
             if message["type"] == "http.response.start":
                 there = {name.lower() for name, _ in message["headers"]}
-                more = {**_ALWAYS, "Content-Security-Policy": CLOSED}
+                more = {**_ALWAYS, "Content-Security-Policy": CLOSED_POLICY}
                 message["headers"] += [
                     (n.encode(), v.encode()) for n, v in more.items() if n.lower().encode() not in there
                 ]
             await send(message)
 
         if not self._access.is_host(headers.get("host")):
-            await refusal(421, "this server has another name")(scope, receive, sending)
+            await error_response(421, "unknown host name of this server")(scope, receive, sending)
             return
         await self._app(scope, receive, sending)
 
 
-def refusal(status: int, message: str) -> Response:
-    """Return an error as the page reads it."""
+def error_response(status: int, message: str) -> Response:
+    """Return an error in the format that the page reads."""
     more = {"Retry-After": "3"} if status == 503 else {}
-    return json_answer({"error": message}, status, more)
+    return json_response({"error": message}, status, more)
 
 
-def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return JSON values. Raises ``ValueError`` for a number that is not finite."""
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a JSON response. Raises ``ValueError`` for numbers that are not finite."""
     data = json.dumps(value, allow_nan=False).encode()
     return Response(data, status, dict(headers or {}), "application/json")
 
 
-def status_of(error: WsvadError) -> int:
-    """Return the status of an answer that an error makes."""
+def http_status(error: WsvadError) -> int:
+    """Return the HTTP status of an error."""
     if isinstance(error, StorageError):
         return 503
     return 409 if isinstance(error, ConflictError) else 400
 
 
-def attached(name: str) -> dict[str, str]:
-    """Return the headers of a file that is to be saved."""
+def attachment_headers(name: str) -> dict[str, str]:
+    """Return the headers of a file download."""
     return {"Content-Disposition": f'attachment; filename="wsvad-{name}"'}
 
 
 async def json_body(request: Request) -> dict[str, Any]:
-    """Return the JSON object of a request. Raises ``Refused``."""
+    """Return the JSON object in a request body. Raises ``RequestRefused``."""
     data = bytearray()
     async for piece in request.stream():
         data += piece
-        if len(data) > MOST_BYTES:
-            raise Refused(413, f"a request has at most {MOST_BYTES} bytes")
+        if len(data) > MAX_BODY_BYTES:
+            raise RequestRefused(413, f"a request body must have at most {MAX_BODY_BYTES} bytes")
     try:
         return parse_object(data)
     except DocumentError as error:
-        raise Refused(400, f"expected a JSON object: {error}") from error
+        raise RequestRefused(400, f"expected a JSON object: {error}") from error
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """Return the bytes ``[start, end)`` that a Range header asks for; empty where there are none.
+    """Return the bytes ``[start, end)`` requested by a Range header; empty if the range is not satisfiable.
 
-    None: all of it is asked for, or something that this server does not do (RFC 9110 lets it answer with all).
+    Return None if the whole file is requested or the range is not supported (RFC 9110 allows a full response then).
     """
     found = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", header or "", re.ASCII)
     if not found or found[1] == found[2] == "":
@@ -119,4 +119,4 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
     if found[2] and int(found[2]) < start:
         return None
     end = min(size, int(found[2]) + 1 if found[2] else size)
-    return (start, min(end, start + PIECE)) if start < size else (size, size)
+    return (start, min(end, start + MAX_RANGE_BYTES)) if start < size else (size, size)

@@ -1,4 +1,4 @@
-"""The newest footage of a camera, and the footage before it that it is held against."""
+"""The newest footage of a camera, and the earlier footage that it is compared with."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """The newest footage of a camera, and what there was before it."""
+class Window:
+    """The newest footage of a camera and its earlier footage."""
 
     camera: str
     begin_s: float | None
-    """Seconds since 1970; None: no times are known. Likewise ``end_s``, exclusive."""
+    """Start in Unix time (s); None: recording times are unknown."""
     end_s: float | None
+    """End in Unix time (s), exclusive; None: recording times are unknown."""
     newest: tuple[Source, ...]
-    """Videos that reach into it, or that are new."""
+    """Videos that overlap the window; without times, new videos."""
     earlier: tuple[Source, ...]
-    """Videos that reach into the days that a reference is made of, or that are not new."""
+    """Videos that overlap the days covered by a reference; without times, videos that are not new."""
     first_s: float = 0.0
-    """When the camera's footage begins."""
+    """Start of the camera's first footage in Unix time (s)."""
 
     @property
     def clock(self) -> str:
-        """``utc``, or ``offsets`` where no times are known."""
+        """``utc``, or ``offsets`` if recording times are unknown."""
         return "offsets" if self.begin_s is None else "utc"
 
     @property
     def days(self) -> tuple[date, date]:
-        """The first and the last UTC day that it touches."""
+        """First and last UTC day of the window."""
         assert self.begin_s is not None
         assert self.end_s is not None
         last = np.nextafter(self.end_s, -np.inf)
@@ -44,7 +45,7 @@ class Stretch:
 
 
 def utc(seconds: float | None) -> str | None:
-    """Return a time as ISO 8601 in UTC, to the millisecond; ``None`` where it is not known."""
+    """Return a Unix time (s) as ISO 8601 in UTC with milliseconds; ``None`` if it is unknown."""
     if seconds is None:
         return None
     return (_EPOCH + timedelta(microseconds=round(seconds * 1e6))).isoformat(timespec="milliseconds")

@@ -1,4 +1,4 @@
-"""Which events are shown, in which order, what is folded, and random spans without an event beside them."""
+"""Choice of the events to show: filters, order, groups of near duplicates, and random control spans."""
 
 from __future__ import annotations
 
@@ -18,52 +18,53 @@ from wsvad.review.config import ChoiceOptions
 from wsvad.review.reading import Archive
 from wsvad.suggest import did_you_mean
 
-LEAST_CONTROL_S = 1.0
-"""Footage shorter than this is no control span."""
+MIN_CONTROL_S = 1.0
+"""Minimum length of a control span in seconds."""
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One thing to be looked at."""
+class ReviewItem:
+    """An item to review: an event or a control span."""
 
     row: Row
     kind: str
     """``event`` or ``control``."""
     group: str = ""
-    """Id of the event that it is folded below; its own where it is not."""
+    """Id of the event that represents its group of near duplicates; its own id if it represents the group."""
 
     @property
     def event_id(self) -> str:
-        """Of the event, or of the control span."""
+        """Id of the event or of the control span."""
         return str(self.row["event_id"])
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What is on the page."""
+    """The items of a page."""
 
-    shown: tuple[Shown, ...]
-    """In the order in which it is to be looked at."""
+    items: tuple[ReviewItem, ...]
+    """Items in the order of review."""
     events: int
-    """Events of what was published."""
+    """Number of published events."""
     other: int
-    """Of those: events of other cameras or days than those asked for."""
+    """Number of events of other cameras or days than the requested ones."""
     below: int
-    """Events that ``--top`` leaves out."""
+    """Number of events excluded by ``--top``."""
     controls: int = 0
+    """Number of control spans."""
     lacking: int = 0
-    """Control spans that were asked for and have no footage."""
+    """Number of requested control spans for which there is no footage."""
     parts: Mapping[str, list[tuple[float, float, str]]] = field(default_factory=dict)
-    """``(start_s, end_s, event_id)`` of all events in each video, also of those not shown."""
+    """``(start_s, end_s, event_id)`` of all events in each video, including events that are not shown."""
 
 
 def choose(archive: Archive, options: ChoiceOptions) -> Choice:
-    """Choose what is shown.
+    """Choose the items to show.
 
     Raises:
-        UsageError: a camera that is not there, or a day that is none.
+        UsageError: an unknown camera, or an invalid day.
     """
     _check(archive, options)
     days = {date.fromisoformat(day) for day in options.day}
@@ -71,11 +72,11 @@ def choose(archive: Archive, options: ChoiceOptions) -> Choice:
     ranked = sorted(wanted, key=rank)
     kept = ranked[: options.top] if options.top else ranked
     groups = fold(kept, options.fold_s)
-    shown = [Shown(row, "event", groups[row["event_id"]]) for row in kept]
+    items = [ReviewItem(row, "event", groups[row["event_id"]]) for row in kept]
     parts = event_parts(archive)
     controls = control_spans(archive, options, days, parts) if options.control else []
     return Choice(
-        tuple(_mixed(shown, controls, options.seed)),
+        tuple(_mixed(items, controls, options.seed)),
         len(archive.events),
         len(archive.events) - len(wanted),
         len(ranked) - len(kept),
@@ -88,14 +89,14 @@ def choose(archive: Archive, options: ChoiceOptions) -> Choice:
 def _check(archive: Archive, options: ChoiceOptions) -> None:
     for name in options.camera:
         if name not in archive.cameras:
-            meant = did_you_mean(name, archive.cameras)
-            raise UsageError(f"--camera: there is no camera {name!r:.120}{meant}")
+            hint = did_you_mean(name, archive.cameras)
+            raise UsageError(f"--camera: unknown camera {name!r:.120}{hint}")
     for day in options.day:
         try:
             if date.fromisoformat(day).isoformat() != day:
-                raise ValueError  # rows are looked up by this spelling, too
+                raise ValueError  # rows are also matched by this spelling
         except ValueError:
-            raise UsageError(f"--day takes a day such as 2026-03-01, got {day!r:.80}") from None
+            raise UsageError(f"--day must be a date such as 2026-03-01, got {day!r:.80}") from None
 
 
 def _within(row: Row, options: ChoiceOptions, days: set[date]) -> bool:
@@ -103,7 +104,7 @@ def _within(row: Row, options: ChoiceOptions, days: set[date]) -> bool:
 
 
 def rank(row: Row) -> tuple[Any, ...]:
-    """Return what events are ordered by: how far above the threshold of their camera, then by time."""
+    """Return the sort key of events: score above the threshold of the camera in descending order, then time."""
     return (round(row["high"] - row["score"], 9), str(row["start_utc"] or ""), row["camera"], *_place(row))
 
 
@@ -112,14 +113,14 @@ def _place(row: Row) -> tuple[Any, ...]:
 
 
 def fold(ranked: Sequence[Row], within_s: float) -> dict[str, str]:
-    """Return the id of the event that each is folded below: the strongest of a run of near duplicates.
+    """Return, for each event, the id of the event that represents its group: the strongest of near duplicates.
 
-    Events of a camera are a run where each begins at most ``within_s`` seconds after the end of those before, and
-    where one goes on with another that was cut; without times, events of one video.
+    Events of a camera form a group if each begins at most ``within_s`` seconds after the end of the previous ones, or
+    continues an event that was cut. Without recording times, groups are formed within a video.
 
     Args:
-        ranked: in the order in which they are shown.
-        within_s: 0: only what touches.
+        ranked: events in the order of review.
+        within_s: maximum gap in seconds; 0: only touching events.
     """
     by_clock: dict[str, list[Row]] = defaultdict(list)
     for row in ranked:
@@ -147,7 +148,7 @@ def _span(row: Row) -> tuple[float, float]:
 
 
 def event_parts(archive: Archive) -> dict[str, list[tuple[float, float, str]]]:
-    """Return where events lie in each video, by time."""
+    """Return the spans of events in each video, ordered by time."""
     found: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
     for row in archive.events:
         for part in row["parts"] or ():
@@ -157,24 +158,24 @@ def event_parts(archive: Archive) -> dict[str, list[tuple[float, float, str]]]:
 
 @dataclass(frozen=True)
 class Run:
-    """Footage that was scored and has no event."""
+    """A span of scored footage without events."""
 
     row: Row
-    """``scored`` row that it is cut from."""
+    """The ``scored`` row that contains it."""
     start_s: float
     end_s: float
 
     def slots(self, length_s: float) -> int:
-        """Return how many control spans of this length it has; what is shorter is one."""
+        """Return the number of control spans of this length that fit into it, at least 1."""
         return max(1, int((self.end_s - self.start_s) / length_s))
 
 
-def quiet_runs(rows: Iterable[Row], parts: Mapping[str, Sequence[tuple[float, float, str]]]) -> list[Run]:
-    """Return scored footage without events, at least ``LEAST_CONTROL_S`` long each.
+def eventless_runs(rows: Iterable[Row], parts: Mapping[str, Sequence[tuple[float, float, str]]]) -> list[Run]:
+    """Return the spans of scored footage without events that are at least ``MIN_CONTROL_S`` long.
 
     Args:
-        rows: of which those of kind ``scored`` count.
-        parts: where events lie, by video.
+        rows: rows of units; those of kind ``scored`` are used.
+        parts: spans of events by video.
     """
     found = []
     for row in rows:
@@ -183,7 +184,7 @@ def quiet_runs(rows: Iterable[Row], parts: Mapping[str, Sequence[tuple[float, fl
         at = float(row["start_s"])
         for start_s, end_s, _ in [*parts.get(row["video_id"], ()), (np.inf, np.inf, "")]:
             upto = min(start_s, float(row["end_s"]))
-            if upto - at >= LEAST_CONTROL_S:
+            if upto - at >= MIN_CONTROL_S:
                 found.append(Run(row, at, upto))
             at = max(at, end_s)
             if at >= row["end_s"]:
@@ -196,15 +197,15 @@ def control_spans(
     options: ChoiceOptions,
     days: set[date],
     parts: Mapping[str, Sequence[tuple[float, float, str]]],
-) -> list[Shown]:
-    """Draw spans without an event, as many of each camera as can be; the same seed draws the same."""
+) -> list[ReviewItem]:
+    """Draw control spans, as evenly over the cameras as possible; deterministic for a given seed."""
     rows = (row for row in archive.rows if _within(row, options, days))
     by_camera: dict[str, list[Run]] = defaultdict(list)
-    for run in quiet_runs(rows, parts):
+    for run in eventless_runs(rows, parts):
         by_camera[str(run.row["camera"])].append(run)
     cameras = sorted(by_camera)
     totals = {camera: sum(run.slots(options.control_s) for run in by_camera[camera]) for camera in cameras}
-    wanted = share_out(options.control, totals)
+    wanted = distribute_evenly(options.control, totals)
     found = []
     for camera in cameras:
         order = random.Random(f"{options.seed} {camera}")
@@ -214,21 +215,23 @@ def control_spans(
     return found
 
 
-def share_out(count: int, most: Mapping[str, int]) -> dict[str, int]:
-    """Share a number out as evenly as the most of each allows; what is left over goes to the first by name."""
-    given = dict.fromkeys(most, 0)
-    left = min(count, sum(most.values()))
+def distribute_evenly(count: int, limits: Mapping[str, int]) -> dict[str, int]:
+    """Distribute ``count`` as evenly as the limits allow; the remainder goes to the first names in sorted order."""
+    given = dict.fromkeys(limits, 0)
+    left = min(count, sum(limits.values()))
     while left:
-        open_ones = sorted(name for name in most if given[name] < most[name])
+        open_ones = sorted(name for name in limits if given[name] < limits[name])
         each = max(1, left // len(open_ones))
         for name in open_ones:
-            more = min(each, most[name] - given[name], left)
+            more = min(each, limits[name] - given[name], left)
             given[name] += more
             left -= more
     return given
 
 
-def _control(archive: Archive, runs: Sequence[Run], ends: npt.NDArray[np.int64], slot: int, length_s: float) -> Shown:
+def _control(
+    archive: Archive, runs: Sequence[Run], ends: npt.NDArray[np.int64], slot: int, length_s: float
+) -> ReviewItem:
     number = int(np.searchsorted(ends, slot, side="right"))
     run = runs[number]
     place = slot - (int(ends[number - 1]) if number else 0)
@@ -251,11 +254,11 @@ def _control(archive: Archive, runs: Sequence[Run], ends: npt.NDArray[np.int64],
         "boxes": None,
         "parts": None,
     }
-    return Shown(made, "control", made["event_id"])
+    return ReviewItem(made, "control", made["event_id"])
 
 
-def _mixed(events: Sequence[Shown], controls: Sequence[Shown], seed: int) -> list[Shown]:
-    """Put control spans at random places between the events, whose own order stays."""
+def _mixed(events: Sequence[ReviewItem], controls: Sequence[ReviewItem], seed: int) -> list[ReviewItem]:
+    """Insert control spans at random positions; the order of events is kept."""
     order = random.Random(f"{seed} order")
     mixed = list(events)
     for control in order.sample(list(controls), len(controls)):

@@ -1,4 +1,4 @@
-"""A small data set with a planted anomaly and frame truth on the validation videos, a search space, and the command."""
+"""A small data set with a planted anomaly and frame annotations, a search space, and the command line of a sweep."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ weight_decay = [0.0, 0.001, 0.01]
 sparsity_weight = { low = 1e-6, high = 1e-3, log = true }
 """
 QUICK = ("--trials", "4", "--seeds", "2", "--finalists", "2", "--fresh-seeds", "2", "--json")
-"""Eight trainings that tune and four that report."""
+"""Eight trainings of screening and four of the finals."""
 
 
 def sweep_records(videos: int = 36, vals: int = 12, tests: int = 6) -> list[VideoRecord]:
-    """Training, validation and test videos; the last two kinds with spans."""
+    """Return records of training, validation and test videos; the last two kinds with spans."""
     records = planted_records(videos, tests)
     first_val, first_test = videos - tests - vals, videos - tests
     return [
@@ -38,26 +38,26 @@ def sweep_records(videos: int = 36, vals: int = 12, tests: int = 6) -> list[Vide
 
 
 def plant_sweep(folder: Path, *, strength: float = 0.7, **options: Any) -> Planted:
-    """Write features, a manifest, and ``space.toml`` beside them."""
+    """Write features, a manifest, and ``space.toml``."""
     (folder / "space.toml").write_text(SPACE)
     return plant(folder, sweep_records(), strength=strength, **options)
 
 
-def words_of(data: Planted, out: str, *more: str) -> list[str]:
-    """Return the words of a quick sweep."""
+def sweep_command(data: Planted, out: str, *more: str) -> list[str]:
+    """Return the command line of a quick sweep."""
     space = data.manifest.replace("manifest.csv", "space.toml")
     return ["tune", *data.words, "--space", space, "--out", out, *QUICK, *more]
 
 
 def run_tune(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
-    """Run the command in this process; return its exit code and its JSON."""
+    """Run the command in this process; return its exit code and its JSON output."""
     capsys.readouterr()
     code = main(list(words))
-    out = capsys.readouterr().out  # where Ray, too, prints, of workers that die
+    out = capsys.readouterr().out  # Ray also prints to stdout when workers die
     return code, json.loads(out[out.index("{\n") :]) if "{\n" in out else {}
 
 
 def rows(out: Path | str) -> list[dict[str, Any]]:
-    """Return the rows of ``trials.parquet`` without what differs between machines and runs."""
+    """Return the rows of ``trials.parquet`` without columns that differ between machines and runs."""
     table = pq.read_table(f"{out}/trials.parquet")
     return table.drop_columns(["seconds", "node"]).to_pylist()

@@ -1,7 +1,7 @@
-"""Workers that end: by what their job does, or because their node is gone and Ray has not noticed it yet.
+"""Retry of jobs whose workers died, because of the job itself or because of a lost node.
 
-Ray begins a job again where it was, and for half a minute that may be a node that is gone: all of its tries are then
-over within seconds. So tries that end in quick succession are followed by a pause, and by more tries.
+Ray retries a job where it was, which can be a lost node until Ray detects the loss after about half a minute. All tries
+of the job then fail within seconds. So after tries that fail in quick succession, the job is retried after a pause.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from wsvad.tuning.schedule import Job
 from wsvad.tuning.trial import Task
 
 QUICK_S = 60.0
-"""All tries within so long say more of where a job ran than of the job."""
+"""If all tries fail within this time, the node is suspected rather than the job."""
 PAUSES_S = (10.0, 30.0, 60.0)
-"""Before further tries of a job."""
+"""Pauses before further tries of a job, in seconds."""
 
 
-class Losses(Callback):
-    """Notes when workers end, and keeps the jobs that are to be begun anew later."""
+class LostWorkers(Callback):
+    """Records when workers die, and keeps the jobs to retry later."""
 
     def __init__(self) -> None:
         self._ended: dict[str, list[float]] = defaultdict(list)
@@ -30,18 +30,18 @@ class Losses(Callback):
         self._later: list[tuple[float, Task]] = []
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave everything out of the files that Tune writes about itself."""
+        """Exclude everything from the files that Tune writes about itself."""
         return {}
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Losses:
+    def __deepcopy__(self, memo: dict[int, Any]) -> LostWorkers:
         return self
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Note that a worker has ended, and that Tune begins its job again."""
+        """Record that a worker died and that Tune retries its job."""
         self._ended[trial.trial_id].append(time.monotonic())
 
-    def put_off(self, trial_id: str, task: Task) -> bool:
-        """Say whether a job of which Tune has given up is to be begun anew after a pause."""
+    def schedule_retry(self, trial_id: str, task: Task) -> bool:
+        """Schedule a job that Tune gave up for a retry after a pause; return whether it will be retried."""
         ended = self._ended.pop(trial_id, [])
         now = time.monotonic()
         pauses = self._pauses[task.job]
@@ -51,8 +51,8 @@ class Losses(Callback):
         self._pauses[task.job] += 1
         return True
 
-    def due(self) -> Task | None:
-        """Return a job whose pause is over."""
+    def next_retry(self) -> Task | None:
+        """Return a job whose pause is over, or ``None``."""
         for number, (when, task) in enumerate(self._later):
             if when <= time.monotonic():
                 del self._later[number]

@@ -1,4 +1,4 @@
-"""What verdicts say of a model: precision, an estimate of recall, thresholds, how far reviewers agree."""
+"""Statistics of verdicts: precision, an estimate of recall, suggested thresholds, and inter-rater agreement."""
 
 from __future__ import annotations
 
@@ -13,121 +13,125 @@ import numpy as np
 from wsvad.events.units import DAY_S
 from wsvad.metrics.agreement import cohen_kappa, fleiss_kappa
 from wsvad.rates import LEVEL, binomial_interval
-from wsvad.review.attaching import Attachments
-from wsvad.review.choosing import event_parts, quiet_runs
+from wsvad.review.choice import event_parts, eventless_runs
+from wsvad.review.matching import MatchedVerdicts
 from wsvad.review.reading import Archive
 from wsvad.review.verdicts import Verdict
 
-LEAST_JUDGED = 10
-"""Judged events of a camera below which no threshold is suggested."""
+MIN_JUDGED = 10
+"""Minimum number of judged events of a camera to suggest a threshold."""
 OUTCOMES = ("true", "false", "unsure")
 
 
 @dataclass(frozen=True)
-class Share:
-    """A share with its exact interval."""
+class Proportion:
+    """A proportion with its exact confidence interval."""
 
     count: int
     of: int
     value: float | None
-    """None: nothing was judged."""
+    """The proportion; None: ``of`` is 0."""
     low: float
     high: float
 
     @classmethod
-    def make(cls, count: int, of: int, level: float = LEVEL) -> Share:
-        """Compute it."""
+    def make(cls, count: int, of: int, level: float = LEVEL) -> Proportion:
+        """Return the proportion with its interval at ``level``."""
         return cls(count, of, count / of if of else None, *binomial_interval(count, of, level))
 
 
 @dataclass(frozen=True)
 class Recall:
-    """How many events are found of those that there are, as far as random spans tell."""
+    """Estimate of recall from verdicts on random control spans."""
 
     value: float | None
     low: float | None
-    """End of an interval of at least 95 %; both are bounds that hold for all cameras at once."""
+    """Lower end of a confidence interval of at least 95 %, simultaneous for all cameras."""
     high: float | None
+    """Upper end of the interval."""
     found: float
-    """True events among those published, as precision estimates them."""
+    """Estimated number of true events among the published ones, from precision."""
     missed: float | None
-    """Spans with something true in them in all footage without an event, as the sample estimates."""
+    """Estimated number of true spans in all footage without events, from the control spans."""
     controls: int
-    """Random spans that were judged true or false."""
+    """Number of control spans judged true or false."""
     controls_true: int
+    """Number of control spans judged true."""
     reason: str = ""
-    """Why there is no value, or what it is not of."""
+    """Why there is no value, or which cameras it excludes."""
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A threshold for a camera, of the events that were judged."""
+    """A suggested threshold for a camera."""
 
     camera: str
     now: float
+    """Current threshold."""
     high: float | None
-    """None: none can be suggested."""
+    """Suggested threshold; None: none can be suggested."""
     judged: int
     false_a_day: float | None
-    """At the suggested threshold, as judged events tell."""
+    """Estimated number of false events per day at the suggested threshold."""
     true_lost: int
-    """Judged true events below it."""
+    """Number of events judged true below the suggested threshold."""
     reason: str
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of several reviewers of the same events."""
+    """Agreement of several reviewers on the same events."""
 
     reviewers: tuple[str, ...]
     events: int
-    """Judged by at least two."""
+    """Number of events judged by at least two reviewers."""
     same: int
-    """Of those: judged the same by all."""
+    """Number of those events that all reviewers judged the same."""
     kappa: float | None
     kind: str
-    """``cohen`` of two reviewers, ``fleiss`` of more."""
+    """``cohen`` for two reviewers, ``fleiss`` for more."""
 
 
-def outcome(said: Iterable[str]) -> str:
-    """Return what reviewers say together: what most say; ``disputed`` where as many say true as false."""
+def majority_verdict(said: Iterable[str]) -> str:
+    """Return the majority of verdicts; ``disputed`` if ``true`` and ``false`` are equally frequent, else ``unsure``."""
     counts = Counter(said)
     if counts["true"] == counts["false"]:
         return "disputed" if counts["true"] else "unsure"
     return "true" if counts["true"] > counts["false"] else "false"
 
 
-def outcomes(attachments: Attachments) -> dict[str, str]:
-    """Return what is said of each event that was judged."""
+def majority_verdicts(matches: MatchedVerdicts) -> dict[str, str]:
+    """Return the majority verdict of each judged event."""
     return {
-        event_id: outcome(attached.said for attached in by.values()) for event_id, by in attachments.by_event.items()
+        event_id: majority_verdict(match.said for match in by.values()) for event_id, by in matches.by_event.items()
     }
 
 
-def precision(said: Mapping[str, str], event_ids: Iterable[str] | None = None) -> Share:
-    """Return how many judged events are true; what is disputed or unsure does not count."""
+def precision(said: Mapping[str, str], event_ids: Iterable[str] | None = None) -> Proportion:
+    """Return the fraction of judged events that are true; disputed and unsure events are excluded."""
     wanted = list(said if event_ids is None else event_ids)
     counts = Counter(said[event_id] for event_id in wanted if event_id in said)
-    return Share.make(counts["true"], counts["true"] + counts["false"])
+    return Proportion.make(counts["true"], counts["true"] + counts["false"])
 
 
-def recall(archive: Archive, attachments: Attachments, said: Mapping[str, str]) -> Recall:
-    """Estimate recall from random spans without an event, camera by camera.
+def recall(archive: Archive, matches: MatchedVerdicts, said: Mapping[str, str]) -> Recall:
+    """Estimate recall from random control spans, separately for each camera.
 
-    Footage without an event of each camera is taken to be so many spans as long as those that were judged, of which
-    the share that was judged true has something in it. Cameras without judged spans are left out, with their events.
-    Bounds: exact intervals of each camera and of precision, at levels that together give at least 95 %.
+    The footage without events of a camera is treated as a number of spans with the mean length of its judged control
+    spans; the fraction of them judged true is taken as missed events. Cameras without judged control spans are excluded
+    together with their events. Bounds combine exact intervals of each camera and of precision, at levels that give at
+    least 95 % together.
     """
-    controls = _judged_controls(_still_quiet(attachments.controls, archive.events))
+    controls = _judged_controls(_still_eventless(matches.controls, archive.events))
     if not controls:
         return Recall(
-            None, None, None, 0.0, None, 0, 0, "no random span was judged; `wsvad review --control` shows some"
+            None, None, None, 0.0, None, 0, 0, "no control span was judged; add some with `wsvad review --control`"
         )
     events: dict[str, list[str]] = defaultdict(list)
     for row in archive.events:
         events[str(row["camera"])].append(str(row["event_id"]))
     quiet: dict[str, float] = defaultdict(float)
-    for run in quiet_runs(archive.rows, event_parts(archive)):
+    for run in eventless_runs(archive.rows, event_parts(archive)):
         quiet[str(run.row["camera"])] += run.end_s - run.start_s
     level = 1 - (1 - LEVEL) / (len(controls) + 1)
     missed = np.zeros(3)
@@ -147,7 +151,7 @@ def recall(archive: Archive, attachments: Attachments, said: Mapping[str, str]) 
         )
     found = good.value * len(ids)
     left_out = sorted(set(events) - controls.keys())
-    reason = f"without {', '.join(left_out)}, of which no random span was judged" if left_out else ""
+    reason = f"excludes {', '.join(left_out)}, without judged control spans" if left_out else ""
     return Recall(
         _of(found, missed[0]), _of(low * len(ids), missed[2]), _of(high * len(ids), missed[1]), found,
         float(missed[0]), count, true_count, reason,
@@ -158,8 +162,8 @@ def _of(found: float, missed: float) -> float | None:
     return float(found / (found + missed)) if found + missed > 0 else None
 
 
-def _still_quiet(controls: Iterable[Verdict], events: Iterable[Mapping[str, Any]]) -> list[Verdict]:
-    """Return verdicts of random spans without an event now: what a later model has found there is no miss."""
+def _still_eventless(controls: Iterable[Verdict], events: Iterable[Mapping[str, Any]]) -> list[Verdict]:
+    """Return the control spans that have no event now; where a later model found an event, nothing is missed."""
     parts: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in events:
         for part in row["parts"] or ():
@@ -168,23 +172,23 @@ def _still_quiet(controls: Iterable[Verdict], events: Iterable[Mapping[str, Any]
 
 
 def _judged_controls(verdicts: Iterable[Verdict]) -> dict[str, list[tuple[bool, float]]]:
-    """Whether each span was judged true, and its length, by camera."""
+    """Return whether each span was judged true, and its length, by camera."""
     said: dict[str, list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
         said[str(verdict.event_id)].append(verdict)
     found: dict[str, list[tuple[bool, float]]] = defaultdict(list)
     for records in said.values():
-        together = outcome(v.verdict for v in records)
+        together = majority_verdict(v.verdict for v in records)
         if together in ("true", "false"):
             found[records[0].camera].append((together == "true", records[0].end_s - records[0].start_s))
     return dict(sorted(found.items()))
 
 
 def suggest_thresholds(archive: Archive, said: Mapping[str, str]) -> list[Suggestion]:
-    """Suggest for each camera the lowest threshold, from the present one up, that keeps its budget of false events.
+    """Suggest for each camera the lowest threshold, at or above the current one, that keeps its false event budget.
 
-    Events that were not judged are taken to be false as often as those that were. What is below the present threshold
-    was never shown, so nothing lower can be suggested.
+    Events that were not judged are assumed to be false as often as judged ones. Scores below the current threshold were
+    never shown, so no lower threshold can be suggested.
     """
     scored: dict[str, float] = defaultdict(float)
     by_camera: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
@@ -203,10 +207,10 @@ def _suggest(
     budget = archive.cameras[camera].budget if camera in archive.cameras else 1.0
     known = [(float(r["score"]), said.get(r["event_id"])) for r in rows]
     judged = [(score, what) for score, what in known if what in ("true", "false")]
-    if len(judged) < LEAST_JUDGED or not days:
-        why = f"{len(judged)} events were judged, at least {LEAST_JUDGED} are needed"
+    if len(judged) < MIN_JUDGED or not days:
+        why = f"{len(judged)} events were judged, but at least {MIN_JUDGED} are needed"
         return Suggestion(camera, now, None, len(judged), None, 0, why)
-    # as it is printed: rounded down, it would let in again what it is meant to leave out
+    # rounded up to the printed precision: rounded down, the threshold would include the event it should exclude
     higher = (math.floor(score * 1e6 + 1) / 1e6 for score, what in judged if what == "false")
     for high in sorted({now, *(high for high in higher if now < high <= 1)}):
         above = [what for score, what in judged if score >= high]
@@ -214,15 +218,15 @@ def _suggest(
         rate = share * sum(score >= high for score, _ in known) / days
         if rate <= budget:
             lost = sum(what == "true" and score < high for score, what in judged)
-            kept = "the present one keeps the budget" if high == now else f"for {budget:g} false events a day"
+            kept = "the current threshold keeps the budget" if high == now else f"keeps {budget:g} false events per day"
             return Suggestion(camera, now, high, len(judged), round(rate, 6), lost, kept)
-    why = f"no threshold up to 1 keeps the budget of {budget:g} false events a day"
+    why = f"no threshold up to 1 keeps the budget of {budget:g} false events per day"
     return Suggestion(camera, now, None, len(judged), None, 0, why)
 
 
-def agreement(attachments: Attachments) -> Agreement | None:
-    """Return how far reviewers agree on events that at least two judged; None where there is no such event."""
-    both = {e: {r: a.said for r, a in by.items()} for e, by in attachments.by_event.items() if len(by) >= 2}
+def agreement(matches: MatchedVerdicts) -> Agreement | None:
+    """Return the agreement on events judged by at least two reviewers; ``None`` if there are none."""
+    both = {e: {r: a.said for r, a in by.items()} for e, by in matches.by_event.items() if len(by) >= 2}
     if not both:
         return None
     people = tuple(sorted({reviewer for by in both.values() for reviewer in by}))
@@ -235,5 +239,5 @@ def agreement(attachments: Attachments) -> Agreement | None:
 
 
 def plain(value: Any) -> Any:
-    """Return a figure as JSON values."""
+    """Return a statistic as JSON values."""
     return None if value is None else asdict(value)

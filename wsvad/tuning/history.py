@@ -1,14 +1,14 @@
-"""What a sweep has done so far, in the store: the claim, the configurations, and a result for every job that ended.
+"""Stored state of a sweep: its claim, its configurations, and one result for every finished job.
 
-``tuning.json``                                   what was asked for: later runs of the same command are held against it
-``plan.json``                                     how many trials, seeds and finalists; --extend writes it anew
-``trials/00017/config.json``                      what configuration 17 sets; written before it is trained
-``trials/00017/seed-0/step-00000060.json``        the result of a job; what is there is never run again
-``trials/00017/seed-0/step-00000060.parquet``     the clip scores of the validation videos
-``trials/00017/seed-0/state/``                    the last state of a job under way
-``screened.json``                                 that screening was ended when its hours were over
+``tuning.json``                                   options and data of the sweep, which later runs must match
+``plan.json``                                     numbers of trials, seeds and finalists; --extend replaces it
+``trials/00017/config.json``                      settings of configuration 17, written before its training
+``trials/00017/seed-0/step-00000060.json``        result of a job; a job with a result is never run again
+``trials/00017/seed-0/step-00000060.parquet``     clip scores of the validation videos
+``trials/00017/seed-0/state/``                    last training state of an unfinished job
+``screened.json``                                 marks that screening ended because its time was over
 
-Everything but states is created once and never written over.
+All objects except training states and the plan are created once and never overwritten.
 """
 
 from __future__ import annotations
@@ -44,24 +44,24 @@ Status = Literal["done", "diverged", "failed", "lost"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended."""
+    """Result of a job."""
 
     status: Status
-    """``lost``: its worker ended again and again; the next call of the same command tries once more."""
+    """``lost``: its worker died repeatedly; the next run of the same command retries the job."""
     value: float | None = None
-    """Of the figure that is maximised, on the validation videos at the last step of the job."""
+    """Value of the maximised metric on the validation videos at the job's last step."""
     figures: Mapping[str, float | None] = field(default_factory=dict)
-    """Every figure on the validation videos."""
+    """All metrics on the validation videos."""
     resampled: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
-    """``in_bag`` and ``out_of_bag``: the figure in the resamples of the videos, and on the videos left out of each."""
+    """``in_bag`` and ``out_of_bag``: the metric on resamples of the videos, and on the videos left out of each."""
     steps: int = 0
-    """At which it ended."""
+    """Training step at which the job ended."""
     seconds: float = 0.0
-    """That the run took which ended it; what killed ones took before is not counted."""
+    """Duration of the run that finished the job, in seconds; earlier, killed runs are not counted."""
     node: str = ""
     error: str = ""
     scores: str = ""
-    """SHA-256 (hex) of the clip scores; empty where there are none."""
+    """SHA-256 (hex) of the clip scores; empty if there are none."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the outcome as JSON values."""
@@ -69,7 +69,7 @@ class Outcome:
 
     @classmethod
     def from_dict(cls, values: Any) -> Outcome:
-        """Undo :meth:`to_dict`. Raises ``DocumentError``."""
+        """Return the outcome from the values of :meth:`to_dict`. Raises ``DocumentError``."""
         plain = dict(values)
         figures, resampled = plain.pop("figures", {}), plain.pop("resampled", {})
         found = build(_Plain, plain)
@@ -100,12 +100,12 @@ def trial_folder(number: int) -> str:
 
 
 def seed_folder(job: Job) -> str:
-    """Return the key prefix of a configuration with a seed."""
+    """Return the key prefix of a configuration with one seed."""
     return f"{trial_folder(job.number)}seed-{job.seed}/"
 
 
 def result_key(job: Job, steps: int) -> str:
-    """Return the key of a job's result, which ends at so many steps."""
+    """Return the key of the result of a job that ends at step ``steps``."""
     return f"{seed_folder(job)}step-{steps:08d}.json"
 
 
@@ -115,31 +115,34 @@ def scores_key(job: Job, steps: int) -> str:
 
 
 def check_claim(out: Store, claim: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the claim that is there, or ``None``.
+    """Check that the target is free or contains the same sweep; return the existing claim, or ``None``.
 
     Raises:
-        ConflictError: the target holds another sweep, or anything else.
-        DamagedError: it cannot be told.
+        ConflictError: the target contains another sweep, or something else.
+        DamagedError: the existing claim is damaged.
     """
     if any(info.key == DATASET for info in out.list(DATASET)):
-        raise ConflictError(f"{out.uri} holds a data set, not a sweep. Nothing was changed. Use another --out.")
+        raise ConflictError(f"{out.uri} contains a data set, not a sweep. Nothing was changed. Use another --out.")
     theirs = read_claim(out)
     if theirs is None:
         if is_run(out):
-            raise ConflictError(f"{out.uri} holds a training run, not a sweep. Nothing was changed. Use another --out.")
+            raise ConflictError(
+                f"{out.uri} contains a training run, not a sweep. Nothing was changed. Use another --out."
+            )
         return None
     fixed = {name: claim[name] for name in _CLAIM_FIELDS}
     different = differences(fixed, {name: theirs[name] for name in _CLAIM_FIELDS})
     if different:
         raise ConflictError(
-            f"{out.uri} holds a sweep with other options or data ({'; '.join(different)[:2000]}). Nothing was changed. "
+            f"{out.uri} contains a sweep with other options or data ({'; '.join(different)[:2000]}). Nothing was "
+            "changed. "
             "Use the same options, or another --out."
         )
     return theirs
 
 
 def read_claim(out: Store) -> dict[str, Any] | None:
-    """Return what decides the results of the sweep at a target; ``None``: there is none. Raises ``DamagedError``."""
+    """Return the claim of the sweep at a target, or ``None`` if there is none. Raises ``DamagedError``."""
     try:
         return unseal(out.read(CLAIM), f"{out.uri}/{CLAIM}", _CLAIM_FIELDS, remedy="use another --out")
     except ObjectNotFound:
@@ -147,17 +150,17 @@ def read_claim(out: Store) -> dict[str, Any] | None:
 
 
 def write_claim(out: Store, claim: Mapping[str, Any]) -> None:
-    """Claim the target; raises as :func:`check_claim` where another sweep was faster."""
+    """Claim the target. Raises as :func:`check_claim` if another sweep claimed it first."""
     if out.create(CLAIM, seal(claim)) is Created.DIFFERENT:
         check_claim(out, claim)
 
 
 def check_plan(out: Store, plan: Plan, *, extend: bool) -> None:
-    """Refuse other numbers of trials, seeds or finalists than a sweep began with, unless it is to be extended.
+    """Check the numbers of trials, seeds and finalists against those of the stored sweep.
 
     Raises:
-        ConflictError: they differ.
-        UsageError: there is nothing to extend, or it would be fewer than before.
+        ConflictError: the numbers differ, and ``extend`` is false.
+        UsageError: ``extend`` is true, and there is no sweep or a number would decrease.
     """
     try:
         theirs = unseal(out.read(PLAN), f"{out.uri}/{PLAN}", _PLAN_FIELDS, remedy="delete it")
@@ -167,24 +170,23 @@ def check_plan(out: Store, plan: Plan, *, extend: bool) -> None:
         return
     mine = _plan_record(plan)
     changed = [
-        f"{name}: there {theirs[name]}, here {mine[name]}" for name in _PLAN_FIELDS if theirs[name] != mine[name]
+        f"{name}: {theirs[name]} there, {mine[name]} here" for name in _PLAN_FIELDS if theirs[name] != mine[name]
     ]
     if not changed:
         return
     if not extend:
         raise ConflictError(
-            f"{out.uri} holds a sweep with other numbers ({'; '.join(changed)}). Nothing was changed. Add --extend to "
-            "go on with these"
+            f"{out.uri} contains a sweep with other numbers ({'; '.join(changed)}). Nothing was changed. To extend "
+            "it to "
+            "these, add --extend"
         )
     fewer = [name for name in _PLAN_FIELDS if mine[name] < theirs[name]]
     if fewer:
-        raise UsageError(
-            f"--extend takes nothing away, and there would be fewer {', '.join(fewer)}: {'; '.join(changed)}"
-        )
+        raise UsageError(f"--extend cannot reduce numbers, but {', '.join(fewer)} would decrease: {'; '.join(changed)}")
 
 
 def write_plan(out: Store, plan: Plan) -> None:
-    """Write down the numbers of a sweep; the caller is its only driver."""
+    """Store the numbers of a sweep; the caller must be its only driver."""
     out.replace(PLAN, seal(_plan_record(plan)))
 
 
@@ -192,22 +194,23 @@ def _plan_record(plan: Plan) -> dict[str, int]:
     return {name: getattr(plan, name) for name in _PLAN_FIELDS}
 
 
-class Book:
-    """What is in the store of one sweep, read once when a driver begins and kept up to date by it."""
+class History:
+    """Configurations and outcomes of one sweep; read from the store by the driver at start, then kept up to date."""
 
     def __init__(self, out: Store, plan: Plan, steps_of: Callable[[Configuration], int]) -> None:
         self._out, self.plan, self.steps_of = out, plan, steps_of
         self.configurations: dict[int, Configuration] = {}
         self.sources: dict[int, str] = {}
-        """Where each configuration came from."""
+        """Source of each configuration."""
         self.outcomes: dict[Job, Outcome] = {}
         self.screened: int | None = None
-        """Configurations that had begun when the hours of screening were over; None: they are not."""
+        """Number of configurations begun when the time for screening was over; None: it is not over."""
         self._read()
 
     def configure(self, number: int, configuration: Configuration, source: str) -> Configuration:
-        """Write down a configuration before it is trained; return the one that counts, another driver's if it was
-        first.
+        """Store a configuration before its training.
+
+        Return the stored configuration, which is another driver's if that one was first.
         """
         key = f"{trial_folder(number)}config.json"
         plain = {"settings": dict(configuration.settings), "training": dict(configuration.training), "source": source}
@@ -221,18 +224,18 @@ class Book:
         return self.plan.steps_at(job.rung, self.steps_of(self.configurations[job.number]))
 
     def end_screening(self, begun: int) -> None:
-        """Write down that screening is over, with so many configurations begun."""
+        """Store that screening has ended after ``begun`` configurations."""
         if self._out.create(SCREENED, seal({"trials": begun})) is Created.DIFFERENT:
             begun = _screened(self._out)
         self.screened = begun
 
     def resume_screening(self) -> None:
-        """Go on with a screening that was ended; the caller is the only driver."""
+        """Continue a screening that was ended; the caller must be the only driver."""
         self._out.delete(SCREENED)
         self.screened = None
 
-    def drop_states(self, jobs: Iterable[Job]) -> None:
-        """Delete the states of configurations with seeds that nothing goes on from."""
+    def delete_states(self, jobs: Iterable[Job]) -> None:
+        """Delete the training states of these jobs."""
         for folder in {f"{seed_folder(job)}{STATES}" for job in jobs}:
             for info in list(self._out.list(folder)):
                 self._out.delete(info.key)
@@ -253,7 +256,7 @@ class Book:
             self.screened = _screened(self._out)
 
     def _jobs(self, keys: Iterable[str]) -> dict[Job, str]:
-        """Keys of results by job: of each configuration and seed, the rung that ends at the key's step."""
+        """Return the keys of results by job; the rung of a job follows from the step in the key."""
         found: dict[Job, str] = {}
         for key in keys:
             parts = key.split("/")
@@ -272,7 +275,7 @@ class Book:
 def read_outcome(out: Store, key: str) -> Outcome:
     """Read a result. Raises ``DamagedError``."""
     name = out.uri_of(key)
-    remedy = "delete it, and run the same command again: the trial is run anew"
+    remedy = "delete it, and run the same command again, which repeats the trial"
     plain = unseal(out.read(key), name, _OUTCOME_FIELDS, remedy=remedy)
     try:
         return Outcome.from_dict(plain)

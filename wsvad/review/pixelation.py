@@ -1,4 +1,4 @@
-"""Makes what was found in pictures unrecognisable: coarse blocks, held over the pictures before and after."""
+"""Pixelation of detected regions with coarse blocks, extended to the pictures before and after a detection."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from wsvad.review.finding import Cover, Picture, united
+from wsvad.review.detection import BlockMask, Picture, union_of
 
 LOOK_S = 0.1
-"""Pictures are searched when the last search is so long ago."""
+"""Minimum interval between two detections, in seconds."""
 HOLD_S = 0.5
-"""What was found in one picture is hidden in those before and after it, so long: a search may miss what others find."""
+"""Detections also apply to pictures this many seconds before and after, because single detections can fail."""
 LEAST, MOST = 2, 32
-"""Pictures over which it is held, on each side: at least, where pictures are rare, and at most, as they are kept."""
+"""Minimum and maximum number of pictures on each side to which a detection applies."""
 
 
-class Searches(Protocol):
-    """What finds."""
+class PictureDetector(Protocol):
+    """Detector of regions to hide."""
 
-    def find(self, picture_HWC: Picture) -> Cover:
-        """Return what is to be hidden of the next picture."""
+    def find(self, picture_HWC: Picture) -> BlockMask:
+        """Return the blocks to hide in the next picture."""
 
 
-class Shot(NamedTuple):
-    """A picture, and when it is shown."""
+class Frame(NamedTuple):
+    """A picture with its presentation times in seconds."""
 
     picture_HWC: Picture
     start_s: float
@@ -35,34 +35,34 @@ class Shot(NamedTuple):
 
 @dataclass
 class _Waiting:
-    shot: Shot
-    cover: Cover
+    shot: Frame
+    cover: BlockMask
 
 
 class Pixelator:
-    """Gives pictures on, hidden where something was found in them or shortly before or after."""
+    """Delays pictures until all detections that apply to them are known, and returns them pixelated."""
 
-    def __init__(self, finder: Searches) -> None:
+    def __init__(self, finder: PictureDetector) -> None:
         self._finder = finder
         self._kept: list[_Waiting] = []
         self._next = 0
-        """Of those kept, the first that was not given on."""
-        self._looked_s = -np.inf
+        """Index in ``_kept`` of the first picture that was not returned."""
+        self._checked_s = -np.inf
 
-    def add(self, shot: Shot) -> Iterator[Shot]:
-        """Take the next picture; return those that nothing later can change."""
-        cover: Cover = {}
-        if shot.start_s - self._looked_s >= LOOK_S - 1e-6:
+    def add(self, shot: Frame) -> Iterator[Frame]:
+        """Add the next picture; yield the pictures that no later detection can change."""
+        cover: BlockMask = {}
+        if shot.start_s - self._checked_s >= LOOK_S - 1e-6:
             cover = self._finder.find(shot.picture_HWC)
-            self._looked_s = shot.start_s
+            self._checked_s = shot.start_s
         self._kept.append(_Waiting(shot, cover))
         last = len(self._kept) - 1
         while self._next < last and not self._reaches(self._next, last):
             yield self._given()
             last = len(self._kept) - 1
 
-    def flush(self) -> Iterator[Shot]:
-        """Return the rest."""
+    def flush(self) -> Iterator[Frame]:
+        """Yield the remaining pictures."""
         while self._next < len(self._kept):
             yield self._given()
 
@@ -73,11 +73,11 @@ class Pixelator:
         near_s = abs(self._kept[one].shot.start_s - self._kept[other].shot.start_s)
         return apart < MOST and near_s <= HOLD_S + 1e-6
 
-    def _given(self) -> Shot:
+    def _given(self) -> Frame:
         number = self._next
         near = [kept.cover for n, kept in enumerate(self._kept) if self._reaches(number, n)]
         shot = self._kept[number].shot
-        hidden = shot._replace(picture_HWC=pixelated(shot.picture_HWC, united(near)))
+        hidden = shot._replace(picture_HWC=pixelated(shot.picture_HWC, union_of(near)))
         self._next += 1
         gone = 0
         while gone < self._next and not self._reaches(gone, self._next if self._next < len(self._kept) else number):
@@ -87,10 +87,10 @@ class Pixelator:
         return hidden
 
 
-def pixelated(picture_HWC: Picture, cover: Cover) -> Picture:
-    """Return a picture in which hidden blocks have one colour each, their mean; of those that overlap the largest.
+def pixelated(picture_HWC: Picture, cover: BlockMask) -> Picture:
+    """Return a picture whose hidden blocks are replaced by their mean colour; the largest overlapping block wins.
 
-    The grid stands still, whatever moves in it, and is computed from the picture as it was: the same gives the same.
+    The grid is fixed and blocks are computed from the original picture, so equal inputs give equal outputs.
     """
     made = picture_HWC
     height, width = picture_HWC.shape[:2]

@@ -1,4 +1,4 @@
-"""Makes the pictures of an event: decoded in the decoder's process, as everywhere; encoded here from plain pixels."""
+"""Creates the pictures of an event, decoded in the decoder process and encoded here from raw pixels."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from wsvad.manifest.listing import VideoRef
 from wsvad.manifest.source import StoredVideo
 from wsvad.report.frames import video_uri
 from wsvad.report.pictures import jpeg, resized, strip_of
-from wsvad.review.choosing import Shown
+from wsvad.review.choice import ReviewItem
 from wsvad.review.config import MediaOptions, ReviewOptions
 from wsvad.review.curves import Span, VideoCurve
+from wsvad.review.detection import RegionDetector
 from wsvad.review.encoding import SUFFIXES, TYPES, ClipEncoder
-from wsvad.review.finding import Finder
 from wsvad.review.media import peak_of, window_of
-from wsvad.review.pixelating import Pixelator, Shot
+from wsvad.review.pixelation import Frame, Pixelator
 from wsvad.review.reading import Archive
 from wsvad.storage import ObjectInfo, open_object, open_store
 from wsvad.video import Clip, Geometry, Reading, VideoIndex, VideoReader
@@ -34,26 +34,26 @@ from wsvad.video import Clip, Geometry, Reading, VideoIndex, VideoReader
 log = logging.getLogger(__name__)
 
 STRIP = 12
-"""Pictures in a film strip."""
+"""Number of pictures in a film strip."""
 COLUMNS = 6
 THUMB = 192
-"""Longest side of a picture in a film strip, in pixels."""
+"""Longest side of a picture in a film strip in pixels."""
 FRAME = ClipSpec(1, 1)
 _NOWHERE = ObjectInfo("", 0, 0, "")
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """What was made of an event."""
+    """Pictures of an event."""
 
     files: Mapping[str, bytes]
     facts: Mapping[str, Any]
 
 
 class PictureMaker:
-    """Makes pictures, one event after the other; owns a decoder's process. Use it from one thread at a time."""
+    """Creates pictures of one event after another. Owns a decoder process. Not thread-safe."""
 
-    def __init__(self, archive: Archive, options: ReviewOptions, videos: Iterable[Shown] = ()) -> None:
+    def __init__(self, archive: Archive, options: ReviewOptions, videos: Iterable[ReviewItem] = ()) -> None:
         self._archive = archive
         self._source = options.source
         self._options = options.media
@@ -72,16 +72,16 @@ class PictureMaker:
         self.close()
 
     def close(self) -> None:
-        """End the decoder's process."""
+        """Stop the decoder process."""
         self._reader.close()
 
-    def _load_indexes(self, root: str, videos: Iterable[Shown]) -> None:
-        """Take over what extraction has learned, so that no video is read as a whole again."""
+    def _load_indexes(self, root: str, videos: Iterable[ReviewItem]) -> None:
+        """Read the video indexes stored by extraction, so that no video has to be scanned again."""
         refs = {
             row["video_id"]: VideoRef(
                 row["video_id"], row["uri"], "", _NOWHERE, row["content_id"], self._reading(row["video_id"])
             )
-            for row in (shown.row for shown in videos)
+            for row in (item.row for item in videos)
         }
         if refs:
             known = IndexCache(open_store(root, self._source.store), writable=False).load(list(refs.values()))
@@ -91,14 +91,14 @@ class PictureMaker:
         record = self._archive.records.get(video_id)
         return Reading(record.stream, record.frame_rate) if record else Reading()
 
-    def make(self, shown: Shown, curve: VideoCurve) -> Pictures:
-        """Make strip, poster and clip of an event.
+    def make(self, item: ReviewItem, curve: VideoCurve) -> Pictures:
+        """Create strip, poster and clip of an event.
 
         Raises:
-            VideoError: evidence against the video: it cannot be decoded there, or is not what was scored.
-            StorageError, UsageError: it is not where it should be.
+            VideoError: the video cannot be decoded at this position, or differs from the scored video.
+            StorageError, UsageError: the video is not at its location.
         """
-        row = shown.row
+        row = item.row
         video_id = str(row["video_id"])
         ref = self._find(row)
         source = StoredVideo(ref, self._source.store)
@@ -113,7 +113,7 @@ class PictureMaker:
             self._reader.clips(source, index, first, last, FRAME, geometry, name=video_id),
         )
         with closing(run):
-            made = _Making(self._options, window, peak_of(row), size)
+            made = _PictureBuilder(self._options, window, peak_of(row), size)
             try:
                 for picture_HWC, start_s, end_s in _frames(run):
                     made.add(picture_HWC, start_s, end_s)
@@ -126,15 +126,15 @@ class PictureMaker:
                 raise
         if not made.count:
             raise VideoError(
-                "no_frames", f"no frame of {video_id!r:.120} between {window[0]:.3f} and {window[1]:.3f} s"
+                "no_frames", f"{video_id!r:.120} has no frame between {window[0]:.3f} and {window[1]:.3f} s"
             )
         missing = sum(stop - start for start, stop in self._reader.report.missing)
         if missing:
-            made.notes.append(f"{missing} frames of the clip cannot be decoded")
+            made.notes.append(f"{missing} frames of the clip could not be decoded")
         return made.finish(variable=index.variable_rate)
 
     def _find(self, row: Mapping[str, Any]) -> VideoRef:
-        """Return the video as it is stored now. Raises ``UsageError``, ``StorageError``."""
+        """Return a reference to the video as currently stored. Raises ``UsageError``, ``StorageError``."""
         options, video_id = self._source, str(row["video_id"])
         record = self._archive.records.get(video_id)
         if record is not None and options.manifest:
@@ -149,7 +149,7 @@ class PictureMaker:
         return VideoRef(video_id, uri, store.uri, info, identity, self._reading(video_id))
 
     def _index(self, row: Mapping[str, Any], ref: VideoRef, source: StoredVideo) -> VideoIndex:
-        """Return what is known of the video; one that was copied has another time, and is looked at again."""
+        """Return the index of a video; a copied video has another modification time and is indexed again."""
         content, same = str(row["content_id"]), ref.content_id == row["content_id"]
         key = content if same else ref.content_id
         if key not in self._indexes:
@@ -159,18 +159,18 @@ class PictureMaker:
         if not same and known is not None and known != index.num_frames:
             raise VideoError(
                 "damaged",
-                f"{ref.video_id!r:.120} is not what was scored: it had {known} frames, and has {index.num_frames}",
+                f"{ref.video_id!r:.120} differs from the scored video: it had {known} frames, now {index.num_frames}",
             )
         return index
 
     def _aspect(self, video_id: str, source: StoredVideo, index: VideoIndex) -> float:
-        """Return the shape of the video's pixels, as its first picture says."""
+        """Return the pixel aspect ratio of the video, from its first picture."""
         if video_id not in self._aspects:
             try:
                 for clip in self._reader.clips(source, index, 0, 1, FRAME, Geometry(size=16), name=video_id):
                     clip.release()
                 self._aspects[video_id] = self._reader.report.pixel_aspect
-            except VideoError:  # its beginning is damaged; the event may well not be
+            except VideoError:  # the start of the video is damaged, but the event may be intact
                 self._aspects[video_id] = 1.0
         return self._aspects[video_id]
 
@@ -182,13 +182,13 @@ def _frames(run: Iterator[Clip]) -> Iterator[tuple[npt.NDArray[np.uint8], float,
 
 
 def sizes(width: int, height: int, aspect: float, longest: int) -> tuple[Geometry, tuple[int, int]]:
-    """Return how frames are delivered, and the size of pictures as displayed, none larger than the source's.
+    """Return the geometry of decoded frames, and the display size ``(width, height)`` of pictures, without upscaling.
 
     Args:
-        width: of the upright video, in its own pixels.
-        height: likewise.
-        aspect: width of such a pixel over its height.
-        longest: side of a picture.
+        width: width of the upright video in its own pixels.
+        height: height of the upright video in its own pixels.
+        aspect: pixel aspect ratio, width divided by height.
+        longest: maximum length of the longer side of a picture in pixels.
     """
     shrink = min(1.0, longest / max(width, height))
     geometry = Geometry("ten-crop", size=1, resize=max(1, round(min(width, height) * shrink)))
@@ -200,8 +200,8 @@ def sizes(width: int, height: int, aspect: float, longest: int) -> tuple[Geometr
     return geometry, (wide, high)
 
 
-class _Making:
-    """Takes the frames of a window as they come."""
+class _PictureBuilder:
+    """Builds the pictures of an event from the frames of its window."""
 
     def __init__(self, options: MediaOptions, window: Span, peak_s: float, size: tuple[int, int]) -> None:
         self._options, self._window, self._peak_s, self._size = options, window, peak_s, size
@@ -214,24 +214,24 @@ class _Making:
         self._thumb_times: list[float] = []
         self._poster: npt.NDArray[np.uint8] | None = None
         self._end_s = 0.0
-        self._pixelator = Pixelator(Finder(options.pixelate)) if options.pixelate else None
+        self._pixelator = Pixelator(RegionDetector(options.pixelate)) if options.pixelate else None
         self.count = 0
         self.notes: list[str] = []
 
     def add(self, delivered_HWC: npt.NDArray[np.uint8], start_s: float, end_s: float) -> None:
-        """Take a frame that is shown in this time of the video, if it is within the window."""
+        """Add a frame with its presentation times, if it is within the window."""
         if not self._window[0] - 1e-6 <= start_s <= self._window[1]:
             return
-        shot = Shot(resized(delivered_HWC, *self._size), start_s, end_s)
+        shot = Frame(resized(delivered_HWC, *self._size), start_s, end_s)
         if self._pixelator is None:
             self._keep(shot)
-        else:  # it waits for what is found in later pictures, by when the decoder has taken the pixels back
+        else:  # the picture is delayed until later ones are searched, so it must own its pixels
             for hidden in self._pixelator.add(shot._replace(picture_HWC=shot.picture_HWC.copy())):
                 self._keep(hidden)
         self.count += 1
 
-    def _keep(self, shot: Shot) -> None:
-        """Put a picture, as it is to be seen, where it belongs."""
+    def _keep(self, shot: Frame) -> None:
+        """Add a picture to clip, strip and poster."""
         picture, start_s, end_s = shot
         if self._encoder is None:
             self._encoder = ClipEncoder(self._options.clip_codec, *self._size, start_s)
@@ -246,7 +246,7 @@ class _Making:
             self._poster = picture.copy()
 
     def finish(self, *, variable: bool) -> Pictures:
-        """Return the files, and what is to be said of them."""
+        """Return the files and their metadata."""
         for hidden in self._pixelator.flush() if self._pixelator else ():
             self._keep(hidden)
         assert self._encoder is not None
@@ -280,12 +280,12 @@ class _Making:
         return Pictures(files, {"strip": strip, "clip": cut, "poster": "poster.jpg", "notes": self.notes})
 
     def discard(self) -> None:
-        """Give up what was begun."""
+        """Discard an unfinished clip."""
         if self._encoder is not None:
             self._encoder.discard()
 
 
 def failure(error: BaseException) -> str:
-    """Return why there is no picture, for the page."""
+    """Return the reason why there are no pictures, for the page."""
     kind = f"{error.kind}: " if isinstance(error, VideoError) else ""
     return f"{kind}{error}" if not isinstance(error, UsageError) else str(error)

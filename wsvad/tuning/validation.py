@@ -1,6 +1,6 @@
-"""The validation videos of a sweep, and what a model's scores of them are worth.
+"""Validation videos of a sweep and the metrics of a model on them.
 
-Axes: T clips of a video, N clips of all, R resamples, V videos.
+Axes: T clips of a video, N clips of all videos, R resamples, V videos.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from wsvad.training.held_out import ranges_of
 
 TEMPORAL = ("frame_auc", "frame_ap", "anomalous_auc", "video_auc", "temporal_iou", "detection_at_far")
 MAXIMISED = (*TEMPORAL, *SPATIAL)
-"""Figures that a sweep can maximise."""
-_OPTIONS = MetricOptions(resamples=0)  # with its seed, all trials of all sweeps have the same draws: they are paired
+"""Metrics that a sweep can maximise."""
+_OPTIONS = MetricOptions(resamples=0)  # its fixed seed gives all trials of all sweeps the same resamples: paired
 
 
 @dataclass(frozen=True)
 class Validation:
-    """What trials are judged on. Small; travels to every worker."""
+    """Validation of trials. Small and picklable: it is sent to every worker."""
 
     features: FeatureSet = field(repr=False)
     records: tuple[VideoRecord, ...] = field(repr=False)
-    """The validation videos, as the manifest has them or as they were cut from the training videos."""
+    """The validation videos of the manifest, or those split off from the training videos."""
     metric: str
     resamples: int
 
@@ -77,14 +77,14 @@ class Validation:
         return found
 
     def figures(self, scores: Sequence[VideoScores]) -> dict[str, float | None]:
-        """Return every figure by name; None: it is undefined."""
+        """Return every metric by name; None: it is undefined."""
         results = self._results(scores)
         draws = Draws.of(results, _OPTIONS)
         metrics = temporal_metrics(results, draws, _OPTIONS) | spatial_metrics(results, draws, _OPTIONS).metrics
         return {name: metric.value for name, metric in metrics.items()}
 
     def resampled(self, scores: Sequence[VideoScores]) -> dict[str, tuple[float | None, ...]]:
-        """Return the figure that is maximised in each resample of the videos, and on the videos not drawn in it."""
+        """Return the maximised metric on each resample of the videos, and on the videos left out of it."""
         results = self._results(scores)
         options = replace(_OPTIONS, resamples=self.resamples)
         drawn = Draws.of(results, options, keep=True)
@@ -95,10 +95,10 @@ class Validation:
         }
 
     def check(self, kind: Inputs) -> None:
-        """Refuse a figure that these videos or this kind of model cannot have.
+        """Check that the metric is defined for these videos and this kind of model.
 
         Raises:
-            UsageError: says why it would be undefined.
+            UsageError: the metric is undefined; the message says why.
         """
         results = self._results(_scores_by_length(self, kind))
         metric = self._metric(results, Draws.of(results, _OPTIONS), _OPTIONS)
@@ -116,13 +116,13 @@ class Validation:
 
 
 def default_metric(records: Sequence[VideoRecord]) -> str:
-    """Return what is maximised unless somebody says otherwise: the frame AUC where the truth allows it."""
+    """Return the default metric: the frame AUC if spans or boxes are annotated, otherwise the video AUC."""
     known = any(record.spans or record.boxes for record in records)
     return "frame_auc" if known else "video_auc"
 
 
 def _scores_by_length(validation: Validation, kind: Inputs) -> list[VideoScores]:
-    """Scores of the right shape that no model gave, to find out which figures are defined."""
+    """Return artificial scores of the right shape, to find out which metrics are defined."""
     found = []
     cuboids = validation.features.shape_of(kind)[0] if kind == "cuboids" else None
     for record in validation.records:
@@ -143,8 +143,9 @@ def _scores_by_length(validation: Validation, kind: Inputs) -> list[VideoScores]
 
 
 def encode_scores(scores: Sequence[VideoScores]) -> bytes:
-    """Return clip scores as Parquet: ``video_id``, ``start_frame``, ``end_frame``, ``score``; the same bytes for the
-    same scores.
+    """Encode clip scores as Parquet: ``video_id``, ``start_frame``, ``end_frame``, ``score``.
+
+    The encoding is deterministic.
     """
     table = pa.table(
         {

@@ -1,4 +1,4 @@
-"""``wsvad review --serve``: bind, say the links once, serve until a signal comes."""
+"""``wsvad review --serve``: bind a socket, print the links once, serve until a signal arrives."""
 
 from __future__ import annotations
 
@@ -10,55 +10,56 @@ import sys
 import uvicorn
 
 from wsvad.errors import EXIT_OK, UsageError
-from wsvad.review.access import Access, hosts_of, is_loopback, new_tokens, read_tokens
+from wsvad.review.access import Access, allowed_hosts, is_loopback, new_tokens, read_tokens
+from wsvad.review.app import make_app
 from wsvad.review.audit import Audit
 from wsvad.review.config import ReviewOptions, ServeOptions
-from wsvad.review.desk import Desk
-from wsvad.review.finding import require_finder
-from wsvad.review.serving import make_app
+from wsvad.review.detection import require_detector
+from wsvad.review.service import ReviewService
 from wsvad.storage import open_store
 from wsvad.work.target import probed
 
 log = logging.getLogger(__name__)
 
 _GRACE_S = 1
-"""Seconds that open requests get when a signal has come."""
+"""Seconds for open requests to finish after a signal."""
 
 
 def serve(options: ReviewOptions, serving: ServeOptions, *, as_json: bool = False) -> int:
-    """Serve until a signal comes, which ends the process as every command.
+    """Serve until a signal arrives.
 
-    Links with tokens are printed once, on standard output, and are in no log.
+    Links with tokens are printed once to standard output and never logged.
 
     Raises:
-        UsageError: options that do not fit, or an address that cannot be listened at.
-        StorageError, DamagedError: what is to be shown cannot be read, or the root not be written.
+        UsageError: inconsistent options, or the address cannot be bound.
+        StorageError, DamagedError: the data cannot be read, or the root cannot be written.
     """
     if not options.source.root:
-        raise UsageError("--serve needs --root of a nightly job: verdicts are kept below it")
+        raise UsageError("--serve requires --root of a nightly job, below which verdicts are stored")
     if not is_loopback(serving.host) and not serving.token_file:
         raise UsageError(
-            f"--host {serving.host} can be reached by others: give --token-file, and put something before it that "
-            "speaks TLS"
+            f"--host {serving.host} is reachable from other machines: give --token-file, and use a TLS proxy in "
+            "front of "
+            "this server"
         )
-    require_finder(options.media)
+    require_detector(options.media)
     given = read_tokens(serving.token_file) if serving.token_file else {}
     tokens = given or new_tokens(dict.fromkeys(serving.reviewer or ("reviewer",)))
     root = probed(open_store(options.source.root, options.source.store))
-    desk = Desk(options, serving.prepare)
-    desk.open()
+    service = ReviewService(options, serving.prepare)
+    service.open()
     try:
         with _listen(serving) as bound:
             port = int(bound.getsockname()[1])
             shown = f"[{serving.host}]" if ":" in serving.host else serving.host
             url = f"http://{shown}:{port}/"
-            hosts = hosts_of(serving.host, port, serving.public_name)
+            hosts = allowed_hosts(serving.host, port, serving.public_name)
             access = Access.make(tokens, hosts, secure=bool(serving.public_name))
             links = {} if given else {name: f"{url}?token={token}" for name, token in tokens.items()}
             _tell(url, links, as_json=as_json)
             config = uvicorn.Config(
-                make_app(desk, access, Audit(root)),
-                access_log=False,  # it would have tokens in it
+                make_app(service, access, Audit(root)),
+                access_log=False,  # it would contain tokens
                 log_config=None,
                 server_header=False,
                 date_header=False,
@@ -71,7 +72,7 @@ def serve(options: ReviewOptions, serving: ServeOptions, *, as_json: bool = Fals
             )
             uvicorn.Server(config).run(sockets=[bound])
     finally:
-        desk.close()
+        service.close()
     return EXIT_OK
 
 

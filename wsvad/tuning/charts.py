@@ -1,4 +1,4 @@
-"""Pictures of a sweep as inline SVG: parallel coordinates, small scatter plots, the tuning curve."""
+"""Charts of a sweep as inline SVG: parallel coordinates, small scatter plots, the tuning curve."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from wsvad.tuning.tuning_curve import TuningCurve
 
 WIDTH = 1100.0
 _STOPS = ((154, 167, 184), (59, 127, 212), (224, 112, 16))
-"""Grey, blue, orange: told apart without red and green, on light and on dark."""
-MOST_LINES = 400
+"""Grey, blue, orange: distinguishable without red and green, on light and dark backgrounds."""
+MAX_LINES = 400
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A configuration as pictures show it."""
+class PlottedTrial:
+    """A configuration in a chart."""
 
     number: int
     values: Mapping[str, Value]
@@ -28,15 +28,17 @@ class Drawn:
 
 
 def colour(share: float) -> str:
-    """Return the colour of a figure, from 0 (the lowest) to 1 (the best)."""
+    """Return the colour of a value between 0 (the lowest) and 1 (the best)."""
     at = min(max(share, 0.0), 1.0) * (len(_STOPS) - 1)
     first = min(int(at), len(_STOPS) - 2)
     mixed = [round(a + (b - a) * (at - first)) for a, b in zip(_STOPS[first], _STOPS[first + 1], strict=True)]
     return "#{:02x}{:02x}{:02x}".format(*mixed)
 
 
-def shown(trials: Sequence[Drawn], most: int = MOST_LINES) -> list[Drawn]:
-    """Return what is drawn, worst first: all, or the best half of ``most`` and the others evenly from the rest."""
+def select_trials(trials: Sequence[PlottedTrial], most: int = MAX_LINES) -> list[PlottedTrial]:
+    """Return the trials to draw, worst first: at most ``most``, the better half of them the best, the rest evenly
+    spaced among the others.
+    """
     ordered = sorted(trials, key=lambda trial: trial.figure)
     if len(ordered) <= most:
         return ordered
@@ -45,14 +47,14 @@ def shown(trials: Sequence[Drawn], most: int = MOST_LINES) -> list[Drawn]:
     return [rest[n] for n in places] + best
 
 
-def share_of(figure: float, trials: Sequence[Drawn]) -> float:
-    """Return where a figure lies between the lowest and the highest."""
+def relative_figure(figure: float, trials: Sequence[PlottedTrial]) -> float:
+    """Return the position of a figure between the lowest (0) and the highest (1)."""
     low, high = min(t.figure for t in trials), max(t.figure for t in trials)
     return 1.0 if high == low else (figure - low) / (high - low)
 
 
-def place_of(parameter: Parameter, value: Value) -> float:
-    """Return where a value lies on its axis, 0 to 1."""
+def axis_position(parameter: Parameter, value: Value) -> float:
+    """Return the position of a value on its axis, 0 to 1."""
     if parameter.choices:
         many = len(parameter.choices)
         return 0.5 if many == 1 else parameter.choices.index(value) / (many - 1)
@@ -62,17 +64,17 @@ def place_of(parameter: Parameter, value: Value) -> float:
     return (at - low) / (high - low)
 
 
-def ticks_of(parameter: Parameter) -> list[tuple[float, str]]:
-    """Return places and labels of an axis."""
+def axis_ticks(parameter: Parameter) -> list[tuple[float, str]]:
+    """Return positions and labels of the ticks of an axis."""
     if parameter.choices:
-        return [(place_of(parameter, choice), _label(choice)) for choice in parameter.choices]
+        return [(axis_position(parameter, choice), _label(choice)) for choice in parameter.choices]
     values: list[float] = [parameter.low, parameter.high]
     if parameter.log:
         exponents = range(math.ceil(math.log10(parameter.low)), math.floor(math.log10(parameter.high)) + 1)
         values += [10.0**e for e in exponents]
     else:
         values.append((parameter.low + parameter.high) / 2)
-    placed = sorted({(round(place_of(parameter, v), 3), _label(v)) for v in values})
+    placed = sorted({(round(axis_position(parameter, v), 3), _label(v)) for v in values})
     apart: list[tuple[float, str]] = []
     for place, label in placed:
         if not apart or place - apart[-1][0] > 0.08:
@@ -81,11 +83,11 @@ def ticks_of(parameter: Parameter) -> list[tuple[float, str]]:
 
 
 def parallel_coordinates(
-    parameters: Sequence[Parameter], trials: Sequence[Drawn], winner: int | None, metric: str
+    parameters: Sequence[Parameter], trials: Sequence[PlottedTrial], winner: int | None, metric: str
 ) -> str:
-    """Draw one line a configuration through an axis for each parameter and one for the figure."""
+    """Draw one line per configuration through one axis per parameter and one for the figure."""
     height, top, bottom, side = 360.0, 34.0, 24.0, 70.0
-    drawn = shown(trials)
+    drawn = select_trials(trials)
     low, high = min(t.figure for t in trials), max(t.figure for t in trials)
     axes = len(parameters)
     step = (WIDTH - 2 * side) / max(axes, 1)
@@ -98,22 +100,22 @@ def parallel_coordinates(
         f'<svg class="wide-chart" viewBox="0 0 {WIDTH:.0f} {height:.0f}" role="img" aria-label="parallel coordinates">'
     ]
     for trial in sorted(drawn, key=lambda t: t.number == winner):
-        share = share_of(trial.figure, trials)
+        share = relative_figure(trial.figure, trials)
         line: list[tuple[float, float]] = []
         for n, p in enumerate(parameters):
             if p.name in trial.values:
-                line.append((side + n * step, y_of(place_of(p, trial.values[p.name]))))
+                line.append((side + n * step, y_of(axis_position(p, trial.values[p.name]))))
         line.append((side + axes * step, y_of(share)))
         kind = "trial best" if trial.number == winner else "trial"
         parts.append(f'<polyline class="{kind}" stroke="{colour(share)}" points="{points(line)}"/>')
     for n, p in enumerate(parameters):
-        parts += _axis(side + n * step, y_of, p.name, ticks_of(p))
+        parts += _axis(side + n * step, y_of, p.name, axis_ticks(p))
     figures = [(0.0, f"{low:.3f}"), (0.5, f"{(low + high) / 2:.3f}"), (1.0, f"{high:.3f}")]
     parts += _axis(side + axes * step, y_of, metric, figures if high > low else figures[-1:])
     return "".join([*parts, "</svg>"])
 
 
-def scatter(parameter: Parameter, trials: Sequence[Drawn], winner: int | None) -> str:
+def scatter(parameter: Parameter, trials: Sequence[PlottedTrial], winner: int | None) -> str:
     """Draw the figure of each configuration over one parameter."""
     width, height, left, top, bottom = 270.0, 170.0, 44.0, 10.0, 34.0
     wide, tall = width - left - 24, height - top - bottom
@@ -122,17 +124,17 @@ def scatter(parameter: Parameter, trials: Sequence[Drawn], winner: int | None) -
         f'<svg class="chart" viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{text(parameter.name)}">'
     ]
     parts.append(f'<rect class="plot" x="{left}" y="{top}" width="{wide}" height="{tall}"/>')
-    for place, label in ticks_of(parameter):
+    for place, label in axis_ticks(parameter):
         x = left + place * wide
         parts.append(f'<text class="tick" x="{x:.1f}" y="{top + tall + 14}" text-anchor="middle">{text(label)}</text>')
     for share, value in ((0.0, low), (1.0, high)):
         y = top + (1 - share) * tall + 4
         parts.append(f'<text class="tick" x="{left - 6}" y="{y:.1f}" text-anchor="end">{value:.3f}</text>')
-    for trial in sorted(shown(trials), key=lambda t: t.number == winner):
+    for trial in sorted(select_trials(trials), key=lambda t: t.number == winner):
         if parameter.name not in trial.values:
             continue
-        share = share_of(trial.figure, trials)
-        x, y = left + place_of(parameter, trial.values[parameter.name]) * wide, top + (1 - share) * tall
+        share = relative_figure(trial.figure, trials)
+        x, y = left + axis_position(parameter, trial.values[parameter.name]) * wide, top + (1 - share) * tall
         size, kind = (5.0, "point best") if trial.number == winner else (3.0, "point")
         parts.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{size}" fill="{colour(share)}"/>')
     middle = left + wide / 2
@@ -145,7 +147,7 @@ def curve_chart(curve: TuningCurve, metric: str) -> str:
     width, height, left, top, bottom = 720.0, 300.0, 60.0, 12.0, 44.0
     wide, tall = width - left - 16, height - top - bottom
     number = len(curve.median_N)
-    seen = [*(v for v in curve.actual_N if v > 0), *curve.median_N]  # 0: nothing but trials without a figure so far
+    seen = [*(v for v in curve.actual_N if v > 0), *curve.median_N]  # 0: only trials without a figure so far
     span = max(max(seen) - min(seen), 1e-3)
     low = max(0.0, min(seen) - 0.35 * span)
     high = max(seen) + 0.35 * span
@@ -193,7 +195,7 @@ def curve_chart(curve: TuningCurve, metric: str) -> str:
 
 
 def share_bar(share: float, low: float, high: float) -> str:
-    """Draw a share of 0 to 1 as a bar with its interval as a line."""
+    """Draw a fraction as a bar and its interval as a line."""
     return (
         '<svg class="share" viewBox="0 0 300 16" aria-hidden="true">'
         '<rect class="rail" x="0" y="6" width="300" height="4"/>'
