@@ -1,4 +1,4 @@
-"""The banner: what a night found that reviewers must know, worst first."""
+"""Banner of the page: notices about the night, most severe first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODEL = "sha256:a"
 
 
 def report(*, unscored: tuple[Unscored, ...] = (), purged: int = 0, gone: int = 0, **flags: bool) -> dict[str, Any]:
-    """What a night found of one camera."""
+    """Return the report of a night with one camera."""
     counts = {"listed": 9, "scored": 9, "short": 0, "failed": 0, "waiting": 0, "gone": gone, "purged": purged}
     coverage = Coverage((CameraCoverage("yard", **counts, footage_s=1.0, missing_s=0.0),), unscored)
     told = {name: flags.get(name, False) for name in ("drifted", "unusual", "moved", "covered")}
@@ -30,12 +30,12 @@ def report(*, unscored: tuple[Unscored, ...] = (), purged: int = 0, gone: int = 
 
 
 def codes(notices: list[Notice]) -> list[tuple[str, str]]:
-    """Level and code of each."""
+    """Return level and code of each notice."""
     return [(notice["level"], notice["code"]) for notice in worst_first(notices)]
 
 
-def test_a_good_night_says_nothing():
-    """No notice where nothing is wrong; none of another model's drift."""
+def test_no_notices():
+    """There are none without problems, and none about the drift of another model."""
     assert night_notices(report(), MODEL) == []
     assert night_notices(report(drifted=True), "sha256:b") == []
     assert night_notices({}, MODEL) == []
@@ -43,8 +43,8 @@ def test_a_good_night_says_nothing():
     assert media_notices({}) == []
 
 
-def test_everything_that_is_wrong_is_said_worst_first():
-    """Failed, waiting and short videos, drift, a camera that was moved or covered, what was purged."""
+def test_all_notices_in_order():
+    """Failed, waiting and short videos, drift, moved and covered cameras, purged videos."""
     unscored = tuple(Unscored(f"yard/{state}.mp4", "yard", state, "k", "m") for state in ("failed", "waiting", "short"))
     bad = report(unscored=unscored, purged=2, gone=1, drifted=True, unusual=True, moved=True, covered=True)
     found = night_notices(bad, MODEL)
@@ -59,8 +59,8 @@ def test_everything_that_is_wrong_is_said_worst_first():
     assert codes(media_notices({"e": "why"}, waiting=3)) == [("error", "media"), ("info", "media")]
 
 
-def test_many_names_are_cut():
-    """Five videos by name, the rest by number."""
+def test_long_lists_are_truncated():
+    """Five videos are named, the others are counted."""
     unscored = tuple(Unscored(f"v{n}", "yard", "failed", "k", "m") for n in range(40))
     (notice,) = night_notices(report(unscored=unscored), MODEL)
     assert notice.text.endswith("v0, v1, v2, v3, v4 and 35 more")

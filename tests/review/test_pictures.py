@@ -1,4 +1,4 @@
-"""Pictures of an event: which frames, when, how they are turned and shaped; and videos that cannot be decoded."""
+"""Pictures of an event: selected frames, times, rotation and aspect ratio; undecodable videos."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OPTIONS = MediaOptions(clip_margin_s=1.0)
 
 
 def curve_of(path: Path) -> VideoCurve:
-    """A curve whose clips of 16 frames have the times that a plain decode gives."""
+    """Return a curve with clips of 16 frames at the times of a plain decode."""
     times = plain_times(plain_decode(path))
     first = np.arange(0, len(times), 16)
     last = np.minimum(first + 16, len(times))
@@ -41,7 +41,7 @@ def curve_of(path: Path) -> VideoCurve:
 
 
 def make(path: Path, span: tuple[float, float], options: MediaOptions = OPTIONS, **row: Any) -> Pictures:
-    """Make the pictures of an event of a video."""
+    """Create the pictures of an event in a video."""
     archive: Any = SimpleNamespace(scores=SimpleNamespace(videos={"v": {"num_frames": None}}), records={}, indexes=None)
     asked = ReviewOptions(SourceOptions(root="unused"), media=options)
     event = {"video_id": "v", "content_id": "c", "uri": str(path), "start_s": span[0], "end_s": span[1]}
@@ -50,7 +50,7 @@ def make(path: Path, span: tuple[float, float], options: MediaOptions = OPTIONS,
 
 
 def decoded(made: Pictures) -> list[tuple[float, int, tuple[int, int]]]:
-    """Time in the source, number and size of each picture of a clip."""
+    """Return time in the source, number and size of each picture of a clip."""
     facts = made.facts["clip"]
     with av.open(io.BytesIO(made.files[facts["src"]])) as container:
         frames = list(container.decode(video=0))
@@ -58,14 +58,14 @@ def decoded(made: Pictures) -> list[tuple[float, int, tuple[int, int]]]:
 
 
 def uneven(number: int) -> int:
-    """Presentation stamps in milliseconds: a slow half, a hole, a fast half."""
+    """Presentation timestamps in milliseconds: a slow half, a gap, a fast half."""
     return number * 200 + (number % 3) * 37 if number < 60 else 20_000 + (number - 60) * 41
 
 
 @pytest.mark.parametrize("codec", ["vp9", "h264"])
 @pytest.mark.parametrize("stamp", [None, uneven], ids=["constant", "variable"])
-def test_times_are_those_of_the_source(tmp_path: Path, codec: Any, stamp: Callable[[int], int] | None) -> None:
-    """Every frame of the window is there once, at its own presentation time, within half a tick of the container."""
+def test_presentation_times(tmp_path: Path, codec: Any, stamp: Callable[[int], int] | None) -> None:
+    """Every frame of the window occurs once at its presentation time, within half a tick of the container."""
     path = make_video(tmp_path / "v.mp4", replace(RECIPE, stamp=stamp))
     made = make(path, (11.0, 21.5), replace(OPTIONS, clip_codec=codec))
     expected = [(t, n) for n, t in enumerate(plain_times(plain_decode(path))) if 10.0 <= t <= 22.5]
@@ -94,16 +94,16 @@ def test_times_are_those_of_the_source(tmp_path: Path, codec: Any, stamp: Callab
         (90, Fraction(2), (64, 192)),
     ],
 )
-def test_pictures_are_as_displayed(tmp_path: Path, rotation: int, aspect: Fraction, size: tuple[int, int]) -> None:
-    """Upright, with square pixels; the numbers in them can be read."""
+def test_display_size(tmp_path: Path, rotation: int, aspect: Fraction, size: tuple[int, int]) -> None:
+    """Upright, with square pixels; the numbers in the pictures are readable."""
     path = make_video(tmp_path / "v.mp4", replace(RECIPE, rotation=rotation, aspect=aspect))
     found = decoded(make(path, (2.0, 3.0)))
     assert {shape for _, _, shape in found} == {size}
     assert [number for _, number, _ in found] == list(range(5, 21))
 
 
-def test_long_events_and_large_pictures_are_bounded(tmp_path: Path) -> None:
-    """At most so many seconds, with the peak in them; at most so many pixels."""
+def test_length_and_size_are_limited(tmp_path: Path) -> None:
+    """The maximum duration includes the peak; the maximum size is kept."""
     path = make_video(tmp_path / "v.mp4", replace(RECIPE, width=192, height=96))
     options = MediaOptions(clip_length_s=5, clip_width=96, clip_margin_s=1)
     early = decoded(make(path, (3.0, 35.0), options, peak_s=4.0))
@@ -113,8 +113,8 @@ def test_long_events_and_large_pictures_are_bounded(tmp_path: Path) -> None:
     assert late[0][2] == (96, 48)
 
 
-def test_what_cannot_be_decoded(tmp_path: Path) -> None:
-    """No video, none of its frames, another video than was scored, not there: each says so."""
+def test_undecodable_videos(tmp_path: Path) -> None:
+    """Not a video, no frame, another video than the scored one, missing: each has its own message."""
     path = make_video(tmp_path / "v.mp4", RECIPE)
     data = path.read_bytes()
     curve = curve_of(path)

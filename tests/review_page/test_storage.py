@@ -1,4 +1,4 @@
-"""Verdicts of a page from a folder: kept over reloads, shared by tabs, exported and imported, never lost in silence."""
+"""Verdicts of a page in a folder: kept after reloads, shared by tabs, exported and imported, never lost silently."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.review_page import making
+from tests.review_page import synthetic
 from tests.review_page.conftest import Watched, saved
 
 
 @pytest.fixture
 def address(tmp_path: Path) -> str:
-    """Six events."""
-    return making.write(tmp_path, making.document([making.event(number) for number in range(6)]))
+    """A page with six events."""
+    return synthetic.write(tmp_path, synthetic.document([synthetic.event(number) for number in range(6)]))
 
 
 def held(page: Page) -> dict[str, list[str]]:
-    """Verdict and note of each judged event."""
+    """Return verdict and note of each judged event."""
     return page.evaluate(
         """Object.fromEntries(Review.doc.events.map((event) => [event.id, Review.verdict(event)])
           .filter((one) => one[1]).map(([id, record]) => [id, [record.verdict, record.note]]))"""
@@ -29,14 +29,14 @@ def held(page: Page) -> dict[str, list[str]]:
 
 
 def test_verdicts_notes_and_drafts_survive_a_reload(watched: Callable[..., Watched], address: str) -> None:
-    """A note without a verdict waits as a draft."""
+    """A note without a verdict is stored as a draft."""
     page = watched().open(address)
     page.evaluate("Review.draft(Review.doc.events[5], 'look again')")
     page.keyboard.press("1")
     page.keyboard.press("2")
     before = held(page)
     assert len(before) == 2
-    page.wait_for_timeout(1000)  # a browser that is closed within milliseconds of a key may not have stored it yet
+    page.wait_for_timeout(1000)  # a browser closed within milliseconds of a key press may not have stored it yet
     page.reload()
     page.wait_for_selector("html[data-kept]", state="attached")
     assert held(page) == before
@@ -44,8 +44,8 @@ def test_verdicts_notes_and_drafts_survive_a_reload(watched: Callable[..., Watch
     expect(page.locator("#progress")).to_contain_text("2 of 6 judged")
 
 
-def test_two_tabs_show_and_keep_the_verdicts_of_both(watched: Callable[..., Watched], address: str) -> None:
-    """Neither overwrites the other's."""
+def test_two_tabs_share_verdicts(watched: Callable[..., Watched], address: str) -> None:
+    """Neither overwrites the other's verdicts."""
     one = watched()
     left, right = one.open(address), one.open(address)
     left.keyboard.press("1")
@@ -57,8 +57,8 @@ def test_two_tabs_show_and_keep_the_verdicts_of_both(watched: Callable[..., Watc
     assert len(held(left)) == 2
 
 
-def test_nobody_takes_back_what_another_said(watched: Callable[..., Watched], address: str) -> None:
-    """A record supersedes one of the same reviewer, or his own of before he typed his name."""
+def test_only_own_records_are_superseded(watched: Callable[..., Watched], address: str) -> None:
+    """A record supersedes one of the same reviewer, or the own one from before the name was entered."""
     page = watched().open(address)
     page.keyboard.press("1")
     page.evaluate(
@@ -77,17 +77,15 @@ def test_nobody_takes_back_what_another_said(watched: Callable[..., Watched], ad
 
 
 def test_another_review_has_other_verdicts(watched: Callable[..., Watched], tmp_path: Path, address: str) -> None:
-    """The key is the digest of what is shown, not the place of the file."""
+    """The storage key is the digest of the review, not the location of the file."""
     one = watched()
     one.open(address).keyboard.press("1")
-    other = making.document([making.event(number) for number in range(6)], review_id="sha256:" + "cd" * 32)
-    assert held(one.open(making.write(tmp_path, other))) == {}
+    other = synthetic.document([synthetic.event(number) for number in range(6)], review_id="sha256:" + "cd" * 32)
+    assert held(one.open(synthetic.write(tmp_path, other))) == {}
 
 
-def test_what_is_exported_can_be_imported_elsewhere(
-    watched: Callable[..., Watched], address: str, tmp_path: Path
-) -> None:
-    """By another person these are others' verdicts; the same name takes them on; twice changes nothing."""
+def test_export_and_import(watched: Callable[..., Watched], address: str, tmp_path: Path) -> None:
+    """For another person these are verdicts of others; the same name adopts them; importing is idempotent."""
     page = watched().open(address)
     page.keyboard.press("x")
     page.fill("#reviewer", "anna")
@@ -105,7 +103,7 @@ def test_what_is_exported_can_be_imported_elsewhere(
         there.set_input_files("#import", path)
         expect(there.locator("#exchange-state")).to_have_text("2 records imported.")
         there.set_input_files("#import", path)
-        expect(there.locator("#exchange-state")).to_contain_text("0 records imported; 2 were here already")
+        expect(there.locator("#exchange-state")).to_contain_text("0 records imported; 2 already existed")
         there.reload()
         there.wait_for_selector("html[data-kept]", state="attached")
         assert len(held(there)) == mine
@@ -132,10 +130,10 @@ RECORD = {
 }
 
 
-def test_verdicts_of_another_model_attach_by_overlap(
+def test_verdicts_of_another_model_match_by_overlap(
     watched: Callable[..., Watched], address: str, tmp_path: Path
 ) -> None:
-    """To the event of the same content that shares most time; what has no place here is counted, not dropped unsaid."""
+    """The event with the largest overlap in the same content; unmatched verdicts are counted."""
     page = watched().open(address)
     content = page.evaluate("Review.doc.events[2].content_id")
     records = [RECORD | {"content_id": content}, RECORD | {"verdict_id": "5b0d", "content_id": "sha256:elsewhere"}]
@@ -144,7 +142,7 @@ def test_verdicts_of_another_model_attach_by_overlap(
     page.keyboard.press("x")
     page.set_input_files("#import", path)
     expect(page.locator("#exchange-state")).to_contain_text(
-        "1 record imported; 1 are of events that are not on this page"
+        "1 record imported; 1 refer to events that are not on this page"
     )
     others = "Review.others(Review.doc.events[2]).map((one) => one.reviewer)"
     assert page.evaluate(others) == ["ben"]
@@ -153,7 +151,7 @@ def test_verdicts_of_another_model_attach_by_overlap(
     assert page.evaluate(others) == ["ben"]
     page.keyboard.press("x")
     log = json.loads(saved(page, lambda: page.click("#verdicts-json"), tmp_path).read_text())
-    assert log["verdicts"] == records[:1]  # as it came: whoever gets it knows the record by its id
+    assert log["verdicts"] == records[:1]  # unchanged: other programs identify the record by its id
 
 
 @pytest.mark.parametrize(
@@ -169,10 +167,10 @@ def test_verdicts_of_another_model_attach_by_overlap(
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_a_file_that_is_no_export_is_refused_whole(
+def test_invalid_file_is_refused_completely(
     watched: Callable[..., Watched], address: str, tmp_path: Path, content: Any, words: str
 ) -> None:
-    """With the reason; nothing of it is taken."""
+    """The reason is shown and nothing is imported."""
     page = watched().open(address)
     path = tmp_path / "file.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
@@ -182,35 +180,33 @@ def test_a_file_that_is_no_export_is_refused_whole(
     assert page.evaluate("Review.records().length") == 0
 
 
-def test_without_a_database_the_page_says_so_and_still_exports(
-    watched: Callable[..., Watched], address: str, tmp_path: Path
-) -> None:
-    """Nothing that cannot be kept looks as if it were."""
+def test_without_a_database(watched: Callable[..., Watched], address: str, tmp_path: Path) -> None:
+    """The page reports that verdicts are not stored, and exports still work."""
     one = watched()
     one.context.add_init_script("Object.defineProperty(window, 'indexedDB', { value: undefined })")
     page = one.open(address)
-    expect(page.locator(".notice.error").first).to_contain_text("cannot be kept in this browser")
+    expect(page.locator(".notice.error").first).to_contain_text("cannot be stored in this browser")
     page.keyboard.press("1")
     page.keyboard.press("x")
     log = json.loads(saved(page, lambda: page.click("#verdicts-json"), tmp_path).read_text())
     assert [record["verdict"] for record in log["verdicts"]] == ["true"]
 
 
-def test_states_with_nothing_to_show_say_why(watched: Callable[..., Watched], tmp_path: Path) -> None:
-    """No event is not the same as nothing scored; data of another format is not guessed at."""
-    page = watched().open(making.write(tmp_path, making.document([])))
+def test_empty_states_are_explained(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    """No events differs from nothing scored; data of another format is refused."""
+    page = watched().open(synthetic.write(tmp_path, synthetic.document([])))
     expect(page.locator(".empty")).to_contain_text("No event above the thresholds")
-    expect(page.locator(".empty")).to_contain_text("were not scored: nothing is known of them")
+    expect(page.locator(".empty")).to_contain_text("was not scored, so events in it are unknown")
     for key in ("j", "Enter", "1", "4", "u", "e", "n", "End"):
         page.keyboard.press(key)
-    odd = watched().open(making.write(tmp_path, making.document([], format=2)), ready=False)
-    expect(odd.locator("[role=alert]")).to_contain_text("reads format 1, the data is format 2")
+    odd = watched().open(synthetic.write(tmp_path, synthetic.document([], format=2)), ready=False)
+    expect(odd.locator("[role=alert]")).to_contain_text("supports format 1, but the data has format 2")
 
 
-def test_one_broken_event_leaves_the_others_alone(watched: Callable[..., Watched], tmp_path: Path) -> None:
-    """It says what is wrong; the list, the keys and the next event work."""
-    events = [making.event(number, score=0.99 - number * 0.001) for number in range(70)]
-    page = watched().open(making.write(tmp_path, making.document(events)))
+def test_one_broken_event_does_not_affect_others(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    """It shows its problem; the list, the keys and the next event work."""
+    events = [synthetic.event(number, score=0.99 - number * 0.001) for number in range(70)]
+    page = watched().open(synthetic.write(tmp_path, synthetic.document(events)))
     page.evaluate("document.getElementById('review-part-0').textContent = '[{'")
     page.keyboard.press("Enter")
     expect(page.locator("#detail [role=alert]")).to_contain_text("This event cannot be shown")

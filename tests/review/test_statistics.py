@@ -1,4 +1,4 @@
-"""Figures of verdicts, against arithmetic by hand and simulation."""
+"""Statistics of verdicts, compared with hand calculations and simulations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from tests.review.saying import verdict
+from tests.review.verdict_records import verdict
 from wsvad.cameras.config import Camera
 from wsvad.events.config import EventSettings
 from wsvad.rates import binomial_interval
@@ -25,13 +25,13 @@ from wsvad.review.statistics import (
 
 
 def event(number: int, score: float, camera: str = "front") -> dict[str, Any]:
-    """An event of 4 s in a video of its own."""
+    """Return an event of 4 s in its own video."""
     part = {"content_id": f"{number:x}", "start_s": 2.0, "end_s": 6.0, "video_id": f"{camera}/{number}.mp4"}
     return {"kind": "event", "event_id": f"{number:016x}", "camera": camera, "score": score, "parts": [part]}
 
 
 def archive(rows: list[dict[str, Any]], budget: float = 1.0) -> Any:
-    """What figures need of an archive: a day of footage of each camera in videos of an hour."""
+    """Return the part of an archive that statistics use: a day of footage per camera in videos of one hour."""
     names = sorted({row["camera"] for row in rows})
     footage = [
         {"kind": "scored", "camera": n, "video_id": f"{n}/{h}.mp4", "start_s": 0.0, "end_s": 3600.0}
@@ -48,7 +48,7 @@ def archive(rows: list[dict[str, Any]], budget: float = 1.0) -> Any:
 
 
 def judged(rows: list[dict[str, Any]], said: str) -> Any:
-    """Verdicts of these events, a letter each: t, f, u."""
+    """Return verdicts on these events, one letter each: t, f, u."""
     words = {"t": "true", "f": "false", "u": "unsure"}
     return [
         verdict(words[letter], event_id=row["event_id"], content_id=row["parts"][0]["content_id"], camera=row["camera"])
@@ -56,8 +56,8 @@ def judged(rows: list[dict[str, Any]], said: str) -> Any:
     ]
 
 
-def test_precision_counts_what_is_decided() -> None:
-    """Unsure and disputed events are no part of it."""
+def test_precision_of_decided_events() -> None:
+    """Unsure and disputed events are excluded."""
     rows = [event(n, 0.9) for n in range(6)]
     found = match_verdicts([*judged(rows, "ttfuf"), verdict("true", event_id=rows[4]["event_id"], content_id="4",
                                                     reviewer="bob")], rows)  # fmt: skip
@@ -70,8 +70,8 @@ def test_precision_counts_what_is_decided() -> None:
     assert majority_verdict(["unsure", "false"]) == "false"
 
 
-def test_recall_by_random_spans() -> None:
-    """10 true events, and 1 of 40 random spans of 10 s in a day of footage: of 8,636 such spans 216 have something."""
+def test_recall_from_control_spans() -> None:
+    """10 true events, and 1 of 40 control spans of 10 s in a day: 216 of 8,636 such spans are anomalous."""
     rows = [event(n, 0.9) for n in range(10)]
     spans = [
         verdict("true" if n == 0 else "false", kind="control", event_id=f"{100 + n:016x}", start_s=10.0, end_s=20.0)
@@ -90,8 +90,8 @@ def test_recall_by_random_spans() -> None:
     assert recall(archive(rows), nothing, majority_verdicts(nothing)).value is None
 
 
-def test_recall_intervals_hold() -> None:
-    """Simulated: of 200 reviews of two cameras with a known recall at least 95 % have it between their ends."""
+def test_coverage_of_recall_intervals() -> None:
+    """Simulation: at least 95 % of 200 reviews of two cameras have the true recall in their interval."""
     rng = np.random.default_rng(1)
     rows = [event(n, 0.9, camera) for camera in ("front", "yard") for n in range(24)]
     for number, one in enumerate(rows):
@@ -114,7 +114,7 @@ def test_recall_intervals_hold() -> None:
 
 
 def test_suggested_thresholds_keep_the_budget() -> None:
-    """20 judged events in a day, the 10 weaker ones false: a budget of 2 false events leaves 8 of them out."""
+    """20 judged events in a day, the 10 weaker ones false: a budget of 2 false events excludes 8 of them."""
     rows = [event(n, 0.5 + n / 100) for n in range(20)]
     found = match_verdicts(judged(rows, "f" * 10 + "t" * 10), rows)
     (one,) = suggest_thresholds(archive(rows, budget=2), majority_verdicts(found))
@@ -128,8 +128,8 @@ def test_suggested_thresholds_keep_the_budget() -> None:
 
 
 @pytest.mark.parametrize("score", [0.8712344169616699, 0.8999999761581421, 1.0])
-def test_a_suggested_threshold_keeps_the_budget_as_it_is_printed(score: float) -> None:
-    """Rounded down, the false events that it is above would stay; above 1 there is none."""
+def test_printed_threshold_keeps_the_budget(score: float) -> None:
+    """Rounded down, the threshold would include a false event; above 1 there is no threshold."""
     rows = [event(n, score) for n in range(10)] + [event(n + 10, 1.0) for n in range(2)]
     (one,) = suggest_thresholds(
         archive(rows, budget=0.5), majority_verdicts(match_verdicts(judged(rows, "f" * 10 + "tt"), rows))
@@ -143,8 +143,8 @@ def test_a_suggested_threshold_keeps_the_budget_as_it_is_printed(score: float) -
     assert (one.false_a_day, one.true_lost) == (0.0, 0)
 
 
-def test_random_spans_that_are_events_now_are_not_missed() -> None:
-    """After a new model: what it has found there is no miss; a span of other content says nothing of this footage."""
+def test_control_spans_with_an_event_now() -> None:
+    """Where a new model found an event, nothing is missed; spans in other content are ignored."""
     rows = [event(n, 0.9) for n in range(2)]
     said = [verdict("true", event_id=r["event_id"], content_id=r["parts"][0]["content_id"]) for r in rows]
     spans = [
@@ -157,7 +157,7 @@ def test_random_spans_that_are_events_now_are_not_missed() -> None:
 
 
 def test_agreement_of_reviewers() -> None:
-    """Two by Cohen's kappa, three by Fleiss'; events that one alone judged do not count."""
+    """Cohen's kappa for two, Fleiss' kappa for three; events judged by one reviewer do not count."""
     rows = [event(n, 0.9) for n in range(4)]
     first = judged(rows, "ttff")
 

@@ -1,4 +1,4 @@
-"""Faces and people that are made unrecognisable: in every picture, also where a search misses them, and said so."""
+"""Pixelation of faces and people in every picture, including those where detection fails, and its notices."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from PIL import Image
 from tests.extraction.harness import run_here
 from tests.nightly.reader import digests
 from tests.review.conftest import document
-from tests.review.served import Browser, serving
-from tests.review.test_making import make
+from tests.review.live_server import Browser, serving
+from tests.review.test_pictures import make
 from wsvad.errors import UsageError, VideoError
 from wsvad.review.config import MediaOptions, ReviewOptions, ServeOptions, SourceOptions
 from wsvad.review.detection import BlockMask, Box, RegionDetector, block_size, blocks_of_boxes
@@ -35,7 +35,7 @@ ASIDE = slice(16, 112), slice(176, 240)
 
 
 def scene(number: int = 0, *, face: bool = True, moving: bool = False) -> np.ndarray:
-    """A coarse carpet, with a portrait on the left, and a square that walks through the middle."""
+    """Return a coarse pattern with a portrait on the left and a square that moves through the middle."""
     rng = np.random.default_rng(5)
     carpet = rng.integers(60, 190, (HEIGHT // 4, WIDTH // 4, 3), dtype=np.uint8)
     image = carpet.repeat(4, axis=0).repeat(4, axis=1)
@@ -49,7 +49,7 @@ def scene(number: int = 0, *, face: bool = True, moving: bool = False) -> np.nda
 
 
 def film(path: Path, images: list[np.ndarray]) -> Path:
-    """Write pictures as a video of 10 frames a second."""
+    """Write pictures as a video with 10 frames per second."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=10, options={"crf": "12", "preset": "ultrafast"})
         assert isinstance(stream, av.VideoStream)
@@ -61,12 +61,12 @@ def film(path: Path, images: list[np.ndarray]) -> Path:
 
 
 def detail(image: np.ndarray, part: tuple[slice, slice]) -> float:
-    """How much neighbours differ in a part of a picture, grey levels."""
+    """Return the mean difference of neighbouring pixels in a part of a picture, in grey levels."""
     return float(np.abs(np.diff(image[part].astype(float).mean(axis=2), axis=1)).mean())
 
 
-def shown(made: Pictures) -> dict[str, list[np.ndarray]]:
-    """Every picture that a reviewer sees."""
+def all_pictures(made: Pictures) -> dict[str, list[np.ndarray]]:
+    """Return every picture that a reviewer sees."""
     with av.open(io.BytesIO(made.files[made.facts["clip"]["src"]])) as container:
         clip = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     with Image.open(io.BytesIO(made.files["poster.jpg"])) as opened:
@@ -80,12 +80,12 @@ def shown(made: Pictures) -> dict[str, list[np.ndarray]]:
     return {"clip": clip, "poster": [poster], "strip": places}
 
 
-def test_a_face_is_hidden_in_clip_strip_and_poster(tmp_path: Path) -> None:
-    """Its detail is gone and no search finds it any more; what is beside it stays as it was."""
+def test_face_is_hidden_in_clip_strip_and_poster(tmp_path: Path) -> None:
+    """Its detail is removed and it is not detected any more; the background is unchanged."""
     path = film(tmp_path / "v.mp4", [scene()] * 20)
-    plain = shown(make(path, (0.6, 1.2), PLAIN))
+    plain = all_pictures(make(path, (0.6, 1.2), PLAIN))
     made = make(path, (0.6, 1.2), replace(PLAIN, pixelate="faces"))
-    hidden = shown(made)
+    hidden = all_pictures(made)
     assert {kind: len(pictures) for kind, pictures in hidden.items()} == {k: len(p) for k, p in plain.items()}
     for kind, pictures in hidden.items():
         for image, as_it_was in zip(pictures, plain[kind], strict=True):
@@ -96,10 +96,12 @@ def test_a_face_is_hidden_in_clip_strip_and_poster(tmp_path: Path) -> None:
     assert make(path, (0.6, 1.2), replace(PLAIN, pixelate="faces")).files == made.files
 
 
-def test_people_are_what_moves_too(tmp_path: Path) -> None:
-    """Also what is no person to any detector; where nothing moves, the picture stays."""
+def test_moving_objects_are_hidden_too(tmp_path: Path) -> None:
+    """Even objects that no detector recognises; where nothing moves the picture is unchanged."""
     path = film(tmp_path / "v.mp4", [scene(n, face=False, moving=True) for n in range(20)])
-    plain, hidden = (shown(make(path, (0.6, 1.2), replace(PLAIN, pixelate=mode)))["clip"] for mode in (None, "people"))
+    plain, hidden = (
+        all_pictures(make(path, (0.6, 1.2), replace(PLAIN, pixelate=mode)))["clip"] for mode in (None, "people")
+    )
     for number, (image, as_it_was) in enumerate(zip(hidden, plain, strict=True), 1):
         walker = slice(48, 80), slice(40 + 6 * number, 56 + 6 * number)
         assert detail(image, walker) < 0.5 * detail(as_it_was, walker), number
@@ -107,7 +109,7 @@ def test_people_are_what_moves_too(tmp_path: Path) -> None:
 
 
 class Glimpse:
-    """Finds something on the left in one of its searches alone."""
+    """Detects something on the left in only one of its calls."""
 
     def __init__(self, when: int) -> None:
         self.searches = 0
@@ -122,8 +124,8 @@ class Glimpse:
 @pytest.mark.parametrize(
     ("fps", "when", "first", "last"), [(10, 20, 15, 25), (25, 51, 39, 63), (1, 20, 18, 22), (240, 48, 17, 79)]
 )
-def test_what_one_search_finds_is_hidden_before_and_after(fps: int, when: int, first: int, last: int) -> None:
-    """Half a second, at least two pictures, at most those that are kept; every picture comes once, in order."""
+def test_detection_applies_before_and_after(fps: int, when: int, first: int, last: int) -> None:
+    """For half a second, at least two pictures, at most the stored ones; pictures stay complete and in order."""
     glimpse = Glimpse(when)
     pixelator, given = Pixelator(glimpse), []
     images = np.random.default_rng(0).integers(0, 255, (100, 24, 24, 3), dtype=np.uint8)
@@ -140,8 +142,8 @@ def test_what_one_search_finds_is_hidden_before_and_after(fps: int, when: int, f
 
 
 @pytest.mark.parametrize("side", [5, 30, 65, 100, 400])
-def test_blocks_are_coarse(side: int) -> None:
-    """At least 8 pixels, and an eighth of what they hide; each has one colour, and the largest one counts."""
+def test_block_size(side: int) -> None:
+    """At least 8 pixels and an eighth of the hidden box; one colour per block; the largest block wins."""
     assert block_size(side) >= max(8, side / 8)
     image = np.random.default_rng(1).integers(0, 255, (90, 70, 3), dtype=np.uint8)
     boxes = [Box(3, 3, 20, 20, 8), Box(20, 20, 60, 80, 16), Box(-50, 60, 900, 900, 8)]
@@ -153,8 +155,8 @@ def test_blocks_are_coarse(side: int) -> None:
     assert len(np.unique(made[80:88, 64:].reshape(-1, 3), axis=0)) == 1
 
 
-def test_what_cannot_be_searched_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault of the detector is evidence against the video, not a picture as it was: the clip ends before it."""
+def test_failed_detection_hides_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A detector error counts against the video, and the clip ends before it."""
     with pytest.raises(VideoError, match="cannot be searched"):
         RegionDetector("faces").find(np.zeros((0, 40, 3), np.uint8))
     path, looks = film(tmp_path / "v.mp4", [scene()] * 20), iter([{}, {}, {}])
@@ -167,14 +169,14 @@ def test_what_cannot_be_searched_is_not_shown(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(RegionDetector, "find", fails)
     made = make(path, (0.6, 1.2), replace(PLAIN, pixelate="faces"))
-    assert len(shown(made)["clip"]) == 3
+    assert len(all_pictures(made)["clip"]) == 3
     assert made.facts["notes"] == ["the clip ends early: a picture cannot be searched"]
     with pytest.raises(VideoError, match="cannot be searched"):
         make(path, (0.6, 1.2), replace(PLAIN, pixelate="faces"))
 
 
-def test_without_opencv_nothing_is_written(review, root, capsys, tmp_path, monkeypatch, caplog):
-    """Neither a page, nor a case, nor a server; the message says what to install. Plain pages need none of it."""
+def test_missing_opencv(review, root, capsys, tmp_path, monkeypatch, caplog):
+    """Neither page, case nor server works; the message says what to install. Other pages do not need it."""
     monkeypatch.setitem(sys.modules, "cv2", None)
     before = digests(tmp_path / "root")
     for mode in ("faces", "people"):
@@ -191,16 +193,16 @@ def test_without_opencv_nothing_is_written(review, root, capsys, tmp_path, monke
     assert review()[0] == 0
 
 
-def test_without_the_detector_nothing_is_written(review, tmp_path, monkeypatch, caplog):
-    """Images and uploads of jobs leave it out."""
+def test_missing_face_detector(review, tmp_path, monkeypatch, caplog):
+    """Container images and uploads of jobs do not contain it."""
     monkeypatch.setattr("wsvad.review.detection.MODEL", tmp_path / "centerface.onnx")
     assert review("--pixelate", "faces")[0] == 2
     assert "centerface.onnx, which is missing" in caplog.text
     assert not (tmp_path / "page").exists()
 
 
-def test_pages_and_cases_say_so_and_never_mix(review, root, capsys, tmp_path):
-    """Names of pictures differ; a second run writes nothing; a case takes the hidden ones, and says it, too."""
+def test_pixelated_pages_and_cases(review, root, capsys, tmp_path):
+    """Picture names differ; a second run writes nothing; a case has the pixelated pictures and the notice."""
     page = tmp_path / "page"
     names = {}
     for mode in (None, "people", "faces"):
@@ -226,8 +228,8 @@ def test_pages_and_cases_say_so_and_never_mix(review, root, capsys, tmp_path):
     assert document(tmp_path / "case")["privacy"]["pixelated"] == "faces"
 
 
-def test_a_server_gives_out_nothing_else(root: str) -> None:
-    """Pictures as they were, which another server left below the root, have no link any more."""
+def test_server_only_serves_pixelated_pictures(root: str) -> None:
+    """Unpixelated pictures of another server below the same root have no links."""
     names: dict[str | None, str] = {}
     for mode in (None, "faces"):
         with serving(root, media=MediaOptions(pixelate=mode)) as (port, desk):
@@ -246,8 +248,8 @@ def test_a_server_gives_out_nothing_else(root: str) -> None:
     assert len(set(names.values())) == 2
 
 
-def test_a_server_needs_it_before_it_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is bound, nothing is read."""
+def test_server_requires_detector_before_binding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is bound or read."""
     from wsvad.review import running
 
     def never(*_: Any) -> None:

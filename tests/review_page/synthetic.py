@@ -1,4 +1,4 @@
-"""Documents and media of reviews that never happened: small, deterministic, with all that a page must cope with."""
+"""Synthetic documents and media of reviews: small, deterministic, with all special cases of the page."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ START = datetime.datetime(2026, 7, 1, 21, 0, tzinfo=datetime.UTC)
 
 
 def utc(seconds: float) -> str:
-    """An instant of the night as the documents write it."""
+    """Return a time of the night in the format of documents."""
     return (START + datetime.timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
 
 def event(number: int, score: float | None = None, **changes: Any) -> Event:
-    """One event with a curve, no media; what is given replaces what would be made."""
+    """Return an event with a curve and without media; ``changes`` replace fields."""
     chance = random.Random(number)
     high = 0.5
     value = round(score if score is not None else high + 0.48 * (1 - ((number * 7) % 40) / 40), 3)
@@ -83,7 +83,7 @@ def event(number: int, score: float | None = None, **changes: Any) -> Event:
 
 
 def document(events: Sequence[Event], **changes: Any) -> Document:
-    """A whole document of these events."""
+    """Return a complete document with these events."""
     made = {
         "format": 1,
         "mode": "static",
@@ -149,14 +149,14 @@ def document(events: Sequence[Event], **changes: Any) -> Document:
 
 
 def write(folder: Path, made: Document) -> str:
-    """Write the static page; returns its ``file://`` address."""
+    """Write the static page; return its ``file://`` address."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "index.html").write_bytes(render_page(made, "static"))
     return (folder / "index.html").resolve().as_uri()
 
 
 def coded_picture(code: int, words: str = "") -> Image.Image:
-    """A picture that says its number twice: in eight black and white bars, and for people."""
+    """Return a picture that shows its number as eight black and white bars, and as text."""
     image = Image.new("RGB", (WIDTH, HEIGHT), (70, 82, 92))
     pen = ImageDraw.Draw(image)
     for bit in range(8):
@@ -168,9 +168,9 @@ def coded_picture(code: int, words: str = "") -> Image.Image:
 
 
 def with_media(folder: Path, made: Event, times_s: Sequence[float]) -> Event:
-    """Add a clip whose frames show at ``times_s`` of the source, strip, poster, and the heat of clips of 4 frames.
+    """Add a clip with frames at ``times_s`` of the source, strip, poster, and heat maps of clips of 4 frames.
 
-    Frame ``i`` carries the code ``i``; the heat of clip ``c`` is the grey ``8 c + 8`` in all its cells.
+    Frame ``i`` shows the code ``i``; all cells in the heat map of clip ``c`` have the grey value ``8 c + 8``.
     """
     place = folder / "media" / made["id"]
     place.mkdir(parents=True, exist_ok=True)
@@ -207,7 +207,7 @@ def with_media(folder: Path, made: Event, times_s: Sequence[float]) -> Event:
 
 
 def heat_grey(clip: int) -> int:
-    """What every cell of this clip's heat holds."""
+    """Return the grey value of every cell in the heat map of a clip."""
     return 8 * clip + 8
 
 
@@ -218,7 +218,7 @@ def _png(grey: np.ndarray) -> bytes:
 
 
 def _write_clip(path: Path, pictures: Sequence[Image.Image], times_s: Sequence[float]) -> None:
-    """VP9 in WebM, presentation times kept to the millisecond, the first at zero."""
+    """Encode VP9 in WebM with presentation times in milliseconds, starting at zero."""
     with av.open(str(path), "w", format="webm") as out:
         stream = out.add_stream("libvpx-vp9", rate=30)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
@@ -234,7 +234,7 @@ def _write_clip(path: Path, pictures: Sequence[Image.Image], times_s: Sequence[f
 def variable_times(
     start_s: float, count: int = 40, steps: Sequence[float] = (0.02, 0.033, 0.04, 0.1, 0.18)
 ) -> list[float]:
-    """Presentation times with steps that vary, rounded to milliseconds."""
+    """Return presentation times with varying steps, rounded to milliseconds."""
     chance = random.Random(5)
     times = [start_s]
     for _ in range(count - 1):

@@ -1,4 +1,4 @@
-"""The command that serves, in a process of its own: its end, and what is left when it is killed."""
+"""The server command in its own process: shutdown, and state after a kill."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ import psutil
 import pytest
 
 from tests.extraction.harness import REPO, run_here, until
-from tests.review.served import Browser
-from tests.review.test_serving import record
+from tests.review.live_server import Browser
+from tests.review.test_app import record
 from wsvad.storage import open_store
 
 Serve = Callable[..., tuple[subprocess.Popen[str], dict[str, Any]]]
@@ -37,7 +37,7 @@ def root(site: Path, tmp_path: Path) -> str:
 
 @pytest.fixture
 def serve(root: str) -> Iterator[Serve]:
-    """Start the command; returns its process and what it said first."""
+    """Start the command; return its process and its first output."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*words: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
@@ -64,8 +64,8 @@ def browser(said: dict[str, Any], name: str) -> Browser:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_and_leaves_no_process(serve: Serve, number: signal.Signals) -> None:
-    """Also with a connection open and pictures in the making; no token is in what it logs."""
+def test_signal_ends_all_processes(serve: Serve, number: signal.Signals) -> None:
+    """Even with an open connection and pictures in progress; no token is logged."""
     process, said = serve("--reviewer", "ann", "--reviewer", "bob", "--verbose")
     ann = browser(said, "ann")
     assert ann.get("/").status == 200
@@ -81,8 +81,8 @@ def test_a_signal_ends_it_and_leaves_no_process(serve: Serve, number: signal.Sig
         assert urlsplit(link).query.removeprefix("token=") not in log
 
 
-def test_a_signal_ends_it_while_somebody_waits_for_pictures(serve: Serve) -> None:
-    """The decoder is stopped, the request waits for it: nobody waits for either."""
+def test_signal_during_a_waiting_request(serve: Serve) -> None:
+    """The decoder is stopped, so the waiting request ends too."""
     process, said = serve("--reviewer", "ann", "--prepare", "0")
     ann = browser(said, "ann")
     event = ann.get("/api/review").json["events"][0]
@@ -103,13 +103,13 @@ def test_a_signal_ends_it_while_somebody_waits_for_pictures(serve: Serve) -> Non
 
 
 def suppressed(opened: Browser, event_id: str) -> None:
-    """Ask for pictures of a server that may end meanwhile."""
+    """Request pictures from a server that may end meanwhile."""
     with contextlib.suppress(http.client.HTTPException, OSError):
         opened.post("/api/clip", {"event_id": event_id})
 
 
-def test_what_was_acknowledged_outlives_a_kill(serve: Serve, root: str) -> None:
-    """SIGKILL in the midst of posting: every record with a 201 is there, and a second start goes on from there."""
+def test_acknowledged_records_survive_a_kill(serve: Serve, root: str) -> None:
+    """SIGKILL during posts: every record with a 201 is stored, and a second start continues."""
     process, said = serve("--reviewer", "ann")
     ann = browser(said, "ann")
     shown = ann.get("/api/review").json
@@ -134,8 +134,8 @@ def test_what_was_acknowledged_outlives_a_kill(serve: Serve, root: str) -> None:
     assert ann.post("/api/verdicts", fresh).status == 201
 
 
-def test_what_cannot_be_served(capsys: Any, root: str, tmp_path: Path, caplog: Any) -> None:
-    """Other addresses without a file of tokens, data sets, a port that is taken; nothing is listened at."""
+def test_refused_server_options(capsys: Any, root: str, tmp_path: Path, caplog: Any) -> None:
+    """Other addresses without a token file, data sets, a used port: nothing is bound."""
     words = ("review", "--root", root, "--serve")
     assert run_here(capsys, *words, "--host", "0.0.0.0")[0] == 2
     assert "--token-file" in caplog.text

@@ -1,4 +1,4 @@
-"""The served page: who gets in, what a page may ask for, and that a verdict is stored before it is acknowledged."""
+"""The served page: access, allowed requests, and storage of verdicts before acknowledgement."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.extraction.harness import run_here
-from tests.review.served import TOKENS, Browser, serving
+from tests.review.live_server import TOKENS, Browser, serving
 from wsvad.dataset.sealed import unseal
 from wsvad.nightly import layout
 from wsvad.review.access import Access
@@ -31,13 +31,13 @@ def root(site, tmp_path):
 
 @pytest.fixture
 def port(root):
-    """A server of the night."""
+    """Port of a server of the night."""
     with serving(root) as (port, _):
         yield port
 
 
 def record(shown: dict[str, Any], event: dict[str, Any], said: str, **more: Any) -> dict[str, Any]:
-    """A verdict as the page posts it."""
+    """Return a verdict as posted by the page."""
     return {
         "verdict_id": str(uuid.uuid4()), "review_id": shown["review_id"], "event_id": event["id"],
         "camera": shown["cameras"][event["camera"]]["name"], "verdict": said, "note": "", "kind": event["kind"],
@@ -47,13 +47,13 @@ def record(shown: dict[str, Any], event: dict[str, Any], said: str, **more: Any)
 
 
 def audited(root: str) -> list[dict[str, Any]]:
-    """The log, by time."""
+    """Return the access log, ordered by time."""
     store = open_store(root)
     return [unseal(store.read(info.key), info.key, ()) for info in store.list(layout.AUDIT)]
 
 
-def test_from_the_link_to_a_stored_verdict(port, root):
-    """Token, page, document, clip, verdict, and what the next document and the log say of it."""
+def test_from_link_to_stored_verdict(port, root):
+    """Token, page, document, clip, verdict, and their traces in the next document and the log."""
     ann = Browser(port, "ann")
     page = ann.get("/")
     assert page.status == 200
@@ -100,8 +100,8 @@ GETS = ("/", "/api/review", "/api/verdicts", "/api/export?what=events&format=csv
 POSTS = ("/api/verdicts", "/api/clip", "/api/media", "/api/case")
 
 
-def test_nobody_gets_in_without_a_token(port):
-    """No cookie, a made-up one, one of another process, one that has ended, a wrong token: 401 and nothing else."""
+def test_access_requires_a_token(port):
+    """No cookie, an invented one, one of another process, an expired one, a wrong token: 401."""
     stranger = Browser(port)
     other = Access.make(TOKENS, ["x"])
     own = Browser(port, "ann").cookie
@@ -123,7 +123,7 @@ def test_nobody_gets_in_without_a_token(port):
 
 
 def test_cookie_and_headers(port):
-    """Out of reach of scripts and other sites; no answer may be framed, sniffed or kept."""
+    """Cookies are out of reach of scripts and other sites; responses cannot be framed, sniffed or cached."""
     answer = Browser(port).get(f"/?token={TOKENS['ann']}")
     cookie = answer.headers["set-cookie"].lower()
     assert all(word in cookie for word in ("httponly", "samesite=strict", "path=/"))
@@ -138,8 +138,8 @@ def test_cookie_and_headers(port):
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example:{}", "", None])
-def test_other_names_of_the_server_are_refused(port, host):
-    """So that no name that somebody else's DNS points here opens the page."""
+def test_unknown_host_names_are_refused(port, host):
+    """This prevents DNS rebinding."""
     ann = Browser(port, "ann")
     for path in GETS:
         assert ann.get(path, host=host and host.format(port)).status in (400, 421)
@@ -158,8 +158,8 @@ def test_other_names_of_the_server_are_refused(port, host):
     ],
     ids=str,
 )
-def test_other_pages_cannot_write(port, headers):
-    """A form or a script of another site, with the reviewer's cookie."""
+def test_cross_origin_posts_are_refused(port, headers):
+    """A form or a script of another site with the reviewer's cookie."""
     ann = Browser(port, "ann")
     shown = ann.get("/api/review").json
     verdict = record(shown, shown["events"][0], "true")
@@ -168,8 +168,8 @@ def test_other_pages_cannot_write(port, headers):
     assert ann.get("/api/review", origin="http://evil.example").status == 403
 
 
-def test_paths_that_lead_elsewhere(port, root, tmp_path):
-    """Nothing but pictures of the page, by their names, is given out."""
+def test_path_traversal(port, root, tmp_path):
+    """Only pictures of the page can be downloaded, by their names."""
     ann = Browser(port, "ann")
     name = "a" * 32
     for path in (
@@ -183,8 +183,8 @@ def test_paths_that_lead_elsewhere(port, root, tmp_path):
         assert b"retention" not in answer.body
 
 
-def test_links_are_of_one_reviewer_and_end(port, root, monkeypatch):
-    """A link that is passed on, changed or older than 15 minutes is none; a page gets fresh ones."""
+def test_links_are_personal_and_expire(port, root, monkeypatch):
+    """Forwarded, altered and expired links (15 minutes) are refused; a page gets new ones."""
     ann, bob = Browser(port, "ann"), Browser(port, "bob")
     event = ann.get("/api/review").json["events"][0]
     src = f"/{event['heat']['src']}"
@@ -206,8 +206,8 @@ def test_links_are_of_one_reviewer_and_end(port, root, monkeypatch):
     assert ann.get(f"/{fresh['heat']['src']}").status == 200
 
 
-def test_bad_requests_are_answered_and_harm_nothing(port, root):
-    """Rubbish in bodies and queries: a status below 500, a message, no record."""
+def test_invalid_requests(port, root):
+    """Garbage in bodies and queries gives a status below 500, a message, and no record."""
     ann = Browser(port, "ann")
     shown = ann.get("/api/review").json
     good = record(shown, shown["events"][0], "true")
@@ -232,8 +232,8 @@ def test_bad_requests_are_answered_and_harm_nothing(port, root):
     assert not list(open_store(root).list("verdicts/"))
 
 
-def test_reviewers_at_once_lose_nothing(port, root, capsys):
-    """Two post as fast as they can, a third reads: every acknowledged record is stored, and read once in order."""
+def test_concurrent_reviewers(port, root, capsys):
+    """Two post as fast as they can, a third reads: every acknowledged record is stored and read once, in order."""
     shown = Browser(port, "ann").get("/api/review").json
     acknowledged: dict[str, list[str]] = {"ann": [], "bob": []}
 
@@ -260,8 +260,8 @@ def test_reviewers_at_once_lose_nothing(port, root, capsys):
     assert stored == {f"verdicts/{i}.json" for i in every}
 
 
-def test_a_store_that_fails_is_no_verdict(port, root, monkeypatch):
-    """What cannot be stored is not acknowledged, and what cannot be written down is not shown."""
+def test_failing_store(port, root, monkeypatch):
+    """A record that cannot be stored is not acknowledged; a view that cannot be logged is not served."""
     ann = Browser(port, "ann")
     shown = ann.get("/api/review").json
     verdict = record(shown, shown["events"][0], "true")
@@ -281,7 +281,7 @@ def test_a_store_that_fails_is_no_verdict(port, root, monkeypatch):
 
 
 def test_exports_and_cases(port, root):
-    """Tables of the page, and a case with the pictures that are there; both are in the log."""
+    """Tables of the page, and a case with the existing pictures; both are logged."""
     ann = Browser(port, "ann")
     shown = ann.get("/api/review").json
     event = shown["events"][0]
@@ -300,8 +300,8 @@ def test_exports_and_cases(port, root):
     assert [e["action"] for e in audited(root)].count("case") == 1
 
 
-def test_a_video_that_cannot_be_shown(night, tmp_path):
-    """The message goes to the page; the server goes on with the next."""
+def test_undecodable_video(night, tmp_path):
+    """The page gets the message; the server continues."""
     assert night()[0] == 0
     root = str(tmp_path / "root")
     (tmp_path / "archive" / "yard" / "20260301_120000.mp4").unlink()
@@ -313,8 +313,8 @@ def test_a_video_that_cannot_be_shown(night, tmp_path):
             assert answer.status == (422 if event["video_id"].startswith("yard") else 200), answer.body
 
 
-def test_a_purge_is_seen_at_once(capsys, root):
-    """The page is of the newest night; pictures and records of a purged video are gone from it."""
+def test_purge_takes_effect_at_once(capsys, root):
+    """The page shows the newest night, without pictures and records of a purged video."""
     with serving(root, prepare=10) as (port, desk):
         ann = Browser(port, "ann")
         shown = ann.get("/api/review").json

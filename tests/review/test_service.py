@@ -1,4 +1,4 @@
-"""The desk of a server: what is shared between its threads."""
+"""State of the review server that its threads share."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from wsvad.review.config import ReviewOptions, SourceOptions
 from wsvad.review.service import ReviewService
 
 
-def test_a_decoder_is_closed_once(tmp_path) -> None:
-    """By the signal and by the thread that makes pictures at the same time; the second would close others' files."""
+def test_decoder_is_closed_once(tmp_path) -> None:
+    """A signal and the picture thread close it concurrently; a second close would close files of others."""
     closed = []
 
     class Maker:

@@ -1,4 +1,4 @@
-"""``wsvad verdicts`` and purges: from the file of a page to figures and a manifest, and out again."""
+"""``wsvad verdicts`` and purges: from an exported file to statistics and a manifest, and deletion."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.extraction.harness import run_here
 from tests.nightly.reader import digests
 from tests.nightly.test_purge import content_id, everything
 from tests.review.conftest import document
-from tests.review.saying import of_event, verdict, write_file
+from tests.review.verdict_records import of_event, verdict, write_file
 from wsvad.manifest.records import read_records
 from wsvad.storage import open_store
 
@@ -28,17 +28,17 @@ def verdicts(capsys, root):
 
 
 def mentions(root: Path, *words: str) -> list[str]:
-    """Objects below a root that have any of these words in them, or in their names."""
+    """Return the objects below a root whose content or name contains any of these words."""
     return [name for name, text in everything(root).items() if any(word in name + text for word in words)]
 
 
 def event_of(shown: dict[str, Any], video_id: str) -> list[dict[str, Any]]:
-    """The events of a video on a page."""
+    """Return the events of a video on a page."""
     return [event for event in shown["events"] if event["video_id"] == video_id]
 
 
-def test_from_the_page_to_a_manifest(review, verdicts, tmp_path):
-    """Imported once however often it is given; precision; a label a video; what is of a test is left out, and said."""
+def test_from_page_to_manifest(review, verdicts, tmp_path):
+    """Imports are idempotent; precision; one label per video; test videos are excluded and reported."""
     review("--no-media")
     shown = document(tmp_path / "page")
     (yard,), front = event_of(shown, YARD), event_of(shown, FRONT)
@@ -77,7 +77,7 @@ def test_from_the_page_to_a_manifest(review, verdicts, tmp_path):
 
 
 def test_controls_and_missed_spans(review, verdicts, tmp_path):
-    """Random spans give recall; a span that a reviewer marked makes its video anomalous."""
+    """Control spans give recall; a marked span makes its video anomalous."""
     review("--no-media", "--control", "6")
     shown = document(tmp_path / "page")
     controls = [e for e in shown["events"] if e["kind"] == "control"]
@@ -97,8 +97,8 @@ def test_controls_and_missed_spans(review, verdicts, tmp_path):
     }
 
 
-def test_what_is_wrong_with_a_file_is_said_before_anything_is_done(verdicts, tmp_path, caplog):
-    """Absent, no file of verdicts, one bad record among good ones."""
+def test_invalid_files_are_refused_first(verdicts, tmp_path, caplog):
+    """A missing file, another file, one invalid record among valid ones: nothing is done."""
     before = digests(tmp_path / "root")
     (tmp_path / "x.json").write_text("{}")
     for file in (tmp_path / "absent.json", tmp_path / "x.json"):
@@ -111,22 +111,22 @@ def test_what_is_wrong_with_a_file_is_said_before_anything_is_done(verdicts, tmp
 
 
 @pytest.mark.parametrize("name", ["", " ann", "x" * 101, "a\x1b[31m", "\udcff"])
-def test_a_name_that_no_record_may_have_is_refused(verdicts, tmp_path, name):
-    """Else every record would be there, and none could be read."""
+def test_invalid_reviewer_is_refused(verdicts, tmp_path, name):
+    """Otherwise the stored records could not be read."""
     before = digests(tmp_path / "root")
     file = write_file(tmp_path / "v.json", [verdict()])
     assert verdicts("--import", file, "--reviewer", name)[0] == 2
     assert digests(tmp_path / "root") == before
 
 
-def test_options_that_would_do_nothing_are_refused(verdicts, tmp_path):
-    """A name without a file, splits without a manifest to be written."""
+def test_options_without_effect_are_refused(verdicts, tmp_path):
+    """A reviewer without a file, splits without an output manifest."""
     assert verdicts("--reviewer", "ann")[0] == 2
     assert verdicts("--manifest", str(tmp_path / "splits.csv"))[0] == 2
 
 
-def test_damage_is_named(verdicts, root, tmp_path):
-    """A record that is not what was written: exit code 5, its name, and the others count."""
+def test_damaged_record_is_reported(verdicts, root, tmp_path):
+    """Exit code 5 and the name of the record; the other records count."""
     file = write_file(tmp_path / "v.json", [verdict(), verdict("false", event_id="1" * 16)])
     assert verdicts("--import", file)[0] == 0
     path = next((tmp_path / "root" / "verdicts").iterdir())
@@ -136,8 +136,8 @@ def test_damage_is_named(verdicts, root, tmp_path):
     assert path.name in summary["damaged"][0]
 
 
-def test_a_purge_leaves_nothing_of_a_reviewed_video(capsys, review, verdicts, root, tmp_path):
-    """Verdicts, pictures and pages below the root go; those of other videos stay; what comes late is refused."""
+def test_purge_of_a_reviewed_video(capsys, review, verdicts, root, tmp_path):
+    """Verdicts, pictures and pages of the root are deleted, others are kept; late records are refused."""
     page = tmp_path / "root" / "review" / "pages" / "today"
     assert review("--out", str(page))[0] == 0
     shown = document(page)
@@ -164,8 +164,8 @@ def test_a_purge_leaves_nothing_of_a_reviewed_video(capsys, review, verdicts, ro
     assert (code, again["shown"], again["pictures_now"]) == (0, 2, 0)
 
 
-def test_legal_hold_keeps_what_was_said(capsys, review, night, verdicts, root, tmp_path):
-    """A purge of all that is old leaves verdicts and pictures of a camera under legal hold."""
+def test_legal_hold_keeps_verdicts(capsys, review, night, verdicts, root, tmp_path):
+    """A purge by age keeps verdicts and pictures of a camera under legal hold."""
     review("--out", str(tmp_path / "root" / "review" / "pages" / "x"))
     shown = document(tmp_path / "root" / "review" / "pages" / "x")
     said = [of_event(shown, event, "true") for event in shown["events"]]
@@ -181,8 +181,8 @@ def test_legal_hold_keeps_what_was_said(capsys, review, night, verdicts, root, t
     assert [info for info in store.list("review/") if info.key.endswith("clip.webm")]
 
 
-def test_another_model_finds_the_verdicts_again(capsys, review, night, verdicts, root, tmp_path):
-    """Events of other settings have other ids; verdicts belong to those that overlap."""
+def test_verdicts_match_events_of_another_model(capsys, review, night, verdicts, root, tmp_path):
+    """Events of other settings have other ids; verdicts match by overlap."""
     review("--no-media")
     shown = document(tmp_path / "page")
     said = [of_event(shown, event, "true") for event in shown["events"]]

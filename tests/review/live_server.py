@@ -1,4 +1,4 @@
-"""A server in a thread of a test, and a browser's requests to it."""
+"""A review server in a thread of the test, and a client that sends requests like a browser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOKENS = {"ann": "a" * 43, "bob": "b" * 43}
 
 
 class Answer(NamedTuple):
-    """What a server said."""
+    """A response of the server."""
 
     status: int
     headers: dict[str, str]
@@ -30,12 +30,12 @@ class Answer(NamedTuple):
 
     @property
     def json(self) -> Any:
-        """The body as JSON."""
+        """Return the parsed JSON body."""
         return json.loads(self.body)
 
 
 class Browser:
-    """Sends requests as a page of the server does; headers may be another's."""
+    """Sends requests like a page of the server; headers can be overridden."""
 
     def __init__(self, port: int, reviewer: str | None = None) -> None:
         self.port = port
@@ -47,17 +47,17 @@ class Browser:
             self.cookie = answer.headers["set-cookie"].partition(";")[0]
 
     def get(self, path: str, **headers: str | None) -> Answer:
-        """Ask for something."""
+        """Send a GET request."""
         return self.send("GET", path, None, headers)
 
     def post(self, path: str, value: Any, **headers: str | None) -> Answer:
-        """Send a JSON value as the page does."""
+        """Post a JSON value like the page."""
         own = {"x_wsvad_request": "1", "origin": f"http://{self.host}", "content_type": "application/json"}
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         return self.send("POST", path, body, {**own, **headers})
 
     def send(self, method: str, path: str, body: bytes | None, headers: dict[str, str | None]) -> Answer:
-        """Send a request; underscores in names of headers are dashes, None leaves one out."""
+        """Send a request; underscores in header names become dashes, None omits a header."""
         every = {"host": self.host, "cookie": self.cookie or None, **headers}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
@@ -75,7 +75,7 @@ class Browser:
 
 @contextmanager
 def serving(root: str, prepare: int = 0, **options: Any) -> Iterator[tuple[int, ReviewService]]:
-    """Serve a nightly job; yields the port, and what is behind the server."""
+    """Serve a nightly job; yield the port and the server's state."""
     desk = ReviewService(ReviewOptions(SourceOptions(root=root), **options), prepare)
     desk.open()
     config = uvicorn.Config(

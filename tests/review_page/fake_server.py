@@ -1,4 +1,4 @@
-"""A small server that keeps to the contract of the served page, and fails when told to."""
+"""A small server with the API of the served page, which can fail on request."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ TYPES = {".webm": "video/webm", ".jpg": "image/jpeg", ".png": "image/png"}
 
 
 class Server(ThreadingHTTPServer):
-    """Holds what it was asked and what it stored."""
+    """Stores the requests and records it received."""
 
     daemon_threads = True
 
     def __init__(self, folder: Path, document: dict[str, Any]) -> None:
-        """Bind to a free port of this machine."""
+        """Bind to a free port on this machine."""
         super().__init__(("127.0.0.1", 0), Handler)
         self.folder, self.document = folder, document
         self.stored: list[dict[str, Any]] = []
@@ -32,20 +32,20 @@ class Server(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        """Where the page is."""
+        """Address of the page."""
         return f"http://127.0.0.1:{self.server_address[1]}/"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers of one connection."""
+    """Handles the requests of a connection."""
 
     server: Server
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self) -> None:
-        """The page, the document, verdicts, media with ranges."""
+        """Return the page, the document, verdicts, or media with ranges."""
         path, _, query = self.path.partition("?")
         self.server.asked.append(("GET", self.path))
         if path == "/":
@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
             self._json(404, {"error": "no such place"})
 
     def do_POST(self) -> None:
-        """Verdicts are stored before they are acknowledged."""
+        """Store verdicts before acknowledging them."""
         self.server.asked.append(("POST", self.path))
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.headers.get("X-WSVAD-Request") != "1" or self.headers.get("Origin") != self.server.address[:-1]:
