@@ -203,7 +203,7 @@ def test_damaged_record_of_unfinished_purge(night, purge, tmp_path, caplog):
         ((), "select what to purge"),
         (("--video", "yard/20260301_120001.mp4"), "did you mean"),
         (("--camera", "yart"), "did you mean"),
-        (("--before", "yesterday"), "--before takes a day"),
+        (("--before", "yesterday"), "--before must be a date"),
         (("--retention", "--camera", "yard"), "cannot be combined"),
     ],
 )

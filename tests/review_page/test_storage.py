@@ -157,7 +157,7 @@ def test_verdicts_of_another_model_match_by_overlap(
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{", "no JSON"),
+        ("{", "not a JSON file"),
         ("[]", "no exported verdicts"),
         ({"format": 1, "kind": "wsvad-events", "verdicts": []}, "no exported verdicts"),
         ({"format": 2, "kind": "wsvad-verdicts", "verdicts": []}, "format 2"),

@@ -96,7 +96,7 @@ def test_sigterm_on_ray_saves_states(planted_sweep, tmp_path):
     process.send_signal(signal.SIGTERM)
     code, _, log = finish(process, timeout=120)
     assert code == 143
-    assert "the same command goes on from here" in log
+    assert "run the same command again to continue" in log
     assert finish(start(*sweep(planted_sweep, out, *more, "--no-ray")), timeout=300)[0] == 0
     assert finish(start(*sweep(planted_sweep, str(tmp_path / "calm"), *more, "--no-ray")), timeout=300)[0] == 0
     assert rows(out) == rows(tmp_path / "calm")

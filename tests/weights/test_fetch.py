@@ -227,8 +227,8 @@ def test_verify_refuses_what_is_damaged_foreign_or_hostile(tmp_path: Path, capsy
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["list", "rgb_imagenet"], 2, "takes no name"),
-        (["fetch"], 2, "say what"),
+        (["list", "rgb_imagenet"], 2, "takes no argument"),
+        (["fetch"], 2, "requires an argument"),
         (["fetch", "rgb-imagenet"], 2, "expected a name"),
         (["fetch", "i3d-compact"], 2, "comes with the package"),
         (["fetch", "https://me:pw@host/a.pt"], 2, "expected http"),
@@ -236,7 +236,7 @@ def test_verify_refuses_what_is_damaged_foreign_or_hostile(tmp_path: Path, capsy
         (["convert", "a.pt"], 2, "missing option: --out"),
         (["convert", "a.pt", "--out", "b.pt"], 2, "must end in .safetensors"),
         (["convert", "a.pt", "--out", "b.safetensors", "--architecture", "vgg"], 2, "--architecture must be one of"),
-        (["verify", "a.pt", "--digest", "0"], 2, "verify does not take --digest"),
+        (["verify", "a.pt", "--digest", "0"], 2, "verify does not support --digest"),
         (["verify", "/absent/a.pt"], 4, "no such file"),
         (["verify", "flow_charades"], 5, "not on this machine"),
     ],
@@ -254,7 +254,7 @@ def test_the_list_for_people_names_every_name(capsys) -> None:
     for name, known in CATALOGUE.items():
         (line,) = (line for line in out.splitlines() if line.split()[:1] == [name])
         assert known.licence in line
-    assert "bring your own" in out
+    assert "provide your own" in out
 
 
 def test_verify_knows_what_came_with_the_package(tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:

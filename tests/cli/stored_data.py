@@ -1,4 +1,4 @@
-"""One small data set of each kind, a training run, and ways to damage any object of them."""
+"""One small data set of each kind, a training run, and functions that damage their objects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Damage = Callable[[bytes, random.Random], bytes | None]
 
 
 def flip(data: bytes, rng: random.Random) -> bytes:
-    """One wrong bit."""
+    """Flip one bit."""
     at = rng.randrange(len(data))
     return data[:at] + bytes([data[at] ^ (1 << rng.randrange(8))]) + data[at + 1 :]
 
@@ -38,40 +38,40 @@ DAMAGES: dict[str, Damage] = {
 
 
 @dataclass(frozen=True)
-class World:
-    """Something at rest, the command that made it, and the commands that read it."""
+class StoredData:
+    """Stored data, the command that created it, and the commands that read it."""
 
     root: Path
     make: tuple[str, ...]
     readers: tuple[tuple[str, ...], ...] = ()
     code: int = 0
-    """Exit code of ``make`` and of ``verify`` where nothing is damaged."""
+    """Exit code of ``make`` and of ``verify`` if nothing is damaged."""
     kept: Path = field(default=Path())
 
     @property
     def keys(self) -> list[str]:
-        """Every object, scratch space apart."""
+        """Keys of all objects, without scratch space."""
         found = (path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file())
         return sorted(key for key in found if not key.startswith(".tmp"))
 
     @property
     def verify(self) -> tuple[str, ...]:
-        """The command that checks it."""
+        """The command that verifies it."""
         return ("verify", "--out", str(self.root), "--json")
 
-    def keep(self) -> World:
-        """Return the world with a copy of everything, for :meth:`restore`."""
+    def keep(self) -> StoredData:
+        """Return a copy of this object with a backup for :meth:`restore`."""
         kept = self.root.with_name(f"{self.root.name}-kept")
         shutil.copytree(self.root, kept)
-        return World(self.root, self.make, self.readers, self.code, kept)
+        return StoredData(self.root, self.make, self.readers, self.code, kept)
 
     def restore(self) -> None:
-        """Put everything back as it was."""
+        """Restore the backup."""
         shutil.rmtree(self.root)
         shutil.copytree(self.kept, self.root)
 
     def spoil(self, key: str, name: str, seed: int = 0) -> bool:
-        """Damage one object; False where the damage changes nothing."""
+        """Damage one object; return False if its content does not change."""
         path = self.root / key
         data = path.read_bytes()
         spoilt = DAMAGES[name](data, random.Random(crc32(f"{key.split('/')[0]} {name} {seed}".encode())))
@@ -82,8 +82,8 @@ class World:
         return spoilt != data
 
 
-def extracted(root: Path) -> World:
-    """Features of two videos and of a file that is none, published twice: ``features``, in this process."""
+def extracted(root: Path) -> StoredData:
+    """Features of two videos and of an invalid file, published twice; created in this process."""
     (root / "in").mkdir(parents=True)
     write_video(root / "in" / "a.mp4", 9)
     make = ("extract", "--videos", str(root / "in"), "--out", str(root / "features"), *EXTRACT)
@@ -91,20 +91,20 @@ def extracted(root: Path) -> World:
     write_video(root / "in" / "b.mp4", 6)
     (root / "in" / "broken.mp4").write_text("not a video")
     assert main(list(make)) == 3
-    return World(root / "features", make, (), 3).keep()
+    return StoredData(root / "features", make, (), 3).keep()
 
 
-def imported(root: Path) -> World:
-    """Features that others made, published twice."""
+def imported(root: Path) -> StoredData:
+    """Imported features, published twice."""
     files = save(root / "in", {"a.npy": features(4, crops=1)})
     make = ("import-features", "--files", files, "--out", str(root / "features"), "--source", SOURCE, "--json")
     assert main(list(make)) == 0
     save(root / "in", {"b.npy": features(3, crops=1)})
     assert main(list(make)) == 0
-    return World(root / "features", make).keep()
+    return StoredData(root / "features", make).keep()
 
 
-def trained_and_scored(root: Path) -> tuple[World, World, World]:
+def trained_and_scored(root: Path) -> tuple[StoredData, StoredData, StoredData]:
     """Features, the run of a model trained on them, and scores; each with the commands that read it."""
     planted = plant(root, planted_records(12, 4))
     train = ("train", *planted.words, "--model", "sultani", "--out", str(root / "run"), *TRAIN, "--no-ray")
@@ -120,22 +120,22 @@ def trained_and_scored(root: Path) -> tuple[World, World, World]:
     compare = ("compare", *planted.words, "--models", "sultani", "--seeds", "1", "--out", str(root / "table"))
     compare = (*compare, "--no-ray", "--dry-run")
     return (
-        World(root / "features", (), (tuple(fresh), tuple(again), compare)).keep(),
-        World(root / "run", train, (tuple(fresh),)).keep(),
-        World(root / "scores", score, (evaluate,)).keep(),
+        StoredData(root / "features", (), (tuple(fresh), tuple(again), compare)).keep(),
+        StoredData(root / "run", train, (tuple(fresh),)).keep(),
+        StoredData(root / "scores", score, (evaluate,)).keep(),
     )
 
 
-def cases(world: World, seeds: Sequence[int], *, few: bool = False) -> Iterator[tuple[str, str, int]]:
+def cases(data: StoredData, seeds: Sequence[int], *, few: bool = False) -> Iterator[tuple[str, str, int]]:
     """``(key, damage, seed)``: every damage to every object, wrong bits at several places.
 
     Args:
-        world: whose objects.
+        data: whose objects.
         seeds: of the places of wrong bits.
         few: of many alike (units, states) only the first and the last.
     """
     kinds: dict[str, list[str]] = {}
-    for key in world.keys:
+    for key in data.keys:
         part, _, rest = key.partition("/")
         kind = key if part == "checkpoint" else f"{part}.{rest[-5:]}"
         kinds.setdefault(kind, []).append(key)
