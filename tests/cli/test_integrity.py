@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.cli.stored import StoredData, cases, extracted, imported, patched, trained_and_scored
+from tests.cli.stored_data import StoredData, cases, extracted, imported, patched, trained_and_scored
 from tests.dataset.earlier import downgrade
 from wsvad.cli import main
 from wsvad.dataset.snapshots import read_snapshot, snapshot_keys

@@ -159,7 +159,7 @@ def row(event_id: str, start_s: float, end_s: float, content_id: str = "c1") -> 
 def test_matching_of_verdicts_to_events():
     """By id in the same content, otherwise by overlap; verdicts with too little overlap are lost."""
     same = match_verdicts([verdict("false")], [row("0" * 16, 2, 6), row("1" * 16, 3, 6)])
-    assert {e: [a.said for a in by.values()] for e, by in same.by_event.items()} == {"0" * 16: ["false"]}
+    assert {e: [a.value for a in by.values()] for e, by in same.by_event.items()} == {"0" * 16: ["false"]}
     moved = match_verdicts([verdict("false")], [row("1" * 16, 4, 20), row("2" * 16, 0, 3)])
     (found,) = moved.by_event["1" * 16].values()
     assert (found.reattached, found.to_dict()["reattached"]) == (True, True)
@@ -168,10 +168,10 @@ def test_matching_of_verdicts_to_events():
     span = {"event_id": None, "kind": "missed"}
     assert match_verdicts([verdict("missed", **span)], [row("1" * 16, 30, 40)]).missed
     (found,) = match_verdicts([verdict("missed", **span)], [row("1" * 16, 2, 9)]).by_event["1" * 16].values()
-    assert found.said == "true"
+    assert found.value == "true"
     both = [verdict("true", event_id="a" * 16, end_s=4.0), verdict("false", event_id="b" * 16, start_s=5.0)]
     merged = match_verdicts(both, [row("1" * 16, 2, 6)])
-    assert [a.said for a in merged.by_event["1" * 16].values()] == ["true"]
+    assert [a.value for a in merged.by_event["1" * 16].values()] == ["true"]
 
 
 def test_files_of_verdicts(tmp_path):

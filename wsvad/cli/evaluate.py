@@ -54,7 +54,7 @@ def run(options: Options) -> int:
     """Evaluate, show the summary, return the exit code."""
     scores, manifest, out = require(options, "scores", "manifest", "out")
     from wsvad.cli.parser import command_of
-    from wsvad.evaluation.job import EvaluateOptions, evaluate  # imported here: plotting libraries take seconds
+    from wsvad.evaluation.job import EvaluateOptions, evaluate  # imported here: it takes seconds
 
     truth = options.truth
     asked = EvaluateOptions(

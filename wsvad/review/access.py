@@ -110,15 +110,15 @@ class Access:
     def session(self, reviewer: str, now: float | None = None) -> str:
         """Return the value of a session cookie."""
         expires = int((time.time() if now is None else now) + SESSION_S)
-        said = f"{expires}.{reviewer.encode().hex()}"
-        return f"{said}.{self._sign('session', said)}"
+        payload = f"{expires}.{reviewer.encode().hex()}"
+        return f"{payload}.{self._sign('session', payload)}"
 
     def reviewer_of_session(self, cookie: str, now: float | None = None) -> str | None:
         """Return the reviewer of a session cookie; ``None`` if it is invalid or expired."""
-        said, _, signature = cookie.rpartition(".")
-        if not hmac.compare_digest(signature.encode("utf-8", "replace"), self._sign("session", said).encode()):
+        payload, _, signature = cookie.rpartition(".")
+        if not hmac.compare_digest(signature.encode("utf-8", "replace"), self._sign("session", payload).encode()):
             return None
-        expires, _, name = said.partition(".")
+        expires, _, name = payload.partition(".")
         reviewer = bytes.fromhex(name).decode()
         return reviewer if int(expires) > (time.time() if now is None else now) and reviewer in self.digests else None
 
@@ -146,8 +146,8 @@ class Access:
         parts = urlsplit(origin)
         return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower() and not parts.path
 
-    def _sign(self, purpose: str, said: str) -> str:
-        return hmac.new(self.key, f"{purpose}\0{said}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+    def _sign(self, purpose: str, payload: str) -> str:
+        return hmac.new(self.key, f"{purpose}\0{payload}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
 def is_loopback(host: str) -> bool:

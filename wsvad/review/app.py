@@ -147,9 +147,9 @@ class _Server:
         title = {"title": review.options.title or f"Review of night {review.archive.source['night']}"}
         page = render_page(title, "served")
         policy = _POLICY.search(page)
-        said = policy[1].decode() + "; frame-ancestors 'none'" if policy else CLOSED_POLICY
-        said = said.replace("&#39;", "'")
-        return Response(page, headers={"Content-Security-Policy": said}, media_type="text/html; charset=utf-8")
+        header = policy[1].decode() + "; frame-ancestors 'none'" if policy else CLOSED_POLICY
+        header = header.replace("&#39;", "'")
+        return Response(page, headers={"Content-Security-Policy": header}, media_type="text/html; charset=utf-8")
 
     async def review(self, request: Request, reviewer: str) -> Response:
         """Return the document."""

@@ -27,10 +27,10 @@ class Audit:
     def note(self, reviewer: str, action: str, event_ids: Sequence[str] = (), **more: str | int) -> None:
         """Log an action. Raises ``StorageError``."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        said = {"time_utc": now, "reviewer": reviewer, "action": action, "events": list(event_ids), **more}
+        entry = {"time_utc": now, "reviewer": reviewer, "action": action, "events": list(event_ids), **more}
         stamp = now.replace("-", "").replace(":", "").replace(".", "")
         key = f"{AUDIT}{stamp}-{uuid.uuid4()}.json"
-        if self._root.create(key, seal(said)) is not Created.NEW:
+        if self._root.create(key, seal(entry)) is not Created.NEW:
             raise StorageError(f"{self._root.uri_of(key)} already exists; try again")
 
     def record_view(self, reviewer: str, event_id: str) -> None:

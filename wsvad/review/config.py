@@ -71,14 +71,14 @@ class MediaOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options that determine the pictures of an event, as JSON values."""
-        said = {
+        settings = {
             "version": 1,
             "codec": self.clip_codec,
             "width": self.clip_width,
             "length_s": self.clip_length_s,
             "margin_s": self.clip_margin_s,
         }
-        return said | {"pixelate": [self.pixelate, 1]} if self.pixelate else said
+        return settings | {"pixelate": [self.pixelate, 1]} if self.pixelate else settings
 
 
 @dataclass(frozen=True, kw_only=True)

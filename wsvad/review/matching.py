@@ -22,14 +22,14 @@ class MatchedVerdict:
     """Whether it was matched by overlap, because it was given for another event."""
 
     @property
-    def said(self) -> str:
+    def value(self) -> str:
         """Verdict on the event: ``true`` for a missed span that has an event now."""
         return "true" if self.verdict.verdict == "missed" else self.verdict.verdict
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record for the page."""
         plain = self.verdict.to_dict()
-        return plain | {"verdict": self.said, "reattached": True} if self.reattached else plain
+        return plain | {"verdict": self.value, "reattached": True} if self.reattached else plain
 
 
 @dataclass
@@ -82,7 +82,7 @@ def match_verdicts(verdicts: Iterable[Verdict], rows: Iterable[Mapping[str, Any]
 
 def _rank(match: MatchedVerdict) -> tuple[bool, bool]:
     """Return the precedence: verdicts on the event itself first, then ``true`` over other values."""
-    return not match.reattached, match.said == "true"
+    return not match.reattached, match.value == "true"
 
 
 def best(verdict: Verdict, spans: Iterable[tuple[float, float, str]]) -> str | None:

@@ -52,14 +52,14 @@ def peak_of(row: Mapping[str, Any]) -> float:
 def media_name(item: ReviewItem, scores_sha: str, options: MediaOptions) -> str:
     """Return the name of an item's picture folder: a digest of all inputs of its pictures."""
     row = item.row
-    said = {
+    inputs = {
         "event": item.event_id,
         "content": row["content_id"],
         "span": [row["start_s"], row["end_s"], row.get("peak_s")],
         "scores": scores_sha,
         "settings": options.to_dict(),
     }
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:32]
 
 
 class MediaFolder:

@@ -170,6 +170,6 @@ def _scores_at(store: Store, at: SnapshotRef) -> ScoreSet:
 
 def digest_source(archive: Archive, more: Mapping[str, Any]) -> str:
     """Return the id of a review: a digest of everything that determines what is shown, as ``sha256:…``."""
-    said = {name: archive.source[name] for name in ("root", "model", "events_snapshot")}
-    whole = json.dumps({**said, "settings": archive.settings.to_dict(), **more}, sort_keys=True)
+    parts = {name: archive.source[name] for name in ("root", "model", "events_snapshot")}
+    whole = json.dumps({**parts, "settings": archive.settings.to_dict(), **more}, sort_keys=True)
     return f"sha256:{hashlib.sha256(whole.encode()).hexdigest()}"

@@ -92,9 +92,9 @@ class Agreement:
     """``cohen`` for two reviewers, ``fleiss`` for more."""
 
 
-def majority_verdict(said: Iterable[str]) -> str:
+def majority_verdict(judgements: Iterable[str]) -> str:
     """Return the majority of verdicts; ``disputed`` if ``true`` and ``false`` are equally frequent, else ``unsure``."""
-    counts = Counter(said)
+    counts = Counter(judgements)
     if counts["true"] == counts["false"]:
         return "disputed" if counts["true"] else "unsure"
     return "true" if counts["true"] > counts["false"] else "false"
@@ -103,18 +103,18 @@ def majority_verdict(said: Iterable[str]) -> str:
 def majority_verdicts(matches: MatchedVerdicts) -> dict[str, str]:
     """Return the majority verdict of each judged event."""
     return {
-        event_id: majority_verdict(match.said for match in by.values()) for event_id, by in matches.by_event.items()
+        event_id: majority_verdict(match.value for match in by.values()) for event_id, by in matches.by_event.items()
     }
 
 
-def precision(said: Mapping[str, str], event_ids: Iterable[str] | None = None) -> Proportion:
+def precision(judgements: Mapping[str, str], event_ids: Iterable[str] | None = None) -> Proportion:
     """Return the fraction of judged events that are true; disputed and unsure events are excluded."""
-    wanted = list(said if event_ids is None else event_ids)
-    counts = Counter(said[event_id] for event_id in wanted if event_id in said)
+    wanted = list(judgements if event_ids is None else event_ids)
+    counts = Counter(judgements[event_id] for event_id in wanted if event_id in judgements)
     return Proportion.make(counts["true"], counts["true"] + counts["false"])
 
 
-def recall(archive: Archive, matches: MatchedVerdicts, said: Mapping[str, str]) -> Recall:
+def recall(archive: Archive, matches: MatchedVerdicts, judgements: Mapping[str, str]) -> Recall:
     """Estimate recall from random control spans, separately for each camera.
 
     The footage without events of a camera is treated as a number of spans with the mean length of its judged control
@@ -141,7 +141,7 @@ def recall(archive: Archive, matches: MatchedVerdicts, said: Mapping[str, str]) 
         spans_there = quiet[camera] / max(1e-9, float(np.mean([length for _, length in spans])))
         missed += spans_there * np.array([true / len(spans), *binomial_interval(true, len(spans), level)])
         ids += events[camera]
-    good = precision(said, ids)
+    good = precision(judgements, ids)
     low, high = binomial_interval(good.count, good.of, level)
     count = sum(map(len, controls.values()))
     true_count = sum(true for spans in controls.values() for true, _ in spans)
@@ -173,18 +173,18 @@ def _still_eventless(controls: Iterable[Verdict], events: Iterable[Mapping[str, 
 
 def _judged_controls(verdicts: Iterable[Verdict]) -> dict[str, list[tuple[bool, float]]]:
     """Return whether each span was judged true, and its length, by camera."""
-    said: dict[str, list[Verdict]] = defaultdict(list)
+    judgements: dict[str, list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
-        said[str(verdict.event_id)].append(verdict)
+        judgements[str(verdict.event_id)].append(verdict)
     found: dict[str, list[tuple[bool, float]]] = defaultdict(list)
-    for records in said.values():
+    for records in judgements.values():
         together = majority_verdict(v.verdict for v in records)
         if together in ("true", "false"):
             found[records[0].camera].append((together == "true", records[0].end_s - records[0].start_s))
     return dict(sorted(found.items()))
 
 
-def suggest_thresholds(archive: Archive, said: Mapping[str, str]) -> list[Suggestion]:
+def suggest_thresholds(archive: Archive, judgements: Mapping[str, str]) -> list[Suggestion]:
     """Suggest for each camera the lowest threshold, at or above the current one, that keeps its false event budget.
 
     Events that were not judged are assumed to be false as often as judged ones. Scores below the current threshold were
@@ -197,15 +197,18 @@ def suggest_thresholds(archive: Archive, said: Mapping[str, str]) -> list[Sugges
             scored[str(row["camera"])] += row["end_s"] - row["start_s"]
         elif row["kind"] == "event":
             by_camera[str(row["camera"])].append(row)
-    return [_suggest(camera, rows, said, archive, scored[camera] / DAY_S) for camera, rows in sorted(by_camera.items())]
+    return [
+        _suggest(camera, rows, judgements, archive, scored[camera] / DAY_S)
+        for camera, rows in sorted(by_camera.items())
+    ]
 
 
 def _suggest(
-    camera: str, rows: Sequence[Mapping[str, Any]], said: Mapping[str, str], archive: Archive, days: float
+    camera: str, rows: Sequence[Mapping[str, Any]], judgements: Mapping[str, str], archive: Archive, days: float
 ) -> Suggestion:
     now = archive.settings_of(camera).high
     budget = archive.cameras[camera].budget if camera in archive.cameras else 1.0
-    known = [(float(r["score"]), said.get(r["event_id"])) for r in rows]
+    known = [(float(r["score"]), judgements.get(r["event_id"])) for r in rows]
     judged = [(score, what) for score, what in known if what in ("true", "false")]
     if len(judged) < MIN_JUDGED or not days:
         why = f"{len(judged)} events were judged, but at least {MIN_JUDGED} are needed"
@@ -226,7 +229,7 @@ def _suggest(
 
 def agreement(matches: MatchedVerdicts) -> Agreement | None:
     """Return the agreement on events judged by at least two reviewers; ``None`` if there are none."""
-    both = {e: {r: a.said for r, a in by.items()} for e, by in matches.by_event.items() if len(by) >= 2}
+    both = {e: {r: a.value for r, a in by.items()} for e, by in matches.by_event.items() if len(by) >= 2}
     if not both:
         return None
     people = tuple(sorted({reviewer for by in both.values() for reviewer in by}))

@@ -41,10 +41,10 @@ def training_videos(archive: Archive, matches: MatchedVerdicts, splits: Iterable
     held_uris = {_plain(record.uri): str(record.split) for record in held}
     rows = archive.scores.videos
     held_contents = {rows[i]["content_id"]: split for i, split in held_ids.items() if i in rows}
-    said, events = _said(archive, matches)
+    judgements, events = _judgements(archive, matches)
     records: list[VideoRecord] = []
     left_out: dict[str, str] = {}
-    for video_id in sorted(said):
+    for video_id in sorted(judgements):
         row = rows.get(video_id)
         if row is None:
             left_out[video_id] = "it no longer has scores"
@@ -53,7 +53,7 @@ def training_videos(archive: Archive, matches: MatchedVerdicts, splits: Iterable
         if split:
             left_out[video_id] = f"it is in the {split} split"
             continue
-        label, why = _label(said[video_id], events.get(video_id, 0))
+        label, why = _label(judgements[video_id], events.get(video_id, 0))
         if label is None:
             left_out[video_id] = why
             continue
@@ -70,28 +70,28 @@ def _plain(uri: str) -> str:
     return uri.removeprefix("file://")
 
 
-def _said(archive: Archive, matches: MatchedVerdicts) -> tuple[dict[str, list[str]], dict[str, int]]:
+def _judgements(archive: Archive, matches: MatchedVerdicts) -> tuple[dict[str, list[str]], dict[str, int]]:
     """Return the majority verdict of each event or span by video, and the number of events by video."""
-    said: dict[str, list[str]] = defaultdict(list)
+    judgements: dict[str, list[str]] = defaultdict(list)
     events: dict[str, int] = defaultdict(int)
     for row in archive.events:
         by = matches.by_event.get(row["event_id"], {})
         for video_id in {part["video_id"] for part in row["parts"] or ()}:
             events[video_id] += 1
             if by:
-                said[video_id].append(majority_verdict(match.said for match in by.values()))
+                judgements[video_id].append(majority_verdict(match.value for match in by.values()))
     for verdict in (*matches.controls, *matches.missed):
         if verdict.verdict in ("true", "missed"):
             now = archive.scores.videos.get(verdict.video_id)
             same = now is None or now["content_id"] == verdict.content_id
-            said[verdict.video_id].append("true" if same else "of footage that was replaced since")
-    return said, events
+            judgements[verdict.video_id].append("true" if same else "of footage that was replaced since")
+    return judgements, events
 
 
-def _label(said: Sequence[str], events: int) -> tuple[int | None, str]:
-    if "true" in said:
+def _label(judgements: Sequence[str], events: int) -> tuple[int | None, str]:
+    if "true" in judgements:
         return 1, ""
-    if said.count("false") == events and len(said) == events:
+    if judgements.count("false") == events and len(judgements) == events:
         return 0, ""
-    words = sorted(set(said) - {"false"})
+    words = sorted(set(judgements) - {"false"})
     return None, f"some of its events are {' or '.join(words)}" if words else "not all of its events were judged"

@@ -144,7 +144,7 @@ def process_verdicts(options: VerdictOptions) -> VerdictSummary:
     records, damaged = VerdictStore(root).read_all()
     stand = current_verdicts(records)
     found = match_verdicts(stand, archive.events)
-    said = majority_verdicts(found)
+    judgements = majority_verdicts(found)
     made = None
     if options.out:
         made = training_videos(archive, found, splits)
@@ -161,16 +161,16 @@ def process_verdicts(options: VerdictOptions) -> VerdictSummary:
         known=known,
         refused=refused,
         events=len(archive.events),
-        judged=len(said),
+        judged=len(judgements),
         reattached=sum(a.reattached for by in found.by_event.values() for a in by.values()),
         lost=len(found.lost),
         missed=len(found.missed),
-        outcomes={what: list(said.values()).count(what) for what in sorted(set(said.values()))},
+        outcomes={what: list(judgements.values()).count(what) for what in sorted(set(judgements.values()))},
         damaged=damaged,
         training=None if made is None else len(made.records),
         left_out=dict(made.left_out) if made else {},
         out=options.out,
-        **_figures(archive, found, said),
+        **_figures(archive, found, judgements),
     )
 
 
@@ -191,12 +191,12 @@ def _place(uri: str, options: VerdictOptions) -> str:
     return store.uri_of(key)
 
 
-def _figures(archive: Archive, found: MatchedVerdicts, said: dict[str, str]) -> dict[str, Any]:
+def _figures(archive: Archive, found: MatchedVerdicts, judgements: dict[str, str]) -> dict[str, Any]:
     return {
-        "precision": plain(precision(said)),
-        "recall": plain(recall(archive, found, said)),
+        "precision": plain(precision(judgements)),
+        "recall": plain(recall(archive, found, judgements)),
         "agreement": plain(agreement(found)),
-        "thresholds": [plain(one) for one in suggest_thresholds(archive, said)],
+        "thresholds": [plain(one) for one in suggest_thresholds(archive, judgements)],
     }
 
 

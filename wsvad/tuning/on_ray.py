@@ -1,4 +1,4 @@
-"""JobRunner jobs on Ray Tune, which places them, reuses actors between jobs, and replaces lost actors.
+"""Runs jobs on Ray Tune, which places them, reuses actors between jobs, and replaces lost actors.
 
 A sweep never depends on Tune's state: jobs write their results themselves, and a new driver starts a new ``Tuner``.
 Tune's own files stay in a temporary folder, and ``Tuner.restore`` is never called.
@@ -70,7 +70,7 @@ class JobQueue(Protocol):
 
 
 class JobRunner(Protocol):
-    """JobRunner a job in the calling process. Small and picklable: it is sent to every worker."""
+    """Runs a job in the calling process. Small and picklable: it is sent to every worker."""
 
     def run(self, task: Task) -> Outcome:
         """Run a job and write its result. Raises errors that affect all jobs: ``StorageError``, ``ClusterError``."""
@@ -126,7 +126,7 @@ def run_on_tune(
 
 
 class _Trial(tune.Trainable):
-    """JobRunner jobs one after another in its actor; one step is a whole job."""
+    """Runs jobs one after another in its actor; one step is a whole job."""
 
     def setup(self, config: dict[str, Any], context: JobRunner | None = None) -> None:
         """Store the shared context and the first job."""

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Sweep:
-    """JobQueue of a sweep in the order of its schedule.
+    """Jobs of a sweep in the order of its schedule.
 
     Args:
         plan: numbers of trials, seeds and finalists.
@@ -39,7 +39,7 @@ class Sweep:
         self._round: list[Job] = []
         self._reported: set[int] = set()
         self.lost: dict[Job, Outcome] = {}
-        """JobQueue whose workers died; the next run retries them."""
+        """Jobs whose workers died; the next run retries them."""
         for number, configuration in sorted(history.configurations.items()):
             self._tell(number, configuration)
 

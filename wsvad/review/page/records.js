@@ -4,7 +4,7 @@
   R.VERDICTS = [
     { value: "true", key: "1", name: "True", long: "a real event", icon: "check" },
     { value: "false", key: "2", name: "False", long: "nothing worth a look", icon: "cross" },
-    { value: "unsure", key: "3", name: "Unsure", long: "cannot be told", icon: "question" },
+    { value: "unsure", key: "3", name: "Unsure", long: "not decidable", icon: "question" },
     { value: "missed", key: "4", name: "Missed", long: "an event that was not found", icon: "plus" },
   ];
   R.verdictName = (value) => (R.VERDICTS.find((verdict) => verdict.value === value) || { name: value }).name;
