@@ -64,7 +64,7 @@ def test_invalid_cases(capsys, review, root, tmp_path, caplog):
     target = tmp_path / "a.zip"
     words = ["review", "--root", root, "--json"]
     assert run_here(capsys, *words, "--zip", str(target), "--case", "f" * 16)[0] == 2
-    assert "there is no event" in caplog.text
+    assert "this page has no event" in caplog.text
     assert run_here(capsys, *words, "--zip", str(target))[0] == 2
     assert run_here(capsys, *words, "--case", "f" * 16)[0] == 2
     assert not Path(target).exists()

@@ -53,8 +53,8 @@ def test_all_notices_in_order():
         ("warning", "drift"), ("info", "purge"), ("info", "coverage"), ("info", "drift"),
     ]  # fmt: skip
     text = " ".join(notice.text for notice in found)
-    assert "1 video cannot be used and have no scores: yard/failed.mp4" in text
-    assert "2 videos of the archive were purged" in text
+    assert "1 video without scores (cannot be processed): yard/failed.mp4" in text
+    assert "2 videos of the archive purged" in text
     assert codes(footage_notices(3600.0, 2)) == [("warning", "coverage")]
     assert codes(media_notices({"e": "why"}, waiting=3)) == [("error", "media"), ("info", "media")]
 

@@ -121,7 +121,7 @@ def test_undecodable_videos(tmp_path: Path) -> None:
     archive: Any = SimpleNamespace(scores=SimpleNamespace(videos={"v": {"num_frames": 7}}), records={}, indexes=None)
     row = {"video_id": "v", "content_id": "c", "uri": str(path), "start_s": 2.0, "end_s": 3.0, "peak_s": 2.5}
     with PictureMaker(archive, ReviewOptions(SourceOptions(root="unused"), media=OPTIONS)) as maker:
-        with pytest.raises(VideoError, match="is not what was scored: it had 7 frames"):
+        with pytest.raises(VideoError, match="differs from the scored video: it had 7 frames"):
             maker.make(ReviewItem(row, "event"), curve)
         archive.scores.videos["v"]["num_frames"] = 200
         assert maker.make(ReviewItem(row, "event"), curve).files.keys() == {"strip.jpg", "poster.jpg", "clip.webm"}

@@ -157,7 +157,7 @@ def test_block_size(side: int) -> None:
 
 def test_failed_detection_hides_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A detector error counts against the video, and the clip ends before it."""
-    with pytest.raises(VideoError, match="cannot be searched"):
+    with pytest.raises(VideoError, match="detection for pixelation failed"):
         RegionDetector("faces").find(np.zeros((0, 40, 3), np.uint8))
     path, looks = film(tmp_path / "v.mp4", [scene()] * 20), iter([{}, {}, {}])
 
@@ -171,7 +171,7 @@ def test_failed_detection_hides_the_picture(tmp_path: Path, monkeypatch: pytest.
     made = make(path, (0.6, 1.2), replace(PLAIN, pixelate="faces"))
     assert len(all_pictures(made)["clip"]) == 3
     assert made.facts["notes"] == ["the clip ends early: a picture cannot be searched"]
-    with pytest.raises(VideoError, match="cannot be searched"):
+    with pytest.raises(VideoError, match="detection for pixelation failed"):
         make(path, (0.6, 1.2), replace(PLAIN, pixelate="faces"))
 
 
@@ -197,7 +197,7 @@ def test_missing_face_detector(review, tmp_path, monkeypatch, caplog):
     """Container images and uploads of jobs do not contain it."""
     monkeypatch.setattr("wsvad.review.detection.MODEL", tmp_path / "centerface.onnx")
     assert review("--pixelate", "faces")[0] == 2
-    assert "centerface.onnx, which is missing" in caplog.text
+    assert "centerface.onnx is missing" in caplog.text
     assert not (tmp_path / "page").exists()
 
 
@@ -243,20 +243,20 @@ def test_server_only_serves_pixelated_pictures(root: str) -> None:
             for other, name in names.items():
                 assert (Path(root) / "review" / "media" / name / "poster.jpg").is_file()
                 if other != mode:
-                    with pytest.raises(UsageError, match="no such picture"):
+                    with pytest.raises(UsageError, match="unknown picture"):
                         desk.file(name, "poster.jpg")
     assert len(set(names.values())) == 2
 
 
 def test_server_requires_detector_before_binding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is bound or read."""
-    from wsvad.review import running
+    from wsvad.review import server
 
     def never(*_: Any) -> None:
         raise AssertionError
 
     monkeypatch.setitem(sys.modules, "cv2", None)
-    monkeypatch.setattr(running, "ReviewService", never)
+    monkeypatch.setattr(server, "ReviewService", never)
     asked = ReviewOptions(SourceOptions(root=str(tmp_path)), media=MediaOptions(pixelate="faces"))
     with pytest.raises(UsageError, match="pixelate"):
-        running.serve(asked, ServeOptions(port=0))
+        server.serve(asked, ServeOptions(port=0))

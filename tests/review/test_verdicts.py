@@ -12,7 +12,7 @@ import pytest
 from tests.review.verdict_records import verdict, write_file
 from wsvad.errors import ConflictError, UsageError
 from wsvad.manifest.ids import id_problem
-from wsvad.nightly.tombstones import bury
+from wsvad.nightly.tombstones import add_tombstones
 from wsvad.review.matching import match_verdicts
 from wsvad.review.verdicts import VerdictStore, current_verdicts, parse_verdict, read_file, verdict_key
 from wsvad.storage import open_store
@@ -74,7 +74,7 @@ def test_records_are_append_only(tmp_path):
     assert store.add(first)
     assert not store.add(first)
     assert store.add(second)
-    with pytest.raises(ConflictError, match="another verdict has the id"):
+    with pytest.raises(ConflictError, match="belongs to another verdict"):
         store.add(verdict("unsure", verdict_id=first.verdict_id))
     assert store.read_all() == ([second, first], [])
     path = tmp_path / verdict_key(second.verdict_id)
@@ -100,7 +100,7 @@ def test_concurrent_writers(tmp_path):
 def test_verdict_on_a_purged_video_is_refused(tmp_path):
     """Even one that was already being written."""
     root = open_store(str(tmp_path))
-    bury(root, ["front/a.mp4"], "2026-03-02T08:00:00Z")
+    add_tombstones(root, ["front/a.mp4"], "2026-03-02T08:00:00Z")
     with pytest.raises(ConflictError, match="purged"):
         VerdictStore(root).add(verdict())
     assert not list(root.list("verdicts/"))

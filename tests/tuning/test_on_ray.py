@@ -75,14 +75,14 @@ def test_worker_that_always_dies(planted_sweep, tmp_path, capsys, ray_session, m
     monkeypatch.setattr(lost_workers, "PAUSES_S", (0.5,))
     path = tmp_path / "deadly"
     path.touch()
-    real = job._setting
-    monkeypatch.setattr(job, "_setting", lambda *args: Deadly(**vars(real(*args)), path=str(path)))
+    real = job._job_context
+    monkeypatch.setattr(job, "_job_context", lambda *args: Deadly(**vars(real(*args)), path=str(path)))
     out = str(tmp_path / "out")
     code, summary = run_tune(capsys, *sweep_command(planted_sweep, out, "--no-winner"))
     assert (code, summary["lost"]) == (3, 1)
     (lost,) = [row for row in rows(out) if row["status"] == "lost"]
     assert (lost["trial"], lost["seed"]) == (1, 0)
-    assert "its worker ended again and again" in lost["error"]
+    assert "its worker died repeatedly" in lost["error"]
     assert "it will be retried" in caplog.text
     path.unlink()
     code, summary = run_tune(capsys, *sweep_command(planted_sweep, out, "--no-winner"))

@@ -73,12 +73,12 @@ def night_notices(report: Mapping[str, Any], model: str) -> list[Notice]:
 def _of_coverage(coverage: Coverage) -> list[Notice]:
     found: list[Notice] = []
     for state, words in (
-        ("failed", "cannot be processed and have no scores"),
-        ("waiting", "could not be read yet and have no scores"),
+        ("failed", "cannot be processed"),
+        ("waiting", "could not be read yet"),
     ):
         videos = [u.video_id for u in coverage.unscored if u.state == state]
         if videos:
-            found.append(Notice("error", "failure", f"{_count(len(videos), 'video')} {words}: {_names(videos)}"))
+            found.append(Notice("error", "failure", f"{_count(len(videos), 'video')} without scores ({words}): {_names(videos)}"))
     short = [u.video_id for u in coverage.unscored if u.state == "short"]
     if short:
         found.append(
