@@ -164,13 +164,13 @@ def test_failed_detection_hides_the_picture(tmp_path: Path, monkeypatch: pytest.
     def fails(self: RegionDetector, picture_HWC: np.ndarray) -> BlockMask:
         found = next(looks, None)
         if found is None:
-            raise VideoError("not_pixelated", "a picture cannot be searched")
+            raise VideoError("not_pixelated", "detection for pixelation failed")
         return found
 
     monkeypatch.setattr(RegionDetector, "find", fails)
     made = make(path, (0.6, 1.2), replace(PLAIN, pixelate="faces"))
     assert len(all_pictures(made)["clip"]) == 3
-    assert made.facts["notes"] == ["the clip ends early: a picture cannot be searched"]
+    assert made.facts["notes"] == ["the clip ends early: detection for pixelation failed"]
     with pytest.raises(VideoError, match="detection for pixelation failed"):
         make(path, (0.6, 1.2), replace(PLAIN, pixelate="faces"))
 

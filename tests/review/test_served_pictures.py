@@ -62,4 +62,4 @@ def test_case_lists_missing_pictures(root, tmp_path):
         made["id"]: False,
         unmade["id"]: True,
     }
-    assert shown["banner"]["notices"][0]["text"].startswith("no picture of 1 event")
+    assert shown["banner"]["notices"][0]["text"].startswith("no pictures for 1 event")

@@ -121,10 +121,10 @@ def test_suggested_thresholds_keep_the_budget() -> None:
     assert one.high == pytest.approx(0.57, abs=1e-5)
     assert (one.judged, one.false_a_day, one.true_lost) == (20, 2.0, 0)
     (same,) = suggest_thresholds(archive(rows, budget=10), majority_verdicts(found))
-    assert (same.high, same.reason) == (0.5, "the present one keeps the budget")
+    assert (same.high, same.reason) == (0.5, "the current threshold keeps the budget")
     few = match_verdicts(judged(rows, "tf"), rows)
     (none,) = suggest_thresholds(archive(rows), majority_verdicts(few))
-    assert (none.high, none.reason) == (None, "2 events were judged, at least 10 are needed")
+    assert (none.high, none.reason) == (None, "2 events were judged, but at least 10 are needed")
 
 
 @pytest.mark.parametrize("score", [0.8712344169616699, 0.8999999761581421, 1.0])

@@ -47,7 +47,7 @@ def test_from_page_to_manifest(review, verdicts, tmp_path):
     code, summary = verdicts("--import", file)
     assert (code, summary["imported"], summary["judged"], summary["outcomes"]) == (0, 3, 3, {"false": 2, "true": 1})
     assert summary["precision"]["value"] == pytest.approx(1 / 3)
-    assert summary["recall"]["reason"].startswith("no random span was judged")
+    assert summary["recall"]["reason"].startswith("no control span was judged")
     before = digests(tmp_path / "root")
     code, summary = verdicts("--import", file, "--import", file)
     assert (code, summary["imported"], summary["known"]) == (0, 0, 6)
@@ -60,14 +60,14 @@ def test_from_page_to_manifest(review, verdicts, tmp_path):
     assert not out.exists()
     splits.write_text(f"uri,video_id,split\nother/x.mp4,x,train\n{YARD},{YARD},test\n")
     code, summary = verdicts("--out", str(out), "--manifest", str(splits))
-    assert (code, summary["training"], summary["left_out"]) == (0, 1, {YARD: "it is of the test split"})
+    assert (code, summary["training"], summary["left_out"]) == (0, 1, {YARD: "it is in the test split"})
     (record,) = read_records(str(out))
     assert (record.video_id, record.label, record.split) == (FRONT, 0, "train")
     place = tmp_path / "archive" / YARD
     splits.write_text(f"uri,video_id,split\n{place},another-name,val\nother/x.mp4,x,train\n")
-    assert verdicts("--out", str(out), "--manifest", str(splits))[1]["left_out"] == {YARD: "it is of the val split"}
+    assert verdicts("--out", str(out), "--manifest", str(splits))[1]["left_out"] == {YARD: "it is in the val split"}
     splits.write_text(f"uri,video_id,split\narchive/./{YARD},another-name,test\nother/x.mp4,x,train\n")
-    assert verdicts("--out", str(out), "--manifest", str(splits))[1]["left_out"] == {YARD: "it is of the test split"}
+    assert verdicts("--out", str(out), "--manifest", str(splits))[1]["left_out"] == {YARD: "it is in the test split"}
     splits.write_text("uri,video_id,split\nother/x.mp4,x,test\n")
     before = splits.read_bytes()
     assert verdicts("--out", str(tmp_path / "." / "splits.csv"), "--manifest", str(splits))[0] == 2
