@@ -144,7 +144,7 @@ def test_colour_switch_overrides_the_system(watched: Callable[..., Watched], add
     page = watched(color_scheme="dark").open(address)
     ground = "getComputedStyle(document.body).backgroundColor"
     dark = page.evaluate(ground)
-    page.click("[aria-label^='Colours as the system']")
+    page.click("[aria-label='System colours']")
     light = page.evaluate(ground)
     assert light != dark
     page.reload()
