@@ -36,11 +36,11 @@ def port(root):
         yield port
 
 
-def record(shown: dict[str, Any], event: dict[str, Any], said: str, **more: Any) -> dict[str, Any]:
+def record(shown: dict[str, Any], event: dict[str, Any], value: str, **more: Any) -> dict[str, Any]:
     """Return a verdict as posted by the page."""
     return {
         "verdict_id": str(uuid.uuid4()), "review_id": shown["review_id"], "event_id": event["id"],
-        "camera": shown["cameras"][event["camera"]]["name"], "verdict": said, "note": "", "kind": event["kind"],
+        "camera": shown["cameras"][event["camera"]]["name"], "verdict": value, "note": "", "kind": event["kind"],
         "model": shown["source"]["model"], "supersedes": None, "reviewer": "somebody else",
         **{name: event[name] for name in ("content_id", "video_id", "start_s", "end_s")}, **more,
     }  # fmt: skip

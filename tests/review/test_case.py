@@ -30,8 +30,8 @@ def test_case_is_complete(capsys, review, root, tmp_path, with_page):
     review()
     shown = document(tmp_path / "page")
     one, other = shown["events"][:2]
-    said = [of_event(shown, e, "true", note='=HYPERLINK("x")') for e in (one, other)]
-    run_here(capsys, "verdicts", "--root", root, "--import", write_file(tmp_path / "v.json", said), "--json")
+    records = [of_event(shown, e, "true", note='=HYPERLINK("x")') for e in (one, other)]
+    run_here(capsys, "verdicts", "--root", root, "--import", write_file(tmp_path / "v.json", records), "--json")
     before = digests(tmp_path / "page")
     words = ["review", "--root", root, "--case", one["id"], "--zip", str(tmp_path / "a.zip"), "--json"]
     words += ["--out", str(tmp_path / "page")] if with_page else []

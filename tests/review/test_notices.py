@@ -16,12 +16,12 @@ def report(*, unscored: tuple[Unscored, ...] = (), purged: int = 0, gone: int = 
     """Return the report of a night with one camera."""
     counts = {"listed": 9, "scored": 9, "short": 0, "failed": 0, "waiting": 0, "gone": gone, "purged": purged}
     coverage = Coverage((CameraCoverage("yard", **counts, footage_s=1.0, missing_s=0.0),), unscored)
-    told = {name: flags.get(name, False) for name in ("drifted", "unusual", "moved", "covered")}
+    values = {name: flags.get(name, False) for name in ("drifted", "unusual", "moved", "covered")}
     drift = CameraDrift(
         "yard", "utc",
-        ScoreDrift(None, None, "r", 9, 9, 0.5, 0.1, told["drifted"], "", "i"),
-        EventDrift(9, 1.0, 9, 1.0, 0, 5, told["unusual"], ""),
-        ViewChange("r", 9, 0.1, 0.1, told["moved"], told["covered"], None, None, "", "i"),
+        ScoreDrift(None, None, "r", 9, 9, 0.5, 0.1, values["drifted"], "", "i"),
+        EventDrift(9, 1.0, 9, 1.0, 0, 5, values["unusual"], ""),
+        ViewChange("r", 9, 0.1, 0.1, values["moved"], values["covered"], None, None, "", "i"),
     )  # fmt: skip
     plain: dict[str, Any] = json.loads(
         json.dumps({"coverage": coverage.to_dict(), "drift": Drift(MODEL, (drift,)).to_dict()})

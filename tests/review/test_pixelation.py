@@ -209,10 +209,10 @@ def test_pixelated_pages_and_cases(review, root, capsys, tmp_path):
         words = ["--pixelate", mode] if mode else []
         code, summary = review(*words)
         assert (code, summary["pictures_now"], summary["pixelated"]) == (0, 3, mode)
-        told = document(page)
-        assert told["privacy"]["pixelated"] == mode
-        assert ("best effort" in (told["privacy"]["text"] or "")) == bool(mode)
-        names[mode] = {event["clip"]["src"] for event in told["events"]}
+        page_document = document(page)
+        assert page_document["privacy"]["pixelated"] == mode
+        assert ("best effort" in (page_document["privacy"]["text"] or "")) == bool(mode)
+        names[mode] = {event["clip"]["src"] for event in page_document["events"]}
         there = {f"media/{path.parent.name}" for path in (page / "media").glob("*/*")}
         assert there == {name.rpartition("/")[0] for name in names[mode]}
         assert review(*words)[1]["written"] == 0
@@ -234,9 +234,9 @@ def test_server_only_serves_pixelated_pictures(root: str) -> None:
     for mode in (None, "faces"):
         with serving(root, media=MediaOptions(pixelate=mode)) as (port, desk):
             ann = Browser(port, "ann")
-            told = ann.get("/api/review").json
-            assert told["privacy"]["pixelated"] == mode
-            made = ann.post("/api/clip", {"event_id": told["events"][0]["id"]})
+            page_document = ann.get("/api/review").json
+            assert page_document["privacy"]["pixelated"] == mode
+            made = ann.post("/api/clip", {"event_id": page_document["events"][0]["id"]})
             assert made.status == 200
             assert ann.get("/" + made.json["poster"]).status == 200
             names[mode] = made.json["poster"].split("/")[1]

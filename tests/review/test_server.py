@@ -54,9 +54,9 @@ def serve(root: str) -> Iterator[Serve]:
         process.communicate()
 
 
-def browser(said: dict[str, Any], name: str) -> Browser:
+def browser(started: dict[str, Any], name: str) -> Browser:
     """Open a reviewer's link."""
-    link = urlsplit(said["links"][name])
+    link = urlsplit(started["links"][name])
     opened = Browser(link.port or 0)
     answer = opened.get(f"/?{link.query}")
     opened.cookie = answer.headers["set-cookie"].partition(";")[0]
@@ -66,8 +66,8 @@ def browser(said: dict[str, Any], name: str) -> Browser:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_ends_all_processes(serve: Serve, number: signal.Signals) -> None:
     """Even with an open connection and pictures in progress; no token is logged."""
-    process, said = serve("--reviewer", "ann", "--reviewer", "bob", "--verbose")
-    ann = browser(said, "ann")
+    process, started = serve("--reviewer", "ann", "--reviewer", "bob", "--verbose")
+    ann = browser(started, "ann")
     assert ann.get("/").status == 200
     idle = http.client.HTTPConnection("127.0.0.1", ann.port)
     idle.connect()
@@ -77,14 +77,14 @@ def test_signal_ends_all_processes(serve: Serve, number: signal.Signals) -> None
     assert process.returncode == 128 + number
     assert not psutil.wait_procs(children, timeout=5)[1]
     idle.close()
-    for link in said["links"].values():
+    for link in started["links"].values():
         assert urlsplit(link).query.removeprefix("token=") not in log
 
 
 def test_signal_during_a_waiting_request(serve: Serve) -> None:
     """The decoder is stopped, so the waiting request ends too."""
-    process, said = serve("--reviewer", "ann", "--prepare", "0")
-    ann = browser(said, "ann")
+    process, started = serve("--reviewer", "ann", "--prepare", "0")
+    ann = browser(started, "ann")
     event = ann.get("/api/review").json["events"][0]
     waiting = threading.Thread(target=lambda: suppressed(ann, event["id"]))
     server = psutil.Process(process.pid)
@@ -110,8 +110,8 @@ def suppressed(opened: Browser, event_id: str) -> None:
 
 def test_acknowledged_records_survive_a_kill(serve: Serve, root: str) -> None:
     """SIGKILL during posts: every record with a 201 is stored, and a second start continues."""
-    process, said = serve("--reviewer", "ann")
-    ann = browser(said, "ann")
+    process, started = serve("--reviewer", "ann")
+    ann = browser(started, "ann")
     shown = ann.get("/api/review").json
     acknowledged = []
     for n in range(20):

@@ -47,12 +47,12 @@ def archive(rows: list[dict[str, Any]], budget: float = 1.0) -> Any:
     )
 
 
-def judged(rows: list[dict[str, Any]], said: str) -> Any:
+def judged(rows: list[dict[str, Any]], judgements: str) -> Any:
     """Return verdicts on these events, one letter each: t, f, u."""
     words = {"t": "true", "f": "false", "u": "unsure"}
     return [
         verdict(words[letter], event_id=row["event_id"], content_id=row["parts"][0]["content_id"], camera=row["camera"])
-        for row, letter in zip(rows, said, strict=False)
+        for row, letter in zip(rows, judgements, strict=False)
     ]
 
 
@@ -61,9 +61,9 @@ def test_precision_of_decided_events() -> None:
     rows = [event(n, 0.9) for n in range(6)]
     found = match_verdicts([*judged(rows, "ttfuf"), verdict("true", event_id=rows[4]["event_id"], content_id="4",
                                                     reviewer="bob")], rows)  # fmt: skip
-    said = majority_verdicts(found)
-    assert [said[row["event_id"]] for row in rows[:5]] == ["true", "true", "false", "unsure", "disputed"]
-    share = precision(said)
+    judgements = majority_verdicts(found)
+    assert [judgements[row["event_id"]] for row in rows[:5]] == ["true", "true", "false", "unsure", "disputed"]
+    share = precision(judgements)
     assert (share.count, share.of, share.value) == (2, 3, pytest.approx(2 / 3))
     assert (share.low, share.high) == binomial_interval(2, 3)
     assert majority_verdict(["true", "true", "false"]) == "true"
@@ -101,13 +101,13 @@ def test_coverage_of_recall_intervals() -> None:
     truth = 0.8 * 48 / (0.8 * 48 + sum(rate * spans for rate in rates.values()))
     held = 0
     for _ in range(200):
-        said = "".join("t" if t else "f" for t in rng.random(48) < 0.8)
+        judgements = "".join("t" if t else "f" for t in rng.random(48) < 0.8)
         controls = [
             verdict("true" if rng.random() < rate else "false", kind="control", camera=camera,
                     event_id=f"{10_000 * len(camera) + n:016x}", start_s=10.0, end_s=20.0)
             for camera, rate in rates.items() for n in range(150)
         ]  # fmt: skip
-        found = match_verdicts([*judged(rows, said), *controls], rows)
+        found = match_verdicts([*judged(rows, judgements), *controls], rows)
         estimate = recall(archive(rows), found, majority_verdicts(found))
         held += (estimate.low or 0.0) <= truth <= (estimate.high or 1.0)
     assert held >= 190
@@ -146,13 +146,13 @@ def test_printed_threshold_keeps_the_budget(score: float) -> None:
 def test_control_spans_with_an_event_now() -> None:
     """Where a new model found an event, nothing is missed; spans in other content are ignored."""
     rows = [event(n, 0.9) for n in range(2)]
-    said = [verdict("true", event_id=r["event_id"], content_id=r["parts"][0]["content_id"]) for r in rows]
+    judgements = [verdict("true", event_id=r["event_id"], content_id=r["parts"][0]["content_id"]) for r in rows]
     spans = [
         verdict("false" if n else "true", kind="control", event_id=f"{n:015x}f", video_id="front/1.mp4", content_id="1",
                 start_s=10.0 * n, end_s=10.0 * n + 10)
         for n in range(10)
     ]  # fmt: skip
-    found = recall(archive(rows), (at := match_verdicts([*said, *spans], rows)), majority_verdicts(at))
+    found = recall(archive(rows), (at := match_verdicts([*judgements, *spans], rows)), majority_verdicts(at))
     assert (found.controls, found.controls_true, found.value) == (9, 0, 1.0)
 
 
@@ -161,9 +161,10 @@ def test_agreement_of_reviewers() -> None:
     rows = [event(n, 0.9) for n in range(4)]
     first = judged(rows, "ttff")
 
-    def by(name: str, said: str) -> list[Any]:
+    def by(name: str, judgements: str) -> list[Any]:
         return [
-            verdict(v.verdict, event_id=v.event_id, content_id=v.content_id, reviewer=name) for v in judged(rows, said)
+            verdict(v.verdict, event_id=v.event_id, content_id=v.content_id, reviewer=name)
+            for v in judged(rows, judgements)
         ]
 
     assert agreement(match_verdicts(first, rows)) is None

@@ -12,7 +12,7 @@ from wsvad.review.matching import match_verdicts
 from wsvad.review.training import training_videos
 
 
-def labels(rows, said, contents):
+def labels(rows, judgements, contents):
     """Return labels and reasons by video id."""
     videos = {
         name: {"content_id": content, "uri": name, "num_frames": None, "width": None, "height": None}
@@ -20,14 +20,14 @@ def labels(rows, said, contents):
     }
     found = archive(rows)
     found.scores = SimpleNamespace(videos=videos)
-    made = training_videos(found, match_verdicts(said, rows), [])
+    made = training_videos(found, match_verdicts(judgements, rows), [])
     return {r.video_id: r.label for r in made.records}, dict(made.left_out)
 
 
 @pytest.mark.parametrize("kind", ["missed", "control"])
 def test_spans_of_replaced_footage_are_ignored(kind):
     """Another file has replaced the judged footage."""
-    said = "missed" if kind == "missed" else "true"
+    judgements = "missed" if kind == "missed" else "true"
     own = {
         "event_id": None if kind == "missed" else "c" * 16,
         "kind": kind,
@@ -36,7 +36,7 @@ def test_spans_of_replaced_footage_are_ignored(kind):
         "start_s": 20.0,
         "end_s": 30.0,
     }
-    span = verdict(said, **own)
+    span = verdict(judgements, **own)
     assert labels([], [span], {"front/9.mp4": "9"}) == ({"front/9.mp4": 1}, {})
     given, why = labels([], [span], {"front/9.mp4": "another"})
     assert given == {}

@@ -42,8 +42,8 @@ def test_from_page_to_manifest(review, verdicts, tmp_path):
     review("--no-media")
     shown = document(tmp_path / "page")
     (yard,), front = event_of(shown, YARD), event_of(shown, FRONT)
-    said = [of_event(shown, yard, "true"), *(of_event(shown, event, "false") for event in front)]
-    file = write_file(tmp_path / "verdicts.json", said)
+    records = [of_event(shown, yard, "true"), *(of_event(shown, event, "false") for event in front)]
+    file = write_file(tmp_path / "verdicts.json", records)
     code, summary = verdicts("--import", file)
     assert (code, summary["imported"], summary["judged"], summary["outcomes"]) == (0, 3, 3, {"false": 2, "true": 1})
     assert summary["precision"]["value"] == pytest.approx(1 / 3)
@@ -81,10 +81,10 @@ def test_controls_and_missed_spans(review, verdicts, tmp_path):
     review("--no-media", "--control", "6")
     shown = document(tmp_path / "page")
     controls = [e for e in shown["events"] if e["kind"] == "control"]
-    said = [of_event(shown, e, "true" if e["kind"] == "event" else "false") for e in shown["events"]]
+    records = [of_event(shown, e, "true" if e["kind"] == "event" else "false") for e in shown["events"]]
     door = next(c for c in controls if c["video_id"].startswith("door"))
-    said.append(of_event(shown, {**door, "kind": "missed", "id": None, "start_s": 3.0, "end_s": 4.0}, "missed"))
-    code, summary = verdicts("--import", write_file(tmp_path / "v.json", said))
+    records.append(of_event(shown, {**door, "kind": "missed", "id": None, "start_s": 3.0, "end_s": 4.0}, "missed"))
+    code, summary = verdicts("--import", write_file(tmp_path / "v.json", records))
     assert (code, summary["missed"], summary["recall"]["controls"]) == (0, 1, len(controls))
     assert (summary["recall"]["value"], summary["recall"]["missed"]) == (1.0, 0.0)
     assert summary["recall"]["low"] < 0.9
@@ -142,8 +142,8 @@ def test_purge_of_a_reviewed_video(capsys, review, verdicts, root, tmp_path):
     assert review("--out", str(page))[0] == 0
     shown = document(page)
     (yard,), front = event_of(shown, YARD), event_of(shown, FRONT)
-    said = [of_event(shown, yard, "true"), *(of_event(shown, event, "false") for event in front)]
-    file = write_file(tmp_path / "verdicts.json", said)
+    records = [of_event(shown, yard, "true"), *(of_event(shown, event, "false") for event in front)]
+    file = write_file(tmp_path / "verdicts.json", records)
     assert verdicts("--import", file)[0] == 0
     content = content_id(Path(root), YARD)
     assert mentions(Path(root), YARD, content, yard["id"])
@@ -168,8 +168,8 @@ def test_legal_hold_keeps_verdicts(capsys, review, night, verdicts, root, tmp_pa
     """A purge by age keeps verdicts and pictures of a camera under legal hold."""
     review("--out", str(tmp_path / "root" / "review" / "pages" / "x"))
     shown = document(tmp_path / "root" / "review" / "pages" / "x")
-    said = [of_event(shown, event, "true") for event in shown["events"]]
-    verdicts("--import", write_file(tmp_path / "v.json", said))
+    records = [of_event(shown, event, "true") for event in shown["events"]]
+    verdicts("--import", write_file(tmp_path / "v.json", records))
     with (tmp_path / "cameras.toml").open("a") as file:
         file.write('\n[[camera]]\nname = "yard"\nlegal_hold = true\n')
     assert night()[0] == 0
@@ -185,8 +185,8 @@ def test_verdicts_match_events_of_another_model(capsys, review, night, verdicts,
     """Events of other settings have other ids; verdicts match by overlap."""
     review("--no-media")
     shown = document(tmp_path / "page")
-    said = [of_event(shown, event, "true") for event in shown["events"]]
-    verdicts("--import", write_file(tmp_path / "v.json", said))
+    records = [of_event(shown, event, "true") for event in shown["events"]]
+    verdicts("--import", write_file(tmp_path / "v.json", records))
     assert night("--high", "0.15")[0] == 0
     code, summary = verdicts()
     assert (code, summary["lost"]) == (0, 0)

@@ -23,11 +23,11 @@ def verdict(verdict: str = "true", **more: Any) -> Verdict:
     return parse_verdict(plain | more)
 
 
-def of_event(document: Mapping[str, Any], event: Mapping[str, Any], said: str, **more: Any) -> Verdict:
+def of_event(document: Mapping[str, Any], event: Mapping[str, Any], value: str, **more: Any) -> Verdict:
     """Return a verdict on an event of a page."""
     own = {name: event[name] for name in ("content_id", "video_id", "start_s", "end_s", "kind")}
     place = {"event_id": event["id"], "camera": document["cameras"][event["camera"]]["name"]}
-    return verdict(said, **own, **place, review_id=document["review_id"], model=document["source"]["model"], **more)
+    return verdict(value, **own, **place, review_id=document["review_id"], model=document["source"]["model"], **more)
 
 
 def write_file(path: Path, verdicts: Iterable[Verdict]) -> str:

@@ -50,7 +50,7 @@ class Watched:
         page = self.context.new_page()
         self.pages.append(page)
         home = address.rsplit("/", 1)[0] + "/"
-        page.on("console", lambda said: self._said(said.type, said.text))
+        page.on("console", lambda message: self._on_console(message.type, message.text))
         page.on("pageerror", lambda error: self.problems.append(f"page error: {error} {error.stack}"))
         page.on("request", lambda sent: self._sent(sent.url, home))
         page.goto(address + fragment)
@@ -58,7 +58,7 @@ class Watched:
             page.wait_for_selector("html[data-kept]", state="attached")
         return page
 
-    def _said(self, kind: str, text: str) -> None:
+    def _on_console(self, kind: str, text: str) -> None:
         if kind in ("error", "warning") and not any(words in text for words in self.expected):
             self.problems.append(f"console {kind}: {text}")
 

@@ -78,7 +78,9 @@ def _of_coverage(coverage: Coverage) -> list[Notice]:
     ):
         videos = [u.video_id for u in coverage.unscored if u.state == state]
         if videos:
-            found.append(Notice("error", "failure", f"{_count(len(videos), 'video')} without scores ({words}): {_names(videos)}"))
+            found.append(
+                Notice("error", "failure", f"{_count(len(videos), 'video')} without scores ({words}): {_names(videos)}")
+            )
     short = [u.video_id for u in coverage.unscored if u.state == "short"]
     if short:
         found.append(
