@@ -123,6 +123,6 @@ def test_importance_of_the_decisive_parameter():
     assert all(0 <= one.low <= one.share <= one.high <= 1 for one in found.parameters)
     rng = np.random.default_rng(1)
     noise = importances(SPACE, [(row.values, float(rng.normal())) for row in simulated(120)])
-    assert "nothing of the figure" in noise.reason
+    assert "no more of the figure than noise" in noise.reason
     assert "12 are needed" in importances(SPACE, [(row.values, row.value) for row in simulated(11)]).reason
     assert importances(SPACE, [(row.values, 0.5) for row in simulated(20)]).reason == "all trials have the same figure"

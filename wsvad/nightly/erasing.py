@@ -81,16 +81,16 @@ def erase_unpublished(store: Store, video_ids: frozenset[str]) -> int:
     ]
     records += [(key, _is_record_of) for key in pictures]
     with ThreadPoolExecutor(_THREADS) as pool:
-        theirs = pool.map(lambda key: _is_of_others(store, key, video_ids), units)
-        units = [key for key, others in zip(units, theirs, strict=True) if not others]
-        theirs = pool.map(lambda record: record[1](store, record[0], video_ids), records)
-        mentioning = [key for (key, _), mentioned in zip(records, theirs, strict=True) if mentioned]
+        matches = pool.map(lambda key: _is_of_others(store, key, video_ids), units)
+        units = [key for key, others in zip(units, matches, strict=True) if not others]
+        matches = pool.map(lambda record: record[1](store, record[0], video_ids), records)
+        mentioning = [key for (key, _), mentioned in zip(records, matches, strict=True) if mentioned]
         # snapshots first, so that a snapshot never exists without its objects
-        doomed = [*old, *(key for key in tables if key not in named), *units, *mentioning]
+        to_delete = [*old, *(key for key in tables if key not in named), *units, *mentioning]
         for key in old:
             store.delete(key)
-        list(pool.map(store.delete, doomed[len(old) :]))
-    return rewritten + len(doomed)
+        list(pool.map(store.delete, to_delete[len(old) :]))
+    return rewritten + len(to_delete)
 
 
 def erase_all(store: Store) -> int:
@@ -115,23 +115,23 @@ def erase_reviews(root: Store, video_ids: frozenset[str]) -> int:
         StorageError: the root cannot be read or written.
     """
     folders: dict[str, list[str]] = defaultdict(list)
-    doomed: list[str] = []
+    to_delete: list[str] = []
     for info in root.list(REVIEW):
         found = _PICTURES.match(info.key)
-        (folders[found[0]] if found else doomed).append(info.key)
+        (folders[found[0]] if found else to_delete).append(info.key)
     records = [info.key for info in root.list(VERDICTS)]
     with ThreadPoolExecutor(_THREADS) as pool:
-        theirs = pool.map(lambda folder: _is_record_of(root, f"{folder}{ABOUT}", video_ids, absent=True), folders)
-        lasting = []
-        for (folder, keys), mine in zip(folders.items(), theirs, strict=True):
-            if mine:
-                lasting.append(f"{folder}{ABOUT}")  # deleted last: it names the video of the pictures
-                doomed += [key for key in keys if key != lasting[-1]]
-        theirs = pool.map(lambda key: _is_record_of(root, key, video_ids), records)
-        doomed += [key for key, mine in zip(records, theirs, strict=True) if mine]
-        list(pool.map(root.delete, doomed))
-        list(pool.map(root.delete, lasting))
-    return len(doomed) + len(lasting)
+        matches = pool.map(lambda folder: _is_record_of(root, f"{folder}{ABOUT}", video_ids, absent=True), folders)
+        deleted_last = []
+        for (folder, keys), matched in zip(folders.items(), matches, strict=True):
+            if matched:
+                deleted_last.append(f"{folder}{ABOUT}")  # deleted last: it names the video of the pictures
+                to_delete += [key for key in keys if key != deleted_last[-1]]
+        matches = pool.map(lambda key: _is_record_of(root, key, video_ids), records)
+        to_delete += [key for key, matched in zip(records, matches, strict=True) if matched]
+        list(pool.map(root.delete, to_delete))
+        list(pool.map(root.delete, deleted_last))
+    return len(to_delete) + len(deleted_last)
 
 
 def _is_of_others(store: Store, key: str, video_ids: frozenset[str]) -> bool:

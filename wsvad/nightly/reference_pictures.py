@@ -138,10 +138,10 @@ def delete_pictures_of(root: Store, video_ids: Collection[str]) -> int:
     for info in list(root.list(_PART)):
         try:
             fields = unseal(root.read(info.key), info.key, _FIELDS)
-            theirs = not marks.isdisjoint(build(StoredPictures, fields).videos)
+            matches = not marks.isdisjoint(build(StoredPictures, fields).videos)
         except (DamagedError, DocumentError):
-            theirs = True
-        if theirs:
+            matches = True
+        if matches:
             root.delete(info.key)
             gone += 1
     return gone

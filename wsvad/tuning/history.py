@@ -123,22 +123,22 @@ def check_claim(out: Store, claim: Mapping[str, Any]) -> dict[str, Any] | None:
     """
     if any(info.key == DATASET for info in out.list(DATASET)):
         raise ConflictError(f"{out.uri} contains a data set, not a sweep. Nothing was changed. Use another --out.")
-    theirs = read_claim(out)
-    if theirs is None:
+    existing = read_claim(out)
+    if existing is None:
         if is_run(out):
             raise ConflictError(
                 f"{out.uri} contains a training run, not a sweep. Nothing was changed. Use another --out."
             )
         return None
     fixed = {name: claim[name] for name in _CLAIM_FIELDS}
-    different = differences(fixed, {name: theirs[name] for name in _CLAIM_FIELDS})
+    different = differences(fixed, {name: existing[name] for name in _CLAIM_FIELDS})
     if different:
         raise ConflictError(
             f"{out.uri} contains a sweep with other options or data ({'; '.join(different)[:2000]}). Nothing was "
             "changed. "
             "Use the same options, or another --out."
         )
-    return theirs
+    return existing
 
 
 def read_claim(out: Store) -> dict[str, Any] | None:
@@ -163,14 +163,16 @@ def check_plan(out: Store, plan: Plan, *, extend: bool) -> None:
         UsageError: ``extend`` is true, and there is no sweep or a number would decrease.
     """
     try:
-        theirs = unseal(out.read(PLAN), f"{out.uri}/{PLAN}", _PLAN_FIELDS, remedy="delete it")
+        existing = unseal(out.read(PLAN), f"{out.uri}/{PLAN}", _PLAN_FIELDS, remedy="delete it")
     except ObjectNotFound:
         if extend:
             raise UsageError(f"--extend: there is no sweep at {out.uri} to extend") from None
         return
-    mine = _plan_record(plan)
+    requested = _plan_record(plan)
     changed = [
-        f"{name}: {theirs[name]} there, {mine[name]} here" for name in _PLAN_FIELDS if theirs[name] != mine[name]
+        f"{name}: {existing[name]} there, {requested[name]} here"
+        for name in _PLAN_FIELDS
+        if existing[name] != requested[name]
     ]
     if not changed:
         return
@@ -180,7 +182,7 @@ def check_plan(out: Store, plan: Plan, *, extend: bool) -> None:
             "it to "
             "these, add --extend"
         )
-    fewer = [name for name in _PLAN_FIELDS if mine[name] < theirs[name]]
+    fewer = [name for name in _PLAN_FIELDS if requested[name] < existing[name]]
     if fewer:
         raise UsageError(f"--extend cannot reduce numbers, but {', '.join(fewer)} would decrease: {'; '.join(changed)}")
 

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 _POLL_INTERVAL_S = 0.5
 _STOP_S = 30.0
-_MAX_LOSSES = 3
+_MAX_RETRIES = 3
 """Number of retries of a job whose worker died."""
 _RAISED: Mapping[str, type[WsvadError]] = {e.__name__: e for e in (AccessDenied, StoreFull, StorageError, ClusterError)}
 _ENVIRONMENT = {
@@ -117,7 +117,7 @@ def run_on_tune(
                 stop=_Stop(searcher),
                 verbose=0,
                 callbacks=[searcher.lost_workers],
-                failure_config=tune.FailureConfig(max_failures=_MAX_LOSSES),
+                failure_config=tune.FailureConfig(max_failures=_MAX_RETRIES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, checkpoint_frequency=0),
             ),
         )

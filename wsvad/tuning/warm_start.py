@@ -40,14 +40,14 @@ def warm_start(
     if any(not source.startswith(_FROM) for source in history.sources.values()):
         return 0
     other = open_store(uri, store)
-    theirs = read_claim(other)
-    if theirs is None:
+    other_claim = read_claim(other)
+    if other_claim is None:
         raise UsageError(f"--from {uri}: there is no sweep at this URI")
-    different = [d for name in _COMPARED for d in differences({name: claim[name]}, {name: theirs[name]})]
+    different = [d for name in _COMPARED for d in differences({name: claim[name]}, {name: other_claim[name]})]
     different += [
-        f"{name}: {theirs['space'].get(name)!r} there, {mine!r} here"
+        f"{name}: {other_claim['space'].get(name)!r} there, {mine!r} here"
         for name, mine in space.to_dict().items()
-        if name != "parameters" and theirs["space"].get(name) != mine
+        if name != "parameters" and other_claim["space"].get(name) != mine
     ]
     if different:
         raise UsageError(f"--from {uri}: its results are not comparable ({'; '.join(different)[:2000]})")
