@@ -63,7 +63,7 @@ HOMES = {
         "wsvad/work/run.py",
         "wsvad/loop/run.py",
         "wsvad/experiments/run.py",
-        "wsvad/tuning/losses.py",
+        "wsvad/tuning/lost_workers.py",
         "wsvad/tuning/on_ray.py",
         "wsvad/doctor/ray_probe.py",
     ),
@@ -89,7 +89,7 @@ HOMES = {
         "wsvad/pretraining/degradation.py",
         "wsvad/pretraining/shards.py",
         "wsvad/pretraining/scenes.py",
-        "wsvad/review/finding.py",  # plain pixels, too; only with --pixelate
+        "wsvad/review/detection.py",  # plain pixels, too; only with --pixelate
         "wsvad/video/flow.py",
     ),
     "grpc": ("wsvad/work/ray_link.py",),
@@ -125,8 +125,8 @@ HOMES = {
     ),
     "optuna": ("wsvad/tuning/configurations.py",),
     # an extra; loaded where a page is served
-    "starlette": ("wsvad/review/answers.py", "wsvad/review/serving.py"),
-    "uvicorn": ("wsvad/review/running.py",),
+    "starlette": ("wsvad/review/responses.py", "wsvad/review/app.py"),
+    "uvicorn": ("wsvad/review/server.py",),
     "mlflow": ("wsvad/tuning/trackers.py",),
     "wandb": ("wsvad/tuning/trackers.py",),
     # encodes pictures that the decoder's process made; what holds credentials opens no picture of anybody else's
@@ -174,7 +174,7 @@ HOMES = {
         "wsvad/loop/state.py",
         "wsvad/training/trainer.py",
         "wsvad/training/worker.py",
-        "wsvad/tuning/measuring.py",
+        "wsvad/tuning/validation.py",
         "wsvad/tuning/trial.py",
     ),
 }
@@ -206,7 +206,7 @@ LIGHT = {
     "wsvad.evaluation.job": ("ray", "av", "s3fs", "sklearn"),
     "wsvad.review.config": ("torch", "ray", "av", *REMOTE, "pyarrow", "PIL", "starlette", "uvicorn"),
     "wsvad.review.folder": ("torch", "ray", "cv2", "s3fs", "sklearn", "starlette", "uvicorn"),
-    "wsvad.review.judging": ("torch", "ray", "av", "s3fs", "sklearn", "PIL", "starlette", "uvicorn"),
+    "wsvad.review.verdict_job": ("torch", "ray", "av", "s3fs", "sklearn", "PIL", "starlette", "uvicorn"),
     "wsvad.demo.render": ("torch", "ray", "s3fs"),
 }
 

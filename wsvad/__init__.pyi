@@ -18,7 +18,7 @@ from wsvad.nightly.promotion import PromoteSummary as PromoteSummary
 from wsvad.nightly.purging import PurgeSummary as PurgeSummary
 from wsvad.nightly.summary import RescoreSummary as RescoreSummary
 from wsvad.pipelines.inferencer import Inferencer as Inferencer
-from wsvad.review.judging import VerdictSummary as VerdictSummary
+from wsvad.review.verdict_job import VerdictSummary as VerdictSummary
 from wsvad.scores.reading import ScoreSet as ScoreSet
 from wsvad.scoring.summary import ScoreSummary as ScoreSummary
 from wsvad.training.summary import TrainSummary as TrainSummary

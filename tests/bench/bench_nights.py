@@ -55,8 +55,8 @@ from wsvad.features.reading import FeatureSet
 from wsvad.manifest.listing import list_videos
 from wsvad.nightly import purging
 from wsvad.nightly.job import rescore
+from wsvad.nightly.layout import folder_name
 from wsvad.nightly.options import RescoreOptions
-from wsvad.nightly.places import short
 from wsvad.scores.config import ScoreConfig, window_of
 from wsvad.scores.table import encode_scores
 from wsvad.scoring.units import unit_of
@@ -79,14 +79,14 @@ SCORES = ScoreConfig(
     FEATURES.to_dict(),
     window_of("cuboids", None),
 )
-FEATURES_AT = f"features/{short(FEATURES.fingerprint)}"
-SCORES_AT = f"scores/{short(CHECKPOINT.digest)}"
+FEATURES_AT = f"features/{folder_name(FEATURES.fingerprint)}"
+SCORES_AT = f"scores/{folder_name(CHECKPOINT.digest)}"
 PUBLISHED = ("lists", "snapshots", "units")
 PARTS = {
     "list": "wsvad.nightly.night.list_videos",
-    "extract": "wsvad.nightly.making.extract",
-    "score": "wsvad.nightly.making.score",
-    "events": "wsvad.nightly.happenings.find_all_events",
+    "extract": "wsvad.nightly.steps.extract",
+    "score": "wsvad.nightly.steps.score",
+    "events": "wsvad.nightly.events.find_all_events",
     "coverage": "wsvad.nightly.job._coverage",
     "compare": "wsvad.nightly.job.compare_nights",
 }

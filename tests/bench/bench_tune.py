@@ -17,9 +17,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.tuning.making import SPACE, sweep_records
-from wsvad.tuning.book import Outcome
+from tests.tuning.sweeps import SPACE, sweep_records
 from wsvad.tuning.configurations import Sobol
+from wsvad.tuning.history import Outcome
 from wsvad.tuning.on_ray import run_on_tune
 from wsvad.tuning.schedule import Job
 from wsvad.tuning.space import Configuration

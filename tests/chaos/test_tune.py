@@ -10,7 +10,7 @@ import pytest
 from ray.cluster_utils import Cluster
 
 from tests.extraction.harness import finish, start
-from tests.tuning.making import plant_sweep, rows, words_of
+from tests.tuning.sweeps import plant_sweep, rows, sweep_command
 
 pytestmark = pytest.mark.slow
 
@@ -49,10 +49,10 @@ def test_a_lost_node_and_a_lost_head(clusters, tmp_path):
     data = plant_sweep(tmp_path / "data")
     more = ("--trials", "8", "--steps", "200", "--no-winner", "--save-every", "20")
     calm, out = tmp_path / "calm", tmp_path / "out"
-    assert finish(start(*words_of(data, str(calm), *more, "--no-ray")), timeout=600)[0] == 0
+    assert finish(start(*sweep_command(data, str(calm), *more, "--no-ray")), timeout=600)[0] == 0
 
     cluster = three_nodes(clusters)
-    words = words_of(data, str(out), *more)
+    words = sweep_command(data, str(out), *more)
     process = start(*words, "--address", cluster.address)
     wait_for(out, 3, process)
     victim = next(node for node in cluster.list_all_nodes() if not node.head)

@@ -1,4 +1,4 @@
-"""Shell completion, and the page of options: both made from what is declared."""
+"""Shell completion, and the reference page of options; both are generated from the declarations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wsvad.cli.parser import arguments_of, declared
 
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What bash is to read."""
+    """Path of the bash completion script."""
     path = tmp_path_factory.mktemp("completion") / "wsvad.bash"
     with pytest.MonkeyPatch.context() as patch, path.open("w") as out:
         patch.setattr("sys.stdout", out)
@@ -25,7 +25,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def completed(script: Path, *words: str) -> list[str]:
-    """What bash offers for the last of these words."""
+    """Return what bash offers to complete the last word."""
     code = """
     source "$1"; shift
     COMP_WORDS=(wsvad "$@"); COMP_CWORD=$#
@@ -54,21 +54,21 @@ def completed(script: Path, *words: str) -> list[str]:
         (("score", "--s3-a"), ["--s3-anonymous", "--s3-attempts"]),
     ],
 )
-def test_bash_completes_verbs_options_and_choices(script, words, offered):
-    """As a person would press tab."""
+def test_bash_completes_commands_options_and_choices(script, words, offered):
+    """As when the tab key is pressed."""
     assert sorted(completed(script, *words)) == sorted(offered)
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_bash_offers_every_option_of_a_verb(script, verb):
-    """And those of no other verb; on and off of a switch count as two."""
+def test_bash_offers_every_option_of_a_command(script, verb):
+    """And no option of other commands; both forms of a switch are offered."""
     known = {name for option in declared(arguments_of(verb)).values() for name in option.names}
     assert set(completed(script, verb, "--")) - {"--help", "--version"} == known
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells_get_a_script_of_theirs(shell, capsys, tmp_path):
-    """Where the shell is on this machine, it reads it without complaint."""
+def test_other_shells(shell, capsys, tmp_path):
+    """If the shell is installed, it can parse the script."""
     assert main(["completion", shell]) == 0
     script = capsys.readouterr().out
     assert {"zsh": "#compdef wsvad", "fish": "complete -c wsvad"}[shell] in script
@@ -78,13 +78,13 @@ def test_other_shells_get_a_script_of_theirs(shell, capsys, tmp_path):
         subprocess.run([shell, "-n", str(tmp_path / "script")], check=True)
 
 
-def test_the_page_of_options_is_that_of_this_version():
-    """``python -m tests.options`` makes it."""
+def test_options_page_is_current():
+    """``python -m tests.options`` generates it."""
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_option_says_what_it_does(verb):
-    """No docstring, no option."""
+def test_every_option_has_a_help_text(verb):
+    """Every option is declared with a docstring."""
     silent = [argument.name for argument in arguments_of(verb) if not argument.parameter.help]
     assert not silent

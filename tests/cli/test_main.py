@@ -1,4 +1,4 @@
-"""The command line itself: what is refused, and what each ending is to the shell."""
+"""The command line: refused input, and exit codes."""
 
 import subprocess
 import sys
@@ -20,8 +20,8 @@ def _cli(*words):
     )
 
 
-def test_help_and_version_are_quick_and_complete():
-    """Every verb is named; nothing heavy is imported for it."""
+def test_help_and_version():
+    """Every command is listed; no heavy module is imported."""
     shown = _cli("--help")
     assert shown.returncode == 0
     assert all(verb in shown.stdout for verb in VERBS)
@@ -31,8 +31,8 @@ def test_help_and_version_are_quick_and_complete():
 @pytest.mark.parametrize(
     "words", [(), ("fly",), ("extract", "--colour"), ("extract", "--vid", "x"), ("extract", "--workers", "0")]
 )
-def test_unknown_verbs_and_options_exit_with_2(words, capsys):
-    """Nothing is guessed: no abbreviations, no unknown words, no impossible numbers."""
+def test_unknown_commands_and_options_exit_with_2(words, capsys):
+    """No abbreviations, no unknown words, no impossible numbers."""
     with pytest.raises(SystemExit) as ended:
         main(list(words))
     assert ended.value.code == 2
@@ -53,7 +53,7 @@ def test_unknown_verbs_and_options_exit_with_2(words, capsys):
         (Terminated(), 143),
     ],
 )
-def test_every_ending_has_its_exit_code_and_one_line(raised, code, monkeypatch, capsys):
+def test_exit_codes(raised, code, monkeypatch, capsys):
     """The exception tree and the exit codes of the README agree; a user's error is one line, no traceback."""
 
     def run(args):
@@ -64,8 +64,8 @@ def test_every_ending_has_its_exit_code_and_one_line(raised, code, monkeypatch, 
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
-def test_bugs_are_not_dressed_up(monkeypatch):
-    """What is no error of the user's keeps its traceback."""
+def test_bugs_keep_their_traceback(monkeypatch):
+    """An exception that is not a user's error keeps its traceback."""
 
     def run(args):
         raise ZeroDivisionError
@@ -76,7 +76,7 @@ def test_bugs_are_not_dressed_up(monkeypatch):
 
 
 @pytest.mark.parametrize(("text", "size"), [("5", 5), ("2KiB", 2048), ("1.5GiB", 3 << 29)])
-def test_sizes_may_have_units(text, size):
+def test_sizes_can_have_units(text, size):
     """Bytes, or KiB, MiB, GiB."""
     assert size_bytes(text) == size
 
@@ -86,7 +86,7 @@ def _parse(*words):
 
 
 def test_option_file_is_read(tmp_path):
-    """Keys with - or _, true and false switches, text and numbers; the command line wins."""
+    """Keys with - or _, switches, text and numbers; the command line takes precedence."""
     path = tmp_path / "o.toml"
     path.write_text('videos = "a b"\nclip_length = 8\ncuboids = false\njson = true\nverbose = false\nworkers = 3\n')
     options = _parse("extract", "--workers", "2", "--config", str(path))
@@ -96,7 +96,7 @@ def test_option_file_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("x = 1", "unknown key 'x'"),
         ("videos = []", "'videos' must be text or a number, got []"),
@@ -110,23 +110,23 @@ def test_option_file_is_read(tmp_path):
         ("flow = 'none'", "'flow' invalid choice: 'none'"),
         ("given = 1", "unknown key 'given'"),
         ("config = 'x'", "unknown key 'config'"),
-        ("dry_run = true\ndry-run = false", "'dry_run' and 'dry-run' are one option"),
-        ("ray = true\nno-ray = true", "'ray' and 'no-ray' are one option"),
+        ("dry_run = true\ndry-run = false", "'dry_run' and 'dry-run' are the same option"),
+        ("ray = true\nno-ray = true", "'ray' and 'no-ray' are the same option"),
         ("no-json = true", "unknown key 'no-json'"),
     ],
 )
-def test_a_wrong_option_file_names_itself_and_the_key(text, said, tmp_path, caplog):
-    """One line, exit code 2; also for values that only the option itself can judge."""
+def test_invalid_option_file_is_reported(text, message, tmp_path, caplog):
+    """One line with the file and the key, exit code 2; also for values checked by the option itself."""
     path = tmp_path / "o.toml"
     path.write_text(text)
     assert main(["extract", "--config", str(path)]) == 2
     (record,) = caplog.records
     assert record.getMessage().startswith(f"--config {path}: ")
-    assert said in record.getMessage()
+    assert message in record.getMessage()
 
 
-def test_values_of_the_command_line_come_behind_those_of_the_file(tmp_path):
-    """Of an option that may be repeated; the last one counts where two say different things."""
+def test_command_line_values_follow_those_of_the_file(tmp_path):
+    """For repeatable options, so that the last of contradicting values counts."""
     path = tmp_path / "o.toml"
     path.write_text('set = ["k=1", "heads=2"]\n')
     assert _parse("train", "--config", str(path), "--set", "k=3").set == ("k=1", "heads=2", "k=3")
@@ -135,8 +135,8 @@ def test_values_of_the_command_line_come_behind_those_of_the_file(tmp_path):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_what_is_left_alone_is_the_default(verb):
-    """A verb without options gets the dataclass as it is, and nothing counts as given."""
+def test_omitted_options_have_their_defaults(verb):
+    """A command without options gets the default dataclass, and no option counts as given."""
     words = {"manifest": ("join",), "weights": ("list",), "completion": ("bash",)}.get(verb, ())
     options = _parse(verb, *words)
     assert options == module_of(verb).Options()
@@ -144,7 +144,7 @@ def test_what_is_left_alone_is_the_default(verb):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--clip-length",), "argument --clip-length: expected a value"),
         (("--clip-length", "--json"), "argument --clip-length: expected a value"),
@@ -167,34 +167,34 @@ def test_what_is_left_alone_is_the_default(verb):
         (("--vid\udcff",), "unrecognized arguments: --vid"),
     ],
 )
-def test_words_that_no_option_takes_are_told_in_one_line(words, said, capsys):
-    """After the usage, which is one line, too."""
+def test_unparsable_arguments_are_reported_in_one_line(words, message, capsys):
+    """After the usage, which is also one line."""
     with pytest.raises(SystemExit) as ended:
         main(["extract", *words])
     assert ended.value.code == 2
     usage, error = capsys.readouterr().err.splitlines()
     assert usage.startswith("usage: wsvad extract")
-    assert error.startswith(f"wsvad extract: error: {said}")
+    assert error.startswith(f"wsvad extract: error: {message}")
 
 
 @pytest.mark.parametrize("words", [("--workers=2", "--workers", "3"), ("--workers", "3"), ("--workers=3",)])
 def test_the_last_of_several_values_counts(words):
-    """As in any shell script that puts a default first."""
+    """As in shell scripts that put a default first."""
     assert _parse("extract", *words).cluster.pool.workers == 3
 
 
 @pytest.mark.parametrize(
     "text", ["none", "null", "true", "[1]", "{}", " x ", "", "@file", "~", "a=b", "--json", "é\udcff"]
 )
-def test_text_is_taken_as_it_is(text):
-    """Whatever a library might make of it."""
+def test_text_is_not_interpreted(text):
+    """Including text that a parsing library could interpret."""
     options = _parse("extract", f"--videos={text}", f"--id-prefix={text}", f"--address={text}")
     assert (options.videos, options.video.id_prefix, options.cluster.address) == (text, text, text)
     assert _parse("train", f"--set={text}").set == (text,)
 
 
-def test_switches_of_three_states(tmp_path):
-    """Yes, no, and nothing said; also in a file."""
+def test_three_state_switches(tmp_path):
+    """Yes, no, and and not given; also in a file."""
     (tmp_path / "o.toml").write_text("ray = false\n")
     assert _parse("extract", "--config", str(tmp_path / "o.toml")).cluster.ray is False
     assert _parse("extract", "--ray", "--config", str(tmp_path / "o.toml")).cluster.ray is True
@@ -208,7 +208,7 @@ def test_switches_of_three_states(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--workers", "many"), "must be a whole number, got 'many'"),
         (("--cpus-per-worker", "half"), "must be a number, got 'half'"),
@@ -216,17 +216,17 @@ def test_switches_of_three_states(tmp_path):
         (("--memory-per-worker", "lots"), "must be a number, got 'lots'"),
     ],
 )
-def test_a_value_that_is_no_number_is_told_in_words(words, said, capsys):
-    """Nothing of how the program parses shows in the message."""
+def test_invalid_numbers_are_reported_in_plain_words(words, message, capsys):
+    """The message does not reveal how values are parsed."""
     with pytest.raises(SystemExit):
         main(["extract", *words])
-    assert f"argument {words[0]}: {said}" in capsys.readouterr().err
+    assert f"argument {words[0]}: {message}" in capsys.readouterr().err
 
 
-def test_help_names_defaults_where_there_are_any(capsys):
-    """``(default: 5)`` helps; ``(default: None)`` and ``(default: False)`` are noise."""
+def test_help_shows_useful_defaults(capsys):
+    """``(default: 5)`` is shown; ``(default: None)`` and ``(default: False)`` are not."""
     with pytest.raises(SystemExit):
         main(["compare", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
-    assert "runs of each (default: 5)" in shown
+    assert "number of runs per row (default: 5)" in shown
     assert not [noise for noise in ("None)", "False)", "[])", "default: )") if noise in shown]

@@ -1,4 +1,4 @@
-"""What somebody may have meant who mistyped, and places that cannot be what they are for."""
+"""Suggestions for typing errors, and unusable locations."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ from wsvad.training.overrides import parse_overrides
         (("evaluate", "--split", "tests"), "test"),
     ],
 )
-def test_a_mistyped_option_or_value_names_the_right_one(words, meant, capsys):
-    """Exit code 2; the usage is that of the verb."""
+def test_suggestion_for_a_mistyped_option_or_value(words, meant, capsys):
+    """Exit code 2; the usage is that of the command."""
     with pytest.raises(SystemExit) as ended:
         main(list(words))
     assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert f"did you mean '{meant}'?" in said
-    assert f"usage: wsvad {words[0] if len(words) > 1 else ''}".strip() in said
+    message = capsys.readouterr().err
+    assert f"did you mean '{meant}'?" in message
+    assert f"usage: wsvad {words[0] if len(words) > 1 else ''}".strip() in message
 
 
-def test_far_off_words_bring_no_suggestion(capsys):
-    """A guess that is none is worse than silence."""
+def test_no_suggestion_for_unrelated_words(capsys):
+    """A wrong suggestion is worse than none."""
     assert did_you_mean("--xyzzy", ["--videos", "--out"]) == ""
     with pytest.raises(SystemExit):
         main(["extract", "--xyzzy"])
     assert "did you mean" not in capsys.readouterr().err
 
 
-def test_a_mistyped_key_of_an_option_file_names_the_right_one(tmp_path, capsys):
+def test_suggestion_for_a_mistyped_key_of_an_option_file(tmp_path, capsys):
     """With - or _."""
     (tmp_path / "o.toml").write_text("clip_lenght = 8\n")
     assert main(["extract", "--config", str(tmp_path / "o.toml")]) == 2
@@ -56,8 +56,8 @@ def test_a_mistyped_key_of_an_option_file_names_the_right_one(tmp_path, capsys):
     assert "none.toml: the file does not exist" in capsys.readouterr().err
 
 
-def test_a_mistyped_setting_or_preset_names_the_right_one(tmp_path, capsys):
-    """Of a model."""
+def test_suggestion_for_a_mistyped_setting_or_preset(tmp_path, capsys):
+    """Settings of a model."""
     with pytest.raises(UsageError, match="no setting 'droput'; did you mean 'dropout'"):
         parse_overrides(["droput=0.5"], SultaniConfig)
     with pytest.raises(UsageError, match="got 'al'; did you mean 'all'"):
@@ -65,7 +65,7 @@ def test_a_mistyped_setting_or_preset_names_the_right_one(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("video_id;uri;label\na;a.mp4;1\n", "separated by ';'; save it with commas"),
         ("video_id\turi\na\ta.mp4\n", "separated by tabs"),
@@ -75,12 +75,12 @@ def test_a_mistyped_setting_or_preset_names_the_right_one(tmp_path, capsys):
         ("a,b\n1,2\n", "needs a column 'uri'; found ['a', 'b']"),
     ],
 )
-def test_a_manifest_with_another_delimiter_says_so(text, said):
-    """As spreadsheets of half of Europe write it."""
+def test_manifest_with_another_delimiter(text, message):
+    """As written by spreadsheets with many European locales."""
     with pytest.raises(ManifestError) as caught:
         read_manifest(text.encode(), name="m.csv")
-    assert said in str(caught.value)
-    assert ("separated" in said) == ("separated" in str(caught.value))
+    assert message in str(caught.value)
+    assert ("separated" in message) == ("separated" in str(caught.value))
 
 
 def _words(verb, out):
@@ -101,15 +101,15 @@ def _words(verb, out):
     "verb", ["extract", "import-features", "train", "score", "events", "evaluate", "compare", "pretrain"]
 )
 @pytest.mark.parametrize("below", ["", "/sub", "/sub/sub"])
-def test_a_file_in_the_place_of_the_target_is_found_first(verb, below, tmp_path, capsys):
-    """Exit code 2, before a single input is looked at: none of them exists."""
+def test_file_instead_of_the_target_folder(verb, below, tmp_path, capsys):
+    """Exit code 2 before any input is opened: none of them exists."""
     (tmp_path / "file").write_text("x")
     assert main(_words(verb, f"{tmp_path}/file{below}")) == 2
     assert "is a file, where a folder is needed" in capsys.readouterr().err
 
 
-def test_a_folder_that_may_not_be_written_is_found_first(tmp_path, capsys, monkeypatch):
-    """Whoever owns it can change that: exit code 4."""
+def test_unwritable_folder(tmp_path, capsys, monkeypatch):
+    """Its owner can change that: exit code 4."""
     monkeypatch.setattr("os.access", lambda path, mode: False)
     assert main(_words("evaluate", str(tmp_path / "out"))) == 4
     assert f"this user may not write in {tmp_path}" in capsys.readouterr().err
@@ -126,26 +126,26 @@ def test_a_folder_that_may_not_be_written_is_found_first(tmp_path, capsys, monke
         ("demo", "--folder", "{file}"),
     ],
 )
-def test_the_other_targets_too(words, tmp_path, capsys):
+def test_unusable_targets_of_other_commands(words, tmp_path, capsys):
     """A manifest, weights, a demonstration."""
     (tmp_path / "file").write_text("x")
     (tmp_path / "folder" / "m.csv").mkdir(parents=True)
     assert main([w.format(file=tmp_path / "file", folder=tmp_path / "folder") for w in words]) == 2
-    said = capsys.readouterr().err
-    assert any(reason in said for reason in ("a folder is needed", "is a folder", "not a folder"))
+    message = capsys.readouterr().err
+    assert any(reason in message for reason in ("a folder is needed", "is a folder", "not a folder"))
 
 
 @pytest.mark.parametrize(
     "words", [["extract", "--videos", "v"], ["manifest", "join", "--train", "m.csv"], ["train"], ["score"]]
 )
-def test_the_memory_of_a_process_is_no_target(words, caplog):
-    """What is written there is gone with the command, which would end with 0."""
+def test_memory_is_not_a_target(words, caplog):
+    """Data written there would be lost, although the command would exit with 0."""
     assert main([*words, "--out", "memory://x/y.csv"]) == 2
     assert "lost with the process" in caplog.text
 
 
-def test_places_that_can_never_be_a_store_are_wrong_options(tmp_path):
-    """And stay errors of the store for whoever works through many of them."""
+def test_impossible_locations_are_invalid_options(tmp_path):
+    """They are also storage errors, for callers that process many of them."""
     (tmp_path / "file").write_text("x")
     long = "x" * 300
     for probe, uri in ((probe_folder, tmp_path / "file"), (probe_folder, tmp_path / long), (probe_object, tmp_path)):
@@ -158,8 +158,8 @@ def test_places_that_can_never_be_a_store_are_wrong_options(tmp_path):
 
 
 @pytest.mark.parametrize("bucket", ["a", "a..b", "192.168.5.4", "-ab", "ab-", "a b c", "x" * 300])
-def test_an_impossible_bucket_is_a_wrong_option(bucket):
-    """Found in its name."""
+def test_impossible_bucket_name(bucket):
+    """Detected from the name."""
     with pytest.raises(UsageError, match="is not a bucket name"):
         normalize_uri(f"s3://{bucket}/x")
 
@@ -178,16 +178,16 @@ def test_an_impossible_bucket_is_a_wrong_option(bucket):
         ("manifest", "ucf-crime", "--root", "{gone}", "--out", "{out}.csv"),
     ],
 )
-def test_a_path_that_does_not_exist_is_called_so(words, tmp_path, capsys):
+def test_missing_path_is_reported(words, tmp_path, capsys):
     """With its name, and exit code 2."""
     assert main([w.format(gone=tmp_path / "gone", out=tmp_path / "out") for w in words]) == 2
-    said = capsys.readouterr().err
-    assert f"{tmp_path}/gone" in said
-    assert "does not exist" in said
+    message = capsys.readouterr().err
+    assert f"{tmp_path}/gone" in message
+    assert "does not exist" in message
 
 
-def test_an_empty_folder_is_not_called_missing(tmp_path):
-    """It is there."""
+def test_empty_folder_is_not_reported_as_missing(tmp_path):
+    """An empty folder exists."""
     with pytest.raises(ManifestError, match="no video found") as caught:
         list_videos(str(tmp_path))
     assert "does not exist" not in str(caught.value)
@@ -205,10 +205,10 @@ def test_an_empty_folder_is_not_called_missing(tmp_path):
         ("compare", "--seeds", "1000000000"),
     ],
 )
-def test_sizes_that_cannot_be_meant_are_refused(words, capsys):
-    """Before anything of that size is made."""
+def test_impossible_sizes_are_refused(words, capsys):
+    """Before anything of that size is allocated."""
     with pytest.raises(SystemExit) as ended:
         main(list(words))
     assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert f"argument {words[1]}: must be" in said
+    message = capsys.readouterr().err
+    assert f"argument {words[1]}: must be" in message

@@ -1,4 +1,4 @@
-"""Standard output that cannot be written or encoded: the run ends as it should, and says what is lost."""
+"""Unwritable or unencodable standard output: the run ends normally and reports what is lost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIST = ("weights", "list")
 
 
 def _run(shell: str, *words: str, **environment: str) -> tuple[int, str, str]:
-    """Run the command in bash, with ``CMD`` in the shell's words for it; return exit code, stdout and stderr."""
+    """Run a shell command in which ``CMD`` stands for wsvad; return exit code, stdout and stderr."""
     env = {**os.environ, "CMD": " ".join([sys.executable, "-m", "wsvad", *words]), "PYTHONPATH": str(REPO)}
     done = subprocess.run(
         ["bash", "-c", shell.replace("CMD", "$CMD")],
@@ -30,56 +30,56 @@ def _run(shell: str, *words: str, **environment: str) -> tuple[int, str, str]:
 @pytest.mark.parametrize(
     ("where", "reason"), [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")]
 )
-def test_output_that_cannot_be_written_is_told(where, reason, words):
+def test_unwritable_output_is_reported(where, reason, words):
     """A full disk, a closed descriptor: exit code 4, one line, no traceback."""
-    code, _, said = _run(f"CMD {where}", *words)
+    code, _, stderr = _run(f"CMD {where}", *words)
     assert code == 4
-    assert f"standard output could not be written ({reason})" in said
-    assert "ended with exit code 0" in said
-    assert len(said.splitlines()) == 1
+    assert f"standard output could not be written ({reason})" in stderr
+    assert "ended with exit code 0" in stderr
+    assert len(stderr.splitlines()) == 1
 
 
-def test_a_reader_that_goes_away_ends_it_as_it_ends_others(tmp_path):
-    """``| head -1``: what a shell shows of ``SIGPIPE``, with a line that names what the run itself ended with."""
+def test_closed_pipe(tmp_path):
+    """``| head -1``: the exit code of ``SIGPIPE``, and a line with the exit code of the run itself."""
     gate = tmp_path / "gate"
     os.mkfifo(gate)
-    # nobody reads the pipe by the time that the command writes
+    # nobody reads the pipe when the command writes
     shell = f"CMD | (exec <&-; echo closed >{gate}); exit ${{PIPESTATUS[0]}}"
     with subprocess.Popen(["cat", str(gate)], stdout=subprocess.PIPE) as opened:
-        code, _, said = _run(shell, *LIST)
+        code, _, stderr = _run(shell, *LIST)
     assert opened.stdout is not None
     assert code == 141
-    assert "standard output could not be written (Broken pipe)" in said
-    assert "Traceback" not in said
+    assert "standard output could not be written (Broken pipe)" in stderr
+    assert "Traceback" not in stderr
 
 
 @pytest.mark.parametrize("where", [">/dev/null 2>&-", "2>/dev/full >/dev/null", "<&- >/dev/null 2>&-"])
-def test_a_log_that_cannot_be_written_changes_nothing(where):
-    """What is lost are messages; nowhere is left to say so."""
+def test_unwritable_log_has_no_effect(where):
+    """Only messages are lost, and they cannot be reported anywhere."""
     assert _run(f"CMD {where}", *LIST)[0] == 0
     assert _run(f"CMD {where}", "verify", "--out", "/nowhere/at/all")[0] == 2
 
 
-def test_no_file_gets_the_number_of_a_closed_stream(tmp_path):
-    """Or what is printed would end in it."""
-    code, _, said = _run("CMD >&-", "manifest", "ucsd-ped2", "--root", str(tmp_path), "--out", f"{tmp_path}/m.csv")
+def test_no_file_gets_a_closed_standard_descriptor(tmp_path):
+    """Otherwise output would be written into the file."""
+    code, _, stderr = _run("CMD >&-", "manifest", "ucsd-ped2", "--root", str(tmp_path), "--out", f"{tmp_path}/m.csv")
     assert code == 4
-    assert "ended with exit code 2" in said
+    assert "ended with exit code 2" in stderr
     assert not list(tmp_path.glob("*.csv"))
 
 
-def test_characters_that_a_terminal_does_not_have_become_escapes(tmp_path):
-    """Exit code 0, everything shown, and one line that says what helps."""
+def test_unencodable_characters_become_escapes(tmp_path):
+    """Exit code 0, complete output, and one line with a remedy."""
     folder = tmp_path / "łódź-日本"
-    code, shown, said = _run("CMD", *LIST, "--to", str(folder), PYTHONIOENCODING="latin-1")
+    code, shown, stderr = _run("CMD", *LIST, "--to", str(folder), PYTHONIOENCODING="latin-1")
     assert code == 0
     assert r"\u0142ód\u017a-\u65e5\u672c" in shown
-    assert "4 characters that iso8859-1 does not have are shown as escapes; set PYTHONIOENCODING=utf-8" in said
+    assert "4 characters are not available in iso8859-1 and shown as escapes; set PYTHONIOENCODING=utf-8" in stderr
     assert _run("CMD", *LIST, "--to", str(folder), PYTHONIOENCODING="utf-8")[2] == ""
 
 
-def test_streams_of_a_caller_stay_his(monkeypatch, capsys):
-    """In a test, or in a program that calls ``main``, nothing is put in their place."""
+def test_streams_of_a_caller_are_kept(monkeypatch, capsys):
+    """In a test, or in a program that calls ``main``, streams are not replaced."""
     before = sys.stdout, sys.stderr
     seen = []
     from wsvad.cli import weights
@@ -89,8 +89,8 @@ def test_streams_of_a_caller_stay_his(monkeypatch, capsys):
     assert seen == [before]
 
 
-def test_deep_json_is_refused_by_a_command(tmp_path: Path, capsys):
-    """One line and an exit code of ours."""
+def test_deeply_nested_json(tmp_path: Path, capsys):
+    """One line and a documented exit code."""
     (tmp_path / "dataset.json").write_text("[" * 100_000)
     assert main(["evaluate", "--scores", str(tmp_path), "--manifest", "m.csv", "--out", str(tmp_path / "r")]) == 2
     manifest = tmp_path / "m.csv"

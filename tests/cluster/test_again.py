@@ -49,7 +49,7 @@ def test_only_what_may_go_on_is_tried_again(tmp_path, codes, ended, made):
 
 def test_it_says_what_it_does(tmp_path):
     """The exit code and the number of runs, on standard error, where a log is."""
-    assert "exit code 4; again in 0 s (1 of 2 runs made)" in _run(tmp_path, "4", "--times", "2", "--wait-s", "0")[2]
+    assert "exit code 4; retry in 0 s (run 1 of 2)" in _run(tmp_path, "4", "--times", "2", "--wait-s", "0")[2]
 
 
 @pytest.mark.parametrize("words", [("--times", "0"), ("--wait-s", "-1"), ("--times", "many")])
@@ -77,7 +77,7 @@ def test_a_request_to_end_is_passed_on_and_ends_it(tmp_path, waiting):
         time.sleep(0.02)
     if waiting:
         assert process.stderr is not None
-        assert "again in 60 s" in process.stderr.readline()
+        assert "retry in 60 s" in process.stderr.readline()
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert process.returncode == (4 if waiting else 143)

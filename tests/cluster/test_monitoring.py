@@ -16,8 +16,8 @@ from ray.dashboard.modules.reporter import reporter_agent
 
 from tests.cluster.manifests import CLUSTER, KUBERAY, built, mistakes
 from wsvad.nightly.exposition import PREFIX, registry_of
+from wsvad.nightly.metrics import metrics_of
 from wsvad.nightly.summary import RescoreSummary
-from wsvad.nightly.telling import figures_of
 
 MONITORING = CLUSTER / "monitoring"
 INSTALL = "promtool is missing: apt-get install -y --no-install-recommends prometheus"
@@ -37,7 +37,7 @@ def _summary(**changes: Any) -> RescoreSummary:
 
 def _exposed() -> dict[str, set[str]]:
     """Every metric that a night tells, with its labels, as Prometheus gets it."""
-    families = registry_of(figures_of(_summary(), 0.0)).collect()
+    families = registry_of(metrics_of(_summary(), 0.0)).collect()
     return {f.name: {label for sample in f.samples for label in sample.labels} for f in families}
 
 
@@ -127,7 +127,7 @@ def test_what_has_to_be_alerted_is():
 @pytest.mark.parametrize(("retention", "held"), [("", 0), ("applied", 0), ("asked", 0), ("12 of 20 videos, say", 1)])
 def test_a_retention_that_was_held_back_is_told(retention, held):
     """With and without tolerance of bad footage."""
-    figures = {f.name: f.samples[0][1] for f in figures_of(_summary(retention=retention), 0.0)}
+    figures = {f.name: f.samples[0][1] for f in metrics_of(_summary(retention=retention), 0.0)}
     assert figures["retention_held"] == held
 
 

@@ -85,7 +85,7 @@ def test_missing_or_altered_embedded_weights_are_refused(embedded_copy, capsys):
         (("--backbone", "i3d-two-stream", "--weights", "random"), "--flow-weights flow_imagenet after"),
         (("--backbone", "i3d", "--weights", "embedded"), "there are no embedded weights of an RGB I3D"),
         (("--weights", "random", "--flow-weights", "random"), "--flow-weights is only valid with i3d-two-stream"),
-        (("--weights", "random", "--flow", "dis"), "--flow goes with i3d-flow and i3d-two-stream"),
+        (("--weights", "random", "--flow", "dis"), "--flow requires i3d-flow or i3d-two-stream"),
         (("--backbone", "i3d-r50", "--weights", "random", "--clip-length", "6"), "at least 7 frames, got 6"),
     ],
 )

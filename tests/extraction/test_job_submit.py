@@ -91,7 +91,7 @@ def test_a_stopped_job_resumes_when_submitted_again(head, footage, out):
     assert 1 <= kept < UNITS
     assert {p.split("/")[0] for p in visible(out)} == {"dataset.json", "index", "pictures", "units"}
     lines = log_lines(head.logs("stopped"))
-    assert lines[-1] == "ERROR terminated: finished units are kept; the same command goes on from here"
+    assert lines[-1] == "ERROR terminated: finished units are kept; run the same command again to continue"
     assert all(line.startswith(OURS) for line in lines), lines
 
     again = head.submit("again", *words, wait=True)

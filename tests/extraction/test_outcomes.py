@@ -210,7 +210,7 @@ def test_stopping_by_signal_is_clean_and_resumable(tmp_path, capsys, how):
     process.send_signal(getattr(signal, how))
     code, _, log = finish(process, timeout=120)
     assert code == {"SIGINT": 130, "SIGTERM": 143}[how], log
-    assert "the same command goes on from here" in log
+    assert "run the same command again to continue" in log
     assert "Traceback" not in log
     kept = stored(str(out))
     code, summary = run_here(capsys, "extract", *words)

@@ -158,7 +158,7 @@ def test_stopping_by_signal_keeps_finished_units(tmp_path, capsys, how):
     process.send_signal(getattr(signal, how))
     code, _, log = finish(process, timeout=120)
     assert code == {"SIGINT": 130, "SIGTERM": 143}[how], log
-    assert "the same command goes on from here" in log
+    assert "run the same command again to continue" in log
     assert "Traceback" not in log
     assert children, "a decoder ran"
     until(lambda: not any(child.is_running() for child in children), timeout=20)

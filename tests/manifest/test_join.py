@@ -140,9 +140,9 @@ def test_the_command_joins_manifests(sources, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("join", "--root", "x"), "manifest join does not take --root"),
-        (("join", "--train", "x.csv", "--val-fraction", "0.1"), "manifest join does not take --val-fraction"),
-        (("ucf-crime", "--root", "x", "--test", "x.csv"), "manifest ucf-crime does not take --test"),
+        (("join", "--root", "x"), "manifest join does not support --root"),
+        (("join", "--train", "x.csv", "--val-fraction", "0.1"), "manifest join does not support --val-fraction"),
+        (("ucf-crime", "--root", "x", "--test", "x.csv"), "manifest ucf-crime does not support --test"),
         (("join", "--train", "x.csv"), "missing option: --out"),
         (("join", "--out", "m.csv"), "nothing to join; add manifests with --train, --val or --test"),
     ],

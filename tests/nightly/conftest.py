@@ -1,4 +1,4 @@
-"""Fixtures of nightly tests: an archive, models, and the pixels' means in the place of the network."""
+"""Fixtures of the nightly tests: an archive, models, and a pixel-mean model in place of the network."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Run = Callable[..., tuple[int, dict[str, Any]]]
 
 @pytest.fixture(autouse=True)
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No Ray, no network."""
+    """Run without Ray and without a network."""
     patch_all(monkeypatch)
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """The first night's footage, with a file of cameras beside it."""
+    """The footage of the first night, with a cameras file beside it."""
     write_first_night(tmp_path / "archive")
     (tmp_path / "cameras.toml").write_text(CAMERAS)
     return tmp_path / "archive"
@@ -33,7 +33,7 @@ def archive(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def model(tmp_path: Path) -> str:
-    """The first model."""
+    """The checkpoint of the first model."""
     return write_checkpoint(tmp_path / "model", bright_is_anomalous())
 
 

@@ -1,4 +1,4 @@
-"""An archive for tests: small videos of cameras, in which something bright happens or not, and models that see it."""
+"""An archive for tests: small videos of cameras with and without bright spans, and models that detect brightness."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write_scene(path: Path, seconds: int, *bright: tuple[int, int], picture: np.
 
 
 def bright_is_anomalous(shift: float = 0.0) -> Checkpoint:
-    """A model of cuboids whose logit is their brightness, plus ``shift``: dark clips score .23, bright ones .87."""
+    """Return a model with the logit brightness of a cuboid plus ``shift``: dark clips score .23, bright ones .87."""
     checkpoint = make_checkpoint("st_mil", 160, features=FEATURES, unit_length=False)
     state = {name: torch.zeros_like(tensor) for name, tensor in checkpoint.state.items()}
     state["head.fc1.weight"][0] = 1 / 160
@@ -57,7 +57,7 @@ time_zone = "UTC"
 
 
 def write_first_night(archive: Path) -> None:
-    """Three cameras: one with an event at the end of the last file of a day, one with one within, one without."""
+    """Write three cameras: an event at the end of the last file of a day, an event inside a file, no event."""
     write_scene(archive / "front" / "20260301_235930.mp4", 30, (5, 8), (26, 30))
     write_scene(archive / "yard" / "20260301_120000.mp4", 20, (2, 6))
     write_scene(archive / "door" / "20260301_120000.mp4", 10)

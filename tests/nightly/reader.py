@@ -1,4 +1,4 @@
-"""What a reader sees of a nightly job, looked at from the newest pointer down to the last byte."""
+"""A reader of a nightly job that checks everything from the newest pointer to the last byte."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from wsvad.dataset import layout
 from wsvad.dataset.snapshots import read_snapshot
 from wsvad.errors import ObjectNotFound
 from wsvad.events.table import decode_events
-from wsvad.nightly.published import Current, DataSetAt, current, require_current
+from wsvad.nightly.published import Current, SnapshotRef, current, require_current
 from wsvad.storage import Store, StoreOptions, open_store
 
 
 def digests(root: Path) -> dict[str, str]:
-    """Digest of everything below a root but who was at work there."""
+    """Return the digest of every object below a root except leases."""
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))
@@ -24,8 +24,8 @@ def digests(root: Path) -> dict[str, str]:
     }
 
 
-def objects(root: Store, at: DataSetAt) -> dict[str, list[tuple[int, str]]]:
-    """First clip and digest of the published objects of every video or unit, each read and held against its digest."""
+def objects(root: Store, at: SnapshotRef) -> dict[str, list[tuple[int, str]]]:
+    """Return first clip and digest of the published objects of every video or unit; check each object's digest."""
     store = open_store(f"{root.uri}/{at.prefix}", root.options)
     found: dict[str, list[tuple[int, str]]] = {}
     for o in read_snapshot(store, layout.snapshot_key(at.snapshot)).objects:
@@ -34,15 +34,15 @@ def objects(root: Store, at: DataSetAt) -> dict[str, list[tuple[int, str]]]:
     return found
 
 
-def units(root: Store, at: DataSetAt) -> dict[str, list[dict[str, Any]]]:
-    """Rows of every published unit of events, by its name."""
+def units(root: Store, at: SnapshotRef) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of every published unit of events by unit name."""
     store = open_store(f"{root.uri}/{at.prefix}", root.options)
     snapshot = read_snapshot(store, layout.snapshot_key(at.snapshot))
     return {o.video_id: decode_events(store.read(o.key)).rows for o in snapshot.objects}
 
 
 def look(root: Store) -> Current | None:
-    """Read the newest night whole: every object of it, and that its parts belong together."""
+    """Read all objects of the newest night and check that they are consistent."""
     night = current(root)
     if night is None:
         return None
@@ -59,7 +59,7 @@ def look(root: Store) -> Current | None:
 
 
 class Watcher:
-    """Reads the newest night again and again while others write; what it saw must have been whole each time."""
+    """Reads the newest night in a loop while others write; every state it reads must be complete."""
 
     def __init__(self, root: str, options: StoreOptions | None = None) -> None:
         self._root = open_store(root, options)
@@ -96,7 +96,7 @@ class Watcher:
 
 
 def shown(root: str | Path, options: StoreOptions | None = None) -> dict[str, Any]:
-    """Everything that readers are shown, as one value to compare."""
+    """Return everything that readers see as one comparable value."""
     store = open_store(str(root), options)
     night = require_current(store)
     model = night.shown

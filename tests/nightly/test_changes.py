@@ -1,4 +1,4 @@
-"""Events of two nights, matched: against a slow reference, and by hand."""
+"""Matching of the events of two nights: against a brute-force reference, and by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ spans = st.builds(
 
 
 def reference(before: list[EventSpan], now: list[EventSpan]) -> Counter[str]:
-    """Match the pair of the highest IoU again and again, looking at all of them."""
+    """Match greedily by brute force: take the pair with the highest IoU until none is left."""
     old, new = sorted(before), sorted(now)
     found: Counter[str] = Counter()
     while True:
@@ -37,8 +37,8 @@ def reference(before: list[EventSpan], now: list[EventSpan]) -> Counter[str]:
 
 
 @given(st.lists(spans, max_size=7), st.lists(spans, max_size=7))
-def test_as_the_slow_way(before, now):
-    """The same numbers of each kind, every event once."""
+def test_matches_brute_force(before, now):
+    """The counts of each kind are equal, and every event occurs once."""
     changes = compare_events(before, now)
     assert Counter(change.change for change in changes) == reference(before, now)
     assert Counter(change.before for change in changes if change.before) == Counter(before)
@@ -46,12 +46,12 @@ def test_as_the_slow_way(before, now):
 
 
 @given(st.lists(spans, max_size=7))
-def test_nothing_changed(events):
-    """A night like the one before keeps everything."""
+def test_identical_nights_keep_all_events(events):
+    """All events of identical nights are kept."""
     assert {change.change for change in compare_events(events, events)} <= {"kept"}
 
 
-def test_by_hand():
+def test_lengthened_removed_and_other_camera():
     """An event that was lengthened, one that is gone, one on another camera at the same time."""
     before = [EventSpan("a", 0, 10), EventSpan("a", 20, 30), EventSpan("b", 0, 10)]
     now = [EventSpan("a", 0, 12), EventSpan("b", 0, 10), EventSpan("c", 20, 30)]

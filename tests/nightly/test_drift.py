@@ -1,4 +1,4 @@
-"""Drift from night to night: what each camera is held against, what is read for it, and what is said of it."""
+"""Drift over several nights: references, which scores are read, and the reported results."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from wsvad.errors import DamagedError
 from wsvad.metrics.drift import LARGE, compare, make_reference
 from wsvad.nightly.drift_results import Drift
 from wsvad.nightly.exposition import registry_of
-from wsvad.nightly.references import drop_references, read_reference, reference_key
+from wsvad.nightly.metrics import metrics_of
+from wsvad.nightly.references import delete_other_references, read_reference, reference_key
 from wsvad.nightly.summary import RescoreSummary
-from wsvad.nightly.telling import figures_of
 from wsvad.rates import poisson_band
 from wsvad.scores.reading import ScoreSet
 
@@ -26,12 +26,12 @@ WEEK = DAYS[:7]
 
 
 def eight_days(camera):
-    """Footage that reaches back seven days before the newest 24 hours, which end at 23:01:16.8."""
+    """Footage that starts seven days before the newest 24 hours, which end at 23:01:16.8."""
     return [last_hour(day(camera, "2026-02-28")), *(day(camera, date) for date in DAYS[:8])]
 
 
 def last_hour(videos):
-    """The last video of a day."""
+    """Return the last video of a day."""
     name = max(videos)
     return {name: videos[name]}
 
@@ -44,7 +44,7 @@ def nights(tmp_path):
 
 @pytest.fixture
 def loads(monkeypatch):
-    """Ids of the videos whose scores are read for drift."""
+    """Record the ids of videos whose scores are read for drift."""
     read: list[str] = []
     load = ScoreSet.load
 
@@ -57,12 +57,12 @@ def loads(monkeypatch):
 
 
 def hours_of(videos):
-    """Hour of the day of each clip, as the names of videos say it."""
+    """Return the hour of the day of each clip, from the video names."""
     return np.concatenate([np.full(len(scores), int(name[-10:-8])) for name, scores in videos.items()])
 
 
-def test_a_reference_is_frozen_after_seven_days(nights):
-    """Not on the seventh night; then of the seven days before the newest one, and the same on every later night."""
+def test_reference_is_created_after_seven_days(nights):
+    """No reference after six days; then one of the seven days before the newest day, which later nights keep."""
     nights.add(last_hour(day("gate", "2026-02-28")), *(day("gate", date) for date in WEEK))
     found = nights.night()["gate"]
     assert (found.scores.reference, found.scores.psi, found.judged) == (None, None, False)
@@ -93,8 +93,8 @@ def test_a_reference_is_frozen_after_seven_days(nights):
     assert read_reference(nights.root, MODEL, "gate", "utc") == kept
 
 
-def test_the_same_again_and_only_what_is_new_is_read(nights, loads):
-    """A killed night that is repeated finds the same; of a camera without new footage no score is read."""
+def test_rerun_is_identical_and_reads_only_new_scores(nights, loads):
+    """A repeated night gives the same result; scores of cameras without new footage are not read."""
     for camera in ("gate", "yard"):
         nights.add(*eight_days(camera))
     first = nights.find()
@@ -111,7 +111,7 @@ def test_the_same_again_and_only_what_is_new_is_read(nights, loads):
     loads.clear()
     assert {c.camera: c for c in nights.find()[0].cameras} == second
     assert loads == []
-    # and all of it anew is the same, since nothing depends on what was taken over
+    # computing everything again gives the same, because results do not depend on reused ones
     nothing = replace(nights.find()[0], cameras=())
     assert Drift.from_report({}, MODEL) == nothing
     nights.root.delete("current/00000001.json")
@@ -119,10 +119,10 @@ def test_the_same_again_and_only_what_is_new_is_read(nights, loads):
     assert {c.camera: c for c in nights.find()[0].cameras} == second
 
 
-def test_events_against_the_weeks_before(nights):
-    """One a day for 28 days and on the newest two, then a burst; what is older does not count."""
+def test_events_against_previous_weeks(nights):
+    """One event a day for 28 days and on the newest two, then a burst; older events do not count."""
     dates = [f"{datetime(2026, 2, 1) + timedelta(days=n):%Y-%m-%d}" for n in range(31)]
-    nights.add(day("gate", "2026-01-31", hot=2, hours=(0, 1, 12)))  # a day too old
+    nights.add(day("gate", "2026-01-31", hot=2, hours=(0, 1, 12)))  # one day too old
     nights.add(*(day("gate", date, hot=1, hours=(0, 1, 12)) for date in dates[:30]))
     found = nights.night()["gate"].events
     seconds = 3 * CLIPS * 0.64
@@ -138,14 +138,14 @@ def test_events_against_the_weeks_before(nights):
 
 
 def burst(scores):
-    """Five events, far enough from each other not to be merged."""
+    """Add five events that are too far apart to be merged."""
     scores = scores.copy()
     scores[np.arange(CLIPS) % 24 < 6] = 0.9
     return scores
 
 
-def test_the_days_that_the_newest_stretch_touches(nights):
-    """A night that ends after midnight counts the whole day before: no day is only seen by its first hour."""
+def test_events_are_counted_on_all_days_of_the_window(nights):
+    """A window that ends after midnight counts the whole previous day."""
     nights.add(*(day("gate", date) for date in DAYS[:3]))
     nights.add({name: scores for name, scores in day("gate", DAYS[3], hot=1).items() if "T00" in name})
     found = nights.night()["gate"]
@@ -155,8 +155,8 @@ def test_the_days_that_the_newest_stretch_touches(nights):
     assert found.events.scored_s_before == pytest.approx(48 * CLIPS * 0.64, abs=0.01)
 
 
-def test_without_times(nights):
-    """What is new is held against what was there before; nights without new footage say the same; a loss is said."""
+def test_cameras_without_recording_times(nights):
+    """New footage is compared with earlier footage; without new footage the result is repeated; a loss is reported."""
     old = {f"loose/{n}.mp4": drawn(f"{n}", count=600) for n in range(10)}
     nights.add(old)
     found = nights.night()["loose"]
@@ -186,8 +186,8 @@ def test_without_times(nights):
     )
 
 
-def test_too_little_is_no_drift(nights):
-    """A newest stretch of few clips or hours has an index and no flag; a reference of few clips is not made."""
+def test_too_little_footage_is_not_drift(nights):
+    """A window with few clips or hours has an index but no flag; no reference is created from few clips."""
     nights.add(*eight_days("gate"))
     nights.night()
     few = {name: scores for name, scores in day("gate", DAYS[10], shift=0.3).items() if "T0" in name}
@@ -207,16 +207,16 @@ def test_too_little_is_no_drift(nights):
     assert nights.night()["yard"].scores.reason == "no reference yet"
 
 
-def test_a_purge_makes_no_reference(nights):
-    """It looks at what is left, and leaves the making to the next night."""
+def test_purge_creates_no_reference(nights):
+    """A purge compares what is left; the next night creates the reference."""
     nights.add(*eight_days("gate"))
-    (found,) = nights.find(freezing=False)[0].cameras
+    (found,) = nights.find(create_references=False)[0].cameras
     assert found.scores.reason == "no reference yet"
     assert not list(nights.root.list("reference/"))
 
 
-def test_references_hold_no_names_of_videos(nights, tmp_path):
-    """Neither in the object nor in its key; those of cameras that are no more are dropped, of all models."""
+def test_references_contain_no_video_ids(nights, tmp_path):
+    """Neither the object nor its key names a video; references of removed cameras are deleted for all models."""
     for camera in ("gate", "yard"):
         nights.add(*eight_days(camera))
     nights.night()
@@ -227,12 +227,12 @@ def test_references_hold_no_names_of_videos(nights, tmp_path):
         assert b".mp4" not in nights.root.read(key)
         assert b"20260301T" not in nights.root.read(key)
     nights.root.create(reference_key("sha256:other", "yard", "offsets"), b"anything")
-    assert drop_references(nights.root, ["gate"]) == 2
+    assert delete_other_references(nights.root, ["gate"]) == 2
     assert [info.key for info in nights.root.list("reference/")] == [keys["gate"]]
 
 
-def test_a_damaged_reference_is_said(nights):
-    """Cut short, or of another camera; deleted, a new one is made."""
+def test_damaged_reference_is_reported(nights):
+    """A truncated reference and one of another camera are reported; after deletion a new one is created."""
     for camera in ("gate", "yard"):
         nights.add(*eight_days(camera))
     nights.find()
@@ -247,53 +247,56 @@ def test_a_damaged_reference_is_said(nights):
     assert nights.root.read(gate) == whole
 
 
-def test_what_earlier_nights_say_is_no_trouble():
-    """A report without drift, of another model, or of a form that nobody knows."""
+def test_unusable_drift_of_earlier_reports_is_ignored():
+    """Reports without drift, of another model, or in an unknown format."""
     for drift in (None, {}, {"model": MODEL, "cameras": [{"camera": 1}]}, {"model": "sha256:b", "cameras": []}):
         assert Drift.from_report({"drift": drift}, MODEL) == Drift(MODEL, ())
 
 
 def summary(drift):
-    """A night that found this."""
+    """Return the summary of a night with this drift."""
     counts = dict.fromkeys(("listed", "scored", "short", "failed", "waiting", "gone", "purged"), 0)
     return RescoreSummary("a", "r", MODEL, models=1, cameras=1, footage_s=0, missing_s=0, drift=drift, **counts)
 
 
 def entry(camera, **more):
-    """What a summary says of a camera."""
+    """Return the summary values of a camera."""
     usual = {"psi": 0.01, "wasserstein": 0.002, "drifted": False, "judged": True}
     usual |= {"moved": False, "covered": None, "view_changed_utc": None}
     return {"camera": camera} | usual | {"events": 3, "events_low": 0, "events_high": 9, "unusual": False} | more
 
 
-def said(drift):
-    """The line of the table."""
+def drift_line(drift):
+    """Return the drift line of the table."""
     return dict(summary(drift).lines())["drift"]
 
 
-def test_the_summary_names_them():
-    """Those that drifted, those with unusual counts, how many are not known; no name forges a line; exit code 0."""
-    assert said([entry("gate")]) == "none"
-    assert "not known" in said([])
-    assert said([entry("gate", moved=True)]) == "camera moved: gate"
-    assert said([entry("gate", covered=True), entry("yard", moved=True)]) == "camera moved: yard; camera covered: gate"
+def test_summary_lists_cameras():
+    """Drifted cameras, unusual counts, number of unknown cameras; names cannot forge a line; the exit code is 0."""
+    assert drift_line([entry("gate")]) == "none"
+    assert "unknown" in drift_line([])
+    assert drift_line([entry("gate", moved=True)]) == "camera moved: gate"
+    assert (
+        drift_line([entry("gate", covered=True), entry("yard", moved=True)])
+        == "camera moved: yard; camera covered: gate"
+    )
     some = [entry("gate", drifted=True), entry("a\nb\x1b[31m", drifted=True, unusual=True), entry("yard", judged=False)]
-    assert said(some) == (
+    assert drift_line(some) == (
         "scores drifted: gate, a\\nb\\x1b[31m; unusual number of events: a\\nb\\x1b[31m; "
-        "1 of 3 cameras have too little footage to tell"
+        "unknown for 1 of 3 cameras (too little footage)"
     )
     assert summary(some).exit_code == 0
-    assert said([entry(f"c{n}", drifted=True) for n in range(10)]).endswith("c7 and 2 more")
+    assert drift_line([entry(f"c{n}", drifted=True) for n in range(10)]).endswith("c7 and 2 more")
 
 
-def test_figures_of_each_camera():
-    """What is not known has no sample; of a figure that no camera has there is one that is no number and no camera's:
-    a gateway would keep what it was told before, an alert of a camera that was moved among it.
+def test_metrics_of_each_camera():
+    """An unknown value has no sample; a metric unknown for all cameras has one NaN sample without a camera,
+    because a Pushgateway keeps values that are not sent, including an alert for a moved camera.
     """
     unknown = dict.fromkeys(("psi", "wasserstein", "events_low", "events_high"))
     figures = {
         f.name: {labels["camera"]: v for labels, v in f.samples}
-        for f in figures_of(summary([entry("gate", drifted=True), entry("yard", judged=False, **unknown)]), 0.0)
+        for f in metrics_of(summary([entry("gate", drifted=True), entry("yard", judged=False, **unknown)]), 0.0)
         if f.name.startswith("camera_")
     }
     assert figures["camera_psi"] == {"gate": 0.01}
@@ -304,6 +307,6 @@ def test_figures_of_each_camera():
     assert list(figures["camera_covered"]) == [""]
     assert math.isnan(figures["camera_covered"][""])
     for drift in ([entry("yard", judged=False, **unknown)], []):
-        text = generate_latest(registry_of(figures_of(summary(drift), 0.0))).decode()
+        text = generate_latest(registry_of(metrics_of(summary(drift), 0.0))).decode()
         assert 'wsvad_rescore_camera_psi{camera=""} NaN' in text
         assert text.count("TYPE wsvad_rescore_camera_") == len(figures)

@@ -1,4 +1,4 @@
-"""Drift by ``wsvad rescore`` itself: what it writes and tells, and what a purge leaves of it."""
+"""Drift computed by ``wsvad rescore``: stored results, metrics, and the effect of a purge."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from wsvad.nightly.references import reference_key
 from wsvad.storage import open_store
 
 
-def test_nights_and_a_purge(night, archive, tmp_path, capsys, monkeypatch):
-    """Both cameras have a reference; one turns bright and is named; it is purged, and its reference and figures go."""
+def test_drift_and_purge(night, archive, tmp_path, capsys, monkeypatch):
+    """Both cameras have a reference; one turns bright and is reported; a purge removes its reference and metrics."""
     monkeypatch.setattr("wsvad.nightly.drift.REFERENCE_DAYS", 1)
     monkeypatch.setattr("wsvad.nightly.drift.NEWEST_HOURS", 1)
     for name in (
@@ -25,18 +25,18 @@ def test_nights_and_a_purge(night, archive, tmp_path, capsys, monkeypatch):
         "wsvad.metrics.drift.HOUR_CLIPS",
     ):
         monkeypatch.setattr(name, 10)
-    root, told = tmp_path / "root", ("--textfile", str(tmp_path / "wsvad.prom"))
+    root, textfile = tmp_path / "root", ("--textfile", str(tmp_path / "wsvad.prom"))
     store = open_store(str(root))
-    for camera in ("door", "yard"):  # one of the first night's cameras has no more footage
+    for camera in ("door", "yard"):  # one camera of the first night has no more footage
         write_scene(archive / camera / "20260302_120000.mp4", 20, (2, 6))
-    code, first = night(*told)
+    code, first = night(*textfile)
     assert (code, [c["judged"] for c in first["drift"]]) == (0, [False, False, False])
     assert not list(store.list("reference/"))
 
     yard = "yard/20260303_120001.mp4"
     write_scene(archive / "door" / "20260303_120000.mp4", 20, (2, 6))
     write_scene(archive / yard, 20, (0, 20))
-    code, second = night(*told)
+    code, second = night(*textfile)
     assert code == 0
     by_camera = {c["camera"]: c for c in second["drift"]}
     assert {name: c["drifted"] for name, c in by_camera.items()} == {"door": False, "front": False, "yard": True}
@@ -52,11 +52,11 @@ def test_nights_and_a_purge(night, archive, tmp_path, capsys, monkeypatch):
     assert ("wsvad_rescore_camera_psi", "front") not in samples
 
     before = digests(root)
-    code, again = night(*told)
+    code, again = night(*textfile)
     assert (code, again["nothing_to_do"], again["drift"]) == (0, True, second["drift"])
     assert digests(root) == before
 
-    # one video of a camera: what is left of it is judged anew, nothing names the video
+    # one video of a camera: the rest is evaluated again, and nothing names the video
     content = content_id(root, yard)
     words = ("purge", "--root", str(root), "--apply", "--force", "--json")
     assert run_here(capsys, *words, "--video", yard)[0] == 0
@@ -66,27 +66,27 @@ def test_nights_and_a_purge(night, archive, tmp_path, capsys, monkeypatch):
     assert not left["yard"]["scores"]["drifted"]
     assert {info.key for info in store.list("reference/")} == set(keys.values())
 
-    # all of it: also its reference, and every line about it
+    # all its videos: the reference and all metrics are removed too
     assert run_here(capsys, *words, "--camera", "yard")[0] == 0
     assert {info.key for info in store.list("reference/")} == {keys["door"]}
     assert [c["camera"] for c in require_current(store).report(store)["drift"]["cameras"]] == ["door", "front"]
-    code, after = night(*told)
+    code, after = night(*textfile)
     assert (code, [c["camera"] for c in after["drift"]]) == (0, ["door", "front"])
     assert mentions(root, yard, content, keys["yard"]) == []
 
 
-def test_a_camera_that_was_moved_is_named(night, archive, tmp_path, capsys):
-    """From pixels to the summary and the figures; a purge of the old day takes the pictures of its videos along."""
-    root, told = tmp_path / "root", ("--textfile", str(tmp_path / "wsvad.prom"))
+def test_moved_camera_is_reported(night, archive, tmp_path, capsys):
+    """From pixels to summary and metrics; a purge of the first day also deletes the pictures of its videos."""
+    root, textfile = tmp_path / "root", ("--textfile", str(tmp_path / "wsvad.prom"))
     store = open_store(str(root))
     for hour in range(7):
         write_scene(archive / "yard" / f"20260310_{hour:02d}0001.mp4", 4 + hour, picture=scene_of(1))
         write_scene(archive / "door" / f"20260310_{hour:02d}0000.mp4", 4, picture=scene_of(2))
-    assert night(*told)[0] == 0
+    assert night(*textfile)[0] == 0
     for hour in range(12, 16):
         write_scene(archive / "yard" / f"20260311_{hour:02d}0000.mp4", 4, picture=scene_of(3 if hour > 12 else 1))
         write_scene(archive / "door" / f"20260311_{hour:02d}0000.mp4", 4, picture=scene_of(2))
-    code, found = night(*told)
+    code, found = night(*textfile)
     assert code == 0
     by_camera = {c["camera"]: c for c in found["drift"]}
     assert {name: c["moved"] for name, c in by_camera.items()} == {"door": False, "front": None, "yard": True}
@@ -107,5 +107,5 @@ def test_a_camera_that_was_moved_is_named(night, archive, tmp_path, capsys):
 
 
 def scene_of(seed):
-    """Something to see: rectangles, 64x64 pixels, RGB."""
+    """Return a random scene of rectangles, 64x64 pixels, RGB."""
     return np.repeat(np.kron(scene(seed), np.ones((2, 2), np.uint8))[..., None], 3, axis=2)

@@ -1,4 +1,4 @@
-"""Figures for Prometheus: read back by its own client's parser where there is one, and sent to a gateway."""
+"""Prometheus metrics: parsed with the official client, and sent to a Pushgateway."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from wsvad.errors import StorageError, UsageError
-from wsvad.nightly.exposition import Figure, check_gateway, check_textfile, push, registry_of, write_textfile
+from wsvad.nightly.exposition import Metric, check_gateway, check_textfile, push, registry_of, write_textfile
 
 Requests = list[tuple[str, str, dict[str, str], bytes]]
-FIGURES = [Figure("events", "Events.", [({}, 1.0)])]
+FIGURES = [Metric("events", "Events.", [({}, 1.0)])]
 
 
 @given(
     st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=20), st.floats(-1e12, 1e12), min_size=1, max_size=5)
 )
-def test_label_values_are_any_text(values):
-    """What Prometheus reads is what was meant: quotes, newlines and backslashes stay data."""
+def test_label_values_can_be_any_text(values):
+    """Quotes, newlines and backslashes in labels survive the round trip."""
     samples = [({"camera": text}, value) for text, value in values.items()]
-    text = generate_latest(registry_of([Figure("events", "a\nb", samples)])).decode()
+    text = generate_latest(registry_of([Metric("events", "a\nb", samples)])).decode()
     families = list(text_string_to_metric_families(text))
     assert {s.labels["camera"]: s.value for f in families for s in f.samples} == values
 
 
-def test_a_textfile_is_there_whole_or_not(tmp_path):
-    """Replaced at once, and nothing is left behind."""
+def test_textfile_is_replaced_atomically(tmp_path):
+    """The file is replaced atomically, and no temporary file is left."""
     path = tmp_path / "wsvad.prom"
     path.write_text("old")
     write_textfile(str(path), FIGURES)
@@ -47,7 +47,7 @@ def test_a_textfile_is_there_whole_or_not(tmp_path):
 
 @pytest.fixture
 def gateway() -> Iterator[tuple[str, Requests, list[int]]]:
-    """A gateway: its URL, what it was sent, and the status of its next answers."""
+    """A fake Pushgateway: its URL, the received requests, and the status codes of its next responses."""
     requests: Requests = []
     answers = [200]
 
@@ -69,8 +69,8 @@ def gateway() -> Iterator[tuple[str, Requests, list[int]]]:
         thread.join()
 
 
-def test_a_push(gateway):
-    """POST, which leaves what is not sent as it was; a password goes into a header and not into the path."""
+def test_push(gateway):
+    """Uses POST, which keeps metrics that are not sent; the password is sent in a header and not in the path."""
     url, requests, _ = gateway
     push(url + "/", "wsvad_rescore", FIGURES)
     push(url.replace("//", "//me:PL%40NTED@"), "a/b", FIGURES)
@@ -82,11 +82,11 @@ def test_a_push(gateway):
     assert more["Authorization"] == "Basic " + base64.b64encode(b"me:PL@NTED").decode()
 
 
-def test_a_push_that_fails(gateway):
-    """Refused, or nobody there: an error without the password."""
+def test_failed_push(gateway):
+    """A rejected push and an unreachable gateway raise an error without the password."""
     url, _, answers = gateway
     answers[0] = 400
-    with pytest.raises(StorageError, match="answered 400"):
+    with pytest.raises(StorageError, match="returned 400"):
         push(url, "j", FIGURES)
     with pytest.raises(StorageError) as caught:
         push("http://me:PLANTED@127.0.0.1:9", "j", FIGURES)

@@ -1,4 +1,4 @@
-"""A night that is killed, repeated, started twice, or wakes up late: readers see whole nights, and one end state."""
+"""Nights that are killed, repeated, started twice or resumed late: readers see complete nights and one final state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wsvad.nightly.published import current
 from wsvad.storage import StoreOptions, open_store
 
 REPO = Path(__file__).resolve().parents[2]
-# the stand-in of the network, in a process of its own
+# stand-in for the network, in a separate process
 COMMAND = """
 import sys, pytest
 from tests.extraction.in_process import patch_all
@@ -33,7 +33,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 def start(*words: str) -> subprocess.Popen[bytes]:
-    """Start a command in a process group of its own."""
+    """Start a command in its own process group."""
     return subprocess.Popen(
         [sys.executable, "-c", COMMAND, *words],
         cwd=REPO,
@@ -45,14 +45,15 @@ def start(*words: str) -> subprocess.Popen[bytes]:
 
 @pytest.fixture
 def words(tmp_path, archive, model):
-    """The words of a night."""
+    """Command line of a night."""
     fixed = ("--archive", str(archive), "--checkpoint", model, "--cameras", str(tmp_path / "cameras.toml"), "--no-ray")
     return ("rescore", *fixed, "--smooth", "0", "--gap", "1", "--root")
 
 
 def killed_until_done(words: tuple[str, ...], kills: int, whole_s: float, seed: int) -> int:
-    """Run a command again and again, killing it after a random part of the time that a whole one takes, then to its
-    end; return how often it was at work.
+    """Run a command repeatedly, kill it after a random fraction of its full duration, then let it finish.
+
+    Return the number of kills.
     """
     hits, rng = 0, random.Random(seed)
     for _ in range(kills):
@@ -69,8 +70,8 @@ def killed_until_done(words: tuple[str, ...], kills: int, whole_s: float, seed: 
 @pytest.mark.parametrize(
     ("kills", "cameras"), [(2, 1), pytest.param(20, 6, marks=pytest.mark.slow)], ids=["few", "many"]
 )
-def test_a_killed_night(kills, cameras, words, archive, tmp_path):
-    """SIGKILL at random moments of two nights: the end state is that of undisturbed ones, byte for byte."""
+def test_killed_night(kills, cameras, words, archive, tmp_path):
+    """SIGKILL at random moments of two nights: the final state equals that of undisturbed nights, byte for byte."""
     calm, root, hits = str(tmp_path / "calm"), str(tmp_path / "root"), 0
     with Watcher(root) as watcher:
         for night in range(2):
@@ -86,21 +87,21 @@ def test_a_killed_night(kills, cameras, words, archive, tmp_path):
     assert current(open_store(root)).number == current(open_store(calm)).number
 
 
-def test_two_at_once(night, tmp_path, monkeypatch, caplog):
-    """The second is refused and changes nothing; the first goes on."""
+def test_two_runs_at_once(night, tmp_path, monkeypatch, caplog):
+    """The second run is refused and changes nothing; the first continues."""
     began, go_on = threading.Event(), threading.Event()
-    real, codes = job.make_scores, []
+    real, codes = job.extract_and_score, []
 
     def waits(*args):
         began.set()
         assert go_on.wait(60)
         return real(*args)
 
-    monkeypatch.setattr(job, "make_scores", waits)
+    monkeypatch.setattr(job, "extract_and_score", waits)
     first = threading.Thread(target=lambda: codes.append(night()[0]))
     first.start()
     assert began.wait(60)
-    monkeypatch.setattr(job, "make_scores", real)
+    monkeypatch.setattr(job, "extract_and_score", real)
     before = digests(tmp_path / "root")
     assert night()[0] == 5
     assert "another driver is at work" in caplog.text
@@ -111,8 +112,8 @@ def test_two_at_once(night, tmp_path, monkeypatch, caplog):
     assert look(open_store(str(tmp_path / "root"))).number == 1
 
 
-def test_one_that_wakes_up_late(night, archive, tmp_path, monkeypatch):
-    """A night that was taken for dead, and over which another has gone on, publishes nothing any more."""
+def test_late_writer_publishes_nothing(night, archive, tmp_path, monkeypatch):
+    """A run that was presumed dead while another one published does not publish."""
     night()
     root = open_store(str(tmp_path / "root"))
     real = job._publish
@@ -122,7 +123,7 @@ def test_one_that_wakes_up_late(night, archive, tmp_path, monkeypatch):
         if not newer:
             newer.append(True)
             write_scene(archive / "yard" / "20260301_140000.mp4", 8, (1, 3))
-            # the newer run does not see the life of this one
+            # the newer run does not see the heartbeat of this one
             with monkeypatch.context() as patched:
                 patched.setattr("wsvad.work.lease.Lease._alive", lambda self, number: False)
                 assert night()[1]["published"]
@@ -138,8 +139,8 @@ def test_one_that_wakes_up_late(night, archive, tmp_path, monkeypatch):
     assert look(root).number == 2
 
 
-def test_who_published_first_wins_without_a_lease(tmp_path):
-    """Also where two hold the lease at once, the pointer is made by one of them."""
+def test_first_publisher_wins_without_lease(tmp_path):
+    """If two runs hold the lease at once, only one of them creates the pointer."""
     from wsvad.nightly.pointers import point
 
     store = open_store(str(tmp_path))
@@ -149,8 +150,8 @@ def test_who_published_first_wins_without_a_lease(tmp_path):
         point(store, "current/", base, {"a": 3})
 
 
-def test_through_a_bad_store(words, archive, tmp_path, s3_bucket, moto_server, fault_proxy, capsys):
-    """503s, resets and lost replies: two nights on a bucket are those of a folder."""
+def test_unreliable_store(words, archive, tmp_path, s3_bucket, moto_server, fault_proxy, capsys):
+    """503s, resets and lost replies: two nights on a bucket give the same result as in a folder."""
     from tests.extraction.harness import run_here
     from tests.services.fault_proxy import Fault, Rule
 

@@ -1,4 +1,4 @@
-"""What lies below the root and is lost or damaged: the next night makes it again, and nobody goes by it meanwhile."""
+"""Lost or damaged objects below the root: the next night restores them, and until then they are not used."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.scoring.factories import make_checkpoint, write_checkpoint
 from wsvad.dataset.layout import snapshot_key
 from wsvad.dataset.snapshots import read_snapshot
 from wsvad.nightly import job
-from wsvad.nightly.happenings import make_events
+from wsvad.nightly.events import make_events
 from wsvad.storage import open_store
 
 
-def test_what_a_night_found(night, tmp_path, caplog):
-    """Damaged or gone, it is written again, once; the night is whole then."""
+def test_damaged_report_is_rewritten(night, tmp_path, caplog):
+    """A damaged or missing report is written again, once; then the night is complete."""
     night()
     for number, harm in enumerate((lambda path: path.write_bytes(b"{}"), lambda path: path.unlink()), 2):
         root = open_store(str(tmp_path / "root"))
@@ -31,8 +31,8 @@ def test_what_a_night_found(night, tmp_path, caplog):
         assert night()[1]["nothing_to_do"]
 
 
-def test_the_copy_of_the_cameras(night, capsys, tmp_path, caplog):
-    """A purge does not go by damaged rules; the next night mends them, and they hold again."""
+def test_damaged_cameras_copy(night, capsys, tmp_path, caplog):
+    """A purge refuses a damaged cameras copy; the next night restores it, and its rules apply again."""
     (tmp_path / "cameras.toml").write_text(CAMERAS + "[[camera]]\nname = 'door'\nlegal_hold = true\n")
     night()
     (kept,) = (tmp_path / "root" / "inputs").iterdir()
@@ -50,8 +50,8 @@ def test_the_copy_of_the_cameras(night, capsys, tmp_path, caplog):
     assert (code, summary["videos"], summary["held"]) == (0, 0, 1)
 
 
-def test_a_night_after_a_promotion_tells_of_the_new_champion(night, capsys, tmp_path):
-    """Its events, and what became of those that readers were shown before; then there is nothing to do."""
+def test_night_after_promotion_reports_the_new_champion(night, capsys, tmp_path):
+    """It reports the champion's events and the changes to those published before; then nothing is left to do."""
     blind = bright_is_anomalous(-5.0)
     folder = write_checkpoint(tmp_path / "blind", blind)
     assert night("--candidate", folder)[1]["events"] == 3
@@ -63,8 +63,8 @@ def test_a_night_after_a_promotion_tells_of_the_new_champion(night, capsys, tmp_
     assert (summary["nothing_to_do"], summary["events"]) == (True, 0)
 
 
-def test_the_champion_before_where_a_night_in_between_is_lost(night, archive, capsys, tmp_path, caplog):
-    """A pointer that was deleted is passed over; of a damaged one it is said what helps."""
+def test_previous_champion_with_a_lost_night(night, archive, capsys, tmp_path, caplog):
+    """A deleted pointer is skipped; for a damaged one the error says what to do."""
     blind = bright_is_anomalous(-5.0)
     first = night("--candidate", write_checkpoint(tmp_path / "blind", blind))[1]["champion"]
     promote = ("promote", "--root", str(tmp_path / "root"), "--json")
@@ -83,8 +83,8 @@ def test_the_champion_before_where_a_night_in_between_is_lost(night, archive, ca
     assert (code, summary["champion"]) == (0, first)
 
 
-def test_a_candidate_that_cannot_be_scored_here(night, tmp_path, caplog):
-    """It is refused before a frame is decoded; --weights are for it alone, and must be of somebody."""
+def test_unusable_candidate_is_refused(night, tmp_path, caplog):
+    """It is refused before decoding; --weights applies only to the models that need it, and one must need it."""
     features = replace(FEATURES, weights=f"sha256:{'0' * 64}")
     strange = write_checkpoint(tmp_path / "strange", make_checkpoint("st_mil", 160, features=features))
     assert night("--candidate", strange)[0] == 2
@@ -96,8 +96,8 @@ def test_a_candidate_that_cannot_be_scored_here(night, tmp_path, caplog):
 
 
 @pytest.mark.parametrize(("part", "data"), [("units", None), ("units", b"x"), ("snapshots", None), ("lists", b"x")])
-def test_events_of_the_night_before_that_are_lost(part, data, night, archive, tmp_path, caplog):
-    """They are not in the way of those of today, with which they would only be compared."""
+def test_lost_events_of_the_previous_night(part, data, night, archive, tmp_path, caplog):
+    """They do not prevent today's events, which would only be compared with them."""
     night()
     root = open_store(str(tmp_path / "root"))
     before = look(root).shown.events
@@ -125,12 +125,12 @@ def test_events_of_the_night_before_that_are_lost(part, data, night, archive, tm
         patch.setattr(job, "make_events", made)
         code, summary = night()
     assert (code, summary["published"], summary["events"]) == (0, True, 4)
-    assert "cannot be compared" in caplog.text
+    assert "cannot be read, so all" in caplog.text
     assert night()[1]["nothing_to_do"]
 
 
-def test_a_pointer_that_is_lost_after_a_purge(night, capsys, tmp_path):
-    """The one before names what the purge deleted; the next night publishes what is there, without what was purged."""
+def test_lost_pointer_after_purge(night, capsys, tmp_path):
+    """The previous pointer names purged data; the next night publishes what exists, without purged videos."""
     night()
     words = ("--camera", "door", "--apply", "--force", "--json")
     assert run_here(capsys, "purge", "--root", str(tmp_path / "root"), *words)[0] == 0

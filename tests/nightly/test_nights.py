@@ -1,4 +1,4 @@
-"""Nights, one after the other: what each finds, that it is there whole, and that again there is nothing to do."""
+"""Consecutive nights: the results of each, that each is complete, and that a repeated run has nothing to do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wsvad.storage import open_store
 
 
 def events(root: Path) -> list[tuple[str, str, float]]:
-    """Camera, start and length of every event that readers are shown."""
+    """Return camera, start and length of every published event."""
     store = open_store(str(root))
     rows = [r for rows in units(store, require_current(store).shown.events).values() for r in rows]
     return sorted(
@@ -44,7 +44,7 @@ def test_five_nights(night, archive, tmp_path, capsys):
 
     again(3)
 
-    # what begins at midnight goes on with what was there before
+    # footage that starts at midnight continues an earlier event
     write_scene(archive / "front" / "20260302_000000.mp4", 30, (0, 3), (10, 12))
     code, second = night()
     assert (code, second["clips_now"], second["scored_now"]) == (0, 30, 30)
@@ -52,7 +52,7 @@ def test_five_nights(night, archive, tmp_path, capsys):
     assert ("front", "01 23:59:56", 7) in events(root)
     again(4)
 
-    # one file changed, one is gone, one is none
+    # one file changed, one is gone, one is not a video
     write_scene(archive / "yard" / "20260301_120000.mp4", 20, (12, 16))
     (archive / "door" / "20260301_120000.mp4").unlink()
     (archive / "front" / "20260302_000030.mp4").write_text("not a video")
@@ -65,13 +65,13 @@ def test_five_nights(night, archive, tmp_path, capsys):
     code, tolerated = night("--tolerate-quarantine")
     assert (code, tolerated["failed"]) == (0, 1)
 
-    # a month late
+    # a file that arrives a month late
     write_scene(archive / "front" / "20260130_080000.mp4", 10, (4, 9))
     code, fourth = night("--tolerate-quarantine")
     assert (code, fourth["changes"]) == (0, {"new": 1, "kept": 4})
     assert ("front", "30 08:00:04", 5) in events(root)
 
-    # a model that sees nothing is scored beside the champion from the features that are there, then shown, then not
+    # a model that detects nothing is scored from existing features beside the champion, then promoted, then reverted
     blind = write_checkpoint(tmp_path / "blind", bright_is_anomalous(-5.0))
     code, fifth = night("--candidate", blind, "--tolerate-quarantine")
     assert (code, fifth["models"], fifth["events"], fifth["clips_now"]) == (0, 2, 5, 0)
@@ -87,7 +87,7 @@ def test_five_nights(night, archive, tmp_path, capsys):
     code, summary = night("--tolerate-quarantine")
     assert (summary["nothing_to_do"], summary["models"]) == (True, 2)
 
-    # the same as one night on what the archive is now, but for what is gone from it
+    # equal to a single night on the current archive, except for videos that are gone
     undisturbed = tmp_path / "undisturbed"
     code, _ = night("--root", str(undisturbed), "--tolerate-quarantine")
     assert code == 0
@@ -96,8 +96,8 @@ def test_five_nights(night, archive, tmp_path, capsys):
         assert {name: value for name, value in one[part].items() if "door" not in name} == other[part]
 
 
-def test_nothing_is_written_by_a_dry_run(night, archive, tmp_path):
-    """It says what there is to do, before the first night and after it."""
+def test_dry_run_writes_nothing(night, archive, tmp_path):
+    """A dry run reports the pending work, before the first night and after it."""
     code, plan = night("--dry-run")
     assert (code, plan["waiting"], plan["scored"], plan["dry_run"]) == (0, 3, 0, True)
     assert not (tmp_path / "root").exists()
@@ -109,8 +109,8 @@ def test_nothing_is_written_by_a_dry_run(night, archive, tmp_path):
     assert digests(tmp_path / "root") == before
 
 
-def test_an_archive_that_is_not_there_changes_nothing(night, archive, tmp_path, caplog):
-    """Neither an empty folder nor one that is gone is taken for an archive from which all was deleted."""
+def test_missing_archive_changes_nothing(night, archive, tmp_path, caplog):
+    """An empty or missing folder is not taken for an archive whose videos were all deleted."""
     night()
     before = digests(tmp_path / "root")
     hidden = archive.rename(tmp_path / "hidden")
@@ -124,8 +124,8 @@ def test_an_archive_that_is_not_there_changes_nothing(night, archive, tmp_path, 
     assert night()[1]["nothing_to_do"]
 
 
-def test_another_champion_is_not_made_in_passing(night, tmp_path, caplog):
-    """--checkpoint of a later night must be the champion, or not be there."""
+def test_checkpoint_does_not_replace_the_champion(night, tmp_path, caplog):
+    """In later nights, --checkpoint must be the champion or be left out."""
     night()
     other = write_checkpoint(tmp_path / "other", bright_is_anomalous(0.5))
     assert night("--checkpoint", other)[0] == 5
@@ -136,8 +136,8 @@ def test_another_champion_is_not_made_in_passing(night, tmp_path, caplog):
     assert (found.number, found.champion) == (1, bright_is_anomalous().digest)
 
 
-def test_without_cameras_every_folder_is_one(night, archive, tmp_path, capsys, model):
-    """No file of cameras, no configuration at all: times are offsets."""
+def test_without_cameras_file(night, archive, tmp_path, capsys, model):
+    """Without a cameras file every folder is a camera, and times are offsets."""
     words = ("--archive", str(archive), "--root", str(tmp_path / "root"), "--checkpoint", model, "--json", "--no-ray")
     code, summary = run_here(capsys, "rescore", *words)
     assert (code, summary["cameras"]) == (0, 3)
@@ -146,32 +146,32 @@ def test_without_cameras_every_folder_is_one(night, archive, tmp_path, capsys, m
     assert all(r["start_utc"] is None for r in rows)
 
 
-def test_figures_for_those_on_call(night, archive, tmp_path, capsys):
-    """A good night says when it was; a bad one leaves that as it was, and says that it ended badly."""
+def test_exported_metrics(night, archive, tmp_path, capsys):
+    """A successful night exports its time; a failed one keeps that time and exports its exit code."""
     from prometheus_client.parser import text_string_to_metric_families
 
-    def told() -> dict[str, float]:
+    def exported() -> dict[str, float]:
         families = text_string_to_metric_families((tmp_path / "wsvad.prom").read_text())
         return {s.name + json.dumps(s.labels): s.value for family in families for s in family.samples}
 
-    tell = ("--textfile", str(tmp_path / "wsvad.prom"))
-    assert night(*tell)[0] == 0
-    good = told()
+    textfile = ("--textfile", str(tmp_path / "wsvad.prom"))
+    assert night(*textfile)[0] == 0
+    good = exported()
     assert good['wsvad_rescore_videos{"state": "scored"}'] == 3
     assert good["wsvad_rescore_exit_code{}"] == 0
     (archive / "front" / "20260302_000030.mp4").write_text("not a video")
-    assert night(*tell)[0] == 3
-    bad = told()
+    assert night(*textfile)[0] == 3
+    bad = exported()
     success = "wsvad_rescore_last_success_timestamp_seconds{}"
     assert (bad["wsvad_rescore_exit_code{}"], bad[success]) == (3, good[success])
     assert bad['wsvad_rescore_videos{"state": "failed"}'] == 1
     archive.rename(tmp_path / "hidden")
-    assert night(*tell)[0] == 2
-    assert (told()["wsvad_rescore_exit_code{}"], told()[success]) == (2, good[success])
+    assert night(*textfile)[0] == 2
+    assert (exported()["wsvad_rescore_exit_code{}"], exported()[success]) == (2, good[success])
 
 
 def test_thresholds_of_a_model(night, tmp_path, capsys):
-    """The file that --calibrate wrote for the champion decides where its events open; another model's file does not."""
+    """A calibrated thresholds file applies to the champion it names; a file of another model does not."""
     night()
     root = tmp_path / "root"
     (scores,) = (root / "scores").iterdir()
@@ -190,8 +190,8 @@ def test_thresholds_of_a_model(night, tmp_path, capsys):
     assert night("--thresholds", file, "--thresholds", file)[0] == 2
 
 
-def test_nothing_that_could_be_read(night, archive, tmp_path, monkeypatch, caplog):
-    """A store that fails is not taken for bad footage: 4, and the next run tries again. Bad footage alone: 3."""
+def test_nothing_could_be_read(night, archive, tmp_path, monkeypatch, caplog):
+    """A failing store is not taken for damaged footage: exit code 4, then a retry. Damaged footage alone: 3."""
     from wsvad.extraction import indexing
 
     with monkeypatch.context() as patched:
@@ -204,24 +204,24 @@ def test_nothing_that_could_be_read(night, archive, tmp_path, monkeypatch, caplo
         path.write_text("not a video")
     caplog.clear()
     assert night()[0] == 3
-    assert "not one clip of the archive" in caplog.text
+    assert "no clip of the archive" in caplog.text
     assert current(open_store(str(tmp_path / "root"))) is None
 
 
 @pytest.mark.parametrize("place", ["dataset.json", "training.json", "events/dataset.json", "features/dataset.json"])
-def test_a_root_that_is_something_else(place, night, tmp_path, caplog):
-    """Nights do not go between the objects of a data set or a training run."""
+def test_root_of_another_kind(place, night, tmp_path, caplog):
+    """A root that contains a data set or a training run is refused."""
     there = tmp_path / "root" / place
     there.parent.mkdir(parents=True)
     there.write_text("{}")
     before = digests(tmp_path / "root")
     assert night()[0] == 5
-    assert "Use another --root" in caplog.text
+    assert "Use an empty folder" in caplog.text
     assert digests(tmp_path / "root") == before
 
 
-def test_a_file_that_is_skipped_is_no_quiet_night(night, archive):
-    """A hidden file with a video's name is told by the exit code, in a night with nothing else new and after it."""
+def test_skipped_file_affects_exit_code(night, archive):
+    """A hidden file with a video's name affects the exit code, in a night with nothing else new and later."""
     assert night()[0] == 0
     (archive / "yard" / ".hidden.mp4").write_text("x")
     assert night()[0] == 3

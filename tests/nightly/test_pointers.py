@@ -1,4 +1,4 @@
-"""Pointers: the newest counts, nobody overwrites one, damage is told."""
+"""Pointers: the newest is current, none is overwritten, damage is reported."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from wsvad.storage import open_store
 FOLDER = "current/"
 
 
-def test_the_newest_counts(tmp_path):
-    """None before the first, then each after the one that it was made from."""
+def test_newest_pointer_is_current(tmp_path):
+    """None before the first, then each pointer based on the previous one."""
     store = open_store(str(tmp_path))
     assert newest(store, FOLDER, ("a",)) is None
     first = point(store, FOLDER, None, {"a": 1})
@@ -26,13 +26,13 @@ def test_the_newest_counts(tmp_path):
     assert read_pointer(store, FOLDER, 1, ("a",)).body == {"a": 1}
 
 
-def test_who_comes_late_is_refused(tmp_path):
-    """Whoever started from an older state publishes nothing, also where the newer one says the same."""
+def test_outdated_writer_is_refused(tmp_path):
+    """A writer based on an older state publishes nothing, even if its body equals the newer one."""
     store = open_store(str(tmp_path))
     first = point(store, FOLDER, None, {"a": 1})
     point(store, FOLDER, first, {"a": 2})
     for base in (None, first):
-        with pytest.raises(ConflictError, match="another run has published meanwhile"):
+        with pytest.raises(ConflictError, match="another run published meanwhile"):
             point(store, FOLDER, base, {"a": 2})
     (tmp_path / pointer_key(FOLDER, 1)).unlink()  # a gap is not filled
     with pytest.raises(ConflictError):
@@ -40,8 +40,8 @@ def test_who_comes_late_is_refused(tmp_path):
     assert len(list((tmp_path / "current").iterdir())) == 1
 
 
-def test_one_of_many_at_once(tmp_path):
-    """Of those that start from the same state one is published."""
+def test_one_of_many_concurrent_writers(tmp_path):
+    """Of concurrent writers with the same base, one publishes."""
     store = open_store(str(tmp_path))
     first = point(store, FOLDER, None, {"a": 0})
 
@@ -56,8 +56,8 @@ def test_one_of_many_at_once(tmp_path):
         assert sum(pool.map(attempt, range(1, 17))) == 1
 
 
-def test_damage_is_told(tmp_path):
-    """A pointer that is cut short or altered is not taken for an older state."""
+def test_damage_is_reported(tmp_path):
+    """A truncated or altered pointer raises; an older state is not used instead."""
     store = open_store(str(tmp_path))
     path = tmp_path / pointer_key(FOLDER, 1)
     point(store, FOLDER, None, {"a": 1})

@@ -1,4 +1,4 @@
-"""Purging: nothing of the video is left in any object, the rest is as it was, and no night brings it back."""
+"""Purge: no object contains data of the video, everything else is unchanged, and later nights skip the video."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def purge(capsys, tmp_path):
 
 @pytest.fixture
 def nights(night, archive, tmp_path):
-    """Two nights with two models, so that there are old snapshots, lists, pointers and records of runs."""
+    """Two nights with two models, so that old snapshots, lists, pointers and run records exist."""
     write_scene(archive / YARD, 20, (2, 6))
     (archive / "yard" / "20260301_130000.mp4").write_text("not a video")
     assert night()[0] == 3
@@ -42,7 +42,7 @@ def nights(night, archive, tmp_path):
 
 
 def everything(root: Path) -> dict[str, str]:
-    """All that is below a root as text: names, JSON, and every value and note of a Parquet table."""
+    """Return all objects below a root as text: names, JSON, and every value and metadata entry of Parquet tables."""
     found = {}
     for path in root.rglob("*"):
         if not path.is_file():
@@ -57,20 +57,20 @@ def everything(root: Path) -> dict[str, str]:
 
 
 def mentions(root: Path, video_id: str, *content_ids: str) -> list[str]:
-    """Objects that have the id of a video, its name, or that of its content in them."""
+    """Return the objects that contain the id of a video, its name, or the id of its content."""
     words = (video_id, json.dumps(video_id)[1:-1], video_id.rpartition("/")[2], *content_ids)
     return [name for name, text in everything(root).items() if any(word in name + text for word in words)]
 
 
 def content_id(root: Path, video_id: str) -> str:
-    """What the data set of features calls the content of a video."""
+    """Return the content id of a video in the features data set."""
     (features,) = (root / "features").iterdir()
     (row,) = [r for r in latest_snapshot(open_store(str(features))).videos if r["video_id"] == video_id]
     return row["content_id"]
 
 
-def test_nothing_is_left_and_nothing_comes_back(nights, purge, tmp_path):
-    """Its features, scores, events and every mention are gone; all others are as they were; nights leave it out."""
+def test_purged_video_leaves_no_data(nights, purge, tmp_path):
+    """Its features, scores, events and mentions are gone; all others are unchanged; later nights skip it."""
     root = tmp_path / "root"
     before, content = shown(root), content_id(root, YARD)
     assert mentions(root, YARD, content)
@@ -99,8 +99,8 @@ def test_nothing_is_left_and_nothing_comes_back(nights, purge, tmp_path):
     assert purge("--video", YARD)[0] == 2, "it is not known any more"
 
 
-def test_a_purge_that_was_killed_goes_on(nights, purge, tmp_path, monkeypatch):
-    """After each of its steps: the same command ends it, and so does one that means something else."""
+def test_killed_purge_is_finished(nights, purge, tmp_path, monkeypatch):
+    """After a kill at each step, the same command finishes the purge, and so does another purge."""
     root = tmp_path / "root"
     content = content_id(root, YARD)
     for step in ("unpublish", "make_events", "point", "erase_unpublished", "erase_reviews"):
@@ -112,8 +112,8 @@ def test_a_purge_that_was_killed_goes_on(nights, purge, tmp_path, monkeypatch):
     assert mentions(root, YARD, content) == []
 
 
-def test_changes_of_events_do_not_name_it(night, archive, purge, tmp_path):
-    """The newest night has events of the video, without a known time: its changes, which have times, are dropped."""
+def test_changes_without_times_are_removed(night, archive, purge, tmp_path):
+    """Changes of the newest night are removed even if the event times of the video are unknown offsets."""
     write_scene(archive / "undated.mp4", 20, (2, 6))
     assert night()[1]["changes"]["new"] == 4
     store = open_store(str(tmp_path / "root"))
@@ -123,8 +123,8 @@ def test_changes_of_events_do_not_name_it(night, archive, purge, tmp_path):
     assert require_current(store).report(store)["changes"] == []
 
 
-def test_the_brake(nights, purge, tmp_path, caplog):
-    """A tenth of the videos is the most without --force; all of them are not purged at all."""
+def test_limit_without_force(nights, purge, tmp_path, caplog):
+    """More than a tenth of the videos requires --force; a purge of all videos is refused."""
     root = tmp_path / "root"
     state = digests(root)
     assert purge("--camera", "yard", "--apply")[0] == 2
@@ -137,8 +137,8 @@ def test_the_brake(nights, purge, tmp_path, caplog):
     assert not mentions(root, "yard/20260301_130000.mp4")
 
 
-def test_after_a_night_in_which_events_changed(night, purge, tmp_path):
-    """What the newest night says of changes has times of events of the purged video."""
+def test_purge_after_changed_events(night, purge, tmp_path):
+    """The changes of the newest night contain event times of the purged video."""
     night()
     (found,) = (tmp_path / "root" / "nights").iterdir()
     changes = json.loads(found.read_text())["changes"]
@@ -151,8 +151,8 @@ def test_after_a_night_in_which_events_changed(night, purge, tmp_path):
     assert night()[1]["purged"] == 1
 
 
-def test_a_name_that_ends_as_another_does(night, archive, purge, tmp_path):
-    """Records of the other video stay."""
+def test_video_id_that_is_a_suffix_of_another(night, archive, purge, tmp_path):
+    """Records of the other video are kept."""
     write_scene(archive / "1.mp4", 3)
     (archive / "11.mp4").write_text("not a video")
     assert night()[0] == 3
@@ -164,8 +164,8 @@ def test_a_name_that_ends_as_another_does(night, archive, purge, tmp_path):
     assert not record.exists()
 
 
-def test_one_of_two_whose_purge_was_killed(night, archive, purge, tmp_path, monkeypatch):
-    """What is left of the second half of a purge is not every video."""
+def test_one_of_two_videos_after_killed_purge(night, archive, purge, tmp_path, monkeypatch):
+    """The rest of an unfinished purge does not count as every video."""
     (archive / "door" / "20260301_120000.mp4").unlink()
     night()
     with monkeypatch.context() as patched:
@@ -176,8 +176,8 @@ def test_one_of_two_whose_purge_was_killed(night, archive, purge, tmp_path, monk
     assert not mentions(tmp_path / "root", "yard/20260301_120000.mp4")
 
 
-def test_what_is_not_of_nights_stays(night, purge, tmp_path):
-    """A folder beside the data sets of events, put there later by somebody else, is not deleted with them."""
+def test_foreign_folders_are_kept(night, purge, tmp_path):
+    """A folder of another origin beside the events data sets is not deleted."""
     night()
     theirs = tmp_path / "root" / "events" / "units" / "00" / "theirs.parquet"
     theirs.parent.mkdir(parents=True)
@@ -186,38 +186,38 @@ def test_what_is_not_of_nights_stays(night, purge, tmp_path):
     assert theirs.exists()
 
 
-def test_a_damaged_list_of_a_purge_that_did_not_end(night, purge, tmp_path, caplog):
-    """The message says what to do, and that helps."""
+def test_damaged_record_of_unfinished_purge(night, purge, tmp_path, caplog):
+    """Following the advice of the error message solves the problem."""
     night()
     begun = tmp_path / "root" / "purging.json"
     begun.write_bytes(b"")
     assert purge("--camera", "door", "--apply", "--force")[0] == 5
-    assert "delete it, and purge the same videos again" in caplog.text
+    assert "delete it, then purge the same videos again" in caplog.text
     begun.unlink()
     assert purge("--camera", "door", "--apply", "--force")[0] == 0
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        ((), "say what is to be purged"),
+        ((), "select what to purge"),
         (("--video", "yard/20260301_120001.mp4"), "did you mean"),
         (("--camera", "yart"), "did you mean"),
-        (("--before", "yesterday"), "--before takes a day"),
-        (("--retention", "--camera", "yard"), "leave out"),
+        (("--before", "yesterday"), "--before must be a date"),
+        (("--retention", "--camera", "yard"), "cannot be combined"),
     ],
 )
-def test_refusals(words, said, night, purge, tmp_path, caplog):
-    """Nothing is changed."""
+def test_refused_purges(words, message, night, purge, tmp_path, caplog):
+    """A refused purge changes nothing."""
     night()
     state = digests(tmp_path / "root")
     assert purge(*words, "--apply")[0] == 2
-    assert said in caplog.text
+    assert message in caplog.text
     assert digests(tmp_path / "root") == state
 
 
 def test_ages_and_legal_hold(night, archive, purge, tmp_path):
-    """Retention by camera, in days since the end of a video; a camera under hold keeps everything."""
+    """Retention per camera in days since the end of a video; cameras under legal hold keep everything."""
     rules = CAMERAS + "retention_days = 30\n[[camera]]\nname = 'door'\nlegal_hold = true\n"
     (tmp_path / "cameras.toml").write_text(rules)
     for n in range(9):
@@ -246,8 +246,8 @@ def test_ages_and_legal_hold(night, archive, purge, tmp_path):
     assert (code, plan["videos"], plan["held"], plan["timeless"]) == (0, 0, 1, 1)
 
 
-def test_hands_off_a_night_at_work(night, archive, purge, tmp_path, monkeypatch, caplog):
-    """A purge while a night is at work is refused, changes nothing, and works once it has ended."""
+def test_purge_during_a_night(night, archive, purge, tmp_path, monkeypatch, caplog):
+    """A purge during a night is refused and changes nothing; it works after the night."""
     night()
     codes = []
     real = job.make_events
@@ -266,8 +266,8 @@ def test_hands_off_a_night_at_work(night, archive, purge, tmp_path, monkeypatch,
     assert purge("--camera", "door", "--apply", "--force")[0] == 0
 
 
-def test_names_that_are_no_plain_text(night, archive, purge, tmp_path):
-    """Spaces, quotes, percent signs, other alphabets, line ends: what was purged is nowhere, and stays away."""
+def test_unusual_names(night, archive, purge, tmp_path):
+    """Spaces, quotes, percent signs, other alphabets, newlines: a purged video leaves no trace and is skipped later."""
     names = ["it's 東 %41/a b.mp4", 'q"uote/ü.mp4', "line\nend/x.mp4", f"{'n' * 190}.mp4"]
     for name in names:
         write_scene(archive / name, 2)

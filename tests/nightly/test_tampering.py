@@ -1,4 +1,4 @@
-"""A camera that was moved or covered is named; a change of light, a short passage, or a camera that turns is not."""
+"""Moved and covered cameras are reported; changes of light, short occlusions and rotating cameras are not."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from wsvad.dataset.publish import publish
 from wsvad.errors import DamagedError
 from wsvad.events.sources import Source
 from wsvad.features.pictures import UnitPicture, write_picture
-from wsvad.nightly.published import DataSetAt
-from wsvad.nightly.reference_pictures import drop_pictures_of, read_pictures
-from wsvad.nightly.stretch import DAY_S, Stretch
-from wsvad.nightly.tampering import Views
+from wsvad.nightly.published import SnapshotRef
+from wsvad.nightly.reference_pictures import delete_pictures_of, read_pictures
+from wsvad.nightly.tampering import CameraViews
+from wsvad.nightly.window import DAY_S, Window
 from wsvad.storage import open_store
 
 START = datetime(2026, 3, 1)
@@ -29,13 +29,13 @@ FLAT = np.full((32, 32), 30, np.uint8)
 
 
 def noisy(picture, hour):
-    """By day and by night, with some noise."""
+    """Return the picture by day or by night, with some noise."""
     night = picture if 6 <= hour % 24 < 20 else lit(picture, 0.15, 4)
     return np.clip(night + np.random.default_rng(hour).normal(0, 1.5, (32, 32)), 0, 255).astype(np.uint8)
 
 
 class Camera:
-    """A camera with a video an hour, each of one unit."""
+    """A camera with one video per hour, each of one unit."""
 
     def __init__(self, folder, timed=True):
         self.root, self.timed = open_store(str(folder / "root")), timed
@@ -43,7 +43,7 @@ class Camera:
         self.sources, self.old = [], 0
 
     def show(self, *pictures):
-        """Record an hour of each of these pictures."""
+        """Record one hour of each of these pictures."""
         rows, objects = [], []
         for picture in pictures:
             hour = len(self.sources)
@@ -61,20 +61,21 @@ class Camera:
             rows.append({"video_id": name, "uri": "", "content_id": content, "status": "complete", "notes": []})
             rows[-1] |= {"expected_clips": 1, "clips": 1, "duration_s": 600.0}
         created, names = "2026-03-01T00:00:00+00:00", frozenset(row["video_id"] for row in rows)
-        said = {"replaced_videos": names, "run_id": "t", "created_utc": created}
-        self.at = DataSetAt("features/x", publish(self.out, "sha256:f", {}, objects, rows, **said).number, "sha256:f")
+        published = {"replaced_videos": names, "run_id": "t", "created_utc": created}
+        number = publish(self.out, "sha256:f", {}, objects, rows, **published).number
+        self.at = SnapshotRef("features/x", number, "sha256:f")
 
-    def look(self, before=None, freezing=True):
-        """Return what is found of the newest day, or of what is new."""
+    def look(self, before=None, create_references=True):
+        """Return the result for the newest day, or for the new videos."""
         if self.timed:
             end = self.sources[-1].end_s
             newest = tuple(s for s in self.sources if s.end_s > end - DAY_S)
             earlier = tuple(s for s in self.sources if s.begin_s < end - DAY_S)
-            stretch = Stretch("gate", end - DAY_S, end, newest, earlier, self.sources[0].begin_s)
+            window = Window("gate", end - DAY_S, end, newest, earlier, self.sources[0].begin_s)
         else:
-            stretch = Stretch("gate", None, None, tuple(self.sources[self.old :]), tuple(self.sources[: self.old]))
+            window = Window("gate", None, None, tuple(self.sources[self.old :]), tuple(self.sources[: self.old]))
         self.old = len(self.sources)
-        return Views(self.root, self.at).of(stretch, before, freezing=freezing)
+        return CameraViews(self.root, self.at).compare(window, before, create_references=create_references)
 
 
 @pytest.fixture
@@ -86,8 +87,8 @@ def camera(tmp_path):
     return found
 
 
-def test_a_first_day_has_nothing_to_be_held_against(tmp_path):
-    """A first day has nothing to be held against."""
+def test_first_day_has_no_reference(tmp_path):
+    """On the first day there is no reference to compare with."""
     camera = Camera(tmp_path)
     camera.show(*[HERE] * 24)
     found = camera.look()
@@ -95,8 +96,8 @@ def test_a_first_day_has_nothing_to_be_held_against(tmp_path):
 
 
 @pytest.mark.parametrize("timed", [True, False])
-def test_what_stays_is_not_named_by_day_or_night(tmp_path, timed):
-    """What stays is not named by day or night."""
+def test_unchanged_view_by_day_and_night(tmp_path, timed):
+    """An unchanged view is not reported, by day or night."""
     camera = Camera(tmp_path, timed)
     camera.show(*[HERE] * 48)
     camera.look()
@@ -110,8 +111,8 @@ def test_what_stays_is_not_named_by_day_or_night(tmp_path, timed):
 @pytest.mark.parametrize(
     ("picture", "flag"), [(THERE, "moved"), (np.roll(HERE, 5, axis=1), "moved"), (FLAT, "covered")]
 )
-def test_a_change_is_named_with_its_time(camera, picture, flag):
-    """A change is named with its time."""
+def test_changed_view_is_reported_with_its_time(camera, picture, flag):
+    """A change is reported with its start."""
     camera.show(*[HERE] * 5, *[picture] * 10)
     found = camera.look()
     assert {"moved": found.moved, "covered": found.covered} == {"moved": flag == "moved", "covered": flag == "covered"}
@@ -119,8 +120,8 @@ def test_a_change_is_named_with_its_time(camera, picture, flag):
     assert found.since_utc == "2026-03-03T05:00:00.000+00:00"
 
 
-def test_a_passage_and_a_return_are_not_named(camera):
-    """Something stood before it for some hours; and two pictures are no evidence yet."""
+def test_short_occlusion_is_not_reported(camera):
+    """Occlusion for some hours is not reported, nor are two changed pictures at the end."""
     camera.show(*[THERE] * 6, *[HERE] * 3)
     assert not camera.look().moved
     camera.show(*[THERE] * 2)
@@ -129,8 +130,8 @@ def test_a_passage_and_a_return_are_not_named(camera):
     assert camera.look().moved
 
 
-def test_the_reference_stays(camera):
-    """A camera that stays moved is named every night, until the reference is deleted."""
+def test_reference_is_kept(camera):
+    """A camera that stays moved is reported every night until the reference is deleted."""
     camera.show(*[THERE] * 24 * 9)
     found = camera.look()
     assert found.moved
@@ -138,8 +139,8 @@ def test_the_reference_stays(camera):
     assert not camera.look().moved
 
 
-def test_a_camera_that_turns_is_not_judged(tmp_path):
-    """A camera that turns is not judged."""
+def test_rotating_camera_is_unknown(tmp_path):
+    """A change of a rotating camera is unknown."""
     camera = Camera(tmp_path)
     camera.show(*[scene(seed) for seed in range(10, 58)])
     camera.show(*[scene(seed) for seed in range(60, 84)])
@@ -147,16 +148,16 @@ def test_a_camera_that_turns_is_not_judged(tmp_path):
     assert (found.moved, found.reason) == (False, "the footage of the reference shows several scenes")
 
 
-def test_footage_without_pictures_is_not_judged(camera):
-    """Footage without pictures is not judged."""
+def test_footage_without_pictures_is_unknown(camera):
+    """A change is unknown for footage without pictures."""
     camera.show(*[None] * 24)
     found = camera.look()
     assert (found.moved, found.pictures) == (False, 0)
     assert found.reason.startswith("no pictures")
 
 
-def test_what_has_not_changed_is_taken_over(camera):
-    """What has not changed is taken over."""
+def test_unchanged_results_are_reused(camera):
+    """Results are reused if their inputs did not change."""
     camera.show(*[THERE] * 12)
     found = camera.look()
     marked = replace(found, detail=-1.0)
@@ -165,22 +166,22 @@ def test_what_has_not_changed_is_taken_over(camera):
     assert camera.look(before=marked).detail >= 0
 
 
-def test_damage(camera, caplog):
-    """A damaged picture is told and left out; a damaged reference ends the night."""
+def test_damaged_pictures(camera, caplog):
+    """A damaged picture is logged and skipped; a damaged reference raises."""
     camera.show(*[THERE] * 10)
     camera.out.replace(layout.picture_key(f"{57:032x}"), b"{}")
     found = camera.look()
     assert found.moved
     assert "is damaged" in caplog.text
     camera.root.replace(found.reference, camera.root.read(found.reference).replace(b"gate", b"gaze"))
-    with pytest.raises(DamagedError, match="delete it, and a new one is made"):
+    with pytest.raises(DamagedError, match="delete it, and the next night creates"):
         camera.look()
 
 
-def test_a_purge_drops_the_reference_that_a_video_is_in(camera):
-    """A purge drops the reference that a video is in."""
+def test_purge_deletes_references_of_its_videos(camera):
+    """A purge deletes the references that contain a purged video."""
     kept = read_pictures(camera.root, "sha256:f", "gate", "utc")
-    assert drop_pictures_of(camera.root, ["gate/0047.mp4", "yard/0001.mp4"]) == 0
-    assert drop_pictures_of(camera.root, ["gate/0003.mp4"]) == 1
+    assert delete_pictures_of(camera.root, ["gate/0047.mp4", "yard/0001.mp4"]) == 0
+    assert delete_pictures_of(camera.root, ["gate/0003.mp4"]) == 1
     assert read_pictures(camera.root, "sha256:f", "gate", "utc") is None
     assert b"gate/0003" not in repr(kept).encode()

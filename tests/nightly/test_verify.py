@@ -1,4 +1,4 @@
-"""``wsvad verify`` of a nightly job: whole, and with every kind of object damaged or gone."""
+"""``wsvad verify`` of a nightly job: intact, and with each kind of object damaged or missing."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def verify(capsys, tmp_path):
     return functools.partial(run_here, capsys, "verify", "--out", str(tmp_path / "root"), "--json")
 
 
-def test_whole(night, verify, tmp_path):
-    """Nothing is wrong, and nothing is written."""
+def test_intact_job(night, verify, tmp_path):
+    """An intact job has no faults, and nothing is written."""
     night()
     before = digests(tmp_path / "root")
     code, report = verify()
@@ -34,8 +34,8 @@ KINDS = (
 )
 
 
-def test_damage(night, verify, tmp_path):
-    """Of whatever kind, damaged or gone, it is told."""
+def test_damage_is_reported(night, verify, tmp_path):
+    """Damage and absence of each kind of object are reported."""
     night()
     for kind in KINDS:
         path = min((tmp_path / "root").glob(kind))

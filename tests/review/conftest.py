@@ -1,4 +1,4 @@
-"""Fixtures of review tests: a night of three cameras, and the command."""
+"""Fixtures of the review tests: a night with three cameras, and the command."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ retention_days = 30000
 
 @pytest.fixture(autouse=True)
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No Ray, no network."""
+    """Run without Ray and without a network."""
     patch_all(monkeypatch)
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the root of a nightly job, for tests that copy it and leave the archive as it is."""
+    """A folder with the root of a nightly job, which tests copy; they do not change the archive."""
     folder = tmp_path_factory.mktemp("site")
     with pytest.MonkeyPatch.context() as patched:
         patch_all(patched)
-        assert main([*words_of(folder), "--json"]) == 0
+        assert main([*rescore_command(folder), "--json"]) == 0
     return folder
 
 
-def words_of(folder: Path) -> list[str]:
-    """Write an archive of three cameras; return the command of its nights, into ``root``."""
+def rescore_command(folder: Path) -> list[str]:
+    """Write an archive with three cameras; return the command line of its nights, into ``root``."""
     write_first_night(folder / "archive")
     write_scene(folder / "archive" / "yard" / "20260301_130000.mp4", 40)
     (folder / "cameras.toml").write_text(CAMERAS + DETAILS)
@@ -53,8 +53,8 @@ def words_of(folder: Path) -> list[str]:
 
 @pytest.fixture
 def night(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Run ``wsvad rescore`` on an archive of three cameras, into ``root``."""
-    return functools.partial(run_here, capsys, *words_of(tmp_path), "--json")
+    """Run ``wsvad rescore`` on an archive with three cameras, into ``root``."""
+    return functools.partial(run_here, capsys, *rescore_command(tmp_path), "--json")
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def review(capsys: pytest.CaptureFixture[str], root: str, tmp_path: Path) -> Run
 
 
 def document(folder: Path) -> dict[str, Any]:
-    """The document inside of a page; what single events show may stand in blocks of its own."""
+    """Return the document of a page, with the details of its data blocks."""
     page = (folder / "index.html").read_text()
     blocks = dict(re.findall(r'<script type="application/json" id="([a-z0-9-]+)">(.*?)</script>', page, re.DOTALL))
     document: dict[str, Any] = json.loads(blocks.pop("review-data"))

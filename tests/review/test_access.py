@@ -1,4 +1,4 @@
-"""Files of tokens, and ranges of bytes."""
+"""Token files, and byte ranges."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from wsvad.errors import UsageError
 from wsvad.review.access import read_tokens
-from wsvad.review.answers import byte_range
+from wsvad.review.responses import byte_range
 
 
 @pytest.mark.parametrize(
@@ -28,13 +28,13 @@ from wsvad.review.answers import byte_range
         ("bytes=" + "9" * 30 + "-", None),
     ],
 )
-def test_ranges(header, expected):
-    """RFC 9110, one range of bytes; all else is the whole."""
+def test_byte_ranges(header, expected):
+    """A single range according to RFC 9110; anything else returns the whole file."""
     assert byte_range(header, 100) == expected
 
 
-def test_files_of_tokens(tmp_path):
-    """Read by nobody else, long enough, one each; no message repeats a token."""
+def test_token_files(tmp_path):
+    """Not readable by others, long enough, unique; no message contains a token."""
     path = tmp_path / "tokens"
     path.write_text(f"# of the morning shift\n{'a' * 40} Ann B\n\n{'b' * 40} bob\n")
     path.chmod(0o600)

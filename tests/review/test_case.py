@@ -1,4 +1,4 @@
-"""A case: one file with everything of some events, and nothing of the others."""
+"""Case files: everything about the selected events, and nothing about others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from tests.extraction.harness import run_here
 from tests.nightly.reader import digests
 from tests.review.conftest import document
-from tests.review.saying import of_event, write_file
+from tests.review.verdict_records import of_event, write_file
 from wsvad.dataset.sealed import unseal
 
 
@@ -25,13 +25,13 @@ def root(site, tmp_path):
 
 
 @pytest.mark.parametrize("with_page", [False, True])
-def test_a_case_is_whole(capsys, review, root, tmp_path, with_page):
-    """Page, pictures, events, verdicts, digests; the same again gives the same bytes; formulas are defused."""
+def test_case_is_complete(capsys, review, root, tmp_path, with_page):
+    """Page, pictures, events, verdicts, digests; equal input gives equal bytes; formulas are neutralised."""
     review()
     shown = document(tmp_path / "page")
     one, other = shown["events"][:2]
-    said = [of_event(shown, e, "true", note='=HYPERLINK("x")') for e in (one, other)]
-    run_here(capsys, "verdicts", "--root", root, "--import", write_file(tmp_path / "v.json", said), "--json")
+    records = [of_event(shown, e, "true", note='=HYPERLINK("x")') for e in (one, other)]
+    run_here(capsys, "verdicts", "--root", root, "--import", write_file(tmp_path / "v.json", records), "--json")
     before = digests(tmp_path / "page")
     words = ["review", "--root", root, "--case", one["id"], "--zip", str(tmp_path / "a.zip"), "--json"]
     words += ["--out", str(tmp_path / "page")] if with_page else []
@@ -59,19 +59,19 @@ def test_a_case_is_whole(capsys, review, root, tmp_path, with_page):
     assert digests(tmp_path / "page") == before
 
 
-def test_what_cannot_be_a_case(capsys, review, root, tmp_path, caplog):
-    """An event that is not there, no event, no name for the file: nothing is written."""
+def test_invalid_cases(capsys, review, root, tmp_path, caplog):
+    """An unknown event, no event, no file name: nothing is written."""
     target = tmp_path / "a.zip"
     words = ["review", "--root", root, "--json"]
     assert run_here(capsys, *words, "--zip", str(target), "--case", "f" * 16)[0] == 2
-    assert "there is no event" in caplog.text
+    assert "this page has no event" in caplog.text
     assert run_here(capsys, *words, "--zip", str(target))[0] == 2
     assert run_here(capsys, *words, "--case", "f" * 16)[0] == 2
     assert not Path(target).exists()
 
 
-def test_a_list_that_the_page_saved_is_a_case(capsys, review, root, tmp_path):
-    """The file in the place of its ids; what is no list is refused."""
+def test_saved_list_of_events(capsys, review, root, tmp_path):
+    """A saved list replaces ids on the command line; other files are refused."""
     review("--no-media")
     ids = [event["id"] for event in document(tmp_path / "page")["events"]]
     listed = tmp_path / "list.json"

@@ -1,4 +1,4 @@
-"""A page in a folder: what is on it, what is beside it, and that a second run has nothing to do."""
+"""A page in a folder: its content, its files, and idempotence."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from PIL import Image
 from tests.nightly.reader import digests
 from tests.review.conftest import document
 from wsvad.review.config import SourceOptions
-from wsvad.review.making import PictureMaker
 from wsvad.review.media import MediaFolder
+from wsvad.review.pictures import PictureMaker
 from wsvad.review.reading import read_archive
 from wsvad.storage import open_store
 
 
-def test_the_page_shows_every_event_with_its_pictures(review, root, tmp_path):
-    """Order, thresholds, curves, gaps, cameras; a strip, a poster and a clip that stand where they say."""
+def test_page_shows_every_event_with_pictures(review, root, tmp_path):
+    """Order, thresholds, curves, gaps, cameras; strip, poster and clip at their links."""
     code, summary = review()
     assert (code, summary["events"], summary["shown"], summary["pictures_now"]) == (0, 3, 3, 3)
     page = tmp_path / "page"
@@ -68,8 +68,8 @@ def test_the_page_shows_every_event_with_its_pictures(review, root, tmp_path):
     assert heat["view"] == [0.0, 0.0, 64.0, 64.0]
 
 
-def test_a_second_run_writes_nothing(review, root, tmp_path):
-    """And one that lacks a file makes just that event again; what is no longer shown is deleted."""
+def test_second_run_writes_nothing(review, root, tmp_path):
+    """A missing file recreates only the pictures of its event; events no longer shown are deleted."""
     review()
     before = digests(tmp_path / "page")
     times = {p: p.stat().st_mtime_ns for p in (tmp_path / "page").rglob("*") if p.is_file()}
@@ -86,8 +86,8 @@ def test_a_second_run_writes_nothing(review, root, tmp_path):
     assert len({path.parent for path in (tmp_path / "page" / "media").glob("*/*")}) == 1
 
 
-def test_a_run_that_was_killed_goes_on(review, root, tmp_path, monkeypatch):
-    """After the first picture, and in the midst of writing the second: only what is missing is made."""
+def test_killed_run_resumes(review, root, tmp_path, monkeypatch):
+    """After the first picture, and during the write of the second: only missing pictures are created."""
     made = PictureMaker.make
     calls: list[str] = []
 
@@ -118,8 +118,8 @@ def test_a_run_that_was_killed_goes_on(review, root, tmp_path, monkeypatch):
     assert digests(tmp_path / "other") == whole
 
 
-def test_videos_that_are_gone_or_changed(review, root, tmp_path):
-    """The page comes nonetheless, says so, and the exit code is 3."""
+def test_missing_and_changed_videos(review, root, tmp_path):
+    """The page is written and reports them; the exit code is 3."""
     (tmp_path / "archive" / "yard" / "20260301_120000.mp4").unlink()
     front = tmp_path / "archive" / "front" / "20260301_235930.mp4"
     front.write_bytes(front.read_bytes()[:900])
@@ -131,7 +131,7 @@ def test_videos_that_are_gone_or_changed(review, root, tmp_path):
 
 
 def test_filters_and_folding(review, root, tmp_path):
-    """Of one camera, of one day; events of a camera that follow each other are one group."""
+    """By camera and by day; consecutive events of a camera form a group."""
     code, summary = review("--camera", "front", "--no-media", "--fold", "60")
     assert (code, summary["shown"], summary["left_out"]) == (0, 2, 1)
     events = document(tmp_path / "page")["events"]
@@ -146,7 +146,7 @@ def test_filters_and_folding(review, root, tmp_path):
 
 
 def test_control_spans(review, root, tmp_path):
-    """As many of each camera as can be, without an event in them, the same for the same seed."""
+    """Evenly over the cameras, without events, deterministic for a seed."""
     code, summary = review("--control", "5", "--no-media")
     assert (code, summary["controls"], summary["shown"]) == (0, 5, 3)
     shown = document(tmp_path / "page")
@@ -167,7 +167,7 @@ def test_control_spans(review, root, tmp_path):
 
 
 def test_data_sets_without_a_night(capsys, root, tmp_path):
-    """Events and the scores that they were found in; other scores are refused."""
+    """Events and their scores; other scores are refused."""
     from tests.extraction.harness import run_here
 
     events = next((tmp_path / "root" / "events").iterdir())
@@ -184,15 +184,15 @@ def test_data_sets_without_a_night(capsys, root, tmp_path):
     assert truth == {"yard/20260301_120000.mp4": [[2.0, 6.0]], "front/20260301_235930.mp4": None}
 
 
-def test_places_that_are_refused(review, root, tmp_path, caplog):
-    """Data sets, roots, and whatever a purge would not look into."""
+def test_refused_folders(review, root, tmp_path, caplog):
+    """Data sets, roots, and folders that a purge would not search."""
     for out in (tmp_path / "root", tmp_path / "root" / "page", next((tmp_path / "root" / "events").iterdir())):
         assert review("--out", str(out))[0] in (2, 5)
     assert review("--out", str(tmp_path / "root" / "review" / "pages" / "today"), "--no-media")[0] == 0
 
 
-def test_a_page_gets_into_nobodys_way(review, root, tmp_path):
-    """Not among the videos, where its clips would be scored; not over a page of somebody else's; nor does a case."""
+def test_page_does_not_overwrite_other_data(review, root, tmp_path):
+    """Neither a page nor a case may be among the videos, where clips would be scored, or replace other pages."""
     before = digests(tmp_path / "archive"), digests(tmp_path / "root")
     for out in (tmp_path / "archive", tmp_path / "archive" / "page", tmp_path / "root" / ".." / "archive" / "x"):
         assert review("--out", str(out))[0] == 2
@@ -208,16 +208,16 @@ def test_a_page_gets_into_nobodys_way(review, root, tmp_path):
     assert (site / "index.html").read_text() == "<h1>Our home</h1>"
 
 
-def test_titles_that_no_text_has(review, root, tmp_path):
-    """Markup is text; what a shell gave in another encoding is no crash."""
+def test_unusual_titles(review, root, tmp_path):
+    """Markup is escaped; undecodable bytes from the shell do not crash."""
     assert review("--no-media", "--title", "</title><script>alert(1)</script>")[0] == 0
     assert "<script>alert" not in (tmp_path / "page" / "index.html").read_text()
     assert review("--no-media", "--title", "\udcff")[0] == 0
     assert document(tmp_path / "page")["events"]
 
 
-def test_nothing_on_the_page_leads_away(review, root, tmp_path):
-    """No URL but those of its own media; every byte that it names is there."""
+def test_page_is_self_contained(review, root, tmp_path):
+    """All URLs are those of its own media, and every named file exists."""
     review()
     text = re.sub(r"<script.*?</script>", "", (tmp_path / "page" / "index.html").read_text(), flags=re.DOTALL)
     assert all(url.startswith("data:") for url in re.findall(r'(?:src|href|action)\s*=\s*["\']?([^"\'\s>]+)', text))

@@ -1,4 +1,4 @@
-"""``wsvad rescore --review``: the page of a night, written by the command that makes the night."""
+"""``wsvad rescore --review``: the page of a night, written by the same command."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from wsvad.nightly.published import require_current
 from wsvad.storage import open_store
 
 
-def test_a_night_writes_its_page(night, tmp_path):
-    """One JSON object; the page is of this night; with nothing new nothing is written."""
+def test_night_writes_its_page(night, tmp_path):
+    """One JSON object; the page shows this night; without new footage nothing is written."""
     page = ("--review", str(tmp_path / "page"), "--review-top", "2")
-    code, told = night(*page)
-    assert (code, told["review"]["shown"], told["review"]["left_out"]) == (0, 2, told["events"] - 2)
+    code, summary = night(*page)
+    assert (code, summary["review"]["shown"], summary["review"]["left_out"]) == (0, 2, summary["events"] - 2)
     shown = document(tmp_path / "page")
     assert shown["source"]["night"] == require_current(open_store(str(tmp_path / "root"))).number == 1
     assert len(shown["events"]) == 2
-    code, told = night(*page)
-    assert (code, told["nothing_to_do"], told["review"]["written"]) == (0, True, 0)
-    code, told = night(*page, "--dry-run")
-    assert (code, "review" in told) == (0, False)
+    code, summary = night(*page)
+    assert (code, summary["nothing_to_do"], summary["review"]["written"]) == (0, True, 0)
+    code, summary = night(*page, "--dry-run")
+    assert (code, "review" in summary) == (0, False)
 
 
-def test_a_place_that_cannot_hold_it_is_found_before_the_night(night, tmp_path, caplog):
-    """Among what the night keeps, or in a data set."""
+def test_invalid_folder_is_refused_before_the_night(night, tmp_path, caplog):
+    """Below the root of the nightly job, or in a data set."""
     assert night("--review", str(tmp_path / "root" / "page"))[0] == 2
     assert "is below --root" in caplog.text
     assert not (tmp_path / "root").exists()
 
 
-def test_a_page_that_fails_does_not_hide_the_night(night, tmp_path, capsys):
-    """The night is done, and said; the exit code is that of the page."""
+def test_failed_page_does_not_hide_the_night(night, tmp_path, capsys):
+    """The night is published and reported; the exit code is that of the page."""
     (tmp_path / "page").mkdir()
-    (tmp_path / "page" / "index.html").mkdir()  # nothing can be written there
-    code, told = night("--review", str(tmp_path / "page"))
+    (tmp_path / "page" / "index.html").mkdir()  # so that the page cannot be written
+    code, summary = night("--review", str(tmp_path / "page"))
     assert code == 4
-    assert told["published"]
+    assert summary["published"]

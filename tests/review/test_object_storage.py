@@ -1,17 +1,17 @@
-"""A root, a page and verdicts in a bucket."""
+"""Root, page and verdicts in a bucket."""
 
 from __future__ import annotations
 
 from tests.extraction.harness import run_here
-from tests.review.saying import write_file
-from tests.review.served import Browser, serving
-from tests.review.test_serving import record
+from tests.review.live_server import Browser, serving
+from tests.review.test_app import record
+from tests.review.verdict_records import write_file
 from wsvad.review.verdicts import VerdictStore
 from wsvad.storage import open_store
 
 
 def test_everything_in_a_bucket(capsys, site, s3_bucket, moto_server, monkeypatch, tmp_path):
-    """Written once, served with ranges, verdicts kept and counted; purged like in a folder."""
+    """Written once, served with ranges, verdicts stored and counted, purged as in a folder."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.url)
     root = open_store(f"s3://{s3_bucket}/root")
     for path in sorted((site / "root").rglob("*")):

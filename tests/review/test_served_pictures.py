@@ -1,4 +1,4 @@
-"""Pictures that a server makes: made again where they were deleted, and a bounded queue."""
+"""Pictures created by a server: recreated after deletion, and a bounded queue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.review.conftest import document
-from tests.review.served import Browser, serving
+from tests.review.live_server import Browser, serving
 from wsvad.review.config import MediaOptions
 
 
@@ -21,8 +21,8 @@ def root(site, tmp_path):
     return str(tmp_path / "root")
 
 
-def test_pictures_may_be_deleted_at_any_time(root):
-    """Also while the server runs: they are made again for who looks next."""
+def test_deleted_pictures_are_recreated(root):
+    """Even while the server runs: the next request recreates them."""
     with serving(root) as (port, _):
         ann = Browser(port, "ann")
         event = ann.get("/api/review").json["events"][0]
@@ -34,22 +34,22 @@ def test_pictures_may_be_deleted_at_any_time(root):
             assert ann.get(f"/{link}").status == 200
 
 
-def test_too_many_who_wait_are_told_so(root):
-    """The queue is bounded: the answer is to come again."""
+def test_full_queue(root):
+    """The queue is bounded: the response asks to retry."""
     with serving(root) as (port, desk):
         ann = Browser(port, "ann")
         event = ann.get("/api/review").json["events"][0]
-        desk._asked = 16
+        desk._waiting = 16
         answer = ann.post("/api/clip", {"event_id": event["id"]})
         assert (answer.status, answer.headers["retry-after"]) == (503, "3")
-        desk._asked = 0
+        desk._waiting = 0
         assert ann.post("/api/clip", {"event_id": event["id"]}).status == 200
     with serving(root, media=MediaOptions(media=False, clip_width=100)) as (port, _):
         assert Browser(port, "ann").post("/api/clip", {"event_id": event["id"]}).status == 422
 
 
-def test_a_case_says_which_pictures_it_lacks(root, tmp_path):
-    """Of an event that nobody has opened there are none yet."""
+def test_case_lists_missing_pictures(root, tmp_path):
+    """Events that were never opened have no pictures yet."""
     with serving(root) as (port, _):
         ann = Browser(port, "ann")
         made, unmade, *_ = ann.get("/api/review").json["events"]
@@ -62,4 +62,4 @@ def test_a_case_says_which_pictures_it_lacks(root, tmp_path):
         made["id"]: False,
         unmade["id"]: True,
     }
-    assert shown["banner"]["notices"][0]["text"].startswith("no picture of 1 event")
+    assert shown["banner"]["notices"][0]["text"].startswith("no pictures for 1 event")

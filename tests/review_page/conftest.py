@@ -1,4 +1,4 @@
-"""One headless browser for all tests of the page, and pages that nothing may go wrong in."""
+"""One headless browser for all tests of the page, and pages that must not report errors."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ window.violations = [];
 document.addEventListener("securitypolicyviolation",
   (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI}`));
 """
-expect.set_options(timeout=20_000)  # a busy machine is slow, which says nothing of the page
+expect.set_options(timeout=20_000)  # a slow machine must not fail the tests
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium; a machine without it fails, because what nobody runs guards nothing."""
+    """Debian's Chromium; its absence fails the tests, so that they cannot be skipped unnoticed."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
         pytest.fail(INSTALL)
@@ -35,10 +35,10 @@ def browser() -> Iterator[Browser]:
 
 
 class Watched:
-    """Pages of one context, and all that went wrong in them."""
+    """Pages of one browser context, and all problems they report."""
 
     def __init__(self, context: BrowserContext) -> None:
-        """No page is open yet."""
+        """Start without an open page."""
         self.context = context
         self.problems: list[str] = []
         self.expected: list[str] = []
@@ -46,11 +46,11 @@ class Watched:
         context.add_init_script(LISTEN)
 
     def open(self, address: str, *, ready: bool = True, fragment: str = "") -> Page:
-        """Open the page and wait until it shows its list and has read its verdicts."""
+        """Open the page and wait until the list and the verdicts are shown."""
         page = self.context.new_page()
         self.pages.append(page)
         home = address.rsplit("/", 1)[0] + "/"
-        page.on("console", lambda said: self._said(said.type, said.text))
+        page.on("console", lambda message: self._on_console(message.type, message.text))
         page.on("pageerror", lambda error: self.problems.append(f"page error: {error} {error.stack}"))
         page.on("request", lambda sent: self._sent(sent.url, home))
         page.goto(address + fragment)
@@ -58,7 +58,7 @@ class Watched:
             page.wait_for_selector("html[data-kept]", state="attached")
         return page
 
-    def _said(self, kind: str, text: str) -> None:
+    def _on_console(self, kind: str, text: str) -> None:
         if kind in ("error", "warning") and not any(words in text for words in self.expected):
             self.problems.append(f"console {kind}: {text}")
 
@@ -67,7 +67,7 @@ class Watched:
             self.problems.append(f"request to {url}")
 
     def close(self) -> None:
-        """Fail where anything was said, sent or forbidden that must not be."""
+        """Fail if a page logged an error, sent a forbidden request or violated its policy."""
         for page in self.pages:
             if not page.is_closed():
                 self.problems += [f"policy: {one}" for one in page.evaluate("window.violations")]
@@ -77,7 +77,7 @@ class Watched:
 
 @pytest.fixture
 def watched(browser: Browser) -> Iterator[Callable[..., Watched]]:
-    """Make contexts by ``watched(**options of a context)``; each is checked and closed at the end."""
+    """Return a factory ``watched(**context_options)``; each context is checked and closed at the end."""
     made: list[Watched] = []
 
     def make(**options: Any) -> Watched:
@@ -92,7 +92,7 @@ def watched(browser: Browser) -> Iterator[Callable[..., Watched]]:
 
 
 def saved(page: Page, press: Callable[[], object], folder: Path) -> Path:
-    """What is downloaded after ``press``."""
+    """Return the file downloaded by ``press``."""
     with page.expect_download() as waiting:
         press()
     path = folder / waiting.value.suggested_filename

@@ -1,4 +1,4 @@
-"""axe-core finds nothing, in any state, light and dark; nothing is cut off when small or enlarged."""
+"""axe-core finds no violations in any state, light and dark; nothing is cut off at small sizes or enlarged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.review_page import making
+from tests.review_page import synthetic
 from tests.review_page.conftest import Watched
 
 AXE = (Path(__file__).parents[1] / "data" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
@@ -17,12 +17,12 @@ RULES = {
     "light": {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
     "dark": {
         "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
-    },  # all that colours change
+    },  # all properties affected by colours
 }
 
 
 def findings(page: Page, scheme: str, within: str) -> list[str]:
-    """What axe-core finds in the page or in a part of it, a line each."""
+    """Return the violations found by axe-core in the page or a part of it, one line each."""
     page.evaluate("document.getAnimations().forEach((one) => one.finish())")
     found: dict[str, Any] = page.evaluate("([within, rules]) => axe.run(within, rules)", [within, RULES[scheme]])
     return [
@@ -34,13 +34,13 @@ def findings(page: Page, scheme: str, within: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A page with something of everything: media, duplicates, verdicts of others, gaps, truth."""
+    """A page with all features: media, duplicates, verdicts of others, gaps, annotations."""
     folder = tmp_path_factory.mktemp("access")
-    times = making.variable_times(20.0)
-    events = [making.event(number) for number in range(14)]
+    times = synthetic.variable_times(20.0)
+    events = [synthetic.event(number) for number in range(14)]
     for number in range(3):
         shape = {"start_s": times[9], "end_s": times[30], "peak_s": times[15]}
-        events[number] = making.with_media(folder, events[number] | shape, times)
+        events[number] = synthetic.with_media(folder, events[number] | shape, times)
     events[1] |= {
         "clip": None,
         "group": "event-00000",
@@ -48,15 +48,15 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
         "gaps": [[2.0, 5.0, "damaged"]],
     }
     events[3] |= {"media_error": "removed by retention", "notes": ["lens cleaned"]}
-    return making.write(folder, making.document(events))
+    return synthetic.write(folder, synthetic.document(events))
 
 
 OTHER = {"reviewer": "anna", "verdict": "false", "verdict_id": "other-1", "note": "a cat"}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_in_any_state(watched: Callable[..., Watched], address: str, scheme: str) -> None:
-    """List, judged, list layout, filters open, empty; an event with clip, strip, neither; all dialogs; small."""
+def test_axe_finds_no_violations(watched: Callable[..., Watched], address: str, scheme: str) -> None:
+    """List, judged, list layout, open filters, empty; events with clip, with strip, without; dialogs; small."""
     page = watched(color_scheme=scheme).open(address)
     page.evaluate(AXE)
     wrong: dict[str, list[str]] = {}
@@ -112,9 +112,9 @@ def test_axe_finds_nothing_in_any_state(watched: Callable[..., Watched], address
     ("width", "height"), [(320, 640), (360, 740), (640, 400), (1024, 700)], ids=lambda value: str(value)
 )
 def test_nothing_is_cut_off(watched: Callable[..., Watched], address: str, width: int, height: int) -> None:
-    """No sideways scrolling of the page, and every control of the list and of an event can be reached.
+    """The page does not scroll horizontally, and every control of the list and of an event is reachable.
 
-    640 x 400 is a window of 1280 x 800 at 200 %, 320 px is WCAG's 400 % (1.4.10).
+    640 x 400 is a window of 1280 x 800 at 200 %; 320 px is 400 % as required by WCAG 1.4.10.
     """
     page = watched(viewport={"width": width, "height": height}).open(address)
     fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
@@ -139,12 +139,12 @@ def test_nothing_is_cut_off(watched: Callable[..., Watched], address: str, width
         assert box["x"] + box["width"] <= width + 1, selector
 
 
-def test_the_switch_of_colours_goes_over_the_system(watched: Callable[..., Watched], address: str) -> None:
-    """Auto, light, dark, and kept over a reload."""
+def test_colour_switch_overrides_the_system(watched: Callable[..., Watched], address: str) -> None:
+    """Auto, light, dark; kept after a reload."""
     page = watched(color_scheme="dark").open(address)
     ground = "getComputedStyle(document.body).backgroundColor"
     dark = page.evaluate(ground)
-    page.click("[aria-label^='Colours as the system']")
+    page.click("[aria-label='System colours']")
     light = page.evaluate(ground)
     assert light != dark
     page.reload()

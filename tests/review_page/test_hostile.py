@@ -1,4 +1,4 @@
-"""Names, notes and messages are data: shown as text, exported as text, never run."""
+"""Names, notes and messages are data: shown and exported as text, never executed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.review_page import making
+from tests.review_page import synthetic
 from tests.review_page.conftest import Watched, saved
 
 HOSTILE = (
@@ -41,15 +41,17 @@ HOSTILE = (
 )
 
 
-def test_hostile_words_are_inert_everywhere(watched: Callable[..., Watched], tmp_path: Path) -> None:
-    """In cards, the view of an event, dialogs, filters, title and notices; the layout holds."""
+def test_hostile_text_is_inert(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    """In cards, event views, dialogs, filters, title and notices; the layout is intact."""
     events = [
-        making.event(number, name=word, video_id=word, notes=[word], media_error=word, day=f"2026-07-{number + 1:02d}")
+        synthetic.event(
+            number, name=word, video_id=word, notes=[word], media_error=word, day=f"2026-07-{number + 1:02d}"
+        )
         | {"camera": number}
         for number, word in enumerate(HOSTILE)
     ]
     events[0]["neighbours"] = [[1.0, 2.0, HOSTILE[0]]]
-    base = making.document(events)
+    base = synthetic.document(events)
     cameras = [base["cameras"][0] | {"name": word, "purpose": word, "time_zone": word} for word in HOSTILE]
     notices = [{"level": word, "code": word, "text": word} for word in HOSTILE]
     gaps = [base["not_scored"][0] | {"reason": word, "message": word, "video_id": word} for word in HOSTILE]
@@ -62,7 +64,7 @@ def test_hostile_words_are_inert_everywhere(watched: Callable[..., Watched], tmp
         "source": base["source"] | {"root": HOSTILE[1], "model_name": HOSTILE[3]},
     }
     one = watched()
-    page = one.open(making.write(tmp_path, document))
+    page = one.open(synthetic.write(tmp_path, document))
     for number in range(len(HOSTILE)):
         page.evaluate("(id) => Review.openEvent(id)", events[number]["id"])
         expect(page.locator("#detail-title")).to_be_visible()
@@ -93,8 +95,8 @@ def test_hostile_words_are_inert_everywhere(watched: Callable[..., Watched], tmp
 
 
 @pytest.mark.parametrize("word", HOSTILE)
-def test_no_cell_of_an_export_is_a_formula(word: str, exported: dict[str, list[dict[str, str]]]) -> None:
-    """A spreadsheet computes nothing; anybody else reads the word, after an apostrophe at most."""
+def test_no_exported_cell_is_a_formula(word: str, exported: dict[str, list[dict[str, str]]]) -> None:
+    """Spreadsheets compute nothing; other programs read the text, at most after an apostrophe."""
     index = HOSTILE.index(word)
     text = exported["events"][index]["name"]
     assert not text.lstrip("\t\r\n\x00 ").startswith(("=", "+", "-", "@"))
@@ -106,10 +108,12 @@ def test_no_cell_of_an_export_is_a_formula(word: str, exported: dict[str, list[d
 
 @pytest.fixture(scope="module")
 def exported(browser: object, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, str]]]:
-    """Both tables of a page of hostile names."""
+    """Both tables of a page with hostile names."""
     folder = tmp_path_factory.mktemp("hostile")
     one = Watched(browser.new_context(accept_downloads=True))  # type: ignore[attr-defined]
-    page = one.open(making.write(folder, making.document([making.event(n, name=w) for n, w in enumerate(HOSTILE)])))
+    page = one.open(
+        synthetic.write(folder, synthetic.document([synthetic.event(n, name=w) for n, w in enumerate(HOSTILE)]))
+    )
     page.evaluate("Review.draft(Review.doc.events[0], '=1+1')")
     page.evaluate("Review.judge(Review.doc.events[0], 'true')")
     page.keyboard.press("x")
@@ -121,11 +125,11 @@ def exported(browser: object, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return tables
 
 
-def test_the_policy_is_in_force(watched: Callable[..., Watched], tmp_path: Path) -> None:
-    """What got into the page in spite of all is stopped by the browser, from a disk too, and the tests hear of it."""
+def test_content_security_policy_is_enforced(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    """Injected code is blocked by the browser, also for local files, and the tests report it."""
     one = watched()
     one.expected = ["Content Security Policy"]
-    page = one.open(making.write(tmp_path, making.document([making.event(0)])))
+    page = one.open(synthetic.write(tmp_path, synthetic.document([synthetic.event(0)])))
     page.evaluate(
         """() => {
           const script = document.createElement("script");

@@ -1,4 +1,4 @@
-"""Everything by keyboard, and nothing by accident."""
+"""Everything is possible by keyboard, and nothing happens by accident."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.review_page import making
+from tests.review_page import synthetic
 from tests.review_page.conftest import Watched
 
 
 def judged(page: Page) -> dict[str, str]:
-    """What holds now, by event."""
+    """Return the current verdict of each event."""
     return page.evaluate(
         "Object.fromEntries(Review.doc.events.map((e) => [e.id, Review.verdict(e)?.verdict]).filter((one) => one[1]))"
     )
 
 
 def focus_is_in(page: Page, selector: str) -> bool:
-    """Whether what has the focus is there."""
+    """Whether the focused element is inside ``selector``."""
     return page.evaluate("(s) => Boolean(document.activeElement.closest(s))", selector)
 
 
-def test_twenty_events_are_judged_with_keys_alone(watched: Callable[..., Watched], tmp_path: Path) -> None:
-    """No click, no Tab: one key each; the list goes on by itself, and undo takes the last one back."""
-    events = [making.event(number, score=0.99 - number * 0.01) for number in range(20)]
-    page = watched().open(making.write(tmp_path, making.document(events)))
+def test_twenty_events_are_judged_with_keys_only(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    """One key each, no click and no Tab; the list advances, and undo reverts the last verdict."""
+    events = [synthetic.event(number, score=0.99 - number * 0.01) for number in range(20)]
+    page = watched().open(synthetic.write(tmp_path, synthetic.document(events)))
     assert focus_is_in(page, "#events")
     keys = "12312211131221312213"
     for number, key in enumerate(keys):
@@ -45,17 +45,19 @@ def test_twenty_events_are_judged_with_keys_alone(watched: Callable[..., Watched
     assert len(records) == 21
 
 
-def test_an_event_is_opened_judged_noted_and_left_with_keys(watched: Callable[..., Watched], tmp_path: Path) -> None:
-    """Enter, N, the note, Esc, a verdict, J, Esc: the focus is always where the next key is meant for."""
-    times = making.variable_times(20.0)
-    made = [making.with_media(tmp_path, making.event(n, start_s=times[9], end_s=times[30]), times) for n in range(3)]
-    page = watched().open(making.write(tmp_path, making.document(made)))
+def test_open_judge_note_and_leave_with_keys(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    """Enter, N, the note, Esc, a verdict, J, Esc: the focus is always right for the next key."""
+    times = synthetic.variable_times(20.0)
+    made = [
+        synthetic.with_media(tmp_path, synthetic.event(n, start_s=times[9], end_s=times[30]), times) for n in range(3)
+    ]
+    page = watched().open(synthetic.write(tmp_path, synthetic.document(made)))
     page.keyboard.press("Enter")
     assert focus_is_in(page, "#detail")
     page.wait_for_function("() => document.querySelector('.screen').dataset.time")
     page.keyboard.press("n")
     page.keyboard.type("two men, jk123u")
-    assert judged(page) == {}  # letters in a note are letters
+    assert judged(page) == {}  # letters typed in a note are not shortcuts
     page.keyboard.press("Escape")
     page.keyboard.press("1")
     expect(page.locator("#progress")).to_contain_text("1 of 3 judged")
@@ -80,13 +82,13 @@ def test_an_event_is_opened_judged_noted_and_left_with_keys(watched: Callable[..
     assert focus_is_in(page, "#events")
 
 
-def test_a_missed_event_is_marked_with_keys(watched: Callable[..., Watched], tmp_path: Path) -> None:
-    """I at its start, O at its end, 4 files it; without a span 4 says what to do and files nothing."""
-    times = making.variable_times(20.0)
-    made = [making.with_media(tmp_path, making.event(0, start_s=times[9], end_s=times[30]), times)]
-    page = watched().open(making.write(tmp_path, making.document(made)))
+def test_missed_event_is_marked_with_keys(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    """I at its start, O at its end, 4 stores it; without a span, 4 explains what to do and stores nothing."""
+    times = synthetic.variable_times(20.0)
+    made = [synthetic.with_media(tmp_path, synthetic.event(0, start_s=times[9], end_s=times[30]), times)]
+    page = watched().open(synthetic.write(tmp_path, synthetic.document(made)))
     page.keyboard.press("4")
-    expect(page.locator("#announcer")).to_contain_text("Mark the span that was missed first")
+    expect(page.locator("#announcer")).to_contain_text("First mark the missed span")
     assert page.evaluate("Review.records().length") == 0
     page.wait_for_function("() => document.querySelector('.screen').dataset.time")
     page.keyboard.press("i")
@@ -102,12 +104,12 @@ def test_a_missed_event_is_marked_with_keys(watched: Callable[..., Watched], tmp
     assert judged(page) == {}
 
 
-def test_arrows_move_in_rows_and_columns_and_duplicates_fold(watched: Callable[..., Watched], tmp_path: Path) -> None:
-    """And the selected card is always in the window and named to a screen reader."""
-    events = [making.event(number, score=0.99 - number * 0.001) for number in range(60)]
+def test_arrows_move_in_rows_and_columns(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    """The selected card is always visible and announced to screen readers; duplicates fold."""
+    events = [synthetic.event(number, score=0.99 - number * 0.001) for number in range(60)]
     for number in (4, 5, 6):
         events[number]["group"] = events[4]["id"]
-    page = watched().open(making.write(tmp_path, making.document(events)))
+    page = watched().open(synthetic.write(tmp_path, synthetic.document(events)))
     columns = page.evaluate("Review.columns")
     assert columns > 2
     page.keyboard.press("ArrowRight")
@@ -135,9 +137,9 @@ def test_arrows_move_in_rows_and_columns_and_duplicates_fold(watched: Callable[.
     assert judged(page) == {}
 
 
-def test_undo_of_a_change_brings_the_verdict_before_it_back(watched: Callable[..., Watched], tmp_path: Path) -> None:
+def test_undo_restores_the_previous_verdict(watched: Callable[..., Watched], tmp_path: Path) -> None:
     """The log only grows."""
-    page = watched().open(making.write(tmp_path, making.document([making.event(0)])))
+    page = watched().open(synthetic.write(tmp_path, synthetic.document([synthetic.event(0)])))
     for key in ("1", "2", "u"):
         page.keyboard.press(key)
     assert judged(page) == {"event-00000": "true"}
@@ -145,12 +147,12 @@ def test_undo_of_a_change_brings_the_verdict_before_it_back(watched: Callable[..
     assert verdicts == ["true", "false", "withdrawn", "true"]
 
 
-def test_single_keys_are_listed_and_can_be_switched_off(watched: Callable[..., Watched], tmp_path: Path) -> None:
-    """WCAG 2.1.4: off, letters and digits do nothing; arrows and Enter still work; it is kept over a reload."""
-    page = watched().open(making.write(tmp_path, making.document([making.event(n) for n in range(3)])))
+def test_single_key_shortcuts_can_be_disabled(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    """WCAG 2.1.4: when off, letters and digits do nothing; arrows and Enter work; kept after a reload."""
+    page = watched().open(synthetic.write(tmp_path, synthetic.document([synthetic.event(n) for n in range(3)])))
     page.keyboard.press("?")
     listed = page.locator("dialog").inner_text()
-    for word in ("undo", "note", "heat", "missed", "play, pause", "find and filter"):
+    for word in ("undo", "note", "heat", "missed", "play, pause", "search and filter"):
         assert word in listed
     page.locator("#keys-switch").focus()
     page.keyboard.press(" ")

@@ -1,4 +1,4 @@
-"""The page as bytes: its policy, its data, its parts."""
+"""The page as bytes: policy, data, parts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.review_page import making
+from tests.review_page import synthetic
 from wsvad.review import rendering
 from wsvad.review.rendering import Mode, render_page
 
@@ -21,21 +21,21 @@ HOSTILE = "</script><script>alert(1)</script><!--\u2028\u2029 & \udcff"
 
 
 def elements(text: str, name: str) -> list[tuple[str, str]]:
-    """Attributes and text of all elements of this name."""
+    """Return attributes and text of all elements with this name."""
     return re.findall(rf"<{name}([^>]*)>(.*?)</{name}>", text, re.DOTALL)
 
 
 def policy(text: str) -> dict[str, str]:
-    """The rules by name."""
+    """Return the rules of the policy by name."""
     found = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
     assert found
     return dict(rule.split(" ", 1) for rule in html.unescape(found[1]).split("; "))
 
 
 @pytest.mark.parametrize("mode", ["static", "served"])
-def test_the_policy_names_the_digests_of_the_one_script_and_the_one_style(mode: Mode) -> None:
-    """Nothing else runs, and only a served page may ask its own origin."""
-    text = render_page(making.document([making.event(0)]), mode).decode()
+def test_policy_lists_the_digests_of_script_and_style(mode: Mode) -> None:
+    """Nothing else can run, and only a served page may connect to its origin."""
+    text = render_page(synthetic.document([synthetic.event(0)]), mode).decode()
     rules = policy(text)
     scripts = [body for attributes, body in elements(text, "script") if "json" not in attributes]
     styles = [body for _, body in elements(text, "style")]
@@ -51,16 +51,16 @@ def test_the_policy_names_the_digests_of_the_one_script_and_the_one_style(mode: 
     assert "\r" not in text
 
 
-def test_what_is_not_the_script_holds_no_handler_and_no_style() -> None:
-    """Attributes that run or style something are what the policy would stop; the template has none."""
+def test_markup_has_no_handlers_and_styles() -> None:
+    """The policy would block such attributes; the template has none."""
     template = (PAGE / "index.html.j2").read_text()
     assert not re.search(r"\son\w+\s*=|\sstyle\s*=|javascript:", template)
 
 
-def test_data_is_inert_and_comes_back_whole() -> None:
-    """Also ends of elements, line separators and halves of surrogate pairs."""
-    events = [making.event(number, name=HOSTILE, truth=[[1.0, 2.0]]) for number in range(150)]
-    text = render_page(making.document(events, title=HOSTILE), "static").decode()
+def test_data_round_trip() -> None:
+    """Including element ends, line separators and unpaired surrogates."""
+    events = [synthetic.event(number, name=HOSTILE, truth=[[1.0, 2.0]]) for number in range(150)]
+    text = render_page(synthetic.document(events, title=HOSTILE), "static").decode()
     blocks = {re.findall(r'id="([^"]*)"', a)[0]: body for a, body in elements(text, "script") if "json" in a}
     assert list(blocks) == ["review-data", "review-part-0", "review-part-1", "review-part-2"]
     assert all(not set(body) & {"<", ">", "&", "\u2028", "\u2029"} for body in blocks.values())
@@ -71,27 +71,27 @@ def test_data_is_inert_and_comes_back_whole() -> None:
     assert text.count("<script>") == 1
 
 
-def test_a_served_page_holds_nothing_of_the_events() -> None:
-    """Whoever gets the page without the token learns the title, no more."""
-    text = render_page(making.document([making.event(0, name="secret name")]), "served").decode()
+def test_served_page_contains_no_events() -> None:
+    """Without a token only the title is visible."""
+    text = render_page(synthetic.document([synthetic.event(0, name="secret name")]), "served").decode()
     assert "secret name" not in text
     assert "site-north" not in text
 
 
-def test_the_same_document_gives_the_same_bytes() -> None:
-    """So that a folder that is written again does not change."""
-    document = making.document([making.event(number) for number in range(3)])
+def test_rendering_is_deterministic() -> None:
+    """So that rewriting a folder does not change it."""
+    document = synthetic.document([synthetic.event(number) for number in range(3)])
     assert render_page(document, "static") == render_page(document, "static")
 
 
-def test_a_number_that_json_does_not_have_is_refused() -> None:
-    """Browsers read no NaN; a page that cannot be opened is worse than an error now."""
+def test_nan_is_refused() -> None:
+    """Browsers cannot parse NaN, so an error is better than an unusable page."""
     with pytest.raises(ValueError, match="JSON"):
-        render_page(making.document([making.event(0) | {"score": float("nan")}]), "static")
+        render_page(synthetic.document([synthetic.event(0) | {"score": float("nan")}]), "static")
 
 
-def test_every_file_of_the_page_is_joined_and_shipped() -> None:
-    """A script that is not listed would be dead, a file that is not package data would be missing after install."""
+def test_all_parts_are_included_and_packaged() -> None:
+    """An unlisted script would be unused; a file outside the package data would be missing."""
     scripts = {path.relative_to(PAGE).as_posix() for path in PAGE.rglob("*.js")}
     styles = {path.relative_to(PAGE).as_posix() for path in PAGE.rglob("*.css")}
     assert scripts == set(rendering.SCRIPTS)
@@ -102,8 +102,8 @@ def test_every_file_of_the_page_is_joined_and_shipped() -> None:
     )
 
 
-def test_our_scripts_make_text_of_data_and_run_no_text() -> None:
-    """No way from a string to markup or code."""
+def test_scripts_do_not_insert_markup() -> None:
+    """No script turns strings into markup or code."""
     for path in PAGE.glob("*.js"):
         text = path.read_text()
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text), (
@@ -114,7 +114,7 @@ def test_our_scripts_make_text_of_data_and_run_no_text() -> None:
 
 
 @pytest.mark.parametrize("name", ["htm-LICENSE", "preact-LICENSE", "uplot-LICENSE"])
-def test_licences_of_what_is_vendored_lie_beside_it(name: str) -> None:
-    """And the list of versions names them."""
+def test_licences_of_vendored_libraries(name: str) -> None:
+    """They are stored beside the libraries, and the list of versions names them."""
     assert (PAGE / "vendor" / name).stat().st_size > 1000
     assert name in (PAGE / "vendor" / "README.md").read_text()

@@ -1,4 +1,4 @@
-"""The same page from a server that keeps to the contract: verdicts are posted, waited for, and shared."""
+"""The page from a server with the documented API: verdicts are posted, acknowledged and shared."""
 
 from __future__ import annotations
 
@@ -9,30 +9,32 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.review_page import making
+from tests.review_page import synthetic
 from tests.review_page.conftest import Watched
-from tests.review_page.serving import Server, serving
+from tests.review_page.fake_server import Server, serving
 
-TIMES = making.variable_times(20.0)
+TIMES = synthetic.variable_times(20.0)
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """Six events, the first two with media."""
-    events = [making.event(number) for number in range(6)]
+    """A server with six events, the first two with media."""
+    events = [synthetic.event(number) for number in range(6)]
     for number in range(2):
-        events[number] = making.with_media(tmp_path, events[number] | {"start_s": TIMES[9], "end_s": TIMES[30]}, TIMES)
-    with serving(tmp_path, making.document(events, reviewer="anna")) as running:
+        events[number] = synthetic.with_media(
+            tmp_path, events[number] | {"start_s": TIMES[9], "end_s": TIMES[30]}, TIMES
+        )
+    with serving(tmp_path, synthetic.document(events, reviewer="anna")) as running:
         yield running
 
 
-def retried(page: Page) -> None:
-    """Send what waits now instead of in some seconds."""
+def retry_now(page: Page) -> None:
+    """Send waiting records now instead of after some seconds."""
     page.evaluate("Review.keepServed.retry()")
 
 
-def test_a_verdict_is_stored_before_it_counts_as_sent(server: Server, watched: Callable[..., Watched]) -> None:
-    """With what the contract asks of a record."""
+def test_verdict_is_stored_before_it_counts_as_sent(server: Server, watched: Callable[..., Watched]) -> None:
+    """The record has all fields that the API requires."""
     page = watched().open(server.address)
     page.keyboard.press("1")
     expect(page.locator("#progress")).to_contain_text("1 of 6 judged")
@@ -43,25 +45,23 @@ def test_a_verdict_is_stored_before_it_counts_as_sent(server: Server, watched: C
         *("format", "verdict_id", "review_id", "event_id", "content_id", "video_id", "camera", "start_s", "end_s"),
         *("verdict", "note", "reviewer", "time_utc", "model", "kind", "supersedes"),
     }
-    assert (record["verdict"], record["reviewer"], record["model"]) == ("true", "anna", making.MODEL)
+    assert (record["verdict"], record["reviewer"], record["model"]) == ("true", "anna", synthetic.MODEL)
     assert (record["content_id"], record["start_s"]) == (event["content_id"], event["start_s"])
     page.reload()
     page.wait_for_selector("html[data-kept]", state="attached")
     expect(page.locator("#progress")).to_contain_text("1 of 6 judged")
 
 
-def test_what_cannot_be_sent_waits_is_shown_and_survives_a_reload(
-    server: Server, watched: Callable[..., Watched]
-) -> None:
-    """The count is on the page until the storage has all of them, each once."""
+def test_unsent_verdicts_wait_and_survive_a_reload(server: Server, watched: Callable[..., Watched]) -> None:
+    """Their number is shown until the storage has each of them once."""
     one = watched()
     one.expected = ["503"]
     page = one.open(server.address)
     server.down = True
     for key in ("1", "2", "3"):
         page.keyboard.press(key)
-    expect(page.locator("#pending")).to_contain_text("3 verdicts waiting")
-    expect(page.locator(".notices")).to_contain_text("Verdicts wait in this browser and are sent again")
+    expect(page.locator("#pending")).to_contain_text("3 verdicts not sent")
+    expect(page.locator(".notices")).to_contain_text("Verdicts are stored in this browser and will be sent again")
     server.down = False
     page.once("dialog", lambda dialog: dialog.accept())
     page.reload()
@@ -73,10 +73,8 @@ def test_what_cannot_be_sent_waits_is_shown_and_survives_a_reload(
     expect(page.locator("#progress")).to_contain_text("3 of 6 judged")
 
 
-def test_a_verdict_that_the_server_refuses_is_said_and_holds_nothing_up(
-    server: Server, watched: Callable[..., Watched]
-) -> None:
-    """A conflict is not tried for ever; the ones after it go through."""
+def test_refused_verdict_does_not_block_others(server: Server, watched: Callable[..., Watched]) -> None:
+    """A conflict is reported and not retry_now; later ones are sent."""
     one = watched()
     one.expected = ["409"]
     page = one.open(server.address)
@@ -88,8 +86,8 @@ def test_a_verdict_that_the_server_refuses_is_said_and_holds_nothing_up(
     assert [record["verdict"] for record in server.stored] == ["false"]
 
 
-def test_verdicts_of_two_reviewers_are_side_by_side(server: Server, watched: Callable[..., Watched]) -> None:
-    """Each sees the own as the own and the other's as the other's; nobody overwrites anybody."""
+def test_verdicts_of_two_reviewers(server: Server, watched: Callable[..., Watched]) -> None:
+    """Each sees own and other verdicts separately; nothing is overwritten."""
     anna = watched().open(server.address)
     anna.keyboard.press("1")
     anna.wait_for_function("() => Review.pending() === 0")
@@ -104,7 +102,7 @@ def test_verdicts_of_two_reviewers_are_side_by_side(server: Server, watched: Cal
     ]
     ben.keyboard.press("2")
     ben.wait_for_function("() => Review.pending() === 0")
-    anna.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # looks at once instead of in 15 s
+    anna.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # poll now instead of after 15 s
     anna.wait_for_function("() => Review.doc.events.flatMap(Review.others).length === 1")
     anna.evaluate("(id) => Review.openEvent(id)", first)
     expect(anna.locator(".others")).to_contain_text("ben")
@@ -112,8 +110,8 @@ def test_verdicts_of_two_reviewers_are_side_by_side(server: Server, watched: Cal
     assert len(server.stored) == 2
 
 
-def test_links_that_have_run_out_are_renewed(server: Server, watched: Callable[..., Watched]) -> None:
-    """Poster, clip and heat, once, without a word."""
+def test_expired_links_are_renewed(server: Server, watched: Callable[..., Watched]) -> None:
+    """Poster, clip and heat map, once, without a message."""
     one = watched()
     one.expected = ["403"]
     event = server.document["events"][0]
@@ -130,8 +128,8 @@ def test_links_that_have_run_out_are_renewed(server: Server, watched: Callable[.
     assert server.asked.count(("POST", "/api/media")) == 1
 
 
-def test_a_clip_is_cut_on_demand(server: Server, watched: Callable[..., Watched]) -> None:
-    """The film strip is there until then."""
+def test_clip_is_created_on_demand(server: Server, watched: Callable[..., Watched]) -> None:
+    """The film strip is shown until then."""
     event = server.document["events"][0]
     server.fresh, event["clip"] = {"clip": event["clip"]}, None
     page = watched().open(server.address, fragment="#event=event-00000&view=event")
@@ -141,8 +139,8 @@ def test_a_clip_is_cut_on_demand(server: Server, watched: Callable[..., Watched]
     page.wait_for_function("() => document.querySelector('.screen').dataset.time")
 
 
-def test_exports_and_cases_are_asked_of_the_server(server: Server, watched: Callable[..., Watched]) -> None:
-    """So that its log knows who took what along."""
+def test_exports_and_cases_are_requested_from_the_server(server: Server, watched: Callable[..., Watched]) -> None:
+    """So that they appear in the access log."""
     page = watched().open(server.address)
     page.keyboard.press("x")
     with page.expect_download():
@@ -155,10 +153,8 @@ def test_exports_and_cases_are_asked_of_the_server(server: Server, watched: Call
     assert page.locator("#import").count() == 0
 
 
-def test_a_server_that_does_not_answer_is_an_error_with_a_way_out(
-    server: Server, watched: Callable[..., Watched]
-) -> None:
-    """Not an empty list."""
+def test_unreachable_server_is_an_error(server: Server, watched: Callable[..., Watched]) -> None:
+    """An error with a retry button, not an empty list."""
     one = watched()
     one.expected = ["503"]
     server.down = True
@@ -169,12 +165,12 @@ def test_a_server_that_does_not_answer_is_an_error_with_a_way_out(
     expect(page.locator("#count")).to_have_text("6 events")
 
 
-def test_a_verdict_found_again_after_a_new_model_says_so(server: Server, watched: Callable[..., Watched]) -> None:
+def test_verdict_matched_after_a_new_model(server: Server, watched: Callable[..., Watched]) -> None:
     """It counts, and a new one supersedes it."""
     old = {"verdict_id": "old", "verdict": "true", "reviewer": "anna", "time_utc": "2026-06-01T00:00:00Z", "note": ""}
     server.document["events"][0]["verdict"] = old | {"event_id": "an-old-id", "reattached": True}
     page = watched().open(server.address, fragment="#event=event-00000&view=event")
-    expect(page.locator("#judge-title")).to_contain_text("found again after a new model")
+    expect(page.locator("#judge-title")).to_contain_text("matched after a model change")
     page.keyboard.press("2")
     page.wait_for_function("() => Review.pending() === 0")
     assert [(one["verdict"], one["supersedes"]) for one in server.stored] == [("false", "old")]

@@ -1,4 +1,4 @@
-"""Ten thousand events."""
+"""Performance with ten thousand events."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from tests.review_page import making
+from tests.review_page import synthetic
 from tests.review_page.conftest import Watched
 
 MOST_NODES = 3000
 MOST_S = 2.0
 
 
-def test_ten_thousand_events_are_at_hand_within_two_seconds(watched: Callable[..., Watched], tmp_path: Path) -> None:
-    """Opened, drawn and answering keys; few nodes at the start, in the middle, at the end and in an event.
+def test_ten_thousand_events_within_two_seconds(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    """Opened, drawn and responding to keys; few DOM nodes at the start, in the middle, at the end and in an event.
 
-    The seconds are of the page's own process, from the first byte to the answer to a key: a machine that does other
-    things makes them longer, so the best of three counts.
+    The time is measured in the page's process from the first byte to the response to a key. Other load makes it longer,
+    so the best of three runs counts.
     """
-    events = [making.event(number) for number in range(10_000)]
-    address = making.write(tmp_path, making.document(events))
-    assert (tmp_path / "index.html").stat().st_size > 20_000_000  # the curves are there
+    events = [synthetic.event(number) for number in range(10_000)]
+    address = synthetic.write(tmp_path, synthetic.document(events))
+    assert (tmp_path / "index.html").stat().st_size > 20_000_000  # includes the curves
     one = watched(viewport={"width": 1920, "height": 1200})
     taken = []
     for _ in range(3):
@@ -77,14 +77,14 @@ def test_ten_thousand_events_are_at_hand_within_two_seconds(watched: Callable[..
     assert answers[10] < 250
 
 
-def test_many_cameras_are_said_to_be_more_than_listed(watched: Callable[..., Watched], tmp_path: Path) -> None:
-    """Filter and table draw 200 of them, and say how many there are besides."""
-    events = [making.event(number) for number in range(4)]
-    made = making.document(events)
+def test_many_cameras_are_truncated(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    """Filter and table show 200 of them, and the number of the others."""
+    events = [synthetic.event(number) for number in range(4)]
+    made = synthetic.document(events)
     made["cameras"] += [{**made["cameras"][0], "name": f"camera {number}"} for number in range(5000)]
     for number, event in enumerate(made["events"]):
         event["camera"] = number
-    page = watched().open(making.write(tmp_path, made))
+    page = watched().open(synthetic.write(tmp_path, made))
     total = page.evaluate("Review.doc.cameras.length")
     page.evaluate("Review.dialog('night')")
     expect(page.locator("dialog")).to_contain_text(f"{total - 200:,} more cameras are not listed here")

@@ -90,7 +90,7 @@ def test_what_arrives_ends_the_command(command, number, code):
     assert found == code, log
     assert time.monotonic() - started < 30
     word = {130: "interrupted", 143: "terminated"}[code]
-    assert log.strip() == f"{word}: finished units are kept; the same command goes on from here"
+    assert log.strip() == f"{word}: finished units are kept; run the same command again to continue"
 
 
 @pytest.mark.parametrize(("longest", "more"), [(1.0, 0), (60.0, 1)], ids=["too long", "second signal"])

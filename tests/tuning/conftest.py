@@ -1,4 +1,4 @@
-"""The data set that tests of sweeps share."""
+"""Fixtures shared by the tests of sweeps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.training.factories import Planted
-from tests.tuning.making import plant_sweep, words_of
+from tests.tuning.sweeps import plant_sweep, sweep_command
 from wsvad.cli import main
 
 
@@ -23,13 +23,13 @@ def planted_sweep(tmp_path_factory: pytest.TempPathFactory) -> Planted:
 def swept(planted_sweep: Planted, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished sweep; tests only read it."""
     out = tmp_path_factory.mktemp("swept") / "out"
-    assert main(words_of(planted_sweep, str(out), "--no-ray")) == 0
+    assert main(sweep_command(planted_sweep, str(out), "--no-ray")) == 0
     return out
 
 
 @pytest.fixture(autouse=True)
 def cache_in_tests_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Caches in a folder of the tests; and the threads of torch as they were."""
+    """Use a cache in a folder of the tests, and restore torch's number of threads."""
     threads = torch.get_num_threads()
     monkeypatch.setenv("TMPDIR", str(tmp_path_factory.getbasetemp()))
     monkeypatch.setattr("tempfile.tempdir", None)

@@ -1,4 +1,4 @@
-"""Whole sweeps in this process: what they leave behind, going on, refusals, and that nothing looks at the test."""
+"""Complete sweeps in this process: results, resuming, refused options, and that test videos are not used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.tuning.making import plant_sweep, rows, run_tune, words_of
+from tests.tuning.sweeps import plant_sweep, rows, run_tune, sweep_command
 from wsvad.checkpoint.folder import read_checkpoint
 from wsvad.cli import main
 from wsvad.storage import open_store
@@ -19,8 +19,8 @@ from wsvad.storage import open_store
 NO_RAY = ("--no-ray",)
 
 
-def test_what_is_left_behind(planted_sweep, swept, tmp_path):
-    """A row for every training, scores of validation videos alone, the summary, and no states."""
+def test_result_files(planted_sweep, swept, tmp_path):
+    """A row for every training, scores of validation videos only, the summary, and no training states."""
     found = rows(swept)
     assert [(row["trial"], row["seed"]) for row in found if row["stage"] == "screening"] == [
         (n, s) for n in range(4) for s in range(2)
@@ -42,16 +42,16 @@ def test_what_is_left_behind(planted_sweep, swept, tmp_path):
     assert summary["best"] == summary["finalists"][0]["trial"]
 
 
-def test_the_option_file_trains_the_winner(swept, tmp_path):
-    """``wsvad train --config best.toml`` gives the very weights that the sweep kept."""
+def test_option_file_reproduces_the_winner(swept, tmp_path):
+    """``wsvad train --config best.toml`` gives bit-identical weights."""
     assert main(["train", "--config", str(swept / "best.toml"), "--out", str(tmp_path), "--no-ray"]) == 0
     summary = json.loads((swept / "sweep.json").read_text())["summary"]
     theirs = read_checkpoint(open_store(summary["checkpoint"].rpartition("/")[0]), "checkpoint")
     assert read_checkpoint(open_store(str(tmp_path)), "checkpoint").digest == theirs.digest
 
 
-def test_the_winner_scores_as_its_trial(planted_sweep, swept, tmp_path):
-    """Scored and evaluated by the verbs, the checkpoint has the figures that its row has."""
+def test_winner_scores_like_its_trial(planted_sweep, swept, tmp_path):
+    """Scored and evaluated on the command line, the checkpoint has the metrics of its row."""
     summary = json.loads((swept / "sweep.json").read_text())["summary"]
     words = ("--features", planted_sweep.features, "--checkpoint", summary["checkpoint"], "--no-ray")
     assert main(["score", *words, "--out", str(tmp_path / "scores")]) == 0
@@ -63,29 +63,29 @@ def test_the_winner_scores_as_its_trial(planted_sweep, swept, tmp_path):
         assert row[name] == pytest.approx(metrics[name]["value"], abs=1e-9)
 
 
-def test_again_there_is_nothing_to_do(planted_sweep, swept, capsys):
-    """The second call writes no object anew but signs of life and the summary."""
+def test_rerun_has_nothing_to_do(planted_sweep, swept, capsys):
+    """A second run rewrites nothing except heartbeats and the summary."""
     before = {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in swept.rglob("*") if p.is_file()}
-    code, summary = run_tune(capsys, *words_of(planted_sweep, str(swept), *NO_RAY))
+    code, summary = run_tune(capsys, *sweep_command(planted_sweep, str(swept), *NO_RAY))
     assert (code, summary["nothing_to_do"], summary["done"]) == (0, True, 12)
     new = {p for p in swept.rglob("*") if p.is_file() and before.get(p, (0, b""))[1] != p.read_bytes()}
     assert {p.parent.name for p in new} <= {"drivers"}
 
 
-def test_what_is_gone_is_written_again(planted_sweep, swept, tmp_path, capsys):
-    """A removed table or page comes back without a training."""
+def test_missing_result_files_are_rewritten(planted_sweep, swept, tmp_path, capsys):
+    """A deleted table or report is rewritten without a training."""
     out = tmp_path / "out"
     shutil.copytree(swept, out)
     for name in ("report.html", "trials.parquet"):
         (out / name).unlink()
-        code, summary = run_tune(capsys, *words_of(planted_sweep, str(out), *NO_RAY))
+        code, summary = run_tune(capsys, *sweep_command(planted_sweep, str(out), *NO_RAY))
         assert (code, summary["nothing_to_do"]) == (0, False)
         assert (out / name).stat().st_size
     assert rows(out) == rows(swept)
 
 
-def test_it_goes_on_where_it_was_ended(planted_sweep, swept, tmp_path, capsys, monkeypatch):
-    """Ended after any training, it ends with the rows of an undisturbed sweep; none is trained twice."""
+def test_interrupted_sweep_resumes(planted_sweep, swept, tmp_path, capsys, monkeypatch):
+    """Interrupted after any training, it gives the rows of an undisturbed sweep; no training is repeated."""
     from wsvad.tuning import trial
 
     trained: list[tuple[int, int]] = []
@@ -104,34 +104,34 @@ def test_it_goes_on_where_it_was_ended(planted_sweep, swept, tmp_path, capsys, m
     code = -1
     for allowed in (3, 1, 5, 100):
         left[:] = range(allowed)
-        code, _ = run_tune(capsys, *words_of(planted_sweep, out, *NO_RAY))
+        code, _ = run_tune(capsys, *sweep_command(planted_sweep, out, *NO_RAY))
     assert code == 0
     assert len(trained) == len(set(trained)) == 12
     assert rows(out) == rows(swept)
 
 
-def test_features_of_test_videos_are_not_looked_at(planted_sweep, swept, tmp_path, capsys):
-    """Without them the sweep gives the same rows, scores and option file."""
+def test_test_videos_are_not_read(planted_sweep, swept, tmp_path, capsys):
+    """Without features of the test videos, the sweep gives the same rows, scores and option file."""
     from tests.training.factories import plant
-    from tests.tuning.making import SPACE, sweep_records
+    from tests.tuning.sweeps import SPACE, sweep_records
 
     (tmp_path / "space.toml").write_text(SPACE)
-    # the videos are written in order, the test videos last, so that the others have the same values without them
+    # videos are written in order, the test videos last, so the values of the others are the same without them
     short = [r for r in sweep_records() if r.split != "test"]
     data = plant(tmp_path, short, strength=0.7)
     shutil.copy(planted_sweep.manifest, data.manifest)
-    code, _ = run_tune(capsys, *words_of(data, str(tmp_path / "out"), *NO_RAY))
+    code, _ = run_tune(capsys, *sweep_command(data, str(tmp_path / "out"), *NO_RAY))
     assert code == 0
     assert rows(tmp_path / "out") == rows(swept)
     for name in ("val_scores.parquet",):
         assert (tmp_path / "out" / name).read_bytes() == (swept / name).read_bytes()
 
 
-def test_figures_are_of_the_last_step_for_any_state_saved(planted_sweep, tmp_path, capsys):
-    """States every step and halving: what goes on from a state is what goes through in one go."""
+def test_saved_states_do_not_change_results(planted_sweep, tmp_path, capsys):
+    """Saving at every step and halving: resumed trainings equal uninterrupted ones."""
     plain, halved = str(tmp_path / "plain"), str(tmp_path / "halved")
-    assert run_tune(capsys, *words_of(planted_sweep, plain, *NO_RAY, "--no-winner"))[0] == 0
-    words = words_of(planted_sweep, halved, *NO_RAY, "--no-winner", "--halving", "2", "--save-every", "1")
+    assert run_tune(capsys, *sweep_command(planted_sweep, plain, *NO_RAY, "--no-winner"))[0] == 0
+    words = sweep_command(planted_sweep, halved, *NO_RAY, "--no-winner", "--halving", "2", "--save-every", "1")
     assert run_tune(capsys, *words)[0] == 0
     known = {(r["trial"], r["seed"]): r for r in rows(plain)}
     found = rows(halved)
@@ -142,20 +142,20 @@ def test_figures_are_of_the_last_step_for_any_state_saved(planted_sweep, tmp_pat
     assert not list(Path(halved).glob("trials/*/seed-*/state/*/*"))
 
 
-def test_trainings_too_short_to_be_cut(planted_sweep, tmp_path, capsys):
-    """Of one step: every part of the training is the whole, and its figures are those without halving."""
+def test_trainings_of_one_step(planted_sweep, tmp_path, capsys):
+    """Every rung is the whole training, and the values equal those without halving."""
     plain, halved = str(tmp_path / "plain"), str(tmp_path / "halved")
     words = (*NO_RAY, "--no-winner", "--steps", "1")
-    assert run_tune(capsys, *words_of(planted_sweep, plain, *words))[0] == 0
-    code, summary = run_tune(capsys, *words_of(planted_sweep, halved, *words, "--halving", "2"))
+    assert run_tune(capsys, *sweep_command(planted_sweep, plain, *words))[0] == 0
+    code, summary = run_tune(capsys, *sweep_command(planted_sweep, halved, *words, "--halving", "2"))
     assert code == 0
     assert summary["corrected"] is not None
     known = {(r["trial"], r["seed"]): r["value"] for r in rows(plain)}
     assert all(row["value"] == known[row["trial"], row["seed"]] for row in rows(halved) if row["stage"] == "screening")
 
 
-def test_a_trial_that_diverges_or_fails_is_a_row(planted_sweep, tmp_path, capsys, monkeypatch):
-    """The sweep goes on; a failure is told by exit code 3, a divergence is a result."""
+def test_diverged_and_failed_trials_are_rows(planted_sweep, tmp_path, capsys, monkeypatch):
+    """The sweep continues; a failure gives exit code 3, a divergence is a regular result."""
     from wsvad.tuning import trial
 
     real = trial.make_trainer
@@ -171,7 +171,7 @@ def test_a_trial_that_diverges_or_fails_is_a_row(planted_sweep, tmp_path, capsys
 
     monkeypatch.setattr(trial, "make_trainer", failing)
     out = str(tmp_path / "out")
-    code, summary = run_tune(capsys, *words_of(planted_sweep, out, *NO_RAY, "--trials", "8"))
+    code, summary = run_tune(capsys, *sweep_command(planted_sweep, out, *NO_RAY, "--trials", "8"))
     found = rows(out)
     bad = {row["status"]: row for row in found if row["status"] != "done"}
     assert "a planted fault" in bad["failed"]["error"]
@@ -180,46 +180,46 @@ def test_a_trial_that_diverges_or_fails_is_a_row(planted_sweep, tmp_path, capsys
     assert summary["failed"] == sum(row["status"] == "failed" for row in found) > 0
     assert summary["diverged"] == sum(row["status"] == "diverged" for row in found) > 0
     early = sum(row["seed"] == 0 and row["status"] != "done" for row in found)
-    assert len(found) == 16 - early + 4  # what gives nothing with the first seed is not tried with the next
+    assert len(found) == 16 - early + 4  # trials without a value for the first seed are not trained with the next
 
 
-def test_when_nothing_gives_a_value(planted_sweep, tmp_path, capsys, monkeypatch, caplog):
-    """The first error is told."""
+def test_no_trial_has_a_value(planted_sweep, tmp_path, capsys, monkeypatch, caplog):
+    """The error message contains the first error."""
     from wsvad.tuning import trial
 
     def failing(plan, group, device):
         raise MemoryError
 
     monkeypatch.setattr(trial, "make_trainer", failing)
-    assert run_tune(capsys, *words_of(planted_sweep, str(tmp_path / "out"), *NO_RAY))[0] == 2
-    assert "not one of 4 trainings gave a value; the first: out of memory" in caplog.text
+    assert run_tune(capsys, *sweep_command(planted_sweep, str(tmp_path / "out"), *NO_RAY))[0] == 2
+    assert "none of 4 trainings gave a value; the first error: out of memory" in caplog.text
 
 
-def test_extending(planted_sweep, swept, tmp_path, capsys, caplog):
-    """More trials only with --extend; those that are there keep their configurations and are not trained again."""
+def test_extend(planted_sweep, swept, tmp_path, capsys, caplog):
+    """More trials require --extend; existing trials keep their configurations and are not trained again."""
     out = tmp_path / "out"
     shutil.copytree(swept, out)
     more = ("--trials", "7")
-    assert run_tune(capsys, *words_of(planted_sweep, str(out), *NO_RAY, *more))[0] == 5
+    assert run_tune(capsys, *sweep_command(planted_sweep, str(out), *NO_RAY, *more))[0] == 5
     assert "--extend" in caplog.text
-    code, summary = run_tune(capsys, *words_of(planted_sweep, str(out), *NO_RAY, *more, "--extend"))
+    code, summary = run_tune(capsys, *sweep_command(planted_sweep, str(out), *NO_RAY, *more, "--extend"))
     assert (code, summary["begun"]) == (0, 7)
     before = {(r["trial"], r["seed"]): r for r in rows(swept) if r["stage"] == "screening"}
     after = {(r["trial"], r["seed"]): r for r in rows(out) if r["stage"] == "screening"}
     assert len(after) == 14
     assert {key: after[key] for key in before} == before
     calm = tmp_path / "calm"
-    assert run_tune(capsys, *words_of(planted_sweep, str(calm), *NO_RAY, *more))[0] == 0
+    assert run_tune(capsys, *sweep_command(planted_sweep, str(calm), *NO_RAY, *more))[0] == 0
     fresh = {(r["trial"], r["seed"]): r for r in rows(calm)}
     assert all(fresh.get((r["trial"], r["seed"]), r) == r for r in rows(out))
-    assert run_tune(capsys, *words_of(planted_sweep, str(out), *NO_RAY, "--extend"))[0] == 2
-    assert "takes nothing away" in caplog.text
+    assert run_tune(capsys, *sweep_command(planted_sweep, str(out), *NO_RAY, "--extend"))[0] == 2
+    assert "cannot reduce numbers" in caplog.text
 
 
-def test_a_warm_start(planted_sweep, swept, tmp_path, capsys, caplog):
-    """Configurations of an earlier sweep come first, with their results; other videos or figures are refused."""
+def test_warm_start(planted_sweep, swept, tmp_path, capsys, caplog):
+    """Configurations of an earlier sweep come first, with results; other videos or metrics are refused."""
     out = tmp_path / "out"
-    words = words_of(planted_sweep, str(out), *NO_RAY, "--from", str(swept), "--trials", "6", "--sweep-seed", "3")
+    words = sweep_command(planted_sweep, str(out), *NO_RAY, "--from", str(swept), "--trials", "6", "--sweep-seed", "3")
     code, summary = run_tune(capsys, *words)
     assert (code, summary["begun"]) == (0, 6)
     theirs = sorted((r["config.lr"], r["seed"], r["value"]) for r in rows(swept) if r["stage"] == "screening")
@@ -229,13 +229,13 @@ def test_a_warm_start(planted_sweep, swept, tmp_path, capsys, caplog):
     assert all(source.startswith("from ") for source in sources[:4])
     assert sources[4:] == ["sobol", "sobol"]
     other = tmp_path / "other"
-    words = words_of(planted_sweep, str(other), *NO_RAY, "--from", str(swept), "--metric", "video_auc")
+    words = sweep_command(planted_sweep, str(other), *NO_RAY, "--from", str(swept), "--metric", "video_auc")
     assert run_tune(capsys, *words)[0] == 2
-    assert "its results do not carry over (metric.name" in caplog.text
+    assert "its results are not comparable (metric.name" in caplog.text
 
 
-def test_a_warm_start_that_was_killed(planted_sweep, swept, tmp_path, capsys, monkeypatch):
-    """The copy is taken up again: all trials of the earlier sweep are there, and none is trained."""
+def test_interrupted_warm_start(planted_sweep, swept, tmp_path, capsys, monkeypatch):
+    """The copy is resumed: all trials of the earlier sweep exist, and none is trained."""
     from wsvad.tuning import warm_start
 
     real, copied = warm_start._copy, []
@@ -247,7 +247,7 @@ def test_a_warm_start_that_was_killed(planted_sweep, swept, tmp_path, capsys, mo
         real(*args)
 
     out = tmp_path / "out"
-    words = words_of(planted_sweep, str(out), *NO_RAY, "--from", str(swept), "--no-winner", "--finalists", "0")
+    words = sweep_command(planted_sweep, str(out), *NO_RAY, "--from", str(swept), "--no-winner", "--finalists", "0")
     with monkeypatch.context() as patch:
         patch.setattr(warm_start, "_copy", copy)
         assert run_tune(capsys, *words)[0] == 130
@@ -259,42 +259,42 @@ def test_a_warm_start_that_was_killed(planted_sweep, swept, tmp_path, capsys, mo
     assert sorted(r["value"] for r in rows(out)) == sorted(r["value"] for r in rows(swept) if r["stage"] == "screening")
 
 
-def test_the_test_videos_are_looked_at_once(planted_sweep, swept, tmp_path, capsys, caplog):
-    """Only with --final; the record stays, and another winner is not measured."""
+def test_test_videos_are_used_once(planted_sweep, swept, tmp_path, capsys, caplog):
+    """They are used only with --final; the record is kept, and another winner is not measured."""
     out = tmp_path / "out"
     shutil.copytree(swept, out)
-    code, summary = run_tune(capsys, *words_of(planted_sweep, str(out), *NO_RAY, "--final"))
+    code, summary = run_tune(capsys, *sweep_command(planted_sweep, str(out), *NO_RAY, "--final"))
     assert code == 0
     assert 0 <= summary["test"]["frame_auc"] <= 1
     record = (out / "final.json").read_bytes()
-    code, again = run_tune(capsys, *words_of(planted_sweep, str(out), *NO_RAY, "--final"))
+    code, again = run_tune(capsys, *sweep_command(planted_sweep, str(out), *NO_RAY, "--final"))
     assert (code, again["test"]) == (0, summary["test"])
     assert (out / "final.json").read_bytes() == record
     from wsvad.dataset.sealed import seal
 
     (out / "final.json").write_bytes(seal({"trial": 77, "checkpoint": "", "figures": {}}))
-    assert run_tune(capsys, *words_of(planted_sweep, str(out), *NO_RAY, "--final"))[0] == 5
-    assert "looked at once" in caplog.text
+    assert run_tune(capsys, *sweep_command(planted_sweep, str(out), *NO_RAY, "--final"))[0] == 5
+    assert "can be used only once" in caplog.text
 
 
-def test_hours(planted_sweep, tmp_path, capsys):
-    """When they are over, the finals are of what was begun; the next call has nothing to do."""
+def test_time_limit(planted_sweep, tmp_path, capsys):
+    """After the time limit, the finals use the trials begun so far; the next run has nothing to do."""
     out = str(tmp_path / "out")
-    words = [*words_of(planted_sweep, out, *NO_RAY), "--hours", "0.0003", "--trials", "5000"]
+    words = [*sweep_command(planted_sweep, out, *NO_RAY), "--hours", "0.0003", "--trials", "5000"]
     code, summary = run_tune(capsys, *words)
     assert code == 0
     assert 0 < summary["begun"] < 5000
     assert len(summary["finalists"]) == min(2, summary["begun"])
     code, again = run_tune(capsys, *words)
     assert (code, again["nothing_to_do"], again["begun"]) == (0, True, summary["begun"])
-    longer = [*words_of(planted_sweep, out, *NO_RAY), "--hours", "0.002", "--trials", "5000", "--extend"]
+    longer = [*sweep_command(planted_sweep, out, *NO_RAY), "--hours", "0.002", "--trials", "5000", "--extend"]
     code, more = run_tune(capsys, *longer)
     assert code == 0
     assert summary["begun"] < more["begun"] < 5000
 
 
-def test_a_grid(planted_sweep, tmp_path, capsys, caplog):
-    """All combinations, each once; a number of trials that is not theirs is refused."""
+def test_grid(planted_sweep, tmp_path, capsys, caplog):
+    """Every combination occurs once; another number of trials is refused."""
     (tmp_path / "space.toml").write_text(
         'model = "sultani"\ntraining = { steps = 4, pairs = 4, segments = 8 }\n'
         "[search]\nlr = [1e-3, 1e-4]\nsparsity_weight = { low = 1e-6, high = 1e-4, log = true }\n"
@@ -311,34 +311,34 @@ def test_a_grid(planted_sweep, tmp_path, capsys, caplog):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--metric", "frame_acu"), "did you mean"),
         (("--metric", "region_auc"), "undefined on the validation videos"),
         (("--space", "ltgs-papr"), "did you mean"),
         (("--lr", "0.1"), "lr is varied by the search space"),
         (("--set", "sparsity_weight=0.1"), "sparsity_weight is varied"),
-        (("--eval-every", "3"), "eval_every has no use"),
+        (("--eval-every", "3"), "eval_every cannot be used"),
         (("--halving", "1"), "halving keeps 1 of ETA"),
         (("--resamples", "7"), "resamples must be"),
         (("--trials", "70000"), "at most 65536 trials"),
         (("--extend",), "no sweep"),
         (("--final", "--no-winner"), "--final measures"),
-        (("--concurrent", "2"), "leave out --concurrent"),
+        (("--concurrent", "2"), "omit --concurrent"),
         (("--from", "nowhere"), "there is no sweep"),
     ],
 )
-def test_refusals_before_any_work(planted_sweep, tmp_path, capsys, caplog, words, said):
-    """Each names what is wrong, and nothing is trained."""
+def test_refused_before_any_work(planted_sweep, tmp_path, capsys, caplog, words, message):
+    """Each message names the problem, and nothing is trained."""
     out = tmp_path / "out"
-    code, _ = run_tune(capsys, *words_of(planted_sweep, str(out), *NO_RAY), *words)
+    code, _ = run_tune(capsys, *sweep_command(planted_sweep, str(out), *NO_RAY), *words)
     assert code == 2
-    assert said in caplog.text
+    assert message in caplog.text
     assert not list(out.glob("trials/*"))
 
 
-def test_videos_that_cannot_judge(planted_sweep, tmp_path, capsys, caplog):
-    """No validation videos, or of one class: refused before any work."""
+def test_unsuitable_validation_videos(planted_sweep, tmp_path, capsys, caplog):
+    """No validation videos, or all of one class: refused before any work."""
     from dataclasses import replace
 
     from wsvad.manifest.records import read_records, write_records
@@ -348,35 +348,35 @@ def test_videos_that_cannot_judge(planted_sweep, tmp_path, capsys, caplog):
     none = [replace(r, split=None) if r.split == "val" else r for r in records]
     for name, kept, more in (("one.csv", one, ()), ("none.csv", none, ("--val-fraction", "0"))):
         write_records(str(tmp_path / name), kept)
-        words = words_of(planted_sweep, str(tmp_path / "out"), *NO_RAY, "--manifest", str(tmp_path / name), *more)
+        words = sweep_command(planted_sweep, str(tmp_path / "out"), *NO_RAY, "--manifest", str(tmp_path / name), *more)
         assert run_tune(capsys, *words)[0] == 2
-    assert "of one class" in caplog.text
+    assert "all have the same class" in caplog.text
     assert "there are none" in caplog.text
 
 
-def test_another_sweep_is_left_alone(planted_sweep, swept, tmp_path, capsys, caplog):
-    """Other data, figure or space at one --out: refused, and nothing is changed."""
+def test_other_sweep_is_not_changed(planted_sweep, swept, tmp_path, capsys, caplog):
+    """Other data, metric or space at the same --out is refused, and nothing changes."""
     out = tmp_path / "out"
     shutil.copytree(swept, out)
     before = _digest(out)
-    code, _ = run_tune(capsys, *words_of(planted_sweep, str(out), *NO_RAY, "--metric", "video_auc"))
+    code, _ = run_tune(capsys, *sweep_command(planted_sweep, str(out), *NO_RAY, "--metric", "video_auc"))
     assert code == 5
     assert "other options or data" in caplog.text
     data = plant_sweep(tmp_path, strength=1.0)
-    assert run_tune(capsys, *words_of(data, str(out), *NO_RAY))[0] == 5
+    assert run_tune(capsys, *sweep_command(data, str(out), *NO_RAY))[0] == 5
     assert _digest(out) == before
 
 
-def test_a_damaged_result_is_told(planted_sweep, swept, tmp_path, capsys, caplog):
-    """A flipped byte is no other figure; removed, the training is done again."""
+def test_damaged_result_is_reported(planted_sweep, swept, tmp_path, capsys, caplog):
+    """A flipped bit is detected; after deletion the training is repeated."""
     out = tmp_path / "out"
     shutil.copytree(swept, out)
     victim = next(iter(sorted(out.glob("trials/*/seed-0/step-*.json"))))
     victim.write_bytes(victim.read_bytes().replace(b'"steps": 12', b'"steps": 13'))
-    assert run_tune(capsys, *words_of(planted_sweep, str(out), *NO_RAY))[0] == 5
+    assert run_tune(capsys, *sweep_command(planted_sweep, str(out), *NO_RAY))[0] == 5
     assert "delete it, and run the same command again" in caplog.text
     victim.unlink()
-    assert run_tune(capsys, *words_of(planted_sweep, str(out), *NO_RAY))[0] == 0
+    assert run_tune(capsys, *sweep_command(planted_sweep, str(out), *NO_RAY))[0] == 0
     assert rows(out) == rows(swept)
 
 
@@ -389,7 +389,7 @@ def _digest(folder: Path) -> str:
 
 
 def test_tpe(planted_sweep, tmp_path, capsys, monkeypatch, caplog):
-    """Optuna is told every result, by the next call, too, and no trial of its stays open."""
+    """Optuna receives every result, also in the next run, and none of its trials stays running."""
     import optuna
 
     studies = []
@@ -402,7 +402,7 @@ def test_tpe(planted_sweep, tmp_path, capsys, monkeypatch, caplog):
         "k = [2, 3]\nlr = { low = 1e-4, high = 1e-2, log = true }\nsegments = { low = 4, high = 8, whole = true }\n"
     )
     out = str(tmp_path / "out")
-    words = words_of(planted_sweep, out, *NO_RAY, "--no-winner", "--finalists", "0", "--search", "tpe")
+    words = sweep_command(planted_sweep, out, *NO_RAY, "--no-winner", "--finalists", "0", "--search", "tpe")
     words += ["--space", str(tmp_path / "space.toml"), "--seeds", "1"]
     assert run_tune(capsys, *words, "--trials", "6")[0] == 0
     assert run_tune(capsys, *words, "--trials", "14", "--extend")[0] == 0

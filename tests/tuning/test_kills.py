@@ -1,4 +1,4 @@
-"""SIGKILL of the driver at random moments of a sweep: every row once, with the figures of an undisturbed sweep."""
+"""SIGKILL of the driver at random moments of a sweep: every row occurs once, with values of an undisturbed sweep."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from pathlib import Path
 import pytest
 
 from tests.extraction.harness import finish, start
-from tests.tuning.making import rows, words_of
+from tests.tuning.sweeps import rows, sweep_command
 from wsvad.storage import StoreOptions, open_store
 
 SEED = 20261
 
 
 def sweep(planted, out: str, *more: str) -> list[str]:
-    """Return the words of a sweep whose states are saved at every third step."""
-    return [*words_of(planted, out, "--no-winner"), "--save-every", "3", *more]
+    """Return the command line of a sweep that saves states every third step."""
+    return [*sweep_command(planted, out, "--no-winner"), "--save-every", "3", *more]
 
 
 def killed_until_done(words: list[str], kills: int, longest_s: float, random_: random.Random) -> int:
-    """Run a command again and again, killing it after a random time, so often; then to its end. Return how often it
-    was at work when it was killed.
+    """Run a command repeatedly, kill it after random times, then let it finish.
+
+    Return the number of kills.
     """
     hits = 0
     for _ in range(kills):
@@ -45,8 +46,8 @@ def killed_until_done(words: list[str], kills: int, longest_s: float, random_: r
 @pytest.mark.parametrize(
     ("kills", "trials", "seeds"), [(3, 8, 2), pytest.param(20, 30, 3, marks=pytest.mark.slow)], ids=["few", "many"]
 )
-def test_a_killed_driver_in_one_process(kills, trials, seeds, planted_sweep, tmp_path):
-    """Local files."""
+def test_killed_driver_in_one_process(kills, trials, seeds, planted_sweep, tmp_path):
+    """On local files."""
     more = ("--no-ray", "--trials", str(trials), "--seeds", str(seeds), "--steps", "40")
     calm = str(tmp_path / "calm")
     assert finish(start(*sweep(planted_sweep, calm, *more)), timeout=600)[0] == 0
@@ -57,8 +58,8 @@ def test_a_killed_driver_in_one_process(kills, trials, seeds, planted_sweep, tmp
 
 
 @pytest.mark.slow
-def test_a_killed_driver_on_object_storage(planted_sweep, s3_bucket, moto_server, tmp_path):
-    """The same on a bucket."""
+def test_killed_driver_on_object_storage(planted_sweep, s3_bucket, moto_server, tmp_path):
+    """On a bucket."""
     more = ("--no-ray", "--trials", "30", "--seeds", "3", "--steps", "40")
     calm = str(tmp_path / "calm")
     assert finish(start(*sweep(planted_sweep, calm, *more)), timeout=600)[0] == 0
@@ -72,8 +73,8 @@ def test_a_killed_driver_on_object_storage(planted_sweep, s3_bucket, moto_server
 
 
 @pytest.mark.slow
-def test_a_killed_driver_on_ray(planted_sweep, tmp_path):
-    """Its actors end with its Ray; the next driver begins a Ray of its own."""
+def test_killed_driver_on_ray(planted_sweep, tmp_path):
+    """The actors end with their Ray session; the next driver starts its own session."""
     more = ("--trials", "12", "--seeds", "3", "--steps", "40")
     calm = str(tmp_path / "calm")
     assert finish(start(*sweep(planted_sweep, calm, "--no-ray", *more)), timeout=600)[0] == 0
@@ -82,8 +83,8 @@ def test_a_killed_driver_on_ray(planted_sweep, tmp_path):
     _check(out, calm, 12, 3)
 
 
-def test_ctrl_c_on_ray_saves_and_goes_on(planted_sweep, tmp_path):
-    """SIGTERM ends it with 143 and says that the same command goes on; then it does."""
+def test_sigterm_on_ray_saves_states(planted_sweep, tmp_path):
+    """SIGTERM gives exit code 143 and a message that the same command resumes, which it does."""
     more = ("--trials", "6", "--steps", "300")
     out = str(tmp_path / "out")
     process = start(*sweep(planted_sweep, out, *more))
@@ -95,7 +96,7 @@ def test_ctrl_c_on_ray_saves_and_goes_on(planted_sweep, tmp_path):
     process.send_signal(signal.SIGTERM)
     code, _, log = finish(process, timeout=120)
     assert code == 143
-    assert "the same command goes on from here" in log
+    assert "run the same command again to continue" in log
     assert finish(start(*sweep(planted_sweep, out, *more, "--no-ray")), timeout=300)[0] == 0
     assert finish(start(*sweep(planted_sweep, str(tmp_path / "calm"), *more, "--no-ray")), timeout=300)[0] == 0
     assert rows(out) == rows(tmp_path / "calm")

@@ -1,4 +1,4 @@
-"""Sweeps on Ray Tune: the rows of one process, lost workers, object storage, credentials that are not written."""
+"""Sweeps on Ray Tune: same rows as in one process, lost workers, object storage, no stored credentials."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ import pytest
 
 from tests.services.fault_proxy import Fault, FaultProxy, Rule
 from tests.services.moto_server import CREDENTIALS
-from tests.tuning.making import QUICK, rows, run_tune, words_of
+from tests.tuning.sweeps import QUICK, rows, run_tune, sweep_command
 from wsvad.storage import StoreOptions, open_store
-from wsvad.tuning import job, losses
-from wsvad.tuning.book import Outcome
-from wsvad.tuning.trial import Setting, Task
+from wsvad.tuning import job, lost_workers
+from wsvad.tuning.history import Outcome
+from wsvad.tuning.trial import JobContext, Task
 
 
 @pytest.fixture(scope="module")
 def calm(planted_sweep, tmp_path_factory):
-    """A sweep in one process, to compare with."""
+    """A sweep in one process, for comparison."""
     from wsvad.cli import main
 
     out = tmp_path_factory.mktemp("calm") / "out"
-    assert main(words_of(planted_sweep, str(out), "--no-ray", "--no-winner")) == 0
+    assert main(sweep_command(planted_sweep, str(out), "--no-ray", "--no-winner")) == 0
     return out
 
 
-def test_rows_of_one_process(planted_sweep, calm, tmp_path, capsys, ray_session):
-    """On two actors, whatever the order in which they end; and with halving."""
-    code, summary = run_tune(capsys, *words_of(planted_sweep, str(tmp_path / "out"), "--no-winner"))
+def test_same_rows_as_in_one_process(planted_sweep, calm, tmp_path, capsys, ray_session):
+    """On two actors, in any order of completion, and with halving."""
+    code, summary = run_tune(capsys, *sweep_command(planted_sweep, str(tmp_path / "out"), "--no-winner"))
     assert (code, summary["done"]) == (0, 12)
     assert rows(tmp_path / "out") == rows(calm)
     here, there = str(tmp_path / "here"), str(tmp_path / "there")
     halved = ("--no-winner", "--halving", "2", "--trials", "6")
-    assert run_tune(capsys, *words_of(planted_sweep, here, "--no-ray", *halved))[0] == 0
-    assert run_tune(capsys, *words_of(planted_sweep, there, *halved))[0] == 0
+    assert run_tune(capsys, *sweep_command(planted_sweep, here, "--no-ray", *halved))[0] == 0
+    assert run_tune(capsys, *sweep_command(planted_sweep, there, *halved))[0] == 0
     assert rows(here) == rows(there)
 
 
-def test_a_killed_worker_costs_no_row(planted_sweep, tmp_path, capsys, ray_session):
-    """Actors that are killed are replaced, and the rows are those of an undisturbed sweep."""
+def test_killed_worker_loses_no_row(planted_sweep, tmp_path, capsys, ray_session):
+    """Killed actors are replaced, and the rows equal those of an undisturbed sweep."""
     out, killed, over = tmp_path / "out", [], threading.Event()
 
     def kill() -> None:
@@ -57,7 +57,7 @@ def test_a_killed_worker_costs_no_row(planted_sweep, tmp_path, capsys, ray_sessi
                     over.wait(2)
                     break
 
-    words = [*words_of(planted_sweep, str(out), "--no-winner"), "--steps", "300"]
+    words = [*sweep_command(planted_sweep, str(out), "--no-winner"), "--steps", "300"]
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
     code, summary = run_tune(capsys, *words)
@@ -65,34 +65,34 @@ def test_a_killed_worker_costs_no_row(planted_sweep, tmp_path, capsys, ray_sessi
     killer.join()
     assert killed, "no actor was seen at work"
     assert (code, summary["done"], summary["lost"]) == (0, 12, 0)
-    straight = [*words_of(planted_sweep, str(tmp_path / "calm"), "--no-ray", "--no-winner"), "--steps", "300"]
+    straight = [*sweep_command(planted_sweep, str(tmp_path / "calm"), "--no-ray", "--no-winner"), "--steps", "300"]
     assert run_tune(capsys, *straight)[0] == 0
     assert rows(out) == rows(tmp_path / "calm")
 
 
-def test_a_worker_that_ends_every_time(planted_sweep, tmp_path, capsys, ray_session, monkeypatch, caplog):
-    """Its training is a row with the status lost, the others have their values; the same command tries it again."""
-    monkeypatch.setattr(losses, "PAUSES_S", (0.5,))
+def test_worker_that_always_dies(planted_sweep, tmp_path, capsys, ray_session, monkeypatch, caplog):
+    """Its training gets the status lost, the others have values; the same command retries it."""
+    monkeypatch.setattr(lost_workers, "PAUSES_S", (0.5,))
     path = tmp_path / "deadly"
     path.touch()
-    real = job._setting
-    monkeypatch.setattr(job, "_setting", lambda *args: Deadly(**vars(real(*args)), path=str(path)))
+    real = job._job_context
+    monkeypatch.setattr(job, "_job_context", lambda *args: Deadly(**vars(real(*args)), path=str(path)))
     out = str(tmp_path / "out")
-    code, summary = run_tune(capsys, *words_of(planted_sweep, out, "--no-winner"))
+    code, summary = run_tune(capsys, *sweep_command(planted_sweep, out, "--no-winner"))
     assert (code, summary["lost"]) == (3, 1)
     (lost,) = [row for row in rows(out) if row["status"] == "lost"]
     assert (lost["trial"], lost["seed"]) == (1, 0)
-    assert "its worker ended again and again" in lost["error"]
-    assert "more tries follow" in caplog.text
+    assert "its worker died repeatedly" in lost["error"]
+    assert "it will be retried" in caplog.text
     path.unlink()
-    code, summary = run_tune(capsys, *words_of(planted_sweep, out, "--no-winner"))
+    code, summary = run_tune(capsys, *sweep_command(planted_sweep, out, "--no-winner"))
     assert (code, summary["lost"]) == (0, 0)
     assert not [row for row in rows(out) if row["status"] == "lost"]
 
 
 @dataclass(frozen=True)
-class Deadly(Setting):
-    """Ends the process that runs configuration 1 with seed 0, while a file is there."""
+class Deadly(JobContext):
+    """Kills the process that runs configuration 1 with seed 0, as long as a file exists."""
 
     path: str = ""
 
@@ -104,7 +104,7 @@ class Deadly(Setting):
 
 
 def test_object_storage(planted_sweep, calm, s3_bucket, moto_server, fault_proxy, capsys, ray_session, tmp_path):
-    """From bucket to bucket through 503s, resets and lost replies: the same rows; and what it asks of the store."""
+    """From bucket to bucket through 503s, resets and lost replies: same rows, and a bounded number of requests."""
     options = StoreOptions(endpoint_url=moto_server.url)
     bucket = open_store(f"s3://{s3_bucket}", options)
     for root, prefix in ((planted_sweep.features, "features/"), (planted_sweep.manifest.rpartition("/")[0], "")):
@@ -127,8 +127,8 @@ def test_object_storage(planted_sweep, calm, s3_bucket, moto_server, fault_proxy
 
 
 @pytest.mark.parametrize("trials", [1, 12, pytest.param(50, marks=pytest.mark.slow)])
-def test_features_are_read_once_a_node(trials, planted_sweep, s3_bucket, moto_server, capsys, tmp_path, monkeypatch):
-    """The same number of reads for 1 and for 12 trials; and three writes for every training, whatever their number."""
+def test_features_are_read_once_per_node(trials, planted_sweep, s3_bucket, moto_server, capsys, tmp_path, monkeypatch):
+    """The number of reads is equal for 1 and for 12 trials; every training makes three writes."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))  # a node without caches
     monkeypatch.setattr("tempfile.tempdir", None)
     bucket = open_store(f"s3://{s3_bucket}", StoreOptions(endpoint_url=moto_server.url))
@@ -136,7 +136,7 @@ def test_features_are_read_once_a_node(trials, planted_sweep, s3_bucket, moto_se
     for info in store.list():
         bucket.create(f"features/{info.key}", store.read(info.key))
     with FaultProxy(moto_server.url) as proxy:
-        words = words_of(planted_sweep, f"s3://{s3_bucket}/out", "--no-ray", "--no-winner", "--finalists", "0")
+        words = sweep_command(planted_sweep, f"s3://{s3_bucket}/out", "--no-ray", "--no-winner", "--finalists", "0")
         words += ["--features", f"s3://{s3_bucket}/features", "--s3-endpoint-url", proxy.url]
         units: list[str] = []
         puts: list[str] = []
@@ -152,13 +152,13 @@ def test_features_are_read_once_a_node(trials, planted_sweep, s3_bucket, moto_se
         monkeypatch.setattr(proxy, "choose", choose)
         assert run_tune(capsys, *words, "--trials", str(trials), "--seeds", "1")[0] == 0
     units_there = sum(1 for _ in bucket.list("features/units/"))
-    # every unit of training and validation videos once, and one that says what shape features have
+    # every unit of training and validation videos once, and one unit to determine the shape of the features
     assert len(units) <= units_there + 1
     assert len(puts) == 3 * trials
 
 
-def test_credentials_are_nowhere(planted_sweep, s3_bucket, moto_server, tmp_path, capsys, ray_session, monkeypatch):
-    """In no object, in none of Tune's own files, and not in the runtime environment of a trial."""
+def test_credentials_are_not_stored(planted_sweep, s3_bucket, moto_server, tmp_path, capsys, ray_session, monkeypatch):
+    """Not in any object, nor in Tune's own files, nor in the runtime environment of a trial."""
     from ray.tune.execution import class_cache
 
     secrets = [value.encode() for name, value in CREDENTIALS.items() if "KEY" in name]
@@ -184,7 +184,7 @@ def test_credentials_are_nowhere(planted_sweep, s3_bucket, moto_server, tmp_path
 
     monkeypatch.setattr(class_cache._ActorClassCache, "get", get)
     monkeypatch.setattr("wsvad.tuning.on_ray.tempfile.TemporaryDirectory", Kept)
-    words = words_of(planted_sweep, f"s3://{s3_bucket}/out", "--no-winner", "--s3-endpoint-url", moto_server.url)
+    words = sweep_command(planted_sweep, f"s3://{s3_bucket}/out", "--no-winner", "--s3-endpoint-url", moto_server.url)
     assert run_tune(capsys, *words)[0] == 0
     assert environments
     assert not [name for found in environments for name in found if name.startswith("AWS_")]
@@ -196,8 +196,8 @@ def test_credentials_are_nowhere(planted_sweep, s3_bucket, moto_server, tmp_path
     assert not [secret for secret in secrets for data in (*contents, *files) if secret in data]
 
 
-def test_figures_for_rays_dashboard(planted_sweep, tmp_path, capsys, ray_session, monkeypatch):
-    """How far it is and the best figure, under the sweep's name."""
+def test_metrics_on_rays_dashboard(planted_sweep, tmp_path, capsys, ray_session, monkeypatch):
+    """Progress and best value, under the sweep's name."""
     seen: dict[str, list[float]] = {}
 
     class Recorded:
@@ -209,7 +209,7 @@ def test_figures_for_rays_dashboard(planted_sweep, tmp_path, capsys, ray_session
             seen.setdefault(tags["figure"], []).append(value)
 
     monkeypatch.setattr("wsvad.tuning.on_ray.Gauge", Recorded)
-    code, _ = run_tune(capsys, *words_of(planted_sweep, str(tmp_path / "out"), "--no-winner", "--finalists", "0"))
+    code, _ = run_tune(capsys, *sweep_command(planted_sweep, str(tmp_path / "out"), "--no-winner", "--finalists", "0"))
     assert code == 0
     assert seen["done"] == [float(n) for n in range(1, 9)]
     assert seen["running"][-1] == 0
@@ -218,8 +218,8 @@ def test_figures_for_rays_dashboard(planted_sweep, tmp_path, capsys, ray_session
     assert seen["best"] == sorted(seen["best"])
 
 
-def test_cores_that_are_not_there(planted_sweep, tmp_path, capsys, ray_session, caplog):
-    """Refused at once, with what is there."""
-    words = words_of(planted_sweep, str(tmp_path / "out"), "--cpus-per-trial", "64")
+def test_missing_cores(planted_sweep, tmp_path, capsys, ray_session, caplog):
+    """Refused immediately; the message names the available cores."""
+    words = sweep_command(planted_sweep, str(tmp_path / "out"), "--cpus-per-trial", "64")
     assert run_tune(capsys, *words)[0] == 2
     assert "no node can hold one" in caplog.text

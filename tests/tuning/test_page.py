@@ -1,4 +1,4 @@
-"""The page of a sweep: what it says, that names stay data, and that nothing is too small or too large for it."""
+"""The report of a sweep: its content, escaping of names, and any number of trials."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import re
 import numpy as np
 import pytest
 
-from wsvad.tuning.findings import TrialRow
 from wsvad.tuning.importance import importances
 from wsvad.tuning.page import sweep_page
 from wsvad.tuning.space import Parameter
 from wsvad.tuning.summary import Finalist, TuneSummary
+from wsvad.tuning.trial_row import TrialRow
 
 LR = Parameter("lr", "training", low=1e-4, high=1e-2, log=True)
 K = Parameter("k", "setting", (2, 3, 4))
@@ -22,7 +22,7 @@ SPACE = (LR, K, FLAG, ALPHA)
 
 
 def simulated(number: int, noise: float = 0.01, seed: int = 0) -> list[TrialRow]:
-    """Trials of which the learning rate alone decides."""
+    """Return trials whose value depends on the learning rate only."""
     rng = np.random.default_rng(seed)
     rows = []
     for trial in range(number):
@@ -36,7 +36,7 @@ def simulated(number: int, noise: float = 0.01, seed: int = 0) -> list[TrialRow]
 
 
 def summary(rows: list[TrialRow], **more: object) -> TuneSummary:
-    """What goes with them."""
+    """Return the summary of these rows."""
     plain = {"out": "file:///out", "model": "ltgs", "metric": "frame_auc", "features_made_by": "i3d", "banner": ""}
     numbers = {"trials": len(rows), "jobs": len(rows), "done": len(rows), "begun": len(rows)}
     return TuneSummary(**{**plain, **numbers, **more})
@@ -54,8 +54,8 @@ class _Elements(html.parser.HTMLParser):
         self.attributes += [name for name, _ in attrs]
 
 
-def test_what_it_says():
-    """The three figures, a line for each configuration, a scatter plot for each parameter, importance, totals."""
+def test_content():
+    """Three estimates, a line per configuration, a scatter plot per parameter, importance, totals."""
     rows = simulated(60)
     rows.append(
         TrialRow(60, 0, "screening", rows[0].values, "diverged", 3, None, 1.0, "node-2", "not finite at step 3")
@@ -66,8 +66,8 @@ def test_what_it_says():
         SPACE,
         summary(rows, best=7, naive=0.812, corrected=0.785, low=0.7, high=0.86, finalists=finalists),
     ).decode()
-    for said in ("0.812", "0.785", "0.700 to 0.860", "0.771", "± 0.012", "2 seeds", "node-1, node-2", "60.00 h"):
-        assert said in page
+    for text in ("0.812", "0.785", "0.700 to 0.860", "0.771", "± 0.012", "2 seeds", "node-1, node-2", "60.00 h"):
+        assert text in page
     assert page.count('<polyline class="trial"') == 59
     assert page.count('<polyline class="trial best"') == 1
     assert page.count('<svg class="chart"') == len(SPACE)
@@ -86,8 +86,8 @@ def test_any_number_of_trials(number):
         assert 'class="share"' not in page
 
 
-def test_one_parameter_and_many():
-    """Axes for all of them."""
+def test_one_and_many_parameters():
+    """Every parameter has an axis."""
     for many in (1, 12):
         space = [Parameter(f"p{n}", "setting", low=0.0, high=1.0) for n in range(many)]
         rng = np.random.default_rng(0)
@@ -101,8 +101,8 @@ def test_one_parameter_and_many():
         assert page.count('<svg class="chart"') == many
 
 
-def test_names_stay_data():
-    """Hostile names of nodes, parameters, choices and errors are text; no script, no style or handler of theirs."""
+def test_names_are_escaped():
+    """Hostile names of nodes, parameters, choices and errors are text; they add no script, style or handler."""
     bad = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\x1b[31m"
     space = [Parameter(bad, "setting", (bad, "b"))]
     rows = [TrialRow(n, 0, "screening", {bad: (bad, "b")[n % 2]}, "done", 1, n / 20, 1.0, bad) for n in range(20)]
@@ -114,8 +114,8 @@ def test_names_stay_data():
     assert "\x1b" not in page
 
 
-def test_importance_finds_what_matters():
-    """The one parameter that decides has nearly all of it; of noise nothing is stated."""
+def test_importance_of_the_decisive_parameter():
+    """The only decisive parameter has nearly all importance; for pure noise none is reported."""
     found = importances(SPACE, [(row.values, row.value) for row in simulated(120)])
     assert found.parameters[0].name == "lr"
     assert found.parameters[0].share > 0.6
@@ -123,6 +123,6 @@ def test_importance_finds_what_matters():
     assert all(0 <= one.low <= one.share <= one.high <= 1 for one in found.parameters)
     rng = np.random.default_rng(1)
     noise = importances(SPACE, [(row.values, float(rng.normal())) for row in simulated(120)])
-    assert "nothing of the figure" in noise.reason
+    assert "no more of the figure than noise" in noise.reason
     assert "12 are needed" in importances(SPACE, [(row.values, row.value) for row in simulated(11)]).reason
     assert importances(SPACE, [(row.values, 0.5) for row in simulated(20)]).reason == "all trials have the same figure"

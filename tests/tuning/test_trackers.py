@@ -1,4 +1,4 @@
-"""Copies of a sweep for MLflow and Weights & Biases: every training once, the sweep's own figures, no secrets."""
+"""Copies of a sweep to MLflow and Weights & Biases: every training once, the sweep's values, no secrets."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.tuning.making import run_tune, words_of
+from tests.tuning.sweeps import run_tune, sweep_command
 from wsvad.cli import main
 from wsvad.errors import EXIT_STORAGE, EXIT_USAGE
 
-# of MLflow's own use of SQLAlchemy
+# raised by MLflow's use of SQLAlchemy
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
 
 NO_RAY = ("--no-ray",)
@@ -24,12 +24,12 @@ NO_RAY = ("--no-ray",)
 
 @pytest.fixture
 def tracked(swept: Path, tmp_path: Path) -> Path:
-    """A finished sweep of this test's own."""
+    """A copy of a finished sweep that the test may change."""
     return Path(shutil.copytree(swept, tmp_path / "out"))
 
 
 def mlflow_runs(database: Path) -> list[Any]:
-    """Runs of all experiments, read by MLflow's own client."""
+    """Return the runs of all experiments, read with MLflow's client."""
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(tracking_uri=f"sqlite:///{database}")
@@ -37,7 +37,7 @@ def mlflow_runs(database: Path) -> list[Any]:
 
 
 def wandb_records(folder: Path) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """Configuration and history of every offline run, read from its log."""
+    """Yield configuration and history of every offline run, read from its log."""
     from wandb.proto import wandb_internal_pb2
 
     for path in sorted((folder / "wandb").glob("offline-run-*/run-*.wandb")):
@@ -55,22 +55,22 @@ def wandb_records(folder: Path) -> Iterator[tuple[dict[str, Any], list[dict[str,
 
 
 def log_records(data: bytes) -> Iterator[bytes]:
-    """Records of a log in the format of LevelDB, as W&B writes it after a header of 7 bytes."""
+    """Yield the records of a log in LevelDB format, which W&B writes after a header of 7 bytes."""
     at, record = 7, b""
     while at + 7 <= len(data):
-        if 32768 - at % 32768 < 7:  # no head of a record fits into the rest of a block
+        if 32768 - at % 32768 < 7:  # the rest of a block is too short for a record header
             at += 32768 - at % 32768
             continue
         _, length, kind = struct.unpack_from("<IHB", data, at)
         record += data[at + 7 : at + 7 + length]
         at += 7 + length
-        if kind in (1, 4):  # whole, or the last part
+        if kind in (1, 4):  # a full record, or its last part
             yield record
             record = b""
 
 
 def figures_of(out: Path) -> dict[tuple[int, int], tuple[int, float]]:
-    """Step and frame AUC by trial and seed, from the sweep's own table."""
+    """Return last step and frame AUC by trial and seed, from the trials table."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(out / "trials.parquet").to_pylist()
@@ -78,9 +78,9 @@ def figures_of(out: Path) -> dict[tuple[int, int], tuple[int, float]]:
 
 
 def test_mlflow_has_every_training_once(planted_sweep, tracked, tmp_path, capsys):
-    """A second call copies nothing; more seeds are copied alone."""
+    """A second run copies nothing; after an extension only the new trainings are copied."""
     database = tmp_path / "mlflow.db"
-    words = words_of(planted_sweep, str(tracked), *NO_RAY, "--mlflow", str(database))
+    words = sweep_command(planted_sweep, str(tracked), *NO_RAY, "--mlflow", str(database))
     for more in ((), (), ("--extend", "--fresh-seeds", "3")):
         assert run_tune(capsys, *words, *more)[0] == 0
         runs = mlflow_runs(database)
@@ -97,12 +97,12 @@ def test_mlflow_has_every_training_once(planted_sweep, tracked, tmp_path, capsys
     assert all(float(run.data.params["lr"]) > 0 for run in runs)
 
 
-def test_a_copy_that_was_killed_is_finished(planted_sweep, tracked, tmp_path, capsys, monkeypatch):
-    """What was under way when the copying ended is written to its end, and is there once."""
+def test_interrupted_copy_is_finished(planted_sweep, tracked, tmp_path, capsys, monkeypatch):
+    """A training whose copy was interrupted is completed and exists once."""
     from mlflow.tracking import MlflowClient
 
     database = tmp_path / "mlflow.db"
-    words = words_of(planted_sweep, str(tracked), *NO_RAY, "--mlflow", f"sqlite:///{database}")
+    words = sweep_command(planted_sweep, str(tracked), *NO_RAY, "--mlflow", f"sqlite:///{database}")
     finish, ended = MlflowClient.set_terminated, []
 
     def ends(self, *rest):
@@ -122,9 +122,9 @@ def test_a_copy_that_was_killed_is_finished(planted_sweep, tracked, tmp_path, ca
 
 
 def test_wandb_has_every_training_once(planted_sweep, tracked, tmp_path, capsys):
-    """Offline runs, whole, in the folder that was named, and nothing else there."""
+    """Complete offline runs in the given folder, and nothing else."""
     folder = tmp_path / "tracked"
-    words = words_of(planted_sweep, str(tracked), *NO_RAY, "--wandb", str(folder))
+    words = sweep_command(planted_sweep, str(tracked), *NO_RAY, "--wandb", str(folder))
     for _ in range(2):
         assert run_tune(capsys, *words)[0] == 0
         found = {
@@ -136,14 +136,14 @@ def test_wandb_has_every_training_once(planted_sweep, tracked, tmp_path, capsys)
         assert [path.name for path in folder.iterdir()] == ["wandb"]
 
 
-def test_a_server_that_is_gone(planted_sweep, tracked, capsys, caplog, monkeypatch):
-    """The sweep is whole, the failure is said, and no password is in the message or below the sweep."""
+def test_unreachable_server(planted_sweep, tracked, capsys, caplog, monkeypatch):
+    """The sweep is complete, the failure is reported, and no password is in the message or in the sweep."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         uri = f"http://user:PLANTED@127.0.0.1:{unused.getsockname()[1]}"
     (tracked / "report.html").unlink()  # so that the sweep writes its results again
-    code, _ = run_tune(capsys, *words_of(planted_sweep, str(tracked), *NO_RAY, "--mlflow", uri))
+    code, _ = run_tune(capsys, *sweep_command(planted_sweep, str(tracked), *NO_RAY, "--mlflow", uri))
     assert code == EXIT_STORAGE
     assert "--mlflow" in caplog.text
     assert "The sweep itself is complete" in caplog.text
@@ -153,24 +153,24 @@ def test_a_server_that_is_gone(planted_sweep, tracked, capsys, caplog, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("words", "absent", "said"),
+    ("words", "absent", "message"),
     [
         (("--mlflow", "mlflow.db"), "mlflow", "pip install 'wsvad[mlflow]'"),
         (("--mlflow", "mlflow.db"), "sqlalchemy", "pip install 'wsvad[mlflow]'"),
         (("--wandb", "runs"), "wandb", "pip install 'wsvad[wandb]'"),
-        (("--mlflow", "mlruns"), "", "no longer kept up"),
-        (("--wandb", "https://api.wandb.ai"), "", "a folder of this machine"),
-        (("--wandb", "FILE"), "", "a folder of this machine"),
+        (("--mlflow", "mlruns"), "", "no longer maintains"),
+        (("--wandb", "https://api.wandb.ai"), "", "a local folder"),
+        (("--wandb", "FILE"), "", "a local folder"),
     ],
 )
-def test_refusals_before_any_work(planted_sweep, tmp_path, caplog, monkeypatch, words, absent, said):
-    """A tracker that is not installed or cannot be meant."""
+def test_refused_before_any_work(planted_sweep, tmp_path, caplog, monkeypatch, words, absent, message):
+    """A tracker that is not installed, or an invalid location."""
     import wsvad.tuning.trackers as module
 
     real = module.find_spec
     monkeypatch.setattr(module, "find_spec", lambda name: None if name == absent else real(name))
     (tmp_path / "file").touch()
     words = [str(tmp_path / "file") if word == "FILE" else word for word in words]
-    assert main(words_of(planted_sweep, str(tmp_path / "out"), *NO_RAY, *words)) == EXIT_USAGE
-    assert said in caplog.text
+    assert main(sweep_command(planted_sweep, str(tmp_path / "out"), *NO_RAY, *words)) == EXIT_USAGE
+    assert message in caplog.text
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""The tuning curve and its band, against enumeration and against known distributions."""
+"""The tuning curve and its band, compared with enumeration and with known distributions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from wsvad.errors import UsageError
 from wsvad.tuning.tuning_curve import local_level, tuning_curve
 
 
-def test_the_mean_best_of_n_is_that_of_all_subsets():
-    """By enumeration of all subsets of seven figures, with a tie."""
+def test_mean_best_of_n_equals_enumeration():
+    """Enumeration of all subsets of seven figures, with a tie."""
     figures = [0.5, 0.9, 0.1, 0.7, 0.7, 0.3, 0.2]
     found = tuning_curve(figures)
     for n in range(1, 8):
@@ -48,30 +48,30 @@ def test_the_band_holds_the_whole_curve_of_any_distribution(draw):
     assert narrow < held
 
 
-def test_the_local_level_is_that_of_the_literature():
-    """Of one figure it is the level itself; it falls with their number, slower than a correction by it."""
+def test_local_level():
+    """For one figure it is the level itself; it decreases with their number, slower than a Bonferroni correction."""
     assert local_level(1, 0.95) == pytest.approx(0.05, abs=0.02)
     assert 0.05 / 100 < local_level(100, 0.95) < local_level(10, 0.95) < 0.05
 
 
 def test_cost_is_in_hours():
-    """The average for n configurations, and what the first n have cost."""
+    """Mean cost of n configurations, and the cost of the first n."""
     found = tuning_curve([0.5, 0.6], [3600, 7200])
     assert found.hours_N.tolist() == [1.5, 3.0]
     assert found.spent_N.tolist() == [1.0, 3.0]
     assert tuning_curve([0.5, 0.6]).hours_N is None
 
 
-def test_no_and_one_configuration():
-    """Nothing to say of none; of one, that the figure may be anything."""
+def test_zero_and_one_configuration():
+    """Empty for none; for one, the band contains every value."""
     none = tuning_curve([], [])
     assert [a.size for a in (none.median_N, none.expected_N, none.low_N, none.high_N, none.actual_N)] == [0] * 5
     one = tuning_curve([0.7], [10.0])
     assert (one.low_N[0], one.median_N[0], one.expected_N[0], one.high_N[0]) == (0.0, 0.7, pytest.approx(0.7), 1.0)
 
 
-def test_many_configurations_take_seconds():
-    """6,000: the band is narrow and in order."""
+def test_many_configurations():
+    """6,000 configurations take seconds: the band is narrow and monotonic."""
     found = tuning_curve(np.random.default_rng(0).random(6000))
     assert found.low_N[99] < 0.5 ** (1 / 100) < found.high_N[99]
     assert (np.diff(found.low_N) >= 0).all()
@@ -79,7 +79,7 @@ def test_many_configurations_take_seconds():
 
 
 @pytest.mark.parametrize(("figures", "seconds"), [([np.nan], None), ([1.5], None), ([-0.1], None), ([0.5], [1.0, 2.0])])
-def test_what_is_no_figure_is_refused(figures, seconds):
-    """And so are seconds of another number."""
+def test_invalid_figures(figures, seconds):
+    """Invalid figures, and a wrong number of seconds, are refused."""
     with pytest.raises(UsageError):
         tuning_curve(figures, seconds)

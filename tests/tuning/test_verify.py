@@ -1,4 +1,4 @@
-"""``wsvad verify`` of sweeps: every kind of object, what heals it, and that the same command makes it again."""
+"""``wsvad verify`` of sweeps: detection, repair and re-creation of every kind of object."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from tests.tuning.making import rows, run_tune, words_of
+from tests.tuning.sweeps import rows, run_tune, sweep_command
 from wsvad.cli import main
 
 
 def verify(capsys, out: Path, *words: str) -> tuple[int, dict]:
-    """Run it; return exit code and JSON."""
+    """Run ``wsvad verify``; return exit code and JSON output."""
     capsys.readouterr()
     code = main(["verify", "--out", str(out), "--json", *words])
     return code, json.loads(capsys.readouterr().out)
 
 
 def flip(path: Path, place: float = 0.5) -> None:
-    """Change one bit."""
+    """Flip one bit."""
     data = bytearray(path.read_bytes())
     data[int(len(data) * place)] ^= 1
     path.write_bytes(data)
 
 
-def test_a_whole_sweep(swept, capsys):
-    """Complete, with what it counted."""
+def test_intact_sweep(swept, capsys):
+    """An intact sweep is complete; the report counts its objects."""
     code, report = verify(capsys, swept)
     assert (code, report["trials"], report["results"], report["faults"]) == (0, 4, 12, [])
 
@@ -40,8 +40,8 @@ def test_a_whole_sweep(swept, capsys):
         "best.toml", "report.html", "winner/*/checkpoint/model.safetensors",
     ],
 )  # fmt: skip
-def test_one_bit_of_every_kind_of_object(name, planted_sweep, swept, tmp_path, capsys):
-    """Named by ``verify``; after ``--repair`` and the same command the sweep is whole, with the rows that it had."""
+def test_flipped_bit_in_every_kind_of_object(name, planted_sweep, swept, tmp_path, capsys):
+    """``verify`` names it; after ``--repair`` and the same command the sweep has its original rows."""
     out = tmp_path / "out"
     shutil.copytree(swept, out)
     (victim,) = out.glob(name)
@@ -55,13 +55,13 @@ def test_one_bit_of_every_kind_of_object(name, planted_sweep, swept, tmp_path, c
     else:
         assert code == 4
         assert report["repairs"]
-    assert run_tune(capsys, *words_of(planted_sweep, str(out), "--no-ray"))[0] == 0
+    assert run_tune(capsys, *sweep_command(planted_sweep, str(out), "--no-ray"))[0] == 0
     assert verify(capsys, out)[0] == 0
     assert rows(out) == rows(swept)
 
 
 @pytest.mark.parametrize("place", [0.02, 0.3, 0.7, 0.98])
-def test_tables_wherever_the_bit_is(place, swept, tmp_path, capsys):
+def test_flipped_bit_anywhere_in_tables(place, swept, tmp_path, capsys):
     """Parquet has checksums of its pages only: headers, statistics and the footer have none."""
     out = tmp_path / "out"
     shutil.copytree(swept, out)
@@ -71,8 +71,8 @@ def test_tables_wherever_the_bit_is(place, swept, tmp_path, capsys):
     assert (code, len(report["faults"])) == (5, 3)
 
 
-def test_what_cannot_be_mended(swept, tmp_path, capsys):
-    """Without the record of its options nobody can go on with a sweep."""
+def test_unrepairable_damage(swept, tmp_path, capsys):
+    """Without the record of its options a sweep cannot be resumed."""
     out = tmp_path / "out"
     shutil.copytree(swept, out)
     (out / "tuning.json").unlink()
@@ -82,8 +82,8 @@ def test_what_cannot_be_mended(swept, tmp_path, capsys):
         assert "tuning.json: it is missing" in report["faults"][0]
 
 
-def test_one_that_was_not_finished(swept, tmp_path, capsys):
-    """Whole as far as it is: exit code 4."""
+def test_unfinished_sweep(swept, tmp_path, capsys):
+    """Intact so far: exit code 4."""
     out = tmp_path / "out"
     shutil.copytree(swept, out)
     (out / "sweep.json").unlink()

@@ -233,8 +233,8 @@ def test_verify_refuses_damaged_foreign_and_hostile_files(tmp_path: Path, capsys
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["list", "rgb_imagenet"], 2, "takes no name"),
-        (["fetch"], 2, "say what"),
+        (["list", "rgb_imagenet"], 2, "takes no argument"),
+        (["fetch"], 2, "requires an argument"),
         (["fetch", "rgb-imagenet"], 2, "expected a name"),
         (["fetch", "i3d-compact"], 2, "is part of the package"),
         (["fetch", "https://me:pw@host/a.pt"], 2, "expected http"),
@@ -242,7 +242,7 @@ def test_verify_refuses_damaged_foreign_and_hostile_files(tmp_path: Path, capsys
         (["convert", "a.pt"], 2, "missing option: --out"),
         (["convert", "a.pt", "--out", "b.pt"], 2, "must end in .safetensors"),
         (["convert", "a.pt", "--out", "b.safetensors", "--architecture", "vgg"], 2, "--architecture must be one of"),
-        (["verify", "a.pt", "--digest", "0"], 2, "verify does not take --digest"),
+        (["verify", "a.pt", "--digest", "0"], 2, "verify does not support --digest"),
         (["verify", "/absent/a.pt"], 4, "no such file"),
         (["verify", "flow_charades"], 5, "not on this machine"),
     ],
@@ -260,16 +260,16 @@ def test_the_list_shows_every_name(capsys) -> None:
     for name, known in CATALOGUE.items():
         (line,) = (line for line in out.splitlines() if line.split()[:1] == [name])
         assert known.licence in line
-    assert "bring your own" in out
+    assert "provide your own" in out
 
 
 def test_verify_recognizes_the_embedded_weights(tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
     """By name and as a file; another file in its place is refused."""
     for what in ("i3d-compact", str(shipped.path())):
         assert main(["weights", "verify", what]) == 0
-        assert "those that come with the package" in capsys.readouterr().out
+        assert "embedded weights of this package" in capsys.readouterr().out
     other = tmp_path / shipped.FILE
     save_weights(random_weights(0, "inception-compact"), other)
     monkeypatch.setattr(shipped, "path", lambda: other)
     assert main(["weights", "verify", "i3d-compact"]) == 5
-    assert "not what came with this version" in capsys.readouterr().err
+    assert "differs from the weights of this version" in capsys.readouterr().err

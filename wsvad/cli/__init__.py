@@ -1,4 +1,4 @@
-"""The command line: one verb a file, the same through ``wsvad VERB`` and ``python jobs/VERB.py``."""
+"""The command line: one command per module, the same through ``wsvad COMMAND`` and ``python jobs/COMMAND.py``."""
 
 from wsvad.cli.main import main
 

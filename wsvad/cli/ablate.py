@@ -19,26 +19,27 @@ Family = Literal["ltgs", "st_mil", "st_ltgs"]
 
 @dataclass(frozen=True, kw_only=True)
 class Options(RunsOptions):
-    """A base, rows that differ from it in one factor, and which of them are worse."""
+    """A base, and rows that each change one factor of it; tests which of them are worse."""
 
     family: Family | None = None
-    """rows by name: ltgs (modules, decay, heads, loss, labels), st_mil (bag, pooling, region weight), st_ltgs (ours)"""
+    """built-in rows: ltgs (modules, decay, heads, loss, labels), st_mil (bag, pooling, region weight), st_ltgs
+    (ours)"""
     rows: Annotated[str | None, Option(metavar="FILE")] = None
-    """TOML file of rows, in place of --family; the first is the base"""
+    """TOML file of rows, instead of --family; the first row is the base"""
     seeds: SmallInt = 10
-    """runs of each row, the same seeds for all"""
+    """number of runs per row, with the same seeds for all rows"""
     metric: Annotated[str, Option(metavar="NAME")] = "frame_auc"
-    """figure that rows are tested on, by its name in report.json"""
+    """metric for the tests, by its name in report.json"""
     resamples: Natural = 1000
-    """of seeds and videos, for intervals and P(worse); 0: none"""
+    """number of resamples of seeds and videos, for intervals and P(worse); 0: none"""
 
 
 def perform(options: Options, console: Console) -> "AblationSummary":
-    """Ablate and return the summary; progress goes to ``console``."""
+    """Run the ablation and return the summary; progress goes to ``console``."""
     require(options, "features", "manifest", "out")
     if (options.family is None) == (options.rows is None):
         raise UsageError("give either --family or --rows")
-    from wsvad.experiments.ablation import AblationOptions, ablate  # seconds, because of PyTorch
+    from wsvad.experiments.ablation import AblationOptions, ablate  # imported here: PyTorch takes seconds
     from wsvad.experiments.families import FAMILIES
     from wsvad.experiments.rows import read_rows
 
@@ -50,7 +51,7 @@ def perform(options: Options, console: Console) -> "AblationSummary":
             options.metric,
             options.resamples,
             family.published if family else {},
-            f"Ablation of {family.about}" if family else f"Ablation: {rows[0].name} and what differs from it",
+            f"Ablation of {family.about}" if family else f"Ablation: variations of {rows[0].name}",
         )
     )
 

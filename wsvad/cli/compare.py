@@ -1,4 +1,4 @@
-"""``wsvad compare``, and what ``ablate`` has in common with it."""
+"""``wsvad compare``, and the options it shares with ``ablate``."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
@@ -21,48 +21,48 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceOptions:
-    """Where it runs."""
+    """Execution of the runs."""
 
     no_ray: Flag = False
-    """one run after the other in this process"""
+    """run sequentially in this process, without Ray"""
     cpus_per_run: PositiveFloat = 1.0
-    """cores of a run on Ray"""
+    """CPU cores per run on Ray"""
     gpus_per_run: NaturalFloat = 0.0
-    """GPUs of a run on Ray"""
+    """GPUs per run on Ray"""
     address: Annotated[str | None, Option(metavar="ADDRESS")] = None
-    """of a Ray cluster; or RAY_ADDRESS; neither: a local Ray"""
+    """address of a Ray cluster (default: RAY_ADDRESS, or a local Ray)"""
 
 
-Training = Annotated[CurveConfig, group("training of every model (what is left alone: see wsvad train)")]
+Training = Annotated[CurveConfig, group("training of every model (defaults: see wsvad train)")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunsOptions(Configured):
-    """What several runs of train, score and evaluate depend on, whatever their rows are."""
+    """Options common to several runs of train, score and evaluate."""
 
     features: Uri | None = None
     """root of a features data set, from extract"""
     manifest: Uri | None = None
-    """.csv or .parquet with labels, splits and truth"""
+    """manifest with labels, splits and annotations (.csv, .parquet)"""
     out: Uri | None = None
-    """folder of the tables and of every run, local or s3://"""
+    """folder for the tables and all runs, local or s3://"""
     dry_run: Flag = False
-    """check everything; train and write nothing"""
+    """check everything, but train and write nothing"""
     set: Annotated[tuple[str, ...], Option(metavar="KEY=VALUE")] = ()
-    """a setting of every row's model, over its preset's; may be repeated"""
+    """model setting for all rows, overrides that of the preset; can be repeated"""
     split: Annotated[str, Option(metavar="LIST")] = "test"
-    """which the figures are of: test, val, or both with a comma between them"""
+    """splits to evaluate: test, val, or test,val"""
     drop_states: Flag = False
-    """delete the states of trainings that are finished"""
+    """delete the training states of finished runs"""
     allow_missing: Flag = False
-    """leave out videos that have no features"""
+    """skip videos without features"""
     training: Training = field(default_factory=CurveConfig)
-    place: Annotated[PlaceOptions, group("where it runs", last=True)] = field(default_factory=PlaceOptions)
+    place: Annotated[PlaceOptions, group("execution", last=True)] = field(default_factory=PlaceOptions)
     store: Stored = field(default_factory=StoreOptions)
 
     def comparison(self, rows: "tuple[Row, ...]", seeds: int) -> "CompareOptions":
-        """Return what is asked for; raises ``UsageError`` where an option is missing or cannot be."""
-        from wsvad.experiments.options import CompareOptions  # seconds, because of PyTorch
+        """Return the options of the comparison. Raises ``UsageError`` if an option is missing or invalid."""
+        from wsvad.experiments.options import CompareOptions  # imported here: PyTorch takes seconds
 
         features, manifest, out = require(self, "features", "manifest", "out")
         return CompareOptions(
@@ -88,32 +88,32 @@ class RunsOptions(Configured):
 
 @dataclass(frozen=True, kw_only=True)
 class Options(RunsOptions):
-    """Models in, a table out."""
+    """Train, score and evaluate models, and write a table."""
 
     models: Annotated[str, Option(metavar="LIST")] = "all"
-    """e.g. ltgs,ltgs:no_decay,st_mil (model:preset); all: each once"""
+    """comma-separated models, optionally with a preset, e.g. ltgs,ltgs:no_decay,st_mil; all: every model once"""
     rows: Annotated[str | None, Option(metavar="FILE")] = None
-    """TOML file of the table's rows, in place of --models: [[row]] with model, preset, name, set, training"""
+    """TOML file of the table's rows, instead of --models: [[row]] with model, preset, name, set, training"""
     seeds: SmallInt = 5
-    """runs of each"""
+    """number of runs per row"""
 
 
 def splits_of(text: str) -> tuple[Split, ...]:
-    """Read ``test``, ``val``, or both; raises ``UsageError`` for anything else."""
+    """Parse ``test``, ``val``, or both. Raises ``UsageError`` for anything else."""
     found: list[Split] = []
     for word in text.split(","):
         if (split := {"test": "test", "val": "val"}.get(word.strip())) is None:
-            raise UsageError(f"--split must be test, val, or both with a comma between them, got {text!r:.80}")
+            raise UsageError(f"--split must be test, val, or test,val, got {text!r:.80}")
         found.append("test" if split == "test" else "val")
     return tuple(found)
 
 
 def perform(options: Options, console: Console) -> "CompareSummary":
-    """Compare and return the summary; progress goes to ``console``."""
+    """Run the comparison and return the summary; progress goes to ``console``."""
     require(options, "features", "manifest", "out")
     if options.rows is not None and "models" in options.given:
         raise UsageError("give either --models or --rows")
-    from wsvad.experiments.job import compare  # seconds, because of PyTorch
+    from wsvad.experiments.job import compare  # imported here: PyTorch takes seconds
     from wsvad.experiments.rows import parse_rows, read_rows
 
     rows = read_rows(options.rows, options.store) if options.rows is not None else parse_rows(options.models)

@@ -15,13 +15,13 @@ _HOW = 'bash: eval "$(wsvad completion bash)" in ~/.bashrc; zsh: wsvad completio
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Common):
-    """Which shell."""
+    """The shell to support."""
 
     shell: Annotated[Shell, HIDDEN, Word("SHELL", _HOW)] = "bash"
 
 
 def run(options: Options) -> int:
-    """Print the script."""
+    """Print the completion script."""
     from wsvad.cli.main import VERBS
     from wsvad.cli.parser import build
 

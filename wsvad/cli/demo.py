@@ -1,4 +1,4 @@
-"""``wsvad demo``: the whole story on videos that it renders itself."""
+"""``wsvad demo``: the complete workflow on rendered videos."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -9,14 +9,14 @@ from wsvad.options import Option
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Common):
-    """Where it goes."""
+    """Location of the results."""
 
     folder: Annotated[str, Option(metavar="DIR")] = "wsvad-demo"
-    """where everything goes"""
+    """folder for the results"""
 
 
 def run(options: Options) -> int:
-    """Run it, return the exit code."""
+    """Run the demonstration, return the exit code."""
     from wsvad.demo.run import run_demo
 
     return run_demo(options.folder, json_only=options.json, verbose=options.verbose)

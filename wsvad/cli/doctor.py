@@ -11,20 +11,20 @@ from wsvad.storage import StoreOptions
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Common):
-    """What is checked besides this machine."""
+    """What to check in addition to this machine."""
 
     out: Uri | None = None
-    """where results would go: writable? create-only honoured?"""
+    """folder for results; checks that it is writable and supports create-only writes"""
     videos: Uri | None = None
-    """where videos would come from: readable?"""
+    """folder of videos; checks that it is readable"""
     address: Annotated[str | None, Option(metavar="ADDRESS")] = None
-    """of a Ray cluster; or RAY_ADDRESS"""
+    """address of a Ray cluster (default: RAY_ADDRESS)"""
     store: Stored = field(default_factory=StoreOptions)
 
 
 def run(options: Options) -> int:
-    """Check, show the report, return the exit code."""
-    from wsvad import doctor  # imports what it asks the versions of
+    """Run the checks, show the report, return the exit code."""
+    from wsvad import doctor  # imports the libraries whose versions it reports
 
     report = doctor.run(options.out, options.store, options.address, videos_uri=options.videos)
     text = doctor.to_json(report) if options.json else doctor.render(report, color=sys.stdout.isatty())

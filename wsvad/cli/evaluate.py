@@ -19,35 +19,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TruthOptions:
-    """Which videos, and what is true of them."""
+    """Choice of videos and their annotations."""
 
     split: Split = "test"
-    """which videos"""
+    """split of the videos to evaluate"""
     truth_mode: TruthMode = "true"
-    """frames of a video: as they are, cut to whole blocks of 16, or filled up to them (published numbers)"""
+    """length of a video in frames: true, rounded down or up to multiples of 16 (as in published results)"""
     allow_missing: Flag = False
-    """leave out videos that have no scores"""
+    """skip videos without scores"""
     distinct_names: Flag = False
-    """videos that share a file name with training videos are different ones; the report lists them"""
+    """treat videos with the file name of a training video as different videos; the report lists them"""
     videos_root: Uri | None = None
-    """what relative video URIs are relative to, for the frames"""
+    """base of relative video URIs, for the frames in the report"""
     frames: bool = True
-    """show frames of the videos in the report"""
+    """include frames of the videos in the report"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
-    """Scores and truth in, figures out."""
+    """Evaluate scores against annotations."""
 
     scores: Uri | None = None
-    """root of a scores data set, the --out of score"""
+    """root of a scores data set, from score"""
     manifest: Uri | None = None
-    """manifest with splits, labels and truth (.csv, .parquet)"""
+    """manifest with splits, labels and annotations (.csv, .parquet)"""
     out: Uri | None = None
-    """folder of report.json and report.html, local or s3://"""
+    """folder for report.json and report.html, local or s3://"""
     replace: Flag = False
-    """write over a report of other inputs or options"""
-    truth: Annotated[TruthOptions, group("videos and truth")] = field(default_factory=TruthOptions)
+    """overwrite a report of other inputs or options"""
+    truth: Annotated[TruthOptions, group("videos and annotations")] = field(default_factory=TruthOptions)
     metrics: Annotated[MetricOptions, group("metrics")] = field(default_factory=MetricOptions)
     events: Annotated[EventOptions, group("events")] = field(default_factory=EventOptions)
     store: Stored = field(default_factory=StoreOptions)
@@ -57,7 +57,7 @@ def perform(options: Options, console: Console) -> "EvaluateSummary":
     """Evaluate and return the summary; progress goes to ``console``."""
     scores, manifest, out = require(options, "scores", "manifest", "out")
     from wsvad.cli.parser import command_of
-    from wsvad.evaluation.job import EvaluateOptions, evaluate  # seconds, because of the figures
+    from wsvad.evaluation.job import EvaluateOptions, evaluate  # imported here: it takes seconds
 
     truth = options.truth
     asked = EvaluateOptions(

@@ -13,36 +13,35 @@ from wsvad.options import AnyPositiveFloat, Flag, Option, Uri, group
 from wsvad.storage import StoreOptions
 
 if TYPE_CHECKING:
-    pass
+
 
 _SETTINGS = frozenset({"high", "low", "gap", "smooth", "min-length"})
-"""Options that a file of thresholds stands for."""
+"""Options that a thresholds file replaces."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
-    """Scores in, events per camera and day out."""
+    """Find events per camera and day in scores."""
 
     scores: Uri | None = None
-    """root of a scores data set, the --out of score"""
+    """root of a scores data set, from score"""
     out: Uri | None = None
     """root of the events data set, local or s3://"""
     cameras: Uri | None = None
-    """TOML file of cameras: whose a video is and when it starts (default: every folder is a camera,
-    and times are offsets)"""
+    """TOML file that assigns videos to cameras and start times (default: every folder is a camera, and times are
+    offsets)"""
     text: Uri | None = None
-    """also write all events as events.csv, events.json, events.ics and one .vtt a video into this folder"""
+    """folder for all events as events.csv, events.json, events.ics and one .vtt file per video"""
     thresholds: Annotated[Uri | None, Option(metavar="FILE")] = None
-    """open and close events at the thresholds of this file, which --calibrate wrote; those of a camera that the file of
-    cameras gives itself stay"""
+    """file of thresholds written by --calibrate; thresholds in the cameras file take precedence"""
     calibrate: Annotated[Uri | None, Option(metavar="FILE")] = None
-    """instead of events: take all footage to be normal, and write thresholds that keep a budget of false events to this
-    file"""
+    """instead of finding events: treat all footage as normal, and write thresholds that keep a budget of false events
+    to this file"""
     budget: Annotated[AnyPositiveFloat | None, Option(metavar="N")] = None
-    """false events of a camera and day that --calibrate allows (default: what the file of cameras says, else 1)"""
+    """false events per camera and day allowed by --calibrate (default: from the cameras file, or 1)"""
     dry_run: Flag = False
-    """check and plan; write nothing"""
-    settings: Annotated[EventSettings, group("events (these make the fingerprint of the data set)")] = field(
+    """check and plan, but write nothing"""
+    settings: Annotated[EventSettings, group("events (part of the data set's fingerprint)")] = field(
         default_factory=EventSettings
     )
     store: Stored = field(default_factory=StoreOptions)
@@ -54,11 +53,11 @@ def run(options: Options) -> int:
         return _calibrate(options, options.calibrate)
     scores, out = require(options, "scores", "out")
     if options.budget is not None:
-        raise UsageError("--budget is what --calibrate allows; give --calibrate FILE, or leave it out")
+        raise UsageError("--budget requires --calibrate FILE; give both, or omit --budget")
     both = sorted(_SETTINGS & options.given)
     if options.thresholds is not None and both:
-        raise UsageError(f"--{both[0]} comes with --thresholds, which has all of them; give one of the two")
-    from wsvad.events.job import EventsOptions, find_all_events  # brings Arrow with it
+        raise UsageError(f"--{both[0]} cannot be combined with --thresholds, which sets it; give only one")
+    from wsvad.events.job import EventsOptions, find_all_events  # imported here: it loads Arrow
 
     asked = EventsOptions(
         scores=scores,
@@ -78,8 +77,10 @@ def _calibrate(options: Options, out: str) -> int:
     (scores,) = require(options, "scores")
     for name in ("out", "text", "thresholds"):
         if getattr(options, name) is not None:
-            raise UsageError(f"--{name} is for events, and --calibrate writes thresholds alone; give one of the two")
-    from wsvad.events.calibrate_job import CalibrateOptions, calibrate_scores  # brings Arrow with it
+            raise UsageError(
+                f"--{name} cannot be combined with --calibrate, which only writes thresholds; give only one"
+            )
+    from wsvad.events.calibrate_job import CalibrateOptions, calibrate_scores  # imported here: it loads Arrow
 
     asked = CalibrateOptions(
         scores=scores,

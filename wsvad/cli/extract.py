@@ -31,64 +31,64 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureOptions:
-    """What makes the fingerprint of the data set."""
+    """Options that determine the fingerprint of the data set."""
 
     backbone: Backbone = DEFAULT_BACKBONE
-    """the network; i3d-flow and i3d-two-stream look at optical flow"""
+    """network; i3d-flow and i3d-two-stream use optical flow"""
     weights: WeightsName | None = None
-    """embedded (comes with the package; the default of i3d-compact), a name of `wsvad weights list`, a file (.pt,
+    """embedded (part of the package; default of i3d-compact), a name from `wsvad weights list`, a file (.pt,
     .safetensors), or random[:SEED] for an untrained network"""
     flow_weights: WeightsName | None = None
-    """the same, for the flow stream of i3d-two-stream"""
+    """weights of the flow stream of i3d-two-stream, in the same forms"""
     flow: FlowMethod | None = None
-    """how optical flow is computed, for the backbones that look at it (default: tvl1; dis is faster)"""
+    """method of optical flow, for backbones that use it (default: tvl1; dis is faster)"""
     geometry: GeometryKind = "squash"
-    """squash: the whole frame to 224x224; center: shorter side 256, middle 224; ten-crop: ten crops of that"""
+    """squash: whole frame scaled to 224x224; center: shorter side 256, centre crop 224; ten-crop: ten crops of that"""
     clip_length: SmallInt = ClipSpec.length
-    """frames in a clip"""
+    """number of frames per clip"""
     clip_stride: SmallInt = ClipSpec.stride
-    """frames between clip starts"""
+    """number of frames between clip starts"""
     last_clip: LastClip = ClipSpec.last
-    """a partial last clip"""
+    """handling of a partial last clip"""
     precision: Annotated[Literal["auto"] | Precision, Option(metavar="CHOICE")] = "auto"
-    """arithmetic of the network; auto: what the data set has, else bf16 where all nodes have it in hardware"""
+    """arithmetic of the network; auto: that of the data set, otherwise bf16 if all nodes support it in hardware"""
     cuboids: bool = True
-    """write the 49 cuboids a clip (with ten-crop each crop has its own grid)"""
+    """write 49 cuboids per clip (with ten-crop, each crop has its own grid)"""
     unit_s: Annotated[PositiveFloat, Option(metavar="S")] = 600.0
-    """seconds of footage in a unit of work"""
+    """length of footage per unit of work, in seconds"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VideoOptions:
-    """Which videos, and how they are read."""
+    """Choice of videos, and how to read them."""
 
     identity: Identity = "stat"
-    """what tells that content changed: size and time or ETag, or a digest of every byte"""
+    """how to detect changed content: by size and modification time or ETag, or by a digest of all bytes"""
     follow_links: Flag = False
-    """also list what links in the folder lead to outside of it"""
+    """follow links that lead out of the folder"""
     id_prefix: Annotated[str, Option(metavar="TEXT")] = ""
-    """put before the ids of listed videos"""
+    """prefix for the ids of listed videos"""
     max_quarantine: Natural = 0
-    """exit 0 with up to N quarantined, short or doubtful"""
+    """maximum number of quarantined, short or doubtful videos for exit code 0"""
     reading: Annotated[ReadingOptions, Option(name="*")] = field(default_factory=ReadingOptions)
     retry_quarantined: Flag = False
-    """try again what earlier runs set aside"""
+    """retry videos that earlier runs quarantined"""
     decoder: Annotated[DecoderOptions, Option(name="*")] = field(default_factory=DecoderOptions)
 
 
-Features = Annotated[FeatureOptions, group("features (these make the fingerprint of the data set)")]
+Features = Annotated[FeatureOptions, group("features (part of the data set's fingerprint)")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
-    """Videos in, features out."""
+    """Extract features from videos."""
 
     videos: Uri | None = None
-    """file, folder, prefix, or manifest (.csv, .parquet)"""
+    """file, folder, prefix, or manifest (.csv, .parquet) of videos"""
     out: Uri | None = None
     """root of the features data set, local or s3://"""
     dry_run: Flag = False
-    """list, index and plan; write nothing"""
+    """list, index and plan, but write nothing"""
     features: Features = field(default_factory=FeatureOptions)
     video: Annotated[VideoOptions, group("videos")] = field(default_factory=VideoOptions)
     cluster: OnCluster = field(default_factory=Cluster)
@@ -96,9 +96,9 @@ class Options(Configured):
 
 
 def options_from(options: Options) -> "ExtractOptions":
-    """Resolve what was given; loads the weights."""
+    """Resolve the options; loads the weights."""
     videos, out = require(options, "videos", "out")
-    from wsvad.extraction.job import ExtractOptions  # seconds, because of PyTorch
+    from wsvad.extraction.job import ExtractOptions  # imported here: PyTorch takes seconds
     from wsvad.extraction.precision import resolve_precision
     from wsvad.features.config import FeatureConfig
     from wsvad.weights.resolve import resolve_backbone
@@ -149,13 +149,15 @@ def options_from(options: Options) -> "ExtractOptions":
 
 
 def _flow(asked: FeatureOptions) -> FlowMethod | None:
-    """Return how optical flow is computed, and find out first whether this machine can."""
+    """Return the method of optical flow after checking that this machine supports it."""
     from wsvad.backbones.registry import backbone_spec
     from wsvad.video import require_flow
 
     if not backbone_spec(asked.backbone).uses_flow:
         if asked.flow:
-            raise UsageError(f"--flow goes with i3d-flow and i3d-two-stream; backbone {asked.backbone} looks at none")
+            raise UsageError(
+                f"--flow requires i3d-flow or i3d-two-stream; backbone {asked.backbone} does not use optical flow"
+            )
         return None
     flow: FlowMethod = asked.flow or "tvl1"
     require_flow(flow)

@@ -1,4 +1,4 @@
-"""Option files: TOML, whose keys are the names of options."""
+"""Option files: TOML files whose keys are option names."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from wsvad.suggest import did_you_mean
 
 
 def add_file(path: str, options: Mapping[str, Argument]) -> None:
-    """Read an option file, and give each option that the command line left alone what the file says.
+    """Read an option file, and set each option that the command line does not set.
 
-    The keys are the options' names, with ``-`` or ``_``. Of an option that may be repeated, the file's values come
-    first and the command line's behind them.
+    Keys are option names with ``-`` or ``_``. For repeatable options, values of the file precede those of the command
+    line.
 
     Raises:
-        UsageError: unreadable, an unknown key, or a value that no option takes.
+        UsageError: the file is unreadable, or contains an unknown key or an invalid value.
     """
     known = {name: option for name, option in options.items() if name != "--config"}
     known |= {name: option for option in known.values() if is_switch(option) for name in option.negatives}
@@ -28,11 +28,11 @@ def add_file(path: str, options: Mapping[str, Argument]) -> None:
     for key, value in _read(path).items():
         name = "--" + key.replace("_", "-")
         if name not in known:
-            meant = did_you_mean(name, known)
-            raise UsageError(f"--config {path}: unknown key {key!r}{meant or '; known: ' + ', '.join(sorted(known))}")
+            hint = did_you_mean(name, known)
+            raise UsageError(f"--config {path}: unknown key {key!r}{hint or '; known: ' + ', '.join(sorted(known))}")
         option = known[name]
         if (other := seen.setdefault(option.name, key)) != key:
-            raise UsageError(f"--config {path}: {other!r} and {key!r} are one option")
+            raise UsageError(f"--config {path}: {other!r} and {key!r} are the same option")
         words = _words(path, key, value, option)
         if name in option.negatives:
             words = ["false" if words == ["true"] else "true"]
@@ -43,12 +43,12 @@ def add_file(path: str, options: Mapping[str, Argument]) -> None:
 
 
 def is_switch(option: Argument) -> bool:
-    """Whether an option is on or off, and takes no value."""
+    """Whether an option is a switch without a value."""
     return option.hint in (bool, bool | None)
 
 
 def is_list(option: Argument) -> bool:
-    """Whether an option may be given again and again."""
+    """Whether an option can be repeated."""
     return isinstance(option.field_info.default, tuple)
 
 
@@ -62,8 +62,8 @@ def _words(path: str, key: str, value: Any, option: Argument) -> list[str]:
         return [str(value)]
     if is_list(option) and isinstance(value, list) and all(isinstance(v, str) for v in value):
         return value
-    wanted = "true or false" if switch else "text or a number"
-    raise UsageError(f"--config {path}: {key!r} must be {wanted}, got {value!r:.120}")
+    expected = "true or false" if switch else "text or a number"
+    raise UsageError(f"--config {path}: {key!r} must be {expected}, got {value!r:.120}")
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -72,8 +72,6 @@ def _read(path: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise UsageError(f"--config {path}: the file does not exist") from error
     except RecursionError:
-        raise UsageError(
-            f"--config {path}: it is nested too deeply; an option's value is text, a number or a list"
-        ) from None
-    except (OSError, ValueError) as error:  # also no UTF-8, no TOML, or a number of thousands of digits
+        raise UsageError(f"--config {path}: too deeply nested; values must be text, numbers or lists") from None
+    except (OSError, ValueError) as error:  # also invalid UTF-8 or TOML, and numbers with thousands of digits
         raise UsageError(f"--config {path}: {error}") from error

@@ -1,4 +1,4 @@
-"""How help looks: plain text in two columns, which a log, a narrow terminal and any encoding can show."""
+"""Formatting of help: plain text in two columns, suitable for logs, narrow terminals and any encoding."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions
 
 _INDENT = 26
-"""Where what an option does begins."""
+"""Column in which descriptions begin."""
 _NO_DEFAULTS = ("False", '""', "()")
-"""What nobody wants to know."""
+"""Defaults that are not shown."""
 
 
 class Formatter:
-    """Writes usage, description and one panel after the other, see ``cyclopts.help.protocols.HelpFormatter``."""
+    """Writes usage, description and panels; see ``cyclopts.help.protocols.HelpFormatter``."""
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         """Write a heading and its entries."""
         if panel.entries:
-            title = {"Arguments": "words", "Commands": "verbs", "Parameters": "options"}.get(
+            title = {"Arguments": "arguments", "Commands": "commands", "Parameters": "options"}.get(
                 _plain(panel.title), _plain(panel.title)
             )
             lines = [f"{title}:", *(line for entry in panel.entries for line in _lines(entry, console.width))]
             sys.stdout.write("\n".join(lines) + "\n\n")
 
     def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
-        """Write the usage."""
+        """Write the usage line."""
         sys.stdout.write(f"{_plain(usage)}\n\n")
 
     def render_description(self, console: Console, options: ConsoleOptions, description: Any) -> None:
-        """Write what the verb does."""
+        """Write the description of the command."""
         if text := _plain(description):
             sys.stdout.write(textwrap.fill(text, max(console.width, 20)) + "\n\n")
 
@@ -49,10 +49,10 @@ def _lines(entry: HelpEntry, width: int) -> list[str]:
     if entry.default is not None and entry.default not in _NO_DEFAULTS:
         about.append(f"(default: {entry.default})")
     indent = _INDENT if width > 2 * _INDENT else 6
-    said = textwrap.wrap(" ".join(filter(None, about)), max(width - indent, 20), break_on_hyphens=False)
-    lines = textwrap.indent("\n".join(said), " " * indent).split("\n")
-    if len(names) + 4 > indent or not said:
-        return [f"  {names}", *lines[: len(said)]]
+    wrapped = textwrap.wrap(" ".join(filter(None, about)), max(width - indent, 20), break_on_hyphens=False)
+    lines = textwrap.indent("\n".join(wrapped), " " * indent).split("\n")
+    if len(names) + 4 > indent or not wrapped:
+        return [f"  {names}", *lines[: len(wrapped)]]
     return [f"  {names:{indent - 2}}{lines[0][indent:]}", *lines[1:]]
 
 

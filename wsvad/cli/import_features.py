@@ -19,60 +19,62 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class IdOptions:
-    """From names of files to ids of videos."""
+    """Mapping of file names to video ids."""
 
     naming: Annotated[Naming, Option(name="*")] = field(default_factory=Naming)
     follow_links: Flag = False
-    """also list links that lead out of the folder"""
+    """follow links that lead out of the folder"""
     allow_unmatched: Flag = False
-    """leave out what the manifest does not have"""
+    """skip files without a video in the manifest"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileOptions:
-    """What is in the files."""
+    """Content of the files."""
 
     layout: Annotated[Literal["auto"] | Layout, Option(metavar="CHOICE")] = "auto"
-    """npy: an array a video; npy-crops: one a crop, NAME__0.npy and so on; segments-text: 32 lines a video"""
+    """npy: one array per video; npy-crops: one per crop, NAME__0.npy etc.; segments-text: 32 lines per video"""
     axes: Annotated[Literal["auto"] | Axes, Option(metavar="CHOICE")] = "auto"
-    """of arrays with three: [T, crops, D] or [crops, T, D]; auto: what gives all files 1, 5 or 10 crops"""
+    """axes of 3-dimensional arrays: [T, crops, D] or [crops, T, D]; auto: the order with 1, 5 or 10 crops in all
+    files"""
     clip_length: SmallInt = ClipSpec.length
-    """frames in a clip"""
+    """number of frames per clip"""
     clip_stride: SmallInt = ClipSpec.stride
-    """frames between clip starts"""
+    """number of frames between clip starts"""
     fps: Annotated[PositiveFloat, Option(metavar="F")] = 25.0
-    """of the videos; only times depend on it"""
+    """frame rate of the videos; affects only times"""
 
 
-Ids = Annotated[IdOptions, group("ids (a file's name without folders, extension and number of the crop)")]
+Ids = Annotated[IdOptions, group("ids (file name without folders, extension and crop number)")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
-    """Feature files of others in, features out."""
+    """Import feature files as a features data set."""
 
     files: Uri | None = None
     """feature file, folder or prefix, local or s3://"""
     out: Uri | None = None
     """root of the features data set, local or s3://"""
     source: Annotated[str | None, Option(metavar="TEXT")] = None
-    """what made the features, e.g. 'RTFM i3d-r50 ten-crop'; the same for all that belong together"""
+    """description of how the features were made, e.g. 'RTFM i3d-r50 ten-crop'; equal for comparable features"""
     manifest: Uri | None = None
-    """holds the ids, and numbers of frames where known"""
+    """manifest with the video ids, and numbers of frames if known"""
     dry_run: Flag = False
-    """list, match and check shapes; write nothing"""
+    """list, match and check shapes, but write nothing"""
     mismatch: Mismatch = "refuse"
-    """videos whose number of clips does not fit the manifest's num_frames: import nothing, skip them, or keep them as
-    they are"""
+    """handling of videos whose number of clips does not match num_frames in the manifest: refuse (import nothing),
+    skip,
+    or keep"""
     max_quarantine: Natural = 0
-    """exit 0 with up to N such videos skipped or kept, 3 with more"""
+    """maximum number of such videos, skipped or kept, for exit code 0; otherwise 3"""
     ids: Ids = field(default_factory=IdOptions)
-    what: Annotated[FileOptions, group("what is in the files")] = field(default_factory=FileOptions)
+    what: Annotated[FileOptions, group("file contents")] = field(default_factory=FileOptions)
     store: Stored = field(default_factory=StoreOptions)
 
 
 def options_from(options: Options) -> "ImportOptions":
-    """Resolve what was given. Raises ``UsageError`` naming what is missing."""
+    """Resolve the options. Raises ``UsageError`` if an option is missing."""
     files, out, source = require(options, "files", "out", "source")
     from wsvad.importing.job import ImportOptions
 

@@ -1,4 +1,4 @@
-"""Parse, call one verb, turn what it raises into a message and an exit code."""
+"""Entry point: parses the command line, runs a command, and turns errors into a message and an exit code."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from wsvad.storage import check_folder
 log = logging.getLogger("wsvad")
 
 VERBS = {
-    "extract": "Extract I3D features of a folder, bucket or manifest of videos.",
-    "import-features": "Import features made by others (.npy, text) as a features data set.",
-    "train": "Train a model on features and video-level labels; Ray Train, or one process.",
-    "score": "Score every clip of features, or of videos, with a trained model.",
-    "events": "Find events per camera and day in the scores of its videos.",
-    "rescore": "Bring scores and events of an archive up to date, a whole night at a time.",
-    "promote": "Show readers what another model made of the archive, or the one before.",
-    "purge": "Take videos out of everything that nights made of them, for good.",
-    "review": "Show events with their pictures on a page, for people to judge.",
-    "verdicts": "What reviewers said: precision, recall, thresholds, and videos for the next training.",
-    "evaluate": "Compare scores with the truth of a manifest: figures with intervals, and a page.",
-    "compare": "Train, score and evaluate several models with several seeds; one table.",
-    "ablate": "What a model owes to each of its parts: rows that differ in one, paired with a base.",
-    "tune": "Search settings of a model on validation videos: Ray Tune, seeds, finals on fresh seeds.",
-    "verify": "Prove features or scores complete: whole objects, every clip once.",
-    "manifest": "Make the manifest of a public data set from its published annotation files.",
-    "weights": "List, fetch, convert and verify weights of the networks that features come from.",
-    "pretrain": "Train the embedded backbone again, on video that it renders itself; Ray Train.",
+    "extract": "Extract I3D features from a folder, bucket or manifest of videos.",
+    "import-features": "Import existing features (.npy, text) as a features data set.",
+    "train": "Train a model on features and video-level labels, with Ray Train or in one process.",
+    "score": "Score every clip of features or videos with a trained model.",
+    "events": "Find events per camera and day in scores.",
+    "rescore": "Nightly job: bring scores and events of an archive up to date.",
+    "promote": "Make another scored model, or the previous one, the champion of a nightly job.",
+    "purge": "Permanently remove videos from all results of a nightly job.",
+    "review": "Create or serve a page with events and their pictures for human review.",
+    "verdicts": "Process verdicts of reviewers: precision, recall, thresholds, and a training manifest.",
+    "evaluate": "Evaluate scores against annotations: metrics with intervals, and an HTML report.",
+    "compare": "Train, score and evaluate several models with several seeds, and write one table.",
+    "ablate": "Ablation study: vary one factor per row, paired with a base.",
+    "tune": "Tune settings of a model on validation videos with Ray Tune; finals use fresh seeds.",
+    "verify": "Verify that a data set, run, sweep, checkpoint or nightly job is complete and intact.",
+    "manifest": "Create the manifest of a public data set from its published annotation files.",
+    "weights": "List, fetch, convert and verify weights of the backbones.",
+    "pretrain": "Train the embedded backbone on rendered video, with Ray Train.",
     "doctor": "Check this machine, a store and a cluster before a long job.",
-    "demo": "The whole story on videos that it renders itself: features, both models, a report.",
-    "completion": "Print what makes a shell complete verbs, options and choices.",
+    "demo": "Run the complete workflow on rendered videos: features, models, a report.",
+    "completion": "Print the shell completion script.",
 }
-"""Every verb with what it does; its module in this package bears its name, with ``_`` for ``-``."""
+"""Every command with its description; its module in this package has the same name, with ``_`` for ``-``."""
 
 WRITES = (
     "extract", "import-features", "train", "score", "events", "review", "evaluate", "compare", "ablate", "tune",
     "pretrain",
 )  # fmt: skip
-"""Verbs that write into the folder that ``--out`` names."""
+"""Commands that write into the folder given by ``--out``."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code ; wrong options end it by ``SystemExit`` with 2."""
+    """Run one command and return its exit code. Invalid options raise ``SystemExit`` with code 2."""
     with signals.heeded():
         return guarded(lambda: _run(list(sys.argv[1:] if argv is None else argv)))
 
@@ -70,7 +70,7 @@ def check_out(verb: str, options: Common) -> None:
     """Raise ``UsageError`` where ``--out`` cannot hold results."""
     out = getattr(options, "out", None)
     if out and out.lower().startswith("memory:"):
-        raise UsageError("--out memory:// is lost with the process; expected a plain path, file://, s3://, …")
+        raise UsageError("--out memory:// is lost with the process; use a plain path, file:// or s3://")
     if verb in WRITES and out:
         check_folder(out)
 

@@ -21,7 +21,7 @@ log = logging.getLogger("wsvad")
 _NAMES = "; ".join(
     [
         *(f"{name}: {about}" for name, about in DESCRIPTIONS.items()),
-        "join: videos of several manifests, brought together in one",
+        "join: join videos of several manifests into one",
     ]
 )
 Parts = Annotated[tuple[str, ...], Option(metavar="MANIFEST")]
@@ -42,53 +42,53 @@ _OF_DATA_SETS = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class JoinOptions:
-    """Which manifests are joined."""
+    """Manifests to join."""
 
     train: Parts = ()
-    """manifest whose training videos become training videos; may be repeated. test:MANIFEST, val:MANIFEST and
-    all:MANIFEST take those of another split, or all"""
+    """manifest whose training videos become training videos; can be repeated; test:MANIFEST, val:MANIFEST and
+    all:MANIFEST select another split, or all videos"""
     val: Parts = ()
-    """the same, of validation videos"""
+    """the same for validation videos"""
     test: Parts = ()
-    """the same, of test videos"""
+    """the same for test videos"""
     prefix_ids: Flag = False
-    """put the name of its manifest and a slash before every id, for sources that share names"""
+    """prefix every id with the name of its manifest and a slash, for sources with equal ids"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
-    """A public data set's annotation files in, a manifest out."""
+    """Create a manifest from the annotation files of a public data set."""
 
     data_set: Annotated[DataSetName | Literal["join"], HIDDEN, Word("NAME", _NAMES)] = "join"
     root: Uri | None = None
     """folder or prefix with the videos and the annotation files"""
     out: Uri | None = None
-    """manifest to write, .parquet or .csv"""
+    """manifest to write (.parquet, .csv)"""
     annotations: Uri | None = None
-    """where the annotation files are, if not below the root"""
+    """folder of the annotation files, if not below the root"""
     val_fraction: Annotated[Number, Option(metavar="SHARE")] = 0.0
-    """of the training videos, by label and category, to set aside as split 'val'"""
+    """fraction of the training videos to assign to split 'val', stratified by label and category"""
     seed: Natural = 0
-    """which videos are set aside"""
+    """random seed for that assignment"""
     test_as_val: Flag = False
-    """the published test videos are for selection: make them split 'val'"""
+    """assign the published test videos to split 'val', to use them for selection"""
     allow_missing: Flag = False
-    """leave out videos that are not below the root"""
+    """skip videos that do not exist below the root"""
     train_truth: Flag = False
-    """keep spans and boxes of training videos, too"""
+    """also keep spans and boxes of training videos"""
     ped2_split: Ped2Split = "weak"
-    """ucsd-ped2: which of its videos train and which test; see docs/datasets.md"""
+    """split of ucsd-ped2; see docs/datasets.md"""
     overwrite: Flag = False
-    """replace another manifest that is at --out"""
+    """replace an existing, different manifest at --out"""
     join: Annotated[JoinOptions, group("join")] = field(default_factory=JoinOptions)
     store: Stored = field(default_factory=StoreOptions)
 
 
 def run(options: Options) -> int:
-    """Make and write the manifest, show what is in it, return the exit code."""
+    """Create and write the manifest, show its summary, return the exit code."""
     if wrong := options.given & (_OF_DATA_SETS if options.data_set == "join" else _OF_JOIN):
         names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(wrong))
-        raise UsageError(f"manifest {options.data_set} does not take {names}")
+        raise UsageError(f"manifest {options.data_set} does not support {names}")
     summary = _joined(options) if options.data_set == "join" else _built(options, options.data_set)
     if options.json:
         sys.stdout.write(json.dumps(summary) + "\n")
@@ -112,7 +112,7 @@ def _joined(options: Options) -> dict[str, Any]:
     }
     parts = [Part.of(split, text) for split, texts in named.items() for text in texts]
     if normalize_uri(out) in {normalize_uri(part.manifest) for part in parts}:
-        raise UsageError(f"--out {out} is one of the manifests that are joined; write to another")
+        raise UsageError(f"--out {out} is one of the input manifests; use another file")
     records = join(parts, prefix_ids=options.join.prefix_ids, options=options.store)
     summary = summary_of(parts, records, prefix_ids=options.join.prefix_ids)
     save_manifest(records, summary, out, overwrite=options.overwrite, options=options.store)
@@ -141,9 +141,9 @@ def _built(options: Options, data_set: DataSetName) -> dict[str, Any]:
     write(built, out, overwrite=options.overwrite, options=options.store)
     summary = built.summary | {"out": out}
     if not summary["found"]:
-        log.warning("none of the videos is below %s: the manifest holds their published names only", root)
+        log.warning("no video exists below %s; the manifest contains only their published names", root)
     if summary["missing"]:
-        log.warning("%d videos are not below %s and were left out", summary["missing"], root)
+        log.warning("%d videos do not exist below %s and were skipped", summary["missing"], root)
     return summary
 
 

@@ -1,4 +1,4 @@
-"""Groups of options that several verbs share, and what every verb has."""
+"""Option groups shared by several commands, and options of every command."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -26,74 +26,73 @@ _LIMITS = Limits()
 
 @dataclass(frozen=True, kw_only=True)
 class Common:
-    """What every verb has."""
+    """Options of every command."""
 
     json: Flag = False
-    """print the end summary as JSON on standard output"""
+    """print the final summary as JSON on standard output"""
     verbose: Flag = False
-    """more logging, Ray's own included"""
+    """log more, including messages of Ray"""
     given: Annotated[frozenset[str], HIDDEN] = frozenset()
-    """Names of the options, without dashes, that the command line or the option file gave."""
+    """Names of the options, without dashes, set by the command line or the option file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configured(Common):
-    """What a verb has whose options may stand in a file."""
+    """Options of commands that support an option file."""
 
     config: Annotated[str | None, Option(metavar="FILE")] = None
-    """TOML file of these options; the command line wins over it"""
+    """TOML file with options; the command line takes precedence"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """Where units run."""
+    """Execution of units of work."""
 
     ray: Annotated[bool | None, Option(n_tokens=0)] = None
-    """on Ray; --no-ray: in this process, one unit after the other, where the end of a worker (memory, say) is the end
-    of the run. Without either: in this process where there is little to do and neither a cluster nor workers are asked
-    for"""
+    """run on Ray; --no-ray: run units sequentially in this process, where a crash (such as out of memory) ends the run.
+    Default: in this process if there is little work and neither a cluster nor workers are requested"""
     address: Annotated[str | None, Option(metavar="ADDRESS")] = None
-    """of a Ray cluster; or RAY_ADDRESS; neither: a local Ray"""
+    """address of a Ray cluster (default: RAY_ADDRESS, or a local Ray)"""
     pool: Annotated[PoolOptions, Option(name="*")] = field(default_factory=PoolOptions)
 
 
 WeightsName = Annotated[str, Option(metavar="NAME|FILE|URI")]
-OnCluster = Annotated[Cluster, group("cluster (default: what fits)", last=True)]
+OnCluster = Annotated[Cluster, group("cluster (defaults depend on available resources)", last=True)]
 Stored = Annotated[
-    StoreOptions, group("object storage (credentials: the standard AWS environment of every node)", last=True)
+    StoreOptions, group("object storage (credentials: standard AWS environment variables of every node)", last=True)
 ]
-"""How to reach object storage; credentials come from the standard AWS environment, never from options."""
+"""Options of object storage; credentials are read from the standard AWS environment, never from options."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingOptions:
-    """Which stream of a video is read, its rate where it states none, and how much may be missing."""
+    """Choice of the video stream, default frame rate, and minimum coverage."""
 
     stream: Natural | None = None
-    """which of a file's video streams, from 0 (default: the one that holds the footage); or a manifest column"""
+    """index of the video stream, from 0 (default: the stream with the footage); also a manifest column"""
     frame_rate: Annotated[PositiveFloat | None, Option(metavar="FPS")] = None
-    """frames per second of videos without time stamps, such as elementary streams; or a manifest column"""
+    """frame rate of videos without timestamps, such as elementary streams; also a manifest column"""
     min_coverage: Annotated[NaturalFloat, Option(metavar="PERCENT")] = MIN_COVERAGE
-    """a video with fewer of its clips counts like a quarantined one"""
+    """minimum percentage of a video's clips; a video with fewer counts as quarantined"""
 
     @property
     def reading(self) -> ReadOptions:
-        """What is said of how videos are read."""
+        """How to read videos."""
         return ReadOptions(self.stream, self.frame_rate)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderOptions:
-    """What one decoder may use."""
+    """Resource limits of a decoder."""
 
     max_pixels: PositiveInt = _LIMITS.max_pixels
-    """largest frame, width x height"""
+    """maximum frame size, width x height, in pixels"""
     decoder_memory: Size = _LIMITS.address_space
-    """of one decoder"""
+    """memory limit of a decoder"""
     decoder_stall_s: Annotated[PositiveFloat, Option(metavar="S")] = _LIMITS.stall_s
-    """a decoder silent for this long hangs"""
+    """time without output after which a decoder counts as hanging, in seconds"""
     queue_clips: SmallInt = 4
-    """decoded clips that may wait"""
+    """maximum number of decoded clips in the queue"""
 
     @property
     def limits(self) -> Limits:
@@ -102,7 +101,7 @@ class DecoderOptions:
 
 
 def require(options: Any, *names: str) -> list[str]:
-    """Return the values of options. Raise ``UsageError`` naming those that nobody gave."""
+    """Return the values of options. Raises ``UsageError`` with the names of missing ones."""
     values = [getattr(options, name) for name in names]
     absent = ["--" + name.replace("_", "-") for name, value in zip(names, values, strict=True) if not value]
     if absent:

@@ -1,7 +1,7 @@
-"""Standard output and error that cannot break a run: what cannot be written or encoded is counted, and said at the end.
+"""Robust standard output and error: what cannot be written or encoded is counted, and reported at the end.
 
-A full disk, a closed descriptor or a reader that went away (``| head -1``) must not stop work that is half done, nor
-pass in silence. Characters that the terminal does not have become escapes.
+A full disk, a closed descriptor or a closed pipe (``| head -1``) must neither interrupt work nor go unnoticed.
+Characters that the encoding of the terminal lacks are written as escapes.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ log = logging.getLogger("wsvad")
 
 
 class Buffer(Protocol):
-    """Bytes, or what gives access to them; Python has a name for it from 3.12 on."""
+    """An object with the buffer protocol; ``collections.abc.Buffer`` requires Python 3.12."""
 
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 
 EXIT_BROKEN_PIPE = 141
-"""What a shell shows of a program that ``SIGPIPE`` ended, as it ends others whose reader went away."""
+"""Exit code for a closed pipe; shells report it for programs ended by ``SIGPIPE``."""
 _ESCAPE = "wsvad.escape"
 _escaped = 0
 
 
 class _Descriptor(io.FileIO):
-    """Writes to a file descriptor as long as it can; afterwards it takes everything, and remembers why."""
+    """Writes to a file descriptor until an error; then discards all output, and stores the error."""
 
     def __init__(self, number: int, broken: OSError | None = None) -> None:
         super().__init__(number, "w", closefd=False)
         self.broken = broken
 
     def write(self, data: Buffer, /) -> int:
-        """Write what can be written; never raises ``OSError``."""
+        """Write or discard data; never raises ``OSError``."""
         if self.broken is None:
             try:
                 return super().write(data)
@@ -51,17 +51,17 @@ class _Descriptor(io.FileIO):
 
 
 def guarded(run: Callable[[], int]) -> int:
-    """Run with streams that cannot break, and return the exit code.
+    """Run with robust output streams, and return the exit code.
 
-    What was lost of standard output is said on standard error. The exit code is then 4, or 141 where its reader went
-    away; the message holds the one that the run itself ended with.
+    Lost standard output is reported on standard error. The exit code is then 4, or 141 for a closed pipe; the message
+    contains the exit code of the run itself.
     """
     global _escaped
     _escaped = 0
     with _streams() as out:
         try:
             code = run()
-        except SystemExit as ended:  # of argparse: wrong options, or --help
+        except SystemExit as ended:  # invalid options, or --help
             _tell(out, ended.code or 0)
             if out is not None and out.broken is not None:
                 raise SystemExit(_exit_code(out.broken)) from None
@@ -71,18 +71,19 @@ def guarded(run: Callable[[], int]) -> int:
 
 
 def _tell(out: _Descriptor | None, code: object) -> None:
-    """Say what became of standard output."""
+    """Report problems of standard output."""
     sys.stdout.flush()
     if _escaped:
         log.warning(
-            "%d characters that %s does not have are shown as escapes; set PYTHONIOENCODING=utf-8, or a UTF-8 locale",
+            "%d characters are not available in %s and shown as escapes; set PYTHONIOENCODING=utf-8, or a UTF-8 locale",
             _escaped,
             sys.stdout.encoding,
         )
     if out is not None and out.broken is not None:
         log.error(
-            "standard output could not be written (%s): what it was to show is lost. The command itself ended with "
-            "exit code %s; what it made is kept, and the same command shows it again",
+            "standard output could not be written (%s), so its content is lost. The command itself ended with "
+            "exit code "
+            "%s; its results are kept, and the same command shows them again",
             os.strerror(out.broken.errno or 0),
             code,
         )
@@ -94,7 +95,7 @@ def _exit_code(broken: OSError) -> int:
 
 @contextmanager
 def _streams() -> Iterator[_Descriptor | None]:
-    """Put unbreakable streams in the place of this process's own; those of others (a test, a caller) stay."""
+    """Replace this process's own streams with robust ones; streams replaced by a caller or a test are kept."""
     codecs.register_error(_ESCAPE, _escape)
     closed = _occupy()
     before = sys.stdout, sys.stderr
@@ -123,7 +124,7 @@ def _text(raw: _Descriptor, like: io.TextIOWrapper | None, *, errors: str) -> io
 
 
 def _occupy() -> set[int]:
-    """Open nothing on standard descriptors that are closed: the next file would get the number, and all output."""
+    """Open closed standard descriptors on the null device; otherwise the next opened file would receive all output."""
     closed = set()
     for number in (0, 1, 2):
         try:

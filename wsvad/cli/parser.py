@@ -1,7 +1,7 @@
-"""From the words of a command line, and an option file, to a verb's dataclass of options; and what is said of mistakes.
+"""Parsing of the command line and the option file into a command's options, and error messages.
 
-cyclopts reads the dataclasses, matches words with fields and converts them. Here are the messages, one line each, and
-that every option is spelled as it is declared.
+cyclopts reads the dataclasses, matches arguments with fields and converts them. This module adds one-line error
+messages, and requires that options are spelled exactly as declared.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ from wsvad.text import printable
 ABOUT = "Find anomalies in surveillance video from video-level labels, at archive scale."
 
 _DEFAULTS = Parameter(negative_iterable=(), allow_repeating=True)
-"""Of every option: there is no ``--empty-`` of lists, and the last of several values counts."""
+"""Settings of all options: no ``--empty-`` options for lists, and the last of several values counts."""
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """A verb and the options that it was called with."""
+    """A command and its options."""
 
     verb: str
     options: Common
 
 
 def module_of(verb: str) -> Any:
-    """Import and return the module of a verb: ``Options``, a dataclass, and ``run(options)``."""
+    """Import and return the module of a command, with a dataclass ``Options`` and a function ``run(options)``."""
     return importlib.import_module(f"wsvad.cli.{verb.replace('-', '_')}")
 
 
 def build(verbs: Mapping[str, str], filled: Iterable[str]) -> App:
-    """Build the command; only the options of the verbs that are ``filled`` are declared in it."""
+    """Build the application; only options of the commands in ``filled`` are declared."""
     app = App(
         name="wsvad",
         help=ABOUT,
@@ -64,7 +64,7 @@ def build(verbs: Mapping[str, str], filled: Iterable[str]) -> App:
         help_formatter=Formatter(),
         version=f"wsvad {__version__}",
         default_parameter=_DEFAULTS,
-        usage="usage: wsvad [--help] [--version] VERB [options]",
+        usage="usage: wsvad [--help] [--version] COMMAND [options]",
     )
     for place, (verb, about) in enumerate(verbs.items()):
         own = App(name=verb, help=about, version_flags=(), sort_key=place, usage=f"usage: wsvad {verb} [options]")
@@ -75,7 +75,7 @@ def build(verbs: Mapping[str, str], filled: Iterable[str]) -> App:
 
 
 def declare(app: App, verb: str, options: type[Common]) -> None:
-    """Make the fields of a dataclass the options of a verb."""
+    """Declare the fields of a dataclass as options of a command."""
 
     reader, placed, untouched = _Reader(), _words_of(options), options()
 
@@ -96,7 +96,7 @@ def declare(app: App, verb: str, options: type[Common]) -> None:
 
 
 def _words_of(options: type[Common]) -> dict[str, inspect.Parameter]:
-    """Return what has a place on the command line, by the name of its field."""
+    """Return the positional arguments by field name."""
     found = {}
     for name, hint in get_type_hints(options, include_extras=True).items():
         for word in (mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, Word)):
@@ -110,7 +110,7 @@ def _words_of(options: type[Common]) -> dict[str, inspect.Parameter]:
 
 
 class _Reader:
-    """Looks at the words that were matched before they are converted, and adds those of the option file."""
+    """Checks matched arguments before conversion, and adds those of the option file."""
 
     def __init__(self) -> None:
         self.given: frozenset[str] = frozenset()
@@ -124,7 +124,7 @@ class _Reader:
         config = options.get("--config")
         if config is not None and config.tokens:
             add_file(config.tokens[-1].value, options)
-        for argument in arguments:  # cyclopts takes "none" for a value that is missing
+        for argument in arguments:  # cyclopts would treat the text "none" as a missing value
             choices = argument.get_choices() or (("true", "false") if is_switch(argument) else None)
             for token in argument.tokens:
                 if token.implicit_value is None or (choices and token.value and token.value not in choices):
@@ -133,12 +133,12 @@ class _Reader:
 
 
 def declared(arguments: Iterable[Argument]) -> dict[str, Argument]:
-    """Return the options of a verb by name, without the words that have a place and no name."""
+    """Return the named options of a command, without positional arguments."""
     return {a.name: a for a in arguments if a.parse and a.show and a.name.startswith("--")}
 
 
 def arguments_of(verb: str) -> list[Argument]:
-    """Return what a verb can be given, words and options, in the order of their declaration."""
+    """Return the positional arguments and options of a command in the order of their declaration."""
     app = App(default_parameter=_DEFAULTS)
     declare(app, verb, module_of(verb).Options)
     return [
@@ -149,7 +149,7 @@ def arguments_of(verb: str) -> list[Argument]:
 
 
 def command_of(verb: str, options: Common) -> list[str]:
-    """Return the command that gives these options, those of an option file included; defaults are left out."""
+    """Return the command line for these options, including those of an option file; defaults are omitted."""
     words = ["wsvad", verb]
     for name, option in declared(arguments_of(verb)).items():
         value: Any = reduce(getattr, option.keys, options)
@@ -163,14 +163,14 @@ def command_of(verb: str, options: Common) -> list[str]:
 
 
 def parse(app: App, words: Sequence[str]) -> Parsed:
-    """Parse the words of a command line.
+    """Parse a command line.
 
     Raises:
-        SystemExit: 0 after ``--help`` and ``--version``; 2 where the words are wrong, which is said.
-        UsageError: an option file is wrong, or values do not go together.
+        SystemExit: 0 after ``--help`` and ``--version``; 2 for an invalid command line, with a message.
+        UsageError: the option file is invalid, or values are inconsistent.
     """
     if not words:
-        _say("wsvad", f"which verb? {', '.join(verb for verb in app if not verb.startswith('-'))}")
+        _say("wsvad", f"a command is required: {', '.join(verb for verb in app if not verb.startswith('-'))}")
     try:
         return _parse(app, words)
     except CycloptsError as error:
@@ -190,7 +190,7 @@ def _parse(app: App, words: Sequence[str]) -> Parsed:
     parsed: object = command(*bound.args, **bound.kwargs)
     if isinstance(parsed, Parsed):
         return parsed
-    raise SystemExit(EXIT_OK)  # that was help, or the version
+    raise SystemExit(EXIT_OK)  # help or version was shown
 
 
 def _refuse(error: CycloptsError) -> NoReturn:
@@ -201,7 +201,7 @@ def _refuse(error: CycloptsError) -> NoReturn:
 
 
 def _say(verb: str, message: str) -> NoReturn:
-    kind = "VERB [options]" if verb == "wsvad" else "[options]"
+    kind = "COMMAND [options]" if verb == "wsvad" else "[options]"
     sys.stderr.write(f"usage: {verb} {kind} (see {verb} --help)\n{verb}: error: {message}\n")
     raise SystemExit(EXIT_USAGE) from None
 
@@ -214,13 +214,13 @@ def _message(error: CycloptsError) -> str:
         word = (error.unused_tokens or [""])[0]
         if word.startswith("-"):
             return _unknown(word, ["--help", "--version"])
-        return f"no such verb: {printable(word)!r:.100}{did_you_mean(word, error.app or ())}"
+        return f"unknown command: {printable(word)!r:.100}{did_you_mean(word, error.app or ())}"
     if isinstance(error, UnusedCliTokensError):
         return _unknown(" ".join(error.unused_tokens or ()), ())
     argument = error.argument
     name = "" if argument is None else argument.name
     if isinstance(error, MissingArgumentError):
-        return f"argument {name}: expected a value" if name.startswith("--") else f"the word {name} is missing"
+        return f"argument {name}: expected a value" if name.startswith("--") else f"missing argument: {name}"
     if isinstance(error, CoercionError) and error.token is not None:
         return f"argument {error.token.keyword or name}: {_value(error)}"
     return printable(" ".join(str(error).split()))

@@ -17,46 +17,46 @@ from wsvad.storage import StoreOptions
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceOptions:
-    """Where it runs."""
+    """Execution of the training."""
 
     no_ray: Flag = False
-    """train in this process"""
+    """train in this process, without Ray"""
     address: Annotated[str | None, Option(metavar="ADDRESS")] = None
-    """of a Ray cluster; or RAY_ADDRESS; neither: a local Ray"""
+    """address of a Ray cluster (default: RAY_ADDRESS, or a local Ray)"""
     workers: SmallInt = 1
-    """that share every batch"""
+    """number of workers, which share every batch"""
     renderers: SmallInt = 1
-    """processes of each that render"""
+    """number of rendering processes per worker"""
     threads: SmallInt = 1
-    """of each worker's arithmetic"""
+    """number of CPU threads per worker for training"""
     gpus_per_worker: NaturalFloat | None = None
-    """GPUs of each (default: 1 where there are any)"""
+    """GPUs per worker (default: 1 if available)"""
     max_failures: Natural = 3
-    """lost workers to replace"""
+    """maximum number of retries after lost workers"""
 
 
-Recipe = Annotated[PretrainConfig, group("recipe (the defaults are that of the embedded weights)")]
+Recipe = Annotated[PretrainConfig, group("recipe (defaults: the recipe of the embedded weights)")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
-    """A recipe in, weights out."""
+    """Train the embedded backbone."""
 
     out: Uri | None = None
-    """folder of the run, one that all workers reach, or s3://"""
+    """folder of the run, shared by all workers, or s3://"""
     clips: Annotated[str | None, Option(metavar="FOLDER")] = None
-    """of rendered clips on every node (default: OUT/clips)"""
+    """folder for rendered clips on every node (default: OUT/clips)"""
     recipe: Recipe = field(default_factory=PretrainConfig)
-    place: Annotated[PlaceOptions, group("where it runs", last=True)] = field(default_factory=PlaceOptions)
+    place: Annotated[PlaceOptions, group("execution", last=True)] = field(default_factory=PlaceOptions)
     store: Stored = field(default_factory=StoreOptions)
 
 
 def run(options: Options) -> int:
-    """Train, and say what came of it."""
+    """Train, show the result, return the exit code."""
     (out,) = require(options, "out")
     if importlib.util.find_spec("cv2") is None:
-        raise UsageError("rendering needs OpenCV: pip install 'wsvad[flow]'")
-    from wsvad.pretraining.job import PretrainOptions, pretrain  # which cannot be imported without it
+        raise UsageError("rendering requires OpenCV: pip install 'wsvad[flow]'")
+    from wsvad.pretraining.job import PretrainOptions, pretrain  # imported here: it requires OpenCV
 
     place = options.place
     exported = pretrain(

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
-    """Another model becomes the one whose scores and events readers are shown, at once."""
+    """Make another model the champion, whose scores and events readers see; takes effect immediately."""
 
     root: Uri | None = None
-    """of the nightly job, from rescore"""
+    """root of the nightly job, from rescore"""
     model: Annotated[str | None, Option(metavar="DIGEST")] = None
-    """first digits of the digest of a model that was scored beside the champion"""
+    """first digits of the digest of a model scored by the nightly job"""
     back: Flag = False
-    """the champion before this one"""
+    """promote the previous champion"""
     drop: Flag = False
-    """do not score --model any longer; what it made stays"""
+    """stop scoring with --model; its data is kept"""
     dry_run: Flag = False
-    """say what would change; write nothing"""
+    """show the changes, but write nothing"""
     store: Stored = field(default_factory=StoreOptions)
 
 

@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
-    """Videos out of everything that was made of them, for good. The archive itself is not touched."""
+    """Permanently remove videos from all results. The archive itself is not changed."""
 
     root: Uri | None = None
-    """of the nightly job, from rescore"""
+    """root of the nightly job, from rescore"""
     video: Annotated[tuple[str, ...], Option(metavar="ID")] = ()
-    """id of a video; may be repeated"""
+    """id of a video; can be repeated"""
     camera: Annotated[tuple[str, ...], Option(metavar="NAME")] = ()
-    """all videos of a camera; may be repeated; with --before, those that are older"""
+    """camera whose videos are purged; can be repeated; with --before, only older videos"""
     before: Annotated[str | None, Option(metavar="YYYY-MM-DD")] = None
-    """videos that ended before this day began, in UTC"""
+    """purge videos that ended before the start of this day (UTC)"""
     retention: Flag = False
-    """videos that are older than the retention_days of their camera"""
+    """purge videos older than the retention_days of their camera"""
     apply: Flag = False
-    """do it; without this it is only said what would be purged"""
+    """purge; without it, the videos are only counted"""
     force: Flag = False
-    """also where that is more than 10 % of the videos"""
+    """allow a purge of more than 10 % of the videos"""
     store: Stored = field(default_factory=StoreOptions)
 
 
@@ -45,7 +45,7 @@ def perform(options: Options, console: Console) -> "PurgeSummary":
     try:
         before = date.fromisoformat(options.before) if options.before else None
     except ValueError:
-        raise UsageError(f"--before takes a day such as 2026-03-01, got {options.before!r:.80}") from None
+        raise UsageError(f"--before must be a date such as 2026-03-01, got {options.before!r:.80}") from None
     return purge(
         PurgeOptions(
             root, options.video, options.camera, before, retention=options.retention, apply=options.apply,

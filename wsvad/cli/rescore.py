@@ -33,60 +33,60 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveOptions:
-    """How the archive is read."""
+    """How to read the archive."""
 
     weights: WeightsName | None = None
-    """the backbone's; not needed where they come with the package, or are an untrained network's"""
+    """weights of the backbone; not needed if they are part of the package, or for an untrained network"""
     flow_weights: WeightsName | None = None
-    """likewise, of the second of two streams"""
+    """weights of the flow stream of a two-stream backbone"""
     identity: Identity = "stat"
-    """what tells videos apart, as for extract"""
+    """how to detect changed content, as for extract"""
     follow_links: Flag = False
-    """also list links that lead out of the folder"""
+    """follow links that lead out of the folder"""
     reading: Annotated[ReadingOptions, Option(name="*")] = field(default_factory=ReadingOptions)
     retry_quarantined: Flag = False
-    """try again what earlier nights set aside"""
+    """retry videos that earlier nights quarantined"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TellOptions:
-    """Who is told how it ended."""
+    """Exit code and metrics for monitoring."""
 
     tolerate_quarantine: Flag = False
-    """exit 0 where footage failed, is short or in doubt: it is in the summary, the metrics and what is published"""
+    """exit with 0 despite failed, short or doubtful footage; it is still in the summary, metrics and published data"""
     textfile: Annotated[str | None, Option(metavar="FILE.prom")] = None
-    """file that node_exporter's textfile collector reads"""
+    """file for node_exporter's textfile collector"""
     push: Annotated[str | None, Option(metavar="URL")] = None
-    """push gateway that gets the same figures"""
+    """URL of a Pushgateway for the same metrics"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
-    """An archive of video in; scores and events, up to date, out."""
+    """Bring scores and events of a video archive up to date."""
 
     archive: Uri | None = None
-    """file, folder, prefix, or manifest of video"""
+    """file, folder, prefix, or manifest of videos"""
     root: Uri | None = None
-    """folder of everything that comes of it, local or s3://"""
+    """root folder for all results, local or s3://"""
     checkpoint: Uri | None = None
-    """of the model, on the first night; later nights go on with the champion"""
+    """checkpoint of the model for the first night; later nights use the champion"""
     candidate: Annotated[tuple[str, ...], Option(metavar="URI")] = ()
-    """a checkpoint to score beside the champion from now on, for `wsvad promote`; may be repeated"""
+    """checkpoint to score in addition to the champion in this and later nights, for `wsvad promote`; can be repeated"""
     cameras: Annotated[str | None, Option(metavar="FILE")] = None
-    """cameras.toml: which videos are of which camera, and when they begin; none: every folder is a camera"""
+    """cameras.toml, which assigns videos to cameras and start times (default: every folder is a camera)"""
     thresholds: Annotated[tuple[str, ...], Option(metavar="FILE")] = ()
-    """thresholds of a model, from `wsvad events --calibrate`; may be repeated; models without have --high and --low"""
+    """thresholds of a model, from `wsvad events --calibrate`; can be repeated; other models use --high and --low"""
     apply_retention: Flag = False
-    """purge videos that are older than the retention_days of their camera; without this it is only said"""
+    """purge videos older than the retention_days of their camera; without it, they are only counted"""
     review: Uri | None = None
-    """also write the night's events there as a page, as `wsvad review --out` does, which has more options"""
+    """folder for a review page of the night; `wsvad review --out` has more options"""
     review_top: Annotated[PositiveInt, Option(metavar="N")] = 200
-    """events on that page, those farthest above the threshold of their camera"""
+    """number of events on that page, those with the highest scores above their camera's threshold"""
     dry_run: Flag = False
-    """list the archive and say what there is to do; write nothing"""
+    """list the archive and show the pending work, but write nothing"""
     events: Annotated[EventSettings, group("events")] = field(default_factory=EventSettings)
     reading: Annotated[ArchiveOptions, group("reading the archive")] = field(default_factory=ArchiveOptions)
-    telling: Annotated[TellOptions, group("for those on call")] = field(default_factory=TellOptions)
+    telling: Annotated[TellOptions, group("monitoring")] = field(default_factory=TellOptions)
     decoder: Annotated[DecoderOptions, group("decoder")] = field(default_factory=DecoderOptions)
     cluster: OnCluster = field(default_factory=Cluster)
     store: Stored = field(default_factory=StoreOptions)
@@ -129,15 +129,15 @@ def perform(
     asked = options_from(options)
     page = None
     if options.review and not options.dry_run:
-        from wsvad.review.folder import check_place
+        from wsvad.review.folder import check_folder
 
         page = ReviewOptions(
             SourceOptions(root=options.root, store=options.store),
             ChoiceOptions(top=options.review_top),
             limits=options.decoder.limits,
         )
-        check_place(open_store(options.review, options.store), page)  # before the night, which may take hours
-    from wsvad.nightly.job import rescore  # seconds, because of PyTorch
+        check_folder(open_store(options.review, options.store), page)  # checked first, as a night may take hours
+    from wsvad.nightly.job import rescore  # imported here: PyTorch takes seconds
 
     summary = rescore(asked, console)
     if page is None or options.review is None:
@@ -147,7 +147,7 @@ def perform(
     try:
         written = write_review(page, options.review, console)
     except WsvadError:
-        on_night(summary)
+        on_night(summary)  # the night itself succeeded
         raise
     return NightSummary(summary, written, options.telling.tolerate_quarantine)
 
@@ -159,7 +159,7 @@ def run(options: Options) -> int:
 
 
 def options_from(options: Options) -> "RescoreOptions":
-    """Resolve what was given. Raises ``UsageError``."""
+    """Resolve the options. Raises ``UsageError``."""
     archive, root = require(options, "archive", "root")
     from wsvad.nightly.options import RescoreOptions
 

@@ -19,37 +19,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
-    """Events with their pictures, in the order in which they are worth looking at, as a page."""
+    """Create or serve a page with events and pictures, ordered by score above the threshold."""
 
     root: Uri | None = None
-    """of the nightly job, from rescore: the newest night is shown"""
+    """root of the nightly job, from rescore; the newest night is shown"""
     events: Uri | None = None
-    """instead of --root: an events data set, the --out of events"""
+    """events data set, from events; instead of --root"""
     scores: Uri | None = None
-    """with --events: the scores that they were found in"""
+    """with --events: scores data set in which the events were found"""
     cameras: Annotated[str | None, Option(metavar="FILE")] = None
-    """with --events: cameras.toml, for purpose and thresholds of each camera"""
+    """with --events: cameras.toml with purpose and thresholds of each camera"""
     manifest: Uri | None = None
-    """manifest with the truth and the places of videos"""
+    """manifest with annotations and locations of videos"""
     videos_root: Uri | None = None
-    """where the videos are, when they are not where the scores say"""
+    """root of the videos, if they are not at the URIs in the scores"""
     out: Uri | None = None
-    """folder for a page that works from disk, local or s3://"""
+    """folder for a page that can be opened from disk, local or s3://"""
     case: Annotated[tuple[str, ...], Option(metavar="ID|FILE.json")] = ()
-    """with --zip: an event of the case, or a list of events that the page saved (.json); may be repeated"""
+    """with --zip: id of an event, or a list of events saved by the page (.json); can be repeated"""
     zip: Annotated[str | None, Option(metavar="FILE.zip")] = None
-    """instead of --out: hand these events on as one file with a page of its own; with --out pictures of that page are
-    used"""
+    """write the events of --case as one file with their own page; with --out, pictures of that page are reused"""
     title: Annotated[str | None, Option(metavar="TEXT")] = None
-    """of the page"""
+    """title of the page"""
     serving: Annotated[ServeOptions, group("serving")] = field(default_factory=ServeOptions)
-    choice: Annotated[ChoiceOptions, group("which events")] = field(default_factory=ChoiceOptions)
+    choice: Annotated[ChoiceOptions, group("choice of events")] = field(default_factory=ChoiceOptions)
     media: Annotated[MediaOptions, group("pictures")] = field(default_factory=MediaOptions)
     decoder: Annotated[DecoderOptions, group("decoder")] = field(default_factory=DecoderOptions)
     store: Stored = field(default_factory=StoreOptions)
 
     def resolved(self) -> ReviewOptions:
-        """Return what is reviewed and how. Raises ``UsageError``."""
+        """Return the options of the review. Raises ``UsageError``."""
         source = SourceOptions(
             self.root, self.events, self.scores, self.cameras, self.manifest, self.videos_root, self.store
         )
@@ -57,7 +56,7 @@ class Options(Configured):
 
 
 def run(options: Options) -> int:
-    """Write the page, show the summary, return the exit code."""
+    """Create or serve the page, show the summary, return the exit code."""
     asked = options.resolved()
     if options.serving.serve:
         return _serve(asked, options)
@@ -66,13 +65,13 @@ def run(options: Options) -> int:
 
 
 def _serve(asked: ReviewOptions, options: Options) -> int:
-    """Serve until a signal comes."""
+    """Serve until a signal arrives."""
     if options.out or options.zip or options.case:
-        raise UsageError("--serve shows the page itself; leave out --out, --zip and --case")
+        raise UsageError("--serve cannot be combined with --out, --zip or --case")
     try:
-        from wsvad.review.running import serve
+        from wsvad.review.server import serve
     except ModuleNotFoundError as error:
-        raise UsageError(f"--serve needs {error.name}: pip install 'wsvad[serve]'") from error
+        raise UsageError(f"--serve requires {error.name}: pip install 'wsvad[serve]'") from error
     return serve(asked, options.serving, as_json=options.json)
 
 
@@ -85,7 +84,7 @@ def _page(asked: ReviewOptions, options: Options) -> "Summary":
 
 
 def _case(asked: ReviewOptions, options: Options) -> "Summary":
-    """Write a case."""
+    """Write a case file."""
     target, *_ = require(options, "zip", "case")
     from wsvad.review.case import write_case
 

@@ -21,62 +21,63 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoOptions:
-    """Straight from video."""
+    """Scoring of videos without existing features."""
 
     videos: Uri | None = None
-    """file, folder, prefix, or manifest; instead of --features"""
+    """file, folder, prefix, or manifest of videos; instead of --features"""
     weights: WeightsName | None = None
-    """the backbone's; not needed where they come with the package, or are an untrained network's"""
+    """weights of the backbone; not needed if they are part of the package, or for an untrained network"""
     flow_weights: WeightsName | None = None
-    """likewise, of the second of two streams"""
+    """weights of the flow stream of a two-stream backbone"""
     identity: Identity = "stat"
-    """what tells videos apart, as for extract"""
+    """how to detect changed content, as for extract"""
     id_prefix: Annotated[str, Option(metavar="TEXT")] = ""
-    """put before the ids of listed videos"""
+    """prefix for the ids of listed videos"""
     follow_links: Flag = False
-    """also list links that lead out of the folder"""
+    """follow links that lead out of the folder"""
     reading: Annotated[ReadingOptions, Option(name="*")] = field(default_factory=ReadingOptions)
     retry_quarantined: Flag = False
-    """try again what earlier extractions set aside"""
+    """retry videos that earlier extractions quarantined"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
-    """Features, or videos, and a checkpoint in; scores out."""
+    """Score features or videos with a checkpoint."""
 
     features: Uri | None = None
     """root of a features data set, from extract"""
     checkpoint: Uri | None = None
-    """folder of a checkpoint, from train"""
+    """checkpoint folder, from train"""
     out: Uri | None = None
     """root of the scores data set, local or s3://"""
     dry_run: Flag = False
-    """check and plan; write nothing"""
+    """check and plan, but write nothing"""
     window: PositiveInt | None = None
-    """clips that the model sees at once (default: 4096, of cuboids 1024); longer videos are scored in windows that
-    overlap by half"""
+    """maximum number of clips per forward pass (default: 4096, or 1024 with cuboids); longer videos are scored in
+    windows
+    that overlap by half"""
     max_quarantine: Natural = 0
-    """exit 0 with up to N quarantined, 3 with more"""
+    """maximum number of quarantined videos for exit code 0; otherwise 3"""
     video: Annotated[
-        VideoOptions, group("straight from video (extracts into OUT/features first, as the checkpoint wants)")
+        VideoOptions, group("scoring of videos (extracts into OUT/features with the backbone of the checkpoint)")
     ] = field(default_factory=VideoOptions)
     cluster: OnCluster = field(default_factory=Cluster)
     store: Stored = field(default_factory=StoreOptions)
 
 
 def options_from(options: Options) -> "ScoreOptions":
-    """Resolve what was given.
+    """Resolve the options.
 
     Raises:
-        UsageError: options are missing, or exclude each other.
+        UsageError: options are missing or cannot be combined.
     """
     checkpoint, out = require(options, "checkpoint", "out")
     video, cluster = options.video, options.cluster
     if bool(options.features) == bool(video.videos):
         raise UsageError("give either --features or --videos")
     if options.features and (video.weights or video.flow_weights):
-        raise UsageError("--weights and --flow-weights go with --videos; features are made already")
-    from wsvad.scoring.job import ScoreOptions  # seconds, because of PyTorch
+        raise UsageError("--weights and --flow-weights require --videos; features already exist otherwise")
+    from wsvad.scoring.job import ScoreOptions  # imported here: PyTorch takes seconds
 
     return ScoreOptions(
         features=options.features or "",

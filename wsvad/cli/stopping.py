@@ -1,4 +1,4 @@
-"""What a person is told when Ctrl-C or SIGTERM ended a command."""
+"""Message after Ctrl-C or SIGTERM has ended a command."""
 
 from __future__ import annotations
 
@@ -9,29 +9,28 @@ from wsvad import signals
 
 log = logging.getLogger(__name__)
 
-_GO_ON = "the same command goes on from here"
+_GO_ON = "run the same command again to continue"
 _UNITS = f"finished units are kept; {_GO_ON}"
-_STATE = f"the last state that was saved is kept; {_GO_ON}"
+_STATE = f"the last saved state is kept; {_GO_ON}"
 _KEPT = {
     "extract": _UNITS,
     "import-features": _UNITS,
     "score": _UNITS,
     "train": _STATE,
     "pretrain": _STATE,
-    "ablate": f"finished runs, and states of the others, are kept; {_GO_ON}",
-    "compare": f"finished runs, and states of the others, are kept; {_GO_ON}",
-    "tune": f"finished trainings, and states of the others, are kept; {_GO_ON}",
-    "review": f"pictures that were made, and verdicts that were acknowledged, are kept; {_GO_ON}",
-    "demo": f"what is finished is kept; {_GO_ON}",
+    "ablate": f"finished runs and the states of others are kept; {_GO_ON}",
+    "compare": f"finished runs and the states of others are kept; {_GO_ON}",
+    "tune": f"finished trainings and the states of others are kept; {_GO_ON}",
+    "review": f"created pictures and acknowledged verdicts are kept; {_GO_ON}",
+    "demo": f"finished steps are kept; {_GO_ON}",
 }
 _AGAIN = "run the same command again"
 
 
 def stoppable(verb: str, command: Callable[[], int]) -> int:
-    """Run a command; return its exit code, or 130 or 143 where a signal arrived meanwhile.
+    """Run a command; return its exit code, or 130 or 143 if a signal arrived.
 
-    What a command fails with after a signal is taken for the signal's doing: libraries turn an interruption into
-    errors of their own.
+    Errors after a signal are attributed to the signal, because libraries turn interruptions into errors of their own.
     """
     try:
         with signals.working():
@@ -44,6 +43,6 @@ def stoppable(verb: str, command: Callable[[], int]) -> int:
             raise
         error = caught
     code, what = signals.note(error)
-    log.debug("it was interrupted here", exc_info=error)
+    log.debug("interrupted here", exc_info=error)
     log.error("%s: %s", what, _KEPT.get(verb, _AGAIN))
     return code

@@ -20,56 +20,56 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceOptions:
-    """Where it runs."""
+    """Execution of the training."""
 
     no_ray: Flag = False
-    """in this process, without Ray: the same loop, for debugging and small jobs"""
+    """train in this process, without Ray; the same loop, for debugging and small jobs"""
     address: Annotated[str | None, Option(metavar="ADDRESS")] = None
-    """of a Ray cluster; or RAY_ADDRESS; neither: a local Ray"""
+    """address of a Ray cluster (default: RAY_ADDRESS, or a local Ray)"""
     workers: SmallInt | None = None
-    """share every batch (default: one a GPU, else 1)"""
+    """number of workers, which share every batch (default: one per GPU, otherwise 1)"""
     cpus_per_worker: PositiveFloat = 1.0
-    """cores of a worker"""
+    """CPU cores per worker"""
     gpus_per_worker: NaturalFloat | None = None
-    """GPUs of a worker (default: 1 where there are any, else 0)"""
+    """GPUs per worker (default: 1 if available, otherwise 0)"""
     max_failures: Natural = 3
-    """times lost workers are replaced"""
+    """maximum number of retries after lost workers"""
     cache_folder: Annotated[str | None, Option(metavar="DIR")] = None
-    """where each node keeps segments (default: temporary folder)"""
+    """folder for cached segments on each node (default: temporary folder)"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
-    """Features and labels in, a checkpoint out."""
+    """Train a model on features and labels."""
 
     features: Uri | None = None
     """root of a features data set, from extract"""
     manifest: Uri | None = None
-    """.csv or .parquet with the labels and splits of its videos"""
+    """manifest with labels and splits of the videos (.csv, .parquet)"""
     model: Model | None = None
-    """which model"""
+    """model to train"""
     out: Uri | None = None
-    """folder of the run, local or s3://; the result is in OUT/checkpoint"""
+    """folder of the run, local or s3://; the checkpoint is in OUT/checkpoint"""
     dry_run: Flag = False
-    """resolve and check everything; train and write nothing"""
+    """resolve and check everything, but train and write nothing"""
     preset: Annotated[
         str, Option(metavar="NAME", help="; ".join(f"{model}: {', '.join(them)}" for model, them in PRESETS.items()))
     ] = "paper"
     set: Annotated[tuple[str, ...], Option(metavar="KEY=VALUE")] = ()
-    """a setting of the model, over the preset's; may be repeated"""
+    """model setting, overrides that of the preset; can be repeated"""
     allow_missing: Flag = False
-    """leave out videos that have no features"""
+    """skip videos without features"""
     report_test: Flag = False
-    """also measure the frame AUC on the test videos, to report best-on-test beside the result; never selects"""
+    """also measure the frame AUC on test videos, to report the best test value; never used for selection"""
     drop_states: Flag = False
-    """delete the states once the run is finished"""
+    """delete the training states after the run is finished"""
     training: Annotated[TrainConfig, group("training")] = field(default_factory=TrainConfig)
-    place: Annotated[PlaceOptions, group("where it runs", last=True)] = field(default_factory=PlaceOptions)
+    place: Annotated[PlaceOptions, group("execution", last=True)] = field(default_factory=PlaceOptions)
     store: Stored = field(default_factory=StoreOptions)
 
 
 def options_from(options: Options) -> "TrainOptions":
-    """Resolve what was given."""
+    """Resolve the options."""
     features, manifest, model, out = require(options, "features", "manifest", "model", "out")
     from wsvad.training.options import TrainOptions
 
@@ -101,7 +101,7 @@ def options_from(options: Options) -> "TrainOptions":
 def perform(options: Options, console: Console) -> "TrainSummary":
     """Train and return the summary; progress goes to ``console``."""
     asked = options_from(options)
-    from wsvad.training.job import train  # seconds, because of PyTorch
+    from wsvad.training.job import train  # imported here: PyTorch takes seconds
 
     return train(asked, console)
 

@@ -19,97 +19,100 @@ Search = Literal["sobol", "grid", "tpe"]
 
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions:
-    """Which configurations are tried, and how far."""
+    """Configurations to try, and their training."""
 
     search: Search = "sobol"
-    """sobol: a quasi-random sequence; grid: all combinations; tpe: what results suggest (extra wsvad[optuna])"""
+    """sobol: quasi-random sequence; grid: all combinations; tpe: model of earlier results (extra wsvad[optuna])"""
     grid_points: SmallInt = 5
-    """values of each range in a grid"""
-    trials: Annotated[PositiveInt | None, Option(show_default=lambda _: "30; with --hours, until they are over")] = None
-    """configurations"""
+    """number of values per range in a grid"""
+    trials: Annotated[PositiveInt | None, Option(show_default=lambda _: "30; with --hours, until the time is over")] = (
+        None
+    )
+    """number of configurations"""
     hours: Annotated[PositiveFloat | None, Option(metavar="H")] = None
-    """after which no further trial of the screening begins, those of earlier calls included; the finals follow"""
+    """time limit for screening in hours, including earlier runs; no further trial starts after it, and the finals
+    follow"""
     seeds: SmallInt = 2
-    """tuning seeds of a configuration"""
+    """number of tuning seeds per configuration"""
     halving: Natural = 0
-    """keep 1 of so many configurations at each halving, over steps, then over seeds; 0: train all to the end"""
+    """reduction factor of successive halving over steps and seeds: 1 of N configurations continues; 0: no halving"""
     rungs: SmallInt = 3
-    """parts of the training with the first seed, between which configurations are dropped (with --halving)"""
+    """number of rungs of the training with the first seed (with --halving)"""
     finalists: Natural = 3
-    """best configurations that are trained with fresh seeds; the best of them wins"""
+    """number of best configurations to train with fresh seeds; the best of them wins"""
     fresh_seeds: SmallInt = 5
-    """seeds of the finals, which chose nothing"""
+    """number of seeds in the finals, not used for selection before"""
     metric: Annotated[
-        str | None, Option(metavar="NAME", show_default=lambda _: "frame_auc; without truth video_auc")
+        str | None, Option(metavar="NAME", show_default=lambda _: "frame_auc; video_auc without frame annotations")
     ] = None
-    """figure on the validation videos to maximise, by its name in report.json"""
+    """metric to maximise on the validation videos, by its name in report.json"""
     resamples: Natural = 200
-    """of the validation videos, for the corrected best, 100 to 10,000; 0: none"""
+    """number of resamples of the validation videos for the corrected best value, 100 to 10,000; 0: none"""
     sweep_seed: Natural = 0
-    """of the search"""
+    """random seed of the search"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceOptions:
-    """Where it runs."""
+    """Execution of the sweep."""
 
     no_ray: Flag = False
-    """one training after the other in this process"""
+    """run trainings sequentially in this process, without Ray"""
     address: Annotated[str | None, Option(metavar="ADDRESS")] = None
-    """of a Ray cluster; or RAY_ADDRESS; neither: a local Ray"""
-    concurrent: Annotated[SmallInt | None, Option(show_default=lambda _: "what fits")] = None
-    """trainings at once"""
+    """address of a Ray cluster (default: RAY_ADDRESS, or a local Ray)"""
+    concurrent: Annotated[SmallInt | None, Option(show_default=lambda _: "by available resources")] = None
+    """number of concurrent trainings"""
     cpus_per_trial: PositiveFloat = 1.0
-    """cores of a training"""
+    """CPU cores per training"""
     gpus_per_trial: NaturalFloat = 0.0
-    """GPUs of a training, or the part of one that it shares"""
+    """GPUs per training, or a fraction of one"""
     save_every: PositiveInt = 500
-    """steps of a training between states that a killed one goes on from"""
-    winner_workers: Annotated[SmallInt | None, Option(show_default=lambda _: "one a GPU, else 1")] = None
-    """workers that train the winner"""
+    """number of training steps between saved states"""
+    winner_workers: Annotated[SmallInt | None, Option(show_default=lambda _: "one per GPU, otherwise 1")] = None
+    """number of workers for training the winner"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerOptions:
-    """Copies of the trainings for experiment trackers, in their own offline stores."""
+    """Copies of the trainings to experiment trackers."""
 
     mlflow: Annotated[str | None, Option(metavar="FILE.db|URI")] = None
-    """database file or tracking server of MLflow that gets a run for each training (extra wsvad[mlflow])"""
+    """database file or tracking server of MLflow, which gets one run per training (extra wsvad[mlflow])"""
     wandb: Annotated[str | None, Option(metavar="FOLDER")] = None
-    """folder that gets an offline run of Weights & Biases for each training, for wandb sync (extra wsvad[wandb])"""
+    """folder for offline runs of Weights & Biases, one per training, for wandb sync (extra wsvad[wandb])"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
-    """A search space in, the best configuration and its checkpoint out."""
+    """Search for the best configuration, and train its checkpoint."""
 
     features: Uri | None = None
     """root of a features data set, from extract"""
     manifest: Uri | None = None
-    """.csv or .parquet with labels and splits; validation videos alone are looked at"""
+    """manifest with labels and splits (.csv, .parquet); only training and validation videos are used"""
     space: Annotated[str | None, Option(metavar="NAME|FILE")] = None
-    """ltgs-paper, ltgs-short, st-mil, st-ltgs, or a TOML file: model, and [search] with choices and ranges"""
+    """ltgs-paper, ltgs-short, st-mil, st-ltgs, or a TOML file with model, and [search] with choices and ranges"""
     out: Uri | None = None
     """folder of the sweep, local or s3://"""
     dry_run: Flag = False
-    """check everything; train and write nothing"""
+    """check everything, but train and write nothing"""
     extend: Flag = False
-    """give a sweep that is there more trials, seeds or finalists"""
+    """extend an existing sweep by trials, seeds or finalists"""
     from_: Annotated[str | None, Option(name="--from", metavar="URI")] = None
-    """an earlier sweep whose configurations and results are taken over, if data, videos and figure are the same"""
+    """earlier sweep whose configurations and results are reused; data, videos and metric must be the same"""
     final: Flag = False
-    """at the end measure the winner on the test videos, once for the whole sweep"""
+    """measure the winner on the test videos at the end, once per sweep"""
     no_winner: Flag = False
     """do not train the winner at the end"""
     set: Annotated[tuple[str, ...], Option(metavar="KEY=VALUE")] = ()
-    """a setting of the model for all trials; may be repeated"""
+    """model setting for all trials; can be repeated"""
     allow_missing: Flag = False
-    """leave out videos that have no features"""
+    """skip videos without features"""
     sweep: Annotated[SearchOptions, group("search")] = field(default_factory=SearchOptions)
-    training: Annotated[CurveConfig, group("training of all trials (what is left alone: see wsvad train)")] = field(
+    training: Annotated[CurveConfig, group("training of all trials (defaults: see wsvad train)")] = field(
         default_factory=CurveConfig
     )
-    place: Annotated[PlaceOptions, group("where it runs", last=True)] = field(default_factory=PlaceOptions)
+    place: Annotated[PlaceOptions, group("execution", last=True)] = field(default_factory=PlaceOptions)
     trackers: Annotated[TrackerOptions, group("experiment trackers", last=True)] = field(default_factory=TrackerOptions)
     store: Stored = field(default_factory=StoreOptions)
 
@@ -117,7 +120,7 @@ class Options(Configured):
 def perform(options: Options, console: Console) -> "TuneSummary":
     """Tune and return the summary; progress goes to ``console``."""
     features, manifest, space, out = require(options, "features", "manifest", "space", "out")
-    from wsvad.tuning.job import tune  # seconds, because of PyTorch
+    from wsvad.tuning.job import tune  # imported here: PyTorch takes seconds
     from wsvad.tuning.options import TuneOptions
 
     sweep, place = options.sweep, options.place

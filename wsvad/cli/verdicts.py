@@ -11,34 +11,36 @@ from wsvad.options import Option, Uri
 from wsvad.storage import StoreOptions
 
 if TYPE_CHECKING:
-    from wsvad.review.judging import VerdictSummary
+    from wsvad.review.verdict_job import VerdictSummary
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
-    """What reviewers said: precision, recall as far as random spans tell, thresholds, videos for the next training."""
+    """Process verdicts: precision, estimated recall, suggested thresholds, and a training manifest."""
 
     root: Uri | None = None
-    """of the nightly job, from rescore"""
+    """root of the nightly job, from rescore"""
     import_: Annotated[tuple[str, ...], Option(name="--import", metavar="FILE")] = ()
-    """verdicts that a page exported, to be kept below --root; may be repeated, and given twice does no harm"""
+    """file of verdicts exported by a page, to store below --root; can be repeated; idempotent"""
     reviewer: Annotated[str | None, Option(metavar="NAME")] = None
-    """with --import: whose they are, whatever the file says"""
+    """with --import: name of the reviewer, replaces that in the file"""
     out: Annotated[str | None, Option(metavar="FILE")] = None
-    """manifest for training, .csv or .parquet: a label for each video that reviewers judged; needs --manifest"""
+    """training manifest to write (.csv, .parquet), with a label for each judged video; requires --manifest"""
     manifest: Uri | None = None
-    """manifest with splits: what is of a test or validation split never gets into --out"""
+    """manifest with splits; its test and validation videos are excluded from --out"""
     store: Stored = field(default_factory=StoreOptions)
 
 
 def perform(options: Options, console: Console) -> "VerdictSummary":
-    """Judge and return the summary; progress goes to ``console``."""
+    """Process verdicts and return the summary; progress goes to ``console``."""
     (root,) = require(options, "root")
-    from wsvad.review.judging import VerdictOptions, judge
+    from wsvad.review.verdict_job import VerdictOptions, process_verdicts
 
-    return judge(VerdictOptions(root, options.import_, options.reviewer, options.out, options.manifest, options.store))
+    return process_verdicts(
+        VerdictOptions(root, options.import_, options.reviewer, options.out, options.manifest, options.store)
+    )
 
 
 def run(options: Options) -> int:
-    """Judge, show the summary, return the exit code."""
+    """Process verdicts, show the summary, return the exit code."""
     return finish(perform(options, Console(stderr=True)), options)

@@ -8,13 +8,13 @@ from wsvad.cli.options import Common, Stored, require
 from wsvad.dataset.names import DEFAULT_GRACE_HOURS
 from wsvad.loop.places import SWEEP, TRIALS
 from wsvad.manifest.names import Identity
-from wsvad.nightly.places import CURRENT
+from wsvad.nightly.layout import CURRENT
 from wsvad.options import Flag, Option, PositiveFloat, Uri
 from wsvad.storage import Store, StoreOptions, open_store
 
 if TYPE_CHECKING:
     from wsvad.manifest.listing import Listing
-    from wsvad.nightly.verifying import NightReport
+    from wsvad.nightly.verification import NightReport
     from wsvad.verification.data_set_report import VerifyReport
     from wsvad.verification.run import RunReport
     from wsvad.verification.sweep import SweepReport
@@ -22,26 +22,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Common):
-    """What is to be verified, and how much is done about it."""
+    """What to verify, and what to repair."""
 
     out: Uri | None = None
-    """root of the data set, or of a training run, a sweep, a checkpoint, or a nightly job"""
+    """root of a data set, training run, sweep, checkpoint, or nightly job"""
     videos: Uri | None = None
-    """also check that all of these videos are in it"""
+    """videos that must be in the data set"""
     id_prefix: Annotated[str, Option(metavar="TEXT")] = ""
-    """as given to extract"""
+    """prefix given to extract"""
     follow_links: Flag = False
     """as given to extract"""
     identity: Identity = "stat"
     """as given to extract"""
     quick: Flag = False
-    """only presence and size of objects; read none"""
+    """check only presence and size of objects, without reading them"""
     repair: Flag = False
-    """mend what can be mended; remove damaged objects, so that they are made again"""
+    """repair what can be repaired; remove damaged objects, so that they are created again"""
     collect: Flag = False
-    """if all is well, delete objects and snapshots that nobody needs any more"""
+    """delete unreferenced objects and old snapshots, if the data set is intact"""
     grace_hours: Annotated[PositiveFloat, Option(metavar="H")] = DEFAULT_GRACE_HOURS
-    """--collect keeps what was written, or named by the newest snapshot, within so many hours (at least 24)"""
+    """age in hours below which --collect keeps objects, at least 24; counted from when they were written or last named
+    by
+    a snapshot"""
     store: Stored = field(default_factory=StoreOptions)
 
 
@@ -53,18 +55,18 @@ def run(options: Options) -> int:
     listing = _listing(options, uri) if options.videos else None
     out = open_store(uri, options.store)
     if options.repair or options.collect:
-        out.probe()  # what cannot be written is found before everything is read
+        out.probe()  # fails early if the store is not writable
     report: VerifyReport | RunReport | SweepReport | NightReport
     if any(True for _ in out.list(CURRENT)):
-        from wsvad.nightly.verifying import verify_nights  # brings torch with it
+        from wsvad.nightly.verification import verify_nights  # imported here: it loads PyTorch
 
         report = verify_nights(out, lambda data_set: _verify(options, data_set, None))
     elif any(True for _ in out.list(SWEEP)) or any(True for _ in out.list(TRIALS)):
-        from wsvad.verification.sweep import verify_sweep  # brings torch with it
+        from wsvad.verification.sweep import verify_sweep  # imported here: it loads PyTorch
 
         report = verify_sweep(out, repair=options.repair)
     elif is_run(out):
-        from wsvad.verification.run import verify_run  # brings torch with it
+        from wsvad.verification.run import verify_run  # imported here: it loads PyTorch
 
         report = verify_run(out, repair=options.repair)
     else:

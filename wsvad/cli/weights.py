@@ -30,42 +30,42 @@ _OPTIONS: dict[Action, set[str]] = {
     "convert": {"to", "out", "architecture", "overwrite"},
     "verify": {"to", "architecture"},
 }
-"""What each action takes."""
+"""Options supported by each action."""
 _WIDTH = 160
-"""Columns of the list where no terminal says how many there are."""
+"""Width of the list if the output is not a terminal, in columns."""
 
 
 _DOES = (
-    "list: what there is and what is here; fetch: get and prove it; convert: write any known layout as safetensors; "
-    "verify: say what a file is (exit code 5 where it cannot be used)"
+    "list: show known and installed weights; fetch: download and verify; convert: write a known layout as safetensors; "
+    "verify: identify a file (exit code 5 if it cannot be used)"
 )
 _OF_WHAT = (
-    "fetch: a name of the list, a URL, or a file to copy; convert: a file (.pt, .safetensors, .index, .pkl); verify: "
+    "fetch: a listed name, a URL, or a file to copy; convert: a file (.pt, .safetensors, .index, .pkl); verify: "
     "a name or a file"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
-    """What is done with which weights."""
+    """An action on weights."""
 
     action: Annotated[Action, HIDDEN, Word("ACTION", _DOES)] = "list"
     what: Annotated[str | None, HIDDEN, Word("NAME|FILE|URL", _OF_WHAT, required=False)] = None
     to: Annotated[str | None, Option(metavar="FOLDER")] = None
     """folder of weights (default: $WSVAD_WEIGHTS, or the user's cache)"""
     digest: Annotated[str | None, Option(metavar="DIGEST")] = None
-    """fetch: sha256:<64 hex> or git:<40 hex> of a file that none is published of"""
+    """fetch: sha256:<64 hex> or git:<40 hex> of a file without a published digest"""
     out: Annotated[str | None, Option(metavar="FILE")] = None
-    """convert: file to write, .safetensors, local or s3://"""
+    """convert: file to write (.safetensors), local or s3://"""
     architecture: Annotated[str | None, Option(metavar="NAME")] = None
-    """convert, verify: the network it must be for; else found out"""
+    """convert, verify: expected network (default: detected)"""
     overwrite: Flag = False
-    """convert: replace another file that is at --out"""
+    """convert: replace an existing, different file at --out"""
     store: Stored = field(default_factory=StoreOptions)
 
 
 def run(options: Options) -> int:
-    """Do it, show what came of it, return the exit code."""
+    """Perform the action, show the result, return the exit code."""
     what = _check(options)
     folder = Path(options.to).expanduser().absolute() if options.to else default_folder()
     if options.action == "list":
@@ -78,11 +78,11 @@ def run(options: Options) -> int:
 def _check(options: Options) -> str:
     given = {name for name in ("to", "digest", "out", "architecture", "overwrite") if getattr(options, name)}
     if wrong := given - _OPTIONS[options.action]:
-        raise UsageError(f"weights {options.action} does not take --{', --'.join(sorted(wrong))}")
+        raise UsageError(f"weights {options.action} does not support --{', --'.join(sorted(wrong))}")
     if options.action == "list" and options.what:
-        raise UsageError(f"weights list takes no name, got {options.what!r:.100}")
+        raise UsageError(f"weights list takes no argument, got {options.what!r:.100}")
     if options.action != "list" and not options.what:
-        raise UsageError(f"weights {options.action}: say what; `wsvad weights list` shows the names")
+        raise UsageError(f"weights {options.action} requires an argument; `wsvad weights list` shows the names")
     return options.what or ""
 
 
@@ -105,7 +105,7 @@ def _list(options: Options, folder: Path) -> int:
 
 def _state(line: ListedWeights) -> str:
     if line.state == "absent" and None in line.digests:
-        return "bring your own"
+        return "provide your own"
     return "verified, convert it" if line.state == "verified" and line.path is None else line.state
 
 
@@ -117,14 +117,14 @@ def _fetch(options: Options, what: str, folder: Path) -> int:
     if options.json:
         _print_json({**asdict(done), "exit_code": EXIT_OK})
     else:
-        how = f"{done.bytes_fetched / 1e6:.1f} MB in {done.elapsed_s:.1f} s" if done.files else "was already here"
+        how = f"{done.bytes_fetched / 1e6:.1f} MB in {done.elapsed_s:.1f} s" if done.files else "already present"
         _show({"name": done.name, "for": done.architecture, "fetched": how, "digest": done.digest, "file": done.path})
     return EXIT_OK
 
 
 def _convert(options: Options, what: str) -> int:
     (out,) = require(options, "out")
-    from wsvad.weights.convert import convert  # seconds, because of PyTorch
+    from wsvad.weights.convert import convert  # imported here: PyTorch takes seconds
 
     done = convert(
         what,
@@ -141,13 +141,13 @@ def _convert(options: Options, what: str) -> int:
 
 
 def _verify(options: Options, what: str, folder: Path) -> int:
-    from wsvad.weights.convert import describe  # seconds, because of PyTorch
+    from wsvad.weights.convert import describe  # imported here: PyTorch takes seconds
 
     try:
         uri = str(find_weights(what, folder)) if what in CATALOGUE else what
         found = describe(uri, architecture=options.architecture, options=options.store)
         if what == EMBEDDED and found.digest != shipped.DIGEST:
-            raise WeightsError(f"{uri}: not what came with this version ({shipped.DIGEST}); install it again")
+            raise WeightsError(f"{uri}: differs from the weights of this version ({shipped.DIGEST}); reinstall wsvad")
     except WeightsError as error:
         log.error("%s", error)
         if options.json:
@@ -156,9 +156,9 @@ def _verify(options: Options, what: str, folder: Path) -> int:
     if options.json:
         _print_json({**asdict(found), "exit_code": EXIT_OK})
         return EXIT_OK
-    published = "as published, byte for byte" if found.known else "no published file, but whole"
+    published = "identical to the published file" if found.known else "not a published file, but intact"
     if found.digest == shipped.DIGEST:
-        published = "those that come with the package"
+        published = "embedded weights of this package"
     classes = "none" if found.classes is None else f"{found.classes} classes"
     _show({
         "name": f"{found.name} ({published})", "for": found.architecture, "format": found.format, "classifier": classes,

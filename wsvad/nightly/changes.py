@@ -1,4 +1,4 @@
-"""What changed between two nights: events that were kept, moved, are new, or are gone."""
+"""Changes between the events of two nightly runs: events that were kept, moved, added or removed."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ Change = Literal["kept", "moved", "new", "gone"]
 
 
 class EventSpan(NamedTuple):
-    """Where an event lies."""
+    """The camera and time span of an event."""
 
     clock: str
-    """What its times are of: a camera, or a single video where nobody said when it began."""
+    """Clock of the times: that of a camera, or that of a single video whose recording time is unknown."""
     start_s: float
     end_s: float
 
 
 @dataclass(frozen=True)
 class EventChange:
-    """One event before, now, or both."""
+    """An event of the earlier run, the later run, or both."""
 
     change: Change
     before: EventSpan | None
@@ -29,18 +29,18 @@ class EventChange:
 
 
 def compare_events(before: Iterable[EventSpan], now: Iterable[EventSpan]) -> list[EventChange]:
-    """Match the events of two nights on the same clock, one to one, those that share most first.
+    """Match the events of two nightly runs one to one, on the same clock, by temporal IoU.
 
-    Two events can be the same where they overlap; the pair with the highest temporal IoU goes first. A pair with the
-    same start and end was kept, any other moved; what found no partner is new or gone. Events of no length match
-    where both have the same place.
+    Only events that overlap can match. Pairs are formed greedily, the highest temporal IoU first. A pair with equal
+    start and end is ``kept``, any other pair ``moved``. Unmatched events are ``new`` or ``gone``. Events of zero length
+    match if their times are equal.
 
     Args:
-        before: events of the earlier night or model.
-        now: events of the later one.
+        before: events of the earlier run or model.
+        now: events of the later run or model.
 
     Returns:
-        Every event of both once, in the order of clocks and times.
+        Every event of both runs once, ordered by clock and time.
     """
     clocks: dict[str, tuple[list[EventSpan], list[EventSpan]]] = defaultdict(lambda: ([], []))
     for side, events in enumerate((before, now)):
@@ -59,7 +59,7 @@ def compare_events(before: Iterable[EventSpan], now: Iterable[EventSpan]) -> lis
         both = [_pair(old[i], new[j]) for i, j in partner.items()]
         gone = [EventChange("gone", old[i], None) for i in range(len(old)) if i not in partner]
         fresh = [EventChange("new", None, new[j]) for j in range(len(new)) if j not in taken]
-        found += sorted([*both, *gone, *fresh], key=_place)
+        found += sorted([*both, *gone, *fresh], key=_sort_key)
     return found
 
 
@@ -67,14 +67,14 @@ def _pair(old: EventSpan, new: EventSpan) -> EventChange:
     return EventChange("kept" if old == new else "moved", old, new)
 
 
-def _place(change: EventChange) -> tuple[float, float, str]:
+def _sort_key(change: EventChange) -> tuple[float, float, str]:
     event = change.now or change.before
     assert event is not None
     return event.start_s, event.end_s, change.change
 
 
 def _overlaps(old: Sequence[EventSpan], new: Sequence[EventSpan]) -> list[tuple[int, int, float]]:
-    """Pairs that overlap, with their temporal IoU; both lists are in the order of starts."""
+    """Return index pairs of overlapping events with their temporal IoU; both inputs are sorted by start."""
     found = []
     first = 0
     longest = max((event.end_s - event.start_s for event in new), default=0.0)

@@ -1,4 +1,4 @@
-"""What of the archive was looked at, per camera: footage that has no scores never looks like footage without events."""
+"""Coverage of the archive per camera: distinguishes footage without scores from footage without events."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from wsvad.manifest.listing import Listing
 
 COUNTS = ("listed", "scored", "short", "failed", "waiting", "gone", "purged")
-"""Figures of ``CameraCoverage`` that count videos."""
+"""Fields of ``CameraCoverage`` that count videos."""
 PROBLEMS = 20
-"""Videos that a summary names one by one."""
+"""Maximum number of videos that a summary lists individually."""
 
 
 @dataclass(frozen=True)
 class CameraCoverage:
-    """The footage of one camera."""
+    """Coverage of one camera's footage."""
 
     camera: str
     listed: int
@@ -25,24 +25,24 @@ class CameraCoverage:
     scored: int
     """Videos with a score for every clip that could be decoded."""
     short: int
-    """Of those: videos of which clips are missing."""
+    """Scored videos with missing clips; a subset of ``scored``."""
     failed: int
-    """Videos without scores, on evidence against them: damaged, no video, a decoder that hangs."""
+    """Videos without scores because of the video itself: damaged, no video stream, or the decoder hangs."""
     waiting: int
-    """Videos without scores because a store, a node or this machine failed; the next run tries again."""
+    """Videos without scores because a store, a node or this machine failed; the next run retries them."""
     gone: int
     """Videos with scores that are no longer in the archive."""
     purged: int
-    """Videos in the archive that were purged here and are left out."""
+    """Videos in the archive that were purged and are skipped."""
     footage_s: float
-    """Length of the videos with scores, of those that are gone, too."""
+    """Duration of the videos with scores, including videos that are no longer in the archive."""
     missing_s: float
-    """Length of what is missing of them, and of failed videos as far as it is known."""
+    """Duration of the missing clips, and of failed videos if it is known."""
 
 
 @dataclass(frozen=True)
 class Unscored:
-    """A video of the archive of which not everything has a score."""
+    """A video of the archive that is not completely scored."""
 
     video_id: str
     camera: str
@@ -54,14 +54,14 @@ class Unscored:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Of the whole archive."""
+    """Coverage of the whole archive."""
 
     cameras: tuple[CameraCoverage, ...]
     unscored: tuple[Unscored, ...]
-    """Every video that is not scored from its first clip to its last."""
+    """Every video that is not completely scored."""
 
     def total(self, name: str) -> float:
-        """Return a figure summed over the cameras."""
+        """Return the sum of a field over all cameras."""
         return float(sum(getattr(camera, name) for camera in self.cameras))
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,26 +70,26 @@ class Coverage:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Coverage:
-        """Undo :meth:`to_dict`."""
+        """Return the coverage from the values of :meth:`to_dict`."""
         cameras = tuple(CameraCoverage(**values) for values in plain["cameras"])
         return cls(cameras, tuple(Unscored(**values) for values in plain["unscored"]))
 
 
-def coverage_of(
+def compute_coverage(
     listing: Listing,
     videos: Mapping[str, Mapping[str, Any]],
     scores: Mapping[str, Mapping[str, Any]],
     camera_of: Callable[[str], str],
     purged: Iterable[str] = (),
 ) -> Coverage:
-    """Hold what is listed against what has scores.
+    """Compare the listed videos with the scored videos.
 
     Args:
-        listing: the archive tonight.
+        listing: the archive as currently listed.
         videos: rows of the videos table of the features, by video id.
         scores: rows of the videos table of the scores, by video id.
-        camera_of: camera of a video id.
-        purged: ids of listed videos that are left out because they were purged.
+        camera_of: maps a video id to its camera.
+        purged: ids of listed videos that are skipped because they were purged.
     """
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     lengths: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
@@ -133,7 +133,7 @@ def coverage_of(
 def _state(
     content_id: str | None, features: Mapping[str, Any], scores: Mapping[str, Any], unreachable: str | None
 ) -> tuple[str, str, str]:
-    """State of a listed video, with kind and message of what is wrong with it."""
+    """Return the state of a listed video, with the kind and message of its problem."""
     if unreachable is not None:
         return "waiting", "StorageError", unreachable
     for row, verb in ((features, "extracted"), (scores, "scored")):
@@ -143,7 +143,7 @@ def _state(
         if not row or row["content_id"] != content_id or row["status"] == "incomplete":
             return "waiting", kind or "new", message or f"not {verb} yet"
         if not row["clips"]:
-            return "failed", kind or "no_clips", message or "not one of its clips can be decoded"
+            return "failed", kind or "no_clips", message or "no clip could be decoded"
     missing = _missing(features)
     if missing:
         return "short", str(features["kind"] or "missing_clips"), f"{missing} of {features['expected_clips']} clips"

@@ -1,7 +1,7 @@
-"""Drift of each camera: its newest scores and pictures against references, its events against the weeks before.
+"""Drift of each camera: newest scores and pictures against references, newest events against the preceding weeks.
 
-A function of published scores and events and of references. What was found the night before is taken over where
-nothing of it has changed.
+Drift depends only on published scores and events and on stored references. Results of the previous nightly run are
+reused if none of their inputs changed.
 """
 
 from __future__ import annotations
@@ -23,70 +23,76 @@ from wsvad.errors import DamagedError
 from wsvad.events.sources import Source, read_sources
 from wsvad.metrics.drift import LARGE, compare, make_reference
 from wsvad.nightly.drift_results import CameraDrift, Drift, EventDrift, ScoreDrift
-from wsvad.nightly.happenings import Units
-from wsvad.nightly.published import Current, ModelAt, digest_of
-from wsvad.nightly.references import Kept, hours_of, keep_reference, read_reference
-from wsvad.nightly.stretch import DAY_S, Stretch, utc
-from wsvad.nightly.tampering import Views
+from wsvad.nightly.events import EventUnits
+from wsvad.nightly.published import Current, ModelSnapshots, digest_of
+from wsvad.nightly.references import StoredReference, hours_of, read_reference, store_reference
+from wsvad.nightly.tampering import CameraViews
+from wsvad.nightly.window import DAY_S, Window, utc
 from wsvad.rates import poisson_band
 from wsvad.scores.reading import ScoreSet
 from wsvad.storage import Store, open_store
 
 REFERENCE_DAYS = 7
-"""Length of the footage that a reference is made of, where times are known."""
+"""Days of footage that a reference covers, if recording times are known."""
 REFERENCE_CLIPS = 5000
-"""Least clips that a reference is made of."""
+"""Minimum number of clips in a reference."""
 NEWEST_CLIPS = 1000
-"""Least clips on which a camera is said to have drifted: an index of fewer is mostly noise."""
+"""Minimum number of clips needed to report drift; with fewer clips the index is mostly noise."""
 NEWEST_HOURS = 6
-"""Least hours of the day that they are of, where times are known: clips that follow each other are alike, so that many
-clips of one hour say little."""
+"""Minimum number of distinct hours of the day among those clips, if recording times are known. Consecutive clips are
+correlated, so many clips from one hour carry little information."""
 EVENT_DAYS = 28
-"""Days before the newest ones that events are counted in."""
+"""Number of days before the newest window over which events are counted."""
 EVENT_LEVEL = 0.99
-"""Probability of the band outside of which a count of events is unusual."""
+"""Probability of the prediction interval outside of which an event count is unusual."""
 _VERSION = 1
-"""Of this arithmetic; what another one found is not taken over."""
+"""Version of this computation; results of another version are not reused."""
 _READERS = 16
 
 
 def find_drift(
-    root: Store, cameras: Cameras, model: str, shown: ModelAt, base: Current | None, *, freezing: bool = True
+    root: Store,
+    cameras: Cameras,
+    model: str,
+    shown: ModelSnapshots,
+    base: Current | None,
+    *,
+    create_references: bool = True,
 ) -> Drift:
-    """Hold the newest footage of every camera against what there was before.
+    """Compare the newest footage of every camera with its earlier footage.
 
     Args:
-        root: of the nightly job.
-        cameras: what says which videos are whose.
+        root: root of the nightly job.
+        cameras: assignment of videos to cameras.
         model: digest of the model.
-        shown: its scores and events, published; the newest snapshots.
-        base: the night before; what it found is taken over where nothing has changed.
-        freezing: whether references are made of cameras that have enough footage by now.
+        shown: the model's published features, scores and events (newest snapshots).
+        base: the previous nightly run; its results are reused if their inputs did not change.
+        create_references: whether to create references for cameras that have enough footage and no reference yet.
 
     Raises:
         DamagedError: a reference, scores or events are damaged.
-        StorageError: the store cannot be read, or written where a reference is to be made.
+        StorageError: the store cannot be read, or a new reference cannot be written.
     """
     scores = ScoreSet.open(f"{root.uri}/{shown.scores.prefix}", root.options)
     by_camera, _ = read_sources(scores, cameras)
     scored = {name: [source for source in sources if source.sha256] for name, sources in by_camera.items()}
-    views = Views(root, shown.features)
-    night = _Night(root, cameras, model, scores, Units(root, shown.events), views, base, freezing)
-    return Drift(model, tuple(night.of(name, sources) for name, sources in scored.items() if sources))
+    views = CameraViews(root, shown.features)
+    inputs = _DriftInputs(root, cameras, model, scores, EventUnits(root, shown.events), views, base, create_references)
+    return Drift(model, tuple(inputs.camera_drift(name, sources) for name, sources in scored.items() if sources))
 
 
 @dataclass
-class _Night:
-    """What drift is looked for in."""
+class _DriftInputs:
+    """Inputs of the drift computation."""
 
     root: Store
     cameras: Cameras
     model: str
     scores: ScoreSet
-    units: Units
-    views: Views
+    units: EventUnits
+    views: CameraViews
     base: Current | None
-    freezing: bool
+    create_references: bool
 
     @cached_property
     def found_before(self) -> Mapping[str, CameraDrift]:
@@ -94,13 +100,13 @@ class _Night:
             return {}
         try:
             report = self.base.report(self.root)
-        except DamagedError:  # which is told, and is why the night is made again
+        except DamagedError:  # reported elsewhere; it is the reason why this night is recomputed
             return {}
         return {camera.camera: camera for camera in Drift.from_report(report, self.model).cameras}
 
     @cached_property
     def snapshot_before(self) -> Snapshot | None:
-        """The scores of the night before."""
+        """The scores snapshot of the previous nightly run."""
         if self.base is None or self.model not in self.base.models:
             return None
         at = self.base.models[self.model].scores
@@ -108,61 +114,61 @@ class _Night:
 
     @cached_property
     def scored_before(self) -> Mapping[str, str]:
-        """Digest of the scores of every video of the night before, by id."""
+        """Digest of each video's scores in the previous nightly run, by video id."""
         objects = self.snapshot_before.objects if self.snapshot_before else ()
         return {o.video_id: o.sha256 for o in objects if o.clips}
 
     @cached_property
     def lost(self) -> frozenset[str]:
-        """Cameras of which videos were scored the night before and are not now."""
+        """Cameras with a video that was scored in the previous nightly run and is not scored now."""
         gone = self.scored_before.keys() - self.scores.units.keys()
         entries = self.snapshot_before.of(gone) if self.snapshot_before else {}
         return frozenset(place(i, self.cameras, str(entry.video["uri"] or "")).camera for i, entry in entries.items())
 
-    def of(self, camera: str, sources: Sequence[Source]) -> CameraDrift:
-        """Return the drift of one camera; ``sources`` are its videos with scores."""
-        stretch = self._stretch(camera, sources)
+    def camera_drift(self, camera: str, sources: Sequence[Source]) -> CameraDrift:
+        """Return the drift of one camera; ``sources`` are its scored videos."""
+        window = self._window(camera, sources)
         before = self.found_before.get(camera)
-        if not stretch.newest and before and before.clock == stretch.clock and camera not in self.lost:
-            return before  # it is of the newest footage still
-        view = self.views.of(stretch, before.view if before else None, freezing=self.freezing)
-        return CameraDrift(camera, stretch.clock, self._scores(stretch, before), self._events(stretch), view)
+        if not window.newest and before and before.clock == window.clock and camera not in self.lost:
+            return before  # it still describes the newest footage
+        view = self.views.compare(window, before.view if before else None, create_references=self.create_references)
+        return CameraDrift(camera, window.clock, self._scores(window, before), self._events(window), view)
 
-    def _stretch(self, camera: str, sources: Sequence[Source]) -> Stretch:
+    def _window(self, camera: str, sources: Sequence[Source]) -> Window:
         timed = [source for source in sources if source.start_utc_us is not None]
         if not timed:
             new = {s.video_id for s in sources if self.scored_before.get(s.video_id) != s.sha256}
             newest, earlier = (tuple(s for s in sources if (s.video_id in new) is is_new) for is_new in (True, False))
-            return Stretch(camera, None, None, newest, earlier)
+            return Window(camera, None, None, newest, earlier)
         end_s = max(source.end_s for source in timed)
         begin_s, first_s = end_s - DAY_S, min(source.begin_s for source in timed)
         newest = tuple(s for s in timed if s.end_s > begin_s)
         earlier = tuple(s for s in timed if s.begin_s < begin_s and s.end_s > begin_s - REFERENCE_DAYS * DAY_S)
-        return Stretch(camera, begin_s, end_s, newest, earlier, first_s)
+        return Window(camera, begin_s, end_s, newest, earlier, first_s)
 
-    def _scores(self, stretch: Stretch, before: CameraDrift | None) -> ScoreDrift:
-        kept = read_reference(self.root, self.model, stretch.camera, stretch.clock)
-        if kept is None and self.freezing:
-            kept = self._freeze(stretch)
+    def _scores(self, window: Window, before: CameraDrift | None) -> ScoreDrift:
+        kept = read_reference(self.root, self.model, window.camera, window.clock)
+        if kept is None and self.create_references:
+            kept = self._create_reference(window)
         inputs = digest_of(
             {
                 "version": _VERSION,
                 "least": [NEWEST_CLIPS, NEWEST_HOURS],
-                "stretch": [stretch.begin_s, stretch.end_s],
-                "videos": [[source.sha256, source.begin_s] for source in stretch.newest],
+                "stretch": [window.begin_s, window.end_s],
+                "videos": [[source.sha256, source.begin_s] for source in window.newest],
                 "reference": digest_of(asdict(kept)) if kept else None,
             }
         )
         if before and before.scores.inputs == inputs:
             return before.scores
         empty = ScoreDrift(
-            utc(stretch.begin_s), utc(stretch.end_s), kept.key if kept else None, clips=0, compared=0, psi=None,
+            utc(window.begin_s), utc(window.end_s), kept.key if kept else None, clips=0, compared=0, psi=None,
             wasserstein=None, drifted=False, reason="no new footage" if kept else "no reference yet", inputs=inputs,
         )  # fmt: skip
-        if kept is None or not stretch.newest:
+        if kept is None or not window.newest:
             return empty
-        found = compare(kept.reference, *self._read(stretch.newest, stretch.begin_s, stretch.end_s))
-        least_hours = min(NEWEST_HOURS, hours_of(stretch.clock))
+        found = compare(kept.reference, *self._read(window.newest, window.begin_s, window.end_s))
+        least_hours = min(NEWEST_HOURS, hours_of(window.clock))
         known = found.compared >= NEWEST_CLIPS and found.hours >= least_hours
         little = f"{found.compared} clips of {found.hours} hours of the day can be compared, fewer than {NEWEST_CLIPS} "
         return replace(
@@ -175,23 +181,25 @@ class _Night:
             reason="" if known else f"{little}of {least_hours}",
         )
 
-    def _freeze(self, stretch: Stretch) -> Kept | None:
-        """Make the reference of a camera; ``None`` where it has not enough footage before the newest stretch."""
-        begin_s = None if stretch.begin_s is None else stretch.begin_s - REFERENCE_DAYS * DAY_S
-        sources = stretch.earlier if begin_s is not None else self._last(stretch.earlier)
-        if begin_s is not None and stretch.first_s > begin_s:
+    def _create_reference(self, window: Window) -> StoredReference | None:
+        """Create the reference of a camera; ``None`` if there is too little footage before the newest window."""
+        begin_s = None if window.begin_s is None else window.begin_s - REFERENCE_DAYS * DAY_S
+        sources = window.earlier if begin_s is not None else self._last(window.earlier)
+        if begin_s is not None and window.first_s > begin_s:
             return None
         if sum(self.scores.units[source.video_id].clips for source in sources) < REFERENCE_CLIPS:
             return None
-        scores_N, hours_N = self._read(sources, begin_s, stretch.begin_s)
+        scores_N, hours_N = self._read(sources, begin_s, window.begin_s)
         if len(scores_N) < REFERENCE_CLIPS:
             return None
-        reference = make_reference(scores_N, hours_N, hours_of(stretch.clock))
-        spans = utc(begin_s), utc(stretch.begin_s)
-        return keep_reference(self.root, Kept.of(reference, self.model, stretch.camera, stretch.clock, *spans))
+        reference = make_reference(scores_N, hours_N, hours_of(window.clock))
+        spans = utc(begin_s), utc(window.begin_s)
+        return store_reference(
+            self.root, StoredReference.of(reference, self.model, window.camera, window.clock, *spans)
+        )
 
     def _last(self, sources: Sequence[Source]) -> tuple[Source, ...]:
-        """The last videos by id that have the clips of a reference together."""
+        """Return the last videos by id that together have enough clips for a reference."""
         chosen, clips = [], 0
         for source in sorted(sources, key=lambda s: s.video_id, reverse=True):
             if clips >= REFERENCE_CLIPS:
@@ -203,7 +211,7 @@ class _Night:
     def _read(
         self, sources: Iterable[Source], begin_s: float | None, end_s: float | None
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-        """Return scores and hours of the day of the clips that start within a span."""
+        """Return the scores and hours of the day of the clips that start in ``[begin_s, end_s)``."""
 
         def clips(source: Source) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
             found = self.scores.load(source.video_id)
@@ -218,13 +226,13 @@ class _Night:
             parts = list(pool.map(clips, sources))
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
-    def _events(self, stretch: Stretch) -> EventDrift:
-        if stretch.begin_s is None:
-            newest, earlier = ([f"offsets/{s.video_id}" for s in part] for part in (stretch.newest, stretch.earlier))
+    def _events(self, window: Window) -> EventDrift:
+        if window.begin_s is None:
+            newest, earlier = ([f"offsets/{s.video_id}" for s in part] for part in (window.newest, window.earlier))
         else:
-            first, last = stretch.days
-            newest = [f"{first + timedelta(days=n)}/{stretch.camera}" for n in range((last - first).days + 1)]
-            earlier = [f"{first - timedelta(days=n)}/{stretch.camera}" for n in range(1, EVENT_DAYS + 1)]
+            first, last = window.days
+            newest = [f"{first + timedelta(days=n)}/{window.camera}" for n in range((last - first).days + 1)]
+            earlier = [f"{first - timedelta(days=n)}/{window.camera}" for n in range(1, EVENT_DAYS + 1)]
         (events, scored_s), (events_before, scored_s_before) = map(self._counted, (newest, earlier))
         counts = events, round(scored_s, 3), events_before, round(scored_s_before, 3)
         if not scored_s or not scored_s_before:
@@ -234,6 +242,6 @@ class _Night:
         return EventDrift(*counts, low=low, high=high, unusual=not low <= events <= high, reason="")
 
     def _counted(self, names: Iterable[str]) -> tuple[int, float]:
-        """Events and seconds of scored footage of some units, as far as they are there."""
+        """Return the events and the seconds of scored footage of the existing units among ``names``."""
         found = self.units.counts(set(names)).values()
         return sum(counts.events for counts in found), sum(counts.scored_s for counts in found)

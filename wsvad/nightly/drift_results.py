@@ -1,4 +1,4 @@
-"""What a night says of the drift of each camera, as it is kept in its report."""
+"""Drift results per camera, as stored in the report of a nightly run."""
 
 from __future__ import annotations
 
@@ -11,92 +11,92 @@ from wsvad.documents import DocumentError, build
 
 @dataclass(frozen=True)
 class ScoreDrift:
-    """The newest scores of a camera against its reference."""
+    """Newest scores of a camera compared with its reference."""
 
     from_utc: str | None
-    """When the newest stretch begins; None: no times are known, and it is the footage that was new that night."""
+    """Start of the newest window; None: recording times are unknown, and the window is that night's new footage."""
     until_utc: str | None
-    """When it ends, exclusive."""
+    """End of the newest window, exclusive."""
     reference: str | None
-    """Key of the reference; None: there is none yet."""
+    """Key of the reference; None: no reference exists yet."""
     clips: int
-    """Of the stretch; 0 without a reference, because no scores were read."""
+    """Number of clips in the window; 0 without a reference, because scores were not read."""
     compared: int
-    """Of those: clips of hours that the reference knows."""
+    """Number of those clips in hours of the day that the reference covers."""
     psi: float | None
     """Population stability index; None: nothing was compared."""
     wasserstein: float | None
-    """In units of the score."""
+    """Wasserstein distance in units of the score."""
     drifted: bool
     reason: str
-    """Why it is not known whether the camera has drifted; empty where it is known."""
+    """Why drift cannot be determined; empty if it can."""
     inputs: str
-    """Digest of all that decides the above."""
+    """Digest of all inputs of this result."""
 
 
 @dataclass(frozen=True)
 class EventDrift:
-    """The newest events of a camera against those of the 28 days before."""
+    """Newest events of a camera compared with the events of the 28 days before."""
 
     events: int
-    """Of the UTC days that the newest stretch touches; of the new footage where times are not known."""
+    """Number of events on the UTC days of the newest window; of the new footage if recording times are unknown."""
     scored_s: float
-    """Footage that they are of."""
+    """Seconds of scored footage in which they were counted."""
     events_before: int
     scored_s_before: float
     low: int | None
-    """Least events that are usual in so much footage; None: nothing to compare with."""
+    """Lower bound of the usual number of events for this much footage; None: there is nothing to compare with."""
     high: int | None
-    """Most of them."""
+    """Upper bound of the usual number of events."""
     unusual: bool
     reason: str
-    """Why it is not known whether that is unusual; empty where it is known."""
+    """Why ``unusual`` cannot be determined; empty if it can."""
 
 
 @dataclass(frozen=True)
 class ViewChange:
-    """What a camera shows in its newest footage, against what it showed before."""
+    """View of a camera in its newest footage compared with its reference pictures."""
 
     reference: str | None
-    """Key of the reference; None: there is none yet."""
+    """Key of the reference; None: no reference exists yet."""
     pictures: int
-    """Of the newest footage, one a unit; 0 without a reference, because none was read."""
+    """Number of pictures of the newest footage, one per unit; 0 without a reference, because pictures were not read."""
     similarity: float | None
-    """Of the last of them to the reference, at most 1; None: nothing was compared."""
+    """Similarity of the last picture to the reference, at most 1; None: nothing was compared."""
     detail: float | None
-    """Likewise the strength of its edges, as a share of the least in the reference."""
+    """Edge strength of the last picture relative to the minimum in the reference; None: nothing was compared."""
     moved: bool
-    """The last pictures show another scene."""
+    """Whether the last pictures show another scene."""
     covered: bool
-    """The last pictures show next to nothing."""
+    """Whether the last pictures show almost no detail."""
     since_utc: str | None
-    """When the first of those begins; None where it is not known, or nothing has changed."""
+    """Start of the first changed picture; None if it is unknown or nothing changed."""
     since_video: str | None
-    """The video that it is of; None: nothing has changed."""
+    """Video of the first changed picture; None: nothing changed."""
     reason: str
-    """Why it is not known whether the view has changed; empty where it is known."""
+    """Why a change of the view cannot be determined; empty if it can."""
     inputs: str
-    """Digest of all that decides the above."""
+    """Digest of all inputs of this result."""
 
 
 @dataclass(frozen=True)
 class CameraDrift:
-    """Of one camera."""
+    """Drift of one camera."""
 
     camera: str
     clock: str
-    """``utc``, or ``offsets`` where no times of its videos are known."""
+    """``utc``, or ``offsets`` if the recording times of its videos are unknown."""
     scores: ScoreDrift
     events: EventDrift
     view: ViewChange
 
     @property
     def judged(self) -> bool:
-        """Whether its scores could be held against a reference."""
+        """Whether its scores could be compared with a reference."""
         return not self.scores.reason
 
-    def figures(self) -> dict[str, Any]:
-        """Return what a summary says of it, as JSON values."""
+    def to_summary(self) -> dict[str, Any]:
+        """Return the values for the summary as JSON values."""
         return {
             "camera": self.camera,
             "psi": self.scores.psi,
@@ -115,25 +115,25 @@ class CameraDrift:
 
 @dataclass(frozen=True)
 class Drift:
-    """Of all cameras with scores."""
+    """Drift of all cameras with scores."""
 
     model: str
     """Digest of the model."""
     cameras: tuple[CameraDrift, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON values."""
+        """Return the drift as JSON values."""
         return asdict(self)
 
-    def figures(self) -> list[dict[str, Any]]:
-        """Return what a summary says of each camera."""
-        return [camera.figures() for camera in self.cameras]
+    def to_summary(self) -> list[dict[str, Any]]:
+        """Return the summary values of each camera."""
+        return [camera.to_summary() for camera in self.cameras]
 
     @classmethod
     def from_report(cls, report: Mapping[str, Any], model: str) -> Drift:
-        """Return what a night found of a model; of no cameras where it found nothing of it."""
+        """Return the drift of a model from a report; without cameras if the report has no drift of this model."""
         try:
             found = build(cls, report.get("drift"))
-        except DocumentError:  # of a version that says something else, or nothing, of drift
+        except DocumentError:  # written by a version that stores drift in another format, or not at all
             return cls(model, ())
         return found if found.model == model else cls(model, ())

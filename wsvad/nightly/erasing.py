@@ -1,5 +1,6 @@
-"""Takes videos out of a data set, so that no object below its root says anything of them. Unlike a collection this
-does not wait: who reads an older snapshot meanwhile finds that objects are gone.
+"""Removal of videos from a data set, so that no object below its root contains data of them.
+
+Unlike garbage collection, this does not wait for readers: a reader of an older snapshot finds that objects are missing.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from wsvad.dataset.publish import publish
 from wsvad.dataset.snapshots import latest_snapshot, named_keys
 from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import ObjectNotFound
-from wsvad.nightly.places import ABOUT, REVIEW, VERDICTS
+from wsvad.nightly.layout import ABOUT, REVIEW, VERDICTS
 from wsvad.storage import Store
 from wsvad.work.record import new_run_id
 
@@ -30,11 +31,11 @@ log = logging.getLogger(__name__)
 
 _THREADS = 8
 _PICTURES = re.compile(rf"{REVIEW}(?:.*/)?media/[0-9a-f]{{32}}/")
-"""A folder with the pictures of one event."""
+"""Folder with the pictures of one event."""
 
 
 def unpublish(store: Store, video_ids: frozenset[str]) -> None:
-    """Publish a data set of features or scores without some videos; nothing is deleted.
+    """Publish a features or scores data set without the given videos; delete nothing.
 
     Raises:
         DamagedError, StorageError: the data set cannot be read or written.
@@ -55,9 +56,12 @@ def unpublish(store: Store, video_ids: frozenset[str]) -> None:
 
 
 def erase_unpublished(store: Store, video_ids: frozenset[str]) -> int:
-    """Delete what the newest snapshot does not name and may say something of these videos; return how many objects.
+    """Delete objects that the newest snapshot does not reference and that may contain data of the given videos.
 
-    Units of a single other video stay: an interrupted run left them, and the next one goes on with them.
+    Units of a single other video are kept: an interrupted run left them, and the next run continues with them.
+
+    Returns:
+        Number of deleted objects.
 
     Raises:
         DamagedError, StorageError: the data set cannot be read or written.
@@ -77,20 +81,20 @@ def erase_unpublished(store: Store, video_ids: frozenset[str]) -> int:
     ]
     records += [(key, _is_record_of) for key in pictures]
     with ThreadPoolExecutor(_THREADS) as pool:
-        theirs = pool.map(lambda key: _is_of_others(store, key, video_ids), units)
-        units = [key for key, others in zip(units, theirs, strict=True) if not others]
-        theirs = pool.map(lambda record: record[1](store, record[0], video_ids), records)
-        told = [key for (key, _), mentioned in zip(records, theirs, strict=True) if mentioned]
-        # snapshots first, so that none is ever there whose objects are not
-        doomed = [*old, *(key for key in tables if key not in named), *units, *told]
+        matches = pool.map(lambda key: _is_of_others(store, key, video_ids), units)
+        units = [key for key, others in zip(units, matches, strict=True) if not others]
+        matches = pool.map(lambda record: record[1](store, record[0], video_ids), records)
+        mentioning = [key for (key, _), mentioned in zip(records, matches, strict=True) if mentioned]
+        # snapshots first, so that a snapshot never exists without its objects
+        to_delete = [*old, *(key for key in tables if key not in named), *units, *mentioning]
         for key in old:
             store.delete(key)
-        list(pool.map(store.delete, doomed[len(old) :]))
-    return rewritten + len(doomed)
+        list(pool.map(store.delete, to_delete[len(old) :]))
+    return rewritten + len(to_delete)
 
 
 def erase_all(store: Store) -> int:
-    """Delete a whole data set; return how many objects that were."""
+    """Delete a whole data set; return the number of deleted objects."""
     keys = [info.key for info in store.list()]
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(store.delete, keys))
@@ -98,40 +102,40 @@ def erase_all(store: Store) -> int:
 
 
 def erase_reviews(root: Store, video_ids: frozenset[str]) -> int:
-    """Delete what reviewers said of these videos, their pictures, and all pages below ``review/``: they are of many.
+    """Delete the verdicts and pictures of the given videos, and all pages below ``review/``: a page covers many videos.
 
     Args:
-        root: of the nightly job.
-        video_ids: of the videos; pictures of which nobody can tell the video are deleted, too.
+        root: root of the nightly job.
+        video_ids: videos to erase; pictures whose video cannot be determined are also deleted.
 
     Returns:
-        How many objects were deleted.
+        Number of deleted objects.
 
     Raises:
         StorageError: the root cannot be read or written.
     """
     folders: dict[str, list[str]] = defaultdict(list)
-    doomed: list[str] = []
+    to_delete: list[str] = []
     for info in root.list(REVIEW):
         found = _PICTURES.match(info.key)
-        (folders[found[0]] if found else doomed).append(info.key)
+        (folders[found[0]] if found else to_delete).append(info.key)
     records = [info.key for info in root.list(VERDICTS)]
     with ThreadPoolExecutor(_THREADS) as pool:
-        theirs = pool.map(lambda folder: _is_record_of(root, f"{folder}{ABOUT}", video_ids, absent=True), folders)
-        lasting = []
-        for (folder, keys), mine in zip(folders.items(), theirs, strict=True):
-            if mine:
-                lasting.append(f"{folder}{ABOUT}")  # what says whose pictures they are goes last
-                doomed += [key for key in keys if key != lasting[-1]]
-        theirs = pool.map(lambda key: _is_record_of(root, key, video_ids), records)
-        doomed += [key for key, mine in zip(records, theirs, strict=True) if mine]
-        list(pool.map(root.delete, doomed))
-        list(pool.map(root.delete, lasting))
-    return len(doomed) + len(lasting)
+        matches = pool.map(lambda folder: _is_record_of(root, f"{folder}{ABOUT}", video_ids, absent=True), folders)
+        deleted_last = []
+        for (folder, keys), matched in zip(folders.items(), matches, strict=True):
+            if matched:
+                deleted_last.append(f"{folder}{ABOUT}")  # deleted last: it names the video of the pictures
+                to_delete += [key for key in keys if key != deleted_last[-1]]
+        matches = pool.map(lambda key: _is_record_of(root, key, video_ids), records)
+        to_delete += [key for key, matched in zip(records, matches, strict=True) if matched]
+        list(pool.map(root.delete, to_delete))
+        list(pool.map(root.delete, deleted_last))
+    return len(to_delete) + len(deleted_last)
 
 
 def _is_of_others(store: Store, key: str, video_ids: frozenset[str]) -> bool:
-    """Whether a unit is of one video, and of none of these; units of events are of many."""
+    """Whether a unit belongs to one video that is not in ``video_ids``; units of events belong to several videos."""
     try:
         schema = pq.read_schema(owned_reader(store.read(key)))
         metadata = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
@@ -144,7 +148,7 @@ def _is_of_others(store: Store, key: str, video_ids: frozenset[str]) -> bool:
 
 
 def _is_record_of(store: Store, key: str, video_ids: Collection[str], *, absent: bool = False) -> bool:
-    """Whether a record, or a picture, is of one of these videos; what cannot be read may be, else ``absent``."""
+    """Whether a record or picture belongs to one of these videos; True if unreadable, ``absent`` if missing."""
     try:
         return parse_object(store.read(key)).get(columns.VIDEO_ID) in video_ids
     except ObjectNotFound:
@@ -154,7 +158,7 @@ def _is_record_of(store: Store, key: str, video_ids: Collection[str], *, absent:
 
 
 def _mentions(store: Store, key: str, video_ids: Iterable[str]) -> bool:
-    """Whether a JSON record has the id of a video anywhere in it, also as a part of a longer name."""
+    """Whether a JSON record contains the id of one of these videos, also as part of a longer name."""
     try:
         data = store.read(key)
     except ObjectNotFound:
@@ -163,19 +167,19 @@ def _mentions(store: Store, key: str, video_ids: Iterable[str]) -> bool:
 
 
 def written_forms(video_id: str) -> set[bytes]:
-    """Return how an id stands in JSON."""
+    """Return the JSON encodings of a video id (ASCII-escaped and UTF-8)."""
     return {json.dumps(video_id, ensure_ascii=ascii_only)[1:-1].encode() for ascii_only in (True, False)}
 
 
 def _rewrite_indexes(store: Store, video_ids: frozenset[str]) -> int:
-    """Take videos out of the kept indexes; return how many objects were deleted."""
+    """Remove videos from the stored indexes; return the number of deleted objects."""
     deleted = 0
     for info in list(store.list(layout.INDEX)):
         try:
             table = pq.read_table(owned_reader(store.read(info.key)))
             rows = [row for row in table.to_pylist() if row[columns.VIDEO_ID] not in video_ids]
         except (pa.ArrowException, OSError, LookupError):
-            rows, table = [], None  # nobody can read what it says, nor needs it
+            rows, table = [], None  # unreadable and not needed
         if table is not None and len(rows) == len(table):
             continue
         if table is not None and rows:

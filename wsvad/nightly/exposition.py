@@ -1,4 +1,4 @@
-"""Figures of a night for Prometheus: into a file for node_exporter's textfile collector, and to a push gateway."""
+"""Prometheus metrics of a nightly run: textfile for node_exporter, and push to a Pushgateway."""
 
 from __future__ import annotations
 
@@ -19,64 +19,64 @@ _TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
-class Figure:
+class Metric:
     """One metric with its samples."""
 
     name: str
-    """Without the prefix; seconds, bytes and timestamps say so at the end of the name."""
+    """Name without the prefix; units (seconds, bytes, timestamp) are its suffix."""
     help: str
     samples: Sequence[tuple[Mapping[str, str], float]]
-    """Labels and value; all samples have the same labels."""
+    """Labels and value of each sample; all samples have the same label names."""
 
 
-def registry_of(figures: Sequence[Figure]) -> CollectorRegistry:
-    """Return the figures as gauges; values of labels may be any text."""
+def registry_of(metrics: Sequence[Metric]) -> CollectorRegistry:
+    """Return a registry with the metrics as gauges; label values can be any text."""
     registry = CollectorRegistry()
-    for figure in figures:
-        names = sorted({name for labels, _ in figure.samples for name in labels})
-        gauge = Gauge(PREFIX + figure.name, figure.help, names, registry=registry)
-        for labels, value in figure.samples:
+    for metric in metrics:
+        names = sorted({name for labels, _ in metric.samples for name in labels})
+        gauge = Gauge(PREFIX + metric.name, metric.help, names, registry=registry)
+        for labels, value in metric.samples:
             (gauge.labels(**labels) if names else gauge).set(value)
     return registry
 
 
-def write_textfile(path: str, figures: Sequence[Figure]) -> None:
-    """Put the figures where node_exporter reads them, all at once. Raises ``StorageError``."""
+def write_textfile(path: str, metrics: Sequence[Metric]) -> None:
+    """Write the metrics atomically to a textfile for node_exporter. Raises ``StorageError``."""
     try:
-        write_to_textfile(path, registry_of(figures))
+        write_to_textfile(path, registry_of(metrics))
     except OSError as error:
         raise StorageError(f"--textfile {path}: {error}") from error
 
 
 def check_textfile(path: str) -> None:
-    """Refuse a file that node_exporter would not read, or that has no folder. Raises ``UsageError``."""
+    """Check that node_exporter would read this file and that its folder exists. Raises ``UsageError``."""
     if not path.endswith(".prom"):
-        raise UsageError(f"--textfile {path!r}: node_exporter reads files whose names end in .prom")
+        raise UsageError(f"--textfile {path!r}: node_exporter reads only files whose names end in .prom")
     if not Path(path).parent.is_dir():
-        raise UsageError(f"--textfile {path!r}: there is no folder {str(Path(path).parent)!r}")
+        raise UsageError(f"--textfile {path!r}: the folder {str(Path(path).parent)!r} does not exist")
 
 
 def check_gateway(url: str) -> None:
-    """Refuse what is no URL of a push gateway. Raises ``UsageError``."""
+    """Check that this is the URL of a Pushgateway. Raises ``UsageError``."""
     try:
         parts = urlsplit(url)
         wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment
     except ValueError:
         wrong = True
     if wrong:
-        raise UsageError("--push takes http://HOST:PORT or https://HOST:PORT of a push gateway")
+        raise UsageError("--push must be http://HOST:PORT or https://HOST:PORT of a Pushgateway")
 
 
-def push(url: str, job: str, figures: Sequence[Figure]) -> None:
-    """Send figures to a push gateway with POST, which leaves those that are not sent (the last success) as they were.
+def push(url: str, job: str, metrics: Sequence[Metric]) -> None:
+    """Send metrics to a Pushgateway with POST, which keeps metrics that are not sent (the last success).
 
     Args:
-        url: of the gateway; a name and password in it are sent as basic authentication.
-        job: that groups the figures.
-        figures: to send.
+        url: URL of the Pushgateway; a user name and password in it are sent as basic authentication.
+        job: job label that groups the metrics.
+        metrics: metrics to send.
 
     Raises:
-        StorageError: the gateway did not take them.
+        StorageError: the Pushgateway did not accept the metrics.
     """
     parts = urlsplit(url)
     gateway = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
@@ -85,9 +85,9 @@ def push(url: str, job: str, figures: Sequence[Figure]) -> None:
         name, password = unquote(parts.username), unquote(parts.password or "")
         handler = partial(basic_auth_handler, username=name, password=password)
     try:
-        pushadd_to_gateway(gateway, job, registry_of(figures), timeout=_TIMEOUT_S, handler=handler)
+        pushadd_to_gateway(gateway, job, registry_of(metrics), timeout=_TIMEOUT_S, handler=handler)
     except HTTPError as error:
-        with error:  # it holds the connection
-            raise StorageError(f"--push: {parts.hostname} answered {error.code}: {error.reason}") from error
+        with error:  # closes the connection
+            raise StorageError(f"--push: {parts.hostname} returned {error.code}: {error.reason}") from error
     except OSError as error:
-        raise StorageError(f"--push: no figures were sent to {parts.hostname}: {error}") from error
+        raise StorageError(f"--push: cannot send metrics to {parts.hostname}: {error}") from error

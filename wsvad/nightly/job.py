@@ -1,4 +1,4 @@
-"""A night from start to end: list, extract what is missing, score, make events, compare, publish, tell."""
+"""The nightly run: list, extract missing features, score, find events, compare, publish, export metrics."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from wsvad.checkpoint import Checkpoint
 from wsvad.dataset.layout import snapshot_key
 from wsvad.dataset.snapshots import read_snapshot
 from wsvad.errors import EXIT_QUARANTINE, ObjectNotFound, UsageError, WsvadError
-from wsvad.nightly.coverage import COUNTS, PROBLEMS, Coverage, coverage_of
+from wsvad.nightly.coverage import COUNTS, PROBLEMS, Coverage, compute_coverage
 from wsvad.nightly.drift import find_drift
 from wsvad.nightly.drift_results import Drift
+from wsvad.nightly.events import compare_nights, make_events
 from wsvad.nightly.exposition import check_gateway, check_textfile
-from wsvad.nightly.happenings import compare_nights, make_events
-from wsvad.nightly.making import Made, make_scores
-from wsvad.nightly.models import pin, pinned
+from wsvad.nightly.layout import CURRENT, DRIVERS
+from wsvad.nightly.metrics import export_failure, export_metrics
+from wsvad.nightly.models import load_pinned_model, pin_model
 from wsvad.nightly.night import Night, begin
 from wsvad.nightly.options import RescoreOptions
-from wsvad.nightly.places import CURRENT, DRIVERS
 from wsvad.nightly.pointers import point, pointer_key
 from wsvad.nightly.published import (
     Current,
-    DataSetAt,
-    ModelAt,
+    ModelSnapshots,
+    SnapshotRef,
     current,
-    keep_input,
-    keep_night,
-    models_as_json,
-    refuse_other,
+    models_to_json,
+    refuse_foreign_root,
     same_state,
+    store_input,
+    store_report,
 )
 from wsvad.nightly.purging import PurgeOptions, purge
+from wsvad.nightly.steps import StepResults, extract_and_score
 from wsvad.nightly.summary import RescoreSummary
-from wsvad.nightly.telling import tell, tell_failure
-from wsvad.nightly.tombstones import marks, without_purged
+from wsvad.nightly.tombstones import read_tombstones, without_purged
 from wsvad.storage import Store, open_store
 from wsvad.work.lease import Lease
 from wsvad.work.record import Run
@@ -51,16 +51,16 @@ log = logging.getLogger(__name__)
 
 
 def rescore(options: RescoreOptions, console: Console | None = None) -> RescoreSummary:
-    """Bring scores and events of an archive up to date; safe to kill, to repeat, and to start twice.
+    """Bring the scores and events of an archive up to date; idempotent, can be killed and started twice at once.
 
     Args:
-        options: the archive, where everything goes, the models.
-        console: where progress is drawn.
+        options: the archive, the root of the nightly job, the models.
+        console: console for progress output.
 
     Raises:
-        UsageError, ManifestError: before any work; an archive without any video changes nothing.
-        ConflictError: another run is at work, or has published meanwhile; or another champion was asked for.
-        VideoError: not one clip of the archive came through.
+        UsageError, ManifestError: raised before any work; an empty archive changes nothing.
+        ConflictError: another run is in progress or published meanwhile, or ``checkpoint`` is not the champion.
+        VideoError: no clip of the archive could be extracted.
         DamagedError, StorageError, ClusterError: nothing was published; run the same command again.
     """
     _check(options)
@@ -68,10 +68,10 @@ def rescore(options: RescoreOptions, console: Console | None = None) -> RescoreS
         summary = _run(options, console)
     except WsvadError as error:
         if not options.dry_run:
-            tell_failure(options, error.exit_code)
+            export_failure(options, error.exit_code)
         raise
     if not options.dry_run:
-        tell(options, summary)
+        export_metrics(options, summary)
     return summary
 
 
@@ -80,30 +80,30 @@ def _run(options: RescoreOptions, console: Console | None) -> RescoreSummary:
     night = begin(options)
     base = current(night.root)
     if base is None:
-        refuse_other(night.root)
-    if _is_finished(night, base):
+        refuse_foreign_root(night.root)
+    if _is_up_to_date(night, base):
         assert base is not None
-        summary = _again(night, base, run)
+        summary = _unchanged_summary(night, base, run)
     elif options.dry_run:
-        return _planned(night, base, run)
+        return _dry_run_summary(night, base, run)
     else:
-        summary = _hold(night, run, console)
-    return _retain(night, summary, console)
+        summary = _run_locked(night, run, console)
+    return _apply_retention(night, summary, console)
 
 
-def _retain(night: Night, summary: RescoreSummary, console: Console | None) -> RescoreSummary:
-    """Purge what is older than the retention of its camera, or say how much that is."""
+def _apply_retention(night: Night, summary: RescoreSummary, console: Console | None) -> RescoreSummary:
+    """Purge videos older than the retention of their camera, or only count them."""
     options = night.options
     if not night.cameras.sets("retention_days"):
         return summary
     apply = options.apply_retention and not options.dry_run
-    asked = PurgeOptions(options.root, retention=True, apply=apply, store=options.store)
+    request = PurgeOptions(options.root, retention=True, apply=apply, store=options.store)
     try:
-        done = purge(asked, console)
-    except UsageError as error:  # the brake
+        done = purge(request, console)
+    except UsageError as error:  # too many videos at once
         log.error("retention was not applied: %s", error)
         return replace(summary, retention=str(error))
-    if done.pointer:  # what was published before names what is not there any more
+    if done.pointer:  # the pointer published before names deleted objects
         summary = replace(summary, pointer=done.pointer, published=True, nothing_to_do=False)
     return replace(summary, expired=done.videos, retention="applied" if apply else "asked")
 
@@ -116,8 +116,8 @@ def _check(options: RescoreOptions) -> None:
         check_gateway(options.push)
 
 
-def _is_finished(night: Night, base: Current | None) -> bool:
-    """Whether the newest published night is of just these inputs, with nothing left and nothing gone."""
+def _is_up_to_date(night: Night, base: Current | None) -> bool:
+    """Whether the newest published night has the same inputs, is complete, and all its snapshots exist."""
     if base is None or not base.settled or night.options.retry_quarantined:
         return False
     if base.archive != night.options.archive or base.inputs != night.inputs(base):
@@ -127,42 +127,48 @@ def _is_finished(night: Night, base: Current | None) -> bool:
         for at in parts:
             night.root.stat(f"{at.prefix}/{snapshot_key(at.snapshot)}")
     except ObjectNotFound as error:
-        log.warning("%s; the night is made again", error)
+        log.warning("%s; the night is computed again", error)
         return False
     return base.reported(night.root) == base.champion
 
 
-def _hold(night: Night, run: Run, console: Console | None) -> RescoreSummary:
-    """Make and publish the night, as the only one at work below the root."""
+def _run_locked(night: Night, run: Run, console: Console | None) -> RescoreSummary:
+    """Compute and publish the night while holding the lease of the root."""
     root = probed(night.root)
     with Lease(root, DRIVERS, "an archive") as lease:
-        listing, purged = without_purged(night.listing, marks(root))  # a purge may have come between
+        listing, purged = without_purged(night.listing, read_tombstones(root))  # a purge may have run since the listing
         night = replace(night, listing=listing, purged=(*night.purged, *purged))
         base = current(root)
         models = _models(night, root, base)
-        made = make_scores(night.options, root, night.listing, models, console or Console(stderr=True))
+        made = extract_and_score(night.options, root, night.listing, models, console or Console(stderr=True))
         lease.check()
         events = make_events(night.options, root, made.scores, console or Console(stderr=True))
         return _publish(night, root, base, made, events, lease, run)
 
 
 def _models(night: Night, root: Store, base: Current | None) -> dict[str, Checkpoint]:
-    """Return the night's models by digest, those that are new copied below the root, the champion first."""
-    given = {c.digest: c for c in (night.asked, *night.candidates) if c is not None}
+    """Return the night's models by digest, the champion first; new models are copied below the root."""
+    given = {c.digest: c for c in (night.requested, *night.candidates) if c is not None}
     champion = night.champion(base)
     found = {}
     for digest in sorted(night.digests(base), key=lambda digest: (digest != champion, digest)):
         if digest in given:
-            pin(root, given[digest])
-        found[digest] = given.get(digest) or pinned(root, digest)
+            pin_model(root, given[digest])
+        found[digest] = given.get(digest) or load_pinned_model(root, digest)
     return found
 
 
 def _publish(
-    night: Night, root: Store, base: Current | None, made: Made, events: Mapping[str, DataSetAt], lease: Lease, run: Run
+    night: Night,
+    root: Store,
+    base: Current | None,
+    made: StepResults,
+    events: Mapping[str, SnapshotRef],
+    lease: Lease,
+    run: Run,
 ) -> RescoreSummary:
     champion = night.champion(base)
-    models = {digest: ModelAt(made.features[digest], made.scores[digest], at) for digest, at in events.items()}
+    models = {digest: ModelSnapshots(made.features[digest], made.scores[digest], at) for digest, at in events.items()}
     coverage = _coverage(night, root, models[champion])
     reported = base.reported(root) if base else None
     before = base.models.get(reported or base.champion, base.shown).events if base else None
@@ -172,10 +178,10 @@ def _publish(
     body = {
         "archive": night.options.archive,
         "champion": champion,
-        "models": models_as_json(models),
+        "models": models_to_json(models),
         "settings": night.options.settings.to_dict(),
-        "cameras": keep_input(root, night.options.cameras, night.options.store) if night.options.cameras else None,
-        "thresholds": [keep_input(root, uri, night.options.store) for uri in night.options.thresholds],
+        "cameras": store_input(root, night.options.cameras, night.options.store) if night.options.cameras else None,
+        "thresholds": [store_input(root, uri, night.options.store) for uri in night.options.thresholds],
         "inputs": night.inputs(base),
         "settled": settled,
     }
@@ -191,7 +197,7 @@ def _publish(
             "codes": list(made.codes),
             "banner": banner,
         }
-        body |= {"night": keep_night(root, found), "run_id": run.run_id}
+        body |= {"night": store_report(root, found), "run_id": run.run_id}
         body["created_utc"] = datetime.now(UTC).isoformat(timespec="seconds")
         lease.check()
         number = point(root, CURRENT, base.pointer if base else None, body).number
@@ -202,7 +208,7 @@ def _publish(
         night, coverage, champion, len(models), run,
         pointer=pointer_key(CURRENT, number), published=published, events=changes.events,
         changes=dict(changes.counts),
-        drift=drift.figures(),
+        drift=drift.to_summary(),
         banner=banner,
         clips_now=sum(s.clips_now for s in made.extractions),
         scored_now=sum(s.clips_now for s in made.scorings),
@@ -212,8 +218,8 @@ def _publish(
     )  # fmt: skip
 
 
-def _coverage(night: Night, root: Store, shown: ModelAt | None) -> Coverage:
-    """Hold the listing against what has features and scores of the model that readers are shown."""
+def _coverage(night: Night, root: Store, shown: ModelSnapshots | None) -> Coverage:
+    """Compare the listing with the features and scores of the champion."""
     features, scores = ({}, {}) if shown is None else (_rows(root, at) for at in (shown.features, shown.scores))
     recorded = {video.video_id: RecordedVideo(video.video_id, video.uri) for video in night.listing.videos}
     recorded |= {lost.video_id: RecordedVideo(lost.video_id, lost.uri) for lost in night.listing.unreachable}
@@ -222,28 +228,28 @@ def _coverage(night: Night, root: Store, shown: ModelAt | None) -> Coverage:
     purged = [RecordedVideo(video_id, uri) for video_id, uri in night.purged]
     placed = place_all([*recorded.values(), *purged], night.cameras)
     ids = [video_id for video_id, _ in night.purged]
-    return coverage_of(night.listing, features, scores, lambda video_id: placed[video_id].camera, ids)
+    return compute_coverage(night.listing, features, scores, lambda video_id: placed[video_id].camera, ids)
 
 
-def _rows(root: Store, at: DataSetAt) -> dict[str, dict[str, Any]]:
-    """Rows of the videos table of a data set below the root."""
+def _rows(root: Store, at: SnapshotRef) -> dict[str, dict[str, Any]]:
+    """Return the rows of the videos table of a data set by video id."""
     store = open_store(f"{root.uri}/{at.prefix}", root.options)
     return {row["video_id"]: row for row in read_snapshot(store, snapshot_key(at.snapshot)).videos}
 
 
-def _again(night: Night, base: Current, run: Run) -> RescoreSummary:
-    """Say what is published already."""
+def _unchanged_summary(night: Night, base: Current, run: Run) -> RescoreSummary:
+    """Return the summary of the night that is already published."""
     report = base.report(night.root)
     return _summary(
         night, Coverage.from_dict(report["coverage"]), base.champion, len(base.models), run,
         pointer=pointer_key(CURRENT, base.number), events=report["events"], changes={"kept": report["events"]},
         banner=report["banner"], codes=tuple(report["codes"]), nothing_to_do=True, dry_run=night.options.dry_run,
-        drift=Drift.from_report(report, base.champion).figures(),
+        drift=Drift.from_report(report, base.champion).to_summary(),
     )  # fmt: skip
 
 
-def _planned(night: Night, base: Current | None, run: Run) -> RescoreSummary:
-    """Say what there is to do, from what is published; nothing is written."""
+def _dry_run_summary(night: Night, base: Current | None, run: Run) -> RescoreSummary:
+    """Return the summary of a dry run, from what is published; write nothing."""
     coverage = _coverage(night, night.root, base.shown if base else None)
     pointer = pointer_key(CURRENT, base.number) if base else None
     return _summary(

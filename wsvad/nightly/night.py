@@ -1,4 +1,4 @@
-"""What a night starts from: the archive as it is listed, the models and files that are named."""
+"""Inputs of a nightly run: the listed archive, the models and the named files."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from wsvad.checkpoint import Checkpoint, load_checkpoint
 from wsvad.errors import ObjectNotFound, UsageError
 from wsvad.features.coverage import skipped_videos
 from wsvad.manifest.listing import Listing, list_videos
-from wsvad.nightly.happenings import thresholds_by_model
-from wsvad.nightly.models import champion_of
+from wsvad.nightly.events import thresholds_by_model
+from wsvad.nightly.layout import PENDING_PURGE
+from wsvad.nightly.models import resolve_champion
 from wsvad.nightly.options import RescoreOptions
-from wsvad.nightly.places import PENDING
 from wsvad.nightly.published import Current, digest_of
-from wsvad.nightly.tombstones import marks, without_purged
+from wsvad.nightly.tombstones import read_tombstones, without_purged
 from wsvad.storage import Store, open_object, open_store
 
 log = logging.getLogger(__name__)
@@ -25,28 +25,29 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Night:
-    """What a night starts from."""
+    """Inputs of a nightly run."""
 
     root: Store
     listing: Listing
-    """Of the archive, without what was purged."""
+    """The archive without purged videos."""
     purged: tuple[tuple[str, str], ...]
-    """Id and URI of videos of the archive that were purged here."""
+    """Id and URI of each purged video that is still in the archive."""
     cameras: Cameras
-    asked: Checkpoint | None
+    requested: Checkpoint | None
+    """The checkpoint of ``--checkpoint``."""
     candidates: tuple[Checkpoint, ...]
     options: RescoreOptions
 
     def champion(self, base: Current | None) -> str:
-        """Digest of the model that readers are shown. Raises as ``champion_of``."""
-        return champion_of(self.asked, base.champion if base else None)
+        """Return the digest of the champion. Raises as ``resolve_champion``."""
+        return resolve_champion(self.requested, base.champion if base else None)
 
     def digests(self, base: Current | None) -> list[str]:
-        """Digests of the champion and of all candidates, of earlier nights too."""
+        """Return the digests of the champion and of all candidates, including those of previous nights."""
         return sorted({self.champion(base), *(c.digest for c in self.candidates), *(base.models if base else ())})
 
     def inputs(self, base: Current | None) -> str:
-        """Digest of everything that decides the night but which model is champion."""
+        """Return a digest of all inputs of the night except the choice of the champion."""
         options = self.options
         return digest_of(
             {
@@ -65,10 +66,10 @@ class Night:
 
 
 def begin(options: RescoreOptions) -> Night:
-    """Read what is named and list the archive; write nothing. Raises as ``rescore`` before any work."""
+    """Read the named files and list the archive; write nothing. Raises what ``rescore`` raises before any work."""
     root = open_store(options.root, options.store)
     cameras = read_cameras(options.cameras, options.store)
-    asked = load_checkpoint(options.checkpoint, options.store) if options.checkpoint else None
+    requested = load_checkpoint(options.checkpoint, options.store) if options.checkpoint else None
     candidates = tuple(load_checkpoint(uri, options.store) for uri in options.candidates)
     thresholds_by_model(options)
     listing = list_videos(
@@ -79,16 +80,16 @@ def begin(options: RescoreOptions) -> Night:
         reading=options.reading,
     )
     log.info("%d videos listed, %d other files skipped", len(listing.videos), len(listing.skipped))
-    listing, purged = without_purged(listing, marks(root))
-    if any(info.key == PENDING for info in root.list(PENDING)):
+    listing, purged = without_purged(listing, read_tombstones(root))
+    if any(info.key == PENDING_PURGE for info in root.list(PENDING_PURGE)):
         log.warning(
-            "a purge was begun and did not end; `wsvad purge --root %s` with the same options ends it", root.uri
+            "a purge was interrupted; to finish it, run `wsvad purge --root %s` with the same options", root.uri
         )
-    return Night(root, listing, tuple(purged), cameras, asked, candidates, options)
+    return Night(root, listing, tuple(purged), cameras, requested, candidates, options)
 
 
 def _digest_of_file(uri: str | None, options: RescoreOptions) -> str | None:
-    """SHA-256 (hex) of a file that somebody named. Raises ``UsageError`` where there is none."""
+    """Return the SHA-256 (hex) of a named file. Raises ``UsageError`` if it does not exist."""
     if uri is None:
         return None
     store, key = open_object(uri, options.store)

@@ -1,4 +1,4 @@
-"""What a nightly job is asked to do."""
+"""Options of the nightly job."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from wsvad.work.pool import PoolOptions
 
 @dataclass(frozen=True)
 class RescoreOptions:
-    """What to bring up to date, and where; ``wsvad rescore --help`` explains the same options."""
+    """Options of a nightly run; ``wsvad rescore --help`` explains the same options."""
 
     archive: str
-    """Folder, prefix or manifest of video."""
+    """Folder, prefix or manifest of videos."""
     root: str
-    """Where everything goes that comes of it."""
+    """Root of the nightly job, where all results are stored."""
     checkpoint: str | None = None
-    """The first night's model; later nights have a champion."""
+    """Checkpoint of the first run; later runs use the champion."""
     candidates: Sequence[str] = ()
-    """Checkpoints that are scored beside the champion from now on."""
+    """Checkpoints to score in addition to the champion, in this and all later runs."""
     cameras: str | None = None
-    """``cameras.toml``; None: every folder is a camera, and times are offsets."""
+    """URI of ``cameras.toml``; None: every folder is a camera, and times are offsets."""
     settings: EventSettings = field(default_factory=EventSettings)
-    """How scores become events."""
+    """Settings that turn scores into events."""
     thresholds: Sequence[str] = ()
-    """Files of calibrated thresholds; each names its model. Models without one have ``settings``."""
+    """Files of calibrated thresholds; each names its model. Models without a file use ``settings``."""
     weights: str | None = None
-    """The backbone's; None where the checkpoint names the embedded ones or an untrained network."""
+    """Backbone weights; None if the checkpoint names embedded weights or an untrained network."""
     flow_weights: str | None = None
     identity: Identity = "stat"
     follow_links: bool = False
     reading: ReadOptions = field(default_factory=ReadOptions)
     min_coverage: float = MIN_COVERAGE
-    """Percent of a video's clips below which it counts as short."""
+    """Minimum percentage of a video's clips; with fewer, the video counts as short."""
     retry_quarantined: bool = False
     tolerate_quarantine: bool = False
-    """Whether footage that failed on evidence leaves the exit code at 0; it is in the summary and the metrics."""
+    """Whether quarantined footage leaves the exit code at 0; it is still in the summary and the metrics."""
     apply_retention: bool = False
-    """Whether videos that are older than the retention of their camera are purged; else their number is said."""
+    """Whether to purge videos older than the retention of their camera; otherwise they are only counted."""
     textfile: str | None = None
-    """File that node_exporter's textfile collector reads."""
+    """File for node_exporter's textfile collector."""
     push: str | None = None
-    """URL of a push gateway."""
+    """URL of a Pushgateway."""
     limits: Limits = field(default_factory=Limits)
     pool: PoolOptions = field(default_factory=PoolOptions)
     address: str | None = None

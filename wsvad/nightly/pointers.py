@@ -1,7 +1,7 @@
-"""Numbered create-only pointers: the newest one counts, and nobody ever sees half of a change.
+"""Numbered create-only pointers: the newest pointer is the current state, and every change is atomic.
 
-A pointer says all that its readers need. Who writes the next one names the pointer that his work started from: of two
-that started from the same, the second is refused, and so is one that wakes up after another has gone on.
+A pointer contains everything its readers need. A writer names the pointer that its work is based on. If two writers
+start from the same pointer, the second is refused; a writer that resumes after another has published is refused too.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from wsvad.storage import Created, Store
 
 @dataclass(frozen=True)
 class Pointer:
-    """One state that was published."""
+    """One published state."""
 
     number: int
-    """From 1."""
+    """Number, from 1."""
     body: Mapping[str, Any]
 
 
 def pointer_key(folder: str, number: int) -> str:
-    """Return the key of a pointer; names sort as numbers do."""
+    """Return the key of a pointer; keys sort in the order of their numbers."""
     return f"{folder}{number:08d}.json"
 
 
 def newest(store: Store, folder: str, fields: Iterable[str]) -> Pointer | None:
-    """Return the newest pointer, or ``None`` where nothing was published.
+    """Return the newest pointer, or ``None`` if nothing was published.
 
     Args:
-        store: that holds the folder.
+        store: store that contains the folder.
         folder: key prefix of the pointers, e.g. ``current/``.
-        fields: that a pointer must have.
+        fields: names of required fields.
 
     Raises:
-        DamagedError: it is damaged.
+        DamagedError: the pointer is damaged.
         StorageError: the store cannot be read.
     """
     numbers = _numbers(store, folder)
@@ -47,26 +47,26 @@ def newest(store: Store, folder: str, fields: Iterable[str]) -> Pointer | None:
 
 
 def read_pointer(store: Store, folder: str, number: int, fields: Iterable[str]) -> Pointer:
-    """Return one pointer. Raises ``ObjectNotFound``, and what :func:`newest` raises."""
+    """Return one pointer. Raises ``ObjectNotFound`` and the errors of :func:`newest`."""
     key = pointer_key(folder, number)
-    remedy = "what it names is not harmed: delete it, and the one before it counts"
+    remedy = "the data it names is intact: delete this object, and the previous pointer becomes current"
     return Pointer(number, unseal(store.read(key), store.uri_of(key), tuple(fields), remedy=remedy))
 
 
 def point(store: Store, folder: str, base: Pointer | None, body: Mapping[str, Any]) -> Pointer:
-    """Publish a state on top of the one that it was made from.
+    """Publish a state based on ``base``.
 
     Raises:
-        ConflictError: another state was published meanwhile; nothing was changed.
+        ConflictError: another state was published after ``base``; nothing was changed.
         StorageError: the store cannot be written.
     """
     number = base.number + 1 if base else 1
     key = pointer_key(folder, number)
-    taken = any(n >= number for n in _numbers(store, folder))  # also where the next one was deleted by hand
+    taken = any(n >= number for n in _numbers(store, folder))  # also if the next pointer was deleted by hand
     if taken or store.create(key, seal(body)) is Created.DIFFERENT:
         raise ConflictError(
-            f"{store.uri_of(key)}: another run has published meanwhile. Nothing was changed; what this run made is "
-            "kept, and the same command goes on from there"
+            f"{store.uri_of(key)}: another run published meanwhile. Nothing was changed. The work of this run is kept; "
+            "run the same command again"
         )
     return Pointer(number, body)
 

@@ -1,4 +1,4 @@
-"""Makes another model champion: a new pointer to what it has made of the archive already."""
+"""Promotion of another model to champion: a new pointer to data that already exists."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from wsvad.errors import DamagedError, ObjectNotFound, UsageError
-from wsvad.nightly.places import CURRENT, DRIVERS
+from wsvad.nightly.layout import CURRENT, DRIVERS
 from wsvad.nightly.pointers import point, pointer_key, read_pointer
 from wsvad.nightly.published import FIELDS, Current, require_current
 from wsvad.storage import Store, StoreOptions, open_store
@@ -18,36 +18,36 @@ from wsvad.work.target import probed
 
 @dataclass(frozen=True)
 class PromoteOptions:
-    """Which model readers are to be shown; ``wsvad promote --help`` explains the same options."""
+    """Options of a promotion; ``wsvad promote --help`` explains the same options."""
 
     root: str
-    """Of the nightly job."""
+    """Root of the nightly job."""
     model: str | None = None
-    """The first digits of its digest."""
+    """First digits of the model's digest."""
     back: bool = False
-    """Instead: the champion before this one."""
+    """Promote the previous champion instead."""
     drop: bool = False
-    """Instead: the model is no longer scored; what it made stays."""
+    """Stop scoring with the model instead; its data is kept."""
     store: StoreOptions = field(default_factory=StoreOptions)
     dry_run: bool = False
 
 
 @dataclass(frozen=True)
 class PromoteSummary(Summary):
-    """What a promotion changed."""
+    """Result of a promotion."""
 
     root: str
     pointer: str
     before: str
     champion: str
     models: tuple[str, ...]
-    """Digests of the models that are scored every night."""
+    """Digests of the models that are scored every night, including the champion."""
     changed: bool
     dry_run: bool
 
     @property
     def exit_code(self) -> int:
-        """0: what is wrong raises."""
+        """Always 0; problems raise an exception."""
         return 0
 
     def lines(self) -> list[tuple[str, str]]:
@@ -62,21 +62,21 @@ class PromoteSummary(Summary):
 
 
 def promote(options: PromoteOptions) -> PromoteSummary:
-    """Publish a night like the newest one with another champion, at once and whole.
+    """Publish a copy of the newest night with another champion, atomically.
 
-    A model can become champion when it was scored beside the present one. The model that was champion goes on being
-    scored, so that ``back`` is as quick.
+    Only a model that the nightly job already scores can become champion. The previous champion is still scored, so
+    ``back`` is equally fast.
 
     Raises:
-        UsageError: no such model, several of that name, none before it, or the champion is to be dropped.
-        DamagedError: a published night of which the champion before would be known is damaged.
-        ConflictError: a nightly run or another promotion is at work.
-        StorageError: nothing was changed.
+        UsageError: no model or several models match, there is no previous champion, or the champion would be dropped.
+        DamagedError: a published night needed to find the previous champion is damaged.
+        ConflictError: a nightly run or another promotion is in progress.
+        StorageError: the store failed; nothing was changed.
     """
     if sum((options.model is not None, options.back)) != 1:
         raise UsageError("give either --model or --back")
     if options.drop and options.back:
-        raise UsageError("--drop takes a --model, not --back")
+        raise UsageError("--drop requires --model, not --back")
     root = open_store(options.root, options.store)
     base = require_current(root)
     if options.dry_run:
@@ -96,7 +96,7 @@ def promote(options: PromoteOptions) -> PromoteSummary:
             "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         if models != tuple(sorted(base.models)):
-            body["inputs"] = ""  # the next night finds that it is of other models
+            body["inputs"] = ""  # makes the next night run, because its models changed
         lease.check()
         point(root, CURRENT, base.pointer, body)
         return summary
@@ -117,7 +117,7 @@ def _result(options: PromoteOptions, base: Current, champion: str, models: tuple
 
 
 def _after(options: PromoteOptions, root: Store, base: Current) -> tuple[str, tuple[str, ...]]:
-    """Return the champion and the models that there are to be."""
+    """Return the champion and the models after the promotion."""
     models = tuple(sorted(base.models))
     if options.back:
         return _champion_before(root, base), models
@@ -125,9 +125,9 @@ def _after(options: PromoteOptions, root: Store, base: Current) -> tuple[str, tu
     found = [digest for digest in models if named and digest.removeprefix("sha256:").startswith(named)]
     known = ", ".join(_known(base))
     if len(found) != 1:
-        problem = f"{len(found)} models begin" if found else "no model begins"
+        problem = f"{len(found)} models have a digest that begins" if found else "no model has a digest that begins"
         raise UsageError(
-            f"{problem} with {named!r:.80}; scored here: {known}. Another one is scored beside them first: "
+            f"{problem} with {named!r:.80}; models scored here: {known}. To add a model, score it first with "
             "`wsvad rescore --candidate CHECKPOINT`"
         )
     if not options.drop:
@@ -142,19 +142,19 @@ def _known(base: Current) -> list[str]:
 
 
 def _champion_before(root: Store, base: Current) -> str:
-    """The newest champion that was another one, if it is still scored."""
+    """Return the most recent champion other than the current one, if it is still scored."""
     for number in range(base.number - 1, 0, -1):
         try:
             champion = str(read_pointer(root, CURRENT, number, FIELDS).body["champion"])
         except ObjectNotFound:
-            continue  # deleted by hand, as is said of a damaged one
+            continue  # deleted by hand, as the error message of a damaged pointer advises
         except DamagedError as error:
             raise DamagedError(f"{error}; or name the model: --model {' or --model '.join(_known(base))}") from error
         if champion == base.champion:
             continue
         if champion not in base.models:
             raise UsageError(
-                f"the champion before, {champion[:19]}, is no longer scored; `wsvad rescore --candidate` does it again"
+                f"the previous champion {champion[:19]} is no longer scored; add it with `wsvad rescore --candidate`"
             )
         return champion
-    raise UsageError(f"{root.uri} never had another champion")
+    raise UsageError(f"{root.uri} has no previous champion")

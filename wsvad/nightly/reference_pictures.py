@@ -1,6 +1,6 @@
-"""Reference pictures of a camera: the median of its footage by hour of the day, made once and then kept.
+"""Reference pictures of a camera: the median of its footage for each hour of the day, created once and then kept.
 
-Digests of the videos that they were made of are kept beside them: a purge of one of those drops the reference.
+The tombstone names of their source videos are stored with them, so that a purge of such a video deletes the reference.
 """
 
 from __future__ import annotations
@@ -17,51 +17,51 @@ from wsvad.documents import DocumentError, build
 from wsvad.errors import DamagedError, ObjectNotFound
 from wsvad.features.pictures import SIDE, Grey
 from wsvad.metrics.picture_similarity import detail, similarity
-from wsvad.nightly.places import REFERENCES, short
-from wsvad.nightly.references import name_of
-from wsvad.nightly.tombstones import mark_of
+from wsvad.nightly.layout import REFERENCES, folder_name
+from wsvad.nightly.references import reference_name
+from wsvad.nightly.tombstones import tombstone_name
 from wsvad.storage import Created, Store
 
 _PART = f"{REFERENCES}pictures/"
 _FIELDS = ("features", "camera", "clock", "steady", "hours", "details", "videos")
 _ALIKE = 0.3
-"""Share of the other pictures that a picture must be like, in a reference of one scene; by night perhaps only those of
-the night."""
+"""In a reference of one scene: minimum fraction of the other pictures that a picture resembles. Night pictures may
+resemble only other night pictures."""
 _STEADY = 0.8
-"""Share of the pictures of which that must hold."""
+"""Minimum fraction of the pictures for which that holds."""
 _SAMPLE = 32
-"""Pictures that are held against each other, at most; evenly spread."""
+"""Maximum number of pictures that are compared with each other, evenly spaced."""
 LEAST_SIMILARITY = 0.4
-"""To any picture of the reference, below which a picture shows another scene.
+"""Minimum similarity to the best-matching reference picture; below, a picture shows another scene.
 
-Of 28 videos of one camera (UCSD Ped2) every two have at least 0.96, and with a tenth of the light 0.98. Of videos of
-different cameras (SurvFight) 99 of 100 pairs have at most 0.19. A shift by a tenth of the picture has at most 0.46.
+Measured: all pairs of the 28 videos of one camera (UCSD Ped2) have at least 0.96, and 0.98 with a tenth of the light.
+Of pairs of different cameras (SurvFight), 99 % have at most 0.19. A shift by a tenth of the picture gives at most 0.46.
 """
-_REMEDY = "delete it, and a new one is made of the footage before the newest day"
+_REMEDY = "delete it, and the next night creates a new one from the footage before the newest day"
 
 
 @dataclass(frozen=True)
-class KeptPictures:
-    """A reference as it is stored."""
+class StoredPictures:
+    """Reference pictures as stored."""
 
     features: str
-    """Fingerprint of the features beside which the pictures are: another geometry shows another part of the frame."""
+    """Fingerprint of the features stored with the pictures: another geometry shows another part of the frame."""
     camera: str
     clock: str
     steady: bool
-    """Whether it was one scene. Of a camera that turns, or a folder of several cameras, no change can be told."""
+    """Whether all pictures show one scene; otherwise (rotating camera, several cameras) changes are unknown."""
     hours: dict[str, str]
-    """Base64 of a picture ``[SIDE, SIDE]`` by hour of the day (UTC), ``0`` where no times are known."""
+    """Base64 of a picture ``[SIDE, SIDE]`` by hour of the day (UTC); the only key is ``0`` if times are unknown."""
     details: dict[str, float]
-    """A low value (the 5th percentile) of the detail of its pictures, by hour likewise."""
+    """The 5th percentile of the detail of its pictures, by hour of the day."""
     videos: tuple[str, ...]
-    """Marks of the videos that it was made of; they do not tell their names."""
+    """Tombstone names of the source videos, which do not reveal their ids."""
 
     @classmethod
     def of(
         cls, features: str, camera: str, clock: str, pictures: Mapping[int, Sequence[Grey]], video_ids: Collection[str]
-    ) -> KeptPictures:
-        """Make a reference of pictures ``[SIDE, SIDE]`` by hour; of each hour at least one."""
+    ) -> StoredPictures:
+        """Create a reference from pictures ``[SIDE, SIDE]`` by hour of the day, at least one per hour."""
         every = [picture for found in pictures.values() for picture in found]
         return cls(
             features,
@@ -70,16 +70,16 @@ class KeptPictures:
             steady=_one_scene(every),
             hours={str(hour): _encoded(np.median(np.stack(found), axis=0)) for hour, found in sorted(pictures.items())},
             details={str(hour): _low(detail(picture) for picture in found) for hour, found in sorted(pictures.items())},
-            videos=tuple(sorted(mark_of(video_id) for video_id in video_ids)),
+            videos=tuple(sorted(tombstone_name(video_id) for video_id in video_ids)),
         )
 
     @property
     def key(self) -> str:
-        """Of its object."""
+        """Key of its object."""
         return _key(self.features, self.camera, self.clock)
 
     def pictures(self) -> dict[int, Grey]:
-        """Return the pictures by hour. Raises ``ValueError`` where one is none."""
+        """Return the pictures by hour. Raises ``ValueError`` if one cannot be decoded."""
         return {
             int(hour): np.frombuffer(base64.b64decode(text, validate=True), np.uint8).reshape(SIDE, SIDE)
             for hour, text in self.hours.items()
@@ -95,7 +95,7 @@ def _low(values: Iterable[float]) -> float:
 
 
 def _one_scene(pictures: Sequence[Grey]) -> bool:
-    """Whether pictures are of one scene: most of them are like a good part of the others."""
+    """Whether the pictures show one scene: most of them resemble a sufficient fraction of the others."""
     chosen = [pictures[n] for n in np.unique(np.linspace(0, len(pictures) - 1, _SAMPLE).astype(int))]
     alike = np.array([[similarity(a, b) >= LEAST_SIMILARITY for b in chosen] for a in chosen])
     others = (alike.sum(axis=1) - np.diag(alike)) / max(1, len(chosen) - 1)
@@ -103,21 +103,21 @@ def _one_scene(pictures: Sequence[Grey]) -> bool:
 
 
 def _key(features: str, camera: str, clock: str) -> str:
-    return f"{_PART}{short(features)}/{name_of(camera, clock)}.json"
+    return f"{_PART}{folder_name(features)}/{reference_name(camera, clock)}.json"
 
 
-def read_pictures(root: Store, features: str, camera: str, clock: str) -> KeptPictures | None:
-    """Return the reference of a camera; ``None`` where none was made.
+def read_pictures(root: Store, features: str, camera: str, clock: str) -> StoredPictures | None:
+    """Return the reference pictures of a camera; ``None`` if it has none.
 
     Raises:
-        DamagedError: it is damaged, or of another camera.
+        DamagedError: the reference is damaged or belongs to another camera.
     """
     key = _key(features, camera, clock)
     try:
         fields = unseal(root.read(key), root.uri_of(key), _FIELDS, remedy=_REMEDY)
-        kept = build(KeptPictures, fields)
+        kept = build(StoredPictures, fields)
         if kept.key != key or not kept.pictures():
-            raise DocumentError("it is of another camera")
+            raise DocumentError("it belongs to another camera")
     except ObjectNotFound:
         return None
     except (DocumentError, ValueError) as error:
@@ -125,23 +125,23 @@ def read_pictures(root: Store, features: str, camera: str, clock: str) -> KeptPi
     return kept
 
 
-def keep_pictures(root: Store, kept: KeptPictures) -> KeptPictures:
-    """Store a reference and return it; one that is there stays, and is returned instead. Raises ``DamagedError``."""
+def store_pictures(root: Store, kept: StoredPictures) -> StoredPictures:
+    """Store a reference unless one exists; return the stored one. Raises ``DamagedError``."""
     if root.create(kept.key, seal(asdict(kept))) is Created.DIFFERENT:
         return read_pictures(root, kept.features, kept.camera, kept.clock) or kept
     return kept
 
 
-def drop_pictures_of(root: Store, video_ids: Collection[str]) -> int:
-    """Delete the references that any of these videos is in, or that nobody can read; return how many those were."""
-    marks, gone = {mark_of(video_id) for video_id in video_ids}, 0
+def delete_pictures_of(root: Store, video_ids: Collection[str]) -> int:
+    """Delete references that contain any of these videos or are unreadable; return the number of deleted references."""
+    marks, gone = {tombstone_name(video_id) for video_id in video_ids}, 0
     for info in list(root.list(_PART)):
         try:
             fields = unseal(root.read(info.key), info.key, _FIELDS)
-            theirs = not marks.isdisjoint(build(KeptPictures, fields).videos)
+            matches = not marks.isdisjoint(build(StoredPictures, fields).videos)
         except (DamagedError, DocumentError):
-            theirs = True
-        if theirs:
+            matches = True
+        if matches:
             root.delete(info.key)
             gone += 1
     return gone

@@ -1,6 +1,6 @@
-"""References that the scores of a camera are held against: made once for each camera and model, and then kept.
+"""References for the scores of a camera: created once per camera and model, and then kept.
 
-They hold the edges of bins and counts by hour of the day, no score of a clip and no name of a video.
+They contain bin edges and counts by hour of the day, but no score of a clip and no video id.
 """
 
 from __future__ import annotations
@@ -14,78 +14,78 @@ from wsvad.dataset.sealed import seal, unseal
 from wsvad.documents import DocumentError, build
 from wsvad.errors import DamagedError, ObjectNotFound, UsageError
 from wsvad.metrics.drift import Reference
-from wsvad.nightly.places import REFERENCES, short
+from wsvad.nightly.layout import REFERENCES, folder_name
 from wsvad.nightly.published import digest_of
 from wsvad.storage import Created, Store
 
 CLOCKS = ("utc", "offsets")
-"""Whether times of a camera's videos are known; a reference is of one of both."""
+"""Clocks of a reference: ``utc`` if the recording times of the camera's videos are known, otherwise ``offsets``."""
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A reference as it is stored."""
+class StoredReference:
+    """A reference for scores as stored."""
 
     model: str
-    """Digest."""
+    """Digest of the model."""
     camera: str
     clock: str
     from_utc: str | None
-    """When its footage begins; None: not known."""
+    """Start of its footage; None: unknown."""
     until_utc: str | None
-    """When it ends, exclusive."""
+    """End of its footage, exclusive; None: unknown."""
     edges: tuple[float, ...]
     means: tuple[float, ...]
     counts: tuple[tuple[int, ...], ...]
-    """See :class:`Reference`, as the two before."""
+    """Edges, means and counts: see :class:`Reference`."""
 
     @classmethod
     def of(
         cls, reference: Reference, model: str, camera: str, clock: str, from_utc: str | None, until_utc: str | None
-    ) -> Kept:
-        """Make what is stored of a reference."""
+    ) -> StoredReference:
+        """Return the stored form of a reference."""
         edges, means = (tuple(part.tolist()) for part in (reference.edges, reference.means))
         counts = tuple(tuple(row) for row in reference.counts_HB.tolist())
         return cls(model, camera, clock, from_utc, until_utc, edges, means, counts)
 
     @property
     def key(self) -> str:
-        """Of its object."""
+        """Key of its object."""
         return reference_key(self.model, self.camera, self.clock)
 
     @property
     def reference(self) -> Reference:
-        """What scores are held against. Raises ``UsageError``: the parts do not belong together."""
+        """The reference as arrays. Raises ``UsageError`` if its parts are inconsistent."""
         edges, means = (np.array(part, np.float64) for part in (self.edges, self.means))
         if len({len(row) for row in self.counts}) != 1:
-            raise UsageError("no reference of scores: its hours have different bins")
+            raise UsageError("invalid reference of scores: its hours have different numbers of bins")
         return Reference(edges, means, np.array(self.counts, np.int64))
 
 
 def reference_key(model: str, camera: str, clock: str) -> str:
-    """Return the key of a reference; the name of the camera is not in it."""
-    return f"{REFERENCES}{short(model)}/{name_of(camera, clock)}.json"
+    """Return the key of a reference; it does not contain the camera's name."""
+    return f"{REFERENCES}{folder_name(model)}/{reference_name(camera, clock)}.json"
 
 
-def name_of(camera: str, clock: str) -> str:
-    """Return the name of a reference; that of the camera is not in it."""
+def reference_name(camera: str, clock: str) -> str:
+    """Return the name of a camera's reference, a digest that does not contain the camera's name."""
     return digest_of({"camera": camera, "clock": clock})[:32]
 
 
-def read_reference(root: Store, model: str, camera: str, clock: str) -> Kept | None:
-    """Return the reference of a camera; ``None`` where none was made.
+def read_reference(root: Store, model: str, camera: str, clock: str) -> StoredReference | None:
+    """Return the reference of a camera; ``None`` if it has none.
 
     Raises:
-        DamagedError: it is damaged, or of another camera or model.
+        DamagedError: the reference is damaged or belongs to another camera or model.
     """
     key = reference_key(model, camera, clock)
-    remedy = "delete it, and a new one is made of the footage before the newest day"
+    remedy = "delete it, and the next night creates a new one from the footage before the newest day"
     try:
         fields = unseal(root.read(key), root.uri_of(key), ("model", "camera", "clock", "counts"), remedy=remedy)
-        kept = build(Kept, fields)
+        kept = build(StoredReference, fields)
         hours = kept.reference.counts_HB.shape[0]
         if kept.key != key or hours != hours_of(clock):
-            raise DocumentError("it is of another camera or model")
+            raise DocumentError("it belongs to another camera or model")
     except ObjectNotFound:
         return None
     except (DocumentError, UsageError) as error:
@@ -94,20 +94,20 @@ def read_reference(root: Store, model: str, camera: str, clock: str) -> Kept | N
 
 
 def hours_of(clock: str) -> int:
-    """Return how many hours of the day are told apart."""
+    """Return the number of hours of the day that a reference distinguishes."""
     return 24 if clock == "utc" else 1
 
 
-def keep_reference(root: Store, kept: Kept) -> Kept:
-    """Store a reference and return it; one that is there stays, and is returned instead. Raises ``DamagedError``."""
+def store_reference(root: Store, kept: StoredReference) -> StoredReference:
+    """Store a reference unless one exists; return the stored one. Raises ``DamagedError``."""
     if root.create(kept.key, seal(asdict(kept))) is Created.DIFFERENT:
         return read_reference(root, kept.model, kept.camera, kept.clock) or kept
     return kept
 
 
-def drop_references(root: Store, cameras: Iterable[str]) -> int:
-    """Delete the references of all cameras but these, of all models; return how many those were."""
-    names = {f"{name_of(camera, clock)}.json" for camera in cameras for clock in CLOCKS}
+def delete_other_references(root: Store, cameras: Iterable[str]) -> int:
+    """Delete the references of all cameras except these, for all models; return the number of deleted references."""
+    names = {f"{reference_name(camera, clock)}.json" for camera in cameras for clock in CLOCKS}
     gone = [info.key for info in root.list(REFERENCES) if info.key.rpartition("/")[2] not in names]
     for key in gone:
         root.delete(key)

@@ -1,4 +1,4 @@
-"""How a night ended: for people as a table, for programs as JSON."""
+"""Summary of a nightly run: a table for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from wsvad.text import printable
 from wsvad.work.summary import Summary
 
 NAMED = 8
-"""Cameras that a line of the table names."""
+"""Maximum number of cameras named in a line of the table."""
 
 
 @dataclass(frozen=True)
 class RescoreSummary(Summary):
-    """The end of a night."""
+    """Result of a nightly run."""
 
     problem_line = "{outcome}: {video_id}: {kind}: {message}"
 
     archive: str
     root: str
     champion: str
-    """Digest of the model that readers are shown."""
+    """Digest of the model whose results readers see."""
     models: int
-    """The champion and the candidates beside it."""
+    """Number of scored models: the champion and the candidates."""
     cameras: int
     listed: int
     scored: int
@@ -37,52 +37,52 @@ class RescoreSummary(Summary):
     footage_s: float
     missing_s: float
     expired: int = 0
-    """Videos older than the retention of their camera: purged by this run, or to be purged."""
+    """Number of videos older than the retention of their camera, purged by this run or to be purged."""
     retention: str = ""
-    """What was done about them: ``applied``, ``asked`` (nothing: --apply-retention was not given), or why it was held
-    back."""
+    """What was done with them: ``applied``, ``asked`` (nothing: --apply-retention was not given), or why the purge was
+    refused."""
     lag_s: float = 0.0
-    """How long the oldest footage has been waiting for scores; 0 where none waits."""
+    """Waiting time of the oldest footage without scores in seconds; 0 if none waits."""
     elapsed_s: float = 0.0
     pointer: str | None = None
-    """Key of the newest published night; ``None`` where none was."""
+    """Key of the newest published night; ``None`` if there is none."""
     published: bool = False
-    """Whether this run published it."""
+    """Whether this run published a night."""
     clips_now: int = 0
     """Clips extracted by this run."""
     scored_now: int = 0
-    """Clips scored by this run, of all models."""
+    """Clips scored by this run, summed over the models."""
     events: int = 0
-    """Of the champion."""
+    """Number of events of the champion."""
     changes: dict[str, int] = field(default_factory=dict)
-    """Events ``kept``, ``moved``, ``new`` and ``gone`` against the night before, or the champion before."""
+    """Number of events ``kept``, ``moved``, ``new`` and ``gone`` relative to the previous night or champion."""
     drift: list[dict[str, Any]] = field(default_factory=list)
-    """Of each camera: ``psi`` and ``wasserstein`` of its newest scores, ``drifted``, and whether that is known
-    (``judged``); its newest ``events``, how few and many are usual (``events_low``, ``events_high``), ``unusual``;
-    whether its newest pictures show another scene (``moved``) or next to nothing (``covered``), null where that is not
-    known, and since when (``view_changed_utc``)."""
+    """For each camera: ``psi`` and ``wasserstein`` of its newest scores, ``drifted``, and whether drift could be
+    determined (``judged``); its newest ``events``, their usual range (``events_low``, ``events_high``), ``unusual``;
+    whether its newest pictures show another scene (``moved``) or almost no detail (``covered``), null if unknown, and
+    since when (``view_changed_utc``)."""
     decode_s: float = 0.0
     """Worker seconds spent waiting for the decoder, summed."""
     model_s: float = 0.0
-    """Likewise in networks."""
+    """Worker seconds of network inference, summed."""
     banner: str = ""
-    """A loud line when the features are of an untrained network, else empty."""
+    """A warning if the features come from an untrained network, otherwise empty."""
     codes: tuple[int, ...] = ()
     """Exit codes of the extractions, scorings and events."""
     tolerate_quarantine: bool = False
     nothing_to_do: bool = False
     dry_run: bool = False
     problems: list[dict[str, str]] = field(default_factory=list)
-    """The first 20 videos that are not scored from their first clip to their last."""
+    """The first 20 videos that are not completely scored."""
 
     @property
     def retention_held(self) -> bool:
-        """Whether the brake kept footage that is older than its retention."""
+        """Whether the purge of expired footage was refused because it selected too many videos."""
         return self.retention not in ("", "applied", "asked")
 
     @property
     def exit_code(self) -> int:
-        """0 done, 3 footage failed or is in doubt (0 if tolerated), 4 footage waits: run again, 5 damaged data."""
+        """0 done, 3 footage failed or is uncertain (0 if tolerated), 4 footage waits: run again, 5 damaged data."""
         if EXIT_CONFLICT in self.codes:
             return EXIT_CONFLICT
         if (self.waiting and not self.dry_run) or EXIT_STORAGE in self.codes:
@@ -99,7 +99,7 @@ class RescoreSummary(Summary):
         for count, word in (
             (self.short, "of them short"),
             (self.failed, "failed"),
-            (self.waiting, "to do" if self.dry_run else "waiting, run again"),
+            (self.waiting, "to score" if self.dry_run else "waiting, run again"),
             (self.purged, "purged"),
         ):
             if count:
@@ -112,9 +112,11 @@ class RescoreSummary(Summary):
         if self.gone:
             rows.append(("gone", f"{self.gone} videos with scores are no longer in the archive; nothing was deleted"))
         if self.expired or self.retention_held:
-            done = {"applied": "purged", "asked": "--apply-retention purges them"}.get(self.retention, self.retention)
-            rows.append(("retention", f"{self.expired} videos are older: {done}"))
-        beside = f", {self.models - 1} beside it" if self.models > 1 else ""
+            done = {"applied": "purged", "asked": "use --apply-retention to purge them"}.get(
+                self.retention, self.retention
+            )
+            rows.append(("retention", f"{self.expired} videos are expired: {done}"))
+        beside = f" and {self.models - 1} candidates" if self.models > 1 else ""
         rows.append(("champion", f"{self.champion[:19]}{beside}"))
         if self.dry_run:
             return [*rows, ("done", "nothing (dry run)")]
@@ -128,28 +130,28 @@ class RescoreSummary(Summary):
                 ("done", f"{self.clips_now} clips extracted, {self.scored_now} scored in {self.elapsed_s:.1f} s")
             )
         shown = f"{self.root}/{self.pointer}" if self.pointer else "nothing"
-        rows.append(("published", shown if self.published else f"{shown}, which was there"))
+        rows.append(("published", shown if self.published else f"{shown} (unchanged)"))
         return rows
 
 
 def _drift(cameras: Sequence[Mapping[str, Any]]) -> str:
-    """Name the cameras that were moved or covered, that drifted, and those with unusually few or many events."""
+    """List the cameras that were moved or covered, that drifted, or that have an unusual number of events."""
     if not cameras:
-        return "not known of this champion before the next night with new footage"
+        return "unknown for this champion until the next night with new footage"
     named = (
         ("camera moved", "moved"),
         ("camera covered", "covered"),
         ("scores drifted", "drifted"),
         ("unusual number of events", "unusual"),
     )
-    said = [
+    parts = [
         f"{what}: {_names([c['camera'] for c in cameras if c[flag]])}" for what, flag in named if _any(cameras, flag)
     ]
-    said = said or ["none"]
+    parts = parts or ["none"]
     waiting = sum(not c["judged"] for c in cameras)
     if waiting:
-        said.append(f"{waiting} of {len(cameras)} cameras have too little footage to tell")
-    return "; ".join(said)
+        parts.append(f"unknown for {waiting} of {len(cameras)} cameras (too little footage)")
+    return "; ".join(parts)
 
 
 def _any(cameras: Sequence[Mapping[str, Any]], flag: str) -> bool:

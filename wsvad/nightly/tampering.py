@@ -1,4 +1,4 @@
-"""Whether a camera was moved or covered: the pictures of its newest footage against those of the footage before."""
+"""Detection of moved or covered cameras: compares the pictures of the newest footage with reference pictures."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from wsvad.events.sources import Source
 from wsvad.features.pictures import Grey, read_picture
 from wsvad.metrics.picture_similarity import detail, similarity
 from wsvad.nightly.drift_results import ViewChange
-from wsvad.nightly.published import DataSetAt, digest_of
-from wsvad.nightly.reference_pictures import LEAST_SIMILARITY, KeptPictures, keep_pictures, read_pictures
-from wsvad.nightly.stretch import Stretch, utc
+from wsvad.nightly.published import SnapshotRef, digest_of
+from wsvad.nightly.reference_pictures import LEAST_SIMILARITY, StoredPictures, read_pictures, store_pictures
+from wsvad.nightly.window import Window, utc
 from wsvad.storage import Store, open_store
 
 log = logging.getLogger(__name__)
 
 LEAST_DETAIL = 0.25
-"""Share of the least detail of the reference, below which a picture shows next to nothing."""
+"""Minimum detail relative to the minimum detail of the reference; below, a picture counts as covered."""
 LAST_PICTURES = 3
-"""So many pictures in a row, the last of the newest footage, must show it; all of them where there are fewer."""
+"""Number of consecutive pictures at the end of the footage that must show a change; all of them if there are fewer."""
 REFERENCE_PICTURES = 6
-"""Least pictures that a reference is made of: an hour."""
+"""Minimum number of pictures in a reference: one hour."""
 MOST_PICTURES = 24 * 6 * 7
-"""Most pictures that one is made of: a week in units of ten minutes, the last ones."""
+"""Maximum number of pictures in a reference: one week in units of ten minutes; the last ones are used."""
 _VERSION = 1
-"""Of this arithmetic; what another one found is not taken over."""
+"""Version of this computation; results of another version are not reused."""
 _READERS = 16
 
 
-class _Shown(NamedTuple):
-    """What a camera showed during a unit."""
+class _UnitPicture(NamedTuple):
+    """Picture of a camera during one unit."""
 
     video_id: str
     begin_s: float | None
-    """Seconds since 1970; None: not known."""
+    """Start in Unix time (s); None: unknown."""
     grey_HW: Grey
 
     @property
     def hour(self) -> int:
-        """Of the day, UTC; 0 where it is not known."""
+        """Hour of the day, UTC; 0 if the time is unknown."""
         return 0 if self.begin_s is None else int(self.begin_s // 3600) % 24
 
 
-class Views:
-    """What cameras show, as the pictures of a data set of features say it."""
+class CameraViews:
+    """CameraViews of cameras, from the pictures in a features data set."""
 
-    def __init__(self, root: Store, features: DataSetAt) -> None:
-        """``root``: of the nightly job; ``features``: a snapshot below it."""
+    def __init__(self, root: Store, features: SnapshotRef) -> None:
+        """Open a snapshot of ``features`` below ``root``, the root of the nightly job."""
         self._root = root
         self._features = features
 
@@ -67,26 +67,26 @@ class Views:
     def _snapshot(self) -> Snapshot:
         return read_snapshot(self._store, layout.snapshot_key(self._features.snapshot))
 
-    def of(self, stretch: Stretch, before: ViewChange | None, *, freezing: bool) -> ViewChange:
-        """Hold the newest footage of a camera against its reference.
+    def compare(self, window: Window, before: ViewChange | None, *, create_references: bool) -> ViewChange:
+        """Compare the newest footage of a camera with its reference pictures.
 
         Args:
-            stretch: its newest footage, and that before.
-            before: what was found the last time; taken over where nothing of it has changed.
-            freezing: whether a reference is made where there is none and enough footage.
+            window: its newest and earlier footage.
+            before: the result of the previous night; returned if none of its inputs changed.
+            create_references: whether to create a missing reference if there is enough footage.
 
         Raises:
             DamagedError: a reference or the features are damaged.
-            StorageError: the store cannot be read, or written where a reference is to be made.
+            StorageError: the store cannot be read, or a new reference cannot be written.
         """
-        kept = read_pictures(self._root, self._features.fingerprint, stretch.camera, stretch.clock)
-        if kept is None and freezing:
-            kept = self._freeze(stretch)
+        kept = read_pictures(self._root, self._features.fingerprint, window.camera, window.clock)
+        if kept is None and create_references:
+            kept = self._create_reference(window)
         inputs = digest_of(
             {
                 "version": _VERSION,
-                "stretch": [stretch.begin_s, stretch.end_s],
-                "videos": [[source.sha256, source.begin_s] for source in stretch.newest],
+                "stretch": [window.begin_s, window.end_s],
+                "videos": [[source.sha256, source.begin_s] for source in window.newest],
                 "reference": digest_of(asdict(kept)) if kept else None,
             }
         )
@@ -96,26 +96,26 @@ class Views:
             kept.key if kept else None, pictures=0, similarity=None, detail=None, moved=False, covered=False,
             since_utc=None, since_video=None, reason="no new footage" if kept else "no reference yet", inputs=inputs,
         )  # fmt: skip
-        if kept is None or not stretch.newest:
+        if kept is None or not window.newest:
             return unknown
         if not kept.steady:
             return replace(unknown, reason="the footage of the reference shows several scenes")
         shown = [
-            s for s in self._shown(stretch.newest)
-            if stretch.begin_s is None or (s.begin_s is not None and s.begin_s >= stretch.begin_s)
+            s for s in self._read_pictures(window.newest)
+            if window.begin_s is None or (s.begin_s is not None and s.begin_s >= window.begin_s)
         ]  # fmt: skip
         if not shown:
             return replace(unknown, reason="no pictures: the features were made by an earlier version")
-        return _judged(unknown, shown, kept)
+        return _view_change(unknown, shown, kept)
 
-    def _freeze(self, stretch: Stretch) -> KeptPictures | None:
-        """Make the reference of a camera; ``None`` where it has not enough footage before the newest stretch."""
-        earlier = stretch.earlier
-        if stretch.begin_s is None:  # there may be any number; the last by id, as each has a picture at least
+    def _create_reference(self, window: Window) -> StoredPictures | None:
+        """Create the reference pictures of a camera; ``None`` if there is too little footage before the window."""
+        earlier = window.earlier
+        if window.begin_s is None:  # the last videos by id; there may be many, and each has at least one picture
             earlier = tuple(sorted(earlier, key=lambda source: source.video_id)[-MOST_PICTURES:])
-        shown = self._shown(earlier)
-        if stretch.begin_s is not None:
-            shown = [s for s in shown if s.begin_s is not None and s.begin_s < stretch.begin_s]
+        shown = self._read_pictures(earlier)
+        if window.begin_s is not None:
+            shown = [s for s in shown if s.begin_s is not None and s.begin_s < window.begin_s]
         if len(shown) < REFERENCE_PICTURES:
             return None
         shown = shown[-MOST_PICTURES:]
@@ -123,13 +123,13 @@ class Views:
         for one in shown:
             by_hour[one.hour].append(one.grey_HW)
         videos = {one.video_id for one in shown}
-        return keep_pictures(
+        return store_pictures(
             self._root,
-            KeptPictures.of(self._features.fingerprint, stretch.camera, stretch.clock, by_hour, videos),
+            StoredPictures.of(self._features.fingerprint, window.camera, window.clock, by_hour, videos),
         )
 
-    def _shown(self, sources: Sequence[Source]) -> list[_Shown]:
-        """Return the pictures of these videos, in the order of their times; damaged ones are told, and left out."""
+    def _read_pictures(self, sources: Sequence[Source]) -> list[_UnitPicture]:
+        """Return the pictures of these videos in the order of time; log and skip damaged ones."""
         entries = self._snapshot.of(source.video_id for source in sources)
         units = [
             (source, layout.id_of(o.key))
@@ -138,18 +138,18 @@ class Views:
             for o in entries[source.video_id].objects
         ]
 
-        def read(one: tuple[Source, str]) -> tuple[float, _Shown] | None:
+        def read(one: tuple[Source, str]) -> tuple[float, _UnitPicture] | None:
             source, unit_id = one
             try:
                 picture = read_picture(self._store, unit_id)
             except DamagedError as error:
-                log.warning("%s; left out of the comparison of views", error)
+                log.warning("%s; skipped in the comparison of views", error)
                 return None
             if picture is None:
                 return None
             timed = source.start_utc_us is not None
             begin_s = source.begin_s + picture.start_s if timed else None
-            return picture.start_s, _Shown(source.video_id, begin_s, picture.grey_HW)
+            return picture.start_s, _UnitPicture(source.video_id, begin_s, picture.grey_HW)
 
         with ThreadPoolExecutor(_READERS) as pool:
             found = [one for one in pool.map(read, units) if one]
@@ -157,8 +157,8 @@ class Views:
         return [shown for _, shown in found]
 
 
-def _judged(unknown: ViewChange, shown: Sequence[_Shown], kept: KeptPictures) -> ViewChange:
-    """Say what became of a view; ``shown`` in the order of time."""
+def _view_change(unknown: ViewChange, shown: Sequence[_UnitPicture], kept: StoredPictures) -> ViewChange:
+    """Determine whether a view changed; ``shown`` is in the order of time."""
     reference = list(kept.pictures().values())
     likeness = [max(similarity(one.grey_HW, picture) for picture in reference) for one in shown]
     least = {int(hour): value for hour, value in kept.details.items()}
@@ -182,13 +182,13 @@ def _judged(unknown: ViewChange, shown: Sequence[_Shown], kept: KeptPictures) ->
 
 
 def _least(details: Mapping[int, float], hour: int) -> float:
-    """Return the least detail of the hours around one; of all hours where the reference has none of those."""
+    """Return the minimum detail of the adjacent hours, or of all hours if the reference has none of those."""
     near = [value for at, value in details.items() if (at - hour) % 24 in (0, 1, 23)]
     return min(near or details.values())
 
 
 def _last_run(flags: Iterable[bool]) -> int:
-    """Return how many of the last are true, in a row."""
+    """Return the number of consecutive true values at the end."""
     run = 0
     for flag in flags:
         run = run + 1 if flag else 0

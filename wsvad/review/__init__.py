@@ -1,5 +1,5 @@
-"""The review page: what a person looks at in the morning, from a folder or from a small server.
+"""The review page for events, written to a folder or served by a small server.
 
-``rendering`` joins the page of its parts (``page/``: plain scripts, styles, a template, vendored libraries) and one
-document that says what there is to see.
+``rendering`` builds the page from its parts (``page/``: plain scripts, styles, a template, vendored libraries) and one
+document with the data to show.
 """

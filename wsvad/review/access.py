@@ -1,4 +1,6 @@
-"""Who may look: tokens, sessions, signed links to pictures, and which requests are a page's own. Nothing is logged."""
+"""Access control of the review server: tokens, sessions, signed picture links, host and origin checks. Nothing is
+logged.
+"""
 
 from __future__ import annotations
 
@@ -15,24 +17,24 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from wsvad.errors import UsageError
-from wsvad.review.verdicts import LONGEST_NAME
+from wsvad.review.verdicts import MAX_NAME_LENGTH
 
 COOKIE = "wsvad-review"
 SESSION_S = 12 * 3600
-"""Seconds that a session lasts after its link was opened."""
+"""Duration of a session in seconds."""
 LINK_S = 900
-"""Most seconds that a link to a picture lasts."""
+"""Maximum lifetime of a picture link in seconds."""
 _STEP_S = 300
-"""Links are the same for so long, so that a page that is drawn again loads nothing again."""
-LEAST_TOKEN = 32
-"""Characters of a token in a file of tokens."""
+"""Links stay identical for this many seconds, so that a page that is rendered again does not load pictures again."""
+MIN_TOKEN_LENGTH = 32
+"""Minimum length of a token in a token file, in characters."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def check_reviewer(name: str) -> str:
-    """Return the name of a reviewer, or raise ``UsageError``."""
-    if not name or len(name) > LONGEST_NAME or not name.isprintable() or name != name.strip():
-        raise UsageError(f"a reviewer has a short name, got {name!r:.80}")
+    """Return a valid reviewer name, or raise ``UsageError``."""
+    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable() or name != name.strip():
+        raise UsageError(f"a reviewer name must have 1 to {MAX_NAME_LENGTH} printable characters, got {name!r:.80}")
     return name
 
 
@@ -42,59 +44,63 @@ def new_tokens(names: Iterable[str]) -> dict[str, str]:
 
 
 def read_tokens(path: str) -> dict[str, str]:
-    """Read a file of tokens: a line ``TOKEN NAME`` for each reviewer; lines that begin with ``#`` are left out.
+    """Read a token file: one line ``TOKEN NAME`` per reviewer; lines that begin with ``#`` are comments.
 
     Raises:
-        UsageError: no such file, others may read it, or what it says cannot be. No message has a token in it.
+        UsageError: the file is missing, readable by others, or invalid. Messages never contain a token.
     """
     try:
         file = Path(path)
         mode = file.stat().st_mode
         text = file.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise UsageError(f"--token-file {path}: {getattr(error, 'strerror', None) or 'it is no text'}") from error
+        raise UsageError(
+            f"--token-file {path}: {getattr(error, 'strerror', None) or 'the file is not UTF-8 text'}"
+        ) from error
     if stat.S_IMODE(mode) & 0o077:
-        raise UsageError(f"--token-file {path} may be read by others: chmod 600 {path}")
+        raise UsageError(f"--token-file {path} is readable by other users: chmod 600 {path}")
     found: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         token, _, name = line.strip().partition(" ")
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", token) or len(token) < LEAST_TOKEN:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", token) or len(token) < MIN_TOKEN_LENGTH:
             raise UsageError(
-                f"--token-file {path}, line {number}: a token has at least {LEAST_TOKEN} of A-Z a-z 0-9 _ -"
+                f"--token-file {path}, line {number}: a token must have at least {MIN_TOKEN_LENGTH} characters A-Z a-z "
+                "0-9 _ -"
             )
         name = check_reviewer(name.strip())
         if name in found or token in found.values():
-            raise UsageError(f"--token-file {path}, line {number}: the name or the token is there already")
+            raise UsageError(f"--token-file {path}, line {number}: duplicate name or token")
         found[name] = token
     if not found:
         raise UsageError(
-            f"--token-file {path} has no token; `python -c 'import secrets; print(secrets.token_urlsafe())'`"
+            f"--token-file {path} contains no token; create one: "
+            "`python -c 'import secrets; print(secrets.token_urlsafe())'`"
         )
     return found
 
 
 @dataclass(frozen=True)
 class Access:
-    """Tokens of reviewers, and a key of this process that signs sessions and links."""
+    """Reviewers' tokens, and a key of this process that signs sessions and links."""
 
     digests: Mapping[str, bytes]
-    """Of each reviewer's token: the tokens themselves are not kept."""
+    """SHA-256 digest of each reviewer's token; the tokens are not stored."""
     hosts: frozenset[str]
-    """Values that the Host header may have, in lower case."""
+    """Allowed values of the Host header, in lower case."""
     secure: bool = False
-    """Whether browsers reach it by TLS alone."""
+    """Whether cookies are restricted to TLS."""
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     @classmethod
     def make(cls, tokens: Mapping[str, str], hosts: Iterable[str], *, secure: bool = False) -> Access:
-        """Return access for these reviewers at these names of the server."""
+        """Return the access control for these reviewers and host names."""
         digests = {name: hashlib.sha256(token.encode()).digest() for name, token in tokens.items()}
         return cls(digests, frozenset(host.lower() for host in hosts), secure)
 
     def reviewer_of_token(self, token: str) -> str | None:
-        """Return whose token it is; every token is compared, each in constant time."""
+        """Return the reviewer of a token; all tokens are compared, each in constant time."""
         given, found = hashlib.sha256(token.encode("utf-8", "replace")).digest(), None
         for name, digest in self.digests.items():
             if hmac.compare_digest(given, digest):
@@ -102,55 +108,55 @@ class Access:
         return found
 
     def session(self, reviewer: str, now: float | None = None) -> str:
-        """Return the value of a session's cookie."""
+        """Return the value of a session cookie."""
         expires = int((time.time() if now is None else now) + SESSION_S)
-        said = f"{expires}.{reviewer.encode().hex()}"
-        return f"{said}.{self._sign('session', said)}"
+        payload = f"{expires}.{reviewer.encode().hex()}"
+        return f"{payload}.{self._sign('session', payload)}"
 
     def reviewer_of_session(self, cookie: str, now: float | None = None) -> str | None:
-        """Return whose session a cookie is; None: nobody's, or it has ended."""
-        said, _, signature = cookie.rpartition(".")
-        if not hmac.compare_digest(signature.encode("utf-8", "replace"), self._sign("session", said).encode()):
+        """Return the reviewer of a session cookie; ``None`` if it is invalid or expired."""
+        payload, _, signature = cookie.rpartition(".")
+        if not hmac.compare_digest(signature.encode("utf-8", "replace"), self._sign("session", payload).encode()):
             return None
-        expires, _, name = said.partition(".")
+        expires, _, name = payload.partition(".")
         reviewer = bytes.fromhex(name).decode()
         return reviewer if int(expires) > (time.time() if now is None else now) and reviewer in self.digests else None
 
     def sign(self, reviewer: str, name: str, file: str, now: float | None = None) -> str:
-        """Return the query of a link to a picture, for one reviewer and at most ``LINK_S`` seconds."""
+        """Return the query of a picture link for one reviewer, valid for at most ``LINK_S`` seconds."""
         now = time.time() if now is None else now
         expires = int(now // _STEP_S * _STEP_S + LINK_S)
         return f"e={expires}&s={self._sign('link', f'{expires}/{reviewer}/{name}/{file}')}"
 
     def is_signed(self, reviewer: str, name: str, file: str, expires: str, signature: str) -> bool:
-        """Whether a link to a picture is of this process, this reviewer, and not too old."""
+        """Whether a picture link was signed by this process for this reviewer and has not expired."""
         if not re.fullmatch(r"\d{1,12}", expires, re.ASCII):
             return False
         right = self._sign("link", f"{expires}/{reviewer}/{name}/{file}").encode()
         return hmac.compare_digest(signature.encode("utf-8", "replace"), right) and int(expires) > time.time()
 
     def is_host(self, host: str | None) -> bool:
-        """Whether a request was sent to this server by its own name: another name is somebody's trick with DNS."""
+        """Whether the Host header names this server; other names indicate DNS rebinding."""
         return host is not None and host.lower() in self.hosts
 
-    def is_own(self, origin: str | None, host: str | None) -> bool:
-        """Whether the page that a request comes from is this server's."""
+    def is_same_origin(self, origin: str | None, host: str | None) -> bool:
+        """Whether a request comes from a page of this server."""
         if origin is None or host is None:
             return False
         parts = urlsplit(origin)
         return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower() and not parts.path
 
-    def _sign(self, purpose: str, said: str) -> str:
-        return hmac.new(self.key, f"{purpose}\0{said}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+    def _sign(self, purpose: str, payload: str) -> str:
+        return hmac.new(self.key, f"{purpose}\0{payload}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is of this machine alone."""
+    """Whether an address is a loopback address."""
     return host in LOOPBACK
 
 
-def hosts_of(host: str, port: int, names: Iterable[str] = ()) -> list[str]:
-    """Return what the Host header may say: the address, all loopback names for one of them, names that were given."""
+def allowed_hosts(host: str, port: int, names: Iterable[str] = ()) -> list[str]:
+    """Return the allowed Host header values: the address (all loopback names for a loopback address) and ``names``."""
     plain = LOOPBACK if is_loopback(host) else (host, os.uname().nodename)
     shown = [f"[{name}]" if ":" in name else name for name in plain if name not in ("0.0.0.0", "::")]
     return [*(f"{name}:{port}" for name in shown), *names]

@@ -1,6 +1,6 @@
-"""Who looked at what, and who took something away: one object an action below ``audit/``, never changed.
+"""Access log of the review server: one immutable object per action below ``audit/``.
 
-It names events by their ids, which are digests, and no video: so it stays when a video is purged.
+It contains event ids, which are digests, but no video ids. So it is kept when a video is purged.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from threading import Lock
 
 from wsvad.dataset.sealed import seal
 from wsvad.errors import StorageError
-from wsvad.nightly.places import AUDIT
+from wsvad.nightly.layout import AUDIT
 from wsvad.storage import Created, Store
 
 
 class Audit:
-    """The log of a server; what cannot be written down must not happen. Threads may share it."""
+    """Writes the access log. An action that cannot be logged must not happen. Thread-safe."""
 
     def __init__(self, root: Store) -> None:
         self._root = root
@@ -25,16 +25,16 @@ class Audit:
         self._seen: set[tuple[str, str, str]] = set()
 
     def note(self, reviewer: str, action: str, event_ids: Sequence[str] = (), **more: str | int) -> None:
-        """Write an action down. Raises ``StorageError``."""
+        """Log an action. Raises ``StorageError``."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        said = {"time_utc": now, "reviewer": reviewer, "action": action, "events": list(event_ids), **more}
+        entry = {"time_utc": now, "reviewer": reviewer, "action": action, "events": list(event_ids), **more}
         stamp = now.replace("-", "").replace(":", "").replace(".", "")
         key = f"{AUDIT}{stamp}-{uuid.uuid4()}.json"
-        if self._root.create(key, seal(said)) is not Created.NEW:
-            raise StorageError(f"{self._root.uri_of(key)} is there already; try again")
+        if self._root.create(key, seal(entry)) is not Created.NEW:
+            raise StorageError(f"{self._root.uri_of(key)} already exists; try again")
 
-    def looked(self, reviewer: str, event_id: str) -> None:
-        """Write down that somebody looks at the pictures of an event, once a day. Raises ``StorageError``."""
+    def record_view(self, reviewer: str, event_id: str) -> None:
+        """Log that a reviewer viewed the pictures of an event, once per day. Raises ``StorageError``."""
         seen = (reviewer, event_id, datetime.now(UTC).date().isoformat())
         with self._lock:
             if seen in self._seen:

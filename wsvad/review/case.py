@@ -1,4 +1,4 @@
-"""A case: some events as one file that can be handed on, with their pictures, tables and a page of its own."""
+"""Case files: selected events in a zip with their pictures, tables and their own page."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from wsvad.dataset.sealed import seal
 from wsvad.documents import DocumentError, parse_object
 from wsvad.errors import EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE, ObjectNotFound, UsageError
 from wsvad.events.text_formats import to_csv, to_json
-from wsvad.review.choosing import Shown
+from wsvad.review.choice import ReviewItem
 from wsvad.review.config import ReviewOptions
+from wsvad.review.detection import require_detector
 from wsvad.review.document import Review
-from wsvad.review.finding import require_finder
-from wsvad.review.folder import INDEX, check_place, check_videos, make_pictures
+from wsvad.review.folder import INDEX, check_folder, check_videos, make_pictures
 from wsvad.review.media import HEAT, MediaFolder
 from wsvad.review.notices import privacy_of
 from wsvad.review.reading import read_archive
@@ -30,16 +30,16 @@ from wsvad.suggest import did_you_mean
 from wsvad.work.summary import Summary
 
 _WHEN = (1980, 1, 1, 0, 0, 0)
-"""Time of every file in a case: the same events give the same bytes."""
+"""Modification time of all files in a case, so that equal events give equal bytes."""
 KIND = "wsvad-case"
-_UNMADE = "its pictures had not been made when the case was; open the event, then make the case again"
-MOST = 1000
-"""Events in a case."""
+_UNMADE = "its pictures did not exist when the case was created; open the event, then create the case again"
+MAX_EVENTS = 1000
+"""Maximum number of events in a case."""
 
 
 @dataclass(frozen=True)
 class CaseSummary(Summary):
-    """How a case came out."""
+    """Result of writing a case."""
 
     zip: str
     events: int
@@ -50,11 +50,11 @@ class CaseSummary(Summary):
     failed: dict[str, str] = field(default_factory=dict)
     storage_failed: bool = False
     pixelated: str | None = None
-    """What pictures hide, as far as it was found."""
+    """What is pixelated in pictures, as far as it was detected."""
 
     @property
     def exit_code(self) -> int:
-        """0; 3 where videos could not be pictured; 4 where a store failed: run the same command again."""
+        """0; 3 if videos could not be decoded; 4 if a store failed: run the same command again."""
         if self.storage_failed:
             return EXIT_STORAGE
         return EXIT_QUARANTINE if self.failed else EXIT_OK
@@ -63,7 +63,7 @@ class CaseSummary(Summary):
         """Return the lines of the table."""
         rows = [("events", f"{self.events}, {self.pictures} with pictures, {self.verdicts} verdicts")]
         if self.pixelated:
-            rows.append(("pixelated", f"{self.pixelated}, where they were found: best effort"))
+            rows.append(("pixelated", f"{self.pixelated}, where detected (best effort)"))
         rows += [("no picture", f"{event}: {why}") for event, why in self.failed.items()]
         return [*rows, ("saved", f"{self.zip} ({self.bytes:,} bytes, sha256 {self.sha256})")]
 
@@ -72,40 +72,40 @@ def write_case(options: ReviewOptions, event_ids: Sequence[str], target: str, sc
     """Write a case.
 
     Args:
-        options: what the events are of.
-        event_ids: of events, or of control spans that the same options give; names of ``.json`` files are lists of
-            them that a page saved.
-        target: URI of the zip.
-        scratch: where pictures are made, or are already: a folder of a page.
+        options: the review that contains the events.
+        event_ids: ids of events or control spans of this review; names of ``.json`` files stand for lists saved by a
+            page.
+        target: URI of the zip file.
+        scratch: folder of a review page, in which pictures exist or are created.
 
     Raises:
-        UsageError: an event that is not there, or nothing that could pixelate.
-        StorageError, DamagedError: as ``read_archive``; the zip cannot be written.
+        UsageError: an unknown event, or pixelation is not available.
+        StorageError, DamagedError: as ``read_archive``; or the zip file cannot be written.
     """
-    require_finder(options.media)
+    require_detector(options.media)
     event_ids = read_list(event_ids)
     probe_object(target, options.source.store)
-    check_place(scratch, options)
+    check_folder(scratch, options)
     archive = read_archive(options.source)
     check_videos(scratch, archive, options)
     folder = MediaFolder(scratch)
-    shown = Review.gather(archive, options, folder)
-    review = of_events(shown, event_ids)
+    full = Review.gather(archive, options, folder)
+    review = restrict_to_events(full, event_ids)
     storage_failed = False
     if options.media.media:
-        _, storage_failed = make_pictures(review, folder, review.choice.shown)
+        _, storage_failed = make_pictures(review, folder, review.choice.items)
     verdicts: list[Verdict] = []
     if options.source.root:
         verdicts, _ = VerdictStore(open_store(options.source.root, options.source.store)).read_all()
-    mine = of_case(review, verdicts)
+    mine = verdicts_of_case(review, verdicts)
     data = case_zip(review, folder, mine)
     store, key = open_object(target, options.source.store)
     store.replace(key, data)
-    pictures = sum(folder.made(review.name_of(s)) is not None for s in review.choice.shown)
+    pictures = sum(folder.get(review.folder_name(s)) is not None for s in review.choice.items)
     digest = hashlib.sha256(data).hexdigest()
     return CaseSummary(
         store.uri_of(key),
-        len(review.choice.shown),
+        len(review.choice.items),
         pictures,
         len(mine),
         len(data),
@@ -117,7 +117,7 @@ def write_case(options: ReviewOptions, event_ids: Sequence[str], target: str, sc
 
 
 def read_list(event_ids: Sequence[str]) -> list[str]:
-    """Return ids with those of lists that a page saved in the place of the lists. Raises ``UsageError``."""
+    """Return the ids, with saved lists replaced by their ids. Raises ``UsageError``."""
     found: list[str] = []
     for one in event_ids:
         if not one.endswith(".json"):
@@ -129,39 +129,39 @@ def read_list(event_ids: Sequence[str]) -> list[str]:
             raise UsageError(f"--case {one}: {getattr(error, 'strerror', None) or error}") from error
         listed = plain.get("event_ids")
         if plain.get("kind") != KIND or not isinstance(listed, list) or not all(isinstance(i, str) for i in listed):
-            raise UsageError(f"--case {one} is no list of events; the page saves one")
+            raise UsageError(f"--case {one} is not a list of events saved by a review page")
         found += listed
     return found
 
 
-def of_events(review: Review, event_ids: Sequence[str]) -> Review:
-    """Return a review of some of its events alone, in the order that it has.
+def restrict_to_events(review: Review, event_ids: Sequence[str]) -> Review:
+    """Return a review restricted to some of its events, in their order.
 
     Raises:
-        UsageError: none, too many, or one that is not there.
+        UsageError: no event, too many events, or an unknown event.
     """
-    if not 1 <= len(event_ids) <= MOST:
-        raise UsageError(f"a case has from 1 to {MOST} events, got {len(event_ids)}")
-    known = {shown.event_id for shown in review.choice.shown}
+    if not 1 <= len(event_ids) <= MAX_EVENTS:
+        raise UsageError(f"a case must have 1 to {MAX_EVENTS} events, got {len(event_ids)}")
+    known = {item.event_id for item in review.choice.items}
     for event_id in event_ids:
         if event_id not in known:
-            raise UsageError(f"there is no event {event_id!r:.80}{did_you_mean(event_id, known)} on this page")
+            raise UsageError(f"this page has no event {event_id!r:.80}{did_you_mean(event_id, known)}")
     wanted = set(event_ids)
-    shown = [s for s in review.choice.shown if s.event_id in wanted]
-    alone = tuple(s if s.group in wanted else Shown(s.row, s.kind, s.event_id) for s in shown)
+    chosen = [s for s in review.choice.items if s.event_id in wanted]
+    alone = tuple(s if s.group in wanted else ReviewItem(s.row, s.kind, s.event_id) for s in chosen)
     whole = hashlib.sha256(json.dumps([review.review_id, sorted(wanted)]).encode()).hexdigest()
     entries = {s.event_id: {**review.entries[s.event_id], "group": s.group} for s in alone}
     return replace(
-        review, choice=replace(review.choice, shown=alone), review_id=f"sha256:{whole}", entries=entries,
+        review, choice=replace(review.choice, items=alone), review_id=f"sha256:{whole}", entries=entries,
         failures={event_id: why for event_id, why in review.failures.items() if event_id in wanted},
         is_case=True,
     )  # fmt: skip
 
 
-def of_case(review: Review, verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """Return all records of a case's events, superseded ones too, and of spans that overlap them."""
-    ids = {shown.event_id for shown in review.choice.shown}
-    spans = [(s.row["content_id"], s.row["start_s"], s.row["end_s"]) for s in review.choice.shown]
+def verdicts_of_case(review: Review, verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Return all records of a case's events, including superseded ones, and of spans that overlap them."""
+    ids = {item.event_id for item in review.choice.items}
+    spans = [(s.row["content_id"], s.row["start_s"], s.row["end_s"]) for s in review.choice.items]
 
     def within(verdict: Verdict) -> bool:
         return any(
@@ -173,11 +173,11 @@ def of_case(review: Review, verdicts: Iterable[Verdict]) -> list[Verdict]:
 
 
 def case_zip(review: Review, folder: MediaFolder, verdicts: Sequence[Verdict]) -> bytes:
-    """Return the zip: page, pictures, events and verdicts as CSV and JSON, digests of all. Raises ``StorageError``."""
+    """Return the zip: page, pictures, events and verdicts as CSV and JSON, and digests. Raises ``StorageError``."""
     if review.options.media.media:
-        unmade = {s.event_id: _UNMADE for s in review.choice.shown if folder.made(review.name_of(s)) is None}
+        unmade = {s.event_id: _UNMADE for s in review.choice.items if folder.get(review.folder_name(s)) is None}
         review = replace(review, failures=unmade | review.failures)
-    rows = [shown.row for shown in review.choice.shown]
+    rows = [item.row for item in review.choice.items]
     records = [verdict.to_dict() for verdict in verdicts]
     files: dict[str, bytes] = {
         INDEX: render_page(review.document("static"), "static"),
@@ -186,13 +186,13 @@ def case_zip(review: Review, folder: MediaFolder, verdicts: Sequence[Verdict]) -
         "verdicts.csv": to_csv(records, COLUMNS).encode("utf-8", "backslashreplace"),
         "verdicts.json": (json.dumps({"verdicts": records}, indent=1) + "\n").encode(),
     }
-    for shown in review.choice.shown:
-        name = review.name_of(shown)
-        made = folder.made(name)
+    for item in review.choice.items:
+        name = review.folder_name(item)
+        made = folder.get(name)
         for file in [HEAT, *(made["files"] if made else ())]:
             try:
                 files[f"media/{name}/{file}"] = folder.read(name, file)
-            except ObjectNotFound:  # a model of clips has no heat
+            except ObjectNotFound:  # a model without cuboids has no heat map
                 continue
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     files["case.json"] = seal(_about(review, digests))
@@ -212,7 +212,7 @@ def _about(review: Review, digests: Mapping[str, str]) -> dict[str, Any]:
         "kind": KIND,
         "review_id": review.review_id,
         "source": dict(review.archive.source),
-        "events": [shown.event_id for shown in review.choice.shown],
+        "events": [item.event_id for item in review.choice.items],
         "privacy": privacy_of(review.options.media),
         "sha256": dict(digests),
     }

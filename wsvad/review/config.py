@@ -1,4 +1,4 @@
-"""What is to be reviewed, and how it is shown."""
+"""Options of the review page."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from wsvad.storage import StoreOptions
 from wsvad.video.contract import Limits
 
 FORMAT = 1
-"""Of the document that the page reads, and of verdicts."""
+"""Format version of the page's document and of verdicts."""
 Codec = Literal["vp9", "h264"]
-"""Of clips. Every browser plays VP9 in WebM; builds of Chromium without patents lack H.264."""
+"""Codec of clips. Every browser plays VP9 in WebM; patent-free builds of Chromium lack H.264."""
 Pixelate = Literal["faces", "people"]
-"""What is made unrecognisable in pictures."""
+"""What is pixelated in pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceOptions:
-    """Which events are shown."""
+    """Choice of the events to show."""
 
     top: Annotated[PositiveInt | None, Option(metavar="N")] = None
-    """only the N events that are farthest above the threshold of their camera"""
+    """show only the N events with the highest scores above their camera's threshold"""
     day: Annotated[tuple[str, ...], Option(metavar="YYYY-MM-DD")] = ()
-    """only events of this day (UTC); may be repeated"""
+    """show only events of this day (UTC); can be repeated"""
     camera: Annotated[tuple[str, ...], Option(metavar="NAME")] = ()
-    """only events of this camera; may be repeated"""
+    """show only events of this camera; can be repeated"""
     control: Natural = 0
-    """random spans without an event to mix in, spread over the cameras: what reviewers say of them tells how much is
-    missed"""
+    """number of random spans without events to add, distributed over the cameras; verdicts on them give an estimate of
+    recall"""
     seed: Natural = 0
-    """of these spans"""
+    """random seed of these spans"""
     fold_s: Annotated[NaturalFloat, Option(name="--fold", metavar="S")] = 60.0
-    """an event of a camera that begins so shortly after another is shown below it"""
+    """maximum gap between events of a camera to group them, in seconds"""
     context_s: Annotated[NaturalFloat, Option(name="--context", metavar="S")] = 30.0
-    """scores shown before and after an event"""
+    """length of the score curve shown before and after an event, in seconds"""
     control_s: Annotated[float, HIDDEN] = 10.0
     """Length of a control span in seconds."""
 
@@ -47,21 +47,21 @@ class ChoiceOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class MediaOptions:
-    """What pictures are made of an event."""
+    """Pictures to create for an event."""
 
     media: bool = True
-    """--no-media: no pictures; the page then shows scores alone"""
+    """--no-media: create no pictures; the page shows only scores"""
     clip_codec: Codec = "vp9"
-    """of clips; h264 where a player knows no VP9"""
+    """video codec of clips; h264 for players without VP9"""
     clip_width: Annotated[PositiveInt, Option(metavar="PX")] = 640
-    """longest side of a clip"""
+    """longest side of a clip in pixels"""
     clip_length_s: Annotated[PositiveFloat, Option(name="--clip-length", metavar="S")] = 60.0
-    """longest clip; of longer events it shows the beginning, or what is around the peak"""
+    """maximum length of a clip in seconds; of a longer event it shows the beginning, or the part around the peak"""
     clip_margin_s: Annotated[NaturalFloat, Option(name="--clip-margin", metavar="S")] = 3.0
-    """shown before and after an event"""
+    """length of video before and after an event, in seconds"""
     pixelate: Pixelate | None = None
-    """make faces, or people and whatever else moves, unrecognisable in clips, film strips and posters, as far as they
-    are found (extra wsvad[pixelate])"""
+    """pixelate faces, or people and everything else that moves, in clips, film strips and posters, where detected
+    (extra wsvad[pixelate])"""
 
     def __post_init__(self) -> None:
         if not 64 <= self.clip_width <= 1920:
@@ -70,73 +70,73 @@ class MediaOptions:
             raise UsageError(f"--clip-length must be at most 600 s, got {self.clip_length_s:g}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what decides the bytes of an event's pictures, as JSON values."""
-        said = {
+        """Return the options that determine the pictures of an event, as JSON values."""
+        settings = {
             "version": 1,
             "codec": self.clip_codec,
             "width": self.clip_width,
             "length_s": self.clip_length_s,
             "margin_s": self.clip_margin_s,
         }
-        return said | {"pixelate": [self.pixelate, 1]} if self.pixelate else said
+        return settings | {"pixelate": [self.pixelate, 1]} if self.pixelate else settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServeOptions:
-    """How a page is served."""
+    """Options of the review server."""
 
     serve: Flag = False
-    """instead of --out: serve the page; clips are cut when they are looked at, verdicts go below --root at once"""
+    """serve the page instead of writing it (--out); clips are created on demand, verdicts are stored below --root"""
     host: Annotated[str, Option(metavar="ADDRESS")] = "127.0.0.1"
-    """address to listen at; any but this machine's own needs --token-file, and something before it that speaks TLS"""
+    """address to listen on; any but a loopback address requires --token-file, and a TLS proxy in front"""
     port: Natural = 8765
-    """port to listen at; 0: one that is free"""
+    """port to listen on; 0: a free port"""
     reviewer: Annotated[tuple[str, ...], Option(metavar="NAME")] = ()
-    """of somebody who gets a link of his own; may be repeated (default: reviewer)"""
+    """name of a reviewer who gets a personal link; can be repeated (default: reviewer)"""
     token_file: Annotated[str | None, Option(metavar="FILE")] = None
-    """instead of random tokens: a line `TOKEN NAME` for each reviewer, in a file that nobody else may read"""
+    """file with a line `TOKEN NAME` per reviewer, not readable by others; replaces random tokens"""
     public_name: Annotated[tuple[str, ...], Option(metavar="HOST[:PORT]")] = ()
-    """what browsers call the TLS proxy before this server; may be repeated"""
+    """host name of the TLS proxy in front of this server; can be repeated"""
     prepare: Natural = 50
-    """events whose pictures are made ahead, the first ones"""
+    """number of events, from the first, whose pictures are created in advance"""
 
     def __post_init__(self) -> None:
         if self.port > 65535:
             raise UsageError(f"--port must be at most 65535, got {self.port}")
         if self.token_file and self.reviewer:
-            raise UsageError("--token-file names the reviewers; leave out --reviewer")
+            raise UsageError("--token-file names the reviewers: omit --reviewer")
 
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """Where events come from: a nightly job, or data sets of events and scores."""
+    """Source of the events: a nightly job, or data sets of events and scores."""
 
     root: str | None = None
-    """Of a nightly job."""
+    """Root of a nightly job."""
     events: str | None = None
     """Root of an events data set."""
     scores: str | None = None
-    """Root of the scores that the events were found in."""
+    """Root of the scores data set in which the events were found."""
     cameras: str | None = None
-    """File of cameras, for ``events``; a nightly job keeps its own."""
+    """URI of the cameras file for ``events``; a nightly job stores its own."""
     manifest: str | None = None
-    """With truth, and with the places of videos."""
+    """Manifest with annotations and locations of videos."""
     videos_root: str | None = None
-    """Where videos are, when they are not where the scores say."""
+    """Root of the videos, if they are not at the URIs in the scores."""
     store: StoreOptions = field(default_factory=StoreOptions)
 
     def __post_init__(self) -> None:
         if bool(self.root) == bool(self.events or self.scores):
-            raise UsageError("say what is to be reviewed: --root of a nightly job, or --events with --scores")
+            raise UsageError("select what to review: --root of a nightly job, or --events with --scores")
         if not self.root and not (self.events and self.scores):
-            raise UsageError("--events and --scores go together: the page shows the scores around an event")
+            raise UsageError("--events and --scores require each other: the page shows the scores around an event")
         if self.root and self.cameras:
-            raise UsageError("--cameras goes with --events; a nightly job keeps its own file of cameras")
+            raise UsageError("--cameras requires --events; a nightly job stores its own cameras file")
 
 
 @dataclass(frozen=True)
 class ReviewOptions:
-    """What a page is made of; ``wsvad review --help`` explains the same options."""
+    """Options of a review page; ``wsvad review --help`` explains the same options."""
 
     source: SourceOptions
     choice: ChoiceOptions = field(default_factory=ChoiceOptions)

@@ -1,4 +1,4 @@
-"""What the page draws of an event: scores around it, what was not scored, truth, and the heat of each clip.
+"""Data for the curves of an event: surrounding scores, unscored spans, annotations, and heat maps of clips.
 
 Axes: T clips of one video, K cuboids.
 """
@@ -20,8 +20,8 @@ from wsvad.scores.places import cells, view_of
 from wsvad.scores.table import VideoScores
 
 Floats = npt.NDArray[np.float64]
-MOST_POINTS = 1200
-"""Of a curve; of more, each is the largest of some neighbours."""
+MAX_POINTS = 1200
+"""Maximum number of points of a curve; longer curves are reduced by the maximum of neighbouring points."""
 _HELD = 32
 
 Span = tuple[float, float]
@@ -33,14 +33,14 @@ class VideoCurve:
 
     scores: VideoScores
     score_T: Floats
-    """Without what is masked."""
+    """Scores ``[T]`` without masked cuboids."""
     smooth_T: Floats
-    """Smoothed within the video."""
+    """Scores ``[T]`` smoothed within the video."""
     cuboids_TK: npt.NDArray[np.float32] | None
-    """What is masked is 0."""
+    """Scores of cuboids ``[T, K]``; masked cuboids are 0."""
 
     def frame_at(self, seconds: float) -> int:
-        """Return the frame that is shown at a time, by the times of clips; for clips of variable rate, too."""
+        """Return the frame shown at a time, interpolated from the times of clips; supports variable frame rates."""
         scores = self.scores
         times = np.append(scores.start_s, scores.end_s[-1])
         frames = np.append(scores.start_frame, scores.end_frame[-1]).astype(np.float64)
@@ -52,14 +52,14 @@ class VideoCurve:
         return int(np.interp(seconds, times, frames))
 
     def seconds_at(self, frame: int) -> float:
-        """Return the time at which a frame begins, by the times of clips."""
+        """Return the start time of a frame, interpolated from the times of clips."""
         scores = self.scores
         frames = np.append(scores.start_frame, scores.end_frame[-1])
         return float(np.interp(frame, frames, np.append(scores.start_s, scores.end_s[-1])))
 
 
 class Curves:
-    """Reads scores of videos; the last few are held. Raises as ``ScoreSet.load``."""
+    """Reads the scores of videos and caches the last ones. Raises as ``ScoreSet.load``."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
@@ -70,7 +70,7 @@ class Curves:
                 self._absent[row["video_id"]].append(row)
 
     def of(self, video_id: str, camera: str) -> VideoCurve:
-        """Return the scores of a video as a camera's masks and smoothing have them."""
+        """Return the scores of a video with the masks and smoothing of a camera."""
         key = (video_id, camera)
         if key not in self._held:
             self._held[key] = self._read(video_id, camera)
@@ -80,7 +80,7 @@ class Curves:
         return self._held[key]
 
     def gaps(self, video_id: str, within: Span) -> list[list[Any]]:
-        """Return ``[start_s, end_s, reason]`` of what was not scored in a part of a video."""
+        """Return ``[start_s, end_s, reason]`` of the unscored spans in a part of a video."""
         found = []
         for row in self._absent.get(video_id, ()):
             end_s = within[1] if row["end_s"] is None else row["end_s"]
@@ -89,7 +89,7 @@ class Curves:
         return found
 
     def truth(self, curve: VideoCurve) -> list[list[float]] | None:
-        """Return true anomalous spans in seconds; None where nobody knows."""
+        """Return annotated anomalous spans in seconds; ``None`` if the video is not annotated."""
         record = self._archive.records.get(curve.scores.video_id)
         if record is None or record.spans is None:
             return None
@@ -121,7 +121,7 @@ def curve_within(curve: VideoCurve, within: Span) -> dict[str, list[float]]:
     first, last = np.searchsorted(curve.scores.start_s, within, side="left")
     if first == last:
         return {"t": [], "score": [], "smooth": []}
-    step = -(-int(last - first) // MOST_POINTS)
+    step = -(-int(last - first) // MAX_POINTS)
     starts = np.arange(0, last - first, step)
     return {
         "t": _rounded(curve.scores.start_s[first:last:step]),
@@ -137,17 +137,17 @@ def _rounded(values: npt.NDArray[Any]) -> list[float]:
 
 @dataclass(frozen=True)
 class Heat:
-    """Scores of cuboids as a strip of small pictures."""
+    """Scores of cuboids as a horizontal strip of small images, one per clip."""
 
     picture_HW: npt.NDArray[np.uint8]
-    """``[side, side x clips]``, 255 is a score of 1."""
+    """Image ``[side, side x clips]``; 255 is a score of 1."""
     start_s: list[float]
     end_s: list[float]
     side: int
 
 
 def heat_within(curve: VideoCurve, within: Span) -> Heat | None:
-    """Return the heat of the clips that overlap a part of a video; None: a model of clips, or no clip there."""
+    """Return the heat map of the clips that overlap a part of a video; ``None`` without cuboids or without clips."""
     scores, cuboids = curve.scores, curve.cuboids_TK
     if cuboids is None:
         return None

@@ -1,6 +1,6 @@
-"""Makes a short clip of pictures that the decoder's process gave: raw pixels in, a file that browsers play out.
+"""Encodes short clips from raw pixels that the decoder process delivered, in formats that browsers play.
 
-Nothing of a stored video is opened here: FFmpeg only encodes pixels, which are ours.
+No stored video is opened here: FFmpeg only encodes pixels of this process.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from av.video.stream import VideoStream
 from wsvad.review.config import Codec
 
 _ENCODERS = {"vp9": ("libvpx-vp9", "webm", 1000), "h264": ("libx264", "mp4", 90_000)}
-"""Encoder, container, and ticks a second of its time stamps."""
+"""Encoder, container, and time base in ticks per second."""
 _OPTIONS = {
     "vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "34", "b": "0", "lag-in-frames": "0", "row-mt": "1"},
     "h264": {"preset": "veryfast", "crf": "25", "bf": "0"},
 }
 TYPES = {"vp9": 'video/webm; codecs="vp9"', "h264": "video/mp4"}
-"""Media type of each kind of clip."""
+"""Media type of each codec."""
 SUFFIXES = {"vp9": "webm", "h264": "mp4"}
 _KEY_EVERY = 48
-"""Frames between key frames at most, so that a player can jump."""
+"""Maximum number of frames between key frames, which limits the delay of seeking."""
 
 
 class ClipEncoder:
-    """Encodes pictures one after the other; each is shown at the time that it had in the source.
+    """Encodes pictures in order; each keeps its presentation time from the source.
 
     Args:
-        codec: of the clip.
-        width: of its pictures, in pixels.
-        height: likewise; odd ones lose their last row or column where the codec asks for it.
+        codec: codec of the clip.
+        width: width of its pictures in pixels.
+        height: height in pixels. Odd sizes lose their last row or column, as codecs require.
         start_s: time of the first picture in the source.
     """
 
@@ -44,7 +44,7 @@ class ClipEncoder:
         self._start_s = start_s
         self._last = -1
         self._file = io.BytesIO()
-        # without the flag a file has a random id, and the same pictures never give the same bytes
+        # without this flag the file contains a random id, so that equal pictures would give different bytes
         self._container = av.open(self._file, "w", format=container, options={"fflags": "+bitexact"})
         stream = self._container.add_stream(encoder, rate=30, options=_OPTIONS[codec])
         assert isinstance(stream, VideoStream)
@@ -55,10 +55,10 @@ class ClipEncoder:
         context.gop_size = _KEY_EVERY
         context.thread_count = 2
         self.times_s: list[float] = []
-        """Time in the source of each picture."""
+        """Time of each picture in the source, in seconds."""
 
     def add(self, picture_HWC: npt.NDArray[np.uint8], start_s: float) -> None:
-        """Add a picture ``[H, W, 3]``, shown from this time of the source on; one that comes too soon is left out."""
+        """Add a picture ``[H, W, 3]`` with its start time in the source; a picture that is too early is skipped."""
         tick = round((start_s - self._start_s) * self._ticks)
         if tick <= self._last:
             return
@@ -70,11 +70,11 @@ class ClipEncoder:
         self.times_s.append(start_s)
 
     def finish(self) -> bytes:
-        """Return the file. It is not to be added to any more."""
+        """Return the file. No more pictures can be added."""
         self._container.mux(self._stream.encode(None))
         self._container.close()
         return self._file.getvalue()
 
     def discard(self) -> None:
-        """Give the encoder up."""
+        """Close the encoder without a result."""
         self._container.close()

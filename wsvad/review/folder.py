@@ -1,4 +1,4 @@
-"""``wsvad review --out``: a folder with a page that needs no network, no server, and nothing outside of itself."""
+"""``wsvad review --out``: a folder with a self-contained page that needs no network and no server."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from wsvad.errors import (
     UsageError,
     VideoError,
 )
-from wsvad.nightly.places import REVIEW
+from wsvad.nightly.layout import REVIEW
 from wsvad.report.frames import GIVE_UP
-from wsvad.review.choosing import Shown
+from wsvad.review.choice import ReviewItem
 from wsvad.review.config import ReviewOptions
+from wsvad.review.detection import require_detector
 from wsvad.review.document import Review
-from wsvad.review.finding import require_finder
-from wsvad.review.making import PictureMaker, failure
 from wsvad.review.media import MediaFolder, about
+from wsvad.review.pictures import PictureMaker, failure
 from wsvad.review.reading import Archive, read_archive
 from wsvad.review.rendering import render_page
 from wsvad.storage import Created, Store, open_store, probe_folder
@@ -41,41 +41,41 @@ log = logging.getLogger(__name__)
 INDEX = "index.html"
 _MARK = b'<script type="application/json" id="review-data">'
 PAGES = f"{REVIEW}pages/"
-"""Below the root of a nightly job the only place of a folder with a page: a purge looks there."""
-_NOT_TRIED = "not tried: the store failed for the videos before"
+"""The only location for review pages below the root of a nightly job, because a purge deletes it."""
+_NOT_TRIED = "skipped, because the store failed for several videos in a row"
 
 
 @dataclass(frozen=True)
 class ReviewSummary(Summary):
-    """How a page came out."""
+    """Result of writing a review page."""
 
     out: str
     page: str
     review_id: str
     events: int
-    """Events of what was published."""
+    """Number of published events."""
     shown: int
     controls: int
     left_out: int
-    """Events that are not on the page."""
+    """Number of events that are not on the page."""
     pictures: int
-    """Events with pictures."""
+    """Number of items with pictures."""
     pictures_now: int
-    """Of those: made in this run."""
+    """Number of items whose pictures were created by this run."""
     failed: dict[str, str] = field(default_factory=dict)
-    """Why events have no picture, by event id."""
+    """Why items have no pictures, by event id."""
     storage_failed: bool = False
     pixelated: str | None = None
-    """What pictures hide, as far as it was found."""
+    """What is pixelated in pictures, as far as it was detected."""
     written: int = 0
-    """Objects that this run wrote."""
+    """Number of objects written by this run."""
     dropped: int = 0
-    """Objects of events that are no longer shown, which were deleted."""
+    """Number of deleted objects of events that are no longer shown."""
     notices: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
-        """0; 3 where videos could not be pictured; 4 where a store failed: run the same command again."""
+        """0; 3 if videos could not be decoded; 4 if a store failed: run the same command again."""
         if self.storage_failed:
             return EXIT_STORAGE
         return EXIT_QUARANTINE if self.failed else EXIT_OK
@@ -84,28 +84,28 @@ class ReviewSummary(Summary):
         """Return the lines of the table."""
         rows = [("events", f"{self.shown} of {self.events}")]
         if self.controls:
-            rows.append(("control", f"{self.controls} random spans"))
-        rows.append(("pictures", f"of {self.pictures} events ({self.pictures_now} made now)"))
+            rows.append(("control", f"{self.controls} control spans"))
+        rows.append(("pictures", f"for {self.pictures} events ({self.pictures_now} created now)"))
         if self.pixelated:
-            rows.append(("pixelated", f"{self.pixelated}, where they were found: best effort"))
+            rows.append(("pixelated", f"{self.pixelated}, where detected (best effort)"))
         rows += [(n["level"], n["text"]) for n in self.notices if n["level"] != "info"]
         if self.dropped:
-            rows.append(("dropped", f"{self.dropped} objects of events that are no longer shown"))
-        rows.append(("written", f"{self.written} objects" if self.written else "nothing: it is as it was"))
+            rows.append(("deleted", f"{self.dropped} objects of events that are no longer shown"))
+        rows.append(("written", f"{self.written} objects" if self.written else "nothing (unchanged)"))
         rows.append(("open", f"{self.page} in a browser"))
         return rows
 
 
 def write_review(options: ReviewOptions, out: str, console: Console | None = None) -> ReviewSummary:
-    """Write the page; what is there already and still right is not made again.
+    """Write the page; existing files that are still valid are not created again.
 
     Raises:
-        UsageError: options that do not fit, a folder that holds something else, or nothing that could pixelate.
-        ConflictError, DamagedError, StorageError: as ``read_archive``; the folder cannot be written.
+        UsageError: inconsistent options, a folder with other content, or pixelation is not available.
+        ConflictError, DamagedError, StorageError: as ``read_archive``; or the folder cannot be written.
     """
-    require_finder(options.media)
+    require_detector(options.media)
     store = open_store(out, options.source.store)
-    check_place(store, options)
+    check_folder(store, options)
     archive = read_archive(options.source)
     check_videos(store, archive, options)
     probe_folder(out, options.source.store)
@@ -113,13 +113,13 @@ def write_review(options: ReviewOptions, out: str, console: Console | None = Non
     review = Review.gather(archive, options, folder)
     made, storage_failed = 0, False
     if options.media.media:
-        made, storage_failed = make_pictures(review, folder, review.choice.shown, console)
+        made, storage_failed = make_pictures(review, folder, review.choice.items, console)
     document = review.document("static")
     written = put(store, INDEX, render_page(document, "static"))
-    names = {review.name_of(shown) for shown in review.choice.shown}
+    names = {review.folder_name(item) for item in review.choice.items}
     dropped = folder.drop(*(name for name in folder.names() - names if _is_ours(name)))
     choice = review.choice
-    shown = sum(s.kind == "event" for s in choice.shown)
+    shown = sum(s.kind == "event" for s in choice.items)
     return ReviewSummary(
         out=store.uri,
         page=store.uri_of(INDEX),
@@ -128,7 +128,7 @@ def write_review(options: ReviewOptions, out: str, console: Console | None = Non
         shown=shown,
         controls=choice.controls,
         left_out=choice.events - shown,
-        pictures=sum(folder.made(name) is not None for name in names),
+        pictures=sum(folder.get(name) is not None for name in names),
         pictures_now=made,
         failed=review.failures,
         storage_failed=storage_failed,
@@ -139,12 +139,12 @@ def write_review(options: ReviewOptions, out: str, console: Console | None = Non
     )
 
 
-def check_place(store: Store, options: ReviewOptions) -> None:
-    """Refuse a folder in which a page would lie among what somebody else keeps.
+def check_folder(store: Store, options: ReviewOptions) -> None:
+    """Check that the folder contains nothing else than a review page.
 
     Raises:
-        UsageError: below the root of the nightly job, where a purge would not find it.
-        ConflictError: a data set, the root of a nightly job, or somebody else's page.
+        UsageError: the folder is below the root of the nightly job, outside of the part that purges delete.
+        ConflictError: the folder contains a data set, the root of a nightly job, or another page.
     """
     refuse_data_set(store, "a page")
     if options.source.root:
@@ -152,7 +152,7 @@ def check_place(store: Store, options: ReviewOptions) -> None:
         inside = f"{store.uri}/".startswith(f"{root}/")
         if inside and not f"{store.uri}/".startswith(f"{root}/{PAGES}"):
             raise UsageError(
-                f"{store.uri} is below --root, where only {root}/{PAGES}NAME is purged with its videos; use that"
+                f"{store.uri} is below --root, where purges only delete pages in {root}/{PAGES}NAME; use such a folder"
             )
     if any(info.key.startswith("current/") for info in store.list("current/")):
         raise ConflictError(f"{store.uri} is the root of a nightly job. Nothing was changed. Use another --out.")
@@ -162,14 +162,14 @@ def check_place(store: Store, options: ReviewOptions) -> None:
     except ObjectNotFound:
         return
     if _MARK not in there:
-        raise ConflictError(f"{store.uri_of(INDEX)} is no review page. Nothing was changed. Use another --out.")
+        raise ConflictError(f"{store.uri_of(INDEX)} is not a review page. Nothing was changed. Use another --out.")
 
 
 def check_videos(store: Store, archive: Archive, options: ReviewOptions) -> None:
-    """Refuse a folder among the videos: its clips would be scored as footage. Raises ``UsageError``."""
+    """Check that the folder is not among the videos, where its clips would be scored. Raises ``UsageError``."""
     for uri in (archive.archive, options.source.videos_root):
         if uri and f"{store.uri}/".startswith(f"{open_store(uri, options.source.store).uri}/"):
-            raise UsageError(f"--out is among the videos, in {uri}: clips there would be taken for footage")
+            raise UsageError(f"--out is inside the video folder {uri}, where its clips would be treated as footage")
 
 
 def _is_ours(name: str) -> bool:
@@ -177,49 +177,49 @@ def _is_ours(name: str) -> bool:
 
 
 def make_pictures(
-    review: Review, folder: MediaFolder, wanted: Sequence[Shown], console: Console | None = None
+    review: Review, folder: MediaFolder, wanted: Sequence[ReviewItem], console: Console | None = None
 ) -> tuple[int, bool]:
-    """Make what is missing; why something cannot be made goes to ``review.failures``.
+    """Create the missing pictures; reasons of failures are stored in ``review.failures``.
 
     Returns:
-        Of how many events pictures were made, and whether a store failed.
+        Number of items whose pictures were created, and whether a store failed.
 
     Raises:
         StorageError: the folder cannot be written.
     """
-    names = {shown.event_id: review.name_of(shown) for shown in wanted}
+    names = {item.event_id: review.folder_name(item) for item in wanted}
     folder.load(set(names.values()))
-    todo = [shown for shown in wanted if folder.made(names[shown.event_id]) is None]
-    todo.sort(key=lambda shown: (shown.row["video_id"], shown.row["start_s"]))  # a video's index is read once
+    todo = [item for item in wanted if folder.get(names[item.event_id]) is None]
+    todo.sort(key=lambda item: (item.row["video_id"], item.row["start_s"]))  # so that each video index is read once
     made, lost, storage_failed = 0, 0, False
-    columns = (TextColumn("making pictures"), BarColumn(), TimeRemainingColumn(compact=True))
+    columns = (TextColumn("creating pictures"), BarColumn(), TimeRemainingColumn(compact=True))
     if not todo:
         return 0, False
     with (
         Display(console or Console(stderr=True), log, *columns, total=len(todo)) as display,
         PictureMaker(review.archive, review.options, todo) as maker,
     ):
-        for number, shown in enumerate(todo, 1):
+        for number, item in enumerate(todo, 1):
             try:
                 if lost >= GIVE_UP:
                     raise StorageError(_NOT_TRIED)
-                curve = review.curves.of(str(shown.row["video_id"]), str(shown.row["camera"]))
-                pictures = maker.make(shown, curve)
+                curve = review.curves.of(str(item.row["video_id"]), str(item.row["camera"]))
+                pictures = maker.make(item, curve)
                 lost = 0
             except (VideoError, StorageError, UsageError) as error:
-                review.failures[shown.event_id] = failure(error)
-                gone = isinstance(error, ObjectNotFound)  # it is known what is wrong, and waiting does not help
+                review.failures[item.event_id] = failure(error)
+                gone = isinstance(error, ObjectNotFound)  # a missing file is permanent, and not a failure of the store
                 lost += isinstance(error, StorageError) and not gone and lost < GIVE_UP
                 storage_failed |= isinstance(error, StorageError) and not gone
             else:
-                folder.add(names[shown.event_id], about(shown), pictures.files, pictures.facts)
+                folder.add(names[item.event_id], about(item), pictures.files, pictures.facts)
                 made += 1
             display.update(number, partial("{} of {} events have pictures".format, number, len(todo)))
     return made, storage_failed
 
 
 def put(store: Store, key: str, data: bytes) -> int:
-    """Write an object, unless it is there as it is; return how many were written."""
+    """Write an object unless it exists with the same content; return the number of written objects."""
     found = store.create(key, data)
     if found is Created.DIFFERENT:
         store.replace(key, data)

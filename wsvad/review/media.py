@@ -1,4 +1,4 @@
-"""Pictures of events at rest: a film strip, a poster, a short clip, the heat; named by what they are made of."""
+"""Stored pictures of events (film strip, poster, clip, heat map), in folders named by a digest of their inputs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 from wsvad.dataset.sealed import seal, unseal
 from wsvad.errors import DamagedError, ObjectNotFound
-from wsvad.nightly.places import ABOUT
+from wsvad.nightly.layout import ABOUT
 from wsvad.report.pictures import grey_png
-from wsvad.review.choosing import Shown
+from wsvad.review.choice import ReviewItem
 from wsvad.review.config import MediaOptions
 from wsvad.review.curves import Heat, Span
 from wsvad.storage import Created, Store
@@ -22,15 +22,15 @@ log = logging.getLogger(__name__)
 
 MEDIA = "media/"
 MADE = "made.json"
-"""Says what was made; it is there after the rest."""
+"""Metadata of the pictures; written last, so that its presence marks a complete folder."""
 HEAT = "heat.png"
 _READERS = 16
 
 
 def window_of(row: Mapping[str, Any], options: MediaOptions) -> Span:
-    """Return the part of the video that a clip shows, in seconds.
+    """Return the part of the video shown in a clip, in seconds.
 
-    The event with a margin; of one that is too long its beginning, or what is around the peak where that comes later.
+    It is the event with a margin. If that is too long, it is the beginning, or the part around a later peak.
     """
     start_s = max(0.0, float(row["start_s"]) - options.clip_margin_s)
     end_s = float(row["end_s"]) + options.clip_margin_s
@@ -44,26 +44,26 @@ def window_of(row: Mapping[str, Any], options: MediaOptions) -> Span:
 
 
 def peak_of(row: Mapping[str, Any]) -> float:
-    """Return the time of the peak, of a control span its middle."""
+    """Return the time of the peak in seconds; for a control span its middle."""
     peak_s = row.get("peak_s")
     return (float(row["start_s"]) + float(row["end_s"])) / 2 if peak_s is None else float(peak_s)
 
 
-def media_name(shown: Shown, scores_sha: str, options: MediaOptions) -> str:
-    """Return the name of an event's folder: the digest of everything that its pictures are made of."""
-    row = shown.row
-    said = {
-        "event": shown.event_id,
+def media_name(item: ReviewItem, scores_sha: str, options: MediaOptions) -> str:
+    """Return the name of an item's picture folder: a digest of all inputs of its pictures."""
+    row = item.row
+    inputs = {
+        "event": item.event_id,
         "content": row["content_id"],
         "span": [row["start_s"], row["end_s"], row.get("peak_s")],
         "scores": scores_sha,
         "settings": options.to_dict(),
     }
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:32]
 
 
 class MediaFolder:
-    """What is there below ``media/`` of a store, and what is added to it. Objects are create-only."""
+    """Pictures below ``media/`` of a store. Objects are create-only."""
 
     def __init__(self, store: Store, prefix: str = "") -> None:
         self.store = store
@@ -71,26 +71,26 @@ class MediaFolder:
         self._sizes: dict[str, int] = {info.key: info.size for info in store.list(self.prefix)}
         self._made: dict[str, dict[str, Any]] = {}
         self.written = 0
-        """Objects that were written."""
+        """Number of objects written."""
 
     def key_of(self, name: str, file: str) -> str:
         """Return the key of a file."""
         return f"{self.prefix}{name}/{file}"
 
     def names(self) -> set[str]:
-        """Return the names of all folders that are there."""
+        """Return the names of all existing folders."""
         return {key.removeprefix(self.prefix).partition("/")[0] for key in self._sizes}
 
     def load(self, names: set[str]) -> None:
-        """Read what was made of these events, many at once."""
+        """Read the metadata of these folders concurrently."""
         wanted = [n for n in sorted(names) if n not in self._made and self.key_of(n, MADE) in self._sizes]
         with ThreadPoolExecutor(_READERS) as pool:
             for name, facts in zip(wanted, pool.map(self._facts, wanted), strict=True):
                 if facts is not None:
                     self._made[name] = facts
 
-    def made(self, name: str) -> dict[str, Any] | None:
-        """Return what was made of an event; None: nothing, or not all of it is there."""
+    def get(self, name: str) -> dict[str, Any] | None:
+        """Return the metadata of a folder's pictures; ``None`` if pictures are missing or incomplete."""
         self.load({name})
         return self._made.get(name)
 
@@ -99,29 +99,29 @@ class MediaFolder:
         try:
             facts = unseal(self.store.read(key), self.store.uri_of(key), ("files", "strip", "clip", "poster", "notes"))
         except (DamagedError, ObjectNotFound) as error:
-            log.warning("pictures of an event are made again: %s", error)
+            log.warning("pictures of an event are created again: %s", error)
             return None
         whole = all(self._sizes.get(self.key_of(name, file)) == size for file, size in facts["files"].items())
         return facts if whole else None
 
     def add(self, name: str, about: Mapping[str, Any], files: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
-        """Keep what was made of an event. Raises ``StorageError``."""
+        """Store the pictures of an item. Raises ``StorageError``."""
         sizes = {file: len(data) for file, data in files.items()}
         self.claim(name, about)
         for file, data in files.items():
             self._write(self.key_of(name, file), data)
         made = seal({**facts, "files": sizes})
         self._write(self.key_of(name, MADE), made)
-        self._made[name] = unseal(made, name, ())  # in the order in which it is read back
+        self._made[name] = unseal(made, name, ())  # decoded again, so that keys have the order of a later read
 
     def add_heat(self, name: str, about: Mapping[str, Any], heat: Heat) -> None:
-        """Keep the heat of an event; it is there already after the first time. Raises ``StorageError``."""
+        """Store the heat map of an item unless it exists. Raises ``StorageError``."""
         if self.key_of(name, HEAT) not in self._sizes:
             self.claim(name, about)
             self._write(self.key_of(name, HEAT), grey_png(heat.picture_HW))
 
     def claim(self, name: str, about: Mapping[str, Any]) -> None:
-        """Say which video a folder is of, before anything else is in it: by that a purge finds it."""
+        """Write the video of a folder before anything else, so that a purge finds the folder."""
         if self.key_of(name, ABOUT) not in self._sizes:
             self._write(self.key_of(name, ABOUT), seal(about))
 
@@ -130,15 +130,15 @@ class MediaFolder:
         return self.store.read(self.key_of(name, file))
 
     def drop(self, *names: str) -> int:
-        """Delete all that is there of events; return how many objects."""
+        """Delete folders; return the number of deleted objects."""
         keys = self._keys_of(names)
-        for key in sorted(keys, key=lambda key: key.endswith(ABOUT)):  # what says whose it is goes last
+        for key in sorted(keys, key=lambda key: key.endswith(ABOUT)):  # last: it names the video of the folder
             self.store.delete(key)
         self.forget(*names)
         return len(keys)
 
     def forget(self, *names: str) -> None:
-        """Take it that nothing is there of events: somebody else deleted it."""
+        """Treat folders as missing, after others deleted them."""
         for key in self._keys_of(names):
             self._sizes.pop(key, None)
         for name in names:
@@ -150,17 +150,17 @@ class MediaFolder:
 
     def _write(self, key: str, data: bytes) -> None:
         found = self.store.create(key, data)
-        if found is Created.DIFFERENT:  # half of it, or damaged: it is named by its source
+        if found is Created.DIFFERENT:  # incomplete or damaged, since the folder is named by its inputs
             self.store.replace(key, data)
         self.written += found is not Created.SAME
         self._sizes[key] = len(data)
 
 
-def about(shown: Shown) -> dict[str, Any]:
-    """Return whose pictures a folder holds."""
-    row = shown.row
+def about(item: ReviewItem) -> dict[str, Any]:
+    """Return the metadata that identifies the event and video of a picture folder."""
+    row = item.row
     return {
-        "event_id": shown.event_id,
+        "event_id": item.event_id,
         "camera": row["camera"],
         "video_id": row["video_id"],
         "content_id": row["content_id"],

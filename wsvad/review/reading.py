@@ -1,4 +1,4 @@
-"""Reads what is to be reviewed, of a nightly job or of data sets: events, scores, cameras, what the night found."""
+"""Reads the data to review from a nightly job or from data sets: events, scores, cameras, and the night's report."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wsvad.events.sources import read_sources
 from wsvad.events.thresholds import load_thresholds
 from wsvad.events.units import settings_of
 from wsvad.manifest.records import VideoRecord, read_records
-from wsvad.nightly.published import DataSetAt, require_current
+from wsvad.nightly.published import SnapshotRef, require_current
 from wsvad.review.config import SourceOptions
 from wsvad.scores.reading import ScoreSet
 from wsvad.storage import Store, open_store
@@ -32,27 +32,27 @@ _READERS = 16
 
 @dataclass(frozen=True)
 class Archive:
-    """What is reviewed, as it was published."""
+    """The published data to review."""
 
     source: Mapping[str, Any]
-    """Where it comes from, as the page says it."""
+    """Origin of the data, as shown on the page."""
     rows: tuple[Mapping[str, Any], ...]
-    """Of all units: events, what was scored, what was not."""
+    """Rows of all units: events, scored spans, unscored spans."""
     scores: ScoreSet
     cameras: Mapping[str, Camera]
-    """What holds for each camera, its thresholds resolved."""
+    """Settings of each camera with resolved thresholds."""
     settings: EventSettings
-    """Of cameras without thresholds of their own."""
+    """Settings for cameras without their own thresholds."""
     features: Mapping[str, Any]
-    """Configuration of the features: where the grid of cuboids lies."""
+    """Configuration of the features, which determines the position of the grid of cuboids."""
     records: Mapping[str, VideoRecord] = field(default_factory=dict)
-    """Of the manifest, by video id."""
+    """Records of the manifest by video id."""
     report: Mapping[str, Any] = field(default_factory=dict)
-    """What the night found; nothing of data sets."""
+    """Report of the night; empty for data sets."""
     archive: str | None = None
-    """URI of the archive of a nightly job."""
+    """URI of the archive of the nightly job."""
     indexes: str | None = None
-    """Root of the features data set with kept indexes of videos."""
+    """Root of the features data set with stored video indexes."""
 
     @property
     def events(self) -> list[Mapping[str, Any]]:
@@ -66,12 +66,12 @@ class Archive:
 
 
 def read_archive(options: SourceOptions) -> Archive:
-    """Read what is to be reviewed.
+    """Read the data to review.
 
     Raises:
-        UsageError: nothing was published there, or the options do not fit what is there.
+        UsageError: nothing was published, or the options do not match the data.
         ConflictError: the events were found in other scores.
-        DamagedError, StorageError: it cannot be read.
+        DamagedError, StorageError: the data cannot be read.
     """
     records = {r.video_id: r for r in read_records(options.manifest, options.store)} if options.manifest else {}
     return _of_night(options, records) if options.root else _of_data_sets(options, records)
@@ -100,7 +100,7 @@ def _of_night(options: SourceOptions, records: Mapping[str, VideoRecord]) -> Arc
         **_described(scores, snapshot),
     }
     report = night.report(root)
-    if report.get("champion", night.champion) != night.champion:  # promoted since: it found nothing of this model
+    if report.get("champion", night.champion) != night.champion:  # promoted since: the report is about another model
         report = {"coverage": report["coverage"]}
     return replace(
         _archive(source, store, snapshot, scores, cameras, records),
@@ -118,7 +118,7 @@ def _of_data_sets(options: SourceOptions, records: Mapping[str, VideoRecord]) ->
     scores = ScoreSet.open(options.scores, options.store)
     if snapshot.config["scores_fingerprint"] != scores.fingerprint:
         raise ConflictError(
-            f"the events of {store.uri} were found in other scores than those of {scores.uri}: fingerprint "
+            f"the events in {store.uri} were found in other scores than those in {scores.uri}: expected fingerprint "
             f"{str(snapshot.config['scores_fingerprint'])[:12]}, got {scores.fingerprint[:12]}"
         )
     cameras = read_sources(scores, read_cameras(options.cameras, options.store))[1]
@@ -152,24 +152,24 @@ def _rows(store: Store, snapshot: Snapshot) -> tuple[Mapping[str, Any], ...]:
         return tuple(row for unit in pool.map(partial(read_rows, store, snapshot), snapshot.objects) for row in unit)
 
 
-def _snapshot_at(store: Store, at: DataSetAt) -> Snapshot:
+def _snapshot_at(store: Store, at: SnapshotRef) -> Snapshot:
     try:
         return read_snapshot(store, snapshot_key(at.snapshot))
     except ObjectNotFound as error:
-        raise DamagedError(f"{store.uri} lacks the snapshot that the newest night names: {error}") from error
+        raise DamagedError(f"{store.uri} lacks the snapshot named by the newest night: {error}") from error
 
 
-def _scores_at(store: Store, at: DataSetAt) -> ScoreSet:
-    """Open the snapshot of scores that belongs to a night; a newer one may be half of the next."""
+def _scores_at(store: Store, at: SnapshotRef) -> ScoreSet:
+    """Open the scores snapshot of a night; a newer snapshot may belong to an unfinished night."""
     snapshot = _snapshot_at(store, at)
     units = {o.video_id: o for o in snapshot.objects if o.clips}
     if not units:
-        raise UsageError(f"snapshot {snapshot.number} of {store.uri} holds no score; there is nothing to review")
+        raise UsageError(f"snapshot {snapshot.number} of {store.uri} has no scores; there is nothing to review")
     return ScoreSet(store, snapshot, (), dict(sorted(units.items())), published_videos(store, snapshot, units))
 
 
 def digest_source(archive: Archive, more: Mapping[str, Any]) -> str:
-    """Return what a review is known by: everything that decides what is shown, as ``sha256:…``."""
-    said = {name: archive.source[name] for name in ("root", "model", "events_snapshot")}
-    whole = json.dumps({**said, "settings": archive.settings.to_dict(), **more}, sort_keys=True)
+    """Return the id of a review: a digest of everything that determines what is shown, as ``sha256:…``."""
+    parts = {name: archive.source[name] for name in ("root", "model", "events_snapshot")}
+    whole = json.dumps({**parts, "settings": archive.settings.to_dict(), **more}, sort_keys=True)
     return f"sha256:{hashlib.sha256(whole.encode()).hexdigest()}"

@@ -1,9 +1,10 @@
-"""``index.html`` of a review: scripts and styles joined and named by their digest in the page's own policy.
+"""``index.html`` of a review: inline scripts and styles, allowed by their digests in the page's Content Security
+Policy.
 
-The page is one file. A browser that opens it from a disk may load no module, fetch nothing and check no digest of an
-external script, but runs inline scripts whose SHA-256 the policy lists. So everything is joined here, when the page
-is written, and no build tool is needed. Nothing else may run: names and notes are data in a block that no browser
-executes, and the page itself only ever makes text nodes of them.
+The page is one file. A page opened from disk cannot load modules, fetch data, or check digests of external scripts, but
+it can run inline scripts whose SHA-256 the policy lists. So all parts are joined when the page is written, without a
+build tool. Nothing else can run: names and notes are JSON in a block that browsers do not execute, and the page inserts
+them only as text nodes.
 """
 
 from __future__ import annotations
@@ -49,19 +50,19 @@ SCRIPTS = (
     "keys.js",
     "main.js",
 )
-"""In the order in which they run: each may use what the ones before it have defined."""
+"""Scripts in the order of execution: each can use definitions of the previous ones."""
 STYLES = ("vendor/uplot.css", "colours.css", "style.css", "list.css", "detail.css", "narrow.css")
 HEAVY = ("curve", "gaps", "heat", "neighbours", "truth")
-"""What only the view of one event needs; kept out of the part that is read before anything is shown."""
+"""Fields needed only for the view of a single event; they are left out of the first data block."""
 PART = 64
-"""Events of one later block. Opening an event reads its block, so a block must take milliseconds."""
+"""Number of events per later data block. Opening an event parses its block, which must take only milliseconds."""
 
 
 def render_page(document: Mapping[str, Any], mode: Mode) -> bytes:
-    """Return the page as UTF-8; the digests in its policy hold for exactly these bytes.
+    """Return the page as UTF-8; the digests in its policy are valid for exactly these bytes.
 
-    ``static`` holds the whole ``document`` (format 1, ``docs/review.md``); ``served`` holds its title alone and asks
-    ``api/review`` of its origin for the rest. Raises ``ValueError`` for numbers that JSON does not have.
+    ``static`` pages contain the whole ``document`` (format 1, ``docs/review.md``); ``served`` pages contain only its
+    title and request the rest from ``api/review``. Raises ``ValueError`` for numbers that JSON cannot represent.
     """
     script, style = _joined(SCRIPTS, "\n;\n"), _joined(STYLES, "\n")
     page = (
@@ -80,7 +81,7 @@ def render_page(document: Mapping[str, Any], mode: Mode) -> bytes:
 
 
 def _policy(script: str, style: str, mode: Mode) -> str:
-    """What the page may load and run; all that is not listed it may not."""
+    """Return the Content Security Policy: what the page can load and run."""
     rules = {
         "default-src": "'none'",
         "script-src": _digest(script),
@@ -101,7 +102,7 @@ def _digest(text: str) -> str:
 
 @functools.cache
 def _joined(names: Sequence[str], between: str) -> str:
-    """The files one after the other, checked for what would end the element that they stand in."""
+    """Return the joined files, checked for text that would end the enclosing element."""
     folder = resources.files("wsvad.review").joinpath("page")
     text = between.join(folder.joinpath(name).read_text(encoding="utf-8").strip() for name in names)
     assert not any(word in text.lower() for word in ("</script", "</style", "<!--", "\r")), "the element would end here"
@@ -109,7 +110,7 @@ def _joined(names: Sequence[str], between: str) -> str:
 
 
 def _blocks(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Ids and texts of the blocks of data: the list first, then what single events show, in blocks of ``PART``."""
+    """Yield ids and texts of the data blocks: first the list, then blocks of ``PART`` events with their details."""
     events = document["events"]
     light = [{key: value for key, value in event.items() if key not in HEAVY} for event in events]
     yield "review-data", _json({**document, "mode": "static", "events": light, "part": PART})
@@ -119,6 +120,6 @@ def _blocks(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _json(value: object) -> str:
-    """ASCII alone, so that also half of a surrogate pair in a file's name survives; no character that markup has."""
+    """Encode as ASCII JSON, which preserves unpaired surrogates in file names, with markup characters escaped."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,7 +1,7 @@
-"""What reviewers say, as records that are only ever added: one object each below ``verdicts/`` of a nightly job.
+"""Verdicts of reviewers as append-only records: one object each below ``verdicts/`` of a nightly job.
 
-An object is named by its record's id alone, so that of two records with one id the second is refused by the store
-itself, whoever writes it. The order is that of their times.
+Objects are named by the record id only, so that the store itself refuses a second record with the same id. Records are
+ordered by their times.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from wsvad.dataset.sealed import seal, unseal
 from wsvad.documents import DocumentError, build, parse_object
 from wsvad.errors import ConflictError, DamagedError, ObjectNotFound, UsageError
 from wsvad.manifest.ids import id_problem
-from wsvad.nightly.places import TOMBSTONES, VERDICTS
-from wsvad.nightly.tombstones import mark_of
+from wsvad.nightly.layout import TOMBSTONES, VERDICTS
+from wsvad.nightly.tombstones import tombstone_name
 from wsvad.review.config import FORMAT
 from wsvad.storage import Created, Store
 
-Said = Literal["true", "false", "unsure", "missed", "withdrawn"]
+VerdictValue = Literal["true", "false", "unsure", "missed", "withdrawn"]
 Kind = Literal["event", "control", "missed"]
-LONGEST_NOTE = 2000
-LONGEST_NAME = 100
-LONGEST_FILE = 64 << 20
-"""Bytes of a file of verdicts."""
+MAX_NOTE_LENGTH = 2000
+MAX_NAME_LENGTH = 100
+MAX_FILE_BYTES = 64 << 20
+"""Maximum size of a file of verdicts in bytes."""
 UNNAMED = "unnamed"
-"""Reviewer of a page from a folder who has not typed a name yet."""
+"""Reviewer name on a page opened from a folder until a name is entered."""
 EXPORT = "wsvad-verdicts"
-"""``kind`` of a file that the page exports."""
+"""Value of ``kind`` in files exported by the page."""
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _EVENT_ID = re.compile(r"[0-9a-f]{16}")
 _DIGEST = re.compile(r"sha256:[0-9A-Za-z]{1,64}")
@@ -41,34 +41,35 @@ _READERS = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What one reviewer said of one event, or of a span that has none."""
+    """Verdict of one reviewer on an event, or on a span without an event."""
 
     verdict_id: str
     """A random UUID."""
     review_id: str
-    """Of the page that showed it."""
+    """Id of the review page that showed it."""
     event_id: str | None
-    """None of a span that the reviewer marked himself."""
+    """Event id; None: the reviewer marked a span without an event."""
     content_id: str
     video_id: str
     camera: str
     start_s: float
-    """In the video."""
+    """Start in the video in seconds."""
     end_s: float
-    verdict: Said
+    """End in the video in seconds."""
+    verdict: VerdictValue
     note: str = ""
     reviewer: str
     time_utc: str
-    """ISO 8601, UTC."""
+    """Time of the verdict, ISO 8601 in UTC."""
     model: str
     """Digest of the model whose events were shown."""
     kind: Kind
     supersedes: str | None = None
-    """Id of the record of the same reviewer that this one takes the place of."""
+    """Id of an earlier record of the same reviewer that this record replaces."""
 
     @property
     def subject(self) -> tuple[Any, ...]:
-        """Return what the verdict is of: an event, or a span."""
+        """Subject of the verdict: an event, or a span."""
         return (self.event_id,) if self.event_id else (self.content_id, round(self.start_s, 3), round(self.end_s, 3))
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,21 +78,21 @@ class Verdict:
 
 
 COLUMNS = tuple(f.name for f in fields(Verdict))
-"""Of a table of verdicts."""
+"""Columns of a table of verdicts."""
 
 
 def parse_verdict(plain: Mapping[str, Any], name: str = "the verdict") -> Verdict:
-    """Make a verdict of a JSON object of somebody else's; what is not known is left out.
+    """Parse a verdict from an external JSON object; unknown fields are ignored.
 
     Raises:
-        UsageError: it is no verdict; says why.
+        UsageError: the object is not a valid verdict; the message says why.
     """
     if plain.get("format", FORMAT) != FORMAT:
-        raise UsageError(f"{name} is of format {plain.get('format')!r:.40}; this program reads {FORMAT}")
+        raise UsageError(f"{name} has format {plain.get('format')!r:.40}; this program reads format {FORMAT}")
     try:
         verdict = build(Verdict, dict(plain))
     except DocumentError as error:
-        raise UsageError(f"{name} is none: {error}") from error
+        raise UsageError(f"{name} is not a verdict: {error}") from error
     problem = _problem(verdict)
     if problem:
         raise UsageError(f"{name} cannot be used: {problem}")
@@ -111,18 +112,18 @@ def _problem(v: Verdict) -> str | None:
             return f"{name} must be a digest, got {value!r:.80}"
     if id_problem(v.video_id):
         return f"video_id {v.video_id!r:.80}: {id_problem(v.video_id)}"
-    if not v.reviewer or len(v.reviewer) > 2 * LONGEST_NAME or not v.reviewer.isprintable():
-        return f"reviewer must be a short name, got {v.reviewer!r:.80}"
-    if id_problem(v.camera):  # cameras are named as videos are
+    if not v.reviewer or len(v.reviewer) > 2 * MAX_NAME_LENGTH or not v.reviewer.isprintable():
+        return f"reviewer must be a short printable name, got {v.reviewer!r:.80}"
+    if id_problem(v.camera):  # the rules for camera names are those for video ids
         return f"camera {v.camera!r:.80}: {id_problem(v.camera)}"
-    if len(v.note) > LONGEST_NOTE:
-        return f"note must have at most {LONGEST_NOTE} characters, got {len(v.note)}"
+    if len(v.note) > MAX_NOTE_LENGTH:
+        return f"note must have at most {MAX_NOTE_LENGTH} characters, got {len(v.note)}"
     if not 0 <= v.start_s <= v.end_s <= 1e9:
         return f"expected 0 <= start_s <= end_s, got {v.start_s} and {v.end_s}"
     if (v.kind == "missed") != (v.event_id is None):
-        return f"kind {v.kind!r} {'goes without' if v.kind == 'missed' else 'needs'} an event_id"
+        return f"kind {v.kind!r} {'must not have' if v.kind == 'missed' else 'requires'} an event_id"
     if v.verdict != "withdrawn" and (v.verdict == "missed") != (v.kind == "missed"):
-        return f"of kind {v.kind!r} the verdict cannot be {v.verdict!r}"
+        return f"the verdict of kind {v.kind!r} cannot be {v.verdict!r}"
     return _time_problem(v.time_utc)
 
 
@@ -134,8 +135,8 @@ def _time_problem(text: str) -> str | None:
     return None if moment.utcoffset() is not None and not moment.utcoffset() else "time_utc must be in UTC, with a Z"
 
 
-def completed(plain: Mapping[str, Any], *, reviewer: str, model: str, review_id: str) -> dict[str, Any]:
-    """Return a record as the server files it: under the reviewer whose session it is, with an id and a time."""
+def complete_record(plain: Mapping[str, Any], *, reviewer: str, model: str, review_id: str) -> dict[str, Any]:
+    """Return a record with the reviewer of the session, and with default id, time, model and review id."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     given = {name: value for name, value in plain.items() if value is not None}
     return {
@@ -145,25 +146,25 @@ def completed(plain: Mapping[str, Any], *, reviewer: str, model: str, review_id:
 
 
 class VerdictStore:
-    """The records below the root of a nightly job."""
+    """Records of verdicts below the root of a nightly job."""
 
     def __init__(self, root: Store) -> None:
         self._root = root
 
     def add(self, verdict: Verdict) -> bool:
-        """Keep a record; False where it is there already.
+        """Store a record; return False if it already exists.
 
         Raises:
-            ConflictError: another record has its id, or its video was purged.
-            StorageError: it was not kept.
+            ConflictError: the id belongs to another record, or the video was purged.
+            StorageError: the record was not stored.
         """
         key = verdict_key(verdict.verdict_id)
         self._refuse_purged(verdict)
         found = self._root.create(key, seal(verdict.to_dict()))
         if found is Created.DIFFERENT:
-            raise ConflictError(f"another verdict has the id {verdict.verdict_id}; nothing was changed")
+            raise ConflictError(f"the id {verdict.verdict_id} belongs to another verdict; nothing was changed")
         try:
-            self._refuse_purged(verdict)  # a purge that began meanwhile may have listed the records before
+            self._refuse_purged(verdict)  # a concurrent purge may have listed the records before this one existed
         except ConflictError:
             self._root.delete(key)
             raise
@@ -178,7 +179,7 @@ class VerdictStore:
         return [info.key for info in self._root.list(VERDICTS) if info.key.endswith(".json")]
 
     def read(self, keys: Iterable[str]) -> tuple[list[Verdict], list[str]]:
-        """Read records, in the order of their times; and what is damaged, by name. Raises ``StorageError``."""
+        """Return the records ordered by time, and messages about damaged ones. Raises ``StorageError``."""
         with ThreadPoolExecutor(_READERS) as pool:
             found = list(pool.map(self._read, keys))
         good = [one for one in found if isinstance(one, Verdict)]
@@ -192,17 +193,17 @@ class VerdictStore:
         name = self._root.uri_of(key)
         try:
             verdict = parse_verdict(unseal(self._root.read(key), name, ()), name)
-        except ObjectNotFound:  # purged meanwhile
+        except ObjectNotFound:  # purged since it was listed
             return None
         except (DamagedError, UsageError) as error:
             return str(error)
-        return verdict if verdict_key(verdict.verdict_id) == key else f"{name} is damaged: it holds another record"
+        return verdict if verdict_key(verdict.verdict_id) == key else f"{name} is damaged: it contains another record"
 
 
 def is_purged(root: Store, video_id: str) -> bool:
     """Whether a video was purged from a nightly job. Raises ``StorageError``."""
     try:
-        root.stat(f"{TOMBSTONES}{mark_of(video_id)}.json")
+        root.stat(f"{TOMBSTONES}{tombstone_name(video_id)}.json")
     except ObjectNotFound:
         return False
     return True
@@ -214,19 +215,19 @@ def verdict_key(verdict_id: str) -> str:
 
 
 def order(verdict: Verdict) -> tuple[Any, ...]:
-    """Return what records are ordered by."""
+    """Return the sort key of records."""
     return datetime.fromisoformat(verdict.time_utc), verdict.verdict_id
 
 
-def standing(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """Return the records that stand: of each reviewer the last of each subject, unless it was withdrawn.
+def current_verdicts(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Return the current records: the last record of each reviewer on each subject, unless it was withdrawn.
 
-    A record that the same reviewer has superseded does not, whatever the times say: clocks of two machines differ, and
-    the later record may be of another event, that of a later model.
+    A record superseded by the same reviewer is never current, regardless of its time: clocks of two machines can
+    differ, and the later record may refer to another event, found by a later model.
     """
     records = sorted(verdicts, key=order)
     gone = {(v.reviewer, v.supersedes) for v in records if v.supersedes not in (None, v.verdict_id)}
-    named = {verdict_id for _, verdict_id in gone}  # who typed his name later takes back what he said before
+    named = {verdict_id for _, verdict_id in gone}  # a reviewer who entered a name later supersedes unnamed records
     last: dict[tuple[Any, ...], Verdict] = {}
     for verdict in records:
         own = (verdict.reviewer, verdict.verdict_id) in gone
@@ -236,21 +237,21 @@ def standing(verdicts: Iterable[Verdict]) -> list[Verdict]:
 
 
 def read_file(data: bytes, name: str) -> list[Verdict]:
-    """Read a file that the page exported.
+    """Read a file exported by the page.
 
     Raises:
-        UsageError: it is none, or one of its records cannot be used: none of them is then.
+        UsageError: the file is invalid, or contains an invalid record; nothing is returned then.
     """
-    if len(data) > LONGEST_FILE:
-        raise UsageError(f"{name} is too large: {len(data):,} bytes, at most {LONGEST_FILE:,}")
+    if len(data) > MAX_FILE_BYTES:
+        raise UsageError(f"{name} is too large: {len(data):,} bytes, at most {MAX_FILE_BYTES:,}")
     try:
         plain = parse_object(data)
     except DocumentError as error:
-        raise UsageError(f"{name} is no file of verdicts: {error}") from error
+        raise UsageError(f"{name} is not a file of verdicts: {error}") from error
     records = plain.get("verdicts")
     if plain.get("kind") != EXPORT or not isinstance(records, list):
-        raise UsageError(f"{name} is no file of verdicts; the page exports one")
+        raise UsageError(f"{name} is not a file of verdicts exported by a review page")
     for number, record in enumerate(records, 1):
         if not isinstance(record, dict):
-            raise UsageError(f"{name}: record {number} is no object")
+            raise UsageError(f"{name}: record {number} is not a JSON object")
     return [parse_verdict(record, f"{name}: record {number}") for number, record in enumerate(records, 1)]

@@ -1,4 +1,4 @@
-"""Where configurations come from: a grid, a quasi-random sequence, or what earlier results suggest."""
+"""Sources of configurations: a grid, a quasi-random sequence, or a model of earlier results."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ MAX_TRIALS = 1 << 16
 
 
 class Source(Protocol):
-    """Gives every trial its configuration."""
+    """Provides the configuration of every trial."""
 
     def configuration(self, number: int) -> Configuration:
-        """Return the configuration of a number; asked once for each, in ascending order."""
+        """Return the configuration of a trial; called once per trial, in ascending order."""
         ...
 
     def tell(self, number: int, configuration: Configuration, value: float | None) -> None:
-        """Take a result with the first seed; None: the trial diverged or failed."""
+        """Report the result of a trial with the first seed; None: the trial diverged or failed."""
         ...
 
 
 class Grid:
-    """Every combination of all choices, and of so many values of each range."""
+    """Every combination of all choices and of a fixed number of values per range."""
 
     def __init__(self, space: Space, points: int) -> None:
         self._all = list(space.grid(points))
@@ -33,34 +33,35 @@ class Grid:
         return len(self._all)
 
     def configuration(self, number: int) -> Configuration:
-        """Return the configuration of a number."""
+        """Return the configuration of a trial."""
         return self._all[number]
 
     def tell(self, number: int, configuration: Configuration, value: float | None) -> None:
-        """Nothing follows from a result."""
+        """Ignore the result."""
 
 
 class Sobol:
     """A scrambled Sobol sequence (Sobol 1967, Owen 1998): configuration n depends on the seed and n alone."""
 
     def __init__(self, space: Space, trials: int, seed: int) -> None:
-        from scipy.stats import qmc  # a quarter of a second, which other searches need not wait for
+        from scipy.stats import qmc  # imported here: it takes a quarter of a second
 
         self._space = space
         exponent = max(trials - 1, 1).bit_length()
-        # whole powers of 2, of which any number is a prefix: another number asked for changes none of the points
+        # the number of points is rounded up to a power of 2, so that other numbers of trials give the same prefix
         self._points = qmc.Sobol(space.dimensions, scramble=True, rng=seed).random_base2(exponent)
 
     def configuration(self, number: int) -> Configuration:
-        """Return the configuration of a number."""
+        """Return the configuration of a trial."""
         return self._space.configuration(self._points[number].tolist())
 
     def tell(self, number: int, configuration: Configuration, value: float | None) -> None:
-        """Nothing follows from a result."""
+        """Ignore the result."""
 
 
 class Tpe:
-    """Optuna's tree-structured Parzen estimator (Bergstra et al. 2011). Its study is in memory, rebuilt from results.
+    """Optuna's tree-structured Parzen estimator (Bergstra et al. 2011). The study is kept in memory and rebuilt from
+    results.
 
     Raises:
         UsageError: Optuna is not installed.
@@ -70,18 +71,20 @@ class Tpe:
         try:
             import optuna
         except ImportError as error:
-            raise UsageError("--search tpe needs Optuna: pip install 'wsvad[optuna]', or use --search sobol") from error
+            raise UsageError(
+                "--search tpe requires Optuna: pip install 'wsvad[optuna]', or use --search sobol"
+            ) from error
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._optuna, self._space = optuna, space
-        # trials under way count as bad ones, so that workers side by side do not all try the same place
+        # constant_liar counts running trials as bad ones, so that parallel workers do not all try the same point
         sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         self._study = optuna.create_study(direction="maximize", sampler=sampler)
-        self._asked: dict[int, Any] = {}
+        self._running_trials: dict[int, Any] = {}
 
     def configuration(self, number: int) -> Configuration:
-        """Return a configuration that the results so far make promising."""
+        """Return a promising configuration according to the results so far."""
         trial = self._study.ask()
-        self._asked[number] = trial
+        self._running_trials[number] = trial
         values: dict[str, Value] = {}
         for p in self._space.parameters:
             if all(values.get(other, "") in allowed for other, allowed in p.when.items()):
@@ -94,12 +97,12 @@ class Tpe:
         if p.whole:
             return int(trial.suggest_int(p.name, int(p.low), int(p.high), log=p.log))
         value = float(f"{trial.suggest_float(p.name, p.low, p.high, log=p.log):.6g}")
-        return min(max(value, p.low), p.high)  # rounded it may lie outside, where Optuna would not take it back
+        return min(max(value, p.low), p.high)  # rounding can leave the range, and Optuna rejects such a value
 
     def tell(self, number: int, configuration: Configuration, value: float | None) -> None:
-        """Take a result: a trial without a value is told as failed, so that it is no open one for ever."""
+        """Report a result; a trial without a value is reported as failed, so that it does not stay running."""
         states = self._optuna.trial.TrialState
-        trial = self._asked.pop(number, None)
+        trial = self._running_trials.pop(number, None)
         if trial is not None:
             self._study.tell(trial, value, state=states.FAIL if value is None else states.COMPLETE)
             return
@@ -130,10 +133,10 @@ class Tpe:
 
 
 def make_source(search: Search, space: Space, trials: int, seed: int, grid_points: int) -> Source:
-    """Return where configurations come from.
+    """Return the source of configurations for a search method.
 
     Raises:
-        UsageError: Optuna is asked for and not installed.
+        UsageError: the search method requires Optuna, which is not installed.
     """
     if search == "grid":
         return Grid(space, grid_points)
@@ -141,22 +144,21 @@ def make_source(search: Search, space: Space, trials: int, seed: int, grid_point
 
 
 def number_of_trials(search: Search, space: Space, trials: int | None, grid_points: int, *, hours: float | None) -> int:
-    """Return how many configurations there are.
+    """Return the number of configurations of a sweep.
 
     Raises:
-        UsageError: more than a sweep can have, or fewer trials than a grid has configurations.
+        UsageError: more trials than a sweep can have, or ``trials`` differs from the size of the grid.
     """
     if search == "grid":
         if space.grid_size(grid_points) > 16 * MAX_TRIALS:
             raise UsageError(
-                f"the grid has up to {space.grid_size(grid_points):,} configurations; use fewer --grid-points, or "
+                f"the grid has up to {space.grid_size(grid_points):,} configurations; reduce --grid-points, or use "
                 "--search sobol with --trials"
             )
         size = len(Grid(space, grid_points))
         if trials not in (None, size):
             raise UsageError(
-                f"the grid has {size} configurations, and --trials is {trials}: leave --trials out, or use "
-                "--search sobol"
+                f"the grid has {size} configurations, but --trials is {trials}: omit --trials, or use --search sobol"
             )
         trials = size
     if trials is None:

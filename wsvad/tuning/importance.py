@@ -1,8 +1,9 @@
-"""How much of the differences between trials each parameter explains.
+"""Importance of each parameter: the fraction of the variance between trials that it explains.
 
-A random forest is fitted to the trials. The main effect of a parameter is the variance of the forest's mean answer as
-that parameter alone moves over its values (functional ANOVA: Hutter, Hoos & Leyton-Brown, ICML 2014), here as a share
-of the variance of the figure itself, so that noise is nobody's. Intervals come from resampling the trials.
+A random forest is fitted to the trials. The main effect of a parameter is the variance of the forest's mean prediction
+when only that parameter varies (functional ANOVA: Hutter, Hoos & Leyton-Brown, ICML 2014), here as a fraction of the
+variance of the figure itself, so that noise is not attributed to any parameter. Intervals come from resampling the
+trials.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from wsvad.metrics.ranking import Floats
 from wsvad.tuning.space import Parameter, Value
 
 _TREES, _GRID, _OTHERS, _RESAMPLES = 60, 12, 64, 40
-_MOST = 2000
-"""Trials that are looked at; of more, as many are drawn."""
+MAX_TRIALS_FITTED = 2000
+"""Maximum number of trials; from more, a random sample is used."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +29,22 @@ class Importance:
 
     name: str
     share: float
-    """Of the variance of the figure over the trials, 0 to 1."""
+    """Fraction of the variance of the figure over the trials, 0 to 1."""
     low: float
-    """End of the 90 % interval over resamples of the trials."""
+    """Lower end of the 90 % interval over resamples of the trials."""
     high: float
+    """Upper end of the interval."""
 
 
 @dataclass(frozen=True)
 class Importances:
-    """Of all parameters, the largest first."""
+    """Importance of all parameters, in descending order."""
 
     parameters: tuple[Importance, ...]
     explained: float | None
-    """Share of the variance that the forest explains on trials that it has not seen; None: not computed."""
+    """Fraction of the variance that the forest explains on unseen (out-of-bag) trials; None: not computed."""
     reason: str
-    """Why there are none; empty where there are."""
+    """Why importances are not available; empty if they are."""
 
 
 def importances(
@@ -51,18 +53,18 @@ def importances(
     """Return the main effects of the parameters of a space.
 
     Args:
-        parameters: of the space.
-        trials: what each configuration set, and its figure.
-        seed: of forests and resamples.
+        parameters: parameters of the space.
+        trials: values and figure of each configuration.
+        seed: seed of forests and resamples.
     """
     need = 2 * len(parameters) + 4
     if len(trials) < need:
         return Importances(
-            (), None, f"{len(trials)} trials ran to the end; {need} are needed for {len(parameters)} parameters"
+            (), None, f"{len(trials)} trials were completed; {need} are needed for {len(parameters)} parameters"
         )
     rng = np.random.default_rng(seed)
-    if len(trials) > _MOST:
-        trials = [trials[n] for n in sorted(rng.choice(len(trials), _MOST, replace=False))]
+    if len(trials) > MAX_TRIALS_FITTED:
+        trials = [trials[n] for n in sorted(rng.choice(len(trials), MAX_TRIALS_FITTED, replace=False))]
     y = np.array([value for _, value in trials])
     if float(y.std()) == 0.0:
         return Importances((), None, "all trials have the same figure")
@@ -71,7 +73,7 @@ def importances(
     whole = _forest(x, y, seed)
     explained = float(whole.oob_score_)
     if explained <= 0:
-        return Importances((), explained, "the settings explain nothing of the figure that noise does not")
+        return Importances((), explained, "the parameters explain no more of the figure than noise")
     shares = _effects(whole, x, y, rng)
     drawn = []
     for number in range(_RESAMPLES):
@@ -87,7 +89,7 @@ def importances(
 
 
 def _place(parameter: Parameter, value: Value | None) -> float:
-    """A value as a number: its place among the choices, or on the (logarithmic) range; -1: it is not varied there."""
+    """Return a value as a number: index of the choice, or position in the (logarithmic) range; -1: not varied."""
     if value is None:
         return -1.0
     if parameter.choices:
@@ -99,14 +101,14 @@ def _place(parameter: Parameter, value: Value | None) -> float:
 
 
 def _forest(x: Floats, y: Floats, seed: int, *, score: bool = True) -> Any:
-    from sklearn.ensemble import RandomForestRegressor  # seconds, which a sweep that is refused need not wait for
+    from sklearn.ensemble import RandomForestRegressor  # imported here: it takes seconds
 
     forest = RandomForestRegressor(_TREES, min_samples_leaf=2, oob_score=score, random_state=seed, n_jobs=1)
     return forest.fit(x, y)
 
 
 def _effects(forest: Any, x: Floats, y: Floats, rng: np.random.Generator) -> Floats:
-    """Main effect of each column as a share of the variance of ``y``, at most 1."""
+    """Return the main effect of each column as a fraction of the variance of ``y``, at most 1."""
     shares = np.zeros(x.shape[1])
     for column in range(x.shape[1]):
         active = np.flatnonzero(x[:, column] >= 0)
@@ -115,8 +117,8 @@ def _effects(forest: Any, x: Floats, y: Floats, rng: np.random.Generator) -> Flo
         values = x[active, column]
         places = np.quantile(values, (np.arange(_GRID) + 0.5) / _GRID, method="nearest")
         others = x[rng.choice(active, min(_OTHERS, len(active)), replace=False)]
-        asked = np.repeat(others[None], len(places), axis=0)
-        asked[:, :, column] = places[:, None]
-        answers = forest.predict(asked.reshape(-1, x.shape[1])).reshape(len(places), -1).mean(axis=1)
-        shares[column] = min(1.0, float(answers.var() / y.var()))
+        queries = np.repeat(others[None], len(places), axis=0)
+        queries[:, :, column] = places[:, None]
+        means = forest.predict(queries.reshape(-1, x.shape[1])).reshape(len(places), -1).mean(axis=1)
+        shares[column] = min(1.0, float(means.var() / y.var()))
     return shares

@@ -1,7 +1,7 @@
-"""Jobs on Ray Tune: it places them, keeps actors alive between them, and replaces those that are lost.
+"""Runs jobs on Ray Tune, which places them, reuses actors between jobs, and replaces lost actors.
 
-Nothing that a sweep needs to go on is left to Tune: jobs write their results themselves, and a new driver starts a
-new ``Tuner``. Tune's own files stay in a temporary folder, and ``Tuner.restore`` is never called.
+A sweep never depends on Tune's state: jobs write their results themselves, and a new driver starts a new ``Tuner``.
+Tune's own files stay in a temporary folder, and ``Tuner.restore`` is never called.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ray.util.metrics import Gauge
 
 from wsvad import signals
 from wsvad.errors import AccessDenied, ClusterError, StorageError, StoreFull, WsvadError
-from wsvad.tuning.book import Outcome
-from wsvad.tuning.losses import Losses
+from wsvad.tuning.history import Outcome
+from wsvad.tuning.lost_workers import LostWorkers
 from wsvad.tuning.schedule import Job
 from wsvad.tuning.space import Configuration
 from wsvad.tuning.trial import Task
@@ -31,67 +31,67 @@ from wsvad.work.pool import Pool
 
 log = logging.getLogger(__name__)
 
-_ASK_EVERY_S = 0.5
+_POLL_INTERVAL_S = 0.5
 _STOP_S = 30.0
-_MAX_LOSSES = 3
-"""Times that a job is begun again after its worker ended."""
+_MAX_RETRIES = 3
+"""Number of retries of a job whose worker died."""
 _RAISED: Mapping[str, type[WsvadError]] = {e.__name__: e for e in (AccessDenied, StoreFull, StorageError, ClusterError)}
 _ENVIRONMENT = {
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they meant
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # keep the working directory, so that relative paths stay valid
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "100000",  # Tune's snapshots of itself are of no use here
+    "TUNE_GLOBAL_CHECKPOINT_S": "100000",  # Tune's snapshots of itself are not used
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "TUNE_FORCE_TRIAL_CLEANUP_S": "3",  # what a stopped sweep gives its jobs: their states are saved by themselves
-    "RAY_AIR_NEW_OUTPUT": "0",  # with verbose=0 the older output says nothing, the newer one still prints tables
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "3",  # time for jobs when a sweep is stopped; they save their states themselves
+    "RAY_AIR_NEW_OUTPUT": "0",  # with verbose=0 the old output is silent, the new one still prints tables
 }
 _SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
-"""What Tune would write into the runtime environment of every trial (``ray.tune.execution.class_cache``)."""
+"""Variables that Tune would write into the runtime environment of every trial (``ray.tune.execution.class_cache``)."""
 
 
-class Jobs(Protocol):
-    """Gives out jobs and takes their results; called from one thread at a time."""
+class JobQueue(Protocol):
+    """Provides jobs and receives their results; called from one thread at a time."""
 
     def next_task(self) -> Task | None:
-        """Return a job that can begin now; ``None``: none can before another one ends."""
+        """Return a job that can start now; ``None``: none can before another one ends."""
         ...
 
     @property
     def finished(self) -> bool:
-        """Whether there is nothing left to begin, now or later."""
+        """Whether no job is left to start, now or later."""
         ...
 
     def take(self, job: Job, outcome: Outcome) -> None:
-        """Take the result of a job."""
+        """Record the result of a job."""
         ...
 
     def figures(self) -> Mapping[str, float]:
-        """Return how far it is, for plots."""
+        """Return the progress, for plots."""
         ...
 
 
-class Runs(Protocol):
-    """Runs a job, in the process that calls it. Small and picklable: it travels to every worker."""
+class JobRunner(Protocol):
+    """Runs a job in the calling process. Small and picklable: it is sent to every worker."""
 
     def run(self, task: Task) -> Outcome:
-        """Run a job and write its result. Raises what all jobs share: ``StorageError``, ``ClusterError``."""
+        """Run a job and write its result. Raises errors that affect all jobs: ``StorageError``, ``ClusterError``."""
         ...
 
 
 def run_on_tune(
-    setting: Runs, jobs: Jobs, pool: Pool, on_news: Callable[[], None], *, name: str, verbose: bool
+    context: JobRunner, jobs: JobQueue, pool: Pool, on_progress: Callable[[], None], *, name: str, verbose: bool
 ) -> None:
-    """Run jobs until there are none left, on the Ray that is connected.
+    """Run jobs until none are left, on the connected Ray cluster.
 
     Args:
-        setting: runs a job.
-        jobs: gives them out.
-        pool: how many run at once, and what each gets.
-        on_news: called now and then, from the calling thread.
-        name: of the sweep, for Ray's dashboard.
-        verbose: whether Tune says what it does.
+        context: runs a job.
+        jobs: provides the jobs.
+        pool: number of concurrent jobs and the resources of each.
+        on_progress: called regularly from the calling thread.
+        name: name of the sweep for Ray's dashboard.
+        verbose: whether to show the output of Tune.
 
     Raises:
-        StorageError, ClusterError: what a job met and every other would meet, or Ray failed.
+        StorageError, ClusterError: a job raised an error that affects all jobs, or Ray failed.
     """
     searcher = _Searcher(jobs, name)
     with tempfile.TemporaryDirectory(prefix="wsvad-tune-") as folder, _environment():
@@ -99,9 +99,9 @@ def run_on_tune(
             for quiet in ("ray.tune", "ray.train"):
                 logging.getLogger(quiet).setLevel(logging.CRITICAL)
         resources = {"CPU": pool.cpus_per_worker} | ({"GPU": pool.gpus_per_worker} if pool.gpus_per_worker else {})
-        with_setting: Any = tune.with_parameters(_Trial, setting=setting)
+        with_context: Any = tune.with_parameters(_Trial, context=context)
         tuner = tune.Tuner(
-            tune.with_resources(with_setting, resources),
+            tune.with_resources(with_context, resources),
             tune_config=tune.TuneConfig(
                 num_samples=-1,
                 search_alg=searcher,
@@ -116,73 +116,73 @@ def run_on_tune(
                 storage_path=folder,
                 stop=_Stop(searcher),
                 verbose=0,
-                callbacks=[searcher.losses],
-                failure_config=tune.FailureConfig(max_failures=_MAX_LOSSES),
+                callbacks=[searcher.lost_workers],
+                failure_config=tune.FailureConfig(max_failures=_MAX_RETRIES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, checkpoint_frequency=0),
             ),
         )
         searcher.at_once = pool.workers
-        _wait(Beside(tuner.fit, "ray-tune"), searcher, on_news)
+        _wait(Beside(tuner.fit, "ray-tune"), searcher, on_progress)
 
 
 class _Trial(tune.Trainable):
-    """Runs one job after the other in its actor; a step is a whole job."""
+    """Runs jobs one after another in its actor; one step is a whole job."""
 
-    def setup(self, config: dict[str, Any], setting: Runs | None = None) -> None:
-        """Take what all jobs share, and the first job."""
-        assert setting is not None, "Tune passes what with_parameters was given"
-        self._setting, self._task = setting, config["task"]
+    def setup(self, config: dict[str, Any], context: JobRunner | None = None) -> None:
+        """Store the shared context and the first job."""
+        assert context is not None, "Tune passes the arguments of with_parameters"
+        self._job_context, self._task = context, config["task"]
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take another job."""
+        """Replace the job."""
         self._task = new_config["task"]
         return True
 
     def step(self) -> dict[str, Any]:
-        """Run the job. Errors that all jobs share are returned: raised, Tune would take them for a lost worker."""
+        """Run the job. Return errors that affect all jobs: Tune would take a raised error for a lost worker."""
         try:
-            outcome = self._setting.run(_task(self._task))
+            outcome = self._job_context.run(_task(self._task))
         except WsvadError as error:
             kind = next((name for name, cls in _RAISED.items() if isinstance(error, cls)), "StorageError")
             return {"error": f"{kind}: {error}", "done": True}
         return {"outcome": json.dumps(outcome.to_dict()), "done": True}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Save nothing: jobs keep their own states."""
+        """Save nothing: jobs store their own states."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Load nothing."""
 
 
 class _Searcher(Searcher):
-    """Gives Tune the next job, and the results to whoever gives out jobs."""
+    """Passes jobs to Tune, and results back to the job queue."""
 
     at_once = 1
 
-    def __init__(self, jobs: Jobs, name: str) -> None:
+    def __init__(self, jobs: JobQueue, name: str) -> None:
         super().__init__(metric=None, mode=None)
         self._jobs, self._name = jobs, name
         self._running: dict[str, Task] = {}
-        self.losses = Losses()
+        self.lost_workers = LostWorkers()
         self._gauge: Gauge | None = None
         self.error: WsvadError | None = None
         self.stopping = False
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave everything out of the files that Tune writes about itself: they are never read, and hold no data."""
+        """Exclude everything from the files that Tune writes about itself: they are never read."""
         return {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Searcher:
         return self
 
     def suggest(self, trial_id: str) -> Any:
-        """Return the next job as a configuration of Tune's."""
+        """Return the next job as a configuration for Tune."""
         try:
             if self.error or self.stopping or self._jobs.finished:
                 return Searcher.FINISHED
             if len(self._running) >= self.at_once:
                 return None
-            task = self.losses.due() or self._jobs.next_task()
+            task = self.lost_workers.next_retry() or self._jobs.next_task()
         except WsvadError as error:
             self.error = error
             return Searcher.FINISHED
@@ -192,7 +192,7 @@ class _Searcher(Searcher):
         return {"task": _packed(task)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Take what a job returned, or that its worker ended too often."""
+        """Record the result of a job, or that its worker died too often."""
         task = self._running.pop(trial_id, None)
         if task is None:
             return
@@ -203,53 +203,53 @@ class _Searcher(Searcher):
             elif result and "error" in result:
                 kind, _, message = str(result["error"]).partition(": ")
                 self.error = self.error or _RAISED[kind](message)
-            elif error and self.losses.put_off(trial_id, task):
+            elif error and self.lost_workers.schedule_retry(trial_id, task):
                 log.warning(
-                    "trial %d seed %d: its workers ended one after the other; more tries follow", job.number, job.seed
+                    "trial %d seed %d: its workers died in quick succession; it will be retried", job.number, job.seed
                 )
             elif error:
-                said = "its worker ended again and again: out of memory, or its node was lost"
-                self._jobs.take(job, Outcome("lost", error=said))
-            self._show()
+                message = "its worker died repeatedly: out of memory, or its node was lost"
+                self._jobs.take(job, Outcome("lost", error=message))
+            self._export_progress()
         except WsvadError as raised:
             self.error = self.error or raised
 
     def save(self, checkpoint_path: str) -> None:
-        """Save nothing: what a sweep goes on from is in its own store."""
+        """Save nothing: a sweep resumes from its own store."""
 
     def restore(self, checkpoint_path: str) -> None:
         """Restore nothing."""
 
-    def _show(self) -> None:
-        """Show figures among Ray's metrics, as ``ray_wsvad_tune{sweep, figure}``, which its dashboard plots."""
+    def _export_progress(self) -> None:
+        """Export the progress as the Ray metric ``ray_wsvad_tune{sweep, figure}``, which Ray's dashboard plots."""
         self._gauge = self._gauge or Gauge("wsvad_tune", "Figures of a sweep", ("sweep", "figure"))
         for figure, value in self._jobs.figures().items():
             self._gauge.set(value, {"sweep": self._name, "figure": figure})
 
 
 class _Stop(Stopper):
-    """Ends everything when the sweep is stopped or has failed."""
+    """Ends all trials when the sweep is stopped or has failed."""
 
     def __init__(self, searcher: _Searcher) -> None:
         self._searcher = searcher
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """No trial is ended by what it says: it ends by itself."""
+        """Never stop a single trial by its result: trials end themselves."""
         return False
 
     def stop_all(self) -> bool:
-        """Whether to end all trials."""
+        """Whether to stop all trials."""
         return self._searcher.stopping or self._searcher.error is not None
 
 
-def _wait(thread: Beside, searcher: _Searcher, on_news: Callable[[], None]) -> None:
+def _wait(thread: Beside, searcher: _Searcher, on_progress: Callable[[], None]) -> None:
     try:
-        while not thread.over(_ASK_EVERY_S):
-            on_news()
-        on_news()
+        while not thread.over(_POLL_INTERVAL_S):
+            on_progress()
+        on_progress()
     except BaseException:
         searcher.stopping = True
-        with signals.held():  # a signal is raised again until it is noted, and would end the waiting
+        with signals.held():  # an unhandled signal would be raised again and interrupt the wait
             thread.over(_STOP_S)
         raise
     if searcher.error is not None:
@@ -261,9 +261,9 @@ def _wait(thread: Beside, searcher: _Searcher, on_news: Callable[[], None]) -> N
 
 @contextlib.contextmanager
 def _environment() -> Iterator[None]:
-    """Tell Tune how to behave, and keep credentials from it, for as long as it runs.
+    """Set Tune's environment variables and hide credentials from it while it runs.
 
-    Workers have their credentials from the environment of their node, as in every other verb.
+    Workers read their credentials from the environment of their node, as for every other command.
     """
     kept = {name: os.environ.get(name) for name in _ENVIRONMENT}
     os.environ.update(_ENVIRONMENT)

@@ -1,4 +1,4 @@
-"""What a sweep is asked to do."""
+"""Options of a sweep."""
 
 from __future__ import annotations
 
@@ -14,61 +14,61 @@ from wsvad.tuning.schedule import Plan
 
 @dataclass(frozen=True)
 class TuneOptions:
-    """What to search, on what, and where to; ``wsvad tune --help`` explains the same options."""
+    """Options of a sweep; ``wsvad tune --help`` explains the same options."""
 
     features: str
     """Root of a features data set."""
     manifest: str
-    """Labels, splits, and truth where it is known."""
+    """Manifest with labels, splits, and annotations if available."""
     space: str
-    """Name of a search space, or a TOML file."""
+    """Name of a search space, or URI of a TOML file."""
     out: str
-    """Folder of the sweep."""
+    """Root of the sweep."""
     search: Search = "sobol"
     grid_points: int = 5
-    """Values of each range in a grid."""
+    """Number of values of each range in a grid."""
     trials: int | None = None
-    """Configurations; None: the grid's, 30, or as many as fit into ``hours``."""
+    """Number of configurations; None: the size of the grid, 30, or as many as fit into ``hours``."""
     hours: float | None = None
-    """After which no further trial of the screening begins, earlier calls included."""
+    """Time limit for screening in hours, including earlier runs; after it, no further trial starts."""
     metric: str | None = None
-    """Figure to maximise on the validation videos; None: the frame AUC, without frame truth the video AUC."""
+    """Metric to maximise on the validation videos; None: the frame AUC, or the video AUC without frame annotations."""
     seeds: int = 2
     eta: int = 0
     rungs: int = 3
     finalists: int = 3
     fresh_seeds: int = 5
     sweep_seed: int = 0
-    """Of the search."""
+    """Seed of the search."""
     resamples: int = 200
-    """Of the validation videos, for the corrected best; 0: none."""
+    """Number of resamples of the validation videos for the corrected best value; 0: none."""
     training: Mapping[str, Any] = field(default_factory=dict)
-    """Options of ``TrainConfig`` for all trials, over the space's."""
+    """Options of ``TrainConfig`` for all trials; they override those of the space."""
     overrides: Sequence[str] = ()
-    """Settings of the model as ``key=value`` for all trials, over the space's."""
+    """Model settings ``key=value`` for all trials; they override those of the space."""
     allow_missing: bool = False
     extend: bool = False
-    """Whether a sweep that is there may be given more trials, seeds or finalists."""
+    """Whether an existing sweep may be extended by trials, seeds or finalists."""
     warm_start: str | None = None
-    """Root of an earlier sweep whose configurations and results are taken over."""
+    """Root of an earlier sweep whose configurations and results are reused."""
     final: bool = False
-    """Whether the winner is measured on the test videos, once."""
+    """Whether to measure the winner on the test videos, once."""
     train_winner: bool = True
     winner_workers: int | None = None
     use_ray: bool = True
     address: str | None = None
     concurrent: int | None = None
-    """Jobs at once; None: as many as there are cores or GPUs for."""
+    """Number of concurrent jobs; None: limited by the available cores or GPUs."""
     cpus: float = 1.0
-    """Cores of a job."""
+    """CPU cores per job."""
     gpus: float = 0.0
-    """GPUs of a job, or a part of one."""
+    """GPUs per job, or a fraction of one."""
     save_every: int = 500
-    """Steps of a job between states."""
+    """Number of training steps between saved states of a job."""
     mlflow: str | None = None
-    """Where the trainings are copied for MLflow: a database file, or a tracking server."""
+    """Database file or tracking server of MLflow to which trainings are copied."""
     wandb: str | None = None
-    """Folder of offline runs of Weights & Biases."""
+    """Folder for offline runs of Weights & Biases."""
     store: StoreOptions = field(default_factory=StoreOptions)
     dry_run: bool = False
     verbose: bool = False
@@ -81,10 +81,10 @@ class TuneOptions:
         self.plan(1)
 
     def plan(self, trials: int) -> Plan:
-        """Return how many of everything, with so many configurations. Raises ``UsageError``."""
+        """Return the plan for this number of configurations. Raises ``UsageError``."""
         return Plan(trials, self.seeds, self.eta, self.rungs, self.finalists, self.fresh_seeds)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the options as JSON values; they hold no secret: the URI of a tracking server may, and is left out."""
+        """Return the options as JSON values, without tracker URIs, which can contain a password."""
         plain = {**asdict(self), "overrides": list(self.overrides), "training": dict(self.training)}
         return {name: value for name, value in plain.items() if name not in ("mlflow", "wandb")}

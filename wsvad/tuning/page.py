@@ -1,4 +1,4 @@
-"""``report.html`` of a sweep: one file without scripts, light and dark, on screen and on paper."""
+"""``report.html`` of a sweep: a single file without scripts, for light and dark mode, screen and paper."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ import jinja2
 
 from wsvad.report.svg import count, number
 from wsvad.report.templates import environment, style
-from wsvad.tuning import drawing
-from wsvad.tuning.drawing import Drawn
-from wsvad.tuning.findings import TrialRow
+from wsvad.tuning import charts
+from wsvad.tuning.charts import PlottedTrial
 from wsvad.tuning.importance import importances
 from wsvad.tuning.space import Parameter, Value
 from wsvad.tuning.summary import TuneSummary
+from wsvad.tuning.trial_row import TrialRow
 from wsvad.tuning.tuning_curve import tuning_curve
 
-MOST_ROWS = 200
-"""Of the table of trainings without a figure."""
+MAX_ROWS = 200
+"""Maximum number of rows in the table of trainings without a figure."""
 
 
 def sweep_page(rows: Sequence[TrialRow], parameters: Sequence[Parameter], summary: TuneSummary) -> bytes:
-    """Return the page.
+    """Return the report as HTML.
 
     Args:
-        rows: every configuration and seed.
-        parameters: of the search space.
-        summary: of the sweep.
+        rows: one row per configuration and seed.
+        parameters: parameters of the search space.
+        summary: summary of the sweep.
     """
     whole = _means(rows, ("done",))
     drawn = whole or _means(rows, ("done", "stopped"))
     found = importances(parameters, [(trial.values, trial.figure) for trial in whole])
-    bars = [(one, drawing.share_bar(one.share, one.low, one.high)) for one in found.parameters]
+    bars = [(one, charts.share_bar(one.share, one.low, one.high)) for one in found.parameters]
     bad = [row for row in rows if row.status not in ("done", "stopped")]
     winner = summary.best
     page = (
@@ -48,38 +48,38 @@ def sweep_page(rows: Sequence[TrialRow], parameters: Sequence[Parameter], summar
             statuses=Counter(row.status for row in rows),
             hours=sum(row.seconds for row in rows) / 3600,
             nodes=sorted({row.node for row in rows if row.node}),
-            parallel=drawing.parallel_coordinates(parameters, drawn, winner, summary.metric) if drawn else "",
-            scatters=[drawing.scatter(p, drawn, winner) for p in parameters] if drawn else [],
+            parallel=charts.parallel_coordinates(parameters, drawn, winner, summary.metric) if drawn else "",
+            scatters=[charts.scatter(p, drawn, winner) for p in parameters] if drawn else [],
             drawn=len(drawn),
-            lines=min(len(drawn), drawing.MOST_LINES),
+            lines=min(len(drawn), charts.MAX_LINES),
             found=found,
             bars=bars,
             curve=_curve(rows, drawn, summary.metric) if drawn else "",
-            legend=[drawing.colour(n / 10) for n in range(11)],
+            legend=[charts.colour(n / 10) for n in range(11)],
             ends=(min(t.figure for t in drawn), max(t.figure for t in drawn)) if drawn else None,
-            bad=bad[:MOST_ROWS],
-            more_bad=max(0, len(bad) - MOST_ROWS),
+            bad=bad[:MAX_ROWS],
+            more_bad=max(0, len(bad) - MAX_ROWS),
         )
     )
     return page.encode()
 
 
-def _means(rows: Sequence[TrialRow], statuses: tuple[str, ...]) -> list[Drawn]:
-    """Configurations with the mean of their figures in screening, in the order of their numbers."""
+def _means(rows: Sequence[TrialRow], statuses: tuple[str, ...]) -> list[PlottedTrial]:
+    """Return the configurations with the mean of their figures in screening, by number."""
     figures: dict[int, list[float]] = {}
     values: dict[int, Mapping[str, Value]] = {}
     for row in rows:
         if row.stage == "screening" and row.status in statuses and row.value is not None:
             figures.setdefault(row.number, []).append(row.value)
             values[row.number] = row.values
-    return [Drawn(n, values[n], fmean(figures[n])) for n in sorted(figures)]
+    return [PlottedTrial(n, values[n], fmean(figures[n])) for n in sorted(figures)]
 
 
-def _curve(rows: Sequence[TrialRow], drawn: Sequence[Drawn], metric: str) -> str:
-    """The tuning curve; a configuration without a figure has cost its share, and counts with the lowest."""
+def _curve(rows: Sequence[TrialRow], drawn: Sequence[PlottedTrial], metric: str) -> str:
+    """Return the tuning curve; a configuration without a figure used its budget, and counts with the lowest value."""
     figures = {trial.number: trial.figure for trial in drawn}
     bad = {row.number for row in rows if row.status in ("diverged", "failed")} - figures.keys()
-    return drawing.curve_chart(tuning_curve([figures.get(n, 0.0) for n in sorted({*figures, *bad})]), metric)
+    return charts.curve_chart(tuning_curve([figures.get(n, 0.0) for n in sorted({*figures, *bad})]), metric)
 
 
 def _setting(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What a person sees while a sweep runs."""
+"""Progress display of a sweep."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ log = logging.getLogger(__name__)
 
 
 class TuneView:
-    """Shows how far a sweep is. Use as a context manager, and call :meth:`update` now and then.
+    """Shows the progress of a sweep. Use as a context manager, and call :meth:`update` regularly.
 
     Args:
-        sweep: that is under way.
-        metric: what is maximised.
-        console: where to draw; lines go to the log where it is no terminal.
+        sweep: the running sweep.
+        metric: name of the maximised metric.
+        console: console for the display; progress is logged if it is not a terminal.
     """
 
     def __init__(self, sweep: Sweep, metric: str, console: Console) -> None:
         self._sweep, self._metric = sweep, metric
         self._began = time.monotonic()
-        self._before = len(sweep.book.outcomes)
+        self._before = len(sweep.history.outcomes)
         columns = (TextColumn("tuning"), BarColumn(), TextColumn("{task.description}"))
         self._display = Display(console, log, *columns, total=self.total)
 
@@ -43,16 +43,16 @@ class TuneView:
 
     @property
     def total(self) -> int:
-        """Jobs that the sweep comes to, as far as that is known."""
-        return max(self._sweep.plan.jobs, len(self._sweep.book.outcomes))
+        """Number of jobs of the sweep, as far as it is known."""
+        return max(self._sweep.plan.jobs, len(self._sweep.history.outcomes))
 
     def update(self) -> None:
-        """Show the news."""
-        self._display.update(len(self._sweep.book.outcomes), self.line, total=self.total, description=self.line())
+        """Update the display."""
+        self._display.update(len(self._sweep.history.outcomes), self.line, total=self.total, description=self.line())
 
     def line(self) -> str:
-        """Say in one line how far it is."""
-        outcomes = dict(self._sweep.book.outcomes)  # at once: another thread takes results meanwhile
+        """Return the progress in one line."""
+        outcomes = dict(self._sweep.history.outcomes)  # a copy: another thread adds results meanwhile
         text = f"{len(outcomes)}/{self.total} trainings, {self._sweep.running} running"
         bad = sum(outcome.value is None for outcome in outcomes.values()) + len(self._sweep.lost)
         text += f", {bad} without a value" if bad else ""

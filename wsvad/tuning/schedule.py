@@ -1,10 +1,10 @@
-"""Which trials run, in which order: a pure function of what was asked for and of the results so far.
+"""Schedule of a sweep: which trials run, in which order. A pure function of the plan and the results so far.
 
-A sweep goes through rounds. First every configuration is trained with the first seed; with halving, only part of the
-way, and the better ones further (successive halving, Jamieson & Talwalkar 2016). Those that are left are trained with
-the next tuning seeds, again halved between seeds. At last the finalists are trained with fresh seeds, which chose
-nothing. A round is finished before the next begins, so that neither the number of workers nor a restart changes what
-runs.
+A sweep consists of rounds. In the first, every configuration is trained with the first seed; with halving, only for
+part of the steps, and the better ones continue (successive halving, Jamieson & Talwalkar 2016). The remaining ones are
+trained with the next tuning seeds, again with halving between seeds. Finally the finalists are trained with fresh
+seeds, which had no part in the selection. A round finishes before the next one starts, so neither the number of workers
+nor a restart changes what runs.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from typing import Literal
 from wsvad.errors import UsageError
 
 Stage = Literal["screening", "finals"]
-FRESH = 1000
-"""The first seed of the finals: far from the tuning seeds 0, 1, …"""
+FIRST_FRESH_SEED = 1000
+"""First seed of the finals, far from the tuning seeds 0, 1, …"""
 
 
 @dataclass(frozen=True, order=True)
 class Job:
-    """One configuration trained with one seed up to a part of its steps."""
+    """Training of one configuration with one seed up to a rung."""
 
     number: int
-    """Of the configuration, from 0."""
+    """Number of the configuration, from 0."""
     seed: int
     rung: int
-    """Parts of the training, from 0; the last one ends at all steps."""
+    """Rung of successive halving, from 0; the last rung ends at the last training step."""
 
     @property
     def stage(self) -> Stage:
-        """Whether its seed tunes or reports."""
-        return "finals" if self.seed >= FRESH else "screening"
+        """Return ``screening`` for a tuning seed, ``finals`` for a fresh seed."""
+        return "finals" if self.seed >= FIRST_FRESH_SEED else "screening"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a job, as far as the schedule looks at it."""
+    """Result of a job as used by the schedule."""
 
     value: float | None
-    """Of the figure that is maximised; None: it diverged, failed, or was lost."""
+    """Value of the maximised metric; None: the job diverged, failed, or was lost."""
 
 
 Results = Mapping[Job, Result]
@@ -51,43 +51,44 @@ Results = Mapping[Job, Result]
 
 @dataclass(frozen=True)
 class Plan:
-    """How many of everything."""
+    """Numbers of trials, seeds and finalists of a sweep."""
 
     trials: int
-    """Configurations, at least 1."""
+    """Number of configurations, at least 1."""
     seeds: int = 1
-    """Tuning seeds."""
+    """Number of tuning seeds."""
     eta: int = 0
-    """Of n configurations n / eta go on at each halving; 0: no halving."""
+    """Reduction factor: of n configurations, n / eta continue after each halving; 0: no halving."""
     rungs: int = 3
-    """Parts of the training with the first seed between which configurations are dropped."""
+    """Number of rungs of the training with the first seed."""
     finalists: int = 3
-    """Configurations that are trained with fresh seeds; 0: no finals."""
+    """Number of configurations to train with fresh seeds; 0: no finals."""
     fresh_seeds: int = 5
+    """Number of fresh seeds per finalist."""
 
     def __post_init__(self) -> None:
         if self.eta == 1 or self.eta < 0:
             raise UsageError(
-                f"halving keeps 1 of ETA configurations: expected 2 or more, or 0 for none, got {self.eta}"
+                f"halving keeps 1 of ETA configurations: eta must be at least 2, or 0 for no halving, got {self.eta}"
             )
         for name, least in (("trials", 1), ("seeds", 1), ("rungs", 1), ("finalists", 0), ("fresh_seeds", 1)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if self.seeds > FRESH:
-            raise UsageError(f"seeds must be at most {FRESH}, got {self.seeds}")
+        if self.seeds > FIRST_FRESH_SEED:
+            raise UsageError(f"seeds must be at most {FIRST_FRESH_SEED}, got {self.seeds}")
 
     @property
     def last_rung(self) -> int:
-        """The rung that ends at all steps."""
+        """The rung that ends at the last training step."""
         return self.rungs - 1 if self.eta else 0
 
     def steps_at(self, rung: int, steps: int) -> int:
-        """Return the step at which a rung ends, of a training of so many steps."""
+        """Return the step at which a rung ends, for a training of ``steps`` steps."""
         return steps if rung >= self.last_rung else max(1, math.ceil(steps / self.eta ** (self.last_rung - rung)))
 
     @property
     def jobs(self) -> int:
-        """Jobs that all of it comes to, if no configuration drops out by itself."""
+        """Number of jobs of the sweep if no configuration fails."""
         number, total = self.trials, 0
         for _ in range(self.last_rung + self.seeds):
             total += number
@@ -95,17 +96,17 @@ class Plan:
         return total + min(self.finalists, self.trials) * self.fresh_seeds
 
     def kept(self, number: int) -> int:
-        """Return how many of so many configurations go on."""
+        """Return how many of ``number`` configurations continue after a halving."""
         return min(number, max(self.finalists, 1, math.ceil(number / self.eta))) if self.eta else number
 
 
 def next_jobs(plan: Plan, results: Results, *, screened: Sequence[int] | None = None) -> list[Job]:
-    """Return the jobs of the round that is under way and that have no result yet; none: the sweep is finished.
+    """Return the jobs of the current round without a result; empty if the sweep is finished.
 
     Args:
-        plan: what was asked for.
-        results: of all jobs that ended.
-        screened: where screening was ended early (its hours were over): the configurations that had begun by then.
+        plan: plan of the sweep.
+        results: results of all finished jobs.
+        screened: if screening ended early because its time was over: the configurations that had begun by then.
     """
     if screened is None:
         for jobs in _rounds(plan, results):
@@ -113,12 +114,12 @@ def next_jobs(plan: Plan, results: Results, *, screened: Sequence[int] | None = 
             if left:
                 return left
     chosen = finalists(plan, results)
-    jobs = [Job(number, FRESH + n, plan.last_rung) for n in range(plan.fresh_seeds) for number in chosen]
+    jobs = [Job(number, FIRST_FRESH_SEED + n, plan.last_rung) for n in range(plan.fresh_seeds) for number in chosen]
     return [job for job in jobs if job not in results]
 
 
 def _rounds(plan: Plan, results: Results) -> list[list[Job]]:
-    """The rounds of screening up to the first that is not finished."""
+    """Return the rounds of screening up to the first unfinished one."""
     found: list[list[Job]] = []
     numbers: list[int] = list(range(plan.trials))
     parts = [(0, rung) for rung in range(plan.last_rung + 1)] + [
@@ -136,7 +137,7 @@ def _rounds(plan: Plan, results: Results) -> list[list[Job]]:
 
 
 def _best(numbers: Sequence[int], results: Results, seed: int, rung: int) -> list[int]:
-    """Configurations by their mean over the seeds so far, best first; those without a value have dropped out."""
+    """Return the configurations by their mean over the seeds so far, best first, without those that have no value."""
     means: dict[int, float] = {}
     for number in numbers:
         values = [results[Job(number, s, rung)].value for s in range(seed + 1) if Job(number, s, rung) in results]
@@ -147,10 +148,10 @@ def _best(numbers: Sequence[int], results: Results, seed: int, rung: int) -> lis
 
 
 def screened_means(plan: Plan, results: Results) -> dict[int, tuple[int, int, float]]:
-    """Return how far each configuration came in screening: rung, seeds with a value at it, and their mean.
+    """Return for each configuration in screening the highest rung of all its seeds, the number of seeds, and their
+    mean.
 
-    Of the highest rung that all its seeds reached; a configuration without a value, or with a seed that diverged, has
-    none.
+    Configurations without a value, or with a diverged seed, are left out.
     """
     found: dict[int, tuple[int, int, float]] = {}
     by_number: dict[int, list[Job]] = {}
@@ -167,7 +168,7 @@ def screened_means(plan: Plan, results: Results) -> dict[int, tuple[int, int, fl
 
 
 def ranking(plan: Plan, results: Results) -> list[int]:
-    """Return the configurations, best first: who came further is before who was dropped, then the higher mean."""
+    """Return the configurations, best first: by rung, then by number of seeds, then by mean."""
     reached = screened_means(plan, results)
     return sorted(reached, key=lambda n: (-reached[n][0], -reached[n][1], -reached[n][2], n))
 
@@ -178,8 +179,8 @@ def finalists(plan: Plan, results: Results) -> list[int]:
 
 
 def winner(plan: Plan, results: Results) -> int | None:
-    """Return the configuration that is best on fresh seeds; without finals, the best of screening; None: no trial
-    gave a value.
+    """Return the best configuration on fresh seeds, or without finals the best of screening; None: no trial gave a
+    value.
     """
     means: dict[int, float] = {}
     for number in finalists(plan, results):

@@ -1,6 +1,6 @@
-"""The space of a sweep: which settings of a model and options of its training are varied, over what, and when.
+"""Search space of a sweep: the varied model settings and training options, their ranges, and conditions.
 
-A configuration is a function of a point of the unit cube, one coordinate a parameter, so that any sampler of the cube
+A configuration is a function of a point of the unit cube with one coordinate per parameter, so any sampler of the cube
 (a grid, a quasi-random sequence, a model) is a sampler of configurations.
 """
 
@@ -26,31 +26,33 @@ Value = int | float | str | bool
 Kind = Literal["setting", "training"]
 _RANGE = ("low", "high", "log", "whole", "when")
 _CHOICES = ("choices", "when")
-_DIM = 64  # of features, for trying out configurations: no setting depends on it
-NOT_VARIED = ("seed", "val_seed", "val_fraction", "eval_every", "patience", "save_every", "keep")
-"""Options of training that are the same for all trials: seeds and videos are the sweep's, and the last step counts."""
+_DIM = 64  # feature dimension for checking configurations; no setting depends on it
+FIXED_OPTIONS = ("seed", "val_seed", "val_fraction", "eval_every", "patience", "save_every", "keep")
+"""Training options that are equal for all trials: seeds and videos are set by the sweep, and the last step counts."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One thing that is varied: a list of choices, or a range."""
+    """A varied parameter: a list of choices, or a range."""
 
     name: str
     kind: Kind
-    """Whether it is a setting of the model, or an option of its training."""
+    """Whether it is a model setting or a training option."""
     choices: tuple[Value, ...] = ()
     low: float = 0.0
+    """Lower end of the range, inclusive."""
     high: float = 0.0
-    """Ends of the range, both included."""
+    """Upper end of the range, inclusive."""
     log: bool = False
-    """Whether equal ratios are equally likely, rather than equal differences."""
+    """Whether the range is sampled uniformly in the logarithm."""
     whole: bool = False
-    """Whether values are whole numbers."""
+    """Whether values are integers."""
     when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
-    """It is varied only where other parameters have one of these values; elsewhere it keeps its default."""
+    """Condition: the parameter varies only if other parameters have one of these values, otherwise it has its
+    default."""
 
     def at(self, place: float) -> Value:
-        """Return the value at a place in [0, 1)."""
+        """Return the value at position ``place`` in [0, 1)."""
         if self.choices:
             return self.choices[min(int(place * len(self.choices)), len(self.choices) - 1)]
         low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
@@ -62,14 +64,14 @@ class Parameter:
         return round(value) if self.whole else float(f"{value:.6g}")
 
     def grid(self, points: int) -> tuple[Value, ...]:
-        """Return all choices, or so many values of the range, ends included, without repeats."""
+        """Return all choices, or ``points`` distinct values of the range including its ends."""
         if self.choices:
             return self.choices
         places = [n / (points - 1) if points > 1 else 0.5 for n in range(points)]
         return tuple(dict.fromkeys(self.at(min(place, math.nextafter(1.0, 0.0))) for place in places))
 
     def holds(self, value: Value) -> bool:
-        """Whether this is one of its values."""
+        """Whether ``value`` is a valid value of this parameter."""
         if self.choices:
             return any(value == choice and type(value) is type(choice) for choice in self.choices)
         whole = not self.whole or float(value).is_integer() if isinstance(value, int | float) else False
@@ -77,40 +79,41 @@ class Parameter:
 
     @property
     def ends(self) -> tuple[Value, ...]:
-        """Return the values that show whether all of them are possible."""
+        """The values to check: all choices, or both ends of the range."""
         return self.choices or (self.at(0.0), self.at(math.nextafter(1.0, 0.0)))
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One point of a space: what it sets, beside what the whole sweep sets."""
+    """One point of a space: the values of its parameters."""
 
     settings: Mapping[str, Value]
-    """Of the model, by name."""
+    """Model settings by name."""
     training: Mapping[str, Value]
     """Options of ``TrainConfig``, by name."""
 
     @property
     def values(self) -> dict[str, Value]:
-        """Return everything that it sets; a parameter that is not varied here is not among it."""
+        """Values of all parameters that vary in this configuration."""
         return {**self.settings, **self.training}
 
 
 @dataclass(frozen=True)
 class Space:
-    """What is varied, of which model, and what all configurations share."""
+    """The varied parameters of a model, and the options shared by all configurations."""
 
     model: str
     parameters: tuple[Parameter, ...]
-    """A parameter comes after those that it depends on."""
+    """Parameters; each comes after those that its condition refers to."""
     preset: str = "paper"
     settings: Mapping[str, Value] = field(default_factory=dict)
-    """Of all configurations, over those of the preset."""
+    """Model settings of all configurations; they override those of the preset."""
     training: Mapping[str, Value] = field(default_factory=dict)
+    """Training options of all configurations."""
 
     @property
     def dimensions(self) -> int:
-        """Coordinates of a point."""
+        """Number of coordinates of a point."""
         return len(self.parameters)
 
     def configuration(self, point: Sequence[float]) -> Configuration:
@@ -118,7 +121,7 @@ class Space:
         return self._of({p.name: p.at(place) for p, place in zip(self.parameters, point, strict=True)})
 
     def grid(self, points: int = 5) -> Iterator[Configuration]:
-        """Yield every combination of all choices and of so many values of each range, each once."""
+        """Yield every distinct combination of all choices and of ``points`` values of each range."""
         seen = set()
         for values in itertools.product(*(p.grid(points) for p in self.parameters)):
             found = self._of(dict(zip((p.name for p in self.parameters), values, strict=True)))
@@ -128,7 +131,7 @@ class Space:
                 yield found
 
     def grid_size(self, points: int = 5) -> int:
-        """Return an upper bound of the configurations of a grid: all combinations, conditions not looked at."""
+        """Return an upper bound of the number of configurations of a grid, which ignores conditions."""
         return math.prod(len(p.grid(points)) for p in self.parameters)
 
     def _of(self, values: Mapping[str, Value]) -> Configuration:
@@ -141,19 +144,19 @@ class Space:
         return Configuration(settings, training)
 
     def with_defaults(self, settings: Mapping[str, Value], training: Mapping[str, Value]) -> Space:
-        """Return the space with more that all configurations share, over what it has.
+        """Return the space with more options shared by all configurations; they override existing ones.
 
         Raises:
-            UsageError: one of them is varied.
+            UsageError: one of them is a parameter of the space.
         """
         varied = [p.name for p in self.parameters if p.name in settings or p.name in training]
         if varied:
-            raise UsageError(f"{varied[0]} is varied by the search space; it cannot be set for all trials, too")
-        refuse_idle(training)
+            raise UsageError(f"{varied[0]} is varied by the search space, so it cannot be set for all trials")
+        refuse_fixed_options(training)
         return dataclasses.replace(self, settings={**self.settings, **settings}, training={**self.training, **training})
 
     def contains(self, configuration: Configuration) -> bool:
-        """Whether a configuration could come from this space."""
+        """Whether a configuration belongs to this space."""
         found = self.only(configuration.values)
         varied = self._of({p.name: configuration.values.get(p.name, p.ends[0]) for p in self.parameters})
         inside = all(p.holds(configuration.values[p.name]) for p in self.parameters if p.name in configuration.values)
@@ -165,12 +168,12 @@ class Space:
         return {name: plain[name] for name in ("model", "preset", "settings", "training", "parameters")}
 
     def check(self) -> None:
-        """Try every choice and both ends of every range.
+        """Check every choice and both ends of every range.
 
         Raises:
-            UsageError: one that the model or its training refuses.
+            UsageError: the model or its training rejects one.
         """
-        self._try(Configuration({}, {}), "what all configurations share")
+        self._try(Configuration({}, {}), "options of all configurations")
         for p in self.parameters:
             for value in p.ends:
                 one = {p.name: value}
@@ -179,7 +182,7 @@ class Space:
                 self._try(self.only(one), f"parameter {p.name!r} = {value!r}")
 
     def only(self, values: Mapping[str, Value]) -> Configuration:
-        """Return the configuration that sets just these values of its parameters."""
+        """Return the configuration with exactly these values."""
         kinds = {p.name: p.kind for p in self.parameters}
         return Configuration(
             {name: v for name, v in values.items() if kinds[name] == "setting"},
@@ -194,28 +197,28 @@ class Space:
             raise UsageError(f"{where}: {error}") from error
 
 
-def refuse_idle(training: Mapping[str, Value]) -> None:
-    """Raise ``UsageError`` for options of training that a sweep sets itself."""
-    idle = [name for name in training if name in NOT_VARIED and name not in ("val_fraction", "val_seed")]
+def refuse_fixed_options(training: Mapping[str, Value]) -> None:
+    """Raise ``UsageError`` for training options that a sweep sets itself."""
+    idle = [name for name in training if name in FIXED_OPTIONS and name not in ("val_fraction", "val_seed")]
     if idle:
-        raise UsageError(f"{idle[0]} has no use in a sweep: every trial is measured once, at its last step")
+        raise UsageError(f"{idle[0]} cannot be used in a sweep: every trial is measured once, at its last step")
 
 
 def read_space(uri: str, options: StoreOptions | None = None) -> Space:
     """Read a space from a TOML file.
 
-    It has ``model``, as needed ``preset``, ``set`` and ``training`` of all configurations, and ``[search]`` with a list
-    of choices for each parameter, or a table with ``choices`` or ``low``, ``high``, ``log``, ``whole``, and ``when``.
+    Keys: ``model``; optional ``preset``, and ``set`` and ``training`` for all configurations; ``[search]`` with a list
+    of choices per parameter, or a table with ``choices`` or ``low``, ``high``, ``log``, ``whole``, and ``when``.
 
     Raises:
-        UsageError: no such file, no TOML, or a space that cannot be; nothing is tried out before all of it is read.
-        StorageError: it cannot be read.
+        UsageError: the file does not exist, is not TOML, or describes an invalid space.
+        StorageError: the file cannot be read.
     """
     store, key = open_object(uri, options)
     try:
         document = tomllib.loads(store.read(key).decode())
     except ObjectNotFound as error:
-        raise UsageError(f"{uri}: the file of the space does not exist") from error
+        raise UsageError(f"{uri}: the search space file does not exist") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{uri}: {error}") from error
     try:
@@ -227,23 +230,23 @@ def read_space(uri: str, options: StoreOptions | None = None) -> Space:
 
 
 def parse_space(document: Mapping[str, Any]) -> Space:
-    """Make a space of what a TOML file holds; raises ``UsageError`` as :func:`read_space`."""
+    """Return the space described by the content of a TOML file. Raises ``UsageError`` as :func:`read_space`."""
     known = ("model", "preset", "set", "training", "search")
     for key in document:
         if key not in known:
-            raise UsageError(f"unknown key {key!r}{_meant(key, known)}")
+            raise UsageError(f"unknown key {key!r}{_hint(key, known)}")
     model, preset = str(document.get("model", "")), str(document.get("preset", "paper"))
     if model not in MODELS:
         raise UsageError(f"model must be one of {', '.join(MODELS)}, got {model!r}{did_you_mean(model, MODELS)}")
     if preset not in PRESETS[model]:
         presets = PRESETS[model]
-        meant = did_you_mean(preset, presets)
-        raise UsageError(f"model {model} has the presets {', '.join(presets)}; got {preset!r}{meant}")
+        hint = did_you_mean(preset, presets)
+        raise UsageError(f"model {model} has the presets {', '.join(presets)}; got {preset!r}{hint}")
     shared = {key: document.get(key, {}) for key in ("set", "training")}
     for key, table in shared.items():
         if not isinstance(table, dict) or not all(isinstance(v, Value) for v in table.values()):
             raise UsageError(f"{key} must be a table of names and values, got {table!r:.120}")
-    refuse_idle(shared["training"])
+    refuse_fixed_options(shared["training"])
     search = document.get("search")
     if not isinstance(search, dict) or not search:
         raise UsageError("expected [search] with at least one parameter")
@@ -252,14 +255,14 @@ def parse_space(document: Mapping[str, Any]) -> Space:
         parameter = _parameter(model, str(name), given)
         for key in ("set", "training"):
             if name in shared[key]:
-                raise UsageError(f"parameter {name!r} is varied, and set for all configurations, too")
+                raise UsageError(f"parameter {name!r} is varied, so it cannot be set for all configurations")
         for other, allowed in parameter.when.items():
             _check_condition(parameter, other, allowed, found)
         found[str(name)] = parameter
     return Space(model, tuple(found.values()), preset, shared["set"], shared["training"])
 
 
-def _meant(key: str, known: Sequence[str]) -> str:
+def _hint(key: str, known: Sequence[str]) -> str:
     return did_you_mean(key, known) or f"; known: {', '.join(known)}"
 
 
@@ -272,14 +275,14 @@ def _parameter(model: str, name: str, given: Any) -> Parameter:
     allowed = _CHOICES if "choices" in table else _RANGE
     for key in table:
         if key not in allowed:
-            raise UsageError(f"{where}: unknown key {key!r}{_meant(key, allowed)}")
+            raise UsageError(f"{where}: unknown key {key!r}{_hint(key, allowed)}")
     when = _conditions(where, table.get("when", {}))
     if "choices" in table:
         choices = table["choices"]
         if not isinstance(choices, list) or not choices or not all(isinstance(v, Value) for v in choices):
             raise UsageError(f"{where}: choices must be a list of at least one value, got {choices!r:.80}")
         if len(set(map(repr, choices))) < len(choices):
-            raise UsageError(f"{where}: a choice is named twice in {choices!r:.80}")
+            raise UsageError(f"{where}: duplicate choice in {choices!r:.80}")
         return Parameter(name, kind, tuple(choices), when=when)
     return _range(name, kind, table, when)
 
@@ -299,19 +302,19 @@ def _range(name: str, kind: Kind, table: Mapping[str, Any], when: Mapping[str, t
     if log and low <= 0:
         raise UsageError(f"{where}: a range with log = true must be above 0, got {low:g}")
     if whole and (low != int(low) or high != int(high)):
-        raise UsageError(f"{where}: ends of whole numbers must be whole, got {low:g} and {high:g}")
+        raise UsageError(f"{where}: low and high must be integers if whole = true, got {low:g} and {high:g}")
     return Parameter(name, kind, (), low, high, log, whole, when)
 
 
 def _kind_of(model: str, name: str) -> Kind:
     settings = [f.name for f in dataclasses.fields(MODELS[model].config) if f.name != "input_dim"]
-    training = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in NOT_VARIED]
+    training = [f.name for f in dataclasses.fields(TrainConfig) if f.name not in FIXED_OPTIONS]
     if name in settings:
         return "setting"
     if name in training:
         return "training"
-    meant = did_you_mean(name, [*settings, *training])
-    raise UsageError(f"parameter {name!r}: model {model} has no such setting, nor has its training{meant}")
+    hint = did_you_mean(name, [*settings, *training])
+    raise UsageError(f"parameter {name!r} is neither a setting of model {model} nor a training option{hint}")
 
 
 def _conditions(where: str, given: Any) -> dict[str, tuple[Value, ...]]:
@@ -331,7 +334,9 @@ def _check_condition(
 ) -> None:
     where = f"parameter {parameter.name!r}"
     if other not in before:
-        raise UsageError(f"{where} depends on {other!r}, which is no parameter before it{did_you_mean(other, before)}")
+        raise UsageError(
+            f"{where} depends on {other!r}, which is not a parameter before it{did_you_mean(other, before)}"
+        )
     choices = before[other].choices
     if not choices:
         raise UsageError(f"{where} depends on {other!r}, which is a range; only choices can be conditions")

@@ -1,4 +1,4 @@
-"""Search spaces by name, in the form that a TOML file has."""
+"""Built-in search spaces, in the form of a TOML file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SPACES: Mapping[str, Mapping[str, Any]] = {
             "lr": _LR,
         },
     },
-    # the same for short trainings, so that labels are refreshed several times: β is a tenth of the steps or so
+    # the same for short trainings: β is about a tenth of the steps, so that labels are refreshed several times
     "ltgs-short": {
         "model": "ltgs",
         "training": {"steps": 60, "pairs": 8},
@@ -63,14 +63,14 @@ SPACES: Mapping[str, Mapping[str, Any]] = {
         },
     },
 }
-"""By the name that ``wsvad tune --space`` takes."""
+"""Built-in spaces by the name for ``wsvad tune --space``."""
 
 
 def find_space(name: str, options: StoreOptions | None = None) -> Space:
-    """Return the space of a name, or of a TOML file.
+    """Return the space with this name, or from this TOML file.
 
     Raises:
-        UsageError: no such name or file, or a space that cannot be.
+        UsageError: unknown name, missing file, or invalid space.
         StorageError: the file cannot be read.
     """
     if name in SPACES:
@@ -79,5 +79,5 @@ def find_space(name: str, options: StoreOptions | None = None) -> Space:
         return space
     if name.endswith(".toml"):
         return read_space(name, options)
-    meant = did_you_mean(name, SPACES) or f"; known: {', '.join(SPACES)}"
-    raise UsageError(f"no search space is called {name!r:.80}; give one by name, or a file that ends in .toml{meant}")
+    hint = did_you_mean(name, SPACES) or f"; known: {', '.join(SPACES)}"
+    raise UsageError(f"unknown search space {name!r:.80}; expected a name, or a file that ends in .toml{hint}")

@@ -1,4 +1,4 @@
-"""How a sweep ended: for people as a table, for programs as JSON."""
+"""Summary of a sweep: a table for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ JSON, TRIALS, SCORES, BEST, HTML = "sweep.json", "trials.parquet", "val_scores.p
 
 @dataclass(frozen=True)
 class Finalist:
-    """A configuration that was trained with fresh seeds."""
+    """A configuration trained with fresh seeds."""
 
     trial: int
     values: Mapping[str, Any]
     screening: float | None
-    """Mean over the tuning seeds, which chose it."""
+    """Mean over the tuning seeds, which were used to select it."""
     mean: float | None
-    """Over the fresh seeds; None: one of them gave no value."""
+    """Mean over the fresh seeds; None: one of them gave no value."""
     deviation: float | None
-    """Sample standard deviation over the fresh seeds; None below two."""
+    """Sample standard deviation over the fresh seeds; None for fewer than two."""
     fresh: tuple[float | None, ...] = ()
+    """Value for each fresh seed."""
 
 
 @dataclass(frozen=True)
 class TuneSummary(Summary):
-    """The end of a sweep, or of the look at what it would do."""
+    """Result of a sweep, or of its dry run."""
 
     out: str
     model: str
@@ -39,44 +40,46 @@ class TuneSummary(Summary):
     features_made_by: str
     banner: str
     trials: int
-    """Configurations asked for."""
+    """Number of requested configurations."""
     jobs: int
-    """Trainings that all of it comes to, at most."""
+    """Maximum number of trainings."""
     done: int = 0
-    """Trainings that ended, by earlier calls included; likewise those below."""
+    """Number of finished trainings, including earlier runs (as all numbers below)."""
     diverged: int = 0
+    """Number of trainings that diverged."""
     failed: int = 0
+    """Number of trainings that failed with an error."""
     lost: int = 0
-    """Trainings whose workers ended again and again; the same command tries them once more."""
+    """Number of trainings whose workers died repeatedly; the same command retries them."""
     begun: int = 0
-    """Configurations that were begun: fewer than asked for where the hours were over."""
+    """Number of configurations that were begun; fewer than ``trials`` if the time for screening was over."""
     best: int | None = None
     """Number of the winner."""
     values: Mapping[str, Any] = field(default_factory=dict)
-    """What the winner sets."""
+    """Parameter values of the winner."""
     naive: float | None = None
-    """Best mean over tuning seeds: too high, since it was chosen by it."""
+    """Highest mean over tuning seeds; biased upwards, because it was selected for being the highest."""
     corrected: float | None = None
-    """The same with the choice made inside a bootstrap over videos and seeds."""
+    """The same, with the selection inside a bootstrap over videos and seeds."""
     low: float | None = None
     high: float | None = None
     note: str = ""
     finalists: tuple[Finalist, ...] = ()
     checkpoint: str | None = None
     test: Mapping[str, float | None] = field(default_factory=dict)
-    """Figures of the winner on the test videos; empty unless they were asked for."""
+    """Metrics of the winner on the test videos; empty unless requested."""
     hours: float = 0.0
-    """Of all calls."""
+    """Duration of all runs in hours."""
     dry_run: bool = False
     nothing_to_do: bool = False
 
     @property
     def exit_code(self) -> int:
-        """3 where trainings failed by an error or were lost; a diverged one is a result."""
+        """3 if trainings failed or were lost; divergence is a regular result."""
         return EXIT_QUARANTINE if self.failed or self.lost else EXIT_OK
 
     def to_json(self) -> str:
-        """Return the summary as one JSON object, the exit code included."""
+        """Return the summary with the exit code as one JSON object."""
         return json.dumps(self.to_dict(), indent=1)
 
     def lines(self) -> list[tuple[str, str]]:
@@ -93,8 +96,8 @@ class TuneSummary(Summary):
         bad = [f"{n} {name}" for name in ("diverged", "failed", "lost") if (n := getattr(self, name))]
         rows.append(("ended", ended + (f" ({', '.join(bad)})" if bad else "")))
         if self.begun < self.trials:
-            rows.append(("hours over", f"{self.trials - self.begun} of {self.trials} trials were not begun"))
-        rows += [("best of screening", _figure(self.naive) + ", too high: it was chosen by this")]
+            rows.append(("time over", f"{self.trials - self.begun} of {self.trials} trials were not started"))
+        rows += [("best of screening", _figure(self.naive) + " (biased upwards by the selection)")]
         if self.corrected is not None:
             rows.append(("corrected", f"{_figure(self.corrected)} [{_figure(self.low)}, {_figure(self.high)}]"))
         for finalist in self.finalists:
@@ -106,9 +109,7 @@ class TuneSummary(Summary):
             rows.append(("test, once", f"{self.metric} {_figure(self.test.get(self.metric))}"))
         if self.note:
             rows.append(("note", self.note))
-        rows.append(
-            ("done", "nothing to do: all of it was done before" if self.nothing_to_do else f"{self.hours:.2f} h")
-        )
+        rows.append(("done", "nothing to do: the sweep is complete" if self.nothing_to_do else f"{self.hours:.2f} h"))
         rows += [("report", f"{self.out}/{HTML}"), ("configuration", f"{self.out}/{BEST}")]
         if self.checkpoint:
             rows.append(("checkpoint", self.checkpoint))

@@ -1,6 +1,6 @@
-"""Copies of a sweep's trainings for MLflow and Weights & Biases, in the offline store of each. Extras; off by default.
+"""Copies of a sweep's trainings to the offline stores of MLflow and Weights & Biases. Optional; off by default.
 
-The sweep's own files are what counts: a copy is made at the end of each call, of what is not there yet, and never read.
+The sweep's own files are authoritative: missing copies are made at the end of each run, and copies are never read.
 """
 
 from __future__ import annotations
@@ -21,38 +21,38 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wsvad.errors import StorageError, UsageError
-from wsvad.tuning.results import rows_of
+from wsvad.tuning.results import trial_rows
 from wsvad.tuning.schedule import Job
 from wsvad.tuning.sweep import Sweep
 
 log = logging.getLogger(__name__)
 
-_REST = "The sweep itself is complete; run the same command again to copy what is missing."
+_REST = "The sweep itself is complete; run the same command again to copy the rest."
 
 
 @dataclass(frozen=True)
 class Training:
-    """One configuration with one seed, as a tracker shows it."""
+    """One configuration with one seed, as shown in a tracker."""
 
     id: str
-    """Of the sweep, trial, seed, and step at which it ended: what a tracker has under it is not copied again."""
+    """Sweep, trial, seed, last step and status; a tracker that has a run with this id is not given another copy."""
     name: str
     settings: Mapping[str, Any]
     tags: Mapping[str, str]
     figures: Mapping[int, Mapping[str, float]]
-    """Finite figures on the validation videos, by step."""
+    """Finite metrics on the validation videos, by step."""
     failed: bool
 
 
 class Tracker(Protocol):
-    """Where trainings are copied to."""
+    """Destination for copies of trainings."""
 
     def copy(self, trainings: Iterable[Training]) -> int:
-        """Copy what is not there yet; return how many. Raises ``StorageError``."""
+        """Copy the missing trainings; return their number. Raises ``StorageError``."""
 
 
 def check_trackers(mlflow: str | None, wandb: str | None) -> None:
-    """Refuse trackers that are not installed or cannot be what is meant; write nothing. Raises ``UsageError``."""
+    """Check that the trackers are installed and their locations are valid; write nothing. Raises ``UsageError``."""
     if mlflow is not None:
         _needs("--mlflow", "mlflow", ("mlflow",))
         if mlflow_uri(mlflow).startswith("sqlite:"):
@@ -60,37 +60,35 @@ def check_trackers(mlflow: str | None, wandb: str | None) -> None:
     if wandb is not None:
         _needs("--wandb", "wandb", ("wandb",))
         if "://" in wandb or (Path(wandb).exists() and not Path(wandb).is_dir()):
-            raise UsageError(
-                f"--wandb takes a folder of this machine, got {wandb!r:.200}; `wandb sync` uploads its runs"
-            )
+            raise UsageError(f"--wandb must be a local folder, got {wandb!r:.200}; `wandb sync` uploads its runs")
 
 
 def _needs(option: str, extra: str, modules: Iterable[str]) -> None:
     for name in modules:
         if find_spec(name) is None:
-            raise UsageError(f"{option} needs {name}: pip install 'wsvad[{extra}]'")
+            raise UsageError(f"{option} requires {name}: pip install 'wsvad[{extra}]'")
 
 
 def mlflow_uri(text: str) -> str:
-    """Return the tracking URI that is meant: of a database file, or of a server. Raises ``UsageError``."""
+    """Return the tracking URI for a database file or a server. Raises ``UsageError``."""
     if text.startswith(("sqlite:///", "http://", "https://")):
         return text
     if text.endswith(".db") and "://" not in text:
         return f"sqlite:///{Path(text).resolve()}"
     raise UsageError(
-        "--mlflow takes a database file (mlflow.db, or sqlite:///FILE) or the URI of a tracking server, got "
-        f"{text!r:.200}; a folder (mlruns) is no longer kept up by MLflow"
+        "--mlflow must be a database file (mlflow.db, or sqlite:///FILE) or the URI of a tracking server, got "
+        f"{text!r:.200}; MLflow no longer maintains folders (mlruns)"
     )
 
 
 def trainings_of(sweep: Sweep, claim: Mapping[str, Any], out: str) -> list[Training]:
-    """Return what a tracker shows of a sweep: a training for every configuration and seed that has ended."""
+    """Return the trainings to show in a tracker: one for every configuration and seed that has ended."""
     sweep_id = hashlib.sha256(json.dumps(claim, sort_keys=True).encode()).hexdigest()[:12]
     found = []
-    for row in rows_of(sweep):
+    for row in trial_rows(sweep):
         figures = {}
         for rung in range(sweep.plan.last_rung + 1):
-            outcome = sweep.book.outcomes.get(Job(row.number, row.seed, rung))
+            outcome = sweep.history.outcomes.get(Job(row.number, row.seed, rung))
             if outcome is not None and outcome.status == "done":
                 known = {name: v for name, v in outcome.figures.items() if v is not None and math.isfinite(v)}
                 figures[outcome.steps] = known
@@ -100,14 +98,14 @@ def trainings_of(sweep: Sweep, claim: Mapping[str, Any], out: str) -> list[Train
         settings = {"trial": row.number, "seed": row.seed, "steps": row.steps, **row.values}
         name = f"trial-{row.number:05d}-seed-{row.seed}"
         failed = row.status in ("failed", "lost", "diverged")
-        # a training that was lost is tried again, and may have another end then
+        # a lost training is retried and can end with another status, so the status is part of the id
         id_ = f"{sweep_id}-{row.number:05d}-{row.seed}-{row.steps}-{row.status}"
         found.append(Training(id_, name, settings, tags, figures, failed))
     return found
 
 
 def copy_trainings(sweep: Sweep, claim: Mapping[str, Any], out: str, mlflow: str | None, wandb: str | None) -> None:
-    """Copy a sweep's trainings to the trackers that were asked for. Raises ``StorageError``."""
+    """Copy a sweep's trainings to the requested trackers. Raises ``StorageError``."""
     trackers: dict[str, Tracker] = {}
     project = out.rstrip("/").rpartition("/")[2] or "sweep"
     if mlflow is not None:
@@ -122,11 +120,11 @@ def copy_trainings(sweep: Sweep, claim: Mapping[str, Any], out: str, mlflow: str
 
 
 class MlflowTracker:
-    """A run for each training in an MLflow database file or on a tracking server.
+    """Copies trainings to runs in an MLflow database file or on a tracking server.
 
     Args:
         uri: ``sqlite:///FILE``, ``http://`` or ``https://``.
-        experiment: name of the experiment; made where there is none.
+        experiment: name of the experiment, which is created if it does not exist.
     """
 
     def __init__(self, uri: str, experiment: str) -> None:
@@ -144,16 +142,16 @@ class MlflowTracker:
             client = MlflowClient(tracking_uri=self._uri)
             experiment = client.get_experiment_by_name(self._experiment)
             place = experiment.experiment_id if experiment else client.create_experiment(self._experiment)
-            there = self._there(client, place)
+            there = self._existing_runs(client, place)
             return sum(self._copy(client, place, there, training) for training in trainings)
         except (MlflowException, OSError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            reason = re.sub(r"//[^/\s]*@", "//", reason)  # a password may stand in the URI
+            reason = re.sub(r"//[^/\s]*@", "//", reason)  # remove a password from the URI
             raise StorageError(f"--mlflow: {reason[:500]}. {_REST}") from None
 
     @staticmethod
-    def _there(client: Any, experiment: str) -> dict[str, tuple[str, bool]]:
-        """Run and whether it is whole, by the training that it shows."""
+    def _existing_runs(client: Any, experiment: str) -> dict[str, tuple[str, bool]]:
+        """Return the run id and whether the run is complete, by training id."""
         found: dict[str, tuple[str, bool]] = {}
         token: str | None = ""
         while token is not None:
@@ -170,7 +168,7 @@ class MlflowTracker:
         run, whole = there.get(training.id, (None, False))
         if whole:
             return 0
-        if run is None:  # otherwise the copy was killed: what it wrote is written again, which changes nothing
+        if run is None:  # otherwise an interrupted copy is written again, which is idempotent
             tags = {**training.tags, "wsvad.id": training.id}
             run = client.create_run(experiment, run_name=training.name, tags=tags).info.run_id
         now = int(time.time() * 1000)
@@ -180,18 +178,18 @@ class MlflowTracker:
             for name, value in values.items()
         ]
         params = [Param(name, str(value)) for name, value in training.settings.items()]
-        for start in range(0, max(len(metrics), len(params)), 100):  # a server takes so many at once
+        for start in range(0, max(len(metrics), len(params)), 100):  # the limit of a server per request
             client.log_batch(run, metrics=metrics[start : start + 100], params=params[start : start + 100])
         client.set_terminated(run, "FAILED" if training.failed else "FINISHED")
         return 1
 
 
 class WandbTracker:
-    """An offline run of Weights & Biases for each training; ``wandb sync`` uploads them.
+    """Copies trainings to offline runs of Weights & Biases; ``wandb sync`` uploads them.
 
     Args:
-        folder: where ``wandb/offline-run-*`` are written.
-        project: that the runs belong to.
+        folder: folder for ``wandb/offline-run-*``.
+        project: project of the runs.
     """
 
     def __init__(self, folder: Path, project: str) -> None:
@@ -211,7 +209,7 @@ class WandbTracker:
                 for training in missing:
                     self._copy(wandb, Path(unfinished), training)
                     for path in (Path(unfinished) / "wandb").glob("offline-run-*"):
-                        os.replace(path, runs / path.name)  # a killed copy leaves no half of a run
+                        os.replace(path, runs / path.name)  # atomic, so an interrupted copy leaves no partial run
                     shutil.rmtree(Path(unfinished) / "wandb")
         except (wandb.Error, OSError) as error:
             raise StorageError(f"--wandb: {error}. {_REST}") from error

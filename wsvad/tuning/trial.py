@@ -1,4 +1,4 @@
-"""One job of a sweep, in its process: train up to a step, score the validation videos, write the result."""
+"""One job of a sweep in its process: train up to a step, score the validation videos, write the result."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ from wsvad.training.config import TrainConfig, train_config
 from wsvad.training.data import TrainingData
 from wsvad.training.trainer import Trainer
 from wsvad.training.worker import TrainPlan, make_trainer
-from wsvad.tuning.book import Outcome, read_outcome, result_key, scores_key, seed_folder
-from wsvad.tuning.measuring import Validation, encode_scores
+from wsvad.tuning.history import Outcome, read_outcome, result_key, scores_key, seed_folder
 from wsvad.tuning.schedule import Job
 from wsvad.tuning.space import Configuration, Space
+from wsvad.tuning.validation import Validation, encode_scores
 
 log = logging.getLogger(__name__)
 
 _SAVE_AFTER_S = 120.0
 
 
-def training_of(space: Space, configuration: Configuration, *, seed: int, save_every: int) -> TrainConfig:
-    """Return how a configuration is trained. Raises ``UsageError``."""
+def train_config_for(space: Space, configuration: Configuration, *, seed: int, save_every: int) -> TrainConfig:
+    """Return the training options of a configuration. Raises ``UsageError``."""
     given = {**space.training, **configuration.training, "seed": seed, "save_every": save_every}
     return train_config(default_recipe(space.model, preset=space.preset), given)
 
 
 def device_here(gpus: float) -> str:
-    """Return where a job in this process runs: on a GPU if one was asked for and is there."""
+    """Return the device of jobs in this process: a GPU if one was requested and is available, otherwise the CPU."""
     return "cuda" if gpus and torch.cuda.is_available() else "cpu"
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What all jobs of a sweep share. Small; travels to every worker."""
+class JobContext:
+    """Data and options shared by all jobs of a sweep. Small and picklable: it is sent to every worker."""
 
     out: str
     store: StoreOptions
-    """How to reach ``out``."""
+    """Options for opening ``out``."""
     features: FeatureSet = field(repr=False)
     space: Space
     data: TrainingData = field(repr=False)
@@ -65,7 +65,7 @@ class Setting:
         return run_task(self, task)
 
     def plan(self, configuration: Configuration, seed: int) -> TrainPlan:
-        """Return what a worker of training is told. Raises ``UsageError``."""
+        """Return the plan for the training worker. Raises ``UsageError``."""
         kind = MODELS[self.space.model].config.inputs
         settings = {**self.space.settings, **configuration.settings}
         dim = self.features.shape_of(kind)[-1]
@@ -74,8 +74,8 @@ class Setting:
             out=self.out,
             store=self.store,
             model=default_config(self.space.model, dim, preset=self.space.preset, **settings),
-            config=training_of(self.space, configuration, seed=seed, save_every=self.save_every),
-            # nothing is measured while it trains: the last step counts, and the validation videos are scored once
+            config=train_config_for(self.space, configuration, seed=seed, save_every=self.save_every),
+            # no validation during training: the last step counts, and the validation videos are scored once after it
             data=replace(self.data, val_ids=(), val_labels=(), test=()),
             device=self.device,
             threads=self.threads,
@@ -84,33 +84,33 @@ class Setting:
 
 @dataclass(frozen=True)
 class Task:
-    """A job with what it is to do."""
+    """A job with its configuration and its last step."""
 
     job: Job
     configuration: Configuration
     steps: int
-    """At which it ends."""
+    """Training step at which the job ends."""
     last: bool
-    """Whether nothing goes on from there."""
+    """Whether no later job continues from its state."""
 
 
-def run_task(setting: Setting, task: Task) -> Outcome:
-    """Run a job and write its result; where there is one already, return that.
+def run_task(context: JobContext, task: Task) -> Outcome:
+    """Run a job and write its result; if a result exists, return it.
 
-    An error of this configuration alone is an outcome. A state is saved every ``save_every`` steps, from which a killed
-    job goes on.
+    An error that only affects this configuration becomes its outcome. A state is saved every ``save_every`` steps, so
+    that a killed job can resume.
 
     Raises:
-        StorageError, ClusterError: of what all jobs share.
+        StorageError, ClusterError: an error that affects all jobs.
     """
-    out = open_store(setting.out, setting.store)
+    out = open_store(context.out, context.store)
     key = result_key(task.job, task.steps)
     try:
         return read_outcome(out, key)
     except ObjectNotFound:
         pass
     started = time.monotonic()
-    outcome, scores = _attempt(setting, task, out)
+    outcome, scores = _attempt(context, task, out)
     seconds = round(time.monotonic() - started, 3)
     digest = hashlib.sha256(scores).hexdigest() if scores else ""
     outcome = replace(outcome, seconds=seconds, node=socket.gethostname(), scores=digest)
@@ -118,13 +118,13 @@ def run_task(setting: Setting, task: Task) -> Outcome:
         out.create(scores_key(task.job, task.steps), scores)
     out.create(key, seal(outcome.to_dict()))
     if task.last or outcome.status != "done":
-        _drop_states(out, task.job)
-    return read_outcome(out, key)  # another driver may have been first
+        _delete_states(out, task.job)
+    return read_outcome(out, key)  # another driver may have written it first
 
 
-def _attempt(setting: Setting, task: Task, out: Store) -> tuple[Outcome, bytes]:
+def _attempt(context: JobContext, task: Task, out: Store) -> tuple[Outcome, bytes]:
     try:
-        return _train_and_measure(setting, task, out)
+        return _train_and_measure(context, task, out)
     except (StorageError, ClusterError):
         raise
     except TrainingError as error:
@@ -133,31 +133,31 @@ def _attempt(setting: Setting, task: Task, out: Store) -> tuple[Outcome, bytes]:
         return Outcome("failed", error=str(error)), b""
     except (MemoryError, torch.OutOfMemoryError) as error:
         return Outcome("failed", error=f"out of memory: {str(error) or 'of this process'}"), b""
-    except Exception as error:  # a fault of one configuration must not end the others, and is a row of the table
-        told = "".join(traceback.format_exception(error)[-3:])
+    except Exception as error:  # an error of one configuration must not end the others; it is stored in its row
+        message = "".join(traceback.format_exception(error)[-3:])
         if "out of memory" in str(error) or "can't allocate memory" in str(error):
-            told = f"out of memory: {error}"
-        return Outcome("failed", error=told[-2000:]), b""
+            message = f"out of memory: {error}"
+        return Outcome("failed", error=message[-2000:]), b""
 
 
-def _train_and_measure(setting: Setting, task: Task, out: Store) -> tuple[Outcome, bytes]:
-    torch.set_num_threads(at_most_cores(setting.threads))
-    device = torch.device(setting.device)
-    plan = setting.plan(task.configuration, task.job.seed)
+def _train_and_measure(context: JobContext, task: Task, out: Store) -> tuple[Outcome, bytes]:
+    torch.set_num_threads(at_most_cores(context.threads))
+    device = torch.device(context.device)
+    plan = context.plan(task.configuration, task.job.seed)
     trainer = make_trainer(plan, Alone(), device)
     states = open_store(f"{out.uri}/{seed_folder(task.job)}".rstrip("/"), out.options)
     if state := newest_state(states):
         trainer.restore(state)
-        log.info("trial %d seed %d goes on from step %d", task.job.number, task.job.seed, trainer.step)
-    _train(trainer, states, task, setting.save_every)
+        log.info("trial %d seed %d resumes at step %d", task.job.number, task.job.seed, trainer.step)
+    _train(trainer, states, task, context.save_every)
     kind = plan.model.inputs
-    scores = setting.validation.scores(trainer.model, kind, device)
-    figures = setting.validation.figures(scores)
+    scores = context.validation.scores(trainer.model, kind, device)
+    figures = context.validation.figures(scores)
     outcome = Outcome(
         "done",
-        figures[setting.validation.metric],
+        figures[context.validation.metric],
         figures,
-        setting.validation.resampled(scores) if task.last and setting.validation.resamples else {},
+        context.validation.resampled(scores) if task.last and context.validation.resamples else {},
         trainer.step,
     )
     return outcome, encode_scores(scores)
@@ -178,6 +178,6 @@ def _train(trainer: Trainer, states: Store, task: Task, save_every: int) -> None
         save_state(states, trainer.state(), keep=1)
 
 
-def _drop_states(out: Store, job: Job) -> None:
+def _delete_states(out: Store, job: Job) -> None:
     for info in list(out.list(f"{seed_folder(job)}{STATES}")):
         out.delete(info.key)

@@ -1,4 +1,4 @@
-"""The winner of a sweep: its option file, its training by Ray Train, and its one look at the test videos."""
+"""The winner of a sweep: its option file, its training on Ray Train, and its single evaluation on the test videos."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from wsvad.training.job import train
 from wsvad.training.options import TrainOptions
 from wsvad.tuning.options import TuneOptions
 from wsvad.tuning.space import Configuration, Space
-from wsvad.tuning.trial import training_of
+from wsvad.tuning.trial import train_config_for
 from wsvad.work.pool import PoolOptions
 
 FINAL = "final.json"
 
 
 def winner_options(options: TuneOptions, space: Space, configuration: Configuration, *, seed: int) -> TrainOptions:
-    """Return how the winner is trained: as its trials were, so that the last step is the one that is kept."""
-    steps = training_of(space, configuration, seed=seed, save_every=1).steps
+    """Return the training options of the winner; as in its trials, the checkpoint of the last step is kept."""
+    steps = train_config_for(space, configuration, seed=seed, save_every=1).steps
     training = {**space.training, **configuration.training, "seed": seed, "eval_every": steps}
     settings = {**space.settings, **configuration.settings}
     return TrainOptions(
@@ -50,7 +50,7 @@ def winner_options(options: TuneOptions, space: Space, configuration: Configurat
 
 
 def option_file(options: TrainOptions, about: str) -> bytes:
-    """Return the options of a training as a file that ``wsvad train --config`` takes."""
+    """Return the options of a training as a file for ``wsvad train --config``."""
     plain: dict[str, Any] = {
         "features": normalize_uri(options.features),
         "manifest": normalize_uri(options.manifest),
@@ -60,13 +60,13 @@ def option_file(options: TrainOptions, about: str) -> bytes:
         **{name.replace("_", "-"): value for name, value in options.training.items() if name != "save_every"},
     }
     lines = [f"# {about}", "# wsvad train --config best.toml --out RUN"]
-    # a JSON string, number, boolean or list of strings is also one of TOML
+    # JSON strings, numbers, booleans and lists of strings are also valid TOML
     lines += [f"{name} = {json.dumps(value)}" for name, value in plain.items()]
     return ("\n".join(lines) + "\n").encode()
 
 
 def train_winner(options: TrainOptions, out: Store, number: int, console: Console | None) -> str:
-    """Train the winner below the sweep and return the URI of its checkpoint; done before, it is not done again.
+    """Train the winner below the sweep and return the URI of its checkpoint; idempotent.
 
     Raises:
         UsageError, ConflictError, TrainingError, StorageError, ClusterError: as ``train``.
@@ -76,10 +76,10 @@ def train_winner(options: TrainOptions, out: Store, number: int, console: Consol
 
 
 def measure_on_test(options: TuneOptions, out: Store, checkpoint: str, number: int) -> Mapping[str, float | None]:
-    """Score and evaluate the winner on the test videos, once for the whole sweep, and record that it was done.
+    """Score and evaluate the winner on the test videos, once per sweep, and record it.
 
     Raises:
-        ConflictError: they were looked at with another winner.
+        ConflictError: another winner was evaluated on them before.
         UsageError, ManifestError, StorageError: as ``score`` and ``evaluate``.
     """
     try:
@@ -87,8 +87,8 @@ def measure_on_test(options: TuneOptions, out: Store, checkpoint: str, number: i
         there = unseal(out.read(FINAL), name, ("trial", "checkpoint", "figures"), remedy="use another --out")
         if there["trial"] != number:
             raise ConflictError(
-                f"{name}: trial {there['trial']} was measured on the test videos already, and the winner is trial "
-                f"{number} now. They are looked at once: what is chosen after that look is chosen by them"
+                f"{name}: trial {there['trial']} was already evaluated on the test videos, but the winner is now trial "
+                f"{number}. The test videos can be used only once, so that they do not influence the selection"
             )
         return dict(there["figures"])
     except ObjectNotFound:

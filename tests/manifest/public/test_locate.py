@@ -117,7 +117,7 @@ def test_the_command_prints_a_table_and_rejects_unknown_names(published, tmp_pat
     shown = capsys.readouterr()
     assert "437 videos" in shown.out
     assert "not known" in shown.out
-    assert "published names only" in shown.err
+    assert "only their published names" in shown.err
     assert main(["manifest", "ucf-crime", "--root", root, "--out", out]) == 2
     assert "Anomaly_Train.txt is not below" in capsys.readouterr().err
     assert main(["manifest", "shanghaitech", "--root", root, "--out", str(tmp_path / "m.txt")]) == 2

@@ -1,5 +1,5 @@
 "use strict";
-// What a person must know before the first event: which night and model, what was not scored, what went wrong.
+// Header and notices: night, model, unscored footage, problems.
 (function (R) {
   const { html } = R;
   const ICONS = { error: "error", warning: "warning", info: "info" };
@@ -17,7 +17,7 @@
     if (!(all > 0)) return null;
     const share = (scored / all) * 100;
     const text = not > 0 ? `${share < 99.95 ? share.toFixed(1) : "over 99.9"} % scored` : "all scored";
-    return html`<button type="button" class=${R.classes("coverage", not > 0 && "partial")} title="What was not scored" onClick=${() => R.dialog("night")}>
+    return html`<button type="button" class=${R.classes("coverage", not > 0 && "partial")} title="Unscored footage" onClick=${() => R.dialog("night")}>
       <span class="meter" aria-hidden="true" ref=${R.vars({ "--share": `${share}%` })}><i /></span><span>${text}</span></button>`;
   };
 
@@ -27,7 +27,7 @@
     return html`<div class="progress" id="progress"><span class="meter" role="progressbar" aria-label="Judged" aria-valuemin="0" aria-valuemax=${all || 1} aria-valuenow=${done} ref=${R.vars({ "--share": `${all ? (done / all) * 100 : 0}%` })}><i /></span><span><b>${R.whole(done)}</b> of ${R.whole(all)} judged</span></div>`;
   };
 
-  const THEMES = { auto: ["light", "auto", "Colours as the system has them"], light: ["dark", "sun", "Light colours"], dark: ["auto", "moon", "Dark colours"] };
+  const THEMES = { auto: ["light", "auto", "System colours"], light: ["dark", "sun", "Light colours"], dark: ["auto", "moon", "Dark colours"] };
 
   R.Header = () => {
     const { source, title } = R.doc;
@@ -40,7 +40,7 @@
       <${R.Progress} />
       <${Coverage} />
       <div class="tools">
-        ${pending > 0 && html`<button type="button" class="badge pending" id="pending" onClick=${() => R.keepServed.retry()}>${R.icon("warning")}${R.plural(pending, "verdict")} waiting</button>`}
+        ${pending > 0 && html`<button type="button" class="badge pending" id="pending" onClick=${() => R.keepServed.retry()}>${R.icon("warning")}${R.plural(pending, "verdict")} not sent</button>`}
         <${R.Button} icon="undo" label="Undo the last verdict" keys="U" disabled=${!R.canUndo()} onClick=${R.undo} />
         <${R.Button} id="export" icon="out" label="Export and import" keys="X" onClick=${() => R.dialog("export")}>Export<//>
         <${R.Button} icon="info" label="About this night" onClick=${() => R.dialog("night")} />
@@ -54,11 +54,11 @@
     const { banner, privacy } = R.doc;
     const own = [];
     if (R.ui.unkept) own.push({ level: "error", text: R.ui.unkept });
-    if (R.ui.offline) own.push({ level: "warning", text: `Not connected: ${R.ui.offline}. Verdicts wait in this browser and are sent again.` });
+    if (R.ui.offline) own.push({ level: "warning", text: `Not connected: ${R.ui.offline}. Verdicts are stored in this browser and will be sent again.` });
     for (const { record, why } of R.ui.refused || []) own.push({ level: "error", text: `The server refused a verdict (${R.verdictName(record.verdict)}, ${record.camera}, ${R.offset(record.start_s)}): ${why}` });
-    if (R.blind) own.push({ level: "info", text: "Control samples are mixed in: scores, curves and heat are shown after the verdict, and the order is mixed." });
+    if (R.blind) own.push({ level: "info", text: "This page contains control spans: scores, curves and heat maps are shown after the verdict, and the order is random." });
     const about = privacy && privacy.text && !banner.notices.some((notice) => notice.code === "privacy") ? [{ level: "info", text: privacy.text }] : [];
-    const worst = (notice) => ["error", "warning"].indexOf(notice.level) >>> 0; // what is neither comes last
+    const worst = (notice) => ["error", "warning"].indexOf(notice.level) >>> 0; // other levels come last
     const all = [...own, ...banner.notices, ...about].sort((a, b) => worst(a) - worst(b));
     if (!all.length) return null;
     const open = R.setting("notices", true);
@@ -67,7 +67,7 @@
     const toggle = () => { R.keep("notices", !open); R.changed(); };
     return html`<section class="notices" aria-label="Notices">
       ${shown.length > 0 && html`<ul>${shown.map((notice, index) => html`<${Notice} key=${index} notice=${notice} />`)}</ul>`}
-      <button type="button" class="button plain" aria-expanded=${String(open)} onClick=${toggle}>${open ? "Fold notices" : `${R.plural(all.length, "notice")}${loud.length ? `, ${loud.length} to heed` : ""}`}</button>
+      <button type="button" class="button plain" aria-expanded=${String(open)} onClick=${toggle}>${open ? "Hide notices" : `${R.plural(all.length, "notice")}${loud.length ? `, ${loud.length} important` : ""}`}</button>
     </section>`;
   };
 
@@ -75,31 +75,31 @@
     <td>${R.isNumber(camera.retention_days) ? R.plural(camera.retention_days, "day") : html`<span class="soft">not stated</span>`}${camera.legal_hold ? " (legal hold)" : ""}</td>
     <td class="n">${R.score(camera.high)} / ${R.score(camera.low)}</td><td class="n">${R.isNumber(camera.budget) ? camera.budget : "–"}</td><td>${camera.time_zone ? R.text(camera.time_zone, 40) : "UTC"}</td></tr>`;
 
-  const MOST = 200;
+  const MAX_ROWS = 200;
   R.NightDialog = () => {
     const { source, settings, banner, cameras, privacy, not_scored: gaps } = R.doc;
     return html`<div class="night-dialog">
       <dl class="facts">
         <${Fact} name="Night">${R.isNumber(source.night) ? source.night : "–"}${source.night_utc ? html`, ${R.utc(source.night_utc)}` : null}<//>
         <${Fact} name="Model">${R.text(source.model_name || "", 60)} <code>${R.text(source.model, 80)}</code><//>
-        <${Fact} name="Events"><span>${R.whole(banner.events)} found, ${R.whole(banner.shown)} here${banner.left_out ? `, ${R.whole(banner.left_out)} left out` : ""}; snapshot ${source.events_snapshot ?? "–"}</span><//>
-        <${Fact} name="Thresholds">opens at ${R.score(settings.high)}, closes at ${R.score(settings.low)}; each camera may have its own<//>
+        <${Fact} name="Events"><span>${R.whole(banner.events)} found, ${R.whole(banner.shown)} on this page${banner.left_out ? `, ${R.whole(banner.left_out)} not shown` : ""}; snapshot ${source.events_snapshot ?? "–"}</span><//>
+        <${Fact} name="Thresholds">events start at ${R.score(settings.high)} and end at ${R.score(settings.low)}; cameras can have their own<//>
         <${Fact} name="Spans">smoothed over ${R.length(settings.smooth_s)}, merged within ${R.length(settings.gap_s)}, at least ${R.length(settings.min_length_s)}<//>
         <${Fact} name="Coverage">${R.length(banner.scored_s)} scored, ${R.length(banner.not_scored_s)} not scored<//>
         <${Fact} name="Privacy">${privacy && privacy.pixelated ? `${privacy.pixelated} pixelated. ` : "not pixelated. "}${privacy && privacy.text ? R.text(privacy.text, 300) : ""}<//>
-        <${Fact} name="Made">${R.utc(R.doc.made_utc)} by wsvad ${R.text(R.doc.wsvad, 40)} from <bdi>${R.text(source.root, 200)}</bdi><//>
+        <${Fact} name="Created">${R.utc(R.doc.made_utc)} by wsvad ${R.text(R.doc.wsvad, 40)} from <bdi>${R.text(source.root, 200)}</bdi><//>
       </dl>
       <h3>Cameras</h3>
-      <div class="wide" tabindex="0" role="region" aria-label="Cameras"><table><thead><tr><th scope="col">Camera</th><th scope="col">Purpose</th><th scope="col">Kept for</th><th scope="col" class="n">High / low</th><th scope="col" class="n">Budget a day</th><th scope="col">Times</th></tr></thead>
-        <tbody>${cameras.slice(0, MOST).map((camera, index) => html`<${Camera} key=${index} camera=${camera} />`)}</tbody></table></div>
-      ${cameras.length > MOST ? html`<p>${R.whole(cameras.length - MOST)} more cameras are not listed here.</p>` : null}
+      <div class="wide" tabindex="0" role="region" aria-label="Cameras"><table><thead><tr><th scope="col">Camera</th><th scope="col">Purpose</th><th scope="col">Retention</th><th scope="col" class="n">High / low</th><th scope="col" class="n">False events per day</th><th scope="col">Time zone</th></tr></thead>
+        <tbody>${cameras.slice(0, MAX_ROWS).map((camera, index) => html`<${Camera} key=${index} camera=${camera} />`)}</tbody></table></div>
+      ${cameras.length > MAX_ROWS ? html`<p>${R.whole(cameras.length - MAX_ROWS)} more cameras are not listed here.</p>` : null}
       <h3>Not scored</h3>
       ${gaps.length === 0
-        ? html`<p>Everything that was listed was scored.</p>`
-        : html`<p>Not scored is not “nothing happened”: nobody has looked at these.</p>
-          <div class="wide" tabindex="0" role="region" aria-label="Not scored"><table><thead><tr><th scope="col">Camera</th><th scope="col">When</th><th scope="col">In the video</th><th scope="col">Why</th></tr></thead><tbody>
-          ${gaps.slice(0, MOST).map((gap, index) => html`<tr key=${index}><th scope="row"><bdi>${R.text(R.camera(gap).name, 80)}</bdi></th><td>${R.utc(gap.start_utc) || gap.day || "–"}</td><td>${R.offset(gap.start_s)} – ${R.offset(gap.end_s)}<br /><small><bdi>${R.text(gap.video_id, 80)}</bdi></small></td><td dir="auto">${R.text(gap.reason, 80)}${gap.message ? html`<br /><small>${R.text(gap.message, 300)}</small>` : null}</td></tr>`)}
-          </tbody></table></div>${gaps.length > MOST ? html`<p>${R.whole(gaps.length - MOST)} more are not listed here.</p>` : null}`}
+        ? html`<p>All listed footage was scored.</p>`
+        : html`<p>These spans were not analysed, so events in them are unknown.</p>
+          <div class="wide" tabindex="0" role="region" aria-label="Not scored"><table><thead><tr><th scope="col">Camera</th><th scope="col">Time</th><th scope="col">Position in the video</th><th scope="col">Reason</th></tr></thead><tbody>
+          ${gaps.slice(0, MAX_ROWS).map((gap, index) => html`<tr key=${index}><th scope="row"><bdi>${R.text(R.camera(gap).name, 80)}</bdi></th><td>${R.utc(gap.start_utc) || gap.day || "–"}</td><td>${R.offset(gap.start_s)} – ${R.offset(gap.end_s)}<br /><small><bdi>${R.text(gap.video_id, 80)}</bdi></small></td><td dir="auto">${R.text(gap.reason, 80)}${gap.message ? html`<br /><small>${R.text(gap.message, 300)}</small>` : null}</td></tr>`)}
+          </tbody></table></div>${gaps.length > MAX_ROWS ? html`<p>${R.whole(gaps.length - MAX_ROWS)} more are not listed here.</p>` : null}`}
     </div>`;
   };
 })(window.Review);

@@ -1,5 +1,5 @@
 "use strict";
-// The page's one global, and small helpers that know nothing of events. All scripts are joined into one by Python.
+// The only global object of the page, and helpers independent of events. Python joins all scripts into one.
 window.Review = (function () {
   const R = {};
   Object.assign(R, window.htmPreact); // html, render, Component, useState, useEffect, useLayoutEffect, useRef, useMemo
@@ -13,7 +13,7 @@ window.Review = (function () {
   R.score = (value) => (R.isNumber(value) ? value.toFixed(2) : "–");
   R.signed = (value) => (R.isNumber(value) ? (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2) : "–");
 
-  // What a file's name holds may steer a terminal or a reader's eye: shown as escapes, and cut where it is endless.
+  // Control and bidirectional characters in file names are shown as escapes, and long text is truncated.
   const ODD = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]/gu;
   R.text = (value, most = 300) => {
     const whole = String(value ?? "");
@@ -23,21 +23,21 @@ window.Review = (function () {
 
   R.uuid = () => {
     if (crypto.randomUUID) return crypto.randomUUID();
-    const bytes = crypto.getRandomValues(new Uint8Array(16)); // plain http from another machine has no randomUUID
+    const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID is not available over plain http from another machine
     bytes[6] = (bytes[6] & 0x0f) | 0x40;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
     const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
     return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
   };
 
-  // FNV-1a: a fixed shuffle that is the same for every reviewer.
+  // FNV-1a hash: a pseudo-random order that is the same for every reviewer.
   R.shuffled = (text) => {
     let hash = 0x811c9dc5;
     for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
     return hash >>> 0;
   };
 
-  // Settings of this browser. Storage may be forbidden: then they last as long as the page.
+  // Settings stored in this browser. If storage is blocked, they last until the page is closed.
   const kept = new Map();
   R.setting = (name, fallback) => {
     if (kept.has(name)) return kept.get(name);
@@ -58,7 +58,7 @@ window.Review = (function () {
     }
   };
 
-  // What comes together is said together; a change that is the same words is heard, too.
+  // Simultaneous messages are announced together; clearing the text first makes repeated messages audible.
   let words = [];
   R.announce = (text) => {
     if (!words.length) {
@@ -82,7 +82,7 @@ window.Review = (function () {
     return chosen;
   };
 
-  // Styles that are numbers are set on the element: the policy forbids style attributes.
+  // Numeric styles are set by script, because the content security policy forbids style attributes.
   R.vars = (values) => (element) => {
     if (element) for (const name of Object.keys(values)) element.style.setProperty(name, values[name]);
   };

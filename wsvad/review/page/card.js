@@ -1,5 +1,5 @@
 "use strict";
-// One event of the list: picture, when and where, how far above its threshold, what was said of it.
+// Card of an event in the list: picture, time and camera, score relative to the threshold, verdict.
 (function (R) {
   const { html, useState, useEffect, useRef } = R;
 
@@ -9,11 +9,11 @@
     return html`<span class=${"pill " + verdict.value}>${R.icon(verdict.icon)}${verdict.name}</span>`;
   };
 
-  // The bar runs from 0 to 1; the tick is the camera's threshold, what lies above it is in the strong colour.
+  // The bar shows 0 to 1; the tick is the camera's threshold, and the part above it has the accent colour.
   R.ScoreBar = ({ event }) => {
-    if (R.hidden(event)) return html`<span class="bar-row hush">${R.icon("hidden")}Score after the verdict</span>`;
+    if (R.hidden(event)) return html`<span class="bar-row hush">${R.icon("hidden")}Score shown after the verdict</span>`;
     const set = R.vars({ "--score": event.score, "--high": event.high });
-    const words = `score ${R.score(event.score)}, ${R.signed(event.excess)} to its threshold ${R.score(event.high)}`;
+    const words = `score ${R.score(event.score)}, ${R.signed(event.excess)} relative to the threshold ${R.score(event.high)}`;
     return html`<span class="bar-row" title=${words}>
       <span class=${R.classes("bar", event.score < event.high && "below")} ref=${set} aria-hidden="true"><i class="base" /><i class="over" /><i class="tick" /></span>
       <span class="number" aria-hidden="true">${R.score(event.score)}</span><span class="excess" aria-hidden="true">${R.signed(event.excess)}</span>
@@ -30,7 +30,7 @@
     </svg>`;
   };
 
-  // A poster; under the pointer or the keyboard's focus the strip runs through once (under five seconds), or follows the pointer.
+  // A poster. When hovered or focused, the film strip plays once (under five seconds), or follows the pointer with reduced motion.
   R.Poster = ({ event, lively }) => {
     const [failed, setFailed] = useState(0);
     const [over, setOver] = useState(false);
@@ -101,8 +101,8 @@
       </span>
       <span class="badges">
         ${others.length > 0 && html`<span class="badge" title=${others.map((one) => `${R.text(one.reviewer, 40)}: ${R.verdictName(one.verdict)}`).join("\n")}>${R.icon("people")}${others.length}<span class="unseen"> other ${others.length === 1 ? "verdict" : "verdicts"}</span></span>`}
-        ${event.continues && !R.hidden(event) && html`<span class="badge" title="goes on in the next video">${R.icon("right")}<span class="unseen">goes on in the next video</span></span>`}
-        ${fold && html`<button type="button" class="badge fold" tabindex="-1" data-unfold="1" aria-expanded=${item.open ? "true" : "false"} title="near duplicates (E)" onClick=${() => R.unfold(item.group)}>${R.icon("stack")}${item.open ? "fold" : `+${item.more} alike`}</button>`}
+        ${event.continues && !R.hidden(event) && html`<span class="badge" title="continues in the next video">${R.icon("right")}<span class="unseen">continues in the next video</span></span>`}
+        ${fold && html`<button type="button" class="badge fold" tabindex="-1" data-unfold="1" aria-expanded=${item.open ? "true" : "false"} title="similar events (E)" onClick=${() => R.unfold(item.group)}>${R.icon("stack")}${item.open ? "fold" : `+${item.more} similar`}</button>`}
       </span>
     </div>`;
   };

@@ -1,11 +1,11 @@
 "use strict";
-// Why an event is here: its scores over time, the thresholds, the truth where there is one, and what was not scored.
+// Score curve of an event with thresholds, annotations if available, and unscored spans.
 (function (R) {
   const { html, useEffect, useRef } = R;
   const HEIGHT = 190;
 
-  // Scores with a hole wherever the times have one: a line across it would claim what nobody computed.
-  const holed = (curve) => {
+  // Insert null values where times have a gap, so that no line is drawn across unscored spans.
+  const withGaps = (curve) => {
     const { t, score, smooth } = curve;
     const steps = t.slice(1).map((value, index) => value - t[index]).sort((a, b) => a - b);
     const usual = steps.length ? steps[Math.floor(steps.length / 2)] : 1;
@@ -102,12 +102,12 @@
 
   const words = (event, hidden) => {
     const curve = event.curve;
-    if (hidden) return "Score curve, shown after the verdict. Click seeks, drag marks a missed span.";
+    if (hidden) return "The score curve is shown after the verdict. Click to seek, drag to mark a missed span.";
     const all = curve.score.filter(R.isNumber);
-    if (!all.length) return "No score near this event.";
+    if (!all.length) return "No scores around this event.";
     const gaps = (event.gaps || []).length;
-    return `Score from ${R.offset(curve.t[0])} to ${R.offset(curve.t.at(-1))}: least ${R.score(Math.min(...all))}, most ${R.score(Math.max(...all))} at ${R.offset(event.peak_s)}. ` +
-      `Event ${R.offset(event.start_s)} to ${R.offset(event.end_s)}, threshold ${R.score(event.high)}.` + (gaps ? ` ${R.plural(gaps, "stretch", "stretches")} not scored.` : "");
+    return `Score from ${R.offset(curve.t[0])} to ${R.offset(curve.t.at(-1))}: minimum ${R.score(Math.min(...all))}, maximum ${R.score(Math.max(...all))} at ${R.offset(event.peak_s)}. ` +
+      `Event ${R.offset(event.start_s)} to ${R.offset(event.end_s)}, threshold ${R.score(event.high)}.` + (gaps ? ` ${R.plural(gaps, "unscored span")}.` : "");
   };
 
   R.Curve = ({ event }) => {
@@ -119,7 +119,7 @@
     useEffect(() => {
       if (!curve) return undefined;
       const host = place.current;
-      const data = holed(curve);
+      const data = withGaps(curve);
       if (hidden) data[1] = data[2] = data[0].map(() => null);
       const axis = { stroke: () => colour("--soft"), grid: { stroke: () => colour("--rule-soft"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
       const gaps = (event.gaps || []).flatMap(([from, to]) => [from, to]);
@@ -168,7 +168,7 @@
       const click = (pointer) => {
         if (Math.abs(pointer.clientX - pressed) > 4 || !R.player) return;
         const seconds = made.posToVal(pointer.clientX - made.over.getBoundingClientRect().left, "x");
-        if (seconds < R.player.from - 0.05 || seconds > R.player.to + 0.05) R.announce("Outside of the clip.");
+        if (seconds < R.player.from - 0.05 || seconds > R.player.to + 0.05) R.announce("Outside the clip.");
         R.player.seek(R.clamp(seconds, R.player.from, R.player.to));
       };
       made.over.addEventListener("mousedown", down);
@@ -193,17 +193,17 @@
     }, [event.id, hidden]);
     useEffect(() => plot.current && plot.current.redraw(false), [R.ui.mark, R.version]);
 
-    if (!curve) return html`<p class="curve-none">${R.icon("info")}No scores near this event are at hand.</p>`;
+    if (!curve) return html`<p class="curve-none">${R.icon("info")}No scores around this event are available.</p>`;
     const has = (list) => Boolean(list && list.length);
     const keys = [
       !hidden && ["smooth", "smoothed score"], !hidden && ["raw", "score of each clip"], !hidden && ["threshold", "thresholds"], ["event", "this event"],
-      !hidden && has(event.neighbours) && ["near", "other events"], !hidden && has(event.truth) && ["truth", "truth"], has(event.gaps) && ["gap", "not scored"],
+      !hidden && has(event.neighbours) && ["near", "other events"], !hidden && has(event.truth) && ["truth", "annotated anomaly"], has(event.gaps) && ["gap", "not scored"],
       (has(R.missedIn(event)) || R.ui.mark) && ["missed", "missed, marked"],
     ].filter(Boolean);
     return html`<figure class="curve">
       <div class="plot" ref=${place} role="img" aria-label=${words(event, hidden)} />
       ${hidden && html`<p class="veil">${R.icon("hidden")}The curve is shown after the verdict</p>`}
-      <figcaption>${keys.map(([kind, name]) => html`<span key=${kind}><i class=${"key " + kind} />${name}</span>`)}<span class="soft hint">click seeks, drag marks</span></figcaption>
+      <figcaption>${keys.map(([kind, name]) => html`<span key=${kind}><i class=${"key " + kind} />${name}</span>`)}<span class="soft hint">click to seek, drag to mark</span></figcaption>
     </figure>`;
   };
 })(window.Review);

@@ -1,5 +1,5 @@
 "use strict";
-// The document: read from the page (static) or asked of the server, made ready for lists and filters.
+// The document: read from the page (static) or requested from the server, and prepared for lists and filters.
 (function (R) {
   R.mode = document.body.dataset.mode;
   const HEAVY = ["curve", "gaps", "heat", "neighbours", "truth"];
@@ -31,7 +31,7 @@
       R.mode === "static"
         ? JSON.parse(R.by("review-data").textContent)
         : await (await R.ask("api/review")).json();
-    if (found.format !== 1) throw new Error(`this page reads format 1, the data is format ${found.format}`);
+    if (found.format !== 1) throw new Error(`this page supports format 1, but the data has format ${found.format}`);
     R.doc = found;
     R.byId = new Map();
     R.blind = false;
@@ -54,7 +54,7 @@
   const NOBODY = { name: "unknown camera", purpose: null, retention_days: null, legal_hold: false, time_zone: null };
   R.camera = (event) => R.doc.cameras[event.camera] || NOBODY;
 
-  // Curves and heat of one event; of a static page they are read when somebody opens the event.
+  // Curves and heat map of one event; a static page parses them when the event is opened.
   const read = new Map();
   R.more = (event) => {
     if (R.mode !== "static") return event;
@@ -66,7 +66,7 @@
     return event;
   };
 
-  // Links to media live for minutes. The first that fails asks for new ones; a second failure soon after is a failure.
+  // Media links expire after minutes. The first failure requests new links; a second failure soon after is reported.
   const asked = new Map();
   const renew = (event, fresh) => {
     for (const name of ["strip", "poster", "clip", "heat"]) if (name in fresh) event[name] = fresh[name];
@@ -91,7 +91,7 @@
     R.changed();
   };
 
-  // Boxes as shares of the picture: [x1, y1, x2, y2]
+  // Boxes as fractions of the picture: [x1, y1, x2, y2]
   R.shares = (event) => {
     const boxes = event.boxes && event.boxes.length ? event.boxes : event.box ? [event.box] : [];
     if (!event.width || !event.height) return [];
@@ -99,7 +99,7 @@
     return boxes.map((box) => [box[0] / w, box[1] / h, box[2] / w, box[3] / h]);
   };
 
-  // All that a search for text looks at, in lower case; made when first asked for.
+  // Text for the search, in lower case; built on first use.
   R.hay = (event) => {
     if (event.hay === undefined) {
       const words = [event.name, event.video_id, R.camera(event).name, event.day, event.id, ...(event.notes || [])];

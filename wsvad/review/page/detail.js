@@ -1,11 +1,11 @@
 "use strict";
-// One event: picture, curve, verdict.
+// View of one event: picture, curve, verdict.
 (function (R) {
   const { html, useEffect, useLayoutEffect, useRef } = R;
 
   const Broken = ({ error, again }) => html`<div class="empty" role="alert">${R.icon("error")}<h2>This event cannot be shown</h2><p dir="auto">${R.text(error.message, 400)}</p><button type="button" class="button" onClick=${again}>Try again</button></div>`;
 
-  // What is broken in one event leaves the list and the others alone.
+  // Error boundary: a broken event does not affect the list and other events.
   R.Detail = class extends R.Component {
     componentDidCatch(error) {
       this.setState({ error, id: this.props.event.id });
@@ -40,7 +40,7 @@
         <${R.Verdict} record=${R.verdict(event)} />
         <span class="pair" role="group" aria-label="Other events">
           <${R.Button} id="previous" icon="up" label="Previous event" keys="K" disabled=${at <= 0} onClick=${() => R.step(-1)} />
-          <span class="soft where">${at >= 0 ? `${R.whole(at + 1)} / ${R.whole(items.length)}` : "not in the list"}</span>
+          <span class="soft where">${at >= 0 ? `${R.whole(at + 1)} / ${R.whole(items.length)}` : "not in this list"}</span>
           <${R.Button} id="next" icon="down" label="Next event" keys="J" disabled=${at >= items.length - 1} onClick=${() => R.step(1)} />
         </span>
       </div>

@@ -1,5 +1,5 @@
 "use strict";
-// Files out of the page and back into it.
+// Export and import of files.
 (function (R) {
   const name = (what, ending) => {
     const night = R.doc.source.night;
@@ -36,16 +36,16 @@
     typeof record.time_utc === "string" && !Number.isNaN(Date.parse(record.time_utc)) && typeof record.content_id === "string" &&
     R.isNumber(record.start_s) && R.isNumber(record.end_s) && (record.event_id === null || typeof record.event_id === "string");
 
-  // Returns {added, elsewhere, before}; throws what a person can act on.
+  // Returns {added, elsewhere, before}; throws errors with messages for the user.
   R.importText = async (text) => {
     let found;
     try {
       found = JSON.parse(text);
     } catch {
-      throw new Error("This is no JSON file.");
+      throw new Error("This is not a JSON file.");
     }
-    if (!found || found.kind !== "wsvad-verdicts" || !Array.isArray(found.verdicts)) throw new Error("This file holds no exported verdicts (kind wsvad-verdicts).");
-    if (found.format !== 1) throw new Error(`The file is of format ${R.text(found.format, 20)}; this page reads format 1.`);
+    if (!found || found.kind !== "wsvad-verdicts" || !Array.isArray(found.verdicts)) throw new Error("This file contains no exported verdicts (kind wsvad-verdicts).");
+    if (found.format !== 1) throw new Error(`The file has format ${R.text(found.format, 20)}; this page supports format 1.`);
     const wrong = found.verdicts.findIndex((record) => !fits(record));
     if (wrong >= 0) throw new Error(`Record ${wrong + 1} of the file is incomplete; nothing was imported.`);
     const have = new Set(R.records().map((record) => record.verdict_id));

@@ -1,5 +1,5 @@
 "use strict";
-// Drawn here, 16 x 16, in the colour of the text: no font and no file is loaded.
+// Inline icons, 16 x 16, in the text colour: no font or file is loaded.
 (function (R) {
   const PATHS = {
     check: "M3 8.5 6.5 12 13 4.5",

@@ -1,7 +1,7 @@
 "use strict";
-// What a reviewer does: judge, take back, note, mark a span that nothing found.
+// Actions of a reviewer: verdict, undo, note, marking of a missed span.
 (function (R) {
-  const undo = []; // of this visit: {records, select, before}
+  const undo = []; // of this session: {records, select, before}
   const keeper = () => (R.mode === "served" ? R.keepServed : R.keepStatic);
   R.pending = () => keeper().pending();
   R.startKeeping = () => keeper().start();
@@ -20,7 +20,7 @@
 
   R.progress = () => `${R.whole(R.judged())} of ${R.whole(R.doc.events.length)} judged`;
 
-  // The next one that nobody here has judged, below the selected one, else from the top.
+  // The next event not judged in this browser: below the selected one, otherwise from the top.
   function nextOpen(from) {
     const { items } = R.visible();
     const at = items.findIndex((item) => item.event.id === from);
@@ -43,7 +43,7 @@
     keepDrafts();
     undo.push({ events: chosen, records, before, select: event.id });
     keeper().write(records);
-    const many = records.length > 1 ? ` for ${records.length} near duplicates` : "";
+    const many = records.length > 1 ? ` for ${records.length} similar events` : "";
     const end = follow ? "" : " Nothing left to judge in this list.";
     R.announce(`${R.verdictName(value)}${many}. ${R.progress()}.${R.setting("advance", true) ? end : ""}`);
     if (follow) R.select(follow);
@@ -63,7 +63,7 @@
       }
     });
     keeper().write(records);
-    R.announce(`Taken back. ${R.progress()}.`);
+    R.announce(`Undone. ${R.progress()}.`);
     if (last.select) R.select(last.select);
   };
   R.canUndo = () => undo.length > 0;
@@ -78,7 +78,7 @@
     R.announce(`Verdict withdrawn. ${R.progress()}.`);
   };
 
-  // A note alone waits for its verdict; with a verdict it becomes a new record of the same verdict.
+  // Without a verdict, a note is kept as a draft; with a verdict, it is stored as a new record of that verdict.
   R.note = (event) => (R.ui.drafts.has(event.id) ? R.ui.drafts.get(event.id) : R.verdict(event)?.note || "");
   R.draft = (event, text) => {
     R.ui.drafts.set(event.id, text.slice(0, 2000));
@@ -101,13 +101,13 @@
   const keepDrafts = () => R.keep(drafts(), [...R.ui.drafts]);
   R.readDrafts = () => (R.ui.drafts = new Map(R.setting(drafts(), [])));
 
-  // Spans are marked in seconds of the source video: {from, to}, one end may be missing.
+  // Marked span in seconds of the source video: {from, to}; one end can be missing.
   R.mark = (change) => {
     const mark = { from: null, to: null, ...R.ui.mark, ...change };
     if (mark.from !== null && mark.to !== null && mark.from > mark.to) [mark.from, mark.to] = [mark.to, mark.from];
     R.ui.mark = mark;
     R.changed();
-    if (mark.from !== null && mark.to !== null) R.announce(`Marked ${R.offset(mark.from)} to ${R.offset(mark.to)}. Press 4 to file it as missed.`);
+    if (mark.from !== null && mark.to !== null) R.announce(`Marked ${R.offset(mark.from)} to ${R.offset(mark.to)}. Press 4 to store it as a missed event.`);
     else R.announce(mark.from !== null ? `From ${R.offset(mark.from)}. Press O at the end.` : `To ${R.offset(mark.to)}. Press I at the start.`);
   };
   R.clearMark = () => {
@@ -125,7 +125,7 @@
     if (!R.marked()) {
       R.ui.marking = event.id;
       R.changed();
-      return R.announce("Mark the span that was missed first: I at its start, O at its end, or drag on the curve. Then press 4.");
+      return R.announce("First mark the missed span: I at its start, O at its end, or drag on the curve. Then press 4.");
     }
     const { from, to } = R.ui.mark;
     const span = { start_s: Math.round(from * 1000) / 1000, end_s: Math.round(to * 1000) / 1000, event_id: null, kind: "missed" };
@@ -134,7 +134,7 @@
     R.ui.mark = null;
     R.ui.marking = null;
     keeper().write(records);
-    R.announce(`Missed event filed: ${R.offset(from)} to ${R.offset(to)}.`);
+    R.announce(`Missed event stored: ${R.offset(from)} to ${R.offset(to)}.`);
   };
   R.withdrawMissed = (record) => {
     const records = [R.makeRecord({ ...record, verdict_id: R.uuid(), verdict: "withdrawn", supersedes: record.verdict_id, time_utc: now() })];

@@ -1,5 +1,5 @@
 "use strict";
-// Verdicts of a served page: posted until the server has said that they are stored; what waits survives a reload.
+// Verdicts of a served page: posted until the server acknowledges them; unsent ones survive a reload.
 (function (R) {
   let waiting = [];
   let refused = [];
@@ -9,7 +9,7 @@
   let timer = null;
   const place = () => "pending:" + R.doc.review_id + ":" + R.reviewer();
   const save = () => {
-    if (!R.keep(place(), waiting)) R.ui.unkept = "This browser cannot keep what waits: leave the page open until it is sent.";
+    if (!R.keep(place(), waiting)) R.ui.unkept = "This browser cannot store unsent verdicts: keep the page open until they are sent.";
   };
 
   async function flush() {
@@ -48,7 +48,7 @@
       next = found.next;
       const mine = R.reviewer();
       const ours = (record) => record.review_id === R.doc.review_id || R.byId.has(record.event_id) || (!record.event_id && R.byContent.has(record.content_id));
-      const fresh = found.verdicts.filter(ours); // missed spans outlive a model
+      const fresh = found.verdicts.filter(ours); // missed spans stay valid for other models
       R.take(fresh.filter((record) => record.reviewer === mine), true);
       R.take(fresh.filter((record) => record.reviewer !== mine), false);
       if (!waiting.length) R.ui.offline = null;

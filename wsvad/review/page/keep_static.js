@@ -1,5 +1,5 @@
 "use strict";
-// Verdicts of a page from a folder: IndexedDB of this browser, one record a row, added and never changed.
+// Verdicts of a page in a folder: one append-only record per row in this browser's IndexedDB.
 (function (R) {
   const NAME = "wsvad-review";
   let base = null;
@@ -15,7 +15,7 @@
         store.createIndex("review_id", "review_id");
       };
       wish.onsuccess = () => resolve(wish.result);
-      wish.onerror = () => reject(wish.error || new Error("IndexedDB cannot be opened"));
+      wish.onerror = () => reject(wish.error || new Error("cannot open IndexedDB"));
       wish.onblocked = () => reject(new Error("IndexedDB is blocked by another tab"));
     });
 
@@ -33,7 +33,7 @@
       wish.onerror = () => reject(wish.error);
     });
 
-  // Acknowledged when the transaction is complete, not before.
+  // Acknowledged only when the transaction is complete.
   const add = (records, local) =>
     new Promise((resolve, reject) => {
       const change = base.transaction("verdicts", "readwrite", { durability: "strict" });
@@ -67,7 +67,7 @@
         base.onversionchange = () => base.close();
       } catch (error) {
         base = null;
-        R.ui.unkept = `Verdicts cannot be kept in this browser (${error.message}). Export them before you close the page.`;
+        R.ui.unkept = `Verdicts cannot be stored in this browser (${error.message}). Export them before closing the page.`;
       }
       window.addEventListener("storage", (event) => event.key === "wsvad-review:written" && look());
       document.addEventListener("visibilitychange", look);
@@ -85,9 +85,9 @@
       try {
         await add(records, mine);
         known += records.length;
-        R.keep("written", Date.now()); // another tab looks at once
+        R.keep("written", Date.now()); // notifies other tabs immediately
       } catch (error) {
-        R.ui.unkept = `A verdict could not be written (${error.message}). Export the verdicts before you close the page.`;
+        R.ui.unkept = `A verdict could not be stored (${error.message}). Export the verdicts before closing the page.`;
         R.changed();
       } finally {
         writing -= records.length;

@@ -1,5 +1,5 @@
 "use strict";
-// Everything by keyboard. Single letters can be switched off (WCAG 2.1.4); what has the focus comes first.
+// Keyboard control. Single-key shortcuts can be disabled (WCAG 2.1.4); the focused element has priority.
 (function (R) {
   const typing = (target) => target.closest("textarea, select, [contenteditable]") || (target.matches("input") && !["checkbox", "radio", "range"].includes(target.type));
   const pressing = (target) => Boolean(target.closest("button, a, summary, input, [role=application]"));
@@ -20,7 +20,7 @@
     const item = R.visible().items[Math.max(0, R.place())];
     if (item && (item.more > 0 || item.member)) {
       R.unfold(item.group);
-      R.announce(R.unfolded.has(item.group) ? `${R.plural(item.members.length - 1, "near duplicate")} shown.` : "Near duplicates folded.");
+      R.announce(R.unfolded.has(item.group) ? `${R.plural(item.members.length - 1, "similar event")} shown.` : "Similar events hidden.");
     }
   };
   const jump = (to) => {
@@ -30,7 +30,7 @@
   const mark = (end) => R.state.open && R.player && R.player.time !== null && R.mark({ [end]: R.player.time });
   const at = (by) => R.player && R.player.time !== null && R.player.seek(R.clamp(R.player.time + by, R.player.from, R.player.to));
 
-  // Letters and signs
+  // Letters and punctuation
   const SINGLE = new Map([
     ["j", () => R.step(1)],
     ["k", () => R.step(-1)],
@@ -72,10 +72,10 @@
     return table[event.key];
   };
 
-  // At once, so that the next key is already a shortcut.
+  // Synchronous, so that the next key is already handled as a shortcut.
   const leave = () => (R.by("detail-title") || R.by("events")).focus();
 
-  // Arrows steer the list where it, the event or nothing has the focus; a page that scrolls keeps them elsewhere.
+  // Arrow keys control the list if it, the event or nothing is focused; otherwise they scroll the page.
   const steering = (target) => target === document.body || Boolean(target.closest("#events, #detail"));
 
   document.addEventListener("keydown", (event) => {
@@ -83,7 +83,7 @@
     const target = event.target instanceof Element ? event.target : document.body;
     if (R.ui.dialog) {
       if (event.key !== "Escape") return;
-      // At once: a browser closes a dialog some time after the key, and would drop the verdict that is typed next.
+      // Synchronous: a browser closes a dialog some time after the key, and would ignore a verdict typed immediately after.
       event.preventDefault();
       const open = document.querySelector("dialog[open]");
       if (open) open.close();

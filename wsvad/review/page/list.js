@@ -1,20 +1,20 @@
 "use strict";
-// The list of events: only rows near the window exist, rows of one height, so that ten thousand are as quick as ten.
+// Virtualised list of events: only rows near the viewport exist, all of equal height, so that ten thousand events are fast.
 (function (R) {
   const { html, useEffect, useLayoutEffect, useRef, useState } = R;
   const GAP = 14;
-  const LEAST = 232; // px of a card in the grid
+  const MIN_WIDTH = 232; // minimum width of a card in the grid, px
   const OVERSCAN = 2;
 
   const rowsOf = (width, split) => {
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
     if (split || R.state.layout === "list") return { columns: 1, height: 84 * rem, gap: 6 };
-    const columns = Math.max(1, Math.floor((width + GAP) / (LEAST * rem + GAP)));
+    const columns = Math.max(1, Math.floor((width + GAP) / (MIN_WIDTH * rem + GAP)));
     const card = (width - GAP * (columns - 1)) / columns;
     return { columns, height: Math.round((card * 9) / 16 + 102 * rem), gap: GAP };
   };
 
-  // Where the list is seen: it scrolls by itself on large screens, with the whole page on small ones.
+  // The visible part of the list: it scrolls separately on large screens, with the page on small ones.
   const seen = (scroller, inner) => {
     const top = inner.getBoundingClientRect().top;
     const frame = scroller.getBoundingClientRect();
@@ -57,7 +57,7 @@
       };
     }, [split]);
 
-    // The selected one is brought into view when it changes, not when somebody scrolls away from it.
+    // Scroll to the selected event when the selection changes, not when the user scrolls away from it.
     useLayoutEffect(() => {
       const [top, bottom] = seen(scroller.current, inner.current);
       const [start, end] = [activeRow * pitch, activeRow * pitch + shape.height];
@@ -75,7 +75,7 @@
     const numbers = [];
     const last = Math.min(total, view.to);
     for (let row = Math.min(view.from, Math.max(0, total - 1)); row < last; row++) numbers.push(row);
-    if (!numbers.includes(activeRow)) numbers.push(activeRow); // what has the focus exists, wherever one scrolls
+    if (!numbers.includes(activeRow)) numbers.push(activeRow); // the focused row always exists
     const place = (row) => R.vars({ "--y": `${row * pitch}px`, "--h": `${shape.height}px`, "--columns": shape.columns, "--gap": `${shape.gap}px` });
     return html`<div class=${R.classes("events", shape.columns === 1 && (split || R.state.layout === "list") ? "as-list" : "as-grid")} ref=${scroller} role="grid" tabindex="0" id="events"
         aria-label=${`${R.plural(count, "event")}: ${R.sorts().find((sort) => sort.value === R.sort()).name.toLowerCase()}`} aria-rowcount=${total} aria-colcount=${shape.columns}
@@ -96,9 +96,9 @@
     const { banner } = R.doc;
     return html`<div class="empty" id="events" tabindex="-1">
       ${R.icon(none ? "check" : "filter")}
-      <h2>${none ? "No event above the thresholds" : "No event passes these filters"}</h2>
+      <h2>${none ? "No event above the thresholds" : "No event matches these filters"}</h2>
       ${none
-        ? html`<p>${R.length(banner.scored_s)} of video were scored. ${banner.not_scored_s > 0 ? `${R.length(banner.not_scored_s)} were not scored: nothing is known of them.` : "Nothing was left out."}</p>`
+        ? html`<p>${R.length(banner.scored_s)} of video was scored. ${banner.not_scored_s > 0 ? `${R.length(banner.not_scored_s)} was not scored, so events in it are unknown.` : "No footage was left out."}</p>`
         : html`<p>${R.plural(R.doc.events.length, "event")} on this page.</p><button type="button" class="button primary" onClick=${R.clearFilters}>Clear all filters</button>`}
     </div>`;
   };

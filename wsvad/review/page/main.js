@@ -1,14 +1,14 @@
 "use strict";
-// Starts the page: reads the document and the verdicts, draws, and draws again after each change.
+// Entry point: reads the document and the verdicts, renders, and renders again after each change.
 (function (R) {
   const { html, render, useEffect, useLayoutEffect, useState } = R;
   const place = R.by("app");
-  const WIDE = "(min-width: 75em) and (min-height: 36em)"; // room for the list beside the event
+  const WIDE = "(min-width: 75em) and (min-height: 36em)"; // enough space for the list beside the event
 
   const App = () => {
     const [, again] = useState(0);
     const [wide, setWide] = useState(matchMedia(WIDE).matches);
-    useLayoutEffect(() => R.onChange(() => again((count) => count + 1)), []); // at once: a change may come before the first paint
+    useLayoutEffect(() => R.onChange(() => again((count) => count + 1)), []); // synchronous: a change may precede the first paint
     useEffect(() => {
       const query = matchMedia(WIDE);
       const change = () => setWide(query.matches);
@@ -34,7 +34,7 @@
 
   const failed = (error) => {
     const retry = R.mode === "served";
-    const what = error.status === 401 || error.status === 403 ? "Open the link again that the server printed: this one is no longer valid." : "";
+    const what = error.status === 401 || error.status === 403 ? "Your session is not valid. Open the link printed by the server again." : "";
     render(html`<main class="empty" role="alert">${R.icon("error")}<h1>The review cannot be opened</h1><p dir="auto">${R.text(error.message, 400)}</p>${what && html`<p>${what}</p>`}${retry && html`<button type="button" class="button primary" onClick=${() => location.reload()}>Try again</button>`}</main>`, place);
   };
 
@@ -59,7 +59,7 @@
     });
     R.ready = performance.now();
     document.documentElement.dataset.ready = "1";
-    await R.startKeeping(); // verdicts of earlier visits come a moment after the list
+    await R.startKeeping(); // verdicts of earlier sessions appear shortly after the list
     document.documentElement.dataset.kept = "1";
     R.changed();
   }

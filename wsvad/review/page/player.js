@@ -1,5 +1,5 @@
 "use strict";
-// The picture of one event with heat and boxes, and what steers it.
+// Player of an event with heat map and boxes, and its controls.
 (function (R) {
   const { html, useEffect, useLayoutEffect, useRef, useState } = R;
   const SPEEDS = [0.25, 0.5, 1, 2, 4];
@@ -13,7 +13,7 @@
   R.heatOn = () => R.setting("heat", true);
   R.toggleHeat = () => {
     R.keep("heat", !R.heatOn());
-    R.announce(R.heatOn() ? "Heat shown." : "Heat hidden.");
+    R.announce(R.heatOn() ? "Heat map shown." : "Heat map hidden.");
     R.changed();
   };
   R.toggleBoxes = () => {
@@ -26,7 +26,7 @@
 
   const Blank = ({ why }) => html`<div class="blank">${R.icon("film")}<p dir="auto">${why}</p></div>`;
 
-  R.Legend = () => html`<span class="legend-heat" title="One scale for all heat of all events"><span aria-hidden="true">0</span><i ref=${R.vars({ "background-image": R.rampCss })} role="img" aria-label="Colours of heat, from score 0 to score 1" /><span aria-hidden="true">1</span></span>`;
+  R.Legend = () => html`<span class="legend-heat" title="The same scale for all events"><span aria-hidden="true">0</span><i ref=${R.vars({ "background-image": R.rampCss })} role="img" aria-label="Colour scale of the heat map, from score 0 to score 1" /><span aria-hidden="true">1</span></span>`;
 
   R.Player = ({ event }) => {
     const version = event.renewed || 0;
@@ -69,7 +69,7 @@
     };
     const trouble = async () => {
       if (await R.renew(event)) return;
-      setFailed("This clip cannot be played here");
+      setFailed("This browser cannot play the clip");
       R.announce("The clip cannot be played. The film strip is shown.");
     };
 
@@ -121,7 +121,7 @@
       ? { left: `${(view[0] / event.width) * 100}%`, top: `${(view[1] / event.height) * 100}%`, width: `${((view[2] - view[0]) / event.width) * 100}%`, height: `${((view[3] - view[1]) / event.height) * 100}%` }
       : { left: "0%", top: "0%", width: "100%", height: "100%" };
     const opacity = R.setting("opacity", 0.6);
-    const why = R.text(failed || event.media_error || (event.clip && !clip ? "This browser cannot play the clip" : "There is no picture of this event"), 300);
+    const why = R.text(failed || event.media_error || (event.clip && !clip ? "This browser cannot play the clip" : "No pictures of this event"), 300);
     const [from, to] = R.player ? [R.player.from, R.player.to] : clip ? [clip.start_s, clip.end_s] : [event.start_s, event.end_s];
     const still = kind === "none";
     const poster = event.poster || null;
@@ -137,17 +137,17 @@
       ${kind !== "clip" && R.mode === "served" && !event.clip && html`<${Cut} event=${event} />`}
       <input class="seek" type="range" aria-label="Position in the video" ref=${refs.range} min=${from} max=${to} step="0.01" disabled=${still} onInput=${(input) => R.player && R.player.seek(Number(input.target.value))} />
       <div class="transport" role="group" aria-label="Playback">
-        <${R.Button} id="to-start" icon="start" label="To the event's start" keys="S" disabled=${still} onClick=${() => R.player && R.player.seek(event.start_s)} />
+        <${R.Button} id="to-start" icon="start" label="Go to the start of the event" keys="S" disabled=${still} onClick=${() => R.player && R.player.seek(event.start_s)} />
         <${R.Button} icon="frameBack" label="One frame back" keys="," disabled=${still} onClick=${() => R.player && R.player.frame(-1)} />
         <${R.Button} id="play" kind="primary round" icon=${running ? "pause" : "play"} label=${running ? "Pause" : "Play"} keys="Space" disabled=${still} onClick=${() => R.player && R.player.toggle()} />
-        <${R.Button} icon="frameOn" label="One frame on" keys="." disabled=${still} onClick=${() => R.player && R.player.frame(1)} />
+        <${R.Button} icon="frameOn" label="One frame forward" keys="." disabled=${still} onClick=${() => R.player && R.player.frame(1)} />
         <output class="clock" ref=${refs.label} aria-label="Time in the video"></output>
         <label class="choose"><span class="unseen">Speed</span><select id="speed" value=${speed} disabled=${still} onChange=${(input) => setSpeed(Number(input.target.value))}>${SPEEDS.map((value) => html`<option key=${value} value=${value} selected=${value === speed}>${value} ×</option>`)}</select></label>
         <${R.Button} id="boxes" icon="box" label="Boxes" keys="B" pressed=${R.setting("boxes", true)} disabled=${!boxes.length} onClick=${R.toggleBoxes} />
-        <${R.Button} id="heat" icon="heat" label="Heat" keys="H" pressed=${R.heatOn()} disabled=${!heat} onClick=${R.toggleHeat} />
-        <input class="opacity" type="range" aria-label="Opacity of the heat" min="0.1" max="1" step="0.05" value=${opacity} disabled=${!heat || !R.heatOn()} onInput=${(input) => { R.keep("opacity", Number(input.target.value)); R.changed(); }} />
+        <${R.Button} id="heat" icon="heat" label="Heat map" keys="H" pressed=${R.heatOn()} disabled=${!heat} onClick=${R.toggleHeat} />
+        <input class="opacity" type="range" aria-label="Opacity of the heat map" min="0.1" max="1" step="0.05" value=${opacity} disabled=${!heat || !R.heatOn()} onInput=${(input) => { R.keep("opacity", Number(input.target.value)); R.changed(); }} />
         <${R.Legend} />
-        ${heatError && html`<span class="soft">${R.icon("warning")}The heat cannot be loaded.</span>`}
+        ${heatError && html`<span class="soft">${R.icon("warning")}The heat map cannot be loaded.</span>`}
       </div>
     </div>`;
   };
@@ -155,13 +155,13 @@
   const Cut = ({ event }) => {
     const [state, setState] = useState("");
     const cut = async () => {
-      setState("Cutting the clip …");
+      setState("Creating the clip …");
       try {
         await R.cut(event);
       } catch (error) {
         setState(`No clip: ${error.message}`);
       }
     };
-    return html`<p class="cut-row"><button type="button" class="button" id="cut" onClick=${cut}>${R.icon("film")}Cut a clip of this event</button><span role="status">${state}</span></p>`;
+    return html`<p class="cut-row"><button type="button" class="button" id="cut" onClick=${cut}>${R.icon("film")}Create a clip of this event</button><span role="status">${state}</span></p>`;
   };
 })(window.Review);

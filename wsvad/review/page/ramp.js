@@ -1,12 +1,12 @@
 "use strict";
-// One colour scale for all heat, 0 to 1: Inferno (Smith and van der Walt, matplotlib), readable by the colour-blind and in
-// grey. Pictures from a disk may be drawn but not read, so an SVG filter turns grey into colour; no pixel is touched.
+// Colour scale of heat maps, 0 to 1: Inferno (Smith and van der Walt, matplotlib), readable by colour-blind users and in
+// greyscale. Scripts cannot read the pixels of local files, so an SVG filter maps grey values to colours.
 (function (R) {
   const STOPS = ["000004", "1b0c41", "4a0c6b", "781c6d", "a52c60", "cf4446", "ed6925", "fb9b06", "f7d13d", "fcffa4"];
   const table = (at) => STOPS.map((stop) => (parseInt(stop.slice(at, at + 2), 16) / 255).toFixed(4)).join(" ");
   R.rampCss = `linear-gradient(to right, ${STOPS.map((stop) => "#" + stop).join(", ")})`;
 
-  // Colour by the table; low values are nearly clear, so that the picture stays visible where nothing is.
+  // Table lookup; low values are almost transparent, so that the picture stays visible.
   R.RampFilter = () => R.html`<svg class="unseen" aria-hidden="true" focusable="false">
     <filter id="heat-ramp" x="0" y="0" width="100%" height="100%" color-interpolation-filters="sRGB">
       <feComponentTransfer in="SourceGraphic" result="colour">
@@ -17,7 +17,7 @@
     </filter>
   </svg>`;
 
-  const sheets = new Map(); // URL -> promise of a picture; the last few are kept
+  const sheets = new Map(); // URL -> promise of a picture; the last ones are cached
   R.sheet = (src) => {
     if (!sheets.has(src)) {
       if (sheets.size > 12) sheets.delete(sheets.keys().next().value);
@@ -37,7 +37,7 @@
     return sheets.get(src);
   };
 
-  // Times in containers are rounded, to milliseconds in WebM: half of one decides for the clip that begins.
+  // Container times are rounded (WebM: to milliseconds), so half a millisecond of tolerance selects the starting clip.
   const SLACK = 0.0006;
   R.clipAt = (heat, seconds) => {
     if (!heat || seconds === null) return -1;

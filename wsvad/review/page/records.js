@@ -1,20 +1,20 @@
 "use strict";
-// Verdicts are records that nobody changes or removes. What holds now is read off them here.
+// Verdicts are append-only records; the current verdicts are derived from them here.
 (function (R) {
   R.VERDICTS = [
     { value: "true", key: "1", name: "True", long: "a real event", icon: "check" },
     { value: "false", key: "2", name: "False", long: "nothing worth a look", icon: "cross" },
-    { value: "unsure", key: "3", name: "Unsure", long: "cannot be told", icon: "question" },
+    { value: "unsure", key: "3", name: "Unsure", long: "not decidable", icon: "question" },
     { value: "missed", key: "4", name: "Missed", long: "an event that was not found", icon: "plus" },
   ];
   R.verdictName = (value) => (R.VERDICTS.find((verdict) => verdict.value === value) || { name: value }).name;
 
   const log = new Map(); // verdict_id -> record, in the order of arrival
-  const placed = new Map(); // verdict_id -> id of the event here, or null
+  const placed = new Map(); // verdict_id -> id of the matching event, or null
   const own = new Set(); // verdict_ids written in this browser
   let folded = null;
-  R.UNNAMED = "unnamed"; // whoever has not typed a name yet
-  R.version = 0; // grows with the log, so that lists know when to look again
+  R.UNNAMED = "unnamed"; // reviewer until a name is entered
+  R.version = 0; // incremented with the log, so that lists know when to update
 
   R.take = (records, mine = false) => {
     let fresh = 0;
@@ -22,7 +22,7 @@
       if (mine) own.add(record.verdict_id);
       const known = log.get(record.verdict_id);
       if (known && known.reviewer === record.reviewer && known.time_utc === record.time_utc) continue;
-      log.set(record.verdict_id, record); // a server fills in reviewer and time
+      log.set(record.verdict_id, record); // the server sets reviewer and time
       fresh += 1;
     }
     if (fresh) {
@@ -37,8 +37,8 @@
     R.take(there.map((event) => event.verdict), true);
   };
 
-  // The event of this page that a record is of: by its id, else the one of the same content whose span it overlaps most.
-  // The record itself stays as it came, for whoever it is exported to.
+  // The event of a record: by its id, otherwise the event in the same content with the largest overlap.
+  // The record itself stays unchanged for exports.
   R.placeOf = (record) => {
     if (!record.event_id) return null;
     if (!placed.has(record.verdict_id)) placed.set(record.verdict_id, R.byId.has(record.event_id) ? record.event_id : nearest(record));
@@ -57,7 +57,7 @@
 
   R.reviewer = () => (R.mode === "served" ? R.doc.reviewer || "" : R.setting("reviewer", ""));
 
-  const later = (a, b) => !a || a.time_utc <= b.time_utc; // of two of the same instant the later arrival holds
+  const later = (a, b) => !a || a.time_utc <= b.time_utc; // at equal times, the later arrival wins
 
   function fold() {
     const mine = new Map();
@@ -66,7 +66,7 @@
     const same = (a, b) => a.reviewer === b.reviewer || a.reviewer === R.UNNAMED || (R.ownRecord(a) && R.ownRecord(b));
     for (const record of log.values()) {
       const before = log.get(record.supersedes);
-      // nobody takes back what another said
+      // a reviewer can only supersede own records
       if (before && before !== record && same(before, record)) gone.add(before.verdict_id);
     }
     const missed = [];
@@ -91,7 +91,7 @@
   const now = () => (folded = folded || fold());
 
   const standing = (record) => (record && record.verdict !== "withdrawn" ? record : null);
-  R.latest = (event) => now().mine.get(event.id) || null; // with withdrawals
+  R.latest = (event) => now().mine.get(event.id) || null; // including withdrawals
   R.verdict = (event) => standing(R.latest(event));
   R.others = (event) => [...(now().others.get(event.id) || new Map()).values()].filter(standing);
   R.missedIn = (event) => now().missed.filter((record) => record.content_id === event.content_id);
@@ -103,7 +103,7 @@
     return count;
   };
 
-  // With control samples among the events, a score before the verdict would give the answer away.
+  // With control spans, scores are hidden before the verdict, because they would reveal the answer.
   R.hidden = (event) => R.blind && !R.verdict(event);
 
   R.makeRecord = (fields) => ({

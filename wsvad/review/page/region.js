@@ -1,9 +1,9 @@
 "use strict";
-// A region drawn on a camera's picture: events with a box that overlaps it pass.
+// Filter by a region of the picture: events with an overlapping box match.
 (function (R) {
   const { html, useRef, useState } = R;
 
-  // The picture to draw on: of the selected event, else the first one with a picture.
+  // The picture to draw on: that of the selected event, otherwise the first available one.
   const pictureFor = () => {
     const current = R.current();
     if (current && current.poster) return current;
@@ -52,16 +52,16 @@
     };
     const without = R.doc.events.filter((one) => !R.shares(one).length).length;
     return html`<div class="region-dialog">
-      <p>Draw on the picture. Events pass where one of their boxes overlaps the region${without ? `; ${R.plural(without, "event")} without a box never do` : ""}.</p>
-      <div class="canvas" ref=${R.vars({ "aspect-ratio": ratio })} tabindex="0" role="application" aria-label=${`Region: left ${whole[0]} %, top ${whole[1]} %, right ${whole[2]} %, bottom ${whole[3]} %. Arrow keys move it, with Shift they size it.`}
+      <p>Draw on the picture. Events match if one of their boxes overlaps the region${without ? `; ${R.plural(without, "event")} without a box never match` : ""}.</p>
+      <div class="canvas" ref=${R.vars({ "aspect-ratio": ratio })} tabindex="0" role="application" aria-label=${`Region: left ${whole[0]} %, top ${whole[1]} %, right ${whole[2]} %, bottom ${whole[3]} %. Arrow keys move it, Shift with arrow keys resizes it.`}
           onPointerDown=${down} onPointerMove=${move} onPointerUp=${up} onKeyDown=${key}>
-        ${event ? html`<img src=${event.poster} alt="" draggable=${false} />` : html`<span class="blank">No picture to draw on; the edges below work without.</span>`}
+        ${event ? html`<img src=${event.poster} alt="" draggable=${false} />` : html`<span class="blank">No picture available; enter the edges below.</span>`}
         <span class="drawn" ref=${place} />
       </div>
       <div class="edges">${edges.map(([name, index]) => html`<label key=${name}>${name} %<input class="field" type="number" min="0" max="100" value=${whole[index]} onChange=${type(index)} /></label>`)}</div>
       <div class="actions">
         ${R.state.region && html`<button type="button" class="button" onClick=${() => { R.set({ region: null }); R.dialog(null); }}>Remove the region</button>`}
-        <button type="button" class="button primary" id="use-region" onClick=${() => { R.set({ region }); R.dialog(null); }}>Show what touches it</button>
+        <button type="button" class="button primary" id="use-region" onClick=${() => { R.set({ region }); R.dialog(null); }}>Apply the region</button>
       </div>
     </div>`;
   };

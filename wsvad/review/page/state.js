@@ -1,5 +1,5 @@
 "use strict";
-// What is shown: filters, order, selection. The address after # holds it, so that a reload or a link shows the same.
+// State of the view: filters, order, selection. It is stored in the URL fragment, so that reloads and links show the same.
 (function (R) {
   const FRESH = {
     q: "", cameras: [], days: [], low: null, high: null, verdict: "any", region: null, // filters
@@ -9,7 +9,7 @@
   R.unfolded = new Set();
   R.ui = { dialog: null, filters: false, error: null, mark: null, drafts: new Map() };
   R.SORTS = [
-    { value: "excess", name: "Most above threshold" },
+    { value: "excess", name: "Highest above threshold" },
     { value: "time", name: "By time" },
     { value: "camera", name: "By camera" },
     { value: "mixed", name: "Mixed order" },
@@ -81,7 +81,7 @@
     const chosen = R.doc.events.filter(R.passes).sort(ORDERS[R.sort()]);
     const groups = new Map();
     for (const event of chosen) {
-      const group = s.fold && !R.blind ? event.group || event.id : event.id; // controls have no near duplicates
+      const group = s.fold && !R.blind ? event.group || event.id : event.id; // control spans have no near duplicates
       if (!groups.has(group)) groups.set(group, []);
       groups.get(group).push(event);
     }
@@ -109,7 +109,7 @@
   R.step = (by) => {
     const { items } = R.visible();
     if (!items.length) return;
-    const at = R.state.sel === null ? 0 : R.place(); // before the first choice the first one is marked
+    const at = R.state.sel === null ? 0 : R.place(); // without a selection, the first one is marked
     R.select(items[R.clamp(at < 0 ? 0 : at + by, 0, items.length - 1)].event.id);
   };
   R.select = (id) => {
@@ -118,7 +118,7 @@
   };
   R.openEvent = (id) => {
     const event = R.byId.get(id);
-    if (R.place(id) < 0 && R.passes(event)) R.unfolded.add(event.group || event.id); // it is folded below another one
+    if (R.place(id) < 0 && R.passes(event)) R.unfolded.add(event.group || event.id); // it is folded below another event
     R.ui.focus = "detail";
     R.ui.mark = null;
     R.set({ sel: id, open: true }, { push: !R.state.open });
@@ -128,7 +128,7 @@
     R.set({ open: false }, { push: true });
   };
 
-  // Browsers drop what is written more often than twenty times a second, as a held key does: the last one counts.
+  // Browsers limit the rate of URL updates (about twenty per second), so updates are combined; the last one counts.
   const PAUSE = 60;
   let written = 0;
   let timer = 0;

@@ -1,7 +1,7 @@
 "use strict";
-// Frames of a clip or pictures of a film strip by their presentation times. Never by time times rate: rates vary.
+// Frames of a clip or pictures of a film strip by presentation times, because frame rates can vary.
 (function (R) {
-  // Index of what is on the screen at this time; times ascend.
+  // Index of the frame displayed at this time; times are ascending.
   R.frameAt = (times, seconds) => {
     let [low, high, found] = [0, times.length - 1, 0];
     while (low <= high) {
@@ -33,7 +33,7 @@
     };
     const run = () => {
       if (at >= times.length - 1) return stop();
-      const wait = (times[at + 1] - times[at]) / rate; // in the time of the video, but a long gap is no pause
+      const wait = (times[at + 1] - times[at]) / rate; // in the time of the video, but long gaps are shortened
       timer = setTimeout(() => {
         show(at + 1);
         run();
@@ -62,16 +62,16 @@
   R.clipPlayer = (video, clip, start, emit, playing, failed) => {
     const times = clip.times_s && clip.times_s.length ? clip.times_s : null;
     let presented = null;
-    let wish = null; // where to go when the seek in progress is done
+    let wish = null; // target for the next seek after the current one
     let stepped = null;
-    let wanted = null; // {index, tries} of the frame that a seek is for
+    let wanted = null; // {index, tries} of the target frame of a seek
     let ended = false;
     let handle = 0;
-    let standing = false; // at the start of the event; what the browser shows before is of no account
+    let standing = false; // whether the start of the event is displayed; earlier frames are ignored
     let last = null;
 
-    // Late within a frame: Chromium takes a frame to last at least the container's default duration, so where frames are
-    // shorter than that, an earlier moment still shows the one before.
+    // Seek late within a frame: Chromium assumes at least the container's default duration per frame, so if frames are
+    // shorter, an earlier time still displays the previous frame.
     const inside = (seconds) => {
       if (!times) return seconds - clip.start_s + 0.001;
       const index = R.frameAt(times, seconds);
@@ -88,7 +88,7 @@
       wanted = times ? { index: R.frameAt(times, seconds), tries: 0 } : null;
       jump(inside(seconds));
     };
-    // Where the frame on the screen is still not the wanted one, a few milliseconds further on it is.
+    // If the displayed frame is not the target, retry a few milliseconds later.
     const settle = () => {
       if (ended || !video.paused || video.seeking || presented === null) return;
       if (!wanted) return emit(presented);
@@ -125,7 +125,7 @@
           standing = true;
           if (presented === null && last !== null && wanted && R.frameAt(times, clip.start_s + last) === wanted.index) shown(last);
           setTimeout(() => {
-            if (presented === null && last !== null) presented = clip.start_s + last; // it stood there already
+            if (presented === null && last !== null) presented = clip.start_s + last; // the position was already displayed
             settle();
           }, 60); // time for the frame to be presented
         }
@@ -155,7 +155,7 @@
         video.pause();
         const now = presented ?? start;
         if (times) return go(times[R.clamp((wanted ? wanted.index : R.frameAt(times, now)) + by, 0, times.length - 1)]);
-        stepped = (stepped ?? now) + by * 0.04; // grows until another frame shows
+        stepped = (stepped ?? now) + by * 0.04; // increases until another frame is displayed
         return go(stepped);
       },
       speed: (value) => (video.playbackRate = value),
@@ -165,7 +165,7 @@
         for (const name of Object.keys(listen)) video.removeEventListener(name, listen[name]);
         video.pause();
         video.removeAttribute("src");
-        video.load(); // lets go of the decoder
+        video.load(); // releases the decoder
       },
     };
   };

@@ -1,7 +1,7 @@
 "use strict";
 // Events and verdicts as CSV (RFC 4180) and JSON.
 (function (R) {
-  // A cell of text that a spreadsheet would take for a formula gets an apostrophe; numbers are numbers.
+  // Text cells that a spreadsheet would treat as formulas get an apostrophe; numbers stay numbers.
   const defused = (text) => (/^[\s\u0000-\u001f]*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r]/u.test(text) ? "'" + text : text);
   const cell = (value) => {
     if (value === null || value === undefined) return "";

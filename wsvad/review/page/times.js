@@ -1,9 +1,9 @@
 "use strict";
-// Times as a person reads them: offsets in a video, instants in the camera's zone and in UTC.
+// Formatting of times: offsets in a video, and times in the camera's time zone and in UTC.
 (function (R) {
   const two = (number) => String(number).padStart(2, "0");
 
-  // 83.4 -> "1:23.4"; hours only where there are any
+  // 83.4 -> "1:23.4"; hours only if needed
   R.offset = (seconds, digits = 1) => {
     if (!R.isNumber(seconds)) return "–";
     const unit = 10 ** digits;
@@ -29,7 +29,7 @@
         const made = { ...wanted, minute: "2-digit", second: "2-digit", timeZone: zone };
         formats.set(zone, new Intl.DateTimeFormat("en-GB", made));
       } catch {
-        formats.set(zone, null); // a zone that this browser does not know
+        formats.set(zone, null); // time zone unknown to this browser
       }
     }
     return formats.get(zone);
@@ -43,7 +43,7 @@
     return { day: `${y}-${mo}-${d}`, time: `${h}:${mi}:${s}` };
   };
 
-  // {day, time, zone} of an instant for this camera, or null where no instant is known
+  // {day, time, zone} of a time for this camera, or null if it is unknown
   R.instant = (utc, zone) => {
     const date = utc ? new Date(utc) : null;
     if (!date || Number.isNaN(date.getTime())) return null;

@@ -6,7 +6,7 @@
   R.Button = ({ icon, label, keys, pressed, children, onClick, kind, disabled, id }) => html`<button type="button" id=${id || null} class=${R.classes("button", kind)} disabled=${disabled} aria-pressed=${pressed === undefined ? null : String(Boolean(pressed))}
       aria-label=${children ? null : label} title=${keys ? `${label} (${keys})` : label} onClick=${onClick}>${icon && R.icon(icon)}${children}</button>`;
 
-  // A button with a panel of check boxes.
+  // A button that opens a panel of check boxes.
   const Several = ({ label, icon, options, chosen, onChange, id }) => {
     const [open, setOpen] = useState(false);
     const [word, setWord] = useState("");
@@ -35,9 +35,9 @@
     return html`<div class="several" ref=${place} onKeyDown=${key}>
       <button type="button" id=${id} class=${R.classes("button select", chosen.length && "set")} aria-expanded=${String(open)} aria-label=${`Filter by ${label}: ${R.text(text, 60)}`} onClick=${() => setOpen(!open)}>${R.icon(icon)}<span class="cut">${R.text(text, 28)}</span>${R.icon("down")}</button>
       ${open && html`<div class="panel" role="group" aria-label=${label}>
-        ${options.length > 8 && html`<input type="search" class="field" placeholder=${`Find ${label}`} aria-label=${`Find ${label}`} value=${word} onInput=${(event) => setWord(event.target.value)} />`}
+        ${options.length > 8 && html`<input type="search" class="field" placeholder=${`Search ${label}`} aria-label=${`Search ${label}`} value=${word} onInput=${(event) => setWord(event.target.value)} />`}
         <div class="choices">${shown.map((option) => html`<label key=${option.value}><input type="checkbox" checked=${chosen.includes(option.value)} onChange=${() => toggle(option.value)} /><bdi>${R.text(option.name, 60)}</bdi><span class="count">${R.whole(option.count)}</span></label>`)}</div>
-        ${found.length > shown.length && html`<p class="soft small">${R.whole(found.length - shown.length)} more: type part of the name</p>`}
+        ${found.length > shown.length && html`<p class="soft small">${R.whole(found.length - shown.length)} more: enter a part of the name</p>`}
         ${chosen.length > 0 && html`<button type="button" class="button" onClick=${() => onChange([])}>All ${label}</button>`}
       </div>`}
     </div>`;
@@ -48,7 +48,7 @@
     for (const event of R.doc.events) counts.set(read(event), (counts.get(read(event)) || 0) + 1);
     return counts;
   };
-  const tally = new Map(); // of the whole document: they never change
+  const tally = new Map(); // counts over the whole document, which are constant
   const once = (name, make) => tally.get(name) || tally.set(name, make()).get(name);
 
   const VERDICTS = [["any", "Any verdict"], ["open", "Not judged"], ["judged", "Judged"], ["true", "True"], ["false", "False"], ["unsure", "Unsure"]];
@@ -78,20 +78,20 @@
     const set = R.filtering();
     const folded = count - items.length;
     return html`<div class=${R.classes("toolbar", R.ui.filters && "shown")} role="search" aria-label="Filters and order">
-      <label class="find">${R.icon("search")}<span class="unseen">Find in camera, name and notes</span><input id="find" type="search" placeholder="Find …" value=${s.q} onInput=${(event) => R.set({ q: event.target.value })} /><kbd aria-hidden="true">F</kbd></label>
+      <label class="find">${R.icon("search")}<span class="unseen">Search in camera, name and notes</span><input id="find" type="search" placeholder="Search …" value=${s.q} onInput=${(event) => R.set({ q: event.target.value })} /><kbd aria-hidden="true">F</kbd></label>
       <button type="button" class=${R.classes("button filters-switch", set && "set")} aria-expanded=${String(Boolean(R.ui.filters))} aria-controls="filters" onClick=${() => { R.ui.filters = !R.ui.filters; R.changed(); }}>${R.icon("filter")}Filters${set ? ` · ${set}` : ""}</button>
       <div class="filters" id="filters">
         <${Several} id="cameras" label="cameras" icon="camera" options=${cameras} chosen=${s.cameras} onChange=${(chosen) => R.set({ cameras: chosen })} />
         ${days.length > 0 && html`<${Several} id="days" label="days" icon="day" options=${days} chosen=${s.days} onChange=${(chosen) => R.set({ days: chosen })} />`}
         <label class=${R.classes("choose", s.verdict !== "any" && "set")}><span class="unseen">Verdict</span><select id="verdict-filter" value=${s.verdict} onChange=${(event) => R.set({ verdict: event.target.value })}>${VERDICTS.map(([value, name]) => html`<option key=${value} value=${value} selected=${value === s.verdict}>${name}</option>`)}</select></label>
-        <span class="range" role="group" aria-label="Score range" title=${R.blind ? "Scores are not shown before the verdict on this page" : "Score, from and to"}><span>Score</span><${Bound} name="low" label="Score from" /><span aria-hidden="true">–</span><${Bound} name="high" label="Score to" /></span>
+        <span class="range" role="group" aria-label="Score range" title=${R.blind ? "On this page, scores are shown after the verdict" : "Minimum and maximum score"}><span>Score</span><${Bound} name="low" label="Minimum score" /><span aria-hidden="true">–</span><${Bound} name="high" label="Maximum score" /></span>
         <${R.Button} id="region" icon="region" label="Filter by a region of the picture" kind=${s.region ? "set" : ""} onClick=${() => R.dialog("region")}>Region${s.region ? " set" : ""}<//>
         ${set > 0 && html`<button type="button" class="button plain" id="clear" onClick=${R.clearFilters}>Clear</button>`}
       </div>
       <div class="order">
-        <span class="shown-count" id="count"><b>${R.whole(count)}</b> ${count === 1 ? "event" : "events"}${folded > 0 ? html`<span class="soft"> · ${R.whole(folded)} folded</span>` : null}</span>
+        <span class="shown-count" id="count"><b>${R.whole(count)}</b> ${count === 1 ? "event" : "events"}${folded > 0 ? html`<span class="soft"> · ${R.whole(folded)} grouped</span>` : null}</span>
         <label class="choose"><span class="unseen">Order</span><select id="sort" value=${R.sort()} onChange=${(event) => R.set({ sort: event.target.value })}>${R.sorts().map((sort) => html`<option key=${sort.value} value=${sort.value} selected=${sort.value === R.sort()}>${sort.name}</option>`)}</select></label>
-        <${R.Button} id="fold" icon="stack" label="Fold near duplicates" pressed=${s.fold} disabled=${R.blind} onClick=${() => { R.unfolded.clear(); R.set({ fold: !s.fold }); }} />
+        <${R.Button} id="fold" icon="stack" label="Group similar events" pressed=${s.fold} disabled=${R.blind} onClick=${() => { R.unfolded.clear(); R.set({ fold: !s.fold }); }} />
         <span class="pair" role="group" aria-label="Layout">
           <${R.Button} icon="grid" label="Grid" keys="G" pressed=${s.layout === "grid"} onClick=${() => R.set({ layout: "grid" })} />
           <${R.Button} icon="list" label="List" keys="G" pressed=${s.layout === "list"} onClick=${() => R.set({ layout: "list" })} />
