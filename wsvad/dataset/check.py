@@ -1,4 +1,4 @@
-"""What is wrong with a data set apart from its units: snapshots, lists, description, cached indexes, records."""
+"""Check a data set except for its units: snapshots, lists, description, cached indexes and records."""
 
 from __future__ import annotations
 
@@ -24,59 +24,58 @@ from wsvad.storage import Store
 
 @dataclass(frozen=True)
 class Fault:
-    """A promise that is broken."""
+    """A missing or damaged object, or a contradiction between two objects."""
 
     key: str
-    """Of the object that is missing or damaged."""
+    """Key of the missing or damaged object."""
     text: str
     missing: bool = False
     mendable: bool = True
-    """Whether it is known what would be right."""
+    """Whether the correct content is known."""
 
 
 @dataclass
 class State:
-    """A data set as far as it can be trusted."""
+    """Result of an inspection: the readable part of a data set, and its faults."""
 
     snapshot: Snapshot | None = None
-    """The newest whole one."""
+    """The newest intact snapshot."""
     parts: list[Part] = field(default_factory=list)
-    """What it names, as far as its lists can be read; in place of a lost list, what older snapshots say of its videos.
-    """
+    """Readable content of that snapshot. A damaged list is replaced by entries of its videos from older snapshots."""
     lost: bool = False
-    """Whether something that it names, units apart, is missing or damaged."""
+    """Whether an object other than a unit that the snapshot references is missing or damaged."""
     one_level: tuple[SnapshotObject, ...] = ()
-    """Objects of a snapshot of one level whose table of videos is lost; there are no parts then."""
+    """Objects of a one-level snapshot whose table of videos is damaged; ``parts`` is then empty."""
     described: dict[str, Any] | None = None
-    """What ``dataset.json`` says; ``None`` where it is missing or damaged."""
+    """Content of ``dataset.json``; ``None`` if it is missing or damaged."""
     snapshots: list[Snapshot] = field(default_factory=list)
-    """All whole ones, newest first."""
+    """All intact snapshots, newest first."""
     faults: list[Fault] = field(default_factory=list)
 
     @property
     def objects(self) -> list[SnapshotObject]:
-        """The objects that should be there."""
+        """The objects that should exist."""
         return [*self.one_level, *(o for _, entries in self.parts for entry in entries for o in entry.objects)]
 
     @property
     def videos(self) -> list[dict[str, Any]]:
-        """Rows of the videos that are known."""
+        """Rows of the known videos."""
         return [entry.video for _, entries in self.parts for entry in entries]
 
     @property
     def kind(self) -> str | None:
-        """What the data set holds, ``features`` or ``scores``; ``None`` where nothing says it."""
+        """Kind of the data set, ``features`` or ``scores``; ``None`` if unknown."""
         if self.described:
             return str(self.described["kind"])
         return kind_of(self.snapshot.config) if self.snapshot else None
 
 
 def inspect(store: Store, *, deep: bool = True) -> State:
-    """Find what is missing or damaged, units and quarantine records apart.
+    """Find missing and damaged objects, except for units and quarantine records.
 
     Args:
         store: root of the data set.
-        deep: read everything; else only snapshots and the lists of the newest, which every reader reads first.
+        deep: read all objects; otherwise only the snapshots, and the lists of the newest one, which every reader needs.
     """
     state = State()
     _snapshots(store, state)
@@ -92,7 +91,7 @@ def inspect(store: Store, *, deep: bool = True) -> State:
 
 
 def each(store: Store, prefix: str, check: Callable[[str, bytes], object]) -> list[Fault]:
-    """Read every object below a prefix; those for which ``check(key, data)`` raises ``DamagedError`` are faults."""
+    """Read every object below a prefix; return a fault for each that ``check(key, data)`` reports as damaged."""
 
     def look(key: str) -> Fault | None:
         try:
@@ -126,14 +125,14 @@ def _text(store: Store, error: DamagedError) -> str:
 
 def _check_name(key: str, data: bytes) -> None:
     if layout.named_by_content(key.rpartition("/")[0] + "/", data) != key:
-        raise DamagedError(f"{key} is damaged: its digest is not its name")
+        raise DamagedError(f"{key} is damaged: its digest does not match its name")
 
 
 def _snapshots(store: Store, state: State) -> None:
     for key in reversed(snapshot_keys(store)):
         try:
             state.snapshots.append(read_snapshot(store, key, state.snapshots[-1] if state.snapshots else None))
-        except ObjectNotFound:  # collected since it was listed
+        except ObjectNotFound:  # garbage-collected since it was listed
             continue
         except DamagedError as error:
             state.faults.append(Fault(key, _text(store, error)))
@@ -141,9 +140,9 @@ def _snapshots(store: Store, state: State) -> None:
 
 
 def _runs(store: Store, state: State) -> None:
-    """Check the records of runs; the snapshot that the newest of them published must be there.
+    """Check the records of runs. The snapshot that the newest run published must exist.
 
-    Older ones say nothing: where all snapshots were lost, numbers begin again.
+    Older records prove nothing, because snapshot numbers restart after all snapshots were lost.
     """
     published: dict[str, str] = {}
 
@@ -159,27 +158,27 @@ def _runs(store: Store, state: State) -> None:
     )
     damaged = [layout.snapshot_number(fault.key) or 0 for fault in state.faults]
     known = max([*damaged, state.snapshot.number if state.snapshot else 0])
-    if number > known and not _there(store, published[newest]):  # it may have come since they were listed
+    if number > known and not _there(store, published[newest]):  # it may have been created since the listing
         text = f"{published[newest]} is missing, which {newest} published"
         if not state.snapshot:
-            text += "; the command that made the data set publishes again what is stored"
+            text += "; run the command that made the data set again to publish the stored units"
         state.faults.append(Fault(published[newest], text, missing=True))
 
 
 def _began(run_key: str) -> str:
-    """The second in which a run began, as its record's key says it."""
+    """Return the start time of a run, in seconds, from the key of its record."""
     return run_key.removeprefix(layout.RUNS).partition("-")[0]
 
 
 def _description(store: Store, state: State) -> None:
     state.described = _check(store, state, layout.DATASET, lambda: read_dataset(store))
     if state.described and state.snapshot and state.described["fingerprint"] != state.snapshot.fingerprint:
-        text = f"{layout.DATASET} is of another configuration than snapshot {state.snapshot.number}"
+        text = f"{layout.DATASET} belongs to another configuration than snapshot {state.snapshot.number}"
         state.faults.append(Fault(layout.DATASET, text, mendable=False))
 
 
 def _tables(store: Store, state: State, deep: bool) -> None:
-    """Check lists, and the tables of videos of earlier versions."""
+    """Check the lists, or the table of videos of a one-level snapshot."""
     newest = state.snapshot
     if newest is not None and newest.one_level:
         entries = _check(store, state, newest.one_level.videos_key, lambda: newest.entries)
@@ -187,7 +186,7 @@ def _tables(store: Store, state: State, deep: bool) -> None:
         state.parts, state.one_level = ([], newest.objects) if entries is None else ([(None, entries)], ())
     elif newest is not None:
         assert newest.reader
-        newest.reader.read(newest.lists, lost_ok=True)  # all at once; what is whole is kept
+        newest.reader.read(newest.lists, lost_ok=True)  # read in parallel; intact lists stay cached
         state.parts = [_part(store, state, newest, number) for number in range(len(newest.lists))]
     if deep:
         known = {fault.key for fault in state.faults}
@@ -198,7 +197,7 @@ def _tables(store: Store, state: State, deep: bool) -> None:
 
 
 def _part(store: Store, state: State, newest: Snapshot, number: int) -> Part:
-    """One list of the newest snapshot; in its place, where it is lost, what older snapshots say of its videos."""
+    """Return one list of the newest snapshot, or, if it is damaged, its videos' entries from older snapshots."""
     ref = newest.lists[number]
     found = _check(store, state, ref.key, lambda: _read(newest, ref))
     if found is not None:
@@ -223,7 +222,7 @@ def _read(snapshot: Snapshot, ref: ListRef) -> tuple[Entry, ...]:
 
 
 def _between(snapshot: Snapshot, begin: str, end: str | None) -> tuple[list[Entry], bool]:
-    """Entries of a snapshot with ids in ``[begin, end)`` as far as they can be read, and whether all can."""
+    """Return the readable entries with ids in ``[begin, end)``, and whether they are complete."""
     found: list[Entry] = []
     whole = True
     if snapshot.one_level:
@@ -245,7 +244,7 @@ def _between(snapshot: Snapshot, begin: str, end: str | None) -> tuple[list[Entr
 def _unlisted(prefix: str, snapshots: Iterable[Snapshot], listed: set[str]) -> list[Fault]:
     named = {key: s.number for s in snapshots for key in s.table_keys if key.startswith(prefix)}
     return [
-        Fault(key, f"{key} is missing, which snapshot {number} names", missing=True)
+        Fault(key, f"{key} is missing, but snapshot {number} references it", missing=True)
         for key, number in named.items()
         if key not in listed
     ]

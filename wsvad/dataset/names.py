@@ -1,6 +1,6 @@
-"""Numbers that options default to; loads nothing, for whoever only asks."""
+"""Defaults of options, in a module without imports so that help texts load quickly."""
 
 from __future__ import annotations
 
 DEFAULT_GRACE_HOURS = 168.0
-"""Hours for which a collection of garbage keeps what was written, or was named by the newest snapshot."""
+"""Hours for which garbage collection keeps objects after they were written or referenced by the newest snapshot."""

@@ -1,4 +1,4 @@
-"""An ablation from start to end: the base and the rows that differ from it in one factor, with the same seeds."""
+"""An ablation: a base and rows that differ from it in one factor, run with the same seeds and tested against it."""
 
 from __future__ import annotations
 
@@ -36,33 +36,33 @@ JSON, MARKDOWN, CSV, HTML = "ablation.json", "ablation.md", "ablation.csv", "abl
 
 @dataclass(frozen=True)
 class AblationOptions:
-    """What is compared with what; the first row is the base."""
+    """Options of an ablation."""
 
     comparison: CompareOptions
-    """Runs; its first row is the base, the others differ from it."""
+    """The runs. The first row is the base; the others differ from it."""
     metric: str = "frame_auc"
-    """The figure that rows are tested on."""
+    """The metric that rows are tested on."""
     resamples: int = 1000
-    """Of seeds and videos, 100 or more; 0: no bootstrap."""
+    """Number of bootstrap resamples of seeds and videos, at least 100; 0 disables the bootstrap."""
     published: Mapping[str, Published] = field(default_factory=dict)
-    """What a paper says, by the row's name."""
+    """Values published in a paper, by name of the row."""
     title: str = "Ablation"
 
     def __post_init__(self) -> None:
         if len(self.comparison.rows) < 2:
-            raise UsageError("an ablation has a base and at least one row that differs from it")
+            raise UsageError("an ablation needs a base and at least one row that differs from it")
         if self.metric not in COLUMNS:
-            raise UsageError(f"the figure must be one of {', '.join(COLUMNS)}, got {self.metric!r}")
+            raise UsageError(f"the metric must be one of {', '.join(COLUMNS)}, got {self.metric!r}")
         MetricOptions(resamples=self.resamples)
         if self.metric in _OF_CUBOIDS:
             blind = [row.name for row in self.comparison.rows if MODELS[row.model].config.inputs != "cuboids"]
             if blind:
-                raise UsageError(f"{self.metric} is of scores in the picture, which {blind[0]} has none of")
+                raise UsageError(f"{self.metric} needs scores of image regions, which {blind[0]} does not have")
 
 
 @dataclass(frozen=True)
 class AblationSummary:
-    """The tables, one a split, and where they are."""
+    """Result of an ablation: one table per split, and their location."""
 
     out: str
     title: str
@@ -71,7 +71,7 @@ class AblationSummary:
     rows: Rows
     """Empty after a dry run."""
     paired: Mapping[Split, Mapping[str, Paired]]
-    """By split and row's name; the base is not among them."""
+    """Comparisons with the base, by split and name of the row."""
     published: Mapping[str, Published]
     features: Mapping[str, Mapping[str, str]]
     runs: int
@@ -79,7 +79,7 @@ class AblationSummary:
     exit_code: int = EXIT_OK
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
+        """Return the summary as JSON values."""
         pairs = {split: {name: asdict(one) for name, one in rows.items()} for split, rows in self.paired.items()}
         told = {name: asdict(one) for name, one in self.published.items()}
         plain = {"out": self.out, "title": self.title, "metric": self.metric, "seeds": self.seeds, "runs": self.runs}
@@ -87,11 +87,11 @@ class AblationSummary:
         return {**plain, **rows, "dry_run": self.dry_run, "exit_code": self.exit_code}
 
     def to_json(self) -> str:
-        """Return everything as one JSON object."""
+        """Return the summary as a JSON object."""
         return json.dumps(self.to_dict(), indent=1)
 
     def show(self, console: Console) -> None:
-        """Print the tables and the places of their files."""
+        """Print the tables and the paths of their files."""
         if self.dry_run:
             console.print(f"{self.runs} runs to do (dry run: nothing was written)", markup=False)
             return
@@ -99,7 +99,7 @@ class AblationSummary:
             columns, lines = self.table(split)
             if console.width < sum(
                 max(map(len, texts)) + 2 for texts in zip(*lines, strict=True)
-            ):  # cut off by a table
+            ):  # a drawn table would be truncated
                 console.print(as_markdown(self.title, {split: (columns, lines)}, ()), markup=False, soft_wrap=True)
                 continue
             table = Drawn(box=None, pad_edge=False, title=f"{self.title}, split {split}", title_justify="left")
@@ -113,7 +113,7 @@ class AblationSummary:
         console.print(f"tables {self.out}/{MARKDOWN}, {CSV}, {HTML}", markup=False, soft_wrap=True)
 
     def table(self, split: Split) -> Table:
-        """Return the columns of a split's table, and its lines as text."""
+        """Return the columns of a split's table, and its rows as text."""
         shown = [c for c in COLUMNS if any(_mean(one[split].get(c)) is not None for one in self.rows.values())]
         more = [c for c in shown if c != self.metric]
         papers = any(name in self.published for name in self.rows)
@@ -121,16 +121,16 @@ class AblationSummary:
             Column("row", "What differs from the base", text=True),
             Column(COLUMNS[self.metric], "Mean ± sample standard deviation over seeds"),
             Column("difference", "Row minus base, mean over the seeds that both have"),
-            Column("95 % interval", "Of the difference: bootstrap over seeds and videos at once"),
+            Column("95 % interval", "Of the difference: bootstrap over seeds and videos together"),
             Column("p", "Two-sided paired t-test over seeds"),
             Column("p, Holm", "Corrected for the number of rows"),
-            Column("P(worse)", "Share of the resamples in which the row is worse than the base"),
+            Column("P(worse)", "Fraction of the resamples in which the row is worse than the base"),
             *(Column(COLUMNS[c], "Mean ± sample standard deviation over seeds") for c in more),
         ]
         if papers:
             columns += [
-                Column("paper, ShanghaiTech", "Frame AUC in percent, as the paper says", text=True),
-                Column("paper, UCF-Crime", "Frame AUC in percent, as the paper says", text=True),
+                Column("paper, ShanghaiTech", "Frame AUC in percent, as published", text=True),
+                Column("paper, UCF-Crime", "Frame AUC in percent, as published", text=True),
             ]
         return columns, [self._line(name, split, more, papers=papers) for name in self.rows]
 
@@ -151,7 +151,7 @@ class AblationSummary:
 
 
 def ablate(options: AblationOptions) -> AblationSummary:
-    """Run the base and every row with every seed, and say which rows are worse; safe to kill and to run again.
+    """Run the base and every row with every seed, and test which rows are worse. Can be interrupted and resumed.
 
     Raises:
         UsageError, ManifestError, ConflictError, StorageError, ClusterError: as ``compare``.
@@ -177,7 +177,7 @@ def ablate(options: AblationOptions) -> AblationSummary:
 
 
 def _pairs(options: AblationOptions, rows: Rows, split: Split) -> dict[str, Paired]:
-    """Compare every row with the base, on the same seeds and the same draws of the videos."""
+    """Compare every row with the base, paired by seed and by resample of the videos."""
     base, *others = [row.name for row in options.comparison.rows]
     drawn = _resampled(options, split)
     found = {
@@ -202,7 +202,7 @@ def _values(rows: Rows, name: str, split: Split, metric: str) -> Sequence[float 
 
 
 def _resampled(options: AblationOptions, split: Split) -> dict[str, Floats]:
-    """The figure of every row in resamples of the videos, ``[S, R]``; a row that lacks it at a seed has NaN there."""
+    """Return the metric of every row in resamples of the videos, ``[S, R]``; NaN for seeds without a value."""
     if not options.resamples:
         return {}
     comparison = options.comparison
@@ -225,7 +225,7 @@ def _about(options: AblationOptions) -> str:
         f"{comparison.rows[0].name}, paired by seed; p of the paired t-test, corrected over the rows (Holm)."
     )
     if options.resamples:
-        text += f" Intervals and P(worse): {options.resamples} resamples of seeds and videos at once."
+        text += f" Intervals and P(worse): {options.resamples} resamples of seeds and videos together."
     return text
 
 

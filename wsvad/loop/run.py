@@ -1,4 +1,4 @@
-"""Wiring of the loop to Ray Train: workers in a group, their rows to Ray and the driver, lost workers replaced."""
+"""Run a training loop on Ray Train: form the worker group, report rows to Ray and the driver, replace lost workers."""
 
 from __future__ import annotations
 
@@ -30,37 +30,37 @@ from wsvad.work.pool import Pool
 log = logging.getLogger(__name__)
 
 Work = Callable[[Any, Group, Callable[[dict[str, float]], None], Callable[[], bool]], str]
-"""A worker's loop: plan, group, what takes rows, what says whether to stop; returns why it is over, or ``""``.
+"""A worker's loop: ``work(plan, group, on_row, should_stop)``. Returns why training ended, or ``""`` if it was stopped.
 
-Every worker makes the same calls at the same steps, and is told the same.
+All workers call ``should_stop`` after the same steps and get the same result.
 """
 
 _LASTING: Mapping[str, type[StorageError]] = {e.__name__: e for e in (AccessDenied, StoreFull)}
-"""What the store may answer and a new group of workers would only be told again."""
+"""Errors of the store that would recur in a restarted group of workers."""
 _ASK_EVERY_S = 0.5
-_REPORT_EVERY_S = 5.0  # Ray Train takes one report at a poll, every 2 s, and the next one would wait for it
-_STOP_S = 30.0  # what workers get to finish a step and save after Ctrl-C
-_GROUP_TIMEOUT_S = 7200  # the first message waits for the slowest node's cache; a lost worker is noticed at once
+_REPORT_EVERY_S = 5.0  # Ray Train takes one report per poll, every 2 s; an earlier report would block until then
+_STOP_S = 30.0  # time for workers to finish a step and save after Ctrl-C
+_GROUP_TIMEOUT_S = 7200  # the first collective waits for the slowest node's cache; lost workers are detected at once
 
 
 def run_group(
     work: Work, plan: Any, pool: Pool, on_row: Callable[[dict[str, float]], None], *, max_failures: int, verbose: bool
 ) -> None:
-    """Run a loop in every worker of a group, on the Ray that is connected.
+    """Run a training loop in every worker of a group on the connected Ray.
 
     Args:
-        work: the loop; a lost worker's group calls it again.
-        plan: what the loop is told; a dataclass with ``device`` and ``out``, small.
-        pool: the workers.
-        on_row: called with a row of the curve now and then.
-        max_failures: times that lost workers are replaced.
-        verbose: whether Ray Train says what it does.
+        work: the loop; called again in a new group after a worker was lost.
+        plan: argument of the loop: a small dataclass with ``device`` and ``out``.
+        pool: number of workers and resources per worker.
+        on_row: called with the newest row of the curve from time to time.
+        max_failures: number of times that lost workers are replaced.
+        verbose: show Ray Train's own logs.
 
     Raises:
-        TrainingError, StorageError: as the loop.
+        TrainingError, StorageError: raised by the loop.
         ClusterError: Ray failed, or lost workers more often than ``max_failures``.
     """
-    with tempfile.TemporaryDirectory(prefix="wsvad-train-") as folder:  # Ray's own books; ours go to the store
+    with tempfile.TemporaryDirectory(prefix="wsvad-train-") as folder:  # for Ray Train's own files only
         _fit(work, plan, pool, folder, on_row, max_failures=max_failures, verbose=verbose)
 
 
@@ -75,9 +75,9 @@ def _fit(
     if not verbose:
         logging.getLogger("ray.train").setLevel(logging.CRITICAL)
         quiet["logging_config"] = ray.train.LoggingConfig(log_level="CRITICAL")
-    figures: Any = _Figures()  # Ray's types know the callbacks of Ray Tune only
-    os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "1")  # else the dashboard does not list the run
-    loop: Any = _worker  # what it returns comes back in the result, which Ray's types do not know
+    figures: Any = _Figures()  # Ray's type hints allow only callbacks of Ray Tune
+    os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "1")  # lists the run in the dashboard
+    loop: Any = _worker  # its return value is part of the result, which Ray's type hints do not allow
     trainer = ray.train.torch.TorchTrainer(
         loop,
         train_loop_config={"work": work, "plan": plan, "board": board},
@@ -99,28 +99,28 @@ def _fit(
 
 
 def _name(out: str) -> str:
-    """Return what Ray calls the run that writes to ``out``: its folder's name, in letters that all stores take."""
+    """Return the name of the run in Ray: its folder's name, limited to characters that all stores accept."""
     return "wsvad-" + re.sub(r"[^\w.-]+", "_", out.rstrip("/").rpartition("/")[2])[:100]
 
 
 class _Figures(ray.train.UserCallback):
-    """Shows what workers report among Ray's metrics, as ``ray_wsvad_train{run, figure}``, which its dashboard plots.
+    """Exports what workers report as the Ray metric ``ray_wsvad_train{run, figure}``, which the dashboard plots.
 
-    Ray Train itself keeps only reports that come with a checkpoint.
+    Ray Train itself keeps only reports with a checkpoint.
     """
 
     def __init__(self) -> None:
         self._gauge: Gauge | None = None
 
     def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: object) -> None:
-        """Take a report, in Ray Train's controller."""
-        self._gauge = self._gauge or Gauge("wsvad_train", "Figures of a training run", ("run", "figure"))
+        """Export a report; runs in Ray Train's controller."""
+        self._gauge = self._gauge or Gauge("wsvad_train", "Values of the curve of a training run", ("run", "figure"))
         for figure, value in metrics[0].items():
             self._gauge.set(value, {"run": run_context.get_run_config().name, "figure": figure})
 
 
 def _wait(thread: Beside, board: Any, on_row: Callable[[dict[str, float]], None]) -> None:
-    """Pass on the news until the thread ends; whatever interrupts this stops the workers first."""
+    """Pass on rows until the thread ends. If interrupted, stop the workers first."""
     last: dict[str, float] = {}
     failure = ("", "")
     try:
@@ -133,7 +133,7 @@ def _wait(thread: Beside, board: Any, on_row: Callable[[dict[str, float]], None]
                 last = row
     except BaseException:
         board.stop.remote()
-        with signals.held():  # a signal is raised again until it is noted, and would end the waiting
+        with signals.held():  # otherwise the signal would be raised again and interrupt the wait
             thread.over(_STOP_S)
         raise
     if failure[0]:
@@ -144,19 +144,19 @@ def _wait(thread: Beside, board: Any, on_row: Callable[[dict[str, float]], None]
     if outcome["error"]:
         raise TrainingError(outcome["error"])
     if not outcome["finished"]:
-        raise ClusterError("training stopped before its end; run the same command again")
+        raise ClusterError("training stopped before it was finished; run the same command again")
 
 
 def _news(board: Any) -> tuple[dict[str, float], tuple[str, str]]:
     try:
         news: tuple[dict[str, float], tuple[str, str]] = ray.get(board.read.remote(), timeout=5)
-    except RayError:  # only news; whether the run itself is well, Ray Train finds out
+    except RayError:  # only progress is lost; Ray Train detects failures of the run itself
         return {}, ("", "")
     return news
 
 
 def _ours(error: BaseException) -> WsvadError:
-    """Translate what Ray Train raised: a worker's own error where it is one of ours, else a failure of the cluster."""
+    """Return the worker's own error if it is one of this package, else a ``ClusterError``."""
     failures: Mapping[int, BaseException] = getattr(error, "worker_failures", {})
     for failure in failures.values():
         cause: BaseException | None = failure
@@ -169,9 +169,8 @@ def _ours(error: BaseException) -> WsvadError:
 
 
 def _worker(config: dict[str, Any]) -> dict[str, str]:
-    """Run in every worker: train, with news to the board. An error that all workers share is returned, not raised.
-
-    What is raised is taken for a lost worker by Ray Train, and tried again.
+    """Run the training loop in a worker. Errors that all workers share are returned, because Ray Train would treat a
+    raised one as a lost worker and retry.
     """
     plan = config["plan"]
     if plan.device == "cuda":
@@ -191,17 +190,18 @@ def _worker(config: dict[str, Any]) -> dict[str, str]:
 
 
 class _OnRay(Distributed):
-    """The process group that Ray Train formed; models are wrapped by Ray Train."""
+    """The process group formed by Ray Train, which also wraps the models."""
 
     def _wrap(self, model: Any) -> Any:
         return ray.train.torch.prepare_model(model, move_to_device=False, parallel_strategy_kwargs=DDP_OPTIONS)
 
 
 class _Link:
-    """A worker's line to Ray Train, and the first worker's to the board.
+    """Reports of a worker to Ray Train, and of the first worker to the driver.
 
-    The board gets at most a message every half second, and is never waited for. ``ray.train.report`` is a barrier,
-    which all workers have to enter together: the first one says when, with its answer to whether to stop.
+    The first worker sends the driver at most one message per half second and never waits for it.
+    ``ray.train.report`` is a barrier that all workers must enter together; the first worker decides when, and
+    broadcasts this together with the stop request.
     """
 
     def __init__(self, board: Any, group: Group, device: str) -> None:
@@ -213,14 +213,14 @@ class _Link:
         self._stop = False
 
     def add(self, row: dict[str, float]) -> None:
-        """Take a row; the first worker sends it to the board, if it is time."""
+        """Add a row; the first worker sends it to the driver every half second."""
         self._row |= {name: value for name, value in row.items() if not math.isnan(value)}
         if self._group.rank == 0 and time.monotonic() - self._sent >= _ASK_EVERY_S:
             self._sent = time.monotonic()
             self._answer = self._board.report.remote(row)
 
     def should_stop(self) -> bool:
-        """Whether the driver said so to the first worker; rows are reported meanwhile, if it is time."""
+        """Whether the driver requested a stop; also reports rows to Ray Train when due. A collective call."""
         due = time.monotonic() - self._reported >= _REPORT_EVERY_S
         told = agree(self._group, 2 * due + self._asked() if self._group.rank == 0 else 0, self._device)
         if told & 2:
@@ -228,7 +228,7 @@ class _Link:
         return bool(told & 1)
 
     def report(self) -> None:
-        """Report the newest row to Ray Train, with each measure as it was when it was last taken. A barrier."""
+        """Report the newest row to Ray Train, with the latest value of each measure. A barrier."""
         if self._row.get(STEP, 0.0) > self._reported_step:
             ray.train.report(dict(self._row))
             self._reported, self._reported_step = time.monotonic(), self._row[STEP]

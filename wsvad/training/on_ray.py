@@ -1,4 +1,4 @@
-"""Training on Ray: how many workers, and what each gets."""
+"""Train on Ray: determine the number of workers and their resources, and run the loop."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ log = logging.getLogger(__name__)
 
 
 def train_on_ray(plan: TrainPlan, options: TrainOptions, on_row: Callable[[dict[str, float]], None]) -> tuple[int, str]:
-    """Run the loop on Ray Train; a lost worker's group starts again from the newest state.
+    """Run the training loop on Ray Train. After the loss of a worker, a new group resumes from the newest state.
 
     Args:
         plan: what to train; device and threads are set here.
-        options: how many workers, and what each gets.
-        on_row: called with a row of the curve now and then.
+        options: number of workers and resources per worker.
+        on_row: called with the newest row of the curve from time to time.
 
     Returns:
-        How many workers did it, on which kind of device.
+        Number of workers and kind of device.
 
     Raises:
-        UsageError: the cluster cannot hold the workers, or the loss cannot be shared out to them.
+        UsageError: the cluster cannot hold the workers, or the loss cannot be distributed over them.
         TrainingError, StorageError: as ``run_worker``.
         ClusterError: Ray failed, or lost workers more often than ``max_failures``.
     """
@@ -41,7 +41,7 @@ def train_on_ray(plan: TrainPlan, options: TrainOptions, on_row: Callable[[dict[
         if plan.config.pairs % pool.workers or len(plan.data.train_ids) < pool.workers:
             raise UsageError(
                 f"expected a number of workers that divides the {plan.config.pairs} pairs of a batch and is at most "
-                f"{len(plan.data.train_ids)}, the training videos; got {pool.workers}"
+                f"the number of training videos, {len(plan.data.train_ids)}; got {pool.workers}"
             )
         refuse_shares(criterion, pool.workers)
         log.info("%d workers (each %g CPU, %g GPU)", pool.workers, pool.cpus_per_worker, pool.gpus_per_worker)
@@ -51,7 +51,7 @@ def train_on_ray(plan: TrainPlan, options: TrainOptions, on_row: Callable[[dict[
 
 
 def _pool(options: TrainOptions, plan: TrainPlan, at_most: int | None) -> Pool:
-    """As many workers as were asked for, else one a GPU as far as they can share a batch, else one."""
+    """Return the requested workers, else one per GPU as far as they can divide a batch, else one."""
     found = nodes()
     gpus = sum(n.gpus for n in found)
     each = options.gpus_per_worker if options.gpus_per_worker is not None else float(gpus >= 1)

@@ -1,4 +1,4 @@
-"""A call beside the main thread, which stays free for signals."""
+"""Run a blocking call in a background thread, so that the main thread stays free to handle signals."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 class Beside(threading.Thread):
-    """Calls a function in a thread of its own; libraries that would take Ctrl-C for themselves do so in the main one.
+    """Run a function in a daemon thread. Libraries that install signal handlers can do so only in the main thread.
 
-    Wait for it with :meth:`over`, never with ``join``: of a ``join`` that a signal interrupts, CPython 3.11 takes the
-    thread for ended, and every later ``join`` returns at once.
+    Use :meth:`wait`, not ``join``: if a signal interrupts ``join``, CPython 3.11 marks the thread as finished, and
+    every later ``join`` returns immediately.
     """
 
     def __init__(self, call: Callable[[], Any], name: str) -> None:
@@ -23,14 +23,14 @@ class Beside(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Call, and keep what comes of it."""
+        """Call the function and store its result or exception."""
         try:
             self.result = self._call()
-        except BaseException as error:  # whatever it is, the main thread raises it
+        except BaseException as error:  # the main thread raises it again
             self.error = error
         finally:
             self._over.set()
 
     def over(self, timeout_s: float) -> bool:
-        """Wait so long for the end; return whether it has come."""
+        """Wait up to ``timeout_s`` seconds; return whether the call has finished."""
         return self._over.wait(timeout_s)

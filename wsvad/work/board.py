@@ -1,4 +1,4 @@
-"""What workers cannot know by themselves: tries so far, and who is how far. Light, because an actor imports it."""
+"""Shared state of one run: attempts, receipts and progress of units. Imports little, because an actor imports it."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any, NamedTuple
 
 
 class Begin(NamedTuple):
-    """What a worker is told when it begins a pack of units."""
+    """What the tracker returns to a worker that starts a pack of units."""
 
     again: bool
-    """Whether the pack was begun before in this round: whoever had it is gone, or thought to be."""
+    """Whether the pack was started before in this round, by a worker that was lost or is believed to be."""
     receipts: list[dict[str, Any] | None]
-    """Of the units that are finished already; else ``None``."""
+    """Receipts of the units that are already finished, ``None`` for the others."""
     given_up: list[bool]
-    """Whether a unit was begun often enough."""
+    """Whether a unit has reached the limit of attempts."""
 
 
 class Board:
-    """The books of one run. It runs as an actor beside the driver and is gone with it; nothing depends on it later.
+    """Attempts, receipts and progress of one run. Runs as an actor on the driver's node and ends with the driver.
 
-    A unit's tries are counted where it is the first of its pack without a receipt when the pack is begun again: it is
-    what the worker was at when it went down. Receipts come every second, so that the first time it may be one that was
-    finished; from then on they come at once, and the count is exact.
+    When a pack is restarted, the first of its units without a receipt counts one more attempt, because the lost worker
+    was most likely processing it. Workers send receipts once a second at first, so the first count may blame a unit
+    that was finished. After a restart they send every receipt immediately, and the count is exact.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Board:
         self._receipts: dict[str, dict[str, Any]] = {}
 
     def begin(self, round_number: int, unit_ids: Sequence[str], limit: int) -> Begin:
-        """Note that a pack is begun, its units in this order, and tell what became of them before in this round."""
+        """Record the start of a pack, with its units in order, and return the state of its units in this round."""
         if round_number != self._round:
             self._new_round(round_number)
         before = [uid for uid in unit_ids if uid in self._begun]
@@ -49,16 +49,16 @@ class Board:
         return Begin(bool(before), receipts, [self._tries[uid] >= limit for uid in unit_ids])
 
     def finish(self, round_number: int, receipts: Sequence[dict[str, Any]]) -> None:
-        """Note receipts of units, which the driver gets with all of their pack."""
+        """Record receipts early; the driver receives them again together with the whole pack."""
         for receipt in receipts:
             self._clips[receipt["unit_id"]] = receipt["clips"]
             if round_number == self._round:
                 self._receipts[receipt["unit_id"]] = receipt
 
     def report(self, unit_id: str, clips: int) -> None:
-        """Note how many clips of a unit are finished; a lost report costs nothing but a smoother bar."""
+        """Record how many clips of a unit are finished. A lost report only makes the progress bar less smooth."""
         self._clips[unit_id] = clips
 
     def read(self) -> dict[str, int]:
-        """Return the clips finished so far of every unit that was ever begun."""
+        """Return the number of finished clips of every unit started so far, by unit id."""
         return dict(self._clips)

@@ -1,4 +1,4 @@
-"""Carry out the units that are left: with progress shown, failures told, and what is finished published meanwhile."""
+"""Run the remaining units: show progress, log failures, publish finished units periodically."""
 
 from __future__ import annotations
 
@@ -40,22 +40,21 @@ def carry_out(
     console: Console,
     doing: str,
 ) -> ProgressView:
-    """Run every unit until there is an answer for it.
+    """Run all units to a final result.
 
     Args:
-        todo: the units, the longest first.
-        runner: runs them.
-        receipts: by unit id; those of this run are put there as they come.
-        workplace: where the runner runs.
-        out: what units are written to.
-        look: reads a little of what a unit is made from, to find out whether that store works.
-        publish: publishes what is settled so far; called now and then, and where the store that units are read from
-            breaks.
+        todo: units to run, longest first.
+        runner: executes the units.
+        receipts: by unit id; receipts of this run are added as they arrive.
+        workplace: the session in which the runner executes units.
+        out: data set that the units are written to.
+        look: reads a small part of a unit's input to check whether the input store is reachable.
+        publish: publishes the units settled so far. Called periodically, and when an input store fails.
         console: where progress is drawn.
-        doing: what the bar says is going on.
+        doing: text of the progress bar, e.g. ``extracting``.
 
     Returns:
-        The view, for its times.
+        The progress view, which holds the run's timings.
 
     Raises:
         StorageError, ClusterError: see ``run_rounds``.
@@ -70,7 +69,7 @@ def carry_out(
             receipts[unit.unit_id] = receipt
             view.add(unit, receipt)
             if receipt.status != "done" and (unit.video_id, receipt.kind) not in told:
-                told.add((unit.video_id, receipt.kind))  # the other units of a replaced video say the same
+                told.add((unit.video_id, receipt.kind))  # all units of a replaced video fail with the same message
                 log.warning("%s: %s %s: %s", unit.video_id, receipt.status, receipt.kind, receipt.message)
             publish_now_and_then()
 

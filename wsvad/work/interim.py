@@ -1,4 +1,4 @@
-"""Publishing while units still run: readers see progress, and a crash leaves little to read again."""
+"""Publish finished units while others still run, so that readers see them and a restart has little to re-read."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ LONGEST_S = 6 * 3600.0
 
 
 class Interim:
-    """Publishes what there is so far, now and then; call it after every receipt.
+    """Publishes the units settled so far at growing intervals. Call the instance after every receipt.
 
-    The first time after ten minutes, later whenever a tenth of the run's time has passed since the last time, but at
-    least every six hours: units end in another order than that of their ids, so that each publication of a large run
-    writes nearly all of its lists. A store that fails here is asked again the next time.
+    Publishes first after ten minutes, then whenever a tenth of the run's elapsed time has passed since the last time,
+    and at least every six hours. The intervals grow because units finish in another order than that of their ids, so
+    that each publication of a large run rewrites nearly all lists. If the store fails, the next call retries.
 
     Args:
         publish: publishes everything that is settled so far.
@@ -31,10 +31,10 @@ class Interim:
         self._started = self._last = time.monotonic()
 
     def __call__(self) -> None:
-        """Publish if it is time.
+        """Publish if the interval has passed.
 
         Raises:
-            ConflictError: another run published other videos under the same ids; going on would be for nothing.
+            ConflictError: another run published other videos under the same ids, so continuing is pointless.
         """
         now = time.monotonic()
         if now - self._last < min(LONGEST_S, max(FIRST_AFTER_S, SHARE * (now - self._started))):
@@ -42,5 +42,5 @@ class Interim:
         try:
             self._publish()
         except StorageError as error:
-            log.warning("what is finished so far was not published: %s", error)
+            log.warning("finished units could not be published yet: %s", error)
         self._last = time.monotonic()

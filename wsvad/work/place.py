@@ -1,4 +1,4 @@
-"""Where units run: in this process or on Ray. What was said decides; where nothing was, how much there is to do."""
+"""Choose where units run: in this process or on Ray. Options decide; without any, the amount of work does."""
 
 from __future__ import annotations
 
@@ -12,53 +12,53 @@ from wsvad.work.pool import Pool, PoolOptions
 
 @dataclass(frozen=True)
 class Place:
-    """Where the units of a run are worked on."""
+    """Where the units of a run are executed."""
 
     on_ray: bool
     why: str
-    """What decided: a phrase that people are told."""
+    """Reason for the choice, as shown to users."""
 
     @property
     def name(self) -> str:
-        """What records say: ``ray`` or ``process``."""
+        """Name in records: ``ray`` or ``process``."""
         return "ray" if self.on_ray else "process"
 
 
 def asked_for(use_ray: bool | None, pool: PoolOptions, address: str | None) -> Place | None:
-    """Return the place that options, the environment or a connection decide; ``None`` leaves it to the work.
+    """Return the backend that options, the environment or a connection determine, or ``None`` if none does.
 
     Args:
-        use_ray: whether Ray was asked for or refused.
-        pool: options of the workers; any that is given asks for Ray.
-        address: of a Ray cluster, as given; ``RAY_ADDRESS`` counts, too.
+        use_ray: value of ``--ray``/``--no-ray``, ``None`` if not given.
+        pool: options of the worker pool; any that differs from its default selects Ray.
+        address: address of a Ray cluster, if given; ``RAY_ADDRESS`` selects Ray, too.
     """
     if use_ray is not None:
-        return Place(use_ray, "as asked for by --ray" if use_ray else "as asked for by --no-ray")
+        return Place(use_ray, "requested by --ray" if use_ray else "requested by --no-ray")
     if address is not None or cluster_address(None) is not None:
-        return Place(True, "an address of a cluster is given")
+        return Place(True, "the address of a cluster is given")
     if pool != PoolOptions():
         return Place(True, "options of workers are given")
     if _connected():
-        return Place(True, "this process is connected to Ray already")
+        return Place(True, "this process is already connected to Ray")
     return None
 
 
 def _connected() -> bool:
-    ray = sys.modules.get("ray")  # not imported for the question
+    ray = sys.modules.get("ray")  # do not import Ray only to ask
     return ray is not None and bool(ray.is_initialized())
 
 
 def refuse_unused(use_ray: bool | None, pool: PoolOptions, address: str | None, does: str) -> None:
-    """Raise where Ray is refused and options are given that mean nothing without it.
+    """Refuse options that have no effect without Ray, if Ray is refused.
 
     Args:
-        use_ray: whether Ray was asked for or refused.
-        pool: options of the workers; cores and a GPU mean something in this process, too.
-        address: of a Ray cluster, as given.
+        use_ray: value of ``--ray``/``--no-ray``, ``None`` if not given.
+        pool: options of the worker pool; cores and a GPU also apply to this process.
+        address: address of a Ray cluster, if given.
         does: what the verb does, e.g. ``extracts``.
 
     Raises:
-        UsageError: names the options.
+        UsageError: an option has no effect; the message names it.
     """
     if use_ray is not False:
         return
@@ -70,23 +70,23 @@ def refuse_unused(use_ray: bool | None, pool: PoolOptions, address: str | None, 
     }
     named = " and ".join(option for option, is_given in given.items() if is_given)
     if named:
-        raise UsageError(f"--no-ray {does} alone in this process: leave out {named}, or --no-ray")
+        raise UsageError(f"--no-ray {does} in this process only: leave out {named}, or --no-ray")
 
 
 def this_process(options: PoolOptions, gpus: int) -> Pool:
-    """Return this process as a pool of one worker, with the device and the threads that a local Ray gives a worker.
+    """Return this process as a pool of one worker, with the device and threads of a worker on a local Ray.
 
-    So it makes the same bytes: sums may round differently with another number of threads.
+    Thus both produce the same bytes: floating-point sums depend on the number of threads.
 
     Args:
-        options: what was asked for.
-        gpus: that are here.
+        options: requested resources.
+        gpus: number of GPUs on this machine.
 
     Raises:
-        UsageError: a GPU was asked for, and there is none.
+        UsageError: a GPU was requested, and there is none.
     """
     each = options.gpus_per_worker
     if each and each > gpus:
-        raise UsageError(f"--gpus-per-worker {each:g}: PyTorch sees {gpus} GPUs on this machine")
+        raise UsageError(f"--gpus-per-worker {each:g}: PyTorch finds {gpus} GPUs on this machine")
     each = float(gpus > 0) if each is None else each
     return Pool(1, options.cpus_per_worker or 1.0, each, 0, options.in_flight)

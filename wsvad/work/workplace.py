@@ -1,4 +1,4 @@
-"""The place where units run, found out about before anything depends on it."""
+"""The execution session of a run: this process or Ray, the worker pool, and the payload of the workers."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ Payload = TypeVar("Payload")
 
 
 class Runner(Protocol):
-    """Runs units, here or on Ray."""
+    """Runs units, in this process or on Ray."""
 
     def in_progress(self) -> Mapping[str, int]:
-        """Return the clips finished so far of every unit that was ever begun, by unit id."""
+        """Return the number of finished clips of every unit started so far, by unit id."""
         ...
 
     def __call__(self, units: Sequence[WorkUnit], alone: bool) -> Iterator[Receipt]:
-        """Run units and yield receipts as they come; ``alone`` means one after the other with nothing beside."""
+        """Run units and yield receipts as they arrive; ``alone`` runs one unit at a time with nothing in parallel."""
         ...
 
 
 class Workplace(Generic[Payload]):
-    """This process or Ray, and what workers are given. Brought up when there is work; a run with nothing to do pays
-    for neither, and a run in this process never imports Ray.
+    """The backend of a run and the payload of its workers. Started lazily: a run without work starts neither, and a run
+    in this process never imports Ray.
 
-    Use as a context manager: leaving it closes the connection that it made, and ends the decoders of this process.
+    Use as a context manager: on exit it closes the connection that it opened and ends the decoders of this process.
 
     Args:
-        options: the pool that was asked for.
-        load: makes what every worker gets (weights, a checkpoint); runs while Ray starts.
-        address: of a Ray cluster, see :func:`wsvad.work.cluster.connected`.
-        use_ray: ``True`` or ``False`` force the place; ``None`` leaves it to :meth:`settle`.
+        options: requested worker pool.
+        load: loads the payload of every worker (weights, a checkpoint); runs while Ray starts.
+        address: address of a Ray cluster, see :func:`wsvad.work.cluster.connected`.
+        use_ray: ``True`` or ``False`` selects the backend; ``None`` leaves the choice to :meth:`choose_backend`.
         does: what the verb does, for messages, e.g. ``extracts``.
-        verbose: let Ray's own logs through.
+        verbose: show Ray's own logs.
 
     Raises:
-        UsageError: Ray is refused, and options are given that mean nothing without it.
+        UsageError: Ray is refused, and options are given that have no effect without it.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Workplace(Generic[Payload]):
         self._pool: Pool | None = None
         self._loading: Future[Payload] | None = None
         self.place: Place | None = asked_for(use_ray, options, address)
-        """Where units run, as soon as that is known."""
+        """Where units run; ``None`` until it is decided."""
 
     def __enter__(self) -> Workplace[Payload]:
         return self
@@ -81,34 +81,34 @@ class Workplace(Generic[Payload]):
         self._stack.close()
 
     def settle(self, small: bool, why: str) -> Place:
-        """Choose the place by the work, where nothing else decided; later calls change nothing.
+        """Choose the backend by the amount of work unless it is decided already. Later calls change nothing.
 
         Args:
-            small: whether one process should do it.
-            why: how much there is to do; a phrase that people are told.
+            small: whether the work is small enough for this process.
+            why: reason, i.e. the amount of work, as shown to users.
         """
         if self.place is None:
             self.place = Place(not small, why)
         return self.place
 
     def open(self) -> Pool:
-        """Connect to Ray if that is the place, start loading the payload, and return the pool that fits.
+        """Connect to Ray if it is the backend, start loading the payload, and return the pool.
 
-        Later calls return the same.
+        Later calls return the same pool.
 
         Raises:
-            UsageError: the place cannot hold what was asked for.
-            ClusterError: it cannot be reached.
+            UsageError: the backend cannot hold the requested workers.
+            ClusterError: Ray cannot be reached.
         """
         if self._pool is None:
             assert self.place is not None, "settle first"
             beside = self._stack.enter_context(ThreadPoolExecutor(1))
-            self._loading = beside.submit(self._load)  # seconds of work, while Ray starts
+            self._loading = beside.submit(self._load)  # takes seconds; runs while Ray starts
             self._pool = self._connect() if self.place.on_ray else self._here()
         return self._pool
 
     def _connect(self) -> Pool:
-        from wsvad.work import cluster  # brings Ray with it
+        from wsvad.work import cluster  # imports Ray
 
         self._stack.enter_context(cluster.connected(self._address, verbose=self._verbose))
         return fit(self._options, cluster.nodes())
@@ -117,7 +117,7 @@ class Workplace(Generic[Payload]):
         return this_process(self._options, cuda_devices())
 
     def payload(self) -> Payload:
-        """Return what workers are given; waits until it is loaded."""
+        """Return the payload of the workers; waits until it is loaded."""
         self.open()
         assert self._loading is not None
         return self._loading.result()
@@ -125,17 +125,17 @@ class Workplace(Generic[Payload]):
     def runner(
         self, make_stage: Callable[[Any, Any, Callable[[str, int], None]], Any], config: Any, *, pack_clips: int
     ) -> Runner:
-        """Return what runs units, and log where that is.
+        """Return the runner of the units, and log where it runs.
 
         Args:
-            make_stage: ``make_stage(config, payload, report)``, at module level, so that it can travel.
-            config: of the stage.
-            pack_clips: clips up to which small units are sent to a worker of Ray together.
+            make_stage: ``make_stage(config, payload, report)``, at module level, so that it can be pickled.
+            config: configuration of the stage.
+            pack_clips: maximum clips of a pack of small units that is sent to a Ray worker.
         """
         pool, place = self.open(), self.place
         assert place is not None
         if place.on_ray:
-            from wsvad.work.run import UnitRunner  # brings Ray with it
+            from wsvad.work.run import UnitRunner  # imports Ray
 
             log.info(
                 "on Ray (%s): %d workers (each %g CPU, %g GPU)",
@@ -148,16 +148,16 @@ class Workplace(Generic[Payload]):
         return runner
 
     def living_nodes(self) -> frozenset[str]:
-        """Return the ids of the nodes that live now."""
+        """Return the ids of the living nodes."""
         assert self.place is not None
         if not self.place.on_ray:
             return inline.living_nodes()
-        from wsvad.work import cluster  # brings Ray with it
+        from wsvad.work import cluster  # imports Ray
 
         return cluster.living_nodes()
 
     def told(self, todo: bool) -> dict[str, Any]:
-        """Return what summaries say of the place: ``ran_in`` and ``ran_in_why``, both empty where nothing ran."""
+        """Return the fields ``ran_in`` and ``ran_in_why`` of summaries, both empty if nothing ran."""
         if not todo or self.place is None:
             return {"ran_in": "", "ran_in_why": ""}
         return {"ran_in": self.place.name, "ran_in_why": self.place.why}
