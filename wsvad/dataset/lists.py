@@ -68,7 +68,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class ListRef:
-    """Reference to a list in a snapshot. The list holds the videos from id ``first`` to the ``first`` of the next list."""
+    """Reference to a list in a snapshot. The list holds the videos from ``first`` up to the next list's ``first``."""
 
     key: str
     sha256: str

@@ -17,7 +17,7 @@ STEP, VAL_AUC, TEST_AUC = "step", "val_auc", "test_auc"
 
 
 class Curve:
-    """Rows of named numbers, one per step, numbered from 1 without gaps. NaN marks a number that a step does not have."""
+    """Rows of named numbers, one per step, numbered from 1 without gaps. NaN marks missing numbers."""
 
     def __init__(self, columns: Sequence[str] = (), rows: Sequence[Sequence[float]] = ()) -> None:
         self.columns = tuple(columns)
