@@ -57,9 +57,9 @@ HOMES = {
     # the wiring, and the doctor's question to a cluster; every other file is testable without Ray
     "ray": (
         "wsvad/dataset/tables.py",  # for programs that are not part of this package
-        "wsvad/work/ray_link.py",
+        "wsvad/work/ray_connection.py",
         "wsvad/work/cluster.py",
-        "wsvad/work/run.py",
+        "wsvad/work/ray_runner.py",
         "wsvad/loop/run.py",
         "wsvad/experiments/run.py",
         "wsvad/tuning/losses.py",
@@ -91,7 +91,7 @@ HOMES = {
         "wsvad/review/finding.py",  # plain pixels, too; only with --pixelate
         "wsvad/video/flow.py",
     ),
-    "grpc": ("wsvad/work/ray_link.py",),
+    "grpc": ("wsvad/work/ray_connection.py",),
     "s3fs": ("wsvad/storage/s3_client.py",),
     "aiobotocore": ("wsvad/storage/s3_client.py",),
     "aiohttp": ("wsvad/storage/s3_client.py", "wsvad/storage/s3_errors.py"),

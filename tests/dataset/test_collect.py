@@ -15,7 +15,7 @@ from wsvad.extraction.units import plan_units
 from wsvad.extraction.worker import receipt_of
 from wsvad.storage import open_store
 from wsvad.verification.data_set import verify
-from wsvad.work.stored import adopt
+from wsvad.work.stored import recover_stored_units
 
 DAY = 24 * 3600
 
@@ -77,9 +77,9 @@ def test_unit_that_a_run_takes_over_is_young_again(store):
     key = layout.unit_key(unit.unit_id)
     store.create(key, unit_bytes(unit))
     _age(store, 30)
-    adopt(store, [unit], None, receipt_of, mend=False)  # a dry run writes nothing
+    recover_stored_units(store, [unit], None, receipt_of, mend=False)  # a dry run writes nothing
     assert collect(store, dry_run=True).objects == 1
-    adopt(store, [unit], None, receipt_of, mend=True)
+    recover_stored_units(store, [unit], None, receipt_of, mend=True)
     assert collect(store) == Collected()
     assert store.read(key) == unit_bytes(unit)
 

@@ -38,7 +38,7 @@ from wsvad.extraction.units import plan_units
 from wsvad.extraction.worker import receipt_of
 from wsvad.storage import open_store
 from wsvad.verification.data_set import verify
-from wsvad.work.stored import adopt
+from wsvad.work.stored import recover_stored_units
 
 
 @pytest.fixture
@@ -395,11 +395,11 @@ def test_few_units_of_a_large_archive_are_asked_for_one_by_one(store, monkeypatc
     made = [make_video(f"cam01/new{n}.mp4") for n in range(2)]
     objects, _ = _store_units(store, made[0])
     units = [unit for video in made for unit in plan_units(video, make_index(), CONFIG)]
-    listed = adopt(store, units, None, receipt_of, mend=False)
+    listed = recover_stored_units(store, units, None, receipt_of, mend=False)
     monkeypatch.setattr(type(store), "list", lambda self, prefix="": pytest.fail("listed"))
-    assert adopt(store, units, base, receipt_of, mend=False) == listed
+    assert recover_stored_units(store, units, base, receipt_of, mend=False) == listed
     assert [r.sha256 for r in listed.values()] == [o.sha256 for o in objects]
-    assert adopt(store, [], None, receipt_of, mend=False) == {}, "nothing is asked for nothing"
+    assert recover_stored_units(store, [], None, receipt_of, mend=False) == {}, "nothing is asked for nothing"
 
 
 def test_how_many_objects_there_are_is_known_without_a_list(store, monkeypatch):

@@ -14,11 +14,11 @@ from wsvad.doctor.machine import GIB
 from wsvad.doctor.nodes import checks_of, look
 from wsvad.errors import EXIT_STORAGE, EXIT_USAGE
 from wsvad.storage import StoreOptions
-from wsvad.work.software import installed
+from wsvad.work.software import installed_versions
 
 
 def _node(**changes: Any) -> dict[str, Any]:
-    return {"versions": installed(), "bf16": True, "cpu": "A", "memory": 16 * GIB} | changes
+    return {"versions": installed_versions(), "bf16": True, "cpu": "A", "memory": 16 * GIB} | changes
 
 
 def _check(name: str, answers: dict[str, Any], silent: tuple[str, ...] = ()) -> Any:
@@ -37,8 +37,8 @@ def test_nodes_that_lack_nothing():
 @pytest.mark.parametrize(
     ("name", "changes", "status", "code", "words"),
     [
-        ("node versions", {"versions": installed() | {"torch": "2.6.0"}}, "fail", EXIT_USAGE, "2.6.0 on b"),
-        ("node versions", {"versions": installed() | {"av": ""}}, "fail", EXIT_USAGE, "missing on b"),
+        ("node versions", {"versions": installed_versions() | {"torch": "2.6.0"}}, "fail", EXIT_USAGE, "2.6.0 on b"),
+        ("node versions", {"versions": installed_versions() | {"av": ""}}, "fail", EXIT_USAGE, "missing on b"),
         ("node bf16", {"bf16": False, "cpu": "Old One"}, "warn", EXIT_USAGE, "processor of b (Old One)"),
         ("node memory", {"memory": GIB}, "warn", EXIT_USAGE, "less than 2 GiB on b"),
         ("node store", {"out": ["fail", "AccessDenied"]}, "fail", EXIT_STORAGE, "from b: AccessDenied"),
@@ -76,7 +76,7 @@ def test_a_node_looks_at_stores_itself(tmp_path):
     found = look(str(tmp_path), str(tmp_path / "out"), StoreOptions())
     assert found["out"][0] == "ok"
     assert found["videos"][0] == "warn"  # it holds nothing
-    assert found["versions"] == installed()
+    assert found["versions"] == installed_versions()
 
 
 @pytest.fixture

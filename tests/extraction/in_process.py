@@ -20,7 +20,7 @@ from wsvad.backbones.i3d import GRID
 from wsvad.backbones.weights import Weights, untrained_name
 from wsvad.extraction import worker
 from wsvad.weights import resolve
-from wsvad.work import cluster, place, run
+from wsvad.work import backend, cluster, ray_runner
 from wsvad.work.pool import GIB, Node, Pool
 from wsvad.work.receipt import Receipt
 
@@ -88,8 +88,8 @@ class InProcess:
 
 def patch_all(patch: pytest.MonkeyPatch) -> None:
     """Put this process in the place of the cluster; a command that does not say ``--no-ray`` works there."""
-    patch.setattr(place, "_connected", lambda: True)
-    patch.setattr(run, "UnitRunner", InProcess)
+    patch.setattr(backend, "_is_connected", lambda: True)
+    patch.setattr(ray_runner, "RayRunner", InProcess)
     patch.setattr(worker, "FeatureExtractor", PixelMeans)
     patch.setattr(resolve, "random_weights", lambda seed, net: Weights(untrained_name(seed, net), "", {}, net))
     patch.setattr(cluster, "connected", lambda address, verbose: contextlib.nullcontext())

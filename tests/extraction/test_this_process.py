@@ -26,7 +26,7 @@ from wsvad.clips import ClipSpec
 from wsvad.extraction import cost, indexing, job, precision, worker
 from wsvad.features.config import FeatureConfig
 from wsvad.video import VideoReader
-from wsvad.work import place, progress, run
+from wsvad.work import backend, progress, ray_runner
 
 ROOT = Path(__file__).resolve().parents[2]
 FEATURES = FeatureConfig(untrained_name(0, "inception-compact"), clips=ClipSpec(4, 4), precision="fp32")
@@ -38,7 +38,7 @@ HEAVY = ("ray", "tensorboardX", "s3fs", "av", "cv2")
 def here(in_process, monkeypatch):
     """Nothing is connected, the network is a function of the pixels; what runs on "Ray" runs in the tests' stand-in."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(place, "_connected", lambda: False)
+    monkeypatch.setattr(backend, "_is_connected", lambda: False)
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +226,7 @@ def test_what_is_said_wins_over_the_size(short, tmp_path, capsys, monkeypatch, h
     monkeypatch.setenv("RAY_ADDRESS", "10.255.255.1:6379")
     assert run_here(capsys, *words, "--out", str(tmp_path / "env"))[1]["ran_in"] == "ray"
     monkeypatch.setattr(precision, "default_precision", lambda device="cpu": "fp32")
-    monkeypatch.setattr(run, "UnitRunner", None)
+    monkeypatch.setattr(ray_runner, "RayRunner", None)
     words = ("extract", "--videos", str(short), "--no-ray", "--precision", "auto", "--weights", "random", "--json")
     code, summary = run_here(capsys, *words, "--out", str(tmp_path / "no"))
     assert (code, summary["ran_in"], summary["ran_in_why"]) == (0, "process", "as asked for by --no-ray")
@@ -247,7 +247,7 @@ def test_what_only_ray_can_do_is_not_left_out_in_silence(
     short, checkpoint, tmp_path, capsys, monkeypatch, here, verb, more, message
 ):
     """Exit code 2 before anything is written."""
-    monkeypatch.setattr("wsvad.work.workplace.cuda_devices", lambda: 0)
+    monkeypatch.setattr("wsvad.work.session.cuda_devices", lambda: 0)
     words = [verb, "--videos", str(short), "--out", str(tmp_path / "out"), "--no-ray", *more]
     words += ["--checkpoint", checkpoint] if verb == "score" else QUICK
     capsys.readouterr()

@@ -9,30 +9,30 @@ import time
 
 import pytest
 
-from wsvad.work.beside import Beside
+from wsvad.work.background_call import BackgroundCall
 
 
 def test_waiting_that_is_interrupted_can_be_taken_up_again():
     """Ctrl-C in the midst of waiting: the thread still counts as running, and its result comes."""
     release = threading.Event()
-    thread = Beside(lambda: release.wait(60) and "result", "test")
+    thread = BackgroundCall(lambda: release.wait(60) and "result", "test")
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background has it ignored
     try:
         threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
         with pytest.raises(KeyboardInterrupt):
-            thread.over(30)
+            thread.wait(30)
     finally:
         signal.signal(signal.SIGINT, before)
     started = time.monotonic()
-    assert not thread.over(0.3)
+    assert not thread.wait(0.3)
     assert time.monotonic() - started >= 0.25
     release.set()
-    assert thread.over(30)
+    assert thread.wait(30)
     assert (thread.result, thread.error) == ("result", None)
 
 
 def test_what_is_raised_is_kept():
     """For the main thread to raise."""
-    thread = Beside(lambda: [][0], "test")
-    assert thread.over(30)
+    thread = BackgroundCall(lambda: [][0], "test")
+    assert thread.wait(30)
     assert isinstance(thread.error, IndexError)

@@ -8,9 +8,9 @@ import pytest
 import ray
 
 from wsvad.errors import ClusterError, UsageError
-from wsvad.work import ray_link
+from wsvad.work import ray_connection
 from wsvad.work.cluster import connected
-from wsvad.work.pool import GIB, Node, PoolOptions, fit, in_job_copy
+from wsvad.work.pool import GIB, Node, PoolOptions, fit_pool, in_job_working_dir
 
 SMALL = [Node(2, 0, 20 * GIB)]
 GPUS = [Node(96, 8, 1000 * GIB)]
@@ -32,7 +32,7 @@ GPUS = [Node(96, 8, 1000 * GIB)]
 )
 def test_pool_that_fits(options, nodes, workers, cpus, gpus, device):
     """Two cores, many cores with little memory, eight GPUs: sensible without options."""
-    pool = fit(PoolOptions(**options), nodes)
+    pool = fit_pool(PoolOptions(**options), nodes)
     assert (pool.workers, pool.cpus_per_worker, pool.device) == (workers, cpus, device)
     assert pool.gpus_per_worker == pytest.approx(gpus)
 
@@ -49,7 +49,7 @@ def test_pool_that_fits(options, nodes, workers, cpus, gpus, device):
 def test_too_small_a_cluster_is_said_before_any_work(options, message):
     """Needs X, the cluster has Y: never a job that waits for ever."""
     with pytest.raises(UsageError, match=message):
-        fit(PoolOptions(**options), SMALL)
+        fit_pool(PoolOptions(**options), SMALL)
 
 
 @pytest.mark.parametrize("wrong", [{"workers": 0}, {"cpus_per_worker": -1.0}, {"in_flight": 0}])
@@ -79,14 +79,14 @@ def test_what_lies_in_the_copy_that_a_submitted_job_runs_in(config, uri, inside,
     monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
     if config is not None:
         monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps(config))
-    assert in_job_copy(uri.replace("{here}", str(tmp_path))) is inside
+    assert in_job_working_dir(uri.replace("{here}", str(tmp_path))) is inside
 
 
 @pytest.fixture
 def no_ray(monkeypatch):
     """Nothing of this process is connected to Ray, as far as the code can tell; a connection of other tests stays."""
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray_link, "_forget_token", lambda: None)
+    monkeypatch.setattr(ray_connection, "_reset_token_cache", lambda: None)
 
 
 @pytest.mark.usefixtures("no_ray")
@@ -96,7 +96,7 @@ def test_what_ray_prints_does_not_get_into_standard_output(monkeypatch, capsys, 
         monkeypatch.setenv(name, "0")
     monkeypatch.setattr(ray, "init", lambda **options: None)
     monkeypatch.setattr(ray, "shutdown", lambda: print("(raylet) going"))
-    monkeypatch.setattr(ray_link, "require_answer", lambda address: None)
+    monkeypatch.setattr(ray_connection, "require_reachable", lambda address: None)
     monkeypatch.setattr(logging.getLogger("wsvad"), "propagate", True)
     with caplog.at_level(logging.DEBUG, "wsvad"), connected("elsewhere:1", same_software=False):
         print("(raylet) Task f failed.\n(raylet) 2 Workers killed due to memory pressure (OOM)")
@@ -113,7 +113,7 @@ def test_what_ray_prints_does_not_get_into_standard_output(monkeypatch, capsys, 
 def test_gpu_fraction_above_one_is_a_usage_error():
     """Ray takes fractions of one GPU, or whole GPUs."""
     with pytest.raises(UsageError):
-        fit(PoolOptions(gpus_per_worker=1.5), [Node(16, 4, 1 << 36)])
+        fit_pool(PoolOptions(gpus_per_worker=1.5), [Node(16, 4, 1 << 36)])
 
 
 def test_empty_address_is_a_usage_error():

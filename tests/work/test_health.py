@@ -10,7 +10,7 @@ import pytest
 from wsvad.errors import AccessDenied, ObjectChanged, ObjectNotFound, StorageError, StoreFull, StoreUnavailable
 from wsvad.storage import open_store
 from wsvad.work import health, rounds
-from wsvad.work.health import StoreHealth, readable
+from wsvad.work.health import StoreHealth, check_readable
 from wsvad.work.receipt import Receipt
 from wsvad.work.rounds import run_rounds
 
@@ -121,8 +121,8 @@ def test_a_store_that_says_that_an_object_is_gone_or_changed_works(error):
     def look():
         raise error
 
-    assert readable([look]) is None
-    assert isinstance(readable([_denied]), AccessDenied)
+    assert check_readable([look]) is None
+    assert isinstance(check_readable([_denied]), AccessDenied)
 
 
 def _denied():

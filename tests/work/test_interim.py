@@ -5,16 +5,16 @@ from itertools import pairwise
 import pytest
 
 from wsvad.errors import ConflictError, StoreUnavailable
-from wsvad.work import interim
-from wsvad.work.interim import Interim
+from wsvad.work import periodic_publish
+from wsvad.work.periodic_publish import PeriodicPublisher
 
 
 def _times(monkeypatch, seconds, publish=None):
     """When a run whose receipts come at these seconds publishes."""
     now = [0.0]
     published = []
-    monkeypatch.setattr(interim.time, "monotonic", lambda: now[0])
-    maybe = Interim(lambda: (published.append(now[0]), publish and publish()))
+    monkeypatch.setattr(periodic_publish.time, "monotonic", lambda: now[0])
+    maybe = PeriodicPublisher(lambda: (published.append(now[0]), publish and publish()))
     for now[0] in seconds:
         maybe()
     return published

@@ -15,9 +15,9 @@ from wsvad.storage import open_store
 from wsvad.work.lease import Lease
 
 
-def lease(root, beat_s: float = 0.1) -> Lease:
+def lease(root, heartbeat_s: float = 0.1) -> Lease:
     """A lease on a folder of the tests."""
-    return Lease(open_store(str(root)), "drivers/", "a sweep", beat_s)
+    return Lease(open_store(str(root)), "drivers/", "a sweep", heartbeat_s)
 
 
 def test_two_at_once(tmp_path):
@@ -44,11 +44,11 @@ def test_a_killed_driver_is_taken_over_from_at_once(tmp_path):
     while not list(tmp_path.glob("drivers/*.beat")):
         time.sleep(0.02)
     with pytest.raises(ConflictError):
-        lease(tmp_path, beat_s=60).__enter__()
+        lease(tmp_path, heartbeat_s=60).__enter__()
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     started = time.monotonic()
-    with lease(tmp_path, beat_s=60) as mine:
+    with lease(tmp_path, heartbeat_s=60) as mine:
         assert mine.number == 2
     assert time.monotonic() - started < 30
 
@@ -71,9 +71,9 @@ def test_one_of_another_machine_is_watched(tmp_path, beat):
 def test_a_live_one_of_another_machine_is_left_alone(tmp_path, monkeypatch):
     """It writes signs of life while it is watched."""
     with lease(tmp_path) as first:
-        monkeypatch.setattr("wsvad.work.lease._machine", lambda: "another machine")
+        monkeypatch.setattr("wsvad.work.lease._machine_id", lambda: "another machine")
         with pytest.raises(ConflictError):
-            lease(tmp_path, beat_s=1.0).__enter__()
+            lease(tmp_path, heartbeat_s=1.0).__enter__()
         first.check()
 
 

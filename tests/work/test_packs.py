@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsvad.work.board import Board
-from wsvad.work.packs import MOST_UNITS, packed
+from wsvad.work.packs import MAX_UNITS, make_packs
+from wsvad.work.tracker import UnitTracker
 
 
 @dataclass(frozen=True)
@@ -19,22 +19,22 @@ class _Unit:
 def test_packs_hold_every_unit_once_and_are_bounded(sizes, most, workers):
     """In order; a pack above the bound is one unit; none that could have taken the next unit is closed early."""
     units = [_Unit(str(n), size) for n, size in enumerate(sizes)]
-    packs = packed(units, most, workers)
+    packs = make_packs(units, most, workers)
     assert [u for pack in packs for u in pack] == units
     limit = min(most, sum(sizes) / (8 * workers))
     clips = [sum(u.num_clips for u in pack) for pack in packs]
     assert all(
-        len(pack) <= MOST_UNITS and (total <= limit or len(pack) == 1) for pack, total in zip(packs, clips, strict=True)
+        len(pack) <= MAX_UNITS and (total <= limit or len(pack) == 1) for pack, total in zip(packs, clips, strict=True)
     )
     for pack, total, after in zip(packs, clips, packs[1:], strict=False):
-        assert len(pack) == MOST_UNITS or total + after[0].num_clips > limit
+        assert len(pack) == MAX_UNITS or total + after[0].num_clips > limit
 
 
 def test_short_videos_share_rows_and_long_ones_have_their_own():
     """2,000 videos of 5 clips: 64 to a row. Units of ten minutes: one each. A job of few: every worker has some."""
-    assert {len(pack) for pack in packed([_Unit("", 5)] * 2000, 1000, 2)} == {64, 2000 % 64}
-    assert {len(pack) for pack in packed([_Unit("", 937)] * 100, 64, 2)} == {1}
-    assert len(packed([_Unit("", 5)] * 64, 1000, 4)) == 32
+    assert {len(pack) for pack in make_packs([_Unit("", 5)] * 2000, 1000, 2)} == {64, 2000 % 64}
+    assert {len(pack) for pack in make_packs([_Unit("", 937)] * 100, 64, 2)} == {1}
+    assert len(make_packs([_Unit("", 5)] * 64, 1000, 4)) == 32
 
 
 def _finish(board, *names, number=1):
@@ -43,11 +43,11 @@ def _finish(board, *names, number=1):
 
 def test_only_the_unit_that_was_running_is_charged():
     """Of a pack whose worker goes down, again and again: what is finished stays, what was running is given up."""
-    board, pack = Board(), ["a", "b", "c"]
+    board, pack = UnitTracker(), ["a", "b", "c"]
     assert board.begin(1, pack, 2) == (False, [None] * 3, [False] * 3)
     _finish(board, "a")
     first = board.begin(1, pack, 2)
-    assert (first.again, [r and r["unit_id"] for r in first.receipts]) == (True, ["a", None, None])
+    assert (first.restarted, [r and r["unit_id"] for r in first.receipts]) == (True, ["a", None, None])
     assert first.given_up == [False] * 3, "b was begun once, and may be once more"
     assert board.begin(1, pack, 2).given_up == [False, True, False]
     assert board.begin(1, pack, 2).given_up == [False, True, False], "c is charged with this one"
@@ -57,7 +57,7 @@ def test_only_the_unit_that_was_running_is_charged():
 
 def test_alone_once_is_enough_and_a_round_forgets():
     """With a limit of one the second begin is refused; another round begins afresh, late news of the old one apart."""
-    board = Board()
+    board = UnitTracker()
     assert board.begin(1, ["a"], 1).given_up == [False]
     assert board.begin(1, ["a"], 1).given_up == [True]
     assert board.begin(2, ["a", "b"], 2) == (False, [None] * 2, [False] * 2)

@@ -3,8 +3,8 @@
 import pytest
 
 from wsvad.errors import UsageError
-from wsvad.work import place
-from wsvad.work.place import asked_for, refuse_unused, this_process
+from wsvad.work import backend
+from wsvad.work.backend import inline_pool, refuse_unused_options, requested_backend
 from wsvad.work.pool import GIB, PoolOptions
 
 
@@ -12,18 +12,18 @@ from wsvad.work.pool import GIB, PoolOptions
 def no_cluster(monkeypatch):
     """No cluster is named, none is connected."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(place, "_connected", lambda: False)
+    monkeypatch.setattr(backend, "_is_connected", lambda: False)
 
 
 def test_without_a_word_the_work_decides():
     """Neither the cluster's own default options nor a name for the local Ray in the environment say anything."""
-    assert asked_for(None, PoolOptions(), None) is None
+    assert requested_backend(None, PoolOptions(), None) is None
 
 
 def test_environment_that_names_the_local_ray_names_no_cluster(monkeypatch):
     """``RAY_ADDRESS=local`` is what it would be without."""
     monkeypatch.setenv("RAY_ADDRESS", "local")
-    assert asked_for(None, PoolOptions(), None) is None
+    assert requested_backend(None, PoolOptions(), None) is None
 
 
 @pytest.mark.parametrize(
@@ -42,22 +42,22 @@ def test_environment_that_names_the_local_ray_names_no_cluster(monkeypatch):
 )
 def test_what_is_said_decides(use_ray, pool, address, on_ray, why):
     """The switch, the address of a cluster, and any option of its workers."""
-    found = asked_for(use_ray, PoolOptions(**pool), address)
+    found = requested_backend(use_ray, PoolOptions(**pool), address)
     assert (found.on_ray, why in found.why) == (on_ray, True)
 
 
 def test_cluster_of_the_environment_is_named(monkeypatch):
     """``ray job submit`` sets it; ``--no-ray`` wins over it."""
     monkeypatch.setenv("RAY_ADDRESS", "head:6379")
-    assert asked_for(None, PoolOptions(), None).on_ray
-    assert not asked_for(False, PoolOptions(), None).on_ray
+    assert requested_backend(None, PoolOptions(), None).on_ray
+    assert not requested_backend(False, PoolOptions(), None).on_ray
 
 
 def test_connection_that_is_there_is_used(monkeypatch):
     """It costs nothing any more."""
-    monkeypatch.setattr(place, "_connected", lambda: True)
-    assert asked_for(None, PoolOptions(), None).on_ray
-    assert not asked_for(False, PoolOptions(), None).on_ray
+    monkeypatch.setattr(backend, "_is_connected", lambda: True)
+    assert requested_backend(None, PoolOptions(), None).on_ray
+    assert not requested_backend(False, PoolOptions(), None).on_ray
 
 
 @pytest.mark.parametrize(
@@ -73,15 +73,15 @@ def test_connection_that_is_there_is_used(monkeypatch):
 def test_options_without_a_meaning_are_refused(pool, address, option):
     """Only where Ray is refused; the message names them."""
     with pytest.raises(UsageError, match=f"--no-ray extracts alone in this process: leave out {option}, or --no-ray"):
-        refuse_unused(False, PoolOptions(**pool), address, "extracts")
-    refuse_unused(None, PoolOptions(**pool), address, "extracts")
-    refuse_unused(True, PoolOptions(**pool), address, "extracts")
+        refuse_unused_options(False, PoolOptions(**pool), address, "extracts")
+    refuse_unused_options(None, PoolOptions(**pool), address, "extracts")
+    refuse_unused_options(True, PoolOptions(**pool), address, "extracts")
 
 
 def test_options_with_a_meaning_in_one_process():
     """One worker, its threads, and whether it has a GPU."""
     for pool in ({"workers": 1}, {"cpus_per_worker": 2.0}, {"gpus_per_worker": 0.0}):
-        refuse_unused(False, PoolOptions(**pool), None, "extracts")
+        refuse_unused_options(False, PoolOptions(**pool), None, "extracts")
 
 
 @pytest.mark.parametrize(
@@ -96,11 +96,11 @@ def test_options_with_a_meaning_in_one_process():
 )
 def test_this_process_is_what_a_worker_would_be(pool, gpus, threads, device):
     """One thread unless more were asked for, whatever the cores: sums round as on Ray. A GPU where there is one."""
-    found = this_process(PoolOptions(**pool), gpus)
+    found = inline_pool(PoolOptions(**pool), gpus)
     assert (found.workers, found.threads, found.device) == (1, threads, device)
 
 
 def test_a_gpu_that_is_not_there_is_said():
     """Before any work, as a cluster without one is."""
     with pytest.raises(UsageError, match="PyTorch sees 0 GPUs"):
-        this_process(PoolOptions(gpus_per_worker=1.0), 0)
+        inline_pool(PoolOptions(gpus_per_worker=1.0), 0)

@@ -19,7 +19,7 @@ from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
 from tests.extraction.harness import QUICK, finish, start
 from wsvad.errors import ClusterError, UsageError
 from wsvad.work.address import cluster_address, parse_address
-from wsvad.work.ray_link import local_ray, require_answer
+from wsvad.work.ray_connection import local_ray, require_reachable
 
 _PRIVATE = """
 import json, os, stat, sys
@@ -127,7 +127,7 @@ def test_a_dead_cluster_is_told_by_the_address_that_was_given(form, closed_port)
     address = form.format(port=closed_port)
     started = time.monotonic()
     with pytest.raises(ClusterError, match="Connection refused") as told:
-        require_answer(address)
+        require_reachable(address)
     assert time.monotonic() - started < 10
     assert f"the Ray cluster at {address}: " in str(told.value)
 
@@ -139,7 +139,7 @@ def test_what_listens_there_is_not_taken_for_a_cluster(form):
         address = form.format(port=silent.getsockname()[1])
         started = time.monotonic()
         with pytest.raises(ClusterError, match="no Ray answers"):
-            require_answer(address)
+            require_reachable(address)
     assert time.monotonic() - started < 10
 
 
@@ -156,7 +156,7 @@ def test_what_listens_there_is_not_taken_for_a_cluster(form):
 def test_what_cannot_be_an_address_is_a_usage_error(address, words):
     """Found before anything is asked."""
     with pytest.raises(UsageError, match=words):
-        require_answer(address)
+        require_reachable(address)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import ray
 from prometheus_client.parser import text_string_to_metric_families
 
 from wsvad.work.pool import Pool
+from wsvad.work.ray_runner import RayRunner
 from wsvad.work.receipt import Receipt
-from wsvad.work.run import UnitRunner
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 POOL = Pool(workers=1, cpus_per_worker=1.0, gpus_per_worker=0.0, memory_per_worker=0, in_flight=2)
@@ -63,7 +63,7 @@ def begun(payload):
 
 def test_unit_that_kills_its_workers_gets_no_receipt_and_its_neighbours_are_done(payload):
     """Ray restarts workers and repeats rows for ever; the row itself stops after two tries, and nothing hangs."""
-    runner = UnitRunner(_Deed, "hello", payload, POOL)
+    runner = RayRunner(_Deed, "hello", payload, POOL)
     receipts = list(runner([_Unit(n) for n in ("a", "kills its worker", "b", "c")], False))
     assert sorted((r.unit_id, r.status, r.message) for r in receipts) == [(n, "done", "hello 7") for n in "abc"]
     assert set(runner.in_progress()) >= {"a"}
@@ -72,7 +72,7 @@ def test_unit_that_kills_its_workers_gets_no_receipt_and_its_neighbours_are_done
 def test_a_pack_with_units_of_every_kind(payload):
     """Two that end their workers, one that fails, one that raises: each of the others is done once, in one row."""
     names = ["a", "fails", "b", "kills its worker", "c", "raises", "kills its worker too", *map(str, range(20)), "d"]
-    runner = UnitRunner(_Deed, "hello", payload, POOL, pack_clips=1000)
+    runner = RayRunner(_Deed, "hello", payload, POOL, pack_clips=1000)
     runner._pool = replace(POOL, workers=1)
     with mock.patch("wsvad.work.packs._PACKS_FOR_A_WORKER", 1):
         receipts = list(runner([_Unit(n) for n in names], False))
@@ -88,7 +88,7 @@ def test_a_pack_with_units_of_every_kind(payload):
 
 def test_the_next_round_runs_again_what_is_asked_for(payload):
     """Receipts of a round say nothing in the next: what failed for want of a store is tried again."""
-    runner = UnitRunner(_Deed, "", payload, POOL, pack_clips=1000)
+    runner = RayRunner(_Deed, "", payload, POOL, pack_clips=1000)
     for number in (1, 2):
         assert [r.status for r in runner([_Unit("fails"), _Unit("fails too")], False)] == ["failed"] * 2
         assert set(begun(payload).values()) == {number}
@@ -96,7 +96,7 @@ def test_the_next_round_runs_again_what_is_asked_for(payload):
 
 def test_lost_books_of_a_run_are_not_evidence_against_videos(payload):
     """The actor that counts tries dies (a full head node): units fail, none is quarantined."""
-    runner = UnitRunner(_Deed, "", payload, POOL, pack_clips=1000)
+    runner = RayRunner(_Deed, "", payload, POOL, pack_clips=1000)
     ray.kill(runner._board)
     assert {r.status for r in runner([_Unit("a"), _Unit("b")], False)} == {"failed"}
 
@@ -107,7 +107,7 @@ class _Counted(_Deed):
 
 def test_what_workers_did_is_in_the_metrics_of_ray(payload):
     """Units by what became of them, clips, seconds: at the port that Prometheus reads from a node."""
-    runner = UnitRunner(_Counted, "hello", payload, POOL, pack_clips=100)
+    runner = RayRunner(_Counted, "hello", payload, POOL, pack_clips=100)
     list(runner([_Unit("one"), _Unit("two"), _Unit("fails")], alone=False))
     (node,) = ray.nodes()
     url = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"

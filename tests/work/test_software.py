@@ -13,15 +13,15 @@ from tests.extraction.harness import QUICK
 from tests.extraction.videos import write_video
 from wsvad.cli import main
 from wsvad.errors import EXIT_STORAGE, EXIT_USAGE, UsageError
-from wsvad.work import cluster, run, software
-from wsvad.work.software import PACKAGES, differences, installed
+from wsvad.work import cluster, ray_runner, software
+from wsvad.work.software import PACKAGES, installed_versions, version_differences
 
 HERE = {"python": "3.11", "torch": "2.13.0", "av": "18.1.0"}
 
 
 def test_what_is_installed_is_told_without_builds():
     """Every package, by the version that pip knows, without ``+cpu``."""
-    found = installed()
+    found = installed_versions()
     assert set(found) == {"python", "wsvad", *PACKAGES}
     assert metadata.version("torch").startswith(found["torch"])
     assert "+" not in found["torch"]
@@ -43,7 +43,7 @@ def test_what_is_installed_is_told_without_builds():
 )
 def test_differences_are_named_with_their_nodes(nodes, said):
     """A line a package, however many nodes."""
-    assert differences(HERE, nodes) == said
+    assert version_differences(HERE, nodes) == said
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,8 @@ def test_a_mixed_cluster_is_refused_when_it_is_joined(two_nodes, monkeypatch):
     if ray.is_initialized():
         ray.shutdown()
     with cluster.connected(two_nodes.address):
-        answers = cluster.ask_every_node(installed, 60)
-    assert list(answers.values()) == [installed()] * 2
+        answers = cluster.run_on_every_node(installed_versions, 60)
+    assert list(answers.values()) == [installed_versions()] * 2
     assert set(answers) <= cluster._same_software
     monkeypatch.setattr(cluster, "installed", missing_package)
     with cluster.connected(two_nodes.address):  # asked once, whatever a verb does
@@ -92,13 +92,13 @@ def test_a_job_on_a_mixed_cluster_ends_before_any_work(two_nodes, monkeypatch, t
 
 def _other_torch():
     """What this process has, and nodes do not: a node's own answer comes from the function of that name there."""
-    return software.installed() | ({} if ray.get_runtime_context().get_task_id() else {"torch": "0.1"})
+    return software.installed_versions() | ({} if ray.get_runtime_context().get_task_id() else {"torch": "0.1"})
 
 
 def test_a_worker_on_a_node_that_came_later_compares_once_more(two_nodes, monkeypatch, tmp_path, capsys):
     """Whoever joins after the nodes were asked makes nothing, either; the same command then says it before any work."""
     monkeypatch.setattr(cluster, "_refuse_other_software", lambda: None)
-    monkeypatch.setattr(run, "installed", _other_torch)
+    monkeypatch.setattr(ray_runner, "installed", _other_torch)
     (tmp_path / "videos").mkdir()
     write_video(tmp_path / "videos" / "camera.mp4", 20)
     words = ("--videos", str(tmp_path / "videos"), "--out", str(tmp_path / "out"), "--address", two_nodes.address)

@@ -10,7 +10,7 @@ from wsvad.doctor.report import Check, Value
 from wsvad.doctor.services import check_source, check_store
 from wsvad.errors import EXIT_STORAGE
 from wsvad.storage import StoreOptions
-from wsvad.work.software import differences, few, installed
+from wsvad.work.software import installed_versions, shorten, version_differences
 
 _LEAST_MEMORY = 2 * GIB
 _CONSTRAINTS = "pip install -c constraints.txt . on every node, and restart Ray there"
@@ -25,7 +25,7 @@ def look(videos_uri: str | None, out_uri: str | None, options: StoreOptions) -> 
     """
     cpu = check_cpu()
     found: dict[str, Any] = {
-        "versions": installed(),
+        "versions": installed_versions(),
         "bf16": bool(cpu.data["bf16"]),
         "cpu": str(cpu.data["model"]),
         "memory": memory_bytes()[0],
@@ -63,9 +63,11 @@ def _same_software(answers: Mapping[str, Answer], silent: Sequence[str]) -> Chec
     name = "node versions"
     data: dict[str, Value] = {node: dict(answer["versions"]) for node, answer in answers.items()}
     if silent:
-        summary = f"no answer from {few(sorted(silent))}"
+        summary = f"no answer from {shorten(sorted(silent))}"
         return Check(name, "fail", summary, "check `ray status`; then run doctor again", data, EXIT_STORAGE)
-    different = differences(installed(), {node: answer["versions"] for node, answer in answers.items()})
+    different = version_differences(
+        installed_versions(), {node: answer["versions"] for node, answer in answers.items()}
+    )
     if different:
         return Check(name, "fail", "; ".join(different), _CONSTRAINTS, data)
     return Check(name, "ok", f"the same on {len(answers)} node(s) as here", data=data)
@@ -78,7 +80,7 @@ def _bf16(answers: Mapping[str, Answer]) -> Check:
     if not without:
         return Check(name, "ok", "all nodes' processors have bf16 instructions", data=data)
     models = ", ".join(sorted({str(answers[node]["cpu"]) or "unknown model" for node in without}))
-    summary = f"no bf16 instructions on {few(sorted(without))} ({models})"
+    summary = f"no bf16 instructions on {shorten(sorted(without))} ({models})"
     if len(without) == len(answers):
         return Check(name, "ok", f"{summary}: workers without a GPU use fp32", data=data)
     remedy = "new data sets use fp32 unless workers have GPUs; an existing bf16 data set cannot be continued there"
@@ -90,7 +92,9 @@ def _memory(answers: Mapping[str, Answer]) -> Check:
     data: dict[str, Value] = {node: int(answer["memory"]) for node, answer in answers.items()}
     small = [node for node, answer in answers.items() if answer["memory"] < _LEAST_MEMORY]
     if small:
-        return Check(name, "warn", f"less than 2 GiB on {few(sorted(small))}", "Ray and one worker need 2 GiB", data)
+        return Check(
+            name, "warn", f"less than 2 GiB on {shorten(sorted(small))}", "Ray and one worker need 2 GiB", data
+        )
     least = min((answer["memory"] for answer in answers.values()), default=0)
     return Check(name, "ok", f"at least {least / GIB:.1f} GiB on every node", data=data)
 
@@ -100,7 +104,7 @@ def _stores(kind: str, answers: Mapping[str, Answer]) -> Check:
     data: dict[str, Value] = {node: list(answer[kind]) for node, answer in answers.items() if kind in answer}
     failed = [node for node, answer in answers.items() if answer.get(kind, ["ok"])[0] == "fail"]
     if failed:
-        summary = f"not usable from {few(sorted(failed))}: {answers[failed[0]][kind][1]}"
+        summary = f"not usable from {shorten(sorted(failed))}: {answers[failed[0]][kind][1]}"
         remedy = "check environment and network of that node; then run doctor again"
         return Check(name, "fail", summary, remedy, data, EXIT_STORAGE)
     doubtful = [answer[kind][1] for answer in answers.values() if answer.get(kind, ["ok"])[0] == "warn"]

@@ -21,7 +21,7 @@ from wsvad.doctor.nodes import look
 from wsvad.errors import WsvadError
 from wsvad.storage import StoreOptions
 from wsvad.work.address import LOCAL
-from wsvad.work.cluster import ask_every_node, connected, node_names
+from wsvad.work.cluster import connected, node_names, run_on_every_node
 
 _NODES_S = 60.0
 
@@ -56,7 +56,7 @@ def probe(address: str, about: Mapping[str, Any]) -> dict[str, Any]:
             if address != LOCAL:
                 question = functools.partial(look, about["videos"], about["out"], StoreOptions(**about["store"]))
                 try:
-                    answers, names = ask_every_node(question, _NODES_S), node_names()
+                    answers, names = run_on_every_node(question, _NODES_S), node_names()
                     found["answers"] = {names.get(node_id, node_id): answers[node_id] for node_id in answers}
                     found["silent"] = sorted(set(names.values()) - set(found["answers"]))
                 except RayTaskError as error:

@@ -15,7 +15,7 @@ import wsvad
 from wsvad.doctor.report import Check, Value
 from wsvad.errors import EXIT_STORAGE, EXIT_USAGE, ObjectNotFound, UsageError, WsvadError
 from wsvad.storage import Store, StoreOptions, normalize_uri, open_object, open_store
-from wsvad.work.address import AUTO, cluster_address, parse_address, why_not_reached
+from wsvad.work.address import AUTO, cluster_address, connection_problem, parse_address
 
 _CONNECT_S = 3.0
 _RAY_S = 100.0  # includes 60 s for its nodes to answer
@@ -169,7 +169,7 @@ def _cannot_connect(address: str) -> str:
         where = parse_address(address)
     except UsageError as error:
         return str(error)
-    return why_not_reached(where.host, where.port, _CONNECT_S)
+    return connection_problem(where.host, where.port, _CONNECT_S)
 
 
 def _probe_ray(address: str, timeout_s: float, about: Mapping[str, Value] | None = None) -> dict[str, Value]:

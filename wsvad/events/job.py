@@ -42,7 +42,7 @@ from wsvad.storage import Created, Store, StoreOptions, probe_folder
 from wsvad.text import printable
 from wsvad.work.receipt import Receipt
 from wsvad.work.record import Run
-from wsvad.work.stored import DamagedUnit, adopt
+from wsvad.work.stored import DamagedUnit, recover_stored_units
 from wsvad.work.target import open_target
 
 log = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ def find_all_events(options: EventsOptions, console: Console | None = None) -> E
         }
         cameras = {name: camera.to_dict() for name, camera in plan.cameras.items()}
         resolved = {**options.to_dict(), **inputs, "events": plan.config.to_dict(), "resolved_cameras": cameras}
-        run.keep(out, resolved, summary)
+        run.write_record(out, resolved, summary)
     return summary
 
 
@@ -176,7 +176,7 @@ def _find_done(plan: _Plan, out: Store, *, mend: bool) -> None:
 
     base = latest_snapshot(out)
     published = {row["video_id"]: row for row in base.videos} if base else {}
-    plan.receipts = adopt(out, plan.units, base, receipt, mend=mend)
+    plan.receipts = recover_stored_units(out, plan.units, base, receipt, repair=mend)
     for unit in plan.units:
         if unit.unit_id in plan.receipts and unit.unit_id not in plan.counts:
             row = published.get(unit.name, {})

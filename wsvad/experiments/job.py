@@ -25,7 +25,7 @@ from wsvad.manifest.names import Split
 from wsvad.manifest.records import read_records
 from wsvad.provenance import versions
 from wsvad.storage import open_store, probe_folder
-from wsvad.work.target import refuse_job_copy
+from wsvad.work.target import refuse_job_working_dir
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def check_comparison(options: CompareOptions) -> dict[str, dict[str, str]]:
     Raises:
         UsageError, ManifestError, ConflictError: as :func:`compare`.
     """
-    refuse_job_copy(options.out)
+    refuse_job_working_dir(options.out)
     refuse_data_set(open_store(options.out, options.store), "a comparison")
     records = read_records(options.manifest, options.store)
     for split in options.splits:

@@ -24,7 +24,7 @@ from wsvad.errors import AccessDenied, ClusterError, StorageError, StoreFull, Tr
 from wsvad.loop.board import TrainBoard
 from wsvad.loop.curve import STEP
 from wsvad.loop.group import DDP_OPTIONS, Distributed, Group, agree
-from wsvad.work.beside import Beside
+from wsvad.work.background_call import BackgroundCall
 from wsvad.work.pool import Pool
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ def _fit(
             **quiet,
         ),
     )
-    _wait(Beside(trainer.fit, "ray-train"), board, on_row)
+    _wait(BackgroundCall(trainer.fit, "ray-train"), board, on_row)
 
 
 def _name(out: str) -> str:
@@ -119,14 +119,14 @@ class _Figures(ray.train.UserCallback):
             self._gauge.set(value, {"run": run_context.get_run_config().name, "figure": figure})
 
 
-def _wait(thread: Beside, board: Any, on_row: Callable[[dict[str, float]], None]) -> None:
+def _wait(thread: BackgroundCall, board: Any, on_row: Callable[[dict[str, float]], None]) -> None:
     """Pass on rows until the thread ends. If interrupted, stop the workers first."""
     last: dict[str, float] = {}
     failure = ("", "")
     try:
         over = False
         while not over and not failure[0]:
-            over = thread.over(_ASK_EVERY_S)
+            over = thread.wait(_ASK_EVERY_S)
             row, failure = _news(board)
             if row and row != last:
                 on_row(row)
@@ -134,7 +134,7 @@ def _wait(thread: Beside, board: Any, on_row: Callable[[dict[str, float]], None]
     except BaseException:
         board.stop.remote()
         with signals.held():  # otherwise the signal would be raised again and interrupt the wait
-            thread.over(_STOP_S)
+            thread.wait(_STOP_S)
         raise
     if failure[0]:
         raise _LASTING[failure[0]](failure[1])

@@ -45,7 +45,7 @@ from wsvad.nightly.tombstones import marks, without_purged
 from wsvad.storage import Store, open_store
 from wsvad.work.lease import Lease
 from wsvad.work.record import Run
-from wsvad.work.target import probed, refuse_job_copy
+from wsvad.work.target import probe_target, refuse_job_working_dir
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ def _retain(night: Night, summary: RescoreSummary, console: Console | None) -> R
 
 
 def _check(options: RescoreOptions) -> None:
-    refuse_job_copy(options.root)
+    refuse_job_working_dir(options.root)
     if options.textfile:
         check_textfile(options.textfile)
     if options.push:
@@ -134,7 +134,7 @@ def _is_finished(night: Night, base: Current | None) -> bool:
 
 def _hold(night: Night, run: Run, console: Console | None) -> RescoreSummary:
     """Make and publish the night, as the only one at work below the root."""
-    root = probed(night.root)
+    root = probe_target(night.root)
     with Lease(root, DRIVERS, "an archive") as lease:
         listing, purged = without_purged(night.listing, marks(root))  # a purge may have come between
         night = replace(night, listing=listing, purged=(*night.purged, *purged))

@@ -19,8 +19,8 @@ from wsvad.pretraining.order import own_shards
 from wsvad.pretraining.worker import CLIPS, PretrainPlan, run_pretraining
 from wsvad.storage import Created, Store, StoreOptions, normalize_uri, open_store
 from wsvad.work.cluster import connected, nodes
-from wsvad.work.pool import PoolOptions, fit
-from wsvad.work.target import probed, refuse_job_copy
+from wsvad.work.pool import PoolOptions, fit_pool
+from wsvad.work.target import probe_target, refuse_job_working_dir
 
 RECIPE = "recipe.json"
 
@@ -59,10 +59,10 @@ def pretrain(options: PretrainOptions, console: Console) -> Exported:
         ClusterError, StorageError: as everywhere.
     """
     _refuse_shares(options)
-    refuse_job_copy(options.out)
+    refuse_job_working_dir(options.out)
     uri = normalize_uri(options.out)
     clips = _clips_folder(options.clips, uri)
-    out = probed(open_store(uri, options.store))
+    out = probe_target(open_store(uri, options.store))
     _claim(out, options.config)
     plan = PretrainPlan(options.config, uri, clips, options.renderers, store=out.options, threads=options.threads)
     with TrainView(options.config.steps, console) as view:
@@ -77,7 +77,7 @@ def _on_ray(plan: PretrainPlan, options: PretrainOptions, view: TrainView) -> No
     with connected(options.address, verbose=options.verbose):
         found = nodes()
         gpus = options.gpus_per_worker if options.gpus_per_worker is not None else float(any(n.gpus for n in found))
-        pool = fit(PoolOptions(options.workers, float(options.threads), gpus), found)
+        pool = fit_pool(PoolOptions(options.workers, float(options.threads), gpus), found)
         placed = replace(plan, device=pool.device)
         run_group(
             run_pretraining, placed, pool, view.add, max_failures=options.max_failures, verbose=options.verbose

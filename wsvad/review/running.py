@@ -17,7 +17,7 @@ from wsvad.review.desk import Desk
 from wsvad.review.finding import require_finder
 from wsvad.review.serving import make_app
 from wsvad.storage import open_store
-from wsvad.work.target import probed
+from wsvad.work.target import probe_target
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def serve(options: ReviewOptions, serving: ServeOptions, *, as_json: bool = Fals
     require_finder(options.media)
     given = read_tokens(serving.token_file) if serving.token_file else {}
     tokens = given or new_tokens(dict.fromkeys(serving.reviewer or ("reviewer",)))
-    root = probed(open_store(options.source.root, options.source.store))
+    root = probe_target(open_store(options.source.root, options.source.store))
     desk = Desk(options, serving.prepare)
     desk.open()
     try:

@@ -41,7 +41,7 @@ from wsvad.training.selection import best_on_test, selected_step
 from wsvad.training.summary import TrainSummary
 from wsvad.training.trainer import selected_weights
 from wsvad.training.worker import TrainPlan, run_worker
-from wsvad.work.target import probed, refuse_job_copy
+from wsvad.work.target import probe_target, refuse_job_working_dir
 
 log = logging.getLogger(__name__)
 OnRow = Callable[[Mapping[str, float]], None]
@@ -91,7 +91,7 @@ def train(options: TrainOptions, console: Console | None = None, on_row: OnRow |
     started = time.monotonic()
     _refuse_unused(options)
     resolved = _resolve(options)
-    refuse_job_copy(options.out)
+    refuse_job_working_dir(options.out)
     out = open_store(options.out, options.store)
     check_claim(out, resolved.claim())
     before = newest_state(out)
@@ -105,7 +105,7 @@ def train(options: TrainOptions, console: Console | None = None, on_row: OnRow |
         if options.drop_states:
             _drop_states(out)
         return done
-    out = probed(out)
+    out = probe_target(out)
     write_claim(out, resolved.claim())
     plan = TrainPlan(
         features=resolved.features,
@@ -140,7 +140,7 @@ def _drop_states(out: Store) -> None:
 def check(options: TrainOptions) -> None:
     """Raise what :func:`train` would raise before any work. Writes nothing."""
     claim = _resolve(options).claim()
-    refuse_job_copy(options.out)
+    refuse_job_working_dir(options.out)
     check_claim(open_store(options.out, options.store), claim)
 
 

@@ -14,7 +14,7 @@ from wsvad.training.options import TrainOptions
 from wsvad.training.trainer import refuse_shares
 from wsvad.training.worker import TrainPlan, run_worker
 from wsvad.work.cluster import connected, nodes
-from wsvad.work.pool import Pool, PoolOptions, fit
+from wsvad.work.pool import Pool, PoolOptions, fit_pool
 
 log = logging.getLogger(__name__)
 
@@ -58,4 +58,4 @@ def _pool(options: TrainOptions, plan: TrainPlan, at_most: int | None) -> Pool:
     places = int(gpus / each) if each else 1
     sharing = most_workers(at_most or places, pairs=plan.config.pairs, videos=len(plan.data.train_ids))
     workers = options.workers or sharing
-    return fit(PoolOptions(workers, options.cpus_per_worker or 1.0, each), found)
+    return fit_pool(PoolOptions(workers, options.cpus_per_worker or 1.0, each), found)

@@ -26,7 +26,7 @@ from wsvad.tuning.losses import Losses
 from wsvad.tuning.schedule import Job
 from wsvad.tuning.space import Configuration
 from wsvad.tuning.trial import Task
-from wsvad.work.beside import Beside
+from wsvad.work.background_call import BackgroundCall
 from wsvad.work.pool import Pool
 
 log = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ def run_on_tune(
             ),
         )
         searcher.at_once = pool.workers
-        _wait(Beside(tuner.fit, "ray-tune"), searcher, on_news)
+        _wait(BackgroundCall(tuner.fit, "ray-tune"), searcher, on_news)
 
 
 class _Trial(tune.Trainable):
@@ -242,15 +242,15 @@ class _Stop(Stopper):
         return self._searcher.stopping or self._searcher.error is not None
 
 
-def _wait(thread: Beside, searcher: _Searcher, on_news: Callable[[], None]) -> None:
+def _wait(thread: BackgroundCall, searcher: _Searcher, on_news: Callable[[], None]) -> None:
     try:
-        while not thread.over(_ASK_EVERY_S):
+        while not thread.wait(_ASK_EVERY_S):
             on_news()
         on_news()
     except BaseException:
         searcher.stopping = True
         with signals.held():  # a signal is raised again until it is noted, and would end the waiting
-            thread.over(_STOP_S)
+            thread.wait(_STOP_S)
         raise
     if searcher.error is not None:
         raise searcher.error

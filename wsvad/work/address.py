@@ -52,7 +52,7 @@ def parse_address(text: str) -> Address:
     return Address(parts.scheme, parts.hostname, port)
 
 
-def why_not_reached(host: str, port: int, timeout_s: float = CONNECT_S) -> str:
+def connection_problem(host: str, port: int, timeout_s: float = CONNECT_S) -> str:
     """Return why no TCP connection to the host can be made within the timeout, or ``""`` if one can be made."""
     found = [f"no connection within {timeout_s:g} s"]
 

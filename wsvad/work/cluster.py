@@ -16,9 +16,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from wsvad.cores import whole_cores
 from wsvad.errors import ClusterError, UsageError
 from wsvad.work.address import cluster_address
-from wsvad.work.pool import Node, Pool, places_on
-from wsvad.work.ray_link import joined_ray, local_ray
-from wsvad.work.software import differences, installed
+from wsvad.work.pool import Node, Pool, worker_slots
+from wsvad.work.ray_connection import cluster_ray, local_ray
+from wsvad.work.software import installed_versions, version_differences
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 _ANSWER_S = 180.0  # a node imports PyTorch before it answers
 _VERSIONS_S = 60.0  # a node imports nothing before it answers
 _same_software: set[str] = set()  # ids of checked nodes: a verb may connect several times
-_TOLD_ALWAYS = "memory pressure"  # the one message of Ray that explains a lost worker and that a user can act on
+_WARNED_TEXT = "memory pressure"  # the one message of Ray that explains a lost worker and that a user can act on
 
 
 @contextlib.contextmanager
@@ -61,7 +61,7 @@ def connected(
     options = {"logging_level": logging.INFO if verbose else logging.ERROR, "log_to_driver": verbose}
     if address:
         log.info("connecting to the Ray cluster at %s", address)
-        link = joined_ray(address, **options)
+        link = cluster_ray(address, **options)
     else:
         link = local_ray(num_cpus or whole_cores(), **options)
     with contextlib.ExitStack() as stack:
@@ -82,21 +82,21 @@ class _RayMessages(io.TextIOBase):
     def write(self, text: str) -> int:
         for line in text.splitlines():
             if line.strip():
-                log.log(logging.WARNING if _TOLD_ALWAYS in line else logging.DEBUG, "Ray: %s", line)
+                log.log(logging.WARNING if _WARNED_TEXT in line else logging.DEBUG, "Ray: %s", line)
         return len(text)
 
 
 @contextlib.contextmanager
 def _silent_stderr() -> Iterator[None]:
     """Discard output to file descriptor 2: Ray's C++ core prints there that its log level was set."""
-    kept = os.dup(2)
+    saved = os.dup(2)
     try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+        with open(os.devnull, "wb") as null:
+            os.dup2(null.fileno(), 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(saved, 2)
+        os.close(saved)
 
 
 def nodes() -> list[Node]:
@@ -112,7 +112,7 @@ def _nodes_by_id() -> dict[str, Node]:
     }
 
 
-def ask_nodes(question: Callable[[], T], pool: Pool) -> dict[str, T]:
+def run_on_worker_nodes(function: Callable[[], T], pool: Pool) -> dict[str, T]:
     """Run a small function on every node that can hold a worker of this pool; return the results by node id.
 
     The function gets a worker's share of a GPU.
@@ -121,8 +121,8 @@ def ask_nodes(question: Callable[[], T], pool: Pool) -> dict[str, T]:
         ClusterError: a node did not answer, or the function failed there.
     """
     need = (pool.cpus_per_worker, pool.gpus_per_worker, pool.memory_per_worker)
-    asked = [node_id for node_id, node in _nodes_by_id().items() if places_on(node, *need)]
-    task = ray.remote(lambda: question())
+    asked = [node_id for node_id, node in _nodes_by_id().items() if worker_slots(node, *need)]
+    task = ray.remote(lambda: function())
     answers = [
         task.options(
             num_cpus=0,
@@ -146,18 +146,18 @@ def node_names() -> dict[str, str]:
     return {n["NodeID"]: f"{n['NodeName'] or n['NodeManagerAddress']} ({n['NodeID'][:8]})" for n in _alive()}
 
 
-def ask_every_node(question: Callable[[], T], timeout_s: float, *, but: Set[str] = frozenset()) -> dict[str, T]:
+def run_on_every_node(function: Callable[[], T], timeout_s: float, *, exclude: Set[str] = frozenset()) -> dict[str, T]:
     """Run a small function on every living node, even those without room for a worker; return the results by node id.
 
     Nodes in ``exclude`` are skipped. Nodes that do not answer in time or leave the cluster are omitted. An exception
     raised by the function is raised here as ``RayTaskError``.
     """
-    task = ray.remote(lambda: question())
+    task = ray.remote(lambda: function())
     asked = {
         task.options(
             num_cpus=0, max_retries=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False)
         ).remote(): node_id
-        for node_id in living_nodes() - but
+        for node_id in living_nodes() - exclude
     }
     if not asked:
         return {}
@@ -176,7 +176,7 @@ def ask_every_node(question: Callable[[], T], timeout_s: float, *, but: Set[str]
 def _refuse_other_software() -> None:
     """Refuse nodes with other package versions: results would depend on the node, and errors would be obscure."""
     try:
-        found = ask_every_node(installed, _VERSIONS_S, but=_same_software)
+        found = run_on_every_node(installed_versions, _VERSIONS_S, exclude=_same_software)
     except RayTaskError as error:
         raise UsageError(
             f"a node of the cluster cannot run wsvad ({str(error).strip().splitlines()[-1]}); install the same "
@@ -185,7 +185,9 @@ def _refuse_other_software() -> None:
     if not found:
         return
     names = node_names()
-    different = differences(installed(), {names.get(node_id, node_id): found[node_id] for node_id in found})
+    different = version_differences(
+        installed_versions(), {names.get(node_id, node_id): found[node_id] for node_id in found}
+    )
     if different:
         raise UsageError(
             f"the nodes of the cluster have other software: {'; '.join(different)}. No work was started; install from "

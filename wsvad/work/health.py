@@ -24,9 +24,9 @@ from wsvad.work.receipt import Receipt, WorkUnit
 
 log = logging.getLogger(__name__)
 
-LASTING = frozenset({AccessDenied.__name__, StoreFull.__name__, UnusablePlace.__name__})
+PERMANENT_KINDS = frozenset({AccessDenied.__name__, StoreFull.__name__, UnusablePlace.__name__})
 """Kinds of failure that waiting does not resolve."""
-OF_STORES = LASTING | {StoreUnavailable.__name__, StorageError.__name__}
+STORE_KINDS = PERMANENT_KINDS | {StoreUnavailable.__name__, StorageError.__name__}
 """Kinds of failure caused by a store. Other kinds concern one object or the machine."""
 CHECK_EVERY_S = 15.0
 """Minimum time between checks. A failed request has already used all its retries, so the first failure triggers one."""
@@ -38,7 +38,7 @@ T = TypeVar("T")
 Unit = TypeVar("Unit", bound=WorkUnit)
 
 
-def hasty(options: StoreOptions) -> StoreOptions:
+def with_short_timeouts(options: StoreOptions) -> StoreOptions:
     """Return a copy of the options with which an unavailable store is detected within about 15 s."""
     return replace(
         options,
@@ -49,34 +49,34 @@ def hasty(options: StoreOptions) -> StoreOptions:
     )
 
 
-def some(things: Sequence[T]) -> Sequence[T]:
+def sample_evenly(things: Sequence[T]) -> Sequence[T]:
     """Return up to 8 items, evenly spaced over the sequence."""
     count = min(len(things), _SAMPLES)
     return [things[i * len(things) // count] for i in range(count)]
 
 
-def readable(looks: Sequence[Callable[[], object]]) -> StorageError | None:
+def check_readable(probes: Sequence[Callable[[], object]]) -> StorageError | None:
     """Return ``None`` if any probe succeeds, else the error of the first one.
 
     ``ObjectNotFound`` and ``ObjectChanged`` count as success, because the store answered.
 
     Args:
-        looks: functions that each read a small part of a different object; they raise ``StorageError``.
+        probes: functions that each read a small part of a different object; they raise ``StorageError``.
     """
 
-    def failure(look: Callable[[], object]) -> StorageError | None:
+    def failure(probe: Callable[[], object]) -> StorageError | None:
         try:
-            look()
+            probe()
         except (ObjectNotFound, ObjectChanged):
             return None
         except StorageError as error:
             return error
         return None
 
-    if not looks:
+    if not probes:
         return None
-    with ThreadPoolExecutor(len(looks)) as pool:
-        failures = list(pool.map(failure, looks))
+    with ThreadPoolExecutor(len(probes)) as pool:
+        failures = list(pool.map(failure, probes))
     return failures[0] if all(failures) else None
 
 
@@ -86,15 +86,15 @@ class StoreHealth(Generic[Unit]):
     Args:
         out: data set that is written.
         units: all units of the run.
-        look: reads a small part of a unit's input; raises ``StorageError``.
+        probe_input: reads a small part of a unit's input; raises ``StorageError``.
     """
 
-    def __init__(self, out: Store, units: Sequence[Unit], look: Callable[[Unit], object]) -> None:
-        self._out = open_store(out.uri, hasty(out.options))
+    def __init__(self, out: Store, units: Sequence[Unit], probe_input: Callable[[Unit], object]) -> None:
+        self._out = open_store(out.uri, with_short_timeouts(out.options))
         self._units = units
-        self._look = look
+        self._probe_input = probe_input
         self._failed: set[str] = set()
-        self._looked = -CHECK_EVERY_S
+        self._checked_at = -CHECK_EVERY_S
         self.out_works = True
         """Whether the last check could write to the data set."""
 
@@ -107,13 +107,13 @@ class StoreHealth(Generic[Unit]):
         if receipt.status != "failed":
             self._failed.discard(receipt.unit_id)
             return
-        if receipt.kind not in OF_STORES:
+        if receipt.kind not in STORE_KINDS:
             return  # the failure concerns one object or the machine
         self._failed.add(receipt.unit_id)
         if receipt.kind == StoreFull.__name__:
             self.out_works = False
             raise StoreFull(receipt.message)
-        if time.monotonic() - self._looked >= CHECK_EVERY_S:
+        if time.monotonic() - self._checked_at >= CHECK_EVERY_S:
             self.check()
 
     def check(self) -> None:
@@ -128,7 +128,7 @@ class StoreHealth(Generic[Unit]):
         while True:
             error = self._broken()
             if error is None:
-                self._looked = time.monotonic()
+                self._checked_at = time.monotonic()
                 return
             if not isinstance(error, StoreUnavailable) or time.monotonic() > end:
                 raise error
@@ -144,4 +144,4 @@ class StoreHealth(Generic[Unit]):
         self.out_works = True
         # prefer units that have not failed: access to single objects may be denied, or they may be damaged
         others = [u for u in self._units if u.unit_id not in self._failed] or self._units
-        return readable([functools.partial(self._look, unit) for unit in some(others)])
+        return check_readable([functools.partial(self._probe_input, unit) for unit in sample_evenly(others)])

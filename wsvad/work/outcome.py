@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import SnapshotObject
 from wsvad.work.progress import VideoUnit
-from wsvad.work.receipt import Named, Receipt
+from wsvad.work.receipt import HasUnitId, Receipt
 
 
 class ClipUnit(VideoUnit, Protocol):
@@ -26,10 +26,10 @@ class ClipUnit(VideoUnit, Protocol):
 
 
 Clips = TypeVar("Clips", bound=ClipUnit)
-Unit = TypeVar("Unit", bound=Named)
+Unit = TypeVar("Unit", bound=HasUnitId)
 
 
-def objects_of(
+def snapshot_objects(
     units: Iterable[Clips], receipts: Mapping[str, Receipt], content_id: Callable[[Clips], str]
 ) -> list[SnapshotObject]:
     """Return the finished units as objects of a snapshot.
@@ -62,6 +62,6 @@ def unsettled(todo: Iterable[Unit], receipts: Mapping[str, Receipt]) -> list[Uni
     return [u for u in todo if u.unit_id not in receipts or receipts[u.unit_id].status == "failed"]
 
 
-def receipts_of(todo: Sequence[Unit], receipts: Mapping[str, Receipt]) -> list[Receipt]:
+def existing_receipts(todo: Sequence[Unit], receipts: Mapping[str, Receipt]) -> list[Receipt]:
     """Return the receipts of the given units, as far as they exist."""
     return [receipts[u.unit_id] for u in todo if u.unit_id in receipts]

@@ -76,7 +76,7 @@ class Node:
     memory: float
 
 
-def in_job_copy(uri: str) -> bool:
+def in_job_working_dir(uri: str) -> bool:
     """Whether a URI or path lies in the working directory of a submitted Ray job.
 
     ``ray job submit --working-dir`` unpacks a copy of the directory on the head node and deletes it after the job.
@@ -91,7 +91,7 @@ def in_job_copy(uri: str) -> bool:
     return f"{normalize_uri(uri)}/".startswith(f"{normalize_uri(os.getcwd())}/")
 
 
-def fit(options: PoolOptions, found: list[Node]) -> Pool:
+def fit_pool(options: PoolOptions, found: list[Node]) -> Pool:
     """Choose the pool: the requested workers, else as many as the nodes can hold.
 
     Raises:
@@ -106,24 +106,24 @@ def fit(options: PoolOptions, found: list[Node]) -> Pool:
     if cpus_each is None:
         cpus_each = 2.0 if gpus_each else 1.0
     memory_each = options.memory_per_worker or 0
-    places = sum(places_on(n, cpus_each, gpus_each, memory_each) for n in found)
+    slots = sum(worker_slots(n, cpus_each, gpus_each, memory_each) for n in found)
     need = f"{cpus_each:g} CPU" + (f", {gpus_each:g} GPU" if gpus_each else "")
     need += f", {memory_each / GIB:.1f} GiB memory" if memory_each else ""
     have = "; ".join(f"{n.cpus:g} CPU, {n.gpus:g} GPU, {n.memory / GIB:.1f} GiB" for n in found) or "no node"
-    if not places:
+    if not slots:
         raise UsageError(f"a worker needs {need}, and no node can hold one; the cluster has {have}")
-    if options.workers is not None and options.workers > places:
+    if options.workers is not None and options.workers > slots:
         raise UsageError(
-            f"{options.workers} workers of {need} were requested, but the cluster can hold {places}; it has {have}"
+            f"{options.workers} workers of {need} were requested, but the cluster can hold {slots}; it has {have}"
         )
     workers = options.workers
     if workers is None:
-        roomy = sum(places_on(n, cpus_each, gpus_each, memory_each or CPU_WORKER_BYTES) for n in found)
-        workers = max(1, min(places, roomy))
+        with_memory = sum(worker_slots(n, cpus_each, gpus_each, memory_each or CPU_WORKER_BYTES) for n in found)
+        workers = max(1, min(slots, with_memory))
     return Pool(workers, cpus_each, gpus_each, memory_each, options.in_flight)
 
 
-def places_on(node: Node, cpus: float, gpus: float, memory: float) -> int:
+def worker_slots(node: Node, cpus: float, gpus: float, memory: float) -> int:
     """Return how many workers with these resources a node can hold."""
     limits = [have / each for have, each in ((node.cpus, cpus), (node.gpus, gpus), (node.memory, memory)) if each]
     return int(min(limits) + 1e-6) if limits else 1

@@ -14,14 +14,14 @@ from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeRemai
 from rich.text import Text
 
 from wsvad.display import Display
-from wsvad.work.receipt import Named, Receipt
+from wsvad.work.receipt import HasUnitId, Receipt
 
 log = logging.getLogger(__name__)
 
 _POLL_EVERY_S = 0.25
 
 
-class VideoUnit(Named, Protocol):
+class VideoUnit(HasUnitId, Protocol):
     """A unit that is part of one video."""
 
     @property
@@ -43,7 +43,7 @@ class ProgressView:
         units_left: number of units of each video in this run, by video id.
         in_progress: returns the number of finished clips per running unit. If it fails, only receipts count.
         console: where to draw; if it is not a terminal, lines are logged instead.
-        doing: text of the progress bar.
+        activity: text of the progress bar.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class ProgressView:
         units_left: Mapping[str, int],
         in_progress: Callable[[], Mapping[str, int]],
         console: Console,
-        doing: str = "extracting",
+        activity: str = "extracting",
     ) -> None:
         self.total_clips, self.total_videos = total_clips, len(units_left)
         self.quarantined = 0
@@ -68,7 +68,7 @@ class ProgressView:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._console = console
-        self._doing = doing
+        self._activity = activity
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
 
     def __enter__(self) -> ProgressView:
@@ -138,7 +138,7 @@ class ProgressView:
 
     def _run(self) -> None:
         columns: tuple[ProgressColumn, ...] = (
-            TextColumn(self._doing),
+            TextColumn(self._activity),
             BarColumn(),
             _StateColumn(self),
             TimeRemainingColumn(compact=True),

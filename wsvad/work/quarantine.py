@@ -63,13 +63,13 @@ def write_record(store: Store, record: QuarantineRecord) -> None:
     store.create(layout.quarantine_key(record.unit_id), record.to_json())
 
 
-def read_records(store: Store, unit_ids: Iterable[str], *, mend: bool = False) -> dict[str, QuarantineRecord]:
+def read_records(store: Store, unit_ids: Iterable[str], *, repair: bool = False) -> dict[str, QuarantineRecord]:
     """Read the records of these units. A damaged record is ignored, so that its unit is retried.
 
     Args:
         store: root of the data set.
         unit_ids: units that have a record.
-        mend: whether to delete damaged records.
+        repair: whether to delete damaged records.
     """
 
     def read(unit_id: str) -> QuarantineRecord | None:
@@ -82,7 +82,7 @@ def read_records(store: Store, unit_ids: Iterable[str], *, mend: bool = False) -
             return None
         except DamagedError as error:
             log.warning("%s; the unit is retried", error)
-            if mend:
+            if repair:
                 store.delete(key)
             return None
         return record

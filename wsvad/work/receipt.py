@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 
-class Named(Protocol):
+class HasUnitId(Protocol):
     """Has an object of its own in a data set."""
 
     @property
@@ -15,7 +15,7 @@ class Named(Protocol):
         ...
 
 
-class WorkUnit(Named, Protocol):
+class WorkUnit(HasUnitId, Protocol):
     """A unit of work: run, retried and acknowledged by a receipt as a whole."""
 
     @property

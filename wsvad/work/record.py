@@ -68,6 +68,6 @@ class Run:
         )
         return self._seen
 
-    def keep(self, out: Store, resolved: Mapping[str, Any], summary: Summary) -> None:
+    def write_record(self, out: Store, resolved: Mapping[str, Any], summary: Summary) -> None:
         """Write the record of this run below ``runs/``: resolved options, package versions and summary."""
         out.create(f"{layout.RUNS}{self.run_id}.json", summary.to_record(resolved, versions()))

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TypeVar
 
 from wsvad.errors import DamagedError
-from wsvad.work.health import LASTING, OF_STORES, StoreHealth
+from wsvad.work.health import PERMANENT_KINDS, STORE_KINDS, StoreHealth
 from wsvad.work.receipt import Receipt, WorkUnit
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 ROUNDS = 3
 ALONE_TRIES = 2
 CRASH_KIND = "worker_crash"
-_FINAL = LASTING | {DamagedError.__name__}
+_FINAL = PERMANENT_KINDS | {DamagedError.__name__}
 
 Unit = TypeVar("Unit", bound=WorkUnit)
 Execute = Callable[[Sequence[Unit], bool], Iterable[Receipt]]
@@ -77,7 +77,8 @@ def run_rounds(
                 suspects.append(open_units.pop(receipt.unit_id))
             else:
                 on_receipt(open_units.pop(receipt.unit_id), receipt)
-        if health and round_number > 1 and len(failed) == before and all(r.kind in OF_STORES for r in failed.values()):
+        all_stores = all(r.kind in STORE_KINDS for r in failed.values())
+        if health and round_number > 1 and len(failed) == before and all_stores:
             break  # the stores work, but reject these units: a third round would change nothing
     lost = [unit for unit in open_units.values() if unit.unit_id not in failed]
     for unit, receipt in chain(

@@ -15,7 +15,7 @@ PACKAGES = ("av", "numpy", "pyarrow", "safetensors", "torch")
 """Packages that decode, compute and write. Ray checks its own version. Versions are read without importing them."""
 
 
-def installed() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
     """Return the versions of Python, wsvad and the packages that results depend on.
 
     Of Python only major and minor version count, as in Ray. Local version labels (``+cpu``) are removed: they tell
@@ -30,7 +30,7 @@ def installed() -> dict[str, str]:
     return found
 
 
-def differences(here: Versions, nodes: Mapping[str, Versions]) -> list[str]:
+def version_differences(here: Versions, nodes: Mapping[str, Versions]) -> list[str]:
     """Return one line for each package whose version differs between this process and a node.
 
     Args:
@@ -43,12 +43,12 @@ def differences(here: Versions, nodes: Mapping[str, Versions]) -> list[str]:
         for node, versions in sorted(nodes.items()):
             if (version := versions.get(package, "")) != here[package]:
                 others.setdefault(version or "missing", []).append(node)
-        told = ", ".join(f"{version} on {few(names)}" for version, names in sorted(others.items()))
-        if told:
-            lines.append(f"{package} is {here[package] or 'missing'} here, {told}")
+        found = ", ".join(f"{version} on {shorten(names)}" for version, names in sorted(others.items()))
+        if found:
+            lines.append(f"{package} is {here[package] or 'missing'} here, {found}")
     return lines
 
 
-def few(names: Sequence[str]) -> str:
+def shorten(names: Sequence[str]) -> str:
     """Return the first three names, and how many more there are."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

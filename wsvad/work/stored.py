@@ -13,7 +13,7 @@ from wsvad.dataset import layout
 from wsvad.dataset.snapshots import Snapshot
 from wsvad.errors import ObjectNotFound, StorageError
 from wsvad.storage import ObjectInfo, Store
-from wsvad.work.receipt import Named, Receipt
+from wsvad.work.receipt import HasUnitId, Receipt
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ _OLD_NS = 3600 * 10**9
 _KEYS_FOR_A_STAT = 32  # approximate number of keys that LIST returns in the time of one stat by one of eight threads
 
 
-class OfVideo(Named, Protocol):
+class VideoObject(HasUnitId, Protocol):
     """A unit that belongs to a video in a snapshot."""
 
     @property
@@ -34,13 +34,13 @@ class DamagedUnit(Exception):
     """The bytes of a stored unit are damaged."""
 
 
-def adopt(
+def recover_stored_units(
     out: Store,
-    units: Sequence[OfVideo],
+    units: Sequence[VideoObject],
     base: Snapshot | None,
     receipt_of: Callable[[str, bytes], Receipt],
     *,
-    mend: bool,
+    repair: bool,
 ) -> dict[str, Receipt]:
     """Return the receipts of the units that are already stored, by unit id.
 
@@ -54,7 +54,7 @@ def adopt(
         units: units to look for. They are found with one LIST, or with a stat each if they are few in a large archive.
         base: newest snapshot.
         receipt_of: makes a receipt from a unit's id and bytes; raises ``DamagedUnit``.
-        mend: whether to write: damaged objects are deleted, so that they are made again.
+        repair: whether to write: damaged objects are deleted, so that they are made again.
     """
     if not units:
         return {}
@@ -75,14 +75,14 @@ def adopt(
         try:
             data = out.read(key)
             receipt = receipt_of(uid, data)
-            if mend and time.time_ns() - stored[uid].mtime_ns > _OLD_NS:
+            if repair and time.time_ns() - stored[uid].mtime_ns > _OLD_NS:
                 out.replace(key, data)
             return receipt
         except ObjectNotFound:
             return None
         except DamagedUnit as error:
             log.warning("%s/%s is damaged and will be recreated: %s", out.uri, key, error)
-            if mend:
+            if repair:
                 out.delete(key)
             return None
 
@@ -90,23 +90,23 @@ def adopt(
         return found | {r.unit_id: r for r in pool.map(read, unread) if r}
 
 
-def _stored(out: Store, units: Sequence[OfVideo], base: Snapshot | None) -> dict[str, ObjectInfo]:
+def _stored(out: Store, units: Sequence[VideoObject], base: Snapshot | None) -> dict[str, ObjectInfo]:
     """Return the stored objects of these units, and possibly of others, by unit id."""
     if base is None or len(units) * _KEYS_FOR_A_STAT > sum(ref.objects for ref in base.lists):
         return {layout.id_of(info.key): info for info in out.list(layout.UNITS)}
 
-    def look(uid: str) -> ObjectInfo | None:
+    def stat(uid: str) -> ObjectInfo | None:
         try:
             return out.stat(layout.unit_key(uid))
         except ObjectNotFound:
             return None
 
     with ThreadPoolExecutor(8) as pool:
-        found = pool.map(look, [u.unit_id for u in units])
+        found = pool.map(stat, [u.unit_id for u in units])
         return {layout.id_of(info.key): info for info in found if info}
 
 
-def confirm_target(out: Store) -> None:
+def check_shared_target(out: Store) -> None:
     """Check that the target is visible from this node. In a folder that is not shared, the output would be lost.
 
     Raises:

@@ -9,23 +9,23 @@ from wsvad.dataset.config import DatasetConfig
 from wsvad.dataset.snapshots import check_dataset
 from wsvad.errors import UsageError
 from wsvad.storage import Store, StoreOptions, open_store
-from wsvad.work.pool import in_job_copy
+from wsvad.work.pool import in_job_working_dir
 
 log = logging.getLogger(__name__)
 
 _STALE_TEMPORARY_S = 24 * 3600.0
 
 
-def refuse_job_copy(uri: str) -> None:
+def refuse_job_working_dir(uri: str) -> None:
     """Raise ``UsageError`` if a target lies in the working directory of a submitted job, which Ray deletes."""
-    if in_job_copy(uri):
+    if in_job_working_dir(uri):
         raise UsageError(
             f"--out {uri} lies in the working directory of a submitted job, which Ray deletes after the job; "
             "give the absolute path of a folder that every node shares, or an s3:// URI"
         )
 
 
-def probed(out: Store) -> Store:
+def probe_target(out: Store) -> Store:
     """Check that a target can be written and supports create-only writes; return the store to use from now on.
 
     Raises:
@@ -49,11 +49,11 @@ def open_target(uri: str, options: StoreOptions, config: DatasetConfig, *, dry_r
         ConflictError: the data set was made with another configuration.
         StorageError: the store cannot be reached or written.
     """
-    refuse_job_copy(uri)
+    refuse_job_working_dir(uri)
     out = open_store(uri, options)
     check_dataset(out, config)
     if dry_run:
         return out
-    out = probed(out)
+    out = probe_target(out)
     out.sweep_temporary(_STALE_TEMPORARY_S)
     return out

@@ -11,9 +11,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from wsvad.backbones.extractor import cuda_devices
 from wsvad.work import inline
+from wsvad.work.backend import Backend, inline_pool, refuse_unused_options, requested_backend
 from wsvad.work.inline import InlineRunner
-from wsvad.work.place import Place, asked_for, refuse_unused, this_process
-from wsvad.work.pool import Pool, PoolOptions, fit
+from wsvad.work.pool import Pool, PoolOptions, fit_pool
 from wsvad.work.receipt import Receipt, WorkUnit
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Runner(Protocol):
         ...
 
 
-class Workplace(Generic[Payload]):
+class ExecutionSession(Generic[Payload]):
     """The backend of a run and the payload of its workers. Started lazily: a run without work starts neither, and a run
     in this process never imports Ray.
 
@@ -44,7 +44,7 @@ class Workplace(Generic[Payload]):
         load: loads the payload of every worker (weights, a checkpoint); runs while Ray starts.
         address: address of a Ray cluster, see :func:`wsvad.work.cluster.connected`.
         use_ray: ``True`` or ``False`` selects the backend; ``None`` leaves the choice to :meth:`choose_backend`.
-        does: what the verb does, for messages, e.g. ``extracts``.
+        action: what the verb does, for messages, e.g. ``extracts``.
         verbose: show Ray's own logs.
 
     Raises:
@@ -58,10 +58,10 @@ class Workplace(Generic[Payload]):
         address: str | None,
         *,
         use_ray: bool | None,
-        does: str,
+        action: str,
         verbose: bool,
     ) -> None:
-        refuse_unused(use_ray, options, address, does)
+        refuse_unused_options(use_ray, options, address, action)
         self._options = options
         self._load = load
         self._address = address
@@ -69,10 +69,10 @@ class Workplace(Generic[Payload]):
         self._stack = contextlib.ExitStack()
         self._pool: Pool | None = None
         self._loading: Future[Payload] | None = None
-        self.place: Place | None = asked_for(use_ray, options, address)
+        self.backend: Backend | None = requested_backend(use_ray, options, address)
         """Where units run; ``None`` until it is decided."""
 
-    def __enter__(self) -> Workplace[Payload]:
+    def __enter__(self) -> ExecutionSession[Payload]:
         return self
 
     def __exit__(
@@ -80,16 +80,16 @@ class Workplace(Generic[Payload]):
     ) -> None:
         self._stack.close()
 
-    def settle(self, small: bool, why: str) -> Place:
+    def choose_backend(self, small: bool, why: str) -> Backend:
         """Choose the backend by the amount of work unless it is decided already. Later calls change nothing.
 
         Args:
             small: whether the work is small enough for this process.
             why: reason, i.e. the amount of work, as shown to users.
         """
-        if self.place is None:
-            self.place = Place(not small, why)
-        return self.place
+        if self.backend is None:
+            self.backend = Backend(not small, why)
+        return self.backend
 
     def open(self) -> Pool:
         """Connect to Ray if it is the backend, start loading the payload, and return the pool.
@@ -101,20 +101,20 @@ class Workplace(Generic[Payload]):
             ClusterError: Ray cannot be reached.
         """
         if self._pool is None:
-            assert self.place is not None, "settle first"
-            beside = self._stack.enter_context(ThreadPoolExecutor(1))
-            self._loading = beside.submit(self._load)  # takes seconds; runs while Ray starts
-            self._pool = self._connect() if self.place.on_ray else self._here()
+            assert self.backend is not None, "call choose_backend first"
+            executor = self._stack.enter_context(ThreadPoolExecutor(1))
+            self._loading = executor.submit(self._load)  # takes seconds; runs while Ray starts
+            self._pool = self._connect() if self.backend.on_ray else self._inline()
         return self._pool
 
     def _connect(self) -> Pool:
         from wsvad.work import cluster  # imports Ray
 
         self._stack.enter_context(cluster.connected(self._address, verbose=self._verbose))
-        return fit(self._options, cluster.nodes())
+        return fit_pool(self._options, cluster.nodes())
 
-    def _here(self) -> Pool:
-        return this_process(self._options, cuda_devices())
+    def _inline(self) -> Pool:
+        return inline_pool(self._options, cuda_devices())
 
     def payload(self) -> Payload:
         """Return the payload of the workers; waits until it is loaded."""
@@ -132,32 +132,32 @@ class Workplace(Generic[Payload]):
             config: configuration of the stage.
             pack_clips: maximum clips of a pack of small units that is sent to a Ray worker.
         """
-        pool, place = self.open(), self.place
-        assert place is not None
-        if place.on_ray:
-            from wsvad.work.run import UnitRunner  # imports Ray
+        pool, backend = self.open(), self.backend
+        assert backend is not None
+        if backend.on_ray:
+            from wsvad.work.ray_runner import RayRunner  # imports Ray
 
             log.info(
                 "on Ray (%s): %d workers (each %g CPU, %g GPU)",
-                place.why, pool.workers, pool.cpus_per_worker, pool.gpus_per_worker,
+                backend.why, pool.workers, pool.cpus_per_worker, pool.gpus_per_worker,
             )  # fmt: skip
-            return UnitRunner(make_stage, config, self.payload(), pool, pack_clips=pack_clips, verbose=self._verbose)
-        log.info("in this process (%s), device %s", place.why, pool.device)
+            return RayRunner(make_stage, config, self.payload(), pool, pack_clips=pack_clips, verbose=self._verbose)
+        log.info("in this process (%s), device %s", backend.why, pool.device)
         runner = InlineRunner(make_stage, config, self.payload())
         self._stack.callback(runner.close)
         return runner
 
     def living_nodes(self) -> frozenset[str]:
         """Return the ids of the living nodes."""
-        assert self.place is not None
-        if not self.place.on_ray:
+        assert self.backend is not None
+        if not self.backend.on_ray:
             return inline.living_nodes()
         from wsvad.work import cluster  # imports Ray
 
         return cluster.living_nodes()
 
-    def told(self, todo: bool) -> dict[str, Any]:
+    def summary_fields(self, ran: bool) -> dict[str, Any]:
         """Return the fields ``ran_in`` and ``ran_in_why`` of summaries, both empty if nothing ran."""
-        if not todo or self.place is None:
+        if not ran or self.backend is None:
             return {"ran_in": "", "ran_in_why": ""}
-        return {"ran_in": self.place.name, "ran_in_why": self.place.why}
+        return {"ran_in": self.backend.name, "ran_in_why": self.backend.why}

@@ -11,11 +11,11 @@ from wsvad.errors import StorageError
 log = logging.getLogger(__name__)
 
 FIRST_AFTER_S = 600.0
-SHARE = 0.1
-LONGEST_S = 6 * 3600.0
+TIME_FRACTION = 0.1
+MAX_INTERVAL_S = 6 * 3600.0
 
 
-class Interim:
+class PeriodicPublisher:
     """Publishes the units settled so far at growing intervals. Call the instance after every receipt.
 
     Publishes first after ten minutes, then whenever a tenth of the run's elapsed time has passed since the last time,
@@ -37,7 +37,7 @@ class Interim:
             ConflictError: another run published other videos under the same ids, so continuing is pointless.
         """
         now = time.monotonic()
-        if now - self._last < min(LONGEST_S, max(FIRST_AFTER_S, SHARE * (now - self._started))):
+        if now - self._last < min(MAX_INTERVAL_S, max(FIRST_AFTER_S, TIME_FRACTION * (now - self._started))):
             return
         try:
             self._publish()

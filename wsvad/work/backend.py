@@ -11,7 +11,7 @@ from wsvad.work.pool import Pool, PoolOptions
 
 
 @dataclass(frozen=True)
-class Place:
+class Backend:
     """Where the units of a run are executed."""
 
     on_ray: bool
@@ -24,7 +24,7 @@ class Place:
         return "ray" if self.on_ray else "process"
 
 
-def asked_for(use_ray: bool | None, pool: PoolOptions, address: str | None) -> Place | None:
+def requested_backend(use_ray: bool | None, pool: PoolOptions, address: str | None) -> Backend | None:
     """Return the backend that options, the environment or a connection determine, or ``None`` if none does.
 
     Args:
@@ -33,29 +33,29 @@ def asked_for(use_ray: bool | None, pool: PoolOptions, address: str | None) -> P
         address: address of a Ray cluster, if given; ``RAY_ADDRESS`` selects Ray, too.
     """
     if use_ray is not None:
-        return Place(use_ray, "requested by --ray" if use_ray else "requested by --no-ray")
+        return Backend(use_ray, "requested by --ray" if use_ray else "requested by --no-ray")
     if address is not None or cluster_address(None) is not None:
-        return Place(True, "the address of a cluster is given")
+        return Backend(True, "the address of a cluster is given")
     if pool != PoolOptions():
-        return Place(True, "options of workers are given")
-    if _connected():
-        return Place(True, "this process is already connected to Ray")
+        return Backend(True, "options of workers are given")
+    if _is_connected():
+        return Backend(True, "this process is already connected to Ray")
     return None
 
 
-def _connected() -> bool:
+def _is_connected() -> bool:
     ray = sys.modules.get("ray")  # do not import Ray only to ask
     return ray is not None and bool(ray.is_initialized())
 
 
-def refuse_unused(use_ray: bool | None, pool: PoolOptions, address: str | None, does: str) -> None:
+def refuse_unused_options(use_ray: bool | None, pool: PoolOptions, address: str | None, action: str) -> None:
     """Refuse options that have no effect without Ray, if Ray is refused.
 
     Args:
         use_ray: value of ``--ray``/``--no-ray``, ``None`` if not given.
         pool: options of the worker pool; cores and a GPU also apply to this process.
         address: address of a Ray cluster, if given.
-        does: what the verb does, e.g. ``extracts``.
+        action: what the verb does, e.g. ``extracts``.
 
     Raises:
         UsageError: an option has no effect; the message names it.
@@ -70,10 +70,10 @@ def refuse_unused(use_ray: bool | None, pool: PoolOptions, address: str | None, 
     }
     named = " and ".join(option for option, is_given in given.items() if is_given)
     if named:
-        raise UsageError(f"--no-ray {does} in this process only: leave out {named}, or --no-ray")
+        raise UsageError(f"--no-ray {action} in this process only: leave out {named}, or --no-ray")
 
 
-def this_process(options: PoolOptions, gpus: int) -> Pool:
+def inline_pool(options: PoolOptions, gpus: int) -> Pool:
     """Return this process as a pool of one worker, with the device and threads of a worker on a local Ray.
 
     Thus both produce the same bytes: floating-point sums depend on the number of threads.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-class Beside(threading.Thread):
+class BackgroundCall(threading.Thread):
     """Run a function in a daemon thread. Libraries that install signal handlers can do so only in the main thread.
 
     Use :meth:`wait`, not ``join``: if a signal interrupts ``join``, CPython 3.11 marks the thread as finished, and
@@ -17,7 +17,7 @@ class Beside(threading.Thread):
     def __init__(self, call: Callable[[], Any], name: str) -> None:
         super().__init__(name=name, daemon=True)
         self._call = call
-        self._over = threading.Event()
+        self._finished = threading.Event()
         self.result: Any = None
         self.error: BaseException | None = None
         self.start()
@@ -29,8 +29,8 @@ class Beside(threading.Thread):
         except BaseException as error:  # the main thread raises it again
             self.error = error
         finally:
-            self._over.set()
+            self._finished.set()
 
-    def over(self, timeout_s: float) -> bool:
+    def wait(self, timeout_s: float) -> bool:
         """Wait up to ``timeout_s`` seconds; return whether the call has finished."""
-        return self._over.wait(timeout_s)
+        return self._finished.wait(timeout_s)

@@ -16,11 +16,11 @@ from ray.util.metrics import Counter
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from wsvad.errors import ClusterError
-from wsvad.work.board import Begin, Board
-from wsvad.work.packs import packed
+from wsvad.work.packs import make_packs
 from wsvad.work.pool import Pool
 from wsvad.work.receipt import Receipt, WorkUnit
-from wsvad.work.software import Versions, differences, installed
+from wsvad.work.software import Versions, installed_versions, version_differences
+from wsvad.work.tracker import PackStart, UnitTracker
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +67,11 @@ class _Worker:
     ``lost``.
     """
 
-    def __init__(self, make_stage: MakeStage, config: Any, payload: Any, board: Any, software: Versions) -> None:
+    def __init__(self, make_stage: MakeStage, config: Any, payload: Any, tracker: Any, software: Versions) -> None:
         # Do not raise: Ray Data waits forever for an actor that cannot start on a node that joined later.
-        self._other_software = differences(software, {platform.node(): installed()})
-        self._board = board
-        self._reported = self._told = 0.0
+        self._other_software = version_differences(software, {platform.node(): installed_versions()})
+        self._tracker = tracker
+        self._reported = self._sent = 0.0
         self._finished: list[dict[str, Any]] = []
         if not self._other_software:
             self._stage = make_stage(config, ray.get(payload), self._report)
@@ -83,19 +83,19 @@ class _Worker:
             message = f"the node has other software than the driver: {'; '.join(self._other_software)}"
             return [Receipt(u["unit_id"], "failed", kind="OtherSoftware", message=message).to_row() for u in units]
         try:
-            begun: Begin = ray.get(
-                self._board.begin.remote(row["round"], [str(u["unit_id"]) for u in units], row["limit"])
+            begun: PackStart = ray.get(
+                self._tracker.begin.remote(row["round"], [str(u["unit_id"]) for u in units], row["limit"])
             )
         except RayError as error:  # the tracker is gone, which says nothing about the videos
             kind, message = type(error).__name__, str(error)
             return [Receipt(u["unit_id"], "failed", kind=kind, message=message).to_row() for u in units]
-        self._finished, self._told = [], time.monotonic()
+        self._finished, self._sent = [], time.monotonic()
         found = []
         for unit, receipt, given_up in zip(units, begun.receipts, begun.given_up, strict=True):
-            found.append(receipt or (_lost(unit) if given_up else self._run(unit, row["round"], begun.again)))
+            found.append(receipt or (_lost(unit) if given_up else self._run(unit, row["round"], begun.restarted)))
         return found
 
-    def _run(self, unit: dict[str, Any], round_number: int, again: bool) -> dict[str, Any]:
+    def _run(self, unit: dict[str, Any], round_number: int, restarted: bool) -> dict[str, Any]:
         try:
             receipt = self._stage(unit)
         except Exception:  # a bug in the stage; the other units of the pack keep their receipts
@@ -104,26 +104,26 @@ class _Worker:
         self._finished.append(receipt)
         self._counters.add(receipt)
         now = time.monotonic()
-        if again or now - self._told >= _REPORT_EVERY_S:  # a message costs 1 ms, which matters for short videos
-            noted = self._board.finish.remote(round_number, self._finished)
-            self._finished, self._told = [], now
-            if again:  # a unit of this pack may crash its worker: the tracker must know which one
+        if restarted or now - self._sent >= _REPORT_EVERY_S:  # a message costs 1 ms, which matters for short videos
+            pending = self._tracker.finish.remote(round_number, self._finished)
+            self._finished, self._sent = [], now
+            if restarted:  # a unit of this pack may crash its worker: the tracker must know which one
                 with suppress(RayError):
-                    ray.get(noted)
+                    ray.get(pending)
         return receipt
 
     def _report(self, unit_id: str, clips: int) -> None:
         now = time.monotonic()
         if now - self._reported >= _REPORT_EVERY_S:
             self._reported = now
-            self._board.report.remote(unit_id, clips)
+            self._tracker.report.remote(unit_id, clips)
 
 
 def _lost(unit: dict[str, Any]) -> dict[str, Any]:
     return Receipt(unit["unit_id"], "lost").to_row()
 
 
-class UnitRunner:
+class RayRunner:
     """Runs units on a pool of Ray actors. An actor keeps its stage, and so the loaded network, between units.
 
     Ray Data restarts actors and retries rows without limit. That is right when nodes come and go, but wrong if the row
@@ -157,7 +157,7 @@ class UnitRunner:
         self._round = 0
         self._payload = ray.put(payload)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._board: Any = ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
+        self._tracker: Any = ray.remote(UnitTracker).options(num_cpus=0, scheduling_strategy=here).remote()
         context = DataContext.get_current()
         context.enable_progress_bars = False
         context.max_errored_blocks = -1
@@ -167,7 +167,7 @@ class UnitRunner:
 
     def in_progress(self) -> Mapping[str, int]:
         """Return the number of finished clips of every unit started so far, by unit id. Raises ``RayError``."""
-        done: dict[str, int] = ray.get(self._board.read.remote(), timeout=5)
+        done: dict[str, int] = ray.get(self._tracker.read.remote(), timeout=5)
         return done
 
     def __call__(self, units: Sequence[WorkUnit], alone: bool) -> Iterator[Receipt]:
@@ -177,7 +177,7 @@ class UnitRunner:
             ClusterError: Ray itself failed, or no worker can start.
         """
         self._round += 1
-        packs = packed(units, 0 if alone else self._pack_clips, self._pool.workers)
+        packs = make_packs(units, 0 if alone else self._pack_clips, self._pool.workers)
         for start in range(0, len(packs), _PACKS_PER_DATASET):
             yield from self._run(packs[start : start + _PACKS_PER_DATASET], alone)
 
@@ -192,8 +192,8 @@ class UnitRunner:
                 "make_stage": self._make_stage,
                 "config": self._config,
                 "payload": self._payload,
-                "board": self._board,
-                "software": installed(),
+                "tracker": self._tracker,
+                "software": installed_versions(),
             },
             compute=ActorPoolStrategy(
                 size=1 if alone else min(pool.workers, len(packs)),

@@ -21,17 +21,17 @@ from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
 
 from wsvad import signals
 from wsvad.errors import ClusterError, UsageError, WsvadError
-from wsvad.work.address import AUTO, parse_address, why_not_reached
+from wsvad.work.address import AUTO, connection_problem, parse_address
 
 log = logging.getLogger(__name__)
 
 _LOOPBACK = "127.0.0.1"
 _LOCAL_OBJECT_STORE_BYTES = 300 << 20  # weights and small receipts; frames never pass through it
-_TOO_SLOW = "timed out during startup"  # Ray's message if startup takes more than 30 s
-_TOO_LONG = "AF_UNIX path length"  # Ray's message if a socket path exceeds the limit of Linux
+_SLOW_START = "timed out during startup"  # Ray's message if startup takes more than 30 s
+_LONG_PATH = "AF_UNIX path length"  # Ray's message if a socket path exceeds the limit of Linux
 _LONGEST_PATH = 107
 _SOCKET = "session_2026-01-01_00-00-00_000000_/sockets/plasma_store"  # the longest path below its folder, without pid
-_NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+_FOLDER_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 _ANSWER_S = 4.0
 NICENESS = "RAY_worker_niceness"
 _core: Any = ray._raylet  # Ray publishes only part of its types
@@ -78,16 +78,16 @@ def _private_folder() -> str:
         except FileExistsError:
             continue
         except OSError as error:
-            raise _no_place(error) from error
+            raise _folder_error(error) from error
         if len(os.fsencode(path)) + len(f"/r/{_SOCKET}{os.getpid()}") > _LONGEST_PATH:
             os.rmdir(path)
-            raise _too_long()
+            raise _path_too_long()
         return path
 
 
 def _start(num_cpus: int, folder: str, options: dict[str, Any]) -> None:
     """Start Ray; retry once if the machine is too busy for Ray's startup timeout of 30 s."""
-    for patient in (True, False):
+    for retry in (True, False):
         try:
             with _own_token(), _loopback(), _niceness():
                 ray.init(
@@ -102,24 +102,24 @@ def _start(num_cpus: int, folder: str, options: dict[str, Any]) -> None:
                 )
             return
         except OSError as error:
-            raise _no_place(error) from error
+            raise _folder_error(error) from error
         except Exception as error:  # Ray raises a plain Exception
-            if not patient or signals.arrived() or _TOO_SLOW not in str(error):
+            if not retry or signals.arrived() or _SLOW_START not in str(error):
                 raise ClusterError(f"cannot connect to a local Ray: {error}") from error
             log.debug("Ray did not start in time, retrying: %s", error)
             ray.shutdown()
 
 
-def _no_place(error: OSError) -> WsvadError:
+def _folder_error(error: OSError) -> WsvadError:
     where = f"cannot start a local Ray with its files below {_base()}"
-    if _TOO_LONG in str(error):
-        return _too_long()
-    if error.errno in _NO_PLACE:
+    if _LONG_PATH in str(error):
+        return _path_too_long()
+    if error.errno in _FOLDER_ERRNOS:
         return UsageError(f"{where}: {error.strerror}; set RAY_TMPDIR to an existing, writable folder")
     return ClusterError(f"{where}: {error}")
 
 
-def _too_long() -> UsageError:
+def _path_too_long() -> UsageError:
     return UsageError(
         f"cannot start a local Ray with its files below {_base()}: the paths of its sockets would exceed the limit of "
         f"Linux ({_LONGEST_PATH} bytes); set RAY_TMPDIR to a folder with a short path, e.g. RAY_TMPDIR=/tmp"
@@ -149,14 +149,14 @@ def _own_token() -> Iterator[None]:
     """
     before = {name: os.environ.pop(name, None) for name in _AUTH}
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    _forget_token()
+    _reset_token_cache()
     try:
         yield
     finally:
         _set_environment(before)
 
 
-def _forget_token() -> None:
+def _reset_token_cache() -> None:
     """Make Ray read the token again, unless a connection is open, which would then be refused.
 
     Ray ends the process when it is refused.
@@ -184,7 +184,7 @@ def _loopback() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def joined_ray(address: str, **options: Any) -> Iterator[None]:
+def cluster_ray(address: str, **options: Any) -> Iterator[None]:
     """Connect to a cluster for the duration of a ``with`` block. Token, TLS and client settings are Ray's own.
 
     Args:
@@ -195,10 +195,10 @@ def joined_ray(address: str, **options: Any) -> Iterator[None]:
         UsageError: the address is invalid.
         ClusterError: no cluster answers within 10 s, or it cannot be joined.
     """
-    _forget_token()  # of an earlier local Ray
+    _reset_token_cache()  # of an earlier local Ray
     if not global_worker.connected:  # reset the configuration of an earlier local Ray, including its authentication
         _core.Config.initialize("")
-    require_answer(address)
+    require_reachable(address)
     try:
         with signals.held():
             try:
@@ -211,7 +211,7 @@ def joined_ray(address: str, **options: Any) -> Iterator[None]:
             ray.shutdown()
 
 
-def require_answer(address: str) -> None:
+def require_reachable(address: str) -> None:
     """Check within 10 s whether a cluster answers. Ray itself retries silently for many minutes.
 
     Raises:
@@ -235,15 +235,15 @@ def require_answer(address: str) -> None:
         )
     if not scheme:
         host = services.resolve_ip_for_localhost(host)  # the address that Ray connects to
-    problem = why_not_reached(host, port)
+    problem = connection_problem(host, port)
     if problem:
         problem += "; is `ray start --head` running there, and the port open from here?"
-    problem = problem or _no_answer(scheme, host, port)
+    problem = problem or _why_no_answer(scheme, host, port)
     if problem:
         raise ClusterError(f"cannot connect to {where}: {problem}")
 
 
-def _no_answer(scheme: str, host: str, port: int) -> str:
+def _why_no_answer(scheme: str, host: str, port: int) -> str:
     """Return why the service at an address is not a usable Ray, or ``""`` if it is one."""
     name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     channel = init_grpc_channel(name, ray_constants.GLOBAL_GRPC_OPTIONS)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 
-class Begin(NamedTuple):
+class PackStart(NamedTuple):
     """What the tracker returns to a worker that starts a pack of units."""
 
-    again: bool
+    restarted: bool
     """Whether the pack was started before in this round, by a worker that was lost or is believed to be."""
     receipts: list[dict[str, Any] | None]
     """Receipts of the units that are already finished, ``None`` for the others."""
@@ -18,7 +18,7 @@ class Begin(NamedTuple):
     """Whether a unit has reached the limit of attempts."""
 
 
-class Board:
+class UnitTracker:
     """Attempts, receipts and progress of one run. Runs as an actor on the driver's node and ends with the driver.
 
     When a pack is restarted, the first of its units without a receipt counts one more attempt, because the lost worker
@@ -36,7 +36,7 @@ class Board:
         self._tries: Counter[str] = Counter()
         self._receipts: dict[str, dict[str, Any]] = {}
 
-    def begin(self, round_number: int, unit_ids: Sequence[str], limit: int) -> Begin:
+    def begin(self, round_number: int, unit_ids: Sequence[str], limit: int) -> PackStart:
         """Record the start of a pack, with its units in order, and return the state of its units in this round."""
         if round_number != self._round:
             self._new_round(round_number)
@@ -46,7 +46,7 @@ class Board:
             self._tries[running[0]] += 1
         self._begun.update(unit_ids)
         receipts = [self._receipts.get(uid) for uid in unit_ids]
-        return Begin(bool(before), receipts, [self._tries[uid] >= limit for uid in unit_ids])
+        return PackStart(bool(before), receipts, [self._tries[uid] >= limit for uid in unit_ids])
 
     def finish(self, round_number: int, receipts: Sequence[dict[str, Any]]) -> None:
         """Record receipts early; the driver receives them again together with the whole pack."""
