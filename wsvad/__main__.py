@@ -8,10 +8,10 @@ from wsvad import signals
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Signal handlers are installed before any slow import."""
-    with signals.heeded(for_good=True):
+    with signals.handled(permanent=True):
         from wsvad import cli
 
-        return signals.leave(cli.main(argv))
+        return signals.exit_process(cli.main(argv))
 
 
 if __name__ == "__main__":

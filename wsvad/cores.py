@@ -21,7 +21,7 @@ def whole_cores(root: Path = Path("/")) -> int:
     return max(1, int(usable_cores(root) + 1e-6))
 
 
-def at_most_cores(threads: int) -> int:
+def limit_threads(threads: int) -> int:
     """Limit a number of threads to the machine's cores: starting many thousands can crash the process."""
     return max(1, min(threads, os.cpu_count() or 1))
 

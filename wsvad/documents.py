@@ -47,7 +47,7 @@ def parse_object(data: bytes | bytearray | str, *, bits: int = 64) -> dict[str, 
     """Parse a JSON object. Raises ``DocumentError``, also for any other JSON value."""
     value = parse_json(data, bits=bits)
     if not isinstance(value, dict):
-        raise DocumentError(f"expected an object, got {_told(value)}")
+        raise DocumentError(f"expected an object, got {_describe(value)}")
     return value
 
 
@@ -61,7 +61,7 @@ def build(kind: type[T], fields: Any) -> T:
         DocumentError: ``fields`` is not an object, a field is missing, or a value has another type.
     """
     if not isinstance(fields, dict):
-        raise DocumentError(f"expected an object, got {_told(fields)}")
+        raise DocumentError(f"expected an object, got {_describe(fields)}")
     values = {}
     for name, (hint, required, many) in _fields(cast("Hashable", kind)).items():
         value = fields.get(name, _ABSENT)
@@ -73,7 +73,7 @@ def build(kind: type[T], fields: Any) -> T:
         elif many and value == []:
             values[name] = ()
         else:
-            values[name] = _made(hint, value, name)
+            values[name] = _convert(hint, value, name)
     return kind(**values)
 
 
@@ -95,7 +95,7 @@ def _fields(kind: Hashable) -> dict[str, tuple[Any, bool, bool]]:
     }
 
 
-def _made(hint: Any, value: Any, name: str) -> Any:
+def _convert(hint: Any, value: Any, name: str) -> Any:
     """Convert a value to a type. Raises ``DocumentError`` with the name of the field."""
     if type(value) is hint and hint in (str, int, bool):
         return _text(value, name) if hint is str else value
@@ -105,26 +105,26 @@ def _made(hint: Any, value: Any, name: str) -> Any:
     if hint is float and type(value) in (int, float):
         return float(value)
     if origin in (Union, types.UnionType):
-        return None if value is None and types.NoneType in arguments else _made(arguments[0], value, name)
+        return None if value is None and types.NoneType in arguments else _convert(arguments[0], value, name)
     if origin is Literal and isinstance(value, str | int) and value in arguments:
         return value
     if origin is tuple and isinstance(value, list):
         if len(arguments) == 2 and arguments[1] is Ellipsis:
-            return tuple(_made(arguments[0], item, name) for item in value)
+            return tuple(_convert(arguments[0], item, name) for item in value)
         if len(arguments) == len(value):
-            return tuple(_made(of, item, name) for of, item in zip(arguments, value, strict=True))
+            return tuple(_convert(of, item, name) for of, item in zip(arguments, value, strict=True))
     if isinstance(hint, type) and issubclass(hint, tuple) and isinstance(value, list):
         hints = get_type_hints(hint)  # a named tuple
         if len(hints) == len(value):
-            return hint(*(_made(of, item, name) for of, item in zip(hints.values(), value, strict=True)))
+            return hint(*(_convert(of, item, name) for of, item in zip(hints.values(), value, strict=True)))
     if origin is list and isinstance(value, list):
-        return [_made(arguments[0], item, name) for item in value]
+        return [_convert(arguments[0], item, name) for item in value]
     if origin is dict and isinstance(value, dict):
-        return {_text(key, name): _made(arguments[1], item, name) for key, item in value.items()}
+        return {_text(key, name): _convert(arguments[1], item, name) for key, item in value.items()}
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return build(hint, value)
     wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
-    raise DocumentError(f"{name!r} should be {wanted}, got {_told(value)}")
+    raise DocumentError(f"{name!r} should be {wanted}, got {_describe(value)}")
 
 
 @functools.cache
@@ -159,6 +159,6 @@ def _check_plain(value: Any, most: int) -> None:
         level, depth = inner, depth + 1
 
 
-def _told(value: object) -> str:
+def _describe(value: object) -> str:
     kinds = {dict: "an object", list: "an array", type(None): "null"}
     return kinds.get(type(value)) or f"{value!r:.80}"

@@ -25,12 +25,12 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
-HEEDED = (signal.SIGINT, signal.SIGTERM)
+HANDLED = (signal.SIGINT, signal.SIGTERM)
 
-_LOOK_EVERY_S = 0.2
-_AGAIN_EVERY_S = 5.0  # an exception that is not acknowledged within this time was lost
-_LONGEST_S = 60.0  # training gets 30 s of it to save its state, Ray the rest to shut down
-_SECOND_AFTER_S = 1.0  # a second signal within this time is the first one, forwarded by a wrapper process
+_POLL_S = 0.2
+_RAISE_AGAIN_S = 5.0  # an exception that is not acknowledged within this time was lost
+_TIMEOUT_S = 60.0  # training gets 30 s of it to save its state, Ray the rest to shut down
+_SECOND_SIGNAL_S = 1.0  # a second signal within this time is the first one, forwarded by a wrapper process
 _STOP = 0  # not a signal number
 
 
@@ -38,23 +38,23 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM arrived. A ``KeyboardInterrupt``, because Ray's core propagates no other exception."""
 
 
-class _Watch:
+class _SignalState:
     """State of signal handling in this process."""
 
     def __init__(self) -> None:
         self.number: int | None = None
         """The first signal that arrived."""
-        self.noted = False
+        self.acknowledged = False
         """Whether the command has acknowledged the signal and is ending."""
-        self.at_once = ""
+        self.idle_message = ""
         """Message for a signal that ends the process immediately because no work is running; empty while work runs."""
-        self.held = 0
+        self.deferred = 0
         """Number of nested sections in which the exception is deferred."""
-        self.waiting = False
+        self.pending = False
         """Whether the signal arrived during an import, so that the exception is raised after it."""
-        self._insisted = 0.0
+        self._raised_again_at = 0.0
         self._pid = os.getpid()
-        self._since = 0.0
+        self._first_at = 0.0
         self._own = 0  # number of signals that this process sent to itself
         self._stderr = _duplicate(2)  # file descriptor 2 is redirected while Ray starts
         pipe = os.pipe()
@@ -77,20 +77,20 @@ class _Watch:
         """Raise in the main thread. Does nothing in a child between fork and exec, which inherits the handler."""
         if os.getpid() == self._pid:
             self.number = self.number or number
-            self.strike(frame)
+            self.raise_signal(frame)
 
-    def strike(self, frame: FrameType | None = None) -> None:
+    def raise_signal(self, frame: FrameType | None = None) -> None:
         """Raise the exception unless it is deferred, already acknowledged, or the thread ends the process.
 
         During an import it is deferred: C code that imports loses exceptions, and a partial module would remain.
         """
-        self.waiting = self._may_strike and _importing(frame)
-        if self._may_strike and not self.waiting:
+        self.pending = self._may_raise and _importing(frame)
+        if self._may_raise and not self.pending:
             raise Terminated if self.number == signal.SIGTERM else KeyboardInterrupt
 
     @property
-    def _may_strike(self) -> bool:
-        return self.number is not None and not (self.held or self.noted or self.at_once)
+    def _may_raise(self) -> bool:
+        return self.number is not None and not (self.deferred or self.acknowledged or self.idle_message)
 
     def _end(self, message: str) -> NoReturn:
         """End this process and all its descendants immediately."""
@@ -105,33 +105,33 @@ class _Watch:
         poller = select.poll()
         poller.register(self._read, select.POLLIN)
         while True:
-            if not poller.poll(_LOOK_EVERY_S * 1000 if self._since else None):
-                if self.waiting or time.monotonic() - max(self._since, self._insisted) >= _AGAIN_EVERY_S:
-                    self._insist()
+            if not poller.poll(_POLL_S * 1000 if self._first_at else None):
+                if self.pending or time.monotonic() - max(self._first_at, self._raised_again_at) >= _RAISE_AGAIN_S:
+                    self._raise_again()
                 continue
             number = os.read(self._read, 1)[0]
             if number == _STOP:
                 return
-            if number in HEEDED:
-                self._arrived(number)
+            if number in HANDLED:
+                self._handle_arrival(number)
 
-    def _arrived(self, number: int) -> None:
+    def _handle_arrival(self, number: int) -> None:
         now = time.monotonic()
         if self._own:
             self._own -= 1
-        elif not self._since:
-            self.number, self._since = self.number or number, now
-            if self.at_once:
-                self._end(self.at_once)
-        elif now - self._since > _SECOND_AFTER_S:
+        elif not self._first_at:
+            self.number, self._first_at = self.number or number, now
+            if self.idle_message:
+                self._end(self.idle_message)
+        elif now - self._first_at > _SECOND_SIGNAL_S:
             self._end("stopped at once; run the same command again")
 
-    def _insist(self) -> None:
+    def _raise_again(self) -> None:
         """Raise a lost exception again; after 60 s end the process without the main thread."""
-        self._insisted = time.monotonic()
-        if time.monotonic() - self._since > _LONGEST_S:
+        self._raised_again_at = time.monotonic()
+        if time.monotonic() - self._first_at > _TIMEOUT_S:
             self._end("took too long to stop and was ended; run the same command again")
-        if self.number and self._may_strike:
+        if self.number and self._may_raise:
             self._own += 1
             signal.pthread_kill(threading.main_thread().ident or 0, self.number)
 
@@ -154,11 +154,11 @@ def _duplicate(descriptor: int) -> int:
 
 
 _NAMES: dict[int, str] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
-_watch: _Watch | None = None
+_state: _SignalState | None = None
 
 
 @contextlib.contextmanager
-def heeded(*, for_good: bool = False) -> Iterator[None]:
+def handled(*, permanent: bool = False) -> Iterator[None]:
     """Handle Ctrl-C and SIGTERM for the duration of a ``with`` block. A nested block does nothing.
 
     A signal raises ``KeyboardInterrupt`` or ``Terminated`` in the main thread, and again every 5 s until
@@ -166,48 +166,48 @@ def heeded(*, for_good: bool = False) -> Iterator[None]:
     was ignored when the process started (``nohup``, background jobs of a shell) stays ignored.
 
     Args:
-        for_good: keep the handlers until the process ends. Outside of :func:`working` a signal then ends the process
+        permanent: keep the handlers until the process ends. Outside of :func:`working` a signal then ends the process
             immediately, because there is nothing to unwind.
     """
-    global _watch
-    if _watch is not None or threading.current_thread() is not threading.main_thread():
+    global _state
+    if _state is not None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    watch = _watch = _Watch()
-    watch.at_once = "no work had started" if for_good else ""
-    before = {number: signal.getsignal(number) for number in HEEDED}
-    wakeup = signal.set_wakeup_fd(watch.wakeup, warn_on_full_buffer=False)
+    state = _state = _SignalState()
+    state.idle_message = "no work had started" if permanent else ""
+    before = {number: signal.getsignal(number) for number in HANDLED}
+    wakeup = signal.set_wakeup_fd(state.wakeup, warn_on_full_buffer=False)
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
-            signal.signal(number, watch.handle)
+            signal.signal(number, state.handle)
     try:
         yield
     finally:
-        if not for_good:
+        if not permanent:
             for number, handler in before.items():
                 signal.signal(number, handler)
             signal.set_wakeup_fd(wakeup)
-            watch.close()
-            _watch = None
+            state.close()
+            _state = None
 
 
 @contextlib.contextmanager
 def working() -> Iterator[None]:
     """Raise exceptions for signals for the duration of a ``with`` block, instead of ending the process immediately."""
-    watch = _watch
-    if watch is None or not watch.at_once:
+    state = _state
+    if state is None or not state.idle_message:
         yield
         return
-    watch.at_once = ""
+    state.idle_message = ""
     try:
         yield
     finally:
-        if watch.number is None:
-            watch.at_once = "the work had finished"
+        if state.number is None:
+            state.idle_message = "the work had finished"
 
 
 @contextlib.contextmanager
-def held() -> Iterator[None]:
+def deferred() -> Iterator[None]:
     """Defer Ctrl-C and SIGTERM to the end of a ``with`` block whose content must not be interrupted.
 
     Code in the block cannot replace the handlers. Has an effect only in the main thread, where handlers run.
@@ -218,43 +218,43 @@ def held() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    watch, given = _watch, signal.signal
+    state, original = _state, signal.signal
 
     def keep(number: int, handler: Any) -> Any:
-        return signal.getsignal(number) if number in HEEDED else given(number, handler)
+        return signal.getsignal(number) if number in HANDLED else original(number, handler)
 
     vars(signal)["signal"] = keep
-    if watch is not None:
-        watch.held += 1
+    if state is not None:
+        state.deferred += 1
     try:
         yield
     finally:
-        vars(signal)["signal"] = given
-        for number in HEEDED:
+        vars(signal)["signal"] = original
+        for number in HANDLED:
             handler = signal.getsignal(number)
             if callable(handler):  # reinstall it, because C code such as Ray's core may have replaced it
                 signal.signal(number, handler)
-        if watch is not None:
-            watch.held -= 1
-    if watch is not None:
-        watch.strike()
+        if state is not None:
+            state.deferred -= 1
+    if state is not None:
+        state.raise_signal()
 
 
 def arrived() -> bool:
     """Whether a signal has arrived, which may be the cause of any later failure."""
-    return _watch is not None and _watch.number is not None
+    return _state is not None and _state.number is not None
 
 
-def note(error: BaseException | None = None) -> tuple[int, str]:
+def acknowledge(error: BaseException | None = None) -> tuple[int, str]:
     """Acknowledge the signal, so that it is not raised again; return the exit code and a word for what happened."""
     number: int = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
-    if _watch is not None:
-        _watch.noted = True
-        number = _watch.number or number
+    if _state is not None:
+        _state.acknowledged = True
+        number = _state.number or number
     return 128 + number, _NAMES[number]
 
 
-def leave(code: int) -> int:
+def exit_process(code: int) -> int:
     """Return the exit code; if a signal arrived, end the process and all its descendants here instead.
 
     A regular exit would wait for threads, and might crash in interrupted libraries.

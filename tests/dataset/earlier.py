@@ -31,7 +31,7 @@ def store_videos(store: Store, rows: list[dict[str, Any]]) -> str:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(rows, schema=VIDEOS_SCHEMA), sink, compression="zstd")
     data = sink.getvalue().to_pybytes()
-    key = layout.named_by_content(layout.VIDEOS, data)
+    key = layout.content_key(layout.VIDEOS, data)
     store.create(key, data)
     return key
 

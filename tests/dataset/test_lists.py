@@ -25,11 +25,11 @@ from wsvad.dataset.lists import (
     ListReader,
     ListRef,
     SnapshotObject,
-    cut,
     decode_list,
     encode_list,
     entry_of,
-    usual_weight,
+    split_entries,
+    target_weight,
 )
 from wsvad.dataset.publish import publish
 from wsvad.dataset.snapshots import Snapshot, claim_dataset, latest_snapshot, read_snapshot
@@ -52,7 +52,7 @@ def store(tmp_path):
 @pytest.fixture
 def short(monkeypatch):
     """Lists of four videos, so that few make many lists."""
-    monkeypatch.setattr(lists, "LEAST_WEIGHT", 4)
+    monkeypatch.setattr(lists, "MIN_WEIGHT", 4)
 
 
 def _row(video_id, version=1, **more):
@@ -113,7 +113,7 @@ RUNS = st.lists(
 @settings(max_examples=60, deadline=None)
 def test_publishing_in_lists_is_publishing_in_one_table(tmp_path_factory, runs):
     """Any sequence of runs; every list that holds no video of a run is the one of before."""
-    with mock.patch.object(lists, "LEAST_WEIGHT", 4):
+    with mock.patch.object(lists, "MIN_WEIGHT", 4):
         _publish_runs(open_store(str(tmp_path_factory.mktemp("data"))), runs)
 
 
@@ -181,14 +181,14 @@ def test_a_night_in_one_folder_touches_its_lists(store):
     rows, objects = _many(20_000)
     first = _put(store, rows, objects=objects)
     second = _put(store, [_row(f"cam03/night/{n:04d}.mp4") for n in range(500)])
-    assert len(set(second.lists) - set(first.lists)) <= 500 // lists.LEAST_WEIGHT + 2
+    assert len(set(second.lists) - set(first.lists)) <= 500 // lists.MIN_WEIGHT + 2
     assert len(second.objects) == 20_500
 
 
 def test_lists_and_snapshot_stay_small():
     """A snapshot of 100,000 units has at most 200 kB, with ids of 60 characters; of a million less than 1 MB."""
     for total, most in ((100_000, 200_000), (1_000_000, 1_000_000)):
-        number = 2 * total // usual_weight(total)  # as many as there are after many small publications
+        number = 2 * total // target_weight(total)  # as many as there are after many small publications
         refs = tuple(
             ListRef(f"lists/{n:032x}.parquet", f"{n:064x}", f"{n:060d}", 316, 316, 300_000, 300_000)
             for n in range(number)
@@ -203,19 +203,19 @@ def test_years_of_nights_make_no_more_lists_than_twice_the_root():
     for _ in range(1500):
         for parts in sizes.values():
             total += 20
-            usual = usual_weight(total)
-            pieces = cut([Entry({"video_id": ""})] * (parts.pop() + 20), usual)
+            usual = target_weight(total)
+            pieces = split_entries([Entry({"video_id": ""})] * (parts.pop() + 20), usual)
             parts += [len(piece) for piece in pieces]
     assert sum(map(sum, sizes.values())) == total
     assert sum(map(len, sizes.values())) <= 2 * math.isqrt(total) + 4
-    assert max(map(max, sizes.values())) <= 2 * usual_weight(total)
+    assert max(map(max, sizes.values())) <= 2 * target_weight(total)
 
 
 @given(st.lists(st.integers(0, 40), max_size=60), st.integers(1, 30))
 def test_cutting_loses_nothing_and_is_even(weights, usual):
     """Pieces in order, none empty, none heavier than twice the usual weight and one video more."""
     entries = [Entry({"video_id": str(n)}, (None,) * weight) for n, weight in enumerate(weights)]
-    pieces = cut(entries, usual)
+    pieces = split_entries(entries, usual)
     assert [e for piece in pieces for e in piece] == entries
     heaviest = max((e.weight for e in entries), default=0)
     assert all(0 < sum(e.weight for e in piece) <= 2 * usual + heaviest for piece in pieces)

@@ -10,7 +10,7 @@ import pytest
 from tests.dataset.earlier import one_level
 from tests.extraction.factories import CONFIG
 from wsvad.dataset import layout
-from wsvad.dataset.earlier import OneLevel
+from wsvad.dataset.one_level import OneLevel
 from wsvad.dataset.publish import publish
 from wsvad.dataset.sealed import is_sealed, seal, unseal
 from wsvad.dataset.snapshots import (
@@ -20,7 +20,7 @@ from wsvad.dataset.snapshots import (
     latest_snapshot,
     read_dataset,
 )
-from wsvad.dataset.trained import encode_training_ids, read_training_ids
+from wsvad.dataset.training_ids import encode_training_ids, read_training_ids
 from wsvad.errors import ConflictError, DamagedError
 from wsvad.storage import open_store
 

@@ -11,7 +11,7 @@ from ray.cluster_utils import Cluster
 from wsvad import doctor
 from wsvad.doctor import services
 from wsvad.doctor.machine import GIB
-from wsvad.doctor.nodes import checks_of, look
+from wsvad.doctor.nodes import node_checks, probe_node
 from wsvad.errors import EXIT_STORAGE, EXIT_USAGE
 from wsvad.storage import StoreOptions
 from wsvad.work.software import installed_versions
@@ -22,16 +22,16 @@ def _node(**changes: Any) -> dict[str, Any]:
 
 
 def _check(name: str, answers: dict[str, Any], silent: tuple[str, ...] = ()) -> Any:
-    return next(c for c in checks_of({"answers": answers, "silent": list(silent)}) if c.name == name)
+    return next(c for c in node_checks({"answers": answers, "silent": list(silent)}) if c.name == name)
 
 
 def test_nodes_that_lack_nothing():
     """Four checks and no word of stores that nobody asked for."""
-    checks = checks_of({"answers": {"a": _node(), "b": _node()}, "silent": []})
+    checks = node_checks({"answers": {"a": _node(), "b": _node()}, "silent": []})
     assert [(c.name, c.status) for c in checks] == [
         ("node versions", "ok"), ("node bf16", "ok"), ("node memory", "ok"),
     ]  # fmt: skip
-    assert checks_of({}) == []
+    assert node_checks({}) == []
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_silent_nodes_and_nodes_that_cannot_run_it():
     silent = _check("node versions", {"a": _node()}, ("b",))
     assert (silent.status, silent.exit_code) == ("fail", EXIT_STORAGE)
     assert "no answer from b" in silent.summary
-    (broken,) = checks_of({"nodes_error": "ModuleNotFoundError: No module named 'wsvad'"})
+    (broken,) = node_checks({"nodes_error": "ModuleNotFoundError: No module named 'wsvad'"})
     assert broken.status == "fail"
     assert "No module named 'wsvad'" in broken.summary
 
@@ -73,7 +73,7 @@ def test_a_cluster_without_bf16_at_all_agrees():
 
 def test_a_node_looks_at_stores_itself(tmp_path):
     """What it says is what the checks of a machine say."""
-    found = look(str(tmp_path), str(tmp_path / "out"), StoreOptions())
+    found = probe_node(str(tmp_path), str(tmp_path / "out"), StoreOptions())
     assert found["out"][0] == "ok"
     assert found["videos"][0] == "warn"  # it holds nothing
     assert found["versions"] == installed_versions()

@@ -13,7 +13,7 @@ from tests.training.factories import QUICK, plant, planted_records
 from wsvad.checkpoint import load_checkpoint
 from wsvad.cli import main
 from wsvad.errors import UsageError
-from wsvad.experiments.labels import labelled
+from wsvad.experiments.log_prefix import log_prefix
 from wsvad.experiments.rows import parse_rows, read_rows
 from wsvad.experiments.table import Spread, as_markdown
 from wsvad.manifest.records import write_records
@@ -259,7 +259,7 @@ def test_a_file_of_rows_that_is_not_there(tmp_path):
 def test_lines_of_the_log_name_their_run(caplog):
     """Those of this package alone, and only within the block."""
     with caplog.at_level(logging.INFO):
-        with labelled("ltgs 5% seed 1"):
+        with log_prefix("ltgs 5% seed 1"):
             logging.getLogger("wsvad.training.job").info("step %d", 3)
             logging.getLogger("wsvad.score").info("100 %")
             logging.getLogger("other").info("hello")

@@ -70,7 +70,7 @@ class PixelMeans:
 
 
 class InProcess:
-    """Stands in for ``UnitRunner``: one unit after the other, here."""
+    """Stands in for ``RayRunner``: one unit after the other, here."""
 
     def __init__(
         self, make_stage: Any, config: Any, payload: Any, pool: Pool, *, pack_clips: int = 0, verbose: bool = False

@@ -17,7 +17,7 @@ from ray import cloudpickle
 from torch import Tensor
 
 from tests.training.factories import DIM
-from wsvad.loop.group import Alone, Distributed, Group
+from wsvad.loop.group import Distributed, Group, SingleWorker
 from wsvad.models.choose import build_criterion, build_dynamic_labels, build_model, default_config
 from wsvad.models.contract import MilModel
 from wsvad.training.batches import BalancedSampler, make_batch
@@ -82,7 +82,7 @@ def make_trainer(
         share: chooses a worker's videos of the whole batch, in place of the sampler.
         config: of ``TrainConfig``.
     """
-    group = group or Alone()
+    group = group or SingleWorker()
     options = TrainConfig(**{"steps": 10, "pairs": 4, "segments": 8, "eval_every": 3, **config})
     chosen = default_config(model, DIM, **(settings or {}))
     cache = Cache(cuboids=chosen.inputs == "cuboids")

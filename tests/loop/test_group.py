@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from tests.loop.groups import together
-from wsvad.loop.group import DDP_OPTIONS, Alone, Distributed, most_workers
+from wsvad.loop.group import DDP_OPTIONS, Distributed, SingleWorker, max_workers
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from wsvad.loop.group import DDP_OPTIONS, Alone, Distributed, most_workers
 )
 def test_as_many_workers_as_share_a_batch_evenly(places, pairs, videos, workers):
     """Rather one GPU idle than a run refused."""
-    assert most_workers(places, pairs=pairs, videos=videos) == workers
+    assert max_workers(places, pairs=pairs, videos=videos) == workers
 
 
 def test_models_of_several_workers_are_torchs_data_parallel():
@@ -41,18 +41,18 @@ def test_models_of_several_workers_are_torchs_data_parallel():
 
     assert together(2, work) == [(True, [5.0, 5.0, 5.0], False)] * 2
     assert together(1, work) == [True]
-    assert work(Alone())
+    assert work(SingleWorker())
 
 
 def test_on_ray_models_are_wrapped_by_ray_train():
     """By ``prepare_model``, with the options that keep buckets as they are."""
 
     def work(group):
-        from wsvad.loop import run
+        from wsvad.loop import ray_train
 
         asked = []
-        run.ray.train.torch.prepare_model = lambda model, **options: asked.append(options) or model
-        on_ray = run._OnRay()
+        ray_train.ray.train.torch.prepare_model = lambda model, **options: asked.append(options) or model
+        on_ray = ray_train._RayGroup()
         assert isinstance(on_ray, Distributed)
         on_ray.parallel(nn.Linear(1, 1))
         return asked
@@ -65,12 +65,12 @@ def test_all_workers_report_to_ray_at_the_same_steps():
     """Reports are barriers: the first worker's clock decides. Each has the newest figures, and measures stay shown."""
 
     def work(group):
-        from wsvad.loop import run
+        from wsvad.loop import ray_train
 
-        run._REPORT_EVERY_S = 0.0 if group.rank == 0 else 1e9
+        ray_train._REPORT_EVERY_S = 0.0 if group.rank == 0 else 1e9
         reports = []
-        run.ray.train.report = reports.append
-        link = run._Link(None, group, "cpu")
+        ray_train.ray.train.report = reports.append
+        link = ray_train._Reporter(None, group, "cpu")
         link._sent = float("inf")  # no board here
         stops = []
         for step in range(1, 5):

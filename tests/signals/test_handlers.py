@@ -20,7 +20,7 @@ import contextlib, hashlib, os, signal, subprocess, sys, threading, time
 from wsvad import signals
 from wsvad.cli.stopping import stoppable
 
-signals._AGAIN_EVERY_S, signals._LONGEST_S, signals._SECOND_AFTER_S = 0.3, {longest}, 0.2
+signals._RAISE_AGAIN_S, signals._TIMEOUT_S, signals._SECOND_SIGNAL_S = 0.3, {longest}, 0.2
 
 def deaf():
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
@@ -29,8 +29,8 @@ def ready():
     print("ready", flush=True)
 """
 _RUN = """
-with signals.heeded(for_good=True):
-    sys.exit(signals.leave(stoppable("extract", command)))
+with signals.handled(permanent=True):
+    sys.exit(signals.exit_process(stoppable("extract", command)))
 """
 
 
@@ -38,7 +38,7 @@ def _process(code: str, *, longest: float = 60.0, ignored: bool = False) -> subp
     """Start code that says ``ready``, and wait until it does."""
 
     def prepare() -> None:
-        for number in signals.HEEDED:
+        for number in signals.HANDLED:
             signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL)
 
     process = subprocess.Popen(
@@ -73,8 +73,8 @@ def _end(process: subprocess.Popen[str]) -> tuple[int, str]:
         "try:\n        ready(); time.sleep(100)\n    except BaseException: raise SystemError('initialization failed')",
         # swallowed, and the command comes to its end
         "try:\n        ready(); time.sleep(100)\n    except BaseException: return 0",
-        # held back, with the handlers taken away meanwhile, as by ray.init
-        "with signals.held():\n        signal.signal(signal.SIGTERM, lambda *_: sys.exit(15)); ready(); time.sleep(1)\n"
+        # deferred, while the handlers are replaced, as by ray.init
+        "with signals.deferred():\n        signal.signal(signal.SIGTERM, lambda *_: sys.exit(15)); ready(); time.sleep(1)\n"
         "    time.sleep(100)",
         # a thread that the interpreter would wait for
         "threading.Thread(target=time.sleep, args=(100,)).start(); ready(); time.sleep(100)",
@@ -123,9 +123,9 @@ def _runs(pid: int) -> bool:
 def test_before_and_after_the_command_a_signal_ends_the_process_at_once():
     """While modules are imported there is nothing to unwind, and no exception that could be mistaken for another."""
     for code, said in (
-        ("with signals.heeded(for_good=True):\n    ready()\n    time.sleep(100)", "interrupted: no work had begun"),
+        ("with signals.handled(permanent=True):\n    ready()\n    time.sleep(100)", "interrupted: no work had begun"),
         (
-            "with signals.heeded(for_good=True):\n    stoppable('extract', lambda: 0)\nready()\ntime.sleep(100)",
+            "with signals.handled(permanent=True):\n    stoppable('extract', lambda: 0)\nready()\ntime.sleep(100)",
             "interrupted: the work had ended",
         ),
     ):
@@ -137,20 +137,20 @@ def test_before_and_after_the_command_a_signal_ends_the_process_at_once():
 def test_signals_that_the_process_was_started_to_ignore_stay_ignored():
     """``nohup``, and what a shell runs in the background."""
     process = _process(f"def command():\n    ready()\n    time.sleep(1)\n    return 0\n{_RUN}", ignored=True)
-    for number in signals.HEEDED:
+    for number in signals.HANDLED:
         process.send_signal(number)
     assert _end(process) == (0, "")
 
 
 def test_handlers_are_given_back():
     """A program that calls the command as a function has its own handlers again afterwards."""
-    before = [signal.getsignal(number) for number in signals.HEEDED]
-    with signals.heeded():
-        assert [signal.getsignal(number) for number in signals.HEEDED] != before
-        with signals.heeded():
+    before = [signal.getsignal(number) for number in signals.HANDLED]
+    with signals.handled():
+        assert [signal.getsignal(number) for number in signals.HANDLED] != before
+        with signals.handled():
             pass
-        assert [signal.getsignal(number) for number in signals.HEEDED] != before
-    assert [signal.getsignal(number) for number in signals.HEEDED] == before
+        assert [signal.getsignal(number) for number in signals.HANDLED] != before
+    assert [signal.getsignal(number) for number in signals.HANDLED] == before
 
 
 def test_a_signal_that_is_noted_is_raised_no_more(monkeypatch, caplog):
@@ -161,7 +161,7 @@ def test_a_signal_that_is_noted_is_raised_no_more(monkeypatch, caplog):
         time.sleep(5)
         raise AssertionError("not interrupted")
 
-    with signals.heeded():
+    with signals.handled():
         assert stoppable("train", command) == 143
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.1)

@@ -30,7 +30,7 @@ from wsvad.errors import (
 )
 from wsvad.storage import Created, Store, StoreOptions, normalize_uri, open_object, open_store
 from wsvad.storage.base import ConditionalWriteUnsupported
-from wsvad.storage.remote_errors import translate
+from wsvad.storage.remote_errors import translate_remote_error
 from wsvad.storage.retry import Transient
 
 
@@ -192,7 +192,7 @@ class Answered(Exception):
 )
 def test_failures_have_their_kind_and_no_secret(raised: Exception, kind: type[Exception]) -> None:
     """Whatever the store said stays unsaid."""
-    said = translate(raised, "cannot read gs://b/k")
+    said = translate_remote_error(raised, "cannot read gs://b/k")
     assert type(said) is kind
     assert "canary" not in str(said)
 

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from wsvad.loop.run import _Figures
+from wsvad.loop.ray_train import _MetricExporter
 
 
-class Recorder(_Figures):
+class Recorder(_MetricExporter):
     """Appends every report, a list with what each worker said, to a file."""
 
     def __init__(self, path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.loop.groups import together
 from wsvad.checkpoint import Checkpoint
 from wsvad.errors import StorageError
 from wsvad.features.reading import FeatureSet
-from wsvad.loop.group import Alone
+from wsvad.loop.group import SingleWorker
 from wsvad.models.choose import build_model, default_config
 from wsvad.models.windows import WINDOWS
 from wsvad.scoring.scorer import Scorer
@@ -38,7 +38,7 @@ def test_scores_are_those_of_the_scorer(features, monkeypatch, model, kind, dim)
     network = build_model(config, seed=0)
     scorer = Scorer(Checkpoint(config, network.state_dict(), {}, "", (), {}))
     expected = np.concatenate([scorer(features.load(video_id)).score_T for video_id in LENGTHS])
-    held = HeldOut(features, list(LENGTHS), kind, Alone(), CPU)
+    held = HeldOut(features, list(LENGTHS), kind, SingleWorker(), CPU)
     np.testing.assert_array_equal(held.scores(network).astype(np.float32), expected)
     assert network.training
     assert held.end_frame_N.tolist() == [16 * (clip + 1) for length in LENGTHS.values() for clip in range(length)]
@@ -51,16 +51,16 @@ def test_a_full_disk_is_an_error_and_no_crash(features, monkeypatch, tmp_path):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: usage._replace(free=1 << 20))
     with pytest.raises(StorageError, match=r"1.0 MiB free.*TMPDIR"):
-        HeldOut(features, list(LENGTHS), "pooled", Alone(), CPU, tmp_path)
+        HeldOut(features, list(LENGTHS), "pooled", SingleWorker(), CPU, tmp_path)
 
 
 def test_processes_of_a_node_map_one_file(features, tmp_path):
     """Built once; another process, or another run on the same features, finds it."""
-    first = HeldOut(features, list(LENGTHS), "cuboids", Alone(), CPU, tmp_path)
+    first = HeldOut(features, list(LENGTHS), "cuboids", SingleWorker(), CPU, tmp_path)
     (file,) = tmp_path.glob("clips-*.npy")
     written = file.stat().st_ino
-    again = HeldOut(features, list(LENGTHS), "cuboids", Alone(), CPU, tmp_path)
+    again = HeldOut(features, list(LENGTHS), "cuboids", SingleWorker(), CPU, tmp_path)
     assert [path.stat().st_ino for path in tmp_path.glob("clips-*.npy")] == [written]
     assert (again.start_frame_N == first.start_frame_N).all()
-    HeldOut(features, ["a"], "cuboids", Alone(), CPU, tmp_path)
+    HeldOut(features, ["a"], "cuboids", SingleWorker(), CPU, tmp_path)
     assert len(list(tmp_path.glob("clips-*.npy"))) == 2

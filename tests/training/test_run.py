@@ -40,7 +40,7 @@ def train_on_ray(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, o
 
 def test_two_workers_give_the_curve_of_one(planted, capsys, tmp_path, ray_session, monkeypatch):
     """gloo between processes: every loss and gradient norm agrees to rounding, as do the measures. Ray is told them."""
-    monkeypatch.setattr("wsvad.loop.run._Figures", lambda: Recorder(tmp_path / "reports"))
+    monkeypatch.setattr("wsvad.loop.ray_train._MetricExporter", lambda: Recorder(tmp_path / "reports"))
     words = (*planted.words, *STILL, *QUICK, "--report-test")
     assert run_train(capsys, *words, "--out", str(tmp_path / "one"))[0] == 0
     summary = train_on_ray(capsys, *words, "--out", str(tmp_path / "two"))

@@ -10,7 +10,7 @@ import torch
 
 from tests.loop.groups import make_trainer, together
 from wsvad.errors import TrainingError, UsageError
-from wsvad.loop.group import Alone
+from wsvad.loop.group import SingleWorker
 from wsvad.training.trainer import selected_weights
 
 SMALL = {"head_dim": 4, "heads": 2, "label_period": 3}
@@ -84,7 +84,7 @@ def test_workers_together_do_what_one_does(model, settings):
         list(other.train())
         return row, gradients, other.state()
 
-    row, gradients, alone = work(Alone())
+    row, gradients, alone = work(SingleWorker())
     for workers in (2, 4):
         results = together(workers, work)
         for row_w, gradients_w, state in results:
@@ -108,7 +108,7 @@ def test_shares_of_different_size_count_by_their_size():
         trainer = make_trainer("rtfm", group, settings=STILL, share=share(group))
         return trainer.train_step(0), [p.grad.clone() for p in trainer.model.parameters() if p.grad is not None]
 
-    row, gradients = work(Alone())
+    row, gradients = work(SingleWorker())
     for row_w, gradients_w in together(2, work):
         assert row_w == pytest.approx(row, rel=1e-4)
         for mine, theirs in zip(gradients, gradients_w, strict=True):
@@ -169,13 +169,13 @@ def test_a_loss_over_all_pairs_is_not_shared_out(model):
 
     with pytest.raises(UsageError, match=r"pairs=all.*2 workers.*--workers 1"):
         together(2, work)
-    assert work(Alone()).train_step(0)["step"] == 1
+    assert work(SingleWorker()).train_step(0)["step"] == 1
 
 
 def test_dropout_differs_between_workers_and_steps():
     """Else the workers would leave out the same units, and the batch would be a poorer one."""
 
-    class Second(Alone):
+    class Second(SingleWorker):
         rank = 1
 
     first, second = make_trainer(lr=1e-9, pairs=4), make_trainer(lr=1e-9, pairs=4)

@@ -66,11 +66,11 @@ def test_a_mixed_cluster_is_refused_when_it_is_joined(two_nodes, monkeypatch):
         answers = cluster.run_on_every_node(installed_versions, 60)
     assert list(answers.values()) == [installed_versions()] * 2
     assert set(answers) <= cluster._same_software
-    monkeypatch.setattr(cluster, "installed", missing_package)
+    monkeypatch.setattr(cluster, "installed_versions", missing_package)
     with cluster.connected(two_nodes.address):  # asked once, whatever a verb does
         pass
     monkeypatch.setattr(cluster, "_same_software", set())
-    monkeypatch.setattr(cluster, "installed", _other_torch)
+    monkeypatch.setattr(cluster, "installed_versions", _other_torch)
     with pytest.raises(UsageError, match=r"torch is 0\.1 here, .* on .*No work was begun"):
         cluster.connected(two_nodes.address).__enter__()
     assert not ray.is_initialized()
@@ -81,7 +81,7 @@ def test_a_mixed_cluster_is_refused_when_it_is_joined(two_nodes, monkeypatch):
 def test_a_job_on_a_mixed_cluster_ends_before_any_work(two_nodes, monkeypatch, tmp_path, capsys):
     """With the exit code of a cluster that is not fit, the package and the nodes; no unit is stored."""
     monkeypatch.setattr(cluster, "_same_software", set())
-    monkeypatch.setattr(cluster, "installed", _other_torch)
+    monkeypatch.setattr(cluster, "installed_versions", _other_torch)
     (tmp_path / "videos").mkdir()
     write_video(tmp_path / "videos" / "camera.mp4", 20)
     words = ("--videos", str(tmp_path / "videos"), "--out", str(tmp_path / "out"), "--address", two_nodes.address)
@@ -112,7 +112,7 @@ def test_a_worker_on_a_node_that_came_later_compares_once_more(two_nodes, monkey
 def test_a_node_that_cannot_run_the_package_is_told(two_nodes, monkeypatch):
     """The last line of its error, and a remedy."""
     monkeypatch.setattr(cluster, "_same_software", set())
-    monkeypatch.setattr(cluster, "installed", missing_package)
+    monkeypatch.setattr(cluster, "installed_versions", missing_package)
     with pytest.raises(UsageError, match="No module named 'wsvad'"):
         cluster.connected(two_nodes.address).__enter__()
     assert not ray.is_initialized()

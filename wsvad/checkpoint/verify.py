@@ -6,7 +6,16 @@ import hashlib
 import json
 
 from wsvad.checkpoint.card import model_card
-from wsvad.checkpoint.folder import CARD, CONFIG, FILES, MODEL, config_json, digest_in, folder_of, read_checkpoint
+from wsvad.checkpoint.folder import (
+    CARD,
+    CONFIG,
+    FILES,
+    MODEL,
+    config_json,
+    key_prefix,
+    read_checkpoint,
+    recorded_digest,
+)
 from wsvad.checkpoint.trained import Checkpoint
 from wsvad.errors import DamagedError, ObjectNotFound
 from wsvad.storage import Store
@@ -21,7 +30,7 @@ def checkpoint_faults(store: Store, prefix: str = "") -> tuple[Checkpoint | None
         UsageError: there is no checkpoint, or it was written by another version.
         StorageError: the store failed.
     """
-    folder = folder_of(prefix)
+    folder = key_prefix(prefix)
     try:
         checkpoint = read_checkpoint(store, prefix)
     except DamagedError as error:
@@ -31,7 +40,7 @@ def checkpoint_faults(store: Store, prefix: str = "") -> tuple[Checkpoint | None
         found = {name: hashlib.sha256(store.read(folder + name)).hexdigest() for name in (MODEL, CARD)}
     except ObjectNotFound:
         return checkpoint, [f"{folder}{CARD} is missing"]
-    wrong = [name for name in found if FILES in described and digest_in(described, name) != found[name]]
+    wrong = [name for name in found if FILES in described and recorded_digest(described, name) != found[name]]
     if not wrong:
         return checkpoint, []
     again = hashlib.sha256(model_card(checkpoint).encode()).hexdigest()
@@ -42,6 +51,6 @@ def checkpoint_faults(store: Store, prefix: str = "") -> tuple[Checkpoint | None
 
 def write_card(store: Store, prefix: str, checkpoint: Checkpoint) -> None:
     """Rewrite the model card of an intact checkpoint, and its digest. The checkpoint's identity does not change."""
-    folder = folder_of(prefix)
+    folder = key_prefix(prefix)
     store.replace(folder + CARD, model_card(checkpoint).encode())
     store.replace(folder + CONFIG, config_json(checkpoint))

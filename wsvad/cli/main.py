@@ -49,7 +49,7 @@ WRITES = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code ; wrong options end it by ``SystemExit`` with 2."""
-    with signals.heeded():
+    with signals.handled():
         return guarded(lambda: _run(list(sys.argv[1:] if argv is None else argv)))
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from wsvad.dataset import layout, trained
+from wsvad.dataset import layout, training_ids
 from wsvad.dataset.lists import REMEDY, Entry, ListRef, Part
 from wsvad.dataset.sealed import unseal
 from wsvad.dataset.snapshots import (
@@ -30,12 +30,12 @@ class Fault:
     """Key of the missing or damaged object."""
     text: str
     missing: bool = False
-    mendable: bool = True
+    repairable: bool = True
     """Whether the correct content is known."""
 
 
 @dataclass
-class State:
+class DatasetState:
     """Result of an inspection: the readable part of a data set, and its faults."""
 
     snapshot: Snapshot | None = None
@@ -70,30 +70,30 @@ class State:
         return kind_of(self.snapshot.config) if self.snapshot else None
 
 
-def inspect(store: Store, *, deep: bool = True) -> State:
+def inspect_dataset(store: Store, *, deep: bool = True) -> DatasetState:
     """Find missing and damaged objects, except for units and quarantine records.
 
     Args:
         store: root of the data set.
         deep: read all objects; otherwise only the snapshots, and the lists of the newest one, which every reader needs.
     """
-    state = State()
+    state = DatasetState()
     _snapshots(store, state)
     if deep:
         _runs(store, state)
     _description(store, state)
     _tables(store, state, deep)
     if deep:
-        state.faults += each(store, layout.INDEX, _check_name)
+        state.faults += check_objects(store, layout.INDEX, _check_name)
     if state.kind == "scores":
-        _check(store, state, layout.TRAINING_IDS, lambda: trained.read_training_ids(store, state.described or {}))
+        _check(store, state, layout.TRAINING_IDS, lambda: training_ids.read_training_ids(store, state.described or {}))
     return state
 
 
-def each(store: Store, prefix: str, check: Callable[[str, bytes], object]) -> list[Fault]:
+def check_objects(store: Store, prefix: str, check: Callable[[str, bytes], object]) -> list[Fault]:
     """Read every object below a prefix; return a fault for each that ``check(key, data)`` reports as damaged."""
 
-    def look(key: str) -> Fault | None:
+    def check_one(key: str) -> Fault | None:
         try:
             check(key, store.read(key))
         except ObjectNotFound:  # deleted since it was listed
@@ -103,19 +103,19 @@ def each(store: Store, prefix: str, check: Callable[[str, bytes], object]) -> li
         return None
 
     with ThreadPoolExecutor(8) as pool:
-        return [fault for fault in pool.map(look, [info.key for info in store.list(prefix)]) if fault]
+        return [fault for fault in pool.map(check_one, [info.key for info in store.list(prefix)]) if fault]
 
 
-def _check(store: Store, state: State, key: str, read: Callable[[], Any]) -> Any:
+def _check(store: Store, state: DatasetState, key: str, read: Callable[[], Any]) -> Any:
     try:
         return read()
     except DamagedError as error:
-        missing = not _there(store, key)
+        missing = not _exists(store, key)
         state.faults.append(Fault(key, _text(store, error), missing))
         return None
 
 
-def _there(store: Store, key: str) -> bool:
+def _exists(store: Store, key: str) -> bool:
     return any(info.key == key for info in store.list(key))
 
 
@@ -124,11 +124,11 @@ def _text(store: Store, error: DamagedError) -> str:
 
 
 def _check_name(key: str, data: bytes) -> None:
-    if layout.named_by_content(key.rpartition("/")[0] + "/", data) != key:
+    if layout.content_key(key.rpartition("/")[0] + "/", data) != key:
         raise DamagedError(f"{key} is damaged: its digest does not match its name")
 
 
-def _snapshots(store: Store, state: State) -> None:
+def _snapshots(store: Store, state: DatasetState) -> None:
     for key in reversed(snapshot_keys(store)):
         try:
             state.snapshots.append(read_snapshot(store, key, state.snapshots[-1] if state.snapshots else None))
@@ -139,7 +139,7 @@ def _snapshots(store: Store, state: State) -> None:
     state.snapshot = state.snapshots[0] if state.snapshots else None
 
 
-def _runs(store: Store, state: State) -> None:
+def _runs(store: Store, state: DatasetState) -> None:
     """Check the records of runs. The snapshot that the newest run published must exist.
 
     Older records prove nothing, because snapshot numbers restart after all snapshots were lost.
@@ -151,33 +151,34 @@ def _runs(store: Store, state: State) -> None:
         if isinstance(summary, dict) and isinstance(summary.get("snapshot"), str):
             published[key] = summary["snapshot"]
 
-    state.faults += each(store, layout.RUNS, check)
-    began = max((_began(key) for key in published), default="")
+    state.faults += check_objects(store, layout.RUNS, check)
+    began = max((_start_time(key) for key in published), default="")
     number, newest = max(
-        ((layout.snapshot_number(s) or 0, key) for key, s in published.items() if _began(key) == began), default=(0, "")
+        ((layout.snapshot_number(s) or 0, key) for key, s in published.items() if _start_time(key) == began),
+        default=(0, ""),
     )
     damaged = [layout.snapshot_number(fault.key) or 0 for fault in state.faults]
     known = max([*damaged, state.snapshot.number if state.snapshot else 0])
-    if number > known and not _there(store, published[newest]):  # it may have been created since the listing
+    if number > known and not _exists(store, published[newest]):  # it may have been created since the listing
         text = f"{published[newest]} is missing, which {newest} published"
         if not state.snapshot:
             text += "; run the command that made the data set again to publish the stored units"
         state.faults.append(Fault(published[newest], text, missing=True))
 
 
-def _began(run_key: str) -> str:
+def _start_time(run_key: str) -> str:
     """Return the start time of a run, in seconds, from the key of its record."""
     return run_key.removeprefix(layout.RUNS).partition("-")[0]
 
 
-def _description(store: Store, state: State) -> None:
+def _description(store: Store, state: DatasetState) -> None:
     state.described = _check(store, state, layout.DATASET, lambda: read_dataset(store))
     if state.described and state.snapshot and state.described["fingerprint"] != state.snapshot.fingerprint:
         text = f"{layout.DATASET} belongs to another configuration than snapshot {state.snapshot.number}"
-        state.faults.append(Fault(layout.DATASET, text, mendable=False))
+        state.faults.append(Fault(layout.DATASET, text, repairable=False))
 
 
-def _tables(store: Store, state: State, deep: bool) -> None:
+def _tables(store: Store, state: DatasetState, deep: bool) -> None:
     """Check the lists, or the table of videos of a one-level snapshot."""
     newest = state.snapshot
     if newest is not None and newest.one_level:
@@ -186,17 +187,17 @@ def _tables(store: Store, state: State, deep: bool) -> None:
         state.parts, state.one_level = ([], newest.objects) if entries is None else ([(None, entries)], ())
     elif newest is not None:
         assert newest.reader
-        newest.reader.read(newest.lists, lost_ok=True)  # read in parallel; intact lists stay cached
+        newest.reader.read(newest.lists, skip_damaged=True)  # read in parallel; intact lists stay cached
         state.parts = [_part(store, state, newest, number) for number in range(len(newest.lists))]
     if deep:
         known = {fault.key for fault in state.faults}
         for prefix in (layout.LISTS, layout.VIDEOS):
             listed = {info.key for info in store.list(prefix)}
-            found = [*each(store, prefix, _check_name), *_unlisted(prefix, state.snapshots, listed)]
+            found = [*check_objects(store, prefix, _check_name), *_unlisted(prefix, state.snapshots, listed)]
             state.faults += [fault for fault in found if fault.key not in known]
 
 
-def _part(store: Store, state: State, newest: Snapshot, number: int) -> Part:
+def _part(store: Store, state: DatasetState, newest: Snapshot, number: int) -> Part:
     """Return one list of the newest snapshot, or, if it is damaged, its videos' entries from older snapshots."""
     ref = newest.lists[number]
     found = _check(store, state, ref.key, lambda: _read(newest, ref))

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from wsvad.dataset import layout
+from wsvad.dataset.defaults import DEFAULT_GRACE_HOURS
 from wsvad.dataset.lists import ListReader
-from wsvad.dataset.names import DEFAULT_GRACE_HOURS
 from wsvad.dataset.snapshots import Snapshot, named_keys
 from wsvad.errors import ObjectNotFound, UsageError
 from wsvad.storage import ObjectInfo, Store
 
-LEAST_GRACE_HOURS = 24.0
+MIN_GRACE_HOURS = 24.0
 """A run publishes at least every six hours, and rewrites old objects before it references them."""
 
 
@@ -74,8 +74,8 @@ def collect(store: Store, *, grace_hours: float = DEFAULT_GRACE_HOURS, dry_run: 
 
 def check_grace(hours: float) -> None:
     """Raise ``UsageError`` for a grace time that is shorter than a run may take."""
-    if not hours >= LEAST_GRACE_HOURS:
-        raise UsageError(f"the grace time must be at least {LEAST_GRACE_HOURS:g} hours, got {hours:g}")
+    if not hours >= MIN_GRACE_HOURS:
+        raise UsageError(f"the grace time must be at least {MIN_GRACE_HOURS:g} hours, got {hours:g}")
 
 
 def _by_age(snapshots: Sequence[ObjectInfo], before_ns: int) -> tuple[list[ObjectInfo], list[ObjectInfo]]:

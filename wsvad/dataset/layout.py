@@ -57,7 +57,7 @@ def snapshot_number(key: str) -> int | None:
     return int(named[1]) if named else None
 
 
-def named_by_content(prefix: str, data: bytes) -> str:
+def content_key(prefix: str, data: bytes) -> str:
     """Return the key of a Parquet object that is named by the digest of its bytes (``index/``, ``lists/``)."""
     return f"{prefix}{hashlib.sha256(data).hexdigest()[:32]}.parquet"
 

@@ -26,7 +26,7 @@ from wsvad.storage import Created, Store
 REMEDY = "run `wsvad verify --repair`, which reports all damage and repairs what it can"
 """Remedy in messages about damage."""
 
-LEAST_WEIGHT = 256
+MIN_WEIGHT = 256
 """Target weight of a list in data sets of up to 65,536 objects and videos; the square root of the number above that."""
 _THREADS = 8
 
@@ -99,16 +99,16 @@ def entry_of(video: dict[str, Any], objects: Iterable[SnapshotObject] = ()) -> E
     return Entry(row, tuple(sorted(objects, key=lambda o: o.first_clip)))
 
 
-def usual_weight(total: int) -> int:
+def target_weight(total: int) -> int:
     """Return the target weight of the lists of a data set with this total weight.
 
     The square root balances the two costs of a publication: rewriting about one list, and one line per list in the
     snapshot.
     """
-    return max(LEAST_WEIGHT, math.isqrt(total))
+    return max(MIN_WEIGHT, math.isqrt(total))
 
 
-def cut(entries: Sequence[Entry], usual: int) -> list[list[Entry]]:
+def split_entries(entries: Sequence[Entry], usual: int) -> list[list[Entry]]:
     """Split entries into pieces of about the target weight. Up to twice that weight stays in one piece.
 
     The gap leaves room to grow, so that a list is not split again soon.
@@ -134,10 +134,10 @@ def store_lists(store: Store, parts: Iterable[Part]) -> tuple[ListRef, ...]:
     """
     parts = [(ref, entries) for ref, entries in parts if ref or entries]
     total = sum(ref.weight if ref else sum(e.weight for e in entries) for ref, entries in parts)
-    usual = usual_weight(total)
+    usual = target_weight(total)
     with ThreadPoolExecutor(_THREADS) as pool:
         running = [
-            [pool.submit(_store_list, store, piece) for piece in cut(entries, usual)] if ref is None else ref
+            [pool.submit(_store_list, store, piece) for piece in split_entries(entries, usual)] if ref is None else ref
             for ref, entries in parts
         ]
         return tuple(
@@ -163,7 +163,7 @@ def encode_list(entries: Sequence[Entry]) -> tuple[ListRef, bytes]:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     data = sink.getvalue().to_pybytes()
-    key = layout.named_by_content(layout.LISTS, data)
+    key = layout.content_key(layout.LISTS, data)
     return ListRef(key, hashlib.sha256(data).hexdigest(), entries[0].video_id, **_counts(entries)), data
 
 
@@ -234,38 +234,38 @@ class ListReader:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._kept: dict[str, tuple[Entry, ...]] = {}
+        self._cache: dict[str, tuple[Entry, ...]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle without the cache; the receiver reads the lists that it needs."""
-        return {"store": self.store, "_kept": {}}
+        return {"store": self.store, "_cache": {}}
 
-    def read(self, refs: Sequence[ListRef], *, lost_ok: bool = False) -> list[tuple[Entry, ...]]:
+    def read(self, refs: Sequence[ListRef], *, skip_damaged: bool = False) -> list[tuple[Entry, ...]]:
         """Return the entries of some lists.
 
         Args:
             refs: references to the lists.
-            lost_ok: return no entries for a missing or damaged list instead of raising.
+            skip_damaged: return no entries for a missing or damaged list instead of raising.
 
         Raises:
             DamagedError: a list is missing or damaged.
         """
-        new = [ref for ref in refs if ref.sha256 not in self._kept]
+        new = [ref for ref in refs if ref.sha256 not in self._cache]
         lost = []
         with ThreadPoolExecutor(_THREADS) as pool:
             for ref, future in [(ref, pool.submit(self._read, ref)) for ref in new]:
                 try:
-                    self._kept[ref.sha256] = future.result()
+                    self._cache[ref.sha256] = future.result()
                 except DamagedError as error:
                     lost.append(error)
-        if lost and not lost_ok:
+        if lost and not skip_damaged:
             raise lost[0]
-        return [self._kept.get(ref.sha256, ()) for ref in refs]
+        return [self._cache.get(ref.sha256, ()) for ref in refs]
 
     def keep_only(self, refs: Iterable[ListRef]) -> None:
         """Remove all other lists from the cache."""
         wanted = {ref.sha256 for ref in refs}
-        self._kept = {digest: entries for digest, entries in self._kept.items() if digest in wanted}
+        self._cache = {digest: entries for digest, entries in self._cache.items() if digest in wanted}
 
     def _read(self, ref: ListRef) -> tuple[Entry, ...]:
         name = f"{self.store.uri}/{ref.key}"

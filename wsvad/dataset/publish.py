@@ -40,7 +40,7 @@ def refuse_clashes(store: Store, there: Mapping[str, Entry], rows: Iterable[dict
             )
 
 
-def _outlives(old: dict[str, Any], new: dict[str, Any]) -> bool:
+def _keeps_former_content(old: dict[str, Any], new: dict[str, Any]) -> bool:
     """Whether the published content of a changed video stays, because the new content is still incomplete."""
     if new["content_id"] == old["content_id"]:
         return False
@@ -146,7 +146,7 @@ def _changed(
     refuse_clashes(store, there, (mine[i].video for i in ids if i in mine))
     for video_id in ids:
         before, now = there.get(video_id), mine.get(video_id)
-        if before and now and _outlives(before.video, now.video):
+        if before and now and _keeps_former_content(before.video, now.video):
             there[video_id] = Entry(before.video | _OUTDATED, before.objects)
         elif video_id in replaced:
             there.pop(video_id, None)

@@ -6,10 +6,10 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any
 
-from wsvad.dataset import layout, trained
-from wsvad.dataset.check import State
-from wsvad.dataset.earlier import joined
+from wsvad.dataset import layout, training_ids
+from wsvad.dataset.check import DatasetState
 from wsvad.dataset.lists import SnapshotObject, store_lists
+from wsvad.dataset.one_level import join_entries
 from wsvad.dataset.snapshots import Snapshot, describe, kind_of
 from wsvad.errors import DamagedError, StorageError
 from wsvad.storage import Created, Store
@@ -26,7 +26,7 @@ def repair_id() -> tuple[str, str]:
     return f"repair-{now:%Y%m%dT%H%M%S}", now.isoformat(timespec="seconds")
 
 
-def mend(store: Store, state: State) -> list[str]:
+def repair_dataset(store: Store, state: DatasetState) -> list[str]:
     """Repair the faults that :func:`wsvad.dataset.check.inspect_dataset` found. Afterwards the newest snapshot is
     intact, or there is none.
 
@@ -66,7 +66,7 @@ def mend(store: Store, state: State) -> list[str]:
     return done
 
 
-def _publish_again(store: Store, state: State) -> Snapshot | None:
+def _publish_again(store: Store, state: DatasetState) -> Snapshot | None:
     """Publish the newest intact snapshot again if a newer one, or one of its lists, is missing or damaged."""
     base = state.snapshot
     assert base
@@ -77,7 +77,7 @@ def _publish_again(store: Store, state: State) -> Snapshot | None:
     parts = state.parts
     if state.one_level:
         rows = rebuilt_videos(base, state.snapshots)
-        parts = [(None, joined(rows, state.one_level, store.uri))]
+        parts = [(None, join_entries(rows, state.one_level, store.uri))]
     lists = store_lists(store, parts)
     run_id, now = repair_id()
     rows_there = sum(ref.rows for ref in lists)
@@ -90,7 +90,7 @@ def _publish_again(store: Store, state: State) -> Snapshot | None:
     return again
 
 
-def _without_table(store: Store, state: State, current: Snapshot | None, done: list[str]) -> None:
+def _without_table(store: Store, state: DatasetState, current: Snapshot | None, done: list[str]) -> None:
     """Delete other snapshots that reference missing or damaged lists or tables."""
     bad = {fault.key for fault in state.faults} - set(current.table_keys if current else ())
     for snapshot in state.snapshots:
@@ -104,7 +104,7 @@ def _describe_again(store: Store, snapshot: Snapshot) -> None:
     kind, digests = kind_of(snapshot.config), None
     if kind == "scores":
         try:
-            digests = trained.encode_training_ids(trained.read_training_ids(store, {}))[1]
+            digests = training_ids.encode_training_ids(training_ids.read_training_ids(store, {}))[1]
         except DamagedError:  # reported as a fault of its own
             digests = None
     store.replace(layout.DATASET, describe(kind, snapshot.fingerprint, snapshot.config, digests))

@@ -10,8 +10,8 @@ from typing import Any
 
 from wsvad.dataset import layout
 from wsvad.dataset.config import DatasetConfig, differences, fingerprint_of
-from wsvad.dataset.earlier import OneLevel
 from wsvad.dataset.lists import REMEDY, Entry, ListReader, ListRef, Part, SnapshotObject
+from wsvad.dataset.one_level import OneLevel
 from wsvad.dataset.sealed import is_sealed, seal, unseal
 from wsvad.documents import DocumentError, build
 from wsvad.errors import ConflictError, DamagedError, ObjectNotFound
@@ -267,12 +267,12 @@ def read_snapshot(store: Store, key: str, seen: Snapshot | None = None) -> Snaps
     return snapshot
 
 
-def named_keys(snapshots: Iterable[Snapshot], *, lost_ok: bool = False) -> set[str]:
+def named_keys(snapshots: Iterable[Snapshot], *, skip_damaged: bool = False) -> set[str]:
     """Return the keys of everything that the snapshots reference. Lists that several share are read once.
 
     Args:
         snapshots: in ascending or descending order of their numbers.
-        lost_ok: ignore missing and damaged lists.
+        skip_damaged: ignore missing and damaged lists.
 
     Raises:
         DamagedError: a list is missing or damaged.
@@ -284,7 +284,9 @@ def named_keys(snapshots: Iterable[Snapshot], *, lost_ok: bool = False) -> set[s
             named |= {o.key for o in snapshot.objects}
         elif new:
             assert snapshot.reader is not None
-            named |= {o.key for part in snapshot.reader.read(new, lost_ok=lost_ok) for e in part for o in e.objects}
+            named |= {
+                o.key for part in snapshot.reader.read(new, skip_damaged=skip_damaged) for e in part for o in e.objects
+            }
             snapshot.reader.keep_only(snapshot.lists)
         named |= set(snapshot.table_keys)
     return named

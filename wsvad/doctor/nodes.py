@@ -12,14 +12,14 @@ from wsvad.errors import EXIT_STORAGE
 from wsvad.storage import StoreOptions
 from wsvad.work.software import installed_versions, shorten, version_differences
 
-_LEAST_MEMORY = 2 * GIB
+_MIN_MEMORY = 2 * GIB
 _CONSTRAINTS = "pip install -c constraints.txt . on every node, and restart Ray there"
 
 Answer = Mapping[str, Any]
 """Result of :func:`probe_node` on a node."""
 
 
-def look(videos_uri: str | None, out_uri: str | None, options: StoreOptions) -> dict[str, Any]:
+def probe_node(videos_uri: str | None, out_uri: str | None, options: StoreOptions) -> dict[str, Any]:
     """Probe the node that it runs on. Returns ``versions``, ``bf16``, ``cpu``, ``memory`` (bytes), and, for the given
     URIs, the state of the stores ``videos`` and ``out``, each as ``[status, summary]``. Uses the node's credentials.
     """
@@ -31,17 +31,17 @@ def look(videos_uri: str | None, out_uri: str | None, options: StoreOptions) -> 
         "memory": memory_bytes()[0],
     }
     if videos_uri is not None:
-        found["videos"] = _seen(check_source(videos_uri, options))
+        found["videos"] = _status_and_summary(check_source(videos_uri, options))
     if out_uri is not None:
-        found["out"] = _seen(check_store(out_uri, options))
+        found["out"] = _status_and_summary(check_store(out_uri, options))
     return found
 
 
-def _seen(check: Check) -> list[str]:
+def _status_and_summary(check: Check) -> list[str]:
     return [check.status, check.summary]
 
 
-def checks_of(found: Mapping[str, Any]) -> list[Check]:
+def node_checks(found: Mapping[str, Any]) -> list[Check]:
     """Return checks of the nodes' software, processors and memory, and of the stores as seen from each node.
 
     Args:
@@ -90,7 +90,7 @@ def _bf16(answers: Mapping[str, Answer]) -> Check:
 def _memory(answers: Mapping[str, Answer]) -> Check:
     name = "node memory"
     data: dict[str, Value] = {node: int(answer["memory"]) for node, answer in answers.items()}
-    small = [node for node, answer in answers.items() if answer["memory"] < _LEAST_MEMORY]
+    small = [node for node, answer in answers.items() if answer["memory"] < _MIN_MEMORY]
     if small:
         return Check(
             name, "warn", f"less than 2 GiB on {shorten(sorted(small))}", "Ray and one worker need 2 GiB", data

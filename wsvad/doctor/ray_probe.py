@@ -17,7 +17,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayTaskError
 
-from wsvad.doctor.nodes import look
+from wsvad.doctor.nodes import probe_node
 from wsvad.errors import WsvadError
 from wsvad.storage import StoreOptions
 from wsvad.work.address import LOCAL
@@ -54,7 +54,7 @@ def probe(address: str, about: Mapping[str, Any]) -> dict[str, Any]:
                 "niceness": ray.get(ray.remote(_niceness).options(num_cpus=0).remote()),
             }
             if address != LOCAL:
-                question = functools.partial(look, about["videos"], about["out"], StoreOptions(**about["store"]))
+                question = functools.partial(probe_node, about["videos"], about["out"], StoreOptions(**about["store"]))
                 try:
                     answers, names = run_on_every_node(question, _NODES_S), node_names()
                     found["answers"] = {names.get(node_id, node_id): answers[node_id] for node_id in answers}

@@ -52,6 +52,6 @@ def run(
         checks.append(services.check_credentials(options))
     about: dict[str, Value] = {"videos": videos_uri, "out": out_uri, "store": asdict(options)}
     ray = services.check_ray(address, about)
-    checks += [ray, *nodes.checks_of(ray.data)]
+    checks += [ray, *nodes.node_checks(ray.data)]
     checks.append(services.check_ray_auth(address))
     return DoctorReport(tuple(checks))

@@ -122,17 +122,17 @@ def check_weights() -> Check:
 
     try:
         require_flow("tvl1")
-        flow, said = True, "optical flow is available"
+        flow, flow_text = True, "optical flow is available"
     except UsageError:
-        flow, said = False, "no optical flow (pip install 'wsvad[flow]')"
+        flow, flow_text = False, "no optical flow (pip install 'wsvad[flow]')"
     data: dict[str, Value] = {"embedded": None, "flow": flow}
     if not has_embedded_weights():
-        return Check("weights", "warn", f"{NAME}: not in this installation; {said}", _INSTALL, data)
+        return Check("weights", "warn", f"{NAME}: not in this installation; {flow_text}", _INSTALL, data)
     try:
         digest = embedded_weights().digest
     except WeightsError as error:
         return Check("weights", "fail", str(error), _INSTALL, data)
-    return Check("weights", "ok", f"{NAME} ({digest[:19]}) is embedded; {said}", data=data | {"embedded": digest})
+    return Check("weights", "ok", f"{NAME} ({digest[:19]}) is embedded; {flow_text}", data=data | {"embedded": digest})
 
 
 def check_ffmpeg() -> Check:

@@ -35,7 +35,7 @@ from wsvad.events.table import Counts, decode_events, encode_events, receipt_of
 from wsvad.events.texts import write_texts
 from wsvad.events.thresholds import load_thresholds
 from wsvad.events.units import EventUnit, needed, plan_units
-from wsvad.scores.places import view_of
+from wsvad.scores.grid import view_of
 from wsvad.scores.reading import ScoreSet
 from wsvad.scores.table import VideoScores
 from wsvad.storage import Created, Store, StoreOptions, probe_folder

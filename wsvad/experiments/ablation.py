@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table as Drawn
+from rich.table import Table as RichTable
 
 from wsvad.errors import EXIT_OK, UsageError
 from wsvad.experiments.families import Published
-from wsvad.experiments.job import check_comparison, plain_rows, run_comparison, said_of
+from wsvad.experiments.job import check_comparison, describe_features, plain_rows, run_comparison
 from wsvad.experiments.options import CompareOptions
 from wsvad.experiments.resampled import resampled_figures
 from wsvad.experiments.table import COLUMNS, Rows, Spread
@@ -30,7 +30,7 @@ from wsvad.storage import open_store
 
 log = logging.getLogger(__name__)
 
-_OF_CUBOIDS = ("region_auc", "region_ap", "pointing_clips", "rbdc", "tbdc")
+_REGION_METRICS = ("region_auc", "region_ap", "pointing_clips", "rbdc", "tbdc")
 JSON, MARKDOWN, CSV, HTML = "ablation.json", "ablation.md", "ablation.csv", "ablation.html"
 
 
@@ -54,10 +54,10 @@ class AblationOptions:
         if self.metric not in COLUMNS:
             raise UsageError(f"the metric must be one of {', '.join(COLUMNS)}, got {self.metric!r}")
         MetricOptions(resamples=self.resamples)
-        if self.metric in _OF_CUBOIDS:
-            blind = [row.name for row in self.comparison.rows if MODELS[row.model].config.inputs != "cuboids"]
-            if blind:
-                raise UsageError(f"{self.metric} needs scores of image regions, which {blind[0]} does not have")
+        if self.metric in _REGION_METRICS:
+            unsuitable = [row.name for row in self.comparison.rows if MODELS[row.model].config.inputs != "cuboids"]
+            if unsuitable:
+                raise UsageError(f"{self.metric} needs scores of image regions, which {unsuitable[0]} does not have")
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ class AblationSummary:
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as JSON values."""
         pairs = {split: {name: asdict(one) for name, one in rows.items()} for split, rows in self.paired.items()}
-        told = {name: asdict(one) for name, one in self.published.items()}
+        published = {name: asdict(one) for name, one in self.published.items()}
         plain = {"out": self.out, "title": self.title, "metric": self.metric, "seeds": self.seeds, "runs": self.runs}
-        rows = {"rows": plain_rows(self.rows), "paired": pairs, "published": told, "features": dict(self.features)}
+        rows = {"rows": plain_rows(self.rows), "paired": pairs, "published": published, "features": dict(self.features)}
         return {**plain, **rows, "dry_run": self.dry_run, "exit_code": self.exit_code}
 
     def to_json(self) -> str:
@@ -99,17 +99,17 @@ class AblationSummary:
             columns, lines = self.table(split)
             if console.width < sum(
                 max(map(len, texts)) + 2 for texts in zip(*lines, strict=True)
-            ):  # a drawn table would be truncated
+            ):  # a resampled table would be truncated
                 console.print(as_markdown(self.title, {split: (columns, lines)}, ()), markup=False, soft_wrap=True)
                 continue
-            table = Drawn(box=None, pad_edge=False, title=f"{self.title}, split {split}", title_justify="left")
+            table = RichTable(box=None, pad_edge=False, title=f"{self.title}, split {split}", title_justify="left")
             for column in columns:
                 table.add_column(column.title, justify="left" if column.text else "right")
             for line in lines:
                 table.add_row(*line)
             console.print(table, markup=False)
-        for said in said_of(self.features):
-            console.print(said, markup=False, soft_wrap=True)
+        for line_text in describe_features(self.features):
+            console.print(line_text, markup=False, soft_wrap=True)
         console.print(f"tables {self.out}/{MARKDOWN}, {CSV}, {HTML}", markup=False, soft_wrap=True)
 
     def table(self, split: Split) -> Table:
@@ -145,8 +145,8 @@ class AblationSummary:
             line += [_number(value, ".3f") for value in (pair.p, pair.p_family, pair.worse)]
         line += [_text(figures.get(metric)) for metric in more]
         if papers:
-            told = self.published.get(name, Published())
-            line += [told.shanghaitech or "–", told.ucf_crime or "–"]
+            published = self.published.get(name, Published())
+            line += [published.shanghaitech or "–", published.ucf_crime or "–"]
         return line
 
 
@@ -168,7 +168,7 @@ def ablate(options: AblationOptions) -> AblationSummary:
     summary = AblationSummary(*about, rows, paired, options.published, features, runs)
     record = {"options": {**comparison.to_dict(), "metric": options.metric, "resamples": options.resamples}}
     tables: dict[str, Table] = {split: summary.table(split) for split in comparison.splits}
-    notes = [_about(options), *said_of(features)]
+    notes = [_about(options), *describe_features(features)]
     out.replace(MARKDOWN, as_markdown(options.title, tables, notes).encode())
     out.replace(CSV, as_csv(tables).encode())
     out.replace(HTML, as_html(options.title, tables, notes).encode())
@@ -179,13 +179,13 @@ def ablate(options: AblationOptions) -> AblationSummary:
 def _pairs(options: AblationOptions, rows: Rows, split: Split) -> dict[str, Paired]:
     """Compare every row with the base, paired by seed and by resample of the videos."""
     base, *others = [row.name for row in options.comparison.rows]
-    drawn = _resampled(options, split)
+    resampled = _resampled(options, split)
     found = {
         name: compare_pairs(
             _values(rows, name, split, options.metric),
             _values(rows, base, split, options.metric),
-            drawn.get(name),
-            drawn.get(base),
+            resampled.get(name),
+            resampled.get(base),
         )
         for name in others
     }
@@ -207,12 +207,12 @@ def _resampled(options: AblationOptions, split: Split) -> dict[str, Floats]:
         return {}
     comparison = options.comparison
     records = read_records(comparison.manifest, comparison.store)
-    drawing = MetricOptions(resamples=options.resamples)
+    resampling = MetricOptions(resamples=options.resamples)
     found: dict[str, Floats] = {}
     for row in comparison.rows:
         by_seed = []
         for seed in range(comparison.seeds):
-            figures = resampled_figures(comparison.trial(row, seed), records, split, drawing)
+            figures = resampled_figures(comparison.trial(row, seed), records, split, resampling)
             by_seed.append(figures.get(options.metric, np.full(options.resamples, np.nan)))
         found[row.name] = np.stack(by_seed)
     return found

@@ -15,10 +15,10 @@ from wsvad.dataset.published import refuse_data_set
 from wsvad.errors import EXIT_OK
 from wsvad.evaluation.gather import choose
 from wsvad.evaluation.leaks import refuse_leaks
-from wsvad.experiments.many import run_trials
 from wsvad.experiments.options import CompareOptions
 from wsvad.experiments.table import COLUMNS, Rows, as_csv, as_markdown, lines, shown_columns, summarize
 from wsvad.experiments.trial import Figures, check_trial
+from wsvad.experiments.trials import run_trials
 from wsvad.features.described import described, in_words
 from wsvad.features.reading import FeatureSet
 from wsvad.manifest.names import Split
@@ -66,8 +66,8 @@ class CompareSummary:
         for metric in shown_columns(self.rows):
             table.add_row(COLUMNS[metric], *(line[metric].text() if metric in line else "–" for line in found.values()))
         console.print(table)
-        for said in said_of(self.features):
-            console.print(said, markup=False, soft_wrap=True)
+        for line in describe_features(self.features):
+            console.print(line, markup=False, soft_wrap=True)
         console.print(f"table {self.out}/{MARKDOWN}\nall values {self.out}/{CSV}", markup=False, soft_wrap=True)
 
 
@@ -100,8 +100,8 @@ def run_comparison(options: CompareOptions) -> Rows:
         trials, use_ray=options.use_ray, address=options.address, verbose=options.verbose
     ):  # fmt: skip
         figures[key] = found
-        said = ", ".join(f"frame AUC {_number(one['frame_auc'])} on {split}" for split, one in found.items())
-        log.info("%d/%d  %s: %s", len(figures), len(trials), trials[key].name, said)
+        text = ", ".join(f"frame AUC {_number(one['frame_auc'])} on {split}" for split, one in found.items())
+        log.info("%d/%d  %s: %s", len(figures), len(trials), trials[key].name, text)
     return summarize([row.name for row in options.rows], options.splits, figures)
 
 
@@ -133,10 +133,10 @@ def _caption(options: CompareOptions, features: Mapping[str, Mapping[str, str]])
     best = "Best-on-test is the best step on the test videos; it is not used for selection."
     splits = " and ".join(f"`{split}`" for split in options.splits)
     which = f"Split{'s' if len(options.splits) > 1 else ''} {splits}, {options.seeds} seeds: {spread}. {best}"
-    return "\n" + "\n".join([which, *said_of(features)]) + "\n"
+    return "\n" + "\n".join([which, *describe_features(features)]) + "\n"
 
 
-def said_of(features: Mapping[str, Mapping[str, str]]) -> list[str]:
+def describe_features(features: Mapping[str, Mapping[str, str]]) -> list[str]:
     """Return one line per features data set that states how it was made."""
     return [f"Features {uri}: {in_words(made)}." for uri, made in features.items()]
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from wsvad.errors import UsageError
-from wsvad.experiments.rows import NOT_OF_A_ROW, Row
+from wsvad.experiments.rows import RESERVED_OPTIONS, Row
 from wsvad.experiments.trial import Trial
 from wsvad.manifest.names import Split
 from wsvad.storage import StoreOptions
@@ -52,7 +52,7 @@ class CompareOptions:
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise UsageError(f"seeds must be at least 1, got {self.seeds}")
-        if any(name in self.training for name in NOT_OF_A_ROW):
+        if any(name in self.training for name in RESERVED_OPTIONS):
             raise UsageError("a comparison uses the seeds 0, 1, …; seed cannot be one of its training options")
         if not self.splits or len(set(self.splits)) < len(self.splits):
             raise UsageError(f"expected one or more different splits, got {', '.join(map(str, self.splits)) or 'none'}")

@@ -17,7 +17,7 @@ from wsvad.training.config import TrainConfig
 
 _NAME = re.compile(r"[\w][\w .,:+=()-]{0,79}")
 _KEYS = ("name", "model", "preset", "set", "training", "features")
-NOT_OF_A_ROW = ("seed",)
+RESERVED_OPTIONS = ("seed",)
 """Training options that a comparison sets itself."""
 
 
@@ -48,7 +48,7 @@ class Row:
             raise UsageError(
                 f"the name of a row must be 1 to 80 letters, digits, spaces or any of .,:+=()-, got {self.label!r:.120}"
             )
-        known = {f.name for f in fields(TrainConfig)} - set(NOT_OF_A_ROW)
+        known = {f.name for f in fields(TrainConfig)} - set(RESERVED_OPTIONS)
         for key in self.training:
             if key not in known:
                 meant = did_you_mean(key, known) or f"; it takes {', '.join(sorted(known))}"

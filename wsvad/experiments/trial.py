@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from wsvad.evaluation.job import EvaluateOptions, evaluate
-from wsvad.experiments.labels import labelled
+from wsvad.experiments.log_prefix import log_prefix
 from wsvad.manifest.names import Split
 from wsvad.metrics.options import MetricOptions
 from wsvad.scoring.job import ScoreOptions, score
@@ -101,7 +101,7 @@ def run_trial(trial: Trial, on_row: OnRow | None = None) -> dict[Split, Figures]
         WsvadError: raised by one of the steps.
     """
     quiet = Console(quiet=True)
-    with labelled(trial.name):
+    with log_prefix(trial.name):
         trained = train(trial.training_options(), quiet, on_row)
         score(
             ScoreOptions(

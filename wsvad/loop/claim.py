@@ -8,7 +8,7 @@ from wsvad.dataset.config import differences
 from wsvad.dataset.layout import DATASET, SNAPSHOTS
 from wsvad.dataset.sealed import seal, unseal
 from wsvad.errors import ConflictError, DamagedError, ObjectNotFound
-from wsvad.loop.places import STATES
+from wsvad.loop.keys import STATES
 from wsvad.storage import Created, Store
 
 CLAIM, RUN, CHECKPOINT = "training.json", "run.json", "checkpoint"

@@ -51,7 +51,7 @@ class Group(Protocol):
         ...
 
 
-class Alone:
+class SingleWorker:
     """A group of one worker, without a process group."""
 
     rank = 0
@@ -104,12 +104,12 @@ class Distributed:
         return DistributedDataParallel(model, **DDP_OPTIONS)
 
 
-def most_workers(places: int, *, pairs: int, videos: int) -> int:
+def max_workers(places: int, *, pairs: int, videos: int) -> int:
     """Return the largest number of workers, at most ``places``, that divides ``pairs`` and is at most ``videos``."""
     return max(n for n in range(1, max(1, min(places, videos)) + 1) if pairs % n == 0)
 
 
-def agree(group: Group, value: int, device: torch.device | str) -> int:
+def broadcast(group: Group, value: int, device: torch.device | str) -> int:
     """Broadcast the first worker's ``value`` to all workers; exact below 2**53."""
     shared = torch.tensor([value if group.rank == 0 else 0], dtype=torch.float64, device=device)
     group.sum(shared)

@@ -14,12 +14,12 @@ from torch.optim import Optimizer
 from wsvad.checkpoint.tensors import decode_tensors, digest_of, encode_tensors
 from wsvad.documents import parse_object
 from wsvad.errors import ObjectNotFound, StorageError, WeightsError
-from wsvad.loop.places import STATES
+from wsvad.loop.keys import STATES
 from wsvad.storage import Created, Store
 
 log = logging.getLogger(__name__)
 
-_TENSORS, _BOOK = "state.safetensors", "state.json"
+_TENSORS, _METADATA = "state.safetensors", "state.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +64,9 @@ def save_state(store: Store, state: TrainState, *, keep: int) -> None:
     writer and is overwritten.
     """
     folder = _folder(state.step)
-    book = {"step": state.step, "columns": list(state.columns), "finished": state.finished}
-    book["digest"] = digest_of(state.tensors, _canonical(book))
-    for name, data in ((_TENSORS, encode_tensors(state.tensors)), (_BOOK, json.dumps(book, indent=1).encode())):
+    metadata = {"step": state.step, "columns": list(state.columns), "finished": state.finished}
+    metadata["digest"] = digest_of(state.tensors, _canonical(metadata))
+    for name, data in ((_TENSORS, encode_tensors(state.tensors)), (_METADATA, json.dumps(metadata, indent=1).encode())):
         if store.create(folder + name, data) is Created.DIFFERENT:
             store.replace(folder + name, data)
     kept = {_folder(step) for step in saved_steps(store)[-keep:]}
@@ -79,7 +79,7 @@ def save_state(store: Store, state: TrainState, *, keep: int) -> None:
 def saved_steps(store: Store) -> list[int]:
     """Return the steps of all saved states, ascending."""
     names = [info.key.split("/") for info in store.list(STATES)]
-    return sorted(int(n[1].removeprefix("step-")) for n in names if len(n) == 3 and n[2] == _BOOK)
+    return sorted(int(n[1].removeprefix("step-")) for n in names if len(n) == 3 and n[2] == _METADATA)
 
 
 def newest_state(store: Store) -> TrainState | None:
@@ -103,17 +103,17 @@ def load_state(store: Store, step: int) -> TrainState:
     """
     folder = _folder(step)
     try:
-        book = parse_object(store.read(folder + _BOOK))
-        digest = book.pop("digest")
+        metadata = parse_object(store.read(folder + _METADATA))
+        digest = metadata.pop("digest")
         state = TrainState(
-            step=book["step"],
+            step=metadata["step"],
             tensors=decode_tensors(store.read(folder + _TENSORS), f"{store.uri}/{folder}{_TENSORS}"),
-            columns=tuple(book["columns"]),
-            finished=book["finished"],
+            columns=tuple(metadata["columns"]),
+            finished=metadata["finished"],
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{store.uri}/{folder}{_BOOK} is damaged: {error}") from error
-    if digest_of(state.tensors, _canonical(book)) != digest or state.step != step:
+        raise WeightsError(f"{store.uri}/{folder}{_METADATA} is damaged: {error}") from error
+    if digest_of(state.tensors, _canonical(metadata)) != digest or state.step != step:
         raise WeightsError(f"{store.uri}/{folder} is damaged: its digest does not match its content")
     return state
 
@@ -122,5 +122,5 @@ def _folder(step: int) -> str:
     return f"{STATES}step-{step:08d}/"
 
 
-def _canonical(book: Mapping[str, Any]) -> bytes:
-    return json.dumps(book, sort_keys=True, separators=(",", ":")).encode()
+def _canonical(metadata: Mapping[str, Any]) -> bytes:
+    return json.dumps(metadata, sort_keys=True, separators=(",", ":")).encode()

@@ -10,9 +10,9 @@ from urllib.parse import unquote, urlsplit
 from rich.console import Console
 
 from wsvad.errors import ConflictError, UsageError
-from wsvad.loop.group import Alone
+from wsvad.loop.group import SingleWorker
 from wsvad.loop.progress import TrainView
-from wsvad.loop.run import run_group
+from wsvad.loop.ray_train import run_group
 from wsvad.pretraining.config import PretrainConfig
 from wsvad.pretraining.export import Exported, export
 from wsvad.pretraining.order import own_shards
@@ -69,7 +69,7 @@ def pretrain(options: PretrainOptions, console: Console) -> Exported:
         if options.use_ray:
             _on_ray(plan, options, view)
         else:
-            run_pretraining(plan, Alone(), view.add)
+            run_pretraining(plan, SingleWorker(), view.add)
     return export(out, options.config)
 
 

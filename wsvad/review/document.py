@@ -17,7 +17,7 @@ from wsvad.review.curves import Curves, Heat, curve_within, heat_within, neighbo
 from wsvad.review.media import HEAT, MediaFolder, about, media_name, window_of
 from wsvad.review.notices import CASE, UNPICTURED, of_choice, of_footage, of_media, of_night, privacy_of, worst_first
 from wsvad.review.reading import Archive, digest_source
-from wsvad.scores.places import view_of
+from wsvad.scores.grid import view_of
 
 Mode = Literal["static", "served"]
 Link = Callable[[str, str], str]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from wsvad.dataset.published import published_snapshot, published_videos, read_published
 from wsvad.dataset.snapshots import REMEDY, Snapshot, SnapshotObject, read_dataset
 from wsvad.dataset.tables import PublishedTables
-from wsvad.dataset.trained import read_training_ids
+from wsvad.dataset.training_ids import read_training_ids
 from wsvad.errors import ConflictError, DamagedError, UsageError
 from wsvad.scores.config import ScoreConfig
 from wsvad.scores.table import VideoScores, decode_scores

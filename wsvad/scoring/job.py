@@ -12,7 +12,7 @@ from wsvad.checkpoint import Checkpoint, load_checkpoint
 from wsvad.dataset import layout
 from wsvad.dataset.publish import refuse_clashes
 from wsvad.dataset.snapshots import Snapshot, claim_dataset
-from wsvad.dataset.trained import encode_training_ids
+from wsvad.dataset.training_ids import encode_training_ids
 from wsvad.errors import DamagedError
 from wsvad.features.reading import FeatureSet
 from wsvad.scores.config import ScoreConfig

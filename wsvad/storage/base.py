@@ -100,10 +100,10 @@ def check_endpoint(url: str) -> None:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-        carries_more = "@" in parts.netloc or bool(parts.query) or bool(parts.fragment)
+        has_extras = "@" in parts.netloc or bool(parts.query) or bool(parts.fragment)
     except ValueError:
-        usable, carries_more = False, False
-    if not usable or carries_more:
+        usable, has_extras = False, False
+    if not usable or has_extras:
         raise UsageError(
             "the S3 endpoint must be http(s)://host[:port][/path] without credentials or a query"
             " (its value is not shown, it may hold a secret); credentials belong in the AWS environment or a profile"
@@ -141,7 +141,7 @@ class Store(ABC):
 
     def stat(self, key: str) -> ObjectInfo:
         """Return size and identity of an object. Raises ``ObjectNotFound``."""
-        return self._stat(self._checked(key))
+        return self._stat(self._check_key(key))
 
     def list(self, prefix: str = "", *, scratch: bool = False) -> Iterator[ObjectInfo]:
         """Yield every object whose key starts with ``prefix``, recursively, in the byte order of the keys.
@@ -152,12 +152,12 @@ class Store(ABC):
         are included even if ``key_problem`` rejects them.
         """
         if prefix:
-            self._checked(prefix.removesuffix("/"))
+            self._check_key(prefix.removesuffix("/"))
         return (info for info in self._list(prefix) if scratch or not is_scratch(info.key))
 
     def read(self, key: str) -> bytes:
         """Return a whole object; a truncated reply is retried. Raises ``ObjectNotFound``."""
-        return self._read(self._checked(key))
+        return self._read(self._check_key(key))
 
     def read_range(self, key: str, start: int, end: int, *, expect: ObjectInfo | None = None) -> bytes:
         """Return the bytes ``[start, end)``, or fewer if the object is shorter.
@@ -169,7 +169,7 @@ class Store(ABC):
         """
         if not 0 <= start <= end:
             raise ValueError(f"expected 0 <= start <= end, got [{start}, {end})")
-        self._checked(key)
+        self._check_key(key)
         return b"" if start == end else self._read_range(key, start, end, expect)
 
     def create(self, key: str, data: bytes) -> Created:
@@ -178,7 +178,7 @@ class Store(ABC):
         A retried write whose first reply was lost finds its own object and returns ``SAME``. Exactly one of several
         concurrent writers gets ``NEW``, unless ``options.conditional_writes`` is off.
         """
-        self._writable(key)
+        self._check_writable_key(key)
         for _ in range(3):
             if self._try_create(key, data):
                 return Created.NEW
@@ -193,11 +193,11 @@ class Store(ABC):
 
     def replace(self, key: str, data: bytes) -> None:
         """Write an object atomically, replacing an existing one."""
-        self._put(self._writable(key), data)
+        self._put(self._check_writable_key(key), data)
 
     def delete(self, key: str) -> None:
         """Delete an object; no error if it does not exist."""
-        self._delete(self._writable(key))
+        self._delete(self._check_writable_key(key))
 
     def probe(self) -> StoreProbe:
         """Check with a small temporary object whether the store can be written and supports create-only writes.
@@ -205,7 +205,7 @@ class Store(ABC):
         Raises:
             AccessDenied: the store may not be written.
         """
-        self._writable("probe")
+        self._check_writable_key("probe")
         key = f"{SCRATCH}/probe-{uuid.uuid4().hex}"
         create_only, detail = self._probe_create_only(key)
         started = time.perf_counter()
@@ -245,18 +245,18 @@ class Store(ABC):
         """Return the URI of an object for messages."""
         return printable(self.uri_of(key))
 
-    def _checked(self, key: str) -> str:
+    def _check_key(self, key: str) -> str:
         problem = self.key_problem(key)
         if problem:
             raise UsageError(f"the key {key!r} {problem} (store {self.uri})")
         return key
 
-    def _writable(self, key: str) -> str:
+    def _check_writable_key(self, key: str) -> str:
         """Check a key to write or delete. Unlike keys to read, it must not have empty segments in any store."""
         problem = key_problem(key)
         if problem:
             raise UsageError(f"the key {key!r} {problem} (store {self.uri})")
-        return self._checked(key)
+        return self._check_key(key)
 
     def _try_create(self, key: str, data: bytes) -> bool:
         if self.options.conditional_writes:

@@ -11,10 +11,10 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-_held: dict[int, object] = {}
+_protected: dict[int, object] = {}
 
 
-class _Errand(Generic[T]):
+class _LoopCall(Generic[T]):
     """A coroutine that runs on the loop while another thread waits for its result.
 
     Uses a plain lock instead of the two futures of ``asyncio.run_coroutine_threadsafe``, which halves the overhead.
@@ -58,25 +58,25 @@ class _Errand(Generic[T]):
 
 def wait_for(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on the loop and return its result. An exception while waiting (a signal) cancels it."""
-    errand = _Errand(work)
-    loop.call_soon_threadsafe(errand.start, loop)
+    call = _LoopCall(work)
+    loop.call_soon_threadsafe(call.start, loop)
     try:
-        errand.wait()
+        call.wait()
     except BaseException:  # raised by a signal handler
-        loop.call_soon_threadsafe(errand.cancel)
+        loop.call_soon_threadsafe(call.cancel)
         raise
-    return errand.result()
+    return call.result()
 
 
-def hold_for_forks(connection: object) -> int:
+def protect_from_forks(connection: object) -> int:
     """Prevent forks of this process from closing the connection; return a handle for ``release``."""
-    _held[id(connection)] = connection
+    _protected[id(connection)] = connection
     return id(connection)
 
 
 def release(number: int) -> None:
     """Forget a connection that this process has closed."""
-    _held.pop(number, None)
+    _protected.pop(number, None)
 
 
 def _after_fork() -> None:
@@ -85,9 +85,9 @@ def _after_fork() -> None:
     Closing one would unregister its socket from the epoll instance that parent and child share, and the parent would
     wait forever for a reply. Therefore an extra reference keeps the connections alive in the child.
     """
-    for connection in _held.values():
+    for connection in _protected.values():
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
-    _held.clear()
+    _protected.clear()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -12,12 +12,12 @@ NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.E
 
 _DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_AWAY = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENODEV, errno.ENOTCONN})
+_UNAVAILABLE = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENODEV, errno.ENOTCONN})
 _REMEDY = {
     errno.EMFILE: "too many open files; raise the limit (ulimit -n) or run fewer workers",
     errno.ENFILE: "the machine has too many open files; run fewer workers",
 }
-_UNUSABLE = {
+_UNUSABLE_REASONS = {
     errno.ENAMETOOLONG: "the name is longer than the file system allows; use shorter names",
     errno.EINVAL: "the file system does not support such a name or object; use another location",
     errno.ENOTDIR: "a part of its path is a file instead of a folder; use another location",
@@ -38,8 +38,8 @@ def translate_os_error(exc: OSError, what: str) -> StorageError:
         return AccessDenied(f"{what}: {reason}; check the permissions of the file and of its folders")
     if number in _FULL:
         return StoreFull(f"{what}: {reason}; nothing partial was left, free space and run the same command again")
-    if number in _AWAY:
+    if number in _UNAVAILABLE:
         return StoreUnavailable(f"{what}: {reason}; check the disk or mount and run the same command again")
-    if number in _UNUSABLE:
-        return UnusablePlace(f"{what}: {_UNUSABLE[number]}")
+    if number in _UNUSABLE_REASONS:
+        return UnusablePlace(f"{what}: {_UNUSABLE_REASONS[number]}")
     return StorageError(f"{what}: {_REMEDY.get(number, reason)}")

@@ -18,9 +18,9 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from wsvad.errors import ObjectChanged, ObjectNotFound, StorageError, UnusablePlace
 from wsvad.storage.base import ConditionalWriteUnsupported, ObjectInfo, Store, StoreOptions
-from wsvad.storage.event_loop import hold_for_forks, wait_for
-from wsvad.storage.remote_errors import translate
-from wsvad.storage.retry import Transient, retrying
+from wsvad.storage.event_loop import protect_from_forks, wait_for
+from wsvad.storage.remote_errors import translate_remote_error
+from wsvad.storage.retry import Transient, with_retries
 from wsvad.storage.uri import SCRATCH, Location, parse_uri
 
 T = TypeVar("T")
@@ -59,9 +59,9 @@ class RemoteStore(Store):
                 return use(_files(self._bucket, os.getpid(), _environment()))
             except Exception as exc:
                 # without the original, whose message and traceback may contain signed data
-                raise translate(exc, what) from None
+                raise translate_remote_error(exc, what) from None
 
-        return retrying(attempt, what, self.options)
+        return with_retries(attempt, what, self.options)
 
     def _request(self, what: str, name: str, key: str, *args: Any, length: int = 0, **kwargs: Any) -> Any:
         """Call a method of the file system with the path of a key."""
@@ -132,7 +132,7 @@ class RemoteStore(Store):
                 raise Transient(f"the reply has {len(data)} of {length} bytes")
             return data
 
-        return retrying(attempt, what, self.options)
+        return with_retries(attempt, what, self.options)
 
     def _read_range(self, key: str, start: int, end: int, expect: ObjectInfo | None) -> bytes:
         size = expect.size if expect is not None else self._stat(key).size
@@ -212,7 +212,7 @@ def _files(bucket: str, process: int, environment: int) -> Any:
     # other programs create and delete objects, so listings are not cached
     place = kind._get_kwargs_from_urls(bucket)  # the host, if the URI has one
     files = kind(**{**settings, **place, "skip_instance_cache": True, "use_listings_cache": False})
-    hold_for_forks(files)
+    protect_from_forks(files)
     return files
 
 

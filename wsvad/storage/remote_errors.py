@@ -14,7 +14,7 @@ _BROKEN = frozenset(
 _NO_CREDENTIALS = frozenset({"ClientAuthenticationError", "CredentialUnavailableError", "DefaultCredentialsError"})
 
 
-def translate(exc: Exception, what: str) -> Exception:
+def translate_remote_error(exc: Exception, what: str) -> Exception:
     """Return the error of this package, ``Transient`` or ``FileExistsError`` for an error of an fsspec file system.
 
     The message has the kind of failure and the HTTP status, never text from the store.

@@ -22,7 +22,7 @@ class Transient(Exception):
     """A failure that may be temporary. Its message is safe to show: no URL, header or text from the server."""
 
 
-def retrying(attempt: Callable[[], T], what: str, options: StoreOptions) -> T:
+def with_retries(attempt: Callable[[], T], what: str, options: StoreOptions) -> T:
     """Return ``attempt()``, retrying while it raises ``Transient``.
 
     Waits a random time of up to 0.2 s, 0.4 s, ... 10 s between attempts (full jitter, so that workers that were

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 from wsvad.errors import ObjectChanged, ObjectNotFound, StorageError, UsageError
 from wsvad.storage.base import ConditionalWriteUnsupported, ObjectInfo, Store, StoreOptions
-from wsvad.storage.retry import retrying
+from wsvad.storage.retry import with_retries
 from wsvad.storage.s3_client import Reply, S3Client, s3_client
 from wsvad.storage.s3_errors import (
     FOREIGN_ERRORS,
@@ -51,16 +51,16 @@ class S3Store(Store):
         """Return why a key cannot be read. ``//`` is allowed, because S3 takes keys literally."""
         return key_problem(key, literal=True)
 
-    def _writable(self, key: str) -> str:
+    def _check_writable_key(self, key: str) -> str:
         if "//" in f"/{self._prefix}":
             raise UsageError(
                 f"cannot write below {self.uri}: its prefix has an empty segment ('//'), which is supported for reading"
                 " only; leave out the second slash"
             )
-        return super()._writable(key)
+        return super()._check_writable_key(key)
 
-    def _checked(self, key: str) -> str:
-        super()._checked(key)
+    def _check_key(self, key: str) -> str:
+        super()._check_key(key)
         try:
             length = len((self._prefix + key).encode())
         except UnicodeEncodeError as exc:
@@ -78,7 +78,7 @@ class S3Store(Store):
             except FOREIGN_ERRORS as exc:
                 raise translate_s3_error(exc, what, anonymous=client.anonymous) from exc
 
-        return retrying(attempt, what, self.options)
+        return with_retries(attempt, what, self.options)
 
     def _at(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + key}

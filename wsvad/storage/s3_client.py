@@ -30,7 +30,7 @@ from fsspec.asyn import get_loop
 from wsvad import __version__
 from wsvad.errors import UsageError
 from wsvad.storage.base import StoreOptions, check_endpoint
-from wsvad.storage.event_loop import hold_for_forks, release, wait_for
+from wsvad.storage.event_loop import protect_from_forks, release, wait_for
 from wsvad.storage.retry import Transient
 from wsvad.storage.s3_errors import FOREIGN_ERRORS, translate_s3_error
 
@@ -40,7 +40,7 @@ _MAX_CONNECTIONS = 32
 _READ_BYTES = 1 << 20
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 _LOGGERS = ("s3fs", "fsspec", "aiobotocore", "botocore", "aiohttp")
-_ONE_PIECE_BYTES = 256 << 10
+_SMALL_BODY_BYTES = 256 << 10
 _BLOCK_BYTES = 128 << 10
 _CONTINUE_S = 1.0
 _CLOSE_S = 1.0
@@ -55,7 +55,7 @@ class S3Client:
         self._loop = loop
         self.anonymous = bool(files.anon)
         """Whether requests are unsigned, by our options or by fsspec's configuration."""
-        weakref.finalize(self, _close, files, loop, os.getpid(), hold_for_forks((files, loop)))
+        weakref.finalize(self, _close, files, loop, os.getpid(), protect_from_forks((files, loop)))
 
     def call(self, operation: str, **request: Any) -> Reply:
         """Make one request with a small reply. Raises one of ``FOREIGN_ERRORS``."""
@@ -112,11 +112,11 @@ class _Request(aiohttp.ClientRequest):
 
     async def write_bytes(self, *args: Any, **kwargs: Any) -> None:
         if self._continue is not None:
-            self.loop.call_later(_CONTINUE_S, _go_on, self._continue)
+            self.loop.call_later(_CONTINUE_S, _proceed, self._continue)
         await super().write_bytes(*args, **kwargs)
 
 
-def _go_on(waiting: asyncio.Future[bool]) -> None:
+def _proceed(waiting: asyncio.Future[bool]) -> None:
     if not waiting.done():
         waiting.set_result(False)
 
@@ -148,7 +148,7 @@ class _Session(AIOHTTPSession):  # type: ignore[misc]
         if isinstance(request.body, io.BytesIO):
             data = request.body.getvalue()  # not a copy, because nothing was written to it
             request = copy.copy(request)  # botocore derives the next request from the original after a redirect
-            if len(data) <= _ONE_PIECE_BYTES:
+            if len(data) <= _SMALL_BODY_BYTES:
                 # send small bodies immediately: waiting for 100 Continue costs more
                 request.body, request.headers = data, copy.copy(request.headers)
                 request.headers.pop("Expect", None)
@@ -165,7 +165,7 @@ class _Session(AIOHTTPSession):  # type: ignore[misc]
         return session
 
 
-_TEXTS = ("key", "secret", "token", "username", "password", "profile", "endpoint_url")
+_TEXT_SETTINGS = ("key", "secret", "token", "username", "password", "profile", "endpoint_url")
 """Settings of s3fs that must be text; s3fs itself detects a wrong type only when it signs the first request."""
 
 _connecting = threading.Lock()
@@ -259,7 +259,7 @@ def configured_by_fsspec() -> dict[str, Any]:
 def _settings(options: StoreOptions) -> dict[str, Any]:
     """Return arguments for s3fs: fsspec's configuration, overridden by our options."""
     settings = configured_by_fsspec()
-    if any(not isinstance(settings.get(name), str | None) for name in _TEXTS):
+    if any(not isinstance(settings.get(name), str | None) for name in _TEXT_SETTINGS):
         raise TypeError("text is expected")  # without the name, as the value may be a secret
     client = dict(settings.get("client_kwargs") or {})
     if options.endpoint_url:

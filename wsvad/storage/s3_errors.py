@@ -119,9 +119,9 @@ def _region(exc: aws.ClientError) -> str:
     error = exc.response.get("Error", {})
     headers = exc.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     worded = re.search(r"expecting '([^']*)'", str(error.get("Message", "")))
-    for said in (error.get("Region"), headers.get("x-amz-bucket-region"), worded[1] if worded else None):
-        if said and re.fullmatch(r"[a-z]{2}(-[a-z0-9]{1,16}){1,4}", str(said)):
-            return str(said)
+    for region in (error.get("Region"), headers.get("x-amz-bucket-region"), worded[1] if worded else None):
+        if region and re.fullmatch(r"[a-z]{2}(-[a-z0-9]{1,16}){1,4}", str(region)):
+            return str(region)
     return ""
 
 

@@ -21,9 +21,9 @@ _PATH_SAFE = "/:@&=+$,;!*'()~"
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(:\d{1,5})?")
-_ONE_NAME = {"gcs": "gs", "abfs": "az", "abfss": "az"}
+_SCHEME_ALIASES = {"gcs": "gs", "abfs": "az", "abfss": "az"}
 # no listings or object identities, secrets in URLs, wrappers of other file systems, or local ones
-_UNFIT = frozenset(
+_UNSUPPORTED = frozenset(
     "async_wrapper asynclocal blockcache cached data dir file filecache ftp generic git github gist gdrive http https"
     " libarchive local reference simplecache tar zip s3 s3a".split()
 )
@@ -89,7 +89,7 @@ def parse_uri(uri: str) -> Location:
         if authority not in ("", "localhost"):
             raise UsageError(f"file:// URI with the host {authority!r}; expected file:///absolute/path")
         return _local(os.fsdecode(unquote_to_bytes(slash + path)))
-    return _remote(_ONE_NAME.get(scheme, scheme), authority, path)
+    return _remote(_SCHEME_ALIASES.get(scheme, scheme), authority, path)
 
 
 def _local(path: str) -> Location:
@@ -117,7 +117,7 @@ def _s3(bucket: str, path: str) -> Location:
 def _remote(scheme: str, authority: str, path: str) -> Location:
     from fsspec import available_protocols  # imported only for such schemes
 
-    if scheme in _UNFIT or scheme not in available_protocols():
+    if scheme in _UNSUPPORTED or scheme not in available_protocols():
         raise UsageError(f"unknown scheme {scheme!r}:// ; expected a plain path, file://, s3://, gs:// or az://")
     if not _HOST.fullmatch(authority):
         raise UsageError(

@@ -9,24 +9,24 @@ from wsvad.errors import UsageError
 from wsvad.models.names import Recipe
 from wsvad.options import AnyPositiveFloat, Natural, NaturalFloat, Number, Option, PositiveInt, SmallInt
 
-MAX_HELD = 1 << 16
+MAX_IN_MEMORY = 1 << 16
 """Maximum number of pairs per batch, and of segments per video, because they are in memory at the same time."""
 
 
-_OF_THE_RECIPE = Option(show_default=lambda _: "the model's recipe")
+_RECIPE_DEFAULT = Option(show_default=lambda _: "the model's recipe")
 
 
 @dataclass(frozen=True)
 class CurveConfig:
     """Training options that are shared by models that are compared."""
 
-    steps: Annotated[PositiveInt, _OF_THE_RECIPE] = 15_000
+    steps: Annotated[PositiveInt, _RECIPE_DEFAULT] = 15_000
     """number of weight updates"""
-    pairs: Annotated[SmallInt, _OF_THE_RECIPE] = 32
+    pairs: Annotated[SmallInt, _RECIPE_DEFAULT] = 32
     """anomalous videos per step over all workers; the number of normal videos is the same"""
-    lr: Annotated[AnyPositiveFloat, _OF_THE_RECIPE] = 1e-3
+    lr: Annotated[AnyPositiveFloat, _RECIPE_DEFAULT] = 1e-3
     """learning rate of Adam"""
-    weight_decay: Annotated[NaturalFloat, _OF_THE_RECIPE] = 5e-3
+    weight_decay: Annotated[NaturalFloat, _RECIPE_DEFAULT] = 5e-3
     """weight decay (L2 penalty added to the gradients)"""
     segments: SmallInt = 32
     """number of segments that the clips of a training video are pooled to"""
@@ -60,8 +60,8 @@ class TrainConfig(CurveConfig):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("pairs", "segments"):
-            if getattr(self, name) > MAX_HELD:
-                raise UsageError(f"{name} must be at most {MAX_HELD}, got {getattr(self, name)}")
+            if getattr(self, name) > MAX_IN_MEMORY:
+                raise UsageError(f"{name} must be at most {MAX_IN_MEMORY}, got {getattr(self, name)}")
         if self.patience < 0:
             raise UsageError(f"patience must be at least 0, got {self.patience}")
         if not (0 < self.lr < math.inf):

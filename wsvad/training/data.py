@@ -81,7 +81,7 @@ def training_data(
     _refuse_shared_files(records)
     there = frozenset(features.video_ids)
     wanted = [r for r in records if r.split in ("train", "val")]
-    tested = _tested(records) if report_test else []
+    tested = _test_records(records) if report_test else []
     missing = tuple(r.video_id for r in (*wanted, *tested) if r.video_id not in there)
     if missing:
         _refuse_missing(missing, len(wanted) + len(tested), features, allow_missing)
@@ -89,7 +89,7 @@ def training_data(
     cut = val_fraction > 0 and not any(r.split == "val" for r in records)
     _refuse_one_class([r for r in wanted if r.split == "train"], "training")
     if cut:
-        wanted = _cut(wanted, val_fraction, seed)
+        wanted = _hold_out(wanted, val_fraction, seed)
     train = [r for r in wanted if r.split == "train"]
     val = [r for r in wanted if r.split == "val"]
     return TrainingData(
@@ -101,7 +101,7 @@ def training_data(
     )
 
 
-def _cut(records: list[VideoRecord], fraction: float, seed: int) -> list[VideoRecord]:
+def _hold_out(records: list[VideoRecord], fraction: float, seed: int) -> list[VideoRecord]:
     smaller = min(sum(r.label == label for r in records) for label in (0, 1))
     if smaller < 2:
         log.warning("a class has only one training video, so none is held out and the last step is kept")
@@ -109,7 +109,7 @@ def _cut(records: list[VideoRecord], fraction: float, seed: int) -> list[VideoRe
     return cut_val(records, fraction, seed)
 
 
-def _tested(records: Iterable[VideoRecord]) -> list[VideoRecord]:
+def _test_records(records: Iterable[VideoRecord]) -> list[VideoRecord]:
     """Return the test videos whose anomalous frames are known, as spans."""
     spans = [(r, known_spans(r.spans, r.boxes)) for r in records if r.split == "test"]
     found = [replace(r, spans=known) for r, known in spans if known is not None]
@@ -123,7 +123,7 @@ def _refuse_unlabelled(records: Iterable[VideoRecord]) -> None:
     if unlabelled:
         raise ManifestError(
             f"expected a label (0 or 1) for every training and validation video; {len(unlabelled)} have none: "
-            f"{_named(unlabelled)}"
+            f"{_shorten(unlabelled)}"
         )
 
 
@@ -133,7 +133,7 @@ def _refuse_shared_files(records: Iterable[VideoRecord]) -> None:
     both = [f"{r.video_id} and {tested[r.uri]}" for r in records if r.split in ("train", "val") and r.uri in tested]
     if both:
         raise ManifestError(
-            f"{len(both)} video files are both in training and in test under two ids: {_named(both)}; remove one each"
+            f"{len(both)} video files are both in training and in test under two ids: {_shorten(both)}; remove one each"
         )
 
 
@@ -146,11 +146,11 @@ def _refuse_one_class(train: Sequence[VideoRecord], what: str) -> None:
 
 
 def _refuse_missing(missing: Sequence[str], total: int, features: FeatureSet, allowed: bool) -> None:
-    text = f"{len(missing)} of {total} videos of the manifest have no features at {features.uri}: {_named(missing)}"
+    text = f"{len(missing)} of {total} videos of the manifest have no features at {features.uri}: {_shorten(missing)}"
     if not allowed:
         raise UsageError(f"{text}; extract them, or skip them with --allow-missing")
     log.warning("%s; skipped", text)
 
 
-def _named(ids: Sequence[str]) -> str:
+def _shorten(ids: Sequence[str]) -> str:
     return ", ".join(ids[:_SHOWN]) + (f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else "")

@@ -59,7 +59,7 @@ class HeldOut:
         model.eval()
         for video in self._own:
             start, end = int(self.edges[video]), int(self.edges[video + 1])
-            take = ranges_of(self._cache.values_N[start:end])
+            take = range_reader(self._cache.values_N[start:end])
             found, _ = score_clips(model, take, end - start, self._window, self._device)
             scores_N[start:end] = torch.from_numpy(found)
         model.train()
@@ -68,6 +68,6 @@ class HeldOut:
         return shared.cpu().numpy()
 
 
-def ranges_of(clips_T: np.ndarray) -> Take:
+def range_reader(clips_T: np.ndarray) -> Take:
     """Return a function that returns ranges of these clips."""
     return lambda start, stop: clips_T[start:stop]

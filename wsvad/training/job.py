@@ -24,8 +24,8 @@ from wsvad.features.described import in_words
 from wsvad.features.reading import FeatureSet
 from wsvad.loop.claim import CHECKPOINT, RUN, check_claim, read_run, write_claim
 from wsvad.loop.curve import TEST_AUC, Curve
-from wsvad.loop.group import Alone
-from wsvad.loop.places import STATES
+from wsvad.loop.group import SingleWorker
+from wsvad.loop.keys import STATES
 from wsvad.loop.progress import TrainView
 from wsvad.loop.state import TrainState, newest_state
 from wsvad.manifest.records import read_records
@@ -95,12 +95,12 @@ def train(options: TrainOptions, console: Console | None = None, on_row: OnRow |
     out = open_store(options.out, options.store)
     check_claim(out, resolved.claim())
     before = newest_state(out)
-    summary = _begin(options, resolved, before)
+    summary = _initial_summary(options, resolved, before)
     if summary.banner:
         log.warning("%s", summary.banner)
     if options.dry_run:
         return summary
-    done = _finished_before(out)
+    done = _earlier_result(out)
     if done:
         if options.drop_states:
             _drop_states(out)
@@ -126,7 +126,7 @@ def train(options: TrainOptions, console: Console | None = None, on_row: OnRow |
 
             workers, device = _run(options, plan, take)
         summary = replace(summary, workers=workers, device=device, steps_per_s=view.steps_per_s)
-    summary = _keep(options, resolved, out, summary, started)
+    summary = _save_result(options, resolved, out, summary, started)
     if options.drop_states:
         _drop_states(out)
     return summary
@@ -171,7 +171,7 @@ def _refuse_unused(options: TrainOptions) -> None:
         raise UsageError(f"--no-ray trains in this process only: leave out --{' and --'.join(given)}, or --no-ray")
 
 
-def _begin(options: TrainOptions, resolved: _Resolved, before: TrainState | None) -> TrainSummary:
+def _initial_summary(options: TrainOptions, resolved: _Resolved, before: TrainState | None) -> TrainSummary:
     data, weights = resolved.data, str(resolved.features.config.get("weights", ""))
     if data.val_ids and not data.can_select:
         log.warning("the validation videos have only one class, so they cannot be used to select a step")
@@ -199,7 +199,7 @@ def _begin(options: TrainOptions, resolved: _Resolved, before: TrainState | None
     )
 
 
-def _finished_before(out: Store) -> TrainSummary | None:
+def _earlier_result(out: Store) -> TrainSummary | None:
     """Return the summary of an earlier finished run if it and its checkpoint are intact, else ``None``."""
     config = f"{CHECKPOINT}/{CONFIG}"
     try:
@@ -225,11 +225,11 @@ def _run(options: TrainOptions, plan: TrainPlan, on_row: Callable[[dict[str, flo
     import torch
 
     device = "cuda" if options.gpus_per_worker != 0 and torch.cuda.is_available() else "cpu"
-    run_worker(replace(plan, device=device, threads=max(1, int(options.cpus_per_worker or 1))), Alone(), on_row)
+    run_worker(replace(plan, device=device, threads=max(1, int(options.cpus_per_worker or 1))), SingleWorker(), on_row)
     return 1, device
 
 
-def _keep(
+def _save_result(
     options: TrainOptions, resolved: _Resolved, out: Store, summary: TrainSummary, started: float
 ) -> TrainSummary:
     """Write the selected weights as a checkpoint, and the record of the run."""
@@ -259,7 +259,7 @@ def _keep(
         training=training,
         versions=versions(),
     )
-    checkpoint = _as_written(out, checkpoint)
+    checkpoint = _stored_if_equal(out, checkpoint)
     save_checkpoint(out, CHECKPOINT, checkpoint)
     summary = replace(
         summary,
@@ -277,7 +277,7 @@ def _keep(
     return summary
 
 
-def _as_written(out: Store, checkpoint: Checkpoint) -> Checkpoint:
+def _stored_if_equal(out: Store, checkpoint: Checkpoint) -> Checkpoint:
     """Return the stored checkpoint if it differs only in package versions, else the given one."""
     with suppress(UsageError, DamagedError):
         there = read_checkpoint(out, CHECKPOINT)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from wsvad.errors import UsageError
-from wsvad.loop.group import most_workers
-from wsvad.loop.run import run_group
+from wsvad.loop.group import max_workers
+from wsvad.loop.ray_train import run_group
 from wsvad.models.choose import build_criterion
 from wsvad.training.options import TrainOptions
-from wsvad.training.trainer import refuse_shares
+from wsvad.training.trainer import refuse_distributed
 from wsvad.training.worker import TrainPlan, run_worker
 from wsvad.work.cluster import connected, nodes
 from wsvad.work.pool import Pool, PoolOptions, fit_pool
@@ -43,7 +43,7 @@ def train_on_ray(plan: TrainPlan, options: TrainOptions, on_row: Callable[[dict[
                 f"expected a number of workers that divides the {plan.config.pairs} pairs of a batch and is at most "
                 f"the number of training videos, {len(plan.data.train_ids)}; got {pool.workers}"
             )
-        refuse_shares(criterion, pool.workers)
+        refuse_distributed(criterion, pool.workers)
         log.info("%d workers (each %g CPU, %g GPU)", pool.workers, pool.cpus_per_worker, pool.gpus_per_worker)
         placed = replace(plan, device=pool.device, threads=pool.threads)
         run_group(run_worker, placed, pool, on_row, max_failures=options.max_failures, verbose=options.verbose)
@@ -56,6 +56,6 @@ def _pool(options: TrainOptions, plan: TrainPlan, at_most: int | None) -> Pool:
     gpus = sum(n.gpus for n in found)
     each = options.gpus_per_worker if options.gpus_per_worker is not None else float(gpus >= 1)
     places = int(gpus / each) if each else 1
-    sharing = most_workers(at_most or places, pairs=plan.config.pairs, videos=len(plan.data.train_ids))
+    sharing = max_workers(at_most or places, pairs=plan.config.pairs, videos=len(plan.data.train_ids))
     workers = options.workers or sharing
     return fit_pool(PoolOptions(workers, options.cpus_per_worker or 1.0, each), found)

@@ -59,7 +59,7 @@ class Trainer:
             selects the step to keep.
 
     Raises:
-        UsageError: the loss cannot be distributed, see :func:`refuse_shares`.
+        UsageError: the loss cannot be distributed, see :func:`refuse_distributed`.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Trainer:
         labels: DynamicLabels | None = None,
         measures: Mapping[str, Callable[[MilModel], float]] | None = None,
     ) -> None:
-        refuse_shares(criterion, group.world_size)
+        refuse_distributed(criterion, group.world_size)
         self.model, self.criterion, self.bags, self.config = model, criterion, bags, config
         self.group, self.device, self.labels = group, device, labels
         self._network = group.parallel(model)
@@ -196,7 +196,7 @@ class Trainer:
         return found
 
 
-def refuse_shares(criterion: Criterion, workers: int) -> None:
+def refuse_distributed(criterion: Criterion, workers: int) -> None:
     """Raise ``UsageError`` if the loss needs the whole batch and there are several workers."""
     if criterion.needs_whole_batch and workers > 1:
         raise UsageError(

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wsvad.cores import at_most_cores
+from wsvad.cores import limit_threads
 from wsvad.features.cache import SegmentCache
 from wsvad.features.reading import FeatureSet
 from wsvad.loop.curve import TEST_AUC, VAL_AUC
 from wsvad.loop.group import Group
-from wsvad.loop.keeping import resume, save
+from wsvad.loop.saving import resume, save
 from wsvad.models.choose import build_criterion, build_dynamic_labels, build_model
 from wsvad.models.contract import Inputs, MilModel, ModelConfig
 from wsvad.storage import StoreOptions, open_store
@@ -30,7 +30,7 @@ from wsvad.training.trainer import Bags, Trainer
 log = logging.getLogger(__name__)
 
 METRICS = "metrics.csv"
-_ASK_EVERY = 10  # steps between checks of the stop request, each of which is a collective call
+_CHECK_STOP_EVERY = 10  # steps between checks of the stop request, each of which is a collective call
 _SAVE_AFTER_S = 120.0  # with slow steps, limits the work that is repeated after a kill
 
 
@@ -74,7 +74,7 @@ def run_worker(
         TrainingError: a loss is not finite.
         UsageError, StorageError: the features cannot be used or reached.
     """
-    torch.set_num_threads(at_most_cores(plan.threads))
+    torch.set_num_threads(limit_threads(plan.threads))
     device = torch.device(plan.device)
     store = open_store(plan.out, plan.store)
     trainer = make_trainer(plan, group, device)
@@ -84,7 +84,7 @@ def run_worker(
     for row in trainer.train():
         on_row(row)
         step = trainer.step
-        stop = step % _ASK_EVERY == 0 and should_stop()
+        stop = step % _CHECK_STOP_EVERY == 0 and should_stop()
         late = time.monotonic() - saved_at > _SAVE_AFTER_S
         if group.rank == 0 and (trainer.finished or stop or late or step % plan.config.save_every == 0):
             save(trainer, store, saved, keep=plan.config.keep, curve=METRICS)

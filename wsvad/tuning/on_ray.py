@@ -249,7 +249,7 @@ def _wait(thread: BackgroundCall, searcher: _Searcher, on_news: Callable[[], Non
         on_news()
     except BaseException:
         searcher.stopping = True
-        with signals.held():  # a signal is raised again until it is noted, and would end the waiting
+        with signals.deferred():  # a signal is raised again until it is noted, and would end the waiting
             thread.wait(_STOP_S)
         raise
     if searcher.error is not None:

@@ -10,10 +10,10 @@ from itertools import pairwise
 from typing import Any
 
 from wsvad.dataset import layout
-from wsvad.dataset.check import Fault, State, each, inspect
+from wsvad.dataset.check import DatasetState, Fault, check_objects, inspect_dataset
 from wsvad.dataset.collect import check_grace, collect
 from wsvad.dataset.publish import publish
-from wsvad.dataset.repair import mend, repair_id
+from wsvad.dataset.repair import repair_dataset, repair_id
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, named_keys
 from wsvad.errors import DamagedError, ObjectNotFound, UsageError
 from wsvad.features.coverage import shortcomings
@@ -56,10 +56,10 @@ def verify(
     """
     if collect_after_hours is not None:
         check_grace(collect_after_hours)
-    state = inspect(store, deep=deep or repair)
+    state = inspect_dataset(store, deep=deep or repair)
     if deep or repair:
-        state.faults += each(store, layout.QUARANTINE, _check_record)
-        state.faults += each(store, layout.PICTURES, decode_picture)
+        state.faults += check_objects(store, layout.QUARANTINE, _check_record)
+        state.faults += check_objects(store, layout.PICTURES, decode_picture)
     if state.snapshot is None and not state.faults:
         raise UsageError(
             f"{store.uri} {'does not exist' if is_absent(store.uri) else 'has no published snapshot'}; expected the "
@@ -69,15 +69,17 @@ def verify(
     decode = (decoders or {}).get(state.kind or "", decode_unit)
     units, general = _unit_faults(store, state, sizes, decode if deep else None)
     repaired, repairs = False, list[str]()
-    if repair and (state.faults or units) and not general and all(f.mendable for f in state.faults):
-        repairs = mend(store, state)
+    if repair and (state.faults or units) and not general and all(f.repairable for f in state.faults):
+        repairs = repair_dataset(store, state)
         if units and state.snapshot:
             _repair(store, units)
         repaired = bool(repairs or units)
     collected = None
     if collect_after_hours is not None and not (state.faults or units or general):
         collected = collect(store, grace_hours=collect_after_hours)
-    return _report(store, state, units, general, listing, deep=deep, sizes=sizes).told(repaired, repairs, collected)
+    return _report(store, state, units, general, listing, deep=deep, sizes=sizes).with_actions(
+        repaired, repairs, collected
+    )
 
 
 def _check_record(key: str, data: bytes) -> None:
@@ -87,7 +89,7 @@ def _check_record(key: str, data: bytes) -> None:
 
 
 def _unit_faults(
-    store: Store, state: State, sizes: dict[str, int], decode: Callable[[bytes], UnitSummary] | None
+    store: Store, state: DatasetState, sizes: dict[str, int], decode: Callable[[bytes], UnitSummary] | None
 ) -> tuple[dict[str, list[Fault]], list[str]]:
     """Return the faults of the snapshot's units, by key, and inconsistencies of the snapshot itself."""
     if state.snapshot is None:
@@ -110,7 +112,7 @@ def _clips(objects: Iterable[SnapshotObject]) -> Counter[str]:
 
 def _report(
     store: Store,
-    state: State,
+    state: DatasetState,
     units: Mapping[str, list[Fault]],
     general: list[str],
     listing: Listing | None,
@@ -187,9 +189,9 @@ def _repair(store: Store, damaged: Mapping[str, object]) -> None:
         store.delete(key)
 
 
-def _unpublished(state: State, sizes: Mapping[str, int]) -> int:
+def _unpublished(state: DatasetState, sizes: Mapping[str, int]) -> int:
     """Count the units that no snapshot has ever referenced. Units of replaced content were in an earlier snapshot."""
-    return len(sizes.keys() - named_keys(state.snapshots, lost_ok=True))
+    return len(sizes.keys() - named_keys(state.snapshots, skip_damaged=True))
 
 
 def _overlaps(objects: Sequence[SnapshotObject]) -> list[str]:

@@ -51,7 +51,7 @@ class VerifyReport:
     collected: Collected | None = None
     """Result of the garbage collection; ``None`` if it was not requested or there are faults."""
 
-    def told(self, repaired: bool, repairs: list[str], collected: Collected | None) -> VerifyReport:
+    def with_actions(self, repaired: bool, repairs: list[str], collected: Collected | None) -> VerifyReport:
         """Return the report with the actions added."""
         return replace(self, repaired=repaired, repairs=repairs, collected=collected)
 

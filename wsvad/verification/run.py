@@ -11,7 +11,7 @@ from wsvad.checkpoint.verify import checkpoint_faults, write_card
 from wsvad.dataset.sealed import seal
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_STORAGE, DamagedError, ObjectNotFound, WeightsError
 from wsvad.loop.claim import CHECKPOINT, CLAIM, RUN, read_claim, read_run
-from wsvad.loop.places import STATES
+from wsvad.loop.keys import STATES
 from wsvad.loop.state import load_state, saved_steps
 from wsvad.storage import Store
 from wsvad.text import printable
@@ -73,18 +73,20 @@ def verify_run(store: Store, *, repair: bool = False) -> RunReport:
     if alone or any(True for _ in store.list(f"{CHECKPOINT}/")):
         checkpoint, faults = checkpoint_faults(store, "" if alone else CHECKPOINT)
         digest = checkpoint.digest if checkpoint else None
-        mended = []
+        repairs = []
         if faults and checkpoint and repair:
             write_card(store, "" if alone else CHECKPOINT, checkpoint)
-            mended = ["rewrote the model card"]
-        found.add(faults, mended)
+            repairs = ["rewrote the model card"]
+        found.add(faults, repairs)
     if not alone:
         _run_faults(store, found, repair)
-        states, torn = _states(store)
-        for key in torn if repair else ():
+        states, damaged = _states(store)
+        for key in damaged if repair else ():
             store.delete(key)
-        found.add([f"{key} or {_tensors_of(key)} is damaged" for key in torn], [f"removed {k}" for k in torn if repair])
-    return RunReport(printable(store.uri), digest, states, found.faults, found.repairs, found.all_mended)
+        found.add(
+            [f"{key} or {_tensors_of(key)} is damaged" for key in damaged], [f"removed {k}" for k in damaged if repair]
+        )
+    return RunReport(printable(store.uri), digest, states, found.faults, found.repairs, found.all_repaired)
 
 
 @dataclass
@@ -93,12 +95,12 @@ class _Found:
 
     faults: list[str] = field(default_factory=list)
     repairs: list[str] = field(default_factory=list)
-    all_mended: bool = True
+    all_repaired: bool = True
 
     def add(self, faults: list[str], repairs: list[str]) -> None:
         self.faults += faults
         self.repairs += repairs
-        self.all_mended = self.all_mended and bool(repairs or not faults)
+        self.all_repaired = self.all_repaired and bool(repairs or not faults)
 
 
 def _run_faults(store: Store, found: _Found, repair: bool) -> None:
@@ -122,17 +124,17 @@ def _short(store: Store, error: DamagedError) -> str:
     return str(error).removeprefix(f"{store.uri}/")
 
 
-def _tensors_of(book: str) -> str:
-    return f"{book.removesuffix('.json')}.safetensors"
+def _tensors_of(metadata: str) -> str:
+    return f"{metadata.removesuffix('.json')}.safetensors"
 
 
 def _states(store: Store) -> tuple[int, list[str]]:
     """Count intact states; return the keys of the JSON of damaged ones, whose deletion removes the state."""
-    whole, torn = 0, []
+    intact, damaged = 0, []
     for step in saved_steps(store):
         try:
             load_state(store, step)
-            whole += 1
+            intact += 1
         except (WeightsError, ObjectNotFound):
-            torn.append(f"{STATES}step-{step:08d}/state.json")
-    return whole, torn
+            damaged.append(f"{STATES}step-{step:08d}/state.json")
+    return intact, damaged

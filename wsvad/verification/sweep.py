@@ -13,14 +13,14 @@ from rich.console import Console
 
 from wsvad.dataset.sealed import unseal
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_STORAGE, DamagedError
-from wsvad.loop.places import STATES, SWEEP, TRIALS
+from wsvad.loop.keys import STATES, SWEEP, TRIALS
 from wsvad.storage import Store, open_store
 from wsvad.text import printable
 from wsvad.verification.run import verify_run
 
 _SUMMARY = "sweep.json"
 _WINNERS = "winner/"
-_LASTING = (SWEEP, "final.json")
+_IRREPLACEABLE = (SWEEP, "final.json")
 """Objects that cannot be derived from others and so cannot be repaired."""
 
 
@@ -75,7 +75,7 @@ def verify_sweep(store: Store, *, repair: bool = False) -> SweepReport:
     Raises:
         StorageError: the store failed.
     """
-    keys = [info.key for info in store.list() if _of_the_sweep(info.key)]
+    keys = [info.key for info in store.list() if _belongs_to_sweep(info.key)]
     digests = _digests(store, keys)
     bad = {key: problem for key in keys if (problem := _problem(store, key, digests.get(key, "")))}
     bad |= {key: "it is missing" for key in digests if key not in keys}
@@ -87,19 +87,19 @@ def verify_sweep(store: Store, *, repair: bool = False) -> SweepReport:
         if key not in bad and key.split("/")[1] not in configured:
             bad[key] = "its configuration is missing or damaged"
     faults = [f"{key}: {problem}" for key, problem in sorted(bad.items())]
-    repairs, mended = [], True
+    repairs, repaired = [], True
     for key in sorted(bad) if repair else ():
-        if key in _LASTING:
-            mended = False
+        if key in _IRREPLACEABLE:
+            repaired = False
             continue
-        for other in _with(key, keys):
+        for other in _with_dependents(key, keys):
             store.delete(other)
             repairs.append(f"removed {other}")
     for folder in sorted({"/".join(key.split("/")[:2]) for key in (i.key for i in store.list(_WINNERS))}):
         report = verify_run(open_store(f"{store.uri}/{folder}", store.options), repair=repair)
         faults += [f"{folder}/{fault}" for fault in report.faults]
         repairs += [f"{folder}/{done}" for done in report.repairs]
-        mended = mended and (report.repaired or not report.faults)
+        repaired = repaired and (report.repaired or not report.faults)
     return SweepReport(
         printable(store.uri),
         len(configured),
@@ -107,11 +107,11 @@ def verify_sweep(store: Store, *, repair: bool = False) -> SweepReport:
         _SUMMARY in keys,
         faults,
         repairs,
-        repair and mended,
+        repair and repaired,
     )
 
 
-def _of_the_sweep(key: str) -> bool:
+def _belongs_to_sweep(key: str) -> bool:
     """Whether an object belongs to the sweep itself, and not to one of its runs, states or driver leases."""
     top = key.split("/")[0]
     return top not in ("winner", "final", "drivers") and f"/{STATES}" not in key
@@ -149,7 +149,7 @@ def _problem(store: Store, key: str, digest: str) -> str:
     return ""
 
 
-def _with(key: str, keys: list[str]) -> list[str]:
+def _with_dependents(key: str, keys: list[str]) -> list[str]:
     """Return the keys of a damaged object and of objects that are useless without it."""
     if key.endswith("/config.json"):
         return [other for other in keys if other.startswith(key.removesuffix("config.json"))]

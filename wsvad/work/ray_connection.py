@@ -56,11 +56,11 @@ def local_ray(num_cpus: int, **options: Any) -> Iterator[None]:
     """
     folder = _private_folder()
     try:
-        with signals.held():  # an interrupted start leaves processes behind
+        with signals.deferred():  # an interrupted start leaves processes behind
             _start(num_cpus, folder, options)
         yield
     finally:
-        with signals.held():
+        with signals.deferred():
             ray.shutdown()
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -200,14 +200,14 @@ def cluster_ray(address: str, **options: Any) -> Iterator[None]:
         _core.Config.initialize("")
     require_reachable(address)
     try:
-        with signals.held():
+        with signals.deferred():
             try:
                 ray.init(address=address, **options)
             except Exception as error:  # Ray sometimes raises a plain Exception
                 raise ClusterError(f"cannot connect to the Ray cluster at {address}: {error}") from error
         yield
     finally:
-        with signals.held():
+        with signals.deferred():
             ray.shutdown()
 
 

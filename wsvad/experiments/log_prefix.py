@@ -9,7 +9,7 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def labelled(label: str) -> Iterator[None]:
+def log_prefix(label: str) -> Iterator[None]:
     """Prefix every log line of this package with ``label: `` for the duration of a ``with`` block, in all threads."""
     make = logging.getLogRecordFactory()
     prefix = f"{label}: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class TrainBoard:
+class TrainCoordinator:
     """Shared state of one training run. On Ray, an actor on the driver's node."""
 
     def __init__(self) -> None:

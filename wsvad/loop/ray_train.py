@@ -21,9 +21,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from wsvad import signals
 from wsvad.errors import AccessDenied, ClusterError, StorageError, StoreFull, TrainingError, WsvadError
-from wsvad.loop.board import TrainBoard
+from wsvad.loop.coordinator import TrainCoordinator
 from wsvad.loop.curve import STEP
-from wsvad.loop.group import DDP_OPTIONS, Distributed, Group, agree
+from wsvad.loop.group import DDP_OPTIONS, Distributed, Group, broadcast
 from wsvad.work.background_call import BackgroundCall
 from wsvad.work.pool import Pool
 
@@ -35,9 +35,9 @@ Work = Callable[[Any, Group, Callable[[dict[str, float]], None], Callable[[], bo
 All workers call ``should_stop`` after the same steps and get the same result.
 """
 
-_LASTING: Mapping[str, type[StorageError]] = {e.__name__: e for e in (AccessDenied, StoreFull)}
+_PERMANENT: Mapping[str, type[StorageError]] = {e.__name__: e for e in (AccessDenied, StoreFull)}
 """Errors of the store that would recur in a restarted group of workers."""
-_ASK_EVERY_S = 0.5
+_POLL_S = 0.5
 _REPORT_EVERY_S = 5.0  # Ray Train takes one report per poll, every 2 s; an earlier report would block until then
 _STOP_S = 30.0  # time for workers to finish a step and save after Ctrl-C
 _GROUP_TIMEOUT_S = 7200  # the first collective waits for the slowest node's cache; lost workers are detected at once
@@ -69,18 +69,18 @@ def _fit(
     max_failures: int, verbose: bool,
 ) -> None:  # fmt: skip
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    board: Any = ray.remote(TrainBoard).options(num_cpus=0, scheduling_strategy=here).remote()
+    coordinator: Any = ray.remote(TrainCoordinator).options(num_cpus=0, scheduling_strategy=here).remote()
     resources = {"CPU": pool.cpus_per_worker} | ({"GPU": pool.gpus_per_worker} if pool.gpus_per_worker else {})
     quiet: dict[str, Any] = {}
     if not verbose:
         logging.getLogger("ray.train").setLevel(logging.CRITICAL)
         quiet["logging_config"] = ray.train.LoggingConfig(log_level="CRITICAL")
-    figures: Any = _Figures()  # Ray's type hints allow only callbacks of Ray Tune
+    exporter: Any = _MetricExporter()  # Ray's type hints allow only callbacks of Ray Tune
     os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "1")  # lists the run in the dashboard
     loop: Any = _worker  # its return value is part of the result, which Ray's type hints do not allow
     trainer = ray.train.torch.TorchTrainer(
         loop,
-        train_loop_config={"work": work, "plan": plan, "board": board},
+        train_loop_config={"work": work, "plan": plan, "coordinator": coordinator},
         torch_config=ray.train.torch.TorchConfig(
             backend="nccl" if plan.device == "cuda" else "gloo", timeout_s=_GROUP_TIMEOUT_S
         ),
@@ -91,11 +91,11 @@ def _fit(
             name=_name(plan.out),
             storage_path=folder,
             failure_config=ray.train.FailureConfig(max_failures=max_failures),
-            callbacks=[figures],
+            callbacks=[exporter],
             **quiet,
         ),
     )
-    _wait(BackgroundCall(trainer.fit, "ray-train"), board, on_row)
+    _wait(BackgroundCall(trainer.fit, "ray-train"), coordinator, on_row)
 
 
 def _name(out: str) -> str:
@@ -103,7 +103,7 @@ def _name(out: str) -> str:
     return "wsvad-" + re.sub(r"[^\w.-]+", "_", out.rstrip("/").rpartition("/")[2])[:100]
 
 
-class _Figures(ray.train.UserCallback):
+class _MetricExporter(ray.train.UserCallback):
     """Exports what workers report as the Ray metric ``ray_wsvad_train{run, figure}``, which the dashboard plots.
 
     Ray Train itself keeps only reports with a checkpoint.
@@ -119,27 +119,27 @@ class _Figures(ray.train.UserCallback):
             self._gauge.set(value, {"run": run_context.get_run_config().name, "figure": figure})
 
 
-def _wait(thread: BackgroundCall, board: Any, on_row: Callable[[dict[str, float]], None]) -> None:
+def _wait(thread: BackgroundCall, coordinator: Any, on_row: Callable[[dict[str, float]], None]) -> None:
     """Pass on rows until the thread ends. If interrupted, stop the workers first."""
     last: dict[str, float] = {}
     failure = ("", "")
     try:
-        over = False
-        while not over and not failure[0]:
-            over = thread.wait(_ASK_EVERY_S)
-            row, failure = _news(board)
+        finished = False
+        while not finished and not failure[0]:
+            finished = thread.wait(_POLL_S)
+            row, failure = _read_coordinator(coordinator)
             if row and row != last:
                 on_row(row)
                 last = row
     except BaseException:
-        board.stop.remote()
-        with signals.held():  # otherwise the signal would be raised again and interrupt the wait
+        coordinator.stop.remote()
+        with signals.deferred():  # otherwise the signal would be raised again and interrupt the wait
             thread.wait(_STOP_S)
         raise
     if failure[0]:
-        raise _LASTING[failure[0]](failure[1])
+        raise _PERMANENT[failure[0]](failure[1])
     if thread.error is not None:
-        raise _ours(thread.error) from thread.error
+        raise _translate_error(thread.error) from thread.error
     outcome = thread.result.return_value
     if outcome["error"]:
         raise TrainingError(outcome["error"])
@@ -147,15 +147,15 @@ def _wait(thread: BackgroundCall, board: Any, on_row: Callable[[dict[str, float]
         raise ClusterError("training stopped before it was finished; run the same command again")
 
 
-def _news(board: Any) -> tuple[dict[str, float], tuple[str, str]]:
+def _read_coordinator(coordinator: Any) -> tuple[dict[str, float], tuple[str, str]]:
     try:
-        news: tuple[dict[str, float], tuple[str, str]] = ray.get(board.read.remote(), timeout=5)
+        state: tuple[dict[str, float], tuple[str, str]] = ray.get(coordinator.read.remote(), timeout=5)
     except RayError:  # only progress is lost; Ray Train detects failures of the run itself
         return {}, ("", "")
-    return news
+    return state
 
 
-def _ours(error: BaseException) -> WsvadError:
+def _translate_error(error: BaseException) -> WsvadError:
     """Return the worker's own error if it is one of this package, else a ``ClusterError``."""
     failures: Mapping[int, BaseException] = getattr(error, "worker_failures", {})
     for failure in failures.values():
@@ -175,28 +175,28 @@ def _worker(config: dict[str, Any]) -> dict[str, str]:
     plan = config["plan"]
     if plan.device == "cuda":
         plan = replace(plan, device=str(ray.train.torch.get_device()))
-    group = _OnRay()
-    link = _Link(config["board"], group, plan.device)
+    group = _RayGroup()
+    reporter = _Reporter(config["coordinator"], group, plan.device)
     try:
-        finished = config["work"](plan, group, link.add, link.should_stop)
+        finished = config["work"](plan, group, reporter.add, reporter.should_stop)
     except TrainingError as error:
         return {"finished": "", "error": str(error)}
-    except tuple(_LASTING.values()) as error:
-        ray.get(config["board"].fail.remote(type(error).__name__, str(error)))
+    except tuple(_PERMANENT.values()) as error:
+        ray.get(config["coordinator"].fail.remote(type(error).__name__, str(error)))
         raise
     if finished:
-        link.report()
+        reporter.report()
     return {"finished": finished, "error": ""}
 
 
-class _OnRay(Distributed):
+class _RayGroup(Distributed):
     """The process group formed by Ray Train, which also wraps the models."""
 
     def _wrap(self, model: Any) -> Any:
         return ray.train.torch.prepare_model(model, move_to_device=False, parallel_strategy_kwargs=DDP_OPTIONS)
 
 
-class _Link:
+class _Reporter:
     """Reports of a worker to Ray Train, and of the first worker to the driver.
 
     The first worker sends the driver at most one message per half second and never waits for it.
@@ -204,10 +204,10 @@ class _Link:
     broadcasts this together with the stop request.
     """
 
-    def __init__(self, board: Any, group: Group, device: str) -> None:
-        self._board, self._group, self._device = board, group, device
+    def __init__(self, coordinator: Any, group: Group, device: str) -> None:
+        self._coordinator, self._group, self._device = coordinator, group, device
         self._row: dict[str, float] = {}
-        self._sent = self._reported = time.monotonic() - _ASK_EVERY_S
+        self._sent = self._reported = time.monotonic() - _POLL_S
         self._reported_step = 0.0
         self._answer: Any = None
         self._stop = False
@@ -215,17 +215,17 @@ class _Link:
     def add(self, row: dict[str, float]) -> None:
         """Add a row; the first worker sends it to the driver every half second."""
         self._row |= {name: value for name, value in row.items() if not math.isnan(value)}
-        if self._group.rank == 0 and time.monotonic() - self._sent >= _ASK_EVERY_S:
+        if self._group.rank == 0 and time.monotonic() - self._sent >= _POLL_S:
             self._sent = time.monotonic()
-            self._answer = self._board.report.remote(row)
+            self._answer = self._coordinator.report.remote(row)
 
     def should_stop(self) -> bool:
         """Whether the driver requested a stop; also reports rows to Ray Train when due. A collective call."""
         due = time.monotonic() - self._reported >= _REPORT_EVERY_S
-        told = agree(self._group, 2 * due + self._asked() if self._group.rank == 0 else 0, self._device)
-        if told & 2:
+        flags = broadcast(self._group, 2 * due + self._stop_requested() if self._group.rank == 0 else 0, self._device)
+        if flags & 2:
             self.report()
-        return bool(told & 1)
+        return bool(flags & 1)
 
     def report(self) -> None:
         """Report the newest row to Ray Train, with the latest value of each measure. A barrier."""
@@ -233,7 +233,7 @@ class _Link:
             ray.train.report(dict(self._row))
             self._reported, self._reported_step = time.monotonic(), self._row[STEP]
 
-    def _asked(self) -> bool:
+    def _stop_requested(self) -> bool:
         if self._answer is not None and ray.wait([self._answer], timeout=0)[0]:
             self._stop = self._stop or bool(ray.get(self._answer))
             self._answer = None

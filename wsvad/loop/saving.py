@@ -8,8 +8,8 @@ from typing import Protocol
 import torch
 
 from wsvad.loop.curve import Curve, tensorboard_events
-from wsvad.loop.group import Group, agree
-from wsvad.loop.places import EVENTS
+from wsvad.loop.group import Group, broadcast
+from wsvad.loop.keys import EVENTS
 from wsvad.loop.state import TrainState, load_state, newest_state, save_state
 from wsvad.storage import Store
 
@@ -44,7 +44,7 @@ def resume(loop: Loop, store: Store, group: Group, device: torch.device) -> None
     Deletes TensorBoard events of later steps, which a killed run had done and which are now repeated.
     """
     state = newest_state(store) if group.rank == 0 else None
-    step = agree(group, state.step if state else 0, device)
+    step = broadcast(group, state.step if state else 0, device)
     if step:
         loop.restore(state or load_state(store, step))
         log.info("resuming from step %d", step)

@@ -37,7 +37,7 @@ class OneLevel:
             data = store.read(self.videos_key)
         except ObjectNotFound as error:
             raise DamagedError(f"{name} is missing, but a snapshot references it; {REMEDY}") from error
-        if layout.named_by_content(layout.VIDEOS, data) != self.videos_key:
+        if layout.content_key(layout.VIDEOS, data) != self.videos_key:
             raise DamagedError(f"{name} is damaged: its digest does not match its name; {REMEDY}")
         try:
             table = pq.read_table(owned_reader(data), schema=VIDEOS_SCHEMA)
@@ -52,10 +52,10 @@ class OneLevel:
         Raises:
             DamagedError: the table is missing or damaged, or has no row of a video that has objects.
         """
-        return joined(self.videos(store), self.objects, f"{store.uri}/{self.videos_key}")
+        return join_entries(self.videos(store), self.objects, f"{store.uri}/{self.videos_key}")
 
 
-def joined(videos: Iterable[dict[str, Any]], objects: Iterable[SnapshotObject], name: str) -> tuple[Entry, ...]:
+def join_entries(videos: Iterable[dict[str, Any]], objects: Iterable[SnapshotObject], name: str) -> tuple[Entry, ...]:
     """Combine rows of videos and their objects into entries, ordered by video id.
 
     Args:

@@ -21,7 +21,7 @@ def run_trials(
         ClusterError: Ray failed.
     """
     if use_ray:
-        from wsvad.experiments.run import run_on_ray  # imports Ray
+        from wsvad.experiments.on_ray import run_on_ray  # imports Ray
 
         yield from run_on_ray(trials, address, verbose=verbose)
         return
