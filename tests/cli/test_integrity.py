@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.cli.worlds import World, cases, extracted, imported, patched, trained_and_scored
-from tests.dataset.earlier import downgrade
+from tests.dataset.legacy import downgrade
 from wsvad.cli import main
 from wsvad.dataset.snapshots import read_snapshot, snapshot_keys
 from wsvad.storage import open_store

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.dataset.earlier import downgrade
+from tests.dataset.legacy import downgrade
 from tests.dataset.test_collect import _age
 from tests.dataset.test_snapshots import _publish, _store_units
 from tests.extraction.factories import CONFIG, make_index, make_video

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from tests.dataset.earlier import one_level
+from tests.dataset.legacy import one_level
 from tests.extraction.factories import CONFIG
 from wsvad.dataset import layout
 from wsvad.dataset.one_level import OneLevel

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.dataset.earlier import one_level, store_videos
+from tests.dataset.legacy import one_level, store_videos
 from tests.features.factories import (
     CONFIG,
     HEIGHT,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.dataset.earlier import one_level
+from tests.dataset.legacy import one_level
 from tests.extraction.factories import make_index
 from tests.fuzz.changing import DEEP, spoiled_bytes, spoiled_json, spoiled_values
 from wsvad.checkpoint.tensors import digest_of

@@ -74,8 +74,8 @@ def _end(process: subprocess.Popen[str]) -> tuple[int, str]:
         # swallowed, and the command comes to its end
         "try:\n        ready(); time.sleep(100)\n    except BaseException: return 0",
         # deferred, while the handlers are replaced, as by ray.init
-        "with signals.deferred():\n        signal.signal(signal.SIGTERM, lambda *_: sys.exit(15)); ready(); time.sleep(1)\n"
-        "    time.sleep(100)",
+        "with signals.deferred():\n        signal.signal(signal.SIGTERM, lambda *_: sys.exit(15))\n"
+        "        ready(); time.sleep(1)\n    time.sleep(100)",
         # a thread that the interpreter would wait for
         "threading.Thread(target=time.sleep, args=(100,)).start(); ready(); time.sleep(100)",
     ],
@@ -123,10 +123,10 @@ def _runs(pid: int) -> bool:
 def test_before_and_after_the_command_a_signal_ends_the_process_at_once():
     """While modules are imported there is nothing to unwind, and no exception that could be mistaken for another."""
     for code, said in (
-        ("with signals.handled(permanent=True):\n    ready()\n    time.sleep(100)", "interrupted: no work had begun"),
+        ("with signals.handled(permanent=True):\n    ready()\n    time.sleep(100)", "interrupted: no work had started"),
         (
             "with signals.handled(permanent=True):\n    stoppable('extract', lambda: 0)\nready()\ntime.sleep(100)",
-            "interrupted: the work had ended",
+            "interrupted: the work had finished",
         ),
     ):
         process = _process(code)
