@@ -10,5 +10,5 @@ DATA_SETS = Path(__file__).resolve().parents[2] / "shared" / "data"
 """SurvFight and UCSD Ped2, in a folder beside the checkout."""
 
 needs_data_sets = pytest.mark.skipif(
-    not DATA_SETS.is_dir(), reason=f"needs SurvFight and UCSD Ped2 in {DATA_SETS}, which is not there"
+    not DATA_SETS.is_dir(), reason=f"needs SurvFight and UCSD Ped2 in {DATA_SETS}, which does not exist"
 )

@@ -105,7 +105,7 @@ def test_a_file_in_the_place_of_the_target_is_found_first(verb, below, tmp_path,
     """Exit code 2, before a single input is looked at: none of them exists."""
     (tmp_path / "file").write_text("x")
     assert main(_words(verb, f"{tmp_path}/file{below}")) == 2
-    assert "is a file, where a folder is needed" in capsys.readouterr().err
+    assert "is a file instead of a folder" in capsys.readouterr().err
 
 
 def test_a_folder_that_may_not_be_written_is_found_first(tmp_path, capsys, monkeypatch):
@@ -132,7 +132,7 @@ def test_the_other_targets_too(words, tmp_path, capsys):
     (tmp_path / "folder" / "m.csv").mkdir(parents=True)
     assert main([w.format(file=tmp_path / "file", folder=tmp_path / "folder") for w in words]) == 2
     said = capsys.readouterr().err
-    assert any(reason in said for reason in ("a folder is needed", "is a folder", "not a folder"))
+    assert any(reason in said for reason in ("instead of a folder", "is a folder", "not a folder"))
 
 
 @pytest.mark.parametrize(

@@ -251,7 +251,7 @@ def test_damage_of_a_list_is_found(seed):
         with pytest.raises(DamagedError):
             decode_list(ref, data[:at], "x")
     for name in ("videos", "objects", "clips", "rows"):
-        with pytest.raises(DamagedError, match=f"{name}, the snapshot says"):
+        with pytest.raises(DamagedError, match=f"{name}, the snapshot states"):
             decode_list(replace(ref, **{name: 99}), data, "x")
     with pytest.raises(DamagedError, match="not in order"):
         decode_list(replace(ref, first="b"), data, "x")

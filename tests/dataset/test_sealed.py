@@ -142,12 +142,12 @@ def test_lists_of_training_videos(tmp_path):
     store.create(layout.TRAINING_IDS, data)
     assert read_training_ids(store, {"digests": digests}) == read_training_ids(store, {}) == ("a", "b")
     store.replace(layout.TRAINING_IDS, json.dumps(["a"]).encode())
-    with pytest.raises(DamagedError, match="its digest is not the one in"):
+    with pytest.raises(DamagedError, match="its digest does not match the one in"):
         read_training_ids(store, {"digests": digests})
     empty, of_none = encode_training_ids([])
     store.replace(layout.TRAINING_IDS, empty)
     assert read_training_ids(store, {"digests": of_none}) == ()
-    with pytest.raises(DamagedError, match="an empty list"):
+    with pytest.raises(DamagedError, match="the list is empty"):
         read_training_ids(store, {})
 
 

@@ -43,7 +43,7 @@ def test_nodes_that_lack_nothing():
         ("node memory", {"memory": GIB}, "warn", EXIT_USAGE, "less than 2 GiB on b"),
         ("node store", {"out": ["fail", "AccessDenied"]}, "fail", EXIT_STORAGE, "from b: AccessDenied"),
         ("node videos", {"videos": ["fail", "no route"]}, "fail", EXIT_STORAGE, "from b: no route"),
-        ("node store", {"out": ["warn", "create-only NOT honoured"]}, "warn", EXIT_USAGE, "NOT honoured"),
+        ("node store", {"out": ["warn", "create-only NOT supported"]}, "warn", EXIT_USAGE, "NOT supported"),
     ],
 )
 def test_the_node_that_lacks_something_is_named(name, changes, status, code, words):

@@ -212,7 +212,7 @@ def test_rows_of_a_file_have_options_of_their_own(planted, tmp_path, capsys):
     [
         ("[[row]]\nmodel = 'sultanni'", "row 1: model must be .* did you mean"),
         ("[[row]]\nmodel = 'ltgs'\npreset = 'gate'", "has the presets .* did you mean"),
-        ("[[row]]\npreset = 'gated'", "names no model"),
+        ("[[row]]\npreset = 'gated'", "the key model is missing"),
         ("[[row]]\nmodel = 'ltgs'\ntrainin = {}", "unknown key 'trainin'; did you mean 'training'"),
         ("[[row]]\nmodel = 'ltgs'\ntraining = {stepps = 3}", "no option 'stepps'; did you mean 'steps'"),
         ("[[row]]\nmodel = 'ltgs'\ntraining = {seed = 3}", "no option 'seed'"),

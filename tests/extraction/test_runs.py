@@ -162,7 +162,7 @@ def test_replaced_content_of_a_key_with_a_narrow_space_is_no_clash(tmp_path):
     store = open_store(str(tmp_path))
     there = {"x.mp4": entry_of(old[0])}
     refuse_clashes(store, there, new)
-    with pytest.raises(ConflictError, match="another video of the same id"):
+    with pytest.raises(ConflictError, match="another video with the same id"):
         refuse_clashes(store, there, [{**new[0], "uri": "s3://archive/other.mp4"}])
 
 

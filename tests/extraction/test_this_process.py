@@ -229,7 +229,7 @@ def test_what_is_said_wins_over_the_size(short, tmp_path, capsys, monkeypatch, h
     monkeypatch.setattr(ray_runner, "RayRunner", None)
     words = ("extract", "--videos", str(short), "--no-ray", "--precision", "auto", "--weights", "random", "--json")
     code, summary = run_here(capsys, *words, "--out", str(tmp_path / "no"))
-    assert (code, summary["ran_in"], summary["ran_in_why"]) == (0, "process", "as asked for by --no-ray")
+    assert (code, summary["ran_in"], summary["ran_in_why"]) == (0, "process", "requested by --no-ray")
 
 
 @pytest.mark.parametrize("verb", ["extract", "score"])

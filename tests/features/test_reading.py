@@ -127,7 +127,7 @@ def test_what_is_no_features_data_set_is_refused(tmp_path) -> None:
         FeatureSet.open(str(tmp_path / "empty"))
     store = open_store(str(tmp_path / "claimed"))
     claim_dataset(store, CONFIG)
-    with pytest.raises(UsageError, match="nothing published yet"):
+    with pytest.raises(UsageError, match="no published snapshot yet"):
         FeatureSet.open(store.uri)
     pooled, _ = random_videos({"a": 0})
     with pytest.raises(UsageError, match="holds no clip of any video"):
@@ -222,7 +222,7 @@ def test_a_damaged_snapshot_is_found(tmp_path) -> None:
         FeatureSet.open(uri)
     stray = one_level(replace(snapshot, number=3), [replace(first, video_id="z")], table)
     store.create(layout.snapshot_key(3), stray)
-    with pytest.raises(StorageError, match=r"lacks \['z'\], which the snapshot has"):
+    with pytest.raises(StorageError, match=r"has no row of \['z'\], but the snapshot has"):
         FeatureSet.open(uri)
 
 

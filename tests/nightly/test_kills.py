@@ -103,7 +103,7 @@ def test_two_at_once(night, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(job, "make_scores", real)
     before = digests(tmp_path / "root")
     assert night()[0] == 5
-    assert "another driver is at work" in caplog.text
+    assert "another driver is working" in caplog.text
     assert digests(tmp_path / "root") == before
     go_on.set()
     first.join(120)

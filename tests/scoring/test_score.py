@@ -198,7 +198,7 @@ def test_features_that_are_gone_are_no_evidence(run, tmp_path, monkeypatch, capl
     monkeypatch.setattr(VideoScorer, "score", real)
     assert (code, summary["videos_scored"], summary["videos_incomplete"], summary["quarantined"]) == (5, 1, 1, 0)
     assert summary["units_damaged"] == 1
-    assert "planned again" not in caplog.text
+    assert "round 2" not in caplog.text
     store.create(key, data)
     code, summary = run(features=uri)
     assert (code, summary["units_done_before"], summary["units_done_now"]) == (0, 1, 1)

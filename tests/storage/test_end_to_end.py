@@ -42,7 +42,7 @@ def root(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_the_whole_story(root: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
     """Each verb ends with 0, finds its work done the second time, and says so where create-only is not honoured."""
-    said = "does not honour create-only writes"
+    said = "does not support create-only writes"
     honoured = HONOUR[root.partition(":")[0]]
 
     def run(*words: str) -> dict[str, Any]:

@@ -185,7 +185,7 @@ def test_a_root_that_is_a_file_is_an_error(root: Path) -> None:
     store = open_store(str(root / "sub/real.mp4"))
     with pytest.raises(StorageError, match="not a folder"):
         keys(store)
-    with pytest.raises(StorageError, match="a file where a folder is needed"):
+    with pytest.raises(StorageError, match="a file instead of a folder"):
         store.create("k", b"x")
 
 
@@ -194,9 +194,9 @@ def test_a_folder_in_the_way_is_an_error(root: Path) -> None:
     store = open_store(str(root))
     with pytest.raises(StorageError, match="in its place"):
         store.create("sub", b"x")
-    with pytest.raises(StorageError, match="a folder is in its place"):
+    with pytest.raises(StorageError, match="it is a folder"):
         store.replace("sub", b"x")
-    with pytest.raises(StorageError, match="a folder is in its place"):
+    with pytest.raises(StorageError, match="it is a folder"):
         store.delete("sub")
     assert keys(store) == ["sub/real.mp4"]
 

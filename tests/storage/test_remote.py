@@ -104,8 +104,8 @@ def test_the_probe_says_whether_create_only_is_honoured(provider: str) -> None:
     store, scheme = open_store(provider), provider.partition(":")[0]
     probe = store.probe()
     assert (probe.create_only, probe.detail) == {
-        "az": (True, "the store honours create-only writes"),
-        "gs": (False, "the store overwrites an object although create-only was asked for"),
+        "az": (True, "the store supports create-only writes"),
+        "gs": (False, "the store overwrites an object in spite of create-only"),
         "memory": (False, "the store refuses create-only writes"),
         "shelf": (False, "the store refuses create-only writes"),
     }[scheme]

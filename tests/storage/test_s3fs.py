@@ -87,7 +87,7 @@ def test_fsspec_names_a_profile(only_fsspec: str, monkeypatch: pytest.MonkeyPatc
     open_store(only_fsspec).replace("k", b"x")
     assert check_credentials(StoreOptions()).data["profile"] == "lab"
     monkeypatch.setenv("FSSPEC_S3_PROFILE", "nobody")
-    with pytest.raises(UsageError, match="check profile"):
+    with pytest.raises(UsageError, match="check the profile"):
         open_store(only_fsspec).read("k")
     assert open_store(only_fsspec, StoreOptions(profile="lab")).read("k") == b"x"
 

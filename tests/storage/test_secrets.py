@@ -150,7 +150,7 @@ def test_what_a_credential_helper_prints_is_not_repeated(
 @pytest.mark.usefixtures("aws_environment")
 def test_an_unknown_profile_is_a_usage_error() -> None:
     """A profile that is not configured is found before any request."""
-    with pytest.raises(UsageError, match="check profile"):
+    with pytest.raises(UsageError, match="check the profile"):
         open_store("s3://bucket", StoreOptions(profile="no-such-profile")).read("k")
 
 

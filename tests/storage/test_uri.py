@@ -66,9 +66,9 @@ def test_plain_paths_are_relative_to_the_working_directory(monkeypatch: pytest.M
         ("https://host/x.mp4", "unknown scheme 'https'"),
         ("ftps://bucket/x", "unknown scheme 'ftps'"),
         ("file://server/share", "host 'server'"),
-        ("s3:/bucket/key", "one slash is no URI; expected s3://"),
-        ("GS:/bucket/key", "one slash is no URI"),
-        ("file:/folder", "one slash is no URI"),
+        ("s3:/bucket/key", "one slash is not a URI; expected s3://"),
+        ("GS:/bucket/key", "one slash is not a URI"),
+        ("file:/folder", "one slash is not a URI"),
     ],
 )
 def test_what_cannot_be_a_root_is_refused(uri: str, problem: str) -> None:

@@ -57,7 +57,7 @@ def test_truth_may_be_boxes_alone(features, caplog):
     assert "report" not in caplog.text
     untested = [r for r in RECORDS if r.split != "test"]
     assert resolve(untested, features, report_test=True).test == ()
-    assert "no test video with known frames of anomaly, so there is nothing to report" in caplog.text
+    assert "no test video with known anomalous frames, so there is nothing to report" in caplog.text
 
 
 def test_videos_without_features_are_named(features, caplog):

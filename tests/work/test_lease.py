@@ -82,5 +82,5 @@ def test_a_driver_that_wakes_up_late_is_told(tmp_path):
     first = lease(tmp_path)
     with first:
         open_store(str(tmp_path)).create("drivers/00000002.json", b"{}")
-        with pytest.raises(ConflictError, match=r"took a sweep at .* over meanwhile"):
+        with pytest.raises(ConflictError, match=r"took over a sweep at .*"):
             first.check()

@@ -71,7 +71,7 @@ def test_a_mixed_cluster_is_refused_when_it_is_joined(two_nodes, monkeypatch):
         pass
     monkeypatch.setattr(cluster, "_same_software", set())
     monkeypatch.setattr(cluster, "installed_versions", _other_torch)
-    with pytest.raises(UsageError, match=r"torch is 0\.1 here, .* on .*No work was begun"):
+    with pytest.raises(UsageError, match=r"torch is 0\.1 here, .* on .*No work was started"):
         cluster.connected(two_nodes.address).__enter__()
     assert not ray.is_initialized()
     with cluster.connected(two_nodes.address, same_software=False):

@@ -112,5 +112,5 @@ def _verdict(report: DoctorReport) -> str:
     counts = {status: sum(check.status == status for check in report.checks) for status in ("ok", "warn", "fail")}
     if report.status == "ok":
         return f"All {counts['ok']} checks passed."
-    parts = [f"{counts['ok']} ok", f"{counts['warn']} warnings", f"{counts['fail']} failed"]
+    parts = [f"{counts['ok']} ok", f"{counts['warn']} with warnings", f"{counts['fail']} failed"]
     return ", ".join(parts) + "."
