@@ -1,4 +1,4 @@
-"""Real surveillance video for the tests that need it: its owners allow research, not that it travels with the code."""
+"""Real surveillance video for tests; its licence allows research, but not redistribution with the code."""
 
 from __future__ import annotations
 

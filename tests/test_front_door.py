@@ -1,4 +1,4 @@
-"""``import wsvad``: public names, loaded when they are used."""
+"""``import wsvad``: public names, loaded on first use."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from wsvad.pipelines.inferencer import Inferencer
 from wsvad.scores.reading import ScoreSet
 
 
-def test_public_names_are_what_they_are_elsewhere():
-    """Each of them, also by ``from wsvad import``; all are listed."""
+def test_public_names_are_those_of_their_modules():
+    """Each of them, also with ``from wsvad import``; all are listed."""
     names = {"EventSet": EventSet, "FeatureSet": FeatureSet, "Inferencer": Inferencer, "ScoreSet": ScoreSet}
     for name, what in names.items():
         assert getattr(wsvad, name) is what
@@ -31,7 +31,7 @@ def test_public_names_are_what_they_are_elsewhere():
 
 
 def test_importing_the_package_loads_nothing():
-    """No library of any size, before a name is used."""
+    """No large library, until a name is used."""
     libraries = ("numpy", "pyarrow", "torch", "ray", "fsspec")
     code = f"import json, sys, wsvad; print(json.dumps([name for name in {libraries} if name in sys.modules]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

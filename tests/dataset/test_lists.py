@@ -1,4 +1,4 @@
-"""Snapshots of two levels: the same as one table of everything would be, and written only where something changed."""
+"""Two-level snapshots: equivalent to one table of all videos, but rewritten only where something changed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def short(monkeypatch):
-    """Lists of four videos, so that few make many lists."""
+    """Lists of four videos, so that few videos make many lists."""
     monkeypatch.setattr(lists, "MIN_WEIGHT", 4)
 
 
@@ -80,7 +80,7 @@ def _put(store, rows, replaced=None, objects=None, run_id="r"):
 
 
 def _naive(there, rows, replaced):
-    """One publication as it is defined, on a dictionary of everything."""
+    """A publication by its definition, on a dictionary of all videos."""
     whole = dict(there)
     here = {row["video_id"]: row for row in rows}
     for video_id in replaced | here.keys():
@@ -100,9 +100,9 @@ IDS = st.sampled_from([f"{cam}/{n:02d}.mp4" for cam in "ab\u00e9" for n in range
 RUNS = st.lists(
     st.tuples(
         st.dictionaries(IDS, st.tuples(st.integers(1, 3), st.sampled_from(["complete", "incomplete"])), max_size=14),
-        st.sets(IDS, max_size=4),  # replaced and gone
-        st.booleans(),  # whether the run knows all about its videos
-        st.booleans(),  # whether an earlier version wrote what is there
+        st.sets(IDS, max_size=4),  # replaced and removed
+        st.booleans(),  # whether the run has complete knowledge of its videos
+        st.booleans(),  # whether an earlier version wrote the existing data set
     ),
     min_size=1,
     max_size=6,
@@ -111,8 +111,8 @@ RUNS = st.lists(
 
 @given(RUNS)
 @settings(max_examples=60, deadline=None)
-def test_publishing_in_lists_is_publishing_in_one_table(tmp_path_factory, runs):
-    """Any sequence of runs; every list that holds no video of a run is the one of before."""
+def test_publishing_lists_equals_publishing_one_table(tmp_path_factory, runs):
+    """For any sequence of runs; lists without videos of a run are unchanged."""
     with mock.patch.object(lists, "MIN_WEIGHT", 4):
         _publish_runs(open_store(str(tmp_path_factory.mktemp("data"))), runs)
 
@@ -159,7 +159,7 @@ def _many(number):
 
 
 def test_one_more_video_costs_one_list_and_one_snapshot(store, monkeypatch):
-    """Beside 20,000: two objects are written, and of the lists one is read; the same again costs nothing."""
+    """With 20,000 videos, two objects are written and one list is read; repeating it costs nothing."""
     rows, objects = _many(20_000)
     _put(store, rows, objects=objects)
     kept = {info.key for info in store.list()}
@@ -176,8 +176,8 @@ def test_one_more_video_costs_one_list_and_one_snapshot(store, monkeypatch):
     assert second.of(["cam17/night.mp4", "none"]).keys() == {"cam17/night.mp4"}
 
 
-def test_a_night_in_one_folder_touches_its_lists(store):
-    """Five hundred new videos beside 20,000: their lists and one more, not all."""
+def test_a_night_in_one_folder_changes_few_lists(store):
+    """500 new videos among 20,000 change their own lists and one more."""
     rows, objects = _many(20_000)
     first = _put(store, rows, objects=objects)
     second = _put(store, [_row(f"cam03/night/{n:04d}.mp4") for n in range(500)])
@@ -186,7 +186,7 @@ def test_a_night_in_one_folder_touches_its_lists(store):
 
 
 def test_lists_and_snapshot_stay_small():
-    """A snapshot of 100,000 units has at most 200 kB, with ids of 60 characters; of a million less than 1 MB."""
+    """A snapshot of 100,000 units with ids of 60 characters has at most 200 kB, of a million less than 1 MB."""
     for total, most in ((100_000, 200_000), (1_000_000, 1_000_000)):
         number = 2 * total // target_weight(total)  # as many as there are after many small publications
         refs = tuple(
@@ -196,8 +196,8 @@ def test_lists_and_snapshot_stay_small():
         assert len(Snapshot(1, "f" * 64, CONFIG.to_dict(), refs, "r", "t", 300_000 * number).to_json()) < 1.3 * most
 
 
-def test_years_of_nights_make_no_more_lists_than_twice_the_root():
-    """1,500 nights of twenty videos in each of four folders, by weights alone; no list is ever too long."""
+def test_the_number_of_lists_is_bounded():
+    """By twice the square root, after 1,500 nights of 20 videos in each of 4 folders; no list is too long."""
     sizes = {cam: [0] for cam in range(4)}
     total = 0
     for _ in range(1500):
@@ -212,8 +212,8 @@ def test_years_of_nights_make_no_more_lists_than_twice_the_root():
 
 
 @given(st.lists(st.integers(0, 40), max_size=60), st.integers(1, 30))
-def test_cutting_loses_nothing_and_is_even(weights, usual):
-    """Pieces in order, none empty, none heavier than twice the usual weight and one video more."""
+def test_split_entries_is_complete_and_even(weights, usual):
+    """Pieces are in order, not empty, and at most twice the target weight plus one video."""
     entries = [Entry({"video_id": str(n)}, (None,) * weight) for n, weight in enumerate(weights)]
     pieces = split_entries(entries, usual)
     assert [e for piece in pieces for e in piece] == entries
@@ -226,8 +226,8 @@ def _list():
     return [entry_of(rows[0], _objects(rows[0], 2)), entry_of(rows[1])]
 
 
-def test_a_list_comes_back_and_is_plain_parquet(tmp_path):
-    """Every column of every row, nulls as nulls; readable without us."""
+def test_lists_round_trip_as_plain_parquet(tmp_path):
+    """Every column of every row, with nulls; readable without this package."""
     import pyarrow.parquet as pq
 
     ref, data = encode_list(_list())
@@ -240,8 +240,8 @@ def test_a_list_comes_back_and_is_plain_parquet(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_damage_of_a_list_is_found(seed):
-    """Any wrong bit, any other length; and what the snapshot says of it in contradiction to it."""
+def test_damaged_lists_are_detected(seed):
+    """Any flipped bit, another length, and any contradiction to the snapshot."""
     ref, data = encode_list(_list())
     rng = random.Random(seed)
     for _ in range(60):
@@ -258,7 +258,7 @@ def test_damage_of_a_list_is_found(seed):
 
 
 def test_a_snapshot_that_contradicts_itself_is_damaged():
-    """Lists that overlap, or other sums."""
+    """Overlapping lists, or wrong sums."""
     ref, _ = encode_list(_list())
     whole = Snapshot(1, CONFIG.fingerprint, CONFIG.to_dict(), (ref, replace(ref, first="z")), "r", "t", 12)
     assert Snapshot.from_json(whole.to_json(), "x") == whole
@@ -268,8 +268,8 @@ def test_a_snapshot_that_contradicts_itself_is_damaged():
 
 
 @pytest.mark.usefixtures("short")
-def test_killed_between_lists_and_snapshot(store, monkeypatch):
-    """Nothing is published; the next run is, with the same lists; what is left over is collected in time."""
+def test_a_kill_between_lists_and_snapshot_publishes_nothing(store, monkeypatch):
+    """The next run publishes the same lists; leftovers are garbage-collected."""
     _put(store, [_row(f"{n:02d}") for n in range(20)])
     creating = type(store).create
 
@@ -294,8 +294,8 @@ def test_killed_between_lists_and_snapshot(store, monkeypatch):
     )
 
 
-def test_what_an_earlier_version_published_is_gone_on_with(store):
-    """Nothing new: its snapshot stays. Something new: all is in lists; both are whole, and collected."""
+def test_publishing_continues_from_an_earlier_version(store):
+    """Without changes its snapshot stays, otherwise everything moves to lists; both verify and can be collected."""
     a, row_a = _store_units(store, make_video("a.mp4"))
     first = _publish(store, a, [row_a])
     table = downgrade(store, first, sealed=False)
@@ -316,8 +316,8 @@ def test_what_an_earlier_version_published_is_gone_on_with(store):
 
 
 @pytest.mark.usefixtures("short")
-def test_repair_of_one_list_leaves_the_others(store):
-    """In its place is what the snapshot before says of its videos, and of no others; older ones that name it go."""
+def test_repair_replaces_only_the_damaged_list(store):
+    """By its videos' entries from the previous snapshot; older snapshots that reference it are deleted."""
     made = {n: _store_units(store, make_video(f"{n:02d}.mp4")) for n in range(20)}
     _publish(store, [o for objects, _ in made.values() for o in objects], [row for _, row in made.values()])
     changed, row = _store_units(store, make_video("07.mp4", version="2"), frames=200)
@@ -341,8 +341,8 @@ def test_repair_of_one_list_leaves_the_others(store):
     assert report.unpublished == len(last) + 2
 
 
-def test_a_data_set_whose_only_list_is_lost_is_published_again(store):
-    """Nothing is left that a snapshot could say; it is removed, and the next run publishes what is stored."""
+def test_a_data_set_whose_only_list_is_damaged_is_published_again(store):
+    """The snapshot is deleted, and the next run publishes the stored units."""
     objects, row = _store_units(store, make_video("a.mp4"))
     (ref,) = _publish(store, objects, [row]).lists
     store.replace(ref.key, b"PAR1")
@@ -351,8 +351,8 @@ def test_a_data_set_whose_only_list_is_lost_is_published_again(store):
     assert [info.key for info in store.list(layout.UNITS)] == [objects[0].key]
 
 
-def test_what_travels_to_workers_is_small(store):
-    """A snapshot that was read has all of its lists at hand; its pickle has not, and reads them again."""
+def test_pickled_snapshots_are_small(store):
+    """The cache of lists is not pickled; workers read the lists again."""
     rows, objects = _many(2000)
     _put(store, rows, objects=objects)
     snapshot = latest_snapshot(store)
@@ -364,7 +364,7 @@ def test_what_travels_to_workers_is_small(store):
 
 
 def test_lists_are_read_once(store, monkeypatch):
-    """What a run read to plan is not read again to publish."""
+    """Lists read for planning are not read again for publishing."""
     rows, objects = _many(2000)
     _put(store, rows, objects=objects)
     seen = latest_snapshot(store)
@@ -377,8 +377,8 @@ def test_lists_are_read_once(store, monkeypatch):
     assert again == seen
 
 
-def test_json_says_what_lists_hold(store):
-    """A program without us finds lists, digests and counts in the snapshot."""
+def test_the_json_of_a_snapshot_describes_its_lists(store):
+    """Other programs find lists, digests and counts in it."""
     snapshot = _put(store, [_row("a"), _row("b")])
     plain = json.loads(store.read(layout.snapshot_key(1)))
     assert plain["lists"] == [asdict(ref) for ref in snapshot.lists]
@@ -387,8 +387,8 @@ def test_json_says_what_lists_hold(store):
     }  # fmt: skip
 
 
-def test_few_units_of_a_large_archive_are_asked_for_one_by_one(store, monkeypatch):
-    """A night of two videos beside 2,000 does not list the archive; what it finds is what a listing finds."""
+def test_few_units_of_a_large_archive_are_looked_up_individually(store, monkeypatch):
+    """Two videos among 2,000 are found without a listing, with the same result."""
     rows, objects = _many(2000)
     _put(store, rows, objects=objects)
     base = latest_snapshot(store)
@@ -402,8 +402,8 @@ def test_few_units_of_a_large_archive_are_asked_for_one_by_one(store, monkeypatc
     assert recover_stored_units(store, [], None, receipt_of, mend=False) == {}, "nothing is asked for nothing"
 
 
-def test_how_many_objects_there_are_is_known_without_a_list(store, monkeypatch):
-    """A snapshot says it of its lists; nobody reads them for that."""
+def test_the_number_of_objects_is_known_without_reading_lists(store, monkeypatch):
+    """The snapshot states it for every list."""
     rows, objects = _many(2000)
     _put(store, rows, objects=objects)
     snapshot = latest_snapshot(store)

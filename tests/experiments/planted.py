@@ -1,4 +1,4 @@
-"""Features and truth with an anomaly of known strength, in time and in space."""
+"""Features and annotations with an anomaly of known strength, in time and space."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ CLIPS, FIRST, LAST = 16, 5, 9
 
 
 class Planted(NamedTuple):
-    """What the commands take."""
+    """Paths of the data set."""
 
     features: str
     manifest: str
 
 
 def plant(folder: Path, strength: float, *, train: int = 40, test: int = 24, seed: int = 0) -> Planted:
-    """Write a data set: standard normal features, and ``strength`` more in one direction where the anomaly is.
+    """Write a data set: standard normal features, shifted by ``strength`` in one direction at the anomaly.
 
-    It is in four clips of an anomalous video, in a block of 2x2 cuboids that lies elsewhere in each video. Pooled
-    features show it in the same clips. Half of the videos of each split are anomalous.
+    The anomaly is in four clips of an anomalous video, in a block of 2x2 cuboids at a different place in each video.
+    Pooled features show it in the same clips. Half of the videos of each split are anomalous.
     """
     rng = np.random.default_rng(seed)
     pooled, cuboids, records = {}, {}, []

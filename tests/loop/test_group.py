@@ -1,4 +1,4 @@
-"""How many workers there are where nobody says, and what wraps a model that several of them train."""
+"""The default number of workers, and the wrapper of a model that several workers train."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from wsvad.loop.group import DDP_OPTIONS, Distributed, SingleWorker, max_workers
         (1, 32, 1000, 1),
     ],
 )
-def test_as_many_workers_as_share_a_batch_evenly(places, pairs, videos, workers):
-    """Rather one GPU idle than a run refused."""
+def test_the_default_number_of_workers_divides_the_batch(places, pairs, videos, workers):
+    """An idle GPU is better than a refused run."""
     assert max_workers(places, pairs=pairs, videos=videos) == workers
 
 
-def test_models_of_several_workers_are_torchs_data_parallel():
-    """Which hands the first one's weights to all; a worker alone calls its model itself, with or without a group."""
+def test_models_of_several_workers_are_wrapped_by_ddp():
+    """Which broadcasts the first one's weights; the model of a single worker is not wrapped."""
 
     def work(group):
         model = nn.BatchNorm1d(3)
@@ -45,7 +45,7 @@ def test_models_of_several_workers_are_torchs_data_parallel():
 
 
 def test_on_ray_models_are_wrapped_by_ray_train():
-    """By ``prepare_model``, with the options that keep buckets as they are."""
+    """By ``prepare_model``, with the options that keep the gradient buckets."""
 
     def work(group):
         from wsvad.loop import ray_train
@@ -62,7 +62,7 @@ def test_on_ray_models_are_wrapped_by_ray_train():
 
 
 def test_all_workers_report_to_ray_at_the_same_steps():
-    """Reports are barriers: the first worker's clock decides. Each has the newest figures, and measures stay shown."""
+    """Reports are barriers, scheduled by the first worker's clock. All have the newest values; measures persist."""
 
     def work(group):
         from wsvad.loop import ray_train

@@ -1,4 +1,4 @@
-"""The handlers by themselves, in small processes: what swallows, steals, converts or ignores an interruption."""
+"""The signal handlers in small processes whose code swallows, replaces, converts or ignores an interruption."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ with signals.handled(permanent=True):
 
 
 def _process(code: str, *, longest: float = 60.0, ignored: bool = False) -> subprocess.Popen[str]:
-    """Start code that says ``ready``, and wait until it does."""
+    """Start code that prints ``ready``, and wait for it."""
 
     def prepare() -> None:
         for number in signals.HANDLED:
@@ -71,18 +71,18 @@ def _end(process: subprocess.Popen[str]) -> tuple[int, str]:
         "try:\n        ready(); time.sleep(100)\n    except BaseException: pass\n    time.sleep(100)",
         # converted, as by modules that were interrupted while they were imported
         "try:\n        ready(); time.sleep(100)\n    except BaseException: raise SystemError('initialization failed')",
-        # swallowed, and the command comes to its end
+        # swallowed, and the command finishes
         "try:\n        ready(); time.sleep(100)\n    except BaseException: return 0",
         # deferred, while the handlers are replaced, as by ray.init
         "with signals.deferred():\n        signal.signal(signal.SIGTERM, lambda *_: sys.exit(15))\n"
         "        ready(); time.sleep(1)\n    time.sleep(100)",
-        # a thread that the interpreter would wait for
+        # a non-daemon thread, which the interpreter would wait for
         "threading.Thread(target=time.sleep, args=(100,)).start(); ready(); time.sleep(100)",
     ],
     ids=["plain", "swallowed", "converted", "swallowed to the end", "held", "thread"],
 )
-def test_what_arrives_ends_the_command(command, number, code):
-    """With its exit code and one line that says what is kept, whatever becomes of the exception."""
+def test_a_signal_ends_the_command(command, number, code):
+    """With its exit code and one line about what is kept, whatever happens to the exception."""
     process = _process(f"def command():\n    {command}\n    return 0\n{_RUN}")
     process.send_signal(number)
     started = time.monotonic()
@@ -94,8 +94,8 @@ def test_what_arrives_ends_the_command(command, number, code):
 
 
 @pytest.mark.parametrize(("longest", "more"), [(1.0, 0), (60.0, 1)], ids=["too long", "second signal"])
-def test_a_process_that_does_not_stop_is_ended_with_all_that_it_started(longest, more, tmp_path):
-    """The main thread is deep in foreign code that runs no handler: time, or a second signal, ends it."""
+def test_a_process_that_does_not_stop_is_ended_with_its_descendants(longest, more, tmp_path):
+    """If the main thread is blocked in foreign code, a timeout or a second signal ends the process."""
     child = f"subprocess.Popen(['sh', '-c', 'sleep 1000 & echo $! > {tmp_path}/pid; wait'])"
     wait = f"while not os.path.exists('{tmp_path}/pid'): time.sleep(0.01)"
     process = _process(f"def command():\n    {child}\n    {wait}\n    ready()\n    deaf()\n{_RUN}", longest=longest)
@@ -120,8 +120,8 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def test_before_and_after_the_command_a_signal_ends_the_process_at_once():
-    """While modules are imported there is nothing to unwind, and no exception that could be mistaken for another."""
+def test_without_running_work_a_signal_ends_the_process_immediately():
+    """E.g. during imports there is nothing to unwind, and no exception that could be mistaken for another."""
     for code, said in (
         ("with signals.handled(permanent=True):\n    ready()\n    time.sleep(100)", "interrupted: no work had started"),
         (
@@ -134,16 +134,16 @@ def test_before_and_after_the_command_a_signal_ends_the_process_at_once():
         assert _end(process) == (130, f"{said}\n")
 
 
-def test_signals_that_the_process_was_started_to_ignore_stay_ignored():
-    """``nohup``, and what a shell runs in the background."""
+def test_signals_ignored_at_start_stay_ignored():
+    """As with ``nohup`` and for background jobs of a shell."""
     process = _process(f"def command():\n    ready()\n    time.sleep(1)\n    return 0\n{_RUN}", ignored=True)
     for number in signals.HANDLED:
         process.send_signal(number)
     assert _end(process) == (0, "")
 
 
-def test_handlers_are_given_back():
-    """A program that calls the command as a function has its own handlers again afterwards."""
+def test_handlers_are_restored():
+    """A program that calls the command as a function keeps its own handlers."""
     before = [signal.getsignal(number) for number in signals.HANDLED]
     with signals.handled():
         assert [signal.getsignal(number) for number in signals.HANDLED] != before
@@ -153,8 +153,8 @@ def test_handlers_are_given_back():
     assert [signal.getsignal(number) for number in signals.HANDLED] == before
 
 
-def test_a_signal_that_is_noted_is_raised_no_more(monkeypatch, caplog):
-    """What a command does on its way out is not interrupted again and again."""
+def test_an_acknowledged_signal_is_not_raised_again(monkeypatch, caplog):
+    """The shutdown of a command is not interrupted."""
 
     def command():
         os.kill(os.getpid(), signal.SIGTERM)
@@ -168,8 +168,8 @@ def test_a_signal_that_is_noted_is_raised_no_more(monkeypatch, caplog):
     assert signals.arrived() is False
 
 
-def test_an_import_is_not_interrupted_halfway(tmp_path):
-    """The signal that comes in the midst of it strikes when the module is there whole."""
+def test_an_import_is_not_interrupted(tmp_path):
+    """The exception is raised when the import is complete."""
     (tmp_path / "slow_module.py").write_text(
         "import sys, time\nprint('ready', flush=True)\nend = time.monotonic() + 1.5\n"
         "while time.monotonic() < end:\n    time.sleep(0.01)\nprint('whole', file=sys.stderr)\n"

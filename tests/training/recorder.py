@@ -1,4 +1,4 @@
-"""What Ray Train is told, for tests to look at."""
+"""Record the reports to Ray Train for tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wsvad.loop.ray_train import _MetricExporter
 
 
 class Recorder(_MetricExporter):
-    """Appends every report, a list with what each worker said, to a file."""
+    """Appends every report, a list with one entry per worker, to a file."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Where units run: what is said decides, and what means nothing in one process is refused."""
+"""Choice of the backend by options, environment and amount of work; refusal of options without effect."""
 
 import pytest
 
@@ -10,18 +10,18 @@ from wsvad.work.pool import GIB, PoolOptions
 
 @pytest.fixture(autouse=True)
 def no_cluster(monkeypatch):
-    """No cluster is named, none is connected."""
+    """No cluster is configured or connected."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(backend, "_is_connected", lambda: False)
 
 
-def test_without_a_word_the_work_decides():
-    """Neither the cluster's own default options nor a name for the local Ray in the environment say anything."""
+def test_the_amount_of_work_decides_without_options():
+    """Default worker options do not select a backend."""
     assert requested_backend(None, PoolOptions(), None) is None
 
 
-def test_environment_that_names_the_local_ray_names_no_cluster(monkeypatch):
-    """``RAY_ADDRESS=local`` is what it would be without."""
+def test_local_in_the_environment_is_not_a_cluster(monkeypatch):
+    """``RAY_ADDRESS=local`` has the same effect as an unset variable."""
     monkeypatch.setenv("RAY_ADDRESS", "local")
     assert requested_backend(None, PoolOptions(), None) is None
 
@@ -40,21 +40,21 @@ def test_environment_that_names_the_local_ray_names_no_cluster(monkeypatch):
         (None, {"in_flight": 3}, None, True, "options of workers"),
     ],
 )
-def test_what_is_said_decides(use_ray, pool, address, on_ray, why):
-    """The switch, the address of a cluster, and any option of its workers."""
+def test_options_decide(use_ray, pool, address, on_ray, why):
+    """``--ray``/``--no-ray``, the address of a cluster, and any option of the workers select the backend."""
     found = requested_backend(use_ray, PoolOptions(**pool), address)
     assert (found.on_ray, why in found.why) == (on_ray, True)
 
 
-def test_cluster_of_the_environment_is_named(monkeypatch):
-    """``ray job submit`` sets it; ``--no-ray`` wins over it."""
+def test_ray_address_selects_ray(monkeypatch):
+    """``ray job submit`` sets ``RAY_ADDRESS``; ``--no-ray`` overrides it."""
     monkeypatch.setenv("RAY_ADDRESS", "head:6379")
     assert requested_backend(None, PoolOptions(), None).on_ray
     assert not requested_backend(False, PoolOptions(), None).on_ray
 
 
-def test_connection_that_is_there_is_used(monkeypatch):
-    """It costs nothing any more."""
+def test_an_existing_connection_is_used(monkeypatch):
+    """An open connection to Ray costs nothing more."""
     monkeypatch.setattr(backend, "_is_connected", lambda: True)
     assert requested_backend(None, PoolOptions(), None).on_ray
     assert not requested_backend(False, PoolOptions(), None).on_ray
@@ -70,15 +70,15 @@ def test_connection_that_is_there_is_used(monkeypatch):
         ({"workers": 2}, "auto", "--address and --workers"),
     ],
 )
-def test_options_without_a_meaning_are_refused(pool, address, option):
-    """Only where Ray is refused; the message names them."""
+def test_options_without_effect_are_refused(pool, address, option):
+    """Only if Ray is refused; the message names the options."""
     with pytest.raises(UsageError, match=f"--no-ray extracts alone in this process: leave out {option}, or --no-ray"):
         refuse_unused_options(False, PoolOptions(**pool), address, "extracts")
     refuse_unused_options(None, PoolOptions(**pool), address, "extracts")
     refuse_unused_options(True, PoolOptions(**pool), address, "extracts")
 
 
-def test_options_with_a_meaning_in_one_process():
+def test_options_with_effect_in_one_process():
     """One worker, its threads, and whether it has a GPU."""
     for pool in ({"workers": 1}, {"cpus_per_worker": 2.0}, {"gpus_per_worker": 0.0}):
         refuse_unused_options(False, PoolOptions(**pool), None, "extracts")
@@ -94,13 +94,13 @@ def test_options_with_a_meaning_in_one_process():
         ({"gpus_per_worker": 0.5}, 1, 1, "cuda"),
     ],
 )
-def test_this_process_is_what_a_worker_would_be(pool, gpus, threads, device):
-    """One thread unless more were asked for, whatever the cores: sums round as on Ray. A GPU where there is one."""
+def test_inline_pool_matches_a_local_worker(pool, gpus, threads, device):
+    """One thread unless more are requested, as on Ray, so that sums round alike. A GPU if there is one."""
     found = inline_pool(PoolOptions(**pool), gpus)
     assert (found.workers, found.threads, found.device) == (1, threads, device)
 
 
-def test_a_gpu_that_is_not_there_is_said():
-    """Before any work, as a cluster without one is."""
+def test_a_missing_gpu_is_a_usage_error():
+    """Detected before any work, as on a cluster without GPUs."""
     with pytest.raises(UsageError, match="PyTorch sees 0 GPUs"):
         inline_pool(PoolOptions(gpus_per_worker=1.0), 0)

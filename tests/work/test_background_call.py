@@ -1,4 +1,4 @@
-"""A call in a thread of its own outlives the interruption of who waits for it."""
+"""A background call survives an interruption of the thread that waits for it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from wsvad.work.background_call import BackgroundCall
 
 
-def test_waiting_that_is_interrupted_can_be_taken_up_again():
-    """Ctrl-C in the midst of waiting: the thread still counts as running, and its result comes."""
+def test_an_interrupted_wait_can_be_resumed():
+    """After Ctrl-C during the wait the thread still counts as running, and its result arrives."""
     release = threading.Event()
     thread = BackgroundCall(lambda: release.wait(60) and "result", "test")
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background has it ignored
@@ -31,8 +31,8 @@ def test_waiting_that_is_interrupted_can_be_taken_up_again():
     assert (thread.result, thread.error) == ("result", None)
 
 
-def test_what_is_raised_is_kept():
-    """For the main thread to raise."""
+def test_an_exception_is_stored():
+    """The main thread raises it."""
     thread = BackgroundCall(lambda: [][0], "test")
     assert thread.wait(30)
     assert isinstance(thread.error, IndexError)

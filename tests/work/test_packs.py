@@ -1,4 +1,4 @@
-"""Which units travel together, and what the books say of those whose worker went down."""
+"""Packs of small units, and the tracker's attempts of units whose worker was lost."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class _Unit:
 
 @given(st.lists(st.integers(1, 200), max_size=300), st.integers(0, 500), st.integers(1, 9))
 def test_packs_hold_every_unit_once_and_are_bounded(sizes, most, workers):
-    """In order; a pack above the bound is one unit; none that could have taken the next unit is closed early."""
+    """In order. A unit above the limit is a pack of its own, and no pack is closed while the next unit would fit."""
     units = [_Unit(str(n), size) for n, size in enumerate(sizes)]
     packs = make_packs(units, most, workers)
     assert [u for pack in packs for u in pack] == units
@@ -31,7 +31,7 @@ def test_packs_hold_every_unit_once_and_are_bounded(sizes, most, workers):
 
 
 def test_short_videos_share_rows_and_long_ones_have_their_own():
-    """2,000 videos of 5 clips: 64 to a row. Units of ten minutes: one each. A job of few: every worker has some."""
+    """2,000 videos of 5 clips have 64 per row; units of ten minutes one; in a small job every worker gets some."""
     assert {len(pack) for pack in make_packs([_Unit("", 5)] * 2000, 1000, 2)} == {64, 2000 % 64}
     assert {len(pack) for pack in make_packs([_Unit("", 937)] * 100, 64, 2)} == {1}
     assert len(make_packs([_Unit("", 5)] * 64, 1000, 4)) == 32
@@ -41,8 +41,8 @@ def _finish(board, *names, number=1):
     board.finish(number, [{"unit_id": name, "clips": 3} for name in names])
 
 
-def test_only_the_unit_that_was_running_is_charged():
-    """Of a pack whose worker goes down, again and again: what is finished stays, what was running is given up."""
+def test_only_the_running_unit_counts_an_attempt():
+    """If a pack's worker is lost repeatedly, finished units are kept and the running one is given up."""
     board, pack = UnitTracker(), ["a", "b", "c"]
     assert board.begin(1, pack, 2) == (False, [None] * 3, [False] * 3)
     _finish(board, "a")
@@ -55,8 +55,8 @@ def test_only_the_unit_that_was_running_is_charged():
     assert board.read() == {"a": 3}
 
 
-def test_alone_once_is_enough_and_a_round_forgets():
-    """With a limit of one the second begin is refused; another round begins afresh, late news of the old one apart."""
+def test_attempts_are_counted_per_round():
+    """With a limit of one the second start is refused. A new round resets the counts; late receipts are ignored."""
     board = UnitTracker()
     assert board.begin(1, ["a"], 1).given_up == [False]
     assert board.begin(1, ["a"], 1).given_up == [True]
