@@ -58,7 +58,7 @@ def test_documents_round_trip() -> None:
     [
         ({"text": 1}, "'text' should be str, got 1"),
         ({"text": None}, "'text' should be str, got null"),
-        ({"text": "\ud800"}, "'text' is text without a UTF-8 form"),
+        ({"text": "\ud800"}, "'text' is text that cannot be encoded as UTF-8"),
         ({"ratio": "0.5"}, "'ratio' should be float, got '0.5'"),
         ({"ratio": True}, "'ratio' should be float"),
         ({"flag": 1}, "'flag' should be bool, got 1"),

@@ -243,7 +243,7 @@ def test_verify_counts_what_is_there(worlds: Worlds, call: Any, capsys: pytest.C
     assert report["clips"] < report["expected_clips"] == 7
     words = [word for word in world.verify if word != "--json"]
     assert main([*words, "--quick"]) == 5
-    assert "1 of 2 objects present in the right size (not read)" in capsys.readouterr().out
+    assert "1 of 2 objects present with the right size (not read)" in capsys.readouterr().out
     assert main([*words, "--repair"]) == 4
     out = capsys.readouterr().out
     assert "1 missing objects are no longer expected" in out

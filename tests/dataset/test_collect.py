@@ -77,9 +77,9 @@ def test_a_recovered_unit_is_rewritten(store):
     key = layout.unit_key(unit.unit_id)
     store.create(key, unit_bytes(unit))
     _age(store, 30)
-    recover_stored_units(store, [unit], None, receipt_of, mend=False)  # a dry run writes nothing
+    recover_stored_units(store, [unit], None, receipt_of, repair=False)  # a dry run writes nothing
     assert collect(store, dry_run=True).objects == 1
-    recover_stored_units(store, [unit], None, receipt_of, mend=True)
+    recover_stored_units(store, [unit], None, receipt_of, repair=True)
     assert collect(store) == Collected()
     assert store.read(key) == unit_bytes(unit)
 

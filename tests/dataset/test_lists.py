@@ -395,11 +395,11 @@ def test_few_units_of_a_large_archive_are_looked_up_individually(store, monkeypa
     made = [make_video(f"cam01/new{n}.mp4") for n in range(2)]
     objects, _ = _store_units(store, made[0])
     units = [unit for video in made for unit in plan_units(video, make_index(), CONFIG)]
-    listed = recover_stored_units(store, units, None, receipt_of, mend=False)
+    listed = recover_stored_units(store, units, None, receipt_of, repair=False)
     monkeypatch.setattr(type(store), "list", lambda self, prefix="": pytest.fail("listed"))
-    assert recover_stored_units(store, units, base, receipt_of, mend=False) == listed
+    assert recover_stored_units(store, units, base, receipt_of, repair=False) == listed
     assert [r.sha256 for r in listed.values()] == [o.sha256 for o in objects]
-    assert recover_stored_units(store, [], None, receipt_of, mend=False) == {}, "nothing is asked for nothing"
+    assert recover_stored_units(store, [], None, receipt_of, repair=False) == {}, "nothing is asked for nothing"
 
 
 def test_the_number_of_objects_is_known_without_reading_lists(store, monkeypatch):

@@ -105,7 +105,7 @@ def test_stray_files_are_not_snapshots(tmp_path):
     store.create("snapshots/notes.json", b"{}")
     assert latest_snapshot(store) is None
     store.create(layout.snapshot_key(2), _earlier(1, sealed=True))
-    with pytest.raises(DamagedError, match="it is snapshot 1"):
+    with pytest.raises(DamagedError, match="it contains snapshot 1"):
         latest_snapshot(store)
 
 

@@ -114,7 +114,7 @@ def test_verify_accounts_for_gaps_and_absent_videos(store):
     assert report.unaccounted == ["a.mp4: partial, 3 of 7 clips"]
     listed = verify(store, listing=Listing((make_video("a.mp4"), make_video("new.mp4"))))
     assert listed.exit_code == 4
-    assert "new.mp4: listed, not in the snapshot" in listed.unaccounted
+    assert "new.mp4: listed, but not in the snapshot" in listed.unaccounted
 
 
 def _rewrite(store, key, data):

@@ -79,7 +79,7 @@ def test_damage_raises(features):
         byte = file.read(1)[0]
         file.seek(40)
         file.write(bytes([byte ^ 1]))
-    with pytest.raises(DamagedError, match="has not the digest"):
+    with pytest.raises(DamagedError, match="does not match its digest"):
         opened.to_arrow()
     assert len(opened.to_arrow(video_ids=["b b/1.mp4"])) == 30
 
@@ -120,5 +120,5 @@ def test_scores_and_events(tmp_path):
     first, second, *_ = sorted(events.units)
     path, other = events.files([first])[0], events.files([second])[0]
     Path(path).write_bytes(Path(other).read_bytes())  # whole, with right checksums, and of another day
-    with pytest.raises(DamagedError, match="has not the digest"):
+    with pytest.raises(DamagedError, match="does not match its digest"):
         list(events.rows(first))

@@ -39,7 +39,7 @@ def test_fit_nodes():
     [
         ("node versions", {"versions": installed_versions() | {"torch": "2.6.0"}}, "fail", EXIT_USAGE, "2.6.0 on b"),
         ("node versions", {"versions": installed_versions() | {"av": ""}}, "fail", EXIT_USAGE, "missing on b"),
-        ("node bf16", {"bf16": False, "cpu": "Old One"}, "warn", EXIT_USAGE, "processor of b (Old One)"),
+        ("node bf16", {"bf16": False, "cpu": "Old One"}, "warn", EXIT_USAGE, "no bf16 instructions on b (Old One)"),
         ("node memory", {"memory": GIB}, "warn", EXIT_USAGE, "less than 2 GiB on b"),
         ("node store", {"out": ["fail", "AccessDenied"]}, "fail", EXIT_STORAGE, "from b: AccessDenied"),
         ("node videos", {"videos": ["fail", "no route"]}, "fail", EXIT_STORAGE, "from b: no route"),

@@ -119,7 +119,7 @@ def test_invalid_ablations_are_refused(options):
         AblationOptions(alone)
     with pytest.raises(UsageError, match="must be one of frame_auc"):
         replace(options, metric="loss")
-    with pytest.raises(UsageError, match="region_auc is of scores in the picture, which full has none of"):
+    with pytest.raises(UsageError, match="region_auc needs scores of image regions, which full does not have"):
         replace(options, metric="region_auc")
     with pytest.raises(UsageError, match="resamples must be"):
         replace(options, resamples=3)

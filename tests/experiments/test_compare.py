@@ -223,7 +223,7 @@ def test_rows_of_a_file_have_their_own_options(planted, tmp_path, capsys):
         ("[[row]]\nmodel = 'ltgs'\ntraining = {lr = nan}", "row 1: row 'ltgs': lr must be above 0 and finite"),
         ("[[row]]\nmodel = 'ltgs'\nset = 3", "^[^ ]*, row 1: set must be"),
         ("[[row]]\nmodel = 'ltgs'\nname = '../x'", "name of a row must be"),
-        ("[[row]]\nmodel = 'ltgs'\n[[row]]\nmodel = 'ltgs'", "named twice"),
+        ("[[row]]\nmodel = 'ltgs'\n[[row]]\nmodel = 'ltgs'", "occurs twice"),
         ("[[rows]]\nmodel = 'ltgs'", "the key 'rows'"),
         ("row = 3", "got none"),
         ("[[row]", "rows.toml: "),

@@ -181,7 +181,7 @@ def test_altered_and_lost_objects_are_found(tmp_path) -> None:
         with pytest.raises(StorageError, match=r"features of 'a' in file://.*parquet are damaged: .*verify --repair"):
             features.load("a")
     path.unlink()
-    with pytest.raises(DamagedError, match="features of 'a' are gone: snapshot 1 names"):
+    with pytest.raises(DamagedError, match="features of 'a' are missing: snapshot 1 references"):
         features.load("a")
     assert len(features.load("b").clip) == 2
 

@@ -82,10 +82,10 @@ def test_modified_objects_are_refused(tmp_path):
     with pytest.raises(DamagedError, match="'a' are damaged"):
         scores.load("a")
     store.delete(scores.units["b"].key)
-    with pytest.raises(DamagedError, match="'b' are gone"):
+    with pytest.raises(DamagedError, match="'b' are missing"):
         scores.load("b")
     store.delete("training_ids.json")
-    with pytest.raises(DamagedError, match=r"training_ids\.json is gone"):
+    with pytest.raises(DamagedError, match=r"training_ids\.json is missing"):
         ScoreSet.open(uri)
 
 

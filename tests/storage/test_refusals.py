@@ -33,7 +33,7 @@ def refused(server: TerseS3, refusal: Refusal, **options: Any) -> Store:
 
 SAID = [
     (terse_s3.EXPIRED, AccessDenied, "400 ExpiredToken; the credentials have expired"),
-    (terse_s3.CLOCK, AccessDenied, "403 RequestTimeTooSkewed; the clock is off"),
+    (terse_s3.CLOCK, AccessDenied, "403 RequestTimeTooSkewed; the clocks differ"),
     (terse_s3.MALFORMED, StorageError, r"wrong region \(expected eu-central-1\)"),
     (Refusal(400, "AuthorizationHeaderMalformed", "the region 'x' is wrong; expecting 'ap-south-2'"), StorageError,
      r"wrong region \(expected ap-south-2\)"),
@@ -86,7 +86,7 @@ def test_throttling_is_retried(server: TerseS3) -> None:
             act(refused(server, terse_s3.SLOW_DOWN), "k")
     assert server.requests == {("bucket", "HEAD"): 2, ("bucket", "GET"): 2}
     # a store that throttles with a status of its own
-    with pytest.raises(StoreUnavailable, match="400 SlowDown, still after 2 tries"):
+    with pytest.raises(StoreUnavailable, match="400 SlowDown, after 2 attempts"):
         refused(server, Refusal(400, "SlowDown")).stat("k")
 
 

@@ -66,7 +66,7 @@ def test_plain_paths_are_relative_to_the_working_directory(monkeypatch: pytest.M
         ("https://host/x.mp4", "unknown scheme 'https'"),
         ("ftps://bucket/x", "unknown scheme 'ftps'"),
         ("file://server/share", "host 'server'"),
-        ("s3:/bucket/key", "one slash is not a URI; expected s3://"),
+        ("s3:/bucket/key", "one slash is not a URI; use s3://"),
         ("GS:/bucket/key", "one slash is not a URI"),
         ("file:/folder", "one slash is not a URI"),
     ],

@@ -287,7 +287,7 @@ def _stored_if_equal(out: Store, checkpoint: Checkpoint) -> Checkpoint:
 
 
 def _why_last(data: TrainingData) -> str:
-    return "the validation videos have only one class" if data.val_ids else "there are no validation videos"
+    return "the validation videos are of one class" if data.val_ids else "there are no validation videos"
 
 
 def _number(value: float) -> float | None:
