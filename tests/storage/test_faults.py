@@ -90,7 +90,7 @@ def test_retries_end(bucket: str, fault_proxy: FaultProxy, fault: Fault) -> None
     """A store that never recovers is given up after ``max_attempts`` attempts; the message has object and remedy."""
     store = open_store(f"s3://{bucket}", StoreOptions(endpoint_url=fault_proxy.url, max_attempts=3))
     fault_proxy.add(Rule(fault, times=None))
-    with pytest.raises(StoreUnavailable, match=rf"s3://{bucket}/k: .*after 3 tries .*run the same command again"):
+    with pytest.raises(StoreUnavailable, match=rf"s3://{bucket}/k: .*after 3 attempts .*run the same command again"):
         store.read("k")
     assert fault_proxy.injected[fault] == 3
 
@@ -109,7 +109,7 @@ def test_a_refused_connection_is_unavailable(bucket: str, fault_proxy: FaultProx
     """It is retried, then reported."""
     options = StoreOptions(endpoint_url=fault_proxy.url, max_attempts=2)
     fault_proxy.stop()
-    with pytest.raises(StoreUnavailable, match="after 2 tries"):
+    with pytest.raises(StoreUnavailable, match="after 2 attempts"):
         open_store(f"s3://{bucket}", options).read("k")
 
 

@@ -82,7 +82,7 @@ def test_a_missing_object_in_an_existing_bucket(server: TerseS3) -> None:
 def test_throttling_is_retried(server: TerseS3) -> None:
     """Up to the number of attempts; HEAD is not followed by GET, because its status is sufficient."""
     for act in (Store.stat, Store.read):
-        with pytest.raises(StoreUnavailable, match=r"503.* after 2 tries"):
+        with pytest.raises(StoreUnavailable, match=r"503.* after 2 attempts"):
             act(refused(server, terse_s3.SLOW_DOWN), "k")
     assert server.requests == {("bucket", "HEAD"): 2, ("bucket", "GET"): 2}
     # a store that throttles with a status of its own

@@ -160,7 +160,7 @@ def test_an_unreachable_store_is_unavailable(monkeypatch: pytest.MonkeyPatch) ->
     """After the number of attempts in the options."""
     monkeypatch.setenv("FSSPEC_GS", '{"token": "anon", "endpoint_url": "http://127.0.0.1:9", "retries": 1}')
     store = open_store("gs://bucket/x", StoreOptions(max_attempts=2, connect_timeout_s=1, read_timeout_s=1))
-    with pytest.raises(StoreUnavailable, match="after 2 tries"):
+    with pytest.raises(StoreUnavailable, match="after 2 attempts"):
         store.read("k")
 
 

@@ -194,5 +194,5 @@ def test_the_environment_is_read_when_a_store_connects(echoing_url: str, monkeyp
     with pytest.raises(AccessDenied):
         store.read("k")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    with pytest.raises(StorageError, match="after 1 tries"):
+    with pytest.raises(StorageError, match="after 1 attempts"):
         store.read("k")
