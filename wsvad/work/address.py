@@ -64,7 +64,7 @@ def connection_problem(host: str, port: int, timeout_s: float = CONNECT_S) -> st
             found.append(f"no connection: {error.strerror or error}")
 
     # A thread, because a name resolution that hangs cannot be interrupted.
-    beside = threading.Thread(target=connect, daemon=True)
-    beside.start()
-    beside.join(timeout_s)
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(timeout_s)
     return found[-1]
