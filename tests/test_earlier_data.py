@@ -73,7 +73,9 @@ def test_a_finished_training_is_finished(earlier, capsys):
     assert main([*words, "--out", "run-sultani", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["nothing_to_do"]
-    assert told["checkpoint"] == (earlier / "run-sultani/checkpoint").as_uri(), "where it is, not where it was made"
+    assert told["checkpoint"] == (earlier / "run-sultani/checkpoint").as_uri(), (
+        "the current location, not the original one"
+    )
 
 
 def test_an_interrupted_training_resumes(earlier):

@@ -173,7 +173,7 @@ HOMES = {
 }
 
 REMOTE = ("s3fs", "aiobotocore", "botocore", "aiohttp", "fsspec")
-"""What only somebody who names a place in object storage waits for."""
+"""Libraries that are loaded only for URIs in object storage."""
 
 # Libraries that importing a module must not load, directly or indirectly, as they cost time and memory.
 LIGHT = {
@@ -324,7 +324,7 @@ HEAVY = frozenset(
     "torch ray numpy pyarrow av cv2 boto3 botocore s3fs urllib3 requests sklearn scipy pandas jinja2 PIL safetensors"
     " starlette tensorboardX matplotlib uvicorn".split()
 )
-"""Libraries that take tenths of seconds to load: no help is worth them."""
+"""Libraries that take tenths of seconds to load, which help texts must not load."""
 _HELP = """
 import contextlib, io, json, sys
 from wsvad.__main__ import main

@@ -46,7 +46,7 @@ def test_objects_of_replaced_content_are_deleted_with_their_snapshot(store):
     _age(store, 30)
     new, row = _store_units(store, make_video("a.mp4", version="2"))
     second = _publish(store, new, [row])
-    assert collect(store, grace_hours=24) == Collected(), "the first was the newest a moment ago: somebody may read it"
+    assert collect(store, grace_hours=24) == Collected(), "the first was the newest until now, so it may still be read"
     _age(store, 2)
     planned = collect(store, grace_hours=24, dry_run=True)
     assert {old[0].key, *first.table_keys, layout.snapshot_key(1)} <= set(_keys(store))

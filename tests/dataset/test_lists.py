@@ -188,7 +188,7 @@ def test_a_night_in_one_folder_changes_few_lists(store):
 def test_lists_and_snapshot_stay_small():
     """A snapshot of 100,000 units with ids of 60 characters has at most 200 kB, of a million less than 1 MB."""
     for total, most in ((100_000, 200_000), (1_000_000, 1_000_000)):
-        number = 2 * total // target_weight(total)  # as many as there are after many small publications
+        number = 2 * total // target_weight(total)  # the number after many small publications
         refs = tuple(
             ListRef(f"lists/{n:032x}.parquet", f"{n:064x}", f"{n:060d}", 316, 316, 300_000, 300_000)
             for n in range(number)
@@ -399,7 +399,7 @@ def test_few_units_of_a_large_archive_are_looked_up_individually(store, monkeypa
     monkeypatch.setattr(type(store), "list", lambda self, prefix="": pytest.fail("listed"))
     assert recover_stored_units(store, units, base, receipt_of, repair=False) == listed
     assert [r.sha256 for r in listed.values()] == [o.sha256 for o in objects]
-    assert recover_stored_units(store, [], None, receipt_of, repair=False) == {}, "nothing is asked for nothing"
+    assert recover_stored_units(store, [], None, receipt_of, repair=False) == {}, "no request is made without units"
 
 
 def test_the_number_of_objects_is_known_without_reading_lists(store, monkeypatch):

@@ -119,6 +119,6 @@ def test_scores_and_events(tmp_path):
         list(events.rows("x"))
     first, second, *_ = sorted(events.units)
     path, other = events.files([first])[0], events.files([second])[0]
-    Path(path).write_bytes(Path(other).read_bytes())  # whole, with right checksums, and of another day
+    Path(path).write_bytes(Path(other).read_bytes())  # an intact object with correct checksums, but of another day
     with pytest.raises(DamagedError, match="does not match its digest"):
         list(events.rows(first))

@@ -211,7 +211,7 @@ def ray_head() -> Iterator[str]:
         ready = Path(folder, "ray_current_cluster")  # written when all of the head's processes are up
         while process.poll() is None and not ready.exists() and time.monotonic() < deadline:
             time.sleep(0.2)
-        assert ready.exists(), "ray start did not get ready"
+        assert ready.exists(), "ray start did not become ready"
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()  # with --block it ends its children

@@ -12,7 +12,7 @@ from wsvad.manifest.records import Box, VideoRecord, write_records
 
 DIM, SIDE, CHANNELS = 8, 7, 32
 CLIPS, FIRST, LAST = 16, 5, 9
-"""Clips of a video, and those of an anomalous one, ``[FIRST, LAST)``, that hold the anomaly."""
+"""Clips per video, and the clips ``[FIRST, LAST)`` with the anomaly in an anomalous video."""
 
 
 class Planted(NamedTuple):
@@ -39,7 +39,10 @@ def plant(folder: Path, strength: float, *, train: int = 40, test: int = 24, see
             pooled[name][FIRST:LAST, :, 0] += strength
             cuboids[name][FIRST:LAST, :, row : row + 2, column : column + 2, 0] += strength
         cell = (WIDTH / SIDE, HEIGHT / SIDE)
-        corner = (column * cell[0] + 1, row * cell[1] + 1)  # a pixel inside, so that rounding touches no neighbour
+        corner = (
+            column * cell[0] + 1,
+            row * cell[1] + 1,
+        )  # one pixel inside, so that rounding does not affect neighbours
         box = Box(16 * FIRST, 16 * LAST, *corner, corner[0] + 2 * cell[0] - 2, corner[1] + 2 * cell[1] - 2, track=0)
         records.append(
             VideoRecord(

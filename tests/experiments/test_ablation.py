@@ -56,7 +56,7 @@ def test_only_the_row_that_learns_nothing_is_worse(summary):
     assert worse.difference < -0.2
     assert worse.high < 0
     assert worse.worse == 1.0
-    assert worse.p_family == worse.p < 0.1, "the other row has no p and is no part of the family"
+    assert worse.p_family == worse.p < 0.1, "the other row has no p value and is not part of the family"
 
 
 def test_the_files_agree_with_the_summary(options, summary, capsys):

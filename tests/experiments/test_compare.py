@@ -92,7 +92,7 @@ def test_the_table_agrees_with_the_reports(planted, tmp_path, capsys):
     assert main([*words, "--no-ray", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == rows
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")} == trained
-    assert main([*words, "--no-ray", "--lr", "0.5"]) == 5, "other options: another --out"
+    assert main([*words, "--no-ray", "--lr", "0.5"]) == 5, "other options need another --out"
 
 
 def test_data_that_cannot_be_evaluated_is_refused_before_training(planted, tmp_path, capsys, caplog):
@@ -204,7 +204,7 @@ def test_rows_of_a_file_have_their_own_options(planted, tmp_path, capsys):
     second = load_checkpoint(str(out / "runs/ranked_k_=_2/seed-0/train/checkpoint"))
     assert (second.model_config.to_dict()["k"], second.training["preset"]) == (2, "gated")
     assert main([*words, "--out", str(out), "--no-ray", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["rows"] == told["rows"], "finished runs stay, without their states"
+    assert json.loads(capsys.readouterr().out)["rows"] == told["rows"], "finished runs are kept without their states"
 
 
 @pytest.mark.parametrize(

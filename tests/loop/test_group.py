@@ -70,16 +70,16 @@ def test_all_workers_report_to_ray_at_the_same_steps():
         ray_train._REPORT_EVERY_S = 0.0 if group.rank == 0 else 1e9
         reports = []
         ray_train.ray.train.report = reports.append
-        link = ray_train._Reporter(None, group, "cpu")
-        link._sent = float("inf")  # no board here
+        reporter = ray_train._Reporter(None, group, "cpu")
+        reporter._sent = float("inf")  # there is no coordinator here
         stops = []
         for step in range(1, 5):
-            link.add({"step": float(step), "total": 0.5, "val_auc": 0.75 if step == 2 else float("nan")})
+            reporter.add({"step": float(step), "total": 0.5, "val_auc": 0.75 if step == 2 else float("nan")})
             if step == 3:
-                link._stop = group.rank == 0
+                reporter._stop = group.rank == 0
             if step > 1:
-                stops.append(link.should_stop())
-        link.report()  # nothing is new
+                stops.append(reporter.should_stop())
+        reporter.report()  # there is no new row
         return reports, stops
 
     reports = [{"step": float(step), "total": 0.5, "val_auc": 0.75} for step in (2, 3, 4)]

@@ -109,7 +109,7 @@ def test_a_process_that_does_not_stop_is_ended_with_its_descendants(longest, mor
     grandchild = int(Path(tmp_path / "pid").read_text())
     deadline = time.monotonic() + 10
     while _runs(grandchild):
-        assert time.monotonic() < deadline, "it was left behind"
+        assert time.monotonic() < deadline, "a descendant is still alive"
         time.sleep(0.05)
 
 

@@ -20,7 +20,7 @@ CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 BOTH = tuple(CODES)
 EVERY_S = 0.2
 _UNDER_WAY = {"training": "training from step", "scoring": "videos to score", "extraction_inline": "videos listed"}
-"""What is in the log when the work begins."""
+"""Log lines that mark the start of the work."""
 
 
 class Moment(NamedTuple):

@@ -16,7 +16,7 @@ from wsvad.doctor.services import check_store
 from wsvad.storage import StoreOptions, open_store
 
 HONOUR = {"s3": True, "az": True, "gs": False, "shelf": False}
-"""Who checks create-only; of Google's it is the emulator that does not."""
+"""Providers that support create-only writes; Google's emulator does not."""
 LABELS = (0, 1, 0, 1, 0, 1)
 
 

@@ -338,5 +338,5 @@ def test_killed_writers_leave_no_partial_object(tmp_path: Path) -> None:
             seed = b"newest" if info.key.endswith("newest") else info.key.encode()
             assert store.read(info.key) == hashlib.sha256(seed).digest() * 100_000
             store.delete(info.key)
-    assert store.sweep_temporary(-60) > 0, "no writer was caught at work; the test shows nothing"
+    assert store.sweep_temporary(-60) > 0, "no writer was killed while writing, so the test proves nothing"
     assert list(store.list()) == []

@@ -229,7 +229,7 @@ def test_canonical_uris(uri: str, canonical: str) -> None:
 def test_invalid_roots_are_refused(uri: str) -> None:
     """Credentials, wrappers of other file systems, and those without listings; nothing secret is shown."""
     if uri.startswith("simplecache"):
-        assert normalize_uri(uri).startswith("file:///")  # a local path to whoever names one
+        assert normalize_uri(uri).startswith("file:///")  # a local path
         return
     with pytest.raises(UsageError) as caught:
         open_store(uri)
@@ -245,7 +245,7 @@ def test_a_store_that_echoes_the_request_reveals_nothing(
     words = f"AccountName=devstoreaccount1;AccountKey={key};BlobEndpoint={echoing_url}/devstoreaccount1"
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", f"{words};DefaultEndpointsProtocol=http")
     monkeypatch.setenv("FSSPEC_GS", json.dumps({"token": TOKEN, "endpoint_url": echoing_url}))
-    # it would ask Google how long the token is good for
+    # it would query the token's expiry from Google
     monkeypatch.setattr("gcsfs.credentials._get_creds_from_raw_token", Credentials)
     monkeypatch.setattr(EchoingHandler, "do_POST", EchoingHandler.refuse, raising=False)
     shown, errors = everything_shown(open_store(f"{scheme}://bucket/prefix", StoreOptions(max_attempts=2)), caplog)

@@ -307,4 +307,4 @@ def test_killed_writers_leave_intact_objects(s3_bucket: str, moto_server: MotoSe
             assert data in [digest * size for size in sizes]
             seen += 1
         assert store.create("000", hashlib.sha256(b"0").digest() * 3_000) in (Created.NEW, Created.SAME)
-    assert seen > 6, "no writer wrote anything; the test shows nothing"
+    assert seen > 6, "no writer wrote anything, so the test proves nothing"

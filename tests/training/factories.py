@@ -15,7 +15,7 @@ from wsvad.manifest.records import VideoRecord, write_records
 
 DIM, CUBOIDS = 8, (4, 6)
 QUICK = ("--steps", "12", "--pairs", "4", "--segments", "8", "--eval-every", "4", "--save-every", "5", "--json")
-"""A dozen steps: every part of a run, in a second."""
+"""A run of twelve steps, which takes a second."""
 
 
 class Planted(NamedTuple):

@@ -33,7 +33,7 @@ def train_on_ray(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, o
     """Run the command on the tests' Ray with two workers; return its summary."""
     capsys.readouterr()
     assert main(["train", *words, "--workers", "2"]) == 0
-    out = capsys.readouterr().out  # where Ray, too, prints, of workers that die
+    out = capsys.readouterr().out  # Ray also prints here when workers die
     summary: dict[str, object] = json.loads(out[out.index("{\n") :])
     return summary
 
@@ -53,7 +53,7 @@ def test_two_workers_give_the_curve_of_one(planted, capsys, tmp_path, ray_sessio
         np.testing.assert_allclose(list(told.values()), curve(tmp_path / "two")[-1], rtol=1e-6)
     state = ray.get_actor("train_v2_state_actor", namespace="_train_state_actor")
     runs = {run.name: run.status.value for run in ray.get(state.get_train_runs.remote()).values()}
-    assert runs["wsvad-two"] == "FINISHED"  # what the dashboard lists
+    assert runs["wsvad-two"] == "FINISHED"  # as listed in the dashboard
     assert main(["train", *words, "--out", str(tmp_path / "three"), "--workers", "3"]) == 2
     assert main(["train", *words, "--out", str(tmp_path / "all"), "--workers", "2", "--preset", "all_pairs"]) == 2
     for refused in ("three", "all"):

@@ -16,7 +16,7 @@ def test_an_interrupted_wait_can_be_resumed():
     """After Ctrl-C during the wait the thread still counts as running, and its result arrives."""
     release = threading.Event()
     thread = BackgroundCall(lambda: release.wait(60) and "result", "test")
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background has it ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored if the tests run in the background
     try:
         threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
         with pytest.raises(KeyboardInterrupt):

@@ -48,9 +48,9 @@ def test_only_the_running_unit_counts_an_attempt():
     _finish(board, "a")
     first = board.begin(1, pack, 2)
     assert (first.restarted, [r and r["unit_id"] for r in first.receipts]) == (True, ["a", None, None])
-    assert first.given_up == [False] * 3, "b was begun once, and may be once more"
+    assert first.given_up == [False] * 3, "b has used one of two attempts"
     assert board.begin(1, pack, 2).given_up == [False, True, False]
-    assert board.begin(1, pack, 2).given_up == [False, True, False], "c is charged with this one"
+    assert board.begin(1, pack, 2).given_up == [False, True, False], "the attempt counts for c"
     assert board.begin(1, pack, 2).given_up == [False, True, True]
     assert board.read() == {"a": 3}
 

@@ -83,7 +83,7 @@ def test_a_pack_with_units_of_every_kind(payload):
     assert {n for n in names if times[n] == 1} >= {"d", *map(str, range(19))}
     assert times.keys() == set(names)
     assert all(times[n] in (2, 3) for n in names if n.startswith("kills"))
-    assert sum(times.values()) <= len(names) + 6, "only what was under way when a worker went down is started again"
+    assert sum(times.values()) <= len(names) + 6, "only units that ran when a worker was lost are restarted"
 
 
 def test_the_next_round_repeats_units(payload):

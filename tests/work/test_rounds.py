@@ -26,7 +26,7 @@ def _run(script, *, nodes=lambda: frozenset({"a"})):
                 yield Receipt(unit.unit_id, outcome, kind="k")
 
     def on_receipt(unit, receipt):
-        assert unit.unit_id not in receipts, "a unit was settled twice"
+        assert unit.unit_id not in receipts, "a unit got two receipts"
         receipts[unit.unit_id] = receipt
 
     run_rounds(units, execute, on_receipt, living_nodes=nodes, pause_s=0)

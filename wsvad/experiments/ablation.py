@@ -99,7 +99,7 @@ class AblationSummary:
             columns, lines = self.table(split)
             if console.width < sum(
                 max(map(len, texts)) + 2 for texts in zip(*lines, strict=True)
-            ):  # a resampled table would be truncated
+            ):  # a drawn table would be truncated
                 console.print(as_markdown(self.title, {split: (columns, lines)}, ()), markup=False, soft_wrap=True)
                 continue
             table = RichTable(box=None, pad_edge=False, title=f"{self.title}, split {split}", title_justify="left")
