@@ -240,7 +240,7 @@ def test_what_is_said_wins_over_the_size(short, tmp_path, capsys, monkeypatch, h
         (("--address", "auto"), "leave out --address, or --no-ray"),
         (("--memory-per-worker", "2GiB"), "leave out --memory-per-worker, or --no-ray"),
         (("--in-flight", "3"), "leave out --in-flight, or --no-ray"),
-        (("--gpus-per-worker", "1"), "PyTorch sees 0 GPUs"),
+        (("--gpus-per-worker", "1"), "PyTorch finds 0 GPUs"),
     ],
 )
 def test_what_only_ray_can_do_is_not_left_out_in_silence(

@@ -72,7 +72,7 @@ def test_an_existing_connection_is_used(monkeypatch):
 )
 def test_options_without_effect_are_refused(pool, address, option):
     """Only if Ray is refused; the message names the options."""
-    with pytest.raises(UsageError, match=f"--no-ray extracts alone in this process: leave out {option}, or --no-ray"):
+    with pytest.raises(UsageError, match=f"--no-ray extracts in this process only: leave out {option}, or --no-ray"):
         refuse_unused_options(False, PoolOptions(**pool), address, "extracts")
     refuse_unused_options(None, PoolOptions(**pool), address, "extracts")
     refuse_unused_options(True, PoolOptions(**pool), address, "extracts")
@@ -102,5 +102,5 @@ def test_inline_pool_matches_a_local_worker(pool, gpus, threads, device):
 
 def test_a_missing_gpu_is_a_usage_error():
     """Detected before any work, as on a cluster without GPUs."""
-    with pytest.raises(UsageError, match="PyTorch sees 0 GPUs"):
+    with pytest.raises(UsageError, match="PyTorch finds 0 GPUs"):
         inline_pool(PoolOptions(gpus_per_worker=1.0), 0)

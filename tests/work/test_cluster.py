@@ -40,7 +40,7 @@ def test_the_default_pool_fits(options, nodes, workers, cpus, gpus, device):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"workers": 3}, "3 workers of 1 CPU were asked for, the cluster can hold 2; it has 2 CPU"),
+        ({"workers": 3}, "3 workers of 1 CPU were requested, but the cluster can hold 2; it has 2 CPU"),
         ({"cpus_per_worker": 4}, "a worker needs 4 CPU, and no node can hold one; the cluster has 2 CPU, 0 GPU"),
         ({"gpus_per_worker": 1}, "a worker needs 2 CPU, 1 GPU"),
         ({"memory_per_worker": 64 * GIB}, "64.0 GiB memory, and no node"),

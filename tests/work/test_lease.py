@@ -28,7 +28,7 @@ def test_a_second_driver_is_refused(tmp_path):
             lease(tmp_path).__enter__()
     with lease(tmp_path) as second:
         assert second.number == 2
-        assert second.earlier == {"elapsed_s": 3.5}
+        assert second.previous_notes == {"elapsed_s": 3.5}
         second.check()
 
 

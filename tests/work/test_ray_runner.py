@@ -97,7 +97,7 @@ def test_the_next_round_repeats_units(payload):
 def test_a_lost_tracker_quarantines_nothing(payload):
     """If the tracker actor dies (a full head node), units fail and none is quarantined."""
     runner = RayRunner(_ScriptedStage, "", payload, POOL, pack_clips=1000)
-    ray.kill(runner._board)
+    ray.kill(runner._tracker)
     assert {r.status for r in runner([_Unit("a"), _Unit("b")], False)} == {"failed"}
 
 

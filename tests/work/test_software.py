@@ -98,13 +98,13 @@ def _other_torch():
 def test_workers_on_nodes_that_joined_later_check_versions(two_nodes, monkeypatch, tmp_path, capsys):
     """They process nothing; the next run of the command is refused before any work."""
     monkeypatch.setattr(cluster, "_refuse_other_software", lambda: None)
-    monkeypatch.setattr(ray_runner, "installed", _other_torch)
+    monkeypatch.setattr(ray_runner, "installed_versions", _other_torch)
     (tmp_path / "videos").mkdir()
     write_video(tmp_path / "videos" / "camera.mp4", 20)
     words = ("--videos", str(tmp_path / "videos"), "--out", str(tmp_path / "out"), "--address", two_nodes.address)
     assert main(["extract", *words, *QUICK]) == EXIT_STORAGE
     told = capsys.readouterr().err
-    assert "a node has other software than the driver: torch is 0.1 here" in told
+    assert "the node has other software than the driver: torch is 0.1 here" in told
     assert "Traceback" not in told
     assert list((tmp_path / "out").glob("units/*/*")) == []
 
