@@ -1,10 +1,10 @@
-"""Train a model and rows that differ from it in one factor, with the same seeds, and say which of them are worse.
+"""Run an ablation: train a model and variants that differ in one factor with the same seeds, and test which are worse.
 
     ray job submit --working-dir . -- python jobs/ablate.py --family ltgs --features s3://features/cam7 \\
         --manifest s3://lists/cam7.csv --out s3://results/ablation
 
-Takes the options of ``wsvad ablate`` (``--help`` lists them). Every run is a task of one core; killed and run again,
-the ablation goes on. LTGS-Net's family has 13 rows, so 130 runs with ten seeds.
+Takes the options of ``wsvad ablate`` (see ``--help``). Every run is a task on one CPU core. An interrupted ablation
+resumes when it is run again. The family of LTGS-Net has 13 rows, so ten seeds give 130 runs.
 """
 
 import sys

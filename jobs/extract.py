@@ -1,9 +1,10 @@
-"""Extract features from a folder, bucket or manifest of videos: the script that ``ray job submit`` runs.
+"""Extract features from a folder, bucket or manifest of videos, as a Ray job.
 
     ray job submit --working-dir . -- python jobs/extract.py --videos s3://archive/cam7 --out s3://features/cam7
 
-Takes the options of ``wsvad extract`` (``--help`` lists them). Kill it at any time and run it again: every clip ends up
-in the published snapshot exactly once. Expect the time that ``--dry-run``'s count of clips takes at the README's rates.
+Takes the options of ``wsvad extract`` (see ``--help``). Can be killed at any time and run again; every clip is in the
+published snapshot exactly once. To estimate the duration, divide the clips reported by ``--dry-run`` by the rates in
+the README.
 """
 
 import sys

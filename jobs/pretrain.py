@@ -1,9 +1,9 @@
-"""Train the embedded backbone: the script that ``ray job submit`` runs.
+"""Train the embedded backbone, as a Ray job.
 
     ray job submit --working-dir . -- python jobs/pretrain.py --out /shared/pretrain --workers 8 --gpus-per-worker 1
 
-Kill it at any time and run it again: it goes on from its last state. ``docs/i3d-compact.md`` says which command made
-the weights in the package.
+Takes the options of ``wsvad pretrain`` (see ``--help``). Can be killed at any time; it resumes from its last state when
+it is run again. ``docs/i3d-compact.md`` has the command that made the weights in the package.
 """
 
 import sys

@@ -1,11 +1,10 @@
-"""Bring scores and events of an archive up to date: the script that ``ray job submit`` runs every night.
+"""Update the scores and events of an archive, as a nightly Ray job.
 
     ray job submit --working-dir . -- python jobs/rescore.py \
         --archive s3://footage --root s3://results --cameras cameras.toml --checkpoint s3://models/ours/checkpoint
 
-Takes the options of ``wsvad rescore`` (``--help`` lists them). Kill it at any time and run it again; start it twice,
-and the second one is refused while the first is at work. Readers see the whole night before until the whole of this one
-is there.
+Takes the options of ``wsvad rescore`` (see ``--help``). Can be killed at any time and run again. While one run is
+active, a second one is refused. Readers see the results of the previous night until those of this one are complete.
 """
 
 import sys

@@ -1,11 +1,11 @@
-"""Score every clip of extracted (or still to be extracted) videos: the script that ``ray job submit`` runs.
+"""Score every clip of extracted features, or of videos that are extracted first, as a Ray job.
 
     ray job submit --working-dir . -- python jobs/score.py \
         --features s3://features/cam7 --checkpoint s3://models/ltgs/checkpoint --out s3://scores/cam7
 
-Takes the options of ``wsvad score`` (``--help`` lists them); ``--videos`` instead of ``--features`` begins with video.
-Kill it at any time and run it again: every clip has its score in the published snapshot exactly once. Expect seconds
-for hundreds of videos, nearly all of it reading features.
+Takes the options of ``wsvad score`` (see ``--help``); ``--videos`` instead of ``--features`` starts from videos. Can be
+killed at any time and run again; every clip is in the published snapshot exactly once. Takes seconds for hundreds of
+videos, mostly for reading features.
 """
 
 import sys

@@ -1,9 +1,9 @@
-"""List, fetch, convert and verify weights of the networks that features come from.
+"""List, fetch, convert and verify the weights of backbones.
 
     ray job submit --working-dir . -- python jobs/weights.py fetch rgb_imagenet --to /shared/weights
 
-Takes the arguments of ``wsvad weights`` (``--help`` lists them). A fetch takes as long as 50 to 250 MB take; killed and
-run again, it goes on. Every node that extracts must find the file: give a folder that all of them see.
+Takes the arguments of ``wsvad weights`` (see ``--help``). A file has 50 to 250 MB; an interrupted download resumes when
+it is run again. Every node that extracts must find the file, so use a shared folder.
 """
 
 import sys

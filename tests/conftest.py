@@ -1,4 +1,4 @@
-"""Fixtures that every test may ask for."""
+"""Fixtures for all tests."""
 
 import signal
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-# An example may take long on a busy machine, which says nothing of the code.
+# An example may be slow on a busy machine.
 settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
 
@@ -14,8 +14,8 @@ pytest_plugins = ["tests.services.fixtures"]
 
 
 @pytest.fixture(autouse=True)
-def _signals_are_given_back() -> Iterator[None]:
-    """Handlers of the command that a test leaves behind would fail another one, much later, or end the whole run."""
+def _signals_are_restored() -> Iterator[None]:
+    """Handlers that a test leaves installed would fail a later test, or end the whole run."""
     yield
     for number in (signal.SIGINT, signal.SIGTERM):
         assert getattr(signal.getsignal(number), "__module__", None) != "wsvad.signals"

@@ -1,4 +1,4 @@
-"""Real surveillance video for the tests that need it: its owners allow research, not that it travels with the code."""
+"""Real surveillance video for tests; its licence allows research, but not redistribution with the code."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 DATA_SETS = Path(__file__).resolve().parents[2] / "shared" / "data"
-"""SurvFight and UCSD Ped2, in a folder beside the checkout."""
+"""Folder of SurvFight and UCSD Ped2, next to the checkout."""
 
 needs_data_sets = pytest.mark.skipif(
-    not DATA_SETS.is_dir(), reason=f"needs SurvFight and UCSD Ped2 in {DATA_SETS}, which is not there"
+    not DATA_SETS.is_dir(), reason=f"needs SurvFight and UCSD Ped2 in {DATA_SETS}, which does not exist"
 )

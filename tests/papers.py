@@ -1,6 +1,6 @@
-"""References of docs/papers.md: ``path:line text``, where that line of the file, and no other, has the text.
+"""References of docs/papers.md: ``path:line text``, where exactly that line of the file has the text.
 
-``python -m tests.papers`` writes the line numbers anew, after code has moved.
+``python -m tests.papers`` updates the line numbers after code has moved.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _REFERENCE = re.compile(r"`([\w./-]+\.(?:py|md)):(\d+) ([^`]+)`")
 
 
 class Reference(NamedTuple):
-    """One line that the page points at."""
+    """A reference of the page to one line."""
 
     path: str
     line: int
@@ -25,19 +25,19 @@ class Reference(NamedTuple):
 
 
 def references(page: str) -> list[Reference]:
-    """Return every reference of a page, in order."""
+    """Return all references of a page, in order."""
     return [Reference(path, int(line), text) for path, line, text in _REFERENCE.findall(page)]
 
 
 def lines_with(path: str, text: str) -> list[int]:
-    """Return the numbers of the lines of a file that have the text; none where there is no such file."""
+    """Return the numbers of the lines of a file that contain the text; empty if there is no such file."""
     file = ROOT / path
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     return [number for number, line in enumerate(lines, 1) if text in line]
 
 
 def renumbered(page: str) -> str:
-    """Return the page with the line numbers of today; a text that is not in exactly one line keeps its number."""
+    """Return the page with current line numbers; a text that is not in exactly one line keeps its number."""
 
     def anew(match: re.Match[str]) -> str:
         path, number, text = match.groups()

@@ -1,4 +1,4 @@
-"""What Arrow reads is what was written, and the process that read it ends as it should."""
+"""Arrow reads what was written, and the process ends normally."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ print(bad)
 """
 
 
-def test_the_reader_is_of_the_same_bytes() -> None:
-    """And of a copy: nothing that Python owns."""
+def test_the_reader_has_a_copy_of_the_bytes() -> None:
+    """In memory that Python does not own."""
     data = bytes(range(256)) * 3
     reader = owned_reader(data)
     assert reader.read() == data
@@ -36,8 +36,8 @@ def test_the_reader_is_of_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_a_process_that_soon_ends_is_not_aborted(kind: str, tmp_path) -> None:
-    """With ``io.BytesIO`` up to a third of those that read Parquet were, and some on a busy machine that read CSV."""
+def test_a_process_that_ends_soon_is_not_aborted(kind: str, tmp_path) -> None:
+    """With ``io.BytesIO`` up to a third of the processes that read Parquet were, and some that read CSV."""
     path = tmp_path / f"manifest.{kind}"
     table = pa.table({"video_id": [f"v{i}" for i in range(1000)], "uri": ["x.mp4"] * 1000})
     if kind == "csv":

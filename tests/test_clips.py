@@ -32,7 +32,7 @@ def test_spans_by_hand(frames, length, stride, last, spans):
 
 @given(st.integers(1, 300), st.integers(1, 40), st.integers(1, 40))
 def test_padded_clips_cover_what_strides_reach(frames, length, stride):
-    """Every frame that some whole or partial window can reach is in a clip, and no clip is redundant or empty."""
+    """Every frame that a full or partial clip can reach is in a clip, and no clip is redundant or empty."""
     spec = ClipSpec(length, stride, "pad")
     spans = [spec.span(i, frames) for i in range(spec.count(frames))]
     reached = {f for start in range(0, frames, stride) for f in range(start, min(start + length, frames))}
@@ -43,15 +43,15 @@ def test_padded_clips_cover_what_strides_reach(frames, length, stride):
 
 
 @given(st.integers(0, 300), st.integers(1, 40), st.integers(1, 40))
-def test_dropping_keeps_exactly_the_whole_clips(frames, length, stride):
-    """With ``drop`` every clip is whole, and there are as many as whole windows fit."""
+def test_dropping_keeps_exactly_the_full_clips(frames, length, stride):
+    """With ``drop`` every clip is full, and there are as many as fit."""
     spec = ClipSpec(length, stride, "drop")
     spans = [spec.span(i, frames) for i in range(spec.count(frames))]
     assert spans == [(s, s + length) for s in range(0, frames, stride) if s + length <= frames]
 
 
 @pytest.mark.parametrize("wrong", [{"length": 0}, {"stride": 0}, {"last": "keep"}])
-def test_impossible_specs_are_usage_errors(wrong):
-    """A spec that cuts nothing says what was expected."""
+def test_invalid_specs_are_usage_errors(wrong):
+    """The message states what was expected."""
     with pytest.raises(UsageError, match="must be"):
         ClipSpec(**wrong)

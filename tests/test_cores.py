@@ -1,4 +1,4 @@
-"""Cores of a container, laid out as files of the kernel's."""
+"""CPU cores of a container, with kernel files in temporary folders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import ray
 
-from tests.doctor.test_machine import lay_out
+from tests.doctor.test_machine import write_files
 from wsvad.cores import usable_cores, whole_cores
 from wsvad.work import cluster
 from wsvad.work.cluster import connected
@@ -35,24 +35,22 @@ from wsvad.work.cluster import connected
     ],
     ids=["bare", "v2 unlimited", "v2", "v2 parent", "v2 nested", "v1", "v1 unlimited", "unreadable"],
 )
-def test_a_container_has_as_many_cores_as_it_is_given(
-    tmp_path: Path, files: dict[str, str], cores: float | None
-) -> None:
-    """The tightest limit on the way up counts; without one it is the affinity (``None`` in the table)."""
-    root = lay_out(tmp_path, files)
+def test_cores_are_limited_by_the_quota(tmp_path: Path, files: dict[str, str], cores: float | None) -> None:
+    """The tightest limit of all parent cgroups counts; without one it is the affinity (``None`` in the table)."""
+    root = write_files(tmp_path, files)
     assert usable_cores(root) == pytest.approx(cores or len(os.sched_getaffinity(0)))
 
 
 @pytest.mark.parametrize(("quota", "workers"), [(50_000, 1), (150_000, 1), (200_000, 2), (6_400_000, None)])
-def test_workers_are_as_many_as_a_quota_lets_run(tmp_path: Path, quota: int, workers: int | None) -> None:
-    """1.5 cores of 64 are one worker, not 64 that throttle each other; never less than one."""
-    root = lay_out(tmp_path, {"sys/fs/cgroup/cpu.max": f"{quota} 100000\n"})
+def test_whole_cores_rounds_the_quota_down(tmp_path: Path, quota: int, workers: int | None) -> None:
+    """1.5 of 64 cores allow one worker instead of 64 that are throttled; at least one."""
+    root = write_files(tmp_path, {"sys/fs/cgroup/cpu.max": f"{quota} 100000\n"})
     cores = len(os.sched_getaffinity(0))
     assert whole_cores(root) == min(cores, workers or cores)
 
 
 def test_local_ray_has_the_cores_of_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is asked for wins; otherwise the quota decides, not the host."""
+    """An explicit number is used; otherwise the quota decides, not the host."""
     asked: list[int] = []
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("RAY_COLOR_PREFIX", "0")

@@ -1,4 +1,4 @@
-"""JSON of ours: what is read, and what is refused with the reason."""
+"""Parsing of stored JSON: what is accepted, and what is refused with which reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True)
 class Inner:
-    """A part."""
+    """A nested document."""
 
     name: str
     size: int = 0
@@ -27,7 +27,7 @@ class Inner:
 
 @dataclass(frozen=True)
 class Whole:
-    """One field of every kind that a document of ours has."""
+    """A document with one field of every supported type."""
 
     text: str
     ratio: float
@@ -45,8 +45,8 @@ WHOLE = Whole("é", 0.5, True, "a", None, ((1, 2),), (Inner("x", 3),), (Note(1, 
 PLAIN = {**asdict(WHOLE), "spans": [[1, 2]], "parts": [{"name": "x", "size": 3}], "notes": [[1, "m"]]}
 
 
-def test_what_asdict_gives_comes_back() -> None:
-    """Names of a later version are left out; fields with a default may be absent; whole numbers are numbers."""
+def test_documents_round_trip() -> None:
+    """Fields of a later version are ignored; fields with a default are optional; integers are valid floats."""
     assert build(Whole, PLAIN) == WHOLE
     assert build(Whole, PLAIN | {"of a later version": 1}) == WHOLE
     assert build(Whole, {k: v for k, v in PLAIN.items() if k != "rows"}).rows == []
@@ -58,7 +58,7 @@ def test_what_asdict_gives_comes_back() -> None:
     [
         ({"text": 1}, "'text' should be str, got 1"),
         ({"text": None}, "'text' should be str, got null"),
-        ({"text": "\ud800"}, "'text' is text without a UTF-8 form"),
+        ({"text": "\ud800"}, "'text' is text that cannot be encoded as UTF-8"),
         ({"ratio": "0.5"}, "'ratio' should be float, got '0.5'"),
         ({"ratio": True}, "'ratio' should be float"),
         ({"flag": 1}, "'flag' should be bool, got 1"),
@@ -76,15 +76,15 @@ def test_what_asdict_gives_comes_back() -> None:
     ],
 )
 def test_values_of_another_type_are_refused_by_name(changes: dict[str, Any], said: str) -> None:
-    """Nothing is made to fit."""
+    """Values are not coerced."""
     with pytest.raises(DocumentError) as caught:
         build(Whole, PLAIN | changes)
     assert said in str(caught.value)
 
 
 @pytest.mark.parametrize("value", [None, [], "x", 1])
-def test_what_is_no_object_is_refused(value: Any) -> None:
-    """As a whole."""
+def test_other_json_values_are_refused(value: Any) -> None:
+    """If an object is expected."""
     with pytest.raises(DocumentError, match="expected an object"):
         build(Inner, value)
 
@@ -95,23 +95,23 @@ def test_what_is_no_object_is_refused(value: Any) -> None:
         ("[" * 100_000, "nested more than 32 levels"),
         ("[" * 40 + "]" * 40, "nested more than 32 levels"),
         ('{"a":' * 40 + "1" + "}" * 40, "nested more than 32 levels"),
-        ("NaN", "too large, or no number"),
-        ("[1e999]", "too large, or no number"),
-        ('{"a": 9223372036854775808}', "too large, or no number"),
+        ("NaN", "too large or not a finite number"),
+        ("[1e999]", "too large or not a finite number"),
+        ('{"a": 9223372036854775808}', "too large or not a finite number"),
         ("9" * 5000, "it is no JSON"),
         (b"\xff\xfe\xff", "it is no JSON"),
         ("", "it is no JSON"),
         ("{'a': 1}", "it is no JSON"),
     ],
 )
-def test_what_nothing_of_ours_ever_holds_is_refused(text: str | bytes, said: str) -> None:
-    """Before anybody uses it."""
+def test_unsafe_json_is_refused(text: str | bytes, said: str) -> None:
+    """Deep nesting, NaN, infinity and huge integers."""
     with pytest.raises(DocumentError, match=said):
         parse_json(text)
 
 
 def test_ordinary_json_is_read() -> None:
-    """Down to the limits; an object where one is asked for."""
+    """Up to the limits; an object if one is expected."""
     assert parse_json("[" * 32 + "]" * 32)
     assert parse_object('{"a": [9223372036854775807, -9223372036854775808, 1.5, null, true]}')["a"][2] == 1.5
     assert parse_json("18446744073709551616", bits=128) == 1 << 64

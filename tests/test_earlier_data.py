@@ -1,4 +1,4 @@
-"""What an earlier version wrote opens, verifies, and is gone on with."""
+"""Data of an earlier version opens, verifies, and can be continued."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def earlier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", ["features", "scores-sultani", "scores-st_mil", "run-sultani", "run-st_mil"])
 def test_it_verifies(earlier, name):
-    """Every object, table, checkpoint and record is whole and understood."""
+    """Every object, table, checkpoint and record is intact and readable."""
     assert main(["verify", "--out", name]) == 0
 
 
-def test_features_are_read_as_they_were(earlier):
+def test_features_are_read(earlier):
     """Shapes, frames and finite values of all four videos."""
     features = FeatureSet.open("features")
     assert features.video_ids == ("v0.mp4", "v1.mp4", "v2.mp4", "v3.mp4")
@@ -52,7 +52,7 @@ def test_features_are_read_as_they_were(earlier):
 
 @pytest.mark.parametrize("model", ["sultani", "st_mil"])
 def test_scores_of_its_checkpoints_are_the_same(earlier, model):
-    """Scored again, to rounding; added to the scores that are there, nothing is left to do."""
+    """Scoring again agrees except for rounding; the existing scores data set is complete."""
     assert load_checkpoint(f"run-{model}/checkpoint").model_config.name == model
     words = ["score", "--features", "features", "--checkpoint", f"run-{model}/checkpoint", "--no-ray", "--out"]
     assert main([*words, "again"]) == 0
@@ -67,17 +67,19 @@ def test_scores_of_its_checkpoints_are_the_same(earlier, model):
 
 
 def test_a_finished_training_is_finished(earlier, capsys):
-    """The same command finds that there is nothing to do."""
+    """The same command finds nothing to do."""
     words = ["train", "--features", "features", "--manifest", "manifest.csv", "--model", "sultani", *TRAINING]
     capsys.readouterr()
     assert main([*words, "--out", "run-sultani", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["nothing_to_do"]
-    assert told["checkpoint"] == (earlier / "run-sultani/checkpoint").as_uri(), "where it is, not where it was made"
+    assert told["checkpoint"] == (earlier / "run-sultani/checkpoint").as_uri(), (
+        "the current location, not the original one"
+    )
 
 
-def test_a_training_that_was_ended_goes_on(earlier):
-    """From its state of step 1, to the curve of the run that was not ended."""
+def test_an_interrupted_training_resumes(earlier):
+    """From its state of step 1, to the curve of an uninterrupted run."""
     words = ["train", "--features", "features", "--manifest", "manifest.csv", "--model", "sultani", *TRAINING]
     assert main([*words, "--out", "run-begun"]) == 0
     curves = [
@@ -90,8 +92,8 @@ def test_a_training_that_was_ended_goes_on(earlier):
         )
 
 
-def test_the_same_videos_make_features_of_the_same_name(earlier, capsys):
-    """Fingerprint and columns are those of before, and so is the configuration; values may differ with the machine."""
+def test_features_have_the_same_fingerprint(earlier, capsys):
+    """Fingerprint, columns and configuration are unchanged; values may depend on the machine."""
     Path("videos").mkdir()
     for number in range(4):
         write_video(Path(f"videos/v{number}.mp4"), 36)

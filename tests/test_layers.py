@@ -1,4 +1,4 @@
-"""The house rules that imports can break: data-flow order, libraries in their few files, imports without effect."""
+"""Rules of imports: layers in data-flow order, libraries confined to few files, imports without side effects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 VERBS = ("extraction", "importing", "training", "scoring", "pretraining", "evaluation", "verification")
 
-# Import order is data-flow order. A module may import its own unit and any unit of a line above, nothing else.
+# Layers in data-flow order. A module may import its own package and packages of earlier lines.
 LAYERS = (
     ("errors", "signals"),
     ("options",),
@@ -53,21 +53,21 @@ LAYERS = (
     ("__main__",),
 )
 
-# Foreign libraries with a home: nothing else imports them. Every file listed must exist, and must import the library.
+# Files that may import a library. Every listed file must exist and import it.
 HOMES = {
-    # the wiring, and the doctor's question to a cluster; every other file is testable without Ray
+    # the connection to Ray, and the doctor's probe; every other file can be tested without Ray
     "ray": (
-        "wsvad/dataset/tables.py",  # for programs that are not part of this package
-        "wsvad/work/ray_link.py",
+        "wsvad/dataset/tables.py",  # exports data sets to other programs
+        "wsvad/work/ray_connection.py",
         "wsvad/work/cluster.py",
-        "wsvad/work/run.py",
-        "wsvad/loop/run.py",
-        "wsvad/experiments/run.py",
+        "wsvad/work/ray_runner.py",
+        "wsvad/loop/ray_train.py",
+        "wsvad/experiments/on_ray.py",
         "wsvad/tuning/lost_workers.py",
         "wsvad/tuning/on_ray.py",
         "wsvad/doctor/ray_probe.py",
     ),
-    # the decoder's process, and what renders the demo; the process that holds credentials never runs FFmpeg
+    # the decoder process and the renderer of the demo; a process with credentials never runs FFmpeg
     "av": (
         "wsvad/video/decoding.py",
         "wsvad/video/demux.py",
@@ -82,7 +82,7 @@ HOMES = {
         "wsvad/review/encoding.py",  # encodes plain pixels that the decoder's process gave; it opens no file
         "wsvad/doctor/software.py",
     ),
-    # an extra; loaded where flow is computed, in the decoder's process, and where pretraining renders
+    # an extra; for optical flow in the decoder process, and for rendering in pretraining
     "cv2": (
         "wsvad/pretraining/actors.py",
         "wsvad/pretraining/clips.py",
@@ -92,7 +92,7 @@ HOMES = {
         "wsvad/review/detection.py",  # plain pixels, too; only with --pixelate
         "wsvad/video/flow.py",
     ),
-    "grpc": ("wsvad/work/ray_link.py",),
+    "grpc": ("wsvad/work/ray_connection.py",),
     "s3fs": ("wsvad/storage/s3_client.py",),
     "aiobotocore": ("wsvad/storage/s3_client.py",),
     "aiohttp": ("wsvad/storage/s3_client.py", "wsvad/storage/s3_errors.py"),
@@ -115,7 +115,7 @@ HOMES = {
         "wsvad/report/tables.py",
         "wsvad/tuning/page.py",
     ),
-    # distributions of test statistics, pairings
+    # distributions of test statistics, assignment problems
     "scipy": (
         "wsvad/metrics/intervals.py",
         "wsvad/metrics/paired.py",
@@ -129,7 +129,7 @@ HOMES = {
     "uvicorn": ("wsvad/review/server.py",),
     "mlflow": ("wsvad/tuning/trackers.py",),
     "wandb": ("wsvad/tuning/trackers.py",),
-    # encodes pictures that the decoder's process made; what holds credentials opens no picture of anybody else's
+    # encodes pictures from the decoder process; a process with credentials opens no external pictures
     "PIL": ("wsvad/report/pictures.py",),
     "torch": (
         "wsvad/backbones/registry.py",
@@ -168,7 +168,7 @@ HOMES = {
         "wsvad/scoring/scorer.py",
         "wsvad/loop/curve.py",
         "wsvad/loop/group.py",
-        "wsvad/loop/keeping.py",
+        "wsvad/loop/saving.py",
         "wsvad/training/held_out.py",
         "wsvad/training/job.py",
         "wsvad/loop/state.py",
@@ -180,9 +180,9 @@ HOMES = {
 }
 
 REMOTE = ("s3fs", "aiobotocore", "botocore", "aiohttp", "fsspec")
-"""What only somebody who names a place in object storage waits for."""
+"""Libraries that are loaded only for URIs in object storage."""
 
-# What importing a module must not load, directly or not: the time and memory of a process that has no use for it.
+# Libraries that importing a module must not load, directly or indirectly, as they cost time and memory.
 LIGHT = {
     "wsvad.__main__": ("torch", "ray", "av", "s3fs", "pyarrow", "numpy", "cyclopts", "logging"),
     "wsvad.cli.main": ("torch", "ray", "av", *REMOTE, "pyarrow", "numpy", "sklearn", "jinja2", "PIL"),
@@ -193,7 +193,7 @@ LIGHT = {
     "wsvad.features.cache": ("torch", "ray", "av", "s3fs"),
     "wsvad.manifest.listing": ("torch", "ray", "av", "s3fs"),
     "wsvad.importing.plan": ("torch", "ray", "av", "s3fs"),
-    # what the verbs run, without Ray itself
+    # the implementations of the verbs, without Ray
     "wsvad.extraction.job": ("ray", "pandas", "tensorboardX", "av", "cv2", "s3fs", "sklearn", "jinja2", "PIL"),
     "wsvad.pipelines.score_videos": ("ray", "pandas", "tensorboardX", "av", "cv2", "s3fs", "sklearn", "jinja2", "PIL"),
     "wsvad.training.job": ("ray", "av", "s3fs", "sklearn", "jinja2", "PIL"),
@@ -212,13 +212,13 @@ LIGHT = {
 
 
 def sources(folder: str) -> list[Path]:
-    """Every Python file below a folder of the repository."""
+    """Return all Python files below a folder of the repository."""
     return sorted((ROOT / folder).rglob("*.py"))
 
 
 @functools.cache
 def imports(path: Path) -> tuple[tuple[int, str], ...]:
-    """Line and full name of everything that a file imports, at the top or inside of a function."""
+    """Return line and full name of everything that a file imports, at the top or inside a function."""
     return tuple(_imports(path))
 
 
@@ -233,19 +233,19 @@ def _imports(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def unit(module: str) -> str:
-    """``storage`` of ``wsvad.storage.uri.normalize_uri``; nothing of ``wsvad`` itself and its ``__version__``."""
+    """Return e.g. ``storage`` for ``wsvad.storage.uri.normalize_uri``; ``""`` for ``wsvad`` and ``__version__``."""
     name = ([*module.split("."), ""])[1]
     return "" if name in ("__version__", "__file__") else name
 
 
 def module_name(path: Path) -> str:
-    """The dotted name under which a file of the package is imported."""
+    """Return the dotted name under which a file of the package is imported."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def test_every_unit_of_the_package_has_its_layer() -> None:
-    """A unit that is not listed, and a listed one that is gone, are both mistakes."""
+    """No package is unlisted, and no listed package is missing."""
     found = {
         path.stem for path in (ROOT / "wsvad").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
     }
@@ -253,8 +253,8 @@ def test_every_unit_of_the_package_has_its_layer() -> None:
 
 
 @pytest.mark.parametrize("path", sources("wsvad"), ids=module_name)
-def test_a_module_imports_only_what_comes_before_it(path: Path) -> None:
-    """Its own unit, or a unit of an earlier layer."""
+def test_a_module_imports_only_earlier_layers(path: Path) -> None:
+    """Or its own package."""
     rank = {name: number for number, layer in enumerate(LAYERS) for name in layer}
     own = unit(module_name(path))
     wrong = [
@@ -266,8 +266,8 @@ def test_a_module_imports_only_what_comes_before_it(path: Path) -> None:
     assert not wrong, f"{own} comes before what it imports: {wrong}"
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
-    """Also within one unit, and also by an import inside of a function."""
+def test_there_are_no_circular_imports() -> None:
+    """Also not within one package or by an import inside a function."""
     modules = {module_name(path): path for path in sources("wsvad")}
     graph: dict[str, set[str]] = {}
     for name, path in modules.items():
@@ -282,14 +282,14 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 
 @pytest.mark.parametrize("path", sources("jobs"), ids=lambda path: path.name)
 def test_a_job_script_is_thin(path: Path) -> None:
-    """Of the package it imports the command and nothing else; of foreign code, nothing."""
+    """It imports only the command and the standard library."""
     foreign = {name for _, name in imports(path)} - {"wsvad.__main__.main"}
     assert {name.split(".")[0] for name in foreign} <= sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("library", HOMES)
 def test_a_library_stays_in_its_files(library: str) -> None:
-    """Exactly the files listed import it; a list that no longer fits is a mistake, too."""
+    """Exactly the listed files import it."""
     found = {
         str(path.relative_to(ROOT))
         for path in chain(sources("wsvad"), sources("jobs"))
@@ -298,8 +298,8 @@ def test_a_library_stays_in_its_files(library: str) -> None:
     assert found == set(HOMES[library])
 
 
-def test_the_package_does_not_lean_on_its_tests() -> None:
-    """Nor on the tools that only developers install."""
+def test_the_package_does_not_import_its_tests() -> None:
+    """Nor packages that only developers install."""
     banned = {"tests", "pytest", "hypothesis", "moto"}
     wrong = [
         f"{path}:{line}: {name}"
@@ -311,7 +311,7 @@ def test_the_package_does_not_lean_on_its_tests() -> None:
 
 
 def run_python(code: str, *arguments: str) -> str:
-    """Standard output of a fresh interpreter in the repository's root."""
+    """Run code in a new interpreter in the repository's root; return its standard output."""
     command = [sys.executable, "-W", "ignore", "-c", code, *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -320,8 +320,8 @@ def run_python(code: str, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("module", LIGHT)
-def test_what_a_module_does_not_need_is_not_loaded(module: str) -> None:
-    """Neither directly nor by way of something else."""
+def test_importing_a_module_does_not_load_what_it_does_not_need(module: str) -> None:
+    """Neither directly nor indirectly."""
     code = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
     loaded = set(json.loads(run_python(code)))
     assert not loaded & set(LIGHT[module])
@@ -331,7 +331,7 @@ HEAVY = frozenset(
     "torch ray numpy pyarrow av cv2 boto3 botocore s3fs urllib3 requests sklearn scipy pandas jinja2 PIL safetensors"
     " starlette tensorboardX matplotlib uvicorn".split()
 )
-"""Libraries that take tenths of seconds to load: no help is worth them."""
+"""Libraries that take tenths of seconds to load, which help texts must not load."""
 _HELP = """
 import contextlib, io, json, sys
 from wsvad.__main__ import main
@@ -348,7 +348,7 @@ print(json.dumps([code, shown.getvalue(), sorted(sys.modules)]))
 
 @pytest.mark.parametrize("words", [(), *((verb,) for verb in COMMANDS)], ids=lambda words: " ".join(words) or "all")
 def test_help_loads_nothing_heavy(words: tuple[str, ...]) -> None:
-    """Every verb shows its options in tenths of a second, because what runs it is loaded when it runs."""
+    """Every verb shows its help in tenths of a second, because it imports its implementation only when it runs."""
     code, shown, loaded = json.loads(run_python(_HELP, *words, "--help"))
     assert code == 0
     assert f"usage: {' '.join(('wsvad', *words))} " in shown
@@ -398,8 +398,8 @@ print(json.dumps({"effects": seen, "changed": changed, "started": started}))
 """
 
 
-def test_importing_has_no_effect() -> None:
-    """Every module, with rubbish in argv: no file, socket, process, thread or handler, no change of environment."""
+def test_importing_has_no_side_effects() -> None:
+    """For every module, with invalid argv: no file, socket, process, thread, handler, or changed environment."""
     names = [module_name(path) for path in chain(sources("wsvad"), sources("jobs"))]
     found = json.loads(run_python(f"NAMES = {names!r}\n{_IMPORT_ALL}"))
     assert found == {"effects": [], "changed": [], "started": []}

@@ -1,4 +1,4 @@
-"""What is declared, what is pinned and what is imported agree with one another."""
+"""Declared, pinned and imported dependencies agree."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ PINS = {
 
 
 @pytest.mark.parametrize("requirement", [*RUNTIME, *EXTRAS], ids=lambda requirement: requirement.name)
-def test_what_was_tested_is_in_the_declared_range(requirement: Requirement) -> None:
-    """Every dependency is pinned in ``constraints.txt``, to a version that ``pyproject.toml`` allows."""
+def test_pinned_versions_are_in_the_declared_ranges(requirement: Requirement) -> None:
+    """Every dependency is pinned in ``constraints.txt`` to a version that ``pyproject.toml`` allows."""
     assert requirement.specifier.contains(PINS[canonicalize_name(requirement.name)])
 
 
 def test_the_pins_are_plain_versions() -> None:
-    """No path, host, hash or local label: any index and any build of that version will do."""
+    """No path, host, hash or local label, so that any index and any build will do."""
     for name, version in PINS.items():
         assert re.fullmatch(r"[A-Za-z0-9_.-]+", name), name
         assert str(Version(version)) == version, (name, version)
         assert Version(version).local is None
 
 
-def test_torch_is_open_for_an_image_that_brings_its_own() -> None:
-    """The range of torch has no upper end, and its pin is the tested one."""
+def test_torch_has_no_upper_bound() -> None:
+    """Images bring their own build; the pin is the tested version."""
     (torch,) = (requirement for requirement in RUNTIME if requirement.name == "torch")
     assert {specifier.operator for specifier in torch.specifier} == {">="}
     assert PINS["torch"] == "2.13.0"
 
 
-def test_whatever_the_package_imports_is_declared() -> None:
-    """Not merely there because something else needs it; and nothing is declared that is not imported. OpenCV is an
-    extra of its own: who computes no optical flow and pixelates nothing has no use for it; Optuna likewise.
+def test_imports_and_declared_dependencies_agree() -> None:
+    """Every import is a declared dependency, and every dependency is imported. OpenCV (optical flow, pixelation) and
+    Optuna are extras.
     """
     imported = {
         name.split(".")[0] for path in chain(sources("wsvad"), sources("jobs")) for _, name in imports(path)
@@ -76,8 +76,8 @@ def test_whatever_the_package_imports_is_declared() -> None:
     assert {known_by_another_name.get(name, name) for name in imported - {"wsvad"}} == declared - found_by_others
 
 
-def test_the_version_is_one_that_pip_accepts() -> None:
-    """``wsvad.__version__`` is a canonical version, and the command points at a function that exists."""
+def test_the_version_is_valid() -> None:
+    """``wsvad.__version__`` is a canonical version, and the command's entry point exists."""
     assert str(Version(wsvad.__version__)) == wsvad.__version__
     module, _, function = PROJECT["scripts"]["wsvad"].partition(":")
     assert callable(getattr(__import__(module, fromlist=[function]), function))

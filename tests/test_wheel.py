@@ -31,8 +31,8 @@ EXTRAS = {
     "optuna": ("optuna.samplers",),
     "mlflow": ("mlflow", "mlflow.store.tracking.sqlalchemy_store"),
     "wandb": ("wandb",),
-    "pixelate": ("wsvad.review.finding", "cv2"),
-    "serve": ("wsvad.review.running",),
+    "pixelate": ("wsvad.review.detection", "cv2"),
+    "serve": ("wsvad.review.server",),
     "docs": ("sphinx.application", "myst_parser.sphinx_ext.main", "furo"),
 }
 """By extra, what needs it; "" is the package without any."""

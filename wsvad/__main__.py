@@ -1,4 +1,4 @@
-"""The command as a process: ``python -m wsvad``, ``wsvad``, and the scripts that ``ray job submit`` runs."""
+"""Entry point of the command: ``wsvad``, ``python -m wsvad``, and the scripts for ``ray job submit``."""
 
 import sys
 from collections.abc import Sequence
@@ -7,11 +7,11 @@ from wsvad import signals
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; Ctrl-C and SIGTERM are heeded before anything heavy is imported."""
-    with signals.heeded(for_good=True):
+    """Run one command and return its exit code. Signal handlers are installed before any slow import."""
+    with signals.handled(permanent=True):
         from wsvad import cli
 
-        return signals.leave(cli.main(argv))
+        return signals.exit_process(cli.main(argv))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Hand bytes to Arrow's readers."""
+"""Pass bytes to Arrow's readers safely."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import pyarrow as pa
 
 
 def owned_reader(data: bytes) -> pa.BufferReader:
-    """Return a file of a copy of ``data`` that is Arrow's own.
+    """Return a reader of a copy of ``data`` in memory owned by Arrow.
 
-    Arrow's readers work in threads, which let go of the file a little after the table is there. Where Python owns it
-    (``io.BytesIO(data)``, ``pa.BufferReader(data)``), they need the interpreter for that, and a process that soon ends
-    has none any more: it is aborted, with exit code 134. The copy is for tables, which are small; not for features.
+    Arrow's readers use threads that release the file shortly after the table is returned. Memory owned by Python
+    (``io.BytesIO(data)``, ``pa.BufferReader(data)``) needs the interpreter for that. If the process is about to end,
+    the interpreter is gone, and the process aborts with exit code 134. Use the copy for small tables, not for features.
     """
     sink = pa.BufferOutputStream()
     sink.write(data)

@@ -1,4 +1,4 @@
-"""Clip arithmetic: which frames make which clip. Frames are numbered from 0, spans are half-open."""
+"""Clip arithmetic: which frames belong to which clip. Frame numbers start at 0; frame ranges are half-open."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ LastClip = Literal["pad", "drop"]
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """How a video is cut into clips.
+    """How videos are divided into clips.
 
-    With the defaults a video of ``n`` frames has ``ceil(n / 16)`` clips. A last clip that runs past the end is kept
-    and padded by repeating its last frame (``last="pad"``), or left out (``last="drop"``).
+    With the defaults, a video of ``n`` frames has ``ceil(n / 16)`` clips. A last clip that extends beyond the end is
+    padded by repeating the video's last frame (``last="pad"``) or dropped (``last="drop"``).
     """
 
     length: int = 16
-    """Frames in a clip, at least 1 (I3D: 16)."""
+    """Frames per clip, at least 1 (I3D: 16)."""
     stride: int = 16
-    """Frames from the start of one clip to the start of the next, at least 1."""
+    """Frames between the starts of consecutive clips, at least 1."""
     last: LastClip = "pad"
-    """What becomes of a last clip with fewer frames than ``length``."""
+    """Whether to pad or drop a last clip with fewer than ``length`` frames."""
 
     def __post_init__(self) -> None:
         if self.length < 1:
@@ -34,10 +34,10 @@ class ClipSpec:
             raise UsageError(f"last clip must be 'pad' or 'drop', got {self.last!r}")
 
     def count(self, num_frames: int) -> int:
-        """Return how many clips a video of ``num_frames`` frames has.
+        """Return the number of clips of a video with ``num_frames`` frames.
 
-        A clip exists where its start is a frame of the video; it is partial where it runs past the end. A clip that
-        adds no frame that an earlier clip did not hold whole is not made: 16 frames at stride 8 are one clip.
+        A clip starts at a frame of the video and is partial if it extends beyond the end. A partial clip exists only if
+        it adds a frame that no full clip contains: 16 frames at stride 8 have one clip.
         """
         if num_frames <= 0:
             return 0
@@ -49,6 +49,6 @@ class ClipSpec:
         return whole + (1 if covered < num_frames and starts_inside else 0)
 
     def span(self, clip: int, num_frames: int) -> tuple[int, int]:
-        """Return ``(start_frame, end_frame)`` of a clip; ``end_frame`` is the true end, before any padding."""
+        """Return ``(start_frame, end_frame)`` of a clip, half-open; ``end_frame`` excludes padding."""
         start = clip * self.stride
         return start, min(start + self.length, num_frames)

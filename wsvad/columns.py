@@ -1,4 +1,4 @@
-"""Every column name and Arrow schema of the tables at rest, in one place.
+"""Column names and Arrow schemas of all stored tables.
 
 Frames are numbered from 0; spans are half-open; times are presentation times in seconds.
 """
@@ -38,7 +38,7 @@ KIND = "kind"
 MESSAGE = "message"
 NOTES = "notes"
 
-# Keys in the Parquet schema's own metadata (bytes there, text here).
+# Metadata keys of the Parquet schema (as text; Arrow stores bytes).
 META_FINGERPRINT = "wsvad.fingerprint"
 META_FEATURES = "wsvad.features"
 META_SCORES = "wsvad.scores"
@@ -50,13 +50,13 @@ MANIFEST_SCHEMA = pa.schema(
     [
         pa.field(VIDEO_ID, pa.string(), nullable=False),
         pa.field(URI, pa.string(), nullable=False),
-        pa.field(LABEL, pa.int8()),  # 0 normal, 1 anomalous, null not known
+        pa.field(LABEL, pa.int8()),  # 0 normal, 1 anomalous, null unknown
         pa.field(SPLIT, pa.string()),  # train | val | test
         pa.field(CATEGORY, pa.string()),
         pa.field(NUM_FRAMES, pa.int64()),
         pa.field(WIDTH, pa.int32()),  # the pixels that the boxes refer to
         pa.field(HEIGHT, pa.int32()),
-        pa.field(SPANS, pa.list_(pa.struct([(START_FRAME, pa.int64()), (END_FRAME, pa.int64())]))),  # null: not known
+        pa.field(SPANS, pa.list_(pa.struct([(START_FRAME, pa.int64()), (END_FRAME, pa.int64())]))),  # null: unknown
         pa.field(
             BOXES,
             pa.list_(
@@ -69,11 +69,11 @@ MANIFEST_SCHEMA = pa.schema(
         ),
     ]
 )
-"""One row a video of a data set: where it is, and what is known of it. CSV manifests have the same columns as text."""
+"""One row per video of a data set: its URI and annotations. CSV manifests have the same columns as text."""
 
 
 def features_schema(pooled_dim: int, cuboid_shape: tuple[int, int] | None) -> pa.Schema:
-    """Schema of the features table: one row a clip and crop.
+    """Return the schema of the features table, which has one row per clip and crop.
 
     Args:
         pooled_dim: D, the width of ``pooled``.
@@ -99,7 +99,7 @@ def features_schema(pooled_dim: int, cuboid_shape: tuple[int, int] | None) -> pa
 
 
 def scores_schema(cuboids: int | None) -> pa.Schema:
-    """Schema of the scores table: one row a clip.
+    """Return the schema of the scores table, which has one row per clip.
 
     Args:
         cuboids: K of ``cuboid_scores``, e.g. 49, or ``None`` to leave the column out.
@@ -129,32 +129,32 @@ EVENTS_SCHEMA = pa.schema(
     [
         pa.field(KIND, pa.string(), nullable=False),  # event | scored | not_scored
         pa.field("camera", pa.string(), nullable=False),
-        pa.field("day", pa.date32()),  # in UTC; null where no time is known
-        pa.field("event_id", pa.string()),  # null of rows that are no event, as are all from score to curve_smooth
+        pa.field("day", pa.date32()),  # in UTC; null if the time is unknown
+        pa.field("event_id", pa.string()),  # null in rows that are not events, like score to curve_smooth
         pa.field("start_utc", _TIME),
         pa.field("end_utc", _TIME),
         pa.field("peak_utc", _TIME),
-        pa.field(VIDEO_ID, pa.string(), nullable=False),  # of an event: the video of its peak
+        pa.field(VIDEO_ID, pa.string(), nullable=False),  # in events: the video with the peak
         pa.field(CONTENT_ID, pa.string(), nullable=False),
         pa.field(URI, pa.string(), nullable=False),
-        pa.field(START_S, pa.float64()),  # in that video, as the next five
-        pa.field(END_S, pa.float64()),  # null where nobody knows how long a video is that has no scores
+        pa.field(START_S, pa.float64()),  # relative to that video, like the next five columns
+        pa.field(END_S, pa.float64()),  # null if the duration of a video without scores is unknown
         pa.field("peak_s", pa.float64()),
         pa.field(START_FRAME, pa.int64()),
         pa.field(END_FRAME, pa.int64()),
         pa.field("peak_frame", pa.int64()),
         pa.field("clips", pa.int64(), nullable=False),
-        pa.field(SCORE, pa.float64()),  # smoothed, at the peak; what high and low are compared with
+        pa.field(SCORE, pa.float64()),  # smoothed score at the peak, compared with high and low
         pa.field("high", pa.float64()),
         pa.field("low", pa.float64()),
-        pa.field("continues", pa.bool_()),  # the rest of a longer event that was cut at a full hour
+        pa.field("continues", pa.bool_()),  # continuation of a longer event that was split at a full hour
         *(pa.field(corner, pa.float64()) for corner in ("x1", "y1", "x2", "y2")),  # strongest region at the peak
         pa.field(WIDTH, pa.int32()),  # the pixels that the boxes refer to
         pa.field(HEIGHT, pa.int32()),
         pa.field(BOXES, pa.list_(pa.struct([*_BOX, (SCORE, pa.float64())]))),  # all regions, strongest first
         pa.field(CUBOID_SCORES, pa.list_(pa.float32())),  # of the clip at the peak
         pa.field(
-            "parts",  # of every video that the event runs through
+            "parts",  # one for each video that the event extends over
             pa.list_(
                 pa.struct(
                     [
@@ -166,26 +166,26 @@ EVENTS_SCHEMA = pa.schema(
             ),
         ),
         pa.field("curve_s", pa.list_(pa.float64())),  # start of each clip, from the start of the event
-        pa.field("curve", pa.list_(pa.float32())),  # its score
+        pa.field("curve", pa.list_(pa.float32())),  # score of each clip
         pa.field("curve_smooth", pa.list_(pa.float64())),
         pa.field("checkpoint", pa.string(), nullable=False),
-        pa.field("reason", pa.string()),  # why it is not scored
+        pa.field("reason", pa.string()),  # why the footage is not scored
         pa.field(MESSAGE, pa.string()),
-        pa.field(NOTES, pa.list_(pa.string())),  # "code: message" of how the video was placed in time
+        pa.field(NOTES, pa.list_(pa.string())),  # "code: message" on how the video's time was determined
     ]
 )
-"""One row an event, a span of footage that was scored, or one that was not, of one camera and day."""
+"""One row per event, scored span of footage or unscored span of footage, for one camera and day."""
 
 INDEX_SCHEMA = pa.schema(
     [
         pa.field(CONTENT_ID, pa.string(), nullable=False),
         pa.field(VIDEO_ID, pa.string(), nullable=False),
         pa.field(INDEX, pa.string()),  # VideoIndex as JSON; null where the video could not be indexed
-        pa.field(KIND, pa.string()),  # class of the evidence against the video; null where it could
+        pa.field(KIND, pa.string()),  # class of the failure; null if the video could be indexed
         pa.field(MESSAGE, pa.string()),
     ]
 )
-"""Cached results of indexing, one row a video content; a pure function of the content, so duplicates are harmless."""
+"""Cached video indexes, one row per video content; a pure function of the content, so duplicates are harmless."""
 
 VIDEOS_SCHEMA = pa.schema(
     [
@@ -201,15 +201,15 @@ VIDEOS_SCHEMA = pa.schema(
         pa.field("variable_rate", pa.bool_()),
         pa.field("container", pa.string()),
         pa.field("codec", pa.string()),
-        pa.field("expected_clips", pa.int64()),  # clips that num_frames implies
-        pa.field("clips", pa.int64(), nullable=False),  # clips that are there
+        pa.field("expected_clips", pa.int64()),  # number of clips according to num_frames
+        pa.field("clips", pa.int64(), nullable=False),  # number of stored clips
         pa.field("status", pa.string(), nullable=False),  # complete | partial | quarantined
         pa.field(KIND, pa.string()),
         pa.field(MESSAGE, pa.string()),
-        pa.field(NOTES, pa.list_(pa.string())),  # "code: message": guessed times, streams left out, clocks that jump
+        pa.field(NOTES, pa.list_(pa.string())),  # "code: message": estimated times, ignored streams, timestamp jumps
     ]
 )
-"""One row a video of a snapshot: what it is, and how much of it was extracted."""
+"""One row per video of a snapshot: its properties, and how much of it was extracted."""
 
 OBJECTS = "objects"
 
@@ -220,10 +220,10 @@ LISTS_SCHEMA = VIDEOS_SCHEMA.append(
             pa.struct(
                 [
                     pa.field("key", pa.string(), nullable=False),
-                    pa.field(CONTENT_ID, pa.string(), nullable=False),  # the video's when the object was made
+                    pa.field(CONTENT_ID, pa.string(), nullable=False),  # content of the video when the object was made
                     pa.field("first_clip", pa.int64(), nullable=False),
                     pa.field("last_clip", pa.int64(), nullable=False),  # end of the range, exclusive
-                    pa.field("clips", pa.int64(), nullable=False),  # fewer than the range where frames were missing
+                    pa.field("clips", pa.int64(), nullable=False),  # fewer than the range if frames were missing
                     pa.field("rows", pa.int64(), nullable=False),
                     pa.field("bytes", pa.int64(), nullable=False),
                     pa.field("sha256", pa.string(), nullable=False),
@@ -233,4 +233,4 @@ LISTS_SCHEMA = VIDEOS_SCHEMA.append(
         nullable=False,
     )
 )
-"""A list of a snapshot: one row a video, ordered by id, with the objects that hold its clips, ordered by clip."""
+"""A list of a snapshot: one row per video, ordered by id, with the objects that hold its clips, ordered by clip."""

@@ -1,4 +1,4 @@
-"""How many cores this process may use: a container on a large host is often given a share of them only."""
+"""Number of CPU cores that this process may use, which a container's quota may limit to less than the host has."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from pathlib import Path
 
 
 def usable_cores(root: Path = Path("/")) -> float:
-    """Return how many cores this process may use: its affinity, or the share its container is given if less.
+    """Return the number of usable cores: the CPU affinity, or the cgroup quota if it is lower.
 
     Args:
-        root: where the kernel's files are, for tests.
+        root: root of the kernel's file systems, for tests.
     """
     affinity = float(len(os.sched_getaffinity(0)))
     return min([affinity, *_cgroup_cores(root)])
 
 
 def whole_cores(root: Path = Path("/")) -> int:
-    """Return how many processes of one core each run here without waiting for one another; at least 1."""
+    """Return how many single-core processes can run here without competing for cores; at least 1."""
     return max(1, int(usable_cores(root) + 1e-6))
 
 
-def at_most_cores(threads: int) -> int:
-    """Return that many threads, but no more than this machine has cores: many thousands end a process at once."""
+def limit_threads(threads: int) -> int:
+    """Limit a number of threads to the machine's cores: starting many thousands can crash the process."""
     return max(1, min(threads, os.cpu_count() or 1))
 
 
 def cgroup_folders(root: Path, controller: str) -> list[Path]:
-    """Folders whose limits bind this process, its own first: the lowest limit on the way up counts."""
+    """Return the cgroup folders whose limits apply to this process, innermost first. The lowest limit applies."""
     mount = root / "sys/fs/cgroup"
     folders = [mount, mount / controller]
     for line in kernel_text(root / "proc/self/cgroup").splitlines():
@@ -41,7 +41,7 @@ def cgroup_folders(root: Path, controller: str) -> list[Path]:
 
 
 def kernel_text(path: Path) -> str:
-    """The text of a small file of the kernel's, or nothing where this kernel or container has none."""
+    """Return the text of a small kernel file, or ``""`` if this kernel or container does not have it."""
     try:
         return path.read_text(errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""What a person sees while something long goes on: a bar on a terminal, elsewhere a line of the log now and then."""
+"""Show the progress of long operations: a progress bar on a terminal, otherwise periodic log lines."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ LINE_EVERY_S = 30.0
 
 
 class Display:
-    """Shows how far something is. Use as a context manager, and call :meth:`update` with every piece of news.
+    """Shows the progress of an operation. Use as a context manager, and call :meth:`update` on every change.
 
     Args:
-        console: where the bar is drawn; where it is no terminal, lines go to the log.
-        log: that log.
-        columns: of the bar.
-        total: of what :meth:`update` counts, where it is known.
-        description: for a column that shows it.
+        console: where the bar is drawn; if it is not a terminal, lines are logged instead.
+        log: logger for these lines.
+        columns: columns of the bar.
+        total: total of the units that :meth:`update` counts, if known.
+        description: text of a description column.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Display:
     def update(
         self, completed: float, line: Callable[[], str], *, total: float | None = None, description: str | None = None
     ) -> None:
-        """Take the news: how much is done, and what a line of the log would say, if it is time for one."""
+        """Update the completed amount. Without a bar, log ``line()`` if 30 s have passed since the last line."""
         if self._bar:
             self._bar.update(self._task, completed=completed, total=total, description=description)
         elif time.monotonic() - self._last_line >= LINE_EVERY_S:

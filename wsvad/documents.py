@@ -1,7 +1,7 @@
-"""JSON that this program wrote, read as if a stranger had: bounded, and of the types that a class asks for.
+"""Parse stored JSON as untrusted input: with limits, and with checked types.
 
-What ``json`` lets through and nothing of ours ever holds is refused here, once: nesting that ends in a
-``RecursionError``, NaN and infinity, whole numbers beyond 64 bits, text that has no UTF-8.
+Rejects what ``json`` accepts but this package never writes: nesting that causes a ``RecursionError``, NaN and infinity,
+integers beyond 64 bits, and text that cannot be encoded as UTF-8.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Hashable
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 MAX_DEPTH = 32
-"""Levels of arrays and objects in a document; the deepest of ours, a report, has eight."""
+"""Maximum nesting of arrays and objects; the deepest document of this package, a report, has eight levels."""
 
 T = TypeVar("T")
 _ABSENT = object()
@@ -23,45 +23,45 @@ _PLAIN = (int, float, bool)
 
 
 class DocumentError(ValueError):
-    """The bytes are no document of ours; says what is wrong, and leaves the file and the remedy to the reader."""
+    """Invalid content of a document; the caller adds the file name and the remedy to the message."""
 
 
 def parse_json(data: bytes | bytearray | str, *, bits: int = 64) -> Any:
-    """Return the value that a JSON text stands for.
+    """Parse JSON.
 
     Raises:
-        DocumentError: it is no JSON, nested more than ``MAX_DEPTH`` levels deep, or has a number that is not finite or
-            a whole one that does not fit into so many ``bits``, sign included.
+        DocumentError: the text is not JSON, is nested deeper than ``MAX_DEPTH``, or contains a number that is not
+            finite or an integer that does not fit into ``bits`` bits including the sign.
     """
     try:
         value = json.loads(data)
     except RecursionError:
         raise DocumentError(f"it is nested more than {MAX_DEPTH} levels deep") from None
-    except ValueError as error:  # no JSON, no UTF-8, or a number of thousands of digits
+    except ValueError as error:  # invalid JSON or UTF-8, or a number with thousands of digits
         raise DocumentError(f"it is no JSON: {error}") from error
     _check_plain(value, 1 << (bits - 1))
     return value
 
 
 def parse_object(data: bytes | bytearray | str, *, bits: int = 64) -> dict[str, Any]:
-    """Return the object that a JSON text stands for. Raises ``DocumentError``, also for a value of another kind."""
+    """Parse a JSON object. Raises ``DocumentError``, also for any other JSON value."""
     value = parse_json(data, bits=bits)
     if not isinstance(value, dict):
-        raise DocumentError(f"expected an object, got {_told(value)}")
+        raise DocumentError(f"expected an object, got {_describe(value)}")
     return value
 
 
 def build(kind: type[T], fields: Any) -> T:
-    """Make a dataclass from the object that ``dataclasses.asdict`` and JSON made of it, each field of its type.
+    """Build a dataclass from parsed JSON, the inverse of ``dataclasses.asdict``, and check the type of every field.
 
-    Arrays become tuples where the field is one, objects become dataclasses. Names that the class does not have are left
-    out: a later version may say more. Fields with a default may be absent.
+    Converts arrays to tuples and objects to dataclasses as the fields require. Unknown names are ignored, because a
+    later version may have added fields. Fields with a default are optional.
 
     Raises:
-        DocumentError: no object, a field that is absent, or a value of another type.
+        DocumentError: ``fields`` is not an object, a field is missing, or a value has another type.
     """
     if not isinstance(fields, dict):
-        raise DocumentError(f"expected an object, got {_told(fields)}")
+        raise DocumentError(f"expected an object, got {_describe(fields)}")
     values = {}
     for name, (hint, required, many) in _fields(cast("Hashable", kind)).items():
         value = fields.get(name, _ABSENT)
@@ -69,17 +69,17 @@ def build(kind: type[T], fields: Any) -> T:
             if required:
                 raise DocumentError(f"{name!r} is missing")
         elif type(value) is hint and (hint in _PLAIN or (hint is str and value.isascii())):
-            values[name] = value  # nearly all there is
+            values[name] = value  # fast path for nearly all values
         elif many and value == []:
             values[name] = ()
         else:
-            values[name] = _made(hint, value, name)
+            values[name] = _convert(hint, value, name)
     return kind(**values)
 
 
 @functools.cache
 def _fields(kind: Hashable) -> dict[str, tuple[Any, bool, bool]]:
-    """Type of each field, whether it must be there, and whether it is a tuple of any length."""
+    """Return for each field its type, whether it is required, and whether it is a tuple of any length."""
     assert isinstance(kind, type)
     assert dataclasses.is_dataclass(kind)
     hints = get_type_hints(kind)
@@ -95,8 +95,8 @@ def _fields(kind: Hashable) -> dict[str, tuple[Any, bool, bool]]:
     }
 
 
-def _made(hint: Any, value: Any, name: str) -> Any:
-    """The value as the type asks for it. Raises ``DocumentError`` naming the field."""
+def _convert(hint: Any, value: Any, name: str) -> Any:
+    """Convert a value to a type. Raises ``DocumentError`` with the name of the field."""
     if type(value) is hint and hint in (str, int, bool):
         return _text(value, name) if hint is str else value
     origin, arguments = _generic(hint)
@@ -105,31 +105,31 @@ def _made(hint: Any, value: Any, name: str) -> Any:
     if hint is float and type(value) in (int, float):
         return float(value)
     if origin in (Union, types.UnionType):
-        return None if value is None and types.NoneType in arguments else _made(arguments[0], value, name)
+        return None if value is None and types.NoneType in arguments else _convert(arguments[0], value, name)
     if origin is Literal and isinstance(value, str | int) and value in arguments:
         return value
     if origin is tuple and isinstance(value, list):
         if len(arguments) == 2 and arguments[1] is Ellipsis:
-            return tuple(_made(arguments[0], item, name) for item in value)
+            return tuple(_convert(arguments[0], item, name) for item in value)
         if len(arguments) == len(value):
-            return tuple(_made(of, item, name) for of, item in zip(arguments, value, strict=True))
+            return tuple(_convert(of, item, name) for of, item in zip(arguments, value, strict=True))
     if isinstance(hint, type) and issubclass(hint, tuple) and isinstance(value, list):
-        hints = get_type_hints(hint)  # of a named tuple
+        hints = get_type_hints(hint)  # a named tuple
         if len(hints) == len(value):
-            return hint(*(_made(of, item, name) for of, item in zip(hints.values(), value, strict=True)))
+            return hint(*(_convert(of, item, name) for of, item in zip(hints.values(), value, strict=True)))
     if origin is list and isinstance(value, list):
-        return [_made(arguments[0], item, name) for item in value]
+        return [_convert(arguments[0], item, name) for item in value]
     if origin is dict and isinstance(value, dict):
-        return {_text(key, name): _made(arguments[1], item, name) for key, item in value.items()}
+        return {_text(key, name): _convert(arguments[1], item, name) for key, item in value.items()}
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return build(hint, value)
     wanted = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
-    raise DocumentError(f"{name!r} should be {wanted}, got {_told(value)}")
+    raise DocumentError(f"{name!r} should be {wanted}, got {_describe(value)}")
 
 
 @functools.cache
 def _generic(hint: Hashable) -> tuple[Any, tuple[Any, ...]]:
-    """What a type is made of: ``(tuple, (int, ...))`` of ``tuple[int, ...]``."""
+    """Return origin and arguments of a type, e.g. ``(tuple, (int, ...))`` for ``tuple[int, ...]``."""
     return get_origin(hint), get_args(hint)
 
 
@@ -138,7 +138,7 @@ def _text(value: str, name: str) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise DocumentError(f"{name!r} is text without a UTF-8 form: {value!a:.80}") from None
+            raise DocumentError(f"{name!r} is text that cannot be encoded as UTF-8: {value!a:.80}") from None
     return value
 
 
@@ -155,10 +155,10 @@ def _check_plain(value: Any, most: int) -> None:
             elif kind is list:
                 inner += item
             elif (kind is int and not -most <= item < most) or (kind is float and not math.isfinite(item)):
-                raise DocumentError(f"{item!s:.40} is too large, or no number")
+                raise DocumentError(f"{item!s:.40} is too large or not a finite number")
         level, depth = inner, depth + 1
 
 
-def _told(value: object) -> str:
+def _describe(value: object) -> str:
     kinds = {dict: "an object", list: "an array", type(None): "null"}
     return kinds.get(type(value)) or f"{value!r:.80}"

@@ -1,26 +1,25 @@
-"""The one exception tree, and the exit code that each branch means.
+"""Exceptions of this package, and the exit code of each.
 
 ::
 
     WsvadError
-    ├── UsageError            2   wrong option, manifest or configuration; found before any work
+    ├── UsageError            2   invalid option, manifest or configuration, detected before any work
     │   ├── ManifestError         a listing or manifest that cannot be used
-    │   └── WeightsError          a weight file that is not what it should be; nothing was executed
-    ├── TrainingError         2   a loss that is not finite: the same options end the same way; the last state is kept
-    ├── StorageError          4   the store failed; running again is safe and may be enough
-    │   ├── ObjectNotFound        no object at that key (any more)
-    │   ├── ObjectChanged         the object is not the one that was listed: other size, ETag or time
-    │   ├── UnusablePlace      2   what is there can never be a store, or never that object; another place is needed
-    │   ├── DamagedError      5   an object of ours is missing or not what was written; `wsvad verify` names them all
-    │   ├── AccessDenied          the store refused the credentials or the permission
-    │   ├── StoreFull             no space, or a quota is used up
-    │   └── StoreUnavailable      timeouts, resets and 5xx that outlasted every retry
-    ├── ClusterError          4   Ray could not be reached, is too small, or lost the work too often
-    ├── ConflictError         5   what is at the target was made by another configuration
-    └── VideoError            3   evidence about one video; it ends in quarantine, never in an abort
+    │   └── WeightsError          an invalid weight file; nothing in it was executed
+    ├── TrainingError         2   a loss that is not finite: repeating the run gives the same; the last state is kept
+    ├── StorageError          4   the store failed; repeating the command is safe and may succeed
+    │   ├── ObjectNotFound        there is no object with the key
+    │   ├── ObjectChanged         the object differs from the listed one in size, ETag or modification time
+    │   ├── UnusablePlace     2   the location can never hold the store or object; use another one
+    │   ├── DamagedError      5   an object of this package is missing or damaged; `wsvad verify` reports all of them
+    │   ├── AccessDenied          the store rejected the credentials or the permission
+    │   ├── StoreFull             no space left, or a quota is exhausted
+    │   └── StoreUnavailable      timeouts, connection resets or 5xx that persisted through all retries
+    ├── ClusterError          4   Ray is unreachable, too small, or lost the same work too often
+    ├── ConflictError         5   the target was made with another configuration
+    └── VideoError            3   a video that cannot be used; it is quarantined, and the run continues
 
-Foreign exceptions are translated once, at the edge that talks to the foreign library, and stay reachable as
-``__cause__``.
+Exceptions of other libraries are translated where the library is called and remain available as ``__cause__``.
 """
 
 from __future__ import annotations
@@ -35,88 +34,88 @@ EXIT_CONFLICT = 5
 
 
 class WsvadError(Exception):
-    """Base of every error that is about the user's world rather than a bug of ours."""
+    """Base class of all errors with a cause outside of this package's code."""
 
     exit_code: ClassVar[int] = EXIT_USAGE
 
 
 class UsageError(WsvadError):
-    """An option, path or configuration that cannot work; nothing has been done yet."""
+    """An invalid option, path or configuration, detected before any work."""
 
 
 class ManifestError(UsageError):
-    """A manifest or listing that cannot be used: missing columns, duplicate or unsafe ids, nothing in it."""
+    """A manifest or listing that cannot be used: missing columns, duplicate or unsafe ids, or no entries."""
 
 
 class WeightsError(UsageError):
-    """A weight file that is truncated, altered, of another network, or more than plain tensors."""
+    """A weight file that is truncated, modified, of another network, or contains more than tensors."""
 
 
 class TrainingError(WsvadError):
-    """Training met a loss that is not finite, at a step that the message names.
+    """The loss is not finite, at the step stated in the message.
 
-    Running the same command again ends the same way, so the exit code is that of a configuration that cannot work;
-    the last state before it is kept.
+    Repeating the command gives the same result, so the exit code is that of an invalid configuration. The last state
+    before the step is kept.
     """
 
 
 class StorageError(WsvadError):
-    """The store failed. What was written stays valid; running the same command again continues."""
+    """The store failed. Stored objects stay valid, and the same command continues from them."""
 
     exit_code = EXIT_STORAGE
 
 
 class ObjectNotFound(StorageError):
-    """There is no object at that key, or not any more."""
+    """There is no object with the key."""
 
 
 class ObjectChanged(StorageError):
-    """The object at that key is not the one that was listed or read before: its size, ETag or time differ."""
+    """The object differs from the one that was listed or read before, in size, ETag or modification time."""
 
 
 class UnusablePlace(StorageError):
-    """Does not pass by itself: a file where a folder is needed, an impossible name, a bucket that is not there."""
+    """A permanent problem of the location: a file instead of a folder, an invalid name, or a missing bucket."""
 
     exit_code = EXIT_USAGE
 
 
 class DamagedError(StorageError):
-    """An object of a data set, a run or a checkpoint is missing, or is not what was written.
+    """An object of a data set, run or checkpoint is missing or damaged.
 
-    Reading it again gives the same. ``wsvad verify`` names every such object; the message says what to do.
+    Reading it again gives the same result. ``wsvad verify`` reports all such objects; the message states the remedy.
     """
 
     exit_code = EXIT_CONFLICT
 
 
 class AccessDenied(StorageError):
-    """The store refused: wrong or missing credentials, or no permission on this key."""
+    """The store denied access: invalid or missing credentials, or no permission for the key."""
 
 
 class StoreFull(StorageError):
-    """The store has no room for what is to be written; nothing partial is left."""
+    """The store has no space left; no partial object was left."""
 
 
 class StoreUnavailable(StorageError):
-    """The store kept failing (timeouts, resets, throttling, 5xx) until the retries were spent."""
+    """The store kept failing (timeouts, connection resets, throttling, 5xx) until all retries were used."""
 
 
 class ClusterError(WsvadError):
-    """Ray is unreachable, too small for what was asked, or lost the same work too often."""
+    """Ray is unreachable, too small for the request, or lost the same work too often."""
 
     exit_code = EXIT_STORAGE
 
 
 class ConflictError(WsvadError):
-    """The data set at the target was made by another configuration; nothing was changed."""
+    """The target was made with another configuration; nothing was changed."""
 
     exit_code = EXIT_CONFLICT
 
 
 class VideoError(WsvadError):
-    """Evidence that one video cannot be used, e.g. no video stream, or a decoder that crashes on it.
+    """A video that cannot be used, e.g. without a video stream, or one that crashes the decoder.
 
-    ``kind`` is the machine-readable class that goes into the quarantine record (see ``docs/video-outcomes.md``).
+    ``kind`` is the class of the failure in the quarantine record (see ``docs/video-outcomes.md``).
     """
 
     exit_code = EXIT_QUARANTINE

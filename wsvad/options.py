@@ -1,7 +1,8 @@
-"""The words in which options are declared: types that check what they are given, and how an option looks.
+"""Types and annotations with which options are declared.
 
-An option is a field of a dataclass: its name, type, default and docstring are the command line, the option file and
-the documentation. What a field needs besides stands in ``Annotated[type, Option(...)]``. ``wsvad.cli`` reads them.
+An option is a field of a dataclass. Its name, type, default and docstring define the command-line option, the entry in
+the option file, and the documentation. ``Annotated[type, Option(...)]`` adds further properties. ``wsvad.cli`` reads
+the declarations.
 """
 
 from __future__ import annotations
@@ -42,25 +43,25 @@ __all__ = [
 ]
 
 _LARGEST = 1e9
-"""Of an option that is no whole number: seconds, cores, weights."""
+"""Upper limit of options that are not whole numbers: seconds, cores, weights."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Word:
-    """Marks a field that is told by its place on the command line, not by a name; the field is ``HIDDEN`` besides."""
+    """Marks a field that is a positional argument. The field must also be ``HIDDEN``."""
 
     name: str
-    """What it is called in help and messages."""
+    """Name in help and messages."""
     help: str
     required: bool = True
-    """Whether the command is wrong without it; otherwise the field keeps its default."""
+    """Whether the argument is required; otherwise the field keeps its default."""
 
 
 def group(title: str, *, last: bool = False) -> Option:
-    """Return how a field that holds a dataclass of options is shown: flat, below a heading.
+    """Return the annotation of a field that holds a dataclass of options: they are shown flat under a heading.
 
-    Headings stand in the order in which they are made, those that are ``last`` behind the others.
+    Headings appear in the order of their creation; those with ``last`` come after all others.
     """
     return Option(name="*", group=Group.create_ordered(title, sort_key=int(last)))
 
@@ -76,7 +77,7 @@ def _whole(text: str) -> int:
 
 
 def number(text: str) -> float:
-    """Parse a number. Raises ``ValueError``, as all of these do."""
+    """Parse a number. Raises ``ValueError`` if the text is invalid, as all parsers here do."""
     try:
         return float(text)
     except ValueError as error:
@@ -84,7 +85,7 @@ def number(text: str) -> float:
 
 
 def natural_float(text: str) -> float:
-    """Parse a number of at least 0 that a size, a number of seconds or of cores can be."""
+    """Parse a number from 0 to 1e9, e.g. of seconds or cores."""
     value = number(text)
     if not 0 <= value < math.inf:
         raise ValueError(f"must be at least 0 and finite, got {text}")
@@ -110,7 +111,7 @@ def natural(text: str) -> int:
 
 
 def small_int(text: str) -> int:
-    """Parse a whole number from 1 to 65,536: what is held in memory at once, or made one by one."""
+    """Parse a whole number from 1 to 65,536, for things that are held in memory at once or created one by one."""
     value = positive_int(text)
     if value > 1 << 16:
         raise ValueError(f"must be at most {1 << 16}, got {value}")
@@ -118,7 +119,7 @@ def small_int(text: str) -> int:
 
 
 def any_positive_float(text: str) -> float:
-    """Parse a finite number above 0, however large."""
+    """Parse a finite number above 0, without an upper limit."""
     value = number(text)
     if not 0 < value < math.inf:
         raise ValueError(f"must be above 0 and finite, got {text}")
@@ -126,13 +127,13 @@ def any_positive_float(text: str) -> float:
 
 
 def positive_float(text: str) -> float:
-    """Parse a number above 0 that a size, a number of seconds or of cores can be."""
+    """Parse a number above 0 and at most 1e9, e.g. of seconds or cores."""
     any_positive_float(text)
     return natural_float(text)
 
 
 def size_bytes(text: str) -> int:
-    """Parse bytes, at least 1: a whole number, or a number with KiB, MiB or GiB behind it."""
+    """Parse a size of at least 1 byte: a whole number, or a number with the suffix KiB, MiB or GiB."""
     digits, factor = text, 1
     for unit, size in (("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)):
         if text.endswith(unit):
@@ -151,9 +152,9 @@ def _checked(parse: Callable[[str], T], metavar: str) -> Option:
 
 
 HIDDEN = Option(parse=False, show=False)
-"""Of a field that is no option: it keeps its default, or somebody else sets it."""
+"""Annotation of a field that is not an option: it keeps its default or is set by code."""
 PLAIN = Option(negative=())
-"""Of a switch that can only be turned on: there is no ``--no-`` of it."""
+"""Annotation of a flag without a ``--no-`` form."""
 URI = Option(metavar="URI")
 
 Flag = Annotated[bool, PLAIN]

@@ -1,4 +1,4 @@
-"""Which versions and what kind of machine made something: saved beside it, free of names and secrets."""
+"""Provenance of results: package versions and machine type, without host names or secrets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PACKAGES = ("torch", "ray", "av", "numpy", "pyarrow", "safetensors", "s3fs")
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python, this package and what it stands on; missing packages are left out."""
+    """Return the versions of Python, this package and its main dependencies; omits missing packages."""
     found = {"wsvad": __version__, "python": platform.python_version(), "machine": platform.machine()}
     for name in PACKAGES:
         try:

@@ -1,10 +1,14 @@
-"""Ctrl-C and SIGTERM at any moment: the process ends with 130 or 143, soon, and leaves no child behind.
+"""Handle Ctrl-C and SIGTERM: the process ends promptly with exit code 130 or 143 and leaves no child processes.
 
-A handler that raises is not enough. An exception is lost where C calls back into Python, in destructors, and in
-libraries that catch everything; Ray takes SIGTERM for itself while it starts; a module that is interrupted in the midst
-of its import fails in ways of its own. So a signal is remembered, raised again until somebody notes it, and held back
-where it must not strike; a thread ends the process when that takes too long, or when it is asked for a second time.
-Only the standard library is used, so that the handlers are there before anything that takes seconds to import.
+A handler that raises an exception is not sufficient:
+
+* Exceptions are lost where C calls back into Python, in destructors, and in libraries that catch everything.
+* Ray replaces the SIGTERM handler while it starts.
+* An import that is interrupted leaves a broken module.
+
+Therefore the exception is raised again until the command acknowledges it, and deferred during critical sections and
+imports. A thread ends the process if this takes too long or if a second signal arrives. The module uses only the
+standard library, so that the handlers are installed before anything that takes seconds to import.
 """
 
 from __future__ import annotations
@@ -21,38 +25,38 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
-HEEDED = (signal.SIGINT, signal.SIGTERM)
+HANDLED = (signal.SIGINT, signal.SIGTERM)
 
-_LOOK_EVERY_S = 0.2
-_AGAIN_EVERY_S = 5.0  # an exception that nobody noted within this was lost
-_LONGEST_S = 60.0  # a training run gets 30 s to save its state, Ray some to end
-_SECOND_AFTER_S = 1.0  # a second signal that comes sooner is the first one, passed on by a wrapper
-_STOP = 0  # no signal has this number
+_POLL_S = 0.2
+_RAISE_AGAIN_S = 5.0  # an exception that is not acknowledged within this time was lost
+_TIMEOUT_S = 60.0  # training gets 30 s of it to save its state, Ray the rest to shut down
+_SECOND_SIGNAL_S = 1.0  # a second signal within this time is the first one, forwarded by a wrapper process
+_STOP = 0  # not a signal number
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM arrived; unwinds like Ctrl-C. Of its family, because Ray's core passes on no other exception."""
+    """SIGTERM arrived. A ``KeyboardInterrupt``, because Ray's core propagates no other exception."""
 
 
-class _Watch:
-    """What has arrived, and what is done about it."""
+class _SignalState:
+    """State of signal handling in this process."""
 
     def __init__(self) -> None:
         self.number: int | None = None
         """The first signal that arrived."""
-        self.noted = False
-        """The command has begun to end because of it."""
-        self.at_once = ""
-        """Where there is nothing to unwind, and the process ends where it stands: what is said then."""
-        self.held = 0
-        """How many sections it must not strike in."""
-        self.waiting = False
-        """It arrived in the midst of an import, and is to be raised as soon as that is over."""
-        self._insisted = 0.0
+        self.acknowledged = False
+        """Whether the command has acknowledged the signal and is ending."""
+        self.idle_message = ""
+        """Message for a signal that ends the process immediately because no work is running; empty while work runs."""
+        self.deferred = 0
+        """Number of nested sections in which the exception is deferred."""
+        self.pending = False
+        """Whether the signal arrived during an import, so that the exception is raised after it."""
+        self._raised_again_at = 0.0
         self._pid = os.getpid()
-        self._since = 0.0
-        self._own = 0  # signals that this process sent itself
-        self._stderr = _duplicate(2)  # while Ray starts, 2 leads nowhere
+        self._first_at = 0.0
+        self._own = 0  # number of signals that this process sent to itself
+        self._stderr = _duplicate(2)  # file descriptor 2 is redirected while Ray starts
         pipe = os.pipe()
         self._read, self.wakeup = map(_duplicate, pipe)
         for descriptor in pipe:
@@ -70,26 +74,26 @@ class _Watch:
                 os.close(descriptor)
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Raise in the main thread. A child between fork and exec has this handler, too, and must do nothing."""
+        """Raise in the main thread. Does nothing in a child between fork and exec, which inherits the handler."""
         if os.getpid() == self._pid:
             self.number = self.number or number
-            self.strike(frame)
+            self.raise_signal(frame)
 
-    def strike(self, frame: FrameType | None = None) -> None:
-        """Raise what has arrived, unless it is held back or noted already, or the thread ends the process.
+    def raise_signal(self, frame: FrameType | None = None) -> None:
+        """Raise the exception unless it is deferred, already acknowledged, or the thread ends the process.
 
-        In the midst of an import it waits: C code that imports loses exceptions, and half a module is left behind.
+        During an import it is deferred: C code that imports loses exceptions, and a partial module would remain.
         """
-        self.waiting = self._may_strike and _importing(frame)
-        if self._may_strike and not self.waiting:
+        self.pending = self._may_raise and _importing(frame)
+        if self._may_raise and not self.pending:
             raise Terminated if self.number == signal.SIGTERM else KeyboardInterrupt
 
     @property
-    def _may_strike(self) -> bool:
-        return self.number is not None and not (self.held or self.noted or self.at_once)
+    def _may_raise(self) -> bool:
+        return self.number is not None and not (self.deferred or self.acknowledged or self.idle_message)
 
     def _end(self, message: str) -> NoReturn:
-        """End this process and all that it started, now."""
+        """End this process and all its descendants immediately."""
         number = self.number or signal.SIGTERM
         with contextlib.suppress(OSError):
             os.write(self._stderr, f"{_NAMES[number]}: {message}\n".encode())
@@ -97,43 +101,43 @@ class _Watch:
         os._exit(128 + number)
 
     def _run(self) -> None:
-        """Read the numbers that the interpreter writes at once, whatever the main thread is deep in."""
+        """Read signal numbers from the wakeup descriptor, which works even if the main thread is blocked."""
         poller = select.poll()
         poller.register(self._read, select.POLLIN)
         while True:
-            if not poller.poll(_LOOK_EVERY_S * 1000 if self._since else None):
-                if self.waiting or time.monotonic() - max(self._since, self._insisted) >= _AGAIN_EVERY_S:
-                    self._insist()
+            if not poller.poll(_POLL_S * 1000 if self._first_at else None):
+                if self.pending or time.monotonic() - max(self._first_at, self._raised_again_at) >= _RAISE_AGAIN_S:
+                    self._raise_again()
                 continue
             number = os.read(self._read, 1)[0]
             if number == _STOP:
                 return
-            if number in HEEDED:
-                self._arrived(number)
+            if number in HANDLED:
+                self._handle_arrival(number)
 
-    def _arrived(self, number: int) -> None:
+    def _handle_arrival(self, number: int) -> None:
         now = time.monotonic()
         if self._own:
             self._own -= 1
-        elif not self._since:
-            self.number, self._since = self.number or number, now
-            if self.at_once:
-                self._end(self.at_once)
-        elif now - self._since > _SECOND_AFTER_S:
+        elif not self._first_at:
+            self.number, self._first_at = self.number or number, now
+            if self.idle_message:
+                self._end(self.idle_message)
+        elif now - self._first_at > _SECOND_SIGNAL_S:
             self._end("stopped at once; run the same command again")
 
-    def _insist(self) -> None:
-        """Raise again what was lost; in the end do without the main thread."""
-        self._insisted = time.monotonic()
-        if time.monotonic() - self._since > _LONGEST_S:
+    def _raise_again(self) -> None:
+        """Raise a lost exception again; after 60 s end the process without the main thread."""
+        self._raised_again_at = time.monotonic()
+        if time.monotonic() - self._first_at > _TIMEOUT_S:
             self._end("took too long to stop and was ended; run the same command again")
-        if self.number and self._may_strike:
+        if self.number and self._may_raise:
             self._own += 1
             signal.pthread_kill(threading.main_thread().ident or 0, self.number)
 
 
 def _importing(frame: FrameType | None) -> bool:
-    """True where a frame is part of an import."""
+    """Whether a stack frame is part of an import."""
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib."):
             return True
@@ -142,7 +146,7 @@ def _importing(frame: FrameType | None) -> bool:
 
 
 def _duplicate(descriptor: int) -> int:
-    """Return a duplicate that is none of the standard ones, which may be closed; -1 where this one is."""
+    """Return a duplicate above the standard descriptors, or -1 if the descriptor is closed."""
     try:
         return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
     except OSError:
@@ -150,113 +154,113 @@ def _duplicate(descriptor: int) -> int:
 
 
 _NAMES: dict[int, str] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
-_watch: _Watch | None = None
+_state: _SignalState | None = None
 
 
 @contextlib.contextmanager
-def heeded(*, for_good: bool = False) -> Iterator[None]:
-    """Take Ctrl-C and SIGTERM for the length of a ``with`` block; does nothing inside of another one.
+def handled(*, permanent: bool = False) -> Iterator[None]:
+    """Handle Ctrl-C and SIGTERM for the duration of a ``with`` block. A nested block does nothing.
 
-    What arrives raises ``KeyboardInterrupt`` or ``Terminated`` in the main thread, again every 5 s until ``note`` is
-    called; after 60 s, or when another one comes, the process ends with all that it started. A signal that the
-    process was started to ignore (``nohup``, a shell's background) stays ignored.
+    A signal raises ``KeyboardInterrupt`` or ``Terminated`` in the main thread, and again every 5 s until
+    ``acknowledge`` is called. After 60 s, or at a second signal, the process and all its descendants end. A signal that
+    was ignored when the process started (``nohup``, background jobs of a shell) stays ignored.
 
     Args:
-        for_good: of the process itself: handlers stay to its end, and outside of :func:`working` a signal ends it at
-            once, for there is nothing to unwind.
+        permanent: keep the handlers until the process ends. Outside of :func:`working` a signal then ends the process
+            immediately, because there is nothing to unwind.
     """
-    global _watch
-    if _watch is not None or threading.current_thread() is not threading.main_thread():
+    global _state
+    if _state is not None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    watch = _watch = _Watch()
-    watch.at_once = "no work had begun" if for_good else ""
-    before = {number: signal.getsignal(number) for number in HEEDED}
-    wakeup = signal.set_wakeup_fd(watch.wakeup, warn_on_full_buffer=False)
+    state = _state = _SignalState()
+    state.idle_message = "no work had started" if permanent else ""
+    before = {number: signal.getsignal(number) for number in HANDLED}
+    wakeup = signal.set_wakeup_fd(state.wakeup, warn_on_full_buffer=False)
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
-            signal.signal(number, watch.handle)
+            signal.signal(number, state.handle)
     try:
         yield
     finally:
-        if not for_good:
+        if not permanent:
             for number, handler in before.items():
                 signal.signal(number, handler)
             signal.set_wakeup_fd(wakeup)
-            watch.close()
-            _watch = None
+            state.close()
+            _state = None
 
 
 @contextlib.contextmanager
 def working() -> Iterator[None]:
-    """Unwind, for the length of a ``with`` block, instead of ending at once."""
-    watch = _watch
-    if watch is None or not watch.at_once:
+    """Raise exceptions for signals for the duration of a ``with`` block, instead of ending the process immediately."""
+    state = _state
+    if state is None or not state.idle_message:
         yield
         return
-    watch.at_once = ""
+    state.idle_message = ""
     try:
         yield
     finally:
-        if watch.number is None:
-            watch.at_once = "the work had ended"
+        if state.number is None:
+            state.idle_message = "the work had finished"
 
 
 @contextlib.contextmanager
-def held() -> Iterator[None]:
-    """Keep Ctrl-C and SIGTERM for the end of a ``with`` block, whose content cannot be interrupted halfway.
+def deferred() -> Iterator[None]:
+    """Defer Ctrl-C and SIGTERM to the end of a ``with`` block whose content must not be interrupted.
 
-    Nor can it take the handlers away. Counts in the main thread alone, which is where handlers run.
+    Code in the block cannot replace the handlers. Has an effect only in the main thread, where handlers run.
 
     Raises:
-        KeyboardInterrupt: at the end, when one arrived; it is then still to be noted.
+        KeyboardInterrupt: at the end of the block, if a signal arrived; it must still be acknowledged.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    watch, given = _watch, signal.signal
+    state, original = _state, signal.signal
 
     def keep(number: int, handler: Any) -> Any:
-        return signal.getsignal(number) if number in HEEDED else given(number, handler)
+        return signal.getsignal(number) if number in HANDLED else original(number, handler)
 
     vars(signal)["signal"] = keep
-    if watch is not None:
-        watch.held += 1
+    if state is not None:
+        state.deferred += 1
     try:
         yield
     finally:
-        vars(signal)["signal"] = given
-        for number in HEEDED:
+        vars(signal)["signal"] = original
+        for number in HANDLED:
             handler = signal.getsignal(number)
-            if callable(handler):  # C code may have put a handler of its own before the interpreter's: Ray's core does
+            if callable(handler):  # reinstall it, because C code such as Ray's core may have replaced it
                 signal.signal(number, handler)
-        if watch is not None:
-            watch.held -= 1
-    if watch is not None:
-        watch.strike()
+        if state is not None:
+            state.deferred -= 1
+    if state is not None:
+        state.raise_signal()
 
 
 def arrived() -> bool:
-    """Whether one has arrived: what fails from then on may well fail because of it."""
-    return _watch is not None and _watch.number is not None
+    """Whether a signal has arrived, which may be the cause of any later failure."""
+    return _state is not None and _state.number is not None
 
 
-def note(error: BaseException | None = None) -> tuple[int, str]:
-    """Take note of what arrived, so that it is raised no more; return the exit code, and what happened in a word."""
+def acknowledge(error: BaseException | None = None) -> tuple[int, str]:
+    """Acknowledge the signal, so that it is not raised again; return the exit code and a word for what happened."""
     number: int = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
-    if _watch is not None:
-        _watch.noted = True
-        number = _watch.number or number
+    if _state is not None:
+        _state.acknowledged = True
+        number = _state.number or number
     return 128 + number, _NAMES[number]
 
 
-def leave(code: int) -> int:
-    """Return the exit code to the caller; where a signal arrived, end the process here, with all that it started.
+def exit_process(code: int) -> int:
+    """Return the exit code; if a signal arrived, end the process and all its descendants here instead.
 
-    The interpreter's own end would wait for threads, and could crash in libraries that were interrupted.
+    A regular exit would wait for threads, and might crash in interrupted libraries.
     """
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, OSError, ValueError):  # none, a broken or a closed one
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # missing, broken or closed stream
             stream.flush()
     if arrived():
         end_descendants()
@@ -265,7 +269,7 @@ def leave(code: int) -> int:
 
 
 def end_descendants() -> None:
-    """Kill every process that this one started, and theirs, parents first."""
+    """Kill all descendants of this process, parents first."""
     parents: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():

@@ -1,4 +1,4 @@
-"""What somebody may have meant who mistyped a word of a known few."""
+"""Suggest corrections of mistyped words."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean 'x'?`` to follow a message about a word that is not known, or nothing.
+    """Return ``; did you mean 'x'?``, to append to a message about an unknown word, or ``""`` without a close match.
 
-    Case, and ``-`` for ``_``, count for nothing.
+    Ignores case and the difference between ``-`` and ``_``.
     """
     by_plain = {_plain(name): name for name in known}
     close = difflib.get_close_matches(_plain(word), by_plain, n=1, cutoff=0.6)

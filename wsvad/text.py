@@ -1,4 +1,4 @@
-"""Text of others, made safe to show."""
+"""Make text from external sources safe to print."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import contextlib
 
 
 def printable(text: str) -> str:
-    """Make a name safe for logs, JSON and terminals: undecodable bytes and control characters become escapes.
+    """Escape undecodable bytes and control characters, so that a name is safe in logs, JSON and terminals.
 
-    So a key cannot forge a line of a log, or an escape sequence of a terminal.
+    Otherwise an object key could forge log lines or contain terminal escape sequences.
     """
-    if text.isascii() and text.isprintable():  # nearly all names, and an archive has many
+    if text.isascii() and text.isprintable():  # fast path for nearly all names
         return text
-    with contextlib.suppress(UnicodeEncodeError):  # a surrogate that stands for no byte is escaped below
+    with contextlib.suppress(UnicodeEncodeError):  # surrogates that represent no byte are escaped below
         text = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

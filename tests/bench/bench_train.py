@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader, Dataset
 from tests.features.factories import write_features
 from wsvad.features.cache import SegmentCache
 from wsvad.features.reading import FeatureSet
-from wsvad.loop.group import Alone
+from wsvad.loop.group import SingleWorker
 from wsvad.models.contract import Criterion, MilModel
 from wsvad.models.registry import build_criterion, build_model, default_config
 from wsvad.training.batches import BalancedSampler, Batch, make_batch
@@ -144,7 +144,7 @@ def main() -> None:
         )
         options = TrainConfig(steps=1 << 30, pairs=args.pairs)
         trainer = Trainer(
-            build_model(config, seed=0), build_criterion(config), bags, options, Alone(), torch.device("cpu")
+            build_model(config, seed=0), build_criterion(config), bags, options, SingleWorker(), torch.device("cpu")
         )
         found = in_turns(
             {

@@ -26,7 +26,7 @@ from wsvad.tuning.space import Configuration
 from wsvad.tuning.spaces import find_space
 from wsvad.tuning.trial import Task
 from wsvad.work.cluster import connected, nodes
-from wsvad.work.pool import PoolOptions, fit
+from wsvad.work.pool import PoolOptions, fit_pool
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -115,7 +115,7 @@ def empty(number: int) -> None:
     """Print what trials that do nothing cost."""
     lines = []
     with connected(None):
-        pool = fit(PoolOptions(None, 1.0, 0.0), nodes())
+        pool = fit_pool(PoolOptions(None, 1.0, 0.0), nodes())
         for many in (20, number):  # the first warms up
             queue, before, started = _Queue(many), _resident_kb(), time.perf_counter()
             run_on_tune(Nothing(), queue, pool, lambda: None, name="bench", verbose=False)

@@ -1,4 +1,4 @@
-"""Checkpoint folders: what is written comes back, and nothing else is taken for it."""
+"""Checkpoint folders round-trip, and anything else is refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONFIG = default_config("sultani", 8)
 
 
 def make(seed: int = 0, weights: str = "rgb_imagenet") -> Checkpoint:
-    """A checkpoint of a fresh model."""
+    """A checkpoint of a new model."""
     return Checkpoint(
         model_config=CONFIG,
         state=build_model(CONFIG, seed=seed).state_dict(),
@@ -41,8 +41,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "checkpoint"
 
 
-def test_what_is_saved_is_loaded(folder):
-    """Configuration, tensors bit for bit, training ids, digest; the model scores the same."""
+def test_checkpoints_round_trip(folder):
+    """Configuration, tensors bit for bit, training ids, digest; the model gives the same scores."""
     loaded, saved = load_checkpoint(str(folder)), make()
     assert {p.name for p in folder.iterdir()} == {"model.safetensors", "config.json", "README.md"}
     assert loaded.digest == saved.digest == json.loads((folder / "config.json").read_text())["digest"]
@@ -53,15 +53,15 @@ def test_what_is_saved_is_loaded(folder):
     assert torch.equal(model(torch.ones(1, 3, 8)).scores_BT, saved.model()(torch.ones(1, 3, 8)).scores_BT)
 
 
-def test_s3_holds_the_same(s3_bucket, moto_server):
-    """A bucket's checkpoint has the bytes of a local one."""
+def test_s3_has_the_same_bytes(s3_bucket, moto_server):
+    """As a local checkpoint."""
     options = StoreOptions(endpoint_url=moto_server.url)
     save_checkpoint(open_store(f"s3://{s3_bucket}/run", options), "checkpoint", make())
     assert load_checkpoint(f"s3://{s3_bucket}/run/checkpoint", options).digest == make().digest
 
 
-def test_digest_is_of_everything():
-    """Another weight, id or option is another checkpoint."""
+def test_the_digest_covers_everything():
+    """Another weight, id or option gives another digest."""
     digests = {
         make().digest,
         make(seed=1).digest,
@@ -72,8 +72,8 @@ def test_digest_is_of_everything():
     assert len(digests) == 5
 
 
-def test_a_whole_checkpoint_is_never_written_over(folder):
-    """Saving it again changes nothing, saving another is a conflict; a torn one is completed."""
+def test_an_intact_checkpoint_is_never_overwritten(folder):
+    """Saving it again changes nothing, saving another is a conflict; an incomplete one is completed."""
     store = open_store(str(folder.parent))
     save_checkpoint(store, "checkpoint", make())
     with pytest.raises(ConflictError, match="holds another checkpoint"):
@@ -101,24 +101,27 @@ def flip(path: Path, at: int) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda f: flip(f / "model.safetensors", -1), "/model.safetensors was altered: expected the digest"),
+        (lambda f: flip(f / "model.safetensors", -1), "/model.safetensors was modified: expected the digest"),
         (lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:-9]), "damaged"),
-        (lambda f: (f / "model.safetensors").write_bytes(pickle.dumps({"w": [1.0]})), "damaged or of another kind"),
+        (
+            lambda f: (f / "model.safetensors").write_bytes(pickle.dumps({"w": [1.0]})),
+            "a damaged file or another format",
+        ),
         (lambda f: (f / "model.safetensors").unlink(), "/model.safetensors is missing"),
-        (lambda f: edit(f, training_ids=["a.mp4"]), "was altered"),
-        (lambda f: edit(f, training_ids=[]), "/config.json was altered"),
+        (lambda f: edit(f, training_ids=["a.mp4"]), "was modified"),
+        (lambda f: edit(f, training_ids=[]), "/config.json was modified"),
         (lambda f: edit(f, surprise=1), "unknown 'surprise'"),
         (lambda f: edit(f, training_ids=None), "missing 'training_ids'"),
         (lambda f: edit(f, training_ids="a"), "expected 'training_ids' as a list"),
-        (lambda f: edit(f, format=2), "expected format 1, got 2; it was altered, its digest is another"),
-        (lambda f: edit(f, model={"name": "other", "input_dim": 8}), "was altered"),
+        (lambda f: edit(f, format=2), "expected format 1, got 2; it was modified, as its digest does not match"),
+        (lambda f: edit(f, model={"name": "other", "input_dim": 8}), "was modified"),
         (lambda f: (f / "config.json").write_text("{"), "damaged"),
         (lambda f: (f / "config.json").write_text("[" * 100_000), "damaged"),
         (lambda f: (f / "config.json").unlink(), "/config.json is missing"),
     ],
 )
-def test_what_is_not_whole_and_unaltered_is_damage(folder, damage, message):
-    """Each kind of damage with a message that names it, and what to do; exit code 5."""
+def test_damage_is_reported(folder, damage, message):
+    """Each kind of damage, with its name and a remedy; exit code 5."""
     damage(folder)
     with pytest.raises(DamagedError, match=f"(?s){message}.*run the same `wsvad train` again") as caught:
         load_checkpoint(str(folder))
@@ -126,7 +129,7 @@ def test_what_is_not_whole_and_unaltered_is_damage(folder, damage, message):
 
 
 def sign(folder: Path, **changes: object) -> None:
-    """Change keys of ``config.json``, with the digest that goes with them: as another version would have written it."""
+    """Change keys of ``config.json`` and update the digest, as another version would have written it."""
     described = {**json.loads((folder / "config.json").read_text()), **changes}
     plain = {k: v for k, v in described.items() if k not in ("digest", "files")}
     text = json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()
@@ -141,22 +144,22 @@ def sign(folder: Path, **changes: object) -> None:
         (lambda f: sign(f, model={"name": "sultani", "input_dim": 8, "depth": 3}), "has no setting 'depth'"),
         (
             lambda f: sign(f, model={"name": "sultani", "input_dim": 8}),
-            "earlier version, whose sultani had no .*unit_len",
+            "earlier version, in which sultani had no .*unit_len",
         ),
-        (lambda f: (f / "config.json").write_text('{"architectures": ["Bert"]}'), "is not a checkpoint's"),
+        (lambda f: (f / "config.json").write_text('{"architectures": ["Bert"]}'), "is not that of a checkpoint"),
         (lambda f: [path.unlink() for path in f.iterdir()], "no checkpoint at"),
     ],
 )
-def test_what_is_whole_and_not_of_this_version_is_refused(folder, damage, message):
-    """Nothing is damaged, and nothing can be done with it: exit code 2."""
+def test_checkpoints_of_other_versions_are_refused(folder, damage, message):
+    """They are intact, but cannot be used: exit code 2."""
     damage(folder)
     with pytest.raises(UsageError, match=message) as caught:
         load_checkpoint(str(folder))
     assert caught.value.exit_code == 2
 
 
-def test_a_checkpoint_of_an_earlier_version_is_whole(folder):
-    """It says no digest of its model card: that one is only looked for."""
+def test_a_checkpoint_without_a_card_digest_is_intact(folder):
+    """Earlier versions stored none; the model card must only exist."""
     edit(folder, files=None)
     (folder / "README.md").write_text("of an earlier template")
     store = open_store(str(folder))
@@ -166,22 +169,22 @@ def test_a_checkpoint_of_an_earlier_version_is_whole(folder):
     assert checkpoint_faults(store)[1] == ["README.md is missing"]
 
 
-def test_a_damaged_checkpoint_is_written_over_by_the_same_run(folder, caplog):
-    """The run that made it still knows it; a whole one of another version is left alone."""
+def test_a_damaged_checkpoint_is_overwritten_by_the_same_run(folder, caplog):
+    """From its saved state; an intact checkpoint of another version is kept."""
     store, whole = open_store(str(folder.parent)), load_checkpoint(str(folder)).digest
     for name in ("config.json", "model.safetensors", "README.md"):
         flip(folder / name, 70)
         save_checkpoint(store, "checkpoint", make())
         assert load_checkpoint(str(folder)).digest == whole
         assert checkpoint_faults(open_store(str(folder)))[1] == []
-    assert caplog.text.count("is written over") == 2
+    assert caplog.text.count("is overwritten") == 2
     sign(folder, format=2)
     with pytest.raises(ConflictError, match="holds something else"):
         save_checkpoint(store, "checkpoint", make())
 
 
 def test_tensors_of_another_model_are_refused(tmp_path):
-    """Names, shapes and values are held against the configuration before anything is written."""
+    """Names, shapes and values are checked against the configuration before anything is written."""
     store = open_store(str(tmp_path))
     state = dict(make().state)
     first = next(iter(state))
@@ -196,8 +199,8 @@ def test_tensors_of_another_model_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_card_says_what_a_stranger_must_know(folder, tmp_path):
-    """Model, selection, licence; and the banner only where features were of an untrained network."""
+def test_the_model_card(folder, tmp_path):
+    """Model, selection, licence; a banner only if the features are from an untrained network."""
     card = (folder / "README.md").read_text()
     for text in (
         "# sultani",

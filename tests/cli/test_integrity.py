@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.cli.stored_data import StoredData, cases, extracted, imported, patched, trained_and_scored
-from tests.dataset.earlier import downgrade
+from tests.dataset.legacy import downgrade
 from wsvad.cli import main
 from wsvad.dataset.snapshots import read_snapshot, snapshot_keys
 from wsvad.storage import open_store
@@ -243,7 +243,7 @@ def test_verify_counts(stored: AllStored, call: Any, capsys: pytest.CaptureFixtu
     assert report["clips"] < report["expected_clips"] == 7
     words = [word for word in data.verify if word != "--json"]
     assert main([*words, "--quick"]) == 5
-    assert "1 of 2 objects present in the right size (not read)" in capsys.readouterr().out
+    assert "1 of 2 objects present with the right size (not read)" in capsys.readouterr().out
     assert main([*words, "--repair"]) == 4
     out = capsys.readouterr().out
     assert "1 missing objects are no longer expected" in out

@@ -105,7 +105,7 @@ def test_file_instead_of_the_target_folder(verb, below, tmp_path, capsys):
     """Exit code 2 before any input is opened: none of them exists."""
     (tmp_path / "file").write_text("x")
     assert main(_words(verb, f"{tmp_path}/file{below}")) == 2
-    assert "is a file, where a folder is needed" in capsys.readouterr().err
+    assert "is a file instead of a folder" in capsys.readouterr().err
 
 
 def test_unwritable_folder(tmp_path, capsys, monkeypatch):

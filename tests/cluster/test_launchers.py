@@ -23,7 +23,7 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 
 from tests.cluster.manifests import CLUSTER
 from wsvad.errors import UsageError
-from wsvad.work.pool import Node, PoolOptions, fit
+from wsvad.work.pool import Node, PoolOptions, fit_pool
 
 UP = sorted((CLUSTER / "ray-up").glob("*.yaml"))
 UNITS = sorted(p for p in (CLUSTER / "systemd").iterdir() if p.suffix in (".service", ".timer"))
@@ -78,7 +78,7 @@ def test_workers_are_there_before_a_job_asks():
     worker = config["available_node_types"]["worker"]
     assert worker["min_workers"] == worker["max_workers"] == config["max_workers"]
     with pytest.raises(UsageError, match="no node can hold one"):
-        fit(PoolOptions(), [Node(0.0, 0.0, 8e9)])
+        fit_pool(PoolOptions(), [Node(0.0, 0.0, 8e9)])
 
 
 def _unit(path: Path) -> configparser.ConfigParser:

@@ -1,4 +1,4 @@
-"""What nobody needs any more is deleted, and nothing that anybody may need."""
+"""Garbage collection deletes unreferenced old objects, and nothing that may still be needed."""
 
 import os
 import time
@@ -15,7 +15,7 @@ from wsvad.extraction.units import plan_units
 from wsvad.extraction.worker import receipt_of
 from wsvad.storage import open_store
 from wsvad.verification.data_set import verify
-from wsvad.work.stored import adopt
+from wsvad.work.stored import recover_stored_units
 
 DAY = 24 * 3600
 
@@ -29,7 +29,7 @@ def store(tmp_path):
 
 
 def _age(store, days, prefix=""):
-    """Make everything below a prefix that much older."""
+    """Make everything below a prefix older."""
     for info in store.list(prefix):
         then = time.time_ns() - int(days * DAY * 1e9)
         os.utime(store.uri_of(info.key).removeprefix("file://"), ns=(then, then))
@@ -39,14 +39,14 @@ def _keys(store, prefix=""):
     return [info.key for info in store.list(prefix)]
 
 
-def test_objects_of_replaced_content_go_once_their_snapshot_is_old(store):
-    """Of two published versions of a video the first goes, with its snapshot and its list; the other stays whole."""
+def test_objects_of_replaced_content_are_deleted_with_their_snapshot(store):
+    """Of two versions of a video the first is deleted, with its snapshot and list; the second stays intact."""
     old, row = _store_units(store, make_video("a.mp4"))
     first = _publish(store, old, [row])
     _age(store, 30)
     new, row = _store_units(store, make_video("a.mp4", version="2"))
     second = _publish(store, new, [row])
-    assert collect(store, grace_hours=24) == Collected(), "the first was the newest a moment ago: somebody may read it"
+    assert collect(store, grace_hours=24) == Collected(), "the first was the newest until now, so it may still be read"
     _age(store, 2)
     planned = collect(store, grace_hours=24, dry_run=True)
     assert {old[0].key, *first.table_keys, layout.snapshot_key(1)} <= set(_keys(store))
@@ -59,8 +59,8 @@ def test_objects_of_replaced_content_go_once_their_snapshot_is_old(store):
     assert latest_snapshot(store) == second
 
 
-def test_what_is_young_stays_and_what_nobody_went_on_with_goes(store):
-    """Units that no snapshot names: of a run at work, or of one that was killed long ago."""
+def test_old_unreferenced_units_are_deleted(store):
+    """Recent ones, which may belong to an active run, are kept."""
     named, row = _store_units(store, make_video("a.mp4"))
     _publish(store, named, [row])
     left, _ = _store_units(store, make_video("left.mp4"))
@@ -71,21 +71,21 @@ def test_what_is_young_stays_and_what_nobody_went_on_with_goes(store):
     assert left[0].key not in _keys(store)
 
 
-def test_unit_that_a_run_takes_over_is_young_again(store):
-    """Between its adoption and its publication no collector takes it for a leftover; its bytes are the same."""
+def test_a_recovered_unit_is_rewritten(store):
+    """Until it is published, it must not count as an old unreferenced object; its bytes do not change."""
     (unit,) = plan_units(make_video("a.mp4"), make_index(), CONFIG)
     key = layout.unit_key(unit.unit_id)
     store.create(key, unit_bytes(unit))
     _age(store, 30)
-    adopt(store, [unit], None, receipt_of, mend=False)  # a dry run writes nothing
+    recover_stored_units(store, [unit], None, receipt_of, repair=False)  # a dry run writes nothing
     assert collect(store, dry_run=True).objects == 1
-    adopt(store, [unit], None, receipt_of, mend=True)
+    recover_stored_units(store, [unit], None, receipt_of, repair=True)
     assert collect(store) == Collected()
     assert store.read(key) == unit_bytes(unit)
 
 
-def test_list_that_is_published_again_is_young_again(store):
-    """Videos that change back: the list of the past is named once more, and not deleted under the new snapshot."""
+def test_a_list_that_is_published_again_is_rewritten(store):
+    """If videos change back, an old list is referenced by a new snapshot and must not be deleted."""
     old, row = _store_units(store, make_video("a.mp4"))
     first = _publish(store, old, [row])
     new, new_row = _store_units(store, make_video("a.mp4", version="2"))
@@ -99,8 +99,8 @@ def test_list_that_is_published_again_is_young_again(store):
     assert verify(store).exit_code == 0
 
 
-def test_object_written_anew_since_it_was_listed_stays(store, monkeypatch):
-    """The race with a run that adopts a unit while the collector is about to delete it."""
+def test_an_object_rewritten_since_it_was_listed_is_kept(store, monkeypatch):
+    """A run may recover a unit while the collection is about to delete it."""
     named, row = _store_units(store, make_video("a.mp4"))
     _publish(store, named, [row])
     left, _ = _store_units(store, make_video("left.mp4"))
@@ -109,7 +109,7 @@ def test_object_written_anew_since_it_was_listed_stays(store, monkeypatch):
 
     def list_and_adopt(self, prefix=""):
         found = list(listing(self, prefix))
-        if prefix == layout.SNAPSHOTS:  # the last look of the collector
+        if prefix == layout.SNAPSHOTS:  # the last listing of the collection
             store.replace(left[0].key, store.read(left[0].key))
         return iter(found)
 
@@ -117,8 +117,8 @@ def test_object_written_anew_since_it_was_listed_stays(store, monkeypatch):
     assert collect(store) == Collected()
 
 
-def test_damaged_data_set_keeps_its_past(store):
-    """Where the newest snapshot is broken an older one may be the better; nothing is deleted."""
+def test_a_damaged_data_set_keeps_old_snapshots(store):
+    """If the newest snapshot is damaged, an older one may be needed, so nothing is deleted."""
     old, row = _store_units(store, make_video("a.mp4"))
     _publish(store, old, [row])
     new, row = _store_units(store, make_video("a.mp4", version="2"))
@@ -131,7 +131,7 @@ def test_damaged_data_set_keeps_its_past(store):
 
 
 @pytest.mark.parametrize("hours", [0.0, 23.9, float("nan")])
-def test_grace_that_a_run_could_outlast_is_refused(store, hours):
-    """Runs publish at least every six hours; a day is the least that is safe beside them."""
+def test_a_too_short_grace_time_is_refused(store, hours):
+    """Runs publish at least every six hours; the minimum of a day is safe."""
     with pytest.raises(UsageError, match="at least 24"):
         collect(store, grace_hours=hours)

@@ -1,4 +1,4 @@
-"""Snapshots of two levels: the same as one table of everything would be, and written only where something changed."""
+"""Two-level snapshots: equivalent to one table of all videos, but rewritten only where something changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.dataset.earlier import downgrade
+from tests.dataset.legacy import downgrade
 from tests.dataset.test_collect import _age
 from tests.dataset.test_snapshots import _publish, _store_units
 from tests.extraction.factories import CONFIG, make_index, make_video
@@ -25,11 +25,11 @@ from wsvad.dataset.lists import (
     ListReader,
     ListRef,
     SnapshotObject,
-    cut,
     decode_list,
     encode_list,
     entry_of,
-    usual_weight,
+    split_entries,
+    target_weight,
 )
 from wsvad.dataset.publish import publish
 from wsvad.dataset.snapshots import Snapshot, claim_dataset, latest_snapshot, read_snapshot
@@ -38,7 +38,7 @@ from wsvad.extraction.units import plan_units
 from wsvad.extraction.worker import receipt_of
 from wsvad.storage import open_store
 from wsvad.verification.data_set import verify
-from wsvad.work.stored import adopt
+from wsvad.work.stored import recover_stored_units
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ def store(tmp_path):
 
 @pytest.fixture
 def short(monkeypatch):
-    """Lists of four videos, so that few make many lists."""
-    monkeypatch.setattr(lists, "LEAST_WEIGHT", 4)
+    """Lists of four videos, so that few videos make many lists."""
+    monkeypatch.setattr(lists, "MIN_WEIGHT", 4)
 
 
 def _row(video_id, version=1, **more):
@@ -80,7 +80,7 @@ def _put(store, rows, replaced=None, objects=None, run_id="r"):
 
 
 def _naive(there, rows, replaced):
-    """One publication as it is defined, on a dictionary of everything."""
+    """A publication by its definition, on a dictionary of all videos."""
     whole = dict(there)
     here = {row["video_id"]: row for row in rows}
     for video_id in replaced | here.keys():
@@ -100,9 +100,9 @@ IDS = st.sampled_from([f"{cam}/{n:02d}.mp4" for cam in "ab\u00e9" for n in range
 RUNS = st.lists(
     st.tuples(
         st.dictionaries(IDS, st.tuples(st.integers(1, 3), st.sampled_from(["complete", "incomplete"])), max_size=14),
-        st.sets(IDS, max_size=4),  # replaced and gone
-        st.booleans(),  # whether the run knows all about its videos
-        st.booleans(),  # whether an earlier version wrote what is there
+        st.sets(IDS, max_size=4),  # replaced and removed
+        st.booleans(),  # whether the run has complete knowledge of its videos
+        st.booleans(),  # whether an earlier version wrote the existing data set
     ),
     min_size=1,
     max_size=6,
@@ -111,9 +111,9 @@ RUNS = st.lists(
 
 @given(RUNS)
 @settings(max_examples=60, deadline=None)
-def test_publishing_in_lists_is_publishing_in_one_table(tmp_path_factory, runs):
-    """Any sequence of runs; every list that holds no video of a run is the one of before."""
-    with mock.patch.object(lists, "LEAST_WEIGHT", 4):
+def test_publishing_lists_equals_publishing_one_table(tmp_path_factory, runs):
+    """For any sequence of runs; lists without videos of a run are unchanged."""
+    with mock.patch.object(lists, "MIN_WEIGHT", 4):
         _publish_runs(open_store(str(tmp_path_factory.mktemp("data"))), runs)
 
 
@@ -159,7 +159,7 @@ def _many(number):
 
 
 def test_one_more_video_costs_one_list_and_one_snapshot(store, monkeypatch):
-    """Beside 20,000: two objects are written, and of the lists one is read; the same again costs nothing."""
+    """With 20,000 videos, two objects are written and one list is read; repeating it costs nothing."""
     rows, objects = _many(20_000)
     _put(store, rows, objects=objects)
     kept = {info.key for info in store.list()}
@@ -176,19 +176,19 @@ def test_one_more_video_costs_one_list_and_one_snapshot(store, monkeypatch):
     assert second.of(["cam17/night.mp4", "none"]).keys() == {"cam17/night.mp4"}
 
 
-def test_a_night_in_one_folder_touches_its_lists(store):
-    """Five hundred new videos beside 20,000: their lists and one more, not all."""
+def test_a_night_in_one_folder_changes_few_lists(store):
+    """500 new videos among 20,000 change their own lists and one more."""
     rows, objects = _many(20_000)
     first = _put(store, rows, objects=objects)
     second = _put(store, [_row(f"cam03/night/{n:04d}.mp4") for n in range(500)])
-    assert len(set(second.lists) - set(first.lists)) <= 500 // lists.LEAST_WEIGHT + 2
+    assert len(set(second.lists) - set(first.lists)) <= 500 // lists.MIN_WEIGHT + 2
     assert len(second.objects) == 20_500
 
 
 def test_lists_and_snapshot_stay_small():
-    """A snapshot of 100,000 units has at most 200 kB, with ids of 60 characters; of a million less than 1 MB."""
+    """A snapshot of 100,000 units with ids of 60 characters has at most 200 kB, of a million less than 1 MB."""
     for total, most in ((100_000, 200_000), (1_000_000, 1_000_000)):
-        number = 2 * total // usual_weight(total)  # as many as there are after many small publications
+        number = 2 * total // target_weight(total)  # the number after many small publications
         refs = tuple(
             ListRef(f"lists/{n:032x}.parquet", f"{n:064x}", f"{n:060d}", 316, 316, 300_000, 300_000)
             for n in range(number)
@@ -196,26 +196,26 @@ def test_lists_and_snapshot_stay_small():
         assert len(Snapshot(1, "f" * 64, CONFIG.to_dict(), refs, "r", "t", 300_000 * number).to_json()) < 1.3 * most
 
 
-def test_years_of_nights_make_no_more_lists_than_twice_the_root():
-    """1,500 nights of twenty videos in each of four folders, by weights alone; no list is ever too long."""
+def test_the_number_of_lists_is_bounded():
+    """By twice the square root, after 1,500 nights of 20 videos in each of 4 folders; no list is too long."""
     sizes = {cam: [0] for cam in range(4)}
     total = 0
     for _ in range(1500):
         for parts in sizes.values():
             total += 20
-            usual = usual_weight(total)
-            pieces = cut([Entry({"video_id": ""})] * (parts.pop() + 20), usual)
+            usual = target_weight(total)
+            pieces = split_entries([Entry({"video_id": ""})] * (parts.pop() + 20), usual)
             parts += [len(piece) for piece in pieces]
     assert sum(map(sum, sizes.values())) == total
     assert sum(map(len, sizes.values())) <= 2 * math.isqrt(total) + 4
-    assert max(map(max, sizes.values())) <= 2 * usual_weight(total)
+    assert max(map(max, sizes.values())) <= 2 * target_weight(total)
 
 
 @given(st.lists(st.integers(0, 40), max_size=60), st.integers(1, 30))
-def test_cutting_loses_nothing_and_is_even(weights, usual):
-    """Pieces in order, none empty, none heavier than twice the usual weight and one video more."""
+def test_split_entries_is_complete_and_even(weights, usual):
+    """Pieces are in order, not empty, and at most twice the target weight plus one video."""
     entries = [Entry({"video_id": str(n)}, (None,) * weight) for n, weight in enumerate(weights)]
-    pieces = cut(entries, usual)
+    pieces = split_entries(entries, usual)
     assert [e for piece in pieces for e in piece] == entries
     heaviest = max((e.weight for e in entries), default=0)
     assert all(0 < sum(e.weight for e in piece) <= 2 * usual + heaviest for piece in pieces)
@@ -226,8 +226,8 @@ def _list():
     return [entry_of(rows[0], _objects(rows[0], 2)), entry_of(rows[1])]
 
 
-def test_a_list_comes_back_and_is_plain_parquet(tmp_path):
-    """Every column of every row, nulls as nulls; readable without us."""
+def test_lists_round_trip_as_plain_parquet(tmp_path):
+    """Every column of every row, with nulls; readable without this package."""
     import pyarrow.parquet as pq
 
     ref, data = encode_list(_list())
@@ -240,8 +240,8 @@ def test_a_list_comes_back_and_is_plain_parquet(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_damage_of_a_list_is_found(seed):
-    """Any wrong bit, any other length; and what the snapshot says of it in contradiction to it."""
+def test_damaged_lists_are_detected(seed):
+    """Any flipped bit, another length, and any contradiction to the snapshot."""
     ref, data = encode_list(_list())
     rng = random.Random(seed)
     for _ in range(60):
@@ -251,14 +251,14 @@ def test_damage_of_a_list_is_found(seed):
         with pytest.raises(DamagedError):
             decode_list(ref, data[:at], "x")
     for name in ("videos", "objects", "clips", "rows"):
-        with pytest.raises(DamagedError, match=f"{name}, the snapshot says"):
+        with pytest.raises(DamagedError, match=f"{name}, the snapshot states"):
             decode_list(replace(ref, **{name: 99}), data, "x")
     with pytest.raises(DamagedError, match="not in order"):
         decode_list(replace(ref, first="b"), data, "x")
 
 
 def test_a_snapshot_that_contradicts_itself_is_damaged():
-    """Lists that overlap, or other sums."""
+    """Overlapping lists, or wrong sums."""
     ref, _ = encode_list(_list())
     whole = Snapshot(1, CONFIG.fingerprint, CONFIG.to_dict(), (ref, replace(ref, first="z")), "r", "t", 12)
     assert Snapshot.from_json(whole.to_json(), "x") == whole
@@ -268,8 +268,8 @@ def test_a_snapshot_that_contradicts_itself_is_damaged():
 
 
 @pytest.mark.usefixtures("short")
-def test_killed_between_lists_and_snapshot(store, monkeypatch):
-    """Nothing is published; the next run is, with the same lists; what is left over is collected in time."""
+def test_a_kill_between_lists_and_snapshot_publishes_nothing(store, monkeypatch):
+    """The next run publishes the same lists; leftovers are garbage-collected."""
     _put(store, [_row(f"{n:02d}") for n in range(20)])
     creating = type(store).create
 
@@ -294,8 +294,8 @@ def test_killed_between_lists_and_snapshot(store, monkeypatch):
     )
 
 
-def test_what_an_earlier_version_published_is_gone_on_with(store):
-    """Nothing new: its snapshot stays. Something new: all is in lists; both are whole, and collected."""
+def test_publishing_continues_from_an_earlier_version(store):
+    """Without changes its snapshot stays, otherwise everything moves to lists; both verify and can be collected."""
     a, row_a = _store_units(store, make_video("a.mp4"))
     first = _publish(store, a, [row_a])
     table = downgrade(store, first, sealed=False)
@@ -316,8 +316,8 @@ def test_what_an_earlier_version_published_is_gone_on_with(store):
 
 
 @pytest.mark.usefixtures("short")
-def test_repair_of_one_list_leaves_the_others(store):
-    """In its place is what the snapshot before says of its videos, and of no others; older ones that name it go."""
+def test_repair_replaces_only_the_damaged_list(store):
+    """By its videos' entries from the previous snapshot; older snapshots that reference it are deleted."""
     made = {n: _store_units(store, make_video(f"{n:02d}.mp4")) for n in range(20)}
     _publish(store, [o for objects, _ in made.values() for o in objects], [row for _, row in made.values()])
     changed, row = _store_units(store, make_video("07.mp4", version="2"), frames=200)
@@ -341,8 +341,8 @@ def test_repair_of_one_list_leaves_the_others(store):
     assert report.unpublished == len(last) + 2
 
 
-def test_a_data_set_whose_only_list_is_lost_is_published_again(store):
-    """Nothing is left that a snapshot could say; it is removed, and the next run publishes what is stored."""
+def test_a_data_set_whose_only_list_is_damaged_is_published_again(store):
+    """The snapshot is deleted, and the next run publishes the stored units."""
     objects, row = _store_units(store, make_video("a.mp4"))
     (ref,) = _publish(store, objects, [row]).lists
     store.replace(ref.key, b"PAR1")
@@ -351,8 +351,8 @@ def test_a_data_set_whose_only_list_is_lost_is_published_again(store):
     assert [info.key for info in store.list(layout.UNITS)] == [objects[0].key]
 
 
-def test_what_travels_to_workers_is_small(store):
-    """A snapshot that was read has all of its lists at hand; its pickle has not, and reads them again."""
+def test_pickled_snapshots_are_small(store):
+    """The cache of lists is not pickled; workers read the lists again."""
     rows, objects = _many(2000)
     _put(store, rows, objects=objects)
     snapshot = latest_snapshot(store)
@@ -364,7 +364,7 @@ def test_what_travels_to_workers_is_small(store):
 
 
 def test_lists_are_read_once(store, monkeypatch):
-    """What a run read to plan is not read again to publish."""
+    """Lists read for planning are not read again for publishing."""
     rows, objects = _many(2000)
     _put(store, rows, objects=objects)
     seen = latest_snapshot(store)
@@ -377,8 +377,8 @@ def test_lists_are_read_once(store, monkeypatch):
     assert again == seen
 
 
-def test_json_says_what_lists_hold(store):
-    """A program without us finds lists, digests and counts in the snapshot."""
+def test_the_json_of_a_snapshot_describes_its_lists(store):
+    """Other programs find lists, digests and counts in it."""
     snapshot = _put(store, [_row("a"), _row("b")])
     plain = json.loads(store.read(layout.snapshot_key(1)))
     assert plain["lists"] == [asdict(ref) for ref in snapshot.lists]
@@ -387,23 +387,23 @@ def test_json_says_what_lists_hold(store):
     }  # fmt: skip
 
 
-def test_few_units_of_a_large_archive_are_asked_for_one_by_one(store, monkeypatch):
-    """A night of two videos beside 2,000 does not list the archive; what it finds is what a listing finds."""
+def test_few_units_of_a_large_archive_are_looked_up_individually(store, monkeypatch):
+    """Two videos among 2,000 are found without a listing, with the same result."""
     rows, objects = _many(2000)
     _put(store, rows, objects=objects)
     base = latest_snapshot(store)
     made = [make_video(f"cam01/new{n}.mp4") for n in range(2)]
     objects, _ = _store_units(store, made[0])
     units = [unit for video in made for unit in plan_units(video, make_index(), CONFIG)]
-    listed = adopt(store, units, None, receipt_of, mend=False)
+    listed = recover_stored_units(store, units, None, receipt_of, repair=False)
     monkeypatch.setattr(type(store), "list", lambda self, prefix="": pytest.fail("listed"))
-    assert adopt(store, units, base, receipt_of, mend=False) == listed
+    assert recover_stored_units(store, units, base, receipt_of, repair=False) == listed
     assert [r.sha256 for r in listed.values()] == [o.sha256 for o in objects]
-    assert adopt(store, [], None, receipt_of, mend=False) == {}, "nothing is asked for nothing"
+    assert recover_stored_units(store, [], None, receipt_of, repair=False) == {}, "no request is made without units"
 
 
-def test_how_many_objects_there_are_is_known_without_a_list(store, monkeypatch):
-    """A snapshot says it of its lists; nobody reads them for that."""
+def test_the_number_of_objects_is_known_without_reading_lists(store, monkeypatch):
+    """The snapshot states it for every list."""
     rows, objects = _many(2000)
     _put(store, rows, objects=objects)
     snapshot = latest_snapshot(store)

@@ -1,4 +1,4 @@
-"""JSON that says its own digest; and what earlier versions wrote without one."""
+"""JSON with its own digest, and files of earlier versions without one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import random
 
 import pytest
 
-from tests.dataset.earlier import one_level
+from tests.dataset.legacy import one_level
 from tests.extraction.factories import CONFIG
 from wsvad.dataset import layout
-from wsvad.dataset.earlier import OneLevel
+from wsvad.dataset.one_level import OneLevel
 from wsvad.dataset.publish import publish
 from wsvad.dataset.sealed import is_sealed, seal, unseal
 from wsvad.dataset.snapshots import (
@@ -20,15 +20,15 @@ from wsvad.dataset.snapshots import (
     latest_snapshot,
     read_dataset,
 )
-from wsvad.dataset.trained import encode_training_ids, read_training_ids
+from wsvad.dataset.training_ids import encode_training_ids, read_training_ids
 from wsvad.errors import ConflictError, DamagedError
 from wsvad.storage import open_store
 
 PLAIN = {"a": [1, 2.5, None], "b": "\u00e9", "c": {}}
 
 
-def test_what_is_sealed_is_plain_json_and_comes_back():
-    """With its digest first; a later version may have more fields, an earlier one must have just these."""
+def test_sealed_objects_are_plain_json_and_round_trip():
+    """The digest comes first; a later version may add fields, an earlier one must have exactly these."""
     data = seal(PLAIN)
     assert is_sealed(data)
     assert next(iter(json.loads(data))) == "digest"
@@ -41,8 +41,8 @@ def test_what_is_sealed_is_plain_json_and_comes_back():
             unseal(bad, "x", fields, remedy="do this")
 
 
-def test_every_wrong_bit_is_found():
-    """Each bit of a sealed object; each length of it."""
+def test_every_flipped_bit_is_detected():
+    """Each bit of a sealed object, and each truncation."""
     data = seal(PLAIN)
     flipped = [data[:i] + bytes([data[i] ^ (1 << bit)]) + data[i + 1 :] for i in range(len(data)) for bit in range(8)]
     for bad in [*flipped, *(data[:end] for end in range(len(data)))]:
@@ -58,18 +58,18 @@ OBJECT = SnapshotObject("units/ab/ab.parquet", "a.mp4", "c", 0, 3, 3, 3, 100, "0
 
 
 def _snapshot(number: int = 1) -> Snapshot:
-    """What is read of a snapshot of one level."""
+    """Return the fields of a one-level snapshot."""
     earlier = OneLevel((OBJECT,), "videos/x.parquet")
     return Snapshot(number, CONFIG.fingerprint, CONFIG.to_dict(), (), "r", "t", 3, earlier)
 
 
 def _earlier(number: int = 1, *, sealed: bool = False) -> bytes:
-    """Its bytes."""
+    """Return its bytes."""
     return one_level(_snapshot(number), [OBJECT], "videos/x.parquet", sealed=sealed)
 
 
 def test_a_data_set_of_an_earlier_version_opens(tmp_path):
-    """Snapshot and description without digests; claiming it again adds the digests and changes nothing else."""
+    """Snapshot and description have no digests; claiming the data set again adds them and changes nothing else."""
     store = open_store(str(tmp_path))
     plain = {"kind": CONFIG.kind, "fingerprint": CONFIG.fingerprint, "config": CONFIG.to_dict()}
     store.create(layout.DATASET, _old(plain))
@@ -82,8 +82,8 @@ def test_a_data_set_of_an_earlier_version_opens(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_wrong_bits_of_an_earlier_version_are_an_error_of_ours(tmp_path, seed):
-    """Found as far as a snapshot without digest goes: types, fingerprint, sum of rows; never a traceback."""
+def test_flipped_bits_in_earlier_versions_raise_no_foreign_errors(tmp_path, seed):
+    """Without a digest, types, fingerprint and sums of rows are checked."""
     store, rng = open_store(str(tmp_path)), random.Random(seed)
     plain = {"kind": CONFIG.kind, "fingerprint": CONFIG.fingerprint, "config": CONFIG.to_dict()}
     for key, whole in ((layout.DATASET, _old(plain)), (layout.snapshot_key(1), _earlier())):
@@ -99,18 +99,18 @@ def test_wrong_bits_of_an_earlier_version_are_an_error_of_ours(tmp_path, seed):
         store.replace(key, whole)
 
 
-def test_no_snapshot_and_a_stray_file_beside_them(tmp_path):
-    """Only keys that we give are snapshots; a copy under another number is none."""
+def test_stray_files_are_not_snapshots(tmp_path):
+    """Only valid keys count; a copy under another number is damaged."""
     store = open_store(str(tmp_path))
     store.create("snapshots/notes.json", b"{}")
     assert latest_snapshot(store) is None
     store.create(layout.snapshot_key(2), _earlier(1, sealed=True))
-    with pytest.raises(DamagedError, match="it is snapshot 1"):
+    with pytest.raises(DamagedError, match="it contains snapshot 1"):
         latest_snapshot(store)
 
 
 def test_a_data_set_without_its_description_is_damaged_not_new(tmp_path):
-    """Another configuration could otherwise claim it, and publish on top of its snapshots."""
+    """Otherwise another configuration could claim it and publish on top of its snapshots."""
     store = open_store(str(tmp_path))
     assert read_dataset(store) is None
     publish(
@@ -120,8 +120,8 @@ def test_a_data_set_without_its_description_is_damaged_not_new(tmp_path):
         read_dataset(store)
 
 
-def test_a_damaged_list_under_the_right_name_is_written_over(tmp_path):
-    """Publishing does not take what lies there for what it would write."""
+def test_a_damaged_list_is_overwritten(tmp_path):
+    """Publishing does not assume that an existing list is intact."""
     store = open_store(str(tmp_path))
     claim_dataset(store, CONFIG)
     row = {"video_id": "a", "uri": "u", "content_id": "c", "clips": 0, "status": "incomplete"}
@@ -136,23 +136,23 @@ def test_a_damaged_list_under_the_right_name_is_written_over(tmp_path):
 
 
 def test_lists_of_training_videos(tmp_path):
-    """With a digest an empty list is what it is; without one no model was trained on nothing."""
+    """With a digest an empty list is valid; without one it counts as damaged."""
     store = open_store(str(tmp_path))
     data, digests = encode_training_ids(["a", "b"])
     store.create(layout.TRAINING_IDS, data)
     assert read_training_ids(store, {"digests": digests}) == read_training_ids(store, {}) == ("a", "b")
     store.replace(layout.TRAINING_IDS, json.dumps(["a"]).encode())
-    with pytest.raises(DamagedError, match="its digest is not the one in"):
+    with pytest.raises(DamagedError, match="its digest does not match the one in"):
         read_training_ids(store, {"digests": digests})
     empty, of_none = encode_training_ids([])
     store.replace(layout.TRAINING_IDS, empty)
     assert read_training_ids(store, {"digests": of_none}) == ()
-    with pytest.raises(DamagedError, match="an empty list"):
+    with pytest.raises(DamagedError, match="the list is empty"):
         read_training_ids(store, {})
 
 
 def test_another_configuration_is_still_a_conflict(tmp_path):
-    """Damage and difference are told apart."""
+    """Damage and conflict are distinguished."""
     store = open_store(str(tmp_path))
     claim_dataset(store, CONFIG)
 

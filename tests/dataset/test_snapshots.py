@@ -71,7 +71,7 @@ def store(tmp_path):
 
 
 def test_publishing_adds_replaces_and_repeats_nothing(store):
-    """New videos are added, changed ones replaced, the same state is not published twice."""
+    """New videos are added, changed ones replaced; an unchanged state is not published again."""
     a, row_a = _store_units(store, make_video("a.mp4"))
     b, row_b = _store_units(store, make_video("b.mp4"))
     first = _publish(store, a, [row_a])
@@ -87,7 +87,7 @@ def test_publishing_adds_replaces_and_repeats_nothing(store):
 
 
 def test_concurrent_publishers_lose_nothing(store):
-    """Publishing is compare-and-swap: eight at once give eight snapshots, the last with all videos."""
+    """Publishing is compare-and-swap: eight concurrent runs make eight snapshots, the last with all videos."""
     made = [_store_units(store, make_video(f"{i}.mp4")) for i in range(8)]
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         numbers = [f.result().number for f in [pool.submit(_publish, store, o, [r]) for o, r in made]]
@@ -95,8 +95,8 @@ def test_concurrent_publishers_lose_nothing(store):
     assert {o.video_id for o in latest_snapshot(store).objects} == {f"{i}.mp4" for i in range(8)}
 
 
-def test_data_set_of_another_configuration_is_left_alone(store):
-    """The second configuration is refused by name of what differs, and nothing changes."""
+def test_a_data_set_of_another_configuration_is_refused(store):
+    """The message lists the differences, and nothing changes."""
     claim_dataset(store, CONFIG)
     claim_dataset(store, CONFIG)
     before = read_dataset(store)
@@ -106,7 +106,7 @@ def test_data_set_of_another_configuration_is_left_alone(store):
 
 
 def test_verify_accounts_for_gaps_and_absent_videos(store):
-    """A gap is accounted for, a listed video that is not there is work left."""
+    """A gap is accounted for; a listed video that is not in the snapshot is unfinished work."""
     objects, row = _store_units(store, make_video("a.mp4"), clips=[0, 1, 5])
     _publish(store, objects, [row])
     report = verify(store)
@@ -114,7 +114,7 @@ def test_verify_accounts_for_gaps_and_absent_videos(store):
     assert report.unaccounted == ["a.mp4: partial, 3 of 7 clips"]
     listed = verify(store, listing=Listing((make_video("a.mp4"), make_video("new.mp4"))))
     assert listed.exit_code == 4
-    assert "new.mp4: listed, not in the snapshot" in listed.unaccounted
+    assert "new.mp4: listed, but not in the snapshot" in listed.unaccounted
 
 
 def _rewrite(store, key, data):
@@ -122,8 +122,8 @@ def _rewrite(store, key, data):
 
 
 @pytest.mark.parametrize("fault", ["missing", "truncated", "flipped", "foreign", "two of one"])
-def test_verify_finds_damage_and_repair_makes_way_for_a_new_run(store, fault):
-    """Every broken promise is found and named; repair removes the object, so that it is made again."""
+def test_verify_detects_damage_and_repair_deletes_it(store, fault):
+    """Every fault is reported; the next run makes deleted objects again."""
     objects, row = _store_units(store, make_video("a.mp4"))
     other, other_row = _store_units(store, make_video("b.mp4"))
     key = objects[0].key
@@ -151,8 +151,8 @@ def test_verify_finds_damage_and_repair_makes_way_for_a_new_run(store, fault):
         assert key not in {info.key for info in store.list("units/")}
 
 
-def test_quick_verification_reads_nothing_and_says_so(store):
-    """Presence and size only; a flipped bit is for the deep check."""
+def test_quick_verification_reads_no_units(store):
+    """It checks presence and size only, and says so; a flipped bit needs the deep check."""
     objects, row = _store_units(store, make_video("a.mp4"))
     _publish(store, objects, [row])
     data = store.read(objects[0].key)
@@ -170,7 +170,7 @@ def test_verifying_nothing_is_a_usage_error(store, tmp_path):
 
 
 def test_old_content_of_a_changed_video_stays_until_the_new_is_complete(store):
-    """A reader never loses a video because it is being made again; the row says that it is outdated."""
+    """Readers never lose a video while it is extracted again; its row is marked as outdated."""
     old, row = _store_units(store, make_video("a.mp4"))
     _publish(store, old, [row])
     changed, new_row = _store_units(store, make_video("a.mp4", version="2"), frames=200)
@@ -187,8 +187,8 @@ def test_old_content_of_a_changed_video_stays_until_the_new_is_complete(store):
     assert verify(store).exit_code == 0
 
 
-def test_old_content_gives_way_to_evidence_against_the_new(store):
-    """A video that was replaced by something that is none: its clips are of nothing that is there."""
+def test_quarantine_of_new_content_replaces_the_old(store):
+    """The old clips no longer correspond to any existing video."""
     old, row = _store_units(store, make_video("a.mp4"))
     _publish(store, old, [row])
     new = {"video_id": "a.mp4", "uri": row["uri"], "content_id": "other", "clips": 0, "status": "quarantined"}

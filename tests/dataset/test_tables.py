@@ -1,4 +1,4 @@
-"""A published data set as files, Arrow, pandas, a Ray Data set, a data set of PyTorch: the same values everywhere."""
+"""A published data set as files, Arrow, pandas, a Ray Dataset and a PyTorch dataset: the same values everywhere."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ SHAPE = (4, 6)
 
 @pytest.fixture
 def features(tmp_path):
-    """Two videos, one of them in several objects, and one without a clip."""
+    """Two videos, one of them in several objects, and one without clips."""
     pooled, cuboids = random_videos({"b b/1.mp4": 30, "a": 5, "none": 0}, cuboid_shape=SHAPE)
     uri = write_features(tmp_path / "with space", pooled, cuboids, clips_per_unit=8)
     return FeatureSet.open(uri), pooled, cuboids
 
 
 def test_arrow_has_every_row_in_order(features):
-    """All columns, by video and clip; or those that are asked for, of the videos that are."""
+    """All columns, ordered by video and clip, or only the selected columns and videos."""
     opened, pooled, cuboids = features
     table = opened.to_arrow()
     assert table["video_id"].to_pylist() == ["a"] * 5 + ["b b/1.mp4"] * 30
@@ -52,7 +52,7 @@ def test_arrow_has_every_row_in_order(features):
 
 
 def test_pandas_has_arrays_in_its_cells(features):
-    """The columns in their order."""
+    """The columns keep their order."""
     opened, pooled, _ = features
     frame = opened.to_pandas()
     assert list(frame.columns) == opened.to_arrow().column_names
@@ -61,8 +61,8 @@ def test_pandas_has_arrays_in_its_cells(features):
     assert list(opened.to_pandas(["end_s"]).columns) == ["end_s"]
 
 
-def test_files_are_what_other_programs_open(features):
-    """Paths that exist, also with spaces in them."""
+def test_files_are_usable_paths(features):
+    """Existing paths, also with spaces."""
     opened, _, _ = features
     files = opened.files()
     assert len(files) == 5
@@ -70,8 +70,8 @@ def test_files_are_what_other_programs_open(features):
     assert opened.files(["a"]) == files[:1]
 
 
-def test_damage_is_never_data(features):
-    """One wrong bit in one object."""
+def test_damage_raises(features):
+    """For one flipped bit in one object."""
     opened, _, _ = features
     path = opened.files(["a"])[0]
     with open(path, "r+b") as file:
@@ -79,13 +79,13 @@ def test_damage_is_never_data(features):
         byte = file.read(1)[0]
         file.seek(40)
         file.write(bytes([byte ^ 1]))
-    with pytest.raises(DamagedError, match="has not the digest"):
+    with pytest.raises(DamagedError, match="does not match its digest"):
         opened.to_arrow()
     assert len(opened.to_arrow(video_ids=["b b/1.mp4"])) == 30
 
 
-def test_pytorch_reads_a_video_an_item(features):
-    """Also in worker processes; the order is that of the ids."""
+def test_pytorch_reads_one_video_per_item(features):
+    """Also in worker processes; ordered by id."""
     opened, pooled, cuboids = features
     dataset = opened.to_torch(["b b/1.mp4", "a"])
     assert len(dataset) == 2
@@ -104,7 +104,7 @@ def test_pytorch_reads_a_video_an_item(features):
 
 
 def test_scores_and_events(tmp_path):
-    """The same of the other data sets."""
+    """The same for the other data sets."""
     scores = write_scores(tmp_path / "scores", {"x.mp4": (np.linspace(0, 1, 20, dtype=np.float32), None)})
     np.testing.assert_allclose(ScoreSet.open(scores).to_pandas().score, np.linspace(0, 1, 20), atol=1e-6)
     where, cameras = site(tmp_path / "site")
@@ -119,6 +119,6 @@ def test_scores_and_events(tmp_path):
         list(events.rows("x"))
     first, second, *_ = sorted(events.units)
     path, other = events.files([first])[0], events.files([second])[0]
-    Path(path).write_bytes(Path(other).read_bytes())  # whole, with right checksums, and of another day
-    with pytest.raises(DamagedError, match="has not the digest"):
+    Path(path).write_bytes(Path(other).read_bytes())  # an intact object with correct checksums, but of another day
+    with pytest.raises(DamagedError, match="digest"):
         list(events.rows(first))

@@ -1,4 +1,4 @@
-"""What the doctor reads of a machine, on machines laid out as files of the kernel's."""
+"""Checks of the machine, with kernel files in temporary folders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wsvad.doctor import machine
 MODEL = "model name\t: Some Processor @ 2.00GHz\n"
 
 
-def lay_out(root: Path, files: dict[str, str]) -> Path:
+def write_files(root: Path, files: dict[str, str]) -> Path:
     """Write the given files below ``root``."""
     for name, text in files.items():
         path = root / name
@@ -24,7 +24,7 @@ def lay_out(root: Path, files: dict[str, str]) -> Path:
 
 
 class Usage(NamedTuple):
-    """What ``shutil.disk_usage`` returns."""
+    """Result of ``shutil.disk_usage``."""
 
     total: int
     used: int
@@ -32,7 +32,7 @@ class Usage(NamedTuple):
 
 
 def usage(total_gib: float, free_gib: float) -> Usage:
-    """A disk of that many gibibytes."""
+    """Return a disk of that many GiB."""
     total, free = int(total_gib * machine.GIB), int(free_gib * machine.GIB)
     return Usage(total, total - free, free)
 
@@ -49,9 +49,9 @@ def usage(total_gib: float, free_gib: float) -> Usage:
         ("", "warn", "no vector extension"),
     ],
 )
-def test_processor_features_say_which_precision_pays(tmp_path: Path, flags: str, status: str, words: str) -> None:
-    """bf16 only where the processor has instructions for it; else a remedy names fp32."""
-    root = lay_out(
+def test_processor_features_determine_the_precision(tmp_path: Path, flags: str, status: str, words: str) -> None:
+    """bf16 only with bf16 instructions; otherwise the remedy is fp32."""
+    root = write_files(
         tmp_path, {"proc/cpuinfo": f"processor : 0\n{MODEL}{flags}\n\nprocessor : 1\n{MODEL}flags : other\n"}
     )
     check = machine.check_cpu(root)
@@ -61,8 +61,8 @@ def test_processor_features_say_which_precision_pays(tmp_path: Path, flags: str,
     assert check.data["model"] == "Some Processor @ 2.00GHz"
 
 
-def test_the_advice_is_what_jobs_do_here() -> None:
-    """On this machine the doctor's view of bf16 is the one by which a job chooses its precision."""
+def test_the_advice_agrees_with_the_choice_of_jobs() -> None:
+    """On this machine."""
     assert machine.check_cpu().data["bf16"] == (default_precision("cpu") == "bf16")
 
 
@@ -79,17 +79,17 @@ MEMINFO = "MemTotal:       16384000 kB\nMemFree:  100 kB\nMemAvailable:    81920
     ],
     ids=["bare", "v2 unlimited", "v2", "v1"],
 )
-def test_memory_is_what_the_container_has(
+def test_memory_is_limited_by_the_container(
     tmp_path: Path, files: dict[str, str], total: int, available: int, status: str
 ) -> None:
-    """The container's limit where it is less than the machine's memory; too little is a warning."""
-    root = lay_out(tmp_path, {"proc/meminfo": MEMINFO, **files})
+    """The container's limit if it is below the machine's memory; too little is a warning."""
+    root = write_files(tmp_path, {"proc/meminfo": MEMINFO, **files})
     assert machine.memory_bytes(root) == (total, available)
     assert machine.check_memory(root).status == status
 
 
 def test_memory_agrees_with_the_kernel() -> None:
-    """On this machine the total is at most what ``sysconf`` says."""
+    """On this machine the total is at most that of ``sysconf``."""
     total, available = machine.memory_bytes()
     assert 0 < available <= total <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
@@ -102,8 +102,8 @@ def test_memory_agrees_with_the_kernel() -> None:
 def test_small_shared_memory_is_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gib: float, status: str
 ) -> None:
-    """64 MiB, what containers get by default, is named with the option that changes it."""
-    root = lay_out(tmp_path, {"proc/meminfo": MEMINFO})
+    """For 64 MiB, the default of containers; the remedy names the option."""
+    root = write_files(tmp_path, {"proc/meminfo": MEMINFO})
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: usage(gib, gib))
     check = machine.check_shared_memory(Path("/dev/shm"), root)
     assert check.status == status
@@ -115,18 +115,18 @@ def test_small_shared_memory_is_a_warning(
     [(50, 100, "ok"), (3, 20, "warn"), (0.5, 20, "fail"), (40, 1000, "fail")],
     ids=["ample", "little", "none", "fuller than Ray accepts"],
 )
-def test_a_full_temporary_disk_is_found(
+def test_a_full_temporary_disk_is_detected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_gib: float, total_gib: float, status: str
 ) -> None:
-    """Little space warns; a disk on which Ray refuses work fails."""
+    """Little space is a warning; too little for Ray is a failure."""
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: usage(total_gib, free_gib))
     check = machine.check_disk(tmp_path)
     assert check.status == status
     assert bool(check.remedy) == (status != "ok")
 
 
-def test_folders_that_are_missing_are_found(tmp_path: Path) -> None:
-    """No temporary folder fails; no shared memory warns."""
+def test_missing_folders_are_detected(tmp_path: Path) -> None:
+    """A missing temporary folder is a failure, missing shared memory a warning."""
     assert machine.check_disk(tmp_path / "none").status == "fail"
     assert machine.check_shared_memory(tmp_path / "none").status == "warn"
 

@@ -1,4 +1,4 @@
-"""The report as text, as JSON and as an exit code; and what it says about the software that is installed."""
+"""The report as text, JSON and exit code; and the checks of installed software."""
 
 from __future__ import annotations
 
@@ -24,24 +24,30 @@ FAIL = Check("store", "fail", "no [red]permission[/red]", "ask", {"uri": "s3://b
     ("checks", "status", "exit_code"),
     [((OK,), "ok", 0), ((OK, WARN), "warn", 0), ((WARN, FAIL, Check("x", "fail", "")), "fail", 4), ((), "ok", 0)],
 )
-def test_only_a_failed_check_makes_the_exit_code(checks: tuple[Check, ...], status: str, exit_code: int) -> None:
-    """Warnings do not; of several failures the first one counts."""
+def test_only_failed_checks_set_the_exit_code(checks: tuple[Check, ...], status: str, exit_code: int) -> None:
+    """Warnings do not; the first of several failures counts."""
     report = DoctorReport(checks)
     assert (report.status, report.exit_code) == (status, exit_code)
 
 
-def test_every_finding_and_remedy_is_in_the_text() -> None:
-    """Nothing is cut off, markup in a message is not obeyed, and lines keep to the width."""
+def test_the_text_has_every_summary_and_remedy() -> None:
+    """Nothing is truncated, markup in messages is escaped, and lines keep to the width."""
     text = render(DoctorReport((OK, WARN, FAIL)), width=60)
     words = re.sub(r"\s+", " ", text)
-    for expected in ("2 cores", "little space " * 19, "-> free some", "no [red]permission[/red]", "1 ok, 1 to look at"):
+    for expected in (
+        "2 cores",
+        "little space " * 19,
+        "-> free some",
+        "no [red]permission[/red]",
+        "1 ok, 1 with warnings",
+    ):
         assert expected in words
     assert max(map(len, text.splitlines())) <= 60
     assert "\x1b" not in text
     assert "\x1b[" in render(DoctorReport((OK,)), color=True)
 
 
-def test_the_json_holds_every_check() -> None:
+def test_the_json_has_every_check() -> None:
     """One object; each check with name, status, summary, remedy and data."""
     found = json.loads(to_json(DoctorReport((OK, FAIL))))
     assert (found["status"], found["exit_code"]) == ("fail", 4)
@@ -55,7 +61,7 @@ def test_the_json_holds_every_check() -> None:
 
 
 def test_a_check_is_found_by_its_name() -> None:
-    """``report["cpu"]``; another name is a KeyError."""
+    """``report["cpu"]``; an unknown name is a KeyError."""
     report = DoctorReport((OK, FAIL))
     assert report["store"] is FAIL
     with pytest.raises(KeyError):
@@ -63,7 +69,7 @@ def test_a_check_is_found_by_its_name() -> None:
 
 
 def test_this_environment_is_fit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What was installed passes the doctor's own checks (the disk and the memory are the machine's own affair)."""
+    """The installed packages pass (disk and memory depend on the machine)."""
     for name in ("RAY_ADDRESS", "RAY_AUTH_MODE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -73,8 +79,8 @@ def test_this_environment_is_fit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert json.loads(to_json(report))["exit_code"] == report.exit_code
 
 
-def test_versions_are_those_that_are_imported() -> None:
-    """The versions in the report are those of the modules themselves."""
+def test_versions_are_those_of_the_imported_modules() -> None:
+    """According to the modules themselves."""
     data = software.check_versions().data
     assert data["torch"] == torch.__version__
     assert data["av"] == av.__version__
@@ -84,10 +90,10 @@ def test_versions_are_those_that_are_imported() -> None:
     ("version", "status"),
     [("2.59.0", "warn"), ("2.60.1", "ok"), ("2.61.0rc1", "ok"), ("2.65.0+local", "ok"), (None, "fail")],
 )
-def test_a_version_outside_of_the_range_is_found(
+def test_a_version_outside_of_its_range_is_detected(
     monkeypatch: pytest.MonkeyPatch, version: str | None, status: str
 ) -> None:
-    """A package that is too old warns, one that is missing fails, a local label or pre-release does neither."""
+    """A package too old is a warning, a missing one a failure; local labels and pre-releases are accepted."""
     real = metadata.version
 
     def pretend(name: str) -> str:
@@ -104,18 +110,18 @@ def test_a_version_outside_of_the_range_is_found(
     assert bool(check.remedy) == (status != "ok")
 
 
-def test_the_torch_check_tells_build_and_onednn() -> None:
-    """It says which device torch was built for, and whether the fast path's library is in it."""
+def test_the_torch_check_has_build_and_onednn() -> None:
+    """The device type of the build, and whether oneDNN is included."""
     data = software.check_torch().data
     assert (data["build"] == "CPU") == (torch.version.cuda is None and torch.version.hip is None)
     assert data["mkldnn"] == torch.backends.mkldnn.is_available()
 
 
 @pytest.mark.parametrize("cards", [[], ["nvidia0"], ["nvidia0", "nvidia1", "nvidiactl"]], ids=["none", "one", "two"])
-def test_a_card_that_torch_cannot_use_is_pointed_out(
+def test_a_gpu_that_torch_cannot_use_is_a_warning(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cards: list[str]
 ) -> None:
-    """A CPU build on a machine with NVIDIA devices is a warning, on one without it is as it should be."""
+    """A CPU build is a warning only on a machine with NVIDIA devices."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for card in cards:
         (tmp_path / card).touch()
@@ -124,8 +130,8 @@ def test_a_card_that_torch_cannot_use_is_pointed_out(
     assert check.data["device_files"] == [card for card in cards if card != "nvidiactl"]
 
 
-def test_the_decoders_are_those_that_decode(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of the usual codecs are in PyAV's wheel; one that is missing warns, H.264 fails."""
+def test_available_decoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyAV's wheel has all common codecs; a missing one is a warning, missing H.264 a failure."""
     check = software.check_ffmpeg()
     assert check.status == "ok"
     assert check.data["ffmpeg"] == av.ffmpeg_version_info
@@ -139,8 +145,8 @@ def _no_codec(name: str, mode: str) -> None:
     raise av.codec.codec.UnknownCodecError(name)
 
 
-def test_missing_and_altered_embedded_weights_are_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An installation without its weights is one to look at, one with damaged weights is not fit."""
+def test_missing_and_damaged_embedded_weights_are_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missing weights are a warning, damaged ones a failure."""
     monkeypatch.setattr(shipped, "path", lambda: tmp_path / shipped.FILE)
     assert software.check_weights().status == "warn"
     shipped.path().write_bytes(b"not weights at all")

@@ -1,4 +1,4 @@
-"""What the doctor finds out about stores, credentials and Ray, on real small ones."""
+"""Checks of stores, credentials and Ray, on small real ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CANARY = "CanarySecretThatMustNotBeShown"
 
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No Ray address, token or AWS configuration of the machine's own."""
+    """Remove Ray address, token and AWS configuration of the machine."""
     for name in [name for name in os.environ if name.startswith(("RAY_", "AWS_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -38,21 +38,21 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def s3(moto_server: MotoServer, monkeypatch: pytest.MonkeyPatch) -> tuple[str, StoreOptions]:
-    """A fresh bucket, and how to reach it, with credentials in the environment."""
+    """A new bucket, and how to reach it, with credentials in the environment."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     return f"s3://{moto_server.make_bucket()}/features", StoreOptions(endpoint_url=moto_server.url)
 
 
 def test_a_local_folder_is_a_good_store(tmp_path: Path) -> None:
-    """It is writable and create-only, and the probe leaves no object behind."""
+    """It is writable and create-only, and the probe leaves no object."""
     check = services.check_store(str(tmp_path / "out"), LOCAL)
     assert (check.status, check.data["create_only"]) == ("ok", True)
     assert list(open_store(str(tmp_path / "out")).list()) == []
 
 
 def test_a_bucket_is_a_good_store(s3: tuple[str, StoreOptions]) -> None:
-    """The same for S3, and the time of a write is measured."""
+    """The same for S3, with the measured time of a write."""
     uri, options = s3
     check = services.check_store(uri, options)
     assert (check.status, check.data["create_only"], check.data["uri"]) == ("ok", True, uri)
@@ -71,8 +71,8 @@ def test_a_bucket_is_a_good_store(s3: tuple[str, StoreOptions]) -> None:
     ],
     ids=["unknown scheme", "no bucket", "secret in the URI", "below a file"],
 )
-def test_an_unusable_store_fails_with_the_code_a_job_would_end_with(tmp_path: Path, uri: str, exit_code: int) -> None:
-    """2 where the place is wrong and stays so; a secret in the URI is not repeated."""
+def test_an_unusable_store_fails_with_the_exit_code_of_a_job(tmp_path: Path, uri: str, exit_code: int) -> None:
+    """2 if the location can never work; a secret in the URI is not shown."""
     (tmp_path / "FILE").write_bytes(b"")
     for check in (services.check_store, services.check_source):
         found = check(uri.replace("FILE", str(tmp_path / "FILE")), LOCAL)
@@ -97,7 +97,7 @@ def test_a_source_is_listed_and_read(tmp_path: Path, below: str) -> None:
 
 
 def test_a_source_in_a_bucket_is_listed_and_read(s3: tuple[str, StoreOptions]) -> None:
-    """A prefix, a whole bucket, and one object; a prefix with nothing under it is a warning."""
+    """A prefix, a whole bucket, and one object; an empty prefix is a warning."""
     uri, options = s3
     open_store(uri, options).create("cam/a.mp4", b"x")
     bucket = uri.rpartition("/")[0]
@@ -107,7 +107,7 @@ def test_a_source_in_a_bucket_is_listed_and_read(s3: tuple[str, StoreOptions]) -
 
 
 def test_credentials_are_found_and_never_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The report says that they come from the environment, or from which profile, and holds none of their values."""
+    """The report names their source (environment or profile) and none of their values."""
     assert services.check_credentials(LOCAL).status == "fail"
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", CANARY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CANARY)
@@ -124,8 +124,8 @@ def test_credentials_are_found_and_never_shown(monkeypatch: pytest.MonkeyPatch, 
         assert CANARY not in f"{check}"
 
 
-def test_a_whole_report_holds_no_secret(s3: tuple[str, StoreOptions], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither as text nor as JSON, with credentials and a Ray token all around."""
+def test_a_report_contains_no_secret(s3: tuple[str, StoreOptions], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither as text nor as JSON, with credentials and a Ray token in the environment."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CANARY)
     monkeypatch.setenv("RAY_AUTH_TOKEN", CANARY)
     report = doctor.run(s3[0], s3[1], videos_uri=s3[0])
@@ -134,8 +134,8 @@ def test_a_whole_report_holds_no_secret(s3: tuple[str, StoreOptions], monkeypatc
     assert CANARY not in doctor.render(report) + doctor.to_json(report)
 
 
-def test_without_a_cluster_a_local_ray_is_started_as_a_run_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It needs no home directory, and says how long it took; what this machine's Ray would meet is met here."""
+def test_without_a_cluster_a_local_ray_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a run, without a home directory; the summary states the start time."""
     monkeypatch.setenv("HOME", "/proc/none")
     check = services.check_ray("local")
     assert check.status == "ok", check
@@ -143,8 +143,8 @@ def test_without_a_cluster_a_local_ray_is_started_as_a_run_does(monkeypatch: pyt
     assert not Path("/proc/none").exists()
 
 
-def test_a_local_ray_that_cannot_start_fails_as_a_run_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A folder whose path is too long for Ray's sockets, or that is not there: exit code 2, and the remedy."""
+def test_a_local_ray_that_cannot_start_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A folder whose path is too long for sockets, or that is missing: exit code 2 and a remedy, as in a run."""
     long = tmp_path / ("d" * 80)
     long.mkdir()
     for folder, words in ((long, "107 bytes"), (tmp_path / "none", "No such file")):
@@ -166,10 +166,10 @@ def test_a_local_ray_that_cannot_start_fails_as_a_run_does(monkeypatch: pytest.M
         ("127.0.0.1", "is not the address"),
     ],
 )
-def test_a_cluster_that_is_not_there_is_found_out_quickly(address: str, words: str) -> None:
+def test_an_unreachable_cluster_is_detected_quickly(address: str, words: str) -> None:
     """Well before Ray itself would give up."""
     with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))  # bound, not listening: nobody else gets the port
+        unused.bind(("127.0.0.1", 0))  # bound but not listening, so that nobody else gets the port
         start = time.monotonic()
         check = services.check_ray(address.format(closed=unused.getsockname()[1]))
     assert time.monotonic() - start < 4
@@ -178,7 +178,7 @@ def test_a_cluster_that_is_not_there_is_found_out_quickly(address: str, words: s
 
 
 def test_a_port_that_never_answers_is_given_up() -> None:
-    """Something listens, but is no Ray: said within 10 s, as a run says it, and the start of an interpreter."""
+    """The port is open, but is not Ray: detected within 10 s plus the start of an interpreter."""
     with socket.create_server(("0.0.0.0", 0)) as silent:
         check = services.check_ray(f"127.0.0.1:{silent.getsockname()[1]}")
     assert (check.status, check.exit_code) == ("fail", EXIT_STORAGE)
@@ -186,7 +186,7 @@ def test_a_port_that_never_answers_is_given_up() -> None:
 
 
 def test_a_job_server_is_recognised() -> None:
-    """``RAY_ADDRESS=http://...`` is what ``ray job submit`` wants; it is not asked as a cluster."""
+    """``RAY_ADDRESS=http://...`` is for ``ray job submit``; it is not probed as a cluster."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         check = services.check_ray(f"http://127.0.0.1:{server.getsockname()[1]}")
     assert check.status == "ok"
@@ -195,7 +195,7 @@ def test_a_job_server_is_recognised() -> None:
 
 @pytest.fixture
 def ray_head() -> Iterator[str]:
-    """The address of a cluster of one node with 2 CPUs, in processes and a folder of its own."""
+    """The address of a cluster of one node with 2 CPUs, in its own processes and folder."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -211,10 +211,10 @@ def ray_head() -> Iterator[str]:
         ready = Path(folder, "ray_current_cluster")  # written when all of the head's processes are up
         while process.poll() is None and not ready.exists() and time.monotonic() < deadline:
             time.sleep(0.2)
-        assert ready.exists(), "ray start did not get ready"
+        assert ready.exists(), "ray start did not become ready"
         yield f"127.0.0.1:{port}"
     finally:
-        process.terminate()  # with --block it ends what it started
+        process.terminate()  # with --block it ends its children
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(90)
         with contextlib.suppress(ProcessLookupError):
@@ -223,7 +223,7 @@ def ray_head() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_a_cluster_says_what_it_has(ray_head: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_resources_of_a_cluster(ray_head: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nodes, CPUs and GPUs of a real cluster; this process itself never connects."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     monkeypatch.setattr(services, "_RAY_S", 120.0)  # other tests may keep every core busy
@@ -249,7 +249,7 @@ def test_a_cluster_says_what_it_has(ray_head: str, monkeypatch: pytest.MonkeyPat
 def test_a_cluster_without_a_token_is_a_warning(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], address: str | None, status: str, words: str
 ) -> None:
-    """Anyone who reaches an open cluster can run code on it; a local Ray is closed, whatever the environment says."""
+    """Anybody who reaches an open cluster can run code on it; a local Ray always has a token."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     check = services.check_ray_auth(address)
@@ -259,7 +259,7 @@ def test_a_cluster_without_a_token_is_a_warning(
 
 
 def test_a_token_that_others_can_read_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Ray writes its token file readable by all; the remedy is the command that closes it."""
+    """Ray writes its token file readable by all; the remedy is the command that fixes it."""
     file = tmp_path / "home" / ".ray" / "auth_token"
     file.parent.mkdir(parents=True)
     file.write_text(CANARY)

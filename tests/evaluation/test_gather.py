@@ -12,7 +12,7 @@ from wsvad.errors import UsageError
 from wsvad.evaluation.gather import gather, records_of_split
 from wsvad.manifest.records import Box
 from wsvad.metrics.grids import region_truth
-from wsvad.scores.places import view_of
+from wsvad.scores.grid import view_of
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from wsvad.cameras.config import Mask
 from wsvad.events.boxes import masked_cells, regions, unmasked_scores
-from wsvad.scores.places import cells
+from wsvad.scores.grid import cells
 
 VIEW = (0.0, 0.0, 70.0, 70.0)
 CELLS = cells(VIEW)

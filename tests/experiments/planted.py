@@ -1,4 +1,4 @@
-"""Features and truth with an anomaly of known strength, in time and in space."""
+"""Features and annotations with an anomaly of known strength, in time and space."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from wsvad.manifest.records import Box, VideoRecord, write_records
 
 DIM, SIDE, CHANNELS = 8, 7, 32
 CLIPS, FIRST, LAST = 16, 5, 9
-"""Clips of a video, and those of an anomalous one, ``[FIRST, LAST)``, that hold the anomaly."""
+"""Clips per video, and the clips ``[FIRST, LAST)`` with the anomaly in an anomalous video."""
 
 
 class Planted(NamedTuple):
-    """What the commands take."""
+    """Paths of the data set."""
 
     features: str
     manifest: str
 
 
 def plant(folder: Path, strength: float, *, train: int = 40, test: int = 24, seed: int = 0) -> Planted:
-    """Write a data set: standard normal features, and ``strength`` more in one direction where the anomaly is.
+    """Write a data set: standard normal features, shifted by ``strength`` in one direction at the anomaly.
 
-    It is in four clips of an anomalous video, in a block of 2x2 cuboids that lies elsewhere in each video. Pooled
-    features show it in the same clips. Half of the videos of each split are anomalous.
+    The anomaly is in four clips of an anomalous video, in a block of 2x2 cuboids at a different place in each video.
+    Pooled features show it in the same clips. Half of the videos of each split are anomalous.
     """
     rng = np.random.default_rng(seed)
     pooled, cuboids, records = {}, {}, []
@@ -39,7 +39,10 @@ def plant(folder: Path, strength: float, *, train: int = 40, test: int = 24, see
             pooled[name][FIRST:LAST, :, 0] += strength
             cuboids[name][FIRST:LAST, :, row : row + 2, column : column + 2, 0] += strength
         cell = (WIDTH / SIDE, HEIGHT / SIDE)
-        corner = (column * cell[0] + 1, row * cell[1] + 1)  # a pixel inside, so that rounding touches no neighbour
+        corner = (
+            column * cell[0] + 1,
+            row * cell[1] + 1,
+        )  # one pixel inside, so that rounding does not affect neighbours
         box = Box(16 * FIRST, 16 * LAST, *corner, corner[0] + 2 * cell[0] - 2, corner[1] + 2 * cell[1] - 2, track=0)
         records.append(
             VideoRecord(

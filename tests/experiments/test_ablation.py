@@ -1,4 +1,4 @@
-"""Ablations: the base and rows that differ from it, with the same seeds, and what the table says of them."""
+"""Ablations: runs of base and rows with the same seeds, and their table."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROWS = (
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory) -> AblationOptions:
-    """A plain anomaly, a base that finds it, the same once more, and a row that learns nothing."""
+    """A plain anomaly, a base that detects it, an identical row, and a row that learns nothing."""
     folder = tmp_path_factory.mktemp("ablation")
     planted = plant(folder, 3.0, train=24, test=16)
     comparison = CompareOptions(
@@ -42,12 +42,12 @@ def options(tmp_path_factory) -> AblationOptions:
 
 @pytest.fixture(scope="module")
 def summary(options):
-    """The table."""
+    """The result of the ablation."""
     return ablate(options)
 
 
-def test_a_row_that_learns_nothing_is_worse_and_the_same_row_is_not(summary):
-    """Same seeds, same videos, same draws: what is alike is alike to the bit."""
+def test_only_the_row_that_learns_nothing_is_worse(summary):
+    """With equal seeds, videos and resamples, an identical row has bitwise equal results."""
     pairs = summary.paired["test"]
     assert set(pairs) == {"again", "untrained"}
     again, worse = pairs["again"], pairs["untrained"]
@@ -56,11 +56,11 @@ def test_a_row_that_learns_nothing_is_worse_and_the_same_row_is_not(summary):
     assert worse.difference < -0.2
     assert worse.high < 0
     assert worse.worse == 1.0
-    assert worse.p_family == worse.p < 0.1, "the other row has no p and is no part of the family"
+    assert worse.p_family == worse.p < 0.1, "the other row has no p value and is not part of the family"
 
 
-def test_files_say_what_the_summary_says(options, summary, capsys):
-    """Markdown, CSV, JSON and a page without scripts, with the paper's figures beside ours; hostile text is text."""
+def test_the_files_agree_with_the_summary(options, summary, capsys):
+    """Markdown, CSV, JSON and an HTML page without scripts, with published values; hostile text is escaped."""
     from pathlib import Path
 
     out = Path(options.comparison.out)
@@ -82,8 +82,8 @@ def test_files_say_what_the_summary_says(options, summary, capsys):
     assert document["options"]["resamples"] == 200
 
 
-def test_an_undefined_figure_hides_no_other(summary):
-    """A pooled model has no figure in space: the line says so, and what it has stands beside it."""
+def test_an_undefined_metric_hides_no_other(summary):
+    """A pooled model has no region metrics; its other metrics are shown."""
     columns, lines = replace(summary, metric="region_auc").table("test")
     titles = [column.title for column in columns]
     assert titles[1] == "region AUC"
@@ -92,8 +92,8 @@ def test_an_undefined_figure_hides_no_other(summary):
     assert {len(line) for line in lines} == {len(titles)}
 
 
-def test_a_narrow_terminal_cuts_nothing_off(summary):
-    """Where the table is too wide, as in a pipe, it comes as Markdown."""
+def test_a_narrow_terminal_truncates_nothing(summary):
+    """A table that is too wide, e.g. for a pipe, is printed as Markdown."""
     screen = io.StringIO()
     summary.show(Console(file=screen, width=80))
     assert "| row | frame AUC | difference | 95 % interval | p | p, Holm | P(worse) |" in screen.getvalue()
@@ -103,8 +103,8 @@ def test_a_narrow_terminal_cuts_nothing_off(summary):
     assert "|---" not in wide.getvalue()
 
 
-def test_the_same_command_runs_nothing_again(options, summary):
-    """And gives the same table."""
+def test_repeating_the_command_runs_nothing(options, summary):
+    """It gives the same table."""
     from pathlib import Path
 
     trained = {path: path.stat().st_mtime_ns for path in Path(options.comparison.out).rglob("*.safetensors")}
@@ -112,21 +112,21 @@ def test_the_same_command_runs_nothing_again(options, summary):
     assert {p: p.stat().st_mtime_ns for p in Path(options.comparison.out).rglob("*.safetensors")} == trained
 
 
-def test_what_is_no_ablation_is_refused(options):
-    """A base alone, a figure that there is not, too few resamples."""
+def test_invalid_ablations_are_refused(options):
+    """Only a base, an unknown metric, too few resamples."""
     alone = replace(options.comparison, rows=ROWS[:1])
     with pytest.raises(UsageError, match="at least one row"):
         AblationOptions(alone)
     with pytest.raises(UsageError, match="must be one of frame_auc"):
         replace(options, metric="loss")
-    with pytest.raises(UsageError, match="region_auc is of scores in the picture, which full has none of"):
+    with pytest.raises(UsageError, match="region_auc needs scores of image regions, which full does not have"):
         replace(options, metric="region_auc")
     with pytest.raises(UsageError, match="resamples must be"):
         replace(options, resamples=3)
 
 
-def test_the_verb(options, tmp_path, capsys, caplog):
-    """Rows of a family or of a file, not both and not neither; a dry run says how many runs there would be."""
+def test_the_command(options, tmp_path, capsys, caplog):
+    """Either a family or a file of rows is required; a dry run states the number of runs."""
     comparison = options.comparison
     words = ["ablate", "--features", comparison.features, "--manifest", comparison.manifest, "--no-ray"]
     words += ["--out", str(tmp_path / "out"), "--val-fraction", "0"]
@@ -147,7 +147,7 @@ def test_the_verb(options, tmp_path, capsys, caplog):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_rows_of_a_family_differ_from_its_base(name):
-    """Every one in its settings, all trained alike; what the paper says is of rows that are there."""
+    """In their settings, but not in training; published values belong to existing rows."""
     from wsvad.models.registry import default_recipe
 
     family = FAMILIES[name]

@@ -1,4 +1,4 @@
-"""Comparisons: what is run, what the table says, what a second call does."""
+"""Comparisons: their runs, their table, and a second call."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ from tests.training.factories import QUICK, plant, planted_records
 from wsvad.checkpoint import load_checkpoint
 from wsvad.cli import main
 from wsvad.errors import UsageError
-from wsvad.experiments.labels import labelled
+from wsvad.experiments.log_prefix import log_prefix
 from wsvad.experiments.rows import parse_rows, read_rows
 from wsvad.experiments.table import Spread, as_markdown
 from wsvad.manifest.records import write_records
@@ -23,7 +23,7 @@ TRAINING = [word for word in QUICK if word not in ("--save-every", "5", "--json"
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
-    """A data set with truth for its test videos."""
+    """A data set with annotated test videos."""
     return plant(tmp_path_factory.mktemp("planted"), planted_records(), cuboids=True)
 
 
@@ -36,7 +36,7 @@ def planted(tmp_path_factory):
     ],
 )
 def test_models_are_named_with_their_presets(text, names):
-    """In the order in which they are named."""
+    """In the given order."""
     assert [row.name for row in parse_rows(text)] == names
 
 
@@ -44,21 +44,21 @@ def test_models_are_named_with_their_presets(text, names):
     ("text", "said"),
     [("resnet", "model must be"), ("ltgs:nope", "has the presets"), ("ltgs,ltgs", "twice"), (" ,", "no model")],
 )
-def test_what_is_no_model_is_refused(text, said):
-    """With what there is instead."""
+def test_unknown_models_are_refused(text, said):
+    """The message lists the known ones."""
     with pytest.raises(UsageError, match=said):
         parse_rows(text)
 
 
 def test_a_spread_is_mean_and_sample_deviation():
-    """Undefined values are left out, and the text says what there is."""
+    """Undefined values are ignored."""
     spread = Spread.of([0.5, None, 0.7])
     assert (spread.mean, spread.std) == (pytest.approx(0.6), pytest.approx(statistics.stdev([0.5, 0.7])))
     assert [s.text() for s in (spread, Spread.of([0.25]), Spread.of([None]))] == ["0.600 ± 0.141", "0.250", "–"]
 
 
 def test_a_table_has_the_metrics_that_any_model_has():
-    """One line a variant; a dash where it has no value."""
+    """One column per row of the comparison; a dash if it has no value."""
     rows = {"sultani": {"test": {"frame_auc": Spread.of([0.5])}}, "st_mil": {"test": {"region_auc": Spread.of([1])}}}
     assert as_markdown(rows).splitlines() == [
         "| model | frame AUC | region AUC |",
@@ -68,8 +68,8 @@ def test_a_table_has_the_metrics_that_any_model_has():
     ]
 
 
-def test_the_table_is_that_of_the_reports_and_a_second_call_trains_nothing(planted, tmp_path, capsys):
-    """Every figure is found in the report of its run; runs that are finished stay as they are."""
+def test_the_table_agrees_with_the_reports(planted, tmp_path, capsys):
+    """Every metric is in the report of its run; a second call trains nothing."""
     out = tmp_path / "out"
     words = ["compare", *planted.words, "--out", str(out), "--models", "sultani,st_mil", "--seeds", "2", *TRAINING]
     assert main([*words, "--no-ray", "--json"]) == 0
@@ -92,11 +92,11 @@ def test_the_table_is_that_of_the_reports_and_a_second_call_trains_nothing(plant
     assert main([*words, "--no-ray", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == rows
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")} == trained
-    assert main([*words, "--no-ray", "--lr", "0.5"]) == 5, "other options: another --out"
+    assert main([*words, "--no-ray", "--lr", "0.5"]) == 5, "other options need another --out"
 
 
-def test_what_cannot_be_evaluated_is_not_trained(planted, tmp_path, capsys, caplog):
-    """A split without videos, and test videos that are training videos by name: found out before hours of work."""
+def test_data_that_cannot_be_evaluated_is_refused_before_training(planted, tmp_path, capsys, caplog):
+    """A split without videos, and test videos that are also training videos."""
     words = ["compare", "--features", planted.features, "--models", "sultani", "--seeds", "1", *TRAINING, "--no-ray"]
     out = ["--out", str(tmp_path / "out")]
     assert main([*words, *out, "--manifest", planted.manifest, "--split", "val"]) == 2
@@ -108,8 +108,8 @@ def test_what_cannot_be_evaluated_is_not_trained(planted, tmp_path, capsys, capl
     assert not (tmp_path / "out").exists()
 
 
-def test_what_a_later_variant_cannot_train_on_stops_the_first(planted, tmp_path, capsys, caplog):
-    """Features without cuboids, and a data set at the target: nothing is trained before that is found out."""
+def test_all_rows_are_checked_before_training(planted, tmp_path, capsys, caplog):
+    """Features without cuboids, and a data set at the target."""
     pooled, _ = random_videos({r.video_id: 3 for r in planted_records()})
     words = ["compare", "--manifest", planted.manifest, "--models", "sultani,st_mil", "--seeds", "1", *TRAINING]
     features = write_features(tmp_path / "pooled", pooled)
@@ -122,7 +122,7 @@ def test_what_a_later_variant_cannot_train_on_stops_the_first(planted, tmp_path,
 
 
 def test_a_dry_run_checks_everything_and_writes_nothing(planted, tmp_path, capsys):
-    """It says how many runs there would be; what a run would refuse, it refuses."""
+    """It states the number of runs, and raises what a run would raise."""
     words = ["compare", *planted.words, "--models", "all", "--seeds", "3", "--dry-run", "--out", str(tmp_path / "out")]
     assert main([*words, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -133,8 +133,8 @@ def test_a_dry_run_checks_everything_and_writes_nothing(planted, tmp_path, capsy
     assert main([*words, "--features", str(tmp_path / "nothing")]) == 2
 
 
-def test_settings_are_those_of_every_model_named(planted, tmp_path, capsys, caplog):
-    """``--set`` reaches each run and the record of the comparison; a model without the setting stops all of it."""
+def test_settings_apply_to_every_model(planted, tmp_path, capsys, caplog):
+    """``--set`` reaches each run and the record; a model without the setting stops the whole comparison."""
     out = tmp_path / "out"
     words = [
         "compare",
@@ -159,7 +159,7 @@ def test_settings_are_those_of_every_model_named(planted, tmp_path, capsys, capl
 
 
 def test_runs_are_tasks_on_ray(planted, tmp_path, capsys, ray_session):
-    """The same figures as in one process; what a run raises comes back as it was."""
+    """The metrics are those of a run in one process; errors of a run are raised unchanged."""
     words = ["compare", *planted.words, "--models", "sultani", "--seeds", "2", *TRAINING, "--json"]
     assert main([*words, "--out", str(tmp_path / "here"), "--no-ray"]) == 0
     here = json.loads(capsys.readouterr().out)["rows"]
@@ -181,8 +181,8 @@ set = { k = 2, dynamic_labels = false }
 """
 
 
-def test_rows_of_a_file_have_options_of_their_own(planted, tmp_path, capsys):
-    """One table of trainings that differ, on two splits, with states that are dropped; each run says what it was."""
+def test_rows_of_a_file_have_their_own_options(planted, tmp_path, capsys):
+    """One table of different trainings on two splits, with deleted states; each run records its options."""
     (tmp_path / "rows.toml").write_text(ROWS)
     records = [replace(r, split="val") if r.split == "test" else r for r in planted_records()]
     records = [replace(r, split="test") if r.split == "val" and n % 4 < 2 else r for n, r in enumerate(records)]
@@ -204,7 +204,7 @@ def test_rows_of_a_file_have_options_of_their_own(planted, tmp_path, capsys):
     second = load_checkpoint(str(out / "runs/ranked_k_=_2/seed-0/train/checkpoint"))
     assert (second.model_config.to_dict()["k"], second.training["preset"]) == (2, "gated")
     assert main([*words, "--out", str(out), "--no-ray", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["rows"] == told["rows"], "finished runs stay, without their states"
+    assert json.loads(capsys.readouterr().out)["rows"] == told["rows"], "finished runs are kept without their states"
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_rows_of_a_file_have_options_of_their_own(planted, tmp_path, capsys):
     [
         ("[[row]]\nmodel = 'sultanni'", "row 1: model must be .* did you mean"),
         ("[[row]]\nmodel = 'ltgs'\npreset = 'gate'", "has the presets .* did you mean"),
-        ("[[row]]\npreset = 'gated'", "names no model"),
+        ("[[row]]\npreset = 'gated'", "the key model is missing"),
         ("[[row]]\nmodel = 'ltgs'\ntrainin = {}", "unknown key 'trainin'; did you mean 'training'"),
         ("[[row]]\nmodel = 'ltgs'\ntraining = {stepps = 3}", "no option 'stepps'; did you mean 'steps'"),
         ("[[row]]\nmodel = 'ltgs'\ntraining = {seed = 3}", "no option 'seed'"),
@@ -223,15 +223,15 @@ def test_rows_of_a_file_have_options_of_their_own(planted, tmp_path, capsys):
         ("[[row]]\nmodel = 'ltgs'\ntraining = {lr = nan}", "row 1: row 'ltgs': lr must be above 0 and finite"),
         ("[[row]]\nmodel = 'ltgs'\nset = 3", "^[^ ]*, row 1: set must be"),
         ("[[row]]\nmodel = 'ltgs'\nname = '../x'", "name of a row must be"),
-        ("[[row]]\nmodel = 'ltgs'\n[[row]]\nmodel = 'ltgs'", "named twice"),
+        ("[[row]]\nmodel = 'ltgs'\n[[row]]\nmodel = 'ltgs'", "occurs twice"),
         ("[[rows]]\nmodel = 'ltgs'", "the key 'rows'"),
         ("row = 3", "got none"),
         ("[[row]", "rows.toml: "),
         ("", "expected .*row"),
     ],
 )
-def test_a_file_of_rows_that_cannot_be(text, said, tmp_path):
-    """Said with the row's number and what would do."""
+def test_invalid_row_files_are_refused(text, said, tmp_path):
+    """The message has the row's number and what is expected."""
     (tmp_path / "rows.toml").write_text(text)
     with pytest.raises(UsageError, match=said):
         read_rows(str(tmp_path / "rows.toml"))
@@ -241,8 +241,8 @@ def test_a_file_of_rows_that_cannot_be(text, said, tmp_path):
     ("words", "said"),
     [(["--rows", "r.toml", "--models", "ltgs"], "either --models or --rows"), (["--rows", ""], "empty string")],
 )
-def test_rows_are_of_a_file_or_named(words, said, planted, tmp_path, caplog):
-    """Neither is left out in silence."""
+def test_rows_from_both_file_and_option_are_refused(words, said, planted, tmp_path, caplog):
+    """Neither is ignored silently."""
     (tmp_path / "r.toml").write_text("[[row]]\nmodel = 'sultani'\n")
     words = [word.replace("r.toml", str(tmp_path / "r.toml")) for word in words]
     base = ["compare", "--features", planted.features, "--manifest", planted.manifest, "--out", str(tmp_path / "t")]
@@ -250,16 +250,16 @@ def test_rows_are_of_a_file_or_named(words, said, planted, tmp_path, caplog):
     assert said in caplog.text
 
 
-def test_a_file_of_rows_that_is_not_there(tmp_path):
-    """Not taken for an empty one."""
+def test_a_missing_row_file_is_refused(tmp_path):
+    """It does not count as an empty one."""
     with pytest.raises(UsageError, match="does not exist"):
         read_rows(str(tmp_path / "rows.toml"))
 
 
-def test_lines_of_the_log_name_their_run(caplog):
-    """Those of this package alone, and only within the block."""
+def test_log_lines_have_the_name_of_their_run(caplog):
+    """Only lines of this package, and only within the block."""
     with caplog.at_level(logging.INFO):
-        with labelled("ltgs 5% seed 1"):
+        with log_prefix("ltgs 5% seed 1"):
             logging.getLogger("wsvad.training.job").info("step %d", 3)
             logging.getLogger("wsvad.score").info("100 %")
             logging.getLogger("other").info("hello")

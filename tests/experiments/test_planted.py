@@ -1,8 +1,7 @@
-"""The whole chain on an anomaly of known strength: train, score, evaluate.
+"""The whole pipeline on an anomaly of known strength: train, score, evaluate.
 
-Of the models those that train in seconds; all of them learn a planted signal in ``tests/models``. What they see is
-random features with a signal that is known, so the figures at the end are known, too: chance
-where there is none, close to 1 where it is plain.
+Uses the models that train in seconds; ``tests/models`` shows that all of them learn a planted signal. The features are
+random with a known signal, so the metrics are known, too: chance level without a signal, close to 1 with a strong one.
 """
 
 import json
@@ -18,7 +17,7 @@ TRAINING = ("--steps", "60", "--pairs", "8", "--segments", "16", "--val-fraction
 
 
 def figures(folder, strength, capsys):
-    """The table of all models, one seed, on a data set of that strength."""
+    """The table of all models for one seed, on a data set with that strength."""
     planted = plant(folder, strength)
     words = ["compare", "--features", planted.features, "--manifest", planted.manifest, "--out", str(folder / "out")]
     assert main([*words, "--models", ",".join(MODELS), "--seeds", "1", *TRAINING, "--no-ray", "--json"]) == 0
@@ -26,8 +25,8 @@ def figures(folder, strength, capsys):
 
 
 @pytest.mark.parametrize("strength", [0.0, 4.0])
-def test_figures_are_chance_without_a_signal_and_close_to_one_with_a_plain_one(strength, tmp_path, capsys):
-    """Frame AUC of every model, and region AUC of those that score cuboids."""
+def test_metrics_follow_the_strength_of_the_signal(strength, tmp_path, capsys):
+    """Chance level without one, close to 1 with a strong one: frame AUC, and region AUC for cuboid models."""
     rows = figures(tmp_path, strength, capsys)
     assert set(rows) == set(MODELS)
     for name, row in rows.items():

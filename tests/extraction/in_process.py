@@ -20,7 +20,7 @@ from wsvad.backbones.registry import BACKBONES
 from wsvad.backbones.weights import Weights, untrained_name
 from wsvad.extraction import worker
 from wsvad.weights import resolve
-from wsvad.work import cluster, place, run
+from wsvad.work import backend, cluster, ray_runner
 from wsvad.work.pool import GIB, Node, Pool
 from wsvad.work.receipt import Receipt
 
@@ -70,7 +70,7 @@ class PixelMeans:
 
 
 class InProcess:
-    """Replaces ``UnitRunner``: processes one unit after the other in this process."""
+    """Replaces ``RayRunner``: processes one unit after the other in this process."""
 
     def __init__(
         self, make_stage: Any, config: Any, payload: Any, pool: Pool, *, pack_clips: int = 0, verbose: bool = False
@@ -88,8 +88,8 @@ class InProcess:
 
 def patch_all(patch: pytest.MonkeyPatch) -> None:
     """Replace the cluster by this process; commands without ``--no-ray`` run there."""
-    patch.setattr(place, "_connected", lambda: True)
-    patch.setattr(run, "UnitRunner", InProcess)
+    patch.setattr(backend, "_is_connected", lambda: True)
+    patch.setattr(ray_runner, "RayRunner", InProcess)
     patch.setattr(worker, "FeatureExtractor", PixelMeans)
     patch.setattr(resolve, "random_weights", lambda seed, net: Weights(untrained_name(seed, net), "", {}, net))
     patch.setattr(cluster, "connected", lambda address, verbose: contextlib.nullcontext())

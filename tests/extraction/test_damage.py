@@ -104,7 +104,7 @@ def test_unreadable_quarantine_record_is_no_evidence(dataset, capsys, caplog, co
     assert run_here(capsys, *words, "--dry-run")[0] == 0
     assert record.exists()
     assert run_here(capsys, *words)[0] == 0
-    assert "the unit is tried again" in caplog.text
+    assert "the unit is retried" in caplog.text
     assert not record.exists()
     assert run_here(capsys, "verify", "--out", str(out), "--json")[0] == 0
 

@@ -131,7 +131,7 @@ def test_exit_codes_and_messages_reach_the_submitter(head, footage, out, tmp_pat
     videos, target = ("--videos", str(footage)), str(tmp_path / "out")
     lost = ("--s3-endpoint-url", "http://127.0.0.1:9", "--s3-attempts", "1", "--s3-region", "us-east-1")
     expected = {
-        "relative": (2, "leads into the copy of the working directory", (*videos, "--out", "features")),
+        "relative": (2, "lies in the working directory of a submitted job", (*videos, "--out", "features")),
         "bad": (3, "text.mp4", ("--videos", str(tmp_path / "bad"), "--out", target)),
         "lost": (4, "s3://bucket/out", (*videos, "--out", "s3://bucket/out", *lost)),
     }

@@ -14,7 +14,7 @@ from wsvad.extraction import precision
 from wsvad.extraction.precision import resolve_precision
 from wsvad.storage import StoreOptions, open_store
 from wsvad.work import cluster as cluster_module
-from wsvad.work.cluster import ask_nodes
+from wsvad.work.cluster import run_on_worker_nodes
 from wsvad.work.pool import GIB, Node, Pool, PoolOptions
 
 
@@ -35,7 +35,7 @@ def cluster(monkeypatch):
 
         monkeypatch.setattr(cluster_module, "connected", lambda address, verbose: contextlib.nullcontext())
         monkeypatch.setattr(cluster_module, "nodes", lambda: [Node(8, gpus, 64 * GIB)] * len(answers))
-        monkeypatch.setattr(cluster_module, "ask_nodes", ask)
+        monkeypatch.setattr(cluster_module, "run_on_worker_nodes", ask)
         return asked
 
     monkeypatch.setattr(precision, "default_precision", lambda device="cpu": "nobody asked the driver")
@@ -81,6 +81,6 @@ def test_without_a_cluster_this_machine_decides(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("ray_session")
 def test_the_query_runs_on_nodes_that_can_hold_a_worker():
     """On a real Ray: another process responds; a node that is too small is not queried."""
-    (answer,) = ask_nodes(os.getpid, Pool(1, 1.0, 0.0, 0, 2)).values()
+    (answer,) = run_on_worker_nodes(os.getpid, Pool(1, 1.0, 0.0, 0, 2)).values()
     assert answer != os.getpid()
-    assert ask_nodes(os.getpid, Pool(1, 64.0, 0.0, 0, 2)) == {}
+    assert run_on_worker_nodes(os.getpid, Pool(1, 64.0, 0.0, 0, 2)) == {}

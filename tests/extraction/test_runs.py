@@ -21,7 +21,7 @@ from wsvad.extraction.results import Outcome
 from wsvad.manifest.listing import Listing
 from wsvad.manifest.source import StoredVideo
 from wsvad.storage import open_store
-from wsvad.work import interim, rounds, run
+from wsvad.work import periodic_publish, ray_runner, rounds
 from wsvad.work.quarantine import QuarantineRecord, write_record
 from wsvad.work.receipt import Receipt
 
@@ -78,7 +78,7 @@ def test_a_failed_run_keeps_units_of_a_concurrent_run(dataset, capsys, monkeypat
 
     class OtherRunIsFaster:
         def __init__(self, make_stage, config, payload, pool, *, pack_clips=0, verbose=False):
-            monkeypatch.setattr(run, "UnitRunner", InProcess)
+            monkeypatch.setattr(ray_runner, "RayRunner", InProcess)
             assert run_here(capsys, *words)[0] == 0
 
         def in_progress(self):
@@ -87,7 +87,7 @@ def test_a_failed_run_keeps_units_of_a_concurrent_run(dataset, capsys, monkeypat
         def __call__(self, units, alone):
             return (Receipt(u.unit_id, "failed", kind="StoreUnavailable", message="503") for u in units)
 
-    monkeypatch.setattr(run, "UnitRunner", OtherRunIsFaster)
+    monkeypatch.setattr(ray_runner, "RayRunner", OtherRunIsFaster)
     monkeypatch.setattr(rounds.time, "sleep", lambda s: None)
     run_here(capsys, *words)
     assert len(published_rows(out)) == 5
@@ -162,7 +162,7 @@ def test_replaced_content_of_a_key_with_a_narrow_space_is_no_clash(tmp_path):
     store = open_store(str(tmp_path))
     there = {"x.mp4": entry_of(old[0])}
     refuse_clashes(store, there, new)
-    with pytest.raises(ConflictError, match="another video of the same id"):
+    with pytest.raises(ConflictError, match="another video with the same id"):
         refuse_clashes(store, there, [{**new[0], "uri": "s3://archive/other.mp4"}])
 
 
@@ -181,8 +181,8 @@ def test_known_evidence_is_not_written_again(tmp_path, capsys, monkeypatch):
 
 def test_long_run_publishes_while_it_runs(finished, tmp_path, capsys, monkeypatch):
     """A run killed after its first unit has published it; the missing units are reported."""
-    monkeypatch.setattr(interim, "FIRST_AFTER_S", 0.0)
-    monkeypatch.setattr(interim, "SHARE", 0.0)
+    monkeypatch.setattr(periodic_publish, "FIRST_AFTER_S", 0.0)
+    monkeypatch.setattr(periodic_publish, "TIME_FRACTION", 0.0)
     out = tmp_path / "out"
 
     class Killed(Exception):
@@ -193,14 +193,14 @@ def test_long_run_publishes_while_it_runs(finished, tmp_path, capsys, monkeypatc
             yield next(super().__call__(units, alone))
             raise Killed
 
-    monkeypatch.setattr(run, "UnitRunner", StopsAfterOne)
+    monkeypatch.setattr(ray_runner, "RayRunner", StopsAfterOne)
     words = ("extract", "--videos", str(finished[0]), "--out", str(out), *QUICK)
     with pytest.raises(Killed):
         run_here(capsys, *words)
     assert [video for video, _, _ in published_rows(out)] == ["a.mp4"] * 3
     code, report = run_here(capsys, "verify", "--out", str(out), "--json")
     assert (code, report["faults"], report["unaccounted"]) == (4, [], ["b.mp4: incomplete, 0 of 2 clips"])
-    monkeypatch.setattr(run, "UnitRunner", InProcess)
+    monkeypatch.setattr(ray_runner, "RayRunner", InProcess)
     code, summary = run_here(capsys, *words)
     assert (code, summary["units_done_before"], summary["videos_complete"]) == (0, 1, 2)
 
@@ -217,12 +217,12 @@ def test_rows_of_a_changed_video_stay_while_its_new_units_fail(dataset, tmp_path
         def __call__(self, units, alone):
             return (Receipt(u.unit_id, "failed", kind="StoreUnavailable", message="503") for u in units)
 
-    monkeypatch.setattr(run, "UnitRunner", Fails)
+    monkeypatch.setattr(ray_runner, "RayRunner", Fails)
     monkeypatch.setattr(rounds.time, "sleep", lambda s: None)
     assert run_here(capsys, *words)[0] == 4
     assert len(published_rows(out)) == 5
     report = run_here(capsys, "verify", "--out", str(out), "--json")[1]
     assert report["unaccounted"][0].startswith("a.mp4: incomplete, 3 of 3 clips: changed: the video has changed since")
-    monkeypatch.setattr(run, "UnitRunner", InProcess)
+    monkeypatch.setattr(ray_runner, "RayRunner", InProcess)
     assert run_here(capsys, *words)[0] == 0
     assert len(published_rows(out)) == 6 + 2

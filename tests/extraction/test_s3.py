@@ -142,6 +142,6 @@ def test_a_public_bucket_without_credentials(s3_bucket, moto_server, videos, tmp
         monkeypatch.delenv(name)
     words = ("--videos", f"s3://{s3_bucket}/in", "--out", str(tmp_path / "out"), "--s3-endpoint-url", moto_server.url)
     assert run_here(capsys, "extract", *words, *QUICK)[0] == 4
-    assert "a public bucket is read with --s3-anonymous" in caplog.text
+    assert "public buckets can be read with --s3-anonymous" in caplog.text
     code, summary = run_here(capsys, "extract", *words, *QUICK, "--s3-anonymous")
     assert (code, summary["clips"]) == (0, 5)

@@ -26,7 +26,7 @@ from wsvad.clips import ClipSpec
 from wsvad.extraction import cost, indexing, job, precision, worker
 from wsvad.features.config import FeatureConfig
 from wsvad.video import VideoReader
-from wsvad.work import place, progress, run
+from wsvad.work import backend, progress, ray_runner
 
 ROOT = Path(__file__).resolve().parents[2]
 FEATURES = FeatureConfig(untrained_name(0, "inception-compact"), clips=ClipSpec(4, 4), precision="fp32")
@@ -38,7 +38,7 @@ HEAVY = ("ray", "tensorboardX", "s3fs", "av", "cv2")
 def here(in_process, monkeypatch):
     """Nothing is connected, features are a function of the pixels; "Ray" is replaced by the tests' stand-in."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(place, "_connected", lambda: False)
+    monkeypatch.setattr(backend, "_is_connected", lambda: False)
 
 
 @pytest.fixture(scope="module")
@@ -226,10 +226,10 @@ def test_options_have_precedence_over_the_size(short, tmp_path, capsys, monkeypa
     monkeypatch.setenv("RAY_ADDRESS", "10.255.255.1:6379")
     assert run_here(capsys, *words, "--out", str(tmp_path / "env"))[1]["ran_in"] == "ray"
     monkeypatch.setattr(precision, "default_precision", lambda device="cpu": "fp32")
-    monkeypatch.setattr(run, "UnitRunner", None)
+    monkeypatch.setattr(ray_runner, "RayRunner", None)
     words = ("extract", "--videos", str(short), "--no-ray", "--precision", "auto", "--weights", "random", "--json")
     code, summary = run_here(capsys, *words, "--out", str(tmp_path / "no"))
-    assert (code, summary["ran_in"], summary["ran_in_why"]) == (0, "process", "as asked for by --no-ray")
+    assert (code, summary["ran_in"], summary["ran_in_why"]) == (0, "process", "requested by --no-ray")
 
 
 @pytest.mark.parametrize("verb", ["extract", "score"])
@@ -240,14 +240,14 @@ def test_options_have_precedence_over_the_size(short, tmp_path, capsys, monkeypa
         (("--address", "auto"), "leave out --address, or --no-ray"),
         (("--memory-per-worker", "2GiB"), "leave out --memory-per-worker, or --no-ray"),
         (("--in-flight", "3"), "leave out --in-flight, or --no-ray"),
-        (("--gpus-per-worker", "1"), "PyTorch sees 0 GPUs"),
+        (("--gpus-per-worker", "1"), "PyTorch finds 0 GPUs"),
     ],
 )
 def test_options_that_need_ray_are_refused_without_it(
     short, checkpoint, tmp_path, capsys, monkeypatch, here, verb, more, message
 ):
     """Exit code 2 before anything is written."""
-    monkeypatch.setattr("wsvad.work.workplace.cuda_devices", lambda: 0)
+    monkeypatch.setattr("wsvad.work.session.cuda_devices", lambda: 0)
     words = [verb, "--videos", str(short), "--out", str(tmp_path / "out"), "--no-ray", *more]
     words += ["--checkpoint", checkpoint] if verb == "score" else QUICK
     capsys.readouterr()

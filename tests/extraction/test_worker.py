@@ -33,7 +33,7 @@ def test_a_node_without_the_shared_target_fails_and_writes_nothing(tmp_path):
     stage = UnitExtractor(WorkerConfig(CONFIG, f"file://{tmp_path}/out"), UNTRAINED)
     receipt = stage.extract(unit)
     assert (receipt.status, receipt.kind) == ("failed", "StorageError")
-    assert "several nodes need a folder that they share" in receipt.message
+    assert "with several nodes use a shared folder" in receipt.message
     assert not list(visible(tmp_path))
 
     claim_dataset(open_store(f"file://{tmp_path}/out"), CONFIG)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.dataset.earlier import one_level, store_videos
+from tests.dataset.legacy import one_level, store_videos
 from tests.features.factories import (
     CONFIG,
     HEIGHT,
@@ -127,7 +127,7 @@ def test_other_data_sets_are_refused(tmp_path) -> None:
         FeatureSet.open(str(tmp_path / "empty"))
     store = open_store(str(tmp_path / "claimed"))
     claim_dataset(store, CONFIG)
-    with pytest.raises(UsageError, match="nothing published yet"):
+    with pytest.raises(UsageError, match="no published snapshot yet"):
         FeatureSet.open(store.uri)
     pooled, _ = random_videos({"a": 0})
     with pytest.raises(UsageError, match="holds no clip of any video"):
@@ -181,7 +181,7 @@ def test_altered_and_missing_objects_are_detected(tmp_path) -> None:
         with pytest.raises(StorageError, match=r"features of 'a' in file://.*parquet are damaged: .*verify --repair"):
             features.load("a")
     path.unlink()
-    with pytest.raises(DamagedError, match="features of 'a' are gone: snapshot 1 names"):
+    with pytest.raises(DamagedError, match="features of 'a' are missing: snapshot 1 references"):
         features.load("a")
     assert len(features.load("b").clip) == 2
 
@@ -222,7 +222,7 @@ def test_a_damaged_snapshot_is_detected(tmp_path) -> None:
         FeatureSet.open(uri)
     stray = one_level(replace(snapshot, number=3), [replace(first, video_id="z")], table)
     store.create(layout.snapshot_key(3), stray)
-    with pytest.raises(StorageError, match=r"lacks \['z'\], which the snapshot has"):
+    with pytest.raises(StorageError, match=r"has no row of \['z'\], but the snapshot has"):
         FeatureSet.open(uri)
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.dataset.earlier import one_level
+from tests.dataset.legacy import one_level
 from tests.extraction.factories import make_index
 from tests.fuzz.changing import DEEP, spoiled_bytes, spoiled_json, spoiled_values
 from wsvad.checkpoint.tensors import digest_of
@@ -163,7 +163,7 @@ def test_a_config_that_asks_for_more_memory_than_there_is_costs_none(tmp_path: P
     before = getrlimit(RLIMIT_AS)
     setrlimit(RLIMIT_AS, (used + (1 << 30), before[1]))
     try:
-        with pytest.raises(WeightsError, match="the tensors are not those of a 'ltgs' model"):
+        with pytest.raises(WeightsError, match="the tensors do not match a 'ltgs' model"):
             load_checkpoint(str(tmp_path))
     finally:
         setrlimit(RLIMIT_AS, before)

@@ -94,7 +94,7 @@ def test_another_video_with_the_same_id_is_a_conflict(capsys, caplog, tmp_path):
     """Features of one training set must not silently replace those of another."""
     run_import(capsys, save(tmp_path / "in", {"a.npy": features(4)}), tmp_path / "out")
     assert run_import(capsys, save(tmp_path / "other", {"a.npy": features(6)}), tmp_path / "out")[0] == 5
-    assert "another video of the same id" in caplog.text
+    assert "another video with the same id" in caplog.text
 
 
 def test_provenance(capsys, tmp_path):

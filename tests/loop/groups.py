@@ -1,4 +1,4 @@
-"""Workers as processes of a gloo group, and training runs made of them."""
+"""Groups of worker processes connected by gloo, and training runs in them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ray import cloudpickle
 from torch import Tensor
 
 from tests.training.factories import DIM
-from wsvad.loop.group import Alone, Distributed, Group
+from wsvad.loop.group import Distributed, Group, SingleWorker
 from wsvad.models.contract import MilModel
 from wsvad.models.registry import build_criterion, build_dynamic_labels, build_model, default_config
 from wsvad.training.batches import BalancedSampler, make_batch
@@ -29,7 +29,7 @@ _PROCESSES.set_forkserver_preload(["tests.loop.groups", "torch._dynamo"])  # imp
 
 
 def together(world_size: int, work: Callable[[Group], Any]) -> list[Any]:
-    """Run ``work`` as every worker of a group of processes, as on Ray Train; return their results by rank."""
+    """Run ``work`` in every worker of a process group, as on Ray Train; return the results by rank."""
     told = cloudpickle.dumps(work)
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(world_size, _PROCESSES) as pool:
         futures = [pool.submit(_worker, told, rank, world_size, f"{folder}/store") for rank in range(world_size)]
@@ -70,19 +70,19 @@ def make_trainer(
     share: Callable[[np.ndarray], np.ndarray] | None = None,
     **config: Any,
 ) -> Trainer:
-    """A trainer on ``Cache``.
+    """Return a trainer on ``Cache``.
 
     Args:
-        model: its name.
-        group: the workers; ``None``: one.
-        measures: as of ``Trainer``.
-        spoil: may change what a step sees.
-        settings: of the model.
-        change: may change the network.
-        share: chooses a worker's videos of the whole batch, in place of the sampler.
-        config: of ``TrainConfig``.
+        model: name of the model.
+        group: group of the worker; ``None``: a single worker.
+        measures: as in ``Trainer``.
+        spoil: optional function that modifies the batch of a step.
+        settings: settings of the model.
+        change: optional function that modifies the network.
+        share: selects a worker's videos of the whole batch, instead of the sampler.
+        config: options of ``TrainConfig``.
     """
-    group = group or Alone()
+    group = group or SingleWorker()
     options = TrainConfig(**{"steps": 10, "pairs": 4, "segments": 8, "eval_every": 3, **config})
     chosen = default_config(model, DIM, **(settings or {}))
     cache = Cache(cuboids=chosen.inputs == "cuboids")

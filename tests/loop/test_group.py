@@ -1,4 +1,4 @@
-"""How many workers there are where nobody says, and what wraps a model that several of them train."""
+"""The default number of workers, and the wrapper of a model that several workers train."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from tests.loop.groups import together
-from wsvad.loop.group import DDP_OPTIONS, Alone, Distributed, most_workers
+from wsvad.loop.group import DDP_OPTIONS, Distributed, SingleWorker, max_workers
 
 
 @pytest.mark.parametrize(
@@ -22,13 +22,13 @@ from wsvad.loop.group import DDP_OPTIONS, Alone, Distributed, most_workers
         (1, 32, 1000, 1),
     ],
 )
-def test_as_many_workers_as_share_a_batch_evenly(places, pairs, videos, workers):
-    """Rather one GPU idle than a run refused."""
-    assert most_workers(places, pairs=pairs, videos=videos) == workers
+def test_the_default_number_of_workers_divides_the_batch(places, pairs, videos, workers):
+    """An idle GPU is better than a refused run."""
+    assert max_workers(places, pairs=pairs, videos=videos) == workers
 
 
-def test_models_of_several_workers_are_torchs_data_parallel():
-    """Which hands the first one's weights to all; a worker alone calls its model itself, with or without a group."""
+def test_models_of_several_workers_are_wrapped_by_ddp():
+    """Which broadcasts the first one's weights; the model of a single worker is not wrapped."""
 
     def work(group):
         model = nn.BatchNorm1d(3)
@@ -41,18 +41,18 @@ def test_models_of_several_workers_are_torchs_data_parallel():
 
     assert together(2, work) == [(True, [5.0, 5.0, 5.0], False)] * 2
     assert together(1, work) == [True]
-    assert work(Alone())
+    assert work(SingleWorker())
 
 
 def test_on_ray_models_are_wrapped_by_ray_train():
-    """By ``prepare_model``, with the options that keep buckets as they are."""
+    """By ``prepare_model``, with the options that keep the gradient buckets."""
 
     def work(group):
-        from wsvad.loop import run
+        from wsvad.loop import ray_train
 
         asked = []
-        run.ray.train.torch.prepare_model = lambda model, **options: asked.append(options) or model
-        on_ray = run._OnRay()
+        ray_train.ray.train.torch.prepare_model = lambda model, **options: asked.append(options) or model
+        on_ray = ray_train._RayGroup()
         assert isinstance(on_ray, Distributed)
         on_ray.parallel(nn.Linear(1, 1))
         return asked
@@ -62,24 +62,24 @@ def test_on_ray_models_are_wrapped_by_ray_train():
 
 
 def test_all_workers_report_to_ray_at_the_same_steps():
-    """Reports are barriers: the first worker's clock decides. Each has the newest figures, and measures stay shown."""
+    """Reports are barriers, scheduled by the first worker's clock. All have the newest values; measures persist."""
 
     def work(group):
-        from wsvad.loop import run
+        from wsvad.loop import ray_train
 
-        run._REPORT_EVERY_S = 0.0 if group.rank == 0 else 1e9
+        ray_train._REPORT_EVERY_S = 0.0 if group.rank == 0 else 1e9
         reports = []
-        run.ray.train.report = reports.append
-        link = run._Link(None, group, "cpu")
-        link._sent = float("inf")  # no board here
+        ray_train.ray.train.report = reports.append
+        reporter = ray_train._Reporter(None, group, "cpu")
+        reporter._sent = float("inf")  # there is no coordinator here
         stops = []
         for step in range(1, 5):
-            link.add({"step": float(step), "total": 0.5, "val_auc": 0.75 if step == 2 else float("nan")})
+            reporter.add({"step": float(step), "total": 0.5, "val_auc": 0.75 if step == 2 else float("nan")})
             if step == 3:
-                link._stop = group.rank == 0
+                reporter._stop = group.rank == 0
             if step > 1:
-                stops.append(link.should_stop())
-        link.report()  # nothing is new
+                stops.append(reporter.should_stop())
+        reporter.report()  # there is no new row
         return reports, stops
 
     reports = [{"step": float(step), "total": 0.5, "val_auc": 0.75} for step in (2, 3, 4)]

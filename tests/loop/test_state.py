@@ -1,4 +1,4 @@
-"""States at rest: the newest whole one counts, whatever a killed writer left."""
+"""Saved states: the newest intact one is used, whatever a killed writer left."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from wsvad.storage import open_store
 
 
 def make(step: int, value: float = 0.0) -> TrainState:
-    """A state of one tensor."""
+    """Return a state with one tensor."""
     return TrainState(step, {"model.w": torch.full((3,), value), "n": torch.tensor(step)}, ("step", "total"), "")
 
 
-def test_state_comes_back_and_old_ones_go(tmp_path):
-    """The newest two stay, with leftovers of none."""
+def test_states_round_trip_and_old_ones_are_deleted(tmp_path):
+    """The newest two are kept, without leftovers of others."""
     store = open_store(str(tmp_path))
     assert newest_state(store) is None
     for step in (5, 10, 15, 100):
@@ -27,8 +27,8 @@ def test_state_comes_back_and_old_ones_go(tmp_path):
     assert len([p for p in tmp_path.rglob("*") if p.is_file()]) == 4
 
 
-def test_torn_and_damaged_states_are_passed_over(tmp_path, caplog):
-    """Without its book a state is none; with a changed byte it is named and the older one is used."""
+def test_incomplete_and_damaged_states_are_skipped(tmp_path, caplog):
+    """A state without its JSON does not count; for one with a changed byte a warning names it."""
     store = open_store(str(tmp_path))
     for step in (5, 10, 15):
         save_state(store, make(step), keep=3)

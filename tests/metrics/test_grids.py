@@ -9,7 +9,7 @@ import pytest
 
 from wsvad.manifest.records import Box
 from wsvad.metrics.grids import iou, make_grid, pointing, region_truth, tight_box_iou
-from wsvad.scores.places import cells
+from wsvad.scores.grid import cells
 
 VIEW = (0.0, 0.0, 70.0, 70.0)
 SPANS = [(0, 16), (16, 32), (32, 40)]

@@ -6,7 +6,7 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.extraction.harness import run_here
-from tests.metrics.test_pictures import scene
+from tests.metrics.test_picture_similarity import scene
 from tests.nightly.footage import write_scene
 from tests.nightly.reader import digests
 from tests.nightly.test_purge import content_id, mentions

@@ -104,7 +104,7 @@ def test_two_runs_at_once(night, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(job, "extract_and_score", real)
     before = digests(tmp_path / "root")
     assert night()[0] == 5
-    assert "another driver is at work" in caplog.text
+    assert "another driver is working" in caplog.text
     assert digests(tmp_path / "root") == before
     go_on.set()
     first.join(120)

@@ -262,7 +262,7 @@ def test_purge_during_a_night(night, archive, purge, tmp_path, monkeypatch, capl
     write_scene(archive / "yard" / "20260301_130000.mp4", 3)
     assert night()[0] == 0
     assert codes == [5]
-    assert "another driver is at work" in caplog.text
+    assert "another driver is working" in caplog.text
     assert purge("--camera", "door", "--apply", "--force")[0] == 0
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from tests.metrics.test_pictures import lit, scene
+from tests.metrics.test_picture_similarity import lit, scene
 from wsvad.dataset import layout
 from wsvad.dataset.lists import SnapshotObject
 from wsvad.dataset.publish import publish

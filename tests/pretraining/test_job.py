@@ -14,7 +14,7 @@ import torch
 from tests.services.moto_server import MotoServer
 from wsvad.cli import main
 from wsvad.errors import UsageError
-from wsvad.loop.group import Alone
+from wsvad.loop.group import SingleWorker
 from wsvad.pretraining.config import PretrainConfig
 from wsvad.pretraining.shards import read_shard, render_shard
 from wsvad.pretraining.trainer import PretrainTrainer
@@ -61,7 +61,7 @@ def test_an_interrupted_run_resumes_identically(tmp_path: Path, clips: str) -> N
         for stop in stops:
             rows: list[dict[str, float]] = []
             try:
-                run_pretraining(plan, Alone(), lambda row, rows=rows, stop=stop: _stop_at(row, rows, stop))
+                run_pretraining(plan, SingleWorker(), lambda row, rows=rows, stop=stop: _stop_at(row, rows, stop))
             except _InterruptedError:
                 continue
         curves.append((tmp_path / name / "curve.csv").read_text())
@@ -190,6 +190,6 @@ def test_training_reduces_the_loss() -> None:
         "clip": np.zeros((2, 24), np.float16),
     }
     config = PretrainConfig(steps=12, batch=2, eval_every=100, warmup=2)
-    trainer = PretrainTrainer(config, Alone(), torch.device("cpu"), lambda _step: iter([batch] * 12), batch)
+    trainer = PretrainTrainer(config, SingleWorker(), torch.device("cpu"), lambda _step: iter([batch] * 12), batch)
     losses = [row["total"] for row in trainer.train()]
     assert losses[-1] < 0.67 * losses[0]

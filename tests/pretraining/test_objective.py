@@ -9,7 +9,7 @@ import torch
 from wsvad.backbones.compact import LABELS, MEASURES, difference_from_mean
 from wsvad.cli import main
 from wsvad.errors import UsageError
-from wsvad.loop.group import Alone
+from wsvad.loop.group import SingleWorker
 from wsvad.pretraining.config import PretrainConfig
 from wsvad.pretraining.network import PretrainNetwork, losses
 from wsvad.pretraining.targets import CAMERA, GRID, WINDOWS
@@ -59,7 +59,7 @@ def test_the_trainer_applies_hidden_frames_and_weights() -> None:
     rows = []
     for settings in ({}, {"hidden": 1.0}, {"clip_weight": 0.0}):
         config = PretrainConfig(**{"batch": 2, "steps": 9, "hidden": 0.0} | settings)
-        trainer = PretrainTrainer(config, Alone(), torch.device("cpu"), lambda _step: iter([clips]), None)
+        trainer = PretrainTrainer(config, SingleWorker(), torch.device("cpu"), lambda _step: iter([clips]), None)
         rows.append(next(trainer.train()))
     plain, hidden, weighed = rows
     assert hidden["motion"] != pytest.approx(plain["motion"], abs=1e-6)

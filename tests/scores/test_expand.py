@@ -1,4 +1,4 @@
-"""Scores of clips become scores of frames."""
+"""Expansion of clip scores to frame scores."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from wsvad.scores.expand import expand_scores
 
 
 def naive(scores, starts, ends, num_frames):
-    """Frame by frame, as the words say it."""
+    """Reference implementation, frame by frame."""
     frames = []
     for frame in range(num_frames):
         inside = [s for s, a, b in zip(scores, starts, ends, strict=True) if a <= frame < b]
@@ -23,10 +23,10 @@ def naive(scores, starts, ends, num_frames):
 @pytest.mark.parametrize(
     ("starts", "ends", "expected"),
     [
-        ([0, 2], [2, 4], [0.2, 0.2, 0.6, 0.6, 0.6]),  # the tail holds the last clip's
-        ([0, 2], [2, 9], [0.2, 0.2, 0.6, 0.6, 0.6]),  # what runs past the end is cut
+        ([0, 2], [2, 4], [0.2, 0.2, 0.6, 0.6, 0.6]),  # the tail gets the score of the last clip
+        ([0, 2], [2, 9], [0.2, 0.2, 0.6, 0.6, 0.6]),  # frames beyond the end are ignored
         ([0, 1], [3, 4], [0.2, 0.4, 0.4, 0.6, 0.6]),  # two clips share frames 1 and 2
-        ([1, 4], [2, 5], [0.2, 0.2, 0.2, 0.2, 0.6]),  # gaps hold; the head takes the first clip's
+        ([1, 4], [2, 5], [0.2, 0.2, 0.2, 0.2, 0.6]),  # gaps get the preceding score; the head gets the first
     ],
 )
 def test_frames_by_hand(starts, ends, expected):
@@ -45,7 +45,7 @@ def test_frames_by_hand(starts, ends, expected):
     seed=st.integers(0, 2**20),
 )
 def test_agrees_with_a_plain_loop(length, stride, num_frames, last, seed):
-    """Any clip length and stride, with clips missing at random, equals the loop; single clips to the bit."""
+    """For any clip length and stride, with clips missing at random; bitwise for frames of single clips."""
     spec = ClipSpec(length, stride, last)
     rng = np.random.default_rng(seed)
     clips = [c for c in range(spec.count(num_frames)) if rng.random() < 0.8]
@@ -60,7 +60,7 @@ def test_agrees_with_a_plain_loop(length, stride, num_frames, last, seed):
 
 
 def test_sixteen_by_sixteen_is_repetition():
-    """Without gaps and overlaps it is RTFM's repeat, bit for bit."""
+    """Without gaps and overlaps it equals RTFM's repeat, bit for bit."""
     scores = np.random.default_rng(0).random(7).astype(np.float32)
     starts = 16 * np.arange(7)
     np.testing.assert_array_equal(expand_scores(scores, starts, starts + 16, 112), np.repeat(scores, 16))
@@ -71,7 +71,7 @@ def test_sixteen_by_sixteen_is_repetition():
     [([], [], [], 5), ([0.1], [0], [4], 0), ([0.1], [0, 4], [4, 8], 8), ([0.1, 0.2], [4, 0], [8, 4], 8),
      ([0.1], [3], [3], 8), ([0.1], [-1], [3], 8)],
 )  # fmt: skip
-def test_impossible_spans_are_refused(scores, starts, ends, num_frames):
-    """No clip, no frame, lengths that differ, wrong order, empty or negative spans."""
+def test_invalid_spans_are_refused(scores, starts, ends, num_frames):
+    """No clip, no frame, different lengths, wrong order, empty or negative spans."""
     with pytest.raises(UsageError):
         expand_scores(np.array(scores), np.array(starts), np.array(ends), num_frames)

@@ -1,4 +1,4 @@
-"""Published scores are read back as they were written, or not at all."""
+"""Published scores are read exactly as written, or raise."""
 
 import io
 
@@ -16,8 +16,8 @@ from wsvad.storage import open_store
 from wsvad.work.stored import DamagedUnit
 
 
-def test_what_was_written_is_read(tmp_path):
-    """Scores, cuboids, spans, true length, size, training ids and configuration."""
+def test_scores_round_trip(tmp_path):
+    """Scores, cuboids, spans, number of frames, size, training ids and configuration."""
     cuboids = np.random.default_rng(0).random((3, 49)).astype(np.float32)
     uri = write_scores(
         tmp_path,
@@ -38,8 +38,8 @@ def test_what_was_written_is_read(tmp_path):
     assert video.frame_scores(48)[-1] == np.float32(0.3)
 
 
-def test_bytes_are_a_function_of_the_scores():
-    """Encoding twice gives the same bytes; without cuboids the column is not there."""
+def test_equal_scores_give_equal_bytes():
+    """Without cuboids the column is missing."""
     scores = make_scores("a", [0.25, 0.5])
     words = {"fingerprint": "f", "config": {"b": 1, "a": 2}, "unit": {"clips": 2}}
     data = encode_scores(scores, **words)
@@ -48,23 +48,23 @@ def test_bytes_are_a_function_of_the_scores():
 
 
 def _flipped(data):
-    """One wrong bit among the scores themselves."""
+    """Flip one bit in the scores themselves."""
     column = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(0).column(6)
     at = column.data_page_offset + column.total_compressed_size - 5
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
 @pytest.mark.parametrize("damage", [lambda d: d[:-9], _flipped, lambda d: b""])
-def test_damaged_bytes_are_noticed(damage):
-    """Cut short, a flipped byte, empty."""
+def test_damaged_bytes_are_detected(damage):
+    """Truncated, with a flipped byte, empty."""
     scores = make_scores("a", np.random.default_rng(0).random(50))
     data = encode_scores(scores, fingerprint="f", config={}, unit={"clips": 50})
     with pytest.raises(DamagedUnit):
         decode_scores(damage(data))
 
 
-def test_what_is_no_scores_data_set_is_refused(tmp_path):
-    """Nothing there, features instead of scores, an unknown video."""
+def test_other_data_sets_are_refused(tmp_path):
+    """Nothing, features instead of scores, an unknown video."""
     with pytest.raises(UsageError, match="is no data set"):
         ScoreSet.open(str(tmp_path / "nothing"))
     pooled, _ = random_videos({"a": 2})
@@ -74,23 +74,23 @@ def test_what_is_no_scores_data_set_is_refused(tmp_path):
         ScoreSet.open(write_scores(tmp_path / "scores", {"a": ([0.5], None)})).load("z")
 
 
-def test_altered_objects_are_refused(tmp_path):
-    """Another video's object under the name, an object that is gone, a list of training ids that is gone."""
+def test_modified_objects_are_refused(tmp_path):
+    """Another video's object under the name, a missing object, a missing list of training ids."""
     uri = write_scores(tmp_path, {"a": ([0.5], None), "b": ([0.6], None)})
     scores, store = ScoreSet.open(uri), open_store(uri)
     store.replace(scores.units["a"].key, store.read(scores.units["b"].key))
     with pytest.raises(DamagedError, match="'a' are damaged"):
         scores.load("a")
     store.delete(scores.units["b"].key)
-    with pytest.raises(DamagedError, match="'b' are gone"):
+    with pytest.raises(DamagedError, match="'b' are missing"):
         scores.load("b")
     store.delete("training_ids.json")
-    with pytest.raises(DamagedError, match=r"training_ids\.json is gone"):
+    with pytest.raises(DamagedError, match=r"training_ids\.json is missing"):
         ScoreSet.open(uri)
 
 
 def test_a_snapshot_of_another_configuration_is_refused(tmp_path):
-    """dataset.json and snapshot must agree."""
+    """``dataset.json`` and snapshot must match."""
     uri = write_scores(tmp_path, {"a": ([0.5], None)})
     store = open_store(uri)
     store.replace("dataset.json", describe("scores", "0" * 64, CONFIG.to_dict()))

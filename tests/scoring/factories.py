@@ -15,7 +15,7 @@ from wsvad.checkpoint import Checkpoint, save_checkpoint
 from wsvad.dataset import layout
 from wsvad.dataset.publish import publish
 from wsvad.dataset.snapshots import SnapshotObject, claim_dataset
-from wsvad.dataset.trained import encode_training_ids
+from wsvad.dataset.training_ids import encode_training_ids
 from wsvad.features.config import FeatureConfig
 from wsvad.models.registry import build_model, default_config
 from wsvad.scores.config import ScoreConfig

@@ -198,7 +198,7 @@ def test_missing_features_are_not_evidence_against_a_video(run, tmp_path, monkey
     monkeypatch.setattr(VideoScorer, "score", real)
     assert (code, summary["videos_scored"], summary["videos_incomplete"], summary["quarantined"]) == (5, 1, 1, 0)
     assert summary["units_damaged"] == 1
-    assert "planned again" not in caplog.text
+    assert "round 2" not in caplog.text
     store.create(key, data)
     code, summary = run(features=uri)
     assert (code, summary["units_done_before"], summary["units_done_now"]) == (0, 1, 1)

@@ -46,7 +46,7 @@ def fault_proxy(moto_server: MotoServer) -> Iterator[FaultProxy]:
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """A small Ray whose workers may use the tests' S3; commands that run in this process use it."""
-    from wsvad.work.ray_link import local_ray  # seconds that tests without Ray need not wait
+    from wsvad.work.ray_connection import local_ray  # seconds that tests without Ray need not wait
 
     with pytest.MonkeyPatch.context() as patch:
         for name, value in CREDENTIALS.items():

@@ -1,1 +1,1 @@
-"""Ctrl-C and SIGTERM: the handlers by themselves, and whole commands at any moment."""
+"""Ctrl-C and SIGTERM: tests of the handlers, and of whole commands at any moment."""

@@ -1,4 +1,4 @@
-"""The handlers by themselves, in small processes: what swallows, steals, converts or ignores an interruption."""
+"""The signal handlers in small processes whose code swallows, replaces, converts or ignores an interruption."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import contextlib, hashlib, os, signal, subprocess, sys, threading, time
 from wsvad import signals
 from wsvad.cli.stopping import stoppable
 
-signals._AGAIN_EVERY_S, signals._LONGEST_S, signals._SECOND_AFTER_S = 0.3, {longest}, 0.2
+signals._RAISE_AGAIN_S, signals._TIMEOUT_S, signals._SECOND_SIGNAL_S = 0.3, {longest}, 0.2
 
 def deaf():
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
@@ -29,16 +29,16 @@ def ready():
     print("ready", flush=True)
 """
 _RUN = """
-with signals.heeded(for_good=True):
-    sys.exit(signals.leave(stoppable("extract", command)))
+with signals.handled(permanent=True):
+    sys.exit(signals.exit_process(stoppable("extract", command)))
 """
 
 
 def _process(code: str, *, longest: float = 60.0, ignored: bool = False) -> subprocess.Popen[str]:
-    """Start code that says ``ready``, and wait until it does."""
+    """Start code that prints ``ready``, and wait for it."""
 
     def prepare() -> None:
-        for number in signals.HEEDED:
+        for number in signals.HANDLED:
             signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL)
 
     process = subprocess.Popen(
@@ -71,18 +71,18 @@ def _end(process: subprocess.Popen[str]) -> tuple[int, str]:
         "try:\n        ready(); time.sleep(100)\n    except BaseException: pass\n    time.sleep(100)",
         # converted, as by modules that were interrupted while they were imported
         "try:\n        ready(); time.sleep(100)\n    except BaseException: raise SystemError('initialization failed')",
-        # swallowed, and the command comes to its end
+        # swallowed, and the command finishes
         "try:\n        ready(); time.sleep(100)\n    except BaseException: return 0",
-        # held back, with the handlers taken away meanwhile, as by ray.init
-        "with signals.held():\n        signal.signal(signal.SIGTERM, lambda *_: sys.exit(15)); ready(); time.sleep(1)\n"
-        "    time.sleep(100)",
-        # a thread that the interpreter would wait for
+        # deferred, while the handlers are replaced, as by ray.init
+        "with signals.deferred():\n        signal.signal(signal.SIGTERM, lambda *_: sys.exit(15))\n"
+        "        ready(); time.sleep(1)\n    time.sleep(100)",
+        # a non-daemon thread, which the interpreter would wait for
         "threading.Thread(target=time.sleep, args=(100,)).start(); ready(); time.sleep(100)",
     ],
     ids=["plain", "swallowed", "converted", "swallowed to the end", "held", "thread"],
 )
-def test_what_arrives_ends_the_command(command, number, code):
-    """With its exit code and one line that says what is kept, whatever becomes of the exception."""
+def test_a_signal_ends_the_command(command, number, code):
+    """With its exit code and one line about what is kept, whatever happens to the exception."""
     process = _process(f"def command():\n    {command}\n    return 0\n{_RUN}")
     process.send_signal(number)
     started = time.monotonic()
@@ -94,8 +94,8 @@ def test_what_arrives_ends_the_command(command, number, code):
 
 
 @pytest.mark.parametrize(("longest", "more"), [(1.0, 0), (60.0, 1)], ids=["too long", "second signal"])
-def test_a_process_that_does_not_stop_is_ended_with_all_that_it_started(longest, more, tmp_path):
-    """The main thread is deep in foreign code that runs no handler: time, or a second signal, ends it."""
+def test_a_process_that_does_not_stop_is_ended_with_its_descendants(longest, more, tmp_path):
+    """If the main thread is blocked in foreign code, a timeout or a second signal ends the process."""
     child = f"subprocess.Popen(['sh', '-c', 'sleep 1000 & echo $! > {tmp_path}/pid; wait'])"
     wait = f"while not os.path.exists('{tmp_path}/pid'): time.sleep(0.01)"
     process = _process(f"def command():\n    {child}\n    {wait}\n    ready()\n    deaf()\n{_RUN}", longest=longest)
@@ -109,7 +109,7 @@ def test_a_process_that_does_not_stop_is_ended_with_all_that_it_started(longest,
     grandchild = int(Path(tmp_path / "pid").read_text())
     deadline = time.monotonic() + 10
     while _runs(grandchild):
-        assert time.monotonic() < deadline, "it was left behind"
+        assert time.monotonic() < deadline, "a descendant is still alive"
         time.sleep(0.05)
 
 
@@ -120,13 +120,13 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def test_before_and_after_the_command_a_signal_ends_the_process_at_once():
-    """While modules are imported there is nothing to unwind, and no exception that could be mistaken for another."""
+def test_without_running_work_a_signal_ends_the_process_immediately():
+    """E.g. during imports there is nothing to unwind, and no exception that could be mistaken for another."""
     for code, said in (
-        ("with signals.heeded(for_good=True):\n    ready()\n    time.sleep(100)", "interrupted: no work had begun"),
+        ("with signals.handled(permanent=True):\n    ready()\n    time.sleep(100)", "interrupted: no work had started"),
         (
-            "with signals.heeded(for_good=True):\n    stoppable('extract', lambda: 0)\nready()\ntime.sleep(100)",
-            "interrupted: the work had ended",
+            "with signals.handled(permanent=True):\n    stoppable('extract', lambda: 0)\nready()\ntime.sleep(100)",
+            "interrupted: the work had finished",
         ),
     ):
         process = _process(code)
@@ -134,42 +134,42 @@ def test_before_and_after_the_command_a_signal_ends_the_process_at_once():
         assert _end(process) == (130, f"{said}\n")
 
 
-def test_signals_that_the_process_was_started_to_ignore_stay_ignored():
-    """``nohup``, and what a shell runs in the background."""
+def test_signals_ignored_at_start_stay_ignored():
+    """As with ``nohup`` and for background jobs of a shell."""
     process = _process(f"def command():\n    ready()\n    time.sleep(1)\n    return 0\n{_RUN}", ignored=True)
-    for number in signals.HEEDED:
+    for number in signals.HANDLED:
         process.send_signal(number)
     assert _end(process) == (0, "")
 
 
-def test_handlers_are_given_back():
-    """A program that calls the command as a function has its own handlers again afterwards."""
-    before = [signal.getsignal(number) for number in signals.HEEDED]
-    with signals.heeded():
-        assert [signal.getsignal(number) for number in signals.HEEDED] != before
-        with signals.heeded():
+def test_handlers_are_restored():
+    """A program that calls the command as a function keeps its own handlers."""
+    before = [signal.getsignal(number) for number in signals.HANDLED]
+    with signals.handled():
+        assert [signal.getsignal(number) for number in signals.HANDLED] != before
+        with signals.handled():
             pass
-        assert [signal.getsignal(number) for number in signals.HEEDED] != before
-    assert [signal.getsignal(number) for number in signals.HEEDED] == before
+        assert [signal.getsignal(number) for number in signals.HANDLED] != before
+    assert [signal.getsignal(number) for number in signals.HANDLED] == before
 
 
-def test_a_signal_that_is_noted_is_raised_no_more(monkeypatch, caplog):
-    """What a command does on its way out is not interrupted again and again."""
+def test_an_acknowledged_signal_is_not_raised_again(monkeypatch, caplog):
+    """The shutdown of a command is not interrupted."""
 
     def command():
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(5)
         raise AssertionError("not interrupted")
 
-    with signals.heeded():
+    with signals.handled():
         assert stoppable("train", command) == 143
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.1)
     assert signals.arrived() is False
 
 
-def test_an_import_is_not_interrupted_halfway(tmp_path):
-    """The signal that comes in the midst of it strikes when the module is there whole."""
+def test_an_import_is_not_interrupted(tmp_path):
+    """The exception is raised when the import is complete."""
     (tmp_path / "slow_module.py").write_text(
         "import sys, time\nprint('ready', flush=True)\nend = time.monotonic() + 1.5\n"
         "while time.monotonic() < end:\n    time.sleep(0.01)\nprint('whole', file=sys.stderr)\n"

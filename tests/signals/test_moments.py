@@ -1,4 +1,4 @@
-"""Whole commands, stopped at any moment: 130 or 143, no process left behind, and the same command goes on."""
+"""Whole commands interrupted at any moment: exit code 130 or 143, no processes left, and the command can be resumed."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.training.factories import plant, planted_records
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 BOTH = tuple(CODES)
 EVERY_S = 0.2
-_UNDER_WAY = {"training": "training from step", "scoring": "videos to score", "extraction_here": "videos listed"}
-"""What is in the log when the work begins."""
+_UNDER_WAY = {"training": "training from step", "scoring": "videos to score", "extraction_inline": "videos listed"}
+"""Log lines that mark the start of the work."""
 
 
 class Moment(NamedTuple):
-    """When to strike."""
+    """When to send the signal."""
 
     after: str
     """Once this is in the log; empty: once the handlers are there."""
@@ -32,15 +32,15 @@ class Moment(NamedTuple):
     """And this long after."""
 
 
-def _heeds(pid: int) -> bool:
-    """Whether the process has its handler of SIGTERM. Before, the interpreter itself is starting."""
+def _has_handler(pid: int) -> bool:
+    """Whether the process has installed its SIGTERM handler; before, the interpreter itself is starting."""
     status = Path(f"/proc/{pid}/status").read_text()
     caught = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigCgt"))
     return bool(caught >> (signal.SIGTERM - 1) & 1)
 
 
-def _family(mark: str) -> list[str]:
-    """Command lines of the living processes that were started with this mark in their environment."""
+def _descendants(mark: str) -> list[str]:
+    """Return the command lines of living processes with this mark in their environment."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -49,7 +49,7 @@ def _family(mark: str) -> list[str]:
                 if state != "Z" and mark.encode() in (folder / "environ").read_bytes():
                     found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
             except OSError:
-                continue  # gone meanwhile
+                continue  # already ended
     return found
 
 
@@ -60,16 +60,16 @@ def _wait(condition, process, timeout: float = 180.0) -> None:
         time.sleep(0.01)
 
 
-def strike(words: Sequence[str], moment: Moment, number: signal.Signals, folder: Path) -> float | None:
-    """Start a command, send a signal at that moment and see it end; return after how many seconds it was sent.
+def interrupt(words: Sequence[str], moment: Moment, number: signal.Signals, folder: Path) -> float | None:
+    """Start a command, send a signal at the given moment and wait; return after how many seconds it was sent.
 
-    ``None`` where the command was over before.
+    ``None`` if the command had finished before.
     """
     mark, log_file = uuid.uuid4().hex, folder / f"{uuid.uuid4().hex}.log"
     with log_file.open("w") as log:
         process = start(*words, env={"WSVAD_TEST_MARK": mark, "OMP_NUM_THREADS": "1"}, stderr=log)
     try:
-        _wait(lambda: _heeds(process.pid), process)
+        _wait(lambda: _has_handler(process.pid), process)
         begun = time.monotonic()
         _wait(lambda: moment.after in log_file.read_text(), process)
         until = time.monotonic() + moment.seconds
@@ -78,14 +78,14 @@ def strike(words: Sequence[str], moment: Moment, number: signal.Signals, folder:
         over, at = process.poll() is not None, time.monotonic()
         process.send_signal(number)
         code, _, _ = finish(process, timeout=100)
-        over = over or (code == 0 and time.monotonic() - at < 0.5)  # it was on its last instructions
+        over = over or (code == 0 and time.monotonic() - at < 0.5)  # it was just finishing
         said = log_file.read_text()
         assert code == (0 if over else CODES[number]), (moment, number, said)
         assert "Traceback" not in said, (moment, number, said)
         word = "interrupted" if number == signal.SIGINT else "terminated"
         assert over or said.count(f"{word}: ") == 1, (moment, number, said)
         end = time.monotonic() + 20
-        while left := _family(mark):
+        while left := _descendants(mark):
             assert time.monotonic() < end, (moment, number, left)
             time.sleep(0.05)
     finally:
@@ -103,7 +103,7 @@ def complete(words: Sequence[str]) -> dict:
 
 @pytest.fixture(scope="module")
 def extraction(tmp_path_factory):
-    """Words that extract three short videos on a local Ray; the target comes last."""
+    """Arguments that extract three short videos on a local Ray, without the target."""
     folder = tmp_path_factory.mktemp("videos")
     for number in range(3):
         write_video(folder / f"{number}.mp4", 40)
@@ -111,7 +111,7 @@ def extraction(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def extraction_here(extraction):
+def extraction_inline(extraction):
     """The same in one process."""
     words = " ".join(extraction).replace(" --workers 1 ", " --no-ray ")
     return tuple(words.split())
@@ -119,13 +119,13 @@ def extraction_here(extraction):
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory):
-    """Where all stopped extractions go."""
+    """Target of all interrupted extractions."""
     return tmp_path_factory.mktemp("extraction") / "out"
 
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory):
-    """Words that train in one process for some seconds; the target comes last."""
+    """Arguments that train in one process for some seconds, without the target."""
     planted = plant(tmp_path_factory.mktemp("planted"), planted_records(), cuboids=True)
     steps = ("--steps", "400", "--pairs", "4", "--segments", "8", "--eval-every", "100", "--save-every", "20")
     return ("train", *planted.words, "--model", "sultani", *steps, "--no-ray", "--json", "--out")
@@ -133,7 +133,7 @@ def training(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scoring(training, tmp_path_factory):
-    """Words that score many videos in one process; the target comes last."""
+    """Arguments that score many videos in one process, without the target."""
     root = tmp_path_factory.mktemp("scoring")
     quick = tuple("12" if word == "400" else word for word in training)
     complete((*quick, str(root / "train")))
@@ -154,12 +154,12 @@ def scoring(training, tmp_path_factory):
     ],
 )
 def test_extraction_on_ray_stops_at_any_moment(moment, number, extraction, target, tmp_path):
-    """While Ray starts, too, which takes the handlers away and swallows exceptions."""
-    assert strike((*extraction, str(target)), moment, number, tmp_path) is not None
+    """Also while Ray starts, which replaces handlers and swallows exceptions."""
+    assert interrupt((*extraction, str(target)), moment, number, tmp_path) is not None
 
 
-def test_extraction_that_was_stopped_so_often_goes_on_to_its_end(extraction, target):
-    """What was finished is kept, and the rest is done."""
+def test_an_interrupted_extraction_can_be_completed(extraction, target):
+    """Finished units are kept, and the rest is done."""
     assert complete((*extraction, str(target)))["videos_complete"] == 3
 
 
@@ -168,29 +168,29 @@ def test_extraction_that_was_stopped_so_often_goes_on_to_its_end(extraction, tar
     [
         ("training", signal.SIGINT),
         ("scoring", signal.SIGTERM),
-        ("extraction_here", signal.SIGINT),
+        ("extraction_inline", signal.SIGINT),
         pytest.param("training", signal.SIGTERM, marks=pytest.mark.slow),
         pytest.param("scoring", signal.SIGINT, marks=pytest.mark.slow),
-        pytest.param("extraction_here", signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param("extraction_inline", signal.SIGTERM, marks=pytest.mark.slow),
     ],
 )
 def test_commands_without_ray_stop_at_any_moment(kind, number, request, tmp_path):
-    """While modules are imported, and when work is under way; what was stopped so often goes on to the end."""
+    """During imports and during the work; the interrupted commands can be completed."""
     words = (*request.getfixturevalue(kind), str(tmp_path / "out"))
     for moment in (Moment("", 0.7), Moment(_UNDER_WAY[kind], 0.0), Moment(_UNDER_WAY[kind], 0.5)):
-        strike(words, moment, number, tmp_path)
+        interrupt(words, moment, number, tmp_path)
     complete(words)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", BOTH)
-@pytest.mark.parametrize("kind", ["extraction", "extraction_here", "training", "scoring"])
+@pytest.mark.parametrize("kind", ["extraction", "extraction_inline", "training", "scoring"])
 def test_every_fifth_of_a_second(kind, number, request, tmp_path):
-    """From the first moment until the command is over before the signal comes; each target is then completed."""
+    """From the start until the command finishes before the signal is sent; each target is then completed."""
     words, seconds, struck = request.getfixturevalue(kind), 0.0, 0
     while True:
         target = tmp_path / f"{seconds:.1f}"
-        if strike((*words, str(target)), Moment("", seconds), number, tmp_path) is None:
+        if interrupt((*words, str(target)), Moment("", seconds), number, tmp_path) is None:
             break
         struck += 1
         if struck % 5 == 0:

@@ -1,4 +1,4 @@
-"""The two places that every promise of a store is tested in."""
+"""The two locations on which the contract of stores is tested: a folder and a bucket."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.services.providers import azure, google, provider
 from tests.storage.test_secrets import echoing_url
 from wsvad.storage import Store, StoreOptions, open_store
 
-__all__ = ["azure", "echoing_url", "google", "place", "provider", "store"]
+__all__ = ["azure", "echoing_url", "google", "location", "provider", "store"]
 
 
 @dataclass
-class Place:
-    """Somewhere to open stores below."""
+class Location:
+    """A location to open stores in."""
 
     kind: str
     uri: str
@@ -29,16 +29,16 @@ class Place:
 
 
 @pytest.fixture(params=["local", "s3"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
     """An empty folder, then an empty bucket."""
     if request.param == "local":
-        return Place("local", str(tmp_path / "root"), None)
+        return Location("local", str(tmp_path / "root"), None)
     bucket = request.getfixturevalue("s3_bucket")
     server: MotoServer = request.getfixturevalue("moto_server")
-    return Place("s3", f"s3://{bucket}", server.url)
+    return Location("s3", f"s3://{bucket}", server.url)
 
 
 @pytest.fixture
-def store(place: Place) -> Store:
-    """An empty store in ``place``."""
-    return place.open("data")
+def store(location: Location) -> Store:
+    """An empty store at ``location``."""
+    return location.open("data")

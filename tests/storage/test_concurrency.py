@@ -1,4 +1,4 @@
-"""Many writers of one key, in threads, in processes, after a fork: exactly one is told that it made the object."""
+"""Concurrent writers of one key, in threads, processes and forks: exactly one gets ``NEW``."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 from tests.services.fault_proxy import Fault, FaultProxy, Rule
-from tests.storage.conftest import Place
+from tests.storage.conftest import Location
 from wsvad.storage import Created, Store, StoreOptions, open_store
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def create(store: Store, key: str, data: bytes) -> Created:
-    """What a worker process runs; store and result travel by pickle."""
+    """Run in a worker process; store and result are pickled."""
     return store.create(key, data)
 
 
 def test_of_eight_threads_one_creates(store: Store) -> None:
-    """Ten rounds: of eight threads that write different bytes at once one is NEW, and its bytes are there."""
+    """Ten rounds: eight threads write different bytes concurrently; one gets NEW, and its bytes are stored."""
     gate = threading.Barrier(8)
 
     def work(number: int) -> list[Created]:
@@ -41,9 +41,9 @@ def test_of_eight_threads_one_creates(store: Store) -> None:
         assert store.read(f"k{turn}") == bytes([told.index(Created.NEW)]) * 50_000
 
 
-def test_of_four_processes_one_creates(place: Place) -> None:
-    """Of four processes that write the same bytes one is NEW, the others SAME, for each of 20 keys."""
-    store = place.open("data")
+def test_of_four_processes_one_creates(location: Location) -> None:
+    """Four processes write the same bytes; one gets NEW, the others SAME, for each of 20 keys."""
+    store = location.open("data")
     keys = [f"k{number // 4}" for number in range(80)]
     with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as pool:
         outcomes = list(pool.map(create, [store] * 80, keys, [b"same" * 1000] * 80))
@@ -53,7 +53,7 @@ def test_of_four_processes_one_creates(place: Place) -> None:
 
 
 def test_threads_whose_replies_are_lost_still_agree(s3_bucket: str, fault_proxy: FaultProxy) -> None:
-    """When replies are lost at most one writer is told NEW, nobody DIFFERENT, and the object is whole."""
+    """If replies are lost, at most one writer gets NEW, none DIFFERENT, and the object is intact."""
     store = open_store(f"s3://{s3_bucket}", StoreOptions(endpoint_url=fault_proxy.url))
     fault_proxy.add(Rule(Fault.LOST_REPLY, method="PUT", times=4))
     with ThreadPoolExecutor(8) as pool:
@@ -89,8 +89,8 @@ print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 """
 
 
-def test_a_store_survives_a_fork(place: Place) -> None:
-    """A process that has used a store forks; parent and children read at once, each on connections of its own."""
-    command = [sys.executable, "-W", "error", "-c", FORKING, f"{place.uri}/data", place.endpoint_url or ""]
+def test_a_store_survives_a_fork(location: Location) -> None:
+    """A process forks after it used a store; parent and children read concurrently on their own connections."""
+    command = [sys.executable, "-W", "error", "-c", FORKING, f"{location.uri}/data", location.endpoint_url or ""]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("[0, 0, 0]\n", "")

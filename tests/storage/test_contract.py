@@ -1,4 +1,4 @@
-"""What every store promises, shown on a folder and on a bucket."""
+"""The contract of all stores, on a folder and on a bucket."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.moto_server import MotoServer
-from tests.storage.conftest import Place
+from tests.storage.conftest import Location
 from wsvad.errors import ObjectChanged, ObjectNotFound, UsageError
 from wsvad.storage import Created, Store, StoreOptions, open_object, open_store
 
@@ -17,7 +17,7 @@ BAD_KEYS = ["", "a/", "..", "../a", "a/../b", "./a", "a/.", "a\0b", ".tmp/x", "a
 DOUBLED = ["/a", "a//b", "//a", "a///b"]
 
 
-def test_what_is_created_is_read_back(store: Store) -> None:
+def test_created_objects_are_read_back(store: Store) -> None:
     """Create, stat and read agree, also for an empty object and one of several megabytes."""
     for key, data in {"empty": b"", "a/b/deep.bin": b"\0\xff" * 7, "large": bytes(range(256)) * 20_000}.items():
         assert store.create(key, data) is Created.NEW
@@ -28,7 +28,7 @@ def test_what_is_created_is_read_back(store: Store) -> None:
 
 
 def test_create_never_overwrites(store: Store) -> None:
-    """A second create reports SAME for the same bytes, DIFFERENT for others of the same or another length."""
+    """A second create returns SAME for the same bytes, DIFFERENT for others of the same or another length."""
     assert store.create("k", b"one") is Created.NEW
     assert store.create("k", b"one") is Created.SAME
     assert store.create("k", b"two") is Created.DIFFERENT
@@ -36,9 +36,9 @@ def test_create_never_overwrites(store: Store) -> None:
     assert store.read("k") == b"one"
 
 
-def test_without_conditional_writes_create_looks_first(place: Place) -> None:
-    """Told that the store ignores create-only, create gives the same answers to one writer after the other."""
-    store = place.open("data", conditional_writes=False)
+def test_without_conditional_writes_create_looks_first(location: Location) -> None:
+    """If the store ignores create-only, create gives the same results to sequential writers."""
+    store = location.open("data", conditional_writes=False)
     assert store.create("k", b"one") is Created.NEW
     assert store.create("k", b"one") is Created.SAME
     assert store.create("k", b"two") is Created.DIFFERENT
@@ -46,14 +46,14 @@ def test_without_conditional_writes_create_looks_first(place: Place) -> None:
 
 
 def test_replace_overwrites(store: Store) -> None:
-    """Replace writes a new object and over an old one."""
+    """Replace writes a new object, and overwrites an existing one."""
     store.replace("r", b"one")
     store.replace("r", b"second")
     assert store.read("r") == b"second"
 
 
 def test_delete_is_idempotent(store: Store) -> None:
-    """Deleting twice, or what never was, is no error; afterwards the object is gone."""
+    """Deleting twice, or a missing object, is no error; afterwards the object does not exist."""
     store.create("a/k", b"x")
     for _ in range(2):
         store.delete("a/k")
@@ -67,7 +67,7 @@ def test_delete_is_idempotent(store: Store) -> None:
     [(0, 10, b"0123456789"), (3, 5, b"34"), (9, 10, b"9"), (8, 99, b"89"), (10, 12, b""), (50, 60, b""), (4, 4, b"")],
 )
 def test_a_range_is_exact_and_ends_with_the_object(store: Store, start: int, end: int, expected: bytes) -> None:
-    """[start, end) gives exactly those bytes, fewer only behind the end, with and without an expectation."""
+    """[start, end) returns exactly those bytes, fewer only at the end, with and without ``expect``."""
     store.create("ten", b"0123456789")
     assert store.read_range("ten", start, end) == expected
     assert store.read_range("ten", start, end, expect=store.stat("ten")) == expected
@@ -80,16 +80,16 @@ def test_an_empty_object_has_only_empty_ranges(store: Store) -> None:
 
 
 @pytest.mark.parametrize(("start", "end"), [(-1, 2), (5, 4)])
-def test_a_span_that_is_none_is_refused(store: Store, start: int, end: int) -> None:
-    """A negative start or an end before the start is a bug of the caller."""
+def test_invalid_ranges_are_refused(store: Store, start: int, end: int) -> None:
+    """A negative start, or an end before the start, is a bug of the caller."""
     with pytest.raises(ValueError, match="expected 0 <= start <= end"):
         store.read_range("k", start, end)
 
 
 @pytest.mark.parametrize("replacement", [b"longer than before", b"1", b"ABCDEFGHIJ"])
 @pytest.mark.parametrize(("start", "end"), [(0, 4), (2, 99), (40, 50)])
-def test_a_changed_object_is_noticed(store: Store, replacement: bytes, start: int, end: int) -> None:
-    """A range of an object that was replaced since, even by one of its size, raises ObjectChanged, behind it too."""
+def test_a_changed_object_is_detected(store: Store, replacement: bytes, start: int, end: int) -> None:
+    """Reading a range of an object that was replaced, even by one of its size, raises ObjectChanged."""
     store.create("k", b"0123456789")
     listed = store.stat("k")
     store.replace("k", replacement)
@@ -97,8 +97,8 @@ def test_a_changed_object_is_noticed(store: Store, replacement: bytes, start: in
         store.read_range("k", start, end, expect=listed)
 
 
-def test_a_vanished_object_is_not_found(store: Store) -> None:
-    """Every way to read an object that is not there says so, and names its URI."""
+def test_a_missing_object_is_not_found(store: Store) -> None:
+    """Every way to read it raises, with its URI in the message."""
     store.create("a/k", b"x")
     info = store.stat("a/k")
     store.delete("a/k")
@@ -110,7 +110,7 @@ def test_a_vanished_object_is_not_found(store: Store) -> None:
 
 
 def test_listing_is_recursive_sorted_and_the_same_as_stat(store: Store) -> None:
-    """Keys come in the order of their bytes, across folders; a prefix is a prefix of the string, not a folder."""
+    """Keys are in byte order across folders; a prefix is a string prefix, not a folder."""
     keys = ["b", "a/z", "a-b/c", "a/b/c", "a.txt", "ä/ü", "Z", "a/b!", "with space/#%?&+.mp4"]
     for key in keys:
         store.create(key, key.encode())
@@ -123,8 +123,8 @@ def test_listing_is_recursive_sorted_and_the_same_as_stat(store: Store) -> None:
     assert list(store.list("nothing/here")) == []
 
 
-def test_listing_goes_over_many_pages(store: Store) -> None:
-    """250 objects are listed each once (the server's pages hold 100)."""
+def test_listings_span_many_pages(store: Store) -> None:
+    """250 objects are listed once each (the server's pages have 100)."""
     keys = [f"units/{number:04}" for number in range(250)]
     for key in keys:
         store.create(key, b"")
@@ -132,14 +132,14 @@ def test_listing_goes_over_many_pages(store: Store) -> None:
 
 
 def test_an_empty_store_lists_nothing(store: Store) -> None:
-    """A root where nothing was written yet is an empty listing."""
+    """An unused root has an empty listing."""
     assert list(store.list()) == []
 
 
-def test_neighbours_with_a_longer_name_are_not_listed(place: Place) -> None:
-    """The root ``data`` does not see the objects of ``data2``."""
-    place.open("data2").create("k", b"x")
-    store = place.open("data")
+def test_neighbours_with_a_longer_name_are_not_listed(location: Location) -> None:
+    """The root ``data`` does not list objects of ``data2``."""
+    location.open("data2").create("k", b"x")
+    store = location.open("data")
     assert list(store.list()) == []
     store.create("k", b"y")
     assert [info.key for info in store.list()] == ["k"]
@@ -147,7 +147,7 @@ def test_neighbours_with_a_longer_name_are_not_listed(place: Place) -> None:
 
 @pytest.mark.parametrize("key", DOUBLED)
 def test_empty_segments_are_never_written(store: Store, key: str) -> None:
-    """Neither by a key nor below a root that has them; a folder has none to read either."""
+    """Neither in a key nor below a root that has them; folders cannot have any to read either."""
     for act in (store.delete, lambda key: store.create(key, b""), lambda key: store.replace(key, b"")):
         with pytest.raises(UsageError, match="the key"):
             act(key)
@@ -168,8 +168,8 @@ def test_empty_segments_are_never_written(store: Store, key: str) -> None:
 
 
 @pytest.mark.parametrize("key", BAD_KEYS)
-def test_a_key_that_cannot_be_one_is_refused_everywhere(store: Store, key: str) -> None:
-    """Traversal, NUL and scratch space are refused by every operation."""
+def test_invalid_keys_are_refused_by_every_operation(store: Store, key: str) -> None:
+    """Path traversal, NUL and scratch space."""
     for act in (
         store.stat,
         store.read,
@@ -182,8 +182,8 @@ def test_a_key_that_cannot_be_one_is_refused_everywhere(store: Store, key: str) 
             act(key)
 
 
-def test_the_probe_finds_create_only_and_leaves_nothing(store: Store) -> None:
-    """Both stores honour create-only; afterwards neither objects nor scratch objects are there."""
+def test_the_probe_detects_create_only_and_leaves_nothing(store: Store) -> None:
+    """Both stores support create-only; no objects are left, also not in scratch space."""
     probe = store.probe()
     assert probe.create_only
     assert 0 < probe.latency_s < 10
@@ -191,25 +191,25 @@ def test_the_probe_finds_create_only_and_leaves_nothing(store: Store) -> None:
     assert store.sweep_temporary(-60) == 0
 
 
-def test_scratch_space_is_hidden_and_swept_by_age(place: Place, moto_server: MotoServer) -> None:
-    """What a killed writer left is never listed, from above neither; a sweep takes it once it is old enough."""
-    store = place.open("out")
+def test_scratch_space_is_hidden_and_swept_by_age(location: Location, moto_server: MotoServer) -> None:
+    """Leftovers of killed writers are never listed, also not from above; a sweep deletes old ones."""
+    store = location.open("out")
     store.create("k", b"x")
-    if place.kind == "local":
-        (Path(place.uri) / "out/.tmp/0123").write_bytes(b"half")
+    if location.kind == "local":
+        (Path(location.uri) / "out/.tmp/0123").write_bytes(b"half")
     else:
-        bucket = place.uri.removeprefix("s3://")
+        bucket = location.uri.removeprefix("s3://")
         moto_server.client.put_object(Bucket=bucket, Key="out/.tmp/0123", Body=b"half")
     assert [info.key for info in store.list()] == ["k"]
-    assert [info.key for info in place.open().list()] == ["out/k"]
+    assert [info.key for info in location.open().list()] == ["out/k"]
     assert store.sweep_temporary(3600) == 0
     assert store.sweep_temporary(-60) == 1
     assert store.sweep_temporary(-60) == 0
     assert store.read("k") == b"x"
 
 
-def test_a_store_travels_by_pickle(store: Store) -> None:
-    """A copy made by pickle works, whether or not the original was used before."""
+def test_a_store_can_be_pickled(store: Store) -> None:
+    """The copy works, whether or not the original was used before."""
     before = pickle.loads(pickle.dumps(store))
     store.create("k", b"x")
     after = pickle.loads(pickle.dumps(store))
@@ -219,15 +219,15 @@ def test_a_store_travels_by_pickle(store: Store) -> None:
 
 @pytest.mark.parametrize("key", ["a", "a b/c#d?e%20f.mp4", "ü/日本.mkv", "x:y@z"])
 def test_the_uri_of_an_object_opens_it(store: Store, key: str) -> None:
-    """``open_object(store.uri_of(key))`` reads the same object, and the URI is its own canonical spelling."""
+    """``open_object(store.uri_of(key))`` reads the same object, and the URI is canonical."""
     store.create(key, key.encode())
     single, name = open_object(store.uri_of(key), store.options)
     assert single.read(name) == key.encode()
     assert single.uri_of(name) == store.uri_of(key)
 
 
-def test_roots_are_canonical(place: Place) -> None:
-    """A slash at the end changes nothing."""
-    options = StoreOptions(endpoint_url=place.endpoint_url)
-    assert open_store(f"{place.uri}/a/", options).uri == open_store(f"{place.uri}/a", options).uri
-    assert not place.open("a").uri.endswith("/")
+def test_roots_are_canonical(location: Location) -> None:
+    """A trailing slash makes no difference."""
+    options = StoreOptions(endpoint_url=location.endpoint_url)
+    assert open_store(f"{location.uri}/a/", options).uri == open_store(f"{location.uri}/a", options).uri
+    assert not location.open("a").uri.endswith("/")

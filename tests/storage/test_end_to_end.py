@@ -16,11 +16,13 @@ from wsvad.doctor.services import check_store
 from wsvad.storage import StoreOptions, open_store
 
 HONOUR = {"s3": True, "az": True, "gs": False, "shelf": False}
-"""Who checks create-only; of Google's it is the emulator that does not."""
+"""Providers that support create-only writes; Google's emulator does not."""
 LABELS = (0, 1, 0, 1, 0, 1)
 
 
-@pytest.fixture(params=["s3", *(name for name in PROVIDERS if name != "memory")])  # which ends with the process
+@pytest.fixture(
+    params=["s3", *(name for name in PROVIDERS if name != "memory")]
+)  # whose content is lost with the process
 def root(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """A prefix with six short videos and their manifest."""
     if request.param == "s3":
@@ -40,9 +42,9 @@ def root(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_pa
     return uri
 
 
-def test_the_whole_story(root: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
-    """Each verb ends with 0, finds its work done the second time, and says so where create-only is not honoured."""
-    said = "does not honour create-only writes"
+def test_the_whole_pipeline(root: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+    """Each verb succeeds, has nothing to do the second time, and warns if create-only is not supported."""
+    said = "does not support create-only writes"
     honoured = HONOUR[root.partition(":")[0]]
 
     def run(*words: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is particular to folders: links, special files, foreign names, permissions, a full disk, killed writers."""
+"""Local folders: links, special files, non-UTF-8 names, permissions, a full disk, killed writers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A folder with one ordinary file, beside one outside it."""
+    """A folder with one regular file, next to one outside of it."""
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/secret.mp4").write_bytes(b"secret")
     folder = tmp_path / "root"
@@ -37,12 +37,12 @@ def root(tmp_path: Path) -> Path:
 
 
 def keys(store: Store, prefix: str = "") -> list[str]:
-    """The keys of a listing."""
+    """Return the keys of a listing."""
     return [info.key for info in store.list(prefix)]
 
 
 def test_links_inside_the_root_are_read(root: Path) -> None:
-    """A link to a file inside is listed and read; a linked folder is not listed twice, but read and listed by name."""
+    """A link to a file inside is listed and read; a linked folder is not listed twice, but can be read by name."""
     (root / "alias.mp4").symlink_to("sub/real.mp4")
     (root / "latest").symlink_to("sub")
     store = open_store(str(root))
@@ -52,22 +52,22 @@ def test_links_inside_the_root_are_read(root: Path) -> None:
 
 
 def test_the_root_itself_may_be_a_link(root: Path, tmp_path: Path) -> None:
-    """A data set behind one link is an ordinary root, for writing too."""
+    """A data set behind one link is a regular root, also for writing."""
     (tmp_path / "link").symlink_to(root)
     store = open_store(str(tmp_path / "link"))
     store.create("new", b"x")
     assert keys(store) == ["new", "sub/real.mp4"]
 
 
-def test_objects_of_the_root_folder_have_whole_uris() -> None:
-    """``/x.csv`` is ``file:///x.csv``, which leads back to it."""
+def test_objects_of_the_root_folder_have_valid_uris() -> None:
+    """``/x.csv`` is ``file:///x.csv``, which opens it."""
     store, key = open_object("/x.csv")
     assert store.uri_of(key) == "file:///x.csv"
     assert open_object(store.uri_of(key))[1] == key
 
 
 def test_links_never_lead_outside_the_root(root: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Links to the outside are left out with one warning, and neither read, written nor deleted through."""
+    """Links to the outside are skipped with one warning; nothing is read, written or deleted through them."""
     (root / "file.mp4").symlink_to(root.parent / "outside/secret.mp4")
     (root / "folder").symlink_to(root.parent / "outside")
     (root / "up").symlink_to("../outside")
@@ -94,7 +94,7 @@ def test_links_never_lead_outside_the_root(root: Path, caplog: pytest.LogCapture
 
 
 def test_links_outside_are_followed_on_request(root: Path) -> None:
-    """With ``follow_links`` a folder of links works, each target folder once; still nothing is written outside."""
+    """With ``follow_links`` a folder of links works, each target folder once; nothing is written outside."""
     (root / "a").symlink_to(root.parent / "outside")
     (root / "b").symlink_to(root.parent / "outside")
     (root / "c.mp4").symlink_to(root.parent / "outside/secret.mp4")
@@ -106,16 +106,16 @@ def test_links_outside_are_followed_on_request(root: Path) -> None:
         store.create("a/new", b"x")
 
 
-def test_one_named_file_is_read_through_its_link(root: Path) -> None:
-    """Who names one file means that file, wherever its link leads."""
+def test_a_file_opened_by_name_is_read_through_its_link(root: Path) -> None:
+    """Wherever the link leads."""
     (root / "named.mp4").symlink_to(root.parent / "outside/secret.mp4")
     store, key = open_object(str(root / "named.mp4"))
     assert store.read(key) == b"secret"
 
 
 @pytest.mark.parametrize("follow_links", [False, True])
-def test_circular_and_dangling_links_end(root: Path, follow_links: bool) -> None:
-    """Links that go in circles or nowhere neither hang nor fail a listing; reading one finds nothing or says why."""
+def test_circular_and_dangling_links_are_skipped(root: Path, follow_links: bool) -> None:
+    """They neither hang nor fail a listing; reading one raises."""
     (root / "self").symlink_to("self")
     (root / "sub/up").symlink_to("..")
     (root / "ping").symlink_to("pong")
@@ -125,14 +125,14 @@ def test_circular_and_dangling_links_end(root: Path, follow_links: bool) -> None
     assert keys(store) == ["sub/real.mp4"]
     with pytest.raises(ObjectNotFound):
         store.read("gone.mp4")
-    with pytest.raises(StorageError, match="circle"):
+    with pytest.raises(StorageError, match="circular"):
         store.read("self")
     with pytest.raises(StorageError, match="in its place"):
         store.create("gone.mp4", b"x")
 
 
 def test_only_regular_files_are_objects(root: Path) -> None:
-    """FIFOs, sockets, devices and folders are not listed, and reading one answers at once instead of hanging."""
+    """FIFOs, sockets, devices and folders are not listed, and reading one raises immediately instead of blocking."""
     os.mkfifo(root / "fifo.mp4")
     (root / "device.mp4").symlink_to("/dev/zero")
     (root / "linked-fifo.mp4").symlink_to("fifo.mp4")
@@ -147,7 +147,7 @@ def test_only_regular_files_are_objects(root: Path) -> None:
 
 
 def test_names_in_any_encoding_are_listed_and_read(root: Path) -> None:
-    """A name that is not UTF-8, or has control characters, is listed, read by its key and opened by its URI."""
+    """Names that are not UTF-8 or have control characters are listed, read by key and opened by URI."""
     for raw in (b"caf\xe9.mp4", b"new\nline\x1b[31m.mp4"):
         (root / os.fsdecode(raw)).write_bytes(raw)
     store = open_store(str(root))
@@ -163,7 +163,7 @@ def test_names_in_any_encoding_are_listed_and_read(root: Path) -> None:
 
 
 def test_a_deep_tree_is_listed(root: Path) -> None:
-    """A tree deeper than Python's stack is walked all the same."""
+    """Deeper than Python's recursion limit."""
     depth = 1500
     descriptor = os.open(root, os.O_RDONLY)
     for _ in range(depth):
@@ -176,33 +176,33 @@ def test_a_deep_tree_is_listed(root: Path) -> None:
     try:
         assert keys(open_store(str(root))) == ["d/" * depth + "deep.mp4", "sub/real.mp4"]
     finally:
-        # pytest would remove it with a recursive function, and fail
+        # pytest would delete it recursively, and fail
         subprocess.run(["rm", "-rf", str(root / "d")], check=True)
 
 
 def test_a_root_that_is_a_file_is_an_error(root: Path) -> None:
-    """Listing below a file says that it is no folder; writing below it fails the same way."""
+    """Listing and writing below a file raise."""
     store = open_store(str(root / "sub/real.mp4"))
     with pytest.raises(StorageError, match="not a folder"):
         keys(store)
-    with pytest.raises(StorageError, match="a file where a folder is needed"):
+    with pytest.raises(StorageError, match="a file instead of a folder"):
         store.create("k", b"x")
 
 
-def test_a_folder_in_the_way_is_an_error(root: Path) -> None:
-    """An object cannot take the place of a folder, and a folder is not deleted as one."""
+def test_a_folder_is_not_an_object(root: Path) -> None:
+    """It cannot be overwritten or deleted as one."""
     store = open_store(str(root))
     with pytest.raises(StorageError, match="in its place"):
         store.create("sub", b"x")
-    with pytest.raises(StorageError, match="a folder is in its place"):
+    with pytest.raises(StorageError, match="it is a folder"):
         store.replace("sub", b"x")
-    with pytest.raises(StorageError, match="a folder is in its place"):
+    with pytest.raises(StorageError, match="it is a folder"):
         store.delete("sub")
     assert keys(store) == ["sub/real.mp4"]
 
 
 def test_a_name_too_long_is_an_error(root: Path) -> None:
-    """The file system's limit is reported as what it is."""
+    """The file system's limit is reported."""
     store = open_store(str(root))
     for act in (store.read, lambda key: store.create(key, b"")):
         with pytest.raises(StorageError, match="longer than the file system allows"):
@@ -214,16 +214,16 @@ def test_a_name_too_long_is_an_error(root: Path) -> None:
     [
         (errno.EACCES, AccessDenied, "check the permissions"),
         (errno.EROFS, AccessDenied, "Read-only file system"),
-        (errno.ENOSPC, StoreFull, "No space left on device; nothing partial is left"),
-        (errno.EDQUOT, StoreFull, "make room"),
+        (errno.ENOSPC, StoreFull, "No space left on device; nothing partial was left"),
+        (errno.EDQUOT, StoreFull, "free space"),
         (errno.ESTALE, StoreUnavailable, "run the same command again"),
         (errno.EIO, StoreUnavailable, "check the disk"),
         (errno.EMFILE, StorageError, "ulimit"),
         (errno.EXDEV, UnusablePlace, "two file systems"),
     ],
 )
-def test_errors_of_the_system_say_what_to_do(number: int, kind: type[StorageError], words: str) -> None:
-    """Each class of OSError has one kind of ours, with a remedy."""
+def test_system_errors_have_remedies(number: int, kind: type[StorageError], words: str) -> None:
+    """Each class of OSError is translated to one error of this package."""
     error = translate_os_error(OSError(number, os.strerror(number)), "cannot write file:///x")
     assert type(error) is kind
     assert words in str(error)
@@ -231,21 +231,21 @@ def test_errors_of_the_system_say_what_to_do(number: int, kind: type[StorageErro
 
 
 def run_child(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a program in its own process, whose user and limits it may change."""
+    """Run a program in its own process, which may change its user and limits."""
     command = [sys.executable, "-W", "error", "-c", program, *arguments]
     return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.fixture
 def public_folder() -> Iterator[Path]:
-    """A folder that any user can reach, which pytest's own are not."""
+    """A folder that every user can access, unlike those of pytest."""
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)
         yield Path(name)
 
 
-def test_what_may_not_be_read_is_denied_not_left_out(public_folder: Path) -> None:
-    """An unreadable folder fails the listing, an unreadable file its reading, a closed folder a write."""
+def test_unreadable_entries_raise_access_denied(public_folder: Path) -> None:
+    """An unreadable folder fails the listing, an unreadable file its read, a read-only folder a write."""
     (public_folder / "closed").mkdir()
     (public_folder / "closed/video.mp4").write_bytes(b"x")
     (public_folder / "file.mp4").write_bytes(b"x")
@@ -286,7 +286,7 @@ for act in (lambda: list(store.list()), lambda: store.read("file.mp4"), lambda: 
 
 
 def test_a_disk_that_fills_up_leaves_nothing(tmp_path: Path) -> None:
-    """A write that hits the limit in its middle is a StorageError; neither an object nor a leftover is there."""
+    """A write that exceeds the limit halfway is a StorageError; neither object nor leftover exists."""
     done = run_child(
         """
 import resource, sys
@@ -307,7 +307,7 @@ print(len(list(store.list())), store.sweep_temporary(-60), store.create("small",
     first, second, rest = done.stdout.splitlines()
     assert first.startswith("cannot create file://")
     assert second.startswith("cannot write file://")
-    assert all("File too large; nothing partial is left" in line for line in (first, second))
+    assert all("File too large; nothing partial was left" in line for line in (first, second))
     assert rest == "0 0 NEW"
 
 
@@ -324,7 +324,7 @@ for number in itertools.count():
 
 
 def test_killed_writers_leave_no_partial_object(tmp_path: Path) -> None:
-    """After 25 SIGKILLs at random moments every visible object is whole, and what was cut off lies in scratch space."""
+    """After 25 SIGKILLs at random times every visible object is intact; leftovers are in scratch space."""
     store = open_store(str(tmp_path))
     moments = random.Random(5)
     for round_number in range(25):
@@ -338,5 +338,5 @@ def test_killed_writers_leave_no_partial_object(tmp_path: Path) -> None:
             seed = b"newest" if info.key.endswith("newest") else info.key.encode()
             assert store.read(info.key) == hashlib.sha256(seed).digest() * 100_000
             store.delete(info.key)
-    assert store.sweep_temporary(-60) > 0, "no writer was caught at work; the test shows nothing"
+    assert store.sweep_temporary(-60) > 0, "no writer was killed while writing, so the test proves nothing"
     assert list(store.list()) == []

@@ -1,4 +1,4 @@
-"""What a store says when it refuses reaches the user, although replies to HEAD have no body; and unsigned requests."""
+"""Reasons of refused requests reach the user, although replies to HEAD have no body; and unsigned requests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def refused(server: TerseS3, refusal: Refusal, **options: Any) -> Store:
 
 SAID = [
     (terse_s3.EXPIRED, AccessDenied, "400 ExpiredToken; the credentials have expired"),
-    (terse_s3.CLOCK, AccessDenied, "403 RequestTimeTooSkewed; the clock is off"),
+    (terse_s3.CLOCK, AccessDenied, "403 RequestTimeTooSkewed; the clocks differ"),
     (terse_s3.MALFORMED, StorageError, r"wrong region \(expected eu-central-1\)"),
     (Refusal(400, "AuthorizationHeaderMalformed", "the region 'x' is wrong; expecting 'ap-south-2'"), StorageError,
      r"wrong region \(expected ap-south-2\)"),
@@ -48,8 +48,8 @@ SAID = [
 
 @pytest.mark.parametrize(("refusal", "kind", "said"), SAID, ids=lambda value: getattr(value, "code", ""))
 @pytest.mark.parametrize("ask", ["stat", "list", "read", "create", "delete"])
-def test_the_reason_is_said(server: TerseS3, refusal: Refusal, kind: type, said: str, ask: str) -> None:
-    """Whatever the request was, HEAD among them."""
+def test_the_reason_is_reported(server: TerseS3, refusal: Refusal, kind: type, said: str, ask: str) -> None:
+    """For all requests, including HEAD."""
     store = refused(server, refusal)
     acts = {"list": lambda: list(store.list()), "create": lambda: store.create("k", b"x")}
     with pytest.raises(StorageError, match=said) as caught:
@@ -58,8 +58,8 @@ def test_the_reason_is_said(server: TerseS3, refusal: Refusal, kind: type, said:
 
 
 @pytest.mark.parametrize("verb", ["extract", "verify", "manifest", "doctor", "import-features"])
-def test_verbs_say_it(server: TerseS3, capsys, caplog, tmp_path, verb):
-    """To whoever names one object or a prefix: exit code 4, and what to do."""
+def test_verbs_report_the_reason(server: TerseS3, capsys, caplog, tmp_path, verb):
+    """For a single object and for a prefix: exit code 4, and a remedy."""
     server.refusals["bucket"] = terse_s3.EXPIRED
     words = {
         "extract": ["--videos", "s3://bucket/a.mp4", "--out", str(tmp_path / "out"), "--weights", "random"],
@@ -73,25 +73,27 @@ def test_verbs_say_it(server: TerseS3, capsys, caplog, tmp_path, verb):
     assert "the credentials have expired" in " ".join(f"{caplog.text} {shown.out} {shown.err}".split())
 
 
-def test_a_missing_object_of_a_bucket_that_is_there(server: TerseS3) -> None:
-    """Is no missing bucket."""
+def test_a_missing_object_in_an_existing_bucket(server: TerseS3) -> None:
+    """It is not reported as a missing bucket."""
     with pytest.raises(ObjectNotFound, match="there is no such object"):
         refused(server, terse_s3.NO_KEY).stat("k")
 
 
-def test_throttling_is_tried_again(server: TerseS3) -> None:
-    """Up to the number of tries; HEAD is not doubled, as its status says all that helps."""
+def test_throttling_is_retried(server: TerseS3) -> None:
+    """Up to the number of attempts; HEAD is not followed by GET, because its status is sufficient."""
     for act in (Store.stat, Store.read):
-        with pytest.raises(StoreUnavailable, match=r"503.* after 2 tries"):
+        with pytest.raises(StoreUnavailable, match=r"503.* after 2 attempts"):
             act(refused(server, terse_s3.SLOW_DOWN), "k")
     assert server.requests == {("bucket", "HEAD"): 2, ("bucket", "GET"): 2}
     # a store that throttles with a status of its own
-    with pytest.raises(StoreUnavailable, match="400 SlowDown, still after 2 tries"):
+    with pytest.raises(StoreUnavailable, match="400 SlowDown, after 2 attempts"):
         refused(server, Refusal(400, "SlowDown")).stat("k")
 
 
-def test_head_may_be_refused_where_get_is_not(moto_server: MotoServer, s3_bucket: str, fault_proxy: FaultProxy) -> None:
-    """A gateway that answers HEAD with 405 hides no object; what is not there is not found."""
+def test_head_may_be_refused_although_get_is_allowed(
+    moto_server: MotoServer, s3_bucket: str, fault_proxy: FaultProxy
+) -> None:
+    """A gateway that answers HEAD with 405 hides no object; a missing object is not found."""
     for key, data in {"k": b"0123456789", "one": b"1"}.items():
         moto_server.client.put_object(Bucket=s3_bucket, Key=key, Body=data)
     plain = open_store(f"s3://{s3_bucket}", StoreOptions(endpoint_url=moto_server.url))
@@ -104,7 +106,7 @@ def test_head_may_be_refused_where_get_is_not(moto_server: MotoServer, s3_bucket
 
 
 def test_unsigned_requests(server: TerseS3, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is signed, and no credentials are looked for; what is refused then is said so."""
+    """Nothing is signed, and no credentials are looked up; the message of a refusal mentions it."""
     for name in [name for name in os.environ if name.startswith("AWS_") and "KEY" in name]:
         monkeypatch.delenv(name)
     with pytest.raises(AccessDenied, match=r"no usable AWS credentials.*--s3-anonymous"):

@@ -1,6 +1,6 @@
-"""The same promises in the stores of other providers, through fsspec, and what the probe says where one is missing.
+"""The contract in stores of other providers, through fsspec, and the result of the probe if one cannot keep it.
 
-Google's is an emulator from PyPI. Azure's is ``azurite`` (npm): where it is on the PATH its cases are here, too
+Google's is an emulator from PyPI. Azure's is ``azurite`` (npm), whose cases run if it is on the PATH
 (``tests/services/providers.py``).
 """
 
@@ -30,19 +30,19 @@ from wsvad.errors import (
 )
 from wsvad.storage import Created, Store, StoreOptions, normalize_uri, open_object, open_store
 from wsvad.storage.base import ConditionalWriteUnsupported
-from wsvad.storage.remote_errors import translate
+from wsvad.storage.remote_errors import translate_remote_error
 from wsvad.storage.retry import Transient
 
 
 @pytest.fixture
 def store(provider: str) -> Store:
-    """It, without conditional writes where the probe finds none."""
+    """The store, without conditional writes if the probe detects that they are not supported."""
     honoured = open_store(provider).probe().create_only
     return open_store(provider, StoreOptions(conditional_writes=honoured))
 
 
-def test_what_is_created_is_read_back_and_kept(store: Store) -> None:
-    """Create, stat, read, ranges and replace agree; nothing is overwritten by create."""
+def test_created_objects_are_read_back_and_kept(store: Store) -> None:
+    """Create, stat, read, ranges and replace agree; create never overwrites."""
     data = bytes(range(256)) * 2000
     for key, content in {"empty": b"", "a/b/deep.bin": b"\0\xff" * 7, "large": data, "ü/with space": b"x"}.items():
         assert store.create(key, content) is Created.NEW
@@ -62,8 +62,8 @@ def test_what_is_created_is_read_back_and_kept(store: Store) -> None:
     assert store.read("large") == b"other"
 
 
-def test_a_changed_object_is_noticed(store: Store) -> None:
-    """A range of an object that was replaced since by one of its size; one that is gone is not found."""
+def test_a_changed_object_is_detected(store: Store) -> None:
+    """A range of an object that was replaced by one of its size raises; a deleted one is not found."""
     store.create("k", b"0123456789")
     listed = store.stat("k")
     time.sleep(0.02)
@@ -79,7 +79,7 @@ def test_a_changed_object_is_noticed(store: Store) -> None:
 
 
 def test_a_listing_is_sorted_and_the_same_as_stat(store: Store, provider: str) -> None:
-    """By the bytes of the keys; a prefix is one of the string; neighbours with a longer name are not seen."""
+    """In byte order of the keys; a prefix is a string prefix; neighbours with longer names are not listed."""
     assert list(store.list()) == []
     open_store(f"{store.uri}2", store.options).create("k", b"x")
     keys = ["b", "a/z", "a-b/c", "a/b/c", "a.txt", "Z", *(f"n/{number}" for number in range(30))]
@@ -99,13 +99,13 @@ def test_a_listing_is_sorted_and_the_same_as_stat(store: Store, provider: str) -
                 act()
 
 
-def test_the_probe_says_whether_create_only_is_honoured(provider: str) -> None:
-    """Azure does. The emulator of Google's ignores the condition, and a file system in memory has none."""
+def test_the_probe_detects_create_only(provider: str) -> None:
+    """Azure supports it. Google's emulator ignores the condition, and the file system in memory has none."""
     store, scheme = open_store(provider), provider.partition(":")[0]
     probe = store.probe()
     assert (probe.create_only, probe.detail) == {
-        "az": (True, "the store honours create-only writes"),
-        "gs": (False, "the store overwrites an object although create-only was asked for"),
+        "az": (True, "the store supports create-only writes"),
+        "gs": (False, "the store overwrites an object in spite of create-only"),
         "memory": (False, "the store refuses create-only writes"),
         "shelf": (False, "the store refuses create-only writes"),
     }[scheme]
@@ -115,10 +115,10 @@ def test_the_probe_says_whether_create_only_is_honoured(provider: str) -> None:
             store.create("k", b"x")
 
 
-def test_a_file_that_is_being_written_is_not_seen(
+def test_partially_written_files_are_not_visible(
     tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where objects are files: half of one lies in scratch space, and is swept away later."""
+    """A partial file is in scratch space, and is swept later."""
     store = open_store(reach("shelf", request, monkeypatch), StoreOptions(conditional_writes=False))
     store.create("a/k", b"before")
 
@@ -140,10 +140,10 @@ def test_a_file_that_is_being_written_is_not_seen(
 
 
 @pytest.mark.parametrize("size", [10, 50 << 20])
-def test_google_is_asked_for_create_only(google: str, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    """Whatever the emulator makes of it: the condition is part of the one request of a small object, and of the first
-    of a large one.
-    """
+def test_requests_to_google_have_the_create_only_condition(
+    google: str, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Although the emulator ignores it: in the one request of a small object, and the first request of a large one."""
     monkeypatch.setenv("FSSPEC_GS_TOKEN", "anon")
     with FaultProxy(google) as proxy:
         monkeypatch.setenv("FSSPEC_GS_ENDPOINT_URL", proxy.url)
@@ -156,16 +156,16 @@ def test_google_is_asked_for_create_only(google: str, monkeypatch: pytest.Monkey
         assert [info.key for info in store.list()] == ["k"]
 
 
-def test_a_store_that_is_away_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After as many tries as options allow."""
+def test_an_unreachable_store_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the number of attempts in the options."""
     monkeypatch.setenv("FSSPEC_GS", '{"token": "anon", "endpoint_url": "http://127.0.0.1:9", "retries": 1}')
     store = open_store("gs://bucket/x", StoreOptions(max_attempts=2, connect_timeout_s=1, read_timeout_s=1))
-    with pytest.raises(StoreUnavailable, match="after 2 tries"):
+    with pytest.raises(StoreUnavailable, match="after 2 attempts"):
         store.read("k")
 
 
 class Answered(Exception):
-    """As the packages of the providers raise them."""
+    """An error as raised by the packages of the providers."""
 
     def __init__(self, status: int, said: str = "signed with canary") -> None:
         super().__init__(said)
@@ -191,8 +191,8 @@ class Answered(Exception):
     ],
 )
 def test_failures_have_their_kind_and_no_secret(raised: Exception, kind: type[Exception]) -> None:
-    """Whatever the store said stays unsaid."""
-    said = translate(raised, "cannot read gs://b/k")
+    """No text of the store is shown."""
+    said = translate_remote_error(raised, "cannot read gs://b/k")
     assert type(said) is kind
     assert "canary" not in str(said)
 
@@ -207,8 +207,8 @@ def test_failures_have_their_kind_and_no_secret(raised: Exception, kind: type[Ex
         ("hdfs://name-node:8020/data", "hdfs://name-node:8020/data"),
     ],
 )
-def test_one_spelling(uri: str, canonical: str) -> None:
-    """Of every scheme that fsspec knows; providers with two names have one here."""
+def test_canonical_uris(uri: str, canonical: str) -> None:
+    """Of every scheme of fsspec; providers with two schemes have one here."""
     assert normalize_uri(uri) == normalize_uri(canonical) == canonical
 
 
@@ -226,10 +226,10 @@ def test_one_spelling(uri: str, canonical: str) -> None:
         "gs:///canary",
     ],
 )
-def test_what_cannot_be_a_root_is_refused(uri: str) -> None:
-    """Credentials, file systems on top of others, and what has no listing; nothing that may be secret is repeated."""
+def test_invalid_roots_are_refused(uri: str) -> None:
+    """Credentials, wrappers of other file systems, and those without listings; nothing secret is shown."""
     if uri.startswith("simplecache"):
-        assert normalize_uri(uri).startswith("file:///")  # a local path to whoever names one
+        assert normalize_uri(uri).startswith("file:///")  # a local path
         return
     with pytest.raises(UsageError) as caught:
         open_store(uri)
@@ -240,12 +240,12 @@ def test_what_cannot_be_a_root_is_refused(uri: str) -> None:
 def test_a_store_that_echoes_the_request_reveals_nothing(
     scheme: str, echoing_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither key, signature nor token, with every logger at DEBUG."""
+    """Neither key, signature nor token, with all loggers at DEBUG."""
     key = base64.b64encode(SECRET.encode()).decode()
     words = f"AccountName=devstoreaccount1;AccountKey={key};BlobEndpoint={echoing_url}/devstoreaccount1"
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", f"{words};DefaultEndpointsProtocol=http")
     monkeypatch.setenv("FSSPEC_GS", json.dumps({"token": TOKEN, "endpoint_url": echoing_url}))
-    # it would ask Google how long the token is good for
+    # it would query the token's expiry from Google
     monkeypatch.setattr("gcsfs.credentials._get_creds_from_raw_token", Credentials)
     monkeypatch.setattr(EchoingHandler, "do_POST", EchoingHandler.refuse, raising=False)
     shown, errors = everything_shown(open_store(f"{scheme}://bucket/prefix", StoreOptions(max_attempts=2)), caplog)

@@ -1,4 +1,4 @@
-"""What comes with s3fs: fsspec's configuration, and an event loop that must not show at the end or in a signal."""
+"""Effects of s3fs: fsspec's configuration, and an event loop that must not disturb exit or signals."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def only_fsspec(s3_bucket: str, moto_server: MotoServer, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URI of a bucket, in an environment that says how to reach it to fsspec alone."""
+    """The URI of a bucket that can be reached only through fsspec's configuration."""
     for name in CREDENTIALS:
         if "KEY" in name:
             monkeypatch.delenv(name)
-    assert "s3" not in fsspec.config.conf  # it was imported before; what it finds then, it keeps
+    assert "s3" not in fsspec.config.conf  # it was imported before, and keeps what it finds then
     monkeypatch.setenv("FSSPEC_S3_ENDPOINT_URL", moto_server.url)
     monkeypatch.setenv("FSSPEC_S3_KEY", "test-key")
     monkeypatch.setenv("FSSPEC_S3_SECRET", "test-secret")
     return f"s3://{s3_bucket}"
 
 
-def test_fsspec_says_where_and_who(only_fsspec: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Endpoint and credentials come from ``FSSPEC_S3_*``, as it is when a store connects; the doctor knows of it."""
+def test_fsspec_configures_endpoint_and_credentials(only_fsspec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By ``FSSPEC_S3_*`` as set when a store connects; the doctor reports it."""
     store = open_store(only_fsspec)
     assert store.create("k", b"x") is Created.NEW
     assert store.read("k") == b"x"
@@ -54,8 +54,8 @@ def test_fsspec_says_where_and_who(only_fsspec: str, monkeypatch: pytest.MonkeyP
     assert check_credentials(StoreOptions()).status == "fail"
 
 
-def test_our_options_come_before_fsspec(only_fsspec: str, moto_server: MotoServer, fault_proxy: FaultProxy) -> None:
-    """An endpoint that is named wins; requests that are not to be signed are not, whatever is configured."""
+def test_options_override_fsspec(only_fsspec: str, moto_server: MotoServer, fault_proxy: FaultProxy) -> None:
+    """An explicit endpoint and unsigned requests, whatever is configured."""
     store = open_store(only_fsspec, StoreOptions(endpoint_url=fault_proxy.url))
     store.replace("k", b"x")
     assert fault_proxy.requests == {"PUT": 1}
@@ -63,10 +63,10 @@ def test_our_options_come_before_fsspec(only_fsspec: str, moto_server: MotoServe
         open_store(only_fsspec, StoreOptions(anonymous=True)).read("k")
 
 
-def test_fsspec_says_that_nothing_is_signed(
+def test_fsspec_configures_unsigned_requests(
     only_fsspec: str, monkeypatch: pytest.MonkeyPatch, fault_proxy: FaultProxy
 ) -> None:
-    """A request that is signed would be refused; the doctor says that there are no credentials, and why."""
+    """A signed request would be refused; the doctor reports that no credentials are used, and why."""
     fault_proxy.add(Rule(Fault.DENY, header="Authorization", times=None))
     options = StoreOptions(endpoint_url=fault_proxy.url)
     with pytest.raises(AccessDenied, match="check the credentials"):
@@ -77,8 +77,8 @@ def test_fsspec_says_that_nothing_is_signed(
     assert (check.status, check.data["anonymous"]) == ("ok", True)
 
 
-def test_fsspec_names_a_profile(only_fsspec: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Of the AWS files; one that is not there is a usage error, and an option of ours comes before it."""
+def test_fsspec_configures_a_profile(only_fsspec: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of the AWS files; a missing one is a usage error, and our option overrides it."""
     for name in ("KEY", "SECRET"):
         monkeypatch.delenv(f"FSSPEC_S3_{name}")
     (tmp_path / "credentials").write_text("[lab]\naws_access_key_id = a\naws_secret_access_key = b\n")
@@ -87,14 +87,14 @@ def test_fsspec_names_a_profile(only_fsspec: str, monkeypatch: pytest.MonkeyPatc
     open_store(only_fsspec).replace("k", b"x")
     assert check_credentials(StoreOptions()).data["profile"] == "lab"
     monkeypatch.setenv("FSSPEC_S3_PROFILE", "nobody")
-    with pytest.raises(UsageError, match="check profile"):
+    with pytest.raises(UsageError, match="check the profile"):
         open_store(only_fsspec).read("k")
     assert open_store(only_fsspec, StoreOptions(profile="lab")).read("k") == b"x"
 
 
 @pytest.mark.parametrize("value", ["http://user:canary@127.0.0.1:1", "http://127.0.0.1:1/?sig=canary", "canary"])
-def test_an_endpoint_of_fsspec_is_not_repeated(only_fsspec: str, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    """It is held to the same rules as every other."""
+def test_an_endpoint_of_fsspec_is_not_shown(only_fsspec: str, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """It is validated like any other."""
     monkeypatch.setenv("FSSPEC_S3_ENDPOINT_URL", value)
     with pytest.raises(UsageError) as caught:
         open_store(only_fsspec).read("k")
@@ -102,8 +102,8 @@ def test_an_endpoint_of_fsspec_is_not_repeated(only_fsspec: str, monkeypatch: py
     assert "canary" not in str(caught.value)
 
 
-def test_settings_that_s3fs_does_not_know_are_a_usage_error(only_fsspec: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not a traceback."""
+def test_unknown_settings_of_s3fs_are_a_usage_error(only_fsspec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Instead of a traceback."""
     monkeypatch.setenv("FSSPEC_S3_NO_SUCH_SETTING", "canary")
     with pytest.raises(UsageError, match="fsspec's configuration"):
         open_store(only_fsspec).read("k")
@@ -113,7 +113,7 @@ def test_settings_that_s3fs_does_not_know_are_a_usage_error(only_fsspec: str, mo
 def test_a_number_in_place_of_a_key_is_a_usage_error(
     only_fsspec: str, monkeypatch: pytest.MonkeyPatch, settings: str
 ) -> None:
-    """As a file of fsspec's may have it; no traceback, no secret, and the doctor says it, too."""
+    """As a file of fsspec may have it; no traceback, no secret, and the doctor reports it."""
     for name in ("KEY", "SECRET"):
         monkeypatch.delenv(f"FSSPEC_S3_{name}")
     monkeypatch.setenv("FSSPEC_S3", settings)
@@ -124,18 +124,18 @@ def test_a_number_in_place_of_a_key_is_a_usage_error(
     assert "12345" not in said
 
 
-def test_a_region_that_is_none_is_a_usage_error(s3_bucket: str, moto_server: MotoServer) -> None:
-    """It is wrong however often the command is run."""
+def test_an_invalid_region_is_a_usage_error(s3_bucket: str, moto_server: MotoServer) -> None:
+    """A retry cannot help."""
     with pytest.raises(UsageError, match="--s3-region"):
         open_store(f"s3://{s3_bucket}", StoreOptions(endpoint_url=moto_server.url, region="x y")).read("k")
 
 
 class Stopped(Exception):
-    """What a handler raises."""
+    """Raised by a signal handler."""
 
 
 def test_a_signal_ends_the_wait(s3_bucket: str, moto_server: MotoServer, fault_proxy: FaultProxy) -> None:
-    """A request that waits for a slow reply is interrupted at once, and cancelled."""
+    """A request that waits for a slow reply is interrupted immediately and cancelled."""
     moto_server.client.put_object(Bucket=s3_bucket, Key="k", Body=bytes(100_000))
     store = open_store(f"s3://{s3_bucket}", StoreOptions(endpoint_url=fault_proxy.url))
     assert store.stat("k").size == 100_000
@@ -173,15 +173,15 @@ else:
 """
 
 
-def test_programs_end_without_a_word(s3_bucket: str, moto_server: MotoServer) -> None:
-    """Parent and forked child: no warning of anything unclosed; the child does not close what the parent uses."""
+def test_programs_end_without_warnings(s3_bucket: str, moto_server: MotoServer) -> None:
+    """Parent and forked child close everything; the child does not close what the parent uses."""
     command = [sys.executable, "-W", "error", "-c", ENDING, f"s3://{s3_bucket}", moto_server.url]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "b'x'\n0 b'x'\n", "")
 
 
 class Reserved(BaseHTTPRequestHandler):
-    """A store or proxy that never answers ``Expect: 100-continue``; refuses what it is told to from the headers."""
+    """A store or proxy that never answers ``Expect: 100-continue``, and may refuse a request by its headers."""
 
     protocol_version = "HTTP/1.1"
     refuses = False
@@ -209,7 +209,7 @@ class Reserved(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def reserved_url(aws_environment: None) -> Iterator[str]:
-    """That store."""
+    """URL of that store."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Reserved) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -218,8 +218,8 @@ def reserved_url(aws_environment: None) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("size", [10, 300_000, 5_000_000])
-def test_a_store_that_never_says_continue_is_written(reserved_url: str, size: int) -> None:
-    """After a second the body is sent unasked, as HTTP has it; nobody waits for a time limit."""
+def test_a_store_without_100_continue_is_written(reserved_url: str, size: int) -> None:
+    """After a second the body is sent anyway, as HTTP allows, without waiting for a timeout."""
     started = time.monotonic()
     store = open_store("s3://bucket", StoreOptions(endpoint_url=reserved_url, max_attempts=1))
     assert store.create("k", bytes(size)) is Created.NEW
@@ -227,10 +227,8 @@ def test_a_store_that_never_says_continue_is_written(reserved_url: str, size: in
 
 
 @pytest.mark.parametrize("size", [10, 300_000, 20_000_000])
-def test_a_refusal_that_comes_before_the_body_is_heard(
-    reserved_url: str, monkeypatch: pytest.MonkeyPatch, size: int
-) -> None:
-    """A store that answers after the headers and hangs up is not mistaken for a broken connection."""
+def test_a_refusal_before_the_body_is_reported(reserved_url: str, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """A store that answers after the headers and disconnects is not mistaken for a broken connection."""
     monkeypatch.setattr(Reserved, "refuses", True)
     store = open_store("s3://bucket", StoreOptions(endpoint_url=reserved_url, max_attempts=1))
     for _ in range(10):
@@ -239,7 +237,7 @@ def test_a_refusal_that_comes_before_the_body_is_heard(
 
 
 class Elsewhere(BaseHTTPRequestHandler):
-    """A store whose bucket is in another region than the one that requests are signed for."""
+    """A store whose bucket is in another region than the one for which requests are signed."""
 
     protocol_version = "HTTP/1.1"
     lengths: ClassVar[list[int]] = []
@@ -259,8 +257,8 @@ class Elsewhere(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize("size", [10, 5_000_000])
-def test_a_body_is_sent_again_to_the_region_that_the_store_names(aws_environment: None, size: int) -> None:
-    """As botocore does of itself: the second request has the whole body, too."""
+def test_a_body_is_resent_to_the_correct_region(aws_environment: None, size: int) -> None:
+    """By botocore itself; the second request has the whole body, too."""
     Elsewhere.lengths.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
         server.daemon_threads = True
@@ -287,8 +285,8 @@ for number in range(1000):
 """
 
 
-def test_writers_killed_at_work_leave_whole_objects(s3_bucket: str, moto_server: MotoServer) -> None:
-    """After six rounds of two writers of the same keys, both killed: every object is whole, and a third goes on."""
+def test_killed_writers_leave_intact_objects(s3_bucket: str, moto_server: MotoServer) -> None:
+    """After six rounds of two killed writers of the same keys, every object is intact, and a third one continues."""
     uri = f"s3://{s3_bucket}/data"
     store, moments, seen = open_store(uri, StoreOptions(endpoint_url=moto_server.url)), random.Random(7), 0
     for _ in range(6):
@@ -309,4 +307,4 @@ def test_writers_killed_at_work_leave_whole_objects(s3_bucket: str, moto_server:
             assert data in [digest * size for size in sizes]
             seen += 1
         assert store.create("000", hashlib.sha256(b"0").digest() * 3_000) in (Created.NEW, Created.SAME)
-    assert seen > 6, "no writer wrote anything; the test shows nothing"
+    assert seen > 6, "no writer wrote anything, so the test proves nothing"

@@ -1,4 +1,4 @@
-"""Credentials never leave the process's AWS environment: no message, log line, repr, pickle or traceback has them."""
+"""Credentials never leave the AWS environment of the process: not in messages, logs, repr, pickles or tracebacks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CANARIES = (KEY_ID, SECRET, TOKEN, "Signature=", "canary")
 
 
 class EchoingHandler(BaseHTTPRequestHandler):
-    """Refuses everything, and repeats every header of the request in its words."""
+    """Refuses everything, and repeats all headers of the request in the reply."""
 
     protocol_version = "HTTP/1.1"
     status, code = 403, "AccessDenied"
@@ -41,7 +41,7 @@ class EchoingHandler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def echoing_url() -> Iterator[str]:
-    """A store that refuses and echoes."""
+    """URL of a store that refuses and echoes."""
     with ThreadingHTTPServer(("127.0.0.1", 0), EchoingHandler) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -51,14 +51,14 @@ def echoing_url() -> Iterator[str]:
 
 @pytest.fixture
 def canary_environment(aws_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Credentials that a search recognises."""
+    """Credentials that can be searched for."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY_ID)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
 
 
 def everything_shown(store: Store, caplog: pytest.LogCaptureFixture) -> tuple[str, list[StorageError]]:
-    """Fail in every way, logging at DEBUG; return all text that came out of it, and the errors."""
+    """Fail in every way, logging at DEBUG; return all output and the errors."""
     shown, errors = [], []
     with caplog.at_level(logging.DEBUG):
         for act in (
@@ -83,7 +83,7 @@ def everything_shown(store: Store, caplog: pytest.LogCaptureFixture) -> tuple[st
 
 @pytest.mark.usefixtures("canary_environment")
 def test_a_store_that_echoes_the_request_reveals_nothing(echoing_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A refusal that repeats signature, key id and session token ends in AccessDenied without any of them."""
+    """A refusal that repeats signature, key id and session token becomes AccessDenied without any of them."""
     store = open_store("s3://bucket/prefix", StoreOptions(endpoint_url=echoing_url))
     shown, errors = everything_shown(store, caplog)
     assert all(type(error) is AccessDenied for error in errors)
@@ -104,10 +104,10 @@ def test_a_store_that_echoes_the_request_reveals_nothing(echoing_url: str, caplo
         (405, "MethodNotAllowed", StorageError, "405 MethodNotAllowed"),
     ],
 )
-def test_refusals_say_what_to_do(
+def test_refusals_have_remedies(
     echoing_url: str, monkeypatch: pytest.MonkeyPatch, status: int, code: str, kind: type[StorageError], words: str
 ) -> None:
-    """Each kind of refusal has its error and remedy; a code that is no plain word is not repeated."""
+    """Each kind of refusal has its error and remedy; an unusual code is not shown."""
     monkeypatch.setattr(EchoingHandler, "status", status)
     monkeypatch.setattr(EchoingHandler, "code", code)
     store = open_store("s3://bucket", StoreOptions(endpoint_url=echoing_url))
@@ -118,10 +118,10 @@ def test_refusals_say_what_to_do(
 
 
 @pytest.mark.usefixtures("aws_environment")
-def test_missing_credentials_are_named(
+def test_missing_credentials_are_reported(
     echoing_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without credentials every operation is AccessDenied and says how to give them."""
+    """Every operation raises AccessDenied with the remedy."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     _, errors = everything_shown(open_store("s3://bucket", StoreOptions(endpoint_url=echoing_url)), caplog)
@@ -130,10 +130,10 @@ def test_missing_credentials_are_named(
 
 
 @pytest.mark.usefixtures("aws_environment")
-def test_what_a_credential_helper_prints_is_not_repeated(
+def test_output_of_a_credential_helper_is_not_shown(
     echoing_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A credential_process that fails with a secret on its stderr is AccessDenied without that text."""
+    """A credential_process that fails with a secret on stderr raises AccessDenied without that text."""
     helper = tmp_path / "helper"
     helper.write_text(f"#!/bin/sh\necho {SECRET} >&2\nexit 1\n")
     helper.chmod(helper.stat().st_mode | stat.S_IXUSR)
@@ -149,8 +149,8 @@ def test_what_a_credential_helper_prints_is_not_repeated(
 
 @pytest.mark.usefixtures("aws_environment")
 def test_an_unknown_profile_is_a_usage_error() -> None:
-    """A profile that is not configured is found before any request."""
-    with pytest.raises(UsageError, match="check profile"):
+    """A missing profile is detected before any request."""
+    with pytest.raises(UsageError, match="check the profile"):
         open_store("s3://bucket", StoreOptions(profile="no-such-profile")).read("k")
 
 
@@ -165,8 +165,8 @@ def test_an_unknown_profile_is_a_usage_error() -> None:
         f"https://{KEY_ID}:canary@host/video.mp4?X-Amz-Signature=canary",
     ],
 )
-def test_credentials_in_a_uri_are_refused_unrepeated(uri: str) -> None:
-    """A URI with userinfo is a usage error whose message has no part of it."""
+def test_credentials_in_a_uri_are_refused_and_not_shown(uri: str) -> None:
+    """A URI with userinfo is a usage error whose message contains no part of it."""
     for act in (open_store, open_object, normalize_uri):
         with pytest.raises(UsageError) as caught:
             act(uri)
@@ -175,8 +175,8 @@ def test_credentials_in_a_uri_are_refused_unrepeated(uri: str) -> None:
 
 @pytest.mark.usefixtures("aws_environment")
 @pytest.mark.parametrize("endpoint", ["http://user:canary@127.0.0.1:1", "http://127.0.0.1:1/?sig=canary"])
-def test_credentials_in_an_endpoint_are_refused_unrepeated(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
-    """Neither the option nor the environment may carry a password in the endpoint, and neither is shown."""
+def test_credentials_in_an_endpoint_are_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    """Neither option nor environment may have a password in the endpoint, and neither is shown."""
     with pytest.raises(UsageError) as caught:
         StoreOptions(endpoint_url=endpoint)
     assert "canary" not in str(caught.value)
@@ -187,12 +187,12 @@ def test_credentials_in_an_endpoint_are_refused_unrepeated(monkeypatch: pytest.M
 
 
 @pytest.mark.usefixtures("canary_environment")
-def test_the_environment_decides_anew(echoing_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store made before the environment changed uses the environment as it is when it connects."""
+def test_the_environment_is_read_when_a_store_connects(echoing_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by a store that was made before the environment changed."""
     store = open_store("s3://bucket", StoreOptions(max_attempts=1))
     monkeypatch.setenv("AWS_ENDPOINT_URL", echoing_url)
     with pytest.raises(AccessDenied):
         store.read("k")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    with pytest.raises(StorageError, match="after 1 tries"):
+    with pytest.raises(StorageError, match="after 1 attempts"):
         store.read("k")

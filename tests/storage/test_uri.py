@@ -1,4 +1,4 @@
-"""Which strings name a store, and how they are spelled."""
+"""Validation and normalisation of URIs and keys."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from wsvad.storage import StoreOptions, key_problem, normalize_uri, open_object,
         ("s3://bucket/a b%20c", "s3://bucket/a b%20c"),
     ],
 )
-def test_one_spelling(uri: str, canonical: str) -> None:
-    """Every way to write a root has one canonical form, which is its own."""
+def test_canonical_uris(uri: str, canonical: str) -> None:
+    """Every spelling of a root has one canonical form, which is stable."""
     assert normalize_uri(uri) == canonical
     assert normalize_uri(canonical) == canonical
 
 
 def test_plain_paths_are_relative_to_the_working_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A relative path and ``~`` mean what they mean to a shell."""
+    """Relative paths and ``~`` are resolved as in a shell."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert normalize_uri("./s3:/b") == f"file://{tmp_path}/s3:/b"
@@ -66,20 +66,20 @@ def test_plain_paths_are_relative_to_the_working_directory(monkeypatch: pytest.M
         ("https://host/x.mp4", "unknown scheme 'https'"),
         ("ftps://bucket/x", "unknown scheme 'ftps'"),
         ("file://server/share", "host 'server'"),
-        ("s3:/bucket/key", "one slash is no URI; expected s3://"),
-        ("GS:/bucket/key", "one slash is no URI"),
-        ("file:/folder", "one slash is no URI"),
+        ("s3:/bucket/key", "one slash is not a URI; use s3://"),
+        ("GS:/bucket/key", "one slash is not a URI"),
+        ("file:/folder", "one slash is not a URI"),
     ],
 )
-def test_what_cannot_be_a_root_is_refused(uri: str, problem: str) -> None:
-    """The message says what is wrong with it."""
+def test_invalid_roots_are_refused(uri: str, problem: str) -> None:
+    """The message states the reason."""
     with pytest.raises(UsageError, match=problem):
         open_store(uri)
 
 
 @pytest.mark.parametrize("uri", ["/", "s3://bucket", "s3://bucket/", "s3://bucket/folder/", "/data/folder/"])
-def test_a_folder_is_no_object(uri: str) -> None:
-    """A bucket, a root or a URI with a slash at its end cannot name one object."""
+def test_a_folder_is_not_an_object(uri: str) -> None:
+    """A bucket, a root or a URI with a trailing slash cannot name an object."""
     with pytest.raises(UsageError, match="one object"):
         open_object(uri)
 
@@ -87,7 +87,7 @@ def test_a_folder_is_no_object(uri: str) -> None:
 @pytest.mark.parametrize("root", ["s3://bucket", "s3://bucket//", "s3://bucket/a", "s3://bucket/a//", "s3://bucket//a"])
 @pytest.mark.parametrize("key", ["k", "/k", "//k", "b//k", "/b//k"])
 def test_s3_keys_are_literal(root: str, key: str) -> None:
-    """Slashes are as many as they are: a root puts its prefix before the key, and the URI opens the same object."""
+    """Slashes are kept: a root prepends its prefix to the key, and the URI opens the same object."""
     store = open_store(root)
     uri = store.uri_of(key)
     assert uri == f"{root.rstrip('/') if root.count('//') == 1 else root}{'' if root[5:].endswith('//') else '/'}{key}"
@@ -98,8 +98,8 @@ def test_s3_keys_are_literal(root: str, key: str) -> None:
 
 
 @given(st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=4).map("/".join))
-def test_any_valid_key_survives_its_uri(key: str) -> None:
-    """Whatever a key is made of, its URI opens that key and is canonical."""
+def test_any_valid_key_round_trips_through_its_uri(key: str) -> None:
+    """The URI of any valid key opens that key and is canonical."""
     if key_problem(key) is not None:
         with pytest.raises(UsageError):
             open_store("/data").stat(key)
@@ -113,7 +113,7 @@ def test_any_valid_key_survives_its_uri(key: str) -> None:
 
 
 def test_bytes_that_are_not_utf8_survive() -> None:
-    """A local name in another encoding comes back from its URI byte by byte."""
+    """A local name in another encoding round-trips through its URI."""
     name = os.fsdecode(b"caf\xe9.mp4")
     assert open_store("/data").uri_of(name) == "file:///data/caf%E9.mp4"
     assert open_object("file:///data/caf%E9.mp4")[1] == name
@@ -131,6 +131,6 @@ def test_bytes_that_are_not_utf8_survive() -> None:
     ],
 )
 def test_options_state_their_bounds(options: dict[str, Any], problem: str) -> None:
-    """An option that cannot work is refused when it is set."""
+    """An invalid option is refused when it is set."""
     with pytest.raises(UsageError, match=problem):
         StoreOptions(**options)

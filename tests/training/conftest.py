@@ -18,7 +18,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Planted:
 
 @pytest.fixture(autouse=True)
 def cache_in_tests_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Segment caches in a folder of the tests; and the threads of torch as they were."""
+    """Keep segment caches in a folder of the tests, and restore the number of torch threads."""
     threads = torch.get_num_threads()
     monkeypatch.setenv("TMPDIR", str(tmp_path_factory.getbasetemp()))
     monkeypatch.setattr("tempfile.tempdir", None)

@@ -1,4 +1,4 @@
-"""A small data set with a planted anomaly, and the command on it."""
+"""A small data set with a planted anomaly, and the training command on it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wsvad.manifest.records import VideoRecord, write_records
 
 DIM, CUBOIDS = 8, (4, 6)
 QUICK = ("--steps", "12", "--pairs", "4", "--segments", "8", "--eval-every", "4", "--save-every", "5", "--json")
-"""A dozen steps: every part of a run, in a second."""
+"""A run of twelve steps, which takes a second."""
 
 
 class Planted(NamedTuple):
@@ -26,12 +26,12 @@ class Planted(NamedTuple):
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The options that name both."""
+        """The command-line options for both."""
         return ("--features", self.features, "--manifest", self.manifest)
 
 
 def planted_records(videos: int = 24, tests: int = 6) -> list[VideoRecord]:
-    """Videos of 6 to 20 clips, every other one anomalous for its clips 2 to 4; the last ``tests`` are the test."""
+    """Videos of 6 to 20 clips, every other one anomalous in clips 2 to 4; the last ``tests`` are test videos."""
     records = []
     for number in range(videos):
         anomalous, test = number % 2, number >= videos - tests
@@ -52,7 +52,7 @@ def planted_records(videos: int = 24, tests: int = 6) -> list[VideoRecord]:
 def plant(
     folder: Path | str, records: list[VideoRecord], *, strength: float = 2.0, cuboids: bool = False, **options: Any
 ) -> Planted:
-    """Write features of records: noise, and in the anomalous clips ``strength`` standard deviations more."""
+    """Write features of records: noise, shifted by ``strength`` standard deviations in anomalous clips."""
     rng = np.random.default_rng(0)
     pooled, parts = {}, {}
     for record in records:

@@ -1,4 +1,4 @@
-"""What Ray Train is told, for tests to look at."""
+"""Record the reports to Ray Train for tests."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from wsvad.loop.run import _Figures
+from wsvad.loop.ray_train import _MetricExporter
 
 
-class Recorder(_Figures):
-    """Appends every report, a list with what each worker said, to a file."""
+class Recorder(_MetricExporter):
+    """Appends every report, a list with one entry per worker, to a file."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()

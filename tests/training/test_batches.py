@@ -1,4 +1,4 @@
-"""Which videos a step sees, and what they become."""
+"""Selection of the videos of a step, and their features as a batch."""
 
 import pickle
 from types import SimpleNamespace
@@ -26,7 +26,7 @@ def labels_of(normal: int, anomalous: int, seed: int = 0) -> np.ndarray:
 def test_workers_together_see_the_batch_of_one(
     normal: int, anomalous: int, share: int, world: int, seed: int, step: int
 ) -> None:
-    """In its order, half by half; and each half is of its class."""
+    """In its order, half by half, each half of its class."""
     labels, pairs = labels_of(normal, anomalous), share * world
     alone = BalancedSampler(labels, pairs=pairs, seed=seed).batch(step)
     parts = [
@@ -41,7 +41,7 @@ def test_workers_together_see_the_batch_of_one(
 @settings(deadline=None, max_examples=40)
 @given(normal=COUNTS, anomalous=COUNTS, pairs=st.integers(1, 30), seed=st.integers(0, 9))
 def test_every_epoch_of_a_class_holds_each_video_once(normal: int, anomalous: int, pairs: int, seed: int) -> None:
-    """Also of the smaller class, which begins again, and where a batch is larger than a class."""
+    """Also of the smaller class, which restarts, and if a batch is larger than a class."""
     labels = labels_of(normal, anomalous)
     sampler = BalancedSampler(labels, pairs=pairs, seed=seed)
     batches = np.array([sampler.batch(step) for step in range(2 * 25 // pairs + 2)])
@@ -53,7 +53,7 @@ def test_every_epoch_of_a_class_holds_each_video_once(normal: int, anomalous: in
 
 
 def test_a_step_is_a_function_of_seed_and_step() -> None:
-    """Steps can be asked for in any order, by another process; other seeds, epochs and classes shuffle otherwise."""
+    """In any order and in any process; other seeds, epochs and classes give another order."""
     labels = [0] * 40 + [1] * 40
     sampler = BalancedSampler(labels, pairs=8, seed=3)
     forward = [sampler.batch(step).tolist() for step in range(40)]
@@ -82,15 +82,15 @@ def test_a_step_is_a_function_of_seed_and_step() -> None:
         ([0, 1], {"seed": -1}, "seed must be at least 0, got -1"),
     ],
 )
-def test_what_cannot_be_balanced_is_refused(labels: list[int], options: dict[str, int], message: str) -> None:
-    """Before the first step, with what came."""
+def test_invalid_labels_and_pairs_are_refused(labels: list[int], options: dict[str, int], message: str) -> None:
+    """Before the first step; the message has the values."""
     with pytest.raises(UsageError, match=message):
         BalancedSampler(labels, **{"pairs": 2, "seed": 0} | options)
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (4, 9, 5)])
 def test_a_batch_holds_the_features_of_its_videos(shape: tuple[int, ...], tmp_path) -> None:
-    """As float32 copies, from a read-only map; a loop is the reference."""
+    """As float32 copies of a read-only memory map; compared with a loop."""
     stored = np.random.default_rng(0).standard_normal((10, *shape)).astype(np.float16)
     np.save(tmp_path / "a.npy", stored)
     cache = SimpleNamespace(features=np.load(tmp_path / "a.npy", mmap_mode="r"))

@@ -1,4 +1,4 @@
-"""Manifest and features brought together: every mismatch has its message."""
+"""Selection of videos from manifest and features: every mismatch has its message."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ RECORDS = planted_records()
 
 @pytest.fixture(scope="module")
 def features(planted) -> FeatureSet:
-    """Of every record."""
+    """Features of every record."""
     return FeatureSet.open(planted.features)
 
 
 def resolve(records, features, **options):
-    """With the defaults of a run."""
+    """``training_data`` with the defaults of a run."""
     return training_data(records, features, **{"val_fraction": 0.2, "seed": 0, **options})
 
 
-def test_validation_is_cut_from_training_where_the_manifest_has_none(features):
-    """Of both classes, by the seed, never from the test; with a split ``val`` that is used as it is."""
+def test_validation_is_split_off_from_training_without_a_val_split(features):
+    """Of both classes, by the seed, never from the test; an existing split ``val`` is used."""
     data = resolve(RECORDS, features)
     assert data.val_is_cut
     assert data.can_select
@@ -39,16 +39,16 @@ def test_validation_is_cut_from_training_where_the_manifest_has_none(features):
     assert resolve(RECORDS, features, val_fraction=0.0).val_ids == ()
 
 
-def test_test_videos_are_taken_only_to_report(features):
-    """Those with known truth."""
+def test_test_videos_are_used_only_for_reports(features):
+    """Those with known anomalous frames."""
     assert resolve(RECORDS, features).test == ()
     assert [r.video_id for r in resolve(RECORDS, features, report_test=True).test] == [
         f"v{n}.mp4" for n in range(18, 24)
     ]
 
 
-def test_truth_may_be_boxes_alone(features, caplog):
-    """Their frames are the truth, as in an evaluation; where there is none at all, that is said."""
+def test_annotations_may_be_boxes_only(features, caplog):
+    """Their frames are the anomalous ones, as in evaluation; missing annotations are logged."""
     boxes = (Box(20, 40, 0, 0, 9, 9), Box(30, 50, 0, 0, 9, 9))
     boxed = [replace(r, spans=None, boxes=boxes) for r in RECORDS if r.label]
     test = resolve([r for r in RECORDS if not r.label] + boxed, features, report_test=True).test
@@ -57,17 +57,17 @@ def test_truth_may_be_boxes_alone(features, caplog):
     assert "report" not in caplog.text
     untested = [r for r in RECORDS if r.split != "test"]
     assert resolve(untested, features, report_test=True).test == ()
-    assert "no test video with known frames of anomaly, so there is nothing to report" in caplog.text
+    assert "no test video with known anomalous frames, so there is nothing to report" in caplog.text
 
 
 def test_videos_without_features_are_named(features, caplog):
-    """And left out only when that is allowed."""
+    """They are skipped only with ``--allow-missing``."""
     more = [*RECORDS, *(replace(RECORDS[0], video_id=f"gone{n}.mp4", uri=f"g{n}") for n in range(7))]
     with pytest.raises(UsageError, match=r"7 of 25 videos .* gone0.mp4, .*gone4.mp4 and 2 more; .*--allow-missing"):
         resolve(more, features)
     data = resolve(more, features, allow_missing=True)
     assert (len(data.missing), data.seen_ids) == (7, resolve(RECORDS, features).seen_ids)
-    assert "left out" in caplog.text
+    assert "skipped" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -80,14 +80,14 @@ def test_videos_without_features_are_named(features, caplog):
         (lambda r: replace(r, uri="file:///same.mp4"), ManifestError, "in training and in test under two ids"),
     ],
 )
-def test_manifests_that_cannot_train(features, change, error, message):
-    """No training videos, no labels, one class, a file that is both trained and tested on."""
+def test_unusable_manifests_are_refused(features, change, error, message):
+    """No training videos, no labels, one class, a file in both training and test."""
     with pytest.raises(error, match=message):
         resolve([change(r) for r in RECORDS], features)
 
 
 def test_a_class_with_one_video_keeps_it_for_training(features, caplog):
-    """Nothing is held out then, which is said."""
+    """Then none is held out, which is logged."""
     few = [r for r in RECORDS if r.split == "train" and (not r.label or r.video_id == "v01.mp4")]
     data = resolve(few, features)
     assert (data.val_ids, sum(data.train_labels)) == ((), 1)

@@ -1,4 +1,4 @@
-"""The command from start to end, in this process."""
+"""The whole command, in this process."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def finished(planted, tmp_path_factory) -> Path:
     return out
 
 
-def test_what_a_run_leaves(planted, finished):
-    """Checkpoint, curve of every step, events, record, two states; and a card."""
+def test_the_files_of_a_run(planted, finished):
+    """Checkpoint, curve of all steps, events, record, two states, and a model card."""
     assert {p.name for p in finished.iterdir() if p.name != ".tmp"} == {
         *("checkpoint", "metrics.csv", "run.json", "state", "tensorboard", "training.json")
     }
@@ -54,7 +54,7 @@ def test_what_a_run_leaves(planted, finished):
 
 
 def test_second_run_has_nothing_to_do(planted, finished, capsys):
-    """It says so, changes nothing, and has the same summary; a lost checkpoint is made again, the same."""
+    """It changes nothing and has the same summary; a deleted checkpoint is restored identically."""
     words = (*planted.words, "--model", "rtfm", "--out", str(finished), *QUICK, "--report-test")
     before = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.is_file()}
     code, summary = run_train(capsys, *words)
@@ -75,7 +75,7 @@ def test_second_run_has_nothing_to_do(planted, finished, capsys):
     ],
 )
 def test_other_options_at_the_same_target_are_a_conflict(planted, finished, capsys, caplog, more, difference):
-    """Exit code 5, with what differs; nothing is changed."""
+    """Exit code 5 and the differences; nothing is changed."""
     report = () if not more else ("--report-test",)
     words = (*planted.words, "--model", "rtfm", "--out", str(finished), *QUICK, *report, *more)
     assert run_train(capsys, *words)[0] == 5
@@ -83,7 +83,7 @@ def test_other_options_at_the_same_target_are_a_conflict(planted, finished, caps
 
 
 def test_other_features_at_the_same_target_are_a_conflict(planted, finished, capsys, caplog, tmp_path):
-    """A resumed run must not change its features: another fingerprint is named."""
+    """A resumed run must not change its features; the message has the fingerprint."""
     records = planted_records()
     other = plant(tmp_path, records, config=replace(CONFIG, geometry="center"))
     code, _ = run_train(capsys, *other.words, "--model", "rtfm", "--out", str(finished), *QUICK, "--report-test")
@@ -91,15 +91,15 @@ def test_other_features_at_the_same_target_are_a_conflict(planted, finished, cap
     assert "features.fingerprint" in caplog.text
 
 
-def test_a_data_set_is_no_target(planted, capsys, caplog):
-    """The features themselves would be the worst one."""
+def test_a_data_set_is_refused_as_target(planted, capsys, caplog):
+    """Especially that of the features."""
     code, _ = run_train(capsys, *planted.words, "--model", "rtfm", "--out", planted.features, *QUICK)
     assert code == 5
     assert "holds a data set, not a training run" in caplog.text
 
 
 def test_nothing_of_the_test_reaches_a_checkpoint(planted, capsys, tmp_path):
-    """Other features, labels and truth of the test videos, reported or not: the same weights, to the bit."""
+    """Features, labels and annotations of the test videos, reported or not, have no effect on any weight."""
     records = [
         replace(r, label=1 - r.label, spans=((0, 20),) if r.label == 0 else ()) if r.split == "test" else r
         for r in planted_records()
@@ -118,7 +118,7 @@ def test_nothing_of_the_test_reaches_a_checkpoint(planted, capsys, tmp_path):
 
 
 def test_dry_run_writes_nothing(planted, capsys, tmp_path):
-    """It says what there is to do."""
+    """It states what there is to do."""
     code, summary = run_train(
         capsys, *planted.words, "--model", "st_mil", "--out", str(tmp_path / "out"), *QUICK, "--dry-run"
     )
@@ -129,7 +129,7 @@ def test_dry_run_writes_nothing(planted, capsys, tmp_path):
 
 @pytest.mark.parametrize("model", ["sultani", "st_mil", "ltgs", "st_ltgs"])
 def test_every_model_trains(planted, capsys, tmp_path, model):
-    """Pooled features and cuboids, with and without soft labels; what an option file says counts."""
+    """Pooled features and cuboids, with and without soft labels, and an option file."""
     small = {"ltgs": ["heads=2", "head_dim=4", "fusion_dim=16", "label_period=5"], "st_mil": ["dropout=0.1"]}.get(
         model, []
     )
@@ -144,8 +144,8 @@ def test_every_model_trains(planted, capsys, tmp_path, model):
         assert str(checkpoint.model_config.to_dict()[key]) == value
 
 
-def test_no_validation_videos_keeps_the_last_step(planted, capsys, tmp_path):
-    """And says why, in the summary and in the card."""
+def test_without_validation_videos_the_last_step_is_kept(planted, capsys, tmp_path):
+    """Summary and model card state the reason."""
     words = (*planted.words, "--model", "sultani", "--out", str(tmp_path), *QUICK, "--val-fraction", "0")
     code, summary = run_train(capsys, *words)
     assert (code, summary["selected_step"], summary["val_auc"]) == (0, 12, None)
@@ -153,8 +153,8 @@ def test_no_validation_videos_keeps_the_last_step(planted, capsys, tmp_path):
     assert summary["selected_by"] in (tmp_path / "checkpoint/README.md").read_text()
 
 
-def test_videos_of_one_clip_train(capsys, tmp_path):
-    """Fewer clips than segments, and than the k that speak for a video."""
+def test_videos_with_one_clip_are_trained(capsys, tmp_path):
+    """They have fewer clips than segments, and fewer than the top k."""
     records = [replace(r, num_frames=16, spans=None) for r in planted_records() if r.split == "train"]
     pooled, _ = random_videos({r.video_id: 1 for r in records})
     write_records(str(tmp_path / "m.csv"), records)
@@ -165,8 +165,8 @@ def test_videos_of_one_clip_train(capsys, tmp_path):
     assert summary["steps_done"] == 12
 
 
-def test_features_of_no_clip_are_refused(planted, capsys, caplog, tmp_path):
-    """A snapshot in which every video is without a clip: exit code 2, and nothing is written."""
+def test_features_without_clips_are_refused(planted, capsys, caplog, tmp_path):
+    """If no video of the snapshot has clips: exit code 2, and nothing is written."""
     records = planted_records()
     empty = write_features(tmp_path / "empty", {r.video_id: np.zeros((0, 1, 8), np.float16) for r in records})
     words = ("--features", empty, "--manifest", planted.manifest, "--model", "rtfm", "--out", str(tmp_path / "out"))
@@ -190,7 +190,7 @@ def test_features_of_no_clip_are_refused(planted, capsys, caplog, tmp_path):
         ((), 2, "missing option: --model"),
     ],
 )
-def test_what_cannot_work_says_why(planted, tmp_path, capsys, caplog, words, code, message):
+def test_invalid_options_are_refused(planted, tmp_path, capsys, caplog, words, code, message):
     """Exit codes and messages."""
     plain = plant(tmp_path / "plain", planted_records()).features if "{plain}" in words else ""
     words = tuple(w.format(tmp=tmp_path, plain=plain) for w in words)
@@ -199,8 +199,8 @@ def test_what_cannot_work_says_why(planted, tmp_path, capsys, caplog, words, cod
     assert message in caplog.text
 
 
-def test_videos_that_are_missing_are_left_out_when_allowed(planted, capsys, tmp_path, caplog):
-    """Refused by name otherwise."""
+def test_missing_videos_are_skipped_if_allowed(planted, capsys, tmp_path, caplog):
+    """Otherwise they are refused by name."""
     records = [*planted_records(), replace(planted_records()[0], video_id="gone.mp4", uri="gone.mp4")]
     write_records(str(tmp_path / "m.csv"), records)
     words = ("--features", planted.features, "--manifest", str(tmp_path / "m.csv"), "--model", "sultani", *QUICK)
@@ -211,7 +211,7 @@ def test_videos_that_are_missing_are_left_out_when_allowed(planted, capsys, tmp_
 
 
 def test_seeds_of_a_comparison_select_on_the_same_videos(planted, tmp_path, capsys, caplog):
-    """The choice of validation videos has a seed of its own; where it is that of before, so is the claim."""
+    """The choice of validation videos has its own seed; with its default the claim is that of earlier versions."""
     words = (*planted.words, "--model", "sultani", *QUICK, "--no-ray")
 
     def cut(*more: str) -> str:
@@ -227,8 +227,8 @@ def test_seeds_of_a_comparison_select_on_the_same_videos(planted, tmp_path, caps
 
 
 @pytest.mark.parametrize(("cores", "threads"), [("0.5", 1), ("1e6", os.cpu_count())])
-def test_threads_are_one_or_more_and_no_more_than_cores(planted, tmp_path, capsys, monkeypatch, cores, threads):
-    """Ray may place several workers on a core; in this process the arithmetic has a thread all the same."""
+def test_threads_are_limited_to_the_cores(planted, tmp_path, capsys, monkeypatch, cores, threads):
+    """Ray may place several workers on a core; there is at least one thread."""
     asked = []
     monkeypatch.setattr("torch.set_num_threads", asked.append)
     words = (*planted.words, "--model", "sultani", *QUICK, "--no-ray", "--cpus-per-worker", cores)
@@ -236,8 +236,8 @@ def test_threads_are_one_or_more_and_no_more_than_cores(planted, tmp_path, capsy
     assert asked == [threads]
 
 
-def test_states_of_a_finished_run_can_be_dropped(planted, tmp_path, capsys):
-    """Also later, by the same command; what is left verifies, and nothing is trained again."""
+def test_states_of_a_finished_run_can_be_deleted(planted, tmp_path, capsys):
+    """Also later, by the same command; the rest verifies, and nothing is trained again."""
     from wsvad.cli import main
 
     words = (*planted.words, "--model", "sultani", *QUICK, "--no-ray", "--out", str(tmp_path))
@@ -252,7 +252,7 @@ def test_states_of_a_finished_run_can_be_dropped(planted, tmp_path, capsys):
 
 
 def test_a_caller_gets_every_row(planted, tmp_path):
-    """In order; what it raises ends the training, and the next call goes on."""
+    """In order; an exception of the callback ends training, and the next call resumes it."""
     from wsvad.training.job import train
     from wsvad.training.options import TrainOptions
 

@@ -1,4 +1,4 @@
-"""``ray job submit -- python jobs/train.py``, against a head and a worker node that ``ray start`` started."""
+"""``ray job submit -- python jobs/train.py``, on a head node and a worker node started by ``ray start``."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def head() -> Iterator[RayHead]:
-    """Two nodes with one CPU each. Of the module, so that it begins before a test moves the temporary folder.
+    """Two nodes with one CPU each, for the whole module, started before a test changes the temporary folder.
 
-    Sockets do not work below pytest's folder, whose path is too long.
+    Paths below pytest's folder are too long for sockets.
     """
     folder = Path(tempfile.mkdtemp(prefix="ray-head-"))
     started = RayHead(folder)
@@ -33,7 +33,7 @@ def head() -> Iterator[RayHead]:
 
 
 def summary_of(head: RayHead, name: str) -> dict[str, Any]:
-    """The summary that a submitted job printed."""
+    """Return the summary that a submitted job printed."""
     summary: dict[str, Any] = json.loads("{" + head.logs(name).split("{", 1)[1])
     return summary
 
@@ -47,9 +47,9 @@ def submit(head: RayHead, name: str, *words: str) -> dict[str, Any]:
 
 
 def test_submitted_jobs_train_on_both_nodes_score_and_evaluate(head, planted, tmp_path):
-    """One worker a node; submitted again it has nothing to do; with other options its exit code is in its record.
+    """One worker per node. A second submission has nothing to do; with other options the record has the exit code.
 
-    What was trained scores and is evaluated by jobs, too.
+    The trained model is scored and evaluated by jobs, too.
     """
     out = tmp_path / "out"
     words = (*planted.words, "--model", "sultani", "--out", str(out), "--workers", "2", *QUICK)

@@ -1,4 +1,4 @@
-"""Options of training and settings of models, as text."""
+"""Training options, and model settings as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wsvad.training.overrides import parse_overrides
 LTGS = MODELS["ltgs"].config
 
 
-def test_recipe_of_the_paper_unless_told_otherwise():
+def test_the_default_recipe_is_that_of_the_paper():
     """PAPERS B2, B3: 1e-3 and 15,000 steps, in the ablation 1e-4 and 30,000; weight decay 5e-3, 32 + 32 videos."""
     paper, ablation = (train_config(default_recipe("ltgs", preset=p)) for p in ("paper", "ablation"))
     assert (paper.lr, paper.steps, paper.weight_decay, paper.pairs, paper.segments) == (1e-3, 15_000, 5e-3, 32, 32)
@@ -22,8 +22,8 @@ def test_recipe_of_the_paper_unless_told_otherwise():
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_every_preset_has_a_recipe_that_trains(model):
-    """No preset is out of the range of the training options."""
+def test_every_preset_has_a_valid_recipe(model):
+    """Within the ranges of the training options."""
     for preset in PRESETS[model]:
         assert train_config(default_recipe(model, preset=preset)).steps >= 1000
 
@@ -41,13 +41,13 @@ def test_every_preset_has_a_recipe_that_trains(model):
     ],
 )
 def test_values_out_of_range_are_refused(given):
-    """With the name of the option."""
+    """The message has the name of the option."""
     with pytest.raises(UsageError, match=next(iter(given))):
         train_config(default_recipe("rtfm"), given)
 
 
 def test_settings_take_the_type_of_their_field():
-    """Whole numbers, numbers, truth values, choices; a key's last value counts."""
+    """Integers, floats, booleans and choices; the last value of a key applies."""
     words = ["k=4", "label-alpha=0", "dynamic_labels=false", "decay=matmul", "k=2"]
     assert parse_overrides(words, LTGS) == {"k": 2, "label_alpha": 0.0, "dynamic_labels": False, "decay": "matmul"}
 
@@ -64,7 +64,7 @@ def test_settings_take_the_type_of_their_field():
         ("decay=slow", "expected one of"),
     ],
 )
-def test_wrong_settings_are_refused(word, message):
-    """Before anything is done."""
+def test_invalid_settings_are_refused(word, message):
+    """Before any work."""
     with pytest.raises(UsageError, match=message):
         parse_overrides([word], LTGS)

@@ -1,4 +1,4 @@
-"""Runs that are stopped and stores that fail: the same command goes on, and the curve is that of an undisturbed run."""
+"""Interrupted runs and failing stores: the same command resumes, with the curve of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from wsvad.storage import StoreOptions, open_store
 LONG = ("--steps", "600", "--pairs", "4", "--segments", "8", "--eval-every", "50", "--save-every", "5", "--json")
 
 
-def test_terminated_and_killed_runs_go_on(planted, tmp_path, capsys):
-    """SIGTERM, then SIGKILL, then to the end: bit for bit the curve and the checkpoint of one go; no step twice."""
+def test_terminated_and_killed_runs_resume(planted, tmp_path, capsys):
+    """SIGTERM, then SIGKILL, then to the end: curve and checkpoint of an undisturbed run, bit for bit."""
     words = (*planted.words, "--model", "sultani", *LONG)
     out = tmp_path / "out"
     for number, code in ((signal.SIGTERM, 143), (signal.SIGKILL, -9)):
@@ -36,7 +36,7 @@ def test_terminated_and_killed_runs_go_on(planted, tmp_path, capsys):
 
 
 def test_faults_of_the_store_change_nothing(planted, s3_bucket, moto_server, fault_proxy, tmp_path, capsys):
-    """From bucket to bucket through 503s, resets, lost replies and truncated bodies: the files of a local run."""
+    """From bucket to bucket with 503s, resets, lost replies and truncated bodies: the files of a local run."""
     options = StoreOptions(endpoint_url=moto_server.url)
     for root in (planted.features, planted.features.removesuffix("/features")):
         store = open_store(root)
@@ -63,8 +63,8 @@ def test_faults_of_the_store_change_nothing(planted, s3_bucket, moto_server, fau
     assert far["checkpoint_digest"] == near["checkpoint_digest"]
 
 
-def test_planted_signal_is_found_and_noise_is_not(capsys, tmp_path):
-    """Held-out frames: close to 1 where the anomaly is plain, about chance where there is none."""
+def test_a_planted_signal_is_detected_and_noise_is_not(capsys, tmp_path):
+    """Held-out frame AUC: close to 1 for a strong anomaly, about chance level without one."""
     found = {}
     for strength in (0.0, 3.0):
         data = plant(tmp_path / f"{strength}", planted_records(60, 30), strength=strength)

@@ -1,4 +1,4 @@
-"""The loop on Ray Train: two workers give one's curve, and a worker that is killed costs nothing but time."""
+"""Training on Ray Train: two workers give the curve of one, and a killed worker costs only time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SLOW_STEPS = ("--steps", "400", *QUICK[2:6], "--eval-every", "100", "--save-ever
 
 
 def curve(out: Path) -> np.ndarray:
-    """The numbers of ``metrics.csv``, NaN where there is none."""
+    """Return the numbers of ``metrics.csv``, NaN if missing."""
     rows = list(csv.reader((out / "metrics.csv").read_text().splitlines()))[1:]
     return np.array([[float(value or "nan") for value in row] for row in rows])
 
@@ -33,14 +33,14 @@ def train_on_ray(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, o
     """Run the command on the tests' Ray with two workers; return its summary."""
     capsys.readouterr()
     assert main(["train", *words, "--workers", "2"]) == 0
-    out = capsys.readouterr().out  # where Ray, too, prints, of workers that die
+    out = capsys.readouterr().out  # Ray also prints here when workers die
     summary: dict[str, object] = json.loads(out[out.index("{\n") :])
     return summary
 
 
 def test_two_workers_give_the_curve_of_one(planted, capsys, tmp_path, ray_session, monkeypatch):
-    """gloo between processes: every loss and gradient norm agrees to rounding, as do the measures. Ray is told them."""
-    monkeypatch.setattr("wsvad.loop.run._Figures", lambda: Recorder(tmp_path / "reports"))
+    """With gloo: losses, gradient norms and measures agree except for rounding, and are reported to Ray."""
+    monkeypatch.setattr("wsvad.loop.ray_train._MetricExporter", lambda: Recorder(tmp_path / "reports"))
     words = (*planted.words, *STILL, *QUICK, "--report-test")
     assert run_train(capsys, *words, "--out", str(tmp_path / "one"))[0] == 0
     summary = train_on_ray(capsys, *words, "--out", str(tmp_path / "two"))
@@ -53,15 +53,15 @@ def test_two_workers_give_the_curve_of_one(planted, capsys, tmp_path, ray_sessio
         np.testing.assert_allclose(list(told.values()), curve(tmp_path / "two")[-1], rtol=1e-6)
     state = ray.get_actor("train_v2_state_actor", namespace="_train_state_actor")
     runs = {run.name: run.status.value for run in ray.get(state.get_train_runs.remote()).values()}
-    assert runs["wsvad-two"] == "FINISHED"  # what the dashboard lists
+    assert runs["wsvad-two"] == "FINISHED"  # as listed in the dashboard
     assert main(["train", *words, "--out", str(tmp_path / "three"), "--workers", "3"]) == 2
     assert main(["train", *words, "--out", str(tmp_path / "all"), "--workers", "2", "--preset", "all_pairs"]) == 2
     for refused in ("three", "all"):
         assert not (tmp_path / refused / "metrics.csv").exists()
 
 
-def test_store_that_takes_no_states_ends_the_run(planted, s3_bucket, fault_proxy, capsys, ray_session):
-    """A new group of workers would be denied as well: one is enough, exit code 4 and the store's own words."""
+def test_a_store_that_denies_states_ends_the_run(planted, s3_bucket, fault_proxy, capsys, ray_session):
+    """A new group of workers would be denied as well: no restart, exit code 4 and the store's error."""
     fault_proxy.add(Rule(Fault.DENY, method="PUT", path="/state/", times=None))
     words = (*planted.words, *STILL, *QUICK, "--workers", "1", "--out", f"s3://{s3_bucket}/out")
     assert main(["train", *words, "--s3-endpoint-url", fault_proxy.url]) == 4
@@ -70,7 +70,7 @@ def test_store_that_takes_no_states_ends_the_run(planted, s3_bucket, fault_proxy
 
 
 def kill_a_worker(out: Path) -> None:
-    """SIGKILL one of the processes that train, once there is a state to resume from."""
+    """SIGKILL one of the training processes once there is a state to resume from."""
     until(lambda: list(out.glob("state/*/state.json")), timeout=240)
     workers = [p for p in psutil.Process().children(recursive=True) if p.name().startswith("ray::RayTrain")]
     assert len(workers) == 2
@@ -78,8 +78,8 @@ def kill_a_worker(out: Path) -> None:
 
 
 @pytest.mark.slow
-def test_killed_worker_changes_nothing(planted, capsys, tmp_path, ray_session):
-    """Ray Train starts the group again, which resumes: the curve is the undisturbed one, bit for bit."""
+def test_a_killed_worker_changes_nothing(planted, capsys, tmp_path, ray_session):
+    """Ray Train restarts the group, which resumes: the curve of an undisturbed run, bit for bit."""
     words = (*planted.words, "--model", "sultani", *SLOW_STEPS)
     train_on_ray(capsys, *words, "--out", str(tmp_path / "calm"))
     killer = threading.Thread(target=kill_a_worker, args=(tmp_path / "stormy",))
@@ -91,8 +91,8 @@ def test_killed_worker_changes_nothing(planted, capsys, tmp_path, ray_session):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
-def test_stopped_driver_goes_on_when_run_again(planted, tmp_path, number, code):
-    """Ctrl-C and a killed driver, each with a local Ray of its own; then the same command to the end."""
+def test_an_interrupted_driver_resumes(planted, tmp_path, number, code):
+    """Ctrl-C and a killed driver, each with a local Ray of its own; then the same command finishes."""
     words = ("train", *planted.words, "--model", "sultani", *SLOW_STEPS, "--out")
     process = start(*words, str(tmp_path / "out"))
     until(lambda: list((tmp_path / "out").glob("state/*/state.json")), timeout=240)

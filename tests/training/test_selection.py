@@ -1,4 +1,4 @@
-"""Which step is kept: the AUC against scikit-learn, and the rules around it."""
+"""Selection of the step to keep: AUC compared with scikit-learn, and its rules."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ NAN = math.nan
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_auc_is_scikit_learns(seed):
-    """With many ties, and weighted: clips that stand for several frames of both kinds."""
+def test_auc_agrees_with_scikit_learn(seed):
+    """With many ties and weights, for clips with several frames of both kinds."""
     rng = np.random.default_rng(seed)
     scores = rng.integers(0, 6, 40) / 5
     positives, negatives = rng.integers(0, 17, 40), rng.integers(0, 17, 40)
@@ -32,19 +32,19 @@ def test_auc_is_scikit_learns(seed):
     assert rank_auc(scores, positives, negatives) == pytest.approx(expected, abs=1e-12)
 
 
-def test_auc_of_one_class_is_no_number():
-    """Instead of a chance value that could be taken for a result."""
+def test_auc_of_one_class_is_nan():
+    """Instead of 0.5, which could be mistaken for a result."""
     assert math.isnan(rank_auc(np.ones(3), np.ones(3), np.zeros(3)))
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_auc_of_scores_that_are_no_numbers_is_no_number(bad):
-    """A model whose weights went out of range is not ranked as if its NaN were high scores."""
+def test_auc_of_nan_scores_is_nan(bad):
+    """A diverged model must not be ranked as if NaN were a high score."""
     assert math.isnan(rank_auc(np.array([0.1, bad, 0.3]), np.array([1, 0, 1]), np.array([0, 1, 0])))
 
 
 def test_equal_aucs_are_equal_numbers():
-    """So that of two steps that rank equally well the later one is selected, whatever the rounding."""
+    """Independent of rounding, so that the later of two equal steps is selected."""
     scores = np.arange(7) / 7
     one, other = (np.isin(np.arange(7), anomalous).astype(int) for anomalous in ([0, 4, 6], [1, 3, 6]))
     assert rank_auc(scores, one, 1 - one) == rank_auc(scores, other, 1 - other)
@@ -54,12 +54,12 @@ def test_equal_aucs_are_equal_numbers():
     ("aucs", "step"),
     [
         ([0.5, 0.8, 0.7], 2),
-        ([1.0, 0.9, 1.0], 3),  # of equals the one that was trained longer
-        ([NAN, NAN, NAN], 3),  # nothing to select by: the last
+        ([1.0, 0.9, 1.0], 3),  # of equal steps the later one
+        ([NAN, NAN, NAN], 3),  # without a criterion, the last one
     ],
 )
 def test_selected_step(aucs, step):
-    """The best on the validation videos; what the loop keeps on its way is the same step."""
+    """The best on the validation videos; the loop keeps the same step."""
     curve = Curve(("step", "val_auc"), [[i + 1, auc] for i, auc in enumerate(aucs)])
     assert selected_step(curve)[0] == step
     kept = [i + 1 for i, auc in enumerate(aucs) if is_selected(auc, aucs[:i])]
@@ -67,7 +67,7 @@ def test_selected_step(aucs, step):
 
 
 def test_best_on_test_does_not_touch_the_selection():
-    """It is another column, and another step."""
+    """It is another column and another step."""
     curve = Curve(("step", "val_auc", "test_auc"), [[1, 0.9, 0.2], [2, 0.5, 0.8]])
     assert (selected_step(curve), best_on_test(curve)) == ((1, 0.9), (2, 0.8))
     assert math.isnan(best_on_test(Curve(("step",), [[1]]))[1])
@@ -85,7 +85,7 @@ def test_best_on_test_does_not_touch_the_selection():
     ],
 )
 def test_patience(aucs, patience, stops):
-    """So many evaluations without a better one; none means for ever."""
+    """The number of evaluations without improvement; 0 disables it."""
     assert out_of_patience(aucs, patience) is stops
 
 

@@ -1,4 +1,4 @@
-"""The loop: resuming changes no bit, sharing the work changes nothing but rounding, nonsense stops it."""
+"""The training loop: bitwise resumption, equality of one and several workers, refusal of non-finite losses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from tests.loop.groups import make_trainer, together
 from wsvad.errors import TrainingError, UsageError
-from wsvad.loop.group import Alone
+from wsvad.loop.group import SingleWorker
 from wsvad.training.trainer import selected_weights
 
 SMALL = {"head_dim": 4, "heads": 2, "label_period": 3}
@@ -19,7 +19,7 @@ STILL = {"dropout": 0.0}
 
 
 def same(one, other):
-    """Whether two states agree in every bit."""
+    """Return whether two states agree in every bit."""
     assert one.tensors.keys() == other.tensors.keys()
     for name, tensor in one.tensors.items():
         torch.testing.assert_close(tensor, other.tensors[name], rtol=0, atol=0, equal_nan=True, msg=name)
@@ -28,8 +28,8 @@ def same(one, other):
 @pytest.mark.parametrize(
     ("model", "settings"), [("sultani", {}), ("ltgs", SMALL_LTGS), ("ltgs", {**SMALL_LTGS, "label_index": "segment"})]
 )
-def test_resumed_run_is_the_undisturbed_one_bit_for_bit(model, settings):
-    """With dropout, optimiser, soft labels and selection; random numbers drawn by others meanwhile change nothing."""
+def test_resuming_is_bitwise_exact(model, settings):
+    """With dropout, optimiser, soft labels and selection, and with random numbers drawn by other code in between."""
 
     def new():
         return make_trainer(model, settings=settings, measures={"val_auc": lambda m: float(torch.rand(()) > 2)})
@@ -51,8 +51,8 @@ def test_resumed_run_is_the_undisturbed_one_bit_for_bit(model, settings):
     assert list(again.train()) == []
 
 
-def test_the_loop_leaves_the_callers_random_numbers_alone():
-    """Dropout is seeded by step inside of the loop only."""
+def test_the_loop_keeps_the_callers_random_state():
+    """Dropout is seeded per step inside the loop only."""
     torch.manual_seed(5)
     expected = torch.rand(2)
     torch.manual_seed(5)
@@ -72,8 +72,8 @@ def test_the_loop_leaves_the_callers_random_numbers_alone():
         ("st_ltgs", {**SMALL, **STILL, "attention_dropout": 0.0, "dim": 6}),
     ],
 )
-def test_workers_together_do_what_one_does(model, settings):
-    """Two and four workers with the same global batch: the gradients, terms and soft labels of one, to rounding."""
+def test_several_workers_compute_the_same_as_one(model, settings):
+    """Two and four workers with the same global batch: gradients, loss terms and soft labels agree to rounding."""
     steps = {"steps": 5}
 
     def work(group):
@@ -84,7 +84,7 @@ def test_workers_together_do_what_one_does(model, settings):
         list(other.train())
         return row, gradients, other.state()
 
-    row, gradients, alone = work(Alone())
+    row, gradients, alone = work(SingleWorker())
     for workers in (2, 4):
         results = together(workers, work)
         for row_w, gradients_w, state in results:
@@ -97,8 +97,8 @@ def test_workers_together_do_what_one_does(model, settings):
             same(state, results[0][2])
 
 
-def test_shares_of_different_size_count_by_their_size():
-    """Three pairs for one worker and one for the other: still the gradients and terms of the whole batch."""
+def test_parts_are_weighted_by_their_size():
+    """With three pairs for one worker and one for the other: gradients and terms of the whole batch."""
 
     def share(group):
         own = [slice(0, 3), slice(3, 4)][group.rank] if group.world_size == 2 else slice(0, 4)
@@ -108,15 +108,15 @@ def test_shares_of_different_size_count_by_their_size():
         trainer = make_trainer("rtfm", group, settings=STILL, share=share(group))
         return trainer.train_step(0), [p.grad.clone() for p in trainer.model.parameters() if p.grad is not None]
 
-    row, gradients = work(Alone())
+    row, gradients = work(SingleWorker())
     for row_w, gradients_w in together(2, work):
         assert row_w == pytest.approx(row, rel=1e-4)
         for mine, theirs in zip(gradients, gradients_w, strict=True):
             torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
 
 
-def test_parameters_that_the_loss_does_not_reach_stay_as_they_are():
-    """One that no worker uses has no gradient; one that a single worker uses has the mean, zero for the other."""
+def test_unused_parameters_do_not_change():
+    """Without a gradient if no worker uses them; the mean with zero if only one does."""
 
     def work(group):
         def change(network):
@@ -138,7 +138,7 @@ def test_parameters_that_the_loss_does_not_reach_stay_as_they_are():
 
 
 def test_four_workers_resume_bit_for_bit():
-    """Their gradients are summed in the same order in a process's first step and in later ones, in soft labels, too."""
+    """Gradients are summed in the same order in the first and in later steps of a process, also in soft labels."""
 
     def work(group):
         def new():
@@ -161,21 +161,21 @@ def test_four_workers_resume_bit_for_bit():
 
 
 @pytest.mark.parametrize("model", ["sultani", "st_mil"])
-def test_a_loss_over_all_pairs_is_not_shared_out(model):
-    """Each worker would pair its own share only, which is another loss: refused; one worker may."""
+def test_a_loss_over_all_pairs_is_not_distributed(model):
+    """Each worker would pair only its part, which is another loss: refused, unless there is one worker."""
 
     def work(group):
         return make_trainer(model, group, settings={"pairs": "all"})
 
     with pytest.raises(UsageError, match=r"pairs=all.*2 workers.*--workers 1"):
         together(2, work)
-    assert work(Alone()).train_step(0)["step"] == 1
+    assert work(SingleWorker()).train_step(0)["step"] == 1
 
 
 def test_dropout_differs_between_workers_and_steps():
-    """Else the workers would leave out the same units, and the batch would be a poorer one."""
+    """Otherwise all workers would drop the same units."""
 
-    class Second(Alone):
+    class Second(SingleWorker):
         rank = 1
 
     first, second = make_trainer(lr=1e-9, pairs=4), make_trainer(lr=1e-9, pairs=4)
@@ -186,8 +186,8 @@ def test_dropout_differs_between_workers_and_steps():
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_loss_that_is_not_finite_stops_at_once(value):
-    """On every worker, with the step and the terms, before the weights are touched."""
+def test_a_non_finite_loss_stops_training(value):
+    """On every worker, with step and terms in the message, before the weights change."""
 
     def spoil(step, features):
         return features * value if step == 6 else features
@@ -206,7 +206,7 @@ def test_loss_that_is_not_finite_stops_at_once(value):
 
 
 def test_selected_weights_are_of_the_selected_step():
-    """The best evaluation's, although training went on and got worse; without an evaluation the last."""
+    """Of the best evaluation, although later steps are worse; without evaluation of the last step."""
     aucs = iter([0.6, 0.9, 0.8, 0.7])
     trainer, at_best = make_trainer(measures={"val_auc": lambda m: next(aucs)}), {}
     for row in trainer.train():
@@ -221,8 +221,8 @@ def test_selected_weights_are_of_the_selected_step():
     assert all(torch.equal(t, last[name]) for name, t in selected_weights(plain.state()).items())
 
 
-def test_the_curve_is_looked_through_at_evaluations_only(monkeypatch):
-    """Not at every step, which would make a run's time grow with the square of its steps."""
+def test_the_curve_is_searched_at_evaluations_only(monkeypatch):
+    """At every step the time of a run would grow with the square of its steps."""
     looks, trainer = [], make_trainer(measures={"val_auc": lambda m: 0.5}, patience=9)
     column = type(trainer.curve).column
     monkeypatch.setattr("wsvad.loop.curve.Curve.column", lambda curve, name: looks.append(curve) or column(curve, name))
@@ -231,7 +231,7 @@ def test_the_curve_is_looked_through_at_evaluations_only(monkeypatch):
 
 
 def test_early_stopping():
-    """Two evaluations that are none better than the best, and it is over."""
+    """Training stops after two evaluations without improvement."""
     aucs = iter([0.6, 0.9, 0.8, 0.9, 1.0])
     trainer = make_trainer(measures={"val_auc": lambda m: next(aucs)}, steps=30, patience=2)
     list(trainer.train())

@@ -1,4 +1,4 @@
-"""The pool fits the cluster, or the message says what is needed and what is there."""
+"""The pool fits the cluster; otherwise the message states required and available resources."""
 
 import json
 import logging
@@ -8,9 +8,9 @@ import pytest
 import ray
 
 from wsvad.errors import ClusterError, UsageError
-from wsvad.work import ray_link
+from wsvad.work import ray_connection
 from wsvad.work.cluster import connected
-from wsvad.work.pool import GIB, Node, PoolOptions, fit, in_job_copy
+from wsvad.work.pool import GIB, Node, PoolOptions, fit_pool, in_job_working_dir
 
 SMALL = [Node(2, 0, 20 * GIB)]
 GPUS = [Node(96, 8, 1000 * GIB)]
@@ -30,9 +30,9 @@ GPUS = [Node(96, 8, 1000 * GIB)]
         ({}, [*SMALL, *SMALL, Node(0, 0, GIB)], 4, 1, 0, "cpu"),
     ],
 )
-def test_pool_that_fits(options, nodes, workers, cpus, gpus, device):
-    """Two cores, many cores with little memory, eight GPUs: sensible without options."""
-    pool = fit(PoolOptions(**options), nodes)
+def test_the_default_pool_fits(options, nodes, workers, cpus, gpus, device):
+    """Defaults for two cores, many cores with little memory, and eight GPUs."""
+    pool = fit_pool(PoolOptions(**options), nodes)
     assert (pool.workers, pool.cpus_per_worker, pool.device) == (workers, cpus, device)
     assert pool.gpus_per_worker == pytest.approx(gpus)
 
@@ -40,21 +40,21 @@ def test_pool_that_fits(options, nodes, workers, cpus, gpus, device):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"workers": 3}, "3 workers of 1 CPU were asked for, the cluster can hold 2; it has 2 CPU"),
+        ({"workers": 3}, "3 workers of 1 CPU were requested, but the cluster can hold 2; it has 2 CPU"),
         ({"cpus_per_worker": 4}, "a worker needs 4 CPU, and no node can hold one; the cluster has 2 CPU, 0 GPU"),
         ({"gpus_per_worker": 1}, "a worker needs 2 CPU, 1 GPU"),
         ({"memory_per_worker": 64 * GIB}, "64.0 GiB memory, and no node"),
     ],
 )
-def test_too_small_a_cluster_is_said_before_any_work(options, message):
-    """Needs X, the cluster has Y: never a job that waits for ever."""
+def test_a_too_small_cluster_is_refused_before_any_work(options, message):
+    """The message states what is needed and available; a job never waits forever."""
     with pytest.raises(UsageError, match=message):
-        fit(PoolOptions(**options), SMALL)
+        fit_pool(PoolOptions(**options), SMALL)
 
 
 @pytest.mark.parametrize("wrong", [{"workers": 0}, {"cpus_per_worker": -1.0}, {"in_flight": 0}])
-def test_impossible_options(wrong):
-    """Bounds are stated."""
+def test_invalid_options_are_refused(wrong):
+    """The message states the bounds."""
     with pytest.raises(UsageError, match="must"):
         PoolOptions(**wrong)
 
@@ -73,30 +73,30 @@ def test_impossible_options(wrong):
         (None, "features", False),
     ],
 )
-def test_what_lies_in_the_copy_that_a_submitted_job_runs_in(config, uri, inside, tmp_path, monkeypatch):
-    """Only there, only in a job that was submitted with a working directory."""
+def test_paths_in_the_working_directory_of_a_job(config, uri, inside, tmp_path, monkeypatch):
+    """Only in a job that was submitted with a working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
     if config is not None:
         monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps(config))
-    assert in_job_copy(uri.replace("{here}", str(tmp_path))) is inside
+    assert in_job_working_dir(uri.replace("{here}", str(tmp_path))) is inside
 
 
 @pytest.fixture
 def no_ray(monkeypatch):
-    """Nothing of this process is connected to Ray, as far as the code can tell; a connection of other tests stays."""
+    """Pretend that this process is not connected to Ray; a connection of other tests is kept."""
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray_link, "_forget_token", lambda: None)
+    monkeypatch.setattr(ray_connection, "_reset_token_cache", lambda: None)
 
 
 @pytest.mark.usefixtures("no_ray")
-def test_what_ray_prints_does_not_get_into_standard_output(monkeypatch, capsys, caplog):
-    """Ray prints news of its nodes on standard output, where a JSON summary belongs; they go to the log."""
+def test_messages_of_ray_are_kept_out_of_standard_output(monkeypatch, capsys, caplog):
+    """They are logged, because standard output is for a JSON summary."""
     for name in ("RAY_COLOR_PREFIX", "RAY_BACKEND_LOG_LEVEL"):
         monkeypatch.setenv(name, "0")
     monkeypatch.setattr(ray, "init", lambda **options: None)
     monkeypatch.setattr(ray, "shutdown", lambda: print("(raylet) going"))
-    monkeypatch.setattr(ray_link, "require_answer", lambda address: None)
+    monkeypatch.setattr(ray_connection, "require_reachable", lambda address: None)
     monkeypatch.setattr(logging.getLogger("wsvad"), "propagate", True)
     with caplog.at_level(logging.DEBUG, "wsvad"), connected("elsewhere:1", same_software=False):
         print("(raylet) Task f failed.\n(raylet) 2 Workers killed due to memory pressure (OOM)")
@@ -111,9 +111,9 @@ def test_what_ray_prints_does_not_get_into_standard_output(monkeypatch, capsys, 
 
 
 def test_gpu_fraction_above_one_is_a_usage_error():
-    """Ray takes fractions of one GPU, or whole GPUs."""
+    """Ray supports fractions of one GPU, or whole GPUs."""
     with pytest.raises(UsageError):
-        fit(PoolOptions(gpus_per_worker=1.5), [Node(16, 4, 1 << 36)])
+        fit_pool(PoolOptions(gpus_per_worker=1.5), [Node(16, 4, 1 << 36)])
 
 
 def test_empty_address_is_a_usage_error():
@@ -126,8 +126,8 @@ def test_empty_address_is_a_usage_error():
 @pytest.mark.parametrize(
     ("failures", "code"), [(["timed out during startup"], 0), (["x"], 1), (["timed out during startup"] * 2, 1)]
 )
-def test_busy_machine_gets_a_second_try(monkeypatch, failures, code):
-    """Ray gives its own node 30 s; only that, and only once, is tried again, and a failure is an error of ours."""
+def test_a_start_timeout_is_retried_once(monkeypatch, failures, code):
+    """Only Ray's start timeout of 30 s is retried, once; other failures are errors of this package."""
     monkeypatch.setenv("RAY_COLOR_PREFIX", "0")
     monkeypatch.setenv("RAY_BACKEND_LOG_LEVEL", "fatal")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)

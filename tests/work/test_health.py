@@ -1,4 +1,4 @@
-"""A store that stays broken is told from objects that fail."""
+"""An unavailable store is distinguished from failures of single objects."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 from wsvad.errors import AccessDenied, ObjectChanged, ObjectNotFound, StorageError, StoreFull, StoreUnavailable
 from wsvad.storage import open_store
 from wsvad.work import health, rounds
-from wsvad.work.health import StoreHealth, readable
+from wsvad.work.health import StoreHealth, check_readable
 from wsvad.work.receipt import Receipt
 from wsvad.work.rounds import run_rounds
 
 
 @pytest.fixture(autouse=True)
 def no_time_passes(monkeypatch):
-    """Waiting costs nothing, and is counted as time."""
+    """Make sleeping free, but count it as elapsed time."""
     now = [100.0]
     clock = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda s: now.__setitem__(0, now[0] + s))
     monkeypatch.setattr(health, "time", clock)
@@ -25,7 +25,7 @@ def no_time_passes(monkeypatch):
 
 
 def _run(tmp_path, kinds, *, unreadable=(), error=StoreUnavailable, break_out=False):
-    """Run units of which some fail with a kind; return receipts, tries, and what ended the run."""
+    """Run units, some of which fail with a kind; return receipts, attempts, and the error that ended the run."""
     units = [SimpleNamespace(unit_id=f"u{number}") for number in range(8)]
     out = open_store(str(tmp_path / "out"))
     if break_out:
@@ -70,8 +70,8 @@ ALL = [f"u{number}" for number in range(8)]
     ],
 )
 @pytest.mark.parametrize("failing", [("u0",), ("u0", "u1", "u2", "u3", "u4")])
-def test_objects_that_fail_while_the_stores_work_end_nothing(tmp_path, kind, tries, failing):
-    """The others are done; what is denied is not tried again, what else a store refuses once more."""
+def test_failing_objects_do_not_end_a_run(tmp_path, kind, tries, failing):
+    """Other units finish; denied units are not retried, other store failures are retried once."""
     receipts, tried, ended = _run(tmp_path, dict.fromkeys(failing, kind), unreadable=failing)
     assert ended is None
     assert receipts == {u: "failed" if u in failing else "done" for u in ALL}
@@ -80,28 +80,28 @@ def test_objects_that_fail_while_the_stores_work_end_nothing(tmp_path, kind, tri
 
 
 @pytest.mark.parametrize("error", [AccessDenied, StoreUnavailable])
-def test_a_source_that_nothing_can_be_read_from_ends_the_run(tmp_path, error):
-    """At the first failure, not after each unit failed in turn; what was done before is kept."""
+def test_an_unreadable_source_ends_the_run(tmp_path, error):
+    """At the first failure instead of after every unit; finished units are kept."""
     kinds = dict.fromkeys(ALL[2:], error.__name__)
     receipts, tried, ended = _run(tmp_path, kinds, unreadable=ALL, error=error)
     assert (ended, receipts, tried.total()) == (error, {"u0": "done", "u1": "done"}, 3)
 
 
-def test_a_target_that_cannot_be_written_ends_the_run(tmp_path):
-    """The first failure is reason enough to try."""
+def test_an_unwritable_target_ends_the_run(tmp_path):
+    """The first failure triggers the check."""
     receipts, tried, ended = _run(tmp_path, {"u0": "StoreUnavailable"}, break_out=True)
     assert (receipts, tried.total()) == ({}, 1)
     assert issubclass(ended, StorageError)
 
 
-def test_a_full_store_ends_the_run_without_another_look(tmp_path):
-    """There may be room for something small."""
+def test_a_full_store_ends_the_run_without_a_check(tmp_path):
+    """A small probe object might still fit."""
     receipts, tried, ended = _run(tmp_path, {"u1": "StoreFull"})
     assert (ended, receipts, tried.total()) == (StoreFull, {"u0": "done"}, 2)
 
 
-def test_a_store_that_comes_back_within_some_seconds_is_waited_for(tmp_path):
-    """Every retry of a request was spent already; it gets 10 s more."""
+def test_a_store_that_recovers_within_10_s_is_waited_for(tmp_path):
+    """The request had used all its retries already; the store gets 10 s more."""
     looks = Counter()
 
     def look(unit):
@@ -115,14 +115,14 @@ def test_a_store_that_comes_back_within_some_seconds_is_waited_for(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ObjectNotFound("gone"), ObjectChanged("changed")])
-def test_a_store_that_says_that_an_object_is_gone_or_changed_works(error):
-    """The object is another one's concern."""
+def test_missing_or_changed_objects_do_not_indicate_an_unavailable_store(error):
+    """The store answered."""
 
     def look():
         raise error
 
-    assert readable([look]) is None
-    assert isinstance(readable([_denied]), AccessDenied)
+    assert check_readable([look]) is None
+    assert isinstance(check_readable([_denied]), AccessDenied)
 
 
 def _denied():

@@ -1,4 +1,4 @@
-"""Units in this process: in order, with progress, and alone with a decoder that did nothing before."""
+"""Units in this process: order, progress, and a new decoder for units that run alone."""
 
 from wsvad.work.inline import InlineRunner
 from wsvad.work.receipt import Receipt
@@ -14,7 +14,7 @@ class _Unit:
 
 
 class _Stage:
-    """Writes down what happens; units that are bad are suspect each time, flaky ones once."""
+    """Records calls. Bad units are suspect on every attempt, flaky units on the first."""
 
     def __init__(self, config, payload, report):
         self._events, self._report = config, report
@@ -33,8 +33,8 @@ class _Stage:
         self._events.append("closed")
 
 
-def test_suspects_are_judged_alone_with_a_fresh_decoder():
-    """What repeats there is evidence, what does not is none; the network is made once."""
+def test_suspects_run_alone_with_a_new_decoder():
+    """Units that fail again are quarantined; the network is loaded once."""
     events, verdicts = [], {}
     runner = InlineRunner(_Stage, events, None)
     units = [_Unit(name) for name in ("bad", "good", "flaky")]
@@ -51,8 +51,8 @@ def test_suspects_are_judged_alone_with_a_fresh_decoder():
     assert events[-1] == "closed"
 
 
-def test_nothing_is_made_where_there_is_no_unit():
-    """Neither a network nor anything to close."""
+def test_without_units_no_stage_is_made():
+    """No network is loaded and nothing is closed."""
     events = []
     runner = InlineRunner(_Stage, events, None)
     assert list(runner([], False)) == []

@@ -1,12 +1,12 @@
-"""Which units travel together, and what the books say of those whose worker went down."""
+"""Packs of small units, and the tracker's attempts of units whose worker was lost."""
 
 from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsvad.work.board import Board
-from wsvad.work.packs import MOST_UNITS, packed
+from wsvad.work.packs import MAX_UNITS, make_packs
+from wsvad.work.tracker import UnitTracker
 
 
 @dataclass(frozen=True)
@@ -17,47 +17,47 @@ class _Unit:
 
 @given(st.lists(st.integers(1, 200), max_size=300), st.integers(0, 500), st.integers(1, 9))
 def test_packs_hold_every_unit_once_and_are_bounded(sizes, most, workers):
-    """In order; a pack above the bound is one unit; none that could have taken the next unit is closed early."""
+    """In order. A unit above the limit is a pack of its own, and no pack is closed while the next unit would fit."""
     units = [_Unit(str(n), size) for n, size in enumerate(sizes)]
-    packs = packed(units, most, workers)
+    packs = make_packs(units, most, workers)
     assert [u for pack in packs for u in pack] == units
     limit = min(most, sum(sizes) / (8 * workers))
     clips = [sum(u.num_clips for u in pack) for pack in packs]
     assert all(
-        len(pack) <= MOST_UNITS and (total <= limit or len(pack) == 1) for pack, total in zip(packs, clips, strict=True)
+        len(pack) <= MAX_UNITS and (total <= limit or len(pack) == 1) for pack, total in zip(packs, clips, strict=True)
     )
     for pack, total, after in zip(packs, clips, packs[1:], strict=False):
-        assert len(pack) == MOST_UNITS or total + after[0].num_clips > limit
+        assert len(pack) == MAX_UNITS or total + after[0].num_clips > limit
 
 
 def test_short_videos_share_rows_and_long_ones_have_their_own():
-    """2,000 videos of 5 clips: 64 to a row. Units of ten minutes: one each. A job of few: every worker has some."""
-    assert {len(pack) for pack in packed([_Unit("", 5)] * 2000, 1000, 2)} == {64, 2000 % 64}
-    assert {len(pack) for pack in packed([_Unit("", 937)] * 100, 64, 2)} == {1}
-    assert len(packed([_Unit("", 5)] * 64, 1000, 4)) == 32
+    """2,000 videos of 5 clips have 64 per row; units of ten minutes one; in a small job every worker gets some."""
+    assert {len(pack) for pack in make_packs([_Unit("", 5)] * 2000, 1000, 2)} == {64, 2000 % 64}
+    assert {len(pack) for pack in make_packs([_Unit("", 937)] * 100, 64, 2)} == {1}
+    assert len(make_packs([_Unit("", 5)] * 64, 1000, 4)) == 32
 
 
 def _finish(board, *names, number=1):
     board.finish(number, [{"unit_id": name, "clips": 3} for name in names])
 
 
-def test_only_the_unit_that_was_running_is_charged():
-    """Of a pack whose worker goes down, again and again: what is finished stays, what was running is given up."""
-    board, pack = Board(), ["a", "b", "c"]
+def test_only_the_running_unit_counts_an_attempt():
+    """If a pack's worker is lost repeatedly, finished units are kept and the running one is given up."""
+    board, pack = UnitTracker(), ["a", "b", "c"]
     assert board.begin(1, pack, 2) == (False, [None] * 3, [False] * 3)
     _finish(board, "a")
     first = board.begin(1, pack, 2)
-    assert (first.again, [r and r["unit_id"] for r in first.receipts]) == (True, ["a", None, None])
-    assert first.given_up == [False] * 3, "b was begun once, and may be once more"
+    assert (first.restarted, [r and r["unit_id"] for r in first.receipts]) == (True, ["a", None, None])
+    assert first.given_up == [False] * 3, "b has used one of two attempts"
     assert board.begin(1, pack, 2).given_up == [False, True, False]
-    assert board.begin(1, pack, 2).given_up == [False, True, False], "c is charged with this one"
+    assert board.begin(1, pack, 2).given_up == [False, True, False], "the attempt counts for c"
     assert board.begin(1, pack, 2).given_up == [False, True, True]
     assert board.read() == {"a": 3}
 
 
-def test_alone_once_is_enough_and_a_round_forgets():
-    """With a limit of one the second begin is refused; another round begins afresh, late news of the old one apart."""
-    board = Board()
+def test_attempts_are_counted_per_round():
+    """With a limit of one the second start is refused. A new round resets the counts; late receipts are ignored."""
+    board = UnitTracker()
     assert board.begin(1, ["a"], 1).given_up == [False]
     assert board.begin(1, ["a"], 1).given_up == [True]
     assert board.begin(2, ["a", "b"], 2) == (False, [None] * 2, [False] * 2)

@@ -1,4 +1,4 @@
-"""What a person is told while units run."""
+"""Progress bar and log lines while units run."""
 
 import io
 import logging
@@ -19,7 +19,7 @@ def _units():
 
 
 def test_counts_come_from_receipts_and_running_units():
-    """Clips of running units count at once, those of settled ones once."""
+    """Clips of running units count immediately, clips of settled units once."""
     a, b = _units()
     running = {a.unit_id: 4}
     with ProgressView(20, {"a": 1, "b": 1}, lambda: running, Console(file=io.StringIO())) as view:
@@ -33,8 +33,8 @@ def test_counts_come_from_receipts_and_running_units():
         assert view.line().endswith("1 quarantined")
 
 
-def test_a_line_comes_every_so_often_when_not_on_a_terminal(monkeypatch, caplog):
-    """Logs of a cluster show life; a book that cannot be asked ends nothing."""
+def test_without_a_terminal_lines_are_logged_periodically(monkeypatch, caplog):
+    """A failing progress query ends nothing."""
     monkeypatch.setattr(display, "LINE_EVERY_S", 0.3)
     monkeypatch.setattr(logging.getLogger("wsvad"), "propagate", True)
 
@@ -47,7 +47,7 @@ def test_a_line_comes_every_so_often_when_not_on_a_terminal(monkeypatch, caplog)
 
 
 def test_bar_on_a_terminal_shows_counts():
-    """The bar has clips, videos, rate and what was quarantined."""
+    """The bar shows clips, videos, rate and quarantined units."""
     a, _ = _units()
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=120)

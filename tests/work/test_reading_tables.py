@@ -1,4 +1,4 @@
-"""A published data set as a Ray Data set; here, where other tests need the same Ray."""
+"""A published data set as a Ray Dataset; in this folder, because its tests share a Ray."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from wsvad.features.reading import FeatureSet
 SHAPE = (4, 6)
 
 
-def test_ray_reads_in_its_workers(tmp_path, ray_session):
-    """Every row, tensors of their shape."""
+def test_workers_read_the_rows(tmp_path, ray_session):
+    """All rows, with tensors of the right shape."""
     pooled, cuboids = random_videos({"b b/1.mp4": 30, "a": 5, "none": 0}, cuboid_shape=SHAPE)
     opened = FeatureSet.open(write_features(tmp_path / "with space", pooled, cuboids, clips_per_unit=8))
     rows = opened.to_ray(["video_id", "clip", "pooled"]).take_all()

@@ -1,4 +1,4 @@
-"""Rounds: every unit gets exactly one receipt, and only what repeats alone is evidence."""
+"""Rounds: every unit gets exactly one receipt, and only units that fail again alone are quarantined."""
 
 from collections import Counter
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ DONE, FAILED, SUSPECT, BAD, LOST = "done", "failed", "suspect", "quarantined", N
 
 
 def _run(script, *, nodes=lambda: frozenset({"a"})):
-    """Run units whose attempts end as ``script[unit]`` says, the last entry for ever; return receipts and rounds."""
+    """Run units whose attempts end as in ``script[unit]``, repeating the last entry; return receipts and rounds."""
     units = [SimpleNamespace(unit_id=u) for u in script]
     attempts, rounds, receipts = Counter(), [], {}
 
@@ -26,7 +26,7 @@ def _run(script, *, nodes=lambda: frozenset({"a"})):
                 yield Receipt(unit.unit_id, outcome, kind="k")
 
     def on_receipt(unit, receipt):
-        assert unit.unit_id not in receipts, "a unit was settled twice"
+        assert unit.unit_id not in receipts, "a unit got two receipts"
         receipts[unit.unit_id] = receipt
 
     run_rounds(units, execute, on_receipt, living_nodes=nodes, pause_s=0)
@@ -50,26 +50,26 @@ def _run(script, *, nodes=lambda: frozenset({"a"})):
         ([LOST, SUSPECT, SUSPECT], (BAD, "k"), 3),
     ],
 )
-def test_how_a_unit_ends(attempts, ends_as, tries):
-    """Missing is not bad, storage is never evidence, and a crash counts only when it repeats alone."""
+def test_the_final_status_of_a_unit(attempts, ends_as, tries):
+    """A lost unit is retried, a store failure never quarantines, and a crash must repeat alone."""
     receipts, rounds = _run({"u": attempts, "other": [DONE]})
     assert receipts == {"u": ends_as, "other": (DONE, "k")}
     assert sum("u" in units for units, _ in rounds) == tries
 
 
-def test_suspects_and_the_lost_run_with_nothing_beside_them():
-    """Isolation means alone: one after the other; what is settled there is not run again."""
+def test_suspect_and_lost_units_run_alone():
+    """One after the other; a unit with a result does not run again."""
     _, rounds = _run({"s": [SUSPECT], "l": [LOST], "m": [LOST, LOST, LOST, DONE], "t": [SUSPECT, DONE], "ok": [DONE]})
     assert [units for units, alone in rounds if alone] == [("s", "t"), ("l", "m"), ("l",)]
 
 
-def test_lost_node_is_no_evidence():
-    """A unit whose node died while it ran alone is failed, not quarantined."""
+def test_a_unit_on_a_lost_node_is_not_quarantined():
+    """If the node died while the unit ran alone, the unit failed."""
     alive = iter([frozenset({"a", "b"}), frozenset({"a"}), frozenset({"a"}), frozenset({"a"})])
     receipts, _ = _run({"u": [LOST]}, nodes=lambda: next(alive))
     assert receipts == {"u": (FAILED, "NodeLost")}
 
 
-def test_nothing_to_do_runs_nothing():
-    """No unit, no round."""
+def test_without_units_no_round_runs():
+    """``execute`` is not called."""
     assert _run({}) == ({}, [])

@@ -1,4 +1,4 @@
-"""Nodes with other versions than the driver are found, named, and refused before any work."""
+"""Nodes with other package versions than the driver are refused by name before any work."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tests.extraction.harness import QUICK
 from tests.extraction.videos import write_video
 from wsvad.cli import main
 from wsvad.errors import EXIT_STORAGE, EXIT_USAGE, UsageError
-from wsvad.work import cluster, run, software
-from wsvad.work.software import PACKAGES, differences, installed
+from wsvad.work import cluster, ray_runner, software
+from wsvad.work.software import PACKAGES, installed_versions, version_differences
 
 HERE = {"python": "3.11", "torch": "2.13.0", "av": "18.1.0"}
 
 
-def test_what_is_installed_is_told_without_builds():
-    """Every package, by the version that pip knows, without ``+cpu``."""
-    found = installed()
+def test_versions_have_no_build_labels():
+    """Every package with the version known to pip, without ``+cpu``."""
+    found = installed_versions()
     assert set(found) == {"python", "wsvad", *PACKAGES}
     assert metadata.version("torch").startswith(found["torch"])
     assert "+" not in found["torch"]
@@ -42,14 +42,14 @@ def test_what_is_installed_is_told_without_builds():
     ],
 )
 def test_differences_are_named_with_their_nodes(nodes, said):
-    """A line a package, however many nodes."""
-    assert differences(HERE, nodes) == said
+    """One line per package, for any number of nodes."""
+    assert version_differences(HERE, nodes) == said
 
 
 @pytest.fixture(scope="module")
 def two_nodes() -> Iterator[Cluster]:
-    """A head without cores, and a worker node."""
-    if ray.is_initialized():  # by another file's tests; ended after this, it would take the cluster's head along
+    """A head node without CPUs, and a worker node."""
+    if ray.is_initialized():  # connected by other tests, whose later shutdown would end this cluster's head
         ray.shutdown()
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     made.add_node(num_cpus=1)
@@ -59,19 +59,19 @@ def two_nodes() -> Iterator[Cluster]:
 
 
 def test_a_mixed_cluster_is_refused_when_it_is_joined(two_nodes, monkeypatch):
-    """Both nodes are asked, the head without cores as well; the same versions are let in, and others by name."""
+    """Both nodes are checked, also the head without CPUs; equal versions are accepted, others refused by name."""
     if ray.is_initialized():
         ray.shutdown()
     with cluster.connected(two_nodes.address):
-        answers = cluster.ask_every_node(installed, 60)
-    assert list(answers.values()) == [installed()] * 2
+        answers = cluster.run_on_every_node(installed_versions, 60)
+    assert list(answers.values()) == [installed_versions()] * 2
     assert set(answers) <= cluster._same_software
-    monkeypatch.setattr(cluster, "installed", missing_package)
-    with cluster.connected(two_nodes.address):  # asked once, whatever a verb does
+    monkeypatch.setattr(cluster, "installed_versions", missing_package)
+    with cluster.connected(two_nodes.address):  # checked once per node, however often a verb connects
         pass
     monkeypatch.setattr(cluster, "_same_software", set())
-    monkeypatch.setattr(cluster, "installed", _other_torch)
-    with pytest.raises(UsageError, match=r"torch is 0\.1 here, .* on .*No work was begun"):
+    monkeypatch.setattr(cluster, "installed_versions", _other_torch)
+    with pytest.raises(UsageError, match=r"torch is 0\.1 here, .* on .*No work was started"):
         cluster.connected(two_nodes.address).__enter__()
     assert not ray.is_initialized()
     with cluster.connected(two_nodes.address, same_software=False):
@@ -79,9 +79,9 @@ def test_a_mixed_cluster_is_refused_when_it_is_joined(two_nodes, monkeypatch):
 
 
 def test_a_job_on_a_mixed_cluster_ends_before_any_work(two_nodes, monkeypatch, tmp_path, capsys):
-    """With the exit code of a cluster that is not fit, the package and the nodes; no unit is stored."""
+    """The exit code is that of an unfit cluster; the message names package and nodes; no unit is stored."""
     monkeypatch.setattr(cluster, "_same_software", set())
-    monkeypatch.setattr(cluster, "installed", _other_torch)
+    monkeypatch.setattr(cluster, "installed_versions", _other_torch)
     (tmp_path / "videos").mkdir()
     write_video(tmp_path / "videos" / "camera.mp4", 20)
     words = ("--videos", str(tmp_path / "videos"), "--out", str(tmp_path / "out"), "--address", two_nodes.address)
@@ -91,33 +91,33 @@ def test_a_job_on_a_mixed_cluster_ends_before_any_work(two_nodes, monkeypatch, t
 
 
 def _other_torch():
-    """What this process has, and nodes do not: a node's own answer comes from the function of that name there."""
-    return software.installed() | ({} if ray.get_runtime_context().get_task_id() else {"torch": "0.1"})
+    """Versions of this process that differ from the nodes'; nodes call the original function."""
+    return software.installed_versions() | ({} if ray.get_runtime_context().get_task_id() else {"torch": "0.1"})
 
 
-def test_a_worker_on_a_node_that_came_later_compares_once_more(two_nodes, monkeypatch, tmp_path, capsys):
-    """Whoever joins after the nodes were asked makes nothing, either; the same command then says it before any work."""
+def test_workers_on_nodes_that_joined_later_check_versions(two_nodes, monkeypatch, tmp_path, capsys):
+    """They process nothing; the next run of the command is refused before any work."""
     monkeypatch.setattr(cluster, "_refuse_other_software", lambda: None)
-    monkeypatch.setattr(run, "installed", _other_torch)
+    monkeypatch.setattr(ray_runner, "installed_versions", _other_torch)
     (tmp_path / "videos").mkdir()
     write_video(tmp_path / "videos" / "camera.mp4", 20)
     words = ("--videos", str(tmp_path / "videos"), "--out", str(tmp_path / "out"), "--address", two_nodes.address)
     assert main(["extract", *words, *QUICK]) == EXIT_STORAGE
     told = capsys.readouterr().err
-    assert "a node has other software than the driver: torch is 0.1 here" in told
+    assert "the node has other software than the driver: torch is 0.1 here" in told
     assert "Traceback" not in told
     assert list((tmp_path / "out").glob("units/*/*")) == []
 
 
-def test_a_node_that_cannot_run_the_package_is_told(two_nodes, monkeypatch):
-    """The last line of its error, and a remedy."""
+def test_a_node_without_the_package_is_reported(two_nodes, monkeypatch):
+    """With the last line of its error, and a remedy."""
     monkeypatch.setattr(cluster, "_same_software", set())
-    monkeypatch.setattr(cluster, "installed", missing_package)
+    monkeypatch.setattr(cluster, "installed_versions", missing_package)
     with pytest.raises(UsageError, match="No module named 'wsvad'"):
         cluster.connected(two_nodes.address).__enter__()
     assert not ray.is_initialized()
 
 
 def missing_package():
-    """What a node without the package says."""
+    """The error of a node without the package."""
     raise ModuleNotFoundError("No module named 'wsvad'")

@@ -14,7 +14,7 @@ from wsvad.backbones.i3d import I3dFeatures
 from wsvad.backbones.names import Precision, Stream
 from wsvad.backbones.registry import BACKBONES, CHANNELS, BackboneSpec, Network, architecture_spec
 from wsvad.backbones.weights import Weights
-from wsvad.cores import at_most_cores
+from wsvad.cores import limit_threads
 from wsvad.errors import UsageError, WeightsError
 
 CPU_BATCH = 1
@@ -80,7 +80,7 @@ class FeatureExtractor:
         if threads is not None:
             if threads < 1:
                 raise UsageError(f"threads must be at least 1, got {threads}")
-            torch.set_num_threads(at_most_cores(threads))
+            torch.set_num_threads(limit_threads(threads))
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         with torch.inference_mode():
             self._networks: list[Network] = [

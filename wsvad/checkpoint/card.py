@@ -1,4 +1,4 @@
-"""The model card that lies in every checkpoint: what a stranger must know before using it."""
+"""The model card of a checkpoint: what others must know before they use the model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNTRAINED = (
 
 
 def model_card(checkpoint: Checkpoint) -> str:
-    """Return ``README.md`` of a checkpoint."""
+    """Return the ``README.md`` of a checkpoint."""
     config, training = checkpoint.model_config.to_dict(), checkpoint.training
     title = f"# {checkpoint.model_config.name}: an anomaly model of wsvad\n\n"
     banner = UNTRAINED if checkpoint.untrained_features else ""

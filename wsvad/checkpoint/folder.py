@@ -1,4 +1,4 @@
-"""A checkpoint folder: written so that a whole one is recognised, read so that an altered one is refused."""
+"""Write checkpoint folders atomically, and read them with verification."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ _KEYS = frozenset(
     ("format", "digest", "model", "features", "features_fingerprint", "training_ids", "training", "versions")
 )
 FILES = "files"
-"""In ``config.json``: SHA-256 of the bytes of the other files. Not part of the identity; earlier versions said none."""
-AGAIN = "run the same `wsvad train` again, which writes it anew from its last state, or copy it anew"
-"""What messages about damage say to do."""
+"""Key in ``config.json`` of the SHA-256 of the other files. Not part of the identity; absent in earlier versions."""
+REMEDY = "run the same `wsvad train` again, which restores it from the last state, or copy it again"
+"""Remedy in messages about damage."""
 
 
 def save_checkpoint(store: Store, prefix: str, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint below ``prefix`` (``""``: the store's root); a whole one is never overwritten.
+    """Write a checkpoint below ``prefix`` (``""`` is the store's root). An intact checkpoint is never overwritten.
 
-    ``config.json`` comes last and has the digest of everything, so a folder with it is whole. What a killed writer left
-    without it is written over, and so is a damaged one.
+    ``config.json`` is written last and contains the digest of everything, so a folder that has it is complete. An
+    incomplete checkpoint of a killed writer is overwritten, and so is a damaged one.
 
     Raises:
-        ConflictError: another whole checkpoint is there.
-        WeightsError: the tensors do not fit the configuration.
+        ConflictError: there is another intact checkpoint.
+        WeightsError: the tensors do not match the configuration.
     """
     checkpoint.model()
-    folder = folder_of(prefix)
+    folder = key_prefix(prefix)
     if any(info.key == folder + CONFIG for info in store.list(folder + CONFIG)):
         _refuse_other(store, prefix, checkpoint.digest)
     for name, data in (
@@ -54,7 +54,7 @@ def save_checkpoint(store: Store, prefix: str, checkpoint: Checkpoint) -> None:
 
 
 def config_json(checkpoint: Checkpoint) -> bytes:
-    """Return ``config.json``."""
+    """Return the bytes of ``config.json``."""
     files = {MODEL: encode_tensors(checkpoint.state), CARD: model_card(checkpoint).encode()}
     digests = {name: f"sha256:{hashlib.sha256(data).hexdigest()}" for name, data in files.items()}
     whole = {**checkpoint.described(), "digest": checkpoint.digest, FILES: digests}
@@ -62,37 +62,37 @@ def config_json(checkpoint: Checkpoint) -> bytes:
 
 
 def _refuse_other(store: Store, prefix: str, digest: str) -> None:
-    """Raise ``ConflictError`` where a whole checkpoint is there, and not the one of this digest."""
+    """Raise ``ConflictError`` if there is an intact checkpoint with another digest."""
     try:
         if read_checkpoint(store, prefix).digest == digest:
             return
         what = "another checkpoint"
     except DamagedError as error:
-        log.warning("%s. It is written over.", error)
+        log.warning("%s. It is overwritten.", error)
         return
     except UsageError as error:
         what = f"something else ({error})"
     raise ConflictError(f"{store.uri}/{prefix} holds {what}. Nothing was changed. Use another --out.")
 
 
-def folder_of(prefix: str) -> str:
-    """Return what the keys of a checkpoint below ``prefix`` begin with."""
+def key_prefix(prefix: str) -> str:
+    """Return the key prefix of a checkpoint below ``prefix``."""
     return f"{prefix.rstrip('/')}/" if prefix else ""
 
 
 def load_checkpoint(uri: str, options: StoreOptions | None = None) -> Checkpoint:
-    """Read a checkpoint folder and check it; nothing in it is executed.
+    """Read and verify a checkpoint folder. Nothing in it is executed.
 
     Raises:
         UsageError: there is no checkpoint, or it was written by another version or for an unknown model.
-        DamagedError: it is not whole, damaged or altered.
+        DamagedError: it is incomplete, damaged or modified.
     """
     return read_checkpoint(open_store(uri, options))
 
 
 def read_checkpoint(store: Store, prefix: str = "") -> Checkpoint:
     """Read the checkpoint below ``prefix``; see :func:`load_checkpoint`."""
-    folder = folder_of(prefix)
+    folder = key_prefix(prefix)
     where = f"{store.uri}/{folder}".rstrip("/")
     described = _described(store, folder, where)
     data = _read_model(store, folder, where)
@@ -100,18 +100,19 @@ def read_checkpoint(store: Store, prefix: str = "") -> Checkpoint:
     found = digest_of(state, canonical({k: v for k, v in described.items() if k not in ("digest", FILES)}))
     _check_shape(described, f"{where}/{CONFIG}", altered=found != described.get("digest"))
     if found != described["digest"]:
-        said = digest_in(described, MODEL)
-        whole = said == hashlib.sha256(data).hexdigest()
-        which = f"{MODEL} or {CONFIG}" if said is None else CONFIG if whole else MODEL
+        recorded = recorded_digest(described, MODEL)
+        whole = recorded == hashlib.sha256(data).hexdigest()
+        which = f"{MODEL} or {CONFIG}" if recorded is None else CONFIG if whole else MODEL
         raise DamagedError(
-            f"{where}/{which} was altered: expected the digest {described['digest']!r:.80} over {MODEL} and {CONFIG}, "
-            f"got {found}; {AGAIN}"
+            f"{where}/{which} was modified: expected the digest {described['digest']!r:.80} of {MODEL} and {CONFIG}, "
+            f"got {found}; {REMEDY}"
         )
     config = config_from_dict(described["model"])
     newer = sorted(config.to_dict().keys() - described["model"].keys())
-    if newer:  # a default of today's may not be what it was trained with
+    if newer:  # today's default may differ from the value used in training
         raise UsageError(
-            f"{where} was written by an earlier version, whose {config.name} had no {', '.join(newer)}; {config.remedy}"
+            f"{where} was written by an earlier version, in which {config.name} had no {', '.join(newer)}; "
+            f"{config.remedy}"
         )
     checkpoint = Checkpoint(
         model_config=config,
@@ -127,12 +128,12 @@ def read_checkpoint(store: Store, prefix: str = "") -> Checkpoint:
 
 
 def _described(store: Store, folder: str, where: str) -> dict[str, Any]:
-    """Return ``config.json``, whatever object it is."""
+    """Return the object in ``config.json`` without checking its fields."""
     try:
         data = store.read(folder + CONFIG)
     except ObjectNotFound as error:
         if any(info.key == folder + MODEL for info in store.list(folder + MODEL)):
-            raise DamagedError(f"{where}/{CONFIG} is missing beside {MODEL}; {AGAIN}") from error
+            raise DamagedError(f"{where}/{CONFIG} is missing, but {MODEL} exists; {REMEDY}") from error
         raise UsageError(
             f"no checkpoint at {where}{', which does not exist' if is_absent(where) else ''}: expected a "
             f"folder with {MODEL} and {CONFIG}, as `wsvad train` writes it to OUT/checkpoint"
@@ -140,48 +141,48 @@ def _described(store: Store, folder: str, where: str) -> dict[str, Any]:
     try:
         described = parse_object(data)
     except DocumentError as error:
-        raise DamagedError(f"{where}/{CONFIG} is damaged: {error}; {AGAIN}") from error
+        raise DamagedError(f"{where}/{CONFIG} is damaged: {error}; {REMEDY}") from error
     if not _KEYS & described.keys() - {"model", "format"}:
-        raise WeightsError(f"{where}/{CONFIG} is not a checkpoint's: it has none of {', '.join(sorted(_KEYS))}")
+        raise WeightsError(f"{where}/{CONFIG} is not that of a checkpoint: it has none of {', '.join(sorted(_KEYS))}")
     return described
 
 
-def digest_in(described: Mapping[str, Any], name: str) -> str | None:
-    """SHA-256 (hex) of a file's bytes as ``config.json`` says it; ``None`` where it does not."""
+def recorded_digest(described: Mapping[str, Any], name: str) -> str | None:
+    """Return the SHA-256 (hex) of a file according to ``config.json``, or ``None`` if it has none."""
     files = described.get(FILES)
-    said = files.get(name) if isinstance(files, dict) else None
-    return said.removeprefix("sha256:") if isinstance(said, str) else None
+    recorded = files.get(name) if isinstance(files, dict) else None
+    return recorded.removeprefix("sha256:") if isinstance(recorded, str) else None
 
 
 def _read_model(store: Store, folder: str, where: str) -> bytes:
     try:
         return store.read(folder + MODEL)
     except ObjectNotFound as error:
-        raise DamagedError(f"{where}/{MODEL} is missing beside {CONFIG}; {AGAIN}") from error
+        raise DamagedError(f"{where}/{MODEL} is missing, but {CONFIG} exists; {REMEDY}") from error
 
 
 def _tensors(data: bytes, where: str) -> dict[str, Tensor]:
     try:
         return decode_tensors(data, where)
     except WeightsError as error:
-        raise DamagedError(f"{error}; {AGAIN}") from error
+        raise DamagedError(f"{error}; {REMEDY}") from error
 
 
 def _check_shape(described: dict[str, Any], where: str, *, altered: bool) -> None:
-    """Refuse another format, unknown or missing keys, and values of other types."""
+    """Refuse other formats, unknown or missing keys, and values of other types."""
     if described.get("format", FORMAT) != FORMAT:
-        told = f"{where}: expected format {FORMAT}, got {described['format']!r:.40}"
+        message = f"{where}: expected format {FORMAT}, got {described['format']!r:.40}"
         if altered:
-            raise DamagedError(f"{told}; it was altered, its digest is another; {AGAIN}")
-        raise UsageError(f"{told}; use the version that wrote it")
+            raise DamagedError(f"{message}; it was modified, as its digest does not match; {REMEDY}")
+        raise UsageError(f"{message}; use the version that wrote it")
     wrong = sorted((_KEYS ^ described.keys()) - {FILES})
     if wrong:
         kinds = [f"{'missing' if key in _KEYS else 'unknown'} {key!r:.40}" for key in wrong[:4]]
-        raise DamagedError(f"{where} is not a whole checkpoint's: {', '.join(kinds)}; {AGAIN}")
+        raise DamagedError(f"{where} is not that of a complete checkpoint: {', '.join(kinds)}; {REMEDY}")
     types = {"digest": str, "features_fingerprint": str, "model": dict, "features": dict, "training_ids": list}
     types |= {"training": dict, "versions": dict}
     for key, kind in types.items():
         if not isinstance(described[key], kind):
-            raise DamagedError(f"{where}: expected {key!r} as a {kind.__name__}, got {described[key]!r:.80}; {AGAIN}")
+            raise DamagedError(f"{where}: expected {key!r} as a {kind.__name__}, got {described[key]!r:.80}; {REMEDY}")
     if not all(isinstance(i, str) for i in described["training_ids"]):
-        raise DamagedError(f"{where}: expected 'training_ids' as a list of ids; {AGAIN}")
+        raise DamagedError(f"{where}: expected 'training_ids' as a list of ids; {REMEDY}")

@@ -1,4 +1,4 @@
-"""Named tensors as bytes and back, and the digest over them. safetensors holds numbers only; nothing is executed."""
+"""Encode named tensors as safetensors, which holds numbers only and executes nothing, and compute their digest."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from wsvad.errors import WeightsError
 
 
 def encode_tensors(tensors: Mapping[str, Tensor]) -> bytes:
-    """Return tensors as safetensors; the same tensors give the same bytes."""
+    """Encode tensors as safetensors; equal tensors give equal bytes."""
     return safetensors.torch.save({name: tensors[name].detach().cpu().contiguous().clone() for name in sorted(tensors)})
 
 
 def decode_tensors(data: bytes, where: str) -> dict[str, Tensor]:
-    """Undo :func:`encode_tensors`; the tensors are on the CPU.
+    """Decode safetensors to tensors on the CPU.
 
     Raises:
-        WeightsError: the bytes are no safetensors, or fewer than its header announces.
+        WeightsError: the bytes are not safetensors, or are truncated.
     """
     try:
         return dict(safetensors.torch.load(data))
-    except Exception as error:  # a hostile or damaged file can raise anything; all of it means the same here
+    except Exception as error:  # a hostile or damaged file can raise any exception
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise WeightsError(
-            f"{where}: expected tensors as safetensors, got a file that is damaged or of another kind ({reason[:200]})"
+            f"{where}: expected tensors as safetensors, got a damaged file or another format ({reason[:200]})"
         ) from error
 
 
 def digest_of(tensors: Mapping[str, Tensor], text: bytes = b"") -> str:
-    """Return ``sha256:<hex>`` over ``text`` and the names, dtypes, shapes and bytes of tensors, by name."""
+    """Return ``sha256:<hex>`` of ``text`` and the names, dtypes, shapes and bytes of the tensors, ordered by name."""
     total = hashlib.sha256(len(text).to_bytes(8, "little") + text)
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()

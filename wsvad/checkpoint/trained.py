@@ -1,4 +1,4 @@
-"""A trained model in memory, with all that is needed to use it rightly."""
+"""A trained model in memory, with everything that is needed to use it correctly."""
 
 from __future__ import annotations
 
@@ -21,49 +21,47 @@ FORMAT = 1
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A trained model with all that is needed to use it rightly."""
+    """A trained model with everything that is needed to use it correctly."""
 
     model_config: ModelConfig
     state: Mapping[str, Tensor] = field(repr=False)
     """Parameters and buffers by name."""
     features_config: dict[str, Any]
-    """``FeatureConfig.to_dict()`` of the features that it was trained on."""
+    """``FeatureConfig.to_dict()`` of the features that the model was trained on."""
     features_fingerprint: str
-    """Fingerprint of those features; others are refused when scoring."""
+    """Fingerprint of these features; scoring refuses others."""
     training_ids: tuple[str, ...] = field(repr=False)
-    """Ids of every video that the training or the selection saw, sorted: none of them may be in a test."""
+    """Ids of all videos used in training or selection, sorted; none of them may be in a test."""
     training: dict[str, Any]
-    """How it came about, as JSON values: resolved options, ``seed``, ``step``, ``selection``."""
+    """How the model was trained, as JSON values: resolved options, ``seed``, ``step``, ``selection``."""
     versions: dict[str, str] = field(default_factory=dict)
-    """Of what it was made with."""
+    """Versions of the software that made it."""
 
     @property
     def digest(self) -> str:
-        """``sha256:<hex>`` over tensors and configuration: the identity of this checkpoint."""
+        """``sha256:<hex>`` of tensors and configuration: the identity of the checkpoint."""
         return digest_of(self.state, canonical(self.described()))
 
     @property
     def untrained_features(self) -> bool:
-        """Whether the features are of a network that no training has touched."""
+        """Whether the features are from an untrained network."""
         return is_untrained(self.features_config.get("weights"))
 
     def model(self) -> MilModel:
         """Return the network with these weights, in evaluation mode, on the CPU.
 
         Raises:
-            WeightsError: the tensors are not those of ``model_config``.
+            WeightsError: the tensors do not match ``model_config``.
         """
         problems = _mismatches(meta_model(self.model_config), self.state)
         if problems:
-            raise WeightsError(
-                f"the tensors are not those of a {self.model_config.name!r} model: {'; '.join(problems)}"
-            )
-        model = build_model(self.model_config, seed=0)  # only now: it takes as much memory as the tensors, not more
+            raise WeightsError(f"the tensors do not match a {self.model_config.name!r} model: {'; '.join(problems)}")
+        model = build_model(self.model_config, seed=0)  # after the check, which bounds the memory it allocates
         model.load_state_dict(dict(self.state))
         return model.eval()
 
     def described(self) -> dict[str, Any]:
-        """Return all but the tensors as JSON values: what ``config.json`` holds beside digests."""
+        """Return everything except the tensors as JSON values: the content of ``config.json`` without digests."""
         return {
             "format": FORMAT,
             "model": self.model_config.to_dict(),
@@ -76,12 +74,12 @@ class Checkpoint:
 
 
 def canonical(described: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a description that digests are over."""
+    """Return the canonical bytes of a description, which its digest covers."""
     return json.dumps(described, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _mismatches(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
-    """Say how tensors differ from those of a model, the first four; empty where they fit."""
+    """Return up to four differences between the tensors and those of a model; empty if they match."""
     wanted = model.state_dict()
     problems = [f"unexpected {name!r}" for name in sorted(state.keys() - wanted.keys())]
     for name, tensor in wanted.items():

@@ -1,4 +1,4 @@
-"""Whether every file of a checkpoint is what was written."""
+"""Verify every file of a checkpoint."""
 
 from __future__ import annotations
 
@@ -6,22 +6,31 @@ import hashlib
 import json
 
 from wsvad.checkpoint.card import model_card
-from wsvad.checkpoint.folder import CARD, CONFIG, FILES, MODEL, config_json, digest_in, folder_of, read_checkpoint
+from wsvad.checkpoint.folder import (
+    CARD,
+    CONFIG,
+    FILES,
+    MODEL,
+    config_json,
+    key_prefix,
+    read_checkpoint,
+    recorded_digest,
+)
 from wsvad.checkpoint.trained import Checkpoint
 from wsvad.errors import DamagedError, ObjectNotFound
 from wsvad.storage import Store
 
 
 def checkpoint_faults(store: Store, prefix: str = "") -> tuple[Checkpoint | None, list[str]]:
-    """Return the checkpoint below ``prefix``, or ``None`` where it is damaged, and what is wrong with its files.
+    """Return the checkpoint below ``prefix``, or ``None`` if it is damaged, and the faults of its files.
 
-    A model card of an earlier version, which wrote no digest of it, is only looked for.
+    Earlier versions stored no digest of the model card, which must then only exist.
 
     Raises:
-        UsageError: there is none, or one of another version.
+        UsageError: there is no checkpoint, or it was written by another version.
         StorageError: the store failed.
     """
-    folder = folder_of(prefix)
+    folder = key_prefix(prefix)
     try:
         checkpoint = read_checkpoint(store, prefix)
     except DamagedError as error:
@@ -31,17 +40,17 @@ def checkpoint_faults(store: Store, prefix: str = "") -> tuple[Checkpoint | None
         found = {name: hashlib.sha256(store.read(folder + name)).hexdigest() for name in (MODEL, CARD)}
     except ObjectNotFound:
         return checkpoint, [f"{folder}{CARD} is missing"]
-    wrong = [name for name in found if FILES in described and digest_in(described, name) != found[name]]
+    wrong = [name for name in found if FILES in described and recorded_digest(described, name) != found[name]]
     if not wrong:
         return checkpoint, []
     again = hashlib.sha256(model_card(checkpoint).encode()).hexdigest()
-    if MODEL in wrong or found[CARD] == again:  # the tensors are those of the checkpoint's digest
-        return checkpoint, [f"{folder}{CONFIG} was altered: what it says of {', '.join(wrong)} is not so"]
-    return checkpoint, [f"{folder}{CARD} was altered: its digest is not the one in {CONFIG}"]
+    if MODEL in wrong or found[CARD] == again:  # the checkpoint's digest covers the tensors, so these are right
+        return checkpoint, [f"{folder}{CONFIG} was modified: its digests of {', '.join(wrong)} do not match"]
+    return checkpoint, [f"{folder}{CARD} was modified: its digest does not match the one in {CONFIG}"]
 
 
 def write_card(store: Store, prefix: str, checkpoint: Checkpoint) -> None:
-    """Write the model card of a whole checkpoint again, and its digest; the checkpoint's identity stays."""
-    folder = folder_of(prefix)
+    """Rewrite the model card of an intact checkpoint, and its digest. The checkpoint's identity does not change."""
+    folder = key_prefix(prefix)
     store.replace(folder + CARD, model_card(checkpoint).encode())
     store.replace(folder + CONFIG, config_json(checkpoint))

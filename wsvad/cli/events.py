@@ -1,7 +1,7 @@
 """``wsvad events``."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from rich.console import Console
 
@@ -11,9 +11,6 @@ from wsvad.errors import UsageError
 from wsvad.events.config import EventSettings
 from wsvad.options import AnyPositiveFloat, Flag, Option, Uri, group
 from wsvad.storage import StoreOptions
-
-if TYPE_CHECKING:
-
 
 _SETTINGS = frozenset({"high", "low", "gap", "smooth", "min-length"})
 """Options that a thresholds file replaces."""

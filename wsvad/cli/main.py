@@ -50,7 +50,7 @@ WRITES = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Invalid options raise ``SystemExit`` with code 2."""
-    with signals.heeded():
+    with signals.handled():
         return guarded(lambda: _run(list(sys.argv[1:] if argv is None else argv)))
 
 

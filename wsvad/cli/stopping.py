@@ -42,7 +42,7 @@ def stoppable(verb: str, command: Callable[[], int]) -> int:
         if not isinstance(caught, KeyboardInterrupt) and not signals.arrived():
             raise
         error = caught
-    code, what = signals.note(error)
+    code, what = signals.acknowledge(error)
     log.debug("interrupted here", exc_info=error)
     log.error("%s: %s", what, _KEPT.get(verb, _AGAIN))
     return code

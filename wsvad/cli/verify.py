@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from wsvad.cli.ending import finish
 from wsvad.cli.options import Common, Stored, require
-from wsvad.dataset.names import DEFAULT_GRACE_HOURS
-from wsvad.loop.places import SWEEP, TRIALS
+from wsvad.dataset.defaults import DEFAULT_GRACE_HOURS
+from wsvad.loop.keys import SWEEP, TRIALS
 from wsvad.manifest.names import Identity
 from wsvad.nightly.layout import CURRENT
 from wsvad.options import Flag, Option, PositiveFloat, Uri

@@ -1,1 +1,1 @@
-"""A published data set at rest: objects written once, and the snapshots that say which of them count."""
+"""Published data sets in a store: immutable objects, and snapshots that list the valid ones."""

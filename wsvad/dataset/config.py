@@ -1,4 +1,4 @@
-"""What decides the rows of a data set, and the fingerprint over it."""
+"""Configuration of a data set, and its fingerprint."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Protocol
 
 
 class DatasetConfig(Protocol):
-    """Everything that the values in a data set depend on, besides its input."""
+    """Everything except the input that the values in a data set depend on."""
 
     kind: ClassVar[str]
-    """What the data set holds, e.g. ``features``."""
+    """Kind of the data set, e.g. ``features``."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as plain JSON values."""
@@ -31,7 +31,7 @@ def fingerprint_of(config: Mapping[str, Any]) -> str:
 
 
 def differences(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
-    """List the settings in which two configurations differ, for messages."""
+    """Return one line for each setting in which two configurations differ, for messages."""
     here, there = _flat(mine), _flat(theirs)
     return [
         f"{key}: there {there.get(key)!r}, here {here.get(key)!r}"

@@ -1,7 +1,7 @@
-"""Lists: immutable tables of videos and of their objects, which snapshots name. See ``docs/decisions/0010``.
+"""Lists: immutable tables of videos and their objects, referenced by snapshots. See ``docs/decisions/0010``.
 
-The videos of a snapshot, ordered by id, are cut into lists. A publication writes only those lists anew in which
-something changed: videos of one folder have neighbouring ids, so that a night touches few lists.
+The videos of a snapshot, ordered by id, are split into lists. A publication rewrites only the lists with changes.
+Videos of one folder have neighbouring ids, so that a night's footage changes few lists.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from wsvad.dataset import layout
 from wsvad.errors import DamagedError, ObjectNotFound
 from wsvad.storage import Created, Store
 
-REMEDY = "`wsvad verify --repair` names what is damaged and mends what can be mended"
-"""What messages about damage say to do."""
+REMEDY = "run `wsvad verify --repair`, which reports all damage and repairs what it can"
+"""Remedy in messages about damage."""
 
-LEAST_WEIGHT = 256
-"""Objects and videos of a list, about, in data sets of up to 65,536; in larger ones the square root of their number."""
+MIN_WEIGHT = 256
+"""Target weight of a list in data sets of up to 65,536 objects and videos; the square root of the number above that."""
 _THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotObject:
-    """One unit's object in a snapshot."""
+    """The object of one unit in a snapshot."""
 
     key: str
     video_id: str
@@ -41,19 +41,19 @@ class SnapshotObject:
     first_clip: int
     last_clip: int
     clips: int
-    """Clips that the object holds; fewer than the range where frames were missing."""
+    """Clips in the object; fewer than in its range if frames were missing."""
     rows: int
     bytes: int
     sha256: str
 
 
 class Entry(NamedTuple):
-    """One video of a snapshot."""
+    """A video in a snapshot, with its objects."""
 
     video: dict[str, Any]
-    """Its row, with every column of ``VIDEOS_SCHEMA``; shared by all readers, not to be changed."""
+    """Row with every column of ``VIDEOS_SCHEMA``; shared by all readers, must not be modified."""
     objects: tuple[SnapshotObject, ...] = ()
-    """By first clip."""
+    """Ordered by first clip."""
 
     @property
     def video_id(self) -> str:
@@ -62,19 +62,19 @@ class Entry(NamedTuple):
 
     @property
     def weight(self) -> int:
-        """What it counts when videos are cut into lists: its objects, and at least one."""
+        """Weight for splitting videos into lists: the number of objects, at least 1."""
         return max(1, len(self.objects))
 
 
 @dataclass(frozen=True)
 class ListRef:
-    """One list as a snapshot names it. It holds the videos with ids from ``first`` up to the next list's."""
+    """Reference to a list in a snapshot. The list holds the videos from ``first`` up to the next list's ``first``."""
 
     key: str
     sha256: str
-    """Of its bytes (hex); the key begins with the same digits."""
+    """SHA-256 of the list's bytes (hex); the key starts with the same digits."""
     first: str
-    """Id of its first video."""
+    """Id of the first video."""
     videos: int
     objects: int
     clips: int
@@ -82,7 +82,7 @@ class ListRef:
 
     @property
     def weight(self) -> int:
-        """At least the weight of its entries, see :attr:`Entry.weight`."""
+        """Lower bound of the total weight of its entries, see :attr:`Entry.weight`."""
         return max(self.videos, self.objects)
 
 
@@ -90,27 +90,28 @@ _VIDEO_COLUMNS = tuple(VIDEOS_SCHEMA.names)
 _OBJECT_COLUMNS = tuple(f.name for f in fields(SnapshotObject) if f.name != VIDEO_ID)
 
 Part = tuple[ListRef | None, Sequence[Entry]]
-"""A list that is stored already, or entries that are still to be cut into lists."""
+"""A stored list, or entries that are not yet split into lists."""
 
 
 def entry_of(video: dict[str, Any], objects: Iterable[SnapshotObject] = ()) -> Entry:
-    """Return the entry of a video; columns that its row lacks are null."""
+    """Return the entry of a video; columns missing from the row are null."""
     row = {name: video.get(name) for name in _VIDEO_COLUMNS}
     return Entry(row, tuple(sorted(objects, key=lambda o: o.first_clip)))
 
 
-def usual_weight(total: int) -> int:
-    """Return what a list of a data set should weigh, of which all entries weigh so much together.
+def target_weight(total: int) -> int:
+    """Return the target weight of the lists of a data set with this total weight.
 
-    The square root: a publication writes about one list, and one line for each of them into the snapshot.
+    The square root balances the two costs of a publication: rewriting about one list, and one line per list in the
+    snapshot.
     """
-    return max(LEAST_WEIGHT, math.isqrt(total))
+    return max(MIN_WEIGHT, math.isqrt(total))
 
 
-def cut(entries: Sequence[Entry], usual: int) -> list[list[Entry]]:
-    """Cut entries into pieces of about the usual weight; what weighs at most twice of that stays together.
+def split_entries(entries: Sequence[Entry], usual: int) -> list[list[Entry]]:
+    """Split entries into pieces of about the target weight. Up to twice that weight stays in one piece.
 
-    Between the two lies room to grow: a list that was cut is not cut again soon.
+    The gap leaves room to grow, so that a list is not split again soon.
     """
     total = sum(e.weight for e in entries)
     if total <= 2 * usual:
@@ -125,18 +126,18 @@ def cut(entries: Sequence[Entry], usual: int) -> list[list[Entry]]:
 
 
 def store_lists(store: Store, parts: Iterable[Part]) -> tuple[ListRef, ...]:
-    """Write those parts that are not stored yet, and return what a snapshot says of all, in order.
+    """Write the parts that are not stored yet; return references to all lists, in order.
 
     Args:
         store: root of the data set.
-        parts: in the order of their videos' ids.
+        parts: ordered by video id.
     """
     parts = [(ref, entries) for ref, entries in parts if ref or entries]
     total = sum(ref.weight if ref else sum(e.weight for e in entries) for ref, entries in parts)
-    usual = usual_weight(total)
+    usual = target_weight(total)
     with ThreadPoolExecutor(_THREADS) as pool:
         running = [
-            [pool.submit(_store_list, store, piece) for piece in cut(entries, usual)] if ref is None else ref
+            [pool.submit(_store_list, store, piece) for piece in split_entries(entries, usual)] if ref is None else ref
             for ref, entries in parts
         ]
         return tuple(
@@ -149,20 +150,20 @@ def store_lists(store: Store, parts: Iterable[Part]) -> tuple[ListRef, ...]:
 def _store_list(store: Store, entries: Sequence[Entry]) -> ListRef:
     ref, data = encode_list(entries)
     if store.create(ref.key, data) is not Created.NEW:
-        # as if written now: nobody takes it for a leftover of long ago; other bytes under this name are damaged
+        # Rewrite it, so that it is recent for the garbage collection, and in case that the stored bytes are damaged.
         store.replace(ref.key, data)
     return ref
 
 
 def encode_list(entries: Sequence[Entry]) -> tuple[ListRef, bytes]:
-    """Return what a snapshot says of a list of these entries, and its bytes."""
+    """Return the reference to a list of these entries, and the list's bytes."""
     columns = {name: [e.video[name] for e in entries] for name in _VIDEO_COLUMNS}
     objects = [[{name: getattr(o, name) for name in _OBJECT_COLUMNS} for o in e.objects] for e in entries]
     table = pa.Table.from_pydict({**columns, OBJECTS: objects}, schema=LISTS_SCHEMA)
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     data = sink.getvalue().to_pybytes()
-    key = layout.named_by_content(layout.LISTS, data)
+    key = layout.content_key(layout.LISTS, data)
     return ListRef(key, hashlib.sha256(data).hexdigest(), entries[0].video_id, **_counts(entries)), data
 
 
@@ -177,14 +178,14 @@ def _counts(entries: Sequence[Entry]) -> dict[str, int]:
 
 
 def decode_list(ref: ListRef, data: bytes, name: str) -> tuple[Entry, ...]:
-    """Undo :func:`encode_list`.
+    """Decode the bytes of a list.
 
     Raises:
-        DamagedError: the bytes are not what the snapshot names.
+        DamagedError: the bytes do not match the reference.
     """
     problem = ""
     if hashlib.sha256(data).hexdigest() != ref.sha256:
-        problem = "its digest is not the one that the snapshot says"
+        problem = "its digest does not match the snapshot"
     else:
         try:
             entries = _entries(pq.read_table(owned_reader(data), schema=LISTS_SCHEMA))
@@ -198,7 +199,7 @@ def decode_list(ref: ListRef, data: bytes, name: str) -> tuple[Entry, ...]:
 
 
 def _entries(table: pa.Table) -> tuple[Entry, ...]:
-    """The rows of a list; column by column, which is several times as fast as row by row."""
+    """Return the rows of a list. Reads by column, which is several times faster than by row."""
     columns = [table[name].to_pylist() for name in _VIDEO_COLUMNS]
     listed = table[OBJECTS].combine_chunks()
     ends = listed.offsets.to_pylist()
@@ -213,11 +214,11 @@ def _entries(table: pa.Table) -> tuple[Entry, ...]:
 
 
 def _contradiction(ref: ListRef, entries: Sequence[Entry]) -> str:
-    """Say where a list contradicts what the snapshot says of it; empty where it does not."""
+    """Return how a list contradicts its reference, or ``""`` if it does not."""
     counts = _counts(entries)
     for name, found in counts.items():
         if found != getattr(ref, name):
-            return f"it has {found} {name}, the snapshot says {getattr(ref, name)}"
+            return f"it has {found} {name}, the snapshot states {getattr(ref, name)}"
     ids = [e.video_id for e in entries]
     if not ids or ids[0] != ref.first or any(a >= b for a, b in pairwise(ids)):
         return "its videos are not in order"
@@ -225,7 +226,7 @@ def _contradiction(ref: ListRef, entries: Sequence[Entry]) -> str:
 
 
 class ListReader:
-    """Reads the lists of one data set, and keeps what it read: a list never changes.
+    """Reads and caches the lists of one data set; lists are immutable.
 
     Args:
         store: root of the data set.
@@ -233,43 +234,43 @@ class ListReader:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._kept: dict[str, tuple[Entry, ...]] = {}
+        self._cache: dict[str, tuple[Entry, ...]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """What travels: not what was read, which others read again if they need it."""
-        return {"store": self.store, "_kept": {}}
+        """Pickle without the cache; the receiver reads the lists that it needs."""
+        return {"store": self.store, "_cache": {}}
 
-    def read(self, refs: Sequence[ListRef], *, lost_ok: bool = False) -> list[tuple[Entry, ...]]:
+    def read(self, refs: Sequence[ListRef], *, skip_damaged: bool = False) -> list[tuple[Entry, ...]]:
         """Return the entries of some lists.
 
         Args:
-            refs: the lists.
-            lost_ok: one that is missing or damaged has no entries.
+            refs: references to the lists.
+            skip_damaged: return no entries for a missing or damaged list instead of raising.
 
         Raises:
-            DamagedError: one of them is missing or damaged.
+            DamagedError: a list is missing or damaged.
         """
-        new = [ref for ref in refs if ref.sha256 not in self._kept]
+        new = [ref for ref in refs if ref.sha256 not in self._cache]
         lost = []
         with ThreadPoolExecutor(_THREADS) as pool:
             for ref, future in [(ref, pool.submit(self._read, ref)) for ref in new]:
                 try:
-                    self._kept[ref.sha256] = future.result()
+                    self._cache[ref.sha256] = future.result()
                 except DamagedError as error:
                     lost.append(error)
-        if lost and not lost_ok:
+        if lost and not skip_damaged:
             raise lost[0]
-        return [self._kept.get(ref.sha256, ()) for ref in refs]
+        return [self._cache.get(ref.sha256, ()) for ref in refs]
 
     def keep_only(self, refs: Iterable[ListRef]) -> None:
-        """Let go of what was read of all other lists."""
+        """Remove all other lists from the cache."""
         wanted = {ref.sha256 for ref in refs}
-        self._kept = {digest: entries for digest, entries in self._kept.items() if digest in wanted}
+        self._cache = {digest: entries for digest, entries in self._cache.items() if digest in wanted}
 
     def _read(self, ref: ListRef) -> tuple[Entry, ...]:
         name = f"{self.store.uri}/{ref.key}"
         try:
             data = self.store.read(ref.key)
         except ObjectNotFound as error:
-            raise DamagedError(f"{name} is missing, which a snapshot names; {REMEDY}") from error
+            raise DamagedError(f"{name} is missing, but a snapshot references it; {REMEDY}") from error
         return decode_list(ref, data, name)

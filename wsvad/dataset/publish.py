@@ -1,4 +1,4 @@
-"""Publishing: what a run has is put on top of the newest snapshot, list by list."""
+"""Publish a run's results as a new snapshot on top of the newest one, changing only the affected lists."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from wsvad.storage import Created, Store
 _OUTDATED = {
     "status": "incomplete",
     "kind": "changed",
-    "message": "the video has changed since; these clips are of what it was, until those of what it is are complete",
+    "message": "the video has changed; these clips show its former content until the new content is complete",
 }
 
 
 def refuse_clashes(store: Store, there: Mapping[str, Entry], rows: Iterable[dict[str, Any]]) -> None:
-    """Refuse ids that the data set uses for other videos: publishing would silently replace their features.
+    """Refuse ids that the data set uses for other videos, because publishing would replace their features silently.
 
     Args:
         store: root of the data set.
-        there: of the newest snapshot, by video id; see :meth:`wsvad.dataset.snapshots.Snapshot.of`.
-        rows: of the videos that are to be published.
+        there: entries of the newest snapshot by video id, see :meth:`wsvad.dataset.snapshots.Snapshot.of`.
+        rows: rows of the videos to publish.
 
     Raises:
-        ConflictError: an id with another URI and other content.
+        ConflictError: an id belongs to a video with another URI and other content.
     """
     for row in rows:
         entry = there.get(row["video_id"])
         old = entry.video if entry else None
         if old and old["uri"] and old["content_id"] != row["content_id"] and old["uri"] != row["uri"]:
             raise ConflictError(
-                f"{store.uri} has {row['video_id']!r} from {old['uri']}; {row['uri']} is another video of the same id. "
-                "Nothing was replaced. Tell them apart with --id-prefix, or use another --out."
+                f"{store.uri} has {row['video_id']!r} from {old['uri']}; {row['uri']} is another video with the same "
+                "id. Nothing was replaced. Use --id-prefix to tell them apart, or another --out."
             )
 
 
-def _outlives(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """Whether a published video stays although its content has changed: not all of the new content is there yet."""
+def _keeps_former_content(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether the published content of a changed video stays, because the new content is still incomplete."""
     if new["content_id"] == old["content_id"]:
         return False
     return bool(new["status"] == "incomplete" and old["clips"])
@@ -59,31 +59,31 @@ def publish(
     created_utc: str,
     seen: Snapshot | None = None,
 ) -> Snapshot:
-    """Publish these objects on top of the newest snapshot; a compare-and-swap on the snapshot's number.
+    """Publish objects on top of the newest snapshot, by compare-and-swap on the snapshot number.
 
-    Objects and rows of ``replaced_videos`` (what this run knows all about) are taken from this run alone; those of
-    other videos stay as they were, and rows of this run only add to them. So do those of a video whose content changed,
-    until this run has all of the new content: a row that says ``incomplete`` takes no other content's place, which is
-    marked as outdated instead. A snapshot that would say the same as the newest is not written again.
+    Objects and rows of ``replaced_videos`` come from this run alone. Those of other videos are kept, and rows of this
+    run are only added. If the content of a video has changed, its former entry is kept and marked as outdated until
+    this run has all of the new content: a row with the status ``incomplete`` never replaces other content. If nothing
+    changes, no new snapshot is written.
 
-    Only lists that hold videos of this run are read, and only those in which something changed are written; they are
-    there before the snapshot that names them.
+    Only lists that hold videos of this run are read, and only changed lists are written, before the snapshot that
+    references them.
 
     Args:
         store: root of the data set.
-        fingerprint: of its configuration.
-        config: what it is made with.
-        objects: of videos that have a row.
-        videos: rows, see ``VIDEOS_SCHEMA``; columns that one lacks are null.
-        replaced_videos: ids of videos that this run knows all about.
-        run_id: of this run.
-        created_utc: when it published.
-        seen: an earlier snapshot; lists that were read for it are not read again.
+        fingerprint: of the configuration.
+        config: configuration of the data set.
+        objects: objects of videos that have a row.
+        videos: rows, see ``VIDEOS_SCHEMA``; missing columns are null.
+        replaced_videos: ids of the videos that this run has complete knowledge of.
+        run_id: id of this run.
+        created_utc: time of the publication.
+        seen: an earlier snapshot, whose cached lists are reused.
 
     Raises:
-        ConflictError: another run meanwhile published other videos under the same ids.
-        DamagedError: what is published already is damaged.
-        StorageError: others published at the same time, ten times in a row.
+        ConflictError: a concurrent run published other videos under the same ids.
+        DamagedError: the published data is damaged.
+        StorageError: ten attempts in a row collided with other publications.
     """
     mine = _by_video(objects, videos)
     for _ in range(10):
@@ -101,7 +101,7 @@ def publish(
             reader.keep_only(lists)
             return snapshot
         seen = base
-    raise StorageError(f"{store.uri}: other runs kept publishing at the same time; run the same command again")
+    raise StorageError(f"{store.uri}: other runs published at the same time; run the same command again")
 
 
 def _by_video(objects: Iterable[SnapshotObject], videos: Iterable[dict[str, Any]]) -> dict[str, Entry]:
@@ -115,13 +115,13 @@ def _by_video(objects: Iterable[SnapshotObject], videos: Iterable[dict[str, Any]
 
 
 def _merged(store: Store, parts: Sequence[Part], mine: Mapping[str, Entry], replaced: frozenset[str]) -> list[Part]:
-    """The parts of a snapshot with the changes of a run; a list in which nothing changed stays as it is.
+    """Return the parts of a snapshot with the changes of a run. Unchanged lists are kept.
 
     Args:
         store: root of the data set, for messages.
-        parts: all of the newest snapshot, in order; entries where a video of this run may be.
+        parts: all parts of the newest snapshot, in order, with the entries of lists that may hold videos of this run.
         mine: entries of this run, by video id.
-        replaced: ids of videos that this run knows all about.
+        replaced: ids of the videos that this run has complete knowledge of.
     """
     ids = sorted(mine.keys() | replaced)
     firsts = [ref.first if ref else "" for ref, _ in parts]
@@ -141,12 +141,12 @@ def _merged(store: Store, parts: Sequence[Part], mine: Mapping[str, Entry], repl
 def _changed(
     store: Store, old: Sequence[Entry], mine: Mapping[str, Entry], replaced: frozenset[str], ids: Sequence[str]
 ) -> list[Entry]:
-    """The entries of one list after a run that says something of these videos."""
+    """Return the entries of one list after applying this run's changes to the given video ids."""
     there = {e.video_id: e for e in old}
     refuse_clashes(store, there, (mine[i].video for i in ids if i in mine))
     for video_id in ids:
         before, now = there.get(video_id), mine.get(video_id)
-        if before and now and _outlives(before.video, now.video):
+        if before and now and _keeps_former_content(before.video, now.video):
             there[video_id] = Entry(before.video | _OUTDATED, before.objects)
         elif video_id in replaced:
             there.pop(video_id, None)

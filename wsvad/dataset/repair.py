@@ -1,4 +1,4 @@
-"""Mend a data set apart from its units: from the snapshot before, from the objects, or by making way for a new run."""
+"""Repair a data set except for its units: from older snapshots, from its objects, or by deleting damaged objects."""
 
 from __future__ import annotations
 
@@ -6,43 +6,44 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any
 
-from wsvad.dataset import layout, trained
-from wsvad.dataset.check import State
-from wsvad.dataset.earlier import joined
+from wsvad.dataset import layout, training_ids
+from wsvad.dataset.check import DatasetState
 from wsvad.dataset.lists import SnapshotObject, store_lists
+from wsvad.dataset.one_level import join_entries
 from wsvad.dataset.snapshots import Snapshot, describe, kind_of
 from wsvad.errors import DamagedError, StorageError
 from wsvad.storage import Created, Store
 
 LOST_ROW = {
     "kind": "damaged_table",
-    "message": "its row was lost with a table of videos; the next run writes it again",
+    "message": "its row was lost with a damaged table of videos; the next run writes it again",
 }
 
 
 def repair_id() -> tuple[str, str]:
-    """Return the run id and the time that a snapshot of a repair bears."""
+    """Return the run id and the time of a snapshot that a repair publishes."""
     now = datetime.now(UTC)
     return f"repair-{now:%Y%m%dT%H%M%S}", now.isoformat(timespec="seconds")
 
 
-def mend(store: Store, state: State) -> list[str]:
-    """Mend what :func:`wsvad.dataset.check.inspect` found; afterwards the newest snapshot is whole, or there is none.
+def repair_dataset(store: Store, state: DatasetState) -> list[str]:
+    """Repair the faults that :func:`wsvad.dataset.check.inspect_dataset` found. Afterwards the newest snapshot is
+    intact, or there is none.
 
-    * A newest snapshot that is damaged or missing: the one before is published under its number.
-    * A list of the newest: what older snapshots say of its videos takes its place, and is published. Where nothing is
-      left then, the snapshot is removed; the next run publishes what is stored.
-    * A table of videos of an earlier version: made again from older ones and from the objects that the snapshot names,
-      and published.
-    * ``dataset.json``: made again from the snapshot.
-    * Everything else that is damaged, older snapshots among it, is removed: no reader needs it, or the next run makes
-      it again.
+    * If the newest snapshot is damaged or missing, the previous one is published under its number.
+    * A damaged list of the newest snapshot is replaced by the entries of its videos from older snapshots, and
+      published. If no entries are left, the snapshot is deleted; the next run publishes the stored units.
+    * A table of videos of a one-level snapshot is rebuilt from older tables and from the snapshot's objects, and
+      published.
+    * ``dataset.json`` is rebuilt from the snapshot.
+    * All other damaged objects, including older snapshots, are deleted: readers do not need them, or the next run
+      makes them again.
 
     Returns:
-        What was done, a line each.
+        One line for each action.
 
     Raises:
-        StorageError: the store failed, or another run published meanwhile; run the same command again.
+        StorageError: the store failed, or another run published concurrently; run the same command again.
     """
     done = []
     current = state.snapshot
@@ -51,7 +52,7 @@ def mend(store: Store, state: State) -> list[str]:
     published = current and _publish_again(store, state)
     if published:
         assert state.snapshot
-        done.append(f"published snapshot {published.number}: what is whole of snapshot {state.snapshot.number}")
+        done.append(f"published snapshot {published.number}: the intact part of snapshot {state.snapshot.number}")
         current = published
     _without_table(store, state, current, done)
     kept = {layout.snapshot_key(current.number), *current.table_keys} if current else set()
@@ -65,8 +66,8 @@ def mend(store: Store, state: State) -> list[str]:
     return done
 
 
-def _publish_again(store: Store, state: State) -> Snapshot | None:
-    """Publish the newest whole snapshot anew where a newer one, or what it names, is missing or damaged."""
+def _publish_again(store: Store, state: DatasetState) -> Snapshot | None:
+    """Publish the newest intact snapshot again if a newer one, or one of its lists, is missing or damaged."""
     base = state.snapshot
     assert base
     newer = {layout.snapshot_number(f.key) or 0: f for f in state.faults}
@@ -76,7 +77,7 @@ def _publish_again(store: Store, state: State) -> Snapshot | None:
     parts = state.parts
     if state.one_level:
         rows = rebuilt_videos(base, state.snapshots)
-        parts = [(None, joined(rows, state.one_level, store.uri))]
+        parts = [(None, join_entries(rows, state.one_level, store.uri))]
     lists = store_lists(store, parts)
     run_id, now = repair_id()
     rows_there = sum(ref.rows for ref in lists)
@@ -89,34 +90,35 @@ def _publish_again(store: Store, state: State) -> Snapshot | None:
     return again
 
 
-def _without_table(store: Store, state: State, current: Snapshot | None, done: list[str]) -> None:
-    """Remove other snapshots that name lists or tables which are missing or damaged."""
+def _without_table(store: Store, state: DatasetState, current: Snapshot | None, done: list[str]) -> None:
+    """Delete other snapshots that reference missing or damaged lists or tables."""
     bad = {fault.key for fault in state.faults} - set(current.table_keys if current else ())
     for snapshot in state.snapshots:
         if bad.intersection(snapshot.table_keys) and not (current and snapshot.number == current.number):
             key = layout.snapshot_key(snapshot.number)
             store.delete(key)
-            done.append(f"removed {key}, which names what is lost")
+            done.append(f"removed {key}, which references missing or damaged objects")
 
 
 def _describe_again(store: Store, snapshot: Snapshot) -> None:
     kind, digests = kind_of(snapshot.config), None
     if kind == "scores":
         try:
-            digests = trained.encode_training_ids(trained.read_training_ids(store, {}))[1]
-        except DamagedError:  # a fault of its own
+            digests = training_ids.encode_training_ids(training_ids.read_training_ids(store, {}))[1]
+        except DamagedError:  # reported as a fault of its own
             digests = None
     store.replace(layout.DATASET, describe(kind, snapshot.fingerprint, snapshot.config, digests))
 
 
 def rebuilt_videos(snapshot: Snapshot, others: list[Snapshot]) -> list[dict[str, Any]]:
-    """Return rows for the videos that have objects: those of older tables, else what the objects say of them.
+    """Return rows of the videos that have objects: from older tables, else derived from the objects.
 
-    A row of the second kind has no frame count, size or URI; it says so, and is ``partial`` until the next run.
+    A derived row has no frame count, size or URI; its message says so, and its status is ``partial`` until the next
+    run.
 
     Args:
-        snapshot: whose table is lost.
-        others: whose tables may be there, newest first.
+        snapshot: snapshot whose table is damaged.
+        others: snapshots whose tables may be readable, newest first.
     """
     known: dict[tuple[str, str], dict[str, Any]] = {}
     for other in others:

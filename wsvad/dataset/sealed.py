@@ -1,6 +1,6 @@
-"""JSON objects of ours that say their own digest, so that one wrong bit is damage and never another value.
+"""JSON objects that contain their own SHA-256 digest, so that a flipped bit is detected as damage.
 
-The digest is the first line, over the bytes of the object without that line: what a program reads is plain JSON.
+The digest is in the first line and covers the bytes of the object without that line. The result is plain JSON.
 """
 
 from __future__ import annotations
@@ -19,30 +19,31 @@ _TAIL = b'",'
 
 
 def seal(plain: Mapping[str, Any]) -> bytes:
-    """Return a JSON object with its digest; ``plain`` is not empty and has no ``digest`` of its own."""
+    """Return ``plain`` as a JSON object with its digest. It must not be empty or have a key ``digest``."""
     assert plain, "an empty object has no second line"
-    assert "digest" not in plain, "the digest is ours"
+    assert "digest" not in plain, "the key is reserved"
     body = json.dumps(plain, indent=1, sort_keys=True).encode()
     return _HEAD + hashlib.sha256(body).hexdigest().encode() + _TAIL + body[1:]
 
 
 def is_sealed(data: bytes) -> bool:
-    """Whether these bytes begin as :func:`seal` begins them."""
+    """Whether the bytes start with a digest as written by :func:`seal`."""
     return data.startswith(_HEAD)
 
 
 def unseal(data: bytes, name: str, fields: Collection[str], *, remedy: str = "") -> dict[str, Any]:
-    """Undo :func:`seal`; objects of earlier versions, which say no digest, are held against the names of their fields.
+    """Parse and verify an object written by :func:`seal`. Objects of earlier versions have no digest; for these, only
+    the names of their fields are checked.
 
     Args:
-        data: the object's bytes.
-        name: of the object, for messages.
-        fields: names of the fields that an object has; without a digest it must have just these, with one it may have
-            more, which a later version wrote.
+        data: bytes of the object.
+        name: name of the object, for messages.
+        fields: required fields. An object without a digest must have exactly these; one with a digest may have more,
+            written by a later version.
         remedy: what to do about damage, for messages.
 
     Returns:
-        The fields, without the digest.
+        The fields without the digest.
 
     Raises:
         DamagedError: the bytes are not what was written.
@@ -52,7 +53,7 @@ def unseal(data: bytes, name: str, fields: Collection[str], *, remedy: str = "")
         rest = data[_END + len(_TAIL) :]
         found = hashlib.sha256(b"{" + rest).hexdigest().encode()
         if data[len(_HEAD) : _END] != found or data[_END : _END + len(_TAIL)] != _TAIL:
-            problem = "its digest is not that of its content"
+            problem = "its digest does not match its content"
     plain: dict[str, Any] = {}
     if not problem:
         try:
@@ -70,4 +71,4 @@ def _shape_problem(plain: dict[str, Any], fields: set[str], *, sealed: bool) -> 
     missing, more = sorted(fields - plain.keys()), sorted(plain.keys() - fields)
     if missing:
         return f"it has no {', '.join(missing)}"
-    return "" if sealed or not more else f"it has {', '.join(repr(name)[:40] for name in more[:4])}, which is not ours"
+    return "" if sealed or not more else f"it has unknown fields {', '.join(repr(name)[:40] for name in more[:4])}"

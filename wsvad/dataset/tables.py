@@ -1,4 +1,4 @@
-"""A published data set as the tables that other programs read: files, Arrow, pandas, a Ray Data set."""
+"""Export a published data set to other programs: as files, Arrow, pandas or a Ray Dataset."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _READERS = 8
 
 
 class PublishedTables:
-    """The rows of a snapshot, for programs that are not part of this package.
+    """The rows of a snapshot, for programs outside of this package.
 
-    Every object is held against the digest that the snapshot names, but for :meth:`files`, which only names them.
+    Every object is verified by its digest, except by :meth:`files`, which only returns file names.
     """
 
     store: Store
     snapshot: Snapshot
     rows_are: ClassVar[str] = "rows"
-    """What the rows are, for messages."""
+    """Name of the rows in messages."""
 
     @property
     def uri(self) -> str:
@@ -42,22 +42,22 @@ class PublishedTables:
 
     @property
     def fingerprint(self) -> str:
-        """Of the configuration that made the rows."""
+        """Fingerprint of the configuration that made the rows."""
         return self.snapshot.fingerprint
 
     @property
     def config(self) -> dict[str, Any]:
-        """What the rows were made with: ``to_dict()`` of the configuration of their kind."""
+        """Configuration that made the rows, as returned by its ``to_dict()``."""
         return self.snapshot.config
 
     def files(self, video_ids: Iterable[str] | None = None) -> list[str]:
-        """Return the Parquet files of the snapshot: paths of a local data set, else URIs.
+        """Return the Parquet files of the snapshot: paths of a local data set, otherwise URIs.
 
-        For DuckDB (``read_parquet``), Polars (``scan_parquet``), Spark. A later run may replace some of them, and
-        ``wsvad verify --collect`` removes what no recent snapshot names.
+        For DuckDB (``read_parquet``), Polars (``scan_parquet``) and Spark. A later run may replace some of the files,
+        and ``wsvad verify --collect`` deletes those that no recent snapshot references.
 
         Args:
-            video_ids: whose; None: all. Of events: names of units, ``day/camera``.
+            video_ids: videos to include, default all. In event data sets: names of units, ``day/camera``.
 
         Raises:
             UsageError: there is no such video.
@@ -66,11 +66,11 @@ class PublishedTables:
         return [url2pathname(uri.removeprefix("file://")) if uri.startswith("file://") else uri for uri in uris]
 
     def to_arrow(self, columns: Sequence[str] | None = None, video_ids: Iterable[str] | None = None) -> pa.Table:
-        """Return the rows as one Arrow table, by video and clip.
+        """Return the rows as one Arrow table, ordered by video and clip.
 
         Args:
-            columns: names of columns, in this order; None: all.
-            video_ids: whose; None: all. Of events: names of units, ``day/camera``.
+            columns: names of columns, in this order; default all.
+            video_ids: videos to include, default all. In event data sets: names of units, ``day/camera``.
 
         Raises:
             UsageError: there is no such video or column.
@@ -87,7 +87,7 @@ class PublishedTables:
         return pa.concat_tables([table.replace_schema_metadata() for table in tables])
 
     def to_pandas(self, columns: Sequence[str] | None = None, video_ids: Iterable[str] | None = None) -> pd.DataFrame:
-        """Return the rows as a data frame; a tensor is an array in its cell. Arguments and errors: :meth:`to_arrow`."""
+        """Return the rows as a data frame, tensors as arrays in cells. Arguments and errors: :meth:`to_arrow`."""
         table = self.to_arrow(columns, video_ids)
         tensors = {field.name for field in table.schema if isinstance(field.type, pa.FixedShapeTensorType)}
         frame = table.drop_columns(sorted(tensors)).to_pandas() if tensors else table.to_pandas()
@@ -99,25 +99,25 @@ class PublishedTables:
     def to_ray(
         self, columns: Sequence[str] | None = None, video_ids: Iterable[str] | None = None, **options: Any
     ) -> ray.data.Dataset:
-        """Return the rows as a Ray Data set that is read by the workers, an object at a time; tensors stay tensors.
+        """Return the rows as a Ray Dataset that workers read one object at a time. Tensor columns stay tensors.
 
         Args:
-            columns: names of columns; None: all.
-            video_ids: whose; None: all. Of events: names of units, ``day/camera``.
-            options: of ``map_batches``, such as ``concurrency``.
+            columns: names of columns; default all.
+            video_ids: videos to include, default all. In event data sets: names of units, ``day/camera``.
+            options: arguments of ``map_batches``, e.g. ``concurrency``.
 
         Raises:
-            UsageError: there is no such video. What is damaged is found by the workers.
+            UsageError: there is no such video. Damage is detected by the workers.
         """
         import ray.data
 
         chosen = None if columns is None else list(columns)
         reader = _Reader(self.store, self.snapshot, self.rows_are, chosen)
-        items = [asdict(o) for o in self._objects(video_ids)]  # a task gets its own, not those of a whole archive
+        items = [asdict(o) for o in self._objects(video_ids)]  # each task gets its own object, not the whole snapshot
         return ray.data.from_items(items).map_batches(reader, batch_size=1, batch_format="numpy", **options)
 
     def _objects(self, video_ids: Iterable[str] | None) -> list[SnapshotObject]:
-        """Return the objects with rows of these videos, by video and clip."""
+        """Return the objects of these videos that have rows, ordered by video and clip."""
         if video_ids is None:
             found = [o for o in self.snapshot.objects if o.rows]
         else:
@@ -133,10 +133,10 @@ class PublishedTables:
 def _read_table(
     store: Store, snapshot: Snapshot, what: str, described: SnapshotObject, columns: Sequence[str] | None
 ) -> pa.Table:
-    """Return the rows of an object. Raises ``DamagedError``, and ``UsageError`` for a column that is not there."""
+    """Return the rows of an object. Raises ``DamagedError``, and ``UsageError`` for an unknown column."""
     data = read_published(store, snapshot, described, what)
     if hashlib.sha256(data).hexdigest() != described.sha256:
-        raise DamagedError(f"{store.uri_of(described.key)} has not the digest that the snapshot names; {REMEDY}")
+        raise DamagedError(f"{store.uri_of(described.key)} does not match its digest in the snapshot; {REMEDY}")
     file = pq.ParquetFile(pa.BufferReader(data))
     names = file.schema_arrow.names
     unknown = [name for name in columns or () if name not in names]
@@ -167,7 +167,7 @@ def _values(table: pa.Table, name: str) -> Any:
 
 
 def _tensor(table: pa.Table, name: str) -> Any:
-    """A column of tensors as one array, rows first."""
+    """Return a column of tensors as one array with rows as the first dimension."""
     column = table[name].combine_chunks()
     column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
     return column.to_numpy_ndarray()

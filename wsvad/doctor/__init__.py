@@ -1,4 +1,4 @@
-"""``wsvad doctor``: are this machine, this store and this cluster fit for a long job? Better asked before."""
+"""``wsvad doctor``: check that the machine, the stores and the cluster are fit for a long job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nodes of a cluster, one by one: what a probe that ran on each of them found, as checks."""
+"""Checks of a cluster's nodes, from the results of a probe that ran on each of them."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ from wsvad.doctor.report import Check, Value
 from wsvad.doctor.services import check_source, check_store
 from wsvad.errors import EXIT_STORAGE
 from wsvad.storage import StoreOptions
-from wsvad.work.software import differences, few, installed
+from wsvad.work.software import installed_versions, shorten, version_differences
 
-_LEAST_MEMORY = 2 * GIB
-_CONSTRAINTS = "pip install -c constraints.txt . on every node, and start its Ray again"
+_MIN_MEMORY = 2 * GIB
+_CONSTRAINTS = "pip install -c constraints.txt . on every node, and restart Ray there"
 
 Answer = Mapping[str, Any]
-"""What :func:`look` returned on a node."""
+"""Result of :func:`probe_node` on a node."""
 
 
-def look(videos_uri: str | None, out_uri: str | None, options: StoreOptions) -> dict[str, Any]:
-    """Run on a node: return its ``versions``, ``bf16``, ``cpu``, ``memory`` (bytes), and what stores look like from it:
-    ``videos``, ``out``, each ``[status, summary]``, absent where nothing was asked. Credentials are the node's own.
+def probe_node(videos_uri: str | None, out_uri: str | None, options: StoreOptions) -> dict[str, Any]:
+    """Probe the node that it runs on. Returns ``versions``, ``bf16``, ``cpu``, ``memory`` (bytes), and, for the given
+    URIs, the state of the stores ``videos`` and ``out``, each as ``[status, summary]``. Uses the node's credentials.
     """
     cpu = check_cpu()
     found: dict[str, Any] = {
-        "versions": installed(),
+        "versions": installed_versions(),
         "bf16": bool(cpu.data["bf16"]),
         "cpu": str(cpu.data["model"]),
         "memory": memory_bytes()[0],
     }
     if videos_uri is not None:
-        found["videos"] = _seen(check_source(videos_uri, options))
+        found["videos"] = _status_and_summary(check_source(videos_uri, options))
     if out_uri is not None:
-        found["out"] = _seen(check_store(out_uri, options))
+        found["out"] = _status_and_summary(check_store(out_uri, options))
     return found
 
 
-def _seen(check: Check) -> list[str]:
+def _status_and_summary(check: Check) -> list[str]:
     return [check.status, check.summary]
 
 
-def checks_of(found: Mapping[str, Any]) -> list[Check]:
-    """Return the checks of a cluster's nodes: their software, processors, memory, and what stores look like from each.
+def node_checks(found: Mapping[str, Any]) -> list[Check]:
+    """Return checks of the nodes' software, processors and memory, and of the stores as seen from each node.
 
     Args:
-        found: what :mod:`wsvad.doctor.ray_probe` found: ``answers`` (what :func:`look` returned, by name of node),
-            ``silent`` (names of nodes that gave no answer) or ``nodes_error``; no checks where it has none of these.
+        found: result of :mod:`wsvad.doctor.ray_probe`, with ``answers`` (results of :func:`probe_node` by node name)
+            and ``silent`` (names of nodes that did not answer), or ``nodes_error``. Without these, there are no checks.
     """
     if "nodes_error" in found:
         summary = f"a node cannot run wsvad: {found['nodes_error']}"
-        return [Check("node versions", "fail", summary, f"{_CONSTRAINTS}; or run this by ray job submit")]
+        return [Check("node versions", "fail", summary, f"{_CONSTRAINTS}; or run doctor with ray job submit")]
     if "answers" not in found:
         return []
     answers: Mapping[str, Answer] = found["answers"]
@@ -63,9 +63,11 @@ def _same_software(answers: Mapping[str, Answer], silent: Sequence[str]) -> Chec
     name = "node versions"
     data: dict[str, Value] = {node: dict(answer["versions"]) for node, answer in answers.items()}
     if silent:
-        summary = f"no answer from {few(sorted(silent))}"
-        return Check(name, "fail", summary, "is the node well? ray status; then run doctor again", data, EXIT_STORAGE)
-    different = differences(installed(), {node: answer["versions"] for node, answer in answers.items()})
+        summary = f"no answer from {shorten(sorted(silent))}"
+        return Check(name, "fail", summary, "check `ray status`; then run doctor again", data, EXIT_STORAGE)
+    different = version_differences(
+        installed_versions(), {node: answer["versions"] for node, answer in answers.items()}
+    )
     if different:
         return Check(name, "fail", "; ".join(different), _CONSTRAINTS, data)
     return Check(name, "ok", f"the same on {len(answers)} node(s) as here", data=data)
@@ -76,22 +78,22 @@ def _bf16(answers: Mapping[str, Answer]) -> Check:
     without = [node for node, answer in answers.items() if not answer["bf16"]]
     data: dict[str, Value] = {node: bool(answer["bf16"]) for node, answer in answers.items()}
     if not without:
-        return Check(name, "ok", "every node's processor has bf16 instructions", data=data)
+        return Check(name, "ok", "all nodes' processors have bf16 instructions", data=data)
     models = ", ".join(sorted({str(answers[node]["cpu"]) or "unknown model" for node in without}))
-    summary = f"no bf16 in the processor of {few(sorted(without))} ({models})"
+    summary = f"no bf16 instructions on {shorten(sorted(without))} ({models})"
     if len(without) == len(answers):
         return Check(name, "ok", f"{summary}: workers without a GPU use fp32", data=data)
-    remedy = "new data sets take fp32 unless workers have GPUs; one that is bf16 already cannot be continued there"
+    remedy = "new data sets use fp32 unless workers have GPUs; an existing bf16 data set cannot be continued there"
     return Check(name, "warn", summary, remedy, data)
 
 
 def _memory(answers: Mapping[str, Answer]) -> Check:
     name = "node memory"
     data: dict[str, Value] = {node: int(answer["memory"]) for node, answer in answers.items()}
-    small = [node for node, answer in answers.items() if answer["memory"] < _LEAST_MEMORY]
+    small = [node for node, answer in answers.items() if answer["memory"] < _MIN_MEMORY]
     if small:
         return Check(
-            name, "warn", f"less than 2 GiB on {few(sorted(small))}", "2 GiB are needed for Ray and one worker", data
+            name, "warn", f"less than 2 GiB on {shorten(sorted(small))}", "Ray and one worker need 2 GiB", data
         )
     least = min((answer["memory"] for answer in answers.values()), default=0)
     return Check(name, "ok", f"at least {least / GIB:.1f} GiB on every node", data=data)
@@ -102,8 +104,8 @@ def _stores(kind: str, answers: Mapping[str, Answer]) -> Check:
     data: dict[str, Value] = {node: list(answer[kind]) for node, answer in answers.items() if kind in answer}
     failed = [node for node, answer in answers.items() if answer.get(kind, ["ok"])[0] == "fail"]
     if failed:
-        summary = f"not usable from {few(sorted(failed))}: {answers[failed[0]][kind][1]}"
-        remedy = "the environment and the network of that node; then run doctor again"
+        summary = f"not usable from {shorten(sorted(failed))}: {answers[failed[0]][kind][1]}"
+        remedy = "check environment and network of that node; then run doctor again"
         return Check(name, "fail", summary, remedy, data, EXIT_STORAGE)
     doubtful = [answer[kind][1] for answer in answers.values() if answer.get(kind, ["ok"])[0] == "warn"]
     if doubtful:

@@ -1,6 +1,6 @@
-"""Start or join a Ray as a run does: ``python -m wsvad.doctor.ray_probe ADDRESS`` prints one JSON object.
+"""Connect to a Ray as a run does: ``python -m wsvad.doctor.ray_probe ADDRESS`` prints one JSON object.
 
-``local`` as the address starts one. Standard input holds what every node of a cluster is asked about, as JSON:
+The address ``local`` starts a local Ray. Standard input has the probes for every node of a cluster as JSON:
 ``{"videos": URI|null, "out": URI|null, "store": {…}}``.
 """
 
@@ -17,31 +17,31 @@ from typing import Any
 import ray
 from ray.exceptions import RayTaskError
 
-from wsvad.doctor.nodes import look
+from wsvad.doctor.nodes import probe_node
 from wsvad.errors import WsvadError
 from wsvad.storage import StoreOptions
 from wsvad.work.address import LOCAL
-from wsvad.work.cluster import ask_every_node, connected, node_names
+from wsvad.work.cluster import connected, node_names, run_on_every_node
 
 _NODES_S = 60.0
 
 
 def probe(address: str, about: Mapping[str, Any]) -> dict[str, Any]:
-    """Connect, count, ask the nodes, disconnect.
+    """Connect, read the cluster's resources, probe the nodes, and disconnect.
 
     Args:
-        address: of the cluster, or ``local``.
-        about: what standard input holds.
+        address: address of the cluster, or ``local``.
+        about: parsed standard input.
 
     Returns:
-        ``nodes, cpus, gpus, memory`` (bytes), ``object_store`` (bytes) of the living nodes, ``start_s`` (seconds until
-        it was there), ``niceness`` of a worker; of a cluster also ``answers`` (what ``look`` returned, by node) and
-        ``silent`` (nodes without an answer), or ``nodes_error``; or ``error``, with ``exit_code`` where it is one of
-        ours.
+        ``nodes, cpus, gpus, memory`` (bytes) and ``object_store`` (bytes) of the living nodes, ``start_s`` (seconds to
+        connect), ``niceness`` of a worker. For a cluster also ``answers`` (results of ``probe_node`` by node) and
+        ``silent`` (nodes that did not answer), or ``nodes_error``. On failure ``error``, with ``exit_code`` if it is
+        an error of this package.
     """
     started = time.monotonic()
     try:
-        with connected(address, same_software=False):  # which is what is to be found out
+        with connected(address, same_software=False):  # differences are reported by a check of their own
             start_s = time.monotonic() - started
             resources = ray.cluster_resources()
             found: dict[str, Any] = {
@@ -54,9 +54,9 @@ def probe(address: str, about: Mapping[str, Any]) -> dict[str, Any]:
                 "niceness": ray.get(ray.remote(_niceness).options(num_cpus=0).remote()),
             }
             if address != LOCAL:
-                question = functools.partial(look, about["videos"], about["out"], StoreOptions(**about["store"]))
+                question = functools.partial(probe_node, about["videos"], about["out"], StoreOptions(**about["store"]))
                 try:
-                    answers, names = ask_every_node(question, _NODES_S), node_names()
+                    answers, names = run_on_every_node(question, _NODES_S), node_names()
                     found["answers"] = {names.get(node_id, node_id): answers[node_id] for node_id in answers}
                     found["silent"] = sorted(set(names.values()) - set(found["answers"]))
                 except RayTaskError as error:
@@ -64,7 +64,7 @@ def probe(address: str, about: Mapping[str, Any]) -> dict[str, Any]:
             return found
     except WsvadError as error:
         return {"error": " ".join(str(error).split()), "exit_code": error.exit_code}
-    except Exception as error:  # whatever Ray raises here is the finding, and Ray's own tree is wide
+    except Exception as error:  # Ray may raise anything; the error is the result
         lines = str(error).strip().splitlines() or ["no message"]
         return {"error": f"{type(error).__name__}: {lines[0]}" + (f" … {lines[-1]}" if len(lines) > 1 else "")}
 

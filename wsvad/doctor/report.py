@@ -1,4 +1,4 @@
-"""What a check found, as data; and the two ways it is shown: a table for people, JSON for machines."""
+"""Results of checks, as data, as a table for people, and as JSON."""
 
 from __future__ import annotations
 
@@ -23,44 +23,44 @@ _STYLES: dict[Status, str] = {"ok": "green", "warn": "yellow", "fail": "bold red
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome of one check. It never holds a credential, only where one was found."""
+    """Result of one check. Never contains credentials, only where they were found."""
 
     name: str
-    """What was looked at, e.g. ``cpu`` or ``store``."""
+    """Name of the check, e.g. ``cpu`` or ``store``."""
     status: Status
-    """``ok``; ``warn``: works, but slower or riskier than it could; ``fail``: jobs will not work."""
+    """``ok``; ``warn``: jobs work, but slower or less safely; ``fail``: jobs will not work."""
     summary: str
     """One line for people."""
     remedy: str = ""
-    """What to do about a ``warn`` or ``fail``; empty when ``ok``."""
+    """Remedy for ``warn`` or ``fail``; empty for ``ok``."""
     data: Mapping[str, Value] = field(default_factory=dict)
-    """The same for machines; bytes and seconds, unrounded."""
+    """The result as data; bytes and seconds, not rounded."""
     exit_code: int = EXIT_USAGE
-    """What a ``fail`` makes the exit code; 2 where the machine must change, 4 where trying again may do."""
+    """Exit code for ``fail``: 2 if the machine must be changed, 4 if a retry may succeed."""
 
 
 @dataclass(frozen=True)
 class DoctorReport:
-    """Every check, in the order in which it was made."""
+    """All checks, in the order in which they were made."""
 
     checks: tuple[Check, ...]
 
     @property
     def status(self) -> Status:
-        """The worst status of all checks."""
+        """Worst status of all checks."""
         found = {check.status for check in self.checks}
         return "fail" if "fail" in found else "warn" if "warn" in found else "ok"
 
     @property
     def exit_code(self) -> int:
-        """0 unless a check failed; then the code of the first check that did."""
+        """0 if no check failed, else the code of the first failed check."""
         return next((check.exit_code for check in self.checks if check.status == "fail"), EXIT_OK)
 
     def __getitem__(self, name: str) -> Check:
-        """Return the check of that name.
+        """Return the check with this name.
 
         Raises:
-            KeyError: no such check was made.
+            KeyError: there is no such check.
         """
         for check in self.checks:
             if check.name == name:
@@ -69,7 +69,7 @@ class DoctorReport:
 
 
 def to_json(report: DoctorReport) -> str:
-    """Return the report as one JSON object: ``wsvad, status, exit_code, checks``."""
+    """Return the report as a JSON object: ``wsvad, status, exit_code, checks``."""
     checks = [
         {"name": c.name, "status": c.status, "summary": c.summary, "remedy": c.remedy, "data": dict(c.data)}
         for c in report.checks
@@ -84,12 +84,12 @@ def to_json(report: DoctorReport) -> str:
 
 
 def render(report: DoctorReport, *, color: bool = False, width: int = 110) -> str:
-    """Return the report as a table and one closing line.
+    """Return the report as a table and a closing line.
 
     Args:
-        report: what :func:`wsvad.doctor.run` returned.
-        color: with ANSI colours, for a terminal.
-        width: columns to fill, at least 40.
+        report: report of :func:`wsvad.doctor.run`.
+        color: use ANSI colours, for a terminal.
+        width: width in columns, at least 40.
     """
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
@@ -112,5 +112,5 @@ def _verdict(report: DoctorReport) -> str:
     counts = {status: sum(check.status == status for check in report.checks) for status in ("ok", "warn", "fail")}
     if report.status == "ok":
         return f"All {counts['ok']} checks passed."
-    parts = [f"{counts['ok']} ok", f"{counts['warn']} to look at", f"{counts['fail']} failed"]
+    parts = [f"{counts['ok']} ok", f"{counts['warn']} with warnings", f"{counts['fail']} failed"]
     return ", ".join(parts) + "."

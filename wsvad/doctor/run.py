@@ -1,4 +1,4 @@
-"""All checks, in order: what is installed, what the machine has, what it can reach."""
+"""Run all checks: installed software, the machine, the stores and the cluster."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ def run(
     *,
     videos_uri: str | None = None,
 ) -> DoctorReport:
-    """Check this machine, and the stores and the cluster that are named.
+    """Check this machine, and the given stores and cluster.
 
-    Takes about 10 s, of which a local Ray takes most, and longer for what does not answer (a cluster: 100 s; a local
-    Ray: 90 s; a store: its own retries). It writes nothing but the probe object at ``out_uri``, and Ray's files in the
-    temporary folder; it removes both again.
+    Takes about 10 s, most of it for a local Ray, and longer for what does not answer (a cluster: 100 s; a local Ray:
+    90 s; a store: its own retries). Writes only a probe object at ``out_uri``, and Ray's files in the temporary
+    folder, and removes both.
 
     Args:
-        out_uri: where results would go: is it writable, and does it honour create-only writes?
+        out_uri: store of the results, checked for write access and create-only writes.
         options: how to reach the stores; defaults to the standard AWS environment.
-        address: the Ray cluster (``host:port``, ``ray://…``, ``auto``); defaults to ``RAY_ADDRESS``.
-        videos_uri: where videos would come from: can it be listed and read?
+        address: address of the Ray cluster (``host:port``, ``ray://…``, ``auto``); defaults to ``RAY_ADDRESS``.
+        videos_uri: store of the videos, checked for list and read access.
 
     Returns:
-        What was found. No exception: what cannot be found out is a check that failed.
+        All checks. Raises no exceptions; what cannot be determined is a failed check.
     """
     options = options or StoreOptions()
     checks = [
@@ -52,6 +52,6 @@ def run(
         checks.append(services.check_credentials(options))
     about: dict[str, Value] = {"videos": videos_uri, "out": out_uri, "store": asdict(options)}
     ray = services.check_ray(address, about)
-    checks += [ray, *nodes.checks_of(ray.data)]
+    checks += [ray, *nodes.node_checks(ray.data)]
     checks.append(services.check_ray_auth(address))
     return DoctorReport(tuple(checks))

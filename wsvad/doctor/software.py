@@ -1,4 +1,4 @@
-"""What is installed: versions, the build of torch, what FFmpeg can decode, which devices torch can use."""
+"""Checks of installed software: versions, the build of torch, FFmpeg's decoders, CUDA devices, embedded weights."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from wsvad.errors import UsageError, WeightsError
 
 PACKAGES = ("torch", "ray", "av", "pyarrow", "s3fs", "numpy", "safetensors")
 DECODERS = ("h264", "hevc", "mpeg4", "vp9", "av1", "mjpeg")
-_INSTALL = "install again: pip install -c constraints.txt ."
+_INSTALL = "reinstall: pip install -c constraints.txt ."
 
-# torch and av are imported in the functions: a broken build must be a finding, not the end of the search.
+# torch and av are imported inside functions, so that a broken build is reported as a failed check.
 
 
 def check_versions() -> Check:
-    """Versions of Python, wsvad and what it stands on, held against the ranges that wsvad declares."""
+    """Check the versions of Python, wsvad and its main dependencies against the declared ranges."""
     versions: dict[str, Value] = {"python": platform.python_version(), "wsvad": wsvad.__version__}
     missing, outside = [], []
     ranges = _declared_ranges()
@@ -31,7 +31,7 @@ def check_versions() -> Check:
             missing.append(name)
             continue
         versions[name] = version
-        # Local labels (+cu128) and pre-releases come with GPU images that bring their own build.
+        # GPU images have their own builds with local labels (+cu128) or pre-release versions.
         if name in ranges and not ranges[name].specifier.contains(version.split("+")[0], prereleases=True):
             outside.append(f"{name} {version} is outside {ranges[name].specifier}")
     summary = ", ".join(f"{name} {version}" for name, version in versions.items())
@@ -43,7 +43,7 @@ def check_versions() -> Check:
 
 
 def _declared_ranges() -> dict[str, Requirement]:
-    """The ranges of the installed distribution; none where wsvad runs from a folder that was shipped to a worker."""
+    """Return the declared ranges; empty if wsvad is not installed but runs from a job's working directory."""
     try:
         declared = metadata.requires("wsvad") or []
     except metadata.PackageNotFoundError:
@@ -52,7 +52,7 @@ def _declared_ranges() -> dict[str, Requirement]:
 
 
 def check_torch() -> Check:
-    """The build of torch: for which device, and with oneDNN, on which the fast path stands."""
+    """Check the build of torch: its device type, and oneDNN, which fast CPU inference needs."""
     try:
         import torch
     except (ImportError, OSError) as error:
@@ -70,13 +70,13 @@ def check_torch() -> Check:
     data: dict[str, Value] = {"build": build, "mkldnn": mkldnn, "cpu_capability": capability, "threads": threads}
     summary = f"{torch.__version__}, {build} build, oneDNN {'yes' if mkldnn else 'no'}, {capability}, {threads} threads"
     if not mkldnn:
-        remedy = "use an official build of torch: without oneDNN the model runs several times slower on a CPU"
+        remedy = "use an official build of torch; without oneDNN the model is several times slower on a CPU"
         return Check("torch", "warn", summary, remedy, data)
     return Check("torch", "ok", summary, data=data)
 
 
 def check_devices(devices: Path = Path("/dev")) -> Check:
-    """CUDA devices that torch can use; or why there are none, when the machine seems to have one."""
+    """Check which CUDA devices torch can use, or why it cannot use those of the machine."""
     try:
         import torch
     except (ImportError, OSError):
@@ -88,9 +88,9 @@ def check_devices(devices: Path = Path("/dev")) -> Check:
     if not cards:
         return Check("devices", "ok", "CPU; no CUDA device on this machine", data=data)
     if torch.version.cuda is None:
-        summary = f"CPU; {len(cards)} NVIDIA device(s) are here, but this build of torch is without CUDA"
+        summary = f"CPU; this machine has {len(cards)} NVIDIA device(s), but torch is built without CUDA"
         return Check("devices", "warn", summary, "install a CUDA build of torch", data)
-    summary = f"CPU; {len(cards)} NVIDIA device(s) are here, but CUDA {torch.version.cuda} cannot use them"
+    summary = f"CPU; this machine has {len(cards)} NVIDIA device(s), but CUDA {torch.version.cuda} cannot use them"
     return Check("devices", "warn", summary, "compare `nvidia-smi` (driver) with the build; CUDA_VISIBLE_DEVICES", data)
 
 
@@ -106,13 +106,13 @@ def _cuda_devices() -> Check:
             found.append({"name": properties.name, "memory": properties.total_memory, "capability": capability})
             lines.append(f"{properties.name} ({properties.total_memory / (1 << 30):.0f} GiB, sm {capability})")
     except RuntimeError as error:
-        remedy = "look at `nvidia-smi`: is the device healthy and free?"
-        return Check("devices", "fail", f"CUDA is there but does not start: {str(error).splitlines()[0]}", remedy)
+        remedy = "run `nvidia-smi` to check that the device is healthy and free"
+        return Check("devices", "fail", f"CUDA is available but does not start: {str(error).splitlines()[0]}", remedy)
     return Check("devices", "ok", "CUDA: " + ", ".join(lines), data={"cuda": found})
 
 
 def check_weights() -> Check:
-    """The weights that come with the package, and whether optical flow can be computed."""
+    """Check the embedded weights, and whether optical flow is available."""
     try:
         from wsvad.backbones.embedded import embedded_weights, has_embedded_weights
         from wsvad.backbones.shipped import NAME
@@ -122,21 +122,21 @@ def check_weights() -> Check:
 
     try:
         require_flow("tvl1")
-        flow, said = True, "optical flow can be computed"
+        flow, flow_text = True, "optical flow is available"
     except UsageError:
-        flow, said = False, "no optical flow (pip install 'wsvad[flow]')"
+        flow, flow_text = False, "no optical flow (pip install 'wsvad[flow]')"
     data: dict[str, Value] = {"embedded": None, "flow": flow}
     if not has_embedded_weights():
-        return Check("weights", "warn", f"{NAME}: not in this installation; {said}", _INSTALL, data)
+        return Check("weights", "warn", f"{NAME}: not in this installation; {flow_text}", _INSTALL, data)
     try:
         digest = embedded_weights().digest
     except WeightsError as error:
         return Check("weights", "fail", str(error), _INSTALL, data)
-    return Check("weights", "ok", f"{NAME} ({digest[:19]}) is embedded; {said}", data=data | {"embedded": digest})
+    return Check("weights", "ok", f"{NAME} ({digest[:19]}) is embedded; {flow_text}", data=data | {"embedded": digest})
 
 
 def check_ffmpeg() -> Check:
-    """The FFmpeg inside PyAV, and which of the usual codecs of cameras it can decode."""
+    """Check the FFmpeg build in PyAV, and which common camera codecs it can decode."""
     try:
         import av
         import av.codec

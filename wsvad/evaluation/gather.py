@@ -17,7 +17,7 @@ from wsvad.metrics.options import TruthMode
 from wsvad.metrics.results import VideoResult, displayed_size
 from wsvad.metrics.truth import fit, frame_truth, truth_spans
 from wsvad.report.svg import count
-from wsvad.scores.places import view_of
+from wsvad.scores.grid import view_of
 from wsvad.scores.table import VideoScores
 
 Load = Callable[[str], VideoScores]

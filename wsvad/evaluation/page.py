@@ -21,7 +21,7 @@ from wsvad.report.charts import Line, chart, interval_bar
 from wsvad.report.frames import Pictures
 from wsvad.report.svg import clock, count, number
 from wsvad.report.templates import environment, style
-from wsvad.scores.places import view_of
+from wsvad.scores.grid import view_of
 
 Document = Mapping[str, Any]
 HEADLINES = (

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wsvad.cameras.config import Mask
-from wsvad.scores.places import Floats
+from wsvad.scores.grid import Floats
 
 Bools = npt.NDArray[np.bool_]
 MASKED_FRACTION = 0.5

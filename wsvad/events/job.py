@@ -35,14 +35,14 @@ from wsvad.events.table import Counts, decode_events, encode_events, receipt_of
 from wsvad.events.text_formats import write_text_files
 from wsvad.events.thresholds import load_thresholds
 from wsvad.events.units import EventUnit, missing_units, plan_units
-from wsvad.scores.places import view_of
+from wsvad.scores.grid import view_of
 from wsvad.scores.reading import ScoreSet
 from wsvad.scores.table import VideoScores
 from wsvad.storage import Created, Store, StoreOptions, probe_folder
 from wsvad.text import printable
 from wsvad.work.receipt import Receipt
 from wsvad.work.record import Run
-from wsvad.work.stored import DamagedUnit, adopt
+from wsvad.work.stored import DamagedUnit, recover_stored_units
 from wsvad.work.target import open_target
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ def find_all_events(options: EventsOptions, console: Console | None = None) -> E
     out = open_target(options.out, options.store, plan.config, dry_run=options.dry_run)
     if options.text and not options.dry_run:
         probe_folder(options.text, options.store)
-    _find_stored(plan, out, mend=not options.dry_run)
+    _find_stored(plan, out, repair=not options.dry_run)
     snapshot = None
     if not options.dry_run:
         claim_dataset(out, plan.config)
@@ -132,7 +132,7 @@ def find_all_events(options: EventsOptions, console: Console | None = None) -> E
         }
         cameras = {name: camera.to_dict() for name, camera in plan.cameras.items()}
         resolved = {**options.to_dict(), **inputs, "events": plan.config.to_dict(), "resolved_cameras": cameras}
-        run.keep(out, resolved, summary)
+        run.write_record(out, resolved, summary)
     return summary
 
 
@@ -167,7 +167,7 @@ def _mask_warning(scores: ScoreSet, cameras: dict[str, Camera], config: EventsCo
     return f"THE MASKS OF {len(masked)} CAMERAS HAVE NO EFFECT: {why}"
 
 
-def _find_stored(plan: _Plan, out: Store, *, mend: bool) -> None:
+def _find_stored(plan: _Plan, out: Store, *, repair: bool) -> None:
     """Find the units that are stored already, and count their rows."""
 
     def receipt(unit_id: str, data: bytes) -> Receipt:
@@ -177,7 +177,7 @@ def _find_stored(plan: _Plan, out: Store, *, mend: bool) -> None:
 
     base = latest_snapshot(out)
     published = {row["video_id"]: row for row in base.videos} if base else {}
-    plan.receipts = adopt(out, plan.units, base, receipt, mend=mend)
+    plan.receipts = recover_stored_units(out, plan.units, base, receipt, repair=repair)
     for unit in plan.units:
         if unit.unit_id in plan.receipts and unit.unit_id not in plan.counts:
             row = published.get(unit.name, {})

@@ -22,7 +22,7 @@ from wsvad.events.smoothing import Floats, smooth
 from wsvad.events.sources import Source
 from wsvad.events.spans import Span, find_events
 from wsvad.events.units import EventUnit
-from wsvad.scores.places import cells, view_of
+from wsvad.scores.grid import cells, view_of
 from wsvad.scores.table import VideoScores
 
 Load = Callable[[str], VideoScores]

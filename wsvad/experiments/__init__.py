@@ -1,1 +1,1 @@
-"""Several models, several seeds, one table: what a claim about a model rests on."""
+"""Comparisons and ablations: train, score and evaluate several models with several seeds, and tabulate the results."""

@@ -1,4 +1,4 @@
-"""An ablation from start to end: the base and the rows that differ from it in one factor, with the same seeds."""
+"""An ablation: a base and rows that differ from it in one factor, run with the same seeds and tested against it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table as Drawn
+from rich.table import Table as RichTable
 
 from wsvad.errors import EXIT_OK, UsageError
 from wsvad.experiments.families import Published
-from wsvad.experiments.job import check_comparison, plain_rows, run_comparison, said_of
+from wsvad.experiments.job import check_comparison, describe_features, plain_rows, run_comparison
 from wsvad.experiments.options import CompareOptions
 from wsvad.experiments.resampled import resampled_figures
 from wsvad.experiments.table import COLUMNS, Rows, Spread
@@ -30,39 +30,39 @@ from wsvad.storage import open_store
 
 log = logging.getLogger(__name__)
 
-_OF_CUBOIDS = ("region_auc", "region_ap", "pointing_clips", "rbdc", "tbdc")
+_REGION_METRICS = ("region_auc", "region_ap", "pointing_clips", "rbdc", "tbdc")
 JSON, MARKDOWN, CSV, HTML = "ablation.json", "ablation.md", "ablation.csv", "ablation.html"
 
 
 @dataclass(frozen=True)
 class AblationOptions:
-    """What is compared with what; the first row is the base."""
+    """Options of an ablation."""
 
     comparison: CompareOptions
-    """Runs; its first row is the base, the others differ from it."""
+    """The runs. The first row is the base; the others differ from it."""
     metric: str = "frame_auc"
-    """The figure that rows are tested on."""
+    """The metric that rows are tested on."""
     resamples: int = 1000
-    """Of seeds and videos, 100 or more; 0: no bootstrap."""
+    """Number of bootstrap resamples of seeds and videos, at least 100; 0 disables the bootstrap."""
     published: Mapping[str, Published] = field(default_factory=dict)
-    """What a paper says, by the row's name."""
+    """Values published in a paper, by name of the row."""
     title: str = "Ablation"
 
     def __post_init__(self) -> None:
         if len(self.comparison.rows) < 2:
-            raise UsageError("an ablation has a base and at least one row that differs from it")
+            raise UsageError("an ablation needs a base and at least one row that differs from it")
         if self.metric not in COLUMNS:
-            raise UsageError(f"the figure must be one of {', '.join(COLUMNS)}, got {self.metric!r}")
+            raise UsageError(f"the metric must be one of {', '.join(COLUMNS)}, got {self.metric!r}")
         MetricOptions(resamples=self.resamples)
-        if self.metric in _OF_CUBOIDS:
-            blind = [row.name for row in self.comparison.rows if MODELS[row.model].config.inputs != "cuboids"]
-            if blind:
-                raise UsageError(f"{self.metric} is of scores in the picture, which {blind[0]} has none of")
+        if self.metric in _REGION_METRICS:
+            unsuitable = [row.name for row in self.comparison.rows if MODELS[row.model].config.inputs != "cuboids"]
+            if unsuitable:
+                raise UsageError(f"{self.metric} needs scores of image regions, which {unsuitable[0]} does not have")
 
 
 @dataclass(frozen=True)
 class AblationSummary:
-    """The tables, one a split, and where they are."""
+    """Result of an ablation: one table per split, and their location."""
 
     out: str
     title: str
@@ -71,7 +71,7 @@ class AblationSummary:
     rows: Rows
     """Empty after a dry run."""
     paired: Mapping[Split, Mapping[str, Paired]]
-    """By split and row's name; the base is not among them."""
+    """Comparisons with the base, by split and name of the row."""
     published: Mapping[str, Published]
     features: Mapping[str, Mapping[str, str]]
     runs: int
@@ -79,19 +79,19 @@ class AblationSummary:
     exit_code: int = EXIT_OK
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
+        """Return the summary as JSON values."""
         pairs = {split: {name: asdict(one) for name, one in rows.items()} for split, rows in self.paired.items()}
-        told = {name: asdict(one) for name, one in self.published.items()}
+        published = {name: asdict(one) for name, one in self.published.items()}
         plain = {"out": self.out, "title": self.title, "metric": self.metric, "seeds": self.seeds, "runs": self.runs}
-        rows = {"rows": plain_rows(self.rows), "paired": pairs, "published": told, "features": dict(self.features)}
+        rows = {"rows": plain_rows(self.rows), "paired": pairs, "published": published, "features": dict(self.features)}
         return {**plain, **rows, "dry_run": self.dry_run, "exit_code": self.exit_code}
 
     def to_json(self) -> str:
-        """Return everything as one JSON object."""
+        """Return the summary as a JSON object."""
         return json.dumps(self.to_dict(), indent=1)
 
     def show(self, console: Console) -> None:
-        """Print the tables and the places of their files."""
+        """Print the tables and the paths of their files."""
         if self.dry_run:
             console.print(f"{self.runs} runs to do (dry run: nothing was written)", markup=False)
             return
@@ -99,21 +99,21 @@ class AblationSummary:
             columns, lines = self.table(split)
             if console.width < sum(
                 max(map(len, texts)) + 2 for texts in zip(*lines, strict=True)
-            ):  # cut off by a table
+            ):  # a drawn table would be truncated
                 console.print(as_markdown(self.title, {split: (columns, lines)}, ()), markup=False, soft_wrap=True)
                 continue
-            table = Drawn(box=None, pad_edge=False, title=f"{self.title}, split {split}", title_justify="left")
+            table = RichTable(box=None, pad_edge=False, title=f"{self.title}, split {split}", title_justify="left")
             for column in columns:
                 table.add_column(column.title, justify="left" if column.text else "right")
             for line in lines:
                 table.add_row(*line)
             console.print(table, markup=False)
-        for said in said_of(self.features):
-            console.print(said, markup=False, soft_wrap=True)
+        for line_text in describe_features(self.features):
+            console.print(line_text, markup=False, soft_wrap=True)
         console.print(f"tables {self.out}/{MARKDOWN}, {CSV}, {HTML}", markup=False, soft_wrap=True)
 
     def table(self, split: Split) -> Table:
-        """Return the columns of a split's table, and its lines as text."""
+        """Return the columns of a split's table, and its rows as text."""
         shown = [c for c in COLUMNS if any(_mean(one[split].get(c)) is not None for one in self.rows.values())]
         more = [c for c in shown if c != self.metric]
         papers = any(name in self.published for name in self.rows)
@@ -121,16 +121,16 @@ class AblationSummary:
             Column("row", "What differs from the base", text=True),
             Column(COLUMNS[self.metric], "Mean ± sample standard deviation over seeds"),
             Column("difference", "Row minus base, mean over the seeds that both have"),
-            Column("95 % interval", "Of the difference: bootstrap over seeds and videos at once"),
+            Column("95 % interval", "Of the difference: bootstrap over seeds and videos together"),
             Column("p", "Two-sided paired t-test over seeds"),
             Column("p, Holm", "Corrected for the number of rows"),
-            Column("P(worse)", "Share of the resamples in which the row is worse than the base"),
+            Column("P(worse)", "Fraction of the resamples in which the row is worse than the base"),
             *(Column(COLUMNS[c], "Mean ± sample standard deviation over seeds") for c in more),
         ]
         if papers:
             columns += [
-                Column("paper, ShanghaiTech", "Frame AUC in percent, as the paper says", text=True),
-                Column("paper, UCF-Crime", "Frame AUC in percent, as the paper says", text=True),
+                Column("paper, ShanghaiTech", "Frame AUC in percent, as published", text=True),
+                Column("paper, UCF-Crime", "Frame AUC in percent, as published", text=True),
             ]
         return columns, [self._line(name, split, more, papers=papers) for name in self.rows]
 
@@ -145,13 +145,13 @@ class AblationSummary:
             line += [_number(value, ".3f") for value in (pair.p, pair.p_family, pair.worse)]
         line += [_text(figures.get(metric)) for metric in more]
         if papers:
-            told = self.published.get(name, Published())
-            line += [told.shanghaitech or "–", told.ucf_crime or "–"]
+            published = self.published.get(name, Published())
+            line += [published.shanghaitech or "–", published.ucf_crime or "–"]
         return line
 
 
 def ablate(options: AblationOptions) -> AblationSummary:
-    """Run the base and every row with every seed, and say which rows are worse; safe to kill and to run again.
+    """Run the base and every row with every seed, and test which rows are worse. Can be interrupted and resumed.
 
     Raises:
         UsageError, ManifestError, ConflictError, StorageError, ClusterError: as ``compare``.
@@ -168,7 +168,7 @@ def ablate(options: AblationOptions) -> AblationSummary:
     summary = AblationSummary(*about, rows, paired, options.published, features, runs)
     record = {"options": {**comparison.to_dict(), "metric": options.metric, "resamples": options.resamples}}
     tables: dict[str, Table] = {split: summary.table(split) for split in comparison.splits}
-    notes = [_about(options), *said_of(features)]
+    notes = [_about(options), *describe_features(features)]
     out.replace(MARKDOWN, as_markdown(options.title, tables, notes).encode())
     out.replace(CSV, as_csv(tables).encode())
     out.replace(HTML, as_html(options.title, tables, notes).encode())
@@ -177,15 +177,15 @@ def ablate(options: AblationOptions) -> AblationSummary:
 
 
 def _pairs(options: AblationOptions, rows: Rows, split: Split) -> dict[str, Paired]:
-    """Compare every row with the base, on the same seeds and the same draws of the videos."""
+    """Compare every row with the base, paired by seed and by resample of the videos."""
     base, *others = [row.name for row in options.comparison.rows]
-    drawn = _resampled(options, split)
+    resampled = _resampled(options, split)
     found = {
         name: compare_pairs(
             _values(rows, name, split, options.metric),
             _values(rows, base, split, options.metric),
-            drawn.get(name),
-            drawn.get(base),
+            resampled.get(name),
+            resampled.get(base),
         )
         for name in others
     }
@@ -202,17 +202,17 @@ def _values(rows: Rows, name: str, split: Split, metric: str) -> Sequence[float 
 
 
 def _resampled(options: AblationOptions, split: Split) -> dict[str, Floats]:
-    """The figure of every row in resamples of the videos, ``[S, R]``; a row that lacks it at a seed has NaN there."""
+    """Return the metric of every row in resamples of the videos, ``[S, R]``; NaN for seeds without a value."""
     if not options.resamples:
         return {}
     comparison = options.comparison
     records = read_records(comparison.manifest, comparison.store)
-    drawing = MetricOptions(resamples=options.resamples)
+    resampling = MetricOptions(resamples=options.resamples)
     found: dict[str, Floats] = {}
     for row in comparison.rows:
         by_seed = []
         for seed in range(comparison.seeds):
-            figures = resampled_figures(comparison.trial(row, seed), records, split, drawing)
+            figures = resampled_figures(comparison.trial(row, seed), records, split, resampling)
             by_seed.append(figures.get(options.metric, np.full(options.resamples, np.nan)))
         found[row.name] = np.stack(by_seed)
     return found
@@ -225,7 +225,7 @@ def _about(options: AblationOptions) -> str:
         f"{comparison.rows[0].name}, paired by seed; p of the paired t-test, corrected over the rows (Holm)."
     )
     if options.resamples:
-        text += f" Intervals and P(worse): {options.resamples} resamples of seeds and videos at once."
+        text += f" Intervals and P(worse): {options.resamples} resamples of seeds and videos together."
     return text
 
 

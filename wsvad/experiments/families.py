@@ -1,4 +1,4 @@
-"""Ablations by name: the rows of a table that differ from its base in one factor, with what the paper says of them."""
+"""Predefined ablations: rows that differ from a base in one factor, with values published in the papers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wsvad.experiments.rows import Row
 
 @dataclass(frozen=True)
 class Published:
-    """Frame AUC in percent as the paper's text gives it; empty: it does not."""
+    """Frame AUC in percent as published in the text of the paper; empty if it is not."""
 
     shanghaitech: str = ""
     ucf_crime: str = ""
@@ -18,13 +18,13 @@ class Published:
 
 @dataclass(frozen=True)
 class Family:
-    """A base and the rows that are compared with it."""
+    """A base and the rows to compare with it."""
 
     about: str
     base: Row
     rows: tuple[Row, ...]
     published: Mapping[str, Published]
-    """By the row's name."""
+    """Published values by name of the row."""
 
 
 def _ltgs(label: str, preset: str = "ablation", *settings: str) -> Row:
@@ -95,4 +95,4 @@ FAMILIES: Mapping[str, Family] = {
         {},
     ),
 }
-"""By the name that ``wsvad ablate --family`` takes."""
+"""Ablations by the value of ``wsvad ablate --family``."""

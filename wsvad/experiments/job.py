@@ -1,4 +1,4 @@
-"""A comparison from start to end: run every trial, then one table."""
+"""A comparison: run every trial, then tabulate the results."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from wsvad.dataset.published import refuse_data_set
 from wsvad.errors import EXIT_OK
 from wsvad.evaluation.gather import records_of_split
 from wsvad.evaluation.leaks import check_leaks
-from wsvad.experiments.many import run_trials
 from wsvad.experiments.options import CompareOptions
 from wsvad.experiments.table import COLUMNS, Rows, as_csv, as_markdown, lines, shown_columns, summarize
 from wsvad.experiments.trial import Figures, check_trial
+from wsvad.experiments.trials import run_trials
 from wsvad.features.config_text import config_fields, config_phrase
 from wsvad.features.reading import FeatureSet
 from wsvad.manifest.names import Split
 from wsvad.manifest.records import read_records
 from wsvad.provenance import versions
 from wsvad.storage import open_store, probe_folder
-from wsvad.work.target import refuse_job_copy
+from wsvad.work.target import refuse_job_working_dir
 
 log = logging.getLogger(__name__)
 
@@ -34,27 +34,27 @@ JSON, MARKDOWN, CSV = "table.json", "table.md", "figures.csv"
 
 @dataclass(frozen=True)
 class CompareSummary:
-    """The table and where it is."""
+    """Result of a comparison: the table and its location."""
 
     out: str
     seeds: int
     rows: Rows
     """Empty after a dry run."""
     runs: int
-    """Runs that the comparison is made of."""
+    """Number of runs in the comparison."""
     features: dict[str, dict[str, str]] = field(default_factory=dict)
-    """By URI: what made the features, precision of the arithmetic included."""
+    """By URI: how the features were made, including the numerical precision."""
     dry_run: bool = False
     exit_code: int = EXIT_OK
 
     def to_json(self) -> str:
-        """Return every figure as one JSON object."""
+        """Return all metrics as a JSON object."""
         plain = {"out": self.out, "seeds": self.seeds, "runs": self.runs, "dry_run": self.dry_run}
         whole = {**plain, "features": self.features, "rows": plain_rows(self.rows), "exit_code": self.exit_code}
         return json.dumps(whole, indent=1)
 
     def show(self, console: Console) -> None:
-        """Print the table and the places of its files."""
+        """Print the table and the paths of its files."""
         if self.dry_run:
             console.print(f"{self.runs} runs to do (dry run: nothing was written)", markup=False)
             return
@@ -66,17 +66,17 @@ class CompareSummary:
         for metric in shown_columns(self.rows):
             table.add_row(COLUMNS[metric], *(line[metric].text() if metric in line else "–" for line in found.values()))
         console.print(table)
-        for said in said_of(self.features):
-            console.print(said, markup=False, soft_wrap=True)
-        console.print(f"table {self.out}/{MARKDOWN}\nevery figure {self.out}/{CSV}", markup=False, soft_wrap=True)
+        for line in describe_features(self.features):
+            console.print(line, markup=False, soft_wrap=True)
+        console.print(f"table {self.out}/{MARKDOWN}\nall values {self.out}/{CSV}", markup=False, soft_wrap=True)
 
 
 def compare(options: CompareOptions) -> CompareSummary:
-    """Train, score and evaluate every row with every seed; safe to kill and to run again.
+    """Train, score and evaluate every row with every seed. An interrupted comparison can be resumed.
 
     Raises:
-        UsageError, ManifestError: before any work.
-        ConflictError: the target holds a comparison with other options or data.
+        UsageError, ManifestError: detected before any work.
+        ConflictError: the target contains a comparison with other options or data.
         StorageError, ClusterError: run the same command again.
     """
     features = check_comparison(options)
@@ -92,7 +92,7 @@ def compare(options: CompareOptions) -> CompareSummary:
 
 
 def run_comparison(options: CompareOptions) -> Rows:
-    """Run every trial that is not finished, and return the figures of all. Raises as :func:`compare`."""
+    """Run all unfinished trials, and return the metrics of all trials. Raises as :func:`compare`."""
     probe_folder(options.out, options.store)
     trials = options.trials()
     figures: dict[tuple[str, int], Mapping[Split, Figures]] = {}
@@ -100,21 +100,21 @@ def run_comparison(options: CompareOptions) -> Rows:
         trials, use_ray=options.use_ray, address=options.address, verbose=options.verbose
     ):  # fmt: skip
         figures[key] = found
-        said = ", ".join(f"frame AUC {_number(one['frame_auc'])} on {split}" for split, one in found.items())
-        log.info("%d/%d  %s: %s", len(figures), len(trials), trials[key].name, said)
+        text = ", ".join(f"frame AUC {_number(one['frame_auc'])} on {split}" for split, one in found.items())
+        log.info("%d/%d  %s: %s", len(figures), len(trials), trials[key].name, text)
     return summarize([row.name for row in options.rows], options.splits, figures)
 
 
 def check_comparison(options: CompareOptions) -> dict[str, dict[str, str]]:
-    """Refuse what the training of any row, or the evaluation at the end of every run, would refuse.
+    """Raise what the training of any row, or the evaluation of any run, would raise before work.
 
     Returns:
-        What made the features, by their URI.
+        How the features were made, by URI.
 
     Raises:
         UsageError, ManifestError, ConflictError: as :func:`compare`.
     """
-    refuse_job_copy(options.out)
+    refuse_job_working_dir(options.out)
     refuse_data_set(open_store(options.out, options.store), "a comparison")
     records = read_records(options.manifest, options.store)
     for split in options.splits:
@@ -130,14 +130,14 @@ def check_comparison(options: CompareOptions) -> dict[str, dict[str, str]]:
 
 def _caption(options: CompareOptions, features: Mapping[str, Mapping[str, str]]) -> str:
     spread = "mean ± sample standard deviation"
-    best = "Best-on-test is the step that looked best on the test; it selects nothing."
+    best = "Best-on-test is the best step on the test videos; it is not used for selection."
     splits = " and ".join(f"`{split}`" for split in options.splits)
     which = f"Split{'s' if len(options.splits) > 1 else ''} {splits}, {options.seeds} seeds: {spread}. {best}"
-    return "\n" + "\n".join([which, *said_of(features)]) + "\n"
+    return "\n" + "\n".join([which, *describe_features(features)]) + "\n"
 
 
-def said_of(features: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Return a line for each features data set that says what made it."""
+def describe_features(features: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return one line per features data set that states how it was made."""
     return [f"Features {uri}: {config_phrase(made)}." for uri, made in features.items()]
 
 
@@ -146,5 +146,5 @@ def _number(value: float | None) -> str:
 
 
 def plain_rows(rows: Rows) -> dict[str, dict[str, Any]]:
-    """Return the figures as JSON values, by line of the table and metric."""
+    """Return the metrics as JSON values, by row of the table and metric."""
     return {name: {metric: asdict(spread) for metric, spread in line.items()} for name, line in lines(rows).items()}

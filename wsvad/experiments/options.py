@@ -1,4 +1,4 @@
-"""What is compared."""
+"""Options of a comparison."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from wsvad.errors import UsageError
-from wsvad.experiments.rows import NOT_OF_A_ROW, Row
+from wsvad.experiments.rows import RESERVED_OPTIONS, Row
 from wsvad.experiments.trial import Trial
 from wsvad.manifest.names import Split
 from wsvad.storage import StoreOptions
@@ -15,50 +15,50 @@ from wsvad.storage import StoreOptions
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """What to train, score and evaluate; ``wsvad compare --help`` explains the same options."""
+    """Models, data and resources of a comparison; ``wsvad compare --help`` explains the same options."""
 
     features: str
-    """Root of a features data set; that of a row wins over it."""
+    """URI of the features data set; a row may override it."""
     manifest: str
-    """Labels, splits and truth."""
+    """Manifest with labels, splits and annotations."""
     out: str
-    """Folder that holds the table and every run."""
+    """Folder of the table and of all runs."""
     rows: tuple[Row, ...]
-    """Lines of the table."""
+    """Rows of the table."""
     seeds: int = 5
-    """Runs of each row, with the seeds 0, 1, …; at least 1."""
+    """Number of runs per row, with the seeds 0, 1, …; at least 1."""
     training: dict[str, Any] = field(default_factory=dict)
-    """Options of ``TrainConfig`` for all rows, over their recipes."""
+    """Options of ``TrainConfig`` for all rows, which override their recipes."""
     overrides: Sequence[str] = ()
-    """Settings of the models as ``key=value``, over those of every preset; each row's model must have them."""
+    """Model settings as ``key=value``, which override every preset; all models must have them."""
     splits: tuple[Split, ...] = ("test",)
-    """Which splits the figures are of."""
+    """Splits to evaluate."""
     allow_missing: bool = False
     drop_states: bool = False
-    """Delete the states of every training that is finished."""
+    """Delete the saved states of finished training runs."""
     use_ray: bool = True
-    """Whether runs are tasks on Ray, side by side, or follow each other in this process."""
+    """Run trials as parallel tasks on Ray, instead of one after the other in this process."""
     cpus: float = 1.0
-    """Cores of a run."""
+    """CPU cores per run."""
     gpus: float = 0.0
-    """GPUs of a run."""
+    """GPUs per run."""
     address: str | None = None
-    """Of a Ray cluster; ``None``: ``RAY_ADDRESS``, else a local Ray."""
+    """Address of a Ray cluster; ``None`` uses ``RAY_ADDRESS``, else a local Ray."""
     store: StoreOptions = field(default_factory=StoreOptions)
     dry_run: bool = False
-    """Check everything; train and write nothing."""
+    """Check all options; train and write nothing."""
     verbose: bool = False
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise UsageError(f"seeds must be at least 1, got {self.seeds}")
-        if any(name in self.training for name in NOT_OF_A_ROW):
-            raise UsageError("the seeds of a comparison are 0, 1, …; seed cannot be an option of its training")
+        if any(name in self.training for name in RESERVED_OPTIONS):
+            raise UsageError("a comparison uses the seeds 0, 1, …; seed cannot be one of its training options")
         if not self.splits or len(set(self.splits)) < len(self.splits):
-            raise UsageError(f"expected splits, each once, got {', '.join(map(str, self.splits)) or 'none'}")
+            raise UsageError(f"expected one or more different splits, got {', '.join(map(str, self.splits)) or 'none'}")
 
     def trial(self, row: Row, seed: int) -> Trial:
-        """Return one run."""
+        """Return the trial of a row and seed."""
         return Trial(
             features=row.features or self.features,
             manifest=self.manifest,
@@ -78,10 +78,10 @@ class CompareOptions:
         )
 
     def trials(self) -> dict[tuple[str, int], Trial]:
-        """Return every run by its row's name and seed, seed by seed: a comparison that is stopped has all rows so."""
+        """Return all trials by row name and seed, ordered by seed, so that an interrupted comparison has all rows."""
         return {(row.name, seed): self.trial(row, seed) for seed in range(self.seeds) for row in self.rows}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the options as JSON values; they hold no secret."""
+        """Return the options as JSON values; they contain no secrets."""
         rows = [{**asdict(row), "name": row.name} for row in self.rows]
         return {**asdict(self), "rows": rows, "overrides": list(self.overrides), "splits": list(self.splits)}

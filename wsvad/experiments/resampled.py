@@ -1,4 +1,4 @@
-"""Figures of a trial in resamples of the videos: what a comparison over seeds and videos is made from."""
+"""Metrics of a trial in bootstrap resamples of the videos, for comparisons over seeds and videos."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from wsvad.scores.reading import ScoreSet
 def resampled_figures(
     trial: Trial, records: list[VideoRecord], split: Split, options: MetricOptions
 ) -> Mapping[str, Floats]:
-    """Return figures by name, each ``[R]``, NaN where undefined in a resample; those without a value are left out.
+    """Return metrics by name, each ``[R]``, NaN where undefined in a resample; omits undefined metrics.
 
-    Trials on the same videos are given the same draws, so that their figures are paired, resample by resample.
+    Trials on the same videos use the same resamples, so that their metrics are paired.
 
     Args:
-        trial: a finished one.
+        trial: a finished trial.
         records: the manifest.
-        split: of the figures.
-        options: how many resamples, their seed, and what figures depend on.
+        split: split to evaluate.
+        options: number of resamples, their seed, and options of the metrics.
 
     Raises:
-        UsageError, DamagedError, StorageError: its scores cannot be read.
+        UsageError, DamagedError, StorageError: the scores cannot be read.
     """
     scores = ScoreSet.open(f"{trial.out}/scores", trial.store)
     features = scores.config.get("features", {})

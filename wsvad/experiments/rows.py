@@ -1,4 +1,4 @@
-"""The rows of a comparison: models in their presets from the command line, or each with its own options from a file."""
+"""Rows of a comparison: models and presets from the command line, or with individual options from a TOML file."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from wsvad.training.config import TrainConfig
 
 _NAME = re.compile(r"[\w][\w .,:+=()-]{0,79}")
 _KEYS = ("name", "model", "preset", "set", "training", "features")
-NOT_OF_A_ROW = ("seed",)
-"""Options of training that a comparison sets itself."""
+RESERVED_OPTIONS = ("seed",)
+"""Training options that a comparison sets itself."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one line of the table is about: it is run with every seed."""
+    """A row of the table, which is run with every seed."""
 
     model: str
     preset: str = "paper"
     label: str = ""
-    """What the table calls it; empty: the model, with its preset where that is not the paper's."""
+    """Name in the table; empty: the model, with its preset unless that is ``paper``."""
     settings: tuple[str, ...] = ()
-    """Settings of the model as ``key=value``, over those of the preset and of the whole comparison."""
+    """Model settings as ``key=value``, which override those of the preset and of the comparison."""
     training: Mapping[str, Any] = field(default_factory=dict)
-    """Options of ``TrainConfig`` by name, over those of the whole comparison."""
+    """Options of ``TrainConfig`` by name, which override those of the comparison."""
     features: str = ""
-    """Root of a features data set; empty: that of the whole comparison."""
+    """URI of a features data set; empty: that of the comparison."""
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:
@@ -48,7 +48,7 @@ class Row:
             raise UsageError(
                 f"the name of a row must be 1 to 80 letters, digits, spaces or any of .,:+=()-, got {self.label!r:.120}"
             )
-        known = {f.name for f in fields(TrainConfig)} - set(NOT_OF_A_ROW)
+        known = {f.name for f in fields(TrainConfig)} - set(RESERVED_OPTIONS)
         for key in self.training:
             if key not in known:
                 meant = did_you_mean(key, known) or f"; it takes {', '.join(sorted(known))}"
@@ -60,36 +60,36 @@ class Row:
 
     @property
     def name(self) -> str:
-        """What the table calls it."""
+        """Name in the table."""
         return self.label or (self.model if self.preset == "paper" else f"{self.model}:{self.preset}")
 
     @property
     def folder(self) -> str:
-        """Where its runs lie, below the comparison's root."""
+        """Folder of its runs, below the root of the comparison."""
         return re.sub(r"[^\w.+=-]+", "_", self.label) if self.label else f"{self.model}-{self.preset}"
 
 
 def parse_rows(text: str) -> tuple[Row, ...]:
-    """Read ``ltgs,ltgs:no_decay,st_mil``; ``all`` is every model as its paper has it.
+    """Parse rows such as ``ltgs,ltgs:no_decay,st_mil``; ``all`` stands for every model with its preset ``paper``.
 
     Raises:
-        UsageError: no such model or preset, one named twice, or none at all.
+        UsageError: unknown model or preset, a duplicate, or no model.
     """
     if text.strip() == "all":
         return tuple(Row(model) for model in MODELS)
     words = [word.partition(":") for word in filter(None, (part.strip() for part in text.split(",")))]
     if not words:
-        raise UsageError("no model is named; give e.g. ltgs,st_mil or all")
+        raise UsageError("no model is given; expected e.g. ltgs,st_mil or all")
     return _distinct([Row(model, preset or "paper") for model, _, preset in words])
 
 
 def read_rows(uri: str, options: StoreOptions | None = None) -> tuple[Row, ...]:
-    """Read a TOML file of rows: ``[[row]]`` with ``model``, and as needed ``preset``, ``name``, ``set`` (a table or a
+    """Read a TOML file of rows: ``[[row]]`` with ``model``, and optionally ``preset``, ``name``, ``set`` (a table or a
     list of ``key=value``), ``training`` (a table of training options) and ``features``.
 
     Raises:
-        UsageError: no such file, no TOML, an unknown key or a value that cannot be.
-        StorageError: it cannot be read.
+        UsageError: there is no such file, it is not TOML, or it has an unknown key or an invalid value.
+        StorageError: the file cannot be read.
     """
     store, key = open_object(uri, options)
     try:
@@ -102,7 +102,7 @@ def read_rows(uri: str, options: StoreOptions | None = None) -> tuple[Row, ...]:
     tables = document.get("row")
     if unknown or not isinstance(tables, list) or not tables:
         got = f"the key {unknown[0]!r}" if unknown else "none"
-        raise UsageError(f"{uri}: expected [[row]] once for every line of the table, got {got}")
+        raise UsageError(f"{uri}: expected one [[row]] per row of the table, got {got}")
     return _distinct([_row(table, f"{uri}, row {number}") for number, table in enumerate(tables, 1)])
 
 
@@ -119,7 +119,7 @@ def _row(table: Any, where: str) -> Row:
         if not isinstance(texts[key], str):
             raise UsageError(f"{where}: {key} must be text, got {texts[key]!r:.80}")
     if not texts["model"]:
-        raise UsageError(f"{where}: it names no model")
+        raise UsageError(f"{where}: the key model is missing")
     training = table.get("training", {})
     if not isinstance(training, dict):
         raise UsageError(f"{where}: training must be a table of training options, got {training!r:.80}")
@@ -153,5 +153,5 @@ def _distinct(rows: Sequence[Row]) -> tuple[Row, ...]:
         found = [getattr(row, attribute) for row in rows]
         twice = sorted({name for name in found if found.count(name) > 1})
         if twice:
-            raise UsageError(f"{twice[0]} is named twice; give rows names of their own")
+            raise UsageError(f"{twice[0]} occurs twice; give every row its own name")
     return tuple(rows)

@@ -1,4 +1,4 @@
-"""Means over seeds, with their spread, as a table for people and for programs."""
+"""Mean and standard deviation of metrics over seeds, as Markdown and CSV tables."""
 
 from __future__ import annotations
 
@@ -23,41 +23,41 @@ COLUMNS = {
     "tbdc": "TBDC",
     "best_on_test_frame_auc": "best-on-test frame AUC",
 }
-"""Metrics of the table for people, with their headings; the CSV has all."""
+"""Metrics in the table for people, with their headings; the CSV has all metrics."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A metric over seeds. ``mean`` and ``std`` are None where no seed has a value."""
+    """A metric over seeds. ``mean`` and ``std`` are ``None`` if no seed has a value."""
 
     mean: float | None
     std: float | None
-    """Sample standard deviation (n - 1); None below two values."""
+    """Sample standard deviation (n - 1); ``None`` for fewer than two values."""
     values: tuple[float | None, ...]
-    """By seed."""
+    """Values by seed."""
 
     @classmethod
     def of(cls, values: Sequence[float | None]) -> Spread:
-        """Summarise the values that are defined."""
+        """Summarise the values, ignoring undefined ones."""
         known = [v for v in values if v is not None]
         mean = statistics.fmean(known) if known else None
         return cls(mean, statistics.stdev(known) if len(known) > 1 else None, tuple(values))
 
     def text(self) -> str:
-        """Return ``.612 ± .034``, ``.612`` for one seed, a dash where undefined."""
+        """Return e.g. ``0.612 ± 0.034``, ``0.612`` for one seed, or a dash if undefined."""
         if self.mean is None:
             return "–"
         return f"{self.mean:.3f}" + (f" ± {self.std:.3f}" if self.std is not None else "")
 
 
 Rows = dict[str, dict[Split, dict[str, Spread]]]
-"""By row's name, then by split, then by metric."""
+"""Metrics by row name, split and metric name."""
 
 
 def summarize(
     names: Sequence[str], splits: Sequence[Split], figures: Mapping[tuple[str, int], Mapping[Split, Figures]]
 ) -> Rows:
-    """Gather every metric of every row and split over the seeds, in order of the seeds."""
+    """Collect every metric of every row and split, ordered by seed."""
     rows: Rows = {}
     for name in names:
         own = [figures[key] for key in sorted(figures, key=lambda key: key[1]) if key[0] == name]
@@ -71,7 +71,7 @@ def _spreads(own: Sequence[Figures]) -> dict[str, Spread]:
 
 
 def lines(rows: Rows) -> dict[str, dict[str, Spread]]:
-    """Return one line a row; where there are several splits, one for each, that says which in its name."""
+    """Return one line per row, or, with several splits, one per row and split, with the split in its name."""
     return {
         name if len(by_split) == 1 else f"{name}, {split}": spreads
         for name, by_split in rows.items()
@@ -80,13 +80,13 @@ def lines(rows: Rows) -> dict[str, dict[str, Spread]]:
 
 
 def shown_columns(rows: Rows) -> list[str]:
-    """Return the metrics of the table for people that any line has a value of."""
+    """Return the metrics of the table for people for which any line has a value."""
     found = lines(rows).values()
     return [c for c in COLUMNS if any(c in line and line[c].mean is not None for line in found)]
 
 
 def as_markdown(rows: Rows) -> str:
-    """Return the table for people: mean ± sample standard deviation over seeds."""
+    """Return the Markdown table: mean ± sample standard deviation over seeds."""
     shown = shown_columns(rows)
     text = ["| model | " + " | ".join(COLUMNS[c] for c in shown) + " |", "|---" * (len(shown) + 1) + "|"]
     for name, line in lines(rows).items():
@@ -96,7 +96,7 @@ def as_markdown(rows: Rows) -> str:
 
 
 def as_csv(rows: Rows) -> str:
-    """Return ``model, split, metric, seed, value``: every figure of every run."""
+    """Return all metrics of all runs as CSV with columns ``model, split, metric, seed, value``."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["model", "split", "metric", "seed", "value"])

@@ -1,4 +1,4 @@
-"""One trial: train, score, evaluate. Each step is idempotent, so a trial that was killed goes on."""
+"""One trial: train, score, evaluate. Every step is idempotent, so that an interrupted trial can be resumed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from wsvad.evaluation.job import EvaluateOptions, evaluate
-from wsvad.experiments.labels import labelled
+from wsvad.experiments.log_prefix import log_prefix
 from wsvad.manifest.names import Split
 from wsvad.metrics.options import MetricOptions
 from wsvad.scoring.job import ScoreOptions, score
@@ -19,42 +19,42 @@ from wsvad.training.options import TrainOptions
 from wsvad.work.pool import PoolOptions
 
 Figures = dict[str, float | None]
-"""Metrics by name; None: undefined."""
+"""Metrics by name; ``None`` if undefined."""
 OnRow = Callable[[Mapping[str, float]], None]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Everything that one run depends on, and where it goes."""
+    """Options and target of one run."""
 
     features: str
-    """Root of a features data set."""
+    """URI of the features data set."""
     manifest: str
-    """Labels, splits and truth."""
+    """Manifest with labels, splits and annotations."""
     out: str
-    """Folder of the trial: ``train/``, ``scores/`` and a report for each split."""
+    """Folder of the trial, with ``train/``, ``scores/`` and a report for each split."""
     model: str
     preset: str = "paper"
     settings: Sequence[str] = ()
-    """Settings of the model as ``key=value``, over those of the preset."""
+    """Model settings as ``key=value``, which override the preset."""
     training: Mapping[str, Any] = field(default_factory=dict)
-    """Options of ``TrainConfig`` by name, over those of the model's recipe; the seed apart."""
+    """Options of ``TrainConfig`` by name except for the seed, which override the model's recipe."""
     seed: int = 0
     splits: Sequence[Split] = ("test",)
-    """Which splits the figures are of."""
+    """Splits to evaluate."""
     cpus: float = 1.0
-    """Cores, and threads of the arithmetic."""
+    """CPU cores, and threads of the computation."""
     gpus: float = 0.0
     allow_missing: bool = False
     drop_states: bool = False
-    """Delete the states of the training once it is finished; its checkpoint stays."""
+    """Delete the saved states when training is finished; the checkpoint is kept."""
     store: StoreOptions = field(default_factory=StoreOptions)
     label: str = ""
-    """What lines of the log name it by; empty: model, preset and seed."""
+    """Name in log lines; empty: model, preset and seed."""
 
     @property
     def name(self) -> str:
-        """What lines of the log name it by."""
+        """Name in log lines."""
         model = self.model if self.preset == "paper" else f"{self.model}:{self.preset}"
         return self.label or f"{model} seed {self.seed}"
 
@@ -63,7 +63,7 @@ class Trial:
         return f"{self.out}/report" if len(self.splits) == 1 else f"{self.out}/report-{split}"
 
     def training_options(self) -> TrainOptions:
-        """Return what ``train`` is asked to do."""
+        """Return the options of the training."""
         return TrainOptions(
             features=self.features,
             manifest=self.manifest,
@@ -83,25 +83,25 @@ class Trial:
 
 
 def check_trial(trial: Trial) -> None:
-    """Raise what the training of a trial would raise before any work; write nothing."""
+    """Raise what the training of a trial would raise before any work. Writes nothing."""
     check(trial.training_options())
 
 
 def run_trial(trial: Trial, on_row: OnRow | None = None) -> dict[Split, Figures]:
-    """Train, score and evaluate, in this process.
+    """Train, score and evaluate in this process.
 
     Args:
-        trial: what to run.
-        on_row: called with every row of the training's curve that this call adds.
+        trial: trial to run.
+        on_row: called with every row that this call adds to the training curve.
 
     Returns:
-        Figures by split; of the training, ``selected_step`` and ``best_on_test_frame_auc`` are with each.
+        Metrics by split, each with ``selected_step`` and ``best_on_test_frame_auc`` of the training.
 
     Raises:
-        WsvadError: as the three steps do.
+        WsvadError: raised by one of the steps.
     """
     quiet = Console(quiet=True)
-    with labelled(trial.name):
+    with log_prefix(trial.name):
         trained = train(trial.training_options(), quiet, on_row)
         score(
             ScoreOptions(

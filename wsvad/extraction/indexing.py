@@ -129,7 +129,7 @@ class IndexCache:
             data = self._store.read(key)
         except ObjectNotFound:
             return INDEX_SCHEMA.empty_table()
-        if layout.named_by_content(self._prefix, data) != key:
+        if layout.content_key(self._prefix, data) != key:
             return self._drop(key, "its digest differs from its name")
         try:
             return pq.read_table(owned_reader(data), schema=INDEX_SCHEMA)
@@ -147,7 +147,7 @@ class IndexCache:
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
         data = sink.getvalue().to_pybytes()
-        key = layout.named_by_content(self._prefix, data)
+        key = layout.content_key(self._prefix, data)
         if self._store.create(key, data) is Created.DIFFERENT:
             self._store.replace(key, data)  # other bytes under this name mean damage
         return key

@@ -29,14 +29,14 @@ from wsvad.storage import Store, StoreOptions
 from wsvad.text import printable
 from wsvad.video import Limits, ReadOptions
 from wsvad.weights.resolve import BackboneSource, LoadedWeights
-from wsvad.work.carry_out import carry_out
 from wsvad.work.outcome import unsettled
 from wsvad.work.pool import PoolOptions
 from wsvad.work.quarantine import QuarantineRecord, read_records, write_record
 from wsvad.work.record import Run
-from wsvad.work.stored import adopt
+from wsvad.work.run_units import run_units
+from wsvad.work.session import ExecutionSession
+from wsvad.work.stored import recover_stored_units
 from wsvad.work.target import open_target
-from wsvad.work.workplace import Workplace
 
 log = logging.getLogger(__name__)
 
@@ -104,12 +104,12 @@ def extract(options: ExtractOptions, console: Console | None = None, listing: Li
     """
     run = Run()
     check_min_coverage(options.min_coverage)
-    workplace = Workplace(
+    workplace = ExecutionSession(
         options.pool,
         options.weights.load,
         options.address,
         use_ray=options.use_ray,
-        does="extracts",
+        action="extracts",
         verbose=options.verbose,
     )
     if options.weights.banner:
@@ -128,8 +128,8 @@ def extract(options: ExtractOptions, console: Console | None = None, listing: Li
     with workplace:
         outcome = _plan(options, out, listing, workplace, run)
         if outcome.todo:
-            workplace.settle(*is_small(outcome.todo, options.features))
-        ran = workplace.told(bool(outcome.todo))
+            workplace.choose_backend(*is_small(outcome.todo, options.features))
+        ran = workplace.summary_fields(bool(outcome.todo))
         if options.dry_run:
             outcome.records |= _evidence(outcome)
             return replace(_summary(options, outcome, None, run), **ran)
@@ -139,17 +139,17 @@ def extract(options: ExtractOptions, console: Console | None = None, listing: Li
         if outcome.todo:
             _extract(options, out, outcome, workplace, run, console or Console(stderr=True))
             left = unsettled(outcome.todo, outcome.receipts)
-            outcome.receipts |= adopt(out, left, run.newest(out), receipt_of, mend=False)
+            outcome.receipts |= recover_stored_units(out, left, run.newest(out), receipt_of, repair=False)
     snapshot = _publish(out, options, outcome, run)
     summary = replace(_summary(options, outcome, snapshot, run), **ran)
     if outcome.todo or snapshot.run_id == run.run_id:
         inputs = {"listing_sha256": listing.digest, "skipped": outcome.skipped_rows()}
-        run.keep(out, {**options.to_dict(), **inputs}, summary)
+        run.write_record(out, {**options.to_dict(), **inputs}, summary)
     return summary
 
 
 def _plan(
-    options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace[LoadedWeights], run: Run
+    options: ExtractOptions, out: Store, listing: Listing, workplace: ExecutionSession[LoadedWeights], run: Run
 ) -> Outcome:
     """Index new videos, cut all videos into units, and determine which units must be extracted."""
     base = run.newest(out)
@@ -158,7 +158,7 @@ def _plan(
         refuse_clashes(out, base.of(v.video_id for v in listing.videos), (_identity(v) for v in listing.videos))
     units = longest_first(u for i in indexed if i.index for u in plan_units(i.video, i.index, options.features))
     outcome = Outcome(listing, indexed, units, options.features)
-    outcome.receipts = adopt(out, units, base, receipt_of, mend=not options.dry_run)
+    outcome.receipts = recover_stored_units(out, units, base, receipt_of, repair=not options.dry_run)
     set_aside = {layout.id_of(info.key) for info in out.list(layout.QUARANTINE)}
     if options.retry_quarantined:
         ours = {u.unit_id for u in units} | {_whole_video(v, options.features) for v in listing.videos}
@@ -168,7 +168,7 @@ def _plan(
     outcome.set_aside = frozenset(set_aside)
     # a stored unit counts as done, even if another run quarantined it
     planned = {u.unit_id for u in units} - outcome.receipts.keys()
-    outcome.records = read_records(out, set_aside & planned, mend=not options.dry_run)
+    outcome.records = read_records(out, set_aside & planned, repair=not options.dry_run)
     outcome.set_aside -= (set_aside & planned) - outcome.records.keys()  # a damaged record is no evidence
     left = planned - outcome.records.keys()
     outcome.todo = [u for u in units if u.unit_id in left]
@@ -176,14 +176,14 @@ def _plan(
 
 
 def _index(
-    options: ExtractOptions, out: Store, listing: Listing, workplace: Workplace[LoadedWeights]
+    options: ExtractOptions, out: Store, listing: Listing, workplace: ExecutionSession[LoadedWeights]
 ) -> list[IndexResult]:
     cache = IndexCache(out, writable=not options.dry_run, retry_bad=options.retry_quarantined)
     known = cache.load(listing.videos)
     new = len(listing.videos) - len(known)
     if new > FEW_VIDEOS:
-        workplace.settle(False, f"large run: {new} new videos, limit {FEW_VIDEOS}")
-    if new and workplace.place and not options.dry_run:
+        workplace.choose_backend(False, f"large run: {new} new videos, limit {FEW_VIDEOS}")
+    if new and workplace.backend and not options.dry_run:
         workplace.open()  # detect a cluster that is too small before hours of indexing
     last_line = time.monotonic()
 
@@ -213,7 +213,7 @@ def _extract(
     options: ExtractOptions,
     out: Store,
     outcome: Outcome,
-    workplace: Workplace[LoadedWeights],
+    workplace: ExecutionSession[LoadedWeights],
     run: Run,
     console: Console,
 ) -> None:
@@ -228,16 +228,16 @@ def _extract(
         video_store=options.store,
         out_store=out.options,
     )
-    view = carry_out(
+    view = run_units(
         outcome.todo,
         workplace.runner(UnitExtractor, config, pack_clips=PACK_CLIPS),
         outcome.receipts,
         workplace,
         out,
-        look=lambda unit: probe_video(unit.video, options.store),
+        probe_input=lambda unit: probe_video(unit.video, options.store),
         publish=lambda: _publish(out, options, outcome, run),
         console=console,
-        doing="extracting",
+        activity="extracting",
     )
     outcome.first_clip_s, outcome.steady_s = view.first_clip_s, view.steady_s
 

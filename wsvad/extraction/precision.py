@@ -13,7 +13,7 @@ from wsvad.dataset.snapshots import read_dataset
 from wsvad.errors import UsageError
 from wsvad.storage import StoreOptions, open_store
 from wsvad.work.address import cluster_address
-from wsvad.work.pool import PoolOptions, fit
+from wsvad.work.pool import PoolOptions, fit_pool
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +57,9 @@ def resolve_precision(
     from wsvad.work import cluster  # imported here: loads Ray
 
     with cluster.connected(address, verbose=verbose):
-        fitted = fit(pool, cluster.nodes())
+        fitted = fit_pool(pool, cluster.nodes())
         question = functools.partial(default_precision, fitted.device)
-        answers = Counter(cluster.ask_nodes(question, fitted).values())
+        answers = Counter(cluster.run_on_worker_nodes(question, fitted).values())
     if len(answers) > 1:
         log.warning(
             "%d of %d nodes have bf16 in hardware: all nodes use fp32, so that features do not depend on the node; "

@@ -19,7 +19,7 @@ from wsvad.features.coverage import shortcomings, skipped_videos
 from wsvad.manifest.listing import Listing, reasons
 from wsvad.text import printable
 from wsvad.weights.resolve import BackboneSource
-from wsvad.work.outcome import objects_of, receipts_of
+from wsvad.work.outcome import existing_receipts, snapshot_objects
 from wsvad.work.quarantine import QuarantineRecord
 from wsvad.work.receipt import Receipt
 
@@ -69,7 +69,7 @@ class Outcome:
     @property
     def objects(self) -> list[SnapshotObject]:
         """Return the finished units as objects of a snapshot."""
-        return objects_of(self.units, self.receipts, lambda unit: unit.video.content_id)
+        return snapshot_objects(self.units, self.receipts, lambda unit: unit.video.content_id)
 
     def skipped_rows(self) -> list[dict[str, str]]:
         """Return the listed files that are not videos, as rows of a run record."""
@@ -163,7 +163,7 @@ def summarize(
     short = shortcomings(videos, min_coverage)
     skipped = skipped_videos(outcome.listing.skipped)
     states = Counter(v["status"] for v in videos)
-    now = receipts_of(outcome.todo, outcome.receipts)
+    now = existing_receipts(outcome.todo, outcome.receipts)
     done_now = [r for r in now if r.status == "done"]
     objects = outcome.objects
     clips_now = sum(r.clips for r in done_now)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from wsvad.manifest.listing import VideoRef
 from wsvad.manifest.source import StoredVideo
 from wsvad.storage import StoreOptions
-from wsvad.work.health import CHECK_EVERY_S, hasty, readable, some
+from wsvad.work.health import CHECK_EVERY_S, check_readable, sample_evenly, with_short_timeouts
 
 
 def probe_video(video: VideoRef, options: StoreOptions) -> None:
@@ -18,7 +18,7 @@ def probe_video(video: VideoRef, options: StoreOptions) -> None:
     Raises:
         StorageError: It cannot be read.
     """
-    StoredVideo(video, hasty(options)).read_at(0, 1)
+    StoredVideo(video, with_short_timeouts(options)).read_at(0, 1)
 
 
 class SourceMonitor:
@@ -46,8 +46,8 @@ class SourceMonitor:
         self._unreachable.add(video.content_id)
         if time.monotonic() - self._probed_at < CHECK_EVERY_S:
             return
-        others = some([v for v in self._videos if v.content_id not in self._unreachable])
-        error = readable([functools.partial(probe_video, v, self._options) for v in others])
+        others = sample_evenly([v for v in self._videos if v.content_id not in self._unreachable])
+        error = check_readable([functools.partial(probe_video, v, self._options) for v in others])
         if error is not None:
             raise error
         self._probed_at = time.monotonic()

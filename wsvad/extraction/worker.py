@@ -26,7 +26,7 @@ from wsvad.storage import Created, Store, StoreOptions, open_store
 from wsvad.video import ISOLATION_KINDS, Clip, DecodeReport, Limits, VideoReader, crop_flow
 from wsvad.weights.resolve import LoadedWeights
 from wsvad.work.receipt import Receipt
-from wsvad.work.stored import DamagedUnit, confirm_target
+from wsvad.work.stored import DamagedUnit, check_shared_target
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class UnitExtractor:
         """Extract one unit and return its receipt."""
         try:
             if not self._target_found:
-                confirm_target(self._out)
+                check_shared_target(self._out)
                 self._target_found = True
             return self._existing_receipt(unit) or self._extract(unit)
         except VideoError as error:

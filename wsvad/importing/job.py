@@ -36,11 +36,11 @@ from wsvad.manifest.listing import reasons
 from wsvad.manifest.records import read_records
 from wsvad.storage import Store, StoreOptions, normalize_uri
 from wsvad.text import printable
-from wsvad.work.outcome import objects_of
+from wsvad.work.outcome import snapshot_objects
 from wsvad.work.progress import ProgressView
 from wsvad.work.receipt import Receipt
 from wsvad.work.record import Run
-from wsvad.work.stored import adopt
+from wsvad.work.stored import recover_stored_units
 from wsvad.work.target import open_target
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ def import_features(options: ImportOptions, console: Console | None = None) -> I
     base = run.newest(out)
     if base:
         refuse_clashes(out, base.of(video.video_id for video in plan.videos), _rows(plan))
-    plan.receipts = adopt(out, plan.units, base, receipt_of, mend=not options.dry_run)
+    plan.receipts = recover_stored_units(out, plan.units, base, receipt_of, repair=not options.dry_run)
     plan.todo = [u for u in plan.units if u.unit_id not in plan.receipts]
     snapshot = None
     if not options.dry_run:
@@ -147,7 +147,7 @@ def import_features(options: ImportOptions, console: Console | None = None) -> I
     summary = _summary(options, plan, snapshot, run.elapsed_s)
     if snapshot and (plan.todo or snapshot.run_id == run.run_id):
         resolved = {**options.to_dict(), **plan.inputs, "features": plan.config.to_dict()}
-        run.keep(out, resolved, summary)
+        run.write_record(out, resolved, summary)
     return summary
 
 
@@ -218,7 +218,7 @@ def _rows(plan: _Plan) -> list[dict[str, Any]]:
 
 
 def _publish(plan: _Plan, out: Store, run: Run) -> Snapshot:
-    objects = objects_of(plan.units, plan.receipts, lambda unit: unit.video.content_id)
+    objects = snapshot_objects(plan.units, plan.receipts, lambda unit: unit.video.content_id)
     return run.publish(out, plan.config, objects, _rows(plan), {video.video_id for video in plan.videos})
 
 

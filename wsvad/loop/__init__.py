@@ -1,1 +1,1 @@
-"""The training loop's surroundings, whatever is trained: the group of workers, states, the curve, Ray Train."""
+"""Parts of training that do not depend on the model: worker groups, saved states, the training curve, Ray Train."""

@@ -1,4 +1,4 @@
-"""What a training run says of itself: the options that made it, and how it ended."""
+"""Records of a training run: the options that determine its result, and its outcome."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from wsvad.dataset.config import differences
 from wsvad.dataset.layout import DATASET, SNAPSHOTS
 from wsvad.dataset.sealed import seal, unseal
 from wsvad.errors import ConflictError, DamagedError, ObjectNotFound
-from wsvad.loop.places import STATES
+from wsvad.loop.keys import STATES
 from wsvad.storage import Created, Store
 
 CLAIM, RUN, CHECKPOINT = "training.json", "run.json", "checkpoint"
 _BARE = ("model.safetensors", "config.json")
-"""By which a checkpoint is known that lies alone."""
+"""Files that identify a checkpoint without a run."""
 _CLAIM_FIELDS = ("kind", "model", "training", "features", "videos", "reported_test")
 _RUN_FIELDS = ("options", "resolved", "versions", "summary")
-_REMEDY = f"`wsvad verify --repair` writes it again from {RUN} where that is whole; else use another --out"
+_REMEDY = f"`wsvad verify --repair` restores it from {RUN} if that is intact; otherwise use another --out"
 
 
 def is_run(store: Store) -> bool:
-    """Whether the target is a training run or a checkpoint, and no data set."""
+    """Whether the target is a training run or a checkpoint, and not a data set."""
     if any(True for name in (DATASET, SNAPSHOTS) for _ in store.list(name)):
         return False
     names = (CLAIM, RUN, STATES, f"{CHECKPOINT}/", *_BARE)
@@ -28,11 +28,11 @@ def is_run(store: Store) -> bool:
 
 
 def check_claim(out: Store, claim: dict[str, Any]) -> None:
-    """Refuse a target that holds another run, or anything else.
+    """Refuse a target that contains another run or a data set.
 
     Raises:
-        ConflictError: it does.
-        DamagedError: it cannot be told.
+        ConflictError: it contains one.
+        DamagedError: the record of its run is damaged.
     """
     if any(info.key == DATASET for info in out.list(DATASET)):
         raise ConflictError(f"{out.uri} holds a data set, not a training run. Nothing was changed. Use another --out.")
@@ -46,39 +46,39 @@ def check_claim(out: Store, claim: dict[str, Any]) -> None:
 
 
 def _whole(claim: dict[str, Any]) -> dict[str, Any]:
-    """The claim with what is left out where it has its default."""
+    """Return the record with defaults filled in."""
     training = claim.get("training")
     return {**claim, "training": {"val_seed": 0, **training}} if isinstance(training, dict) else claim
 
 
 def write_claim(out: Store, claim: dict[str, Any]) -> None:
-    """Claim the target; raises as :func:`check_claim` where another run was faster."""
+    """Write the record of a run's options; raises like :func:`check_claim` if a concurrent run wrote another one."""
     if out.create(CLAIM, seal(claim)) is Created.DIFFERENT:
         check_claim(out, claim)
 
 
 def read_claim(out: Store) -> dict[str, Any] | None:
-    """Return what decides the result of the run at a target, or ``None`` where there is no run.
+    """Return the options that determine the result of the run at a target, or ``None`` if there is no run.
 
     Raises:
-        DamagedError: it is damaged, or missing where a run has begun.
+        DamagedError: the record is damaged, or missing although the run has started.
     """
     name = f"{out.uri}/{CLAIM}"
     try:
         data = out.read(CLAIM)
     except ObjectNotFound as error:
         if any(True for prefix in (RUN, STATES, f"{CHECKPOINT}/") for _ in out.list(prefix)):
-            text = f"{name} is missing, without which nobody knows which options made the run; {_REMEDY}"
+            text = f"{name} is missing, so the options of the run are unknown; {_REMEDY}"
             raise DamagedError(text) from error
         return None
     return unseal(data, name, _CLAIM_FIELDS, remedy=_REMEDY)
 
 
 def read_run(out: Store) -> dict[str, Any] | None:
-    """Return the record of a run that ended, or ``None`` where none did.
+    """Return the record of a finished run, or ``None`` if there is none.
 
     Raises:
-        DamagedError: it is damaged.
+        DamagedError: the record is damaged.
     """
     name, remedy = f"{out.uri}/{RUN}", "the next run of the same command writes it again"
     try:
@@ -86,5 +86,5 @@ def read_run(out: Store) -> dict[str, Any] | None:
     except ObjectNotFound:
         return None
     if not all(isinstance(record[field], dict) for field in ("resolved", "summary")):
-        raise DamagedError(f"{name} is damaged: its fields are of other types; {remedy}")
+        raise DamagedError(f"{name} is damaged: a field has another type; {remedy}")
     return record

@@ -1,4 +1,4 @@
-"""The curve of a run: one row a step, as numbers, as CSV, and as TensorBoard events."""
+"""The training curve: one row per step, as numbers, CSV and TensorBoard events."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ STEP, VAL_AUC, TEST_AUC = "step", "val_auc", "test_auc"
 
 
 class Curve:
-    """Rows of named numbers, one a step, steps from 1 without a gap; NaN where a step has no such number."""
+    """Rows of named numbers, one per step, numbered from 1 without gaps. NaN marks missing numbers."""
 
     def __init__(self, columns: Sequence[str] = (), rows: Sequence[Sequence[float]] = ()) -> None:
         self.columns = tuple(columns)
         self.rows = [list(row) for row in rows]
 
     def add(self, row: Mapping[str, float]) -> None:
-        """Append a step's row; every row has the same names, ``step`` first."""
+        """Append the row of a step. All rows have the same names, ``step`` first."""
         if not self.columns:
             self.columns = tuple(row)
         assert tuple(row) == self.columns, f"expected the columns {self.columns}, got {tuple(row)}"
@@ -32,7 +32,7 @@ class Curve:
         self.rows.append(list(row.values()))
 
     def column(self, name: str) -> list[tuple[int, float]]:
-        """Return ``(step, value)`` of every step that has the number; empty for an unknown name."""
+        """Return ``(step, value)`` of every step with a value in the column; empty for an unknown name."""
         if name not in self.columns:
             return []
         at = self.columns.index(name)
@@ -43,7 +43,7 @@ class Curve:
         return torch.tensor(self.rows, dtype=torch.float64).reshape(len(self.rows), len(self.columns))
 
     def to_csv(self) -> bytes:
-        """Return the curve as CSV; numbers survive exactly, and what a step has not is an empty field."""
+        """Return the curve as CSV. Numbers round-trip exactly; NaN becomes an empty field."""
         sink = io.StringIO()
         writer = csv.writer(sink, lineterminator="\n")
         writer.writerow(self.columns)
@@ -53,8 +53,8 @@ class Curve:
 
 
 def tensorboard_events(curve: Curve, after: int) -> bytes:
-    """Return a TensorBoard event file of the steps above ``after``."""
-    # tensorboardX looks at the machine when it is imported; who does not train never pays for it
+    """Return a TensorBoard event file of the steps after step ``after``."""
+    # imported here, because tensorboardX inspects the machine when it is imported
     from tensorboardX.proto.event_pb2 import Event
     from tensorboardX.proto.summary_pb2 import Summary
     from tensorboardX.record_writer import RecordWriter

@@ -1,4 +1,4 @@
-"""The workers that train one model together, as the loop sees them."""
+"""Groups of workers that train one model together."""
 
 from __future__ import annotations
 
@@ -14,54 +14,54 @@ DDP_OPTIONS: dict[str, Any] = {
     "find_unused_parameters": True,
     "gradient_as_bucket_view": True,
 }
-"""How models are wrapped in ``DistributedDataParallel``.
+"""Options of ``DistributedDataParallel``.
 
-``find_unused_parameters`` does two things. A parameter that a worker's loss does not reach is no error. And the
-buckets, in which gradients are summed, stay as they were made from the model: without it they are made anew after a
-process's first step, so that with three workers or more the first step of a resumed run is summed in another order.
+``find_unused_parameters`` serves two purposes. It allows parameters that a worker's loss does not use. It also keeps
+the gradient buckets as they were built from the model. Otherwise the buckets are rebuilt after the first step of a
+process, so that with three or more workers the first step of a resumed run sums gradients in another order.
 """
 
 
 class Group(Protocol):
-    """Workers that all run the same steps; every one of them makes every call."""
+    """Workers that all run the same steps. Every method is a collective call: all workers must make it."""
 
     @property
     def rank(self) -> int:
-        """Number of this worker, from 0."""
+        """Index of this worker, from 0."""
         ...
 
     @property
     def world_size(self) -> int:
-        """Workers in the group."""
+        """Number of workers in the group."""
         ...
 
     def sum(self, tensor: Tensor) -> None:
-        """Replace the tensor by its sum over all workers, the same bits everywhere."""
+        """Replace the tensor by its sum over all workers, bitwise identical on all of them."""
         ...
 
     def begin_mean(self, tensor: Tensor) -> Callable[[], Tensor]:
-        """Begin to replace the tensor by its mean over all workers; what is returned waits for it and returns it."""
+        """Start to replace the tensor by its mean over all workers; return a function that waits and returns it."""
         ...
 
     def parallel(self, model: nn.Module) -> nn.Module:
-        """Return what to call instead of a model, which is on its device: backward then averages gradients.
+        """Wrap a model on its device so that backward averages gradients over the workers.
 
-        All workers have the first one's weights afterwards.
+        Afterwards all workers have the weights of the first one.
         """
         ...
 
 
-class Alone:
-    """A group of one, without any process group."""
+class SingleWorker:
+    """A group of one worker, without a process group."""
 
     rank = 0
     world_size = 1
 
     def sum(self, tensor: Tensor) -> None:
-        """Leave the tensor as it is."""
+        """Leave the tensor unchanged."""
 
     def begin_mean(self, tensor: Tensor) -> Callable[[], Tensor]:
-        """Leave the tensor as it is."""
+        """Leave the tensor unchanged."""
         return lambda: tensor
 
     def parallel(self, model: nn.Module) -> nn.Module:
@@ -81,7 +81,7 @@ class Distributed:
         torch.distributed.all_reduce(tensor)
 
     def begin_mean(self, tensor: Tensor) -> Callable[[], Tensor]:
-        """Begin an all-reduce, which runs beside what the caller does next."""
+        """Start an asynchronous all-reduce."""
         work = torch.distributed.all_reduce(tensor, async_op=True)
 
         def finish() -> Tensor:
@@ -91,12 +91,12 @@ class Distributed:
         return finish
 
     def parallel(self, model: nn.Module) -> nn.Module:
-        """Wrap the model in ``DistributedDataParallel``; one worker needs no wrapper."""
+        """Wrap the model in ``DistributedDataParallel``, unless there is only one worker."""
         if self.world_size == 1:
             return model
         wrapped = self._wrap(model)
-        # The statistics of a batch norm are each worker's own until they are looked at. Set here, since newer releases
-        # of torch warn of the argument, and older ones do not know its successor.
+        # Batch norm statistics stay local to each worker. Set as an attribute, because newer releases of torch
+        # deprecate the argument, and older ones do not have its replacement.
         wrapped.broadcast_buffers = False
         return wrapped
 
@@ -104,13 +104,13 @@ class Distributed:
         return DistributedDataParallel(model, **DDP_OPTIONS)
 
 
-def most_workers(places: int, *, pairs: int, videos: int) -> int:
-    """Return the largest number of workers, at most ``places``, that share ``pairs`` evenly and get a video each."""
+def max_workers(places: int, *, pairs: int, videos: int) -> int:
+    """Return the largest number of workers, at most ``places``, that divides ``pairs`` and is at most ``videos``."""
     return max(n for n in range(1, max(1, min(places, videos)) + 1) if pairs % n == 0)
 
 
-def agree(group: Group, value: int, device: torch.device | str) -> int:
-    """Return the first worker's ``value`` on every worker; exact below 2**53."""
+def broadcast(group: Group, value: int, device: torch.device | str) -> int:
+    """Broadcast the first worker's ``value`` to all workers; exact below 2**53."""
     shared = torch.tensor([value if group.rank == 0 else 0], dtype=torch.float64, device=device)
     group.sum(shared)
     return int(shared.item())

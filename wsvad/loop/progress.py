@@ -1,4 +1,4 @@
-"""What a person sees while a model trains."""
+"""Progress bar and progress log lines of training."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ log = logging.getLogger(__name__)
 
 
 class TrainView:
-    """Shows rows of the curve as they come. Use as a context manager.
+    """Shows the progress of training. Use as a context manager.
 
     Args:
-        steps: of the whole run.
-        console: where to draw; lines go to the log where it is no terminal.
+        steps: total number of steps.
+        console: where to draw; if it is not a terminal, lines are logged instead.
     """
 
     def __init__(self, steps: int, console: Console) -> None:
@@ -49,7 +49,7 @@ class TrainView:
 
     @property
     def steps_per_s(self) -> float:
-        """Steps over the time between the first and the last row; 0 before the second."""
+        """Steps per second between the first and the newest row; 0 until there are two."""
         if self._first is None or not self._row:
             return 0.0
         first_step, first_s = self._first
@@ -57,7 +57,7 @@ class TrainView:
         return (self._row[STEP] - first_step) / elapsed if elapsed > 0 else 0.0
 
     def add(self, row: Mapping[str, float]) -> None:
-        """Take note of a step."""
+        """Add the row of a step."""
         self._row, self._last_s = dict(row), time.monotonic()
         self._first = self._first or (row[STEP], self._last_s)
         if not math.isnan(row.get(VAL_AUC, math.nan)):
@@ -65,7 +65,7 @@ class TrainView:
         self._display.update(row[STEP], self.line, description=self.line())
 
     def line(self) -> str:
-        """Say in one line how far training is."""
+        """Return the progress as one line of text."""
         text = f"step {int(self._row[STEP])}/{self._steps}  loss {self._row.get('total', math.nan):.4f}"
         if not math.isnan(self._val_auc):
             text += f"  video AUC {self._val_auc:.3f}"

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from wsvad.manifest.records import Box
 from wsvad.metrics.ranking import Floats
 from wsvad.metrics.truth import Bools
-from wsvad.scores.places import cells
+from wsvad.scores.grid import cells
 
 Ints = npt.NDArray[np.int64]
 

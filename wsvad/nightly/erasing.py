@@ -186,7 +186,7 @@ def _rewrite_indexes(store: Store, video_ids: frozenset[str]) -> int:
             sink = pa.BufferOutputStream()
             pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), sink, compression="zstd")
             data = sink.getvalue().to_pybytes()
-            store.create(layout.named_by_content(f"{info.key.rpartition('/')[0]}/", data), data)
+            store.create(layout.content_key(f"{info.key.rpartition('/')[0]}/", data), data)
         store.delete(info.key)
         deleted += 1
     return deleted

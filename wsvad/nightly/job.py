@@ -45,7 +45,7 @@ from wsvad.nightly.tombstones import read_tombstones, without_purged
 from wsvad.storage import Store, open_store
 from wsvad.work.lease import Lease
 from wsvad.work.record import Run
-from wsvad.work.target import probed, refuse_job_copy
+from wsvad.work.target import probe_target, refuse_job_working_dir
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ def _apply_retention(night: Night, summary: RescoreSummary, console: Console | N
 
 
 def _check(options: RescoreOptions) -> None:
-    refuse_job_copy(options.root)
+    refuse_job_working_dir(options.root)
     if options.textfile:
         check_textfile(options.textfile)
     if options.push:
@@ -134,7 +134,7 @@ def _is_up_to_date(night: Night, base: Current | None) -> bool:
 
 def _run_locked(night: Night, run: Run, console: Console | None) -> RescoreSummary:
     """Compute and publish the night while holding the lease of the root."""
-    root = probed(night.root)
+    root = probe_target(night.root)
     with Lease(root, DRIVERS, "an archive") as lease:
         listing, purged = without_purged(night.listing, read_tombstones(root))  # a purge may have run since the listing
         night = replace(night, listing=listing, purged=(*night.purged, *purged))

@@ -13,7 +13,7 @@ from wsvad.storage import Store, StoreOptions, open_store
 from wsvad.work.lease import Lease
 from wsvad.work.record import new_run_id
 from wsvad.work.summary import Summary
-from wsvad.work.target import probed
+from wsvad.work.target import probe_target
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def promote(options: PromoteOptions) -> PromoteSummary:
     base = require_current(root)
     if options.dry_run:
         return _result(options, base, *_after(options, root, base))
-    root = probed(root)
+    root = probe_target(root)
     with Lease(root, DRIVERS, "an archive") as lease:
         base = require_current(root)
         champion, models = _after(options, root, base)

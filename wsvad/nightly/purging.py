@@ -40,7 +40,7 @@ from wsvad.suggest import did_you_mean
 from wsvad.work.lease import Lease
 from wsvad.work.record import new_run_id
 from wsvad.work.summary import Summary
-from wsvad.work.target import probed
+from wsvad.work.target import probe_target
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ def purge(options: PurgeOptions, console: Console | None = None) -> PurgeSummary
     selected = _select(options, root, require_current(root))
     if not options.apply or not selected.video_ids:  # with nothing to purge, write nothing, not even a lease
         return selected.summary(options, applied=options.apply)
-    root = probed(root)
+    root = probe_target(root)
     with Lease(root, DRIVERS, "an archive") as lease:
         base = require_current(root)
         selected = _select(options, root, base)  # select again: only now no other run can change the root

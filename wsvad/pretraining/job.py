@@ -10,17 +10,17 @@ from urllib.parse import unquote, urlsplit
 from rich.console import Console
 
 from wsvad.errors import ConflictError, UsageError
-from wsvad.loop.group import Alone
+from wsvad.loop.group import SingleWorker
 from wsvad.loop.progress import TrainView
-from wsvad.loop.run import run_group
+from wsvad.loop.ray_train import run_group
 from wsvad.pretraining.clip_order import worker_shards
 from wsvad.pretraining.config import PretrainConfig
 from wsvad.pretraining.export import ExportResult, export
 from wsvad.pretraining.worker import CLIPS, PretrainPlan, run_pretraining
 from wsvad.storage import Created, Store, StoreOptions, normalize_uri, open_store
 from wsvad.work.cluster import connected, nodes
-from wsvad.work.pool import PoolOptions, fit
-from wsvad.work.target import probed, refuse_job_copy
+from wsvad.work.pool import PoolOptions, fit_pool
+from wsvad.work.target import probe_target, refuse_job_working_dir
 
 RECIPE = "recipe.json"
 
@@ -59,17 +59,17 @@ def pretrain(options: PretrainOptions, console: Console) -> ExportResult:
         ClusterError, StorageError: Failure of the cluster or the store.
     """
     _check_workers(options)
-    refuse_job_copy(options.out)
+    refuse_job_working_dir(options.out)
     uri = normalize_uri(options.out)
     clips = _clips_folder(options.clips, uri)
-    out = probed(open_store(uri, options.store))
+    out = probe_target(open_store(uri, options.store))
     _claim(out, options.config)
     plan = PretrainPlan(options.config, uri, clips, options.renderers, store=out.options, threads=options.threads)
     with TrainView(options.config.steps, console) as view:
         if options.use_ray:
             _on_ray(plan, options, view)
         else:
-            run_pretraining(plan, Alone(), view.add)
+            run_pretraining(plan, SingleWorker(), view.add)
     return export(out, options.config)
 
 
@@ -77,7 +77,7 @@ def _on_ray(plan: PretrainPlan, options: PretrainOptions, view: TrainView) -> No
     with connected(options.address, verbose=options.verbose):
         found = nodes()
         gpus = options.gpus_per_worker if options.gpus_per_worker is not None else float(any(n.gpus for n in found))
-        pool = fit(PoolOptions(options.workers, float(options.threads), gpus), found)
+        pool = fit_pool(PoolOptions(options.workers, float(options.threads), gpus), found)
         placed = replace(plan, device=pool.device)
         run_group(
             run_pretraining, placed, pool, view.add, max_failures=options.max_failures, verbose=options.verbose

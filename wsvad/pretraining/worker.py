@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from wsvad.loop.group import Group
-from wsvad.loop.keeping import resume, save
+from wsvad.loop.saving import resume, save
 from wsvad.pretraining.clip_order import Clips, batches, joined, worker_shards
 from wsvad.pretraining.config import VAL_SHARDS, PretrainConfig
 from wsvad.pretraining.shards import read_shard, render_shard

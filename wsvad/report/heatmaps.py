@@ -11,7 +11,7 @@ import numpy as np
 from wsvad.metrics.results import VideoResult, displayed_size
 from wsvad.report.pictures import picture_uri
 from wsvad.report.svg import text
-from wsvad.scores.places import cells
+from wsvad.scores.grid import cells
 
 ANOMALOUS, NORMAL = 16, 8
 

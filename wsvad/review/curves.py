@@ -16,7 +16,7 @@ import numpy.typing as npt
 from wsvad.events.boxes import masked_cells, unmasked_scores
 from wsvad.events.smoothing import smooth
 from wsvad.review.reading import Archive
-from wsvad.scores.places import cells, view_of
+from wsvad.scores.grid import cells, view_of
 from wsvad.scores.table import VideoScores
 
 Floats = npt.NDArray[np.float64]

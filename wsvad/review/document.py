@@ -26,7 +26,7 @@ from wsvad.review.notices import (
     worst_first,
 )
 from wsvad.review.reading import Archive, digest_source
-from wsvad.scores.places import view_of
+from wsvad.scores.grid import view_of
 
 Mode = Literal["static", "served"]
 Link = Callable[[str, str], str]

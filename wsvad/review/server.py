@@ -17,7 +17,7 @@ from wsvad.review.config import ReviewOptions, ServeOptions
 from wsvad.review.detection import require_detector
 from wsvad.review.service import ReviewService
 from wsvad.storage import open_store
-from wsvad.work.target import probed
+from wsvad.work.target import probe_target
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def serve(options: ReviewOptions, serving: ServeOptions, *, as_json: bool = Fals
     require_detector(options.media)
     given = read_tokens(serving.token_file) if serving.token_file else {}
     tokens = given or new_tokens(dict.fromkeys(serving.reviewer or ("reviewer",)))
-    root = probed(open_store(options.source.root, options.source.store))
+    root = probe_target(open_store(options.source.root, options.source.store))
     service = ReviewService(options, serving.prepare)
     service.open()
     try:

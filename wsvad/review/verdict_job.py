@@ -20,7 +20,7 @@ from wsvad.review.training import training_videos
 from wsvad.review.verdicts import Verdict, VerdictStore, current_verdicts, read_file
 from wsvad.storage import Store, StoreOptions, open_object, open_store
 from wsvad.work.summary import Summary
-from wsvad.work.target import probed
+from wsvad.work.target import probe_target
 
 log = logging.getLogger(__name__)
 
@@ -226,7 +226,7 @@ def _read(uri: str, options: StoreOptions) -> bytes:
 
 def _import(root: Store, verdicts: Sequence[Verdict]) -> tuple[int, int, dict[str, str]]:
     """Store records; return the numbers of new and existing ones, and why others were refused."""
-    store = VerdictStore(probed(root))
+    store = VerdictStore(probe_target(root))
 
     def add(verdict: Verdict) -> bool | str:
         try:

@@ -1,1 +1,1 @@
-"""Scores at rest: their table, what decides their values, and reading a published data set of them."""
+"""Score data sets: the table of scores, its configuration, and a reader of published data sets."""

@@ -1,4 +1,4 @@
-"""What decides the scores of a data set, and the fingerprint over it."""
+"""Configuration of a scores data set, and its fingerprint."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from wsvad.errors import UsageError
 from wsvad.models.windows import WINDOWS
 
 TABLE_VERSION = 1
-"""Raised when the same features and checkpoint would give other rows; part of the fingerprint."""
+"""Incremented if the same features and checkpoint give other rows; part of the fingerprint."""
 
 
 @dataclass(frozen=True)
 class ScoreConfig:
-    """Everything that the values in a scores table depend on, besides the features themselves."""
+    """Everything that the values in a scores table depend on, except the features themselves."""
 
     kind: ClassVar[str] = "scores"
 
     checkpoint: str
     """Digest of the checkpoint."""
     model: dict[str, Any] = field(hash=False)
-    """``ModelConfig.to_dict`` of its model."""
+    """``ModelConfig.to_dict()`` of its model."""
     features_fingerprint: str
-    """Of the features that are scored; the crops of a clip apart, they are made as those that the checkpoint knows."""
+    """Fingerprint of the scored features. They match those of the checkpoint, except that the crops may differ."""
     features: dict[str, Any] = field(hash=False)
-    """``FeatureConfig.to_dict`` of them."""
+    """``FeatureConfig.to_dict()`` of the scored features."""
     window: int
-    """Clips that the model sees at once, at least 2; longer videos are scored in overlapping windows."""
+    """Number of clips that the model sees at once, at least 2; longer videos are scored in overlapping windows."""
 
     def __post_init__(self) -> None:
         if self.window < 2:
@@ -52,5 +52,5 @@ class ScoreConfig:
 
 
 def window_of(inputs: str, window: int | None) -> int:
-    """Return the window asked for, or the default for models with these ``inputs``."""
+    """Return the given window, or the default for models with these ``inputs``."""
     return WINDOWS[inputs] if window is None else window

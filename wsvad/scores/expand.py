@@ -1,4 +1,4 @@
-"""Scores of clips as scores of frames, for anything that is measured or drawn at the length of the video."""
+"""Expand clip scores to frame scores, for metrics and plots at the full length of a video."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from wsvad.errors import UsageError
 
 
 def expand_scores(scores_T: np.ndarray, start_frame: np.ndarray, end_frame: np.ndarray, num_frames: int) -> np.ndarray:
-    """Give every frame of a video the score of its clip.
+    """Return a score for every frame of a video from the scores of its clips.
 
-    A frame in several clips (stride below length) takes their mean. A frame in none (stride above length, footage that
-    could not be decoded, the tail after a dropped last clip) holds the score of the clip before it; before the first
-    clip that is the first clip's. RTFM's ``repeat(score, 16)`` is the same where clips are whole and have no gaps.
+    A frame in several clips (stride below length) gets their mean. A frame in no clip (stride above length, footage
+    that could not be decoded, the tail after a dropped last clip) gets the score of the preceding clip, or of the first
+    clip if there is none. Equals RTFM's ``repeat(score, 16)`` if all clips are full and without gaps.
 
     Args:
-        scores_T: ``[T]``, or ``[T, ...]`` for more than one value a clip; T at least 1.
+        scores_T: ``[T]``, or ``[T, ...]`` for several values per clip; T at least 1.
         start_frame: int ``[T]``, ascending.
-        end_frame: int ``[T]``, exclusive, above ``start_frame``; what runs past ``num_frames`` is cut.
-        num_frames: of the video, at least 1.
+        end_frame: int ``[T]``, exclusive, above ``start_frame``; frames beyond ``num_frames`` are ignored.
+        num_frames: number of frames of the video, at least 1.
 
     Returns:
-        ``[num_frames, ...]`` of the dtype of ``scores_T``; means are taken in float64.
+        ``[num_frames, ...]`` with the dtype of ``scores_T``; means are computed in float64.
 
     Raises:
-        UsageError: no clip or no frame, lengths that differ, spans that are empty or not in order.
+        UsageError: no clip, no frame, different lengths, or spans that are empty or not in order.
     """
     scores_T = np.asarray(scores_T)
     start_T, end_T = np.asarray(start_frame, np.int64), np.asarray(end_frame, np.int64)
@@ -52,7 +52,7 @@ def _check(scores_T: np.ndarray, start_T: np.ndarray, end_T: np.ndarray, num_fra
         raise UsageError(f"expected at least one clip and one frame, got scores {scores_T.shape}, {num_frames} frames")
     if start_T.shape != scores_T.shape[:1] or end_T.shape != scores_T.shape[:1]:
         raise UsageError(
-            f"expected one span a score, got {len(scores_T)} scores, starts {start_T.shape} and ends {end_T.shape}"
+            f"expected one span per score, got {len(scores_T)} scores, starts {start_T.shape} and ends {end_T.shape}"
         )
     if start_T[0] < 0 or (np.diff(start_T) <= 0).any() or (end_T <= start_T).any():
-        raise UsageError("expected clips that are not empty, in ascending order, from frame 0 on")
+        raise UsageError("expected non-empty clips in ascending order, with start frames of at least 0")

@@ -1,4 +1,4 @@
-"""Reads a published scores data set: the newest snapshot, one video at a time."""
+"""Read the newest snapshot of a scores data set, one video at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from wsvad.dataset.published import published_snapshot, published_videos, read_published
 from wsvad.dataset.snapshots import REMEDY, Snapshot, SnapshotObject, read_dataset
 from wsvad.dataset.tables import PublishedTables
-from wsvad.dataset.trained import read_training_ids
+from wsvad.dataset.training_ids import read_training_ids
 from wsvad.errors import ConflictError, DamagedError, UsageError
 from wsvad.scores.config import ScoreConfig
 from wsvad.scores.table import VideoScores, decode_scores
@@ -22,18 +22,18 @@ __all__ = ["ScoreSet", "VideoScores"]
 
 @dataclass(frozen=True)
 class ScoreSet(PublishedTables):
-    """The scores of a snapshot. Small; values are read when asked for. Made by :meth:`open`."""
+    """The scores of a snapshot. Opened by :meth:`open`; scores are read on demand."""
 
     rows_are: ClassVar[str] = "scores"
 
     store: Store
     snapshot: Snapshot
     training_ids: tuple[str, ...] = field(repr=False)
-    """Ids of every video that the checkpoint's training or selection saw; none of them may be in a test."""
+    """Ids of all videos used in the checkpoint's training or selection; none of them may be in a test."""
     units: Mapping[str, SnapshotObject] = field(repr=False)
     """The stored object of each scored video."""
     videos: Mapping[str, Mapping[str, Any]] = field(repr=False)
-    """Row of the lists by video id, also of videos without scores."""
+    """Rows of all videos by video id, including videos without scores."""
 
     @classmethod
     def open(cls, uri: str, options: StoreOptions | None = None) -> ScoreSet:
@@ -44,45 +44,45 @@ class ScoreSet(PublishedTables):
             options: how to reach the store.
 
         Raises:
-            UsageError: no data set, none of scores, nothing published, or not one score in it.
-            ConflictError: the snapshot was made by another configuration than the data set.
-            DamagedError: what it holds is damaged.
+            UsageError: there is no scores data set, nothing is published, or it has no scores.
+            ConflictError: the snapshot was made with another configuration than the data set.
+            DamagedError: the data set is damaged.
         """
         store = open_store(uri, options)
         snapshot = published_snapshot(store, ScoreConfig.kind, "score")
         units = {o.video_id: o for o in snapshot.objects if o.clips}
         if not units:
-            raise UsageError(f"snapshot {snapshot.number} of {store.uri} holds no score; score again")
+            raise UsageError(f"snapshot {snapshot.number} of {store.uri} has no scores; run `wsvad score` again")
         videos = published_videos(store, snapshot, units)
         trained = read_training_ids(store, read_dataset(store) or {})
         return cls(store, snapshot, trained, dict(sorted(units.items())), videos)
 
     @property
     def video_ids(self) -> tuple[str, ...]:
-        """Videos with scores, sorted."""
+        """Ids of the videos with scores, sorted."""
         return tuple(self.units)
 
     @property
     def snapshot_digest(self) -> str:
-        """SHA-256 (hex) over exactly what the snapshot holds; equal content has equal digests."""
+        """SHA-256 (hex) of the content of the snapshot; equal content has equal digests."""
         whole = hashlib.sha256(self.fingerprint.encode())
         for unit in self.units.values():
             whole.update(f"\0{unit.video_id}\0{unit.sha256}".encode())
         return whole.hexdigest()
 
     def load(self, video_id: str) -> VideoScores:
-        """Read the scores of one video, held against the snapshot's digest.
+        """Read the scores of one video and verify their digest.
 
         Raises:
-            UsageError: the video is not there, or has no scores.
-            DamagedError: its object is gone or damaged.
+            UsageError: there is no such video, or it has no scores.
+            DamagedError: its object is missing or damaged.
         """
         unit = self._unit(video_id)
         uri = self.store.uri_of(unit.key)
         data = read_published(self.store, self.snapshot, unit, "scores")
         if hashlib.sha256(data).hexdigest() != unit.sha256:
             raise DamagedError(
-                f"scores of {video_id!r} are damaged: {uri} has not the digest that the snapshot names; {REMEDY}"
+                f"scores of {video_id!r} are damaged: {uri} does not match its digest in the snapshot; {REMEDY}"
             )
         try:
             stored = decode_scores(data)
@@ -100,7 +100,7 @@ class ScoreSet(PublishedTables):
         row = self.videos.get(video_id)
         if row is None:
             raise UsageError(
-                f"{self.uri} has no video {video_id!r}; it has {len(self.units)}, such as {self.video_ids[0]!r}"
+                f"{self.uri} has no video {video_id!r}; it has {len(self.units)}, e.g. {self.video_ids[0]!r}"
             )
         why = f" ({row['kind']}: {row['message']})" if row["kind"] else ""
         raise UsageError(f"{self.uri} has no scores of {video_id!r}, which is {row['status']}{why}")

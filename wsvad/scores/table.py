@@ -1,4 +1,4 @@
-"""Scores of a video as values and as the bytes of a unit: a Parquet file that is a pure function of both.
+"""The scores of a video, and their encoding as a Parquet file that is a pure function of the scores.
 
 Axes: T clips in time, K cuboids (49, row by row from the top left).
 """
@@ -35,7 +35,7 @@ class VideoScores:
     end_frame: np.ndarray
     """int64 ``[T]``, exclusive."""
     start_s: np.ndarray
-    """float64 ``[T]``, presentation time."""
+    """float64 ``[T]``, presentation timestamp."""
     end_s: np.ndarray
     """float64 ``[T]``."""
     score_T: np.ndarray
@@ -43,29 +43,29 @@ class VideoScores:
     cuboid_scores_TK: np.ndarray | None
     """float32 ``[T, K]`` in [0, 1], or ``None`` for a model without cuboids."""
     num_frames: int
-    """Frames of the video, its true length."""
+    """Number of frames of the video."""
     width: int | None
-    """Pixels across as displayed; ``None`` where the features do not say."""
+    """Width in pixels as displayed; ``None`` if unknown."""
     height: int | None
-    """Pixels down as displayed."""
+    """Height in pixels as displayed; ``None`` if unknown."""
 
     def frame_scores(self, num_frames: int | None = None) -> np.ndarray:
-        """Scores of frames, float32 ``[num_frames]``; by default at true length. See :func:`expand_scores`."""
+        """Return frame scores, float32 ``[num_frames]``, by default for all frames. See :func:`expand_scores`."""
         return expand_scores(self.score_T, self.start_frame, self.end_frame, num_frames or self.num_frames)
 
 
 def encode_scores(
     scores: VideoScores, *, fingerprint: str, config: Mapping[str, Any], unit: Mapping[str, Any]
 ) -> bytes:
-    """Encode a video's scores as Parquet bytes: columns of ``scores_schema``, zstd.
+    """Encode a video's scores as Parquet bytes with the columns of ``scores_schema``, compressed by zstd.
 
-    The same input gives the same bytes: no time, host or attempt is in them.
+    Equal input gives equal bytes: the file contains no time, host or attempt.
 
     Args:
-        scores: at least one clip.
-        fingerprint: of the data set's configuration; in the schema's metadata, as are the next two.
-        config: the data set's configuration.
-        unit: what the unit is made of, ``clips`` among it.
+        scores: scores of at least one clip.
+        fingerprint: fingerprint of the data set's configuration; stored in the schema's metadata like the next two.
+        config: configuration of the data set.
+        unit: properties of the unit, with ``clips``.
     """
     cuboids = scores.cuboid_scores_TK
     arrays: list[pa.Array] = [
@@ -96,29 +96,29 @@ def encode_scores(
 
 
 class StoredScores(NamedTuple):
-    """A unit as it is read back."""
+    """A decoded unit."""
 
     fingerprint: str
     unit: dict[str, Any]
     values: dict[str, Any]
-    """The fields of :class:`VideoScores` that the table holds."""
+    """Fields of :class:`VideoScores` that are in the table."""
 
 
 def decode_scores(data: bytes) -> StoredScores:
-    """Undo :func:`encode_scores`; every page is held against its checksum.
+    """Decode the bytes of a unit and verify the checksum of every page.
 
     Raises:
-        DamagedUnit: the bytes are no unit of scores, or not what was written.
+        DamagedUnit: the bytes are not a unit of scores, or are damaged.
     """
     try:
         return _decode(data)
     except (pa.ArrowException, OSError, LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedUnit(f"no whole unit of scores: {error}") from error
+        raise DamagedUnit(f"not an intact unit of scores: {error}") from error
 
 
 def _decode(data: bytes) -> StoredScores:
     file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-    schema = file.schema_arrow  # made anew each time that it is asked for
+    schema = file.schema_arrow  # computed on every access
     metadata = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
     cuboids = columns.CUBOID_SCORES in schema.names
     places = schema.field(columns.CUBOID_SCORES).type.shape[0] if cuboids else None
@@ -135,7 +135,7 @@ def _decode(data: bytes) -> StoredScores:
 
 
 def summarize_scores(data: bytes) -> UnitSummary:
-    """Read a unit back for ``wsvad verify``: every clip is a row, of crop 0. Raises as :func:`decode_scores`."""
+    """Decode a unit for ``wsvad verify``; every clip has one row, with crop 0. Raises as :func:`decode_scores`."""
     stored = decode_scores(data)
     values, cuboids = stored.values, stored.values["cuboid_scores_TK"]
     finite = bool(np.isfinite(values["score_T"]).all()) and (cuboids is None or bool(np.isfinite(cuboids).all()))

@@ -12,7 +12,7 @@ from wsvad.checkpoint import Checkpoint, load_checkpoint
 from wsvad.dataset import layout
 from wsvad.dataset.publish import refuse_clashes
 from wsvad.dataset.snapshots import Snapshot, claim_dataset
-from wsvad.dataset.trained import encode_training_ids
+from wsvad.dataset.training_ids import encode_training_ids
 from wsvad.errors import DamagedError
 from wsvad.features.reading import FeatureSet
 from wsvad.scores.config import ScoreConfig
@@ -22,14 +22,14 @@ from wsvad.scoring.summary import ScoreSummary
 from wsvad.scoring.units import ScoreUnit, plan_units
 from wsvad.scoring.worker import Payload, VideoScorer, WorkerConfig, receipt_of
 from wsvad.storage import Created, Store, StoreOptions, open_store
-from wsvad.work.carry_out import carry_out
-from wsvad.work.health import hasty
+from wsvad.work.health import with_short_timeouts
 from wsvad.work.outcome import unsettled
 from wsvad.work.pool import PoolOptions
 from wsvad.work.record import Run
-from wsvad.work.stored import adopt
+from wsvad.work.run_units import run_units
+from wsvad.work.session import ExecutionSession
+from wsvad.work.stored import recover_stored_units
 from wsvad.work.target import open_target
-from wsvad.work.workplace import Workplace
 
 log = logging.getLogger(__name__)
 
@@ -85,12 +85,12 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
         StorageError, ClusterError: a store or the cluster failed; run the same command again.
     """
     run = Run()
-    workplace = Workplace(
+    workplace = ExecutionSession(
         options.pool,
         lambda: Payload(checkpoint, features),
         options.address,
         use_ray=options.use_ray,
-        does="scores",
+        action="scores",
         verbose=options.verbose,
     )
     checkpoint = load_checkpoint(options.checkpoint, options.store)
@@ -102,7 +102,7 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
     outcome = _plan(options, out, features, config, run)
     snapshot = None
     if outcome.todo:
-        workplace.settle(*_is_small(outcome))
+        workplace.choose_backend(*_is_small(outcome))
     if not options.dry_run:
         with workplace:
             if outcome.todo:
@@ -111,7 +111,7 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
             if outcome.todo:
                 _score(config, out, outcome, workplace, run, console or Console(stderr=True))
                 left = unsettled(outcome.todo, outcome.receipts)
-                outcome.receipts |= adopt(out, left, run.newest(out), receipt_of, mend=False)
+                outcome.receipts |= recover_stored_units(out, left, run.newest(out), receipt_of, repair=False)
         snapshot = _publish(out, config, outcome, run)
     summary = ScoreSummary(
         out=options.out,
@@ -123,13 +123,13 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreSummary
         features=features.uri,
         dry_run=options.dry_run,
         max_quarantine=options.max_quarantine,
-        **workplace.told(bool(outcome.todo)),
+        **workplace.summary_fields(bool(outcome.todo)),
         **_rates(outcome, run.elapsed_s),
     )
     if snapshot and (outcome.todo or snapshot.run_id == run.run_id):
         inputs = {"features_digest": features.snapshot_digest, "features_snapshot": features.snapshot.number}
         resolved = {**options.to_dict(), **inputs, "scores": config.to_dict(), "fingerprint": config.fingerprint}
-        run.keep(out, resolved, summary)
+        run.write_record(out, resolved, summary)
     return summary
 
 
@@ -139,7 +139,7 @@ def _plan(options: ScoreOptions, out: Store, features: FeatureSet, config: Score
     base = run.newest(out)
     if base:
         refuse_clashes(out, base.of(features.videos), outcome.video_rows())
-    outcome.receipts = adopt(out, outcome.units, base, receipt_of, mend=not options.dry_run)
+    outcome.receipts = recover_stored_units(out, outcome.units, base, receipt_of, repair=not options.dry_run)
     outcome.todo = [u for u in outcome.units if u.unit_id not in outcome.receipts]
     return outcome
 
@@ -163,14 +163,16 @@ def _is_small(outcome: Outcome) -> tuple[bool, str]:
 
 
 def _score(
-    config: ScoreConfig, out: Store, outcome: Outcome, workplace: Workplace[Payload], run: Run, console: Console
+    config: ScoreConfig, out: Store, outcome: Outcome, workplace: ExecutionSession[Payload], run: Run, console: Console
 ) -> None:
     def look(unit: ScoreUnit) -> object:
         store = outcome.features.store
-        return open_store(store.uri, hasty(store.options)).stat(outcome.features.units[unit.video_id][0].key)
+        return open_store(store.uri, with_short_timeouts(store.options)).stat(
+            outcome.features.units[unit.video_id][0].key
+        )
 
     pool = workplace.open()
-    carry_out(
+    run_units(
         outcome.todo,
         workplace.runner(
             VideoScorer,
@@ -180,10 +182,10 @@ def _score(
         outcome.receipts,
         workplace,
         out,
-        look=look,
+        probe_input=look,
         publish=lambda: _publish(out, config, outcome, run),
         console=console,
-        doing="scoring",
+        activity="scoring",
     )
 
 

@@ -12,7 +12,7 @@ from wsvad.errors import DamagedError
 from wsvad.features.reading import FeatureSet
 from wsvad.scoring.units import ScoreUnit
 from wsvad.text import printable
-from wsvad.work.outcome import objects_of, receipts_of
+from wsvad.work.outcome import existing_receipts, snapshot_objects
 from wsvad.work.receipt import Receipt
 
 
@@ -31,7 +31,9 @@ class Outcome:
     @property
     def objects(self) -> list[SnapshotObject]:
         """The completed units as objects of a snapshot."""
-        return objects_of(self.units, self.receipts, lambda unit: self.features.videos[unit.video_id]["content_id"])
+        return snapshot_objects(
+            self.units, self.receipts, lambda unit: self.features.videos[unit.video_id]["content_id"]
+        )
 
     def video_rows(self) -> list[dict[str, Any]]:
         """Return the row of the table of videos for every video of the features snapshot.
@@ -64,7 +66,7 @@ class Outcome:
 
     def counts(self) -> dict[str, Any]:
         """Return the counts of a summary."""
-        now = receipts_of(self.todo, self.receipts)
+        now = existing_receipts(self.todo, self.receipts)
         done_now = [r for r in now if r.status == "done"]
         states = Counter(r.status for r in now)
         objects = self.objects

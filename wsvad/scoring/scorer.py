@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from wsvad.checkpoint import Checkpoint
-from wsvad.cores import at_most_cores
+from wsvad.cores import limit_threads
 from wsvad.errors import UsageError, VideoError
 from wsvad.features.decoding import UnitFeatures
 from wsvad.features.reading import VideoFeatures
@@ -43,7 +43,7 @@ class Scorer:
         self, checkpoint: Checkpoint, *, window: int | None = None, device: str = "cpu", threads: int | None = None
     ) -> None:
         if threads is not None:
-            torch.set_num_threads(at_most_cores(threads))
+            torch.set_num_threads(limit_threads(threads))
         self._device = torch.device(device)
         self._model = checkpoint.model().to(self._device).eval()
         self._dim = checkpoint.model_config.input_dim

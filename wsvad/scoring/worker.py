@@ -21,7 +21,7 @@ from wsvad.scoring.scorer import Scorer
 from wsvad.scoring.units import ScoreUnit, unit_of
 from wsvad.storage import Created, StoreOptions, open_store
 from wsvad.work.receipt import Receipt
-from wsvad.work.stored import confirm_target
+from wsvad.work.stored import check_shared_target
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class VideoScorer:
         """Score one unit and return its receipt."""
         try:
             if not self._target_found:
-                confirm_target(self._out)
+                check_shared_target(self._out)
                 self._target_found = True
             return self._stored(unit) or self._score(unit)
         except VideoError as error:

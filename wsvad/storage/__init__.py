@@ -1,4 +1,4 @@
-"""Bytes at rest: ``file://`` (and plain paths) and ``s3://`` behind one small interface."""
+"""Object storage behind one small interface: local paths, ``file://``, ``s3://`` and further fsspec schemes."""
 
 from wsvad.storage.base import Created, ObjectInfo, Store, StoreOptions, StoreProbe
 from wsvad.storage.opening import check_folder, is_absent, open_object, open_store, probe_folder, probe_object

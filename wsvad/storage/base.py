@@ -1,4 +1,4 @@
-"""What every store promises, whatever is behind it. The rules that do not depend on the store live here, once."""
+"""The interface of all stores, with the rules that do not depend on the kind of store."""
 
 from __future__ import annotations
 
@@ -18,66 +18,66 @@ from wsvad.text import printable
 
 
 class ObjectInfo(NamedTuple):
-    """One object as a listing or ``stat`` shows it; with it a later read can insist on the same bytes."""
+    """Size and identity of an object, from a listing or ``stat``. Lets a later read require the same bytes."""
 
     key: str
-    """Relative to the store's root."""
+    """Key relative to the store's root."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
     mtime_ns: int
-    """Last modification, nanoseconds since the epoch; S3 gives whole seconds."""
+    """Last modification in nanoseconds since the epoch; S3 has a resolution of one second."""
     etag: str
-    """S3's entity tag without its quotes; empty for local files."""
+    """S3's entity tag without quotes; empty for local files."""
 
 
 class Created(enum.Enum):
-    """What ``create`` found. Nothing is ever overwritten."""
+    """Result of ``create``, which never overwrites an object."""
 
     NEW = "new"
-    """The object was not there; it is now, whole."""
+    """The object did not exist and was created."""
     SAME = "same"
-    """An object with the same bytes is there: another writer's, or ours after a lost reply."""
+    """An object with the same bytes exists: written by another writer, or by ours before its reply was lost."""
     DIFFERENT = "different"
-    """An object with other bytes is there; it was left alone."""
+    """An object with other bytes exists and was left unchanged."""
 
 
 class StoreProbe(NamedTuple):
-    """What a trial write found out about a store."""
+    """Result of a trial write."""
 
     create_only: bool
-    """Whether of two writers of the same key the second is refused."""
+    """Whether the store refuses the second of two create-only writes to one key."""
     detail: str
-    """One sentence for a person."""
+    """The finding in one sentence."""
     latency_s: float
-    """Seconds that the smallest write took."""
+    """Duration of a minimal write in seconds."""
 
 
 @dataclass(frozen=True)
 class StoreOptions:
-    """How to reach a store. Holds no secret: credentials come from the AWS environment of the process that connects."""
+    """How to reach a store. Contains no secrets: credentials come from the environment of the connecting process."""
 
     endpoint_url: Annotated[str | None, Option(name="--s3-endpoint-url", metavar="URL")] = None
-    """of an S3-compatible store; or AWS_ENDPOINT_URL"""
+    """endpoint of an S3-compatible store; default AWS_ENDPOINT_URL"""
     profile: Annotated[str | None, Option(name="--s3-profile", metavar="NAME")] = None
-    """AWS profile; or AWS_PROFILE"""
+    """AWS profile; default AWS_PROFILE"""
     region: Annotated[str | None, Option(name="--s3-region", metavar="NAME")] = None
-    """AWS region; or AWS_REGION"""
+    """AWS region; default AWS_REGION"""
     anonymous: Annotated[Flag, Option(name="--s3-anonymous")] = False
-    """sign no request: public buckets are read without credentials (and nothing is written to S3)"""
+    """send unsigned requests, to read public buckets without credentials (S3 is then read-only)"""
     max_attempts: Annotated[PositiveInt, Option(name="--s3-attempts")] = 8
-    """tries of one request before it counts as failed"""
+    """maximum number of attempts per request"""
     retry_budget_s: Annotated[float, HIDDEN] = 120.0
-    """Seconds after which no further try of a request is begun."""
+    """Seconds after which a request is not retried any more."""
     connect_timeout_s: Annotated[float, HIDDEN] = 10.0
-    """Seconds to wait for a connection."""
+    """Connection timeout in seconds."""
     read_timeout_s: Annotated[float, HIDDEN] = 60.0
-    """Seconds without a byte after which a connection counts as broken."""
+    """Seconds without received data after which a connection counts as broken."""
     min_bytes_per_s: Annotated[int, HIDDEN] = 4096
-    """A reply that comes slower than this, over its whole length, counts as stalled and is asked for again."""
+    """Minimum average rate of a reply; a slower one counts as stalled and is retried."""
     conditional_writes: Annotated[bool, HIDDEN] = True
-    """False for a store that the probe found to ignore create-only: look first, then write (two writers can race)."""
+    """Use create-only writes. False for a store that ignores them: look first, then write (two writers can race)."""
     follow_links: Annotated[bool, HIDDEN] = False
-    """Local stores: also list and read through links whose target lies outside the root."""
+    """Local stores: also list and read links that lead outside the root."""
 
     def __post_init__(self) -> None:
         if self.endpoint_url is not None:
@@ -92,7 +92,7 @@ class StoreOptions:
 
 
 def check_endpoint(url: str) -> None:
-    """Refuse an endpoint that is no plain HTTP URL, without repeating what may be a password in it.
+    """Refuse an endpoint that is not a plain HTTP URL. The message does not contain it, as it may hold a password.
 
     Raises:
         UsageError: no http(s) scheme, no host, credentials, a query or a fragment.
@@ -100,10 +100,10 @@ def check_endpoint(url: str) -> None:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-        carries_more = "@" in parts.netloc or bool(parts.query) or bool(parts.fragment)
+        has_extras = "@" in parts.netloc or bool(parts.query) or bool(parts.fragment)
     except ValueError:
-        usable, carries_more = False, False
-    if not usable or carries_more:
+        usable, has_extras = False, False
+    if not usable or has_extras:
         raise UsageError(
             "the S3 endpoint must be http(s)://host[:port][/path] without credentials or a query"
             " (its value is not shown, it may hold a secret); credentials belong in the AWS environment or a profile"
@@ -111,15 +111,15 @@ def check_endpoint(url: str) -> None:
 
 
 class ConditionalWriteUnsupported(StorageError):
-    """The store answered that it has no create-only writes; the probe turns this into ``create_only=False``."""
+    """The store has no create-only writes; ``probe`` reports this as ``create_only=False``."""
 
 
 class Store(ABC):
-    """Objects below one root. Safe to share between threads, to pickle and to use after a fork.
+    """Objects below a root. Safe to share between threads, to pickle, and to use after a fork.
 
-    Holds the URI and the options only; connections are made per process, when first needed. Every method raises
-    ``UsageError`` for a key that cannot be one (see ``key_problem``), ``AccessDenied``, ``StoreUnavailable`` once its
-    retries are spent, and ``StorageError`` for anything else that the store did; ``ObjectNotFound`` where it says so.
+    Holds only the URI and the options; each process connects when it first needs to. All methods raise ``UsageError``
+    for an invalid key (see ``key_problem``), ``AccessDenied``, ``StoreUnavailable`` if all retries failed, and
+    ``StorageError`` for other failures of the store. Methods that raise ``ObjectNotFound`` say so.
     """
 
     scheme: ClassVar[str]
@@ -136,87 +136,87 @@ class Store(ABC):
         """Return the URI of one object; ``open_object`` is the inverse."""
 
     def key_problem(self, key: str) -> str | None:
-        """Return why this store cannot read such a key (to follow the word "key"), or None where it can."""
+        """Return why this store cannot read a key (a phrase that follows the word "key"), or ``None`` if it can."""
         return key_problem(key)
 
     def stat(self, key: str) -> ObjectInfo:
         """Return size and identity of an object. Raises ``ObjectNotFound``."""
-        return self._stat(self._checked(key))
+        return self._stat(self._check_key(key))
 
     def list(self, prefix: str = "", *, scratch: bool = False) -> Iterator[ObjectInfo]:
         """Yield every object whose key starts with ``prefix``, recursively, in the byte order of the keys.
 
-        Nothing there is an empty listing; a missing bucket or a folder that cannot be read is an error, because a
-        listing that leaves out part of an archive in silence would pass for complete. Scratch space is shown only to
-        who asks for it, to name what others keep in folders of that name.
-        Keys that other programs made are yielded even where ``key_problem`` finds fault with them.
+        A missing prefix is an empty listing. A missing bucket or an unreadable folder is an error, because a listing
+        with silent gaps would be mistaken for a complete one. Objects in scratch space are omitted unless ``scratch``
+        is set, which serves to report folders of that name that other programs made. Keys written by other programs
+        are included even if ``key_problem`` rejects them.
         """
         if prefix:
-            self._checked(prefix.removesuffix("/"))
+            self._check_key(prefix.removesuffix("/"))
         return (info for info in self._list(prefix) if scratch or not is_scratch(info.key))
 
     def read(self, key: str) -> bytes:
-        """Return a whole object; a reply shorter than announced is asked for again. Raises ``ObjectNotFound``."""
-        return self._read(self._checked(key))
+        """Return a whole object; a truncated reply is retried. Raises ``ObjectNotFound``."""
+        return self._read(self._check_key(key))
 
     def read_range(self, key: str, start: int, end: int, *, expect: ObjectInfo | None = None) -> bytes:
-        """Return the bytes ``[start, end)``, fewer only where the object ends earlier.
+        """Return the bytes ``[start, end)``, or fewer if the object is shorter.
 
         Raises:
-            ObjectNotFound: there is no such object (any more).
-            ObjectChanged: the object is not the one that ``expect`` describes.
+            ObjectNotFound: the object does not exist.
+            ObjectChanged: the object differs from ``expect``.
             ValueError: not ``0 <= start <= end``.
         """
         if not 0 <= start <= end:
             raise ValueError(f"expected 0 <= start <= end, got [{start}, {end})")
-        self._checked(key)
+        self._check_key(key)
         return b"" if start == end else self._read_range(key, start, end, expect)
 
     def create(self, key: str, data: bytes) -> Created:
-        """Write an object that must not be there yet: whole or not at all, and never over another one.
+        """Create an object atomically; never overwrites one.
 
-        A retried write whose first reply was lost finds its own object and reports ``SAME``. Of several writers
-        exactly one is told ``NEW``, unless ``options.conditional_writes`` is off.
+        A retried write whose first reply was lost finds its own object and returns ``SAME``. Exactly one of several
+        concurrent writers gets ``NEW``, unless ``options.conditional_writes`` is off.
         """
-        self._writable(key)
+        self._check_writable_key(key)
         for _ in range(3):
             if self._try_create(key, data):
                 return Created.NEW
             try:
                 return Created.SAME if self._holds(key, data) else Created.DIFFERENT
             except ObjectNotFound:
-                continue  # deleted between the two looks; the next round creates it
+                continue  # deleted in between; the next attempt creates it
         raise StorageError(
             f"cannot create {self._shown(key)}: something that is not an object is in its place, or another program"
             " keeps deleting it"
         )
 
     def replace(self, key: str, data: bytes) -> None:
-        """Write an object, atomically, over whatever is there."""
-        self._put(self._writable(key), data)
+        """Write an object atomically, replacing an existing one."""
+        self._put(self._check_writable_key(key), data)
 
     def delete(self, key: str) -> None:
-        """Delete an object; one that is not there is no error."""
-        self._delete(self._writable(key))
+        """Delete an object; no error if it does not exist."""
+        self._delete(self._check_writable_key(key))
 
     def probe(self) -> StoreProbe:
-        """Find out, with one small object that is deleted again, whether the store honours create-only.
+        """Check with a small temporary object whether the store can be written and supports create-only writes.
 
         Raises:
             AccessDenied: the store may not be written.
         """
-        self._writable("probe")
+        self._check_writable_key("probe")
         key = f"{SCRATCH}/probe-{uuid.uuid4().hex}"
         create_only, detail = self._probe_create_only(key)
         started = time.perf_counter()
         self._put(key, b"third")
         latency_s = time.perf_counter() - started
         if self._read(key) != b"third":
-            raise StorageError(f"{self.uri} does not give back what was written last; it cannot be used")
+            raise StorageError(f"{self.uri} does not return what was written last; it cannot be used")
         try:
             self._delete(key)
         except AccessDenied:
-            detail += f"; deleting is not allowed, so {self._shown(key)} stays behind"
+            detail += f"; deleting is not allowed, so {self._shown(key)} remains"
         return StoreProbe(create_only, detail, latency_s)
 
     def _probe_create_only(self, key: str) -> tuple[bool, str]:
@@ -225,15 +225,15 @@ class Store(ABC):
         except ConditionalWriteUnsupported:
             return False, "the store refuses create-only writes"
         if not made and self._read(key) != b"first":
-            raise StorageError(f"{self.uri} says that an object with a fresh random name exists; it cannot be used")
+            raise StorageError(f"{self.uri} reports that a new random key exists already; it cannot be used")
         if self._put_new(key, b"second") or self._read(key) != b"first":
-            return False, "the store overwrites an object although create-only was asked for"
-        return True, "the store honours create-only writes"
+            return False, "the store overwrites an object in spite of create-only"
+        return True, "the store supports create-only writes"
 
     def sweep_temporary(self, older_than_s: float) -> int:
-        """Delete what killed writers and probes left in scratch space, if older than that; return how many objects.
+        """Delete objects in scratch space older than this, left by killed writers and probes; return their number.
 
-        Choose an age above the longest write: younger ones may belong to a writer at work.
+        The age must exceed the duration of the longest write, because younger objects may belong to active writers.
         """
         limit_ns = time.time_ns() - int(older_than_s * 1e9)
         stale = [info.key for info in self._list(f"{SCRATCH}/") if info.mtime_ns < limit_ns]
@@ -242,21 +242,21 @@ class Store(ABC):
         return len(stale)
 
     def _shown(self, key: str) -> str:
-        """The URI of an object as messages show it."""
+        """Return the URI of an object for messages."""
         return printable(self.uri_of(key))
 
-    def _checked(self, key: str) -> str:
+    def _check_key(self, key: str) -> str:
         problem = self.key_problem(key)
         if problem:
             raise UsageError(f"the key {key!r} {problem} (store {self.uri})")
         return key
 
-    def _writable(self, key: str) -> str:
-        """Check a key that is to be written or deleted: ours have no empty segments, wherever others have them."""
+    def _check_writable_key(self, key: str) -> str:
+        """Check a key to write or delete. Unlike keys to read, it must not have empty segments in any store."""
         problem = key_problem(key)
         if problem:
             raise UsageError(f"the key {key!r} {problem} (store {self.uri})")
-        return self._checked(key)
+        return self._check_key(key)
 
     def _try_create(self, key: str, data: bytes) -> bool:
         if self.options.conditional_writes:
@@ -285,7 +285,7 @@ class Store(ABC):
 
     @abstractmethod
     def _put_new(self, key: str, data: bytes) -> bool:
-        """Write if nothing is there; False where something is. Raises ``ConditionalWriteUnsupported``."""
+        """Create an object; return False if one exists. Raises ``ConditionalWriteUnsupported``."""
 
     @abstractmethod
     def _put(self, key: str, data: bytes) -> None: ...

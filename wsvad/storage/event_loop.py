@@ -1,4 +1,4 @@
-"""Waiting for what runs on fsspec's event loop, which has a thread of its own, and what becomes of it in a fork."""
+"""Call coroutines on fsspec's event loop, which runs in a thread of its own, and keep its connections safe in forks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-_held: dict[int, object] = {}
+_protected: dict[int, object] = {}
 
 
-class _Errand(Generic[T]):
-    """What a thread has the loop do, and waits for.
+class _LoopCall(Generic[T]):
+    """A coroutine that runs on the loop while another thread waits for its result.
 
-    A plain lock instead of ``asyncio.run_coroutine_threadsafe``'s two futures: that halves what it costs to go through
-    another thread.
+    Uses a plain lock instead of the two futures of ``asyncio.run_coroutine_threadsafe``, which halves the overhead.
     """
 
     def __init__(self, work: Coroutine[Any, Any, T]) -> None:
@@ -46,7 +45,7 @@ class _Errand(Generic[T]):
         try:
             raise error
         finally:
-            del error  # its traceback holds this frame
+            del error  # its traceback references this frame
 
     async def _run(self) -> None:
         try:
@@ -58,37 +57,37 @@ class _Errand(Generic[T]):
 
 
 def wait_for(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
-    """Return what the coroutine returns; whoever is interrupted while waiting (a signal) cancels it."""
-    errand = _Errand(work)
-    loop.call_soon_threadsafe(errand.start, loop)
+    """Run a coroutine on the loop and return its result. An exception while waiting (a signal) cancels it."""
+    call = _LoopCall(work)
+    loop.call_soon_threadsafe(call.start, loop)
     try:
-        errand.wait()
-    except BaseException:  # what a signal's handler raised
-        loop.call_soon_threadsafe(errand.cancel)
+        call.wait()
+    except BaseException:  # raised by a signal handler
+        loop.call_soon_threadsafe(call.cancel)
         raise
-    return errand.result()
+    return call.result()
 
 
-def hold_for_forks(connection: object) -> int:
-    """See to it that a fork of this process never closes the connection; return what to ``release`` it by."""
-    _held[id(connection)] = connection
+def protect_from_forks(connection: object) -> int:
+    """Prevent forks of this process from closing the connection; return a handle for ``release``."""
+    _protected[id(connection)] = connection
     return id(connection)
 
 
 def release(number: int) -> None:
     """Forget a connection that this process has closed."""
-    _held.pop(number, None)
+    _protected.pop(number, None)
 
 
 def _after_fork() -> None:
-    """Give up the parent's connections without closing them.
+    """Abandon the parent's connections without closing them.
 
-    To close one would unregister its socket from the event queue that the kernel shares between parent and child, and
-    the parent would wait for its reply in vain. So they are made immortal in the child.
+    Closing one would unregister its socket from the epoll instance that parent and child share, and the parent would
+    wait forever for a reply. Therefore an extra reference keeps the connections alive in the child.
     """
-    for connection in _held.values():
+    for connection in _protected.values():
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
-    _held.clear()
+    _protected.clear()
 
 
 os.register_at_fork(after_in_child=_after_fork)

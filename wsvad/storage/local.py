@@ -1,7 +1,7 @@
-"""Objects as files below a folder.
+"""Store of files below a local folder.
 
-A write goes to ``<root>/.tmp``, is flushed to the disk and then appears under its name in one step (``link`` for
-create-only, ``rename`` for replace), so that a killed writer leaves at most a file in scratch space.
+A write goes to a file in ``<root>/.tmp``, is flushed to disk, and then moved into place atomically (``link`` for
+create-only, ``rename`` for replace). A killed writer leaves at most a file in scratch space.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ logger = logging.getLogger(__name__)
 
 
 class LocalStore(Store):
-    """A folder. It need not exist yet: reading finds nothing, writing makes it.
+    """A local folder. A missing folder is empty when read and is created by the first write.
 
-    Only regular files are objects; FIFOs, sockets and devices are neither listed nor ever opened. A link to a file is
-    listed as a file. A link to a folder inside the root is not walked, since its content is listed where it lives. A
-    link that leads outside the root is left out with one warning and cannot be read, unless
-    ``options.follow_links``; then it counts like what it points at, each outside folder once. Dangling and circular
-    links are not objects. Nothing is ever written outside the root.
+    Only regular files are objects; FIFOs, sockets and devices are neither listed nor opened. A link to a file is
+    listed as a file. A link to a folder inside the root is skipped, because its content is listed at its own place. A
+    link that leads outside the root is skipped with one warning and cannot be read, unless ``options.follow_links`` is
+    set; then it is treated like its target, and each outside folder is listed once. Dangling and circular links are
+    skipped. Nothing is ever written outside the root.
     """
 
     scheme: ClassVar[str] = "file"
@@ -52,7 +52,7 @@ class LocalStore(Store):
     # -- reading -------------------------------------------------------------------------------------------------
 
     def _resolve(self, key: str) -> tuple[str, os.stat_result]:
-        """Return a path without links below the root, and the status, of a regular file that may be read."""
+        """Return the resolved path and the status of a readable regular file."""
         try:
             path, status = self._without_links(key)
             inside = status is not None
@@ -61,22 +61,22 @@ class LocalStore(Store):
                 status, inside = os.stat(path), self.options.follow_links or self._holds_path(path)
         except (FileNotFoundError, NotADirectoryError) as exc:
             what = f"cannot read {self._shown(key)}"
-            raise ObjectNotFound(f"{what}: there is no such file, the path does not exist") from exc
+            raise ObjectNotFound(f"{what}: the file does not exist") from exc
         except OSError as exc:
             raise translate_os_error(exc, f"cannot read {self._shown(key)}") from exc
         if not inside:
             raise AccessDenied(
-                f"cannot read {self._shown(key)}: it is a link that leads outside {self.uri}; copy the file there, name"
-                " the target's own folder, or allow links to be followed"
+                f"cannot read {self._shown(key)}: it is a link that leads outside {self.uri}; copy the file there, use"
+                " the folder of the link's target, or allow links to be followed"
             )
         if not stat.S_ISREG(status.st_mode):
             raise ObjectNotFound(f"cannot read {self._shown(key)}: it is not a regular file")
         return path, status
 
     def _without_links(self, key: str) -> tuple[str, os.stat_result | None]:
-        """Return the path of a key and its status, or ``None`` for the latter where a part below the root is a link.
+        """Return the path of a key and its status, or ``None`` as status if a part below the root is a link.
 
-        Nearly no key has one, and this asks for fewer parts than ``realpath``, which begins at ``/``.
+        Links are rare, and this needs fewer system calls than ``realpath``, which starts at ``/``.
         """
         path, status = self._root, None
         for segment in key.split("/"):
@@ -91,15 +91,15 @@ class LocalStore(Store):
         real_path, _ = self._resolve(key)
         what = f"cannot read {self._shown(key)}"
         try:
-            # the path may have been exchanged since: never follow a new link, never wait on a new FIFO
+            # the path may have been replaced since: do not follow a new link, do not block on a new FIFO
             descriptor = os.open(real_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
         except FileNotFoundError as exc:
-            raise ObjectNotFound(f"{what}: there is no such file any more") from exc
+            raise ObjectNotFound(f"{what}: the file no longer exists") from exc
         except OSError as exc:
             raise translate_os_error(exc, what) from exc
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ObjectNotFound(f"{what}: it is not a regular file any more")
+                raise ObjectNotFound(f"{what}: it is no longer a regular file")
             yield descriptor
         except OSError as exc:
             raise translate_os_error(exc, what) from exc
@@ -117,7 +117,7 @@ class LocalStore(Store):
         with self._opened(key) as descriptor:
             size = os.fstat(descriptor).st_size
             data = _pread(descriptor, start, min(end, size) - start)
-            # looked at after the read, so that a write in the middle of it shows as well
+            # after the read, so that concurrent writes are detected
             now = _info(key, os.fstat(descriptor))
         if expect is not None and (now.size, now.mtime_ns) != (expect.size, expect.mtime_ns):
             raise ObjectChanged(
@@ -135,7 +135,7 @@ class LocalStore(Store):
             return
         outside: list[str] = []
         visited: set[tuple[int, int]] = set()
-        # a stack rather than recursion: a hostile tree may be deeper than Python's stack
+        # an explicit stack, because a hostile tree may be deeper than Python's recursion limit
         waiting = self._scan(start, f"{folder}/" if folder else "")
         while waiting:
             entry = waiting.pop()
@@ -148,8 +148,8 @@ class LocalStore(Store):
                 yield _info(entry.key, status)
         if outside:
             logger.warning(
-                "%d links below %s lead outside it and were left out, the first is %r; copy the files, name the"
-                " targets' own folder, or allow links to be followed",
+                "%d links below %s lead outside it and were skipped, the first is %r; copy the files, use the folder of"
+                " the links' targets, or allow links to be followed",
                 len(outside),
                 self.uri,
                 outside[0],
@@ -159,7 +159,7 @@ class LocalStore(Store):
         return self.options.follow_links or self._holds_path(real_path)
 
     def _scan(self, folder: str, prefix: str) -> list[_Entry]:
-        """Return a folder's entries, last one first; a folder sorts as its name and a slash, as its keys do."""
+        """Return a folder's entries in reverse order. Folders sort with a trailing slash, like the keys below them."""
         try:
             with os.scandir(folder) as found:
                 entries = [_entry(item, prefix) for item in found]
@@ -172,12 +172,12 @@ class LocalStore(Store):
         return sorted(entries, key=lambda entry: entry.order, reverse=True)
 
     def _status(self, entry: _Entry, outside: list[str], visited: set[tuple[int, int]]) -> os.stat_result | None:
-        """Return the status of what is to be listed or walked, None for what is left out."""
+        """Return the status of an entry to list or walk, or ``None`` to skip it."""
         try:
             status = os.stat(entry.path)
         except OSError as exc:
             if entry.is_link or isinstance(exc, FileNotFoundError):
-                return None  # dangling, circular, or gone since the folder was read
+                return None  # dangling, circular, or deleted since the folder was read
             raise translate_os_error(exc, f"cannot list {self._shown(entry.key)}") from exc
         if not (entry.is_folder or stat.S_ISREG(status.st_mode)):
             return None
@@ -213,8 +213,8 @@ class LocalStore(Store):
         except OSError as exc:
             if exc.errno in NO_HARD_LINKS and not os.path.lexists(target):
                 raise ConditionalWriteUnsupported(
-                    f"{what}: this file system has no hard links ({os.strerror(exc.errno or 0)}), so it cannot"
-                    " create without overwriting; use another one, or turn conditional writes off"
+                    f"{what}: this file system has no hard links ({os.strerror(exc.errno or 0)}), which create-only"
+                    " writes need; use another one, or turn conditional writes off"
                 ) from exc
             raise translate_os_error(exc, what) from exc
 
@@ -243,7 +243,7 @@ class LocalStore(Store):
             raise AccessDenied(f"{what}: a link in its path leads outside {self.uri}; remove the link")
 
     def _writable_folder(self, key: str, what: str) -> str:
-        """Make the folder of a key, durably, and return it."""
+        """Create the folder of a key, flushed to disk, and return it."""
         folder = os.path.dirname(self._path(key))
         self._check_inside(folder, what)
         missing = []
@@ -259,7 +259,7 @@ class LocalStore(Store):
 
     @contextmanager
     def _staged(self, data: bytes, what: str) -> Iterator[str]:
-        """Write a file in scratch space, flushed to the disk; it is gone afterwards unless it was renamed."""
+        """Write a file to scratch space and flush it to disk. It is deleted on exit unless it was renamed."""
         key = f"{SCRATCH}/{uuid.uuid4().hex}"
         self._writable_folder(key, what)
         temporary = self._path(key)
@@ -279,7 +279,7 @@ class LocalStore(Store):
 
 
 class _Entry(NamedTuple):
-    """One name in a folder that is being listed."""
+    """One name in a folder."""
 
     key: str
     path: str

@@ -1,4 +1,4 @@
-"""From a URI to a store."""
+"""Open and probe stores by URI."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from wsvad.storage.uri import Location, parse_uri
 
 
 def open_store(uri: str, options: StoreOptions | None = None) -> Store:
-    """Return the store below a root URI. Touches neither disk nor network; the first operation does.
+    """Return the store with this root. Accesses neither disk nor network until the first operation.
 
     Raises:
-        UsageError: the URI cannot be one (unknown scheme, no bucket, credentials in it, ...).
+        UsageError: the URI is invalid (unknown scheme, no bucket, credentials in it, ...).
     """
     return _store(parse_uri(uri), options or StoreOptions())
 
 
 def open_object(uri: str, options: StoreOptions | None = None) -> tuple[Store, str]:
-    """Return store and key for the URI of one object; the store's root is the folder that holds it.
+    """Return the store and key of a single object. The store's root is the folder that holds the object.
 
-    Who names one file means that file, so a local one is read through links wherever they lead.
+    A local file is read through links wherever they lead, because the caller named it explicitly.
 
     Raises:
         UsageError: as ``open_store``, or the URI names a folder, bucket or prefix.
@@ -40,9 +40,9 @@ def open_object(uri: str, options: StoreOptions | None = None) -> tuple[Store, s
 
 
 def _split(location: Location) -> tuple[str, str]:
-    """Return folder and key; of several S3 slashes before a name the first ends the folder, the others are the key's.
+    """Return folder and key. If several slashes precede an S3 object's name, all but the first belong to the key.
 
-    So the folder is a root that is spelled as any other.
+    This keeps the spelling of the folder canonical.
     """
     if location.scheme == "file":
         return posixpath.split(location.path)
@@ -51,16 +51,16 @@ def _split(location: Location) -> tuple[str, str]:
 
 
 def is_absent(uri: str) -> bool:
-    """Whether a URI is a local path at which nothing is. False says nothing: object storage has no empty folders."""
+    """Whether a URI is a local path that does not exist. Always False for object storage, which has no folders."""
     location = parse_uri(uri)
     return location.scheme == "file" and not os.path.lexists(location.path)
 
 
 def check_folder(uri: str) -> None:
-    """Look, without writing, whether a local root could be written; says nothing of object storage.
+    """Check, without writing, whether a local root can be written. Does nothing for object storage.
 
     Raises:
-        UnusablePlace: it is a file, or lies below one.
+        UnusablePlace: the root or a parent is a file.
         AccessDenied: this user may not write there.
     """
     location = parse_uri(uri)
@@ -70,39 +70,39 @@ def check_folder(uri: str) -> None:
     while not os.path.lexists(there):
         there = os.path.dirname(there)
     if not os.path.isdir(there):
-        raise UnusablePlace(f"{location.uri} cannot be written: {there} is a file, where a folder is needed")
+        raise UnusablePlace(f"{location.uri} cannot be written: {there} is a file instead of a folder")
     if not os.access(there, os.W_OK | os.X_OK):
         raise AccessDenied(f"{location.uri} cannot be written: this user may not write in {there}")
 
 
 def probe_folder(uri: str, options: StoreOptions | None = None) -> None:
-    """Write and delete a small object below a root: what cannot be written is found out before the work, not after it.
+    """Write and delete a small object below a root, to detect before the work that it cannot be written.
 
     Raises:
-        UnusablePlace: it is a file, or can be no store.
-        StorageError: it cannot be written.
+        UnusablePlace: the root is a file or otherwise unusable.
+        StorageError: the root cannot be written.
     """
     open_store(uri, options).probe()
 
 
 def probe_object(uri: str, options: StoreOptions | None = None) -> None:
-    """The same for an object that is to be written, in the folder that will hold it; one that is there stays.
+    """Check that an object can be written, by a temporary object in its folder. An existing object is kept.
 
     Raises:
-        UnusablePlace: a folder has its name.
-        UsageError, StorageError: as :func:`open_object`; it cannot be written.
+        UnusablePlace: there is a folder with its name.
+        UsageError, StorageError: as :func:`open_object`; or the folder cannot be written.
     """
     store, _ = open_object(uri, options)
     location = parse_uri(uri)
     if location.scheme == "file" and os.path.isdir(location.path):
-        raise UnusablePlace(f"{location.uri} is a folder, where a file is to be written; choose another name")
+        raise UnusablePlace(f"{location.uri} is a folder instead of a file; choose another name")
     store.probe()
 
 
 def _store(location: Location, options: StoreOptions) -> Store:
     if location.scheme == "file":
         return LocalStore(location, options)
-    # s3fs takes a third of a second to import; a job on local files never pays for it
+    # imported here, because s3fs takes a third of a second to import
     if location.scheme != "s3":
         from wsvad.storage.remote import RemoteStore
 

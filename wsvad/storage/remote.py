@@ -1,4 +1,4 @@
-"""Objects wherever fsspec reaches them: ``gs://``, ``az://`` and the other file systems that it knows."""
+"""Store on any other file system of fsspec: ``gs://``, ``az://`` and others."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from wsvad.errors import ObjectChanged, ObjectNotFound, StorageError, UnusablePlace
 from wsvad.storage.base import ConditionalWriteUnsupported, ObjectInfo, Store, StoreOptions
-from wsvad.storage.event_loop import hold_for_forks, wait_for
-from wsvad.storage.remote_errors import translate
-from wsvad.storage.retry import Transient, retrying
+from wsvad.storage.event_loop import protect_from_forks, wait_for
+from wsvad.storage.remote_errors import translate_remote_error
+from wsvad.storage.retry import Transient, with_retries
 from wsvad.storage.uri import SCRATCH, Location, parse_uri
 
 T = TypeVar("T")
 
 _ATOMIC = frozenset({"gs", "az"})
-"""Where the server itself checks create-only. Others look first and write then, and two can do so at once."""
+"""Schemes whose servers implement create-only writes. Other file systems check first and then write, which can race."""
 _ENVIRONMENT = ("AWS_", "AZURE_", "FSSPEC_", "GCSFS_", "GOOGLE_", "STORAGE_EMULATOR_HOST")
 _LOGGERS = ("fsspec", "gcsfs", "adlfs", "azure", "google", "msal", "aiohttp", "urllib3")
 _TAGS = ("etag", "ETag", "md5Hash")
@@ -34,11 +34,11 @@ _TIMES = ("mtime", "last_modified", "LastModified", "modified", "created")
 
 
 class RemoteStore(Store):
-    """A bucket, container or folder of another file system, or what lies below a prefix of one.
+    """A bucket, container or folder of another file system, or a prefix of one.
 
-    Credentials, endpoints and anonymous access are those of the file system's package and of fsspec's configuration
-    (``FSSPEC_GS_TOKEN``, ``AZURE_STORAGE_CONNECTION_STRING``, ...). A range is read and then its object is looked at,
-    because these interfaces have no read of a certain version.
+    Credentials, endpoints and anonymous access are configured by the file system's package and by fsspec
+    (``FSSPEC_GS_TOKEN``, ``AZURE_STORAGE_CONNECTION_STRING``, ...). These interfaces cannot read a given version of an
+    object, so the object's identity is checked after each ranged read.
     """
 
     scheme: ClassVar[str] = "remote"
@@ -58,10 +58,10 @@ class RemoteStore(Store):
             try:
                 return use(_files(self._bucket, os.getpid(), _environment()))
             except Exception as exc:
-                # without the original: what it says, and its traceback shows, may hold what was signed
-                raise translate(exc, what) from None
+                # without the original, whose message and traceback may contain signed data
+                raise translate_remote_error(exc, what) from None
 
-        return retrying(attempt, what, self.options)
+        return with_retries(attempt, what, self.options)
 
     def _request(self, what: str, name: str, key: str, *args: Any, length: int = 0, **kwargs: Any) -> Any:
         """Call a method of the file system with the path of a key."""
@@ -77,18 +77,18 @@ class RemoteStore(Store):
         return self._with_files(what, send)
 
     def _path(self, files: Any) -> str:
-        """What the paths of all keys begin with; a host is no part of it."""
+        """Return the common prefix of the paths of all keys, without a host."""
         return f"{files._strip_protocol(self._root.rstrip('/')).rstrip('/')}/"
 
     # -- reading -------------------------------------------------------------------------------------------------
 
     def _stat(self, key: str) -> ObjectInfo:
-        what = f"cannot look at {self._shown(key)}"
+        what = f"cannot stat {self._shown(key)}"
         found = self._request(what, "info", key)
         if found.get("type") != "file":
             raise ObjectNotFound(f"{what}: there is no such object")
         if found["name"].strip("/") != f"{self._with_files(what, self._path)}{key}".strip("/"):
-            raise StorageError(f"{what}: the file system takes the key for another one")
+            raise StorageError(f"{what}: the file system maps the key to another one")
         return _info(key, found)
 
     def _list(self, prefix: str) -> Iterator[ObjectInfo]:
@@ -103,7 +103,7 @@ class RemoteStore(Store):
         infos = []
         for info in found.values() if isinstance(found, dict) else ():
             name = info["name"].lstrip("/")
-            # of an object that has the folder's own name nothing is below the root
+            # an object with the folder's own name is not below the root
             if info.get("type") == "file" and name.startswith(root) and (info["size"] or not name.endswith("/")):
                 key = name.removeprefix(root)
                 if key.startswith(prefix):
@@ -132,13 +132,13 @@ class RemoteStore(Store):
                 raise Transient(f"the reply has {len(data)} of {length} bytes")
             return data
 
-        return retrying(attempt, what, self.options)
+        return with_retries(attempt, what, self.options)
 
     def _read_range(self, key: str, start: int, end: int, expect: ObjectInfo | None) -> bytes:
         size = expect.size if expect is not None else self._stat(key).size
         length = min(end, size) - start
         data = self._bytes(key, length, lambda: -1, start=start, end=start + length) if length > 0 else b""
-        # the object is now as it was when it was listed, so it was the same in between
+        # the object is the same before and after the read, so it was the same in between
         if expect is not None and self._stat(key) != expect._replace(key=key):
             raise ObjectChanged(f"{self._shown(key)} changed since it was listed; list it again")
         return data
@@ -167,7 +167,7 @@ class RemoteStore(Store):
             except ObjectNotFound as exc:
                 raise self._no_bucket(what) from exc
             return
-        # a folder of files, where what is being written can be seen
+        # in a plain folder a file is visible while it is written
         scratch = f"{SCRATCH}/{uuid.uuid4().hex}"
         for name in (scratch, key):
             self._request(what, "makedirs", name.rpartition("/")[0], exist_ok=True)
@@ -183,19 +183,19 @@ class RemoteStore(Store):
 
 
 def _environment() -> int:
-    # only a hash, so that no credential becomes part of a cache key
+    # only a hash, so that no credential is part of a cache key
     return hash(frozenset(item for item in os.environ.items() if item[0].startswith(_ENVIRONMENT)))
 
 
 def _writes_whole(files: Any) -> bool:
-    """Whether an object appears when it is whole, as in all stores of objects; fsspec's are the asynchronous ones."""
+    """Whether objects appear atomically, as in all object stores, whose fsspec classes are asynchronous."""
     return isinstance(files, AsyncFileSystem | MemoryFileSystem)
 
 
 @functools.lru_cache(maxsize=8)
 def _files(bucket: str, process: int, environment: int) -> Any:
     protocol = bucket.partition("://")[0]
-    for name in _LOGGERS:  # at DEBUG some log whole requests
+    for name in _LOGGERS:  # some log whole requests at DEBUG
         foreign = logging.getLogger(name)
         foreign.setLevel(max(foreign.level, logging.WARNING))
     found: dict[str, Any] = {}
@@ -203,16 +203,16 @@ def _files(bucket: str, process: int, environment: int) -> Any:
     fsspec.config.set_conf_env(found)
     kind = fsspec.get_filesystem_class(protocol)
     if protocol == "gs":
-        # the class that fsspec names asks Google's control plane, over gRPC, for each bucket's kind first: another
-        # permission, another endpoint, and it waits for minutes where only the bucket's own endpoint is reached
+        # fsspec's own class first queries Google's control plane over gRPC for the kind of each bucket. That needs
+        # another permission and endpoint, and hangs for minutes if only the bucket's endpoint is reachable.
         kind = importlib.import_module("gcsfs.core").GCSFileSystem
     aliases = kind.protocol
     names = (aliases,) if isinstance(aliases, str) else aliases
     settings = {name: value for alias in names for name, value in found.get(alias, {}).items()}
-    # objects come and go by other programs: nothing that was listed before is believed
-    place = kind._get_kwargs_from_urls(bucket)  # the host, where the URI has one
+    # other programs create and delete objects, so listings are not cached
+    place = kind._get_kwargs_from_urls(bucket)  # the host, if the URI has one
     files = kind(**{**settings, **place, "skip_instance_cache": True, "use_listings_cache": False})
-    hold_for_forks(files)
+    protect_from_forks(files)
     return files
 
 

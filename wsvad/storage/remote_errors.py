@@ -1,4 +1,4 @@
-"""What the packages behind fsspec raise, into ours. They agree on little: a status, or the class's name, has to do."""
+"""Translate errors of the packages behind fsspec by their HTTP status or class name, as they share no base class."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _BROKEN = frozenset(
 _NO_CREDENTIALS = frozenset({"ClientAuthenticationError", "CredentialUnavailableError", "DefaultCredentialsError"})
 
 
-def translate(exc: Exception, what: str) -> Exception:
-    """Return the error of ours, ``Transient`` or ``FileExistsError`` for one that fsspec's file system raised.
+def translate_remote_error(exc: Exception, what: str) -> Exception:
+    """Return the error of this package, ``Transient`` or ``FileExistsError`` for an error of an fsspec file system.
 
-    Its message has the kind of failure and the store's status, never the store's own words.
+    The message has the kind of failure and the HTTP status, never text from the store.
     """
     if isinstance(exc, Transient | WsvadError):
         return exc
@@ -29,17 +29,17 @@ def translate(exc: Exception, what: str) -> Exception:
         return FileExistsError(what)
     if isinstance(exc, FileNotFoundError) or status == 404:
         return ObjectNotFound(f"{what}: there is no such object")
-    forbidden = type(exc) is OSError and str(exc).startswith("Forbidden")  # how gcsfs says 403
+    forbidden = type(exc) is OSError and str(exc).startswith("Forbidden")  # gcsfs raises this for status 403
     if isinstance(exc, PermissionError) or forbidden or status in (401, 403) or names & _NO_CREDENTIALS:
-        return AccessDenied(f"{what}: {answer}; check the credentials and their permissions on this place")
+        return AccessDenied(f"{what}: {answer}; check the credentials and their permissions on this location")
     if status == 507:
-        return StoreFull(f"{what}: {answer}; nothing partial is left, make room and run the same command again")
+        return StoreFull(f"{what}: {answer}; nothing partial was left, free space and run the same command again")
     if status in (408, 429) or (status >= 500 and status != 501):
         return Transient(answer)
     if isinstance(exc, TimeoutError | ConnectionError) or names & _BROKEN:
         return Transient(f"the connection failed ({type(exc).__name__})")
     if isinstance(exc, ImportError):
-        return UsageError(f"{what}: the package for it is not installed: pip install 'wsvad[gcs]' or 'wsvad[azure]'")
+        return UsageError(f"{what}: the required package is not installed: pip install 'wsvad[gcs]' or 'wsvad[azure]'")
     if isinstance(exc, ValueError | TypeError | KeyError):
         return UsageError(f"{what}: {answer}; check fsspec's configuration (FSSPEC_*) and the package's environment")
     return StorageError(f"{what}: {answer}")

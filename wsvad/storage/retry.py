@@ -1,4 +1,4 @@
-"""The one retry loop: exponential backoff with full jitter, bounded in tries and in time."""
+"""Retries with exponential backoff and full jitter, limited in number and time."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ T = TypeVar("T")
 
 _FIRST_DELAY_S = 0.2
 _LONGEST_DELAY_S = 10.0
-# own generator: workers that seed the global one alike would otherwise retry in step
+# not the global generator: workers with equal seeds would retry at the same time
 _jitter = random.SystemRandom()
 
 
 class Transient(Exception):
-    """A failure that another try may cure. ``str()`` of it is safe to show: no URL, header or server text."""
+    """A failure that may be temporary. Its message is safe to show: no URL, header or text from the server."""
 
 
-def retrying(attempt: Callable[[], T], what: str, options: StoreOptions) -> T:
-    """Return ``attempt()``, trying again while it raises ``Transient``.
+def with_retries(attempt: Callable[[], T], what: str, options: StoreOptions) -> T:
+    """Return ``attempt()``, retrying while it raises ``Transient``.
 
-    Waits a random time up to 0.2 s, 0.4 s, ... 10 s between tries (full jitter, so that many workers that were
-    throttled together do not come back together).
+    Waits a random time of up to 0.2 s, 0.4 s, ... 10 s between attempts (full jitter, so that workers that were
+    throttled together do not retry together).
 
     Raises:
-        StoreUnavailable: the tries (``options.max_attempts``) or the time (``options.retry_budget_s``) are spent;
-            ``__cause__`` is the last foreign error.
+        StoreUnavailable: ``options.max_attempts`` or ``options.retry_budget_s`` is exhausted; ``__cause__`` is the
+            last foreign error.
     """
     started = time.monotonic()
     for number in range(1, options.max_attempts + 1):
@@ -41,8 +41,8 @@ def retrying(attempt: Callable[[], T], what: str, options: StoreOptions) -> T:
             elapsed_s = time.monotonic() - started
             if number == options.max_attempts or elapsed_s + delay_s > options.retry_budget_s:
                 raise StoreUnavailable(
-                    f"{what}: {failure}, still after {number} tries in {elapsed_s:.0f} s; what is stored stays valid,"
-                    " run the same command again when the store is back"
+                    f"{what}: {failure}, after {number} attempts in {elapsed_s:.0f} s; stored objects stay valid,"
+                    " run the same command again when the store is available"
                 ) from failure.__cause__
         time.sleep(delay_s)
-    raise AssertionError("unreachable: the last try returns or raises")
+    raise AssertionError("unreachable: the last attempt returns or raises")

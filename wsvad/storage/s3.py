@@ -1,4 +1,4 @@
-"""Objects in S3 or a store that speaks its protocol."""
+"""Store on S3 or an S3-compatible service."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 from wsvad.errors import ObjectChanged, ObjectNotFound, StorageError, UsageError
 from wsvad.storage.base import ConditionalWriteUnsupported, ObjectInfo, Store, StoreOptions
-from wsvad.storage.retry import retrying
+from wsvad.storage.retry import with_retries
 from wsvad.storage.s3_client import Reply, S3Client, s3_client
 from wsvad.storage.s3_errors import (
     FOREIGN_ERRORS,
@@ -32,8 +32,8 @@ _MAX_KEY_BYTES = 1024
 class S3Store(Store):
     """A bucket, or a prefix of one.
 
-    Every write is one PUT, so nothing is ever visible in part and nothing is left behind by a killed writer. Reads are
-    checked for length, writes carry an MD5 that the store checks.
+    Every write is a single PUT, so objects appear atomically and killed writers leave nothing behind. Reads are checked
+    for length; writes carry an MD5 that the store verifies.
     """
 
     scheme: ClassVar[str] = "s3"
@@ -48,23 +48,23 @@ class S3Store(Store):
         return f"s3://{self._bucket}/{self._prefix}{key}"
 
     def key_problem(self, key: str) -> str | None:
-        """Return why such a key cannot be read; ``//`` is no reason, S3 takes keys literally."""
+        """Return why a key cannot be read. ``//`` is allowed, because S3 takes keys literally."""
         return key_problem(key, literal=True)
 
-    def _writable(self, key: str) -> str:
+    def _check_writable_key(self, key: str) -> str:
         if "//" in f"/{self._prefix}":
             raise UsageError(
-                f"cannot write below {self.uri}: its prefix has an empty segment ('//'), which is read but never made;"
-                " leave out the second slash"
+                f"cannot write below {self.uri}: its prefix has an empty segment ('//'), which is supported for reading"
+                " only; leave out the second slash"
             )
-        return super()._writable(key)
+        return super()._check_writable_key(key)
 
-    def _checked(self, key: str) -> str:
-        super()._checked(key)
+    def _check_key(self, key: str) -> str:
+        super()._check_key(key)
         try:
             length = len((self._prefix + key).encode())
         except UnicodeEncodeError as exc:
-            raise UsageError(f"the key {key!r} is not Unicode; S3 knows no others (store {self.uri})") from exc
+            raise UsageError(f"the key {key!r} is not valid Unicode, which S3 requires (store {self.uri})") from exc
         if length > _MAX_KEY_BYTES:
             raise UsageError(f"the key has {length} bytes, S3 allows {_MAX_KEY_BYTES}: {key[:80]!r}... ({self.uri})")
         return key
@@ -78,7 +78,7 @@ class S3Store(Store):
             except FOREIGN_ERRORS as exc:
                 raise translate_s3_error(exc, what, anonymous=client.anonymous) from exc
 
-        return retrying(attempt, what, self.options)
+        return with_retries(attempt, what, self.options)
 
     def _at(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + key}
@@ -95,10 +95,10 @@ class S3Store(Store):
                 return self._stat_by_reading(s3, key, exc)
             return _info(key, reply["ContentLength"], reply["LastModified"], _tag(reply))
 
-        return self._request(f"cannot look at {self._shown(key)}", send)
+        return self._request(f"cannot stat {self._shown(key)}", send)
 
     def _stat_by_reading(self, s3: S3Client, key: str, unexplained: Exception) -> ObjectInfo:
-        """Ask for the first byte where HEAD failed: replies to HEAD have no body, so only this one says why."""
+        """Request the first byte after HEAD failed: replies to HEAD have no body that could explain the failure."""
         try:
             reply, _ = s3.fetch(lambda _: 0, **self._at(key), Range="bytes=0-0")
         except FOREIGN_ERRORS as exc:
@@ -111,7 +111,7 @@ class S3Store(Store):
         while True:
             page = self._request(f"cannot list {self.uri}", lambda s3: s3.call("list_objects_v2", **request))
             for item in page.get("Contents", ()):
-                # an empty object with a slash at its end is how consoles draw a folder
+                # consoles represent a folder by an empty object whose key ends with a slash
                 if item["Size"] or not item["Key"].endswith("/"):
                     key = item["Key"].removeprefix(self._prefix)
                     yield _info(key, item["Size"], item["LastModified"], _tag(item))
@@ -135,7 +135,7 @@ class S3Store(Store):
             span = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", reply.get("ContentRange", ""))
             first, last, size = (int(number) for number in span.groups()) if span else (-1, -1, -1)
             if (first, last) != (start, min(end, size) - 1):
-                raise StorageError(f"{what}: the store or a proxy ignores byte ranges; videos cannot be read from it")
+                raise StorageError(f"{what}: the store or a proxy ignores byte ranges, which reading videos requires")
             return last + 1 - first, size
 
         def send(s3: S3Client) -> tuple[bytes, int, str]:
@@ -149,7 +149,7 @@ class S3Store(Store):
         except RangeBeyondEnd:
             now = self._stat(key)
             data, size, etag = b"", now.size, now.etag
-        # looked at here too: not every store that speaks S3 knows If-Match
+        # checked here as well, because not every S3-compatible store supports If-Match
         if expect is not None and (size, etag) != (expect.size, expect.etag):
             raise self._changed(key)
         return data
@@ -189,14 +189,14 @@ class S3Store(Store):
 
     def _holds(self, key: str, data: bytes) -> bool:
         info = self._stat(key)
-        # the ETag of a plain PUT is the MD5; where it is something else (KMS, multipart) the bytes are compared
+        # the ETag of a plain PUT is the MD5; otherwise (KMS, multipart) compare the bytes
         if info.etag == hashlib.md5(data, usedforsecurity=False).hexdigest():
             return info.size == len(data)
         return info.size == len(data) and self._read(key) == data
 
 
 def _info(key: str, size: int, modified: datetime, etag: str) -> ObjectInfo:
-    # whole seconds: HEAD has no finer time than that, and a listing must show the same
+    # whole seconds, because HEAD has no finer resolution and listings must agree with it
     return ObjectInfo(key, int(size), int(modified.timestamp()) * 10**9, etag)
 
 

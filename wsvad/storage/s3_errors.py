@@ -1,7 +1,7 @@
-"""What botocore and aiohttp raise, into ours, once.
+"""Translate errors of botocore and aiohttp to the errors of this package.
 
-Messages carry the operation, the object and the store's error *code*; never the store's own words, a URL or a header,
-because those may repeat what was signed.
+Messages contain the operation, the object and the store's error *code*, but never the store's text, a URL or a header,
+because those may repeat signed data.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from botocore.parsers import ResponseParserError
 from wsvad.errors import AccessDenied, ObjectNotFound, StorageError, StoreFull, UnusablePlace, UsageError
 from wsvad.storage.retry import Transient
 
-# RecursionError: botocore follows a redirect that names no region by asking the bucket, which redirects again
+# RecursionError: botocore handles a redirect without a region by querying the bucket, which redirects again
 FOREIGN_ERRORS = (
     aws.BotoCoreError,
     aws.ClientError,
@@ -24,13 +24,13 @@ FOREIGN_ERRORS = (
     TimeoutError,
     RecursionError,
 )
-"""Every exception that a request and the reading of its body may raise."""
+"""All exceptions that a request, or reading its body, may raise."""
 
 _TRANSIENT_CODES = frozenset(
     {
-        "BadDigest",  # damaged on its way; the store refused it, the next copy will do
+        "BadDigest",  # damaged in transit; the store refused it
         "BandwidthLimitExceeded",
-        "ConditionalRequestConflict",  # two create-only writes at once; one of the next tries is told 412
+        "ConditionalRequestConflict",  # two concurrent create-only writes; one of them gets 412 on a later attempt
         "IncompleteBody",
         "InternalError",
         "OperationAborted",
@@ -80,28 +80,28 @@ _BROKEN_CONNECTION = (
 
 
 class PreconditionFailed(StorageError):
-    """412: the object is there already, or is not the one that was expected. Callers give it its meaning."""
+    """412: the object exists already, or is not the expected one, depending on the request."""
 
 
 class RangeBeyondEnd(StorageError):
-    """416: the first byte asked for lies behind the object's end."""
+    """416: the requested range starts beyond the end of the object."""
 
 
 class FeatureMissing(StorageError):
-    """501: the store does not know this kind of request or this header."""
+    """501: the store does not support the request or one of its headers."""
 
 
 def error_code(exc: aws.ClientError) -> tuple[str, int]:
-    """Return the store's error code, fit to be shown, and the HTTP status (0 if unknown)."""
+    """Return the store's error code, safe to show, and the HTTP status (0 if unknown)."""
     code = str(exc.response.get("Error", {}).get("Code", ""))
     status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return (code if re.fullmatch(r"[A-Za-z0-9.]{1,64}", code) else "unnamed"), int(status)
 
 
 def is_unexplained(exc: Exception) -> bool:
-    """Whether a store refused a request without a word why, as it must where the request was a HEAD.
+    """Whether a store refused a request without an error code, as for every HEAD request.
 
-    Failures of the server (5xx, 429) count as explained: another try is all that can be done about them.
+    Server errors (5xx, 429) count as explained, because a retry is the only remedy.
     """
     if not isinstance(exc, aws.ClientError):
         return False
@@ -110,49 +110,49 @@ def is_unexplained(exc: Exception) -> bool:
 
 
 def explains(exc: Exception) -> bool:
-    """Whether a failure says more than a status alone; that a range lies behind the end of an object does not."""
+    """Whether an error says more than its status. A range beyond the end of an object does not."""
     return not is_unexplained(exc) and not (isinstance(exc, aws.ClientError) and error_code(exc)[1] == 416)
 
 
 def _region(exc: aws.ClientError) -> str:
-    """Return the region that the store expects, or nothing where it does not say; only what can be a region's name."""
+    """Return the region that the store expects, or ``""`` if it names none that has the form of a region."""
     error = exc.response.get("Error", {})
     headers = exc.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     worded = re.search(r"expecting '([^']*)'", str(error.get("Message", "")))
-    for said in (error.get("Region"), headers.get("x-amz-bucket-region"), worded[1] if worded else None):
-        if said and re.fullmatch(r"[a-z]{2}(-[a-z0-9]{1,16}){1,4}", str(said)):
-            return str(said)
+    for region in (error.get("Region"), headers.get("x-amz-bucket-region"), worded[1] if worded else None):
+        if region and re.fullmatch(r"[a-z]{2}(-[a-z0-9]{1,16}){1,4}", str(region)):
+            return str(region)
     return ""
 
 
 def translate_s3_error(exc: Exception, what: str, *, anonymous: bool = False) -> Exception:
-    """Return the error of ours (or ``Transient``) for one of ``FOREIGN_ERRORS``; the caller raises it ``from`` it.
+    """Return the error of this package (or ``Transient``) for one of ``FOREIGN_ERRORS``, which the caller chains.
 
     Args:
-        exc: what botocore or aiohttp raised.
-        what: says in words what failed and at which URI.
-        anonymous: whether the request was not signed.
+        exc: exception of botocore or aiohttp.
+        what: describes the failed operation and its URI.
+        anonymous: whether the request was unsigned.
     """
     if isinstance(exc, aws.ClientError):
         code, status = error_code(exc)
         region = _region(exc) if code in _REGION_CODES else ""
-        # the original stays as the cause and is printed in tracebacks; a store may have echoed the request in its words
+        # the original is printed in tracebacks as the cause, and its message may echo the request
         exc.args = (f"{exc.operation_name}: {status} {code}",)
         return _translate_answer(code, status, what, region, anonymous)
     if isinstance(exc, _NO_CREDENTIALS):
-        exc.args = (type(exc).__name__,)  # it may quote what a credential helper printed
+        exc.args = (type(exc).__name__,)  # the message may contain output of a credential helper
         return AccessDenied(
             f"{what}: no usable AWS credentials ({type(exc).__name__}); set AWS_PROFILE, or AWS_ACCESS_KEY_ID and"
-            " AWS_SECRET_ACCESS_KEY, or run where a role gives them; a public bucket is read with --s3-anonymous"
+            " AWS_SECRET_ACCESS_KEY, or use a role; public buckets can be read with --s3-anonymous"
         )
     if isinstance(exc, aws.ProfileNotFound | aws.ConfigNotFound | aws.ConfigParseError | aws.InvalidConfigError):
         return UsageError(
-            f"{what}: the AWS configuration cannot be used ({type(exc).__name__}); check profile and files"
+            f"{what}: the AWS configuration cannot be used ({type(exc).__name__}); check the profile and its files"
         )
     if isinstance(exc, aws.InvalidRegionError):
-        return UsageError(f"{what}: the region is no name of one; check --s3-region and AWS_REGION")
+        return UsageError(f"{what}: the region is invalid; check --s3-region and AWS_REGION")
     if isinstance(exc, aws.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(exc):
-        return StorageError(f"{what}: the store's TLS certificate is not trusted; set AWS_CA_BUNDLE to its authority")
+        return StorageError(f"{what}: the store's TLS certificate is not trusted; set AWS_CA_BUNDLE to its CA bundle")
     if isinstance(exc, RecursionError):
         return StorageError(
             f"{what}: the endpoint redirects every request without naming a region; wrong region or endpoint: check"
@@ -166,7 +166,7 @@ def translate_s3_error(exc: Exception, what: str, *, anonymous: bool = False) ->
 def _translate_answer(code: str, status: int, what: str, region: str, anonymous: bool) -> Exception:
     answer = f"the store answered {status} {code}" if code != str(status) else f"the store answered {status}"
     if code in _FULL_CODES or status == 507:
-        return StoreFull(f"{what}: {answer}; nothing partial is left, make room and run the same command again")
+        return StoreFull(f"{what}: {answer}; nothing partial was left, free space and run the same command again")
     if code in _TRANSIENT_CODES or status == 429 or (status >= 500 and status != 501):
         return Transient(answer)
     if code in ("PreconditionFailed", "412") or status == 412:
@@ -178,7 +178,7 @@ def _translate_answer(code: str, status: int, what: str, region: str, anonymous:
     if code == "NoSuchBucket":
         return UnusablePlace(f"{what}: there is no such bucket; create it or correct the URI, endpoint or region")
     if code in ("InvalidBucketName", "KeyTooLongError"):
-        return UnusablePlace(f"{what}: {answer}; no store has such a name, correct the URI")
+        return UnusablePlace(f"{what}: {answer}; the name is invalid in every store, correct the URI")
     if status == 404:
         return ObjectNotFound(f"{what}: there is no such object")
     if code in _EXPIRED_CODES:
@@ -186,7 +186,7 @@ def _translate_answer(code: str, status: int, what: str, region: str, anonymous:
             f"{what}: {answer}; the credentials have expired, renew them and run the same command again"
         )
     if code in _CLOCK_CODES:
-        return AccessDenied(f"{what}: {answer}; the clock is off: set this machine's to that of the store")
+        return AccessDenied(f"{what}: {answer}; the clocks differ: synchronise this machine's clock with the store's")
     if code in _REGION_CODES:
         expected = f" (expected {region})" if region else ""
         return StorageError(

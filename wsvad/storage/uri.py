@@ -1,8 +1,8 @@
-"""URIs and keys: which strings name a store or an object, and the one spelling of each.
+"""Parse and normalise URIs of stores and objects, and validate keys.
 
-A *root* is ``s3://bucket[/prefix]``, the like with another scheme that fsspec knows (``gs``, ``az``, ...),
-``file:///folder`` or a plain path; a *key* is a relative POSIX path below it.
-``file`` URIs are percent-encoded, S3 keys are taken literally, as the AWS tools do: ``a//b`` and ``a/b`` are two keys.
+A *root* is ``s3://bucket[/prefix]``, the same with another scheme of fsspec (``gs``, ``az``, ...), ``file:///folder``
+or a plain path. A *key* is a relative POSIX path below a root. ``file`` URIs are percent-encoded. S3 keys are taken
+literally, as in the AWS tools: ``a//b`` and ``a/b`` are two keys.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from urllib.parse import quote, unquote_to_bytes
 from wsvad.errors import UsageError
 
 SCRATCH = ".tmp"
-"""Name of the folder (or S3 prefix) that holds unfinished writes. No key may have it as a segment."""
+"""Name of the folder (or S3 prefix) for unfinished writes. No key may have it as a segment."""
 
 _PATH_SAFE = "/:@&=+$,;!*'()~"
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(:\d{1,5})?")
-_ONE_NAME = {"gcs": "gs", "abfs": "az", "abfss": "az"}
-# without listings or an identity of objects, with secrets in their addresses, on top of another file system, or local
-_UNFIT = frozenset(
+_SCHEME_ALIASES = {"gcs": "gs", "abfs": "az", "abfss": "az"}
+# no listings or object identities, secrets in URLs, wrappers of other file systems, or local ones
+_UNSUPPORTED = frozenset(
     "async_wrapper asynclocal blockcache cached data dir file filecache ftp generic git github gist gdrive http https"
     " libarchive local reference simplecache tar zip s3 s3a".split()
 )
@@ -32,21 +32,20 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 class Location(NamedTuple):
-    """A parsed URI. ``path`` is absolute for ``file``, and for all others what is before the slash that ends the
-    prefix.
+    """A parsed URI. ``path`` is absolute for ``file``; otherwise it is the prefix without its trailing slash.
 
-    A prefix of slashes alone is the whole path.
+    A prefix that consists of slashes only is kept as it is.
     """
 
     scheme: str
     bucket: str
     path: str
     names_folder: bool
-    """Whether the URI ended with a slash, so that it cannot name one object."""
+    """Whether the URI ended with a slash, so that it cannot name an object."""
 
     @property
     def uri(self) -> str:
-        """The canonical spelling: no trailing slash, except for the root folder and prefixes that end in two."""
+        """The canonical URI: no trailing slash, except for the root folder and prefixes that end with two slashes."""
         if self.scheme == "file":
             return f"file://{quote_path(self.path)}"
         if not self.path:
@@ -55,16 +54,16 @@ class Location(NamedTuple):
 
     @property
     def prefix(self) -> str:
-        """What every S3 key below this root begins with."""
+        """Common prefix of the S3 keys below this root."""
         return f"{self.path}/" if self.path.strip("/") else self.path
 
 
 def parse_uri(uri: str) -> Location:
-    """Parse a root or object URI.
+    """Parse the URI of a root or object.
 
     Raises:
-        UsageError: an unknown scheme, ``s3://`` without a bucket, credentials in the URL, a remote host in a ``file``
-            URI, a prefix that is no valid key, or a NUL character. Credentials are never repeated in the message.
+        UsageError: unknown scheme, ``s3://`` without a bucket, credentials in the URL, a remote host in a ``file``
+            URI, an invalid prefix, or a NUL character. The message never contains credentials.
     """
     if not uri:
         raise UsageError("expected a path, file:// or s3:// URI, got an empty string")
@@ -74,12 +73,12 @@ def parse_uri(uri: str) -> Location:
     if match is None:
         if (short := _ONE_SLASH.match(uri)) is not None:
             scheme = short[1].lower()
-            raise UsageError(f"{scheme}: with one slash is no URI; expected {scheme}://, or ./{scheme}:/ for a folder")
+            raise UsageError(f"{scheme}: with one slash is not a URI; use {scheme}://, or ./{scheme}:/ for a folder")
         return _local(os.path.expanduser(uri))
     scheme, rest = match[1].lower(), uri[match.end() :]
     authority, slash, path = rest.partition("/")
     if scheme in ("s3", "file") and ("@" in authority or ":" in authority):
-        # not even partly repeated: a secret key may itself hold slashes
+        # not shown even in part: a secret key may contain slashes
         raise UsageError(
             f"{scheme}:// URI with credentials, a port or an ARN before the first slash (not shown, it may be secret);"
             " expected s3://bucket/prefix, with credentials in the AWS environment or a profile"
@@ -90,7 +89,7 @@ def parse_uri(uri: str) -> Location:
         if authority not in ("", "localhost"):
             raise UsageError(f"file:// URI with the host {authority!r}; expected file:///absolute/path")
         return _local(os.fsdecode(unquote_to_bytes(slash + path)))
-    return _remote(_ONE_NAME.get(scheme, scheme), authority, path)
+    return _remote(_SCHEME_ALIASES.get(scheme, scheme), authority, path)
 
 
 def _local(path: str) -> Location:
@@ -116,9 +115,9 @@ def _s3(bucket: str, path: str) -> Location:
 
 
 def _remote(scheme: str, authority: str, path: str) -> Location:
-    from fsspec import available_protocols  # only who uses such a scheme waits for it
+    from fsspec import available_protocols  # imported only for such schemes
 
-    if scheme in _UNFIT or scheme not in available_protocols():
+    if scheme in _UNSUPPORTED or scheme not in available_protocols():
         raise UsageError(f"unknown scheme {scheme!r}:// ; expected a plain path, file://, s3://, gs:// or az://")
     if not _HOST.fullmatch(authority):
         raise UsageError(
@@ -128,14 +127,14 @@ def _remote(scheme: str, authority: str, path: str) -> Location:
     prefix = path.rstrip("/")
     problem = key_problem(prefix) if prefix else None
     if not problem and ("?" in prefix or "#" in prefix or "::" in prefix):
-        problem = "has one of '?', '#' and '::', which file systems give meanings of their own"
+        problem = "has one of '?', '#' and '::', which have a special meaning in fsspec"
     if problem:
         raise UsageError(f"{scheme}://{authority}/...: the prefix {problem}")
     return Location(scheme, authority, prefix, names_folder=path.endswith("/") or not path)
 
 
 def normalize_uri(uri: str) -> str:
-    """Return the one spelling of a URI: absolute, scheme in lower case, without the slash at its end. Idempotent.
+    """Return the canonical form of a URI: absolute, lower-case scheme, no trailing slash. Idempotent.
 
     Raises:
         UsageError: as ``parse_uri``.
@@ -144,27 +143,27 @@ def normalize_uri(uri: str) -> str:
 
 
 def quote_path(path: str) -> str:
-    """Percent-encode a local path or key for a ``file`` URI; bytes that are not UTF-8 survive the round trip."""
+    """Percent-encode a local path or key for a ``file`` URI. Bytes that are not UTF-8 survive a round trip."""
     return quote(os.fsencode(path), safe=_PATH_SAFE)
 
 
 def key_problem(key: str, *, literal: bool = False) -> str | None:
-    """Return why ``key`` cannot be a key (to follow the word "key"), or None where it can.
+    """Return why ``key`` is invalid (a phrase that follows the word "key"), or ``None`` if it is valid.
 
-    Listings may show keys that this refuses, because other writers made them; every operation on one raises.
+    Listings may contain invalid keys written by other programs; every operation on one raises.
 
     Args:
         key: relative to the root of a store.
-        literal: of a store where slashes are letters like others, so that empty segments tell keys apart.
+        literal: allow empty segments, for stores in which slashes have no special meaning.
     """
     if not key:
         return "is empty"
     if literal:
-        return "has a slash at its end" if key.endswith("/") else _segment_problem(key)
+        return "has a trailing slash" if key.endswith("/") else _segment_problem(key)
     if key.startswith("/"):
-        return "is absolute; expected one relative to the root"
+        return "is absolute; expected a key relative to the root"
     if "" in key.split("/"):
-        return "has an empty segment ('//' or a slash at its end)"
+        return "has an empty segment ('//' or a trailing slash)"
     return _segment_problem(key)
 
 
@@ -180,5 +179,5 @@ def _segment_problem(key: str) -> str | None:
 
 
 def is_scratch(key: str) -> bool:
-    """Whether a key lies in scratch space, which no listing shows."""
+    """Whether a key is in scratch space, which listings omit."""
     return SCRATCH in key.split("/")

@@ -1,1 +1,1 @@
-"""Training: one loop, from a segment cache to a checkpoint, alone or on Ray Train."""
+"""Training of a model on segment features, in this process or on Ray Train, with a checkpoint as the result."""

@@ -1,4 +1,4 @@
-"""Balanced batches of anomalous and normal videos: which videos a step sees, and their features as tensors.
+"""Balanced batches of anomalous and normal videos.
 
 Axes: B videos of a batch, S segments (a model's T), D features; K cuboids of C features.
 """
@@ -16,7 +16,7 @@ from wsvad.errors import UsageError
 
 
 class SegmentFeatures(Protocol):
-    """What batches are taken from: ``SegmentCache``, or anything else with its array."""
+    """Source of batches: ``SegmentCache``, or any object with the same array."""
 
     @property
     def features(self) -> np.ndarray:
@@ -25,10 +25,10 @@ class SegmentFeatures(Protocol):
 
 
 class Batch(NamedTuple):
-    """Videos with their labels. The first half is anomalous, the second normal; video i of each half is a pair."""
+    """Videos with their labels. The first half is anomalous, the second normal; video i of both halves form a pair."""
 
     video_B: torch.Tensor
-    """int64 ``[B]``: index into the cache's videos."""
+    """int64 ``[B]``: indices of videos in the cache."""
     labels_B: torch.Tensor
     """float32 ``[B]``: 1 anomalous, 0 normal."""
     features: torch.Tensor
@@ -36,29 +36,28 @@ class Batch(NamedTuple):
 
 
 class BalancedSampler:
-    """The videos of every step: ``pairs`` anomalous and ``pairs`` normal ones, a pure function of (seed, step).
+    """Selects the videos of every step, ``pairs`` anomalous and ``pairs`` normal ones, from (seed, step) alone.
 
-    Each class is an endless sequence of epochs. An epoch holds every video of the class once, in an order that follows
-    from (seed, class, epoch), so the smaller class is shuffled anew each time it begins again; where a class has fewer
-    videos than ``pairs``, or its epoch ends within a batch, a batch can hold a video twice. Worker ``rank`` of
-    ``world_size`` takes its contiguous share of each half, so that together they see the batch that one alone would
-    see.
+    Each class is an endless sequence of epochs. An epoch contains every video of the class once, in an order that
+    depends on (seed, class, epoch), so that the smaller class is reshuffled each time it restarts. A batch can contain
+    a video twice if the class has fewer than ``pairs`` videos or an epoch ends within the batch. Worker ``rank`` of
+    ``world_size`` takes a contiguous part of each half, so that all workers together see the batch of a single worker.
     """
 
     def __init__(
         self, labels: Sequence[int] | np.ndarray, *, pairs: int, seed: int, rank: int = 0, world_size: int = 1
     ) -> None:
-        """Prepare the sequence; the position in it is the argument of :meth:`batch`.
+        """Prepare the sequences. The sampler has no position; :meth:`batch` takes the step as its argument.
 
         Args:
-            labels: 0 or 1 of each video, in the order of the cache.
-            pairs: anomalous videos of a global batch, and normal ones.
-            seed: of the order, at least 0.
-            rank: of this worker, from 0.
-            world_size: workers; ``pairs`` must be a multiple.
+            labels: 0 or 1 for each video, in the order of the cache.
+            pairs: number of anomalous videos, and of normal videos, in a global batch.
+            seed: seed of the order, at least 0.
+            rank: index of this worker, from 0.
+            world_size: number of workers; must divide ``pairs``.
 
         Raises:
-            UsageError: a class without a video, another label, or ``pairs`` that cannot be shared out.
+            UsageError: a class has no video, a label is invalid, or ``pairs`` is not divisible by ``world_size``.
         """
         values = np.asarray(labels)
         odd = sorted({str(value) for value in values[~np.isin(values, (0, 1))].tolist()})
@@ -73,7 +72,7 @@ class BalancedSampler:
             )
         if pairs < 1 or world_size < 1 or pairs % world_size or not 0 <= rank < world_size:
             raise UsageError(
-                f"expected pairs of videos that {world_size} workers share out evenly, got {pairs} pairs for worker "
+                f"expected a number of pairs that {world_size} workers can divide evenly, got {pairs} pairs for worker "
                 f"{rank}; use a multiple of {max(world_size, 1)}"
             )
         if seed < 0:
@@ -81,10 +80,10 @@ class BalancedSampler:
         self.pairs, self.seed, self.rank, self.world_size = pairs, seed, rank, world_size
 
     def batch(self, step: int) -> np.ndarray:
-        """Return this worker's videos of a step, int64 ``[2 * pairs / world_size]``: anomalous, then normal ones.
+        """Return this worker's videos of a step, int64 ``[2 * pairs / world_size]``, anomalous videos first.
 
         Args:
-            step: from 0; any order, any step again.
+            step: from 0; steps may be requested in any order and repeatedly.
         """
         share = self.pairs // self.world_size
         begin = step * self.pairs + self.rank * share
@@ -92,7 +91,7 @@ class BalancedSampler:
         return np.concatenate([self._members(1, positions), self._members(0, positions)])
 
     def _members(self, label: int, positions: np.ndarray) -> np.ndarray:
-        """The videos at some consecutive positions of a class's endless sequence."""
+        """Return the videos at consecutive positions of a class's endless sequence."""
         members = self._anomalous if label else self._normal
         epochs, places = np.divmod(positions, len(members))
         orders = [
@@ -105,17 +104,17 @@ class BalancedSampler:
 
 @lru_cache(maxsize=8)
 def _order(seed: int, label: int, epoch: int, size: int) -> np.ndarray:
-    """The order of a class in an epoch; kept, because many steps ask for the same one."""
+    """Return the order of a class in an epoch; cached, because many steps need the same one."""
     return np.random.Generator(np.random.PCG64([seed, label, epoch])).permutation(size)
 
 
 def make_batch(cache: SegmentFeatures, indices: np.ndarray, labels: Sequence[int] | np.ndarray) -> Batch:
-    """Gather a batch.
+    """Gather the features and labels of a batch.
 
     Args:
         cache: features of all videos.
-        indices: int ``[B]``, videos of the batch, see :meth:`BalancedSampler.batch`.
-        labels: 0 or 1 of *all* videos of the cache.
+        indices: int ``[B]``, indices of the videos, see :meth:`BalancedSampler.batch`.
+        labels: 0 or 1 for *all* videos of the cache.
 
     Returns:
         Tensors on the CPU that share no memory with the cache.

@@ -1,4 +1,4 @@
-"""How to train; what a model's paper says about it is the model's recipe."""
+"""Training options. Defaults of a model come from its recipe, i.e. from its paper."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -9,47 +9,47 @@ from wsvad.errors import UsageError
 from wsvad.models.names import Recipe
 from wsvad.options import AnyPositiveFloat, Natural, NaturalFloat, Number, Option, PositiveInt, SmallInt
 
-MAX_HELD = 1 << 16
-"""Pairs of a batch, and segments of a video, at most: they are in memory at once."""
+MAX_IN_MEMORY = 1 << 16
+"""Maximum number of pairs per batch, and of segments per video, because they are in memory at the same time."""
 
 
-_OF_THE_RECIPE = Option(show_default=lambda _: "the model's recipe")
+_RECIPE_DEFAULT = Option(show_default=lambda _: "the model's recipe")
 
 
 @dataclass(frozen=True)
 class CurveConfig:
-    """Of a training run, what several models that are compared share."""
+    """Training options that are shared by models that are compared."""
 
-    steps: Annotated[PositiveInt, _OF_THE_RECIPE] = 15_000
-    """updates of the weights"""
-    pairs: Annotated[SmallInt, _OF_THE_RECIPE] = 32
-    """anomalous videos a step, all workers together, and as many normal ones"""
-    lr: Annotated[AnyPositiveFloat, _OF_THE_RECIPE] = 1e-3
+    steps: Annotated[PositiveInt, _RECIPE_DEFAULT] = 15_000
+    """number of weight updates"""
+    pairs: Annotated[SmallInt, _RECIPE_DEFAULT] = 32
+    """anomalous videos per step over all workers; the number of normal videos is the same"""
+    lr: Annotated[AnyPositiveFloat, _RECIPE_DEFAULT] = 1e-3
     """learning rate of Adam"""
-    weight_decay: Annotated[NaturalFloat, _OF_THE_RECIPE] = 5e-3
-    """L2 penalty that the optimiser adds to gradients"""
+    weight_decay: Annotated[NaturalFloat, _RECIPE_DEFAULT] = 5e-3
+    """weight decay (L2 penalty added to the gradients)"""
     segments: SmallInt = 32
-    """segments that the clips of a training video are pooled to"""
+    """number of segments that the clips of a training video are pooled to"""
     eval_every: PositiveInt = 100
     """steps between evaluations on the validation videos; the last step is always evaluated"""
     patience: Natural = 0
-    """evaluations without a better AUC after which training stops; 0: never"""
+    """number of evaluations without improvement of the AUC before training stops; 0 disables early stopping"""
     val_fraction: Number = 0.1
-    """share of the training videos to hold out where the manifest has no split val, below 1; 0: none"""
+    """fraction of the training videos held out for validation if the manifest has no split val, below 1; 0 for none"""
     val_seed: Natural = 0
-    """of the choice of the videos to hold out, below 2**32: runs of other seeds select on the same ones"""
+    """seed of the choice of held-out videos, below 2**32; independent of --seed, so that runs use the same videos"""
 
 
 @dataclass(frozen=True)
 class TrainConfig(CurveConfig):
-    """Everything that the curve of a training run depends on, besides model, data and number of workers."""
+    """All options that the training curve depends on, except model, data and number of workers."""
 
     seed: Natural = 0
-    """of initial weights, batches and dropout; below 2**32"""
+    """seed of initial weights, batches and dropout, below 2**32"""
     save_every: PositiveInt = 500
-    """steps between states that a killed run resumes from"""
+    """steps between saved states, from which a killed run resumes"""
     keep: PositiveInt = 2
-    """states that are kept"""
+    """number of saved states to keep"""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -60,8 +60,8 @@ class TrainConfig(CurveConfig):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("pairs", "segments"):
-            if getattr(self, name) > MAX_HELD:
-                raise UsageError(f"{name} must be at most {MAX_HELD}, got {getattr(self, name)}")
+            if getattr(self, name) > MAX_IN_MEMORY:
+                raise UsageError(f"{name} must be at most {MAX_IN_MEMORY}, got {getattr(self, name)}")
         if self.patience < 0:
             raise UsageError(f"patience must be at least 0, got {self.patience}")
         if not (0 < self.lr < math.inf):
@@ -75,19 +75,19 @@ class TrainConfig(CurveConfig):
             raise UsageError(f"val_fraction must be at least 0 and below 1, got {self.val_fraction}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the options as JSON values; no ``val_seed`` where it is 0, as in runs of versions that had none."""
+        """Return the options as JSON values. Omits ``val_seed`` if it is 0, like versions without that option."""
         return {name: value for name, value in asdict(self).items() if name != "val_seed" or value}
 
 
 def train_config(recipe: Recipe, given: Mapping[str, Any] | None = None) -> TrainConfig:
-    """Return the training options of a model's recipe, with those that were ``given`` in their place.
+    """Return the training options of a model's recipe, overridden by those in ``given``.
 
     Args:
-        recipe: of a model and preset, see ``wsvad.models.registry.default_recipe``.
-        given: options by name; ``None`` as a value means not given.
+        recipe: recipe of a model and preset, see ``wsvad.models.registry.default_recipe``.
+        given: options by name; ``None`` values are ignored.
 
     Raises:
-        UsageError: an unknown option, or a value out of its range.
+        UsageError: an unknown option, or a value out of range.
     """
     chosen = {name: value for name, value in (given or {}).items() if value is not None}
     known = {f.name for f in fields(TrainConfig)}
@@ -104,5 +104,5 @@ def train_config(recipe: Recipe, given: Mapping[str, Any] | None = None) -> Trai
 
 
 def given(config: CurveConfig, names: Collection[str]) -> dict[str, Any]:
-    """Return the training options that somebody gave, by name: all others are left to the model's recipe."""
+    """Return the training options whose names are in ``names``; all others come from the model's recipe."""
     return {field.name: getattr(config, field.name) for field in fields(config) if field.name in names}

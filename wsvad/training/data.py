@@ -1,4 +1,4 @@
-"""Which videos train, which select, which only measure: the manifest and the features brought together, or refused."""
+"""Select the videos for training, validation and test reports from the manifest and the features."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The videos of a run."""
+    """The videos of a training run."""
 
     train_ids: tuple[str, ...]
     train_labels: tuple[int, ...]
@@ -28,25 +28,25 @@ class TrainingData:
     val_ids: tuple[str, ...]
     val_labels: tuple[int, ...]
     val_is_cut: bool
-    """Whether the validation videos were cut from the training videos for want of a split ``val``."""
+    """Whether the validation videos were split off from the training videos, as the manifest has no split ``val``."""
     missing: tuple[str, ...]
-    """Videos of the manifest without features that were left out as allowed."""
+    """Videos of the manifest without features, which were skipped as allowed."""
     test: tuple[VideoRecord, ...] = ()
-    """Test videos with known frame truth (as ``spans``) and features; only to report beside the result."""
+    """Test videos with features and known anomalous frames (as ``spans``); used for reports only."""
 
     @property
     def seen_ids(self) -> tuple[str, ...]:
-        """Every video that training or selection looks at, sorted."""
+        """Ids of all videos used for training or selection, sorted."""
         return tuple(sorted({*self.train_ids, *self.val_ids}))
 
     @property
     def can_select(self) -> bool:
-        """Whether the validation videos have both classes, so that there is an AUC to select by."""
+        """Whether the validation videos have both classes, so that their AUC is defined."""
         return len(set(self.val_labels)) == 2
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) over ids, labels and roles."""
+        """SHA-256 (hex) of ids, labels and roles."""
         parts = (self.train_ids, self.train_labels, self.val_ids, self.val_labels)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -60,20 +60,20 @@ def training_data(
     allow_missing: bool = False,
     report_test: bool = False,
 ) -> TrainingData:
-    """Choose the videos of a run.
+    """Select the videos of a training run.
 
     Args:
-        records: the manifest; videos without a split are not used.
-        features: where their features are.
-        val_fraction: share of the training videos that is held out where no video has split ``val``; 0: none.
-        seed: of that cut.
-        allow_missing: leave out videos without features, with a warning, instead of refusing.
-        report_test: also take the test videos with known frame truth.
+        records: the manifest; videos without a split are ignored.
+        features: features data set.
+        val_fraction: fraction of the training videos to hold out if no video has split ``val``; 0 for none.
+        seed: seed of the choice of held-out videos.
+        allow_missing: skip videos without features with a warning, instead of raising.
+        report_test: include test videos with known anomalous frames.
 
     Raises:
-        ManifestError: no training videos, a training or validation video without a label, a video file that is both in
-            training and in test.
-        UsageError: one class only, or videos without features.
+        ManifestError: there are no training videos, a training or validation video has no label, or a video file is in
+            both training and test.
+        UsageError: there is only one class, or videos have no features.
     """
     if not any(r.split == "train" for r in records):
         raise ManifestError("expected videos with split 'train' in the manifest, got none")
@@ -81,7 +81,7 @@ def training_data(
     _refuse_shared_files(records)
     there = frozenset(features.video_ids)
     wanted = [r for r in records if r.split in ("train", "val")]
-    tested = _tested(records) if report_test else []
+    tested = _test_records(records) if report_test else []
     missing = tuple(r.video_id for r in (*wanted, *tested) if r.video_id not in there)
     if missing:
         _refuse_missing(missing, len(wanted) + len(tested), features, allow_missing)
@@ -89,7 +89,7 @@ def training_data(
     cut = val_fraction > 0 and not any(r.split == "val" for r in records)
     _refuse_one_class([r for r in wanted if r.split == "train"], "training")
     if cut:
-        wanted = _cut(wanted, val_fraction, seed)
+        wanted = _hold_out(wanted, val_fraction, seed)
     train = [r for r in wanted if r.split == "train"]
     val = [r for r in wanted if r.split == "val"]
     return TrainingData(
@@ -101,20 +101,20 @@ def training_data(
     )
 
 
-def _cut(records: list[VideoRecord], fraction: float, seed: int) -> list[VideoRecord]:
+def _hold_out(records: list[VideoRecord], fraction: float, seed: int) -> list[VideoRecord]:
     smaller = min(sum(r.label == label for r in records) for label in (0, 1))
     if smaller < 2:
-        log.warning("a class has one training video only, so none is held out and the last step will be kept")
+        log.warning("a class has only one training video, so none is held out and the last step is kept")
         return records
     return split_validation(records, fraction, seed)
 
 
-def _tested(records: Iterable[VideoRecord]) -> list[VideoRecord]:
-    """Test videos whose anomalous frames are known, as spans."""
+def _test_records(records: Iterable[VideoRecord]) -> list[VideoRecord]:
+    """Return the test videos whose anomalous frames are known, as spans."""
     spans = [(r, known_spans(r.spans, r.boxes)) for r in records if r.split == "test"]
     found = [replace(r, spans=known) for r, known in spans if known is not None]
     if not any(r.spans for r in found):
-        log.warning("the manifest has no test video with known frames of anomaly, so there is nothing to report")
+        log.warning("the manifest has no test video with known anomalous frames, so there is nothing to report")
     return found
 
 
@@ -123,7 +123,7 @@ def _refuse_unlabelled(records: Iterable[VideoRecord]) -> None:
     if unlabelled:
         raise ManifestError(
             f"expected a label (0 or 1) for every training and validation video; {len(unlabelled)} have none: "
-            f"{_named(unlabelled)}"
+            f"{_shorten(unlabelled)}"
         )
 
 
@@ -133,7 +133,7 @@ def _refuse_shared_files(records: Iterable[VideoRecord]) -> None:
     both = [f"{r.video_id} and {tested[r.uri]}" for r in records if r.split in ("train", "val") and r.uri in tested]
     if both:
         raise ManifestError(
-            f"{len(both)} video files are in training and in test under two ids: {_named(both)}; take them out of one"
+            f"{len(both)} video files are both in training and in test under two ids: {_shorten(both)}; remove one each"
         )
 
 
@@ -146,11 +146,11 @@ def _refuse_one_class(train: Sequence[VideoRecord], what: str) -> None:
 
 
 def _refuse_missing(missing: Sequence[str], total: int, features: FeatureSet, allowed: bool) -> None:
-    text = f"{len(missing)} of {total} videos of the manifest have no features at {features.uri}: {_named(missing)}"
+    text = f"{len(missing)} of {total} videos of the manifest have no features at {features.uri}: {_shorten(missing)}"
     if not allowed:
-        raise UsageError(f"{text}; extract them, or leave them out with --allow-missing")
-    log.warning("%s; left out", text)
+        raise UsageError(f"{text}; extract them, or skip them with --allow-missing")
+    log.warning("%s; skipped", text)
 
 
-def _named(ids: Sequence[str]) -> str:
+def _shorten(ids: Sequence[str]) -> str:
     return ", ".join(ids[:_SHOWN]) + (f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else "")

@@ -1,4 +1,4 @@
-"""Whole videos that the loop scores now and then: every clip, as `wsvad score` does, not the segments of training.
+"""Score held-out videos during training: all their clips, as `wsvad score` does, instead of segments.
 
 Axes: T clips of a video, N clips of all videos.
 """
@@ -20,15 +20,15 @@ from wsvad.models.windows import WINDOWS
 
 
 class HeldOut:
-    """Videos shared among the workers of a group; those of a node map one file with all clips.
+    """Held-out videos, distributed over the workers of a group. Workers of a node map the same cache file of all clips.
 
     Args:
-        features: where the videos are.
-        video_ids: of every video, the same on every worker.
-        kind: what the model reads.
+        features: features data set.
+        video_ids: ids of all held-out videos, the same on every worker.
+        kind: kind of features that the model reads.
         group: the workers.
-        device: where the model is, and what workers tell each other.
-        folder: where the node keeps its cache; ``None``: a folder of the user's below the temporary one.
+        device: device of the model and of messages between workers.
+        folder: cache folder of the node; ``None`` uses a folder of the user below the temporary folder.
 
     Raises:
         UsageError, StorageError: as ``ClipCache.build``.
@@ -53,13 +53,13 @@ class HeldOut:
     def scores(self, model: MilModel) -> np.ndarray:
         """Return the score of every clip of every video, float64 [N], the same on every worker.
 
-        Videos that are longer than ``WINDOWS`` are scored in windows, as the scorer does.
+        Videos longer than ``WINDOWS`` are scored in windows, as by the scorer.
         """
         scores_N = torch.zeros(int(self.edges[-1]), dtype=torch.float64)
         model.eval()
         for video in self._own:
             start, end = int(self.edges[video]), int(self.edges[video + 1])
-            take = ranges_of(self._cache.values_N[start:end])
+            take = range_reader(self._cache.values_N[start:end])
             found, _ = score_clips(model, take, end - start, self._window, self._device)
             scores_N[start:end] = torch.from_numpy(found)
         model.train()
@@ -68,6 +68,6 @@ class HeldOut:
         return shared.cpu().numpy()
 
 
-def ranges_of(clips_T: np.ndarray) -> Take:
-    """Return what gives ranges of these clips."""
+def range_reader(clips_T: np.ndarray) -> Take:
+    """Return a function that returns ranges of these clips."""
     return lambda start, stop: clips_T[start:stop]

@@ -1,4 +1,4 @@
-"""A training run from start to end: resolve, claim, train, keep. Reads like the method; the parts are elsewhere."""
+"""A complete training run: resolve the options, claim the target, train, and save checkpoint and record."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from wsvad.features.config_text import config_phrase
 from wsvad.features.reading import FeatureSet
 from wsvad.loop.claim import CHECKPOINT, RUN, check_claim, read_run, write_claim
 from wsvad.loop.curve import TEST_AUC, Curve
-from wsvad.loop.group import Alone
-from wsvad.loop.places import STATES
+from wsvad.loop.group import SingleWorker
+from wsvad.loop.keys import STATES
 from wsvad.loop.progress import TrainView
 from wsvad.loop.state import TrainState, newest_state
 from wsvad.manifest.records import read_records
@@ -41,7 +41,7 @@ from wsvad.training.selection import best_on_test, selected_step
 from wsvad.training.summary import TrainSummary
 from wsvad.training.trainer import selected_weights
 from wsvad.training.worker import TrainPlan, run_worker
-from wsvad.work.target import probed, refuse_job_copy
+from wsvad.work.target import probe_target, refuse_job_working_dir
 
 log = logging.getLogger(__name__)
 OnRow = Callable[[Mapping[str, float]], None]
@@ -49,7 +49,7 @@ OnRow = Callable[[Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class _Resolved:
-    """Options brought together with what is there."""
+    """Options resolved with features and manifest."""
 
     features: FeatureSet
     model: ModelConfig
@@ -57,7 +57,7 @@ class _Resolved:
     data: TrainingData
 
     def claim(self) -> dict[str, Any]:
-        """What decides the result, as JSON values; how often states are saved does not."""
+        """Return what determines the result, as JSON values; excludes how often states are saved."""
         training = {k: v for k, v in self.config.to_dict().items() if k not in ("save_every", "keep")}
         tested = [r.video_id for r in self.data.test]
         return {
@@ -74,38 +74,38 @@ class _Resolved:
 
 
 def train(options: TrainOptions, console: Console | None = None, on_row: OnRow | None = None) -> TrainSummary:
-    """Train a model into ``options.out``; safe to kill and to run again.
+    """Train a model and write the result to ``options.out``. A killed run resumes when it is run again.
 
     Args:
-        options: what, on what, where to.
+        options: model, data, target and resources.
         console: where progress is drawn.
-        on_row: called with rows of the curve that this call adds: with every one in this process, with the newest
-            every half second on Ray. What it raises ends the training, which goes on in the next call.
+        on_row: called with rows of the curve that this call adds: with every row in this process, or with the newest
+            row every half second on Ray. An exception that it raises ends training; the next call resumes it.
 
     Raises:
-        UsageError, ManifestError: before any work.
-        ConflictError: the target holds a run with other options or other data.
-        TrainingError: a loss that is not finite.
+        UsageError, ManifestError: detected before any work.
+        ConflictError: the target contains a run with other options or data.
+        TrainingError: the loss is not finite.
         StorageError, ClusterError: run the same command again.
     """
     started = time.monotonic()
     _refuse_unused(options)
     resolved = _resolve(options)
-    refuse_job_copy(options.out)
+    refuse_job_working_dir(options.out)
     out = open_store(options.out, options.store)
     check_claim(out, resolved.claim())
     before = newest_state(out)
-    summary = _begin(options, resolved, before)
+    summary = _initial_summary(options, resolved, before)
     if summary.banner:
         log.warning("%s", summary.banner)
     if options.dry_run:
         return summary
-    done = _finished_before(out)
+    done = _earlier_result(out)
     if done:
         if options.drop_states:
             _drop_states(out)
         return done
-    out = probed(out)
+    out = probe_target(out)
     write_claim(out, resolved.claim())
     plan = TrainPlan(
         features=resolved.features,
@@ -126,7 +126,7 @@ def train(options: TrainOptions, console: Console | None = None, on_row: OnRow |
 
             workers, device = _run(options, plan, take)
         summary = replace(summary, workers=workers, device=device, steps_per_s=view.steps_per_s)
-    summary = _keep(options, resolved, out, summary, started)
+    summary = _save_result(options, resolved, out, summary, started)
     if options.drop_states:
         _drop_states(out)
     return summary
@@ -138,9 +138,9 @@ def _drop_states(out: Store) -> None:
 
 
 def check(options: TrainOptions) -> None:
-    """Raise what :func:`train` would raise before any work; write nothing."""
+    """Raise what :func:`train` would raise before any work. Writes nothing."""
     claim = _resolve(options).claim()
-    refuse_job_copy(options.out)
+    refuse_job_working_dir(options.out)
     check_claim(open_store(options.out, options.store), claim)
 
 
@@ -148,7 +148,7 @@ def _resolve(options: TrainOptions) -> _Resolved:
     features = FeatureSet.open(options.features, options.store)
     recipe = default_recipe(options.model, preset=options.preset)
     config = train_config(recipe, options.training)
-    kind = MODELS[options.model].config  # the recipe was found, so there is such a model
+    kind = MODELS[options.model].config  # default_recipe has checked that the model exists
     dim = features.shape_of(kind.inputs)[-1]
     overrides = parse_overrides(options.overrides, kind)
     model = default_config(options.model, dim, preset=options.preset, **overrides)
@@ -168,13 +168,13 @@ def _resolve(options: TrainOptions) -> _Resolved:
 def _refuse_unused(options: TrainOptions) -> None:
     given = [name for name, value in (("workers", (options.workers or 1) > 1), ("address", options.address)) if value]
     if given and not options.use_ray:
-        raise UsageError(f"--no-ray trains alone in this process: leave out --{' and --'.join(given)}, or --no-ray")
+        raise UsageError(f"--no-ray trains in this process only: leave out --{' and --'.join(given)}, or --no-ray")
 
 
-def _begin(options: TrainOptions, resolved: _Resolved, before: TrainState | None) -> TrainSummary:
+def _initial_summary(options: TrainOptions, resolved: _Resolved, before: TrainState | None) -> TrainSummary:
     data, weights = resolved.data, str(resolved.features.config.get("weights", ""))
     if data.val_ids and not data.can_select:
-        log.warning("the validation videos are of one class, so nothing can be selected by them")
+        log.warning("the validation videos have only one class, so they cannot be used to select a step")
     return TrainSummary(
         out=normalize_uri(options.out),
         model=resolved.model.name,
@@ -199,43 +199,43 @@ def _begin(options: TrainOptions, resolved: _Resolved, before: TrainState | None
     )
 
 
-def _finished_before(out: Store) -> TrainSummary | None:
-    """The end of an earlier run, where it and its checkpoint are whole; a damaged one is written again."""
+def _earlier_result(out: Store) -> TrainSummary | None:
+    """Return the summary of an earlier finished run if it and its checkpoint are intact, else ``None``."""
     config = f"{CHECKPOINT}/{CONFIG}"
     try:
         run = read_run(out)
         if run is None or not any(info.key == config for info in out.list(config)):
             return None
-        with suppress(UsageError):  # of an earlier version: still what this run gave
+        with suppress(UsageError):  # written by an earlier version, but still the result of this run
             read_checkpoint(out, CHECKPOINT)
-        # where it is now: a run may have been copied to another place since
+        # the current location, because the run may have been copied since
         here = f"{out.uri}/{CHECKPOINT}"
         return replace(TrainSummary.from_dict(run["summary"]), checkpoint=here, nothing_to_do=True)
     except (DamagedError, DocumentError) as error:
-        log.warning("%s. It is written again from the last state.", error)
+        log.warning("%s. It is rewritten from the last state.", error)
         return None
 
 
 def _run(options: TrainOptions, plan: TrainPlan, on_row: Callable[[dict[str, float]], None]) -> tuple[int, str]:
-    """Train, here or on Ray; return how many workers did it, on which kind of device."""
+    """Train in this process or on Ray; return the number of workers and the kind of device."""
     if options.use_ray:
-        from wsvad.training.on_ray import train_on_ray  # brings Ray with it
+        from wsvad.training.on_ray import train_on_ray  # imports Ray
 
         return train_on_ray(plan, options, on_row)
     import torch
 
     device = "cuda" if options.gpus_per_worker != 0 and torch.cuda.is_available() else "cpu"
-    run_worker(replace(plan, device=device, threads=max(1, int(options.cpus_per_worker or 1))), Alone(), on_row)
+    run_worker(replace(plan, device=device, threads=max(1, int(options.cpus_per_worker or 1))), SingleWorker(), on_row)
     return 1, device
 
 
-def _keep(
+def _save_result(
     options: TrainOptions, resolved: _Resolved, out: Store, summary: TrainSummary, started: float
 ) -> TrainSummary:
     """Write the selected weights as a checkpoint, and the record of the run."""
     state = newest_state(out)
     if state is None or not state.finished:
-        raise StorageError(f"the last state of the run at {out.uri} is gone; run the same command again")
+        raise StorageError(f"the last state of the run at {out.uri} is missing; run the same command again")
     curve = Curve(state.columns, state.tensors["curve"].tolist())
     step, val_auc = selected_step(curve)
     rule = "validation videos" if not math.isnan(val_auc) else f"last step: {_why_last(resolved.data)}"
@@ -259,7 +259,7 @@ def _keep(
         training=training,
         versions=versions(),
     )
-    checkpoint = _as_written(out, checkpoint)
+    checkpoint = _stored_if_equal(out, checkpoint)
     save_checkpoint(out, CHECKPOINT, checkpoint)
     summary = replace(
         summary,
@@ -277,8 +277,8 @@ def _keep(
     return summary
 
 
-def _as_written(out: Store, checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint that is there, where only the versions of software differ."""
+def _stored_if_equal(out: Store, checkpoint: Checkpoint) -> Checkpoint:
+    """Return the stored checkpoint if it differs only in package versions, else the given one."""
     with suppress(UsageError, DamagedError):
         there = read_checkpoint(out, CHECKPOINT)
         if replace(checkpoint, versions=there.versions).digest == there.digest:

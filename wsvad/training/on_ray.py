@@ -1,4 +1,4 @@
-"""Training on Ray: how many workers, and what each gets."""
+"""Train on Ray: determine the number of workers and their resources, and run the loop."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from wsvad.errors import UsageError
-from wsvad.loop.group import most_workers
-from wsvad.loop.run import run_group
+from wsvad.loop.group import max_workers
+from wsvad.loop.ray_train import run_group
 from wsvad.models.registry import build_criterion
 from wsvad.training.options import TrainOptions
-from wsvad.training.trainer import refuse_shares
+from wsvad.training.trainer import refuse_distributed
 from wsvad.training.worker import TrainPlan, run_worker
 from wsvad.work.cluster import connected, nodes
-from wsvad.work.pool import Pool, PoolOptions, fit
+from wsvad.work.pool import Pool, PoolOptions, fit_pool
 
 log = logging.getLogger(__name__)
 
 
 def train_on_ray(plan: TrainPlan, options: TrainOptions, on_row: Callable[[dict[str, float]], None]) -> tuple[int, str]:
-    """Run the loop on Ray Train; a lost worker's group starts again from the newest state.
+    """Run the training loop on Ray Train. After the loss of a worker, a new group resumes from the newest state.
 
     Args:
         plan: what to train; device and threads are set here.
-        options: how many workers, and what each gets.
-        on_row: called with a row of the curve now and then.
+        options: number of workers and resources per worker.
+        on_row: called with the newest row of the curve from time to time.
 
     Returns:
-        How many workers did it, on which kind of device.
+        Number of workers and kind of device.
 
     Raises:
-        UsageError: the cluster cannot hold the workers, or the loss cannot be shared out to them.
+        UsageError: the cluster cannot hold the workers, or the loss cannot be distributed over them.
         TrainingError, StorageError: as ``run_worker``.
         ClusterError: Ray failed, or lost workers more often than ``max_failures``.
     """
@@ -41,9 +41,9 @@ def train_on_ray(plan: TrainPlan, options: TrainOptions, on_row: Callable[[dict[
         if plan.config.pairs % pool.workers or len(plan.data.train_ids) < pool.workers:
             raise UsageError(
                 f"expected a number of workers that divides the {plan.config.pairs} pairs of a batch and is at most "
-                f"{len(plan.data.train_ids)}, the training videos; got {pool.workers}"
+                f"the number of training videos, {len(plan.data.train_ids)}; got {pool.workers}"
             )
-        refuse_shares(criterion, pool.workers)
+        refuse_distributed(criterion, pool.workers)
         log.info("%d workers (each %g CPU, %g GPU)", pool.workers, pool.cpus_per_worker, pool.gpus_per_worker)
         placed = replace(plan, device=pool.device, threads=pool.threads)
         run_group(run_worker, placed, pool, on_row, max_failures=options.max_failures, verbose=options.verbose)
@@ -51,11 +51,11 @@ def train_on_ray(plan: TrainPlan, options: TrainOptions, on_row: Callable[[dict[
 
 
 def _pool(options: TrainOptions, plan: TrainPlan, at_most: int | None) -> Pool:
-    """As many workers as were asked for, else one a GPU as far as they can share a batch, else one."""
+    """Return the requested workers, else one per GPU as far as they can divide a batch, else one."""
     found = nodes()
     gpus = sum(n.gpus for n in found)
     each = options.gpus_per_worker if options.gpus_per_worker is not None else float(gpus >= 1)
     places = int(gpus / each) if each else 1
-    sharing = most_workers(at_most or places, pairs=plan.config.pairs, videos=len(plan.data.train_ids))
+    sharing = max_workers(at_most or places, pairs=plan.config.pairs, videos=len(plan.data.train_ids))
     workers = options.workers or sharing
-    return fit(PoolOptions(workers, options.cpus_per_worker or 1.0, each), found)
+    return fit_pool(PoolOptions(workers, options.cpus_per_worker or 1.0, each), found)

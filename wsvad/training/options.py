@@ -1,4 +1,4 @@
-"""What a training run is asked to do."""
+"""Options of a training run."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from wsvad.storage import StoreOptions
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What to train, on what, and where to; ``wsvad train --help`` explains the same options."""
+    """Model, data, target and resources of a training run; ``wsvad train --help`` explains the same options."""
 
     features: str
-    """Root of a features data set."""
+    """URI of the features data set."""
     manifest: str
     """``.csv`` or ``.parquet`` with labels and splits."""
     model: str
@@ -22,30 +22,30 @@ class TrainOptions:
     """Folder of the run."""
     preset: str = "paper"
     overrides: Sequence[str] = ()
-    """Settings of the model as ``key=value``, over those of the preset."""
+    """Model settings as ``key=value``, which override the preset."""
     training: dict[str, Any] = field(default_factory=dict)
-    """Options of ``TrainConfig`` by name, over those of the model's recipe."""
+    """Options of ``TrainConfig`` by name, which override the model's recipe."""
     allow_missing: bool = False
     report_test: bool = False
     use_ray: bool = True
-    """Whether the loop runs on Ray Train, or in this process."""
+    """Train on Ray instead of in this process."""
     address: str | None = None
-    """Of a Ray cluster; ``None``: ``RAY_ADDRESS``, else a local Ray."""
+    """Address of a Ray cluster; ``None`` uses ``RAY_ADDRESS``, else a local Ray."""
     workers: int | None = None
-    """Workers that share every batch; ``None``: one for each GPU that can share it evenly, without GPUs one."""
+    """Workers that divide every batch; ``None``: one for each GPU that can divide it evenly, or one without GPUs."""
     cpus_per_worker: float | None = None
-    """CPU cores (and threads) of a worker; ``None``: one."""
+    """CPU cores (and threads) per worker; ``None``: one."""
     gpus_per_worker: float | None = None
-    """GPUs of a worker; ``None``: one where the cluster has any."""
+    """GPUs per worker; ``None``: one if the cluster has any."""
     max_failures: int = 3
-    """Times that lost workers are replaced, at least 0."""
+    """Number of times that lost workers are replaced, at least 0."""
     cache_folder: str | None = None
     drop_states: bool = False
-    """Delete the states of the run once it is finished; checkpoint, curve and record stay."""
+    """Delete the saved states when the run is finished; checkpoint, curve and record are kept."""
     store: StoreOptions = field(default_factory=StoreOptions)
     dry_run: bool = False
     verbose: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the options as JSON values; they hold no secret."""
+        """Return the options as JSON values; they contain no secrets."""
         return {**asdict(self), "overrides": list(self.overrides)}

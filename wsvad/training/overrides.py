@@ -1,4 +1,4 @@
-"""Settings of a model as text on the command line, ``key=value``, made values of the field's type."""
+"""Parse model settings of the form ``key=value`` to values of the fields' types."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 
 
 def parse_overrides(words: Sequence[str], config: type[ModelConfig]) -> dict[str, Any]:
-    """Return the settings that words such as ``k=4`` name.
+    """Parse model settings such as ``k=4``.
 
     Args:
-        words: each ``key=value``; the last one of a key counts, so that the command line wins over an option file.
-        config: the class whose fields they are.
+        words: settings, each ``key=value``. The last one of a key applies, so that the command line overrides an
+            option file.
+        config: configuration class of the model.
 
     Raises:
-        UsageError: no ``=``, no such field, or text that is no value of the field's type.
+        UsageError: no ``=``, an unknown setting, or a value that is invalid for its type.
     """
     hints = get_type_hints(config)
     known = [f.name for f in dataclasses.fields(config) if f.name != "input_dim"]

@@ -1,4 +1,4 @@
-"""Which step is kept: the area under the ROC curve over held-out videos, and the rules around it."""
+"""Select the step to keep, by the area under the ROC curve (AUC) on held-out videos."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from wsvad.metrics.ranking import UndefinedMetric, roc_auc
 
 
 def rank_auc(scores: np.ndarray, positives: np.ndarray, negatives: np.ndarray) -> float:
-    """Return the area under the ROC curve of weighted scores; ties count half.
+    """Return the AUC of weighted scores; ties count half.
 
     Args:
-        scores: [N] numbers; higher means anomalous.
-        positives: [N] how many anomalous things have the score (a video: 0 or 1; a clip: its anomalous frames).
-        negatives: [N] how many normal ones have it.
+        scores: [N] scores; higher means anomalous.
+        positives: [N] number of anomalous items with each score (a video: 0 or 1; a clip: its anomalous frames).
+        negatives: [N] number of normal items with each score.
 
     Returns:
-        0 to 1, where 1 means that every anomalous one scores above every normal one; NaN where a class is missing or
-        a score is not finite.
+        AUC from 0 to 1, where 1 means that all anomalous items score above all normal ones; NaN if a class is missing
+        or a score is not finite.
     """
     if not np.isfinite(scores).all():
         return math.nan
@@ -32,15 +32,15 @@ def rank_auc(scores: np.ndarray, positives: np.ndarray, negatives: np.ndarray) -
 
 
 def is_selected(auc: float, before: list[float]) -> bool:
-    """Whether a step with this AUC takes the place of those before: at least as good as any of them.
+    """Whether a step with this AUC replaces earlier ones: it must be at least as good as all of them.
 
-    Few videos make ties common, and of equals the one that was trained longer is the better guess.
+    Ties are common with few validation videos; of equal steps the later one is preferred, as it was trained longer.
     """
     return not np.isnan(auc) and all(auc >= other for other in before)
 
 
 def out_of_patience(aucs: list[float], patience: int) -> bool:
-    """Whether the last ``patience`` evaluations were none better than the best before them; never with 0."""
+    """Whether none of the last ``patience`` evaluations exceeds the best one before them; always False for 0."""
     if not patience or len(aucs) <= patience or np.isnan(aucs).any():
         return False
     return max(aucs[-patience:]) <= max(aucs[:-patience])
@@ -49,7 +49,7 @@ def out_of_patience(aucs: list[float], patience: int) -> bool:
 def positive_frames(
     start_frame_T: np.ndarray, end_frame_T: np.ndarray, spans: tuple[tuple[int, int], ...]
 ) -> np.ndarray:
-    """Return how many frames of each half-open clip lie in anomalous half-open spans (disjoint): int64 [T]."""
+    """Return the number of frames of each half-open clip in disjoint, half-open anomalous spans, int64 [T]."""
     inside = np.zeros(len(start_frame_T), np.int64)
     for start, end in spans:
         inside += np.maximum(0, np.minimum(end_frame_T, end) - np.maximum(start_frame_T, start))
@@ -57,15 +57,15 @@ def positive_frames(
 
 
 def selected_step(curve: Curve) -> tuple[int, float]:
-    """Return the step whose weights are kept, with its validation AUC: the best, of equals the last.
+    """Return the step whose weights are kept, and its validation AUC: the best step, or the last one of equal steps.
 
-    The last step, with NaN, where nothing was measured or the validation videos are of one class.
+    Returns the last step and NaN if nothing was evaluated or the validation videos have only one class.
     """
     column = curve.column(VAL_AUC)
     return max(column, key=lambda pair: (pair[1], pair[0])) if column else (len(curve.rows), math.nan)
 
 
 def best_on_test(curve: Curve) -> tuple[int, float]:
-    """Return the step that looked best on the test, with its AUC; for reports only. ``(0, NaN)`` if not measured."""
+    """Return the best step on the test videos and its AUC, for reports only; ``(0, NaN)`` if not evaluated."""
     column = curve.column(TEST_AUC)
     return max(column, key=lambda pair: pair[1]) if column else (0, math.nan)

@@ -1,4 +1,4 @@
-"""How a training run ended: for people as a table, for programs as JSON."""
+"""Summary of a training run, as a table or JSON."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from wsvad.work.summary import Summary
 
 @dataclass(frozen=True)
 class TrainSummary(Summary):
-    """The end of a training run, or of the look at what it would do."""
+    """Result of a training run, or of a dry run."""
 
     out: str
     model: str
     features: str
     features_fingerprint: str
     banner: str
-    """A loud line when the features are of an untrained network, else empty."""
+    """Prominent warning if the features are from an untrained network, else empty."""
     train_anomalous: int
-    """Training videos that are labelled anomalous; likewise the next three."""
+    """Number of anomalous training videos; the next three fields are alike."""
     train_normal: int
     val_anomalous: int
     val_normal: int
     val_is_cut: bool
-    """Whether the validation videos were cut from the training videos by the seed."""
+    """Whether the validation videos were split off from the training videos."""
     missing: int
-    """Videos of the manifest that were left out for want of features."""
+    """Videos of the manifest that were skipped because they have no features."""
     steps: int
-    """Steps asked for."""
+    """Requested steps."""
     steps_before: int
-    """Steps that earlier runs had done."""
+    """Steps done by earlier runs."""
     steps_done: int = 0
     finished: str = ""
     """``steps`` or ``patience``."""
@@ -41,10 +41,10 @@ class TrainSummary(Summary):
     val_auc: float | None = None
     """Video-level AUC of the selected step on the validation videos, 0 to 1."""
     best_on_test_frame_auc: float | None = None
-    """Best frame-level AUC of any evaluated step on the test; never used to select. Only with ``--report-test``."""
+    """Best frame-level AUC of any evaluated step on the test videos, never used to select. With ``--report-test``."""
     best_on_test_step: int | None = None
     test_frame_auc: float | None = None
-    """Frame-level AUC of the selected step on the test, over frames that clips cover."""
+    """Frame-level AUC of the selected step on the test videos, over frames covered by clips."""
     checkpoint: str | None = None
     """URI of the checkpoint folder."""
     checkpoint_digest: str | None = None
@@ -52,7 +52,7 @@ class TrainSummary(Summary):
     device: str = "cpu"
     elapsed_s: float = 0.0
     steps_per_s: float = 0.0
-    """Steps done now over the time of the loop."""
+    """Steps done by this run divided by the time of the loop."""
     dry_run: bool = False
     nothing_to_do: bool = False
     features_made_by: str = ""
@@ -61,12 +61,12 @@ class TrainSummary(Summary):
 
     @classmethod
     def from_dict(cls, values: Any) -> TrainSummary:
-        """Undo :meth:`to_dict`; what a later version says beyond it is left out. Raises ``DocumentError``."""
+        """Inverse of :meth:`to_dict`; ignores fields of later versions. Raises ``DocumentError``."""
         return build(cls, values)
 
     def lines(self) -> list[tuple[str, str]]:
         """Return the lines of the table."""
-        cut = ", cut from training" if self.val_is_cut and self.val_anomalous else ""
+        cut = ", split off from training" if self.val_is_cut and self.val_anomalous else ""
         rows = [
             ("model", self.model),
             ("training", f"{self.train_anomalous} anomalous and {self.train_normal} normal videos"),
@@ -75,7 +75,7 @@ class TrainSummary(Summary):
         if self.features_made_by:
             rows.append(("features", self.features_made_by))
         if self.missing:
-            rows.append(("left out", f"{self.missing} videos without features"))
+            rows.append(("skipped", f"{self.missing} videos without features"))
         if self.dry_run:
             left = self.steps - self.steps_before
             return [*rows, ("to do", f"{left} of {self.steps} steps (dry run: nothing was written)")]

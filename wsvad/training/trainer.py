@@ -1,9 +1,9 @@
-"""The loop: one process's part of training one model, the same alone and among others.
+"""The training loop of one worker, alone or in a group.
 
-Whatever a step depends on is either in the state or a function of (seed, step, rank): batches come from a stateless
-sampler, and dropout is seeded anew each step. So a run that is killed and resumed on as many workers continues the
-same curve, bit for bit. Workers share every batch, and ``DistributedDataParallel`` averages their gradients, so that
-with dropout off several workers do what one does, to rounding.
+Everything that a step depends on is in the state or a function of (seed, step, rank): batches come from a stateless
+sampler, and dropout is reseeded at every step. Therefore a killed run that resumes with the same number of workers
+continues the same curve, bit for bit. Workers divide every batch, and ``DistributedDataParallel`` averages their
+gradients, so that without dropout several workers compute the same as one, except for rounding.
 
 Axes: B bags of a batch, T segments, N training videos, X columns of soft labels.
 """
@@ -30,36 +30,36 @@ from wsvad.training.config import TrainConfig
 from wsvad.training.selection import is_selected, out_of_patience
 
 TOTAL, GRAD_NORM = "total", "grad_norm"
-_PREDICT_VIDEOS = 64  # a batch of the papers' size: no more memory than a step
+_PREDICT_VIDEOS = 64  # the batch size of the papers, so that it needs no more memory than a training step
 
 
 @dataclass(frozen=True)
 class Bags:
-    """What the loop reads its bags from, so that it need not know where they are."""
+    """Source of the training data."""
 
     batch: Callable[[int], Batch]
-    """This worker's share of the batch of a step, steps from 0."""
+    """Returns this worker's part of the batch of a step, steps from 0."""
     rows: Callable[[np.ndarray], Tensor]
-    """Features, float32 [B, T, ...], of training videos by their index."""
+    """Returns the features, float32 [B, T, ...], of training videos by their indices."""
     num_videos: int
 
 
 class Trainer:
-    """Trains ``model`` in place. ``curve`` holds a row for every step done.
+    """Trains ``model`` in place. ``curve`` has a row for every finished step.
 
     Args:
         model: in training mode, on ``device``.
-        criterion: its loss.
-        bags: where batches come from.
-        config: steps, optimiser, when to evaluate.
-        group: who else trains the same model; every worker gets the same arguments but for ``bags``.
-        device: where the model is.
+        criterion: loss.
+        bags: source of the training data.
+        config: steps, optimiser and evaluation interval.
+        group: workers that train the model together; all get the same arguments except for ``bags``.
+        device: device of the model.
         labels: soft labels of the training videos, if the model uses them.
-        measures: by column of the curve, functions that score the model, the same result on every worker;
-            ``val_auc`` decides which step is kept.
+        measures: evaluation functions by column of the curve, with the same result on every worker; ``val_auc``
+            selects the step to keep.
 
     Raises:
-        UsageError: the loss cannot be shared out, see :func:`refuse_shares`.
+        UsageError: the loss cannot be distributed, see :func:`refuse_distributed`.
     """
 
     def __init__(
@@ -73,28 +73,29 @@ class Trainer:
         labels: DynamicLabels | None = None,
         measures: Mapping[str, Callable[[MilModel], float]] | None = None,
     ) -> None:
-        refuse_shares(criterion, group.world_size)
+        refuse_distributed(criterion, group.world_size)
         self.model, self.criterion, self.bags, self.config = model, criterion, bags, config
         self.group, self.device, self.labels = group, device, labels
         self._network = group.parallel(model)
         self.measures = dict(measures or {})
         self.curve = Curve()
         self.finished = ""
-        """Why training is over (``steps``, ``patience``); empty while it is not."""
+        """Why training is finished (``steps``, ``patience``); empty if it is not."""
         self._parameters = list(model.parameters())
         self._optimizer = torch.optim.Adam(self._parameters, lr=config.lr, weight_decay=config.weight_decay)
         self._best: dict[str, Tensor] = {}
 
     @property
     def step(self) -> int:
-        """Steps done."""
+        """Number of finished steps."""
         return len(self.curve.rows)
 
     def train(self) -> Iterator[dict[str, float]]:
-        """Train to the end, yielding each step's row of the curve; stop asking to stop training.
+        """Train to the end and yield each step's row of the curve. Training stops when the caller stops iterating.
 
         Raises:
-            TrainingError: a loss or gradient is not finite; names the step. The weights are those before the step.
+            TrainingError: a loss or gradient is not finite; the message states the step. The weights are those before
+                that step.
         """
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             while not self.finished:
@@ -105,7 +106,7 @@ class Trainer:
                 yield row
 
     def train_step(self, step: int) -> dict[str, float]:
-        """Do step ``step``, from 0; return its number from 1, its loss terms and the norm of the gradient."""
+        """Run step ``step``, counted from 0; return its number from 1, the loss terms and the gradient norm."""
         if self.labels and self.labels.due(step):
             self.labels.update(step, self._predict())
         torch.manual_seed(_seed(self.config.seed, step, self.group.rank))
@@ -122,14 +123,14 @@ class Trainer:
         if not all(math.isfinite(v) for v in values.values()):
             shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
             raise TrainingError(
-                f"the loss is not finite at step {step + 1} ({shown}); nothing of this step was kept. Lower --lr, or "
-                "look for features far out of range with `wsvad verify`"
+                f"the loss is not finite at step {step + 1} ({shown}); the step was discarded. Lower --lr, or look for "
+                "extreme feature values with `wsvad verify`"
             )
         self._optimizer.step()
         return {STEP: float(step + 1), **values}
 
     def state(self) -> TrainState:
-        """Return all that a resumed run needs; tensors are not copied."""
+        """Return everything needed to resume; tensors are not copied."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self._best.items()}
         tensors |= optimizer_tensors(self._optimizer)
@@ -140,7 +141,7 @@ class Trainer:
         return TrainState(self.step, tensors, self.curve.columns, self.finished)
 
     def restore(self, state: TrainState) -> None:
-        """Go on from a state of the same model, data and configuration."""
+        """Restore a state of the same model, data and configuration."""
         self.model.load_state_dict(state.part("model"))
         self._best = state.part("best")
         restore_optimizer(self._optimizer, state)
@@ -150,16 +151,17 @@ class Trainer:
         self.finished = state.finished
 
     def _weight(self, batch: Batch) -> float:
-        """Weight of this worker's loss in the mean over the workers, which is then the mean over the whole batch.
+        """Return the weight of this worker's loss, with which the mean over workers is the mean over the whole batch.
 
-        It is 1 where all shares are equal. ``DistributedDataParallel`` counts every worker alike, whatever it holds.
+        It is 1 if all parts are equal. ``DistributedDataParallel`` gives every worker the same weight, whatever the
+        size of its part.
         """
         if self.group.world_size == 1:
             return 1.0
         return self.group.world_size * len(batch.labels_B) / (2 * self.config.pairs)
 
     def _measure(self, step: int) -> dict[str, float]:
-        """Measure where it is time to, and keep the weights of a step that is selected."""
+        """Evaluate if due, and keep the weights if the step is selected."""
         if step % self.config.eval_every and step != self.config.steps:
             return dict.fromkeys(self.measures, math.nan)
         found = {name: measure(self.model) for name, measure in self.measures.items()}
@@ -177,7 +179,7 @@ class Trainer:
         return "patience" if out_of_patience(aucs, self.config.patience) else ""
 
     def _predict(self) -> Tensor:
-        """Predictions [N, X] of every training video by the model as it stands; workers share the videos."""
+        """Return predictions [N, X] of all training videos with the current weights; workers divide the videos."""
         self.model.eval()
         total = self.bags.num_videos
         own = np.arange(self.group.rank, total, self.group.world_size)
@@ -194,17 +196,17 @@ class Trainer:
         return found
 
 
-def refuse_shares(criterion: Criterion, workers: int) -> None:
-    """Raise ``UsageError`` where several workers would train by another loss than one."""
+def refuse_distributed(criterion: Criterion, workers: int) -> None:
+    """Raise ``UsageError`` if the loss needs the whole batch and there are several workers."""
     if criterion.needs_whole_batch and workers > 1:
         raise UsageError(
-            f"with pairs=all every anomalous video of a batch is compared with every normal one, which {workers} "
-            "workers that hold a share each cannot do; use --workers 1, or pairs=aligned"
+            f"with pairs=all every anomalous video of a batch is compared with every normal one, which is not possible "
+            f"if {workers} workers each have a part of the batch; use --workers 1, or pairs=aligned"
         )
 
 
 def selected_weights(state: TrainState) -> dict[str, Tensor]:
-    """Return the weights that a finished run keeps: of the selected step, else the last."""
+    """Return the weights to keep of a finished run: those of the selected step, else of the last."""
     for part in ("best", "model"):
         if found := state.part(part):
             return found

@@ -1,4 +1,4 @@
-"""One worker of a training run, from the features to its last state; alone or in a group."""
+"""One worker of a training run, alone or in a group: load features, train, save states."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wsvad.cores import at_most_cores
+from wsvad.cores import limit_threads
 from wsvad.features.cache import SegmentCache
 from wsvad.features.reading import FeatureSet
 from wsvad.loop.curve import TEST_AUC, VAL_AUC
 from wsvad.loop.group import Group
-from wsvad.loop.keeping import resume, save
+from wsvad.loop.saving import resume, save
 from wsvad.models.contract import Inputs, MilModel, ModelConfig
 from wsvad.models.registry import build_criterion, build_dynamic_labels, build_model
 from wsvad.storage import StoreOptions, open_store
@@ -30,13 +30,13 @@ from wsvad.training.trainer import Bags, Trainer
 log = logging.getLogger(__name__)
 
 METRICS = "metrics.csv"
-_ASK_EVERY = 10  # steps between the questions whether to stop: each is a message between all workers
-_SAVE_AFTER_S = 120.0  # of slow steps, no more than this is done again after a kill
+_CHECK_STOP_EVERY = 10  # steps between checks of the stop request, each of which is a collective call
+_SAVE_AFTER_S = 120.0  # with slow steps, limits the work that is repeated after a kill
 
 
 @dataclass(frozen=True)
 class TrainPlan:
-    """All that a worker has to know; small, and travels to every one of them."""
+    """Everything that a worker needs to know; small, because every worker gets a copy."""
 
     features: FeatureSet = field(repr=False)
     out: str
@@ -47,9 +47,9 @@ class TrainPlan:
     data: TrainingData = field(repr=False)
     device: str = "cpu"
     threads: int = 1
-    """Threads of the arithmetic on a CPU; another number can change the last bits of a curve."""
+    """CPU threads of the computation; another number can change the last bits of the curve."""
     cache_folder: str | None = None
-    """Where the node keeps its caches; ``None``: a folder of this user below the temporary one."""
+    """Cache folder of the node; ``None`` uses a folder of the user below the temporary folder."""
 
 
 def run_worker(
@@ -58,23 +58,23 @@ def run_worker(
     on_row: Callable[[dict[str, float]], None] = lambda row: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> str:
-    """Train from the newest state at ``plan.out`` to the end; the first worker writes states, curve and events.
+    """Train from the newest state at ``plan.out`` to the end. The first worker writes states, curve and events.
 
     Args:
-        plan: the same for every worker.
-        group: this worker's group.
-        on_row: called with every row of the curve that this call adds.
-        should_stop: asked by all workers after the same steps, now and then, and answers all alike; they stop then,
-            with a state saved.
+        plan: the same for all workers.
+        group: the group of this worker.
+        on_row: called with every row that this call adds to the curve.
+        should_stop: called by all workers after the same steps, with the same result on all. If true, they save a
+            state and stop.
 
     Returns:
-        Why training is over (``steps``, ``patience``), or ``""`` if it was asked to stop.
+        Why training is finished (``steps``, ``patience``), or ``""`` if it was stopped.
 
     Raises:
         TrainingError: a loss is not finite.
-        UsageError, StorageError: of features that cannot be used or reached.
+        UsageError, StorageError: the features cannot be used or reached.
     """
-    torch.set_num_threads(at_most_cores(plan.threads))
+    torch.set_num_threads(limit_threads(plan.threads))
     device = torch.device(plan.device)
     store = open_store(plan.out, plan.store)
     trainer = make_trainer(plan, group, device)
@@ -84,7 +84,7 @@ def run_worker(
     for row in trainer.train():
         on_row(row)
         step = trainer.step
-        stop = step % _ASK_EVERY == 0 and should_stop()
+        stop = step % _CHECK_STOP_EVERY == 0 and should_stop()
         late = time.monotonic() - saved_at > _SAVE_AFTER_S
         if group.rank == 0 and (trainer.finished or stop or late or step % plan.config.save_every == 0):
             save(trainer, store, saved, keep=plan.config.keep, curve=METRICS)
@@ -95,10 +95,10 @@ def run_worker(
 
 
 def make_trainer(plan: TrainPlan, group: Group, device: torch.device) -> Trainer:
-    """Return what trains, at step 0: model, criterion and batches as the plan says.
+    """Return a trainer at step 0 with the model, criterion and batches of the plan.
 
     Raises:
-        UsageError, StorageError: of features that cannot be used or reached.
+        UsageError, StorageError: the features cannot be used or reached.
     """
     model_config, data, config = plan.model, plan.data, plan.config
     cache = SegmentCache.build(
@@ -136,7 +136,7 @@ def _folder(plan: TrainPlan) -> Path | None:
 def _measures(
     plan: TrainPlan, kind: Inputs, group: Group, device: torch.device
 ) -> dict[str, Callable[[MilModel], float]]:
-    """What is measured while training: on validation videos to select, on test videos to report only."""
+    """Return the evaluation functions: on validation videos for selection, on test videos for reports only."""
     data = plan.data
     found: dict[str, Callable[[MilModel], float]] = {}
     if data.can_select:

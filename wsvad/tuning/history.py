@@ -25,8 +25,8 @@ from wsvad.dataset.sealed import seal, unseal
 from wsvad.documents import DocumentError, build
 from wsvad.errors import ConflictError, DamagedError, ObjectNotFound, UsageError
 from wsvad.loop.claim import is_run
-from wsvad.loop.places import STATES, TRIALS
-from wsvad.loop.places import SWEEP as CLAIM
+from wsvad.loop.keys import STATES, TRIALS
+from wsvad.loop.keys import SWEEP as CLAIM
 from wsvad.storage import Created, Store
 from wsvad.tuning.schedule import Job, Plan
 from wsvad.tuning.space import Configuration

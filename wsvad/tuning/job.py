@@ -44,7 +44,7 @@ from wsvad.tuning.validation import MAXIMISED, Validation, default_metric
 from wsvad.tuning.warm_start import warm_start
 from wsvad.tuning.winner import measure_on_test, option_file, train_winner, winner_options
 from wsvad.work.lease import Lease
-from wsvad.work.target import probed, refuse_job_copy
+from wsvad.work.target import probe_target, refuse_job_working_dir
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def tune(options: TuneOptions, console: Console | None = None) -> TuneSummary:
         StorageError, ClusterError: the store or the cluster failed; run the same command again.
     """
     resolved = resolve(options)
-    refuse_job_copy(options.out)
+    refuse_job_working_dir(options.out)
     out = open_store(options.out, options.store)
     claim = resolved.claim(options)
     check_claim(out, claim)
@@ -103,7 +103,7 @@ def tune(options: TuneOptions, console: Console | None = None) -> TuneSummary:
         log.warning("%s", summary.banner)
     if options.dry_run:
         return replace(summary, dry_run=True)
-    out = probed(out)
+    out = probe_target(out)
     started = time.monotonic()
     with Lease(out, DRIVERS, "a sweep") as lease:
         write_claim(out, claim)
@@ -113,7 +113,7 @@ def tune(options: TuneOptions, console: Console | None = None) -> TuneSummary:
             history.resume_screening()
         if options.warm_start:
             warm_start(options.warm_start, options.store, resolved.space, history, out, claim)
-        spent_s = float(lease.earlier.get("elapsed_s", 0.0))
+        spent_s = float(lease.previous_notes.get("elapsed_s", 0.0))
 
         def elapsed_s() -> float:
             total = spent_s + time.monotonic() - started
@@ -220,10 +220,10 @@ def run_jobs(options: TuneOptions, resolved: Resolved, sweep: Sweep, out: Store,
             return
         from wsvad.tuning.on_ray import run_on_tune  # brings Ray with it
         from wsvad.work.cluster import connected, nodes
-        from wsvad.work.pool import PoolOptions, fit
+        from wsvad.work.pool import PoolOptions, fit_pool
 
         with connected(options.address, verbose=options.verbose):
-            pool = fit(PoolOptions(options.concurrent, options.cpus, options.gpus), nodes())
+            pool = fit_pool(PoolOptions(options.concurrent, options.cpus, options.gpus), nodes())
             placed = replace(context, device=pool.device, threads=pool.threads)
             log.info("%d jobs at once (each %g CPU, %g GPU)", pool.workers, pool.cpus_per_worker, pool.gpus_per_worker)
             name = out.uri.rstrip("/").rpartition("/")[2]

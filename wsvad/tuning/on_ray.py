@@ -26,7 +26,7 @@ from wsvad.tuning.lost_workers import LostWorkers
 from wsvad.tuning.schedule import Job
 from wsvad.tuning.space import Configuration
 from wsvad.tuning.trial import Task
-from wsvad.work.beside import Beside
+from wsvad.work.background_call import BackgroundCall
 from wsvad.work.pool import Pool
 
 log = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ def run_on_tune(
             ),
         )
         searcher.at_once = pool.workers
-        _wait(Beside(tuner.fit, "ray-tune"), searcher, on_progress)
+        _wait(BackgroundCall(tuner.fit, "ray-tune"), searcher, on_progress)
 
 
 class _Trial(tune.Trainable):
@@ -242,15 +242,15 @@ class _Stop(Stopper):
         return self._searcher.stopping or self._searcher.error is not None
 
 
-def _wait(thread: Beside, searcher: _Searcher, on_progress: Callable[[], None]) -> None:
+def _wait(thread: BackgroundCall, searcher: _Searcher, on_progress: Callable[[], None]) -> None:
     try:
-        while not thread.over(_POLL_INTERVAL_S):
+        while not thread.wait(_POLL_INTERVAL_S):
             on_progress()
         on_progress()
     except BaseException:
         searcher.stopping = True
-        with signals.held():  # an unhandled signal would be raised again and interrupt the wait
-            thread.over(_STOP_S)
+        with signals.deferred():  # an unhandled signal would be raised again and interrupt the wait
+            thread.wait(_STOP_S)
         raise
     if searcher.error is not None:
         raise searcher.error

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from wsvad.cores import at_most_cores
+from wsvad.cores import limit_threads
 from wsvad.dataset.sealed import seal
 from wsvad.errors import ClusterError, ObjectNotFound, StorageError, TrainingError, UsageError
 from wsvad.features.reading import FeatureSet
-from wsvad.loop.group import Alone
-from wsvad.loop.places import STATES
+from wsvad.loop.group import SingleWorker
+from wsvad.loop.keys import STATES
 from wsvad.loop.state import newest_state, save_state
 from wsvad.models.registry import MODELS, default_config, default_recipe
 from wsvad.storage import Store, StoreOptions, open_store
@@ -141,10 +141,10 @@ def _attempt(context: JobContext, task: Task, out: Store) -> tuple[Outcome, byte
 
 
 def _train_and_measure(context: JobContext, task: Task, out: Store) -> tuple[Outcome, bytes]:
-    torch.set_num_threads(at_most_cores(context.threads))
+    torch.set_num_threads(limit_threads(context.threads))
     device = torch.device(context.device)
     plan = context.plan(task.configuration, task.job.seed)
-    trainer = make_trainer(plan, Alone(), device)
+    trainer = make_trainer(plan, SingleWorker(), device)
     states = open_store(f"{out.uri}/{seed_folder(task.job)}".rstrip("/"), out.options)
     if state := newest_state(states):
         trainer.restore(state)

@@ -29,7 +29,7 @@ from wsvad.models.contract import Inputs, MilModel
 from wsvad.models.inference import score_clips
 from wsvad.models.windows import WINDOWS
 from wsvad.scores.table import VideoScores
-from wsvad.training.held_out import ranges_of
+from wsvad.training.held_out import range_reader
 
 TEMPORAL = ("frame_auc", "frame_ap", "anomalous_auc", "video_auc", "temporal_iou", "detection_at_far")
 MAXIMISED = (*TEMPORAL, *SPATIAL)
@@ -61,7 +61,7 @@ class Validation:
         for place, record in enumerate(self.records):
             start, end = cache.edges[place], cache.edges[place + 1]
             clips_T = values_N[start:end]
-            score_T, cuboids_TK = score_clips(model, ranges_of(clips_T), end - start, WINDOWS[kind], device)
+            score_T, cuboids_TK = score_clips(model, range_reader(clips_T), end - start, WINDOWS[kind], device)
             if not np.isfinite(score_T).all():
                 raise TrainingError(f"scores of {record.video_id!r} are not finite")
             row = self.features.videos[record.video_id]

@@ -1,1 +1,1 @@
-"""Prove what a job wrote: data sets of features and scores, training runs, checkpoints."""
+"""Verify what jobs wrote: feature and score data sets, training runs, checkpoints, sweeps."""

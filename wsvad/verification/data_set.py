@@ -1,4 +1,4 @@
-"""Prove a published data set complete: every object whole, every clip once, all that is missing accounted for."""
+"""Verify a data set: every object is intact, every clip is stored once, and all missing clips are accounted for."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from itertools import pairwise
 from typing import Any
 
 from wsvad.dataset import layout
-from wsvad.dataset.check import Fault, State, each, inspect
+from wsvad.dataset.check import DatasetState, Fault, check_objects, inspect_dataset
 from wsvad.dataset.collect import check_grace, collect
 from wsvad.dataset.publish import publish
-from wsvad.dataset.repair import mend, repair_id
+from wsvad.dataset.repair import repair_dataset, repair_id
 from wsvad.dataset.snapshots import Snapshot, SnapshotObject, latest_snapshot, named_keys
 from wsvad.errors import DamagedError, ObjectNotFound, UsageError
 from wsvad.features.coverage import shortcomings
@@ -36,18 +36,19 @@ def verify(
     collect_after_hours: float | None = None,
     decoders: Mapping[str, Callable[[bytes], UnitSummary]] | None = None,
 ) -> VerifyReport:
-    """Check the newest whole snapshot against the store, and everything else that the data set consists of.
+    """Check the newest intact snapshot against the store, and all other objects of the data set.
 
     Args:
         store: root of the data set.
-        deep: read every object, compare its digest, count its rows; else only presence and size of units, and what
-            every reader reads first.
-        listing: videos that should be there; those that are not are reported.
-        repair: mend what can be mended (``wsvad.dataset.repair``); remove damaged units and publish that they are gone,
+        deep: read every object, verify its digest, and count its rows; otherwise check only presence and size of
+            units, and the objects that every reader reads first.
+        listing: videos that should be in the data set; missing ones are reported.
+        repair: repair what can be repaired (``wsvad.dataset.repair``); delete damaged units and publish their removal,
             so that the next run makes them again.
-        collect_after_hours: also delete what no recent snapshot names, see ``wsvad.dataset.collect``; not where there
-            are faults, because an older snapshot may then be the better one.
-        decoders: read a unit, by the kind of data set; each raises ``DamagedUnit``. Default: of features.
+        collect_after_hours: run the garbage collection of ``wsvad.dataset.collect``; skipped if there are faults,
+            because an older snapshot may then be needed.
+        decoders: functions that decode a unit, by kind of data set; each raises ``DamagedUnit``. By default units are
+            decoded as features.
 
     Raises:
         UsageError: there is no snapshot.
@@ -55,45 +56,47 @@ def verify(
     """
     if collect_after_hours is not None:
         check_grace(collect_after_hours)
-    state = inspect(store, deep=deep or repair)
+    state = inspect_dataset(store, deep=deep or repair)
     if deep or repair:
-        state.faults += each(store, layout.QUARANTINE, _check_record)
-        state.faults += each(store, layout.PICTURES, decode_picture)
+        state.faults += check_objects(store, layout.QUARANTINE, _check_record)
+        state.faults += check_objects(store, layout.PICTURES, decode_picture)
     if state.snapshot is None and not state.faults:
         raise UsageError(
-            f"{store.uri} {'does not exist' if is_absent(store.uri) else 'has no published snapshot'}; is it the --out "
-            "of a finished `wsvad extract` or `wsvad score`?"
+            f"{store.uri} {'does not exist' if is_absent(store.uri) else 'has no published snapshot'}; expected the "
+            "--out of a finished `wsvad extract` or `wsvad score`"
         )
     sizes = {info.key: info.size for info in store.list(layout.UNITS)}
     decode = (decoders or {}).get(state.kind or "", decode_unit)
     units, general = _unit_faults(store, state, sizes, decode if deep else None)
     repaired, repairs = False, list[str]()
-    if repair and (state.faults or units) and not general and all(f.mendable for f in state.faults):
-        repairs = mend(store, state)
+    if repair and (state.faults or units) and not general and all(f.repairable for f in state.faults):
+        repairs = repair_dataset(store, state)
         if units and state.snapshot:
             _repair(store, units)
         repaired = bool(repairs or units)
     collected = None
     if collect_after_hours is not None and not (state.faults or units or general):
         collected = collect(store, grace_hours=collect_after_hours)
-    return _report(store, state, units, general, listing, deep=deep, sizes=sizes).told(repaired, repairs, collected)
+    return _report(store, state, units, general, listing, deep=deep, sizes=sizes).with_actions(
+        repaired, repairs, collected
+    )
 
 
 def _check_record(key: str, data: bytes) -> None:
     record = QuarantineRecord.from_json(data, key)
     if layout.quarantine_key(record.unit_id) != key:
-        raise DamagedError(f"{key} is damaged: it is of the unit {record.unit_id!r:.80}")
+        raise DamagedError(f"{key} is damaged: it belongs to the unit {record.unit_id!r:.80}")
 
 
 def _unit_faults(
-    store: Store, state: State, sizes: dict[str, int], decode: Callable[[bytes], UnitSummary] | None
+    store: Store, state: DatasetState, sizes: dict[str, int], decode: Callable[[bytes], UnitSummary] | None
 ) -> tuple[dict[str, list[Fault]], list[str]]:
-    """What is wrong with the units that the snapshot names, by key; and what is wrong with the snapshot itself."""
+    """Return the faults of the snapshot's units, by key, and inconsistencies of the snapshot itself."""
     if state.snapshot is None:
         return {}, []
     counts = _clips(state.objects)
     general = _overlaps(state.objects) + [
-        f"{v['video_id']}: {v['clips']} clips by its row, {counts[v['video_id']]} in its objects"
+        f"{v['video_id']}: {v['clips']} clips in its row, {counts[v['video_id']]} in its objects"
         for v in state.videos
         if v["clips"] != counts[v["video_id"]]
     ]
@@ -109,7 +112,7 @@ def _clips(objects: Iterable[SnapshotObject]) -> Counter[str]:
 
 def _report(
     store: Store,
-    state: State,
+    state: DatasetState,
     units: Mapping[str, list[Fault]],
     general: list[str],
     listing: Listing | None,
@@ -154,22 +157,22 @@ def _faults(
     sizes: dict[str, int],
     decode: Callable[[bytes], UnitSummary] | None,
 ) -> dict[str, list[Fault]]:
-    """What is wrong with the snapshot's objects, by key."""
+    """Return the faults of the snapshot's objects, by key."""
     with ThreadPoolExecutor(8) as pool:
         checked = pool.map(lambda o: list(_check_object(store, snapshot, o, sizes, decode)), objects)
         return {o.key: found for o, found in zip(objects, checked, strict=True) if found}
 
 
 def _repair(store: Store, damaged: Mapping[str, object]) -> None:
-    """Publish that damaged objects are gone, and remove them; the next run makes them again."""
+    """Publish the removal of damaged objects, and delete them; the next run makes them again."""
     snapshot = latest_snapshot(store)
-    assert snapshot, "there was one, or one was published again"
+    assert snapshot, "the caller has checked or repaired it"
     touched = {o.video_id for o in snapshot.objects if o.key in damaged}
     kept = [o for o in snapshot.objects if o.video_id in touched and o.key not in damaged]
     rows = []
     for video in (v for v in snapshot.videos if v["video_id"] in touched):
         clips = sum(o.clips for o in kept if o.video_id == video["video_id"])
-        why = {"kind": "damaged_object", "message": "damaged in the store and removed; the next run makes it again"}
+        why = {"kind": "damaged_object", "message": "damaged in the store and deleted; the next run makes it again"}
         rows.append(video | why | {"clips": clips, "status": "partial" if clips else "quarantined"})
     run_id, now = repair_id()
     publish(
@@ -186,13 +189,13 @@ def _repair(store: Store, damaged: Mapping[str, object]) -> None:
         store.delete(key)
 
 
-def _unpublished(state: State, sizes: Mapping[str, int]) -> int:
-    """Count whole units that no snapshot ever named; those of replaced content were named by an earlier one."""
-    return len(sizes.keys() - named_keys(state.snapshots, lost_ok=True))
+def _unpublished(state: DatasetState, sizes: Mapping[str, int]) -> int:
+    """Count the units that no snapshot has ever referenced. Units of replaced content were in an earlier snapshot."""
+    return len(sizes.keys() - named_keys(state.snapshots, skip_damaged=True))
 
 
 def _overlaps(objects: Sequence[SnapshotObject]) -> list[str]:
-    """Two objects of one video must not share a clip."""
+    """Return a line for each pair of objects of a video that share a clip."""
     by_video: dict[str, list[SnapshotObject]] = defaultdict(list)
     for o in objects:
         by_video[o.video_id].append(o)
@@ -211,7 +214,7 @@ def _check_object(
     sizes: dict[str, int],
     decode: Callable[[bytes], UnitSummary] | None,
 ) -> Iterator[Fault]:
-    """Yield what is wrong with one object."""
+    """Yield the faults of one object."""
 
     def fault(text: str, *, missing: bool = False) -> Fault:
         return Fault(o.key, f"{o.key} ({o.video_id}){text}", missing)
@@ -220,17 +223,17 @@ def _check_object(
         yield fault(" is missing", missing=True)
         return
     if sizes[o.key] != o.bytes:
-        yield fault(f" has {sizes[o.key]} bytes, the snapshot says {o.bytes}")
+        yield fault(f" has {sizes[o.key]} bytes, the snapshot states {o.bytes}")
         return
     if decode is None:
         return
     try:
         data = store.read(o.key)
     except ObjectNotFound:
-        yield fault(" vanished", missing=True)
+        yield fault(" was deleted", missing=True)
         return
     if hashlib.sha256(data).hexdigest() != o.sha256:
-        yield fault(" is not what the snapshot's digest says")
+        yield fault(" does not match its digest in the snapshot")
         return
     try:
         unit = decode(data)
@@ -242,30 +245,30 @@ def _check_object(
 
 def _row_faults(snapshot: Snapshot, o: SnapshotObject, unit: UnitSummary) -> Iterator[str]:
     if unit.fingerprint != snapshot.fingerprint:
-        yield "made by another configuration"
+        yield "made with another configuration"
     if unit.rows != o.rows:
-        yield f"{unit.rows} rows, the snapshot says {o.rows}"
+        yield f"{unit.rows} rows, the snapshot states {o.rows}"
     if len(set(unit.keys)) != len(unit.keys):
-        yield "a clip and crop appears twice"
+        yield "the same clip and crop appears twice"
     if any(video != o.video_id or not o.first_clip <= clip < o.last_clip for video, clip, _ in unit.keys):
         yield "rows of another video or outside the unit's clip range"
     if len({clip for _, clip, _ in unit.keys}) != o.clips:
-        yield f"{len({clip for _, clip, _ in unit.keys})} clips, the snapshot says {o.clips}"
+        yield f"{len({clip for _, clip, _ in unit.keys})} clips, the snapshot states {o.clips}"
     if not unit.finite:
         yield "values that are not finite"
 
 
 def _absent(videos: Sequence[dict[str, Any]], listing: Listing | None) -> dict[str, str]:
-    """Listed videos that the snapshot does not have as they are, with what is wrong, by id."""
+    """Return the problem, by id, of each listed video that the snapshot does not have with the same content."""
     there = {v["video_id"]: v["content_id"] for v in videos}
     absent: dict[str, str] = {}
     for video in listing.videos if listing else ():
         if video.video_id not in there:
-            absent[video.video_id] = "listed, not in the snapshot"
+            absent[video.video_id] = "listed, but not in the snapshot"
         elif there[video.video_id] != video.content_id:
-            absent[video.video_id] = "listed with other content than the snapshot has; extract again"
+            absent[video.video_id] = "its content differs from that in the snapshot; extract it again"
     lost = listing.unreachable if listing else ()
-    return absent | {u.video_id: "listed, not in the snapshot" for u in lost if u.video_id not in there}
+    return absent | {u.video_id: "listed, but not in the snapshot" for u in lost if u.video_id not in there}
 
 
 def _shortfall(video: dict[str, Any]) -> str:

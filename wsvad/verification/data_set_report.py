@@ -1,4 +1,4 @@
-"""What verification found: for people as lines, for programs as JSON."""
+"""Report of the verification of a data set, as text or JSON."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What verification found. ``faults`` are broken promises; the rest is accounted for.
+    """Result of a verification. ``faults`` are missing, damaged or inconsistent objects.
 
-    Numbers are of what is there: a missing or damaged object has no clips.
+    Numbers count intact objects only: a missing or damaged object has no clips.
     """
 
     out: str
@@ -27,37 +27,37 @@ class VerifyReport:
     videos: int
     videos_complete: int
     expected_clips: int
-    """Clips that the videos' frame counts imply."""
+    """Number of clips according to the videos' frame counts."""
     clips: int
     doubtful: int = 0
-    """Videos whose times are a guess, or of which another stream of footage is left out."""
+    """Videos with estimated times, or with another video stream that was not extracted."""
     unaccounted: list[str] = field(default_factory=list)
-    """Videos with clips missing: gaps, quarantine, or work left; and doubtful ones; with the reason."""
+    """Videos with missing clips (gaps, quarantine or unfinished work) and doubtful videos, with the reason."""
     unpublished: int = 0
-    """Whole units that no snapshot names yet: an interrupted run left them for the next."""
+    """Units that no snapshot references yet; an interrupted run left them, and the next one publishes them."""
     faults: list[str] = field(default_factory=list)
-    """Missing, damaged or doubled objects, of every kind."""
+    """Missing, damaged or duplicate objects of all kinds."""
     damaged_keys: list[str] = field(default_factory=list)
-    """Objects that are there and damaged."""
+    """Keys of existing, damaged objects."""
     missing_keys: list[str] = field(default_factory=list)
-    """Objects that should be there and are not."""
+    """Keys of missing objects."""
     repairs: list[str] = field(default_factory=list)
-    """What was done about them, besides removing damaged units."""
+    """Actions of the repair except for the deletion of damaged units."""
     whole_objects: int = 0
-    """Of ``objects``: those that are there, and as the snapshot says as far as was looked."""
+    """Number of ``objects`` that exist and are intact as far as they were checked."""
     repaired: bool = False
     incomplete: int = 0
-    """Videos with work left, or listed and not in the snapshot."""
+    """Videos with unfinished work, or listed but not in the snapshot."""
     collected: Collected | None = None
-    """What no recent snapshot named and was deleted; ``None`` where that was not asked for, or there are faults."""
+    """Result of the garbage collection; ``None`` if it was not requested or there are faults."""
 
-    def told(self, repaired: bool, repairs: list[str], collected: Collected | None) -> VerifyReport:
-        """Return the report with what was done."""
+    def with_actions(self, repaired: bool, repairs: list[str], collected: Collected | None) -> VerifyReport:
+        """Return the report with the actions added."""
         return replace(self, repaired=repaired, repairs=repairs, collected=collected)
 
     @property
     def exit_code(self) -> int:
-        """0 all there, 3 all there but for what is set aside, 4 work left or repaired (run again), 5 damaged."""
+        """0 complete, 3 complete except for quarantine, 4 unfinished or repaired (run again), 5 damaged."""
         if self.faults and not self.repaired:
             return EXIT_CONFLICT
         if self.incomplete or self.repaired:
@@ -65,7 +65,7 @@ class VerifyReport:
         return EXIT_QUARANTINE if self.videos_complete < self.videos or self.doubtful else EXIT_OK
 
     def to_json(self) -> str:
-        """Return the report as one JSON object."""
+        """Return the report as a JSON object."""
         return json.dumps({**asdict(self), "exit_code": self.exit_code}, indent=1)
 
     def show(self, console: Console) -> None:
@@ -76,11 +76,11 @@ class VerifyReport:
             console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
         for line in self._state():
             console.print(line, markup=False, highlight=False, soft_wrap=True)
-        verdict = {EXIT_OK: "complete", EXIT_QUARANTINE: "complete but for what is listed above"}
+        verdict = {EXIT_OK: "complete", EXIT_QUARANTINE: "complete except for what is listed above"}
         console.print(verdict.get(self.exit_code, "NOT complete" if not self.faults else "DAMAGED"), style="bold")
 
     def _state(self) -> list[str]:
-        how = "read and compared with their digests" if self.deep else "present in the right size (not read)"
+        how = "read and verified by their digests" if self.deep else "present with the right size (not read)"
         of = f" of {self.objects}" if self.whole_objects < self.objects else ""
         lines = [
             f"snapshot {self.snapshot} of {self.out}: {self.whole_objects}{of} objects {how}; "
@@ -88,18 +88,18 @@ class VerifyReport:
             f"{self.clips} of {self.expected_clips} clips, each once, in {self.rows} rows"
         ]
         if self.unpublished:
-            lines.append(f"{self.unpublished} finished units wait for the next run to publish them")
+            lines.append(f"{self.unpublished} finished units will be published by the next run")
         if self.collected:
             c = self.collected
             size = f"{c.bytes / 2**20:.1f} MiB"
-            lines.append(f"{c.objects} objects and {c.snapshots} snapshots of the past deleted, {size}")
+            lines.append(f"{c.objects} unreferenced objects and {c.snapshots} old snapshots deleted, {size}")
         lines += [f"repair: {line}" for line in self.repairs]
         if self.repaired:
             removed = sum(key.startswith(layout.UNITS) for key in self.damaged_keys)
             missing = sum(key.startswith(layout.UNITS) for key in self.missing_keys)
             said = [f"{removed} damaged objects removed"] if removed else []
             said += [f"{missing} missing objects are no longer expected"] if missing else []
-            lines.append(", ".join(said or ["mended"]) + "; run the command that made the data set again")
+            lines.append(", ".join(said or ["repaired"]) + "; run the command that made the data set again")
         elif self.faults:
-            lines.append("with --repair, what can be mended is mended, and damaged objects make way for the next run")
+            lines.append("run again with --repair to repair what is possible and to remove damaged objects")
         return lines

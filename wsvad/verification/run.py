@@ -1,4 +1,4 @@
-"""Whether a training run, or a checkpoint alone, is what was written; for ``wsvad verify``."""
+"""Verify a training run or a single checkpoint, for ``wsvad verify``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wsvad.checkpoint.verify import checkpoint_faults, write_card
 from wsvad.dataset.sealed import seal
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_STORAGE, DamagedError, ObjectNotFound, WeightsError
 from wsvad.loop.claim import CHECKPOINT, CLAIM, RUN, read_claim, read_run
-from wsvad.loop.places import STATES
+from wsvad.loop.keys import STATES
 from wsvad.loop.state import load_state, saved_steps
 from wsvad.storage import Store
 from wsvad.text import printable
@@ -19,27 +19,27 @@ from wsvad.text import printable
 
 @dataclass(frozen=True)
 class RunReport:
-    """What verification found."""
+    """Result of the verification."""
 
     out: str
     checkpoint: str | None
-    """Digest of the checkpoint; ``None`` where there is none yet, or it is damaged."""
+    """Digest of the checkpoint; ``None`` if there is none yet or it is damaged."""
     states: int = 0
-    """Saved states that are whole."""
+    """Number of intact saved states."""
     faults: list[str] = field(default_factory=list)
     repairs: list[str] = field(default_factory=list)
     repaired: bool = False
-    """Whether all that was wrong is mended; the next run of the same command writes what was removed."""
+    """Whether all faults were repaired; the next run of the same command rewrites what was deleted."""
 
     @property
     def exit_code(self) -> int:
-        """0 whole, 4 repaired or not finished (run the same command again), 5 damaged."""
+        """0 intact, 4 repaired or unfinished (run the same command again), 5 damaged."""
         if self.faults:
             return EXIT_STORAGE if self.repaired and self.repairs else EXIT_CONFLICT
         return EXIT_OK if self.checkpoint else EXIT_STORAGE
 
     def to_json(self) -> str:
-        """Return the report as one JSON object."""
+        """Return the report as a JSON object."""
         return json.dumps({**asdict(self), "exit_code": self.exit_code}, indent=1)
 
     def show(self, console: Console) -> None:
@@ -48,23 +48,23 @@ class RunReport:
             console.print(f"fault: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
         for line in self.repairs:
             console.print(f"repair: {line}", markup=False, highlight=False, soft_wrap=True)
-        said = f"checkpoint {self.checkpoint}" if self.checkpoint else "no whole checkpoint"
-        console.print(f"{self.out}: {said}, {self.states} whole states", markup=False, highlight=False, soft_wrap=True)
+        said = f"checkpoint {self.checkpoint}" if self.checkpoint else "no intact checkpoint"
+        console.print(f"{self.out}: {said}, {self.states} intact states", markup=False, highlight=False, soft_wrap=True)
         unfinished = "not finished; run the same command again"
         verdict = {EXIT_OK: "complete", EXIT_STORAGE: "repaired" if self.faults else unfinished}
         console.print(verdict.get(self.exit_code, "DAMAGED"), style="bold", markup=False)
 
 
 def verify_run(store: Store, *, repair: bool = False) -> RunReport:
-    """Check every file of a training run, or of a checkpoint folder, that has a digest.
+    """Check every file with a digest of a training run or checkpoint folder.
 
     Args:
         store: root of the run, or the checkpoint folder.
-        repair: write again what follows from the rest: the model card, and ``training.json`` from ``run.json``;
-            remove damaged states and a damaged ``run.json``, which the next run writes again.
+        repair: rewrite what can be derived from other files: the model card, and ``training.json`` from ``run.json``.
+            Delete damaged states and a damaged ``run.json``, which the next run rewrites.
 
     Raises:
-        UsageError: the checkpoint is of another version.
+        UsageError: the checkpoint was written by another version.
         StorageError: the store failed.
     """
     alone = not any(True for name in (CLAIM, RUN, STATES, f"{CHECKPOINT}/") for _ in store.list(name))
@@ -73,34 +73,34 @@ def verify_run(store: Store, *, repair: bool = False) -> RunReport:
     if alone or any(True for _ in store.list(f"{CHECKPOINT}/")):
         checkpoint, faults = checkpoint_faults(store, "" if alone else CHECKPOINT)
         digest = checkpoint.digest if checkpoint else None
-        mended = []
+        repairs = []
         if faults and checkpoint and repair:
             write_card(store, "" if alone else CHECKPOINT, checkpoint)
-            mended = ["wrote the model card again"]
-        found.add(faults, mended)
+            repairs = ["rewrote the model card"]
+        found.add(faults, repairs)
     if not alone:
         _run_faults(store, found, repair)
-        states, torn = _states(store)
-        for key in torn if repair else ():
+        states, damaged = _states(store)
+        for key in damaged if repair else ():
             store.delete(key)
         found.add(
-            [f"{key} is damaged, or {_tensors_of(key)} is" for key in torn], [f"removed {k}" for k in torn if repair]
+            [f"{key} or {_tensors_of(key)} is damaged" for key in damaged], [f"removed {k}" for k in damaged if repair]
         )
-    return RunReport(printable(store.uri), digest, states, found.faults, found.repairs, found.all_mended)
+    return RunReport(printable(store.uri), digest, states, found.faults, found.repairs, found.all_repaired)
 
 
 @dataclass
 class _Found:
-    """What is wrong, and what was done about it."""
+    """Faults and repairs found so far."""
 
     faults: list[str] = field(default_factory=list)
     repairs: list[str] = field(default_factory=list)
-    all_mended: bool = True
+    all_repaired: bool = True
 
     def add(self, faults: list[str], repairs: list[str]) -> None:
         self.faults += faults
         self.repairs += repairs
-        self.all_mended = self.all_mended and bool(repairs or not faults)
+        self.all_repaired = self.all_repaired and bool(repairs or not faults)
 
 
 def _run_faults(store: Store, found: _Found, repair: bool) -> None:
@@ -117,24 +117,24 @@ def _run_faults(store: Store, found: _Found, repair: bool) -> None:
     except DamagedError as error:
         if repair and run:
             store.replace(CLAIM, seal(run["resolved"]))
-        found.add([_short(store, error)], [f"wrote {CLAIM} again from {RUN}"] if repair and run else [])
+        found.add([_short(store, error)], [f"restored {CLAIM} from {RUN}"] if repair and run else [])
 
 
 def _short(store: Store, error: DamagedError) -> str:
     return str(error).removeprefix(f"{store.uri}/")
 
 
-def _tensors_of(book: str) -> str:
-    return f"{book.removesuffix('.json')}.safetensors"
+def _tensors_of(metadata: str) -> str:
+    return f"{metadata.removesuffix('.json')}.safetensors"
 
 
 def _states(store: Store) -> tuple[int, list[str]]:
-    """Count whole states; return the keys of what damaged ones say of themselves, without which they are none."""
-    whole, torn = 0, []
+    """Count intact states; return the keys of the JSON of damaged ones, whose deletion removes the state."""
+    intact, damaged = 0, []
     for step in saved_steps(store):
         try:
             load_state(store, step)
-            whole += 1
+            intact += 1
         except (WeightsError, ObjectNotFound):
-            torn.append(f"{STATES}step-{step:08d}/state.json")
-    return whole, torn
+            damaged.append(f"{STATES}step-{step:08d}/state.json")
+    return intact, damaged

@@ -1,4 +1,4 @@
-"""Whether a sweep is what was written: every result, configuration, table, and the winner; for ``wsvad verify``."""
+"""Verify a sweep, i.e. all results, configurations and tables, and the winner, for ``wsvad verify``."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from rich.console import Console
 
 from wsvad.dataset.sealed import unseal
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_STORAGE, DamagedError
-from wsvad.loop.places import STATES, SWEEP, TRIALS
+from wsvad.loop.keys import STATES, SWEEP, TRIALS
 from wsvad.storage import Store, open_store
 from wsvad.text import printable
 from wsvad.verification.run import verify_run
 
 _SUMMARY = "sweep.json"
 _WINNERS = "winner/"
-_LASTING = (SWEEP, "final.json")
-"""What nothing else says: their damage cannot be mended."""
+_IRREPLACEABLE = (SWEEP, "final.json")
+"""Objects that cannot be derived from others and so cannot be repaired."""
 
 
 @dataclass(frozen=True)
 class SweepReport:
-    """What verification found."""
+    """Result of the verification."""
 
     out: str
     trials: int
-    """Configurations that are whole."""
+    """Number of intact configurations."""
     results: int
-    """Results of trainings that are whole."""
+    """Number of intact training results."""
     finished: bool
-    """Whether the sweep has run to its end."""
+    """Whether the sweep is finished."""
     faults: list[str] = field(default_factory=list)
     repairs: list[str] = field(default_factory=list)
     repaired: bool = False
-    """Whether all that was wrong is removed; the next run of the same command makes it again."""
+    """Whether all faulty objects were deleted; the next run of the same command makes them again."""
 
     @property
     def exit_code(self) -> int:
-        """0 whole, 4 repaired or not finished (run the same command again), 5 damaged."""
+        """0 intact, 4 repaired or unfinished (run the same command again), 5 damaged."""
         if self.faults:
             return EXIT_STORAGE if self.repaired else EXIT_CONFLICT
         return EXIT_OK if self.finished else EXIT_STORAGE
 
     def to_json(self) -> str:
-        """Return the report as one JSON object."""
+        """Return the report as a JSON object."""
         return json.dumps({**asdict(self), "exit_code": self.exit_code}, indent=1)
 
     def show(self, console: Console) -> None:
@@ -57,7 +57,7 @@ class SweepReport:
             console.print(f"fault: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
         for line in self.repairs:
             console.print(f"repair: {line}", markup=False, highlight=False, soft_wrap=True)
-        said = f"{self.out}: {self.trials} whole configurations, {self.results} whole results"
+        said = f"{self.out}: {self.trials} intact configurations, {self.results} intact results"
         console.print(said, markup=False, highlight=False, soft_wrap=True)
         unfinished = "repaired" if self.faults else "not finished; run the same command again"
         verdict = {EXIT_OK: "complete", EXIT_STORAGE: unfinished}
@@ -69,37 +69,37 @@ def verify_sweep(store: Store, *, repair: bool = False) -> SweepReport:
 
     Args:
         store: root of the sweep.
-        repair: remove what is damaged: results are trained again, tables written again by the next run. A damaged
-            configuration goes with its results, for nobody knows what they are of.
+        repair: delete what is damaged; the next run repeats the trainings and rewrites the tables. The results of a
+            damaged configuration are deleted, too, because they cannot be attributed.
 
     Raises:
         StorageError: the store failed.
     """
-    keys = [info.key for info in store.list() if _of_the_sweep(info.key)]
+    keys = [info.key for info in store.list() if _belongs_to_sweep(info.key)]
     digests = _digests(store, keys)
     bad = {key: problem for key in keys if (problem := _problem(store, key, digests.get(key, "")))}
     bad |= {key: "it is missing" for key in digests if key not in keys}
     if SWEEP not in keys:
-        bad[SWEEP] = "it is missing, without which nobody knows which options made the results"
+        bad[SWEEP] = "it is missing, so the options that made the results are unknown"
     configured = {key.split("/")[1] for key in keys if key.endswith("/config.json") and key not in bad}
     results = [key for key in keys if key.startswith(f"{TRIALS}") and "/step-" in key and key.endswith(".json")]
     for key in results:
         if key not in bad and key.split("/")[1] not in configured:
             bad[key] = "its configuration is missing or damaged"
     faults = [f"{key}: {problem}" for key, problem in sorted(bad.items())]
-    repairs, mended = [], True
+    repairs, repaired = [], True
     for key in sorted(bad) if repair else ():
-        if key in _LASTING:
-            mended = False
+        if key in _IRREPLACEABLE:
+            repaired = False
             continue
-        for other in _with(key, keys):
+        for other in _with_dependents(key, keys):
             store.delete(other)
             repairs.append(f"removed {other}")
     for folder in sorted({"/".join(key.split("/")[:2]) for key in (i.key for i in store.list(_WINNERS))}):
         report = verify_run(open_store(f"{store.uri}/{folder}", store.options), repair=repair)
         faults += [f"{folder}/{fault}" for fault in report.faults]
         repairs += [f"{folder}/{done}" for done in report.repairs]
-        mended = mended and (report.repaired or not report.faults)
+        repaired = repaired and (report.repaired or not report.faults)
     return SweepReport(
         printable(store.uri),
         len(configured),
@@ -107,18 +107,18 @@ def verify_sweep(store: Store, *, repair: bool = False) -> SweepReport:
         _SUMMARY in keys,
         faults,
         repairs,
-        repair and mended,
+        repair and repaired,
     )
 
 
-def _of_the_sweep(key: str) -> bool:
-    """Whether an object is the sweep's own: not a run's below it, a state, or a sign of life."""
+def _belongs_to_sweep(key: str) -> bool:
+    """Whether an object belongs to the sweep itself, and not to one of its runs, states or driver leases."""
     top = key.split("/")[0]
     return top not in ("winner", "final", "drivers") and f"/{STATES}" not in key
 
 
 def _digests(store: Store, keys: list[str]) -> dict[str, str]:
-    """SHA-256 of objects that are not JSON, from the JSON that names them; damaged JSON names none."""
+    """Return the SHA-256 of non-JSON objects, from the JSON that references them; damaged JSON is ignored."""
     found: dict[str, str] = {}
     for key in keys:
         if key == _SUMMARY or (key.startswith(TRIALS) and "/step-" in key and key.endswith(".json")):
@@ -132,10 +132,10 @@ def _digests(store: Store, keys: list[str]) -> dict[str, str]:
 
 
 def _problem(store: Store, key: str, digest: str) -> str:
-    """Return what is wrong with an object; nothing where it is whole, or has nothing to hold it against."""
+    """Return what is wrong with an object, or ``""`` if it is intact or there is nothing to compare it with."""
     data = store.read(key)
     if digest and hashlib.sha256(data).hexdigest() != digest:
-        return "its digest is not the one that was written down for it"
+        return "its digest does not match the recorded one"
     if key.endswith(".json"):
         try:
             unseal(data, key, ())
@@ -145,12 +145,12 @@ def _problem(store: Store, key: str, digest: str) -> str:
         try:
             pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True).read()
         except (pa.ArrowException, OSError, ValueError) as error:
-            return f"no whole table: {str(error).splitlines()[0]}"
+            return f"not an intact table: {str(error).splitlines()[0]}"
     return ""
 
 
-def _with(key: str, keys: list[str]) -> list[str]:
-    """A damaged object, and what is of no use without it."""
+def _with_dependents(key: str, keys: list[str]) -> list[str]:
+    """Return the keys of a damaged object and of objects that are useless without it."""
     if key.endswith("/config.json"):
         return [other for other in keys if other.startswith(key.removesuffix("config.json"))]
     stem = key.rpartition(".")[0]

@@ -1,1 +1,1 @@
-"""Units of work on a cluster: each is run until there is an answer for it, and no answer is not a bad one."""
+"""Run units of work on a Ray cluster or in this process, with retries, quarantine and progress."""

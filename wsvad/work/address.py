@@ -1,4 +1,4 @@
-"""Addresses of Ray clusters: which one is meant, whether it can be one, and whether anybody listens there."""
+"""Resolve, parse and probe addresses of Ray clusters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FORMS = "expected host:port, ray://host:port, auto, or local"
 
 
 class Address(NamedTuple):
-    """A cluster's address, taken apart."""
+    """Parts of a cluster's address."""
 
     scheme: str
     """Empty for ``host:port``, ``ray`` for a Ray client, ``http`` and ``https`` for a job server."""
@@ -27,9 +27,9 @@ class Address(NamedTuple):
 
 
 def cluster_address(given: str | None) -> str | None:
-    """Return the address of the cluster that a run will use; ``None`` for a local Ray of its own.
+    """Return the address of the cluster to connect to, or ``None`` for a private local Ray.
 
-    As Ray does: ``RAY_ADDRESS`` counts where nothing or ``auto`` is given.
+    ``RAY_ADDRESS`` is used if ``given`` is ``None`` or ``auto``, as in Ray itself.
     """
     named = os.environ.get("RAY_ADDRESS", "").strip()
     address = (named or given) if given in (None, AUTO) else given
@@ -37,10 +37,10 @@ def cluster_address(given: str | None) -> str | None:
 
 
 def parse_address(text: str) -> Address:
-    """Take an address apart.
+    """Parse the address of a cluster.
 
     Raises:
-        UsageError: it cannot be one.
+        UsageError: ``text`` is not a valid address.
     """
     try:
         parts = urlsplit(text if "://" in text else f"//{text}")
@@ -52,8 +52,8 @@ def parse_address(text: str) -> Address:
     return Address(parts.scheme, parts.hostname, port)
 
 
-def why_not_reached(host: str, port: int, timeout_s: float = CONNECT_S) -> str:
-    """Return why no TCP connection can be made within the time, name resolution included; nothing where one can."""
+def connection_problem(host: str, port: int, timeout_s: float = CONNECT_S) -> str:
+    """Return why no TCP connection to the host can be made within the timeout, or ``""`` if one can be made."""
     found = [f"no connection within {timeout_s:g} s"]
 
     def connect() -> None:
@@ -63,7 +63,8 @@ def why_not_reached(host: str, port: int, timeout_s: float = CONNECT_S) -> str:
         except OSError as error:
             found.append(f"no connection: {error.strerror or error}")
 
-    beside = threading.Thread(target=connect, daemon=True)  # a name server that does not answer cannot be interrupted
-    beside.start()
-    beside.join(timeout_s)
+    # A thread, because a name resolution that hangs cannot be interrupted.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(timeout_s)
     return found[-1]

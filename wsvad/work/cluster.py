@@ -1,4 +1,4 @@
-"""Connecting to Ray, and finding out before any work whether it is large enough."""
+"""Connect to Ray and inspect the cluster's nodes before any work starts."""
 
 from __future__ import annotations
 
@@ -16,37 +16,36 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from wsvad.cores import whole_cores
 from wsvad.errors import ClusterError, UsageError
 from wsvad.work.address import cluster_address
-from wsvad.work.pool import Node, Pool, places_on
-from wsvad.work.ray_link import joined_ray, local_ray
-from wsvad.work.software import differences, installed
+from wsvad.work.pool import Node, Pool, worker_slots
+from wsvad.work.ray_connection import cluster_ray, local_ray
+from wsvad.work.software import installed_versions, version_differences
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_ANSWER_S = 180.0  # a node imports PyTorch before it can tell
-_VERSIONS_S = 60.0  # it imports nothing
-_same_software: set[str] = set()  # ids of nodes: a verb connects more than once, and a node's software stays
-_TOLD_ALWAYS = "memory pressure"  # of all that Ray has to say, what explains a lost worker and can be acted upon
+_ANSWER_S = 180.0  # a node imports PyTorch before it answers
+_VERSIONS_S = 60.0  # a node imports nothing before it answers
+_same_software: set[str] = set()  # ids of checked nodes: a verb may connect several times
+_WARNED_TEXT = "memory pressure"  # the one message of Ray that explains a lost worker and that a user can act on
 
 
 @contextlib.contextmanager
 def connected(
     address: str | None, *, num_cpus: int | None = None, verbose: bool = False, same_software: bool = True
 ) -> Iterator[None]:
-    """Connect to Ray for the length of a ``with`` block; use the connection that is there if there is one.
+    """Connect to Ray for the duration of a ``with`` block. An existing connection is reused.
 
     Args:
-        address: of a cluster (``auto``, ``host:port``, ``ray://…``); ``None`` takes ``RAY_ADDRESS`` (``ray job submit``
-            sets it) and starts a private local Ray where that is not set either, as ``local`` does in any case. A Ray
-            that happens to run on this machine is not joined unasked.
-        num_cpus: cores of a local Ray; default all that this process may use, a container's quota included.
-        verbose: let Ray's own logs through.
-
-        same_software: refuse a cluster with a node that has other versions of what results depend on.
+        address: of a cluster (``auto``, ``host:port``, ``ray://…``). ``None`` uses ``RAY_ADDRESS``, which
+            ``ray job submit`` sets, and starts a private local Ray if that is not set. ``local`` always starts a
+            private local Ray. A Ray that happens to run on this machine is joined only on request.
+        num_cpus: cores of a local Ray; by default all that this process may use, limited by a container's quota.
+        verbose: show Ray's own logs.
+        same_software: refuse a cluster if a node has other versions of the packages that results depend on.
 
     Raises:
-        UsageError: the address cannot be one, a local Ray cannot start on this machine as it is set up, or the nodes of
+        UsageError: the address is invalid, a local Ray cannot start with this machine's configuration, or the nodes of
             a cluster have other software than this process.
         ClusterError: Ray cannot be reached or started.
     """
@@ -57,12 +56,12 @@ def connected(
         return
     address = cluster_address(address)
     os.environ.setdefault("RAY_COLOR_PREFIX", "0")
-    if not verbose:  # Ray's C++ core prints to the terminal by itself, and knows no other switch
+    if not verbose:  # the only way to silence Ray's C++ core, which prints to the terminal
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     options = {"logging_level": logging.INFO if verbose else logging.ERROR, "log_to_driver": verbose}
     if address:
         log.info("connecting to the Ray cluster at %s", address)
-        link = joined_ray(address, **options)
+        link = cluster_ray(address, **options)
     else:
         link = local_ray(num_cpus or whole_cores(), **options)
     with contextlib.ExitStack() as stack:
@@ -75,33 +74,33 @@ def connected(
 
 
 class _RayMessages(io.TextIOBase):
-    """Standard output for as long as Ray runs: it prints there of dying workers, in the midst of a ``--json`` summary.
+    """Replaces standard output while Ray runs. Ray prints messages there, which would corrupt a ``--json`` summary.
 
-    The lines go to the log: what explains a lost worker as a warning, everything else for ``--verbose`` only.
+    Lines that explain a lost worker are logged as warnings, all others at debug level.
     """
 
     def write(self, text: str) -> int:
         for line in text.splitlines():
             if line.strip():
-                log.log(logging.WARNING if _TOLD_ALWAYS in line else logging.DEBUG, "Ray: %s", line)
+                log.log(logging.WARNING if _WARNED_TEXT in line else logging.DEBUG, "Ray: %s", line)
         return len(text)
 
 
 @contextlib.contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Drop what is written to file descriptor 2: the C++ core announces there that it was told to be quiet."""
-    kept = os.dup(2)
+    """Discard output to file descriptor 2: Ray's C++ core prints there that its log level was set."""
+    saved = os.dup(2)
     try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+        with open(os.devnull, "wb") as null:
+            os.dup2(null.fileno(), 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(saved, 2)
+        os.close(saved)
 
 
 def nodes() -> list[Node]:
-    """Return the living nodes' total resources."""
+    """Return the total resources of each living node."""
     return list(_nodes_by_id().values())
 
 
@@ -113,17 +112,17 @@ def _nodes_by_id() -> dict[str, Node]:
     }
 
 
-def ask_nodes(question: Callable[[], T], pool: Pool) -> dict[str, T]:
-    """Run a small function on every node that can hold a worker of this pool; return its answers by node id.
+def run_on_worker_nodes(function: Callable[[], T], pool: Pool) -> dict[str, T]:
+    """Run a small function on every node that can hold a worker of this pool; return the results by node id.
 
-    It runs where a worker would, with a worker's GPU.
+    The function gets a worker's share of a GPU.
 
     Raises:
-        ClusterError: a node does not answer, or cannot.
+        ClusterError: a node did not answer, or the function failed there.
     """
     need = (pool.cpus_per_worker, pool.gpus_per_worker, pool.memory_per_worker)
-    asked = [node_id for node_id, node in _nodes_by_id().items() if places_on(node, *need)]
-    task = ray.remote(lambda: question())
+    asked = [node_id for node_id, node in _nodes_by_id().items() if worker_slots(node, *need)]
+    task = ray.remote(lambda: function())
     answers = [
         task.options(
             num_cpus=0,
@@ -137,28 +136,28 @@ def ask_nodes(question: Callable[[], T], pool: Pool) -> dict[str, T]:
         return dict(zip(asked, ray.get(answers, timeout=_ANSWER_S), strict=True))
     except RayError as error:
         raise ClusterError(
-            f"not every node of the cluster could be asked what it is ({(str(error).strip() or repr(error))[-300:]}); "
-            "say --precision, or run the same command again"
+            f"not every node of the cluster answered ({(str(error).strip() or repr(error))[-300:]}); "
+            "set --precision, or run the same command again"
         ) from error
 
 
 def node_names() -> dict[str, str]:
-    """Return names of the living nodes for people, by id: the host, and the beginning of the id."""
+    """Return readable names of the living nodes by node id: the host name and the first digits of the id."""
     return {n["NodeID"]: f"{n['NodeName'] or n['NodeManagerAddress']} ({n['NodeID'][:8]})" for n in _alive()}
 
 
-def ask_every_node(question: Callable[[], T], timeout_s: float, *, but: Set[str] = frozenset()) -> dict[str, T]:
-    """Run a small function on every living node, those without room for a worker, too; return its answers by id.
+def run_on_every_node(function: Callable[[], T], timeout_s: float, *, exclude: Set[str] = frozenset()) -> dict[str, T]:
+    """Run a small function on every living node, even those without room for a worker; return the results by node id.
 
-    Nodes whose ids are in ``but`` are left out. What does not answer in time, or left meanwhile, is left out, too; an
-    error that the function raised is raised here, as ``RayTaskError``.
+    Nodes in ``exclude`` are skipped. Nodes that do not answer in time or leave the cluster are omitted. An exception
+    raised by the function is raised here as ``RayTaskError``.
     """
-    task = ray.remote(lambda: question())
+    task = ray.remote(lambda: function())
     asked = {
         task.options(
             num_cpus=0, max_retries=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False)
         ).remote(): node_id
-        for node_id in living_nodes() - but
+        for node_id in living_nodes() - exclude
     }
     if not asked:
         return {}
@@ -175,22 +174,24 @@ def ask_every_node(question: Callable[[], T], timeout_s: float, *, but: Set[str]
 
 
 def _refuse_other_software() -> None:
-    """Mixed versions make results that depend on who made them, and fail in odd places. Before any work."""
+    """Refuse nodes with other package versions: results would depend on the node, and errors would be obscure."""
     try:
-        found = ask_every_node(installed, _VERSIONS_S, but=_same_software)
+        found = run_on_every_node(installed_versions, _VERSIONS_S, exclude=_same_software)
     except RayTaskError as error:
         raise UsageError(
-            f"a node of the cluster cannot run wsvad ({str(error).strip().splitlines()[-1]}); install the same on "
-            "every node, or submit with a working directory"
+            f"a node of the cluster cannot run wsvad ({str(error).strip().splitlines()[-1]}); install the same "
+            "packages on every node, or submit the job with a working directory"
         ) from error
     if not found:
         return
     names = node_names()
-    different = differences(installed(), {names.get(node_id, node_id): found[node_id] for node_id in found})
+    different = version_differences(
+        installed_versions(), {names.get(node_id, node_id): found[node_id] for node_id in found}
+    )
     if different:
         raise UsageError(
-            f"the nodes of the cluster have other software: {'; '.join(different)}. No work was begun; install from "
-            "one constraints.txt on every node, and start its Ray again"
+            f"the nodes of the cluster have other software: {'; '.join(different)}. No work was started; install from "
+            "the same constraints.txt on every node and restart Ray there"
         )
     _same_software.update(found)
 

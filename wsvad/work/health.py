@@ -1,4 +1,4 @@
-"""Telling a store that stays broken, which ends a run, from trouble with single objects, which does not."""
+"""Distinguish a store that stays unavailable, which ends a run, from failures of single objects, which do not."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from wsvad.work.receipt import Receipt, WorkUnit
 
 log = logging.getLogger(__name__)
 
-LASTING = frozenset({AccessDenied.__name__, StoreFull.__name__, UnusablePlace.__name__})
-"""Kinds of failure that no waiting cures."""
-OF_STORES = LASTING | {StoreUnavailable.__name__, StorageError.__name__}
-"""Kinds of failure that are a store's doing; others are of one object, or of the machine."""
+PERMANENT_KINDS = frozenset({AccessDenied.__name__, StoreFull.__name__, UnusablePlace.__name__})
+"""Kinds of failure that waiting does not resolve."""
+STORE_KINDS = PERMANENT_KINDS | {StoreUnavailable.__name__, StorageError.__name__}
+"""Kinds of failure caused by a store. Other kinds concern one object or the machine."""
 CHECK_EVERY_S = 15.0
-"""A failure has cost all retries of a request already, so that the first one is reason enough to look."""
+"""Minimum time between checks. A failed request has already used all its retries, so the first failure triggers one."""
 _PATIENCE_S = 10.0
 _PAUSE_S = 3.0
 _SAMPLES = 8
@@ -38,8 +38,8 @@ T = TypeVar("T")
 Unit = TypeVar("Unit", bound=WorkUnit)
 
 
-def hasty(options: StoreOptions) -> StoreOptions:
-    """Return options under which a store that is gone is told within some 15 s."""
+def with_short_timeouts(options: StoreOptions) -> StoreOptions:
+    """Return a copy of the options with which an unavailable store is detected within about 15 s."""
     return replace(
         options,
         max_attempts=min(options.max_attempts, 3),
@@ -49,90 +49,90 @@ def hasty(options: StoreOptions) -> StoreOptions:
     )
 
 
-def some(things: Sequence[T]) -> Sequence[T]:
-    """Return a few of many, from all over them."""
+def sample_evenly(things: Sequence[T]) -> Sequence[T]:
+    """Return up to 8 items, evenly spaced over the sequence."""
     count = min(len(things), _SAMPLES)
     return [things[i * len(things) // count] for i in range(count)]
 
 
-def readable(looks: Sequence[Callable[[], object]]) -> StorageError | None:
-    """Return nothing if any of a few looks at a store succeeds, else what one of them failed with.
+def check_readable(probes: Sequence[Callable[[], object]]) -> StorageError | None:
+    """Return ``None`` if any probe succeeds, else the error of the first one.
 
-    A store that says that an object is gone or has changed works.
+    ``ObjectNotFound`` and ``ObjectChanged`` count as success, because the store answered.
 
     Args:
-        looks: each reads a little of another object; raises ``StorageError``.
+        probes: functions that each read a small part of a different object; they raise ``StorageError``.
     """
 
-    def failure(look: Callable[[], object]) -> StorageError | None:
+    def failure(probe: Callable[[], object]) -> StorageError | None:
         try:
-            look()
+            probe()
         except (ObjectNotFound, ObjectChanged):
             return None
         except StorageError as error:
             return error
         return None
 
-    if not looks:
+    if not probes:
         return None
-    with ThreadPoolExecutor(len(looks)) as pool:
-        failures = list(pool.map(failure, looks))
+    with ThreadPoolExecutor(len(probes)) as pool:
+        failures = list(pool.map(failure, probes))
     return failures[0] if all(failures) else None
 
 
 class StoreHealth(Generic[Unit]):
-    """Watches the receipts of a run, and looks at the stores themselves when they fail.
+    """Watches the receipts of a run and checks the stores when units fail.
 
     Args:
-        out: the data set that is written.
-        units: of the run.
-        look: reads a little of what a unit is made from; raises ``StorageError``.
+        out: data set that is written.
+        units: all units of the run.
+        probe_input: reads a small part of a unit's input; raises ``StorageError``.
     """
 
-    def __init__(self, out: Store, units: Sequence[Unit], look: Callable[[Unit], object]) -> None:
-        self._out = open_store(out.uri, hasty(out.options))
+    def __init__(self, out: Store, units: Sequence[Unit], probe_input: Callable[[Unit], object]) -> None:
+        self._out = open_store(out.uri, with_short_timeouts(out.options))
         self._units = units
-        self._look = look
+        self._probe_input = probe_input
         self._failed: set[str] = set()
-        self._looked = -CHECK_EVERY_S
+        self._checked_at = -CHECK_EVERY_S
         self.out_works = True
-        """Whether the data set could be written when it was last tried."""
+        """Whether the last check could write to the data set."""
 
     def note(self, receipt: Receipt) -> None:
-        """Take note of a receipt; look at the stores where it gives reason to.
+        """Process a receipt, and check the stores if it reports a failure of a store.
 
         Raises:
-            StorageError: a store stays broken; what was stored stays valid.
+            StorageError: a store stays unavailable. Stored units stay valid.
         """
         if receipt.status != "failed":
             self._failed.discard(receipt.unit_id)
             return
-        if receipt.kind not in OF_STORES:
-            return  # an object that is gone or changed, or a fault of the machine
+        if receipt.kind not in STORE_KINDS:
+            return  # the failure concerns one object or the machine
         self._failed.add(receipt.unit_id)
         if receipt.kind == StoreFull.__name__:
             self.out_works = False
             raise StoreFull(receipt.message)
-        if time.monotonic() - self._looked >= CHECK_EVERY_S:
+        if time.monotonic() - self._checked_at >= CHECK_EVERY_S:
             self.check()
 
     def check(self) -> None:
-        """Write to the data set, and read of what units are made from.
+        """Check that the data set can be written and that units' inputs can be read.
 
-        A store that is only unavailable is given 10 s more to come back.
+        A store that is temporarily unavailable gets another 10 s to recover.
 
         Raises:
-            StorageError: one of the two cannot be done.
+            StorageError: one of the stores cannot be used.
         """
         end = time.monotonic() + _PATIENCE_S
         while True:
             error = self._broken()
             if error is None:
-                self._looked = time.monotonic()
+                self._checked_at = time.monotonic()
                 return
             if not isinstance(error, StoreUnavailable) or time.monotonic() > end:
                 raise error
-            log.warning("a store does not answer, waiting for it: %s", error)
+            log.warning("a store is unavailable, retrying: %s", error)
             time.sleep(_PAUSE_S)
 
     def _broken(self) -> StorageError | None:
@@ -142,6 +142,6 @@ class StoreHealth(Generic[Unit]):
             self.out_works = False
             return error
         self.out_works = True
-        # what did not fail so far, as far as there is any: single objects may be denied or damaged
+        # prefer units that have not failed: access to single objects may be denied, or they may be damaged
         others = [u for u in self._units if u.unit_id not in self._failed] or self._units
-        return readable([functools.partial(self._look, unit) for unit in some(others)])
+        return check_readable([functools.partial(self._probe_input, unit) for unit in sample_evenly(others)])

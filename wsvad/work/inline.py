@@ -1,4 +1,4 @@
-"""Units one after the other in this process, without Ray: for small jobs and for debugging, through the same stage."""
+"""Run units one after the other in this process, without Ray, with the same stage. For small jobs and debugging."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from wsvad.work.receipt import Receipt, WorkUnit
 
 
 class InlineRunner:
-    """Has the interface of :class:`wsvad.work.run.UnitRunner`. What would take a worker down takes the process down.
+    """Same interface as :class:`wsvad.work.ray_runner.RayRunner`. What would crash a worker crashes the process.
 
-    A decoder is a child process here, too: what its death says of a video is judged as on Ray.
+    Decoders are child processes, as on Ray, and their crashes are judged in the same way.
 
     Args:
-        make_stage: ``make_stage(config, payload, report)``, called once, when there is a unit. Where the stage has a
-            ``close``, that ends its decoder, and the next unit begins with a fresh one.
-        config: of the stage.
-        payload: of the stage.
+        make_stage: ``make_stage(config, payload, report)``, called once, before the first unit. If the stage has a
+            ``close`` method, it ends the decoder, and the next unit starts a new one.
+        config: configuration of the stage.
+        payload: payload of the stage, e.g. weights.
     """
 
     def __init__(
@@ -32,11 +32,11 @@ class InlineRunner:
         self._clips: dict[str, int] = {}
 
     def in_progress(self) -> Mapping[str, int]:
-        """Return the clips finished so far of every unit that was ever begun, by unit id."""
+        """Return the number of finished clips of every unit started so far, by unit id."""
         return dict(self._clips)
 
     def __call__(self, units: Sequence[WorkUnit], alone: bool) -> Iterator[Receipt]:
-        """Run units and yield their receipts in order; ``alone`` gives each a decoder that did nothing before."""
+        """Run units and yield their receipts in order; with ``alone``, each unit gets a new decoder."""
         for unit in units:
             if self._stage is None:
                 self._stage = self._make(self._config, self._payload, self._clips.__setitem__)
@@ -45,12 +45,12 @@ class InlineRunner:
             yield Receipt(**self._stage(unit.to_row()))
 
     def close(self) -> None:
-        """End what the stage started."""
+        """Close the stage, which ends its child processes."""
         close: Callable[[], None] | None = getattr(self._stage, "close", None)
         if close:
             close()
 
 
 def living_nodes() -> frozenset[str]:
-    """Return the one node that there is."""
+    """Return a constant id for this machine."""
     return frozenset({"here"})

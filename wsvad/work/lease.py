@@ -1,9 +1,9 @@
-"""One driver at a time at a folder, in any store: numbered claims, of which the newest counts while it shows life.
+"""A lease on a folder in any store, so that only one driver works there at a time.
 
-A driver claims the folder by creating ``<folder>/00000007.json``, create-only: of two that try, one is refused. While
-it works it writes ``00000007.beat`` anew every few seconds. Whoever comes next takes over, with the next number, when
-the process is gone (on the same machine), or when nothing was written for several times as long while he watched.
-Clocks of machines are never compared.
+A driver claims the folder by creating ``<folder>/00000007.json`` with a create-only write, so that one of two
+concurrent claims is refused. While it works, it rewrites the heartbeat ``00000007.beat`` every few seconds. The next
+driver takes over with the next number if the process no longer exists (on the same machine), or if the heartbeat does
+not change while the driver watches it for several intervals. Clocks of different machines are never compared.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ from wsvad.storage import Created, Store
 
 log = logging.getLogger(__name__)
 
-BEAT_S = 10.0
-WATCHED_BEATS = 3
+HEARTBEAT_S = 10.0
+WATCHED_HEARTBEATS = 3
 _ENDED = "ended"
 
 
 @dataclass
 class Lease:
-    """The right to work at a folder. Use as a context manager; :meth:`check` says whether it still holds.
+    """An exclusive lease on a folder. Use as a context manager; :meth:`check` raises once the lease is lost.
 
     Args:
-        store: that holds the folder.
+        store: store that holds the folder.
         folder: key prefix of the claims, e.g. ``drivers/``.
-        what: that is worked on, for messages, e.g. ``a sweep``.
-        beat_s: seconds between signs of life.
+        what: name of the work for messages, e.g. ``a sweep``.
+        heartbeat_s: seconds between heartbeats.
     """
 
     store: Store
     folder: str
     what: str
-    beat_s: float = BEAT_S
+    heartbeat_s: float = HEARTBEAT_S
     number: int = 0
-    """Of this claim, from 1; higher than that of every claim before it."""
+    """Number of this claim, from 1; higher than that of every earlier claim."""
     notes: dict[str, Any] = field(default_factory=dict)
-    """Written with every sign of life, and read by the next driver as ``earlier``."""
-    earlier: dict[str, Any] = field(default_factory=dict)
-    """The last notes of the driver before, empty where there was none."""
+    """Written with every heartbeat; the next driver reads them as ``previous_notes``."""
+    previous_notes: dict[str, Any] = field(default_factory=dict)
+    """Last notes of the previous driver; empty if there was none."""
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -60,23 +60,29 @@ class Lease:
         """Claim the folder.
 
         Raises:
-            ConflictError: another driver is at work there.
+            ConflictError: another driver is working there.
             StorageError: the store cannot be used.
         """
         number = self._newest()
         if number:
-            self.earlier = self._notes(number)
+            self.previous_notes = self._notes(number)
             if self._alive(number):
                 raise ConflictError(self._refusal(number))
-            self.earlier = self._notes(number)
-            self.notes = {**self.earlier, **self.notes}  # what one that fails at once has not come to write
+            self.previous_notes = self._notes(number)
+            # pass on the notes if this driver fails before it writes its own
+            self.notes = {**self.previous_notes, **self.notes}
         self.number = number + 1
-        me = {"host": socket.gethostname(), "machine": _machine(), "pid": os.getpid(), "born": _born(os.getpid())}
+        me = {
+            "host": socket.gethostname(),
+            "machine": _machine_id(),
+            "pid": os.getpid(),
+            "born": _start_ticks(os.getpid()),
+        }
         me["id"] = uuid.uuid4().hex
         if self.store.create(self._key(self.number), json.dumps(me).encode()) is Created.DIFFERENT:
             raise ConflictError(self._refusal(self.number))
-        self._beat()
-        self._thread = threading.Thread(target=self._keep_beating, name="lease", daemon=True)
+        self._write_heartbeat()
+        self._thread = threading.Thread(target=self._heartbeat_loop, name="lease", daemon=True)
         self._thread.start()
         return self
 
@@ -85,27 +91,27 @@ class Lease:
     ) -> None:
         self._stop.set()
         if self._thread:
-            self._thread.join(2 * self.beat_s)
-        with suppress(StorageError):  # the next driver then waits a little before it takes over
-            self._beat(_ENDED)
+            self._thread.join(2 * self.heartbeat_s)
+        with suppress(StorageError):  # then the next driver waits for missing heartbeats before it takes over
+            self._write_heartbeat(_ENDED)
 
     def check(self) -> None:
-        """Raise ``ConflictError`` where another driver has taken over: what this one would write is out of date."""
+        """Raise ``ConflictError`` if another driver has taken over: what this driver would write is out of date."""
         newest = self._newest()
         if newest > self.number:
             raise ConflictError(
-                f"another driver took {self.what} at {self.store.uri} over meanwhile ({self._told(newest)}); nothing "
-                "of this one is lost, and the other goes on with it"
+                f"another driver took over {self.what} at {self.store.uri} ({self._owner(newest)}); the results of "
+                "this one are kept, and the other continues from them"
             )
 
-    def _keep_beating(self) -> None:
-        while not self._stop.wait(self.beat_s):
+    def _heartbeat_loop(self) -> None:
+        while not self._stop.wait(self.heartbeat_s):
             try:
-                self._beat()
-            except StorageError as error:  # the store's failures are told by whoever needs it
-                log.debug("no sign of life was written: %s", error)
+                self._write_heartbeat()
+            except StorageError as error:  # whatever uses the store next raises the error
+                log.debug("cannot write the heartbeat: %s", error)
 
-    def _beat(self, state: str = "") -> None:
+    def _write_heartbeat(self, state: str = "") -> None:
         beat = {"state": state, "token": uuid.uuid4().hex, "notes": self.notes}
         self.store.replace(self._key(self.number, "beat"), json.dumps(beat).encode())
 
@@ -127,18 +133,20 @@ class Lease:
         return notes if isinstance(notes, dict) else {}
 
     def _alive(self, number: int) -> bool:
-        """Whether the driver of a claim is at work: known at once on this machine, else by watching it."""
+        """Whether the owner of a claim is alive: by its process id on this machine, else by watching its heartbeat."""
         first = self._read(number, "beat")
         if first.get("state") == _ENDED:
             return False
         owner = self._read(number, "json")
-        if owner.get("machine") == _machine() != "" and isinstance(owner.get("pid"), int):
-            return owner.get("born") == _born(owner["pid"]) != ""
-        waited_s = WATCHED_BEATS * self.beat_s
-        log.info("%s had %s here; watching for %.0f s whether it still works", self._told(number), self.what, waited_s)
+        if owner.get("machine") == _machine_id() != "" and isinstance(owner.get("pid"), int):
+            return owner.get("born") == _start_ticks(owner["pid"]) != ""
+        waited_s = WATCHED_HEARTBEATS * self.heartbeat_s
+        log.info(
+            "%s holds the lease on %s; watching its heartbeat for %.0f s", self._owner(number), self.what, waited_s
+        )
         until = time.monotonic() + waited_s
         while time.monotonic() < until:
-            time.sleep(min(self.beat_s / 2, max(0.0, until - time.monotonic())))
+            time.sleep(min(self.heartbeat_s / 2, max(0.0, until - time.monotonic())))
             now = self._read(number, "beat")
             if now.get("state") == _ENDED:
                 return False
@@ -146,27 +154,27 @@ class Lease:
                 return True
         return False
 
-    def _told(self, number: int) -> str:
+    def _owner(self, number: int) -> str:
         owner = self._read(number, "json")
         return f"process {owner.get('pid', '?')} on {owner.get('host', 'an unknown machine')}"
 
     def _refusal(self, number: int) -> str:
         return (
-            f"another driver is at work on {self.what} at {self.store.uri} ({self._told(number)}). Nothing was "
-            "changed. Wait for it, or use another folder"
+            f"another driver is working on {self.what} at {self.store.uri} ({self._owner(number)}). Nothing was "
+            "changed. Wait until it has finished, or use another folder"
         )
 
 
-def _machine() -> str:
-    """Return what names this run of this machine and this space of process numbers; empty where it is not known."""
+def _machine_id() -> str:
+    """Return an id of this boot of the machine and of its process id namespace; empty if unknown."""
     try:
         return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return ""
 
 
-def _born(pid: int) -> str:
-    """Return when a process of this machine began, in ticks since the machine's start; empty where there is none."""
+def _start_ticks(pid: int) -> str:
+    """Return the start time of a local process in ticks since boot; empty if there is no such process."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

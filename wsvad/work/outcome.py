@@ -1,4 +1,4 @@
-"""What a run of units amounts to: what is done, what is left, what goes into a snapshot."""
+"""Derive from receipts what a run has finished, what is left, and which objects a snapshot lists."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from wsvad.dataset import layout
 from wsvad.dataset.snapshots import SnapshotObject
 from wsvad.work.progress import VideoUnit
-from wsvad.work.receipt import Named, Receipt
+from wsvad.work.receipt import HasUnitId, Receipt
 
 
 class ClipUnit(VideoUnit, Protocol):
@@ -26,18 +26,18 @@ class ClipUnit(VideoUnit, Protocol):
 
 
 Clips = TypeVar("Clips", bound=ClipUnit)
-Unit = TypeVar("Unit", bound=Named)
+Unit = TypeVar("Unit", bound=HasUnitId)
 
 
-def objects_of(
+def snapshot_objects(
     units: Iterable[Clips], receipts: Mapping[str, Receipt], content_id: Callable[[Clips], str]
 ) -> list[SnapshotObject]:
-    """Return the units that are done as objects of a snapshot.
+    """Return the finished units as objects of a snapshot.
 
     Args:
-        units: the whole plan, in order.
+        units: all planned units, in order.
         receipts: by unit id.
-        content_id: of the video that a unit is part of.
+        content_id: returns the content id of a unit's video.
     """
     done = ((u, receipts[u.unit_id]) for u in units if u.unit_id in receipts)
     return [
@@ -58,10 +58,10 @@ def objects_of(
 
 
 def unsettled(todo: Iterable[Unit], receipts: Mapping[str, Receipt]) -> list[Unit]:
-    """Return the units that a run failed to settle; another run may have finished them meanwhile."""
+    """Return the units without a final result. A concurrent run may have finished them."""
     return [u for u in todo if u.unit_id not in receipts or receipts[u.unit_id].status == "failed"]
 
 
-def receipts_of(todo: Sequence[Unit], receipts: Mapping[str, Receipt]) -> list[Receipt]:
-    """Return what this run learned of the units that it had to do."""
+def existing_receipts(todo: Sequence[Unit], receipts: Mapping[str, Receipt]) -> list[Receipt]:
+    """Return the receipts of the given units, as far as they exist."""
     return [receipts[u.unit_id] for u in todo if u.unit_id in receipts]

@@ -1,4 +1,4 @@
-"""Packs: small units that travel to a worker together, because Ray takes about 10 ms for each row."""
+"""Group small units into packs that are sent to a worker together, because Ray needs about 10 ms per row."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import TypeVar
 
 from wsvad.work.receipt import WorkUnit
 
-MOST_UNITS = 64
-"""Units of a pack; a row of so many takes little memory, and Ray's cost of it is shared by enough."""
-_PACKS_FOR_A_WORKER = 8  # so that workers end at about the same time
+MAX_UNITS = 64
+"""Maximum number of units in a pack: few enough to use little memory, enough to amortise Ray's overhead per row."""
+_PACKS_FOR_A_WORKER = 8  # so that workers finish at about the same time
 
 
 Unit = TypeVar("Unit", bound=WorkUnit)
 
 
-def packed(units: Sequence[Unit], most_clips: int, workers: int) -> list[list[Unit]]:
-    """Group units, in their order, into packs; a unit that is as large as a pack is one by itself.
+def make_packs(units: Sequence[Unit], max_clips: int, workers: int) -> list[list[Unit]]:
+    """Group units into packs, keeping their order. A unit of ``max_clips`` or more clips is a pack of its own.
 
     Args:
-        units: all that are to be run.
-        most_clips: clips of a pack, at most; less where there is little to do, so that every worker gets several.
-        workers: how many there are.
+        units: units to run.
+        max_clips: maximum clips of a pack. Packs are smaller if there is little work, so that every worker gets some.
+        workers: number of workers.
     """
     share = sum(u.num_clips for u in units) / (workers * _PACKS_FOR_A_WORKER)
-    limit = min(most_clips, share)
+    limit = min(max_clips, share)
     packs: list[list[Unit]] = []
     clips = 0.0
     for unit in units:
         clips += unit.num_clips
-        if not packs or clips > limit or len(packs[-1]) >= MOST_UNITS:
+        if not packs or clips > limit or len(packs[-1]) >= MAX_UNITS:
             packs.append([])
             clips = unit.num_clips
         packs[-1].append(unit)

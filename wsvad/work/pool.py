@@ -1,4 +1,4 @@
-"""How many workers run, and what each gets: what was asked for, and what fits. Loads nothing of Ray."""
+"""Size of the worker pool and resources per worker, from the options and the cluster. Does not import Ray."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from wsvad.storage import normalize_uri
 
 GIB = 1 << 30
 CPU_WORKER_BYTES = 3 * GIB // 2
-"""Memory that a worker and its decoder want on a CPU: the network, one unit's features, a queue of clips."""
+"""Memory for a worker and its decoder on a CPU: the network, one unit's features, a queue of clips."""
 
 
 @dataclass(frozen=True)
 class PoolOptions:
-    """How many workers to run, and what each gets; ``None`` lets the cluster decide."""
+    """Number of workers and resources per worker; ``None`` derives a value from the cluster."""
 
     workers: SmallInt | None = None
-    """workers at once"""
+    """number of workers"""
     cpus_per_worker: PositiveFloat | None = None
-    """CPU cores reserved for (and used by) a worker (default: 1, with a GPU 2: one feeds, one decodes)"""
+    """CPU cores per worker (default: 1; with a GPU 2, one to prepare input and one to decode)"""
     gpus_per_worker: NaturalFloat | None = None
-    """GPUs of a worker: whole ones, a fraction of one, or 0 (default: up to 8 workers share a GPU)"""
+    """GPUs per worker: a whole number, a fraction of one, or 0 (default: up to 8 workers share a GPU)"""
     memory_per_worker: Size | None = None
-    """memory to reserve for a worker, e.g. 2GiB (default: none, but the workers at once leave 1.5 GiB for each)"""
+    """memory reserved per worker, e.g. 2GiB (default: none, but workers are limited to one per 1.5 GiB)"""
     in_flight: SmallInt = 2
-    """units handed to a worker at once: the second waits so that the worker never does"""
+    """units assigned to a worker at once; 2 lets the next unit wait at the worker while one runs"""
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -48,7 +48,7 @@ class PoolOptions:
 
 @dataclass(frozen=True)
 class Pool:
-    """A pool that fits the cluster."""
+    """Number of workers and resources per worker that fit the cluster."""
 
     workers: int
     cpus_per_worker: float
@@ -58,7 +58,7 @@ class Pool:
 
     @property
     def device(self) -> str:
-        """Where the network runs."""
+        """Device of the network, ``cuda`` or ``cpu``."""
         return "cuda" if self.gpus_per_worker else "cpu"
 
     @property
@@ -76,27 +76,27 @@ class Node:
     memory: float
 
 
-def in_job_copy(uri: str) -> bool:
-    """Whether a URI or path lies in the copy of the working directory that this submitted job runs in.
+def in_job_working_dir(uri: str) -> bool:
+    """Whether a URI or path lies in the working directory of a submitted Ray job.
 
-    ``ray job submit --working-dir`` unpacks the directory on the head and deletes it after the job. A relative path
-    given to the job leads into that copy.
+    ``ray job submit --working-dir`` unpacks a copy of the directory on the head node and deletes it after the job.
+    Relative paths passed to the job lead into that copy.
     """
-    try:  # Ray's job supervisor sets it
+    try:  # set by Ray's job supervisor
         environment = parse_object(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR") or "{}").get("runtime_env")
     except DocumentError as error:
-        raise UsageError(f"the environment variable RAY_JOB_CONFIG_JSON_ENV_VAR is not Ray's: {error}") from error
+        raise UsageError(f"the environment variable RAY_JOB_CONFIG_JSON_ENV_VAR is not valid: {error}") from error
     if not (isinstance(environment, dict) and environment.get("working_dir")):
         return False
     return f"{normalize_uri(uri)}/".startswith(f"{normalize_uri(os.getcwd())}/")
 
 
-def fit(options: PoolOptions, found: list[Node]) -> Pool:
-    """Choose the pool: what was asked for, else what the nodes can hold.
+def fit_pool(options: PoolOptions, found: list[Node]) -> Pool:
+    """Choose the pool: the requested workers, else as many as the nodes can hold.
 
     Raises:
-        UsageError: no node can hold a worker, or the cluster cannot hold the workers asked for; says what is needed
-            and what is there.
+        UsageError: no node can hold a worker, or the cluster cannot hold the requested workers. The message states
+            required and available resources.
     """
     cpus, gpus = sum(n.cpus for n in found), sum(n.gpus for n in found)
     gpus_each = options.gpus_per_worker
@@ -106,24 +106,24 @@ def fit(options: PoolOptions, found: list[Node]) -> Pool:
     if cpus_each is None:
         cpus_each = 2.0 if gpus_each else 1.0
     memory_each = options.memory_per_worker or 0
-    places = sum(places_on(n, cpus_each, gpus_each, memory_each) for n in found)
+    slots = sum(worker_slots(n, cpus_each, gpus_each, memory_each) for n in found)
     need = f"{cpus_each:g} CPU" + (f", {gpus_each:g} GPU" if gpus_each else "")
     need += f", {memory_each / GIB:.1f} GiB memory" if memory_each else ""
     have = "; ".join(f"{n.cpus:g} CPU, {n.gpus:g} GPU, {n.memory / GIB:.1f} GiB" for n in found) or "no node"
-    if not places:
+    if not slots:
         raise UsageError(f"a worker needs {need}, and no node can hold one; the cluster has {have}")
-    if options.workers is not None and options.workers > places:
+    if options.workers is not None and options.workers > slots:
         raise UsageError(
-            f"{options.workers} workers of {need} were asked for, the cluster can hold {places}; it has {have}"
+            f"{options.workers} workers of {need} were requested, but the cluster can hold {slots}; it has {have}"
         )
     workers = options.workers
     if workers is None:
-        roomy = sum(places_on(n, cpus_each, gpus_each, memory_each or CPU_WORKER_BYTES) for n in found)
-        workers = max(1, min(places, roomy))
+        with_memory = sum(worker_slots(n, cpus_each, gpus_each, memory_each or CPU_WORKER_BYTES) for n in found)
+        workers = max(1, min(slots, with_memory))
     return Pool(workers, cpus_each, gpus_each, memory_each, options.in_flight)
 
 
-def places_on(node: Node, cpus: float, gpus: float, memory: float) -> int:
-    """Return how many workers of these resources a node can hold."""
+def worker_slots(node: Node, cpus: float, gpus: float, memory: float) -> int:
+    """Return how many workers with these resources a node can hold."""
     limits = [have / each for have, each in ((node.cpus, cpus), (node.gpus, gpus), (node.memory, memory)) if each]
     return int(min(limits) + 1e-6) if limits else 1

@@ -1,4 +1,4 @@
-"""What a person sees while units run."""
+"""Progress bar and progress log lines of a run of units."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeRemai
 from rich.text import Text
 
 from wsvad.display import Display
-from wsvad.work.receipt import Named, Receipt
+from wsvad.work.receipt import HasUnitId, Receipt
 
 log = logging.getLogger(__name__)
 
 _POLL_EVERY_S = 0.25
 
 
-class VideoUnit(Named, Protocol):
+class VideoUnit(HasUnitId, Protocol):
     """A unit that is part of one video."""
 
     @property
@@ -36,15 +36,14 @@ class VideoUnit(Named, Protocol):
 
 
 class ProgressView:
-    """Counts receipts and shows how far the run is. Use as a context manager; thread-safe.
+    """Counts receipts and shows progress. Use as a context manager; thread-safe.
 
     Args:
-        total_clips: clips of all units of this run.
-        total_videos: videos of all units of this run.
-        units_left: by video id, how many units the video has in this run.
-        in_progress: asks how many clips each running unit has finished; may fail, then only receipts count.
-        console: where to draw; lines go to the log where it is no terminal.
-        doing: what the bar says is going on.
+        total_clips: number of clips in all units of this run.
+        units_left: number of units of each video in this run, by video id.
+        in_progress: returns the number of finished clips per running unit. If it fails, only receipts count.
+        console: where to draw; if it is not a terminal, lines are logged instead.
+        activity: text of the progress bar.
     """
 
     def __init__(
@@ -53,12 +52,12 @@ class ProgressView:
         units_left: Mapping[str, int],
         in_progress: Callable[[], Mapping[str, int]],
         console: Console,
-        doing: str = "extracting",
+        activity: str = "extracting",
     ) -> None:
         self.total_clips, self.total_videos = total_clips, len(units_left)
         self.quarantined = 0
         self.first_clip_s: float | None = None
-        """Seconds from the start to the first news of a finished clip."""
+        """Seconds from the start until the first clip was reported as finished."""
         self._left = dict(units_left)
         self._settled: set[str] = set()
         self._settled_clips = 0
@@ -69,7 +68,7 @@ class ProgressView:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._console = console
-        self._doing = doing
+        self._activity = activity
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
 
     def __enter__(self) -> ProgressView:
@@ -83,7 +82,7 @@ class ProgressView:
         self._thread.join(timeout=10)
 
     def add(self, unit: VideoUnit, receipt: Receipt) -> None:
-        """Take note of a finished unit."""
+        """Add a finished unit."""
         with self._lock:
             self._settled.add(unit.unit_id)
             self._settled_clips += unit.num_clips
@@ -95,28 +94,28 @@ class ProgressView:
 
     @property
     def steady_s(self) -> float:
-        """Seconds from the first news of a clip to the last receipt so far."""
+        """Seconds from the first finished clip to the last receipt so far."""
         return max(0.0, self._last_receipt_s - self.first_clip_s) if self.first_clip_s is not None else 0.0
 
     @property
     def clips(self) -> int:
-        """Clips settled so far, those of running units included."""
+        """Finished clips, including those of running units."""
         return min(self.total_clips, self._settled_clips + self._running_clips)
 
     @property
     def videos(self) -> int:
-        """Videos all of whose units are settled."""
+        """Videos whose units are all settled."""
         return sum(1 for left in self._left.values() if left == 0)
 
     @property
     def clips_per_s(self) -> float:
-        """Mean rate since the first clip was heard of."""
+        """Mean rate since the first finished clip."""
         begun = self.first_clip_s
         elapsed = 0.0 if begun is None else time.monotonic() - self._started - begun
         return self.clips / elapsed if elapsed > 1 else 0.0
 
     def line(self) -> str:
-        """Return the state as one line of text."""
+        """Return the progress as one line of text."""
         if self.first_clip_s is None:
             return f"0/{self.total_clips} clips, waiting for the first worker to finish a clip"
         rate = self.clips_per_s
@@ -129,7 +128,7 @@ class ProgressView:
     def _poll(self) -> None:
         try:
             running = self._in_progress()
-        except Exception as error:  # the bar must never end a run: Ray may be busy losing a node
+        except Exception as error:  # progress must never end a run; Ray may be handling the loss of a node
             log.debug("no progress report: %s", error)
             return
         with self._lock:
@@ -139,7 +138,7 @@ class ProgressView:
 
     def _run(self) -> None:
         columns: tuple[ProgressColumn, ...] = (
-            TextColumn(self._doing),
+            TextColumn(self._activity),
             BarColumn(),
             _StateColumn(self),
             TimeRemainingColumn(compact=True),

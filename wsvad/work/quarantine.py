@@ -1,4 +1,4 @@
-"""Quarantine records: the evidence against a unit, or against a whole video that cannot be indexed."""
+"""Quarantine records: why a unit, or a whole video that cannot be indexed, is skipped."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class QuarantineRecord:
-    """Why a unit is set aside. It stays so until ``--retry-quarantined`` or until the video's content changes."""
+    """Why a unit is quarantined. It stays so until ``--retry-quarantined`` or until the video's content changes."""
 
     unit_id: str
     video_id: str
     uri: str
     content_id: str
     first_clip: int | None
-    """First clip of the unit, or ``None`` where the whole video could not be indexed."""
+    """First clip of the unit, or ``None`` if the whole video could not be indexed."""
     last_clip: int | None
     kind: str
-    """Class of the evidence, see ``docs/video-outcomes.md``."""
+    """Class of the failure, see ``docs/video-outcomes.md``."""
     message: str
     wsvad_version: str = __version__
 
@@ -39,14 +39,14 @@ class QuarantineRecord:
     def of(
         cls, unit_id: str, video: VideoRef, span: tuple[int, int] | None, kind: str, message: str
     ) -> QuarantineRecord:
-        """Make the record of a unit (``span`` in clips) or of a whole video (``None``)."""
+        """Make the record of a unit (``span`` is its clip range) or of a whole video (``span`` is ``None``)."""
         first, last = span or (None, None)
         return cls(
             unit_id, video.video_id, printable(video.uri), video.content_id, first, last, kind, printable(message)
         )
 
     def to_json(self) -> bytes:
-        """Return the record as it is stored, with its digest."""
+        """Return the record as stored, with its digest."""
         return seal(asdict(self))
 
     @classmethod
@@ -59,17 +59,17 @@ class QuarantineRecord:
 
 
 def write_record(store: Store, record: QuarantineRecord) -> None:
-    """Store a record; one that is there already stays."""
+    """Store a record unless there is one."""
     store.create(layout.quarantine_key(record.unit_id), record.to_json())
 
 
-def read_records(store: Store, unit_ids: Iterable[str], *, mend: bool = False) -> dict[str, QuarantineRecord]:
-    """Read the records of these units; a damaged one is no evidence, so that its unit is tried again.
+def read_records(store: Store, unit_ids: Iterable[str], *, repair: bool = False) -> dict[str, QuarantineRecord]:
+    """Read the records of these units. A damaged record is ignored, so that its unit is retried.
 
     Args:
         store: root of the data set.
-        unit_ids: of units that have a record.
-        mend: whether damaged records are removed.
+        unit_ids: units that have a record.
+        repair: whether to delete damaged records.
     """
 
     def read(unit_id: str) -> QuarantineRecord | None:
@@ -77,12 +77,12 @@ def read_records(store: Store, unit_ids: Iterable[str], *, mend: bool = False) -
         try:
             record = QuarantineRecord.from_json(store.read(key), f"{store.uri}/{key}")
             if record.unit_id != unit_id:
-                raise DamagedError(f"{store.uri}/{key} is damaged: it is of the unit {record.unit_id!r:.80}")
+                raise DamagedError(f"{store.uri}/{key} is damaged: it belongs to the unit {record.unit_id!r:.80}")
         except ObjectNotFound:
             return None
         except DamagedError as error:
-            log.warning("%s; the unit is tried again", error)
-            if mend:
+            log.warning("%s; the unit is retried", error)
+            if repair:
                 store.delete(key)
             return None
         return record

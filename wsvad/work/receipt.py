@@ -1,4 +1,4 @@
-"""The answer to a unit of work: small, plain, and the only thing that a worker sends back."""
+"""Receipts of units of work: small, plain values, and the only thing that a worker sends back."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 
-class Named(Protocol):
-    """What has an object of its own in a data set."""
+class HasUnitId(Protocol):
+    """Has an object of its own in a data set."""
 
     @property
     def unit_id(self) -> str:
-        """32 hex digits; names the unit's object."""
+        """32 hex digits; the name of the unit's object."""
         ...
 
 
-class WorkUnit(Named, Protocol):
-    """What is run, retried and answered as a whole."""
+class WorkUnit(HasUnitId, Protocol):
+    """A unit of work: run, retried and acknowledged by a receipt as a whole."""
 
     @property
     def num_clips(self) -> int:
@@ -24,20 +24,20 @@ class WorkUnit(Named, Protocol):
         ...
 
     def to_row(self) -> dict[str, Any]:
-        """Return plain values that survive a trip through an Arrow block, ``unit_id`` among them."""
+        """Return the unit as plain values that an Arrow block can hold, with ``unit_id``."""
         ...
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of a unit: the only thing that a worker sends back."""
+    """Outcome of a unit."""
 
     unit_id: str
     status: str
-    """``done``; ``quarantined`` (evidence against the video); ``suspect`` (evidence only if it repeats alone);
-    ``failed`` (storage, network or machine: try again)."""
+    """``done``; ``quarantined`` (the video is at fault); ``suspect`` (the video is at fault if it fails again when run
+    alone); ``failed`` (storage, network or machine: retry)."""
     clips: int = 0
-    """Clips in the object, each ``views`` rows."""
+    """Clips in the object; each has one row per view."""
     rows: int = 0
     bytes: int = 0
     sha256: str = ""
@@ -53,5 +53,5 @@ class Receipt:
     store_s: float = 0.0
 
     def to_row(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return the fields as plain values."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""One run of a job that writes a data set: its name, its snapshot, and the record that it leaves."""
+"""One run of a job that writes a data set: its id, the snapshots that it publishes, and its record."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from wsvad.work.summary import Summary
 
 
 def new_run_id() -> str:
-    """Return a name for a run: when it began, and what tells it from others of that second."""
+    """Return a unique id of a run: its start time in UTC and 8 random hex digits."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
 
 
 @dataclass
 class Run:
-    """One run, from its beginning on."""
+    """A run that writes a data set, from its start."""
 
     run_id: str = field(default_factory=new_run_id)
     _started: float = field(default_factory=time.monotonic)
@@ -33,14 +33,14 @@ class Run:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since it began."""
+        """Seconds since the start."""
         return time.monotonic() - self._started
 
     def newest(self, out: Store) -> Snapshot | None:
-        """Return the newest snapshot of the target; lists that this run read before are not read again.
+        """Return the newest snapshot of the target; lists that this run has read are not read again.
 
         Raises:
-            DamagedError: it is damaged.
+            DamagedError: the snapshot is damaged.
         """
         found = latest_snapshot(out, self._seen)
         self._seen = found or self._seen
@@ -54,7 +54,7 @@ class Run:
         videos: Sequence[dict[str, Any]],
         replaced: Collection[str],
     ) -> Snapshot:
-        """Publish what this run has; arguments and errors are those of :func:`wsvad.dataset.publish.publish`."""
+        """Publish a snapshot; for arguments and errors see :func:`wsvad.dataset.publish.publish`."""
         self._seen = publish(
             out,
             config.fingerprint,
@@ -68,6 +68,6 @@ class Run:
         )
         return self._seen
 
-    def keep(self, out: Store, resolved: Mapping[str, Any], summary: Summary) -> None:
-        """Write the record of this run below ``runs/``: resolved options, versions, summary."""
+    def write_record(self, out: Store, resolved: Mapping[str, Any], summary: Summary) -> None:
+        """Write the record of this run below ``runs/``: resolved options, package versions and summary."""
         out.create(f"{layout.RUNS}{self.run_id}.json", summary.to_record(resolved, versions()))

@@ -1,4 +1,4 @@
-"""What is installed on a node, as far as results depend on it; and whether it is the same everywhere."""
+"""Compare the package versions on which results depend between this process and the nodes of a cluster."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from importlib import metadata
 import wsvad
 
 Versions = Mapping[str, str]
-"""Version of each package; empty where it is missing."""
+"""Version of each package; empty if it is not installed."""
 
 PACKAGES = ("av", "numpy", "pyarrow", "safetensors", "torch")
-"""What decodes, computes and writes; Ray sees to its own version. Read without importing any of it."""
+"""Packages that decode, compute and write. Ray checks its own version. Versions are read without importing them."""
 
 
-def installed() -> dict[str, str]:
-    """Return the versions of wsvad and of what its results depend on, here.
+def installed_versions() -> dict[str, str]:
+    """Return the versions of Python, wsvad and the packages that results depend on.
 
-    Python counts by its minor version, as Ray has it; local labels (``+cpu``) tell builds apart, not versions, and are
-    left off, so that a head without GPU and workers with one may differ in them.
+    Of Python only major and minor version count, as in Ray. Local version labels (``+cpu``) are removed: they tell
+    builds apart, and a head node without a GPU may have another build than its workers.
     """
     found = {"python": ".".join(platform.python_version_tuple()[:2]), "wsvad": wsvad.__version__}
     for name in PACKAGES:
@@ -30,12 +30,12 @@ def installed() -> dict[str, str]:
     return found
 
 
-def differences(here: Versions, nodes: Mapping[str, Versions]) -> list[str]:
-    """Return what differs between this process and the nodes, a line for each package.
+def version_differences(here: Versions, nodes: Mapping[str, Versions]) -> list[str]:
+    """Return one line for each package whose version differs between this process and a node.
 
     Args:
-        here: versions of this process, from :func:`installed`.
-        nodes: versions by name of node.
+        here: versions of this process, from :func:`installed_versions`.
+        nodes: versions by node name.
     """
     lines = []
     for package in here:
@@ -43,12 +43,12 @@ def differences(here: Versions, nodes: Mapping[str, Versions]) -> list[str]:
         for node, versions in sorted(nodes.items()):
             if (version := versions.get(package, "")) != here[package]:
                 others.setdefault(version or "missing", []).append(node)
-        told = ", ".join(f"{version} on {few(names)}" for version, names in sorted(others.items()))
-        if told:
-            lines.append(f"{package} is {here[package] or 'missing'} here, {told}")
+        found = ", ".join(f"{version} on {shorten(names)}" for version, names in sorted(others.items()))
+        if found:
+            lines.append(f"{package} is {here[package] or 'missing'} here, {found}")
     return lines
 
 
-def few(names: Sequence[str]) -> str:
-    """Return the first three of the names, and how many more there are."""
+def shorten(names: Sequence[str]) -> str:
+    """Return the first three names, and how many more there are."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

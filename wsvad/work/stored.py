@@ -1,4 +1,4 @@
-"""The data set that units are written to, and what earlier runs left in it."""
+"""Recover units that earlier runs stored in the target data set."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from wsvad.dataset import layout
 from wsvad.dataset.snapshots import Snapshot
 from wsvad.errors import ObjectNotFound, StorageError
 from wsvad.storage import ObjectInfo, Store
-from wsvad.work.receipt import Named, Receipt
+from wsvad.work.receipt import HasUnitId, Receipt
 
 log = logging.getLogger(__name__)
 
 _OLD_NS = 3600 * 10**9
-_KEYS_FOR_A_STAT = 32  # keys that a LIST gives in the time of one question by one of eight threads, about
+_KEYS_FOR_A_STAT = 32  # approximate number of keys that LIST returns in the time of one stat by one of eight threads
 
 
-class OfVideo(Named, Protocol):
-    """A unit that a snapshot lists under a video."""
+class VideoObject(HasUnitId, Protocol):
+    """A unit that belongs to a video in a snapshot."""
 
     @property
     def video_id(self) -> str:
@@ -31,30 +31,30 @@ class OfVideo(Named, Protocol):
 
 
 class DamagedUnit(Exception):
-    """The bytes of a stored unit cannot be trusted."""
+    """The bytes of a stored unit are damaged."""
 
 
-def adopt(
+def recover_stored_units(
     out: Store,
-    units: Sequence[OfVideo],
+    units: Sequence[VideoObject],
     base: Snapshot | None,
     receipt_of: Callable[[str, bytes], Receipt],
     *,
-    mend: bool,
+    repair: bool,
 ) -> dict[str, Receipt]:
-    """Return the receipts of those units that are stored already, by unit id.
+    """Return the receipts of the units that are already stored, by unit id.
 
-    Taken from the snapshot where it names the unit and the object has the size that it says, else from the object
-    itself: an interrupted run left it, and this is the moment to find out whether it is whole. One that is not counts
-    as not stored. One that is old is written anew, the same bytes: to ``wsvad.dataset.collect`` it was rubbish until
-    now.
+    A receipt comes from the snapshot if it lists the unit and the object has the listed size. Otherwise an interrupted
+    run left the object, and the object itself is read and checked. A damaged object counts as not stored. An object
+    older than an hour is rewritten with the same bytes: until now ``wsvad.dataset.collect`` could have deleted it as
+    an unreferenced object.
 
     Args:
-        out: the data set.
-        units: which units to look for; one LIST finds them, or, of few in a large archive, a question for each.
-        base: the newest snapshot.
-        receipt_of: reads a stored unit's receipt from its bytes; raises ``DamagedUnit`` where they are not whole.
-        mend: whether anything may be written: damaged objects are removed, so that they can be made again.
+        out: target data set.
+        units: units to look for. They are found with one LIST, or with a stat each if they are few in a large archive.
+        base: newest snapshot.
+        receipt_of: makes a receipt from a unit's id and bytes; raises ``DamagedUnit``.
+        repair: whether to write: damaged objects are deleted, so that they are made again.
     """
     if not units:
         return {}
@@ -75,14 +75,14 @@ def adopt(
         try:
             data = out.read(key)
             receipt = receipt_of(uid, data)
-            if mend and time.time_ns() - stored[uid].mtime_ns > _OLD_NS:
+            if repair and time.time_ns() - stored[uid].mtime_ns > _OLD_NS:
                 out.replace(key, data)
             return receipt
         except ObjectNotFound:
             return None
         except DamagedUnit as error:
-            log.warning("%s/%s is damaged and is made again: %s", out.uri, key, error)
-            if mend:
+            log.warning("%s/%s is damaged and will be recreated: %s", out.uri, key, error)
+            if repair:
                 out.delete(key)
             return None
 
@@ -90,24 +90,24 @@ def adopt(
         return found | {r.unit_id: r for r in pool.map(read, unread) if r}
 
 
-def _stored(out: Store, units: Sequence[OfVideo], base: Snapshot | None) -> dict[str, ObjectInfo]:
-    """Objects of these units that are there, and perhaps of others, by unit id."""
+def _stored(out: Store, units: Sequence[VideoObject], base: Snapshot | None) -> dict[str, ObjectInfo]:
+    """Return the stored objects of these units, and possibly of others, by unit id."""
     if base is None or len(units) * _KEYS_FOR_A_STAT > sum(ref.objects for ref in base.lists):
         return {layout.id_of(info.key): info for info in out.list(layout.UNITS)}
 
-    def look(uid: str) -> ObjectInfo | None:
+    def stat(uid: str) -> ObjectInfo | None:
         try:
             return out.stat(layout.unit_key(uid))
         except ObjectNotFound:
             return None
 
     with ThreadPoolExecutor(8) as pool:
-        found = pool.map(look, [u.unit_id for u in units])
+        found = pool.map(stat, [u.unit_id for u in units])
         return {layout.id_of(info.key): info for info in found if info}
 
 
-def confirm_target(out: Store) -> None:
-    """Raise where the target is a folder that this node does not share: what is written there, nobody sees.
+def check_shared_target(out: Store) -> None:
+    """Check that the target is visible from this node. In a folder that is not shared, the output would be lost.
 
     Raises:
         StorageError: there is no data set.
@@ -117,5 +117,5 @@ def confirm_target(out: Store) -> None:
     except ObjectNotFound as error:
         raise StorageError(
             f"{out.uri} on the node {socket.gethostname()} is not the data set that the job writes to; "
-            "several nodes need a folder that they share, or an s3:// URI"
+            "with several nodes use a shared folder or an s3:// URI"
         ) from error

@@ -1,4 +1,4 @@
-"""How a run ended: for people as a table, for programs as JSON, and kept beside what it made."""
+"""Base class of run summaries: shown as a table, printed as JSON, and stored with the results."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from wsvad.dataset.sealed import seal
 
 
 class Summary(ABC):
-    """Base of the summaries, which are frozen dataclasses of JSON values with an ``exit_code``.
+    """Base class of the summaries, which are frozen dataclasses of JSON values with an ``exit_code``.
 
-    Those with ``problems`` (rows of text) show them first, in the form of ``problem_line``; a ``banner`` comes last.
+    If there is a field ``problems`` (rows of text), it is shown first, formatted with ``problem_line``. A ``banner``
+    is shown last.
     """
 
     problem_line: ClassVar[str] = "{outcome}: {uri}: {kind}: {message}"
@@ -26,15 +27,15 @@ class Summary(ABC):
 
     @abstractmethod
     def lines(self) -> list[tuple[str, str]]:
-        """Return the lines of the table: what, and what is to be said of it."""
+        """Return the lines of the table, each a name and a text."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the summary as JSON values, the exit code included."""
+        """Return the summary as JSON values, with the exit code."""
         me: Any = self
         return {**asdict(me), "exit_code": int(self.exit_code)}
 
     def to_json(self) -> str:
-        """Return the summary as one JSON object, the exit code included."""
+        """Return the summary as a JSON object, with the exit code."""
         return json.dumps(self.to_dict(), indent=1)
 
     def show(self, console: Console) -> None:
@@ -51,5 +52,5 @@ class Summary(ABC):
             console.print(banner, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
 
     def to_record(self, config: Mapping[str, Any], versions: Mapping[str, str]) -> bytes:
-        """Return what is kept of a run: its resolved configuration, versions of software, and this summary."""
+        """Return the record of a run: resolved configuration, package versions and this summary."""
         return seal({"config": dict(config), "versions": dict(versions), "summary": self.to_dict()})

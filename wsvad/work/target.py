@@ -1,4 +1,4 @@
-"""Where units are written: opened by the driver, with care."""
+"""Open and check the store that units are written to."""
 
 from __future__ import annotations
 
@@ -9,51 +9,51 @@ from wsvad.dataset.config import DatasetConfig
 from wsvad.dataset.snapshots import check_dataset
 from wsvad.errors import UsageError
 from wsvad.storage import Store, StoreOptions, open_store
-from wsvad.work.pool import in_job_copy
+from wsvad.work.pool import in_job_working_dir
 
 log = logging.getLogger(__name__)
 
 _STALE_TEMPORARY_S = 24 * 3600.0
 
 
-def refuse_job_copy(uri: str) -> None:
-    """Raise ``UsageError`` for a target in the copy of the working directory that Ray deletes after a submitted job."""
-    if in_job_copy(uri):
+def refuse_job_working_dir(uri: str) -> None:
+    """Raise ``UsageError`` if a target lies in the working directory of a submitted job, which Ray deletes."""
+    if in_job_working_dir(uri):
         raise UsageError(
-            f"--out {uri} leads into the copy of the working directory that a submitted job runs in, and that "
-            "Ray deletes; give the absolute path of a folder that every node shares, or an s3:// URI"
+            f"--out {uri} lies in the working directory of a submitted job, which Ray deletes after the job; "
+            "give the absolute path of a folder that every node shares, or an s3:// URI"
         )
 
 
-def probed(out: Store) -> Store:
-    """Find out whether a target can be written and honours create-only; return it as it is to be used then.
+def probe_target(out: Store) -> Store:
+    """Check that a target can be written and supports create-only writes; return the store to use from now on.
 
     Raises:
-        StorageError: it cannot be reached or written.
+        StorageError: the store cannot be reached or written.
     """
     probe = out.probe()
     if probe.create_only:
-        log.info("%s honours create-only writes", out.uri)
+        log.info("%s supports create-only writes", out.uri)
         return out
     log.warning(
-        "%s does not honour create-only writes (%s): never let two runs write there at once", out.uri, probe.detail
+        "%s does not support create-only writes (%s): never let two runs write there at once", out.uri, probe.detail
     )
     return open_store(out.uri, replace(out.options, conditional_writes=False))
 
 
 def open_target(uri: str, options: StoreOptions, config: DatasetConfig, *, dry_run: bool) -> Store:
-    """Open the target, refuse another configuration's data set, and find out whether it honours create-only.
+    """Open the target, refuse a data set of another configuration, and check for create-only writes.
 
     Raises:
-        UsageError: it lies in a copy of the working directory that Ray deletes.
-        ConflictError: it was made by another configuration.
-        StorageError: it cannot be reached or written.
+        UsageError: the target lies in the working directory of a submitted job.
+        ConflictError: the data set was made with another configuration.
+        StorageError: the store cannot be reached or written.
     """
-    refuse_job_copy(uri)
+    refuse_job_working_dir(uri)
     out = open_store(uri, options)
     check_dataset(out, config)
     if dry_run:
         return out
-    out = probed(out)
+    out = probe_target(out)
     out.sweep_temporary(_STALE_TEMPORARY_S)
     return out

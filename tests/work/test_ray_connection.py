@@ -1,4 +1,4 @@
-"""A local Ray that nobody else reaches, and clusters that are not there, told soon and by the address given."""
+"""A private local Ray, and prompt errors with the given address for clusters that do not answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
 from tests.extraction.harness import QUICK, finish, start
 from wsvad.errors import ClusterError, UsageError
 from wsvad.work.address import cluster_address, parse_address
-from wsvad.work.ray_link import local_ray, require_answer
+from wsvad.work.ray_connection import local_ray, require_reachable
 
 _PRIVATE = """
 import json, os, stat, sys
@@ -47,7 +47,7 @@ with connected(None, num_cpus=1):
 
 @pytest.fixture
 def run_python(tmp_path: Path):
-    """Run code with a home directory that cannot be written and a temporary folder of its own."""
+    """Run code with a read-only home directory and a temporary folder of its own."""
     folder = tempfile.mkdtemp(prefix="t", dir="/tmp")  # Ray's sockets need a short path
 
     def run(code: str) -> dict[str, object]:
@@ -67,7 +67,7 @@ def run_python(tmp_path: Path):
 
 
 def test_a_local_ray_is_private(run_python):
-    """Loopback alone; a random token that is in no file; a folder nobody else can enter; no home directory needed."""
+    """Loopback only; a random token in no file; a folder with mode 700; no home directory needed."""
     first, second = run_python(_PRIVATE), run_python(_PRIVATE)
     for found in (first, second):
         assert set(found["listening"]) <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
@@ -79,8 +79,8 @@ def test_a_local_ray_is_private(run_python):
     assert first["tokens"] != second["tokens"]
 
 
-def test_nobody_gets_into_a_local_ray_without_its_token(ray_session):
-    """A request without the token is refused, one with it is not: also by the tests' own Ray."""
+def test_a_local_ray_requires_its_token(ray_session):
+    """Requests with the token are accepted, requests without are refused, also by the Ray of these tests."""
     address = ray.get_runtime_context().gcs_address
     assert address.startswith("127.0.0.1:")
     with grpc.insecure_channel(address) as channel:
@@ -90,8 +90,8 @@ def test_nobody_gets_into_a_local_ray_without_its_token(ray_session):
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-def test_a_second_ray_leaves_the_connection_alone(ray_session, monkeypatch):
-    """What fails to start, in a process that is connected, does not make it forget its token: Ray would end it."""
+def test_a_failed_second_start_keeps_the_connection(ray_session, monkeypatch):
+    """A connected process must not lose its token, as Ray would end the process."""
     monkeypatch.setenv("RAY_TMPDIR", "/nowhere/at/all")
     with pytest.raises(UsageError, match="RAY_TMPDIR"), local_ray(1):
         pass
@@ -106,8 +106,8 @@ def test_a_second_ray_leaves_the_connection_alone(ray_session, monkeypatch):
     assert accessor.get_node_table()
 
 
-def test_workers_of_a_local_ray_do_not_wait_behind_all_else(ray_session):
-    """Ray's default would give them niceness 15."""
+def test_workers_of_a_local_ray_have_the_niceness_of_the_process(ray_session):
+    """Ray's default is 15."""
     niceness = ray.remote(lambda: os.getpriority(os.PRIO_PROCESS, 0)).options(num_cpus=0)
     assert ray.get(niceness.remote()) == os.getpriority(os.PRIO_PROCESS, 0)
     assert "RAY_worker_niceness" not in os.environ
@@ -115,31 +115,31 @@ def test_workers_of_a_local_ray_do_not_wait_behind_all_else(ray_session):
 
 @pytest.fixture
 def closed_port():
-    """A port that nobody listens on, and that nobody else gets meanwhile."""
+    """A port that is reserved, but not listened on."""
     with socket.socket() as unused:
         unused.bind(("0.0.0.0", 0))
         yield unused.getsockname()[1]
 
 
 @pytest.mark.parametrize("form", ["127.0.0.1:{port}", "localhost:{port}", "ray://127.0.0.1:{port}"])
-def test_a_dead_cluster_is_told_by_the_address_that_was_given(form, closed_port):
-    """Within 10 s; left to itself, Ray takes a quarter of an hour, and names another address."""
+def test_an_unreachable_cluster_is_reported_by_its_given_address(form, closed_port):
+    """Within 10 s; Ray itself takes 15 minutes and reports another address."""
     address = form.format(port=closed_port)
     started = time.monotonic()
     with pytest.raises(ClusterError, match="Connection refused") as told:
-        require_answer(address)
+        require_reachable(address)
     assert time.monotonic() - started < 10
     assert f"the Ray cluster at {address}: " in str(told.value)
 
 
 @pytest.mark.parametrize("form", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}"])
-def test_what_listens_there_is_not_taken_for_a_cluster(form):
-    """A service that takes connections and never answers."""
+def test_a_service_that_never_answers_is_not_a_cluster(form):
+    """It accepts connections but is not Ray."""
     with socket.create_server(("0.0.0.0", 0)) as silent:
         address = form.format(port=silent.getsockname()[1])
         started = time.monotonic()
         with pytest.raises(ClusterError, match="no Ray answers"):
-            require_answer(address)
+            require_reachable(address)
     assert time.monotonic() - started < 10
 
 
@@ -153,10 +153,10 @@ def test_what_listens_there_is_not_taken_for_a_cluster(form):
         ("http://head:8265", "job server"),
     ],
 )
-def test_what_cannot_be_an_address_is_a_usage_error(address, words):
-    """Found before anything is asked."""
+def test_an_invalid_address_is_a_usage_error(address, words):
+    """Detected before any connection."""
     with pytest.raises(UsageError, match=words):
-        require_answer(address)
+        require_reachable(address)
 
 
 @pytest.mark.parametrize(
@@ -174,23 +174,23 @@ def test_what_cannot_be_an_address_is_a_usage_error(address, words):
         ("ray://other:1", None, "ray://other:1"),
     ],
 )
-def test_which_cluster_is_meant(given, environment, means, monkeypatch):
-    """As Ray reads its own address; ``local`` is a Ray of this process's own."""
+def test_resolution_of_the_address(given, environment, means, monkeypatch):
+    """As Ray resolves its address; ``local`` is a private local Ray."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     if environment is not None:
         monkeypatch.setenv("RAY_ADDRESS", environment)
     assert cluster_address(given) == means
 
 
-def test_addresses_are_taken_apart():
-    """IPv6 in brackets, and the port that a Ray client takes by itself."""
+def test_addresses_are_parsed():
+    """IPv6 in brackets, and the default port of Ray client."""
     assert parse_address("[::1]:6379") == ("", "::1", 6379)
     assert parse_address("ray://head") == ("ray", "head", 10001)
 
 
 @pytest.mark.parametrize("how", ["option", "environment"])
-def test_the_command_ends_with_4_when_the_cluster_is_dead(how, closed_port, tmp_path):
-    """Before any work; the same through --address and RAY_ADDRESS."""
+def test_the_command_exits_with_4_if_the_cluster_is_unreachable(how, closed_port, tmp_path):
+    """Before any work, with --address and with RAY_ADDRESS."""
     (tmp_path / "in").mkdir()
     address = f"127.0.0.1:{closed_port}"
     words = ("--videos", str(tmp_path / "in"), "--out", str(tmp_path / "out"), *QUICK, "--precision", "auto")
@@ -204,8 +204,8 @@ def test_the_command_ends_with_4_when_the_cluster_is_dead(how, closed_port, tmp_
 @pytest.mark.parametrize(
     ("folder", "words"), [("d" * 90, "107 bytes"), ("none/below", "No such file"), ("file", "Not a directory")]
 )
-def test_a_place_where_ray_cannot_be_names_the_remedy(folder, words, tmp_path, monkeypatch):
-    """The path is too long for sockets, or nothing can be written there: exit code 2, and nothing is left there."""
+def test_an_unusable_temporary_folder_is_reported_with_a_remedy(folder, words, tmp_path, monkeypatch):
+    """Paths too long for sockets, or a read-only folder: exit code 2, and no files are left."""
     (tmp_path / ("d" * 90)).mkdir()
     (tmp_path / "file").touch()
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / folder))

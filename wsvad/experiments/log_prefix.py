@@ -1,4 +1,4 @@
-"""Lines of the log that say which of several runs they are about."""
+"""Prefix log lines with the name of the run that they belong to."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def labelled(label: str) -> Iterator[None]:
-    """Put ``label: `` before every line that this package logs within a ``with`` block, in whatever thread."""
+def log_prefix(label: str) -> Iterator[None]:
+    """Prefix every log line of this package with ``label: `` for the duration of a ``with`` block, in all threads."""
     make = logging.getLogRecordFactory()
     prefix = f"{label}: "
 

@@ -1,4 +1,4 @@
-"""Snapshots of one level, written as versions up to 0.1 wrote them."""
+"""Write one-level snapshots as versions up to 0.1 did."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wsvad.storage import Store
 
 
 def one_level(snapshot: Snapshot, objects: Iterable[SnapshotObject], videos_key: str, *, sealed: bool = True) -> bytes:
-    """The JSON of a snapshot that names these objects itself; without a digest as 0.1.0 wrote it."""
+    """Return the JSON of a snapshot that lists these objects itself; without a digest, as in version 0.1.0."""
     named = [asdict(o) for o in objects]
     plain = {name: getattr(snapshot, name) for name in ("number", "fingerprint", "config", "run_id", "created_utc")}
     plain |= {"objects": named, "videos_key": videos_key, "rows": sum(o["rows"] for o in named)}
@@ -31,13 +31,13 @@ def store_videos(store: Store, rows: list[dict[str, Any]]) -> str:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(rows, schema=VIDEOS_SCHEMA), sink, compression="zstd")
     data = sink.getvalue().to_pybytes()
-    key = layout.named_by_content(layout.VIDEOS, data)
+    key = layout.content_key(layout.VIDEOS, data)
     store.create(key, data)
     return key
 
 
 def downgrade(store: Store, snapshot: Snapshot, *, sealed: bool = True) -> str:
-    """Replace a snapshot and its lists by what an earlier version would have written; return its table's key."""
+    """Replace a snapshot and its lists by what an earlier version would have written; return the table's key."""
     key = store_videos(store, snapshot.videos)
     store.replace(layout.snapshot_key(snapshot.number), one_level(snapshot, snapshot.objects, key, sealed=sealed))
     for ref in snapshot.lists:

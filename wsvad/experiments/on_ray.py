@@ -1,4 +1,4 @@
-"""Trials on Ray: every one is a task."""
+"""Run trials on Ray, each as a task."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Key = TypeVar("Key")
 def run_on_ray(
     trials: Mapping[Key, Trial], address: str | None, *, verbose: bool
 ) -> Iterator[tuple[Key, dict[Split, Figures]]]:
-    """Run all trials, as many at once as the cluster has room for, and yield each as it ends.
+    """Run all trials in parallel as far as the cluster has room, and yield the metrics of each as it finishes.
 
     Raises:
-        WsvadError: what a trial raised; the others are stopped, and go on in the next call.
+        WsvadError: raised by a trial. The others are stopped and resume in the next call.
         ClusterError: Ray failed.
     """
     with connected(address, verbose=verbose):
-        # a lost node's trials are run again elsewhere; what they had written is taken up
+        # after the loss of a node its trials are retried elsewhere, and resume from what they had written
         task = ray.remote(run_trial)
         waiting = {
             task.options(num_cpus=trial.cpus, num_gpus=trial.gpus, max_retries=3).remote(trial): key

@@ -1,27 +1,27 @@
-"""Publishing while units still run."""
+"""Publication of finished units while others still run."""
 
 from itertools import pairwise
 
 import pytest
 
 from wsvad.errors import ConflictError, StoreUnavailable
-from wsvad.work import interim
-from wsvad.work.interim import Interim
+from wsvad.work import periodic_publish
+from wsvad.work.periodic_publish import PeriodicPublisher
 
 
 def _times(monkeypatch, seconds, publish=None):
-    """When a run whose receipts come at these seconds publishes."""
+    """Return the times of publication for receipts at these seconds."""
     now = [0.0]
     published = []
-    monkeypatch.setattr(interim.time, "monotonic", lambda: now[0])
-    maybe = Interim(lambda: (published.append(now[0]), publish and publish()))
+    monkeypatch.setattr(periodic_publish.time, "monotonic", lambda: now[0])
+    maybe = PeriodicPublisher(lambda: (published.append(now[0]), publish and publish()))
     for now[0] in seconds:
         maybe()
     return published
 
 
 def test_first_after_ten_minutes_then_a_tenth_of_the_run_at_least_every_six_hours(monkeypatch):
-    """A short run publishes at its end alone; ten days are 121 snapshots, not 1440."""
+    """A short run publishes only at its end; ten days have 121 snapshots instead of 1440."""
     minute, day = 60.0, 86400.0
     assert _times(monkeypatch, [1.0, 599.0]) == []
     assert _times(monkeypatch, [599.0, 601.0, 700.0, 1150.0, 1201.0]) == [601.0, 1201.0]
@@ -31,8 +31,8 @@ def test_first_after_ten_minutes_then_a_tenth_of_the_run_at_least_every_six_hour
     assert long[-1] > 9.7 * day
 
 
-def test_store_that_fails_now_is_asked_again_later(monkeypatch):
-    """An interim snapshot is a service, not a promise; another run's ids are a reason to stop."""
+def test_a_failed_publication_is_retried_later(monkeypatch):
+    """A failing store does not end the run, but a conflict with another run does."""
 
     def fail(error):
         raise error

@@ -1,4 +1,4 @@
-"""What a loop keeps of a run, and goes on from: states, the curve as CSV, and its new steps as TensorBoard events."""
+"""Save and resume a training run: its state, its curve as CSV, and its new steps as TensorBoard events."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Protocol
 import torch
 
 from wsvad.loop.curve import Curve, tensorboard_events
-from wsvad.loop.group import Group, agree
-from wsvad.loop.places import EVENTS
+from wsvad.loop.group import Group, broadcast
+from wsvad.loop.keys import EVENTS
 from wsvad.loop.state import TrainState, load_state, newest_state, save_state
 from wsvad.storage import Store
 
@@ -17,16 +17,16 @@ log = logging.getLogger(__name__)
 
 
 class Loop(Protocol):
-    """A loop over steps that can be saved and restored."""
+    """A training loop whose state can be saved and restored."""
 
     @property
     def step(self) -> int:
-        """Steps done."""
+        """Number of finished steps."""
         ...
 
     @property
     def curve(self) -> Curve:
-        """A row for every step done."""
+        """The training curve, with a row for every finished step."""
         ...
 
     def state(self) -> TrainState:
@@ -34,20 +34,20 @@ class Loop(Protocol):
         ...
 
     def restore(self, state: TrainState) -> None:
-        """Undo :meth:`state`."""
+        """Restore a state returned by :meth:`state`."""
         ...
 
 
 def resume(loop: Loop, store: Store, group: Group, device: torch.device) -> None:
-    """Restore, on every worker, the state that the first one finds to be the newest whole one.
+    """Restore the newest intact state on all workers; the first worker selects it.
 
-    Events of steps that a killed run did, and that are done again now, are deleted.
+    Deletes TensorBoard events of later steps, which a killed run had done and which are now repeated.
     """
     state = newest_state(store) if group.rank == 0 else None
-    step = agree(group, state.step if state else 0, device)
+    step = broadcast(group, state.step if state else 0, device)
     if step:
         loop.restore(state or load_state(store, step))
-        log.info("going on from step %d", step)
+        log.info("resuming from step %d", step)
     if group.rank == 0:
         for info in store.list(EVENTS):
             if int(info.key.rsplit(".", 2)[-2]) >= step:
@@ -55,13 +55,13 @@ def resume(loop: Loop, store: Store, group: Group, device: torch.device) -> None
 
 
 def save(loop: Loop, store: Store, since: int, *, keep: int, curve: str) -> None:
-    """Write the state, and what people look at.
+    """Save the state, TensorBoard events and the curve.
 
     Args:
-        loop: as it is now.
-        store: of the run.
-        since: step at which it was last saved; events are of the steps after it.
-        keep: states that are kept.
+        loop: training loop.
+        store: store of the run.
+        since: step of the previous save; the events cover the steps after it.
+        keep: number of states to keep.
         curve: key of the curve as CSV.
     """
     if loop.step > since:

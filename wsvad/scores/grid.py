@@ -1,4 +1,4 @@
-"""Where in the picture cuboids lie: from the 7x7 grid of a model to pixels of the displayed video.
+"""Positions of cuboids in the picture: map the 7x7 grid of a model to pixels of the displayed video.
 
 Axes: K cuboids (49, row by row from the top left). Boxes are ``x1, y1, x2, y2``, half-open.
 """
@@ -19,9 +19,9 @@ Floats = npt.NDArray[np.float64]
 
 
 def view_of(features_config: Mapping[str, Any], width: int, height: int) -> tuple[float, float, float, float] | None:
-    """Return the box of the displayed video that the grid covers; None where crops were averaged, or nothing is said.
+    """Return the box of the displayed video that the grid covers, or ``None`` if it is unknown or crops were averaged.
 
-    Features made elsewhere, whose configuration names no geometry, have no known view.
+    Imported features, whose configuration has no geometry, have no known view.
     """
     for kind in get_args(GeometryKind):
         if kind == features_config.get("geometry"):
@@ -31,7 +31,7 @@ def view_of(features_config: Mapping[str, Any], width: int, height: int) -> tupl
 
 
 def cells(view: tuple[float, float, float, float], count: int = 49) -> Floats:
-    """Cut a view ``(x1, y1, x2, y2)`` into a square grid; returns ``[count, 4]``, row by row from the top left."""
+    """Divide a view ``(x1, y1, x2, y2)`` into a square grid; return ``[count, 4]``, row by row from the top left."""
     side = math.isqrt(count)
     x, y = np.linspace(view[0], view[2], side + 1), np.linspace(view[1], view[3], side + 1)
     row, column = np.divmod(np.arange(side * side), side)

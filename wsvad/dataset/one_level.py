@@ -1,4 +1,4 @@
-"""Snapshots of one level, which versions up to 0.1 wrote: all objects in the snapshot, all videos in one table."""
+"""Read one-level snapshots, written by versions up to 0.1: all objects in the snapshot, all videos in one table."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from wsvad.storage import Store
 
 @dataclass(frozen=True)
 class OneLevel:
-    """What a snapshot of one level names."""
+    """Content of a one-level snapshot."""
 
     objects: tuple[SnapshotObject, ...]
     videos_key: str
-    """Key of the videos table, see ``VIDEOS_SCHEMA``."""
+    """Key of the table of videos, see ``VIDEOS_SCHEMA``."""
 
     def videos(self, store: Store) -> list[dict[str, Any]]:
-        """Return the rows of the videos table; its name is the digest of its bytes.
+        """Return the rows of the table of videos, whose name is the digest of its bytes.
 
         Raises:
-            DamagedError: it is missing or damaged.
+            DamagedError: the table is missing or damaged.
         """
         name = f"{store.uri}/{self.videos_key}"
         try:
             data = store.read(self.videos_key)
         except ObjectNotFound as error:
-            raise DamagedError(f"{name} is missing, which a snapshot names; {REMEDY}") from error
-        if layout.named_by_content(layout.VIDEOS, data) != self.videos_key:
-            raise DamagedError(f"{name} is damaged: its digest is not its name; {REMEDY}")
+            raise DamagedError(f"{name} is missing, but a snapshot references it; {REMEDY}") from error
+        if layout.content_key(layout.VIDEOS, data) != self.videos_key:
+            raise DamagedError(f"{name} is damaged: its digest does not match its name; {REMEDY}")
         try:
             table = pq.read_table(owned_reader(data), schema=VIDEOS_SCHEMA)
         except (pa.ArrowException, OSError) as error:
@@ -50,21 +50,21 @@ class OneLevel:
         """Return every video with its objects.
 
         Raises:
-            DamagedError: the table is missing or damaged, or lacks a video that has objects.
+            DamagedError: the table is missing or damaged, or has no row of a video that has objects.
         """
-        return joined(self.videos(store), self.objects, f"{store.uri}/{self.videos_key}")
+        return join_entries(self.videos(store), self.objects, f"{store.uri}/{self.videos_key}")
 
 
-def joined(videos: Iterable[dict[str, Any]], objects: Iterable[SnapshotObject], name: str) -> tuple[Entry, ...]:
-    """Return rows of videos with their objects, ordered by id.
+def join_entries(videos: Iterable[dict[str, Any]], objects: Iterable[SnapshotObject], name: str) -> tuple[Entry, ...]:
+    """Combine rows of videos and their objects into entries, ordered by video id.
 
     Args:
-        videos: the rows.
-        objects: of these videos.
-        name: of what holds the rows, for messages.
+        videos: rows.
+        objects: objects of these videos.
+        name: name of the table, for messages.
 
     Raises:
-        DamagedError: an object of a video that has no row.
+        DamagedError: the video of an object has no row.
     """
     parts: dict[str, list[SnapshotObject]] = defaultdict(list)
     for o in objects:
@@ -72,5 +72,5 @@ def joined(videos: Iterable[dict[str, Any]], objects: Iterable[SnapshotObject], 
     rows = {str(row[VIDEO_ID]): row for row in videos}
     unlisted = sorted(parts.keys() - rows.keys())
     if unlisted:
-        raise DamagedError(f"{name} lacks {unlisted[:3]}, which the snapshot has; {REMEDY}")
+        raise DamagedError(f"{name} has no row of {unlisted[:3]}, but the snapshot has their objects; {REMEDY}")
     return tuple(entry_of(rows[i], parts.get(i, ())) for i in sorted(rows))

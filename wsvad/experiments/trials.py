@@ -1,4 +1,4 @@
-"""Many trials: one after the other in this process, or side by side on Ray."""
+"""Run trials one after the other in this process, or in parallel on Ray."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Key = TypeVar("Key")
 def run_trials(
     trials: Mapping[Key, Trial], *, use_ray: bool, address: str | None = None, verbose: bool = False
 ) -> Iterator[tuple[Key, dict[Split, Figures]]]:
-    """Run trials and yield the figures of each as it ends, with its key.
+    """Run trials and yield the key and metrics of each as it finishes.
 
     Raises:
-        WsvadError: what a trial raised; finished ones are not run again in the next call.
+        WsvadError: raised by a trial. Finished trials are not repeated by the next call.
         ClusterError: Ray failed.
     """
     if use_ray:
-        from wsvad.experiments.run import run_on_ray  # brings Ray with it
+        from wsvad.experiments.on_ray import run_on_ray  # imports Ray
 
         yield from run_on_ray(trials, address, verbose=verbose)
         return

@@ -1,0 +1,10 @@
+"""Keys of a run's objects other than its result, relative to its root."""
+
+STATES = "state/"
+"""States from which a killed run resumes."""
+EVENTS = "tensorboard/"
+"""The training curve as TensorBoard events."""
+SWEEP = "tuning.json"
+"""Options that determine the results of a sweep; identifies a sweep."""
+TRIALS = "trials/"
+"""Configurations of a sweep and their results."""
