@@ -62,7 +62,7 @@ def ablate(
     metric: str | PathLike[str] | None = None,
     resamples: int | None = None,
 ) -> AblationSummary:
-    """What a model owes to each of its parts: rows that differ in one, paired with a base."""
+    """Ablation study: vary one factor per row, paired with a base."""
 
 def compare(
     features: str | PathLike[str] | None = None,
@@ -98,7 +98,7 @@ def compare(
     rows: str | PathLike[str] | None = None,
     seeds: int | None = None,
 ) -> CompareSummary:
-    """Train, score and evaluate several models with several seeds; one table."""
+    """Train, score and evaluate several models with several seeds, and write one table."""
 
 def evaluate(
     scores: str | PathLike[str] | None = None,
@@ -134,7 +134,7 @@ def evaluate(
     s3_anonymous: bool | None = None,
     s3_attempts: int | None = None,
 ) -> EvaluateSummary:
-    """Compare scores with the truth of a manifest: figures with intervals, and a page."""
+    """Evaluate scores against annotations: metrics with intervals, and an HTML report."""
 
 def extract(
     videos: str | PathLike[str] | None = None,
@@ -179,7 +179,7 @@ def extract(
     s3_anonymous: bool | None = None,
     s3_attempts: int | None = None,
 ) -> ExtractSummary:
-    """Extract I3D features of a folder, bucket or manifest of videos."""
+    """Extract I3D features from a folder, bucket or manifest of videos."""
 
 def import_features(
     files: str | PathLike[str] | None = None,
@@ -208,7 +208,7 @@ def import_features(
     s3_anonymous: bool | None = None,
     s3_attempts: int | None = None,
 ) -> ImportSummary:
-    """Import features made by others (.npy, text) as a features data set."""
+    """Import existing features (.npy, text) as a features data set."""
 
 def promote(
     root: str | PathLike[str] | None = None,
@@ -225,7 +225,7 @@ def promote(
     s3_anonymous: bool | None = None,
     s3_attempts: int | None = None,
 ) -> PromoteSummary:
-    """Show readers what another model made of the archive, or the one before."""
+    """Make another scored model, or the previous one, the champion of a nightly job."""
 
 def purge(
     root: str | PathLike[str] | None = None,
@@ -244,7 +244,7 @@ def purge(
     s3_anonymous: bool | None = None,
     s3_attempts: int | None = None,
 ) -> PurgeSummary:
-    """Take videos out of everything that nights made of them, for good."""
+    """Permanently remove videos from all results of a nightly job."""
 
 def rescore(
     archive: str | PathLike[str] | None = None,
@@ -293,7 +293,7 @@ def rescore(
     s3_anonymous: bool | None = None,
     s3_attempts: int | None = None,
 ) -> RescoreSummary | NightSummary:
-    """Bring scores and events of an archive up to date, a whole night at a time."""
+    """Nightly job: bring scores and events of an archive up to date."""
 
 def score(
     features: str | PathLike[str] | None = None,
@@ -328,7 +328,7 @@ def score(
     s3_anonymous: bool | None = None,
     s3_attempts: int | None = None,
 ) -> ScoreSummary | ExtractSummary:
-    """Score every clip of features, or of videos, with a trained model."""
+    """Score every clip of features or videos with a trained model."""
 
 def train(
     features: str | PathLike[str] | None = None,
@@ -369,7 +369,7 @@ def train(
     s3_anonymous: bool | None = None,
     s3_attempts: int | None = None,
 ) -> TrainSummary:
-    """Train a model on features and video-level labels; Ray Train, or one process."""
+    """Train a model on features and video-level labels, with Ray Train or in one process."""
 
 def tune(
     features: str | PathLike[str] | None = None,
@@ -422,7 +422,7 @@ def tune(
     s3_anonymous: bool | None = None,
     s3_attempts: int | None = None,
 ) -> TuneSummary:
-    """Search settings of a model on validation videos: Ray Tune, seeds, finals on fresh seeds."""
+    """Tune settings of a model on validation videos with Ray Tune; finals use fresh seeds."""
 
 def verdicts(
     root: str | PathLike[str] | None = None,
@@ -439,4 +439,4 @@ def verdicts(
     s3_anonymous: bool | None = None,
     s3_attempts: int | None = None,
 ) -> VerdictSummary:
-    """What reviewers said: precision, recall, thresholds, and videos for the next training."""
+    """Process verdicts of reviewers: precision, recall, thresholds, and a training manifest."""
