@@ -13,6 +13,7 @@ import pytest
 
 import wsvad
 from tests.extraction.videos import write_video
+from wsvad.cli.main import main
 
 ROOT = Path(wsvad.__file__).parent
 
@@ -45,6 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         assert run("wsvad").failed == 0
+        assert main(["events", "--scores", "scores", "--out", "events"]) == 0
     return folder
 
 
@@ -64,5 +66,6 @@ def test_examples_run(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_front_door_has_examples():
-    """The package and its classes."""
-    assert {"wsvad"} <= set(modules_with_examples())
+    """The package, its classes and its metrics."""
+    classes = {"wsvad.features.reading", "wsvad.scores.reading", "wsvad.events.reading", "wsvad.pipelines.inferencer"}
+    assert {"wsvad", *classes} <= set(modules_with_examples())

@@ -25,7 +25,7 @@ VERBS = ("extraction", "importing", "training", "scoring", "pretraining", "evalu
 LAYERS = (
     ("errors", "signals"),
     ("options",),
-    ("arrow", "clips", "columns", "cores", "display", "documents", "rates", "suggest", "text"),
+    ("arrow", "clips", "columns", "cores", "display", "documents", "notebook", "rates", "suggest", "text"),
     ("storage",),
     ("provenance",),
     ("dataset",),

@@ -19,6 +19,9 @@ def poisson_upper(count: int, level: float = LEVEL) -> float:
     Args:
         count: number of observed events, at least 0.
         level: confidence level, in (0, 1).
+
+    >>> round(poisson_upper(0), 3)
+    2.996
     """
     return float(gammaincinv(count + 1, level))
 

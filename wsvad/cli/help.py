@@ -28,7 +28,8 @@ class Formatter:
             title = {"Arguments": "arguments", "Commands": "commands", "Parameters": "options"}.get(
                 _plain(panel.title), _plain(panel.title)
             )
-            lines = [f"{title}:", *(line for entry in panel.entries for line in _lines(entry, console.width))]
+            heading = textwrap.fill(f"{title}:", max(console.width, 20))
+            lines = [heading, *(line for entry in panel.entries for line in _lines(entry, console.width))]
             sys.stdout.write("\n".join(lines) + "\n\n")
 
     def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
@@ -52,7 +53,8 @@ def _lines(entry: HelpEntry, width: int) -> list[str]:
     wrapped = textwrap.wrap(" ".join(filter(None, about)), max(width - indent, 20), break_on_hyphens=False)
     lines = textwrap.indent("\n".join(wrapped), " " * indent).split("\n")
     if len(names) + 4 > indent or not wrapped:
-        return [f"  {names}", *lines[: len(wrapped)]]
+        named = textwrap.wrap(names, max(width - 2, 20), subsequent_indent="    ", break_on_hyphens=False)
+        return [*(f"  {line}" for line in named), *lines[: len(wrapped)]]
     return [f"  {names:{indent - 2}}{lines[0][indent:]}", *lines[1:]]
 
 

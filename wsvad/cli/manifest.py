@@ -154,7 +154,7 @@ def _show(summary: dict[str, Any]) -> None:
     )
     table = Table()
     for column in ("split", "normal", "anomalous", "anomalous frames", "boxes"):
-        table.add_column(column, justify="left" if column == "split" else "right")
+        table.add_column(column, justify="left" if column == "split" else "right", overflow="fold")
     for split, counts in summary["splits"].items():
         table.add_row(split, *("not known" if value is None else f"{value:,}" for value in counts.values()))
     console.print(table)

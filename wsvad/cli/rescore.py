@@ -21,6 +21,7 @@ from wsvad.cli.options import (
 from wsvad.errors import EXIT_OK, EXIT_QUARANTINE, WsvadError
 from wsvad.events.config import EventSettings
 from wsvad.manifest.names import Identity
+from wsvad.notebook import NotebookView
 from wsvad.options import Flag, Option, PositiveInt, Uri, group
 from wsvad.review.config import ChoiceOptions, ReviewOptions, SourceOptions
 from wsvad.storage import StoreOptions, open_store
@@ -93,7 +94,7 @@ class Options(Configured):
 
 
 @dataclass(frozen=True)
-class NightSummary:
+class NightSummary(NotebookView):
     """The summary of a night and of the review page that it wrote."""
 
     night: "RescoreSummary"

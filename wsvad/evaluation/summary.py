@@ -14,6 +14,7 @@ from rich.table import Table
 from wsvad.errors import EXIT_OK
 from wsvad.features.config_text import config_phrase
 from wsvad.metrics.event_definitions import POINT_DEFINITIONS
+from wsvad.notebook import NotebookView
 from wsvad.report.svg import number
 
 
@@ -26,7 +27,7 @@ def describe_point(events: Mapping[str, Any]) -> str:
 
 
 @dataclass(frozen=True)
-class EvaluateSummary:
+class EvaluateSummary(NotebookView):
     """The report and its URIs."""
 
     document: dict[str, Any]
@@ -49,7 +50,7 @@ class EvaluateSummary:
         """Print the metrics and the URIs of the report."""
         table = Table(box=None, pad_edge=False)
         for name, side in (("metric", "left"), ("value", "right"), ("interval", "right"), ("", "left")):
-            table.add_column(name, justify="right" if side == "right" else "left")
+            table.add_column(name, justify="right" if side == "right" else "left", overflow="fold")
         events = self.document["events"]
         hidden = POINT_DEFINITIONS if events["point"]["high"] is None else ()
         shown = {name: metric for name, metric in events["figures"].items() if name not in hidden}

@@ -19,7 +19,14 @@ from wsvad.work.stored import DamagedUnit
 
 @dataclass(frozen=True)
 class EventSet(PublishedTables):
-    """The events of a snapshot. Rows are read on demand. Open one with :meth:`open`."""
+    """The events of a snapshot. Rows are read on demand. Open one with :meth:`open`.
+
+    >>> events = EventSet.open("events")
+    >>> sorted(events.units)[:2]  # camera and day; offsets, because the recording times are unknown
+    ['offsets/cam0.mp4', 'offsets/cam1.mp4']
+    >>> events.to_arrow().column_names[:3]
+    ['kind', 'camera', 'day']
+    """
 
     rows_are: ClassVar[str] = "events"
 

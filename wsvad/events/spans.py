@@ -59,6 +59,13 @@ def find_events(times_T2: npt.ArrayLike, scores_T: npt.ArrayLike, settings: Even
 
     Raises:
         UsageError: shapes differ, times do not ascend, or values are not finite.
+
+    >>> from wsvad.events.config import EventSettings
+    >>> clips = [(0, 1), (1, 2), (2, 3), (3, 4)]
+    >>> settings = EventSettings(high=0.5, low=0.4, gap_s=1, smooth_s=0, min_length_s=1)
+    >>> (event,) = find_events(clips, [0.1, 0.9, 0.45, 0.2], settings)
+    >>> event.start_s, event.end_s
+    (1.0, 3.0)
     """
     times_T2, scores_T = _checked(times_T2, scores_T)
     if not len(scores_T):

@@ -24,6 +24,7 @@ from wsvad.metrics.options import MetricOptions
 from wsvad.metrics.paired import Paired, compare_pairs, holm
 from wsvad.metrics.ranking import Floats
 from wsvad.models.registry import MODELS
+from wsvad.notebook import NotebookView
 from wsvad.provenance import versions
 from wsvad.report.tables import Column, Table, as_csv, as_html, as_markdown
 from wsvad.storage import open_store
@@ -61,7 +62,7 @@ class AblationOptions:
 
 
 @dataclass(frozen=True)
-class AblationSummary:
+class AblationSummary(NotebookView):
     """Result of an ablation: one table per split, and their location."""
 
     out: str
@@ -104,7 +105,7 @@ class AblationSummary:
                 continue
             table = RichTable(box=None, pad_edge=False, title=f"{self.title}, split {split}", title_justify="left")
             for column in columns:
-                table.add_column(column.title, justify="left" if column.text else "right")
+                table.add_column(column.title, justify="left" if column.text else "right", overflow="fold")
             for line in lines:
                 table.add_row(*line)
             console.print(table, markup=False)

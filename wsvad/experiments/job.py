@@ -23,6 +23,7 @@ from wsvad.features.config_text import config_fields, config_phrase
 from wsvad.features.reading import FeatureSet
 from wsvad.manifest.names import Split
 from wsvad.manifest.records import read_records
+from wsvad.notebook import NotebookView
 from wsvad.provenance import versions
 from wsvad.storage import open_store, probe_folder
 from wsvad.work.target import refuse_job_working_dir
@@ -33,7 +34,7 @@ JSON, MARKDOWN, CSV = "table.json", "table.md", "figures.csv"
 
 
 @dataclass(frozen=True)
-class CompareSummary:
+class CompareSummary(NotebookView):
     """Result of a comparison: the table and its location."""
 
     out: str
@@ -60,9 +61,9 @@ class CompareSummary:
             return
         found = lines(self.rows)
         table = Table(box=None, pad_edge=False)
-        table.add_column(f"{self.seeds} seeds")
+        table.add_column(f"{self.seeds} seeds", overflow="fold")
         for name in found:
-            table.add_column(name, justify="right")
+            table.add_column(name, justify="right", overflow="fold")
         for metric in shown_columns(self.rows):
             table.add_row(COLUMNS[metric], *(line[metric].text() if metric in line else "–" for line in found.values()))
         console.print(table)

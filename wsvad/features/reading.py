@@ -46,7 +46,19 @@ class VideoFeatures(UnitFeatures):
 
 @dataclass(frozen=True)
 class FeatureSet(PublishedTables):
-    """The features of a snapshot. Small and picklable; values are read on demand. Create it with :meth:`open`."""
+    """The features of a snapshot. Small and picklable; values are read on demand. Create it with :meth:`open`.
+
+    >>> features = FeatureSet.open("features")
+    >>> features.pooled_dim, features.cuboid_shape, len(features.video_ids)
+    (56, (49, 160), 8)
+    >>> features.to_pandas(["video_id", "clip", "end_frame", "end_s"], ["cam1.mp4"]).tail(2)
+       video_id  clip  end_frame  end_s
+    3  cam1.mp4     3         64   2.56
+    4  cam1.mp4     4         70   2.80
+    >>> video = features.load("cam1.mp4")
+    >>> video.pooled_TVD.shape, video.cuboids_TVKC.shape  # clips, crops, …
+    ((5, 1, 56), (5, 1, 49, 160))
+    """
 
     rows_are: ClassVar[str] = "features"
 

@@ -60,6 +60,9 @@ def roc_auc(truth_N: npt.ArrayLike, scores_N: npt.ArrayLike, weights_N: npt.Arra
     The area is computed from counts and divided once, which is exact for integer weights: equal areas give equal
     numbers. ``sklearn.metrics.roc_auc_score`` rounds rates first, so two orders with the same area may differ in the
     last digit, which could decide which training step is selected.
+
+    >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.4, 0.9])
+    0.875
     """
     truth, scores, weights = _of_both_classes(truth_N, scores_N, weights_N)
     from sklearn.metrics import auc, confusion_matrix_at_thresholds
@@ -88,6 +91,9 @@ def average_precision(truth_N: npt.ArrayLike, scores_N: npt.ArrayLike, weights_N
 
     1 means that every anomalous item scores above every normal one; chance is the fraction of anomalous items. Raises
     as :func:`precision_recall_curve`.
+
+    >>> average_precision([0, 1, 0, 1], [0.1, 0.4, 0.5, 0.9])
+    0.8333333333333333
     """
     truth, scores, weights = _with_anomalies(truth_N, scores_N, weights_N)
     from sklearn.metrics import average_precision_score

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from types import TracebackType
 from typing import Any
 
@@ -26,13 +27,14 @@ from wsvad.weights.resolve import BackboneSource
 class Inferencer:
     """Score single videos like ``wsvad extract`` and ``wsvad score``, with the same numeric results.
 
-    ::
-
-        with Inferencer.load("runs/ltgs/checkpoint", weights="rgb_imagenet.pt") as inferencer:
-            scores = inferencer.score_video("/footage/cam7.mp4")
-            scores.score_T              # float32 [T], one per clip, 1 is anomalous
-            scores.frame_scores()       # float32 [frames of the video]
-            scores.cuboid_scores_TK     # float32 [T, 49] over a 7x7 grid, or None
+    >>> with Inferencer.load("model/checkpoint") as inferencer:
+    ...     scores = inferencer.score_video("videos/cam1.mp4")
+    >>> scores.score_T.shape  # one per clip; 1 is anomalous
+    (5,)
+    >>> scores.frame_scores().shape  # one per frame
+    (70,)
+    >>> scores.cuboid_scores_TK.shape  # over a 7x7 grid; None for a model without cuboids
+    (5, 49)
 
     A child process without credentials decodes videos; leaving the ``with`` block (or :meth:`close`) ends it. The
     features of the whole video are held in memory: for full I3D with cuboids 54 KB per clip, and twice that while they
@@ -107,6 +109,16 @@ class Inferencer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _repr_html_(self) -> str:
+        """Return what the inferencer consists of; notebooks call this."""
+        rows = {
+            "model": str(self.checkpoint.model_config),
+            "backbone": f"{self._features.backbone}, weights {self._features.weights}",
+            "device": f"{self._device}, {self._threads or 'default'} threads",
+        }
+        cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())
+        return f'<table style="text-align:left"><caption>Inferencer</caption>{cells}</table>'
 
     def close(self) -> None:
         """End the decoder process."""

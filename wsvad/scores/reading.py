@@ -22,7 +22,14 @@ __all__ = ["ScoreSet", "VideoScores"]
 
 @dataclass(frozen=True)
 class ScoreSet(PublishedTables):
-    """The scores of a snapshot. Opened by :meth:`open`; scores are read on demand."""
+    """The scores of a snapshot. Opened by :meth:`open`; scores are read on demand.
+
+    >>> scores = ScoreSet.open("scores")
+    >>> scores.load("cam1.mp4").score_T.shape
+    (5,)
+    >>> scores.to_arrow(["video_id", "clip", "score"]).num_rows
+    40
+    """
 
     rows_are: ClassVar[str] = "scores"
 

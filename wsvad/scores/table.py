@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from wsvad import columns
 from wsvad.documents import parse_object
 from wsvad.features.encoding import UnitSummary, check_columns, tensor_array
+from wsvad.notebook import curve_html
 from wsvad.scores.expand import expand_scores
 from wsvad.work.stored import DamagedUnit
 
@@ -52,6 +53,17 @@ class VideoScores:
     def frame_scores(self, num_frames: int | None = None) -> np.ndarray:
         """Return frame scores, float32 ``[num_frames]``, by default for all frames. See :func:`expand_scores`."""
         return expand_scores(self.score_T, self.start_frame, self.end_frame, num_frames or self.num_frames)
+
+    def _repr_html_(self) -> str:
+        """Return the curve of the clip scores; notebooks call this."""
+        if not len(self.clip):
+            return curve_html(f"{self.video_id}: no clips", ())
+        peak = int(self.score_T.argmax())
+        title = (
+            f"{self.video_id}: {len(self.clip)} clips, {self.start_s[0]:.1f} to {self.end_s[-1]:.1f} s, highest score "
+            f"{self.score_T[peak]:.3f} at {self.start_s[peak]:.1f} s"
+        )
+        return curve_html(title, self.score_T.tolist())
 
 
 def encode_scores(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar
@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from wsvad.dataset.sealed import seal
+from wsvad.notebook import NotebookView
 
 
-class Summary(ABC):
+class Summary(NotebookView):
     """Base class of the summaries, which are frozen dataclasses of JSON values with an ``exit_code``.
 
     If there is a field ``problems`` (rows of text), it is shown first, formatted with ``problem_line``. A ``banner``
@@ -45,6 +46,8 @@ class Summary(ABC):
             text = self.problem_line.format(**problem)
             console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
         table = Table(show_header=False, box=None, pad_edge=False)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")  # a URI that does not fit is continued on the next line, not cut off
         for name, value in self.lines():
             table.add_row(name, value)
         console.print(table, markup=False)
