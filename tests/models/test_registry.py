@@ -59,7 +59,7 @@ def test_overrides_take_precedence_over_the_preset():
         ({"name": "mgfn", "input_dim": 8}, "model must be one of sultani, rtfm, st_mil, ltgs, st_ltgs, got 'mgfn'"),
         ({"input_dim": 8}, "model must be one of"),
         ({"name": "ltgs"}, "input_dim is missing"),
-        ({"name": "ltgs", "input_dim": 8, "kk": 3}, "has no setting 'kk'; it has input_dim, fusion"),
+        ({"name": "ltgs", "input_dim": 8, "kk": 3}, "has no setting 'kk'; it has input_dim, smooth_clips, fusion"),
         ({"name": "ltgs", "input_dim": "8"}, "input_dim must be a value of type int, got '8'"),
         ({"name": "ltgs", "input_dim": 0}, "input_dim must be a finite number of at least 1, got 0"),
         ({"name": "ltgs", "input_dim": 8, "k": True}, "k must be a value of type int, got True"),

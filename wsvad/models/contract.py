@@ -18,6 +18,8 @@ from wsvad.errors import UsageError
 
 MAX_SETTING = 1 << 20
 """Maximum of an integer setting; larger values are typing errors."""
+MAX_SMOOTH = 63
+"""Maximum number of clips in the moving average of scores: about 40 s at 25 frames/s and stride 16."""
 
 Inputs = Literal["pooled", "cuboids"]
 LabelIndex = Literal["rank", "segment"]
@@ -58,14 +60,24 @@ class ModelConfig:
 
     input_dim: int
     """D or C, at least 1: 1024 or 528 (Inception), 2048 (ResNet-50 or two streams), 1056 (two streams), or others."""
+    smooth_clips: int = 1
+    """Number of clips over which logits are averaged when a video is scored, odd, from 1 (off) to 63."""
 
     def __post_init__(self) -> None:
         self._check_types()
         self._check_at_least(1, "input_dim")
+        if self.smooth_clips % 2 == 0 or not 1 <= self.smooth_clips <= MAX_SMOOTH:
+            raise self._error("smooth_clips", f"an odd number from 1 to {MAX_SMOOTH}", self.smooth_clips)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every field and ``name`` as JSON values; ``config_from_dict`` is the inverse."""
-        return {"name": self.name, **dataclasses.asdict(self)}
+        """Return every field and ``name`` as JSON values; ``config_from_dict`` is the inverse.
+
+        ``smooth_clips`` is omitted if it is 1, as in checkpoints of versions without it: their digests stay valid.
+        """
+        fields = dataclasses.asdict(self)
+        if self.smooth_clips == 1:
+            del fields["smooth_clips"]
+        return {"name": self.name, **fields}
 
     def _check_types(self) -> None:
         hints = get_type_hints(type(self))
@@ -97,6 +109,9 @@ class ModelConfig:
 
 class MilModel(nn.Module, ABC):
     """Base class of networks. They are stateless apart from parameters: equal features give equal output."""
+
+    smooth_clips: int = 1
+    """Number of clips over which ``score_clips`` averages logits, from the configuration; ``forward`` ignores it."""
 
     @abstractmethod
     def forward(self, features: Tensor) -> MilOutput:

@@ -94,7 +94,9 @@ def build_model(config: ModelConfig, *, seed: int) -> MilModel:
     check_size(config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return _kind(config.name).network(config)
+        model = _kind(config.name).network(config)
+    model.smooth_clips = config.smooth_clips
+    return model
 
 
 def meta_model(config: ModelConfig) -> MilModel:
