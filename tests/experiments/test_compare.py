@@ -17,6 +17,7 @@ from wsvad.experiments.labels import labelled
 from wsvad.experiments.rows import parse_rows, read_rows
 from wsvad.experiments.table import Spread, as_markdown
 from wsvad.manifest.records import write_records
+from wsvad.models.choose import MODELS
 
 TRAINING = [word for word in QUICK if word not in ("--save-every", "5", "--json")]
 
@@ -30,7 +31,7 @@ def planted(tmp_path_factory):
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        ("all", ["sultani", "rtfm", "st_mil", "ltgs", "st_ltgs"]),
+        ("all", list(MODELS)),
         ("ltgs, ltgs:no_decay", ["ltgs", "ltgs:no_decay"]),
         ("sultani:paper", ["sultani"]),
     ],

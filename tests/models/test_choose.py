@@ -46,6 +46,11 @@ def test_presets_are_what_their_papers_say():
     assert default_config("ltgs", 2048, preset="shanghaitech").to_dict()["label_period"] == 1000
 
 
+def test_baselines_are_trained_as_their_authors_code_trains_them():
+    """Learning rate, weight decay, pairs, steps."""
+    assert default_recipe("ur_dmu") == (1e-4, 5e-5, 64, 3_000)
+
+
 def test_an_override_wins_over_the_preset():
     """And a whole number is taken where a real one is wanted."""
     config = default_config("ltgs", 64, preset="k8", k=5, margin=50)
@@ -56,7 +61,7 @@ def test_an_override_wins_over_the_preset():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"name": "mgfn", "input_dim": 8}, "model must be one of sultani, rtfm, st_mil, ltgs, st_ltgs, got 'mgfn'"),
+        ({"name": "mine", "input_dim": 8}, "model must be one of sultani, rtfm, st_mil, ltgs, st_ltgs, .*, got 'mine'"),
         ({"input_dim": 8}, "model must be one of"),
         ({"name": "ltgs"}, "input_dim is missing"),
         ({"name": "ltgs", "input_dim": 8, "kk": 3}, "has no setting 'kk'; it has input_dim, fusion"),
@@ -81,6 +86,7 @@ def test_an_override_wins_over_the_preset():
             "region_weight must be a finite number of at least 0",
         ),
         ({"name": "rtfm", "input_dim": 3}, "input_dim must be a finite number of at least 4, got 3"),
+        ({"name": "ur_dmu", "input_dim": 8, "layers": 1 << 20}, r"layers must be in 1\.\.64"),
         ({"name": "sultani", "input_dim": 8, "pairs": "some"}, "pairs must be one of aligned, all"),
     ],
 )
@@ -127,6 +133,9 @@ def test_parameter_counts_by_hand(dim):
         "ltgs:gated": 3 * head(dim, wide) + head(wide, dim) + 2 * dim + 3 + head(dim, 64, dim) + head(dim, 512, 128, 1),
         "st_ltgs": head(dim, 128) + 2 * (2 * 128 + 3 * head(128, 128) + head(128, 128)) + head(128, 128, 1),
     }
+    layer = 4 * 512 * 512 + head(2 * 512, 512) + head(512, 512, 512) + 4 * 512
+    encoder = 3 * dim * 512 + 512 + 2 * layer
+    expected["ur_dmu"] = encoder + 2 * 60 * 512 + 2 * head(512, 512) + head(1024, 128, 1)
     for name, count in expected.items():
         model_name, _, preset = name.partition(":")
         with torch.device("meta"):

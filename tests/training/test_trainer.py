@@ -15,6 +15,7 @@ from wsvad.training.trainer import selected_weights
 
 SMALL = {"head_dim": 4, "heads": 2, "label_period": 3}
 SMALL_LTGS = {**SMALL, "fusion_dim": 16, "feed_forward": 8}
+SMALL_UR_DMU = {"dim": 8, "heads": 2, "head_dim": 4, "feed_forward": 8}
 STILL = {"dropout": 0.0}
 
 
@@ -26,7 +27,13 @@ def same(one, other):
 
 
 @pytest.mark.parametrize(
-    ("model", "settings"), [("sultani", {}), ("ltgs", SMALL_LTGS), ("ltgs", {**SMALL_LTGS, "label_index": "segment"})]
+    ("model", "settings"),
+    [
+        ("sultani", {}),
+        ("ltgs", SMALL_LTGS),
+        ("ltgs", {**SMALL_LTGS, "label_index": "segment"}),
+        ("ur_dmu", SMALL_UR_DMU),
+    ],
 )
 def test_resumed_run_is_the_undisturbed_one_bit_for_bit(model, settings):
     """With dropout, optimiser, soft labels and selection; random numbers drawn by others meanwhile change nothing."""
@@ -69,6 +76,7 @@ def test_the_loop_leaves_the_callers_random_numbers_alone():
         ("ltgs", {**SMALL_LTGS, **STILL, "attention_dropout": 0.0}),
         ("ltgs", {**SMALL_LTGS, **STILL, "attention_dropout": 0.0, "preset": "gated"}),
         ("ltgs", {**SMALL_LTGS, **STILL, "attention_dropout": 0.0, "preset": "encoder_layer"}),
+        ("ur_dmu", {**SMALL_UR_DMU, **STILL, "noise": 0.0}),
         ("st_ltgs", {**SMALL, **STILL, "attention_dropout": 0.0, "dim": 6}),
     ],
 )

@@ -22,6 +22,7 @@ from wsvad.models.rtfm import Rtfm, RtfmConfig, RtfmCriterion
 from wsvad.models.st_ltgs import StLtgs, StLtgsConfig, StLtgsCriterion
 from wsvad.models.st_mil import StMil, StMilConfig, StMilCriterion
 from wsvad.models.sultani import Sultani, SultaniConfig, SultaniCriterion
+from wsvad.models.ur_dmu import UrDmu, UrDmuConfig, UrDmuCriterion
 from wsvad.suggest import did_you_mean
 
 
@@ -42,6 +43,7 @@ MODELS: Mapping[str, ModelKind] = {
     "st_mil": ModelKind(StMilConfig, StMil, StMilCriterion),
     "ltgs": ModelKind(LtgsConfig, Ltgs, LtgsCriterion),
     "st_ltgs": ModelKind(StLtgsConfig, StLtgs, StLtgsCriterion),
+    "ur_dmu": ModelKind(UrDmuConfig, UrDmu, UrDmuCriterion),
 }
 
 

@@ -19,6 +19,9 @@ from wsvad.errors import UsageError
 MAX_SETTING = 1 << 20
 """Of a whole number among the settings: more of anything cannot be meant."""
 
+MAX_LAYERS = 64
+"""Of a number of layers: each costs time before its size can be known."""
+
 Inputs = Literal["pooled", "cuboids"]
 LabelIndex = Literal["rank", "segment"]
 Pairs = Literal["aligned", "all"]
@@ -39,6 +42,8 @@ class MilOutput(NamedTuple):
     """``[B, T, D]``: the features whose magnitude ranks clips (RTFM, LTGS-Net), not bounded."""
     bag_logits_BX: Tensor | None = None
     """``[B, X]``: one logit a bag, where a model pools bags itself instead of by maximum: X = 1 (video) or T (clip)."""
+    parts: tuple[Tensor, ...] | None = None
+    """What a model's own criterion needs besides: a ``NamedTuple`` of the model's file, each of it ``[B, ...]``."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,11 @@ class ModelConfig:
         for name in names:
             if not bound <= getattr(self, name) < float("inf"):
                 raise self._error(name, f"a finite number of at least {bound:g}", getattr(self, name))
+
+    def _layers(self, *names: str) -> None:
+        for name in names:
+            if not 1 <= getattr(self, name) <= MAX_LAYERS:
+                raise self._error(name, f"in 1..{MAX_LAYERS}", getattr(self, name))
 
     def _share(self, *names: str) -> None:
         for name in names:
