@@ -151,6 +151,7 @@ HOMES = {
         "wsvad/checkpoint/trained.py",
         "wsvad/doctor/software.py",
         "wsvad/models/attention.py",
+        "wsvad/models/bn_wvad.py",
         "wsvad/models/choose.py",
         "wsvad/models/contract.py",
         "wsvad/models/dynamic_labels.py",

@@ -49,6 +49,7 @@ def test_presets_are_what_their_papers_say():
 def test_baselines_are_trained_as_their_authors_code_trains_them():
     """Learning rate, weight decay, pairs, steps."""
     assert default_recipe("ur_dmu") == (1e-4, 5e-5, 64, 3_000)
+    assert default_recipe("bn_wvad") == (1e-4, 5e-5, 64, 1_000)
 
 
 def test_an_override_wins_over_the_preset():
@@ -136,6 +137,7 @@ def test_parameter_counts_by_hand(dim):
     layer = 4 * 512 * 512 + head(2 * 512, 512) + head(512, 512, 512) + 4 * 512
     encoder = 3 * dim * 512 + 512 + 2 * layer
     expected["ur_dmu"] = encoder + 2 * 60 * 512 + 2 * head(512, 512) + head(1024, 128, 1)
+    expected["bn_wvad"] = encoder + head(512, 32, 16, 1) + 2 * (32 + 16)
     for name, count in expected.items():
         model_name, _, preset = name.partition(":")
         with torch.device("meta"):

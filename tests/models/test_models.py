@@ -19,6 +19,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "ltgs": {"heads": 2, "head_dim": 4, "bottleneck": 4, "fusion_dim": 16, "feed_forward": 8},
     "st_ltgs": {"dim": 8, "heads": 2, "head_dim": 4},
     "st_mil": {"attention_dim": 4},
+    "bn_wvad": {"dim": 8, "heads": 2, "head_dim": 4, "feed_forward": 8, "first_dim": 6, "second_dim": 4},
     "ur_dmu": {"dim": 8, "heads": 2, "head_dim": 4, "feed_forward": 8, "anomalous_slots": 18, "normal_slots": 6},
 }
 PRESET_CASES = [(name, preset) for name in MODELS for preset in PRESETS[name]]

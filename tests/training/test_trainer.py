@@ -33,6 +33,7 @@ def same(one, other):
         ("ltgs", SMALL_LTGS),
         ("ltgs", {**SMALL_LTGS, "label_index": "segment"}),
         ("ur_dmu", SMALL_UR_DMU),
+        ("bn_wvad", SMALL_UR_DMU),
     ],
 )
 def test_resumed_run_is_the_undisturbed_one_bit_for_bit(model, settings):
@@ -168,14 +169,21 @@ def test_four_workers_resume_bit_for_bit():
         same(states[0], state)
 
 
-@pytest.mark.parametrize("model", ["sultani", "st_mil"])
-def test_a_loss_over_all_pairs_is_not_shared_out(model):
-    """Each worker would pair its own share only, which is another loss: refused; one worker may."""
+@pytest.mark.parametrize(
+    ("model", "settings", "why"),
+    [
+        ("sultani", {"pairs": "all"}, "pairs=all"),
+        ("st_mil", {"pairs": "all"}, "pairs=all"),
+        ("bn_wvad", SMALL_UR_DMU, "bn_wvad normalises a batch"),
+    ],
+)
+def test_a_loss_of_the_whole_batch_is_not_shared_out(model, settings, why):
+    """Each worker would see its own share only, which is another loss: refused; one worker may."""
 
     def work(group):
-        return make_trainer(model, group, settings={"pairs": "all"})
+        return make_trainer(model, group, settings=settings)
 
-    with pytest.raises(UsageError, match=r"pairs=all.*2 workers.*--workers 1"):
+    with pytest.raises(UsageError, match=rf"{why}.*2 workers.*--workers 1"):
         together(2, work)
     assert work(Alone()).train_step(0)["step"] == 1
 

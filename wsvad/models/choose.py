@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from wsvad.errors import UsageError
+from wsvad.models.bn_wvad import BnWvad, BnWvadConfig, BnWvadCriterion
 from wsvad.models.contract import Criterion, MilModel, ModelConfig
 from wsvad.models.dynamic_labels import DynamicLabels
 from wsvad.models.ltgs import Ltgs, LtgsConfig, LtgsCriterion
@@ -44,6 +45,7 @@ MODELS: Mapping[str, ModelKind] = {
     "ltgs": ModelKind(LtgsConfig, Ltgs, LtgsCriterion),
     "st_ltgs": ModelKind(StLtgsConfig, StLtgs, StLtgsCriterion),
     "ur_dmu": ModelKind(UrDmuConfig, UrDmu, UrDmuCriterion),
+    "bn_wvad": ModelKind(BnWvadConfig, BnWvad, BnWvadCriterion),
 }
 
 

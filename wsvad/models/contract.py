@@ -106,7 +106,10 @@ class ModelConfig:
 
 
 class MilModel(nn.Module, ABC):
-    """Base of the networks. No state but parameters: the same features give the same output, whatever came before."""
+    """Base of the networks. In evaluation the same features give the same output, whatever came before.
+
+    There is no state but parameters and the running statistics of a batch normalisation, which training moves.
+    """
 
     @abstractmethod
     def forward(self, features: Tensor) -> MilOutput:
@@ -114,7 +117,7 @@ class MilModel(nn.Module, ABC):
 
         Args:
             features: float32 ``[B, T, D]`` or ``[B, T, K, C]`` as the configuration's ``inputs`` says, any T of at
-                least 1. Bags do not see each other.
+                least 1. Bags do not see each other; but in training, where a model normalises batches.
         """
 
 
@@ -122,12 +125,13 @@ class Criterion(ABC):
     """Base of the losses that go with a model. Holds no state, looks at labels and never at the place in a batch.
 
     Every term is a mean over the bags of a class or over pairs, so that the mean of the gradients of equal shares of a
-    batch (as many anomalous and normal bags in each, pairs kept together) is the gradient of the whole batch. The one
-    exception is ``pairs="all"``, see ``needs_whole_batch``.
+    batch (as many anomalous and normal bags in each, pairs kept together) is the gradient of the whole batch. For
+    exceptions see ``needs_whole_batch``.
     """
 
-    needs_whole_batch: bool = False
-    """Whether a term compares bags of different pairs: shares of a batch do not average to it, one worker must do."""
+    needs_whole_batch: str = ""
+    """Why shares of a batch do not average to it, so that one worker must do: what the model does, as a clause. Empty
+    where they do."""
 
     label_index: LabelIndex | None = None
     """What the columns of soft labels stand for; None where the model uses none."""

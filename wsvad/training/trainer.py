@@ -198,8 +198,7 @@ def refuse_shares(criterion: Criterion, workers: int) -> None:
     """Raise ``UsageError`` where several workers would train by another loss than one."""
     if criterion.needs_whole_batch and workers > 1:
         raise UsageError(
-            f"with pairs=all every anomalous video of a batch is compared with every normal one, which {workers} "
-            "workers that hold a share each cannot do; use --workers 1, or pairs=aligned"
+            f"{criterion.needs_whole_batch}, which {workers} workers that hold a share each cannot do; use --workers 1"
         )
 
 
