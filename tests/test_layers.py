@@ -160,6 +160,7 @@ HOMES = {
         "wsvad/models/inference.py",
         "wsvad/models/losses.py",
         "wsvad/models/ltgs.py",
+        "wsvad/models/mgfn.py",
         "wsvad/models/rtfm.py",
         "wsvad/models/st_ltgs.py",
         "wsvad/models/st_mil.py",

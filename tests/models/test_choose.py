@@ -50,6 +50,7 @@ def test_baselines_are_trained_as_their_authors_code_trains_them():
     """Learning rate, weight decay, pairs, steps."""
     assert default_recipe("ur_dmu") == (1e-4, 5e-5, 64, 3_000)
     assert default_recipe("bn_wvad") == (1e-4, 5e-5, 64, 1_000)
+    assert default_recipe("mgfn") == (1e-3, 5e-4, 16, 50_000)
 
 
 def test_an_override_wins_over_the_preset():
@@ -138,6 +139,13 @@ def test_parameter_counts_by_hand(dim):
     encoder = 3 * dim * 512 + 512 + 2 * layer
     expected["ur_dmu"] = encoder + 2 * 60 * 512 + 2 * head(512, 512) + head(1024, 128, 1)
     expected["bn_wvad"] = encoder + head(512, 32, 16, 1) + 2 * (32 + 16)
+    expected["mgfn"] = 3 * dim * 64 + 3 * 64 + 2 * 64 + head(64, 128) + 2 * 64 + head(128, 1024) + 2 * 128
+    expected["mgfn"] += 2 * 1024 + head(1024, 1)
+    for width, blocks in ((64, 3), (128, 3), (1024, 2)):
+        shared = 3 * width * width + width + 2 * width + head(width, 4 * width, width)
+        glance = 2 * width + 3 * width * width + head(width, width)
+        focus = 2 * width + width * width + 6 * (width // 64) + head(width, width)
+        expected["mgfn"] += blocks * (shared + (glance if width == 64 else focus))
     for name, count in expected.items():
         model_name, _, preset = name.partition(":")
         with torch.device("meta"):

@@ -20,6 +20,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "st_ltgs": {"dim": 8, "heads": 2, "head_dim": 4},
     "st_mil": {"attention_dim": 4},
     "bn_wvad": {"dim": 8, "heads": 2, "head_dim": 4, "feed_forward": 8, "first_dim": 6, "second_dim": 4},
+    "mgfn": {"first_dim": 8, "second_dim": 12, "third_dim": 16, "head_dim": 4},
     "ur_dmu": {"dim": 8, "heads": 2, "head_dim": 4, "feed_forward": 8, "anomalous_slots": 18, "normal_slots": 6},
 }
 PRESET_CASES = [(name, preset) for name in MODELS for preset in PRESETS[name]]

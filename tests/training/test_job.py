@@ -127,7 +127,7 @@ def test_dry_run_writes_nothing(planted, capsys, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("model", ["sultani", "st_mil", "ltgs", "st_ltgs", "ur_dmu", "bn_wvad"])
+@pytest.mark.parametrize("model", ["sultani", "st_mil", "ltgs", "st_ltgs", "ur_dmu", "bn_wvad", "mgfn"])
 def test_every_model_trains(planted, capsys, tmp_path, model):
     """Pooled features and cuboids, with and without soft labels; what an option file says counts."""
     small = {"ltgs": ["heads=2", "head_dim=4", "fusion_dim=16", "label_period=5"], "st_mil": ["dropout=0.1"]}.get(

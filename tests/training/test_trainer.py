@@ -16,6 +16,7 @@ from wsvad.training.trainer import selected_weights
 SMALL = {"head_dim": 4, "heads": 2, "label_period": 3}
 SMALL_LTGS = {**SMALL, "fusion_dim": 16, "feed_forward": 8}
 SMALL_UR_DMU = {"dim": 8, "heads": 2, "head_dim": 4, "feed_forward": 8}
+SMALL_MGFN = {"first_dim": 8, "second_dim": 12, "third_dim": 16, "head_dim": 4}
 STILL = {"dropout": 0.0}
 
 
@@ -34,6 +35,7 @@ def same(one, other):
         ("ltgs", {**SMALL_LTGS, "label_index": "segment"}),
         ("ur_dmu", SMALL_UR_DMU),
         ("bn_wvad", SMALL_UR_DMU),
+        ("mgfn", SMALL_MGFN),
     ],
 )
 def test_resumed_run_is_the_undisturbed_one_bit_for_bit(model, settings):
@@ -175,6 +177,7 @@ def test_four_workers_resume_bit_for_bit():
         ("sultani", {"pairs": "all"}, "pairs=all"),
         ("st_mil", {"pairs": "all"}, "pairs=all"),
         ("bn_wvad", SMALL_UR_DMU, "bn_wvad normalises a batch"),
+        ("mgfn", SMALL_MGFN, "mgfn normalises a batch"),
     ],
 )
 def test_a_loss_of_the_whole_batch_is_not_shared_out(model, settings, why):

@@ -17,6 +17,7 @@ from wsvad.models.bn_wvad import BnWvad, BnWvadConfig, BnWvadCriterion
 from wsvad.models.contract import Criterion, MilModel, ModelConfig
 from wsvad.models.dynamic_labels import DynamicLabels
 from wsvad.models.ltgs import Ltgs, LtgsConfig, LtgsCriterion
+from wsvad.models.mgfn import Mgfn, MgfnConfig, MgfnCriterion
 from wsvad.models.names import Recipe
 from wsvad.models.presets import PRESETS, Preset
 from wsvad.models.rtfm import Rtfm, RtfmConfig, RtfmCriterion
@@ -46,6 +47,7 @@ MODELS: Mapping[str, ModelKind] = {
     "st_ltgs": ModelKind(StLtgsConfig, StLtgs, StLtgsCriterion),
     "ur_dmu": ModelKind(UrDmuConfig, UrDmu, UrDmuCriterion),
     "bn_wvad": ModelKind(BnWvadConfig, BnWvad, BnWvadCriterion),
+    "mgfn": ModelKind(MgfnConfig, Mgfn, MgfnCriterion),
 }
 
 
