@@ -117,7 +117,7 @@ class MilModel(nn.Module, ABC):
 
         Args:
             features: float32 ``[B, T, D]`` or ``[B, T, K, C]`` as the configuration's ``inputs`` says, any T of at
-                least 1. Bags do not see each other; but in training, where a model normalises batches.
+                least 1. Bags do not see each other, but in training where a model normalises a batch.
         """
 
 
