@@ -333,7 +333,7 @@ def score(
 def train(
     features: str | PathLike[str] | None = None,
     manifest: str | PathLike[str] | None = None,
-    model: Literal["sultani", "rtfm", "st_mil", "ltgs", "st_ltgs"] | None = None,
+    model: Literal["sultani", "rtfm", "st_mil", "ltgs", "st_ltgs", "ur_dmu", "bn_wvad", "mgfn"] | None = None,
     out: str | PathLike[str] | None = None,
     *,
     verbose: bool | None = None,

@@ -17,6 +17,7 @@ from wsvad.experiments.log_prefix import log_prefix
 from wsvad.experiments.rows import parse_rows, read_rows
 from wsvad.experiments.table import Spread, as_markdown
 from wsvad.manifest.records import write_records
+from wsvad.models.registry import MODELS
 
 TRAINING = [word for word in QUICK if word not in ("--save-every", "5", "--json")]
 
@@ -30,7 +31,7 @@ def planted(tmp_path_factory):
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        ("all", ["sultani", "rtfm", "st_mil", "ltgs", "st_ltgs"]),
+        ("all", list(MODELS)),
         ("ltgs, ltgs:no_decay", ["ltgs", "ltgs:no_decay"]),
         ("sultani:paper", ["sultani"]),
     ],
@@ -126,10 +127,10 @@ def test_a_dry_run_checks_everything_and_writes_nothing(planted, tmp_path, capsy
     words = ["compare", *planted.words, "--models", "all", "--seeds", "3", "--dry-run", "--out", str(tmp_path / "out")]
     assert main([*words, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["runs"], told["rows"], told["dry_run"]) == (15, {}, True)
+    assert (told["runs"], told["rows"], told["dry_run"]) == (3 * len(MODELS), {}, True)
     assert not (tmp_path / "out").exists()
     assert main(words) == 0
-    assert "15 runs to do" in capsys.readouterr().out
+    assert f"{3 * len(MODELS)} runs to do" in capsys.readouterr().out
     assert main([*words, "--features", str(tmp_path / "nothing")]) == 2
 
 

@@ -24,7 +24,7 @@ from wsvad.errors import WsvadError
 from wsvad.manifest.public.folder import Folder
 from wsvad.manifest.records import decode_records, encode_records
 from wsvad.manifest.table import read_manifest
-from wsvad.models.registry import check_size, config_from_dict, default_config
+from wsvad.models.registry import MODELS, check_size, config_from_dict, default_config
 from wsvad.training.summary import TrainSummary
 from wsvad.video import VideoIndex
 from wsvad.work.quarantine import QuarantineRecord
@@ -71,7 +71,7 @@ def test_json_of_ours_is_read_or_refused(name: str, data: st.DataObject) -> None
 @given(st.data())
 def test_the_settings_of_a_model_are_taken_or_refused(data: st.DataObject) -> None:
     """Also those that would ask for more memory than there is."""
-    name = data.draw(st.sampled_from(("sultani", "rtfm", "st_mil", "ltgs", "st_ltgs")))
+    name = data.draw(st.sampled_from(tuple(MODELS)))
     values = data.draw(spoiled_values(default_config(name, 64).to_dict()))
     with contextlib.suppress(WsvadError):
         check_size(config_from_dict(values if isinstance(values, dict) else {"name": values}))

@@ -19,9 +19,17 @@ SMALL: dict[str, dict[str, Any]] = {
     "ltgs": {"heads": 2, "head_dim": 4, "bottleneck": 4, "fusion_dim": 16, "feed_forward": 8},
     "st_ltgs": {"dim": 8, "heads": 2, "head_dim": 4},
     "st_mil": {"attention_dim": 4},
+    "bn_wvad": {"dim": 8, "heads": 2, "head_dim": 4, "feed_forward": 8, "first_dim": 6, "second_dim": 4},
+    "mgfn": {"first_dim": 8, "second_dim": 12, "third_dim": 16, "head_dim": 4},
+    "ur_dmu": {"dim": 8, "heads": 2, "head_dim": 4, "feed_forward": 8, "anomalous_slots": 18, "normal_slots": 6},
 }
 PRESET_CASES = [(name, preset) for name in MODELS for preset in PRESETS[name]]
 DIM = 8
+SHARED_CASES = [
+    (name, preset)
+    for name, preset in PRESET_CASES
+    if not build_criterion(default_config(name, DIM, preset=preset)).needs_whole_batch
+]
 
 
 def config_of(name: str, preset: str = "paper", **settings: Any) -> ModelConfig:
@@ -113,11 +121,12 @@ def test_videos_are_independent(name, preset):
 
 
 def tensors(output: MilOutput) -> dict[str, Tensor]:
-    """Return the outputs that are not None, by name."""
-    return {name: value for name, value in output._asdict().items() if value is not None}
+    """Return the outputs that are not None by name, and the parts by number."""
+    given = {name: value for name, value in output._asdict().items() if value is not None and name != "parts"}
+    return given | {f"parts.{i}": value for i, value in enumerate(output.parts or ())}
 
 
-@pytest.mark.parametrize(("name", "preset"), [case for case in PRESET_CASES if case[1] != "all_pairs"])
+@pytest.mark.parametrize(("name", "preset"), SHARED_CASES)
 def test_gradients_of_equal_parts_average_to_that_of_the_batch(name, preset):
     """So several workers compute the same as one, for any order of labels in the batch."""
     config = config_of(name, preset)

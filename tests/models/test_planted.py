@@ -27,15 +27,21 @@ class Case(NamedTuple):
     settings: dict[str, Any]
 
 
+ONE_BLOCK = {"first_blocks": 1, "second_blocks": 1, "third_blocks": 1}
 CASES = {
     "sultani": Case(60, {}),
     "rtfm": Case(40, {}),
     "ltgs": Case(50, {"heads": 2, "head_dim": 8, "fusion_dim": 64, "label_period": 20}),
+    "ur_dmu": Case(60, {"dim": 16, "heads": 2, "head_dim": 8, "feed_forward": 16}),
+    # Narrower, or faster, and its classifier, which is taught by normal videos alone, says nothing or the contrary.
+    "bn_wvad": Case(40, {"learning_rate": 3e-4, "dim": 256, "heads": 2, "head_dim": 32, "feed_forward": 128}),
+    # One block a stage: eight convolutions in a row smear an event of 2 to 5 segments over a video of 16.
+    "mgfn": Case(60, {"first_dim": 16, "second_dim": 24, "third_dim": 64, "head_dim": 8, "dropout": 0.3, **ONE_BLOCK}),
     # With length 1 in 8 dimensions, one of 256 noise cuboids always points in the direction of the anomaly by chance.
     "st_mil": Case(40, {"learning_rate": 3e-3, "pairs": 4, "unit_length": False}),
     "st_ltgs": Case(50, {"learning_rate": 3e-3, "pairs": 4, "dim": 16, "heads": 2, "head_dim": 8, "label_period": 20}),
 }
-POOLED, CUBOIDS = ("sultani", "rtfm", "ltgs"), ("st_mil", "st_ltgs")
+POOLED, CUBOIDS = ("sultani", "rtfm", "ltgs", "ur_dmu", "bn_wvad", "mgfn"), ("st_mil", "st_ltgs")
 
 
 def videos(name: str, count: int, strength: float, seed: int) -> Planted:

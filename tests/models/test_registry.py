@@ -46,6 +46,13 @@ def test_presets_are_what_their_papers_say():
     assert default_config("ltgs", 2048, preset="shanghaitech").to_dict()["label_period"] == 1000
 
 
+def test_baselines_are_trained_as_their_authors_code_trains_them():
+    """Learning rate, weight decay, pairs, steps."""
+    assert default_recipe("ur_dmu") == (1e-4, 5e-5, 64, 3_000)
+    assert default_recipe("bn_wvad") == (1e-4, 5e-5, 64, 1_000)
+    assert default_recipe("mgfn") == (1e-3, 5e-4, 16, 50_000)
+
+
 def test_overrides_take_precedence_over_the_preset():
     """An integer is accepted for a float."""
     config = default_config("ltgs", 64, preset="k8", k=5, margin=50)
@@ -56,7 +63,7 @@ def test_overrides_take_precedence_over_the_preset():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"name": "mgfn", "input_dim": 8}, "model must be one of sultani, rtfm, st_mil, ltgs, st_ltgs, got 'mgfn'"),
+        ({"name": "mine", "input_dim": 8}, "model must be one of sultani, rtfm, st_mil, ltgs, st_ltgs, .*, got 'mine'"),
         ({"input_dim": 8}, "model must be one of"),
         ({"name": "ltgs"}, "input_dim is missing"),
         ({"name": "ltgs", "input_dim": 8, "kk": 3}, "has no setting 'kk'; it has input_dim, smooth_clips, fusion"),
@@ -81,6 +88,7 @@ def test_overrides_take_precedence_over_the_preset():
             "region_weight must be a finite number of at least 0",
         ),
         ({"name": "rtfm", "input_dim": 3}, "input_dim must be a finite number of at least 4, got 3"),
+        ({"name": "ur_dmu", "input_dim": 8, "layers": 1 << 20}, r"layers must be in 1\.\.64"),
         ({"name": "sultani", "input_dim": 8, "pairs": "some"}, "pairs must be one of aligned, all"),
     ],
 )
@@ -127,6 +135,17 @@ def test_parameter_counts(dim):
         "ltgs:gated": 3 * head(dim, wide) + head(wide, dim) + 2 * dim + 3 + head(dim, 64, dim) + head(dim, 512, 128, 1),
         "st_ltgs": head(dim, 128) + 2 * (2 * 128 + 3 * head(128, 128) + head(128, 128)) + head(128, 128, 1),
     }
+    layer = 4 * 512 * 512 + head(2 * 512, 512) + head(512, 512, 512) + 4 * 512
+    encoder = 3 * dim * 512 + 512 + 2 * layer
+    expected["ur_dmu"] = encoder + 2 * 60 * 512 + 2 * head(512, 512) + head(1024, 128, 1)
+    expected["bn_wvad"] = encoder + head(512, 32, 16, 1) + 2 * (32 + 16)
+    expected["mgfn"] = 3 * dim * 64 + 3 * 64 + 2 * 64 + head(64, 128) + 2 * 64 + head(128, 1024) + 2 * 128
+    expected["mgfn"] += 2 * 1024 + head(1024, 1)
+    for width, blocks in ((64, 3), (128, 3), (1024, 2)):
+        shared = 3 * width * width + width + 2 * width + head(width, 4 * width, width)
+        glance = 2 * width + 3 * width * width + head(width, width)
+        focus = 2 * width + width * width + 6 * (width // 64) + head(width, width)
+        expected["mgfn"] += blocks * (shared + (glance if width == 64 else focus))
     for name, count in expected.items():
         model_name, _, preset = name.partition(":")
         with torch.device("meta"):

@@ -111,7 +111,8 @@ def make_checkpoint(
 ) -> Checkpoint:
     """Return a checkpoint of an untrained model; ``scale`` multiplies its weights."""
     config = default_config(name, input_dim, **settings)
-    state = {k: v * scale for k, v in build_model(config, seed=seed).state_dict().items()}
+    state = build_model(config, seed=seed).state_dict()
+    state = {name: tensor * scale if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     return Checkpoint(
         model_config=config,
         state=state,

@@ -11,6 +11,7 @@ from wsvad.features.reading import FeatureSet
 from wsvad.scoring.scorer import BAD_SCORES, Scorer
 
 MODELS = [("sultani", 8), ("st_mil", 6)]
+BASELINES = [("ur_dmu", 8), ("bn_wvad", 8), ("mgfn", 8)]
 
 
 def _plain(checkpoint, values_TVX):
@@ -22,7 +23,7 @@ def _plain(checkpoint, values_TVX):
     return output.scores_BT[0].numpy(), None if cuboids is None else cuboids[0].numpy()
 
 
-@pytest.mark.parametrize(("name", "dim"), MODELS)
+@pytest.mark.parametrize(("name", "dim"), [*MODELS, *BASELINES])
 @pytest.mark.parametrize("video", ["long", "gappy", "one"])
 def test_crops_are_averaged(features, arrays, name, dim, video):
     """Scores, cuboid scores, spans and size; a video may consist of many objects and have gaps."""
@@ -58,10 +59,11 @@ def test_windows_do_not_affect_models_without_temporal_context(features, name, d
 
 
 def test_windows_are_close_for_a_model_with_temporal_context(tmp_path):
-    """RTFM's receptive field is below a quarter of a window, so nothing changes; LTGS's attention is truncated."""
+    """RTFM's convolutions look less far than a quarter of a window, so nothing changes; attention is truncated."""
     pooled, _ = random_videos({"a": 90})
     loaded = FeatureSet.open(write_features(tmp_path, pooled)).load("a")
-    for checkpoint, furthest in ((make_checkpoint("rtfm", 8), 1e-6), (make_checkpoint("ltgs", 8, heads=2), 0.05)):
+    attentive = [make_checkpoint("ltgs", 8, heads=2), *(make_checkpoint(*baseline) for baseline in BASELINES)]
+    for checkpoint, furthest in ((make_checkpoint("rtfm", 8), 1e-6), *((each, 0.05) for each in attentive)):
         whole, cut = Scorer(checkpoint)(loaded).score_T, Scorer(checkpoint, window=40)(loaded).score_T
         assert np.abs(cut - whole).max() < furthest
         assert np.corrcoef(cut, whole)[0, 1] > 0.98

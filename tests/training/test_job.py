@@ -127,12 +127,14 @@ def test_dry_run_writes_nothing(planted, capsys, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("model", ["sultani", "st_mil", "ltgs", "st_ltgs"])
+@pytest.mark.parametrize("model", ["sultani", "st_mil", "ltgs", "st_ltgs", "ur_dmu", "bn_wvad", "mgfn"])
 def test_every_model_trains(planted, capsys, tmp_path, model):
     """Pooled features and cuboids, with and without soft labels, and an option file."""
-    small = {"ltgs": ["heads=2", "head_dim=4", "fusion_dim=16", "label_period=5"], "st_mil": ["dropout=0.1"]}.get(
-        model, []
-    )
+    small = {
+        "ltgs": ["heads=2", "head_dim=4", "fusion_dim=16", "label_period=5"],
+        "st_mil": ["dropout=0.1"],
+        "mgfn": ["third_dim=64"],
+    }.get(model, [])
     config = tmp_path / "options.toml"
     config.write_text(f"set = {json.dumps(small)}\nsteps = 99\nallow-missing = true\n")
     words = (*planted.words, "--model", model, "--out", str(tmp_path / "out"), "--config", str(config), *QUICK)

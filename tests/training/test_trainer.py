@@ -15,6 +15,8 @@ from wsvad.training.trainer import selected_weights
 
 SMALL = {"head_dim": 4, "heads": 2, "label_period": 3}
 SMALL_LTGS = {**SMALL, "fusion_dim": 16, "feed_forward": 8}
+SMALL_UR_DMU = {"dim": 8, "heads": 2, "head_dim": 4, "feed_forward": 8}
+SMALL_MGFN = {"first_dim": 8, "second_dim": 12, "third_dim": 16, "head_dim": 4}
 STILL = {"dropout": 0.0}
 
 
@@ -26,7 +28,15 @@ def same(one, other):
 
 
 @pytest.mark.parametrize(
-    ("model", "settings"), [("sultani", {}), ("ltgs", SMALL_LTGS), ("ltgs", {**SMALL_LTGS, "label_index": "segment"})]
+    ("model", "settings"),
+    [
+        ("sultani", {}),
+        ("ltgs", SMALL_LTGS),
+        ("ltgs", {**SMALL_LTGS, "label_index": "segment"}),
+        ("ur_dmu", SMALL_UR_DMU),
+        ("bn_wvad", SMALL_UR_DMU),
+        ("mgfn", SMALL_MGFN),
+    ],
 )
 def test_resuming_is_bitwise_exact(model, settings):
     """With dropout, optimiser, soft labels and selection, and with random numbers drawn by other code in between."""
@@ -69,6 +79,7 @@ def test_the_loop_keeps_the_callers_random_state():
         ("ltgs", {**SMALL_LTGS, **STILL, "attention_dropout": 0.0}),
         ("ltgs", {**SMALL_LTGS, **STILL, "attention_dropout": 0.0, "preset": "gated"}),
         ("ltgs", {**SMALL_LTGS, **STILL, "attention_dropout": 0.0, "preset": "encoder_layer"}),
+        ("ur_dmu", {**SMALL_UR_DMU, **STILL, "noise": 0.0}),
         ("st_ltgs", {**SMALL, **STILL, "attention_dropout": 0.0, "dim": 6}),
     ],
 )
@@ -160,14 +171,22 @@ def test_four_workers_resume_bit_for_bit():
         same(states[0], state)
 
 
-@pytest.mark.parametrize("model", ["sultani", "st_mil"])
-def test_a_loss_over_all_pairs_is_not_distributed(model):
-    """Each worker would pair only its part, which is another loss: refused, unless there is one worker."""
+@pytest.mark.parametrize(
+    ("model", "settings", "why"),
+    [
+        ("sultani", {"pairs": "all"}, "pairs=all"),
+        ("st_mil", {"pairs": "all"}, "pairs=all"),
+        ("bn_wvad", SMALL_UR_DMU, "bn_wvad normalises a batch"),
+        ("mgfn", SMALL_MGFN, "mgfn normalises a batch"),
+    ],
+)
+def test_a_loss_of_the_whole_batch_is_not_distributed(model, settings, why):
+    """Each worker would see only its part, which is another loss: refused, unless there is one worker."""
 
     def work(group):
-        return make_trainer(model, group, settings={"pairs": "all"})
+        return make_trainer(model, group, settings=settings)
 
-    with pytest.raises(UsageError, match=r"pairs=all.*2 workers.*--workers 1"):
+    with pytest.raises(UsageError, match=rf"{why}.*2 workers.*--workers 1"):
         together(2, work)
     assert work(SingleWorker()).train_step(0)["step"] == 1
 

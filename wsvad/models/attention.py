@@ -98,7 +98,7 @@ class DecayedAttention(nn.Module):
         q_NhTd, k_NhdT = q * self.scale, k.mT
         if self.decay == "matmul":
             every = slice(0, decay.size)
-            columns = [(decay.block(rows, every) @ k).mT for rows in _row_chunks(decay.size, decay.size)]
+            columns = [(decay.block(rows, every) @ k).mT for rows in row_chunks(decay.size, decay.size)]
             k_NhdT = torch.cat(columns, dim=3)
         parts = [
             self._attend(q_NhTd[:, :, rows], k_NhdT[:, :, :, keys], v[:, :, keys], decay.block(rows, keys))
@@ -121,16 +121,16 @@ class DecayedAttention(nn.Module):
         """Divide queries into chunks, each with its range of keys, to bound memory and time for a day of video."""
         size, rows_of = decay.size, sequences * self.heads
         if self.decay != "additive" or decay.band is None:
-            return [(rows, slice(0, size)) for rows in _row_chunks(size, rows_of * size)]
+            return [(rows, slice(0, size)) for rows in row_chunks(size, rows_of * size)]
         band = decay.band
         longest = _BAND_ROWS + 2 * band
         return [
             (rows, slice(max(0, rows.start - band), min(size, rows.stop + band)))
-            for rows in _row_chunks(size, rows_of * min(size, longest + 2 * band), longest=longest)
+            for rows in row_chunks(size, rows_of * min(size, longest + 2 * band), longest=longest)
         ]
 
 
-def _row_chunks(size: int, row_elements: int, *, longest: int | None = None) -> list[slice]:
+def row_chunks(size: int, row_elements: int, *, longest: int | None = None) -> list[slice]:
     """Divide rows into chunks that fit into memory; with gradients all rows are one chunk, since all is kept anyway."""
     rows = size
     if not torch.is_grad_enabled():

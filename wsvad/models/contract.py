@@ -21,6 +21,9 @@ MAX_SETTING = 1 << 20
 MAX_SMOOTH = 63
 """Maximum number of clips in the moving average of scores: about 40 s at 25 frames/s and stride 16."""
 
+MAX_LAYERS = 64
+"""Of a number of layers: each costs time before its size can be known."""
+
 Inputs = Literal["pooled", "cuboids"]
 LabelIndex = Literal["rank", "segment"]
 Pairs = Literal["aligned", "all"]
@@ -41,6 +44,8 @@ class MilOutput(NamedTuple):
     """``[B, T, D]``, unbounded: the features whose magnitude ranks clips (RTFM, LTGS-Net)."""
     bag_logits_BX: Tensor | None = None
     """``[B, X]``: one logit per bag, for models with their own bag pooling instead of the maximum; X = 1 or T."""
+    parts: tuple[Tensor, ...] | None = None
+    """Further tensors ``[B, ...]`` for the model's own criterion: a ``NamedTuple`` of the model's file."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,11 @@ class ModelConfig:
             if not bound <= getattr(self, name) < float("inf"):
                 raise self._error(name, f"a finite number of at least {bound:g}", getattr(self, name))
 
+    def _check_layers(self, *names: str) -> None:
+        for name in names:
+            if not 1 <= getattr(self, name) <= MAX_LAYERS:
+                raise self._error(name, f"from 1 to {MAX_LAYERS}", getattr(self, name))
+
     def _check_fraction(self, *names: str) -> None:
         for name in names:
             if not 0 <= getattr(self, name) < 1:
@@ -108,7 +118,10 @@ class ModelConfig:
 
 
 class MilModel(nn.Module, ABC):
-    """Base class of networks. They are stateless apart from parameters: equal features give equal output."""
+    """Base class of networks. In evaluation mode equal features give equal output, whatever was computed before.
+
+    The only state is parameters, and running statistics of batch normalisation, which training updates.
+    """
 
     smooth_clips: int = 1
     """Number of clips over which ``score_clips`` averages logits, from the configuration; ``forward`` ignores it."""
@@ -119,7 +132,7 @@ class MilModel(nn.Module, ABC):
 
         Args:
             features: float32 ``[B, T, D]`` or ``[B, T, K, C]``, depending on the configuration's ``inputs``; T is at
-                least 1. The output of a bag does not depend on other bags.
+                least 1. The output of a bag does not depend on other bags, except in training with batch normalisation.
         """
 
 
@@ -127,12 +140,12 @@ class Criterion(ABC):
     """Base class of losses. They are stateless and depend on labels, never on the position in a batch.
 
     Every term is a mean over the bags of a class or over pairs. So the mean of the gradients of equal parts of a batch
-    (each with as many anomalous as normal bags, pairs kept together) is the gradient of the whole batch. The only
-    exception is ``pairs="all"``, see ``needs_whole_batch``.
+    (each with as many anomalous as normal bags, pairs kept together) is the gradient of the whole batch. For the
+    exceptions see ``needs_whole_batch``.
     """
 
-    needs_whole_batch: bool = False
-    """Whether a term compares bags of different pairs, so that a batch cannot be divided among several workers."""
+    needs_whole_batch: str = ""
+    """Why a batch cannot be divided among several workers, as a clause for the error message; empty if it can."""
 
     label_index: LabelIndex | None = None
     """What the columns of soft labels refer to; None if the model does not use them."""

@@ -19,6 +19,9 @@ from wsvad.models.contract import LabelIndex, Pairs
 
 MagnitudeForm = Literal["rtfm", "printed"]
 
+ALL_PAIRS = "with pairs=all (not with pairs=aligned) every anomalous video of a batch is compared with every normal one"
+"""Why one worker must do."""
+
 
 class Classes(NamedTuple):
     """Row indices of a batch by label, in batch order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Model = Literal["sultani", "rtfm", "st_mil", "ltgs", "st_ltgs"]
+Model = Literal["sultani", "rtfm", "st_mil", "ltgs", "st_ltgs", "ur_dmu", "bn_wvad", "mgfn"]
 
 
 class Recipe(NamedTuple):

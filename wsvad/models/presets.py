@@ -39,6 +39,12 @@ _GATED: Mapping[str, Any] = {"fusion": "gate", "bottleneck": 64}
 # Our own: a decay that does not depend on the length of the video.
 _LOCAL: Mapping[str, Any] = {"decay": "additive", "reach": 2.0}
 _ST_LTGS = Recipe(learning_rate=1e-3, weight_decay=1e-3, pairs=16, steps=5_000)
+# The authors' code, for UCF-Crime and XD-Violence alike; with 200 segments a video.
+_UR_DMU = Recipe(learning_rate=1e-4, weight_decay=5e-5, pairs=64, steps=3_000)
+# The authors' code, for XD-Violence; with 200 segments a video, and gradients cut to length 1.
+_BN_WVAD = Recipe(learning_rate=1e-4, weight_decay=5e-5, pairs=64, steps=1_000)
+# The authors' code: 1,000 epochs, of 50 steps on UCF-Crime.
+_MGFN = Recipe(learning_rate=1e-3, weight_decay=5e-4, pairs=16, steps=50_000)
 
 PRESETS: Mapping[str, Mapping[str, Preset]] = {
     "sultani": _presets(_SULTANI, {"all_pairs": {"pairs": "all"}}),
@@ -95,4 +101,7 @@ PRESETS: Mapping[str, Mapping[str, Preset]] = {
             "no_background": {"background": "subtract"},
         },
     ),
+    "ur_dmu": _presets(_UR_DMU, {}),
+    "bn_wvad": _presets(_BN_WVAD, {}),
+    "mgfn": _presets(_MGFN, {}),
 }

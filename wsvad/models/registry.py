@@ -13,15 +13,18 @@ import torch
 from torch import Tensor
 
 from wsvad.errors import UsageError
+from wsvad.models.bn_wvad import BnWvad, BnWvadConfig, BnWvadCriterion
 from wsvad.models.contract import Criterion, MilModel, ModelConfig
 from wsvad.models.dynamic_labels import DynamicLabels
 from wsvad.models.ltgs import Ltgs, LtgsConfig, LtgsCriterion
+from wsvad.models.mgfn import Mgfn, MgfnConfig, MgfnCriterion
 from wsvad.models.names import Recipe
 from wsvad.models.presets import PRESETS, Preset
 from wsvad.models.rtfm import Rtfm, RtfmConfig, RtfmCriterion
 from wsvad.models.st_ltgs import StLtgs, StLtgsConfig, StLtgsCriterion
 from wsvad.models.st_mil import StMil, StMilConfig, StMilCriterion
 from wsvad.models.sultani import Sultani, SultaniConfig, SultaniCriterion
+from wsvad.models.ur_dmu import UrDmu, UrDmuConfig, UrDmuCriterion
 from wsvad.suggest import did_you_mean
 
 
@@ -42,6 +45,9 @@ MODELS: Mapping[str, ModelKind] = {
     "st_mil": ModelKind(StMilConfig, StMil, StMilCriterion),
     "ltgs": ModelKind(LtgsConfig, Ltgs, LtgsCriterion),
     "st_ltgs": ModelKind(StLtgsConfig, StLtgs, StLtgsCriterion),
+    "ur_dmu": ModelKind(UrDmuConfig, UrDmu, UrDmuCriterion),
+    "bn_wvad": ModelKind(BnWvadConfig, BnWvad, BnWvadCriterion),
+    "mgfn": ModelKind(MgfnConfig, Mgfn, MgfnCriterion),
 }
 
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from wsvad.models.contract import Criterion, Inputs, MilModel, MilOutput, ModelConfig, Pairs
 from wsvad.models.heads import SultaniHead, initialise, unit_length
-from wsvad.models.losses import classes_of, hinge_ranking, smoothness, sparsity, with_total
+from wsvad.models.losses import ALL_PAIRS, classes_of, hinge_ranking, smoothness, sparsity, with_total
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class SultaniCriterion(Criterion):
 
     def __init__(self, config: SultaniConfig) -> None:
         self._config = config
-        self.needs_whole_batch = config.pairs == "all"
+        self.needs_whole_batch = ALL_PAIRS if config.pairs == "all" else ""
 
     def __call__(self, output: MilOutput, labels_B: Tensor, soft_labels_BX: Tensor | None = None) -> dict[str, Tensor]:
         """Return ``total`` and its terms."""

@@ -200,8 +200,8 @@ def refuse_distributed(criterion: Criterion, workers: int) -> None:
     """Raise ``UsageError`` if the loss needs the whole batch and there are several workers."""
     if criterion.needs_whole_batch and workers > 1:
         raise UsageError(
-            f"with pairs=all every anomalous video of a batch is compared with every normal one, which is not possible "
-            f"if {workers} workers each have a part of the batch; use --workers 1, or pairs=aligned"
+            f"{criterion.needs_whole_batch}, which is not possible if {workers} workers each have a part of the batch; "
+            "use --workers 1"
         )
 
 
