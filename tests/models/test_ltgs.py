@@ -191,5 +191,5 @@ def test_a_checkpoint_of_the_first_version_is_rejected_with_a_remedy(tmp_path):
     content = {key: value for key, value in described.items() if key not in ("digest", FILES)}
     digest = digest_of(loaded.state, json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
     path.write_text(json.dumps({**content, "digest": digest}))
-    with pytest.raises(UsageError, match=r"whose ltgs had no .*fusion.*; train again, with --preset gated for the"):
+    with pytest.raises(UsageError, match=r"in which ltgs had no .*fusion.*; train again, with --preset gated for the"):
         load_checkpoint(str(tmp_path / "today"))

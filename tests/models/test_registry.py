@@ -88,7 +88,7 @@ def test_overrides_take_precedence_over_the_preset():
             "region_weight must be a finite number of at least 0",
         ),
         ({"name": "rtfm", "input_dim": 3}, "input_dim must be a finite number of at least 4, got 3"),
-        ({"name": "ur_dmu", "input_dim": 8, "layers": 1 << 20}, r"layers must be in 1\.\.64"),
+        ({"name": "ur_dmu", "input_dim": 8, "layers": 1 << 20}, r"layers must be from 1 to 64"),
         ({"name": "sultani", "input_dim": 8, "pairs": "some"}, "pairs must be one of aligned, all"),
     ],
 )
