@@ -132,7 +132,7 @@ def test_unusable_targets_of_other_commands(words, tmp_path, capsys):
     (tmp_path / "folder" / "m.csv").mkdir(parents=True)
     assert main([w.format(file=tmp_path / "file", folder=tmp_path / "folder") for w in words]) == 2
     message = capsys.readouterr().err
-    assert any(reason in message for reason in ("a folder is needed", "is a folder", "not a folder"))
+    assert any(reason in message for reason in ("instead of a folder", "is a folder", "not a folder"))
 
 
 @pytest.mark.parametrize(

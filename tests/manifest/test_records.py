@@ -121,7 +121,7 @@ def test_invalid_rows_are_rejected_with_their_number(row, message):
 
 def test_a_missing_manifest_is_a_usage_error(tmp_path):
     """A retry does not help, so it is not a storage error; the message contains the URI."""
-    with pytest.raises(ManifestError, match=f"file://{tmp_path}/none.csv: there is no such file"):
+    with pytest.raises(ManifestError, match=f"file://{tmp_path}/none.csv: the file does not exist"):
         read_records(str(tmp_path / "none.csv"))
 
 
