@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 
 import pytest
+from rich.console import Console
 
 from tests.extraction.videos import write_video
 from tests.training.factories import QUICK, plant, planted_records
 from wsvad.cli import main
 from wsvad.cli.main import VERBS
+from wsvad.work.summary import print_lines
 
 WIDTHS = (60, 80, 200)
 ESCAPE = "\x1b"
@@ -82,3 +85,23 @@ def test_summaries_lose_no_text(words: str, width: int, trained, printed, monkey
     squeezed = re.sub(r"\s+", "", text)
     for word in re.findall(r"[A-Za-z_]{4,}", wide):
         assert word in squeezed, word
+
+
+LINES = [("videos", "8 (8 complete)"), ("features", f"s3://bucket/{'folder/' * 12}snapshots/00000001.json")]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_terminal_folds_what_does_not_fit(width: int):
+    """Names stay whole, and long URIs go on in the next line."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    print_lines(LINES, console)
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert re.sub(r"\s+", "", text) == re.sub(r"\s+", "", "".join(map("".join, LINES)))
+
+
+def test_a_log_has_a_line_for_each():
+    """Where output is no terminal nothing is folded, so that grep finds a URI and tail shows what is above it."""
+    console = Console(file=io.StringIO(), width=60)
+    print_lines(LINES, console)
+    assert console.file.getvalue().splitlines() == [f"videos   {LINES[0][1]}", f"features {LINES[1][1]}"]

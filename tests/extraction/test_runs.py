@@ -222,7 +222,7 @@ def test_rows_of_a_changed_video_stay_while_its_new_units_fail(dataset, tmp_path
     assert run_here(capsys, *words)[0] == 4
     assert len(published_rows(out)) == 5
     report = run_here(capsys, "verify", "--out", str(out), "--json")[1]
-    assert report["unaccounted"][0].startswith("a.mp4: incomplete, 3 of 3 clips: changed: the video has changed since")
+    assert report["unaccounted"][0].startswith("a.mp4: incomplete, 3 of 3 clips: changed: the video has changed;")
     monkeypatch.setattr(ray_runner, "RayRunner", InProcess)
     assert run_here(capsys, *words)[0] == 0
     assert len(published_rows(out)) == 6 + 2

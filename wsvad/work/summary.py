@@ -15,6 +15,21 @@ from wsvad.dataset.sealed import seal
 from wsvad.notebook import NotebookView
 
 
+def print_lines(lines: Sequence[tuple[str, str]], console: Console) -> None:
+    """Print names and texts in two columns. In a log or a pipe each is one line, however long, for grep and tail."""
+    if not console.is_terminal:
+        width = max((len(name) for name, _ in lines), default=0)
+        for name, value in lines:
+            console.print(f"{name:{width}} {value}", markup=False, highlight=False, soft_wrap=True)
+        return
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # a URI that does not fit is continued on the next line, not cut off
+    for name, value in lines:
+        table.add_row(name, value)
+    console.print(table, markup=False)
+
+
 class Summary(NotebookView):
     """Base class of the summaries, which are frozen dataclasses of JSON values with an ``exit_code``.
 
@@ -45,12 +60,7 @@ class Summary(NotebookView):
         for problem in problems:
             text = self.problem_line.format(**problem)
             console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
-        table = Table(show_header=False, box=None, pad_edge=False)
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")  # a URI that does not fit is continued on the next line, not cut off
-        for name, value in self.lines():
-            table.add_row(name, value)
-        console.print(table, markup=False)
+        print_lines(self.lines(), console)
         if banner := getattr(self, "banner", ""):
             console.print(banner, style="bold yellow", markup=False, highlight=False, soft_wrap=True)
 
