@@ -34,7 +34,7 @@ demo: $(VENV)/.installed
 	@"$(BIN)/python" -m wsvad demo $(ARGS)
 
 test: lint
-	"$(BIN)/python" -m pytest -m "not slow" -n $(JOBS) --dist loadfile $(ARGS)
+	"$(BIN)/python" -m pytest -m "not slow" -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-all: lint
 	"$(BIN)/python" -m pytest $(ARGS)

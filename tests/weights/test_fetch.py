@@ -243,7 +243,7 @@ def test_verify_refuses_damaged_foreign_and_hostile_files(tmp_path: Path, capsys
         (["convert", "a.pt", "--out", "b.pt"], 2, "must end in .safetensors"),
         (["convert", "a.pt", "--out", "b.safetensors", "--architecture", "vgg"], 2, "--architecture must be one of"),
         (["verify", "a.pt", "--digest", "0"], 2, "verify does not support --digest"),
-        (["verify", "/absent/a.pt"], 4, "no such file"),
+        (["verify", "/absent/a.pt"], 4, "the file does not exist"),
         (["verify", "flow_charades"], 5, "not on this machine"),
     ],
 )
