@@ -7,8 +7,8 @@
 #   make docs      the documentation as a site, in build/docs
 #   make clean     remove caches and builds; the virtual environment stays (make clean-all removes it too)
 #
-# Settings: PYTHON=/path/to/python3.11, VENV=folder, ARGS="more arguments for the command that is run", JOBS=test
-# processes at once (2; each may start a Ray and needs 4 GB),
+# Settings: PYTHON=/path/to/python3.11, VENV=folder, ARGS="more arguments for the command that is run", JOBS=2 for two
+# test processes at once (each may start a Ray and needs 4 GB),
 # PIP_ARGS="more arguments for pip", e.g. PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu" where the
 # default build of torch brings gigabytes of CUDA that the machine has no use for.
 
@@ -16,7 +16,7 @@ VENV ?= .venv
 PYTHON ?=
 PIP_ARGS ?=
 ARGS ?=
-JOBS ?= 2
+JOBS ?= 0
 
 SHELL := /bin/sh
 BIN := $(VENV)/bin
