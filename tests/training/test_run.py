@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import threading
 from pathlib import Path
@@ -58,6 +59,15 @@ def test_two_workers_give_the_curve_of_one(planted, capsys, tmp_path, ray_sessio
     assert main(["train", *words, "--out", str(tmp_path / "all"), "--workers", "2", "--preset", "all_pairs"]) == 2
     for refused in ("three", "all"):
         assert not (tmp_path / refused / "metrics.csv").exists()
+
+
+def test_relative_paths_are_relative_to_the_driver(planted, capsys, tmp_path, ray_session, monkeypatch):
+    """Workers of Ray have other working directories; states and the checkpoint are in the folder of the command."""
+    monkeypatch.chdir(tmp_path)
+    words = ("--features", os.path.relpath(planted.features), "--manifest", os.path.relpath(planted.manifest))
+    summary = train_on_ray(capsys, *words, *STILL, *QUICK, "--out", "run")
+    assert (summary["workers"], summary["steps_done"]) == (2, 12)
+    assert (tmp_path / "run" / "checkpoint" / "model.safetensors").exists()
 
 
 def test_a_store_that_denies_states_ends_the_run(planted, s3_bucket, fault_proxy, capsys, ray_session):

@@ -109,7 +109,7 @@ def train(options: TrainOptions, console: Console | None = None, on_row: OnRow |
     write_claim(out, resolved.claim())
     plan = TrainPlan(
         features=resolved.features,
-        out=options.out,
+        out=out.uri,  # absolute: workers have other working directories
         store=out.options,
         model=resolved.model,
         config=resolved.config,
