@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import threading
 from pathlib import Path
@@ -64,8 +63,7 @@ def test_two_workers_give_the_curve_of_one(planted, capsys, tmp_path, ray_sessio
 def test_relative_paths_are_relative_to_the_driver(planted, capsys, tmp_path, ray_session, monkeypatch):
     """Workers of Ray have other working directories; states and the checkpoint are in the folder of the command."""
     monkeypatch.chdir(tmp_path)
-    words = ("--features", os.path.relpath(planted.features), "--manifest", os.path.relpath(planted.manifest))
-    summary = train_on_ray(capsys, *words, *STILL, *QUICK, "--out", "run")
+    summary = train_on_ray(capsys, *planted.words, *STILL, *QUICK, "--out", "run")
     assert (summary["workers"], summary["steps_done"]) == (2, 12)
     assert (tmp_path / "run" / "checkpoint" / "model.safetensors").exists()
 
