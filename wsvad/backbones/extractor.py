@@ -15,6 +15,7 @@ from wsvad.backbones.names import Precision, Stream
 from wsvad.backbones.registry import BACKBONES, CHANNELS, BackboneSpec, Network, architecture_spec
 from wsvad.backbones.weights import Weights
 from wsvad.cores import limit_threads
+from wsvad.devices import has_bf16
 from wsvad.errors import UsageError, WeightsError
 
 CPU_BATCH = 1
@@ -38,7 +39,7 @@ def default_precision(device: str = "cpu") -> Precision:
     Raises:
         UsageError: The device does not exist.
     """
-    return "bf16" if _has_bf16(_device(device)) else "fp32"
+    return "bf16" if has_bf16(_device(device)) else "fp32"
 
 
 class FeatureExtractor:
@@ -75,7 +76,7 @@ class FeatureExtractor:
         self._device = _device(device)
         if precision not in get_args(Precision):
             raise UsageError(f"precision must be one of {', '.join(get_args(Precision))}, got {precision!r}")
-        if precision == "bf16" and not _has_bf16(self._device):
+        if precision == "bf16" and not has_bf16(self._device):
             raise UsageError(f"device {device!r} does not multiply bfloat16 in hardware: use precision fp32")
         if threads is not None:
             if threads < 1:
@@ -200,9 +201,3 @@ def _device(name: str) -> torch.device:
     elif device.type != "cpu" or device.index:
         raise UsageError(f"device must be cpu, cuda or cuda:<n>, got {name!r}")
     return device
-
-
-def _has_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

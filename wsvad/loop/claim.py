@@ -48,7 +48,9 @@ def check_claim(out: Store, claim: dict[str, Any]) -> None:
 def _whole(claim: dict[str, Any]) -> dict[str, Any]:
     """Return the record with defaults filled in."""
     training = claim.get("training")
-    return {**claim, "training": {"val_seed": 0, **training}} if isinstance(training, dict) else claim
+    return (
+        {**claim, "training": {"val_seed": 0, "precision": "fp32", **training}} if isinstance(training, dict) else claim
+    )
 
 
 def write_claim(out: Store, claim: dict[str, Any]) -> None:

@@ -38,6 +38,7 @@ from torch.nn import functional
 from wsvad.models.contract import Criterion, Inputs, MilModel, MilOutput, ModelConfig
 from wsvad.models.gl_attention import GlobalLocalEncoder
 from wsvad.models.losses import classes_of, top_clips, with_total
+from wsvad.models.precision import LogitLayer
 
 _LEAST_VARIANCE = 1e-6
 
@@ -131,7 +132,7 @@ class BnWvad(MilModel):
         )
         self.first = DivergenceLayer(config.dim, config.first_dim)
         self.second = DivergenceLayer(config.first_dim, config.second_dim)
-        self.last = nn.Linear(config.second_dim, 1)
+        self.last = LogitLayer(config.second_dim, 1)
 
     def forward(self, features: Tensor) -> MilOutput:
         """Score clips ``[B, T, D]``. In training mode the videos of a batch see each other, in evaluation not."""

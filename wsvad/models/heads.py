@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from wsvad.models.precision import LogitLayer
+
 
 def unit_length(features: Tensor) -> Tensor:
     """Scale vectors ``[…, D]`` to length 1; vectors of length 0 are unchanged."""
@@ -43,7 +45,7 @@ class SultaniHead(nn.Module):
         super().__init__()
         self.fc1 = nn.Linear(input_dim, self.hidden_dim)
         self.fc2 = nn.Linear(self.hidden_dim, 32)
-        self.fc3 = nn.Linear(32, 1)
+        self.fc3 = LogitLayer(32, 1)
         self.dropout = SharedDropout(dropout) if shared_dropout else nn.Dropout(dropout)
 
     def hidden(self, features: Tensor) -> Tensor:
@@ -68,7 +70,7 @@ class SnippetHead(nn.Module):
         super().__init__()
         self.fc1 = nn.Linear(input_dim, 512)
         self.fc2 = nn.Linear(512, 128)
-        self.fc3 = nn.Linear(128, 1)
+        self.fc3 = LogitLayer(128, 1)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, features: Tensor) -> Tensor:

@@ -38,6 +38,7 @@ from torch.nn import functional
 from wsvad.models.attention import row_chunks
 from wsvad.models.contract import Criterion, Inputs, MilModel, MilOutput, ModelConfig
 from wsvad.models.losses import bce_of_mean_score, classes_of, gather_clips, smoothness, top_clips, with_total
+from wsvad.models.precision import LogitLayer
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ class Mgfn(MilModel):
             for dim, wider in ((first, second), (second, third))
         )
         self.norm = nn.LayerNorm(third)
-        self.fc = nn.Linear(third, 1)
+        self.fc = LogitLayer(third, 1)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, features: Tensor) -> MilOutput:

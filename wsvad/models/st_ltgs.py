@@ -51,6 +51,7 @@ from wsvad.models.losses import (
     top_clips,
     with_total,
 )
+from wsvad.models.precision import LogitLayer
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class StLtgs(MilModel):
             self.space_norm, self.space = nn.LayerNorm(dim), _attention(config, "additive")
         self.global_module = GlobalModule(dim, bottleneck=max(1, dim // 4)) if config.global_module else None
         self.head = nn.Sequential(
-            nn.Linear(dim, dim), nn.ReLU(inplace=True), nn.Dropout(config.dropout), nn.Linear(dim, 1)
+            nn.Linear(dim, dim), nn.ReLU(inplace=True), nn.Dropout(config.dropout), LogitLayer(dim, 1)
         )
         initialise(self)
 

@@ -38,6 +38,7 @@ from torch.nn import functional
 from wsvad.models.contract import Criterion, Inputs, MilModel, MilOutput, ModelConfig
 from wsvad.models.gl_attention import GlobalLocalEncoder
 from wsvad.models.losses import bce_of_mean_score, classes_of, gather_clips, top_clips, with_total
+from wsvad.models.precision import LogitLayer
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class UrDmu(MilModel):
         self.normal_memory = Memory(config.normal_slots, dim, config.one_in)
         self.mean = nn.Linear(dim, dim)
         self.log_variance = nn.Linear(dim, dim)
-        self.head = nn.Sequential(nn.Linear(2 * dim, self.hidden_dim), nn.ReLU(), nn.Linear(self.hidden_dim, 1))
+        self.head = nn.Sequential(nn.Linear(2 * dim, self.hidden_dim), nn.ReLU(), LogitLayer(self.hidden_dim, 1))
 
     def forward(self, features: Tensor) -> MilOutput:
         """Score clips ``[B, T, D]``."""

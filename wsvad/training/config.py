@@ -3,8 +3,9 @@
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
+from wsvad.backbones.names import Precision
 from wsvad.errors import UsageError
 from wsvad.models.names import Recipe
 from wsvad.options import AnyPositiveFloat, Natural, NaturalFloat, Number, Option, PositiveInt, SmallInt
@@ -13,6 +14,9 @@ MAX_IN_MEMORY = 1 << 16
 """Maximum number of pairs per batch, and of segments per video, because they are in memory at the same time."""
 
 
+LATER: Mapping[str, Any] = {"val_seed": 0, "precision": "fp32"}
+"""Options that earlier versions did not have, with their defaults. Records without them are equal to the default."""
+_ALWAYS = object()
 _RECIPE_DEFAULT = Option(show_default=lambda _: "the model's recipe")
 
 
@@ -28,6 +32,9 @@ class CurveConfig:
     """learning rate of Adam"""
     weight_decay: Annotated[NaturalFloat, _RECIPE_DEFAULT] = 5e-3
     """weight decay (L2 penalty added to the gradients)"""
+    precision: Precision = "fp32"
+    """precision of layers in training; bf16 is faster on processors and GPUs that multiply it in hardware. Weights,
+    logits, losses and scores are fp32 in both cases"""
     segments: SmallInt = 32
     """number of segments that the clips of a training video are pooled to"""
     eval_every: PositiveInt = 100
@@ -68,6 +75,8 @@ class TrainConfig(CurveConfig):
             raise UsageError(f"lr must be above 0 and finite, got {self.lr}")
         if not (0 <= self.weight_decay < math.inf):
             raise UsageError(f"weight_decay must be at least 0 and finite, got {self.weight_decay}")
+        if self.precision not in get_args(Precision):
+            raise UsageError(f"precision must be one of {', '.join(get_args(Precision))}, got {self.precision!r}")
         for name in ("seed", "val_seed"):
             if not 0 <= getattr(self, name) < 2**32:
                 raise UsageError(f"{name} must be 0 to {2**32 - 1}, got {getattr(self, name)}")
@@ -75,8 +84,8 @@ class TrainConfig(CurveConfig):
             raise UsageError(f"val_fraction must be at least 0 and below 1, got {self.val_fraction}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the options as JSON values. Omits ``val_seed`` if it is 0, like versions without that option."""
-        return {name: value for name, value in asdict(self).items() if name != "val_seed" or value}
+        """Return the options as JSON values; options of later versions (``LATER``) only if they are not the default."""
+        return {name: value for name, value in asdict(self).items() if value != LATER.get(name, _ALWAYS)}
 
 
 def train_config(recipe: Recipe, given: Mapping[str, Any] | None = None) -> TrainConfig:

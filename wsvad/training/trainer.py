@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ from wsvad.loop.group import Group
 from wsvad.loop.state import TrainState, optimizer_tensors, restore_optimizer
 from wsvad.models.contract import Criterion, MilModel
 from wsvad.models.dynamic_labels import DynamicLabels
+from wsvad.models.precision import mixed_precision, to_fp32
 from wsvad.training.batches import Batch
 from wsvad.training.config import TrainConfig
 from wsvad.training.selection import is_selected, out_of_patience
@@ -113,7 +115,9 @@ class Trainer:
         batch = self.bags.batch(step)
         soft = self.labels.targets(batch.video_B).to(self.device) if self.labels else None
         self._optimizer.zero_grad(set_to_none=True)
-        output = self._network(batch.features.to(self.device))
+        with self._mixed_precision():
+            output = self._network(batch.features.to(self.device))
+        output = to_fp32(output)
         terms = self.criterion(output, batch.labels_B.to(self.device), soft)
         weight = self._weight(batch)
         shared = self.group.begin_mean(weight * torch.stack([term.detach().float() for term in terms.values()]))
@@ -149,6 +153,9 @@ class Trainer:
             self.labels.load_state_dict({name: _plain(tensor) for name, tensor in state.part("labels").items()})
         self.curve = Curve(state.columns, state.tensors["curve"].tolist())
         self.finished = state.finished
+
+    def _mixed_precision(self) -> AbstractContextManager[object]:
+        return mixed_precision(self.device, enabled=self.config.precision == "bf16")
 
     def _weight(self, batch: Batch) -> float:
         """Return the weight of this worker's loss, with which the mean over workers is the mean over the whole batch.
@@ -186,8 +193,9 @@ class Trainer:
         parts = []
         with torch.no_grad():
             for start in range(0, len(own), _PREDICT_VIDEOS):
-                output = self.model(self.bags.rows(own[start : start + _PREDICT_VIDEOS]).to(self.device))
-                parts.append(self.criterion.label_predictions(output).float())
+                with self._mixed_precision():
+                    output = self.model(self.bags.rows(own[start : start + _PREDICT_VIDEOS]).to(self.device))
+                parts.append(self.criterion.label_predictions(to_fp32(output)))
         self.model.train()
         assert parts, "fewer training videos than workers"
         found = torch.zeros(total, parts[0].shape[1], device=self.device)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from wsvad.cores import limit_threads
+from wsvad.devices import has_bf16
 from wsvad.features.cache import SegmentCache
 from wsvad.features.reading import FeatureSet
 from wsvad.loop.curve import TEST_AUC, VAL_AUC
@@ -108,6 +109,8 @@ def make_trainer(plan: TrainPlan, group: Group, device: torch.device) -> Trainer
         kind=model_config.inputs,
         folder=_folder(plan),
     )
+    if config.precision == "bf16" and not has_bf16(device):
+        log.warning("%s does not multiply bf16 in hardware: --precision fp32 is faster here", device.type)
     labels_N = np.asarray(data.train_labels)
     sampler = BalancedSampler(
         labels_N, pairs=config.pairs, seed=config.seed, rank=group.rank, world_size=group.world_size
