@@ -167,6 +167,7 @@ HOMES = {
         "wsvad/models/st_ltgs.py",
         "wsvad/models/st_mil.py",
         "wsvad/models/sultani.py",
+        "wsvad/models/temporal_conv.py",
         "wsvad/models/ur_dmu.py",
         "wsvad/pretraining/network.py",
         "wsvad/pretraining/trainer.py",

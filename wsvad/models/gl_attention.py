@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from wsvad.models.attention import DecayMatrix, row_chunks, temporal_decay
+from wsvad.models.temporal_conv import TemporalConv
 
 _NEAR_ROWS = 256
 """Clips whose neighbours are averaged at a time."""
@@ -83,7 +84,7 @@ class GlobalLocalEncoder(nn.Module):
         self, input_dim: int, dim: int, *, layers: int, heads: int, head_dim: int, feed_forward: int, dropout: float
     ) -> None:
         super().__init__()
-        self.embedding = nn.Conv1d(input_dim, dim, kernel_size=3, padding=1)
+        self.embedding = TemporalConv(input_dim, dim, kernel_size=3)
         self.layers = nn.ModuleList(
             nn.ModuleDict(
                 {
@@ -104,7 +105,7 @@ class GlobalLocalEncoder(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map clips ``[B, T, D]`` to ``[B, T, E]``; beyond a video's ends there are zeros."""
-        x_BTE: Tensor = self.embedding(features.mT).relu().mT
+        x_BTE: Tensor = self.embedding(features).relu()
         for layer in self.layers:
             assert isinstance(layer, nn.ModuleDict)
             x_BTE = x_BTE + layer["attention"](layer["attention_norm"](x_BTE))

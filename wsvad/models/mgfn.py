@@ -39,6 +39,7 @@ from wsvad.models.attention import row_chunks
 from wsvad.models.contract import Criterion, Inputs, MilModel, MilOutput, ModelConfig
 from wsvad.models.losses import bce_of_mean_score, classes_of, gather_clips, smoothness, top_clips, with_total
 from wsvad.models.precision import LogitLayer
+from wsvad.models.temporal_conv import TemporalConv
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ class Block(nn.Module):
 
     def __init__(self, dim: int, aggregation: nn.Module) -> None:
         super().__init__()
-        self.convolution = nn.Conv1d(dim, dim, kernel_size=3, padding=1)
+        self.convolution = TemporalConv(dim, dim, kernel_size=3)
         self.aggregation = aggregation
         self.feed_forward = nn.Sequential(
             DeviationNorm(dim), nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim)
@@ -167,7 +168,7 @@ class Block(nn.Module):
 
     def forward(self, x_BTE: Tensor) -> Tensor:
         """Map ``[B, T, E]`` to the same shape."""
-        x_BTE = x_BTE + self.convolution(x_BTE.mT).mT
+        x_BTE = x_BTE + self.convolution(x_BTE)
         x_BTE = x_BTE + self.aggregation(x_BTE)
         out_BTE: Tensor = x_BTE + self.feed_forward(x_BTE)
         return out_BTE
@@ -180,7 +181,7 @@ class Mgfn(MilModel):
         super().__init__()
         self.amplification = config.amplification
         first, second, third = dims = config.first_dim, config.second_dim, config.third_dim
-        self.tokens = nn.Conv1d(config.input_dim, first, kernel_size=3, padding=1)
+        self.tokens = TemporalConv(config.input_dim, first, kernel_size=3)
         self.magnitude = nn.Conv1d(1, first, kernel_size=3, padding=1)
         blocks = config.first_blocks, config.second_blocks, config.third_blocks
         self.stages = nn.ModuleList(
@@ -198,7 +199,7 @@ class Mgfn(MilModel):
     def forward(self, features: Tensor) -> MilOutput:
         """Score clips ``[B, T, D]``. In training mode the videos of a batch see each other, in evaluation not."""
         lengths_B1T = torch.linalg.vector_norm(features, dim=2).unsqueeze(1)
-        x_BTE: Tensor = (self.tokens(features.mT) + self.amplification * self.magnitude(lengths_B1T)).mT
+        x_BTE: Tensor = self.tokens(features) + self.amplification * self.magnitude(lengths_B1T).mT
         x_BTE = self.stages[0](x_BTE)
         for widen, stage in zip(self.widen, self.stages[1:], strict=True):
             x_BTE = stage(widen(x_BTE))

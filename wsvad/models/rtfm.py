@@ -39,6 +39,7 @@ from wsvad.models.losses import (
     top_clips,
     with_total,
 )
+from wsvad.models.temporal_conv import TemporalConv
 
 
 @dataclass(frozen=True)
@@ -96,18 +97,17 @@ class MultiScaleTemporalNetwork(nn.Module):
         super().__init__()
         channels = input_dim // 4
         self.pyramid = nn.ModuleList(
-            nn.Conv1d(input_dim, channels, kernel_size=3, dilation=dilation, padding=dilation) for dilation in (1, 2, 4)
+            TemporalConv(input_dim, channels, kernel_size=3, dilation=dilation) for dilation in (1, 2, 4)
         )
         self.non_local = NonLocal(input_dim, channels)
-        self.fuse = nn.Conv1d(4 * channels, input_dim, kernel_size=3, padding=1, bias=False)
+        self.fuse = TemporalConv(4 * channels, input_dim, kernel_size=3, bias=False)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         """Map ``[B, T, D]`` to the same shape, with zero padding in time."""
-        x_BDT = x_BTD.mT
-        scales = [convolution(x_BDT).relu() for convolution in self.pyramid]
-        joined_BDT = torch.cat([*scales, self.non_local(x_BTD).mT], dim=1)
-        fused_BDT: Tensor = self.fuse(joined_BDT).relu()
-        return x_BTD + fused_BDT.mT
+        scales = [convolution(x_BTD).relu() for convolution in self.pyramid]
+        joined_BTD = torch.cat([*scales, self.non_local(x_BTD)], dim=2)
+        fused_BTD: Tensor = self.fuse(joined_BTD).relu()
+        return x_BTD + fused_BTD
 
 
 class Rtfm(MilModel):
