@@ -60,6 +60,8 @@ class ModelConfig:
     """Name of the model on the command line and in checkpoints."""
     inputs: ClassVar[Inputs]
     """Input of ``forward``: ``pooled`` ``[B, T, D]`` or ``cuboids`` ``[B, T, K, C]``."""
+    added: ClassVar[frozenset[str]] = frozenset({"smooth_clips"})
+    """Fields that checkpoints of earlier versions do not have."""
     remedy: ClassVar[str] = "train again"
     """Advice for checkpoints of an earlier version of the model with other settings."""
 
@@ -75,14 +77,15 @@ class ModelConfig:
             raise self._error("smooth_clips", f"an odd number from 1 to {MAX_SMOOTH}", self.smooth_clips)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every field and ``name`` as JSON values; ``config_from_dict`` is the inverse.
+        """Return the fields and ``name`` as JSON values; ``config_from_dict`` is the inverse.
 
-        ``smooth_clips`` is omitted if it is 1, as in checkpoints of versions without it: their digests stay valid.
+        Fields of ``added`` are omitted if they have their defaults, as in checkpoints of versions without them: their
+        digests stay valid.
         """
         fields = dataclasses.asdict(self)
-        if self.smooth_clips == 1:
-            del fields["smooth_clips"]
-        return {"name": self.name, **fields}
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        kept = {key: value for key, value in fields.items() if key not in self.added or value != defaults[key]}
+        return {"name": self.name, **kept}
 
     def _check_types(self) -> None:
         hints = get_type_hints(type(self))

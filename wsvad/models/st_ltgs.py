@@ -20,6 +20,8 @@ region regulariser, which is future work there. Choices:
 * Training uses the mean logit of a clip's top ``cuboids`` positions, since an event covers several; the score of a clip
   is the maximum, as in every cuboid model.
 * Clips are ranked by that logit, not by feature length, which is meaningless after layer normalisation.
+* ``prior`` adds one input channel to a cuboid's logit: what the backbone says about it without weak labels. The
+  network's own part starts at 0 and learns to correct the prior.
 * ``region`` is the spatial variance of an anomalous clip's scores: it is 0 for one cuboid and large for two distant
   regions.
 
@@ -60,6 +62,7 @@ class StLtgsConfig(ModelConfig):
 
     name: ClassVar[str] = "st_ltgs"
     inputs: ClassVar[Inputs] = "cuboids"
+    added: ClassVar[frozenset[str]] = ModelConfig.added | {"prior"}
 
     dim: int = 128
     """d, the width of the network, at least 1."""
@@ -79,6 +82,9 @@ class StLtgsConfig(ModelConfig):
     """How attention decays with distance in time; over the frame it is always ``additive``."""
     reach: float = 1.0
     """Number of clips over which attention falls to 1/e, at least 0; 0 is LTGS-Net's cosine over the whole video."""
+    prior: int = -1
+    """Input channel that is added to the logits, with a learned weight that starts at 1; -1 for none. Channel 8 of
+    ``i3d-compact`` is its answer ``fight``."""
     attention_dropout: float = 0.1
     """Dropout probability of attention weights, [0, 1)."""
     dropout: float = 0.5
@@ -110,6 +116,8 @@ class StLtgsConfig(ModelConfig):
         super().__post_init__()
         self._check_at_least(1, "dim", "heads", "head_dim", "k", "cuboids", "label_period")
         self._check_fraction("attention_dropout", "dropout")
+        if not -1 <= self.prior < self.input_dim:
+            raise self._error("prior", f"-1 or a channel from 0 to {self.input_dim - 1}", self.prior)
         if not 0 <= self.label_alpha <= 1:
             raise self._error("label_alpha", "a number in [0, 1]", self.label_alpha)
         self._check_at_least(
@@ -149,10 +157,13 @@ class StLtgs(MilModel):
         if config.neighbours:
             self.space_norm, self.space = nn.LayerNorm(dim), _attention(config, "additive")
         self.global_module = GlobalModule(dim, bottleneck=max(1, dim // 4)) if config.global_module else None
-        self.head = nn.Sequential(
-            nn.Linear(dim, dim), nn.ReLU(inplace=True), nn.Dropout(config.dropout), LogitLayer(dim, 1)
-        )
+        last = LogitLayer(dim, 1)
+        self.head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(inplace=True), nn.Dropout(config.dropout), last)
         initialise(self)
+        self.prior = config.prior
+        self.prior_weight = nn.Parameter(torch.ones(())) if config.prior >= 0 else None
+        if self.prior_weight is not None:
+            nn.init.zeros_(last.weight)
 
     def forward(self, features: Tensor) -> MilOutput:
         """Score cuboids ``[B, T, K, C]``; K must be a square number."""
@@ -171,6 +182,8 @@ class StLtgs(MilModel):
         if self.global_module is not None:
             x_BTKD = self.global_module(x_BTKD.flatten(1, 2)).unflatten(1, (clips, cuboids))
         cuboid_logits_BTK = self.head(x_BTKD).squeeze(3)
+        if self.prior_weight is not None:
+            cuboid_logits_BTK = cuboid_logits_BTK + self.prior_weight * features[..., self.prior]
         logits_BT = cuboid_logits_BTK.amax(2)
         return MilOutput(
             scores_BT=logits_BT.sigmoid(),
