@@ -104,7 +104,7 @@ def extract(options: ExtractOptions, console: Console | None = None, listing: Li
     """
     run = Run()
     check_min_coverage(options.min_coverage)
-    workplace = ExecutionSession(
+    session = ExecutionSession(
         options.pool,
         options.weights.load,
         options.address,
@@ -125,19 +125,19 @@ def extract(options: ExtractOptions, console: Console | None = None, listing: Li
             reading=options.reading,
         )
     log.info("%d videos listed, %d other files skipped", len(listing.videos), len(listing.skipped))
-    with workplace:
-        outcome = _plan(options, out, listing, workplace, run)
+    with session:
+        outcome = _plan(options, out, listing, session, run)
         if outcome.todo:
-            workplace.choose_backend(*is_small(outcome.todo, options.features))
-        ran = workplace.summary_fields(bool(outcome.todo))
+            session.choose_backend(*is_small(outcome.todo, options.features))
+        ran = session.summary_fields(bool(outcome.todo))
         if options.dry_run:
             outcome.records |= _evidence(outcome)
             return replace(_summary(options, outcome, None, run), **ran)
         if outcome.todo:
-            workplace.open()
+            session.open()
         claim_dataset(out, options.features)
         if outcome.todo:
-            _extract(options, out, outcome, workplace, run, console or Console(stderr=True))
+            _extract(options, out, outcome, session, run, console or Console(stderr=True))
             left = unsettled(outcome.todo, outcome.receipts)
             outcome.receipts |= recover_stored_units(out, left, run.newest(out), receipt_of, repair=False)
     snapshot = _publish(out, options, outcome, run)
@@ -149,11 +149,11 @@ def extract(options: ExtractOptions, console: Console | None = None, listing: Li
 
 
 def _plan(
-    options: ExtractOptions, out: Store, listing: Listing, workplace: ExecutionSession[LoadedWeights], run: Run
+    options: ExtractOptions, out: Store, listing: Listing, session: ExecutionSession[LoadedWeights], run: Run
 ) -> Outcome:
     """Index new videos, cut all videos into units, and determine which units must be extracted."""
     base = run.newest(out)
-    indexed = _index(options, out, listing, workplace)
+    indexed = _index(options, out, listing, session)
     if base:
         refuse_clashes(out, base.of(v.video_id for v in listing.videos), (_identity(v) for v in listing.videos))
     units = longest_first(u for i in indexed if i.index for u in plan_units(i.video, i.index, options.features))
@@ -176,15 +176,15 @@ def _plan(
 
 
 def _index(
-    options: ExtractOptions, out: Store, listing: Listing, workplace: ExecutionSession[LoadedWeights]
+    options: ExtractOptions, out: Store, listing: Listing, session: ExecutionSession[LoadedWeights]
 ) -> list[IndexResult]:
     cache = IndexCache(out, writable=not options.dry_run, retry_bad=options.retry_quarantined)
     known = cache.load(listing.videos)
     new = len(listing.videos) - len(known)
     if new > FEW_VIDEOS:
-        workplace.choose_backend(False, f"large run: {new} new videos, limit {FEW_VIDEOS}")
-    if new and workplace.backend and not options.dry_run:
-        workplace.open()  # detect a cluster that is too small before hours of indexing
+        session.choose_backend(False, f"large run: {new} new videos, limit {FEW_VIDEOS}")
+    if new and session.backend and not options.dry_run:
+        session.open()  # detect a cluster that is too small before hours of indexing
     last_line = time.monotonic()
 
     def on_progress(done: int, total: int) -> None:
@@ -213,11 +213,11 @@ def _extract(
     options: ExtractOptions,
     out: Store,
     outcome: Outcome,
-    workplace: ExecutionSession[LoadedWeights],
+    session: ExecutionSession[LoadedWeights],
     run: Run,
     console: Console,
 ) -> None:
-    pool = workplace.open()
+    pool = session.open()
     config = WorkerConfig(
         options.features,
         out.uri,
@@ -230,9 +230,9 @@ def _extract(
     )
     view = run_units(
         outcome.todo,
-        workplace.runner(UnitExtractor, config, pack_clips=PACK_CLIPS),
+        session.runner(UnitExtractor, config, pack_clips=PACK_CLIPS),
         outcome.receipts,
-        workplace,
+        session,
         out,
         probe_input=lambda unit: probe_video(unit.video, options.store),
         publish=lambda: _publish(out, options, outcome, run),
