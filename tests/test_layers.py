@@ -60,6 +60,7 @@ HOMES = {
         "wsvad/dataset/tables.py",  # exports data sets to other programs
         "wsvad/work/ray_connection.py",
         "wsvad/work/cluster.py",
+        "wsvad/work/ray_map.py",
         "wsvad/work/ray_runner.py",
         "wsvad/loop/ray_train.py",
         "wsvad/experiments/on_ray.py",

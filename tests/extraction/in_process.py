@@ -7,7 +7,7 @@ replaced by this process, and the network by a simple function of the pixels.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from wsvad.backbones.registry import BACKBONES
 from wsvad.backbones.weights import Weights, untrained_name
 from wsvad.extraction import worker
 from wsvad.weights import resolve
-from wsvad.work import backend, cluster, ray_runner
+from wsvad.work import backend, cluster, ray_map, ray_runner
 from wsvad.work.pool import GIB, Node, Pool
 from wsvad.work.receipt import Receipt
 
@@ -86,10 +86,17 @@ class InProcess:
                 yield Receipt(**stage(unit.to_row()))
 
 
+def map_here(function: Any, items: Sequence[Any], *, cpus_per_task: float) -> Generator[list[Any]]:
+    """Replaces ``map_on_cluster``: one batch after the other in this process."""
+    for item in items:
+        yield function([item])
+
+
 def patch_all(patch: pytest.MonkeyPatch) -> None:
     """Replace the cluster by this process; commands without ``--no-ray`` run there."""
     patch.setattr(backend, "_is_connected", lambda: True)
     patch.setattr(ray_runner, "RayRunner", InProcess)
+    patch.setattr(ray_map, "map_on_cluster", map_here)
     patch.setattr(worker, "FeatureExtractor", PixelMeans)
     patch.setattr(resolve, "random_weights", lambda seed, net: Weights(untrained_name(seed, net), "", {}, net))
     patch.setattr(cluster, "connected", lambda address, verbose: contextlib.nullcontext())

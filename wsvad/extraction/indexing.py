@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -25,6 +27,11 @@ from wsvad.storage import Created, Store, StoreOptions
 from wsvad.video import INDEX_VERSION, ISOLATION_KINDS, Limits, VideoIndex, VideoReader
 
 log = logging.getLogger(__name__)
+
+OnCluster = Callable[
+    [Callable[[Sequence[VideoRef]], list["IndexResult"]], Sequence[VideoRef]], Generator[list["IndexResult"]] | None
+]
+"""Applies a function to videos on a cluster, and returns the results as they arrive; ``None`` without a cluster."""
 
 FLUSH_AFTER_S = 30.0
 _COMPACT_ABOVE = 32
@@ -54,6 +61,12 @@ def index_video(reader: VideoReader, video: VideoRef, options: StoreOptions) -> 
     except StorageError as error:
         return IndexResult(video, None, "", str(error))
     return IndexResult(video, index)
+
+
+def index_videos(videos: Sequence[VideoRef], options: StoreOptions, limits: Limits) -> list[IndexResult]:
+    """Index some videos one after the other, with a decoder of their own."""
+    with VideoReader(limits=limits) as reader:
+        return [index_video(reader, video, options) for video in videos]
 
 
 def _cache_key(video: VideoRef) -> str:
@@ -169,6 +182,7 @@ def index_all(
     threads: int,
     limits: Limits | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    on_cluster: OnCluster | None = None,
 ) -> list[IndexResult]:
     """Index all videos without a cached result, and add the results to the cache.
 
@@ -180,6 +194,7 @@ def index_all(
         threads: Number of concurrent decode processes. They mostly wait for the store; use twice the number of cores.
         limits: Resource limits of each process.
         on_progress: Called with ``(done, total)``, the numbers of videos without a cached result.
+        on_cluster: Indexes videos on a cluster, or returns ``None`` if there is none; then threads index them here.
 
     Returns:
         One result per video, in the order of ``videos``.
@@ -188,11 +203,16 @@ def index_all(
     todo = [v for v in videos if v.content_id not in known]
     if todo:
         monitor = SourceMonitor(videos, options)
-        for batch in _index_in_batches(todo, options, threads, limits or Limits(), on_progress, monitor):
-            batch = [_index_isolated(r, options, limits or Limits()) if r.kind in ISOLATION_KINDS else r for r in batch]
-            cache.add(batch)
-            _log_notes(batch)
-            known |= {r.video.content_id: r for r in batch}
+        limits = limits or Limits()
+        arriving = (
+            on_cluster(functools.partial(index_videos, options=options, limits=limits), todo) if on_cluster else None
+        )
+        with contextlib.closing(arriving or _index_on_threads(todo, options, threads, limits)) as results:
+            for batch in _in_batches(results, len(todo), on_progress, monitor):
+                batch = [_index_isolated(r, options, limits) if r.kind in ISOLATION_KINDS else r for r in batch]
+                cache.add(batch)
+                _log_notes(batch)
+                known |= {r.video.content_id: r for r in batch}
     return [known[v.content_id] for v in videos]
 
 
@@ -209,14 +229,31 @@ def _index_isolated(suspect: IndexResult, options: StoreOptions, limits: Limits)
         return index_video(reader, suspect.video, options)
 
 
-def _index_in_batches(
-    todo: Sequence[VideoRef],
-    options: StoreOptions,
-    threads: int,
-    limits: Limits,
+def _in_batches(
+    arriving: Iterable[list[IndexResult]],
+    total: int,
     on_progress: Callable[[int, int], None] | None,
     monitor: SourceMonitor,
-) -> Iterable[list[IndexResult]]:
+) -> Iterator[list[IndexResult]]:
+    """Collect results for some time, so that the cache has few objects and a killed run loses little."""
+    batch: list[IndexResult] = []
+    flushed, finished = time.monotonic(), 0
+    for new in arriving:
+        batch += new
+        for result in new:
+            monitor.record(result.video, reached=not result.unreachable)
+        finished += len(new)
+        if on_progress:
+            on_progress(finished, total)
+        if batch and (finished == total or time.monotonic() - flushed > FLUSH_AFTER_S):
+            yield batch
+            batch, flushed = [], time.monotonic()
+
+
+def _index_on_threads(
+    todo: Sequence[VideoRef], options: StoreOptions, threads: int, limits: Limits
+) -> Generator[list[IndexResult]]:
+    """Yield results as they arrive, at least once a second."""
     local = threading.local()
     readers: list[VideoReader] = []
 
@@ -229,21 +266,9 @@ def _index_in_batches(
     pool = ThreadPoolExecutor(max(1, min(threads, len(todo))), thread_name_prefix="index")
     try:
         pending = {pool.submit(work, video) for video in todo}
-        batch: list[IndexResult] = []
-        flushed = time.monotonic()
-        finished = 0
         while pending:
             done, pending = wait(pending, timeout=1.0, return_when=FIRST_COMPLETED)
-            new = [future.result() for future in done]
-            batch += new
-            for result in new:
-                monitor.record(result.video, reached=not result.unreachable)
-            finished += len(done)
-            if on_progress:
-                on_progress(finished, len(todo))
-            if batch and (not pending or time.monotonic() - flushed > FLUSH_AFTER_S):
-                yield batch
-                batch, flushed = [], time.monotonic()
+            yield [future.result() for future in done]
     finally:
         # after an interruption: closing the decoders ends what the threads wait for
         pool.shutdown(wait=False, cancel_futures=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from dataclasses import asdict, dataclass, field, replace
@@ -40,6 +41,7 @@ from wsvad.work.target import open_target
 
 log = logging.getLogger(__name__)
 
+_INDEX_CPUS = 0.5  # an indexing task mostly waits for the store
 PACK_CLIPS = 64
 """Maximum clips of small units per task of a Ray worker: seconds of work, so that the overhead of 10 ms is small."""
 
@@ -195,7 +197,14 @@ def _index(
 
     threads = 2 * whole_cores()
     return index_all(
-        listing.videos, known, cache, options.store, threads=threads, limits=options.limits, on_progress=on_progress
+        listing.videos,
+        known,
+        cache,
+        options.store,
+        threads=threads,
+        limits=options.limits,
+        on_progress=on_progress,
+        on_cluster=functools.partial(session.map_on_cluster, cpus_per_task=_INDEX_CPUS),
     )
 
 

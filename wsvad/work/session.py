@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
@@ -19,6 +19,8 @@ from wsvad.work.receipt import Receipt, WorkUnit
 log = logging.getLogger(__name__)
 
 Payload = TypeVar("Payload")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Runner(Protocol):
@@ -146,6 +148,20 @@ class ExecutionSession(Generic[Payload]):
         runner = InlineRunner(make_stage, config, self.payload())
         self._stack.callback(runner.close)
         return runner
+
+    def map_on_cluster(
+        self, function: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item], *, cpus_per_task: float
+    ) -> Generator[list[Result]] | None:
+        """Apply a function to many small items on the cluster, see :func:`wsvad.work.ray_map.map_on_cluster`.
+
+        Returns:
+            The results, or ``None`` if the session is not open or runs in this process.
+        """
+        if self._pool is None or self.backend is None or not self.backend.on_ray:
+            return None
+        from wsvad.work.ray_map import map_on_cluster  # imports Ray
+
+        return map_on_cluster(function, items, cpus_per_task=cpus_per_task)
 
     def living_nodes(self) -> frozenset[str]:
         """Return the ids of the living nodes."""
