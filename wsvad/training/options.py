@@ -28,7 +28,7 @@ class TrainOptions:
     allow_missing: bool = False
     report_test: bool = False
     use_ray: bool | None = None
-    """Train on Ray (True) or in this process (False); ``None``: on Ray if workers, a cluster or a GPU are to be used."""
+    """Train on Ray (True) or in this process (False); ``None``: on Ray for workers, a cluster or GPUs."""
     address: str | None = None
     """Address of a Ray cluster; ``None`` uses ``RAY_ADDRESS``, else a local Ray."""
     workers: int | None = None
