@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from wsvad.errors import UsageError
@@ -11,6 +13,7 @@ from wsvad.training import job
 from wsvad.training.config import train_config
 from wsvad.training.options import TrainOptions
 from wsvad.training.overrides import parse_overrides
+from wsvad.training.summary import TrainSummary
 from wsvad.work import backend
 
 LTGS = MODELS["ltgs"].config
@@ -96,3 +99,15 @@ def test_one_worker_without_a_gpu_trains_in_this_process(monkeypatch, given, gpu
     assert job.choose_backend(options).on_ray is on_ray
     monkeypatch.setenv("RAY_ADDRESS", "head:6379")
     assert job.choose_backend(options).on_ray is (given.get("use_ray") is not False)
+
+
+def test_a_video_auc_over_few_videos_has_a_warning():
+    """One anomalous and one normal video have an AUC of 0 or 1, whatever the model."""
+    values = dict.fromkeys(("out", "model", "features", "features_fingerprint", "banner"), "")
+    made = TrainSummary(
+        **values, train_anomalous=9, train_normal=9, val_anomalous=1, val_normal=1, val_is_cut=True, missing=0, steps=1,
+        steps_before=0, val_auc=1.0,
+    )  # fmt: skip
+    warned = "1.0000 on the validation videos (only 1 anomalous and 1 normal, so this may be chance)"
+    assert dict(made.lines())["video AUC"] == warned
+    assert dict(replace(made, val_anomalous=5, val_normal=5).lines())["video AUC"] == "1.0000 on the validation videos"
