@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -289,3 +290,21 @@ def test_a_small_training_starts_no_ray(planted, tmp_path, monkeypatch, caplog):
     words = ("train", *planted.words, "--model", "sultani", *QUICK, "--out", str(tmp_path / "out"))
     assert main(words) == 0
     assert "training in this process (one worker without a GPU)" in caplog.text
+
+
+def test_the_cache_folder_is_relative_to_the_command(planted, tmp_path, monkeypatch):
+    """Workers of Ray have other working directories, so they get an absolute path, as for ``--out``."""
+    from wsvad.training import job
+    from wsvad.training.options import TrainOptions
+
+    class SeenError(Exception):
+        pass
+
+    def seen(options, plan, on_row):
+        raise SeenError(plan.cache_folder)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(job, "_run", seen)
+    options = TrainOptions(planted.features, planted.manifest, "sultani", "out", cache_folder="cache")
+    with pytest.raises(SeenError, match=f"^{re.escape(str(tmp_path / 'cache'))}$"):
+        job.train(options)
