@@ -21,14 +21,14 @@ _HEAD = f"""# Options
 
 {ABOUT}
 
-`wsvad VERB` and `python jobs/VERB.py` take the same options; `wsvad VERB --help` shows them, too.
+`wsvad COMMAND` and `python jobs/COMMAND.py` take the same options; `wsvad COMMAND --help` shows them, too.
 
 * `--option VALUE` and `--option=VALUE` are the same. Names are not abbreviated. Of an option that is given twice, the
   last value counts; those that may be repeated say so.
-* `--config FILE` (all verbs but `verify`, `doctor`, `demo` and `completion`) names a TOML file whose keys are these
+* `--config FILE` (all commands but `verify`, `doctor`, `demo` and `completion`) names a TOML file whose keys are these
   names without the dashes, with `-` or `_`, and whose values are text, numbers, `true` or `false`, or lists of text
   where an option may be repeated. The command line wins.
-* Every verb has `--json` (the end summary as JSON on standard output) and `--verbose` (more logging, Ray's own
+* Every command has `--json` (the end summary as JSON on standard output) and `--verbose` (more logging, Ray's own
   included).
 * Sizes take `KiB`, `MiB` and `GiB`: `2GiB`.
 
@@ -36,7 +36,7 @@ _HEAD = f"""# Options
 
 bash: `eval "$(wsvad completion bash)"` in `~/.bashrc`. zsh: `wsvad completion zsh > DIR/_wsvad`, where `DIR` is one of
 `$fpath`, before `compinit`. fish: `wsvad completion fish > ~/.config/fish/completions/wsvad.fish`. The script knows
-verbs, options and choices of the version that printed it; print it again after an update.
+commands, options and choices of the version that printed it; print it again after an update.
 """
 
 

@@ -146,6 +146,7 @@ def test_false_wins_over_an_option_file(parsed_by: Callable[..., Any], tmp_path:
         (lambda: wsvad.extract("v", "o", backbone="i3d-compac"), UsageError, "did you mean 'i3d-compact'"),
         (lambda: wsvad.extract("v", "memory://o"), UsageError, "--out memory:// is lost"),
         (lambda: wsvad.extract("v", "o", clips=3), TypeError, r"wsvad.extract\(\) got an unexpected keyword .*clips"),
+        (lambda: wsvad.train("f", "m.csv", modle="ltgs"), TypeError, r"train\(\) .*'modle'; did you mean 'model'\?"),
         (lambda: wsvad.extract("v", "o", "p"), TypeError, r"wsvad.extract\(\) too many positional arguments"),
         (lambda: wsvad.train("f", {"a": 1}, "ltgs", "o"), UsageError, "--manifest: expected text, a path or a number"),
     ],

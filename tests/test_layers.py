@@ -178,7 +178,6 @@ HOMES = {
         "wsvad/loop/group.py",
         "wsvad/loop/saving.py",
         "wsvad/training/held_out.py",
-        "wsvad/training/job.py",
         "wsvad/loop/state.py",
         "wsvad/training/trainer.py",
         "wsvad/training/worker.py",

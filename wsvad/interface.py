@@ -22,6 +22,7 @@ from wsvad.cli.file import is_list, is_switch
 from wsvad.cli.main import VERBS, check_out
 from wsvad.cli.parser import arguments_of, build, declared, module_of, parse_or_raise
 from wsvad.errors import UsageError
+from wsvad.suggest import did_you_mean
 
 FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "extract": ("videos", "out"),
@@ -66,6 +67,10 @@ def function_of(name: str) -> Callable[..., Any]:
     )
 
     def function(*args: Any, **kwargs: Any) -> Any:
+        unknown = next((key for key in kwargs if key not in options), None)
+        if unknown is not None:
+            hint = did_you_mean(unknown, options)
+            raise TypeError(f"wsvad.{name}() got an unexpected keyword argument {unknown!r}{hint}")
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:

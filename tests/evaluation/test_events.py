@@ -14,7 +14,7 @@ from tests.evaluation.test_job import QUICK, make_inputs
 from tests.scoring.factories import CONFIG, make_scores, write_scores
 from wsvad.cli import main
 from wsvad.errors import UsageError
-from wsvad.evaluation.events import OperatingPoint, choose_operating_point
+from wsvad.evaluation.events import NO_NORMAL, OperatingPoint, choose_operating_point
 from wsvad.events.calibration import Calibration, Threshold
 from wsvad.events.config import EventSettings
 from wsvad.events.thresholds import PostProcessing, Thresholds
@@ -87,7 +87,7 @@ def test_too_little_validation_footage_is_reported() -> None:
     ("records", "scored", "why"),
     [
         (RECORDS, [], "no normal validation video has scores"),
-        (RECORDS[:3], ["test", "val anomalous"], "the manifest has no normal validation video"),
+        (RECORDS[:3], ["test", "val anomalous"], NO_NORMAL),
     ],
 )
 def test_without_normal_validation_videos_there_is_no_operating_point(records: list, scored: list, why: str) -> None:

@@ -1,22 +1,27 @@
 """Comparisons: their runs, their table, and a second call."""
 
 import csv
+import io
 import json
 import logging
 import statistics
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from tests.features.factories import random_videos, write_features
 from tests.training.factories import QUICK, plant, planted_records
 from wsvad.checkpoint import load_checkpoint
 from wsvad.cli import main
 from wsvad.errors import UsageError
+from wsvad.experiments.job import CompareSummary, table_notes
 from wsvad.experiments.log_prefix import log_prefix
+from wsvad.experiments.options import CompareOptions
 from wsvad.experiments.rows import parse_rows, read_rows
-from wsvad.experiments.table import Spread, as_markdown
+from wsvad.experiments.table import BEST_ON_TEST, Spread, as_markdown
 from wsvad.manifest.records import write_records
+from wsvad.metrics.samples import FEW
 from wsvad.models.registry import MODELS
 
 TRAINING = [word for word in QUICK if word not in ("--save-every", "5", "--json")]
@@ -86,6 +91,7 @@ def test_the_table_agrees_with_the_reports(planted, tmp_path, capsys):
     assert float(found["st_mil", "test", "frame_auc", 1]) == rows["st_mil"]["frame_auc"]["values"][1]
     last, features = (out / "table.md").read_text().splitlines()[-2:]
     assert last.startswith("Split `test`, 2 seeds: ")
+    assert "Best-on-test frame AUC: " in last
     assert features.startswith(f"Features {planted.features}: ")
     assert features.endswith("squash, fp32.")
     trained = {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")}
@@ -94,6 +100,24 @@ def test_the_table_agrees_with_the_reports(planted, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["rows"] == rows
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")} == trained
     assert main([*words, "--no-ray", "--lr", "0.5"]) == 5, "other options need another --out"
+
+
+def test_notes_below_the_table(planted, tmp_path):
+    """What best-on-test means, where the table has it; a warning about a video AUC over few videos of a class."""
+    options = CompareOptions(planted.features, planted.manifest, "out", parse_rows("sultani"))
+    best, auc = {"best_on_test_frame_auc": Spread.of([0.7])}, {"video_auc": Spread.of([1.0])}
+    assert table_notes(options, {"sultani": {"test": best}}) == (BEST_ON_TEST,)
+    test = [r for r in planted_records() if r.split == "test"]
+    counts = [sum(r.label == label for r in test) for label in (1, 0)]
+    assert min(counts) < FEW
+    (note,) = table_notes(options, {"sultani": {"test": auc}})
+    assert note == f"Video AUC on split test: only {counts[0]} anomalous and {counts[1]} normal, so this may be chance."
+    more = [replace(r, video_id=f"{n}/{r.video_id}", uri=f"{n}/{r.uri}") for n in range(FEW) for r in test]
+    write_records(str(tmp_path / "more.csv"), more)
+    assert table_notes(replace(options, manifest=str(tmp_path / "more.csv")), {"sultani": {"test": auc}}) == ()
+    out = io.StringIO()
+    CompareSummary("out", 1, {"sultani": {"test": best}}, 1, notes=(BEST_ON_TEST,)).show(Console(file=out))
+    assert BEST_ON_TEST in out.getvalue()
 
 
 def test_data_that_cannot_be_evaluated_is_refused_before_training(planted, tmp_path, capsys, caplog):

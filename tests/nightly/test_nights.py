@@ -61,6 +61,7 @@ def test_five_nights(night, archive, tmp_path, capsys):
     assert third["changes"] == {"gone": 1, "new": 1, "kept": 3}
     (problem,) = third["problems"]
     assert (problem["video_id"], problem["outcome"]) == ("front/20260302_000030.mp4", "failed")
+    assert (third["unknown_length"], third["missing_s"]) == (1, 0), "the length of a file that is no video is unknown"
     again(4, codes=3)
     code, tolerated = night("--tolerate-quarantine")
     assert (code, tolerated["failed"]) == (0, 1)

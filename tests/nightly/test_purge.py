@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -17,6 +18,7 @@ from tests.scoring.factories import write_checkpoint
 from wsvad.dataset.snapshots import latest_snapshot
 from wsvad.nightly import job, purging
 from wsvad.nightly.published import require_current
+from wsvad.nightly.purging import PurgeSummary
 from wsvad.storage import open_store
 
 YARD = "yard/20260301_123456.mp4"
@@ -127,6 +129,10 @@ def test_limit_without_force(nights, purge, tmp_path, caplog):
     """More than a tenth of the videos requires --force; a purge of all videos is refused."""
     root = tmp_path / "root"
     state = digests(root)
+    code, plan = purge("--camera", "yard")
+    assert (code, plan["needs_force"], len(plan["selected"])) == (0, True, 3)
+    code, plan = purge("--video", YARD)
+    assert (code, plan["needs_force"], plan["selected"]) == (0, False, [YARD])
     assert purge("--camera", "yard", "--apply")[0] == 2
     assert "add --force" in caplog.text
     assert purge("--before", "2030-01-01", "--apply", "--force")[0] == 2
@@ -195,6 +201,20 @@ def test_damaged_record_of_unfinished_purge(night, purge, tmp_path, caplog):
     assert "delete it, then purge the same videos again" in caplog.text
     begun.unlink()
     assert purge("--camera", "door", "--apply", "--force")[0] == 0
+
+
+def test_table_of_a_purge():
+    """It names ten videos, says that --force will be needed, and always which copies remain."""
+    ids = tuple(f"yard/{n}.mp4" for n in range(12))
+    plan = PurgeSummary("r", 12, 30, {"yard": 12}, 0, 0, 0, applied=False, selected=ids, needs_force=True)
+    lines = dict(plan.lines())
+    assert lines["named"] == ", ".join(ids[:10]) + " and 2 more"
+    assert lines["done"] == "nothing (dry run; to purge: --apply --force: these are more than 10 % of the videos)"
+    assert plan.to_dict()["selected"] == ids
+    small = dict(replace(plan, needs_force=False).lines())
+    assert small["done"] == "nothing (dry run; to purge: --apply)"
+    for summary in (plan, replace(plan, applied=True), replace(plan, videos=0, selected=())):
+        assert "pages and cases outside of the root" in dict(summary.lines())["copies"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from tests.extraction.harness import run_here
 from tests.nightly.reader import digests
+from wsvad.cli import main
 
 
 @pytest.fixture
@@ -52,4 +53,22 @@ def test_damage_is_reported(night, verify, tmp_path):
         else:
             assert (code, bool(report["faults"])) == (5, True), f"{kind} gone"
         path.write_bytes(whole)
+    assert verify()[0] == 0
+
+
+def test_failed_videos_are_named_with_what_helps(night, archive, verify, tmp_path, capsys):
+    """Running the same command again does not help; replacing the file or purging the video does."""
+    (archive / "yard" / "20260301_130000.mp4").write_text("not a video")
+    assert night()[0] == 3
+    code, report = verify()
+    assert (code, report["faults"]) == (3, [])
+    (line,) = report["unaccounted"]
+    assert line.startswith("yard/20260301_130000.mp4: quarantined")
+    assert main(["verify", "--out", str(tmp_path / "root")]) == 3
+    shown = capsys.readouterr().out
+    assert line in shown
+    assert "replace its file in the archive and run the night again, or purge it" in shown
+    words = ("purge", "--root", str(tmp_path / "root"), "--video", "yard/20260301_130000.mp4", "--apply", "--force")
+    assert main([*words]) == 0
+    capsys.readouterr()
     assert verify()[0] == 0

@@ -63,11 +63,22 @@ def test_annotations_may_be_boxes_only(features, caplog):
 def test_videos_without_features_are_named(features, caplog):
     """They are skipped only with ``--allow-missing``."""
     more = [*RECORDS, *(replace(RECORDS[0], video_id=f"gone{n}.mp4", uri=f"g{n}") for n in range(7))]
-    with pytest.raises(UsageError, match=r"7 of 25 videos .* gone0.mp4, .*gone4.mp4 and 2 more; .*--allow-missing"):
+    with pytest.raises(UsageError, match=r"7 of 25 videos .* gone0.mp4, .*gone2.mp4 and 4 more.*--allow-missing"):
         resolve(more, features)
     data = resolve(more, features, allow_missing=True)
     assert (len(data.missing), data.seen_ids) == (7, resolve(RECORDS, features).seen_ids)
     assert "skipped" in caplog.text
+
+
+def test_other_ids_of_the_same_videos_are_shown_side_by_side(features):
+    """The error names ids of the features, first those that are likely the same videos."""
+    other = [replace(r, video_id=f"videos/{r.video_id}") for r in RECORDS[6:]]
+    with pytest.raises(UsageError) as raised:
+        resolve(other, features)
+    first = next(r.video_id for r in other if r.split in ("train", "val"))
+    assert f"no features at {features.uri}: {first}, " in str(raised.value)
+    assert f"The features are of {first.removeprefix('videos/')}, " in str(raised.value)
+    assert "give them the same video_id" in str(raised.value)
 
 
 @pytest.mark.parametrize(

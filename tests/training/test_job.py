@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -276,3 +277,34 @@ def test_a_caller_gets_every_row(planted, tmp_path):
         train(options, on_row=take)
     assert train(options, on_row=take).steps_done == 12
     assert rows == [*range(1, 8), *range(6, 13)]
+
+
+def test_a_small_training_starts_no_ray(planted, tmp_path, monkeypatch, caplog):
+    """Without workers, a cluster or a GPU; the log says where it trains and why."""
+    from wsvad.cli import main
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("wsvad.work.backend._is_connected", lambda: False)
+    monkeypatch.setattr("wsvad.training.job.cuda_devices", lambda: 0)
+    monkeypatch.setattr("wsvad.training.on_ray.connected", None)  # fails if it is called
+    words = ("train", *planted.words, "--model", "sultani", *QUICK, "--out", str(tmp_path / "out"))
+    assert main(words) == 0
+    assert "training in this process (one worker without a GPU)" in caplog.text
+
+
+def test_the_cache_folder_is_relative_to_the_command(planted, tmp_path, monkeypatch):
+    """Workers of Ray have other working directories, so they get an absolute path, as for ``--out``."""
+    from wsvad.training import job
+    from wsvad.training.options import TrainOptions
+
+    class SeenError(Exception):
+        pass
+
+    def seen(options, plan, on_row):
+        raise SeenError(plan.cache_folder)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(job, "_run", seen)
+    options = TrainOptions(planted.features, planted.manifest, "sultani", "out", cache_folder="cache")
+    with pytest.raises(SeenError, match=f"^{re.escape(str(tmp_path / 'cache'))}$"):
+        job.train(options)

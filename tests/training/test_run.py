@@ -63,9 +63,10 @@ def test_two_workers_give_the_curve_of_one(planted, capsys, tmp_path, ray_sessio
 def test_relative_paths_are_relative_to_the_driver(planted, capsys, tmp_path, ray_session, monkeypatch):
     """Workers of Ray have other working directories; states and the checkpoint are in the folder of the command."""
     monkeypatch.chdir(tmp_path)
-    summary = train_on_ray(capsys, *planted.words, *STILL, *QUICK, "--out", "run")
+    summary = train_on_ray(capsys, *planted.words, *STILL, *QUICK, "--out", "run", "--cache-folder", "cache")
     assert (summary["workers"], summary["steps_done"]) == (2, 12)
     assert (tmp_path / "run" / "checkpoint" / "model.safetensors").exists()
+    assert any((tmp_path / "cache").iterdir())
 
 
 def test_a_store_that_denies_states_ends_the_run(planted, s3_bucket, fault_proxy, capsys, ray_session):

@@ -23,17 +23,18 @@ class PlaceOptions:
     """Execution of the training."""
 
     no_ray: Flag = False
-    """train in this process, without Ray; the same loop, for debugging and small jobs"""
+    """train in this process, without Ray; the default if --workers, --max-failures and a cluster are not given, and
+    there is no GPU"""
     address: Annotated[str | None, Option(metavar="ADDRESS")] = None
     """address of a Ray cluster (default: RAY_ADDRESS, or a local Ray)"""
     workers: SmallInt | None = None
-    """number of workers, which share every batch (default: one per GPU, otherwise 1)"""
+    """number of workers on Ray, which share every batch (default: one per GPU, otherwise 1)"""
     cpus_per_worker: PositiveFloat = 1.0
     """CPU cores per worker"""
     gpus_per_worker: NaturalFloat | None = None
     """GPUs per worker (default: 1 if available, otherwise 0)"""
     max_failures: Natural = 3
-    """maximum number of retries after lost workers"""
+    """maximum number of retries after lost workers, on Ray"""
     cache_folder: Annotated[str | None, Option(metavar="DIR")] = None
     """folder for cached segments on each node (default: temporary folder)"""
 
@@ -84,7 +85,7 @@ def options_from(options: Options) -> "TrainOptions":
         training=given(options.training, options.given),
         allow_missing=options.allow_missing,
         report_test=options.report_test,
-        use_ray=not place.no_ray,
+        use_ray=False if place.no_ray else None,
         address=place.address,
         workers=place.workers,
         cpus_per_worker=place.cpus_per_worker,

@@ -26,6 +26,10 @@ from wsvad.metrics.truth import truth_spans
 from wsvad.report.svg import count, thin
 
 HOURS_A_DAY = 24
+NO_NORMAL = (
+    "the manifest has no normal video of split val (those that training holds out by itself are not recorded there; "
+    "give videos this split before training, e.g. by wsvad manifest --val-fraction)"
+)
 NO_POINT = "no operating point"
 """Reason of metrics that need one."""
 
@@ -73,7 +77,7 @@ def choose_operating_point(
     footage = [_footage(load(r.video_id), r.video_id, settings) for r in normal if r.video_id in scored]
     known = [part for part in footage if part is not None]
     if not known:
-        why = "the manifest has no normal validation video" if not normal else "no normal validation video has scores"
+        why = NO_NORMAL if not normal else "no normal validation video has scores"
         statement = f"no operating point: {why}. Set --event-high, or --thresholds to a calibrated thresholds file"
         return OperatingPoint(None, "none", statement)
     found = threshold_of(known, settings, HOURS_A_DAY * options.event_rate)

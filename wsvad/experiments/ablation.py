@@ -14,7 +14,7 @@ from rich.table import Table as RichTable
 
 from wsvad.errors import EXIT_OK, UsageError
 from wsvad.experiments.families import Published
-from wsvad.experiments.job import check_comparison, describe_features, plain_rows, run_comparison
+from wsvad.experiments.job import check_comparison, describe_features, plain_rows, run_comparison, table_notes
 from wsvad.experiments.options import CompareOptions
 from wsvad.experiments.resampled import resampled_figures
 from wsvad.experiments.table import COLUMNS, Rows, Spread
@@ -76,6 +76,8 @@ class AblationSummary(NotebookView):
     published: Mapping[str, Published]
     features: Mapping[str, Mapping[str, str]]
     runs: int
+    notes: Sequence[str] = ()
+    """What a reader of the tables has to know."""
     dry_run: bool = False
     exit_code: int = EXIT_OK
 
@@ -85,7 +87,7 @@ class AblationSummary(NotebookView):
         published = {name: asdict(one) for name, one in self.published.items()}
         plain = {"out": self.out, "title": self.title, "metric": self.metric, "seeds": self.seeds, "runs": self.runs}
         rows = {"rows": plain_rows(self.rows), "paired": pairs, "published": published, "features": dict(self.features)}
-        return {**plain, **rows, "dry_run": self.dry_run, "exit_code": self.exit_code}
+        return {**plain, **rows, "notes": list(self.notes), "dry_run": self.dry_run, "exit_code": self.exit_code}
 
     def to_json(self) -> str:
         """Return the summary as a JSON object."""
@@ -109,6 +111,8 @@ class AblationSummary(NotebookView):
             for line in lines:
                 table.add_row(*line)
             console.print(table, markup=False)
+        for note in self.notes:
+            console.print(note, markup=False, soft_wrap=True)
         for line_text in describe_features(self.features):
             console.print(line_text, markup=False, soft_wrap=True)
         console.print(f"tables {self.out}/{MARKDOWN}, {CSV}, {HTML}", markup=False, soft_wrap=True)
@@ -166,10 +170,11 @@ def ablate(options: AblationOptions) -> AblationSummary:
         return AblationSummary(*about, {}, {}, options.published, features, runs, dry_run=True)
     rows = run_comparison(comparison)
     paired = {split: _pairs(options, rows, split) for split in comparison.splits}
-    summary = AblationSummary(*about, rows, paired, options.published, features, runs)
+    told = table_notes(comparison, rows)
+    summary = AblationSummary(*about, rows, paired, options.published, features, runs, told)
     record = {"options": {**comparison.to_dict(), "metric": options.metric, "resamples": options.resamples}}
     tables: dict[str, Table] = {split: summary.table(split) for split in comparison.splits}
-    notes = [_about(options), *describe_features(features)]
+    notes = [_about(options), *told, *describe_features(features)]
     out.replace(MARKDOWN, as_markdown(options.title, tables, notes).encode())
     out.replace(CSV, as_csv(tables).encode())
     out.replace(HTML, as_html(options.title, tables, notes).encode())

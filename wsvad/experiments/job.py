@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,13 +16,15 @@ from wsvad.errors import EXIT_OK
 from wsvad.evaluation.gather import records_of_split
 from wsvad.evaluation.leaks import check_leaks
 from wsvad.experiments.options import CompareOptions
-from wsvad.experiments.table import COLUMNS, Rows, as_csv, as_markdown, lines, shown_columns, summarize
+from wsvad.experiments.table import BEST_ON_TEST, COLUMNS, Rows, as_csv, as_markdown, lines, shown_columns, summarize
 from wsvad.experiments.trial import Figures, check_trial
 from wsvad.experiments.trials import run_trials
 from wsvad.features.config_text import config_fields, config_phrase
 from wsvad.features.reading import FeatureSet
 from wsvad.manifest.names import Split
 from wsvad.manifest.records import read_records
+from wsvad.manifest.truth import known_spans
+from wsvad.metrics.samples import few_videos
 from wsvad.notebook import NotebookView
 from wsvad.provenance import versions
 from wsvad.storage import open_store, probe_folder
@@ -45,14 +47,16 @@ class CompareSummary(NotebookView):
     """Number of runs in the comparison."""
     features: dict[str, dict[str, str]] = field(default_factory=dict)
     """By URI: how the features were made, including the numerical precision."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the table has to know."""
     dry_run: bool = False
     exit_code: int = EXIT_OK
 
     def to_json(self) -> str:
         """Return all metrics as a JSON object."""
         plain = {"out": self.out, "seeds": self.seeds, "runs": self.runs, "dry_run": self.dry_run}
-        whole = {**plain, "features": self.features, "rows": plain_rows(self.rows), "exit_code": self.exit_code}
-        return json.dumps(whole, indent=1)
+        rows = {"rows": plain_rows(self.rows), "notes": list(self.notes), "exit_code": self.exit_code}
+        return json.dumps({**plain, "features": self.features, **rows}, indent=1)
 
     def show(self, console: Console) -> None:
         """Print the table and the paths of its files."""
@@ -67,6 +71,8 @@ class CompareSummary(NotebookView):
         for metric in shown_columns(self.rows):
             table.add_row(COLUMNS[metric], *(line[metric].text() if metric in line else "–" for line in found.values()))
         console.print(table)
+        for note in self.notes:
+            console.print(note, markup=False, soft_wrap=True)
         for line in describe_features(self.features):
             console.print(line, markup=False, soft_wrap=True)
         console.print(f"table {self.out}/{MARKDOWN}\nall values {self.out}/{CSV}", markup=False, soft_wrap=True)
@@ -85,11 +91,12 @@ def compare(options: CompareOptions) -> CompareSummary:
     if options.dry_run:
         return CompareSummary(out.uri, options.seeds, {}, len(options.trials()), features, dry_run=True)
     rows = run_comparison(options)
+    notes = table_notes(options, rows)
     record: dict[str, Any] = {"options": options.to_dict(), "versions": versions(), "features": features}
     out.replace(CSV, as_csv(rows).encode())
-    out.replace(MARKDOWN, (as_markdown(rows) + _caption(options, features)).encode())
+    out.replace(MARKDOWN, (as_markdown(rows) + _caption(options, features, notes)).encode())
     out.replace(JSON, json.dumps({**record, "rows": plain_rows(rows)}, indent=1, sort_keys=True).encode())
-    return CompareSummary(out.uri, options.seeds, rows, len(options.trials()), features)
+    return CompareSummary(out.uri, options.seeds, rows, len(options.trials()), features, notes)
 
 
 def run_comparison(options: CompareOptions) -> Rows:
@@ -129,12 +136,24 @@ def check_comparison(options: CompareOptions) -> dict[str, dict[str, str]]:
     return {f.uri: config_fields(f.config) for f in opened}
 
 
-def _caption(options: CompareOptions, features: Mapping[str, Mapping[str, str]]) -> str:
+def table_notes(options: CompareOptions, rows: Rows) -> tuple[str, ...]:
+    """Return what best-on-test means, if the table has it, and warnings about video AUCs over few videos."""
+    shown = shown_columns(rows)
+    notes = [BEST_ON_TEST] if "best_on_test_frame_auc" in shown else []
+    records = read_records(options.manifest, options.store)
+    for split in options.splits if "video_auc" in shown else ():
+        labels = [r.label == 1 or bool(known_spans(r.spans, r.boxes)) for r in records_of_split(records, split)]
+        few = few_videos(sum(labels), len(labels) - sum(labels))
+        if few:
+            notes.append(f"Video AUC on split {split}: {few}.")
+    return tuple(notes)
+
+
+def _caption(options: CompareOptions, features: Mapping[str, Mapping[str, str]], notes: Sequence[str]) -> str:
     spread = "mean ± sample standard deviation"
-    best = "Best-on-test is the best step on the test videos; it is not used for selection."
     splits = " and ".join(f"`{split}`" for split in options.splits)
-    which = f"Split{'s' if len(options.splits) > 1 else ''} {splits}, {options.seeds} seeds: {spread}. {best}"
-    return "\n" + "\n".join([which, *describe_features(features)]) + "\n"
+    which = f"Split{'s' if len(options.splits) > 1 else ''} {splits}, {options.seeds} seeds: {spread}."
+    return "\n" + "\n".join([" ".join([which, *notes]), *describe_features(features)]) + "\n"
 
 
 def describe_features(features: Mapping[str, Mapping[str, str]]) -> list[str]:

@@ -24,6 +24,11 @@ COLUMNS = {
     "best_on_test_frame_auc": "best-on-test frame AUC",
 }
 """Metrics in the table for people, with their headings; the CSV has all metrics."""
+BEST_ON_TEST = (
+    "Best-on-test frame AUC: of the step that is best on the test videos, as many papers report it. It is optimistic, "
+    "and is not used for selection; frame AUC is that of the selected step."
+)
+"""Explanation of the last of them."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,9 @@ class CameraCoverage:
     """Duration of the videos with scores, including videos that are no longer in the archive."""
     missing_s: float
     """Duration of the missing clips, and of failed videos if it is known."""
+    unknown_length: int = 0
+    """Videos without scores whose duration is unknown, so that ``missing_s`` does not include them; 0 in reports of
+    earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ def compute_coverage(
         unscored.append(Unscored(video_id, camera, state, kind, message))
         share = _missing(row) / max(1, int(row.get("expected_clips") or 0)) if state == "short" else 1.0
         lengths[camera]["missing_s"] += seconds * share
+        counts[camera]["unknown_length"] += not seconds
     for video_id in purged:
         counts[camera_of(video_id)]["purged"] += 1
     cameras = tuple(
@@ -124,6 +128,7 @@ def compute_coverage(
             **{name: counts[camera][name] for name in COUNTS},
             footage_s=round(lengths[camera]["footage_s"], 3),
             missing_s=round(lengths[camera]["missing_s"], 3),
+            unknown_length=counts[camera]["unknown_length"],
         )
         for camera in sorted(counts)
     )

@@ -25,6 +25,7 @@ from wsvad.nightly.layout import CURRENT, DRIVERS
 from wsvad.nightly.metrics import export_failure, export_metrics
 from wsvad.nightly.models import load_pinned_model, pin_model
 from wsvad.nightly.night import Night, begin
+from wsvad.nightly.operating_points import operating_points
 from wsvad.nightly.options import RescoreOptions
 from wsvad.nightly.pointers import point, pointer_key
 from wsvad.nightly.published import (
@@ -214,6 +215,7 @@ def _publish(
         scored_now=sum(s.clips_now for s in made.scorings),
         decode_s=round(sum(s.decode_wait_s for s in made.extractions), 3),
         model_s=round(made.model_s, 3),
+        ran=made.ran,
         codes=made.codes,
     )  # fmt: skip
 
@@ -274,6 +276,9 @@ def _summary(
         cameras=len(coverage.cameras),
         footage_s=round(coverage.total("footage_s"), 3),
         missing_s=round(coverage.total("missing_s"), 3),
+        unknown_length=int(coverage.total("unknown_length")),
+        cameras_file=night.options.cameras,
+        thresholds=operating_points(night, champion, [camera.camera for camera in coverage.cameras]),
         lag_s=round(max(0.0, time.time() - min(since)), 1) if since else 0.0,
         elapsed_s=round(run.elapsed_s, 3),
         tolerate_quarantine=night.options.tolerate_quarantine,

@@ -37,6 +37,7 @@ from wsvad.nightly.references import delete_other_references
 from wsvad.nightly.tombstones import add_tombstones
 from wsvad.storage import Store, StoreOptions, open_store
 from wsvad.suggest import did_you_mean
+from wsvad.text import printable
 from wsvad.work.lease import Lease
 from wsvad.work.record import new_run_id
 from wsvad.work.summary import Summary
@@ -47,6 +48,14 @@ log = logging.getLogger(__name__)
 BRAKE_PERCENT = 10.0
 """Percentage of a nightly job's videos above which a purge requires ``force``."""
 
+
+NAMED = 10
+"""Maximum number of videos that the table names."""
+COPIES = (
+    "no purge reaches review pages and cases outside of the root, files exported from them, and earlier versions in a "
+    "bucket: write such pages again with wsvad review, delete the rest"
+)
+"""Where pictures and verdicts of purged videos may remain."""
 
 _REMEDY = "it lists the videos of an unfinished purge: delete it, then purge the same videos again"
 
@@ -91,6 +100,10 @@ class PurgeSummary(Summary):
     """Number of deleted objects."""
     applied: bool
     pointer: str | None = None
+    selected: tuple[str, ...] = ()
+    """Ids of the selected videos."""
+    needs_force: bool = False
+    """Whether they are more than ``BRAKE_PERCENT`` of the videos, so that a purge requires ``force``."""
 
     @property
     def exit_code(self) -> int:
@@ -105,11 +118,16 @@ class PurgeSummary(Summary):
             rows.append(("legal hold", f"{self.held} videos are kept"))
         if self.timeless:
             rows.append(("no time", f"{self.timeless} videos are kept: their recording time is unknown"))
+        if self.selected:
+            named = ", ".join(printable(video_id) for video_id in self.selected[:NAMED])
+            more = f" and {len(self.selected) - NAMED} more" if len(self.selected) > NAMED else ""
+            rows.append(("named", named + more))
         if not self.applied:
-            rows.append(("done", "nothing (use --apply to purge)"))
+            brake = f" --force: these are more than {BRAKE_PERCENT:g} % of the videos" if self.needs_force else ""
+            rows.append(("done", f"nothing (dry run; to purge: --apply{brake})"))
         else:
             rows.append(("done", f"{self.objects} objects deleted; later nights skip these videos"))
-        return rows
+        return [*rows, ("copies", COPIES)]
 
 
 def purge(options: PurgeOptions, console: Console | None = None) -> PurgeSummary:
@@ -154,12 +172,14 @@ class _Selected:
     cameras: Mapping[str, int]
     held: int
     timeless: int
+    needs_force: bool
 
     def summary(self, options: PurgeOptions, **more: Any) -> PurgeSummary:
         parts = {"objects": 0, "applied": False, **more}
         return PurgeSummary(
-            options.root, len(self.video_ids), self.of, dict(self.cameras), self.held, self.timeless, **parts
-        )
+            options.root, len(self.video_ids), self.of, dict(self.cameras), self.held, self.timeless,
+            selected=self.video_ids, needs_force=self.needs_force, **parts,
+        )  # fmt: skip
 
 
 def _select(options: PurgeOptions, root: Store, base: Current) -> _Selected:
@@ -193,12 +213,13 @@ def _select(options: PurgeOptions, root: Store, base: Current) -> _Selected:
     percent = 100 * len(selected) / max(1, of)
     if len(selected) == of:
         raise UsageError(f"this selects every video of {options.root}; delete the folder instead")
-    if percent > BRAKE_PERCENT and options.apply and not options.force:
+    needs_force = percent > BRAKE_PERCENT
+    if needs_force and options.apply and not options.force:
         raise UsageError(
             f"this selects {len(selected)} of {of} videos ({percent:.0f} %), more than {BRAKE_PERCENT:g} %. Nothing "
             "was changed. To purge them anyway, add --force"
         )
-    return _Selected(tuple(selected), of, cameras, held, timeless)
+    return _Selected(tuple(selected), of, cameras, held, timeless, needs_force)
 
 
 def pending(root: Store) -> frozenset[str]:

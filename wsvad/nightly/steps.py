@@ -45,6 +45,16 @@ class StepResults:
         return tuple(s.exit_code for s in (*self.extractions, *self.scorings) if s.exit_code != EXIT_OK)
 
     @property
+    def ran(self) -> dict[str, str]:
+        """Where the steps that had work ran, and why."""
+        return {
+            step: f"{'on Ray' if ended.ran_in == 'ray' else 'in this process'} ({ended.ran_in_why})"
+            for step, summaries in (("extraction", self.extractions), ("scoring", self.scorings))
+            for ended in summaries
+            if ended.ran_in
+        }
+
+    @property
     def model_s(self) -> float:
         """Worker seconds of network inference, summed."""
         return sum(s.model_s for s in self.extractions) + sum(s.model_s for s in self.scorings)

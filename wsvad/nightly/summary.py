@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_QUARANTINE, EXIT_STORAGE
+from wsvad.report.svg import count as counted
 from wsvad.text import printable
 from wsvad.work.summary import Summary
 
 NAMED = 8
 """Maximum number of cameras named in a line of the table."""
+THRESHOLDS = 4
+"""Maximum number of cameras whose thresholds are listed one by one."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,15 @@ class RescoreSummary(Summary):
     purged: int
     footage_s: float
     missing_s: float
+    unknown_length: int = 0
+    """Number of videos without scores whose length is unknown; ``missing_s`` does not include them."""
+    cameras_file: str | None = None
+    """The file that assigns videos to cameras; ``None``: every folder is a camera."""
+    thresholds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """For each camera, the ``high`` and ``low`` of the champion's events, and the ``source`` of ``high``: ``cameras
+    file``, ``calibrated``, ``calibrated, all cameras``, ``--high`` or ``default``."""
+    ran: dict[str, str] = field(default_factory=dict)
+    """Where ``extraction`` and ``scoring`` ran, and why; a step without work is missing."""
     expired: int = 0
     """Number of videos older than the retention of their camera, purged by this run or to be purged."""
     retention: str = ""
@@ -100,15 +113,18 @@ class RescoreSummary(Summary):
             (self.short, "of them short"),
             (self.failed, "failed"),
             (self.waiting, "to score" if self.dry_run else "waiting, run again"),
-            (self.purged, "purged"),
         ):
             if count:
                 states.append(f"{count} {word}")
+        by = f"placed by {self.cameras_file}" if self.cameras_file else "every folder is one"
         rows = [
             ("archive", self.archive),
-            ("videos", f"{self.listed} ({', '.join(states)}), {self.cameras} cameras"),
-            ("footage", f"{_hours(self.footage_s)} with scores, {_hours(self.missing_s)} without"),
+            ("videos", f"{self.listed} ({', '.join(states)})"),
+            ("cameras", f"{self.cameras} ({by})"),
+            ("footage", self._footage()),
         ]
+        if self.purged:
+            rows.append(("purged", f"{counted(self.purged, 'other videos')} of the archive, skipped"))
         if self.gone:
             rows.append(("gone", f"{self.gone} videos with scores are no longer in the archive; nothing was deleted"))
         if self.expired or self.retention_held:
@@ -118,6 +134,8 @@ class RescoreSummary(Summary):
             rows.append(("retention", f"{self.expired} videos are expired: {done}"))
         beside = f" and {self.models - 1} candidates" if self.models > 1 else ""
         rows.append(("champion", f"{self.champion[:19]}{beside}"))
+        if self.thresholds:
+            rows.append(("thresholds", _thresholds(self.thresholds)))
         if self.dry_run:
             return [*rows, ("done", "nothing (dry run)")]
         changes = ", ".join(f"{self.changes.get(name, 0)} {name}" for name in ("new", "moved", "gone", "kept"))
@@ -129,9 +147,30 @@ class RescoreSummary(Summary):
             rows.append(
                 ("done", f"{self.clips_now} clips extracted, {self.scored_now} scored in {self.elapsed_s:.1f} s")
             )
+        if self.ran:
+            rows.append(("ran", "; ".join(f"{step} {where}" for step, where in self.ran.items())))
         shown = f"{self.root}/{self.pointer}" if self.pointer else "nothing"
         rows.append(("published", shown if self.published else f"{shown} (unchanged)"))
         return rows
+
+    def _footage(self) -> str:
+        missing = [_hours(self.missing_s)] if self.missing_s or not self.unknown_length else []
+        if self.unknown_length:
+            missing.append(f"{counted(self.unknown_length, 'videos')} of unknown length")
+        return f"{_hours(self.footage_s)} with scores, {' and '.join(missing)} without"
+
+
+def _thresholds(points: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the thresholds at which events open as text: one if all are equal, one per camera if few, else a range."""
+    found = sorted({(float(p["high"]), str(p["source"])) for p in points.values()})
+    if len(found) == 1:
+        return f"{found[0][0]:.3g} ({found[0][1]})"
+    if len(points) <= THRESHOLDS:
+        return ", ".join(f"{printable(name)} {p['high']:.3g} ({p['source']})" for name, p in points.items())
+    sources = Counter(str(p["source"]) for p in points.values())
+    counts = ", ".join(f"{count} {source}" for source, count in sorted(sources.items()))
+    low, high = f"{found[0][0]:.3g}", f"{found[-1][0]:.3g}"
+    return f"{low if low == high else f'{low} to {high}'} over {len(points)} cameras ({counts})"
 
 
 def _drift(cameras: Sequence[Mapping[str, Any]]) -> str:

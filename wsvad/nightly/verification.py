@@ -13,12 +13,19 @@ from rich.console import Console
 from wsvad.checkpoint.verify import checkpoint_faults
 from wsvad.dataset.layout import snapshot_key
 from wsvad.dataset.snapshots import read_snapshot
-from wsvad.errors import EXIT_CONFLICT, EXIT_OK, DamagedError, ObjectNotFound, UsageError
+from wsvad.errors import EXIT_CONFLICT, EXIT_OK, EXIT_QUARANTINE, DamagedError, ObjectNotFound, UsageError
 from wsvad.nightly.layout import INPUTS
 from wsvad.nightly.models import model_folder
 from wsvad.nightly.published import Current, require_current
 from wsvad.storage import Store, open_store
 from wsvad.text import printable
+
+SHOWN = 20
+"""Maximum number of videos that the report prints."""
+_LEFT_OUT = (
+    "complete except for the videos above. For each: replace its file in the archive and run the night again, or purge "
+    "it (wsvad purge --video ID). `wsvad rescore --tolerate-quarantine` accepts them; this check names them still"
+)
 
 
 class Report(Protocol):
@@ -34,6 +41,11 @@ class Report(Protocol):
         """Problems: damaged or missing objects."""
         ...
 
+    @property
+    def unaccounted(self) -> list[str]:
+        """Videos with missing clips and doubtful videos, with the reason."""
+        ...
+
 
 @dataclass(frozen=True)
 class NightReport:
@@ -45,10 +57,14 @@ class NightReport:
     data_sets: dict[str, int] = field(default_factory=dict)
     """Exit code of each data set below the root, by its key prefix."""
     faults: list[str] = field(default_factory=list)
+    unaccounted: list[str] = field(default_factory=list)
+    """Videos that failed, are short or doubtful, with the reason."""
 
     @property
     def exit_code(self) -> int:
-        """0 intact, 4 a data set was repaired or is incomplete (run the night again), 5 damaged."""
+        """0 intact, 3 intact, but videos failed, are short or doubtful, 4 a data set was repaired or is incomplete (run
+        the night again), 5 damaged.
+        """
         if self.faults or EXIT_CONFLICT in self.data_sets.values():
             return EXIT_CONFLICT
         return EXIT_OK if not any(self.data_sets.values()) else max(self.data_sets.values())
@@ -63,7 +79,13 @@ class NightReport:
             console.print(f"fault: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
         for prefix, code in self.data_sets.items():
             console.print(f"{prefix}: {code}", markup=False, highlight=False, soft_wrap=True)
-        verdict = {EXIT_OK: "complete", EXIT_CONFLICT: "DAMAGED"}.get(self.exit_code, "run the same command again")
+        for line in self.unaccounted[:SHOWN]:
+            console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        if len(self.unaccounted) > SHOWN:
+            console.print(f"and {len(self.unaccounted) - SHOWN} more videos", style="yellow", soft_wrap=True)
+        verdict = {EXIT_OK: "complete", EXIT_CONFLICT: "DAMAGED", EXIT_QUARANTINE: _LEFT_OUT}.get(
+            self.exit_code, "NOT complete; run the night again (wsvad rescore)"
+        )
         console.print(f"{self.out}: night {self.night}: {verdict}", style="bold", markup=False, soft_wrap=True)
 
 
@@ -82,13 +104,15 @@ def verify_nights(store: Store, verify: Callable[[Store], Report]) -> NightRepor
     except (DamagedError, UsageError) as error:
         return NightReport(printable(store.uri), None, faults=[printable(str(error))])
     faults = [*_report_faults(store, night), *_input_faults(store, night), *_model_faults(store, night)]
-    codes = {}
+    codes: dict[str, int] = {}
+    left_out: dict[str, None] = {}  # in order, once: features and scores name the same videos
     for prefix in sorted({at.prefix for m in night.models.values() for at in (m.features, m.scores, m.events)}):
         report = verify(open_store(f"{store.uri}/{prefix}", store.options))
         codes[prefix] = int(report.exit_code)
         if report.exit_code == EXIT_CONFLICT:  # otherwise the faults were repaired
             faults += [printable(f"{prefix}: {fault}") for fault in report.faults]
-    return NightReport(printable(store.uri), night.number, codes, faults)
+        left_out |= dict.fromkeys(printable(line) for line in report.unaccounted)
+    return NightReport(printable(store.uri), night.number, codes, faults, list(left_out))
 
 
 def _report_faults(store: Store, night: Current) -> list[str]:

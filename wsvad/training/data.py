@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 from wsvad.errors import ManifestError, UsageError
 from wsvad.features.reading import FeatureSet
@@ -16,6 +17,7 @@ from wsvad.manifest.validation_split import split_validation
 
 log = logging.getLogger(__name__)
 _SHOWN = 5
+_COMPARED = 3  # ids of either side, if manifest and features name different videos
 
 
 @dataclass(frozen=True)
@@ -146,11 +148,26 @@ def _refuse_one_class(train: Sequence[VideoRecord], what: str) -> None:
 
 
 def _refuse_missing(missing: Sequence[str], total: int, features: FeatureSet, allowed: bool) -> None:
-    text = f"{len(missing)} of {total} videos of the manifest have no features at {features.uri}: {_shorten(missing)}"
+    few = _shorten(missing, _COMPARED)
+    text = f"{len(missing)} of {total} videos of the manifest have no features at {features.uri}: {few}"
     if not allowed:
-        raise UsageError(f"{text}; extract them, or skip them with --allow-missing")
+        there = _shorten(_most_alike(missing, features.video_ids), _COMPARED)
+        raise UsageError(
+            f"{text}. The features are of {there}. If these are the same videos, give them the same video_id in the "
+            "manifest; otherwise extract them, or skip them with --allow-missing"
+        )
     log.warning("%s; skipped", text)
 
 
-def _shorten(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:_SHOWN]) + (f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else "")
+def _most_alike(missing: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Return the known ids, first those that contain the file name of a missing one without its extension.
+
+    Ids of the same videos mostly differ in a folder or an extension; side by side, the difference is seen.
+    """
+    stems = [PurePosixPath(video_id).stem for video_id in missing[:_COMPARED]]
+    alike = [next((video_id for video_id in known if stem in video_id), None) for stem in stems]
+    return list(dict.fromkeys([*filter(None, alike), *known]))
+
+
+def _shorten(ids: Sequence[str], most: int = _SHOWN) -> str:
+    return ", ".join(ids[:most]) + (f" and {len(ids) - most} more" if len(ids) > most else "")

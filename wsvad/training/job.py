@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,6 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
+from wsvad.backbones.extractor import cuda_devices
 from wsvad.backbones.identity import is_untrained
 from wsvad.checkpoint import Checkpoint, save_checkpoint
 from wsvad.checkpoint.folder import CONFIG, read_checkpoint
@@ -41,6 +43,8 @@ from wsvad.training.selection import best_on_test, selected_step
 from wsvad.training.summary import TrainSummary
 from wsvad.training.trainer import selected_weights
 from wsvad.training.worker import TrainPlan, run_worker
+from wsvad.work.backend import Backend, requested_backend
+from wsvad.work.pool import PoolOptions
 from wsvad.work.target import probe_target, refuse_job_working_dir
 
 log = logging.getLogger(__name__)
@@ -114,7 +118,7 @@ def train(options: TrainOptions, console: Console | None = None, on_row: OnRow |
         model=resolved.model,
         config=resolved.config,
         data=resolved.data,
-        cache_folder=options.cache_folder,
+        cache_folder=options.cache_folder and os.path.abspath(options.cache_folder),
     )
     if not (before and before.finished):
         with TrainView(resolved.config.steps, console or Console(stderr=True)) as view:
@@ -167,7 +171,7 @@ def _resolve(options: TrainOptions) -> _Resolved:
 
 def _refuse_unused(options: TrainOptions) -> None:
     given = [name for name, value in (("workers", (options.workers or 1) > 1), ("address", options.address)) if value]
-    if given and not options.use_ray:
+    if given and options.use_ray is False:
         raise UsageError(f"--no-ray trains in this process only: leave out --{' and --'.join(given)}, or --no-ray")
 
 
@@ -218,15 +222,30 @@ def _earlier_result(out: Store) -> TrainSummary | None:
 
 def _run(options: TrainOptions, plan: TrainPlan, on_row: Callable[[dict[str, float]], None]) -> tuple[int, str]:
     """Train in this process or on Ray; return the number of workers and the kind of device."""
-    if options.use_ray:
+    backend = choose_backend(options)
+    if options.use_ray is None:  # otherwise the caller has chosen
+        log.info("training %s (%s)", "on Ray" if backend.on_ray else "in this process", backend.why)
+    if backend.on_ray:
         from wsvad.training.on_ray import train_on_ray  # imports Ray
 
         return train_on_ray(plan, options, on_row)
-    import torch
-
-    device = "cuda" if options.gpus_per_worker != 0 and torch.cuda.is_available() else "cpu"
+    device = "cuda" if options.gpus_per_worker != 0 and cuda_devices() else "cpu"
     run_worker(replace(plan, device=device, threads=max(1, int(options.cpus_per_worker or 1))), SingleWorker(), on_row)
     return 1, device
+
+
+def choose_backend(options: TrainOptions) -> Backend:
+    """Return where to train: as options and clusters say, else on Ray only if this machine has a GPU.
+
+    A single worker on one machine needs no Ray, and has the same curve without it.
+    """
+    given = requested_backend(options.use_ray, PoolOptions(workers=options.workers), options.address)
+    if given:
+        return given
+    if options.max_failures != TrainOptions.max_failures:
+        return Backend(True, "--max-failures is given")
+    gpus = cuda_devices() if options.gpus_per_worker is None else options.gpus_per_worker
+    return Backend(True, "with GPUs") if gpus else Backend(False, "one worker without a GPU")
 
 
 def _save_result(

@@ -27,8 +27,8 @@ class TrainOptions:
     """Options of ``TrainConfig`` by name, which override the model's recipe."""
     allow_missing: bool = False
     report_test: bool = False
-    use_ray: bool = True
-    """Train on Ray instead of in this process."""
+    use_ray: bool | None = None
+    """Train on Ray (True) or in this process (False); ``None``: on Ray for workers, a cluster or GPUs."""
     address: str | None = None
     """Address of a Ray cluster; ``None`` uses ``RAY_ADDRESS``, else a local Ray."""
     workers: int | None = None

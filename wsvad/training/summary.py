@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wsvad.documents import build
+from wsvad.metrics.samples import few_videos
 from wsvad.work.summary import Summary
 
 
@@ -82,7 +83,8 @@ class TrainSummary(Summary):
         rows.append(("steps", f"{self.steps_done} of {self.steps}" + self._why()))
         rows.append(("kept", f"step {self.selected_step} ({self.selected_by})"))
         if self.val_auc is not None:
-            rows.append(("video AUC", f"{self.val_auc:.4f} on the validation videos"))
+            few = few_videos(self.val_anomalous, self.val_normal)
+            rows.append(("video AUC", f"{self.val_auc:.4f} on the validation videos" + (f" ({few})" if few else "")))
         if self.best_on_test_frame_auc is not None:
             kept = "" if self.test_frame_auc is None else f"{self.test_frame_auc:.4f} at the kept step; "
             best = f"{self.best_on_test_frame_auc:.4f} best-on-test (step {self.best_on_test_step}, not used to select)"

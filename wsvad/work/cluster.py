@@ -63,7 +63,9 @@ def connected(
         log.info("connecting to the Ray cluster at %s", address)
         link = cluster_ray(address, **options)
     else:
-        link = local_ray(num_cpus or whole_cores(), **options)
+        cores = num_cpus or whole_cores()
+        log.info("starting a local Ray with %d cores; a command that has --no-ray can do without", cores)
+        link = local_ray(cores, **options)
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stdout(_RayMessages()))
         with contextlib.nullcontext() if verbose else _silent_stderr():

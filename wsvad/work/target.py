@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from wsvad.dataset.config import DatasetConfig
 from wsvad.dataset.snapshots import check_dataset
@@ -14,6 +15,7 @@ from wsvad.work.pool import in_job_working_dir
 log = logging.getLogger(__name__)
 
 _STALE_TEMPORARY_S = 24 * 3600.0
+_reported: set[str] = set()  # stores whose support was logged: a command may write hundreds of folders of one store
 
 
 def refuse_job_working_dir(uri: str) -> None:
@@ -33,7 +35,9 @@ def probe_target(out: Store) -> Store:
     """
     probe = out.probe()
     if probe.create_only:
-        log.info("%s supports create-only writes", out.uri)
+        place = "{0.scheme}://{0.netloc}".format(urlsplit(out.uri))  # a bucket, or all local folders
+        log.log(logging.DEBUG if place in _reported else logging.INFO, "%s supports create-only writes", out.uri)
+        _reported.add(place)
         return out
     log.warning(
         "%s does not support create-only writes (%s): never let two runs write there at once", out.uri, probe.detail
