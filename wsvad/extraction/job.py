@@ -27,7 +27,7 @@ from wsvad.manifest.listing import Listing, VideoRef, list_videos
 from wsvad.manifest.names import Identity
 from wsvad.storage import Store, StoreOptions
 from wsvad.text import printable
-from wsvad.video import Limits, ReadOptions
+from wsvad.video import Limits, ReadOptions, check_sandbox
 from wsvad.weights.resolve import BackboneSource, LoadedWeights
 from wsvad.work.outcome import unsettled
 from wsvad.work.pool import PoolOptions
@@ -104,6 +104,7 @@ def extract(options: ExtractOptions, console: Console | None = None, listing: Li
     """
     run = Run()
     check_min_coverage(options.min_coverage)
+    check_sandbox(options.limits)
     workplace = ExecutionSession(
         options.pool,
         options.weights.load,
