@@ -17,8 +17,8 @@ from packaging.version import Version
 
 FILE = Path(__file__).resolve().parents[1] / "requirements-hashed.txt"
 HEAD = """\
-# The versions of constraints.txt, with what else the default (CUDA) build of torch needs, and the SHA-256 of each file, for
-# {platform}: `pip install --require-hashes -r requirements-hashed.txt`.
+# The versions of constraints.txt and of what the default (CUDA) build of torch needs, with the SHA-256 of each file,
+# for {platform}: `pip install --require-hashes -r requirements-hashed.txt`.
 # Made by `python -m tests.hashes`, as constraints.txt is made again.
 """
 

@@ -24,6 +24,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 LAYERS = {"seccomp": {317, 277}, "landlock": {444, 445, 446}}
 """The system calls of each layer, on x86-64 and aarch64."""
+PRETENDED = "pretended filter"
+"""Instead of a layer: the kernel accepts the filter and does not apply it, as an emulator may."""
 
 
 def command(*missing: str) -> list[str]:
@@ -161,18 +163,21 @@ def thirty_two_bit_call() -> None:
 
 
 class OlderKernel:
-    """The C library on a kernel without some system calls."""
+    """The C library on a kernel without some system calls, and with some that do nothing."""
 
-    def __init__(self, libc: ctypes.CDLL, absent: set[int]) -> None:
+    def __init__(self, libc: ctypes.CDLL, absent: set[int], pretended: set[int]) -> None:
         self.prctl = libc.prctl
         self._libc = libc
         self._absent = absent
+        self._pretended = pretended
 
     def syscall(self, number: Any, *arguments: Any) -> int:
         """Call the kernel, or fail as an older one does."""
         if number.value in self._absent:
             ctypes.set_errno(errno.ENOSYS)
             return -1
+        if number.value in self._pretended:
+            return 0
         return int(self._libc.syscall(number, *arguments))
 
 
@@ -182,9 +187,11 @@ def main() -> None:
     from wsvad.video import child, sandbox
     from wsvad.video.demux import Refused
 
-    absent = {number for name in sys.argv[1].split(",") if name for number in LAYERS[name]}
+    missing = sys.argv[1].split(",")
+    absent = {number for name, numbers in LAYERS.items() if name in missing for number in numbers}
+    pretended = LAYERS["seccomp"] if PRETENDED in missing else set()
     real = ctypes.CDLL
-    sandbox.ctypes.CDLL = lambda *words, **keywords: OlderKernel(real(*words, **keywords), absent)
+    sandbox.ctypes.CDLL = lambda *words, **keywords: OlderKernel(real(*words, **keywords), absent, pretended)
     filtered = False
 
     def enter() -> sandbox.Sandbox:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.video.escaping import RAW, Targets, command
+from tests.video.escaping import PRETENDED, RAW, Targets, command
 from tests.video.sources import BytesSource
 from wsvad.cli.main import main
 from wsvad.doctor.decoder import check_sandbox as doctor_check
@@ -187,6 +187,22 @@ def test_an_older_kernel_confines_as_far_as_it_can_and_says_so(
         expected.seccomp,
         expected.landlock > 0,
     )
+
+
+def test_a_filter_that_is_accepted_but_not_applied_does_not_count() -> None:
+    """The child tries what must be denied, instead of trusting the kernel's answer."""
+    child = DecodeChild(Limits(), command(PRETENDED, "landlock"))
+    child.kill()
+    assert not child.sandbox.seccomp
+    assert "seccomp: accepted, but not applied" in child.sandbox.missing
+
+
+@pytest.mark.parametrize("said", [None, [], {}, {"seccomp": 1, "landlock": "7"}, {"seccomp": "true", "landlock": None}])
+def test_a_decoder_that_does_not_say_has_no_sandbox(said: object) -> None:
+    """Only the words of this version count."""
+    found = Sandbox.from_dict(said)
+    assert (found.seccomp, found.landlock, found.complete) == (False, 0, False)
+    assert Sandbox.from_dict(Sandbox(True, 7, "").to_dict()) == Sandbox(True, 7, "")
 
 
 def test_a_required_sandbox_that_is_missing_is_a_usage_error(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
