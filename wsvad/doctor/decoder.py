@@ -27,7 +27,7 @@ def check_sandbox(command: list[str] | None = None) -> Check:
     sandbox = child.sandbox
     child.kill()
     data: dict[str, Value] = sandbox.to_dict()
-    layers = ["filter of system calls"] if sandbox.seccomp else []
+    layers = ["a filter of system calls"] if sandbox.seccomp else []
     layers += [f"Landlock (version {sandbox.landlock})"] if sandbox.landlock else []
     summary = f"the decoder's process has {' and '.join(layers) or 'no sandbox, only limits'}"
     summary += f"; missing: {sandbox.missing}" if sandbox.missing else ""
