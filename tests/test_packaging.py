@@ -14,6 +14,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import wsvad
+from tests import hashes
+from tests.licences import licences
 from tests.test_layers import imports, sources
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,6 +44,41 @@ def test_the_pins_are_plain_versions() -> None:
         assert re.fullmatch(r"[A-Za-z0-9_.-]+", name), name
         assert str(Version(version)) == version, (name, version)
         assert Version(version).local is None
+
+
+def test_the_hashed_requirements_are_the_constraints() -> None:
+    """The same versions; besides, what torch's CUDA build needs. One line each, so that ``grep -v`` can leave some out.
+
+    No host and no option, so that any index will do.
+    """
+    lines = [line for line in hashes.FILE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    found = [re.fullmatch(r"([a-z0-9-]+)==(\S+) --hash=sha256:[0-9a-f]{64}", line) for line in lines]
+    assert all(found), [line for line, match in zip(lines, found, strict=True) if not match]
+    hashed = {match[1]: match[2] for match in found if match}
+    assert len(hashed) == len(lines)
+    assert {name: hashed.get(name) for name in PINS} == PINS
+    assert all(re.match("cuda-|nvidia-|triton$|setuptools$", name) for name in hashed.keys() - PINS.keys())
+
+
+def test_hashed_requirements_come_from_a_report_of_pip() -> None:
+    """Of each file the hash, and neither its address nor a local label; the package itself is not among them."""
+    report = {
+        "install": [
+            {
+                "metadata": {"name": name, "version": version},
+                "download_info": {"url": "https://index.example/f.whl", "archive_info": {"hashes": {"sha256": "ab"}}},
+            }
+            for name, version in (("Typing_Extensions", "4.0"), ("torch", "2.13.0+cpu"))
+        ]
+        + [{"metadata": {"name": "wsvad", "version": "1"}, "download_info": {"dir_info": {}}}]
+    }
+    assert hashes.lines_of(report) == ["torch==2.13.0 --hash=sha256:ab", "typing-extensions==4.0 --hash=sha256:ab"]
+
+
+def test_the_licence_list_has_every_package() -> None:
+    """With a licence for each dependency; a package that states none is named as such."""
+    found = {canonicalize_name(name): licence for name, _, licence in licences()}
+    assert [r.name for r in RUNTIME if found.get(canonicalize_name(r.name), "not stated") == "not stated"] == []
 
 
 def test_torch_has_no_upper_bound() -> None:

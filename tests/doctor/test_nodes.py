@@ -18,7 +18,14 @@ from wsvad.work.software import installed_versions
 
 
 def _node(**changes: Any) -> dict[str, Any]:
-    return {"versions": installed_versions(), "bf16": True, "cpu": "A", "memory": 16 * GIB} | changes
+    fit = {
+        "versions": installed_versions(),
+        "bf16": True,
+        "cpu": "A",
+        "memory": 16 * GIB,
+        "sandbox": ["ok", "confined"],
+    }
+    return fit | changes
 
 
 def _check(name: str, answers: dict[str, Any], silent: tuple[str, ...] = ()) -> Any:
@@ -26,10 +33,10 @@ def _check(name: str, answers: dict[str, Any], silent: tuple[str, ...] = ()) -> 
 
 
 def test_fit_nodes():
-    """Four checks, and none of stores that were not given."""
+    """Checks of the nodes themselves, and none of stores that were not given."""
     checks = node_checks({"answers": {"a": _node(), "b": _node()}, "silent": []})
     assert [(c.name, c.status) for c in checks] == [
-        ("node versions", "ok"), ("node bf16", "ok"), ("node memory", "ok"),
+        ("node versions", "ok"), ("node bf16", "ok"), ("node memory", "ok"), ("node sandbox", "ok"),
     ]  # fmt: skip
     assert node_checks({}) == []
 
@@ -41,13 +48,14 @@ def test_fit_nodes():
         ("node versions", {"versions": installed_versions() | {"av": ""}}, "fail", EXIT_USAGE, "missing on b"),
         ("node bf16", {"bf16": False, "cpu": "Old One"}, "warn", EXIT_USAGE, "no bf16 instructions on b (Old One)"),
         ("node memory", {"memory": GIB}, "warn", EXIT_USAGE, "less than 2 GiB on b"),
+        ("node sandbox", {"sandbox": ["warn", "no sandbox"]}, "warn", EXIT_USAGE, "no sandbox on b"),
         ("node store", {"out": ["fail", "AccessDenied"]}, "fail", EXIT_STORAGE, "from b: AccessDenied"),
         ("node videos", {"videos": ["fail", "no route"]}, "fail", EXIT_STORAGE, "from b: no route"),
         ("node store", {"out": ["warn", "create-only NOT supported"]}, "warn", EXIT_USAGE, "NOT supported"),
     ],
 )
 def test_unfit_nodes_are_named(name, changes, status, code, words):
-    """Differences in versions and stores are failures; less precision or memory is a warning."""
+    """Differences in versions and stores are failures; less precision, memory or confinement is a warning."""
     seen = {"out": ["ok", "fine"], "videos": ["ok", "fine"]}
     check = _check(name, {"a": _node(**seen), "b": _node(**(seen | changes)), "c": _node(**seen)})
     assert (check.status, check.exit_code) == (status, code)

@@ -9,6 +9,7 @@ import pytest
 from tests.extraction.factories import CONFIG, make_index, make_video
 from tests.extraction.harness import visible
 from tests.extraction.videos import write_video
+from tests.video import escaping
 from wsvad.backbones import extractor
 from wsvad.backbones.weights import Weights, untrained_name
 from wsvad.clips import ClipSpec
@@ -20,7 +21,7 @@ from wsvad.features.encoding import decode_unit
 from wsvad.manifest.listing import list_videos
 from wsvad.manifest.source import StoredVideo
 from wsvad.storage import open_store
-from wsvad.video import VideoReader
+from wsvad.video import Limits, VideoReader, process
 from wsvad.weights.resolve import LoadedWeights
 
 pytestmark = pytest.mark.usefixtures("in_process")
@@ -68,3 +69,19 @@ def test_batches_of_a_gpu_give_each_clip_its_own_features(tmp_path, monkeypatch,
             assert np.array_equal(*(t[name].combine_chunks().to_numpy_ndarray() for t in tables)), name
         else:
             assert one[name].equals(many[name])
+
+
+def test_a_node_without_a_required_sandbox_fails_the_unit(tmp_path, monkeypatch):
+    """It is no evidence against the video, so nothing is quarantined; another node may do the unit."""
+    write_video(tmp_path / "v.mp4", 27)
+    config = replace(CONFIG, weights="random:0")
+    video = list_videos(str(tmp_path / "v.mp4")).videos[0]
+    with VideoReader() as reader:
+        unit = plan_units(video, reader.index(StoredVideo(video, open_store(str(tmp_path)).options)), config)[0]
+    claim_dataset(open_store(str(tmp_path / "out")), config)
+    monkeypatch.setattr(process, "child_command", lambda: escaping.command("seccomp"))
+    stage = UnitExtractor(WorkerConfig(config, str(tmp_path / "out"), limits=Limits(require_sandbox=True)), UNTRAINED)
+    receipt = stage.extract(unit)
+    stage.close()
+    assert (receipt.status, receipt.kind) == ("failed", "UsageError")
+    assert "cannot be confined on this machine: seccomp" in receipt.message

@@ -12,6 +12,7 @@ from wsvad.metrics.event_options import EventOptions
 from wsvad.metrics.options import MetricOptions, TruthMode
 from wsvad.options import Flag, Uri, group
 from wsvad.storage import StoreOptions
+from wsvad.video.contract import Limits
 
 if TYPE_CHECKING:
     from wsvad.evaluation.summary import EvaluateSummary
@@ -33,6 +34,9 @@ class TruthOptions:
     """base of relative video URIs, for the frames in the report"""
     frames: bool = True
     """include frames of the videos in the report"""
+    require_sandbox: Flag = False
+    """fail with exit code 2 if the decoder's process cannot be confined here (`wsvad doctor` says what this machine
+    offers)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +76,7 @@ def perform(options: Options, console: Console) -> "EvaluateSummary":
         distinct_names=truth.distinct_names,
         replace=options.replace,
         frames=truth.frames,
+        limits=Limits(require_sandbox=truth.require_sandbox),
         videos_root=truth.videos_root,
         store=options.store,
         command=command_of("evaluate", options),

@@ -83,7 +83,7 @@ class ReadingOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderOptions:
-    """Resource limits of a decoder."""
+    """Limits and sandbox of a decoder."""
 
     max_pixels: PositiveInt = _LIMITS.max_pixels
     """maximum frame size, width x height, in pixels"""
@@ -93,11 +93,19 @@ class DecoderOptions:
     """time without output after which a decoder counts as hanging, in seconds"""
     queue_clips: SmallInt = 4
     """maximum number of decoded clips in the queue"""
+    require_sandbox: Flag = False
+    """fail with exit code 2 if the decoder's process cannot be confined here (`wsvad doctor` says what this machine
+    offers)"""
 
     @property
     def limits(self) -> Limits:
         """The limits of a decoder."""
-        return Limits(max_pixels=self.max_pixels, address_space=self.decoder_memory, stall_s=self.decoder_stall_s)
+        return Limits(
+            max_pixels=self.max_pixels,
+            address_space=self.decoder_memory,
+            stall_s=self.decoder_stall_s,
+            require_sandbox=self.require_sandbox,
+        )
 
 
 def require(options: Any, *names: str) -> list[str]:

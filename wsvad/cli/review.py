@@ -12,6 +12,7 @@ from wsvad.errors import UsageError
 from wsvad.options import Option, Uri, group
 from wsvad.review.config import ChoiceOptions, MediaOptions, ReviewOptions, ServeOptions, SourceOptions
 from wsvad.storage import StoreOptions, open_store
+from wsvad.video import check_sandbox
 
 if TYPE_CHECKING:
     from wsvad.work.summary import Summary
@@ -58,6 +59,8 @@ class Options(Configured):
 def run(options: Options) -> int:
     """Create or serve the page, show the summary, return the exit code."""
     asked = options.resolved()
+    if asked.media.media:
+        check_sandbox(asked.limits)
     if options.serving.serve:
         return _serve(asked, options)
     summary = _case(asked, options) if options.zip or options.case else _page(asked, options)

@@ -11,6 +11,7 @@ from wsvad.errors import UsageError
 from wsvad.manifest.names import Identity
 from wsvad.options import Flag, Natural, Option, PositiveInt, Uri, group
 from wsvad.storage import StoreOptions
+from wsvad.video.contract import Limits
 
 if TYPE_CHECKING:
     from wsvad.extraction.summary import ExtractSummary
@@ -38,6 +39,9 @@ class VideoOptions:
     reading: Annotated[ReadingOptions, Option(name="*")] = field(default_factory=ReadingOptions)
     retry_quarantined: Flag = False
     """retry videos that earlier extractions quarantined"""
+    require_sandbox: Flag = False
+    """fail with exit code 2 if the decoder's process cannot be confined here (`wsvad doctor` says what this machine
+    offers)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +111,7 @@ def _source(videos: str, video: VideoOptions) -> "VideoSource":
         retry_quarantined=video.retry_quarantined,
         min_coverage=video.reading.min_coverage,
         reading=video.reading.reading,
+        limits=Limits(require_sandbox=video.require_sandbox),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wsvad.doctor.decoder import check_sandbox
 from wsvad.doctor.machine import GIB, check_cpu, memory_bytes
 from wsvad.doctor.report import Check, Value
 from wsvad.doctor.services import check_source, check_store
@@ -20,8 +21,9 @@ Answer = Mapping[str, Any]
 
 
 def probe_node(videos_uri: str | None, out_uri: str | None, options: StoreOptions) -> dict[str, Any]:
-    """Probe the node that it runs on. Returns ``versions``, ``bf16``, ``cpu``, ``memory`` (bytes), and, for the given
-    URIs, the state of the stores ``videos`` and ``out``, each as ``[status, summary]``. Uses the node's credentials.
+    """Probe the node that it runs on. Returns ``versions``, ``bf16``, ``cpu``, ``memory`` (bytes), and, each as
+    ``[status, summary]``, ``sandbox`` and the stores ``videos`` and ``out``, where a URI is given. Uses the node's
+    credentials.
     """
     cpu = check_cpu()
     found: dict[str, Any] = {
@@ -29,6 +31,7 @@ def probe_node(videos_uri: str | None, out_uri: str | None, options: StoreOption
         "bf16": bool(cpu.data["bf16"]),
         "cpu": str(cpu.data["model"]),
         "memory": memory_bytes()[0],
+        "sandbox": _status_and_summary(check_sandbox()),
     }
     if videos_uri is not None:
         found["videos"] = _status_and_summary(check_source(videos_uri, options))
@@ -55,7 +58,7 @@ def node_checks(found: Mapping[str, Any]) -> list[Check]:
         return []
     answers: Mapping[str, Answer] = found["answers"]
     silent: Sequence[str] = found["silent"]
-    checks = [_same_software(answers, silent), _bf16(answers), _memory(answers)]
+    checks = [_same_software(answers, silent), _bf16(answers), _memory(answers), _sandbox(answers)]
     return checks + [_stores(name, answers) for name in ("videos", "out") if any(name in a for a in answers.values())]
 
 
@@ -97,6 +100,16 @@ def _memory(answers: Mapping[str, Answer]) -> Check:
         )
     least = min((answer["memory"] for answer in answers.values()), default=0)
     return Check(name, "ok", f"at least {least / GIB:.1f} GiB on every node", data=data)
+
+
+def _sandbox(answers: Mapping[str, Answer]) -> Check:
+    name = "node sandbox"
+    data: dict[str, Value] = {node: list(answer["sandbox"]) for node, answer in answers.items()}
+    without = [node for node, answer in answers.items() if answer["sandbox"][0] != "ok"]
+    if without:
+        summary = f"{answers[without[0]]['sandbox'][1]} on {shorten(sorted(without))}"
+        return Check(name, "warn", summary, "see the same check of this machine; --require-sandbox refuses them", data)
+    return Check(name, "ok", "decoders are confined on every node", data=data)
 
 
 def _stores(kind: str, answers: Mapping[str, Answer]) -> Check:

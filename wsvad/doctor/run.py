@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from wsvad.doctor import machine, nodes, services, software
+from wsvad.doctor import decoder, machine, nodes, services, software
 from wsvad.doctor.report import DoctorReport, Value
 from wsvad.storage import StoreOptions
 
@@ -36,6 +36,7 @@ def run(
         software.check_versions(),
         software.check_torch(),
         software.check_ffmpeg(),
+        decoder.check_sandbox(),
         software.check_weights(),
         machine.check_cpu(),
         software.check_devices(),

@@ -31,6 +31,7 @@ from wsvad.report import heatmaps
 from wsvad.report.frames import Pictures, peak_frames
 from wsvad.scores.reading import ScoreSet
 from wsvad.storage import Store, StoreOptions, open_object, open_store, probe_folder
+from wsvad.video import Limits, check_sandbox
 
 log = logging.getLogger("wsvad")
 
@@ -59,6 +60,8 @@ class EvaluateOptions:
     """Replace a report of other inputs or options."""
     frames: bool = True
     """Show frames of the videos in the report."""
+    limits: Limits = field(default_factory=Limits)
+    """Limits of the decoder that they come from."""
     videos_root: str | None = None
     """Base of relative video URIs; None: the manifest's folder."""
     store: StoreOptions = field(default_factory=StoreOptions)
@@ -90,6 +93,8 @@ def evaluate(options: EvaluateOptions) -> EvaluateSummary:
         ConflictError: the target has a report of other inputs or options, and ``replace`` is false.
         StorageError: the store failed.
     """
+    if options.frames:
+        check_sandbox(options.limits)
     opened = _open(options)
     target = open_store(options.out, options.store)
     refuse_data_set(target, "a report")
@@ -189,7 +194,9 @@ def _pictures(options: EvaluateOptions, results: Any, rows: Any) -> tuple[Pictur
     if not options.frames:
         return {}, {}
     shown = [results[n] for n in heatmaps.choose(results, rows)]
-    return peak_frames(shown, options.manifest, options.videos_root, options.store) if shown else ({}, {})
+    if not shown:
+        return {}, {}
+    return peak_frames(shown, options.manifest, options.videos_root, options.store, options.limits)
 
 
 def _check_target(target: Store, identity: str) -> None:

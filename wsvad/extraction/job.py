@@ -28,7 +28,7 @@ from wsvad.manifest.listing import Listing, VideoRef, list_videos
 from wsvad.manifest.names import Identity
 from wsvad.storage import Store, StoreOptions
 from wsvad.text import printable
-from wsvad.video import Limits, ReadOptions
+from wsvad.video import Limits, ReadOptions, check_sandbox
 from wsvad.weights.resolve import BackboneSource, LoadedWeights
 from wsvad.work.outcome import unsettled
 from wsvad.work.pool import PoolOptions
@@ -106,6 +106,7 @@ def extract(options: ExtractOptions, console: Console | None = None, listing: Li
     """
     run = Run()
     check_min_coverage(options.min_coverage)
+    check_sandbox(options.limits)
     session = ExecutionSession(
         options.pool,
         options.weights.load,

@@ -44,6 +44,7 @@ from wsvad.nightly.steps import StepResults, extract_and_score
 from wsvad.nightly.summary import RescoreSummary
 from wsvad.nightly.tombstones import read_tombstones, without_purged
 from wsvad.storage import Store, open_store
+from wsvad.video import check_sandbox
 from wsvad.work.lease import Lease
 from wsvad.work.record import Run
 from wsvad.work.target import probe_target, refuse_job_working_dir
@@ -111,6 +112,7 @@ def _apply_retention(night: Night, summary: RescoreSummary, console: Console | N
 
 def _check(options: RescoreOptions) -> None:
     refuse_job_working_dir(options.root)
+    check_sandbox(options.limits)
     if options.textfile:
         check_textfile(options.textfile)
     if options.push:

@@ -17,7 +17,7 @@ from wsvad.pipelines.backbone import backbone_of
 from wsvad.scoring.job import ScoreOptions, score
 from wsvad.scoring.summary import ScoreSummary
 from wsvad.storage import open_store
-from wsvad.video import ReadOptions
+from wsvad.video import Limits, ReadOptions
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class VideoSource:
     """Minimum percentage of a video's clips; below it, the video is reported as short."""
     reading: ReadOptions = field(default_factory=ReadOptions)
     """Decoder settings of all videos."""
+    limits: Limits = field(default_factory=Limits)
 
 
 def features_uri(out: str) -> str:
@@ -81,6 +82,7 @@ def score_videos(
             max_quarantine=options.max_quarantine,
             min_coverage=source.min_coverage,
             reading=source.reading,
+            limits=source.limits,
             retry_quarantined=source.retry_quarantined,
             dry_run=options.dry_run,
             verbose=options.verbose,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wsvad.video.flow import crop_flow, require_flow
     from wsvad.video.geometry import Geometry
     from wsvad.video.names import FlowMethod, GeometryKind
+    from wsvad.video.process import check_sandbox
     from wsvad.video.reader import VideoReader
     from wsvad.video.ring import Clip
 
@@ -47,6 +48,7 @@ __all__ = [
     "VideoErrorKind",
     "VideoIndex",
     "VideoReader",
+    "check_sandbox",
     "crop_flow",
     "require_flow",
 ]
@@ -57,6 +59,7 @@ _MODULES = {
     "Geometry": "geometry",
     "GeometryKind": "names",
     "VideoReader": "reader",
+    "check_sandbox": "process",
     "crop_flow": "flow",
     "require_flow": "flow",
 }

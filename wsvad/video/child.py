@@ -1,12 +1,16 @@
-"""Entry point of the decode child: serves one request at a time over one socket, under hard resource limits.
+"""Entry point of the decode child: serves one request at a time over one socket, confined and under resource limits.
 
 Started by ``wsvad.video.process``. Arguments: the file descriptor of the socket, the process id of the parent, 1 if the
-kernel may kill the child when the parent's thread ends (else 0), and the limits as JSON.
+kernel may kill the child when the parent's thread ends (else 0), 1 if optical flow will be requested (else 0), and the
+limits as JSON.
+
+Nothing can be imported or opened once the child is in its sandbox: imports inside functions fail there.
 """
 
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import mmap
 import os
@@ -26,16 +30,19 @@ from wsvad.video.clip_assembler import ClipTimes
 from wsvad.video.contract import Limits, ReadOptions, VideoIndex
 from wsvad.video.decoding import Decoder
 from wsvad.video.demux import Refused
-from wsvad.video.flow import FlowEstimator
+from wsvad.video.flow import FlowEstimator, load_opencv
 from wsvad.video.geometry import Frames, Geometry
 from wsvad.video.indexing import build_index
 from wsvad.video.remote import BLOCK, RemoteFile
 from wsvad.video.ring import SlotLayout
+from wsvad.video.sandbox import Sandbox, enter
 from wsvad.video.wire import Disconnected, Message, Violation, receive, send
 
 _HEARTBEAT_S = 0.25
 _GIB = 1 << 30
 _PR_SET_PDEATHSIG = 1
+_IMPORTED_LATE = ("av.subtitles.codeccontext", "av.subtitles.stream", "av.subtitles.subtitle", "numpy.ma")
+"""Modules that PyAV imports while it opens a file, and NumPy in ``unique``: too late in the sandbox."""
 
 
 class _Cancelled(Exception):
@@ -161,13 +168,13 @@ class Worker:
         self._limits = limits
         self._memory: mmap.mmap | None = None
 
-    def run(self) -> None:
-        """Serve requests until the process is ended."""
-        self._channel.send({"t": "ready"})
+    def run(self, sandbox: Sandbox) -> None:
+        """Serve requests until the process is ended; first report what confines it."""
+        self._channel.send({"t": "ready", "sandbox": sandbox.to_dict()})
         while True:
             request, fds = self._channel.next_request()
             if fds:
-                self._memory = mmap.mmap(fds[0], os.fstat(fds[0]).st_size)
+                self._memory = mmap.mmap(fds[0], os.lseek(fds[0], 0, os.SEEK_END))  # glibc's fstat() takes a path
                 for fd in fds:
                     os.close(fd)
             self._channel.send(self._answer(request))
@@ -264,17 +271,23 @@ def _set_limits(limits: Limits) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Set the resource limits, then serve the parent until it disconnects."""
-    fd, parent, tied, limits = int(arguments[0]), int(arguments[1]), arguments[2] == "1", json.loads(arguments[3])
+    """Set the resource limits, enter the sandbox, then serve the parent until it disconnects."""
+    fd, parent, tied, flow = int(arguments[0]), int(arguments[1]), arguments[2] == "1", arguments[3] == "1"
+    limits = Limits(**json.loads(arguments[4]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent handles it
     if tied:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(0)
-    _set_limits(Limits(**limits))
+    _set_limits(limits)
     channel = Channel(socket.socket(fileno=fd))
+    for name in _IMPORTED_LATE:
+        importlib.import_module(name)
+    if flow:
+        load_opencv()
+    sandbox = enter()  # before the second thread: Landlock applies to the threads that this one starts
     threading.Thread(target=channel.listen, daemon=True).start()
-    Worker(channel, Limits(**limits)).run()
+    Worker(channel, limits).run(sandbox)
 
 
 if __name__ == "__main__":

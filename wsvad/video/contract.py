@@ -247,10 +247,12 @@ class Limits:
     """Maximum width x height of a picture (``too_large``), checked before decoding; 8K UHD is just below."""
     open_files: int = 16
     """File descriptors; the child opens no files."""
+    require_sandbox: bool = False
+    """Whether a child that the kernel does not confine is refused (UsageError) instead of used as it is."""
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if value <= 0:
+            if value <= 0 and name != "require_sandbox":
                 raise UsageError(f"limit {name} must be above 0, got {value}")
 
 

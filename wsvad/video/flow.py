@@ -22,6 +22,7 @@ inverse search (Kroeger et al. 2016) with OpenCV's preset "medium", in about a h
 from __future__ import annotations
 
 import functools
+import importlib
 import subprocess
 from collections.abc import Callable
 from typing import get_args
@@ -93,6 +94,11 @@ def flow_megapixels(geometry: Geometry, width: int, height: int) -> float:
     """Return the size in megapixels of a frame at which flow is computed, for a video of ``width`` x ``height``."""
     scaled_width, scaled_height = geometry.scaled(width, height)
     return scaled_width * scaled_height / 1e6
+
+
+def load_opencv() -> None:
+    """Load OpenCV into this process, while it may still open files. Raises ImportError if it is missing."""
+    importlib.import_module("cv2")
 
 
 class FlowEstimator:

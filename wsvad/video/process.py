@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
+import logging
 import os
 import select
 import signal
@@ -14,9 +16,12 @@ import threading
 from dataclasses import asdict
 from pathlib import Path
 
-from wsvad.errors import ClusterError, VideoError
+from wsvad.errors import ClusterError, UsageError, VideoError
 from wsvad.video.contract import Limits
+from wsvad.video.sandbox import Sandbox
 from wsvad.video.wire import Disconnected, Message, Violation, receive, send
+
+log = logging.getLogger(__name__)
 
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TZ")
 """Variables that the child inherits if they are set. All others, especially credentials, are withheld."""
@@ -54,10 +59,23 @@ def run_in_subprocess(code: str) -> subprocess.CompletedProcess[str]:
 
 
 class DecodeChild:
-    """One child process and its socket. ``send`` may be called from several threads, the other methods from one."""
+    """One child process and its socket. ``send`` may be called from several threads, the other methods from one.
 
-    def __init__(self, limits: Limits, command: list[str] | None = None) -> None:
+    Args:
+        limits: resource limits of the child.
+        command: command of another child, for tests.
+        flow: whether it can compute optical flow: confined, it can no longer load OpenCV.
+
+    Raises:
+        ClusterError: no process can be started.
+        UsageError: the limits require a sandbox, and this machine does not confine the child.
+    """
+
+    def __init__(self, limits: Limits, command: list[str] | None = None, *, flow: bool = False) -> None:
         self._limits = limits
+        self.flow = flow
+        self.sandbox = Sandbox()
+        """What confines the child."""
         self._send_lock = threading.Lock()
         self._sock, theirs = socket.socketpair()
         stderr_read, stderr_write = os.pipe()
@@ -72,6 +90,7 @@ class DecodeChild:
                     str(theirs.fileno()),
                     str(os.getpid()),
                     str(int(tied)),
+                    str(int(flow)),
                     json.dumps(asdict(limits)),
                 ],
                 stdin=subprocess.DEVNULL,
@@ -146,7 +165,8 @@ class DecodeChild:
 
     def _await_ready(self) -> None:
         try:
-            if self.wait_for_message(_START_TIMEOUT_S) and self.receive().get("t") == "ready":
+            if self.wait_for_message(_START_TIMEOUT_S) and (message := self.receive()).get("t") == "ready":
+                self._check_sandbox(Sandbox.from_dict(message.get("sandbox")))
                 return
             reason = f"no answer within {_START_TIMEOUT_S:g} s"
         except (Disconnected, Violation) as error:
@@ -157,6 +177,15 @@ class DecodeChild:
         self.kill()
         raise ClusterError(f"the decode process did not start: {reason[-1000:]}")
 
+    def _check_sandbox(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        if sandbox.complete:
+            return
+        if self._limits.require_sandbox:
+            self.kill()
+            raise UsageError(f"the decoder's process cannot be confined on this machine: {sandbox.missing}")
+        _log_unconfined(sandbox.missing)
+
     def _stderr_tail(self) -> str:
         if self._stderr < 0:
             return ""
@@ -164,6 +193,17 @@ class DecodeChild:
             return os.read(self._stderr, 1 << 16)[-_STDERR_TAIL:].decode(errors="replace").strip()
         except BlockingIOError:
             return ""
+
+
+def check_sandbox(limits: Limits) -> None:
+    """Raise UsageError if the limits require a sandbox and this machine does not offer one; starts a child to see."""
+    if limits.require_sandbox:
+        DecodeChild(limits).kill()
+
+
+@functools.cache
+def _log_unconfined(missing: str) -> None:
+    log.info("decoding without a sandbox, in a process with limits only (%s)", missing)
 
 
 def _child_environment() -> dict[str, str]:

@@ -109,7 +109,7 @@ class VideoReader:
         width, height = geometry.delivered(index.width, index.height)
         stall_s = self._limits.stall_s if flow is None else self._stall_with_flow(index, geometry, flow)
         layout = SlotLayout(spec.length, height, width, flow is not None)
-        child = self._ready_child()
+        child = self._ready_child(flow is not None)
         ring = self._ready_ring(layout.slot_bytes)
         arrived: _Arrived = queue.SimpleQueue()
 
@@ -205,13 +205,15 @@ class VideoReader:
         frames_THWC, flow_THWC = ring.views(slot, layout)
         return Clip(clip, (start_frame, end_frame), (start_s, end_s), frames_THWC, on_release, flow_THWC)
 
-    def _ready_child(self) -> DecodeChild:
+    def _ready_child(self, flow: bool = False) -> DecodeChild:
         if self._busy:
             raise RuntimeError("a clips() run of this reader is not finished; exhaust or close it first")
-        if self._child is None or not self._child.alive():
+        lacks_flow = flow and self._child is not None and not self._child.flow
+        if self._child is None or lacks_flow or not self._child.alive():
+            flow = flow or (self._child is not None and self._child.flow)
             if self._child is not None:
                 self._child.kill()
-            self._child = DecodeChild(self._limits, self._command)
+            self._child = DecodeChild(self._limits, self._command, flow=flow)
             weakref.finalize(self, self._child.kill)
             self._ring_sent = False
         return self._child
