@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
-from ray.cluster_utils import Cluster
 
+from tests.chaos.kills import kill_driver, kill_node, kill_worker
 from tests.extraction.harness import finish, start
 from tests.nightly.footage import CAMERAS, bright_is_anomalous, write_scene
 from tests.nightly.reader import Watcher, shown
@@ -25,39 +21,7 @@ pytestmark = pytest.mark.slow
 SEED = 20262
 
 
-@pytest.fixture
-def cluster(s3_bucket: str) -> Iterator[Cluster]:
-    """Three nodes, which know the credentials of the bucket; the first only hosts the driver and the books."""
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    for _ in range(2):
-        made.add_node(num_cpus=1)
-    made.wait_for_nodes()
-    yield made
-    made.shutdown()
-
-
-def _kill_worker(cluster: Cluster, driver: int) -> bool:
-    for node in cluster.list_all_nodes():
-        for info in node.all_processes.get("raylet", []):
-            for process in psutil.Process(info.process.pid).children(recursive=True):
-                if process.name().startswith("ray::MapWorker"):
-                    process.kill()
-                    return True
-    return False
-
-
-def _kill_node(cluster: Cluster, driver: int) -> bool:
-    cluster.remove_node(next(n for n in cluster.list_all_nodes() if not n.head), allow_graceful=False)
-    cluster.add_node(num_cpus=1)
-    return True
-
-
-def _kill_driver(cluster: Cluster, driver: int) -> bool:
-    os.killpg(driver, signal.SIGKILL)
-    return True
-
-
-@pytest.mark.parametrize("kill", [_kill_driver, _kill_worker, _kill_node])
+@pytest.mark.parametrize("kill", [kill_driver, kill_worker, kill_node])
 def test_nights_on_a_cluster(kill, cluster, s3_bucket, moto_server, tmp_path):
     """Two nights of four cameras, each disturbed once it has begun, then run to the end; and readers all the while."""
     rng = random.Random(SEED)

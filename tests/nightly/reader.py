@@ -59,10 +59,17 @@ def look(root: Store) -> Current | None:
 
 
 class Watcher:
-    """Reads the newest night in a loop while others write; every state it reads must be complete."""
+    """Reads the newest night in a loop while others write; every state it reads must be complete.
 
-    def __init__(self, root: str, options: StoreOptions | None = None) -> None:
+    Args:
+        root: root of the nightly job.
+        options: how to reach it.
+        pause_s: seconds between two readings.
+    """
+
+    def __init__(self, root: str, options: StoreOptions | None = None, pause_s: float = 0.02) -> None:
         self._root = open_store(root, options)
+        self._pause_s = pause_s
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.numbers: list[int] = []
@@ -82,7 +89,7 @@ class Watcher:
         assert self.numbers == sorted(self.numbers)
 
     def _watch(self) -> None:
-        while not self._over.wait(0.02):
+        while not self._over.wait(self._pause_s):
             try:
                 night = look(self._root)
                 self.numbers.append(night.number if night else 0)
