@@ -44,9 +44,7 @@ class _Calls:
 
     def write(self, descriptor: int, data: memoryview) -> int:
         half = memoryview(data)[: (len(data) + 1) // 2]
-        return _call(
-            self._operations, "write", lambda: os.write(descriptor, data), lambda: os.write(descriptor, half)
-        )
+        return _call(self._operations, "write", lambda: os.write(descriptor, data), lambda: os.write(descriptor, half))
 
     def pread(self, descriptor: int, length: int, offset: int) -> bytes:
         return _call(

@@ -28,6 +28,8 @@ class Trial:
     place: str
     folder: Path
     zygote: Zygote
+    bug: str = ""
+    """A bug that is planted in the store; see ``planted_bugs``."""
     operations: tuple[str, ...] = ()
     """Names and objects of the operations of the undisturbed run."""
     before: dict[str, bytes] = field(default_factory=dict)
@@ -58,7 +60,7 @@ class Trial:
 
     def _ended(self, words: Sequence[str], plan: Plan | None, *codes: int) -> Ended:
         uri = f"s3://{BUCKET}" if self.place == "bucket" else str(self.data)
-        ended = self.zygote.run(self.scenario.command(tuple(words), uri), self.place, self.folder, plan)
+        ended = self.zygote.run(self.scenario.command(tuple(words), uri), self.place, self.folder, plan, self.bug)
         assert not codes or ended.code in codes, f"ended with {ended.code} instead of {codes}:\n{ended.log[-3000:]}"
         return ended
 
@@ -67,6 +69,12 @@ class Trial:
         for number, done in enumerate(self.operations, 1):
             can = PLACES[self.place][done.partition(" ")[0]]
             yield from (Plan(fault, number) for fault in faults if fault in can)
+
+    def spread(self, fault: Fault, most: int) -> list[Plan]:
+        """Return at most this many plans of a fault, evenly spread over the operations to which it can happen."""
+        plans = list(self.plans((fault,)))
+        count = min(most, len(plans))
+        return [plans[number * len(plans) // count] for number in range(count)]
 
     def at(self, fault: Fault, share: float) -> Plan:
         """Return the plan for the operation at this share, from 0 to 1, of those to which the fault can happen."""
@@ -142,7 +150,9 @@ class Sampled(tuple[str, str, Fault, float]):
 def sample(count: int, seed: int = 0) -> list[Sampled]:
     """Return points spread evenly over verbs, places, faults and operations; the same for the same seed."""
     rng = random.Random(seed)
-    kinds = {place: sorted({f for can in PLACES[place].values() for f in can}, key=list(Fault).index) for place in PLACES}
+    kinds = {
+        place: sorted({f for can in PLACES[place].values() for f in can}, key=list(Fault).index) for place in PLACES
+    }
     found: list[Sampled] = []
     for turn in range(count):
         verb = list(SCENARIOS)[turn % len(SCENARIOS)]

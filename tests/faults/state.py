@@ -1,4 +1,4 @@
-"""What is stored, as values that are equal for a disturbed and an undisturbed run; and what a reader must find in it."""
+"""What is stored, in values that are equal for disturbed and undisturbed runs, and what a reader must find in it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wsvad.errors import DamagedError
 from wsvad.storage import open_store
 
 OF_A_RUN = frozenset(
-    "digest run_id created_utc purged_utc seconds node elapsed_s steps_per_s hours trials.parquet".split()
+    "digest run_id created_utc purged_utc seconds node elapsed_s steps_per_s steps_before hours trials.parquet".split()
 )
 """Fields and columns that tell when, where, how fast and by which run something was written, and digests of them.
 
@@ -41,17 +41,24 @@ def comparable(objects: dict[str, bytes]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     scalars: dict[str, list[Any]] = {}
     for key, data in objects.items():
-        if _RUN.fullmatch(key):
-            json.loads(data)
-        elif "tfevents" in key:
-            scalars.setdefault(key.rpartition("/")[0], []).extend(_scalars(data))
-        elif data.startswith(b"{") and _changing(data):
-            found[key] = _without(json.loads(data))
-        elif key.endswith("trials.parquet"):
-            found[key] = [_without(row) for row in pq.read_table(pa.BufferReader(data)).to_pylist()]
-        else:
+        try:
+            if _RUN.fullmatch(key):
+                json.loads(data)
+            elif "tfevents" in key:
+                scalars.setdefault(key.rpartition("/")[0], []).extend(_scalars(data))
+            else:
+                found[key] = _comparable(key, data)
+        except Exception:  # half an object
             found[key] = data
     return {**found, **{name: sorted(rows) for name, rows in scalars.items()}}
+
+
+def _comparable(key: str, data: bytes) -> Any:
+    if data.startswith(b"{") and _changing(data):
+        return _without(json.loads(data))
+    if key.endswith("trials.parquet"):
+        return [_without(row) for row in pq.read_table(pa.BufferReader(data)).to_pylist()]
+    return data
 
 
 def _changing(data: bytes) -> bool:
@@ -94,7 +101,7 @@ def problems(root: Path, before: dict[str, bytes], after: dict[str, bytes], nigh
     for key in now:
         folder = key.rpartition("/")[0]
         if key.endswith("checkpoint/config.json") and f"{folder}/model.safetensors" in now:
-            load_checkpoint(open_store(str(root / folder)))
+            load_checkpoint(str(root / folder))
     if nightly:
         look(open_store(str(root / nightly)))
     return wrong

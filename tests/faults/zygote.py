@@ -62,9 +62,9 @@ class Zygote:
     ) -> None:
         self._process.communicate()
 
-    def run(self, words: Sequence[str], place: str, folder: Path, plan: Plan | None = None) -> Ended:
-        """Run a command with the buckets, or the caches and the report of the run, in ``folder``."""
-        request = {"words": list(words), "place": place, "folder": str(folder)}
+    def run(self, words: Sequence[str], place: str, folder: Path, plan: Plan | None = None, bug: str = "") -> Ended:
+        """Run a command; its buckets, caches, log and report are in ``folder``. ``bug`` is one of ``planted_bugs``."""
+        request: dict[str, Any] = {"words": list(words), "place": place, "folder": str(folder), "bug": bug}
         request["plan"] = [plan.fault.value, plan.number] if plan else None
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -144,6 +144,8 @@ def _run(request: Mapping[str, Any]) -> None:
             from tests.faults import folder as calls
 
             calls.install(operations)
+        if request["bug"]:
+            getattr(importlib.import_module("tests.faults.planted_bugs"), request["bug"])()
         from wsvad.cli import main
 
         code = main(request["words"])

@@ -55,7 +55,7 @@ def resume(loop: Loop, store: Store, group: Group, device: torch.device) -> None
 
 
 def save(loop: Loop, store: Store, since: int, *, keep: int, curve: str) -> None:
-    """Save the state, TensorBoard events and the curve.
+    """Save TensorBoard events, the curve and the state.
 
     Args:
         loop: training loop.
@@ -66,5 +66,6 @@ def save(loop: Loop, store: Store, since: int, *, keep: int, curve: str) -> None
     """
     if loop.step > since:
         store.create(f"{EVENTS}events.out.tfevents.{since:010d}.wsvad", tensorboard_events(loop.curve, since))
-    save_state(store, loop.state(), keep=keep)
+    # before the state: a run that is killed in between repeats these steps, and so writes the curve again
     store.replace(curve, loop.curve.to_csv())
+    save_state(store, loop.state(), keep=keep)
