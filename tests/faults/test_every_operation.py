@@ -47,7 +47,7 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trials]:
         yield Trials(tmp_path_factory.mktemp("faults"), zygote)
 
 
-@pytest.mark.parametrize("point", sorted(SAMPLE), ids=str)
+@pytest.mark.parametrize("point", sorted(SAMPLE, key=str), ids=str)
 def test_sample(trials: Trials, point: Sampled) -> None:
     """A hundred points, spread over verbs, kinds of stores, faults and operations."""
     verb, place, fault, share = point

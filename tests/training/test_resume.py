@@ -102,3 +102,22 @@ def test_the_curve_is_whole_after_a_refused_write(planted, tmp_path, capsys, mon
     assert run_train(capsys, *words, "--out", str(tmp_path / "calm"))[0] == 0
     assert run_train(capsys, *words, "--out", str(tmp_path / "out"))[0] == 0
     assert (tmp_path / "out/metrics.csv").read_bytes() == (tmp_path / "calm/metrics.csv").read_bytes()
+
+
+def test_states_that_a_killed_run_was_about_to_delete(planted, tmp_path, capsys, monkeypatch):
+    """The same command deletes them, and leaves the files of an undisturbed run."""
+    words = (*planted.words, "--model", "sultani", *QUICK, "--keep", "1")
+    delete, failing = LocalStore.delete, [True]
+
+    def refuse(store, key):
+        if key.startswith("state/step-00000010/") and failing:
+            failing.clear()
+            raise AccessDenied("refused")
+        delete(store, key)
+
+    monkeypatch.setattr(LocalStore, "delete", refuse)
+    assert run_train(capsys, *words, "--out", str(tmp_path / "out"))[0] == 4
+    assert run_train(capsys, *words, "--out", str(tmp_path / "out"))[0] == 0
+    assert run_train(capsys, *words, "--out", str(tmp_path / "calm"))[0] == 0
+    states = [sorted(path.name for path in (tmp_path / out / "state").iterdir()) for out in ("out", "calm")]
+    assert states == [["step-00000012"]] * 2
