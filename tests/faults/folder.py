@@ -94,9 +94,11 @@ def _call(operations: Operations, name: str, whole: Callable[[], Any], half: Cal
         assert half is not None
         done = half()
         return done if fault is Fault.TRUNCATED else kill()
-    done = whole() if fault in (Fault.LOST_REPLY, Fault.KILL_AFTER) else None
-    if fault is Fault.KILL_AFTER:
-        kill()
+    try:
+        done = whole() if fault in (Fault.LOST_REPLY, Fault.KILL_AFTER) else None
+    finally:
+        if fault is Fault.KILL_AFTER:
+            kill()
     if name == "scandir" and done is not None:
         done.close()
     raise OSError(_ERRORS[fault], os.strerror(_ERRORS[fault]))

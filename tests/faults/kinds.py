@@ -43,7 +43,7 @@ _WRITE_HERE = (_WRITE - {Fault.BUSY}) | {Fault.FULL}
 _FOLDER = {
     "scandir": _READ_HERE | {Fault.DENIED},
     "open": _READ_HERE | {Fault.DENIED},
-    "read": _READ_HERE,
+    "read": _READ_HERE | {Fault.SLOW},
     "pread": _READ_HERE | {Fault.TRUNCATED, Fault.SLOW},
     "create": _WRITE_HERE,
     "write": _WRITE_HERE - {Fault.DENIED} | {Fault.TRUNCATED, Fault.KILL_DURING},

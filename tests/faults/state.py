@@ -29,6 +29,9 @@ The rest must be equal.
 _RUN = re.compile(r"(.*/)?(runs/\d{8}T\d{6}-[0-9a-f]{8}\.json|drivers/\d{8}\.(json|beat))")
 """Records of runs and leases: one per run, so a run more has more."""
 
+_MOMENT = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
+"""When a report was written."""
+
 
 def stored(root: Path) -> dict[str, bytes]:
     """Return every object below a folder that is not in scratch space."""
@@ -56,6 +59,8 @@ def comparable(objects: dict[str, bytes]) -> dict[str, Any]:
 def _comparable(key: str, data: bytes) -> Any:
     if data.startswith(b"{") and _changing(data):
         return _without(json.loads(data))
+    if key.endswith("report.html"):
+        return _MOMENT.sub(b"", data)
     if key.endswith("trials.parquet"):
         return [_without(row) for row in pq.read_table(pa.BufferReader(data)).to_pylist()]
     return data
