@@ -98,7 +98,10 @@ def test_purged_video_leaves_no_data(nights, purge, tmp_path):
     assert shown(root) == after
     code, again = nights("--tolerate-quarantine")
     assert (again["nothing_to_do"], again["purged"]) == (True, 1)
-    assert purge("--video", YARD)[0] == 2, "it is not known any more"
+    state = digests(root)
+    code, again = purge("--video", YARD, "--apply")
+    assert (code, again["videos"], again["objects"]) == (0, 0, 0), "whoever did not see the end may repeat it"
+    assert digests(root) == state
 
 
 def test_killed_purge_is_finished(nights, purge, tmp_path, monkeypatch):
@@ -110,6 +113,7 @@ def test_killed_purge_is_finished(nights, purge, tmp_path, monkeypatch):
             patched.setattr(purging, step, lambda *args, **more: (_ for _ in ()).throw(KeyboardInterrupt))
             assert purge("--video", YARD, "--apply")[0] == 130
         look(open_store(str(root)))
+    assert look(open_store(str(root))).number == 3, "an interrupted purge is published once"
     assert purge("--video", "door/20260301_120000.mp4", "--apply", "--force")[0] == 0
     assert mentions(root, YARD, content) == []
 

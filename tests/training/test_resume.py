@@ -7,7 +7,9 @@ import signal
 from tests.extraction.harness import finish, start, until
 from tests.services.fault_proxy import Fault, Rule
 from tests.training.factories import QUICK, plant, planted_records, run_train
+from wsvad.errors import AccessDenied
 from wsvad.storage import StoreOptions, open_store
+from wsvad.storage.local import LocalStore
 
 LONG = ("--steps", "600", "--pairs", "4", "--segments", "8", "--eval-every", "50", "--save-every", "5", "--json")
 
@@ -82,3 +84,41 @@ def test_a_planted_signal_is_detected_and_noise_is_not(capsys, tmp_path):
         found[strength] = run_train(capsys, *data.words, *words)[1]["test_frame_auc"]
     assert found[3.0] > 0.95
     assert 0.3 < found[0.0] < 0.7
+
+
+def test_the_curve_is_whole_after_a_refused_write(planted, tmp_path, capsys, monkeypatch):
+    """If the last write of the curve fails, the same command writes it."""
+    words = (*planted.words, "--model", "sultani", *QUICK)
+    replace, failing = LocalStore.replace, [True]
+
+    def refuse(store, key, data):
+        if key == "metrics.csv" and data.count(b"\n") > 12 and failing:
+            failing.clear()
+            raise AccessDenied("refused")
+        replace(store, key, data)
+
+    monkeypatch.setattr(LocalStore, "replace", refuse)
+    assert run_train(capsys, *words, "--out", str(tmp_path / "out"))[0] == 4
+    assert run_train(capsys, *words, "--out", str(tmp_path / "calm"))[0] == 0
+    assert run_train(capsys, *words, "--out", str(tmp_path / "out"))[0] == 0
+    assert (tmp_path / "out/metrics.csv").read_bytes() == (tmp_path / "calm/metrics.csv").read_bytes()
+
+
+def test_states_that_a_killed_run_was_about_to_delete(planted, tmp_path, capsys, monkeypatch):
+    """The same command deletes them, and leaves the files of an undisturbed run."""
+    words = (*planted.words, "--model", "sultani", *QUICK, "--keep", "1")
+    delete, failing = LocalStore.delete, [True]
+
+    def refuse(store, key):
+        if key.startswith("state/step-00000010/") and failing:
+            failing.clear()
+            raise AccessDenied("refused")
+        delete(store, key)
+
+    monkeypatch.setattr(LocalStore, "delete", refuse)
+    assert run_train(capsys, *words, "--out", str(tmp_path / "out"))[0] == 4
+    assert run_train(capsys, *words, "--out", str(tmp_path / "out"))[0] == 0
+    assert run_train(capsys, *words, "--out", str(tmp_path / "calm"))[0] == 0
+    for out in ("out", "calm"):
+        files = (path for path in (tmp_path / out / "state").rglob("*") if path.is_file())
+        assert {path.parent.name for path in files} == {"step-00000012"}

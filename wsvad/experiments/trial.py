@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from wsvad.errors import StorageError
 from wsvad.evaluation.job import EvaluateOptions, evaluate
 from wsvad.experiments.log_prefix import log_prefix
 from wsvad.manifest.names import Split
@@ -103,7 +104,7 @@ def run_trial(trial: Trial, on_row: OnRow | None = None) -> dict[Split, Figures]
     quiet = Console(quiet=True)
     with log_prefix(trial.name):
         trained = train(trial.training_options(), quiet, on_row)
-        score(
+        scored = score(
             ScoreOptions(
                 trial.features,
                 f"{trial.out}/train/checkpoint",
@@ -114,6 +115,10 @@ def run_trial(trial: Trial, on_row: OnRow | None = None) -> dict[Split, Figures]
             ),
             quiet,
         )
+        if scored.units_failed:
+            raise StorageError(
+                f"{trial.name}: {scored.units_failed} units could not be scored; run the same command again"
+            )
         found: dict[Split, Figures] = {}
         for split in trial.splits:
             figures = _evaluate(trial, split)

@@ -121,6 +121,8 @@ class IndexCache:
             if not r.unreachable
         ]
         if rows and self._writable:
+            # videos are indexed by several threads, which must not decide the bytes and so the name of the object
+            rows.sort(key=lambda row: (str(row[CONTENT_ID]), str(row[VIDEO_ID])))
             self._write(pa.Table.from_pylist(rows, schema=INDEX_SCHEMA))
 
     def _entries(self, key: str, wanted: Mapping[str, VideoRef]) -> Iterator[tuple[str, IndexResult]]:

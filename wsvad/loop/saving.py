@@ -10,7 +10,7 @@ import torch
 from wsvad.loop.curve import Curve, tensorboard_events
 from wsvad.loop.group import Group, broadcast
 from wsvad.loop.keys import EVENTS
-from wsvad.loop.state import TrainState, load_state, newest_state, save_state
+from wsvad.loop.state import TrainState, delete_older, load_state, newest_state, save_state
 from wsvad.storage import Store
 
 log = logging.getLogger(__name__)
@@ -38,10 +38,11 @@ class Loop(Protocol):
         ...
 
 
-def resume(loop: Loop, store: Store, group: Group, device: torch.device) -> None:
+def resume(loop: Loop, store: Store, group: Group, device: torch.device, *, keep: int) -> None:
     """Restore the newest intact state on all workers; the first worker selects it.
 
-    Deletes TensorBoard events of later steps, which a killed run had done and which are now repeated.
+    Deletes TensorBoard events of later steps, which a killed run had done and which are now repeated, and the states
+    that it was about to delete, all but the newest ``keep``.
     """
     state = newest_state(store) if group.rank == 0 else None
     step = broadcast(group, state.step if state else 0, device)
@@ -52,10 +53,11 @@ def resume(loop: Loop, store: Store, group: Group, device: torch.device) -> None
         for info in store.list(EVENTS):
             if int(info.key.rsplit(".", 2)[-2]) >= step:
                 store.delete(info.key)
+        delete_older(store, step, keep=keep)
 
 
 def save(loop: Loop, store: Store, since: int, *, keep: int, curve: str) -> None:
-    """Save the state, TensorBoard events and the curve.
+    """Save TensorBoard events, the curve and the state.
 
     Args:
         loop: training loop.
@@ -66,5 +68,6 @@ def save(loop: Loop, store: Store, since: int, *, keep: int, curve: str) -> None
     """
     if loop.step > since:
         store.create(f"{EVENTS}events.out.tfevents.{since:010d}.wsvad", tensorboard_events(loop.curve, since))
-    save_state(store, loop.state(), keep=keep)
+    # before the state: a run that is killed in between repeats these steps, and so writes the curve again
     store.replace(curve, loop.curve.to_csv())
+    save_state(store, loop.state(), keep=keep)

@@ -69,8 +69,13 @@ def save_state(store: Store, state: TrainState, *, keep: int) -> None:
     for name, data in ((_TENSORS, encode_tensors(state.tensors)), (_METADATA, json.dumps(metadata, indent=1).encode())):
         if store.create(folder + name, data) is Created.DIFFERENT:
             store.replace(folder + name, data)
+    delete_older(store, state.step, keep=keep)
+
+
+def delete_older(store: Store, step: int, *, keep: int) -> None:
+    """Delete what is older than the state of a step, except states among the newest ``keep``."""
     kept = {_folder(step) for step in saved_steps(store)[-keep:]}
-    older = [info.key for info in store.list(STATES) if STATES < info.key < folder]
+    older = [info.key for info in store.list(STATES) if STATES < info.key < _folder(step)]
     for key in older:  # by key order the JSON is deleted before its tensors, which invalidates the state
         if not key.startswith(tuple(kept)):
             store.delete(key)

@@ -30,11 +30,12 @@ from wsvad.nightly.published import (
     check_input,
     models_to_json,
     require_current,
+    same_state,
     store_report,
 )
 from wsvad.nightly.reference_pictures import delete_pictures_of
 from wsvad.nightly.references import delete_other_references
-from wsvad.nightly.tombstones import add_tombstones
+from wsvad.nightly.tombstones import add_tombstones, read_tombstones, tombstone_name
 from wsvad.storage import Store, StoreOptions, open_store
 from wsvad.suggest import did_you_mean
 from wsvad.text import printable
@@ -186,7 +187,10 @@ def _select(options: PurgeOptions, root: Store, base: Current) -> _Selected:
     """Select the videos to purge. Raises ``UsageError``."""
     placed, ends = _known(root, base, options.store)
     begun = pending(root)
-    _check_names(options, {**placed, **dict.fromkeys(begun)}, {there.camera for there in placed.values()})
+    buried = read_tombstones(root) if options.videos else frozenset()
+    # a purge that is repeated because its end was not seen finds nothing left to do
+    done = {video_id for video_id in options.videos if tombstone_name(video_id) in buried}
+    _check_names(options, {*placed, *begun, *done}, {there.camera for there in placed.values()})
     now = datetime.now(UTC)
     selected, held, timeless = [], 0, 0
     for video_id, there in sorted(placed.items()):
@@ -305,7 +309,9 @@ def _erase(
         "run_id": new_run_id(),
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    published = point(root, CURRENT, base.pointer, body)
+    # a purge that was interrupted after this step is not published twice
+    same = same_state(body, base.pointer.body) and body["night"] == base.pointer.body["night"]
+    published = base.pointer if same else point(root, CURRENT, base.pointer, body)
     deleted = 0
     for prefix, store in stores.items():
         other = prefix.startswith(EVENTS) and prefix not in used  # of settings that are no longer used

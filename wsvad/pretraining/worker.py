@@ -80,7 +80,7 @@ def run_pretraining(
 
         validation = joined([renderer.read(number) for number in val_shards]) if val_shards else None
         trainer = PretrainTrainer(config, group, device, source, validation)
-        resume(trainer, store, group, device)
+        resume(trainer, store, group, device, keep=_KEEP)
         saved = trainer.step
         for row in trainer.train():
             on_row(row)

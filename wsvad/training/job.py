@@ -29,7 +29,7 @@ from wsvad.loop.curve import TEST_AUC, Curve
 from wsvad.loop.group import SingleWorker
 from wsvad.loop.keys import STATES
 from wsvad.loop.progress import TrainView
-from wsvad.loop.state import TrainState, newest_state
+from wsvad.loop.state import TrainState, delete_older, newest_state
 from wsvad.manifest.records import read_records
 from wsvad.models.contract import ModelConfig
 from wsvad.models.registry import MODELS, check_size, default_config, default_recipe
@@ -120,7 +120,9 @@ def train(options: TrainOptions, console: Console | None = None, on_row: OnRow |
         data=resolved.data,
         cache_folder=options.cache_folder and os.path.abspath(options.cache_folder),
     )
-    if not (before and before.finished):
+    if before and before.finished:
+        delete_older(out, before.step, keep=resolved.config.keep)  # the run may have been killed before it did
+    else:
         with TrainView(resolved.config.steps, console or Console(stderr=True)) as view:
 
             def take(row: Mapping[str, float]) -> None:

@@ -79,7 +79,7 @@ def run_worker(
     device = torch.device(plan.device)
     store = open_store(plan.out, plan.store)
     trainer = make_trainer(plan, group, device)
-    resume(trainer, store, group, device)
+    resume(trainer, store, group, device, keep=plan.config.keep)
     log.info("worker %d of %d: training from step %d", group.rank + 1, group.world_size, trainer.step)
     saved, saved_at = trainer.step, time.monotonic()
     for row in trainer.train():

@@ -1,0 +1,148 @@
+"""What is stored, in values that are equal for disturbed and undisturbed runs, and what a reader must find in it."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors import torch as safetensors
+from tensorboardX.proto.event_pb2 import Event
+
+from tests.nightly.reader import look
+from wsvad.checkpoint import load_checkpoint
+from wsvad.dataset.snapshots import latest_snapshot
+from wsvad.errors import DamagedError
+from wsvad.storage import open_store
+
+OF_A_RUN = frozenset(
+    "digest run_id created_utc purged_utc seconds node elapsed_s steps_per_s steps_before hours trials.parquet".split()
+)
+"""Fields and columns that tell when, where, how fast and by which run something was written, and digests of them.
+
+The rest must be equal.
+"""
+_RUN = re.compile(r"(.*/)?(runs/\d{8}T\d{6}-[0-9a-f]{8}\.json|drivers/\d{8}\.(json|beat))")
+"""Records of runs and leases: one per run, so a run more has more."""
+
+_MOMENT = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
+"""When a report was written."""
+
+
+def stored(root: Path) -> dict[str, bytes]:
+    """Return every object below a folder that is not in scratch space."""
+    paths = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
+    return {key: path.read_bytes() for key, path in sorted(paths.items()) if ".tmp" not in key.split("/")}
+
+
+def comparable(objects: dict[str, bytes]) -> dict[str, Any]:
+    """Return the objects byte for byte, without what tells when, where and by which run they were written."""
+    found: dict[str, Any] = {}
+    scalars: dict[str, list[Any]] = {}
+    for key, data in objects.items():
+        try:
+            if _RUN.fullmatch(key):
+                json.loads(data)
+            elif "tfevents" in key:
+                scalars.setdefault(key.rpartition("/")[0], []).extend(_scalars(data))
+            else:
+                found[key] = _comparable(key, data)
+        except Exception:  # half an object
+            found[key] = data
+    return {**found, **{name: sorted(rows) for name, rows in scalars.items()}}
+
+
+def _comparable(key: str, data: bytes) -> Any:
+    if data.startswith(b"{") and _changing(data):
+        return _without(json.loads(data))
+    if key.endswith("report.html"):
+        return _MOMENT.sub(b"", data)
+    if key.endswith("trials.parquet"):
+        return [_without(row) for row in pq.read_table(pa.BufferReader(data)).to_pylist()]
+    return data
+
+
+def _changing(data: bytes) -> bool:
+    return any(f'"{name}"'.encode() in data for name in OF_A_RUN)
+
+
+def _without(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without(inner) for name, inner in value.items() if name not in OF_A_RUN}
+    return [_without(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _scalars(data: bytes) -> list[tuple[int, str, float]]:
+    """Return step, name and value of the points in a file of TensorBoard events; their times differ."""
+    found, at = [], 0
+    while at < len(data):
+        (length,) = struct.unpack_from("<Q", data, at)
+        event = Event.FromString(data[at + 12 : at + 12 + length])
+        found += [(event.step, value.tag, value.simple_value) for value in event.summary.value]
+        at += 16 + length
+    return found
+
+
+def problems(root: Path, before: dict[str, bytes], after: dict[str, bytes], nightly: str) -> list[str]:
+    """Return what a reader finds below a folder that is neither of the state before a command nor of that after it.
+
+    Args:
+        root: what a disturbed command left.
+        before: the objects before the command.
+        after: the objects after an undisturbed run of it.
+        nightly: root of a nightly job below ``root``, or an empty string.
+    """
+    now = stored(root)
+    known, found = (comparable(before), comparable(after)), comparable(now)
+    wrong = []
+    for key, value in found.items():
+        if all(state.get(key) != value for state in known) and (text := _broken(key, now.get(key))):
+            wrong.append(f"{key} is neither old nor new: {text}")
+    wrong += [text for key in now if key.endswith("dataset.json") for text in _data_set(key, root, before, now, after)]
+    for key in now:
+        folder = key.rpartition("/")[0]
+        if key.endswith("checkpoint/config.json") and f"{folder}/model.safetensors" in now:
+            load_checkpoint(str(root / folder))
+    if nightly:
+        look(open_store(str(root / nightly)))
+    return wrong
+
+
+def _broken(key: str, data: bytes | None) -> str:
+    """Return why an object is not whole, judged by its own format; empty if it is."""
+    try:
+        if data is None:
+            return ""
+        if key.endswith(".parquet"):
+            pq.read_table(pa.BufferReader(data))
+        elif key.endswith(".json"):
+            json.loads(data)
+        elif key.endswith(".safetensors"):
+            safetensors.load(data)
+        elif not data.endswith(b"\n"):
+            return "it has no end"
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _data_set(
+    key: str, root: Path, before: dict[str, bytes], now: dict[str, bytes], after: dict[str, bytes]
+) -> list[str]:
+    """Return the rows of the newest snapshot that are of neither state, and those whose object is missing."""
+    prefix = key.removesuffix("dataset.json")
+    try:
+        snapshot = latest_snapshot(open_store(str(root / prefix)))
+    except DamagedError as error:
+        damaged = max(k for k in now if k.startswith(f"{prefix}snapshots/"))
+        return [] if before.get(damaged) == now[damaged] else [str(error)]
+    wrong = []
+    for o in snapshot.objects if snapshot else ():
+        versions = [objects.get(prefix + o.key) for objects in (before, after)]
+        if now.get(prefix + o.key) not in [v for v in versions if v is not None]:
+            wrong.append(f"{prefix}{o.key} of snapshot {snapshot.number if snapshot else 0} is missing or a phantom")
+    return wrong
