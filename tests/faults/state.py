@@ -33,6 +33,8 @@ _RUN = re.compile(r"(.*/)?(runs/\d{8}T\d{6}-[0-9a-f]{8}\.json|drivers/\d{8}\.(js
 
 _MOMENT = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
 """When a report was written."""
+_SNAPSHOT = re.compile(rb"&#34;snapshot&#34;: \d+")
+"""Number of the snapshot that a report describes."""
 
 
 def stored(root: Path) -> dict[str, bytes]:
@@ -80,6 +82,8 @@ def comparable_after_part(objects: dict[str, bytes], before: dict[str, bytes]) -
         _rename(kept, root + json.loads(objects[newest])["night"], f"{root}nights/newest")
         _rename(kept, newest, f"{root}current/newest")
         _drop(kept, (f"{root}current/0", f"{root}nights/"), {*before, f"{root}nights/newest"})
+    for key in [key for key in kept if key.endswith("report.html")]:
+        kept[key] = _SNAPSHOT.sub(b"", kept[key])
     indexes: dict[str, list[dict[str, Any]]] = {}
     for key in [key for key in kept if re.search(r"(^|/)index/v\d+/", key)]:
         rows = pq.read_table(pa.BufferReader(kept.pop(key))).to_pylist()
