@@ -14,7 +14,8 @@ from tests.features.factories import random_videos, write_features
 from tests.training.factories import QUICK, plant, planted_records
 from wsvad.checkpoint import load_checkpoint
 from wsvad.cli import main
-from wsvad.errors import UsageError
+from wsvad.dataset.snapshots import latest_snapshot
+from wsvad.errors import StorageError, UsageError
 from wsvad.experiments.job import CompareSummary, table_notes
 from wsvad.experiments.log_prefix import log_prefix
 from wsvad.experiments.options import CompareOptions
@@ -23,6 +24,8 @@ from wsvad.experiments.table import BEST_ON_TEST, Spread, as_markdown
 from wsvad.manifest.records import write_records
 from wsvad.metrics.samples import FEW
 from wsvad.models.registry import MODELS
+from wsvad.storage import open_store
+from wsvad.storage.local import LocalStore
 
 TRAINING = [word for word in QUICK if word not in ("--save-every", "5", "--json")]
 
@@ -100,6 +103,38 @@ def test_the_table_agrees_with_the_reports(planted, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["rows"] == rows
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")} == trained
     assert main([*words, "--no-ray", "--lr", "0.5"]) == 5, "other options need another --out"
+
+
+def test_a_unit_that_cannot_be_stored_ends_a_comparison_with_code_4(planted, tmp_path, monkeypatch, caplog):
+    """No table is made from the scores of the other videos; the same command again completes it."""
+    create, refused = LocalStore.create, set()
+
+    def refuse_one(store, key, data):
+        if key.startswith("units/") and (not refused or key in refused):
+            refused.add(key)
+            raise StorageError("no space left on device")
+        return create(store, key, data)
+
+    words = ["compare", *planted.words, "--out", str(tmp_path / "out"), "--models", "sultani", "--seeds", "1"]
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "create", refuse_one)
+        assert main([*words, *TRAINING, "--no-ray"]) == 4
+    assert "sultani seed 0: 1 units could not be scored; run the same command again" in caplog.text
+    assert not (tmp_path / "out" / "table.md").exists()
+    assert main([*words, *TRAINING, "--no-ray"]) == 0
+    assert (tmp_path / "out" / "table.md").exists()
+
+
+def test_damaged_features_of_a_video_outside_the_manifest_end_a_comparison_with_code_5(tmp_path, caplog):
+    """Scoring reads every video; another run would not help."""
+    planted = plant(tmp_path, planted_records())
+    write_records(planted.manifest, [r for r in planted_records() if r.video_id != "v05.mp4"])
+    store = open_store(planted.features)
+    (unit,) = (o for o in latest_snapshot(store).objects if o.video_id == "v05.mp4")
+    store.replace(unit.key, b"damaged")
+    words = ["compare", *planted.words, "--out", str(tmp_path / "out"), "--models", "sultani", "--seeds", "1"]
+    assert main([*words, *TRAINING, "--no-ray"]) == 5
+    assert "features of 1 videos are missing or damaged; run `wsvad verify` on" in caplog.text
 
 
 def test_notes_below_the_table(planted, tmp_path):

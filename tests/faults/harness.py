@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.faults.kinds import KILLS, PLACES, Fault, Plan, heals
 from tests.faults.scenarios import SCENARIOS, Scenario
-from tests.faults.state import comparable, problems, stored
+from tests.faults.state import comparable, comparable_after_part, problems, stored
 from tests.faults.zygote import Ended, Zygote
 from wsvad.errors import EXIT_STORAGE
 
@@ -109,13 +109,15 @@ class Trial:
         wrong = problems(self.data, self.before, self.after, self.scenario.nightly)
         assert not wrong, f"a reader finds {wrong}{log}"
         if ended.code == first != EXIT_STORAGE:
-            self._compare("after exit code 0")
+            self._compare("after exit code 0", part=False)
             return
         self._ended(self.scenario.words, None, *self.scenario.codes)
-        self._compare(f"after exit code {ended.code} and the same command again")
+        part = self.scenario.publishes_parts and ended.code == EXIT_STORAGE
+        self._compare(f"after exit code {ended.code} and the same command again", part=part)
 
-    def _compare(self, when: str) -> None:
-        expected, found = comparable(self.after), comparable(stored(self.data))
+    def _compare(self, when: str, *, part: bool) -> None:
+        states = (self.after, stored(self.data))
+        expected, found = (comparable_after_part(s, self.before) if part else comparable(s) for s in states)
         named = {
             "lost": expected.keys() - found.keys(),
             "phantom": found.keys() - expected.keys(),

@@ -57,6 +57,8 @@ class Scenario:
     """Possible exit codes of the command without faults: the first on the given data, all after a fault."""
     nightly: str = ""
     """Root of a nightly job below ``{root}``."""
+    publishes_parts: bool = False
+    """Whether the command publishes what it has if it ends with code 4."""
 
     def command(self, words: Words, uri: str) -> list[str]:
         """Return a command line for the data at a URI."""
@@ -143,13 +145,15 @@ def _age(root: Path) -> None:
 SCENARIOS = {
     s.name: s
     for s in (
-        Scenario("extract", _videos, ("extract", "--videos", "{root}/in", "--out", "{root}/out", *EXTRACT, "--no-ray")),
-        Scenario("import", _arrays, _IMPORT),
+        Scenario("extract", _videos, ("extract", "--videos", "{root}/in", "--out", "{root}/out", *EXTRACT, "--no-ray"),
+                 publishes_parts=True),
+        Scenario("import", _arrays, _IMPORT, publishes_parts=True),
         Scenario(
             "score",
             _features,
             ("score", "--features", "{root}/features", "--checkpoint", "{root}/model", "--out", "{root}/out",
              "--json", "--no-ray"),
+            publishes_parts=True,
         ),
         Scenario(
             "train",
@@ -161,14 +165,16 @@ SCENARIOS = {
             "compare",
             _labelled,
             ("compare", *_LABELLED, "--models", "sultani", "--seeds", "1", *_TRAINING, "--json", "--no-ray"),
+            publishes_parts=True,
         ),
         Scenario(
             "tune",
             _sweep,
             ("tune", *_LABELLED, "--space", "{root}/space.toml", "--trials", "2", "--seeds", "1", "--finalists", "1",
              "--fresh-seeds", "1", "--resamples", "100", "--json", "--no-ray"),
+            publishes_parts=True,
         ),
-        Scenario("rescore", _archive, _NIGHT, (_NIGHT, _next_video), nightly="out"),
+        Scenario("rescore", _archive, _NIGHT, (_NIGHT, _next_video), nightly="out", publishes_parts=True),
         Scenario(
             "purge",
             _archive,

@@ -26,11 +26,15 @@ OF_A_RUN = frozenset(
 
 The rest must be equal.
 """
+OF_A_PUBLICATION = frozenset({"number", "snapshot", "night", "changes"})
+"""Fields of the newest snapshot and night that number publications, or depend on the publication before."""
 _RUN = re.compile(r"(.*/)?(runs/\d{8}T\d{6}-[0-9a-f]{8}\.json|drivers/\d{8}\.(json|beat))")
 """Records of runs and leases: one per run, so a run more has more."""
 
 _MOMENT = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
 """When a report was written."""
+_SNAPSHOT = re.compile(rb"&#34;snapshot&#34;: \d+")
+"""Number of the snapshot that a report describes."""
 
 
 def stored(root: Path) -> dict[str, bytes]:
@@ -56,6 +60,54 @@ def comparable(objects: dict[str, bytes]) -> dict[str, Any]:
     return {**found, **{name: sorted(rows) for name, rows in scalars.items()}}
 
 
+def comparable_after_part(objects: dict[str, bytes], before: dict[str, bytes]) -> dict[str, Any]:
+    """Return the objects as ``comparable`` does, without what remains of an earlier publication of a part.
+
+    A command that cannot store all units publishes those that it could, and ends with code 4. The same command again
+    publishes the rest as one more snapshot, or night, on top. So the newest one is compared whatever its number, with
+    what it names; others are compared only if they were there before the first command.
+
+    Args:
+        objects: the stored objects.
+        before: the objects before the first command.
+    """
+    kept = dict(objects)
+    for root in [key.removesuffix("dataset.json") for key in objects if key.endswith("dataset.json")]:
+        if newest := _newest(kept, f"{root}snapshots/"):
+            _rename(kept, newest, f"{root}snapshots/newest")
+            lists = json.loads(objects[newest])["lists"]
+            _drop(kept, (f"{root}snapshots/0", f"{root}lists/"), {*before, *(root + ref["key"] for ref in lists)})
+    for root in [key.removesuffix("current/00000001.json") for key in objects if key.endswith("current/00000001.json")]:
+        newest = _newest(kept, f"{root}current/")
+        _rename(kept, root + json.loads(objects[newest])["night"], f"{root}nights/newest")
+        _rename(kept, newest, f"{root}current/newest")
+        _drop(kept, (f"{root}current/0", f"{root}nights/"), {*before, f"{root}nights/newest"})
+    for key in [key for key in kept if key.endswith("report.html")]:
+        kept[key] = _SNAPSHOT.sub(b"", kept[key])
+    indexes: dict[str, list[dict[str, Any]]] = {}
+    for key in [key for key in kept if re.search(r"(^|/)index/v\d+/", key)]:
+        rows = pq.read_table(pa.BufferReader(kept.pop(key))).to_pylist()
+        indexes.setdefault(key.rpartition("/")[0], []).extend(rows)
+    found = {
+        key: _without(value, OF_A_PUBLICATION if key.endswith("/newest") else frozenset({"snapshot"}))
+        for key, value in comparable(kept).items()
+    }
+    return {**found, **{name: sorted(rows, key=str) for name, rows in indexes.items()}}
+
+
+def _newest(objects: dict[str, bytes], prefix: str) -> str:
+    return max((key for key in objects if key.startswith(prefix)), default="")
+
+
+def _rename(objects: dict[str, bytes], key: str, name: str) -> None:
+    objects[name] = objects.pop(key)
+
+
+def _drop(objects: dict[str, bytes], prefixes: tuple[str, ...], keep: set[str]) -> None:
+    for key in [key for key in objects if key.startswith(prefixes) and key not in keep]:
+        del objects[key]
+
+
 def _comparable(key: str, data: bytes) -> Any:
     if data.startswith(b"{") and _changing(data):
         return _without(json.loads(data))
@@ -70,10 +122,10 @@ def _changing(data: bytes) -> bool:
     return any(f'"{name}"'.encode() in data for name in OF_A_RUN)
 
 
-def _without(value: Any) -> Any:
+def _without(value: Any, names: frozenset[str] = OF_A_RUN) -> Any:
     if isinstance(value, dict):
-        return {name: _without(inner) for name, inner in value.items() if name not in OF_A_RUN}
-    return [_without(inner) for inner in value] if isinstance(value, list) else value
+        return {name: _without(inner, names) for name, inner in value.items() if name not in names}
+    return [_without(inner, names) for inner in value] if isinstance(value, list) else value
 
 
 def _scalars(data: bytes) -> list[tuple[int, str, float]]:

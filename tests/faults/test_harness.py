@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tests.faults.harness import Trial, sample
 from tests.faults.kinds import PLACES, Fault, Plan
 from tests.faults.scenarios import SCENARIOS
+from tests.faults.state import comparable, comparable_after_part
 from tests.faults.zygote import Zygote
 
 
@@ -49,6 +51,26 @@ def test_planted_bugs_are_found(
                 problem = str(error)
                 break
     assert found in problem
+
+
+def _published(*lists: str) -> dict[str, bytes]:
+    """Return a data set with one snapshot per list, in order."""
+    found = {"out/dataset.json": b"{}", **{f"out/lists/{name}": name.encode() for name in lists}}
+    for number, name in enumerate(lists, 1):
+        body = {"number": number, "run_id": "x", "lists": [{"key": f"lists/{name}"}]}
+        found[f"out/snapshots/{number:08d}.json"] = json.dumps(body).encode()
+    return found
+
+
+def test_after_a_part_was_published_the_newest_snapshot_counts() -> None:
+    """A lost list, other content of the newest snapshot, or a lost snapshot of before the command is still found."""
+    old, whole = _published("old"), comparable_after_part(_published("old", "whole"), _published("old"))
+    repeated = _published("old", "part", "whole")
+    assert comparable_after_part(repeated, old) == whole
+    assert comparable(repeated) != comparable(_published("old", "whole"))
+    assert comparable_after_part(_published("old", "whole", "part"), old) != whole
+    for lost in ("out/lists/whole", "out/lists/old", "out/snapshots/00000001.json"):
+        assert comparable_after_part({key: data for key, data in repeated.items() if key != lost}, old) != whole
 
 
 def test_the_sample_has_every_verb_and_fault() -> None:

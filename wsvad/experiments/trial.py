@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from wsvad.errors import StorageError
+from wsvad.errors import DamagedError, StorageError
 from wsvad.evaluation.job import EvaluateOptions, evaluate
 from wsvad.experiments.log_prefix import log_prefix
 from wsvad.manifest.names import Split
@@ -115,6 +115,11 @@ def run_trial(trial: Trial, on_row: OnRow | None = None) -> dict[Split, Figures]
             ),
             quiet,
         )
+        if scored.units_damaged:
+            raise DamagedError(
+                f"{trial.name}: features of {scored.units_damaged} videos are missing or damaged; "
+                f"run `wsvad verify` on {trial.features}"
+            )
         if scored.units_failed:
             raise StorageError(
                 f"{trial.name}: {scored.units_failed} units could not be scored; run the same command again"
