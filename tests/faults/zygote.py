@@ -106,7 +106,10 @@ def _import_everything() -> None:
             importlib.import_module(module.name)
     for name in _IMPORTED_LATE:
         importlib.import_module(name)
-    patch_all(pytest.MonkeyPatch())
+    patch = pytest.MonkeyPatch()
+    patch_all(patch)
+    # one every ten seconds: on a slow machine a run would have more operations than the one that it is compared with
+    patch.setattr("wsvad.work.lease.Lease._heartbeat_loop", lambda lease: None)
     gc.freeze()  # so that collections of the children do not copy the pages of all these modules
 
 
